@@ -1,0 +1,43 @@
+# The one way targets are made here: warnings are errors, includes start at the project's root.
+
+set(LAYERNAS_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+
+# layernas_library(<name> SOURCES … DEPS … [PRIVATE_DEPS …]): library layernas_<name>, alias layernas::<name>.
+function(layernas_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  if(arg_SOURCES)
+    add_library(layernas_${name} STATIC ${arg_SOURCES})
+    target_compile_options(layernas_${name} PRIVATE ${LAYERNAS_WARNINGS})
+    set(scope PUBLIC)
+  else()
+    add_library(layernas_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  add_library(layernas::${name} ALIAS layernas_${name})
+  target_include_directories(layernas_${name} ${scope} ${PROJECT_SOURCE_DIR})
+  target_link_libraries(layernas_${name} ${scope} ${arg_DEPS})
+  if(arg_PRIVATE_DEPS)
+    target_link_libraries(layernas_${name} PRIVATE ${arg_PRIVATE_DEPS})
+  endif()
+endfunction()
+
+# layernas_binary(<name> SOURCES … DEPS …): program <name> in bin/.
+function(layernas_binary name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_compile_options(${name} PRIVATE ${LAYERNAS_WARNINGS})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS})
+endfunction()
+
+# layernas_test(<name> SOURCES … DEPS …): GoogleTest program <name>, one CTest test.
+function(layernas_test name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  target_compile_options(${name} PRIVATE ${LAYERNAS_WARNINGS})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+endfunction()

@@ -1,0 +1,28 @@
+// Counter-based random numbers: a draw depends on its key alone, so that nothing has to be stored and a restart draws the
+// same. Our own, because std::*_distribution differs from library to library.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+namespace layernas {
+
+// Mixes the values into one well-spread 64-bit key (SplitMix64's finalizer, Steele et al. 2014, over a running sum).
+std::uint64_t MixKey(std::initializer_list<std::uint64_t> values);
+
+// A stream of numbers fixed by its key. Copyable; not thread-safe.
+class RandomStream {
+ public:
+  explicit RandomStream(std::initializer_list<std::uint64_t> key) : state_(MixKey(key)) {}
+
+  std::uint64_t Next();
+  // Uniform in [0, bound), without bias; bound > 0.
+  std::uint64_t Below(std::uint64_t bound);
+  // Uniform in [0, 1).
+  double Uniform();
+
+ private:
+  std::uint64_t state_;
+};
+
+}  // namespace layernas
