@@ -11,13 +11,14 @@
 namespace layernas::spec {
 
 struct Violation {
-  // Path from the spec, as in YAML: "space.layers[2].options[0].name".
+  // Path from the spec, as in YAML: "space.layers[2].options[0].name". Empty for the spec as a whole.
   std::string field;
   // What is wrong and what to do, without the path: "must be at least 1, is -3".
   std::string message;
 };
 
-// Every mistake, in the order of the spec's fields; empty when the spec can be searched.
+// Every mistake (of a hopeless spec the first 1,000), in the order of the spec's fields; empty when the spec can be
+// searched.
 std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec);
 
 // The spec with every unset field that has a default set to it (spec.proto's comments). Idempotent.

@@ -1,0 +1,14 @@
+// The checks of ValidateSpec by part of the spec.
+#pragma once
+
+#include <optional>
+
+#include "common/spec/costs.h"
+#include "common/spec/violations.h"
+#include "layernas/v1/spec.pb.h"
+
+namespace layernas::spec {
+
+void CheckStrategy(const v1::SearchSpec& spec, const std::optional<CostBounds>& bounds, Violations& violations);
+
+}  // namespace layernas::spec

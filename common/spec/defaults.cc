@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "common/spec/costs.h"
+#include "common/spec/validate.h"
+
+namespace layernas::spec {
+namespace {
+
+constexpr int kDefaultBuckets = 20;
+constexpr int kDefaultInitialFailures = 10;
+constexpr int kDefaultAttempts = 3;
+constexpr std::int64_t kDefaultTimeoutSeconds = 3600;
+
+void SetBucketDefaults(v1::Buckets& buckets, const std::optional<CostBounds>& bounds) {
+  if (!buckets.edges().empty()) return;
+  if (buckets.count() == 0) buckets.set_count(kDefaultBuckets);
+  if (buckets.scale() == v1::BUCKET_SCALE_UNSPECIFIED) buckets.set_scale(v1::BUCKET_SCALE_LINEAR);
+  if (!buckets.has_min()) buckets.set_min(bounds.has_value() ? bounds->cheapest : 0);
+  // Of a measured cost the upper end is known only once the default architecture has been measured.
+  if (!buckets.has_max() && bounds.has_value()) buckets.set_max(bounds->dearest);
+}
+
+void SetStrategyDefaults(v1::Strategy& strategy, const std::optional<CostBounds>& bounds) {
+  if (!strategy.has_seed()) strategy.set_seed(1);
+  if (!strategy.has_layernas()) return;
+  v1::LayerNas& layernas = *strategy.mutable_layernas();
+  SetBucketDefaults(*layernas.mutable_buckets(), bounds);
+  if (layernas.replicas() == 0) layernas.set_replicas(1);
+  if (layernas.passes() == 0) layernas.set_passes(1);
+  v1::LayerOrder& order = *layernas.mutable_order();
+  if (order.layers().empty() && order.direction() == v1::LayerOrder::DIRECTION_UNSPECIFIED) {
+    order.set_direction(v1::LayerOrder::DIRECTION_FORWARD);
+  }
+}
+
+double SpaceSize(const v1::Space& space) {
+  double size = 1;
+  for (const v1::Layer& layer : space.layers()) size *= layer.options_size();
+  return size;
+}
+
+// Without regard to the budget and to the size of the space. In double: the product may be beyond any integer.
+double MostTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
+  const int buckets =
+      layernas.buckets().edges().empty() ? layernas.buckets().count() : layernas.buckets().edges_size() + 1;
+  const double kept = static_cast<double>(buckets) * layernas.replicas();
+  double per_pass = 0;
+  for (const v1::Layer& layer : space.layers()) {
+    const double stage = kept * layer.options_size();
+    per_pass += layernas.stage_limit() > 0 ? std::min<double>(stage, layernas.stage_limit()) : stage;
+  }
+  // The default architecture comes first.
+  return 1 + layernas.passes() * per_pass;
+}
+
+}  // namespace
+
+v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
+  for (v1::Layer& layer : *spec.mutable_space()->mutable_layers()) {
+    if (layer.default_().empty() && !layer.options().empty()) {
+      layer.set_default_(layer.options(layer.options_size() - 1).name());
+    }
+  }
+  if (spec.objective().reward().empty()) spec.mutable_objective()->set_reward("accuracy");
+  SetStrategyDefaults(*spec.mutable_strategy(), BoundCosts(spec));
+  if (!spec.budget().has_initial_failures()) spec.mutable_budget()->set_initial_failures(kDefaultInitialFailures);
+  v1::Evaluation& evaluation = *spec.mutable_evaluation();
+  if (!evaluation.has_timeout()) evaluation.mutable_timeout()->set_seconds(kDefaultTimeoutSeconds);
+  if (!evaluation.has_attempts()) evaluation.set_attempts(kDefaultAttempts);
+  return spec;
+}
+
+v1::SpecSummary Summarize(const v1::SearchSpec& spec) {
+  const v1::SearchSpec full = WithDefaults(spec);
+  v1::SpecSummary summary;
+  summary.set_layers(full.space().layers_size());
+  summary.set_space_size(SpaceSize(full.space()));
+
+  double most = summary.space_size();
+  if (full.strategy().has_layernas()) most = std::min(most, MostTrainings(full.strategy().layernas(), full.space()));
+  if (full.budget().has_trainings()) most = std::min<double>(most, full.budget().trainings());
+  // Beyond 2^53 the bound is one in name only; 0 says so.
+  constexpr double kExact = 9007199254740992;
+  summary.set_most_trainings(most < kExact ? static_cast<std::int64_t>(most) : 0);
+
+  if (const std::optional<CostBounds> bounds = BoundCosts(full)) {
+    summary.set_cheapest(bounds->cheapest);
+    summary.set_dearest(bounds->dearest);
+  }
+  return summary;
+}
+
+}  // namespace layernas::spec

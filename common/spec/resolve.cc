@@ -1,0 +1,97 @@
+#include "common/spec/resolve.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace layernas::spec {
+namespace {
+
+constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+bool OneCharacterPerLayer(const v1::Space& space) {
+  return std::all_of(space.layers().begin(), space.layers().end(),
+                     [](const v1::Layer& layer) { return layer.options_size() <= static_cast<int>(kDigits.size()); });
+}
+
+// The decimal number at the front of `text`, which is cut off; nothing if it is not written the one way that
+// FormatArchitectureId writes it.
+std::optional<std::uint16_t> TakeNumber(std::string_view& text) {
+  std::uint16_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  const auto length = static_cast<std::size_t>(end - text.data());
+  if (length > 1 && text.front() == '0') return std::nullopt;
+  text.remove_prefix(length);
+  return number;
+}
+
+std::optional<Choices> Split(const v1::Space& space, std::string_view id) {
+  Choices choices;
+  const auto layers = static_cast<std::size_t>(space.layers_size());
+  choices.reserve(layers);
+  if (OneCharacterPerLayer(space)) {
+    for (const char c : id) {
+      const std::size_t digit = kDigits.find(c);
+      if (digit == std::string_view::npos) return std::nullopt;
+      choices.push_back(static_cast<std::uint16_t>(digit));
+    }
+    return choices;
+  }
+  while (choices.size() < layers) {
+    if (!choices.empty()) {
+      if (id.empty() || id.front() != '-') return std::nullopt;
+      id.remove_prefix(1);
+    }
+    const std::optional<std::uint16_t> number = TakeNumber(id);
+    if (!number.has_value()) return std::nullopt;
+    choices.push_back(*number);
+  }
+  if (!id.empty()) return std::nullopt;
+  return choices;
+}
+
+}  // namespace
+
+std::string FormatArchitectureId(const v1::Space& space, std::span<const std::uint16_t> choices) {
+  std::string id;
+  const bool one_character = OneCharacterPerLayer(space);
+  for (const std::uint16_t choice : choices) {
+    if (one_character) {
+      id += kDigits[choice];
+    } else {
+      if (!id.empty()) id += '-';
+      id += std::to_string(choice);
+    }
+  }
+  return id;
+}
+
+std::optional<Choices> ParseArchitectureId(const v1::Space& space, std::string_view id) {
+  std::optional<Choices> choices = Split(space, id);
+  if (!choices.has_value() || choices->size() != static_cast<std::size_t>(space.layers_size())) return std::nullopt;
+  for (int layer = 0; layer < space.layers_size(); ++layer) {
+    if ((*choices)[layer] >= space.layers(layer).options_size()) return std::nullopt;
+  }
+  return choices;
+}
+
+v1::Architecture Resolve(const v1::Space& space, std::span<const std::uint16_t> choices) {
+  v1::Architecture architecture;
+  architecture.set_id(FormatArchitectureId(space, choices));
+  for (int i = 0; i < space.layers_size(); ++i) {
+    const v1::Layer& layer = space.layers(i);
+    const v1::Option& option = layer.options(choices[i]);
+    v1::ChosenLayer& chosen = *architecture.add_layers();
+    chosen.set_name(layer.name());
+    chosen.set_option(option.name());
+    chosen.set_channels(layer.channels());
+    chosen.set_stride(layer.stride());
+    if (layer.has_parameters()) *chosen.mutable_parameters() = layer.parameters();
+    for (const auto& [key, value] : option.parameters().fields()) {
+      (*chosen.mutable_parameters()->mutable_fields())[key] = value;
+    }
+  }
+  return architecture;
+}
+
+}  // namespace layernas::spec

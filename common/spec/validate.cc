@@ -1,0 +1,252 @@
+#include "common/spec/validate.h"
+
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "common/spec/checks.h"
+#include "common/spec/costs.h"
+#include "common/spec/violations.h"
+
+namespace layernas::spec {
+namespace {
+
+constexpr std::size_t kLongestSearchName = 40;
+constexpr int kMostAttempts = 20;
+// A sanity bound that also keeps milliseconds far from overflow.
+constexpr std::int64_t kLongestDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
+
+using Costs = google::protobuf::Map<std::string, double>;
+
+void CheckSearchName(const std::string& name, Violations& violations) {
+  if (name.empty()) {
+    violations.Add("name", "is missing: give the search a name, for example my-search");
+    return;
+  }
+  const bool characters = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+  if (!characters || name.size() > kLongestSearchName || name.front() == '-' || name.back() == '-') {
+    violations.Add("name", "must be lower-case letters, digits and dashes, at most " +
+                               std::to_string(kLongestSearchName) + ", with no dash at either end");
+  }
+}
+
+void CheckNetwork(const v1::Network& network, Violations& violations) {
+  for (int i = 0; i < network.input_size(); ++i) {
+    violations.CheckAtLeast(At("space.network.input", i), network.input(i), 1);
+  }
+  violations.CheckAtLeast("space.network.classes", network.classes(), 0);
+  violations.CheckAtLeast("space.network.stem_channels", network.stem_channels(), 0);
+  violations.CheckAtLeast("space.network.head_channels", network.head_channels(), 0);
+}
+
+void CheckCosts(const std::string& path, const Costs& costs, Violations& violations) {
+  // A protobuf map has no order of its own, and messages should come the same way each time.
+  for (const auto& [metric, value] : std::map<std::string, double>(costs.begin(), costs.end())) {
+    const std::string field = path + "." + metric;
+    violations.CheckText(field, metric, "the metric's name");
+    violations.CheckAtLeast(field, value, 0);
+  }
+}
+
+// Refuses a second item of the same name; empty names are CheckText's matter.
+class UniqueNames {
+ public:
+  void Check(const std::string& item, const std::string& name, Violations& violations) {
+    if (name.empty()) return;
+    const auto [first, is_new] = first_.emplace(name, item);
+    if (!is_new) {
+      violations.Add(item + ".name",
+                     "\"" + name + "\" is the name of " + first->second + " already: names must differ");
+    }
+  }
+
+ private:
+  std::unordered_map<std::string, std::string> first_;
+};
+
+bool CheckCount(const std::string& path, int count, const char* what, Violations& violations) {
+  if (count == 0) {
+    violations.Add(path, "is missing: give at least one " + std::string(what));
+  } else if (count > kMostItems) {
+    violations.Add(path,
+                   "must be at most " + std::to_string(kMostItems) + " " + what + "s, are " + std::to_string(count));
+  }
+  return count > 0 && count <= kMostItems;
+}
+
+void CheckLayer(const std::string& path, const v1::Layer& layer, Violations& violations) {
+  violations.CheckText(path + ".name", layer.name(), "the layer a name");
+  if (CheckCount(path + ".options", layer.options_size(), "option", violations)) {
+    UniqueNames names;
+    bool has_default = layer.default_().empty();
+    for (int i = 0; i < layer.options_size(); ++i) {
+      const v1::Option& option = layer.options(i);
+      const std::string item = At(path + ".options", i);
+      violations.CheckText(item + ".name", option.name(), "the option a name, for example mbconv_k3_e3");
+      names.Check(item, option.name(), violations);
+      CheckCosts(item + ".costs", option.costs(), violations);
+      has_default = has_default || option.name() == layer.default_();
+    }
+    if (!has_default) {
+      violations.Add(path + ".default",
+                     "\"" + layer.default_() + "\" is no option of the layer: name one of its options");
+    }
+  }
+  violations.CheckAtLeast(path + ".channels", layer.channels(), 0);
+  violations.CheckAtLeast(path + ".stride", layer.stride(), 0);
+}
+
+// Costs per layer are all or nothing.
+void CheckCostsAreComplete(const v1::SearchSpec& spec, Violations& violations) {
+  const std::string& cost = spec.objective().cost();
+  if (cost.empty()) return;
+  std::string first_with;
+  std::string first_without;
+  for (int i = 0; i < spec.space().layers_size(); ++i) {
+    const v1::Layer& layer = spec.space().layers(i);
+    for (int j = 0; j < layer.options_size(); ++j) {
+      std::string& first = layer.options(j).costs().contains(cost) ? first_with : first_without;
+      if (first.empty()) first = At(At("space.layers", i) + ".options", j);
+    }
+  }
+  if (!first_with.empty() && !first_without.empty()) {
+    violations.Add(first_without + ".costs", "lacks " + cost + ", which other options have (" + first_with +
+                                                 "): give it to every option, or to none so that it is measured");
+  } else if (first_with.empty() && spec.space().base_costs().contains(cost)) {
+    violations.Add("space.base_costs." + cost, "has no effect while no option has a cost of that name: give " + cost +
+                                                   " to every option's costs, or remove it here");
+  }
+}
+
+void CheckSpace(const v1::SearchSpec& spec, Violations& violations) {
+  if (!spec.has_space()) {
+    violations.Add("space", "is missing: describe what can be built, as layers with their options");
+    return;
+  }
+  const v1::Space& space = spec.space();
+  CheckNetwork(space.network(), violations);
+  if (CheckCount("space.layers", space.layers_size(), "layer", violations)) {
+    UniqueNames names;
+    for (int i = 0; i < space.layers_size(); ++i) {
+      const std::string item = At("space.layers", i);
+      names.Check(item, space.layers(i).name(), violations);
+      CheckLayer(item, space.layers(i), violations);
+    }
+    CheckCostsAreComplete(spec, violations);
+  }
+  CheckCosts("space.base_costs", space.base_costs(), violations);
+}
+
+void CheckObjective(const v1::Objective& objective, const std::optional<CostBounds>& bounds, Violations& violations) {
+  if (!objective.reward().empty()) violations.CheckText("objective.reward", objective.reward(), "a metric");
+  violations.CheckText("objective.cost", objective.cost(),
+                       "the metric to keep low, for example latency_ms, multiply_adds or params");
+  if (!objective.cost().empty() && objective.cost() == objective.reward()) {
+    violations.Add("objective.cost", "must not be the reward's metric, " + objective.reward());
+  }
+  std::map<double, int> first;
+  for (int i = 0; i < objective.targets_size(); ++i) {
+    const double target = objective.targets(i);
+    const std::string field = At("objective.targets", i);
+    if (!std::isfinite(target) || target <= 0) {
+      violations.Add(field, "must be a finite number above 0, is " + FormatNumber(target));
+      continue;
+    }
+    if (const auto [earlier, is_new] = first.emplace(target, i); !is_new) {
+      violations.Add(field,
+                     FormatNumber(target) + " stands in " + At("objective.targets", earlier->second) + " already");
+    } else if (bounds.has_value() && target < bounds->cheapest) {
+      violations.Add(field, "nothing can meet " + FormatNumber(target) + "; the cheapest architecture costs " +
+                                FormatNumber(bounds->cheapest));
+    }
+  }
+}
+
+void CheckDuration(const std::string& field, const google::protobuf::Duration& duration, Violations& violations) {
+  if (duration.seconds() < 0 || duration.nanos() < 0 || (duration.seconds() == 0 && duration.nanos() == 0)) {
+    violations.Add(field, "must be longer than 0s");
+  } else if (duration.seconds() > kLongestDurationSeconds) {
+    violations.Add(field, "must be at most ten years");
+  } else if (duration.nanos() > 999'999'999) {
+    violations.Add(field, "must hold less than a second in its nanos");
+  }
+}
+
+void CheckBudget(const v1::SearchSpec& spec, Violations& violations) {
+  const v1::Budget& budget = spec.budget();
+  if (spec.strategy().has_random() && !budget.has_trainings() && !budget.has_duration()) {
+    violations.Add("budget", "is missing: random search needs trainings or duration to end by");
+  }
+  if (budget.has_trainings()) violations.CheckAtLeast("budget.trainings", budget.trainings(), 1);
+  if (budget.has_duration()) CheckDuration("budget.duration", budget.duration(), violations);
+  if (budget.has_initial_failures()) {
+    violations.CheckAtLeast("budget.initial_failures", budget.initial_failures(), 1);
+  }
+}
+
+void CheckTraining(const v1::Training& train, Violations& violations) {
+  const std::string path = "evaluation.train.";
+  const auto at_least = [&](const char* name, bool given, double value, double min) {
+    if (given) violations.CheckAtLeast(path + name, value, min);
+  };
+  at_least("epochs", train.has_epochs(), train.epochs(), 1);
+  at_least("batch", train.has_batch(), train.batch(), 1);
+  if (train.has_learning_rate() && !(train.learning_rate() > 0 && std::isfinite(train.learning_rate()))) {
+    violations.Add(path + "learning_rate",
+                   "must be a finite number above 0, is " + FormatNumber(train.learning_rate()));
+  }
+  if (train.has_momentum()) violations.CheckRange(path + "momentum", train.momentum(), 0, 1);
+  at_least("weight_decay", train.has_weight_decay(), train.weight_decay(), 0);
+  if (train.has_label_smoothing()) violations.CheckRange(path + "label_smoothing", train.label_smoothing(), 0, 1);
+  at_least("train_examples", train.has_train_examples(), train.train_examples(), 1);
+  at_least("validation_examples", train.has_validation_examples(), train.validation_examples(), 1);
+}
+
+void CheckMeasurement(const v1::Measurement& measure, Violations& violations) {
+  if (measure.has_batch()) violations.CheckAtLeast("evaluation.measure.batch", measure.batch(), 1);
+  if (measure.has_warm_up()) violations.CheckAtLeast("evaluation.measure.warm_up", measure.warm_up(), 0);
+  if (measure.has_runs()) violations.CheckAtLeast("evaluation.measure.runs", measure.runs(), 1);
+}
+
+void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
+  CheckTraining(evaluation.train(), violations);
+  CheckMeasurement(evaluation.measure(), violations);
+  const auto& require = evaluation.require();
+  for (const auto& [key, value] : std::map<std::string, std::string>(require.begin(), require.end())) {
+    const std::string field = "evaluation.require." + key;
+    violations.CheckText(field, key, "the label's key");
+    violations.CheckText(field, value, "the label's value");
+  }
+  if (evaluation.has_timeout()) CheckDuration("evaluation.timeout", evaluation.timeout(), violations);
+  if (evaluation.has_attempts()) {
+    violations.CheckRange("evaluation.attempts", evaluation.attempts(), 1, kMostAttempts);
+  }
+}
+
+}  // namespace
+
+std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
+  Violations violations;
+  if (const std::size_t size = spec.ByteSizeLong(); size > kLargestSpec) {
+    violations.Add("", "the spec takes " + std::to_string(size) + " bytes; at most " + std::to_string(kLargestSpec) +
+                           " are taken: make names shorter or the space smaller");
+    return violations.Take();
+  }
+  std::optional<CostBounds> bounds = BoundCosts(spec);
+  CheckSearchName(spec.name(), violations);
+  CheckSpace(spec, violations);
+  if (bounds.has_value() && !std::isfinite(bounds->dearest)) {
+    violations.Add("space",
+                   "an architecture's cost would overflow: choose a larger unit of " + spec.objective().cost());
+    bounds.reset();
+  }
+  CheckObjective(spec.objective(), bounds, violations);
+  CheckStrategy(spec, bounds, violations);
+  CheckBudget(spec, violations);
+  CheckEvaluation(spec.evaluation(), violations);
+  return violations.Take();
+}
+
+}  // namespace layernas::spec

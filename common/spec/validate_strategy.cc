@@ -1,0 +1,128 @@
+#include <cmath>
+#include <set>
+#include <string>
+
+#include "common/spec/checks.h"
+
+namespace layernas::spec {
+namespace {
+
+constexpr int kMostBuckets = 10000;
+constexpr int kMostReplicas = 100;
+constexpr int kMostPasses = 100;
+
+void CheckEdges(const std::string& path, const v1::Buckets& buckets, Violations& violations) {
+  if (buckets.count() != 0 || buckets.scale() != v1::BUCKET_SCALE_UNSPECIFIED || buckets.has_min() ||
+      buckets.has_max()) {
+    violations.Add(path + ".edges", "stands instead of count, scale, min and max: remove the edges or the others");
+  }
+  if (buckets.edges_size() >= kMostBuckets) {
+    violations.Add(path + ".edges", "must be at most " + std::to_string(kMostBuckets - 1) + ", are " +
+                                        std::to_string(buckets.edges_size()));
+    return;
+  }
+  for (int i = 0; i < buckets.edges_size(); ++i) {
+    const double edge = buckets.edges(i);
+    const std::string field = At(path + ".edges", i);
+    if (!std::isfinite(edge)) {
+      violations.Add(field, "must be a finite number, is " + FormatNumber(edge));
+    } else if (i > 0 && !(edge > buckets.edges(i - 1))) {
+      violations.Add(field, "must be above the edge before it, which is " + FormatNumber(buckets.edges(i - 1)) +
+                                ": list the edges in ascending order");
+    }
+  }
+}
+
+void CheckBounds(const std::string& path, const v1::Buckets& buckets, const std::optional<CostBounds>& bounds,
+                 Violations& violations) {
+  bool finite = true;
+  const auto check_finite = [&](const char* name, bool given, double value) {
+    if (!given || std::isfinite(value)) return;
+    violations.Add(path + name, "must be a finite number, is " + FormatNumber(value));
+    finite = false;
+  };
+  check_finite(".min", buckets.has_min(), buckets.min());
+  check_finite(".max", buckets.has_max(), buckets.max());
+  if (!finite) return;
+
+  const double min = buckets.has_min() ? buckets.min() : bounds.has_value() ? bounds->cheapest : 0;
+  if (buckets.scale() == v1::BUCKET_SCALE_LOGARITHMIC && min <= 0) {
+    violations.Add(path + ".min", buckets.has_min() || bounds.has_value()
+                                      ? "must be above 0 for a logarithmic scale, is " + FormatNumber(min)
+                                      : "is missing: a logarithmic scale of a measured cost needs the lowest cost "
+                                        "that matters, above 0");
+    return;
+  }
+  if (!buckets.has_max() && !bounds.has_value()) return;
+  const double max = buckets.has_max() ? buckets.max() : bounds->dearest;
+  // A space whose architectures all cost the same is odd, but no mistake.
+  const bool all_alike = bounds.has_value() && min == bounds->cheapest && max == bounds->dearest;
+  if (min < max || all_alike) return;
+  if (buckets.has_min()) {
+    violations.Add(path + ".min", "must be below max, which is " + FormatNumber(max) +
+                                      (buckets.has_max() ? "" : " (the dearest architecture)") + "; is " +
+                                      FormatNumber(min));
+  } else {
+    violations.Add(path + ".max", "must be above min, which is " + FormatNumber(min) +
+                                      (bounds.has_value() ? " (the cheapest architecture)" : "") + "; is " +
+                                      FormatNumber(max));
+  }
+}
+
+void CheckBuckets(const std::string& path, const v1::Buckets& buckets, const std::optional<CostBounds>& bounds,
+                  Violations& violations) {
+  if (!buckets.edges().empty()) {
+    CheckEdges(path, buckets, violations);
+    return;
+  }
+  // 0 is the unset value, which gets the default.
+  if (buckets.count() != 0) violations.CheckRange(path + ".count", buckets.count(), 1, kMostBuckets);
+  if (!v1::BucketScale_IsValid(buckets.scale())) {
+    violations.Add(path + ".scale", "must be linear or logarithmic");
+  }
+  CheckBounds(path, buckets, bounds, violations);
+}
+
+void CheckOrder(const std::string& path, const v1::LayerOrder& order, const v1::Space& space, Violations& violations) {
+  if (!v1::LayerOrder::Direction_IsValid(order.direction())) {
+    violations.Add(path + ".direction", "must be forward or reverse");
+  }
+  if (order.layers().empty()) return;
+  if (order.direction() != v1::LayerOrder::DIRECTION_UNSPECIFIED) {
+    violations.Add(path + ".direction", "can't stand beside a list of layers: remove one of them");
+  }
+  std::set<std::string> missing;
+  for (const v1::Layer& layer : space.layers()) missing.insert(layer.name());
+  const std::set<std::string> known = missing;
+  for (int i = 0; i < order.layers_size(); ++i) {
+    const std::string& name = order.layers(i);
+    if (missing.erase(name) > 0) continue;
+    violations.Add(At(path + ".layers", i), known.contains(name)
+                                                ? "names layer \"" + name + "\" a second time"
+                                                : "names \"" + name + "\", which is no layer of the space");
+  }
+  if (missing.empty()) return;
+  std::string message = "must name every layer of the space; missing";
+  for (const std::string& name : missing) message += (name == *missing.begin() ? " \"" : ", \"") + name + "\"";
+  violations.Add(path + ".layers", message);
+}
+
+}  // namespace
+
+void CheckStrategy(const v1::SearchSpec& spec, const std::optional<CostBounds>& bounds, Violations& violations) {
+  const v1::Strategy& strategy = spec.strategy();
+  if (strategy.kind_case() == v1::Strategy::KIND_NOT_SET) {
+    violations.Add("strategy", "is missing: choose one, for example {layernas: {buckets: 20}} or {random: {}}");
+    return;
+  }
+  if (!strategy.has_layernas()) return;
+  const std::string path = "strategy.layernas";
+  const v1::LayerNas& layernas = strategy.layernas();
+  CheckBuckets(path + ".buckets", layernas.buckets(), bounds, violations);
+  if (layernas.replicas() != 0) violations.CheckRange(path + ".replicas", layernas.replicas(), 1, kMostReplicas);
+  CheckOrder(path + ".order", layernas.order(), spec.space(), violations);
+  if (layernas.passes() != 0) violations.CheckRange(path + ".passes", layernas.passes(), 1, kMostPasses);
+  violations.CheckAtLeast(path + ".stage_limit", layernas.stage_limit(), 0);
+}
+
+}  // namespace layernas::spec
