@@ -1,0 +1,273 @@
+#include "common/process/child_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <mutex>
+
+#include "common/base/status_macros.h"
+#include "common/process/spawn.h"
+
+namespace layernas {
+namespace {
+
+using process_internal::MakePipe;
+using process_internal::Pipe;
+
+constexpr std::size_t kLongestStderrLine = 8 << 10;
+constexpr std::size_t kKeptStderrLines = 20;
+constexpr std::size_t kKeptStderrBytes = 4 << 10;
+constexpr std::size_t kQuotedBytes = 200;
+// How often the child is looked at while a pipe says nothing: a grandchild may hold the pipe open after it.
+constexpr Millis kLookInterval{100};
+// How long the last words of a dead child are waited for.
+constexpr Millis kLastWords{500};
+// A killed process can hang in the kernel; after this it is left behind.
+constexpr Millis kKillTimeout{10'000};
+
+void SetNonBlocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
+
+Millis Left(SteadyTime deadline) {
+  const auto left = std::chrono::ceil<Millis>(deadline - std::chrono::steady_clock::now());
+  return std::max(left, Millis(0));
+}
+
+// True when the descriptor has something to say (an error included) within the timeout.
+bool Poll(int fd, short events, Millis timeout) {
+  pollfd wait{fd, events, 0};
+  return poll(&wait, 1, static_cast<int>(timeout.count())) > 0;
+}
+
+}  // namespace
+
+std::string ExitStatus::ToString() const {
+  if (signal == 0) return "exit code " + std::to_string(code);
+  const char* name = sigabbrev_np(signal);
+  std::string text = "killed by signal " + std::to_string(signal);
+  if (name != nullptr) text += std::string(" (SIG") + name + ")";
+  return text;
+}
+
+absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions options) {
+  static std::once_flag ignore_sigpipe;
+  std::call_once(ignore_sigpipe, [] { signal(SIGPIPE, SIG_IGN); });
+
+  LAYERNAS_ASSIGN_OR_RETURN(Pipe error, MakePipe());
+  LAYERNAS_ASSIGN_OR_RETURN(Pipe stop, MakePipe());
+  Pipe input;
+  Pipe output;
+  if (options.pipes) {
+    LAYERNAS_ASSIGN_OR_RETURN(input, MakePipe());
+    LAYERNAS_ASSIGN_OR_RETURN(output, MakePipe());
+    SetNonBlocking(input.write.get());
+    SetNonBlocking(output.read.get());
+  } else {
+    input.read = Fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  }
+  SetNonBlocking(error.read.get());
+  LAYERNAS_ASSIGN_OR_RETURN(const pid_t pid,
+                            process_internal::Spawn({.argv = std::move(options.argv),
+                                                     .environment = std::move(options.environment),
+                                                     .input = input.read.get(),
+                                                     .output = options.pipes ? output.write.get() : error.write.get(),
+                                                     .error = error.write.get()}));
+  std::unique_ptr<ChildProcess> child(new ChildProcess(pid, std::move(input.write), std::move(output.read),
+                                                       std::move(error.read), std::move(stop.write),
+                                                       std::move(options.on_stderr_line)));
+  child->stderr_reader_ =
+      std::thread([raw = child.get(), stop_fd = std::move(stop.read)] { raw->ReadStderr(stop_fd.get()); });
+  return child;
+}
+
+ChildProcess::ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_reading,
+                           std::function<void(std::string_view)> sink)
+    : pid_(pid),
+      sink_(std::move(sink)),
+      input_(std::move(input)),
+      output_(std::move(output)),
+      error_(std::move(error)),
+      stop_reading_(std::move(stop_reading)) {}
+
+ChildProcess::~ChildProcess() {
+  Kill();
+  Wait(kKillTimeout);
+  {
+    // What was written before the end is still worth a line in the log.
+    MutexLock lock(mutex_);
+    const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
+    while (!stderr_at_end_ && Left(deadline) > Millis(0)) stderr_ended_.WaitFor(mutex_, Left(deadline));
+  }
+  stop_reading_.Close();
+  stderr_reader_.join();
+}
+
+absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
+  if (!input_.valid()) return absl::FailedPreconditionError("the child's input is closed");
+  const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
+  std::string text(line);
+  text += '\n';
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const ssize_t count = write(input_.get(), rest.data(), rest.size());
+    if (count >= 0) {
+      rest.remove_prefix(static_cast<std::size_t>(count));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) return Ended();
+    if (Left(deadline) == Millis(0)) return absl::DeadlineExceededError("the program does not read its input");
+    if (!Poll(input_.get(), POLLOUT, std::min(Left(deadline), kLookInterval)) && Wait(Millis(0))) return Ended();
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t max_bytes) {
+  if (!output_.valid()) return absl::FailedPreconditionError("the child's output is not a pipe");
+  const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
+  std::size_t searched = 0;
+  bool ended = false;
+  while (true) {
+    const std::size_t line_end = pending_.find('\n', searched);
+    if (std::min(line_end, pending_.size()) > max_bytes) {
+      return absl::ResourceExhaustedError("a line over " + std::to_string(max_bytes) +
+                                          " bytes, which starts: " + pending_.substr(0, kQuotedBytes));
+    }
+    if (line_end != std::string::npos) {
+      std::string line = pending_.substr(0, line_end);
+      pending_.erase(0, line_end + 1);
+      return line;
+    }
+    searched = pending_.size();
+    if (output_ended_) {
+      if (pending_.empty()) return Ended();
+      return std::exchange(pending_, std::string());
+    }
+    std::array<char, 16 << 10> buffer;
+    const ssize_t count = read(output_.get(), buffer.data(), buffer.size());
+    if (count > 0) {
+      pending_.append(buffer.data(), static_cast<std::size_t>(count));
+    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
+      output_ended_ = true;
+    } else if (ended) {
+      // Nothing more after its end, though another process holds the pipe open.
+      output_ended_ = true;
+    } else if (Left(deadline) == Millis(0)) {
+      return absl::DeadlineExceededError("no line within " + std::to_string(timeout.count()) + " ms");
+    } else if (!Poll(output_.get(), POLLIN, std::min(Left(deadline), kLookInterval))) {
+      ended = Wait(Millis(0)).has_value();
+    }
+  }
+}
+
+void ChildProcess::CloseInput() { input_.Close(); }
+
+std::optional<ExitStatus> ChildProcess::Wait(Millis timeout) {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
+  for (Millis pause{1}; true; pause = std::min(pause * 2, Millis(50))) {
+    {
+      MutexLock lock(mutex_);
+      if (exit_) return exit_;
+      siginfo_t info = {};
+      // Only looks: until it is reaped, the dead leader keeps the group's id from being given to others.
+      const int looked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+      if (looked == 0 && info.si_pid == pid_) {
+        kill(-pid_, SIGKILL);
+        int status = 0;
+        while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+        }
+        exit_ = WIFSIGNALED(status) ? ExitStatus{0, WTERMSIG(status)} : ExitStatus{WEXITSTATUS(status), 0};
+        return exit_;
+      }
+    }
+    if (Left(deadline) == Millis(0)) return std::nullopt;
+    std::this_thread::sleep_for(std::min(pause, Left(deadline)));
+  }
+}
+
+ExitStatus ChildProcess::Terminate(Millis grace) {
+  SignalGroup(SIGTERM);
+  if (const auto exit = Wait(grace)) return *exit;
+  Kill();
+  return Wait(kKillTimeout).value_or(ExitStatus{0, SIGKILL});
+}
+
+void ChildProcess::Kill() { SignalGroup(SIGKILL); }
+
+void ChildProcess::SignalGroup(int signal) {
+  MutexLock lock(mutex_);
+  if (!exit_) kill(-pid_, signal);
+}
+
+std::string ChildProcess::LastStderr() const {
+  MutexLock lock(mutex_);
+  std::string text;
+  for (const std::string& line : last_stderr_) {
+    if (!text.empty()) text += '\n';
+    text += line;
+  }
+  return text;
+}
+
+absl::Status ChildProcess::Ended() {
+  // A child that closed its pipe is no use to anyone, whatever else it does.
+  std::optional<ExitStatus> exit = Wait(kLastWords);
+  std::string message = exit ? exit->ToString() : "closed its pipe but went on running";
+  {
+    MutexLock lock(mutex_);
+    const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
+    while (exit && !stderr_at_end_ && Left(deadline) > Millis(0)) stderr_ended_.WaitFor(mutex_, Left(deadline));
+  }
+  const std::string last_words = LastStderr();
+  message += last_words.empty() ? "; nothing on standard error" : "; standard error ended with:\n" + last_words;
+  return absl::UnavailableError(message);
+}
+
+void ChildProcess::ReadStderr(int stop_fd) {
+  std::string pending;
+  std::array<char, 16 << 10> buffer;
+  while (true) {
+    std::array<pollfd, 2> wait = {{{error_.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}}};
+    if (poll(wait.data(), wait.size(), -1) < 0) continue;
+    if (wait[0].revents == 0 && wait[1].revents != 0) break;
+    if (wait[0].revents == 0) continue;
+    const ssize_t count = read(error_.get(), buffer.data(), buffer.size());
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (count <= 0) break;
+    pending.append(buffer.data(), static_cast<std::size_t>(count));
+    std::size_t begin = 0;
+    while (true) {
+      const std::size_t end = std::min(pending.find('\n', begin), begin + kLongestStderrLine);
+      if (end >= pending.size()) break;
+      TakeStderrLine(std::string_view(pending).substr(begin, end - begin));
+      begin = pending[end] == '\n' ? end + 1 : end;
+    }
+    pending.erase(0, begin);
+  }
+  if (!pending.empty()) TakeStderrLine(pending);
+  MutexLock lock(mutex_);
+  stderr_at_end_ = true;
+  stderr_ended_.NotifyAll();
+}
+
+void ChildProcess::TakeStderrLine(std::string_view line) {
+  {
+    MutexLock lock(mutex_);
+    last_stderr_.emplace_back(line.substr(0, kKeptStderrBytes));
+    last_stderr_bytes_ += last_stderr_.back().size() + 1;
+    while (last_stderr_.size() > kKeptStderrLines ||
+           (last_stderr_.size() > 1 && last_stderr_bytes_ > kKeptStderrBytes)) {
+      last_stderr_bytes_ -= last_stderr_.front().size() + 1;
+      last_stderr_.pop_front();
+    }
+  }
+  if (sink_) sink_(line);
+}
+
+}  // namespace layernas

@@ -1,0 +1,125 @@
+// A child process that is talked to in lines, and that can't outlive us.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "common/process/fd.h"
+
+namespace layernas {
+
+struct ChildOptions {
+  // The program and its arguments. A program without a slash is looked for on PATH. No shell is involved.
+  std::vector<std::string> argv;
+  // Laid over our own environment.
+  std::vector<std::pair<std::string, std::string>> environment;
+  // True: standard input and output are pipes, for WriteLine and ReadLine. False: input is empty, and output joins
+  // standard error.
+  bool pipes = true;
+  // Called for each line of standard error, without its line feed, on a thread of the child's own; a line over 8 KiB
+  // comes in parts. Must not block for long, nor call the ChildProcess.
+  std::function<void(std::string_view line)> on_stderr_line;
+};
+
+// How a process ended.
+struct ExitStatus {
+  // Exit code; meaningless where signal is not 0.
+  int code = 0;
+  // The signal that killed it, or 0.
+  int signal = 0;
+
+  bool ok() const { return code == 0 && signal == 0; }
+  // "exit code 3", "killed by signal 9 (SIGKILL)".
+  std::string ToString() const;
+};
+
+// The child leads a process group of its own, and whatever it leaves behind in that group is killed when it ends. The
+// kernel kills the child when our process dies, however that happens.
+//
+// Kill() and LastStderr() may be called from any thread; everything else from one thread at a time.
+class ChildProcess {
+ public:
+  // Returns once the program runs. NOT_FOUND or PERMISSION_DENIED names the program that can't be started and says why.
+  // From the first call on our process ignores SIGPIPE; the child does not.
+  static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(ChildOptions options);
+
+  // Kills what still runs.
+  ~ChildProcess();
+  ChildProcess(const ChildProcess&) = delete;
+  ChildProcess& operator=(const ChildProcess&) = delete;
+
+  pid_t pid() const { return pid_; }
+
+  // Writes the line and a line feed. DEADLINE_EXCEEDED when the child does not take it in time (part of the line may
+  // have been written), UNAVAILABLE when it has ended.
+  absl::Status WriteLine(std::string_view line, Millis timeout);
+
+  // The next line, without its line feed; an unfinished line before the end counts as one. DEADLINE_EXCEEDED when none
+  // came in time, RESOURCE_EXHAUSTED when it is longer than max_bytes (the message quotes how it starts; nothing
+  // further can be read), UNAVAILABLE when the child has ended: then the message says how, and quotes its last standard
+  // error.
+  absl::StatusOr<std::string> ReadLine(Millis timeout, std::size_t max_bytes);
+
+  // Tells the child that no more lines will come.
+  void CloseInput();
+
+  // Waits for the end; nothing if the child still runs after the timeout. Zero only looks.
+  std::optional<ExitStatus> Wait(Millis timeout);
+
+  // SIGTERM to the group, and SIGKILL to what is left after the grace.
+  ExitStatus Terminate(Millis grace);
+
+  // SIGKILL to the group; returns at once, and does nothing once the end has been seen.
+  void Kill();
+
+  // The last lines of standard error, at most 20 lines and 4 KiB, joined by line feeds.
+  std::string LastStderr() const;
+
+ private:
+  ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_reading, std::function<void(std::string_view)> sink);
+
+  void SignalGroup(int signal) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Why the pipe broke: how the child ended and its last words.
+  absl::Status Ended();
+  void ReadStderr(int stop_fd);
+  void TakeStderrLine(std::string_view line);
+
+  const pid_t pid_;
+  const std::function<void(std::string_view)> sink_;
+  Fd input_;
+  Fd output_;
+  Fd error_;
+  // Closing it ends the thread that reads standard error, which something outside the group may hold open.
+  Fd stop_reading_;
+  // Output read, but not yet returned.
+  std::string pending_;
+  bool output_ended_ = false;
+
+  mutable Mutex mutex_;
+  mutable CondVar stderr_ended_;
+  // Set when the child is reaped; from then on its process id may be another's.
+  std::optional<ExitStatus> exit_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> last_stderr_ ABSL_GUARDED_BY(mutex_);
+  std::size_t last_stderr_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool stderr_at_end_ ABSL_GUARDED_BY(mutex_) = false;
+
+  std::thread stderr_reader_;
+};
+
+}  // namespace layernas

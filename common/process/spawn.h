@@ -1,0 +1,36 @@
+// fork and exec, done with the care that a process with threads needs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/process/fd.h"
+
+namespace layernas::process_internal {
+
+struct Pipe {
+  Fd read;
+  Fd write;
+};
+
+// Both ends close on exec and lie above the standard descriptors.
+absl::StatusOr<Pipe> MakePipe();
+
+struct SpawnOptions {
+  std::vector<std::string> argv;
+  std::vector<std::pair<std::string, std::string>> environment;
+  // What becomes the child's standard input, output and error.
+  int input = -1;
+  int output = -1;
+  int error = -1;
+};
+
+// Starts the program as the leader of a new process group, to be killed when our process dies, with default signal
+// handling and no descriptors but the standard ones. Returns its process id once exec has succeeded.
+absl::StatusOr<pid_t> Spawn(const SpawnOptions& options);
+
+}  // namespace layernas::process_internal

@@ -1,0 +1,259 @@
+#include "common/process/child_process.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+namespace layernas {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// Only ever bounds a failure; no test waits it out.
+constexpr Millis kLong{60'000};
+constexpr std::size_t kMaxLine = 1 << 20;
+
+std::unique_ptr<ChildProcess> Shell(const std::string& script, ChildOptions options = {}) {
+  options.argv = {"/bin/sh", "-c", script};
+  auto child = ChildProcess::Start(std::move(options));
+  EXPECT_TRUE(child.ok()) << child.status();
+  return *std::move(child);
+}
+
+std::string Message(const absl::Status& status) { return std::string(status.message()); }
+
+// True once no process has that id, or only a zombie that its own parent has yet to collect.
+bool Gone(pid_t pid) {
+  if (kill(pid, 0) != 0) return errno == ESRCH;
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(stat)), {});
+  const auto state = text.rfind(") ");
+  return state == std::string::npos || text[state + 2] == 'Z';
+}
+
+void ExpectGoneSoon(pid_t pid) {
+  for (int i = 0; i < 6000 && !Gone(pid); ++i) std::this_thread::sleep_for(Millis(10));
+  EXPECT_TRUE(Gone(pid)) << pid;
+}
+
+TEST(ChildProcess, TalksInLines) {
+  auto child = Shell("while read -r line; do echo \"got $line\"; done; echo bye; printf unfinished");
+  ASSERT_TRUE(child->WriteLine("one", kLong).ok());
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "got one");
+  ASSERT_TRUE(child->WriteLine("two", kLong).ok());
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "got two");
+  child->CloseInput();
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "bye");
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "unfinished");
+  EXPECT_EQ(child->ReadLine(kLong, kMaxLine).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(child->Wait(kLong)->ok());
+}
+
+TEST(ChildProcess, AProgramThatCannotBeStartedIsNamed) {
+  const auto start = [](const std::string& program) {
+    ChildOptions options;
+    options.argv = {program};
+    return ChildProcess::Start(std::move(options)).status();
+  };
+  EXPECT_EQ(start("/no/such/program").code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(Message(start("/no/such/program")), AllOf(HasSubstr("/no/such/program"), HasSubstr("No such file")));
+  EXPECT_THAT(Message(start("no-such-program")), HasSubstr("not found on PATH"));
+  EXPECT_THAT(Message(start("/etc")), HasSubstr("not a file"));
+
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "layernas_child_process";
+  std::filesystem::create_directories(folder);
+  const std::string plain = folder / "plain";
+  std::ofstream(plain) << "just text\n";
+  chmod(plain.c_str(), 0755);
+  EXPECT_THAT(Message(start(plain)), HasSubstr("#! line"));
+  const std::string lost = folder / "lost";
+  std::ofstream(lost) << "#!/no/such/interpreter\n";
+  chmod(lost.c_str(), 0755);
+  EXPECT_THAT(Message(start(lost)), HasSubstr("interpreter"));
+  chmod(lost.c_str(), 0644);
+  EXPECT_EQ(start(lost).code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(Message(start(lost)), HasSubstr("not executable"));
+  EXPECT_EQ(start("").code(), absl::StatusCode::kInvalidArgument);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(ChildProcess, TellsHowItEnded) {
+  EXPECT_EQ(Shell("exit 3")->Wait(kLong)->ToString(), "exit code 3");
+  EXPECT_EQ(Shell("kill -9 $$")->Wait(kLong)->ToString(), "killed by signal 9 (SIGKILL)");
+  EXPECT_FALSE(Shell("sleep 1000")->Wait(Millis(0)).has_value());
+}
+
+TEST(ChildProcess, TheErrorQuotesTheLastWords) {
+  auto child = Shell("for i in $(seq 1 100); do echo line $i >&2; done; printf 'out of memory' >&2; exit 7");
+  const absl::Status status = child->ReadLine(kLong, kMaxLine).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Message(status), AllOf(StartsWith("exit code 7"), EndsWith("line 99\nline 100\nout of memory"),
+                                     Not(HasSubstr("line 80\n"))));
+}
+
+TEST(ChildProcess, ForwardsStandardErrorLineByLine) {
+  std::vector<std::string> lines;
+  {
+    ChildOptions options;
+    options.on_stderr_line = [&lines](std::string_view line) { lines.emplace_back(line); };
+    auto child = Shell("echo a >&2; printf 'b c\\n\\nd' >&2", std::move(options));
+    EXPECT_TRUE(child->Wait(kLong)->ok());
+  }
+  EXPECT_THAT(lines, ElementsAre("a", "b c", "", "d"));
+}
+
+TEST(ChildProcess, ALongLineOfStandardErrorComesInParts) {
+  std::vector<std::size_t> sizes;
+  {
+    ChildOptions options;
+    options.on_stderr_line = [&sizes](std::string_view line) { sizes.push_back(line.size()); };
+    auto child = Shell("head -c 10000 /dev/zero | tr '\\0' x >&2", std::move(options));
+    EXPECT_TRUE(child->Wait(kLong)->ok());
+    EXPECT_LE(child->LastStderr().size(), 8192u);
+  }
+  EXPECT_THAT(sizes, ElementsAre(8192u, 10000u - 8192u));
+}
+
+TEST(ChildProcess, WithoutPipesOutputJoinsStandardError) {
+  std::vector<std::string> lines;
+  {
+    ChildOptions options;
+    options.pipes = false;
+    options.on_stderr_line = [&lines](std::string_view line) { lines.emplace_back(line); };
+    auto child = Shell("cat; echo out; echo err >&2", std::move(options));
+    EXPECT_TRUE(child->Wait(kLong)->ok());
+    EXPECT_EQ(child->WriteLine("x", kLong).code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(child->ReadLine(kLong, kMaxLine).status().code(), absl::StatusCode::kFailedPrecondition);
+  }
+  EXPECT_THAT(lines, ElementsAre("out", "err"));
+}
+
+TEST(ChildProcess, TheEnvironmentIsLaidOverOurs) {
+  setenv("LAYERNAS_TEST_KEPT", "kept", 1);
+  setenv("LAYERNAS_TEST_CHANGED", "old", 1);
+  ChildOptions options;
+  options.environment = {{"LAYERNAS_TEST_CHANGED", "new"}};
+  auto child = Shell("echo $LAYERNAS_TEST_KEPT $LAYERNAS_TEST_CHANGED", std::move(options));
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "kept new");
+}
+
+TEST(ChildProcess, AHangIsBounded) {
+  auto child = Shell("sleep 1000");
+  EXPECT_EQ(child->ReadLine(Millis(50), kMaxLine).status().code(), absl::StatusCode::kDeadlineExceeded);
+  // More than the pipe holds.
+  EXPECT_EQ(child->WriteLine(std::string(1 << 20, 'x'), Millis(50)).code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(ChildProcess, ALineIsBounded) {
+  auto child = Shell("head -c 100000 /dev/zero | tr '\\0' y; sleep 1000");
+  const absl::Status status = child->ReadLine(kLong, 50'000).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(Message(status), AllOf(HasSubstr("50000 bytes"), HasSubstr("yyyy")));
+  EXPECT_LT(status.message().size(), 300u);
+}
+
+TEST(ChildProcess, ALongLineWithinTheBoundComesWhole) {
+  auto child = Shell("head -c 100000 /dev/zero | tr '\\0' y; echo");
+  EXPECT_EQ(child->ReadLine(kLong, 100'000)->size(), 100'000u);
+}
+
+TEST(ChildProcess, WritingToADeadChildSaysHowItEnded) {
+  auto child = Shell("exec <&-; exit 4");
+  child->Wait(kLong);
+  const absl::Status status = child->WriteLine("x", kLong);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(Message(status), StartsWith("exit code 4"));
+}
+
+TEST(ChildProcess, KillReachesGrandchildren) {
+  auto child = Shell("sleep 1000 & echo $!; wait");
+  const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
+  EXPECT_FALSE(Gone(grandchild));
+  child->Kill();
+  EXPECT_EQ(child->Wait(kLong)->signal, SIGKILL);
+  ExpectGoneSoon(grandchild);
+}
+
+TEST(ChildProcess, WhatADeadChildLeavesBehindIsKilledAndDoesNotHoldTheReader) {
+  // The grandchild inherits the pipe, so that the read sees no end of file.
+  auto child = Shell("sleep 1000 & echo $!; exit 5");
+  const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
+  EXPECT_THAT(Message(child->ReadLine(kLong, kMaxLine).status()), StartsWith("exit code 5"));
+  ExpectGoneSoon(grandchild);
+}
+
+TEST(ChildProcess, TerminateGivesTimeToTidyUp) {
+  auto child = Shell("trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done");
+  ASSERT_TRUE(child->ReadLine(kLong, kMaxLine).ok());
+  EXPECT_EQ(child->Terminate(kLong).ToString(), "exit code 9");
+}
+
+TEST(ChildProcess, TerminateKillsWhatDoesNotListen) {
+  auto child = Shell("trap '' TERM; echo ready; while :; do sleep 0.01; done");
+  ASSERT_TRUE(child->ReadLine(kLong, kMaxLine).ok());
+  EXPECT_EQ(child->Terminate(Millis(50)).signal, SIGKILL);
+}
+
+TEST(ChildProcess, KillFromAnotherThreadWakesTheReader) {
+  auto child = Shell("sleep 1000");
+  std::thread killer([&child] { child->Kill(); });
+  EXPECT_THAT(Message(child->ReadLine(kLong, kMaxLine).status()), HasSubstr("SIGKILL"));
+  killer.join();
+}
+
+TEST(ChildProcess, DestructionKills) {
+  auto child = Shell("sleep 1000");
+  const pid_t pid = child->pid();
+  child.reset();
+  EXPECT_TRUE(Gone(pid));
+}
+
+TEST(ChildProcess, TheEndOfTheStartingThreadDoesNotKill) {
+  std::unique_ptr<ChildProcess> child;
+  std::thread([&child] { child = Shell("read -r line; echo alive"); }).join();
+  ASSERT_TRUE(child->WriteLine("", kLong).ok());
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "alive");
+}
+
+// Not a test by itself: DiesWithUs runs it in a process of its own, which it then kills.
+TEST(ChildProcess, DISABLED_StartAChildAndWait) {
+  ChildOptions options;
+  options.argv = {"sleep", "1000"};
+  auto child = ChildProcess::Start(std::move(options));
+  ASSERT_TRUE(child.ok()) << child.status();
+  std::cout << "\nchild " << (*child)->pid() << std::endl;
+  (*child)->Wait(kLong);
+}
+
+TEST(ChildProcess, DiesWithUs) {
+  ChildOptions options;
+  options.argv = {"/proc/self/exe", "--gtest_also_run_disabled_tests", "--gtest_filter=*.DISABLED_StartAChildAndWait"};
+  auto parent = ChildProcess::Start(std::move(options));
+  ASSERT_TRUE(parent.ok()) << parent.status();
+  std::string line;
+  while (line.rfind("child ", 0) != 0) {
+    auto next = (*parent)->ReadLine(kLong, kMaxLine);
+    ASSERT_TRUE(next.ok()) << next.status();
+    line = *next;
+  }
+  const pid_t pid = std::stoi(line.substr(6));
+  EXPECT_FALSE(Gone(pid));
+  (*parent)->Kill();
+  EXPECT_EQ((*parent)->Wait(kLong)->signal, SIGKILL);
+  ExpectGoneSoon(pid);
+}
+
+}  // namespace
+}  // namespace layernas
