@@ -12,12 +12,19 @@ using UnixMillis = std::int64_t;
 using SteadyTime = std::chrono::steady_clock::time_point;
 using Millis = std::chrono::milliseconds;
 
+// One moment on both clocks.
+struct Instant {
+  SteadyTime steady;
+  UnixMillis unix_ms = 0;
+};
+
 // Thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;
   virtual SteadyTime Now() const = 0;
   virtual UnixMillis UnixNow() const = 0;
+  Instant NowOnBoth() const { return {Now(), UnixNow()}; }
 
   // The machine's clocks; lives for ever.
   static const Clock& Real();

@@ -1,0 +1,20 @@
+// One option per layer of a space.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace layernas::core {
+
+using OptionIndex = std::uint16_t;
+
+// Option indices in the space's layer order (not in the order of decision). Compares lexicographically: that order breaks
+// ties between equally good architectures.
+using Architecture = std::vector<OptionIndex>;
+
+struct ArchitectureHash {
+  std::size_t operator()(const Architecture& architecture) const;
+};
+
+}  // namespace layernas::core

@@ -1,0 +1,74 @@
+// One architecture on its way from proposal to result.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "controller/core/strategy.h"
+
+namespace layernas::core {
+
+// Stored: DO NOT CHANGE the values. QUEUED -> LEASED -> one of the others; back to QUEUED when a lease is lost, released or
+// its attempt failed with attempts left.
+enum class CandidateState {
+  kQueued = 1,
+  kLeased = 2,
+  kSucceeded = 3,
+  kInfeasible = 4,
+  kFailed = 5,
+  kSkipped = 6,
+};
+
+constexpr bool IsFinal(CandidateState state) { return state >= CandidateState::kSucceeded; }
+
+// Stored: DO NOT CHANGE the values.
+enum class FailureKind {
+  // No attempt can succeed.
+  kInfeasible = 1,
+  // The evaluator crashed, timed out or answered with rubbish.
+  kEvaluator = 2,
+  // The lease ran out.
+  kWorkerLost = 3,
+};
+
+struct AttemptFailure {
+  int attempt = 0;
+  FailureKind kind = FailureKind::kEvaluator;
+  std::string worker;
+  std::string message;
+  UnixMillis time = 0;
+
+  bool operator==(const AttemptFailure&) const = default;
+};
+
+using Metrics = std::map<std::string, double>;
+
+struct Candidate {
+  // From 1, in the order of proposal.
+  std::uint64_t number = 0;
+  Architecture architecture;
+  Position position;
+  CandidateState state = CandidateState::kQueued;
+  // Leases granted so far. The number of the current one is its fence.
+  int attempt = 0;
+  // Who holds or last held it, and the request that the lease answered.
+  std::string worker;
+  std::string request_id;
+  // With kSucceeded: the attempt that brought the result, and the result.
+  int result_attempt = 0;
+  double reward = 0;
+  double cost = 0;
+  Metrics metrics;
+  // Attempts used up.
+  std::vector<AttemptFailure> failures;
+  UnixMillis created = 0;
+  UnixMillis started = 0;
+  UnixMillis ended = 0;
+
+  bool operator==(const Candidate&) const = default;
+};
+
+}  // namespace layernas::core

@@ -1,0 +1,27 @@
+#include "controller/core/frontier.h"
+
+namespace layernas::core {
+
+bool Frontier::Insert(double cost, FrontierPoint point) {
+  // The best at no more cost is the last one up to cost, for rewards ascend.
+  if (const auto best = BestWithin(cost)) {
+    const auto& [best_cost, best_point] = *best;
+    if (best_point.reward > point.reward) return false;
+    if (best_point.reward == point.reward &&
+        (best_cost < cost || best_point.candidate < point.candidate)) {
+      return false;
+    }
+  }
+  auto dominated = points_.lower_bound(cost);
+  while (dominated != points_.end() && dominated->second.reward <= point.reward) dominated = points_.erase(dominated);
+  points_.emplace(cost, point);
+  return true;
+}
+
+std::optional<std::pair<double, FrontierPoint>> Frontier::BestWithin(double target) const {
+  const auto above = points_.upper_bound(target);
+  if (above == points_.begin()) return std::nullopt;
+  return *std::prev(above);
+}
+
+}  // namespace layernas::core

@@ -1,0 +1,394 @@
+#include "controller/core/search.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace layernas::core {
+namespace {
+
+constexpr Millis kFirstBackoff{500};
+constexpr Millis kLongestBackoff{30'000};
+// How long a candidate is kept for other workers after its attempt failed on one.
+constexpr Millis kElsewhereFirst{5'000};
+
+Millis Backoff(std::size_t failures) {
+  return std::min(kLongestBackoff, kFirstBackoff * (std::int64_t{1} << std::min<std::size_t>(failures - 1, 10)));
+}
+
+// Empty if the metrics are a valid result.
+std::string WhatIsInvalid(const SearchConfig& config, const Metrics& metrics) {
+  std::vector<std::string> required = {config.reward_metric};
+  if (!config.space.CostIsPerLayer()) required.push_back(config.cost_metric);
+  for (const std::string& name : required) {
+    if (!metrics.contains(name)) {
+      return absl::StrCat("the result lacks the metric ", name, "; it has ",
+                          metrics.empty() ? "none"
+                                          : absl::StrJoin(metrics, ", ", [](std::string* out, const auto& metric) {
+                                              absl::StrAppend(out, metric.first);
+                                            }));
+    }
+  }
+  for (const auto& [name, value] : metrics) {
+    if (!std::isfinite(value)) return absl::StrCat("the metric ", name, " is not a finite number");
+  }
+  if (!config.space.CostIsPerLayer() && metrics.at(config.cost_metric) < 0) {
+    return absl::StrCat("the cost ", config.cost_metric, " is negative: ", metrics.at(config.cost_metric));
+  }
+  return "";
+}
+
+}  // namespace
+
+Search::Search(SearchConfig config, UnixMillis now)
+    : config_(std::move(config)), strategy_(MakeStrategy()), created_(now) {
+  changes_.search = true;
+}
+
+Search::Search(SearchConfig config, SearchState state, std::string state_reason, UnixMillis created, UnixMillis ended,
+               std::vector<Candidate> candidates)
+    : config_(std::move(config)),
+      strategy_(MakeStrategy()),
+      state_(state),
+      state_reason_(std::move(state_reason)),
+      created_(created),
+      ended_(ended),
+      candidates_(std::move(candidates)),
+      dirty_(candidates_.size()) {
+  std::vector<PastProposal> past;
+  past.reserve(candidates_.size());
+  for (const Candidate& candidate : candidates_) {
+    ++counts_[static_cast<std::size_t>(candidate.state)];
+    number_of_.emplace(candidate.architecture, candidate.number);
+    const std::optional<Outcome> outcome = OutcomeOf(candidate);
+    if (outcome) frontier_.Insert(outcome->cost, {candidate.number, outcome->reward});
+    past.push_back({{candidate.architecture, candidate.position}, core::IsFinal(candidate.state), outcome});
+    for (const AttemptFailure& failure : candidate.failures) CountFailure(failure);
+    if (candidate.state == CandidateState::kQueued) queue_.push_back({candidate.number, {}, ""});
+  }
+  strategy_->Restore(past);
+  NoteProgress();
+  changes_ = {};
+  changes_.new_tables_from = final_tables().size();
+}
+
+std::unique_ptr<Strategy> Search::MakeStrategy() const {
+  if (const auto* layernas = std::get_if<LayerNasOptions>(&config_.strategy)) {
+    return std::make_unique<LayerNasStrategy>(config_.space, config_.targets, *layernas, config_.seed);
+  }
+  return std::make_unique<RandomStrategy>(config_.space, config_.targets, config_.seed);
+}
+
+std::size_t Search::Ready() const {
+  if (state_ != SearchState::kRunning) return 0;
+  std::size_t proposals = 0;
+  if (!BudgetUsed()) {
+    proposals = strategy_->Ready();
+    if (config_.trainings > 0) proposals = std::min<std::size_t>(proposals, config_.trainings - candidates_.size());
+  }
+  return queue_.size() + proposals;
+}
+
+const Candidate* Search::Lease(const std::string& worker, const std::string& request_id, Instant now) {
+  if (state_ != SearchState::kRunning) return nullptr;
+  Candidate* chosen = nullptr;
+  const auto waiting = std::find_if(queue_.begin(), queue_.end(), [&](const Waiting& one) {
+    return one.not_before <= now.steady &&
+           (one.avoid_worker != worker || one.not_before + kElsewhereFirst <= now.steady);
+  });
+  if (waiting != queue_.end()) {
+    chosen = &candidates_[waiting->number - 1];
+    queue_.erase(waiting);
+  } else if (!BudgetUsed()) {
+    std::optional<Proposal> proposal = strategy_->Propose();
+    if (!proposal) {
+      EndIfOver(now.unix_ms);
+      return nullptr;
+    }
+    Candidate& created = candidates_.emplace_back();
+    dirty_.push_back(false);
+    created.number = candidates_.size();
+    created.architecture = std::move(proposal->architecture);
+    created.position = proposal->position;
+    created.created = now.unix_ms;
+    ++counts_[static_cast<std::size_t>(created.state)];
+    number_of_.emplace(created.architecture, created.number);
+    chosen = &created;
+  } else {
+    return nullptr;
+  }
+  ++chosen->attempt;
+  chosen->worker = worker;
+  chosen->request_id = request_id;
+  chosen->started = now.unix_ms;
+  SetState(*chosen, CandidateState::kLeased);
+  return chosen;
+}
+
+std::optional<SteadyTime> Search::NextRetry() const {
+  if (state_ != SearchState::kRunning) return std::nullopt;
+  std::optional<SteadyTime> next;
+  for (const Waiting& waiting : queue_) {
+    const SteadyTime soonest = waiting.not_before + (waiting.avoid_worker.empty() ? Millis{0} : kElsewhereFirst);
+    for (const SteadyTime time : {waiting.not_before, soonest}) {
+      if (!next || time < *next) next = time;
+    }
+  }
+  return next;
+}
+
+Candidate* Search::Granted(std::uint64_t number, int attempt) {
+  if (number == 0 || number > candidates_.size()) return nullptr;
+  Candidate& candidate = candidates_[number - 1];
+  return attempt >= 1 && attempt <= candidate.attempt ? &candidate : nullptr;
+}
+
+CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std::string& worker, const Metrics& metrics,
+                                   Instant now) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  if (core::IsFinal(candidate->state)) {
+    if (candidate->state == CandidateState::kSucceeded && candidate->result_attempt == attempt &&
+        candidate->metrics == metrics) {
+      return {};
+    }
+    return {CompletionVerdict::kRefused,
+            candidate->state == CandidateState::kSkipped ? "its search has ended" : "another result came first"};
+  }
+  if (std::string invalid = WhatIsInvalid(config_, metrics); !invalid.empty()) {
+    // Training diverged: that is a result, and no attempt would change it.
+    const auto reward = metrics.find(config_.reward_metric);
+    const bool diverged = reward != metrics.end() && !std::isfinite(reward->second);
+    Fail(number, attempt, worker, diverged ? FailureKind::kInfeasible : FailureKind::kEvaluator, invalid, now);
+    return {CompletionVerdict::kInvalid, std::move(invalid)};
+  }
+  candidate->metrics = metrics;
+  candidate->reward = metrics.at(config_.reward_metric);
+  candidate->cost = config_.space.CostIsPerLayer() ? config_.space.Cost(candidate->architecture)
+                                                   : metrics.at(config_.cost_metric);
+  candidate->result_attempt = attempt;
+  candidate->worker = worker;
+  frontier_.Insert(candidate->cost, {number, candidate->reward});
+  Finished(*candidate, CandidateState::kSucceeded, now.unix_ms);
+  return {};
+}
+
+CompletionVerdict Search::Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
+                               std::string message, Instant now) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  const bool known = std::any_of(candidate->failures.begin(), candidate->failures.end(), [&](const AttemptFailure& one) {
+    return one.attempt == attempt && (one.kind == kind || kind != FailureKind::kInfeasible);
+  });
+  if (known) return {};
+  if (core::IsFinal(candidate->state)) {
+    return {CompletionVerdict::kRefused,
+            candidate->state == CandidateState::kSkipped ? "its search has ended" : "another result came first"};
+  }
+  AttemptFailure failure{attempt, kind, worker, std::move(message), now.unix_ms};
+  // A superseded attempt that failed after all changes nothing: its successor is on the way.
+  if (kind != FailureKind::kInfeasible && attempt != candidate->attempt) return {};
+  AttemptFailed(*candidate, std::move(failure), now);
+  return {};
+}
+
+void Search::Release(std::uint64_t number, int attempt) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr || candidate->attempt != attempt || candidate->state != CandidateState::kLeased) return;
+  Queue(*candidate, {}, "");
+}
+
+void Search::Expire(std::uint64_t number, int attempt, Instant now) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr || candidate->attempt != attempt || candidate->state != CandidateState::kLeased) return;
+  AttemptFailed(*candidate,
+                {attempt, FailureKind::kWorkerLost, candidate->worker, "nothing was heard from the worker", now.unix_ms},
+                now);
+}
+
+bool Search::Renew(std::uint64_t number, int attempt, const std::string& worker) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr || core::IsFinal(candidate->state)) return false;
+  if (candidate->state == CandidateState::kQueued && candidate->attempt == attempt && candidate->worker == worker &&
+      state_ == SearchState::kRunning) {
+    std::erase_if(queue_, [&](const Waiting& one) { return one.number == number; });
+    SetState(*candidate, CandidateState::kLeased);
+  }
+  // A superseded attempt goes on: whichever result comes first is taken.
+  return true;
+}
+
+absl::Status Search::Pause() {
+  if (state_ != SearchState::kRunning) return absl::FailedPreconditionError("only a running search can be paused");
+  state_ = SearchState::kPaused;
+  changes_.search = true;
+  return absl::OkStatus();
+}
+
+absl::Status Search::Resume() {
+  if (state_ != SearchState::kPaused) return absl::FailedPreconditionError("only a paused search can be resumed");
+  state_ = SearchState::kRunning;
+  changes_.search = true;
+  return absl::OkStatus();
+}
+
+absl::Status Search::Cancel(UnixMillis now) {
+  if (core::IsFinal(state_)) return absl::FailedPreconditionError("the search has ended already");
+  End(SearchState::kCancelled, "cancelled", now);
+  return absl::OkStatus();
+}
+
+void Search::CheckTime(UnixMillis now) {
+  if (core::IsFinal(state_) || config_.duration.count() == 0 || now - created_ < config_.duration.count()) return;
+  if (state_ == SearchState::kPaused) {
+    // Nothing may be handed out to end it by itself.
+    End(CountOf(CandidateState::kSucceeded) > 0 ? SearchState::kSucceeded : SearchState::kFailed,
+        "its time was up while it was paused", now);
+    return;
+  }
+  time_is_up_ = true;
+  // What is under way is finished; what waits is not begun any more.
+  while (!queue_.empty()) Finished(candidates_[queue_.front().number - 1], CandidateState::kSkipped, now);
+  EndIfOver(now);
+}
+
+const Candidate* Search::candidate(std::uint64_t number) const {
+  return number >= 1 && number <= candidates_.size() ? &candidates_[number - 1] : nullptr;
+}
+
+std::vector<BestWithinTarget> Search::BestPerTarget() const {
+  std::vector<BestWithinTarget> best;
+  best.reserve(config_.targets.size());
+  for (const double target : config_.targets) {
+    const auto point = frontier_.BestWithin(target);
+    best.push_back({target, point ? point->second.candidate : 0});
+  }
+  return best;
+}
+
+std::uint64_t Search::NumberOf(const Architecture& architecture) const {
+  const auto number = number_of_.find(architecture);
+  return number == number_of_.end() ? 0 : number->second;
+}
+
+Changes Search::TakeChanges() {
+  for (const std::uint64_t number : changes_.candidates) dirty_[number - 1] = false;
+  Changes taken = std::exchange(changes_, {});
+  changes_.new_tables_from = final_tables().size();
+  return taken;
+}
+
+void Search::SetState(Candidate& candidate, CandidateState state) {
+  --counts_[static_cast<std::size_t>(candidate.state)];
+  ++counts_[static_cast<std::size_t>(state)];
+  candidate.state = state;
+  MarkDirty(candidate);
+}
+
+void Search::Queue(Candidate& candidate, SteadyTime not_before, std::string avoid_worker) {
+  SetState(candidate, CandidateState::kQueued);
+  queue_.push_back({candidate.number, not_before, std::move(avoid_worker)});
+}
+
+void Search::Finished(Candidate& candidate, CandidateState state, UnixMillis now) {
+  if (candidate.state == CandidateState::kQueued) {
+    // A late result of a lease that had run out.
+    std::erase_if(queue_, [&](const Waiting& one) { return one.number == candidate.number; });
+  }
+  candidate.ended = now;
+  SetState(candidate, state);
+  strategy_->Observe(candidate.architecture, OutcomeOf(candidate));
+  NoteProgress();
+  EndIfOver(now);
+}
+
+void Search::AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now) {
+  CountFailure(failure);
+  const FailureKind kind = failure.kind;
+  candidate.failures.push_back(std::move(failure));
+  if (kind == FailureKind::kInfeasible) {
+    Finished(candidate, CandidateState::kInfeasible, now.unix_ms);
+  } else if (static_cast<int>(candidate.failures.size()) >= config_.attempts) {
+    Finished(candidate, CandidateState::kFailed, now.unix_ms);
+  } else {
+    const Millis backoff = kind == FailureKind::kWorkerLost ? Millis{0} : Backoff(candidate.failures.size());
+    Queue(candidate, now.steady + backoff, candidate.worker);
+  }
+  if (!core::IsFinal(state_) && CountOf(CandidateState::kSucceeded) == 0 &&
+      failed_attempts_ >= config_.initial_failures) {
+    End(SearchState::kFailed, absl::StrCat("no evaluation has succeeded in ", failed_attempts_, " attempts; ",
+                                           CommonestFailure()),
+        now.unix_ms);
+  }
+}
+
+void Search::CountFailure(const AttemptFailure& failure) {
+  // A lost worker says nothing about the search.
+  if (failure.kind == FailureKind::kWorkerLost) return;
+  ++failed_attempts_;
+  ++failure_messages_[failure.message];
+}
+
+void Search::End(SearchState state, std::string reason, UnixMillis now) {
+  state_ = state;
+  state_reason_ = std::move(reason);
+  ended_ = now;
+  changes_.search = true;
+  queue_.clear();
+  for (Candidate& candidate : candidates_) {
+    if (core::IsFinal(candidate.state)) continue;
+    candidate.ended = now;
+    SetState(candidate, CandidateState::kSkipped);
+  }
+}
+
+void Search::EndIfOver(UnixMillis now) {
+  if (core::IsFinal(state_)) return;
+  if (!(strategy_->Done() || BudgetUsed()) || CountOf(CandidateState::kLeased) > 0 || !queue_.empty()) return;
+  if (CountOf(CandidateState::kSucceeded) == 0) {
+    End(SearchState::kFailed, absl::StrCat("no evaluation has succeeded; ", CommonestFailure()), now);
+  } else if (strategy_->Done()) {
+    End(SearchState::kSucceeded, "the strategy has nothing left to try", now);
+  } else {
+    End(SearchState::kSucceeded,
+        time_is_up_ ? "its time is up" : absl::StrCat("its budget of ", config_.trainings, " trainings is used"), now);
+  }
+}
+
+bool Search::BudgetUsed() const {
+  return time_is_up_ ||
+         (config_.trainings > 0 && candidates_.size() >= static_cast<std::size_t>(config_.trainings));
+}
+
+std::string Search::CommonestFailure() const {
+  const auto commonest =
+      std::max_element(failure_messages_.begin(), failure_messages_.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (commonest == failure_messages_.end()) return "nothing was evaluated";
+  return absl::StrCat("the commonest failure (", commonest->second, " times): ", commonest->first);
+}
+
+void Search::MarkDirty(Candidate& candidate) {
+  if (dirty_[candidate.number - 1]) return;
+  dirty_[candidate.number - 1] = true;
+  changes_.candidates.push_back(candidate.number);
+}
+
+void Search::NoteProgress() {
+  std::vector<std::uint64_t> best;
+  best.reserve(config_.targets.size());
+  for (const BestWithinTarget& one : BestPerTarget()) best.push_back(one.candidate);
+  if (position() == noted_position_ && best == noted_best_) return;
+  noted_position_ = position();
+  noted_best_ = std::move(best);
+  changes_.search = true;
+}
+
+std::optional<Outcome> Search::OutcomeOf(const Candidate& candidate) const {
+  if (candidate.state != CandidateState::kSucceeded) return std::nullopt;
+  return Outcome{candidate.reward, candidate.cost};
+}
+
+}  // namespace layernas::core

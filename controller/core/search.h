@@ -1,0 +1,190 @@
+// One search as a state machine: hands candidates out, takes their results, knows when it is over. Everything that the
+// engine writes to disk about a search is decided here.
+//
+// Pure: time comes in as an argument, and what must be stored is left in TakeChanges(). Not thread-safe.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "controller/core/candidate.h"
+#include "controller/core/frontier.h"
+#include "controller/core/layernas_strategy.h"
+#include "controller/core/random_strategy.h"
+#include "controller/core/space.h"
+
+namespace layernas::core {
+
+struct RandomOptions {};
+
+struct SearchConfig {
+  Space space;
+  std::string reward_metric;
+  std::string cost_metric;
+  // Ascending order not required.
+  std::vector<double> targets;
+  std::variant<LayerNasOptions, RandomOptions> strategy;
+  std::uint64_t seed = 1;
+  // Most distinct architectures handed out; 0 = no limit.
+  std::int64_t trainings = 0;
+  // From the creation of the search; 0 = no limit.
+  Millis duration{0};
+  // Failed attempts without any success after which the search is FAILED.
+  int initial_failures = 10;
+  // Failed attempts after which a candidate is given up.
+  int attempts = 3;
+  // Labels that a worker must have.
+  std::map<std::string, std::string> require;
+};
+
+// Stored: DO NOT CHANGE the values.
+enum class SearchState { kRunning = 1, kPaused = 2, kSucceeded = 3, kFailed = 4, kCancelled = 5 };
+
+constexpr bool IsFinal(SearchState state) { return state >= SearchState::kSucceeded; }
+
+// What became of a reported result or failure.
+struct CompletionVerdict {
+  enum Status { kAccepted, kRefused, kInvalid } status = kAccepted;
+  std::string message;
+};
+
+// What has to be written since the last TakeChanges().
+struct Changes {
+  // State, stage, or a best result changed.
+  bool search = false;
+  // Candidates, each once, in the order of their first change.
+  std::vector<std::uint64_t> candidates;
+  // Index in final_tables() from which tables are new.
+  std::size_t new_tables_from = 0;
+
+  bool Any() const { return search || !candidates.empty(); }
+};
+
+struct BestWithinTarget {
+  double target = 0;
+  // 0 = nothing meets it.
+  std::uint64_t candidate = 0;
+};
+
+class Search {
+ public:
+  Search(SearchConfig config, UnixMillis now);
+  // As it was stored. `candidates` are numbers 1 … n without gaps.
+  Search(SearchConfig config, SearchState state, std::string state_reason, UnixMillis created, UnixMillis ended,
+         std::vector<Candidate> candidates);
+  Search(const Search&) = delete;
+  Search& operator=(const Search&) = delete;
+
+  // --- Handing out
+
+  // How many candidates could be leased now, those that wait out a back-off included.
+  std::size_t Ready() const;
+  // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out a
+  // back-off, and is offered to other workers first.
+  const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now);
+  // The soonest time at which a queued candidate may become leasable by waiting alone.
+  std::optional<SteadyTime> NextRetry() const;
+
+  // --- Taking back. `number` and `attempt` are a lease token; a token that never was is refused.
+
+  // Accepted once per candidate, from whichever attempt comes first; the same report again is accepted and changes nothing.
+  CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, const Metrics& metrics,
+                             Instant now);
+  CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
+                         std::string message, Instant now);
+  // Back to the queue, no attempt used up. Nothing happens if the lease is not current.
+  void Release(std::uint64_t number, int attempt);
+  // The lease ran out: an attempt is used up. Nothing happens if the lease is not current.
+  void Expire(std::uint64_t number, int attempt, Instant now);
+  // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is taken
+  // up again.
+  bool Renew(std::uint64_t number, int attempt, const std::string& worker);
+
+  // --- Lifecycle. FAILED_PRECONDITION where the state does not allow it.
+
+  absl::Status Pause();
+  absl::Status Resume();
+  absl::Status Cancel(UnixMillis now);
+  // Ends the search if its time is up. To be called now and then.
+  void CheckTime(UnixMillis now);
+
+  // --- Reading
+
+  const SearchConfig& config() const { return config_; }
+  SearchState state() const { return state_; }
+  const std::string& state_reason() const { return state_reason_; }
+  UnixMillis created() const { return created_; }
+  UnixMillis ended() const { return ended_; }
+  std::span<const Candidate> candidates() const { return candidates_; }
+  // Null if there is none of that number.
+  const Candidate* candidate(std::uint64_t number) const;
+  std::size_t CountOf(CandidateState state) const { return counts_[static_cast<std::size_t>(state)]; }
+  const Frontier& frontier() const { return frontier_; }
+  // One per target of the configuration, in its order.
+  std::vector<BestWithinTarget> BestPerTarget() const;
+  // The number of the candidate with this architecture; 0 if there is none.
+  std::uint64_t NumberOf(const Architecture& architecture) const;
+  Position position() const { return strategy_->position(); }
+  std::span<const StageTable> final_tables() const { return strategy_->FinalTables(); }
+  std::optional<StageTable> growing_table() const { return strategy_->GrowingTable(); }
+
+  Changes TakeChanges();
+
+ private:
+  std::unique_ptr<Strategy> MakeStrategy() const;
+  // Null unless (number, attempt) is a lease that was granted.
+  Candidate* Granted(std::uint64_t number, int attempt);
+  void SetState(Candidate& candidate, CandidateState state);
+  void Queue(Candidate& candidate, SteadyTime not_before, std::string avoid_worker);
+  // The candidate has reached a final state: tells the strategy, and ends the search if that was it.
+  void Finished(Candidate& candidate, CandidateState state, UnixMillis now);
+  // A failed attempt; the candidate is tried again or given up.
+  void AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now);
+  void CountFailure(const AttemptFailure& failure);
+  void End(SearchState state, std::string reason, UnixMillis now);
+  void EndIfOver(UnixMillis now);
+  bool BudgetUsed() const;
+  std::string CommonestFailure() const;
+  void MarkDirty(Candidate& candidate);
+  // Notes a change of the search if stage or best results are no longer those noted last.
+  void NoteProgress();
+  std::optional<Outcome> OutcomeOf(const Candidate& candidate) const;
+
+  const SearchConfig config_;
+  std::unique_ptr<Strategy> strategy_;
+  SearchState state_ = SearchState::kRunning;
+  std::string state_reason_;
+  UnixMillis created_ = 0;
+  UnixMillis ended_ = 0;
+  // By number - 1.
+  std::vector<Candidate> candidates_;
+  std::unordered_map<Architecture, std::uint64_t, ArchitectureHash> number_of_;
+  std::array<std::size_t, 7> counts_{};
+  Frontier frontier_;
+  std::map<std::string, int> failure_messages_;
+  int failed_attempts_ = 0;
+  bool time_is_up_ = false;
+
+  // A queued candidate. Soft state: after a restart everything queued may go at once, to anyone.
+  struct Waiting {
+    std::uint64_t number;
+    SteadyTime not_before;
+    std::string avoid_worker;
+  };
+  std::deque<Waiting> queue_;
+
+  Changes changes_;
+  std::vector<bool> dirty_;
+  Position noted_position_;
+  std::vector<std::uint64_t> noted_best_;
+};
+
+}  // namespace layernas::core

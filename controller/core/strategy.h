@@ -1,0 +1,79 @@
+// What decides which architectures are worth evaluating.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "controller/core/architecture.h"
+#include "controller/core/buckets.h"
+
+namespace layernas::core {
+
+// What an evaluation brought; none if it brought no result (infeasible, failed, skipped).
+struct Outcome {
+  double reward = 0;
+  double cost = 0;
+};
+
+// Where in the search a proposal was made. Both 0 for strategies without passes and stages.
+struct Position {
+  int pass = 0;
+  int stage = 0;
+
+  auto operator<=>(const Position&) const = default;
+};
+
+struct Proposal {
+  Architecture architecture;
+  Position position;
+};
+
+// A final or growing table M[stage] of a pass.
+struct StageTable {
+  Position position;
+  BucketTable table;
+};
+
+// An architecture proposed earlier, as a restart finds it.
+struct PastProposal {
+  Proposal proposal;
+  // False while its evaluation is under way.
+  bool finished = false;
+  std::optional<Outcome> outcome;
+};
+
+// Pure and deterministic: the same construction, the same calls, the same answers. Asynchronous: any number of proposals
+// may be out at once and outcomes come in any order. Not thread-safe.
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+
+  // Once, before anything else, after a restart: everything proposed so far, in the order of proposal. The strategy goes on
+  // as if it had proposed them itself.
+  virtual void Restore(std::span<const PastProposal> past) = 0;
+
+  // The next architecture to evaluate, never one proposed before; none while outcomes must come first, or when Done().
+  virtual std::optional<Proposal> Propose() = 0;
+
+  // How many Propose() would return without a further outcome; an estimate where that is costly to know, but 0 only if
+  // there is none.
+  virtual std::size_t Ready() const = 0;
+
+  // The outcome of an architecture that was proposed; each once.
+  virtual void Observe(const Architecture& architecture, std::optional<Outcome> outcome) = 0;
+
+  // Nothing is left to propose, and never will be.
+  virtual bool Done() const = 0;
+
+  virtual Position position() const { return {}; }
+
+  // Final tables, oldest first; they only ever grow in number. Empty for strategies without tables.
+  virtual std::span<const StageTable> FinalTables() const { return {}; }
+  // The table of the stage under way, from what has arrived.
+  virtual std::optional<StageTable> GrowingTable() const { return std::nullopt; }
+};
+
+}  // namespace layernas::core
