@@ -16,7 +16,8 @@ namespace layernas::spec {
 // One index per layer, each below that layer's number of options.
 using Choices = std::vector<std::uint16_t>;
 
-// The id as search.proto's Architecture defines it: digits and letters while no layer of the space has more than 36 options.
+// The id as search.proto's Architecture defines it: digits and letters while no layer of the space has more than 36
+// options.
 std::string FormatArchitectureId(const v1::Space& space, std::span<const std::uint16_t> choices);
 
 // Nothing if `id` is not of an architecture of `space`.

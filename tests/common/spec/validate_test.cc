@@ -1,0 +1,386 @@
+#include "common/spec/validate.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+namespace layernas::spec {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::FieldsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+v1::SearchSpec Parse(const std::string& text) {
+  v1::SearchSpec spec;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &spec));
+  return spec;
+}
+
+// Two layers whose costs are known: from 1 + 0.5 + 3 = 4.5 to 1 + 2 + 5 = 8.
+v1::SearchSpec Good() {
+  return Parse(R"pb(
+    name: "good"
+    space {
+      layers {
+        name: "a"
+        options {
+          name: "skip"
+          costs { key: "ms" value: 0.5 }
+        }
+        options {
+          name: "conv"
+          costs { key: "ms" value: 2 }
+        }
+      }
+      layers {
+        name: "b"
+        options {
+          name: "small"
+          costs { key: "ms" value: 3 }
+        }
+        options {
+          name: "large"
+          costs { key: "ms" value: 5 }
+        }
+        default: "small"
+      }
+      base_costs { key: "ms" value: 1 }
+    }
+    objective { cost: "ms" targets: 5 targets: 6 }
+    strategy { layernas {} }
+    budget { trainings: 10 }
+  )pb");
+}
+
+v1::SearchSpec WithMeasuredCost() {
+  v1::SearchSpec spec = Good();
+  spec.mutable_space()->clear_base_costs();
+  for (v1::Layer& layer : *spec.mutable_space()->mutable_layers()) {
+    for (v1::Option& option : *layer.mutable_options()) option.clear_costs();
+  }
+  return spec;
+}
+
+TEST(ValidateSpec, TakesGoodSpecs) {
+  EXPECT_THAT(ValidateSpec(Good()), IsEmpty());
+  EXPECT_THAT(ValidateSpec(WithMeasuredCost()), IsEmpty());
+  EXPECT_THAT(ValidateSpec(WithDefaults(Good())), IsEmpty());
+  EXPECT_THAT(ValidateSpec(WithDefaults(WithMeasuredCost())), IsEmpty());
+}
+
+struct Mistake {
+  std::string name;
+  std::function<void(v1::SearchSpec&)> make;
+  std::string field;
+  std::string message;
+};
+
+void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; }
+
+class ValidateSpecMistake : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(ValidateSpecMistake, IsNamedWithItsField) {
+  v1::SearchSpec spec = Good();
+  GetParam().make(spec);
+  EXPECT_THAT(ValidateSpec(spec), ElementsAre(FieldsAre(GetParam().field, HasSubstr(GetParam().message))));
+}
+
+v1::Layer& Layer(v1::SearchSpec& spec, int i) { return *spec.mutable_space()->mutable_layers(i); }
+v1::LayerNas& Strategy(v1::SearchSpec& spec) { return *spec.mutable_strategy()->mutable_layernas(); }
+v1::Buckets& BucketsOf(v1::SearchSpec& spec) { return *Strategy(spec).mutable_buckets(); }
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+INSTANTIATE_TEST_SUITE_P(
+    Spec, ValidateSpecMistake,
+    ::testing::Values(Mistake{"NoName", [](auto& s) { s.clear_name(); }, "name", "is missing"},
+                      Mistake{"NameWithCapital", [](auto& s) { s.set_name("Search"); }, "name", "lower-case"},
+                      Mistake{"NameTooLong", [](auto& s) { s.set_name(std::string(41, 'a')); }, "name", "at most 40"},
+                      Mistake{"NameEndsWithDash", [](auto& s) { s.set_name("a-"); }, "name", "no dash"},
+                      Mistake{"TooLarge",
+                              [](auto& s) {
+                                (*s.mutable_space()->mutable_network()->mutable_parameters()->mutable_fields())["x"]
+                                    .set_string_value(std::string(3 << 20, 'x'));
+                              },
+                              "", "bytes; at most"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Space, ValidateSpecMistake,
+    ::testing::Values(
+        Mistake{"NoSpace", [](auto& s) { s.clear_space(); }, "space", "is missing"},
+        Mistake{"NoLayers", [](auto& s) { s.mutable_space()->clear_layers(), s.mutable_space()->clear_base_costs(); },
+                "space.layers", "at least one layer"},
+        Mistake{"TooManyLayers",
+                [](auto& s) {
+                  s.mutable_objective()->clear_targets();
+                  while (s.space().layers_size() <= 1000) *s.mutable_space()->add_layers() = s.space().layers(0);
+                },
+                "space.layers", "at most 1000 layers, are 1001"},
+        Mistake{"TooManyOptions",
+                [](auto& s) {
+                  v1::Layer& layer = Layer(s, 0);
+                  while (layer.options_size() <= 1000) *layer.add_options() = layer.options(0);
+                },
+                "space.layers[0].options", "at most 1000 options, are 1001"},
+        Mistake{"NoOptions", [](auto& s) { Layer(s, 1).clear_options(), Layer(s, 1).clear_default_(); },
+                "space.layers[1].options", "at least one option"},
+        Mistake{"DuplicateLayer", [](auto& s) { Layer(s, 1).set_name("a"); }, "space.layers[1].name",
+                "\"a\" is the name of space.layers[0] already"},
+        Mistake{"DuplicateOption", [](auto& s) { Layer(s, 0).mutable_options(1)->set_name("skip"); },
+                "space.layers[0].options[1].name", "\"skip\" is the name of space.layers[0].options[0] already"},
+        Mistake{"EmptyLayerName", [](auto& s) { Layer(s, 0).clear_name(); }, "space.layers[0].name", "is missing"},
+        Mistake{"EmptyOptionName", [](auto& s) { Layer(s, 0).mutable_options(0)->clear_name(); },
+                "space.layers[0].options[0].name", "is missing"},
+        Mistake{"LongOptionName", [](auto& s) { Layer(s, 0).mutable_options(0)->set_name(std::string(101, 'x')); },
+                "space.layers[0].options[0].name", "at most 100 bytes long, is 101"},
+        Mistake{"LineBreakInName", [](auto& s) { Layer(s, 0).set_name("a\nb"); }, "space.layers[0].name",
+                "control characters"},
+        Mistake{"UnknownDefault", [](auto& s) { Layer(s, 1).set_default_("medium"); }, "space.layers[1].default",
+                "\"medium\" is no option"},
+        Mistake{"NegativeChannels", [](auto& s) { Layer(s, 0).set_channels(-1); }, "space.layers[0].channels",
+                "must be at least 0, is -1"},
+        Mistake{"NegativeStride", [](auto& s) { Layer(s, 0).set_stride(-2); }, "space.layers[0].stride",
+                "must be at least 0, is -2"},
+        Mistake{"InputOfNothing", [](auto& s) { s.mutable_space()->mutable_network()->add_input(0); },
+                "space.network.input[0]", "must be at least 1, is 0"},
+        Mistake{"PartialCosts", [](auto& s) { Layer(s, 1).mutable_options(1)->clear_costs(); },
+                "space.layers[1].options[1].costs", "lacks ms, which other options have (space.layers[0].options[0])"},
+        Mistake{"NegativeCost", [](auto& s) { (*Layer(s, 0).mutable_options(1)->mutable_costs())["ms"] = -2; },
+                "space.layers[0].options[1].costs.ms", "must be at least 0, is -2"},
+        Mistake{"InfiniteCost", [](auto& s) { (*Layer(s, 0).mutable_options(1)->mutable_costs())["mb"] = kInfinity; },
+                "space.layers[0].options[1].costs.mb", "is inf"},
+        Mistake{"NegativeBaseCost", [](auto& s) { (*s.mutable_space()->mutable_base_costs())["mb"] = -1; },
+                "space.base_costs.mb", "must be at least 0, is -1"},
+        Mistake{"BaseCostOfAMeasuredCost",
+                [](auto& s) {
+                  s = WithMeasuredCost();
+                  (*s.mutable_space()->mutable_base_costs())["ms"] = 1;
+                },
+                "space.base_costs.ms", "has no effect"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Objective, ValidateSpecMistake,
+    ::testing::Values(Mistake{"NoCost", [](auto& s) { s.mutable_objective()->clear_cost(); }, "objective.cost",
+                              "is missing"},
+                      Mistake{"CostIsReward", [](auto& s) { s.mutable_objective()->set_reward("ms"); },
+                              "objective.cost", "must not be the reward's metric"},
+                      Mistake{"TargetOfZero", [](auto& s) { s.mutable_objective()->set_targets(1, 0); },
+                              "objective.targets[1]", "above 0, is 0"},
+                      Mistake{"TargetNotANumber", [](auto& s) { s.mutable_objective()->set_targets(0, kNan); },
+                              "objective.targets[0]", "finite"},
+                      Mistake{"TargetTwice", [](auto& s) { s.mutable_objective()->set_targets(1, 5); },
+                              "objective.targets[1]", "5 stands in objective.targets[0] already"},
+                      Mistake{"TargetBelowCheapest", [](auto& s) { s.mutable_objective()->set_targets(0, 3); },
+                              "objective.targets[0]", "nothing can meet 3; the cheapest architecture costs 4.5"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Strategy, ValidateSpecMistake,
+    ::testing::Values(
+        Mistake{"None", [](auto& s) { s.clear_strategy(); }, "strategy", "is missing"},
+        Mistake{"TooManyBuckets", [](auto& s) { BucketsOf(s).set_count(10001); }, "strategy.layernas.buckets.count",
+                "must be between 1 and 10000, is 10001"},
+        Mistake{"NegativeBuckets", [](auto& s) { BucketsOf(s).set_count(-1); }, "strategy.layernas.buckets.count",
+                "is -1"},
+        Mistake{"UnknownScale", [](auto& s) { BucketsOf(s).set_scale(static_cast<v1::BucketScale>(9)); },
+                "strategy.layernas.buckets.scale", "linear or logarithmic"},
+        Mistake{"MinAboveMax", [](auto& s) { BucketsOf(s).set_min(7), BucketsOf(s).set_max(6); },
+                "strategy.layernas.buckets.min", "must be below max, which is 6; is 7"},
+        Mistake{"MinAboveDearest", [](auto& s) { BucketsOf(s).set_min(9); }, "strategy.layernas.buckets.min",
+                "must be below max, which is 8 (the dearest architecture); is 9"},
+        Mistake{"MaxBelowCheapest", [](auto& s) { BucketsOf(s).set_max(4); }, "strategy.layernas.buckets.max",
+                "must be above min, which is 4.5 (the cheapest architecture); is 4"},
+        Mistake{"InfiniteMax", [](auto& s) { BucketsOf(s).set_max(kInfinity); }, "strategy.layernas.buckets.max",
+                "finite"},
+        Mistake{"LogarithmicFromZero",
+                [](auto& s) { BucketsOf(s).set_scale(v1::BUCKET_SCALE_LOGARITHMIC), BucketsOf(s).set_min(0); },
+                "strategy.layernas.buckets.min", "above 0 for a logarithmic scale, is 0"},
+        Mistake{"LogarithmicOfAMeasuredCost",
+                [](auto& s) {
+                  s = WithMeasuredCost();
+                  BucketsOf(s).set_scale(v1::BUCKET_SCALE_LOGARITHMIC);
+                },
+                "strategy.layernas.buckets.min", "is missing"},
+        Mistake{"EdgesAndCount", [](auto& s) { BucketsOf(s).add_edges(5), BucketsOf(s).set_count(3); },
+                "strategy.layernas.buckets.edges", "instead of count"},
+        Mistake{"EdgesDescend", [](auto& s) { BucketsOf(s).add_edges(5), BucketsOf(s).add_edges(5); },
+                "strategy.layernas.buckets.edges[1]", "must be above the edge before it, which is 5"},
+        Mistake{"TooManyReplicas", [](auto& s) { Strategy(s).set_replicas(101); }, "strategy.layernas.replicas",
+                "between 1 and 100, is 101"},
+        Mistake{"TooManyPasses", [](auto& s) { Strategy(s).set_passes(101); }, "strategy.layernas.passes",
+                "between 1 and 100, is 101"},
+        Mistake{"NegativeStageLimit", [](auto& s) { Strategy(s).set_stage_limit(-1); }, "strategy.layernas.stage_limit",
+                "at least 0, is -1"},
+        Mistake{"OrderLacksALayer", [](auto& s) { Strategy(s).mutable_order()->add_layers("b"); },
+                "strategy.layernas.order.layers", "missing \"a\""},
+        Mistake{"OrderRepeatsALayer",
+                [](auto& s) {
+                  for (const char* name : {"b", "a", "b"}) Strategy(s).mutable_order()->add_layers(name);
+                },
+                "strategy.layernas.order.layers[2]", "layer \"b\" a second time"},
+        Mistake{"OrderNamesAStranger",
+                [](auto& s) {
+                  for (const char* name : {"b", "c", "a"}) Strategy(s).mutable_order()->add_layers(name);
+                },
+                "strategy.layernas.order.layers[1]", "\"c\", which is no layer"},
+        Mistake{"OrderAndDirection",
+                [](auto& s) {
+                  for (const char* name : {"b", "a"}) Strategy(s).mutable_order()->add_layers(name);
+                  Strategy(s).mutable_order()->set_direction(v1::LayerOrder::DIRECTION_REVERSE);
+                },
+                "strategy.layernas.order.direction", "beside a list of layers"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    BudgetAndEvaluation, ValidateSpecMistake,
+    ::testing::Values(
+        Mistake{"NoTrainings", [](auto& s) { s.mutable_budget()->set_trainings(0); }, "budget.trainings",
+                "at least 1, is 0"},
+        Mistake{"NoTime", [](auto& s) { s.mutable_budget()->mutable_duration(); }, "budget.duration", "longer than 0s"},
+        Mistake{"NoInitialFailures", [](auto& s) { s.mutable_budget()->set_initial_failures(0); },
+                "budget.initial_failures", "at least 1, is 0"},
+        Mistake{"RandomForEver", [](auto& s) { s.mutable_strategy()->mutable_random(), s.clear_budget(); }, "budget",
+                "random search needs trainings or duration"},
+        Mistake{"NegativeTimeout", [](auto& s) { s.mutable_evaluation()->mutable_timeout()->set_seconds(-5); },
+                "evaluation.timeout", "longer than 0s"},
+        Mistake{"TimeoutOfCenturies", [](auto& s) { s.mutable_evaluation()->mutable_timeout()->set_seconds(1L << 40); },
+                "evaluation.timeout", "at most ten years"},
+        Mistake{"NoAttempts", [](auto& s) { s.mutable_evaluation()->set_attempts(0); }, "evaluation.attempts",
+                "between 1 and 20, is 0"},
+        Mistake{"LabelWithoutKey", [](auto& s) { (*s.mutable_evaluation()->mutable_require())[""] = "cpu"; },
+                "evaluation.require.", "is missing"},
+        Mistake{"LongLabel",
+                [](auto& s) { (*s.mutable_evaluation()->mutable_require())["device"] = std::string(101, 'x'); },
+                "evaluation.require.device", "at most 100 bytes"},
+        Mistake{"NoEpochs", [](auto& s) { s.mutable_evaluation()->mutable_train()->set_epochs(0); },
+                "evaluation.train.epochs", "at least 1, is 0"},
+        Mistake{"LearningRateOfZero", [](auto& s) { s.mutable_evaluation()->mutable_train()->set_learning_rate(0); },
+                "evaluation.train.learning_rate", "above 0"}));
+
+TEST(ValidateSpec, FindsEveryMistakeInTheOrderOfTheFields) {
+  v1::SearchSpec spec = Good();
+  spec.mutable_evaluation()->set_attempts(99);
+  spec.mutable_space()->mutable_layers(1)->set_stride(-1);
+  spec.set_name("NO");
+  const std::vector<Violation> violations = ValidateSpec(spec);
+  ASSERT_EQ(violations.size(), 3);
+  EXPECT_EQ(violations[0].field, "name");
+  EXPECT_EQ(violations[1].field, "space.layers[1].stride");
+  EXPECT_EQ(violations[2].field, "evaluation.attempts");
+}
+
+TEST(ValidateSpec, StopsAtAThousandMistakes) {
+  v1::SearchSpec spec = Good();
+  for (int i = 0; i < 900; ++i) spec.mutable_space()->add_layers();
+  EXPECT_EQ(ValidateSpec(spec).size(), 1000);
+}
+
+TEST(ValidateSpec, SpacesWhoseArchitecturesAllCostTheSameAreFine) {
+  v1::SearchSpec spec = Good();
+  spec.mutable_objective()->clear_targets();
+  for (v1::Layer& layer : *spec.mutable_space()->mutable_layers()) {
+    for (v1::Option& option : *layer.mutable_options()) (*option.mutable_costs())["ms"] = 2;
+  }
+  EXPECT_THAT(ValidateSpec(spec), IsEmpty());
+  EXPECT_THAT(ValidateSpec(WithDefaults(spec)), IsEmpty());
+}
+
+TEST(WithDefaults, SetsWhatIsUnsetAndNothingElse) {
+  const v1::SearchSpec full = WithDefaults(Good());
+  EXPECT_EQ(full.space().layers(0).default_(), "conv");
+  EXPECT_EQ(full.space().layers(1).default_(), "small");
+  EXPECT_EQ(full.objective().reward(), "accuracy");
+  EXPECT_EQ(full.strategy().seed(), 1);
+  const v1::LayerNas& layernas = full.strategy().layernas();
+  EXPECT_EQ(layernas.buckets().count(), 20);
+  EXPECT_EQ(layernas.buckets().scale(), v1::BUCKET_SCALE_LINEAR);
+  EXPECT_EQ(layernas.buckets().min(), 4.5);
+  EXPECT_EQ(layernas.buckets().max(), 8);
+  EXPECT_EQ(layernas.replicas(), 1);
+  EXPECT_EQ(layernas.passes(), 1);
+  EXPECT_EQ(layernas.order().direction(), v1::LayerOrder::DIRECTION_FORWARD);
+  EXPECT_EQ(full.budget().trainings(), 10);
+  EXPECT_EQ(full.budget().initial_failures(), 10);
+  EXPECT_EQ(full.evaluation().timeout().seconds(), 3600);
+  EXPECT_EQ(full.evaluation().attempts(), 3);
+  EXPECT_EQ(WithDefaults(full).SerializeAsString(), full.SerializeAsString());
+}
+
+TEST(WithDefaults, AMeasuredCostLeavesTheUpperEndOpen) {
+  const v1::Buckets buckets = WithDefaults(WithMeasuredCost()).strategy().layernas().buckets();
+  EXPECT_TRUE(buckets.has_min());
+  EXPECT_EQ(buckets.min(), 0);
+  EXPECT_FALSE(buckets.has_max());
+}
+
+TEST(WithDefaults, EdgesAndAnOrderByNameStandAlone) {
+  v1::SearchSpec spec = Good();
+  BucketsOf(spec).add_edges(5);
+  for (const char* name : {"b", "a"}) Strategy(spec).mutable_order()->add_layers(name);
+  const v1::SearchSpec full = WithDefaults(spec);
+  EXPECT_EQ(full.strategy().layernas().buckets().SerializeAsString(), BucketsOf(spec).SerializeAsString());
+  EXPECT_EQ(full.strategy().layernas().order().direction(), v1::LayerOrder::DIRECTION_UNSPECIFIED);
+  EXPECT_THAT(ValidateSpec(full), IsEmpty());
+}
+
+// 10 layers of 10 options.
+v1::SearchSpec Large() {
+  v1::SearchSpec spec = Parse(R"pb(
+    name: "large"
+    objective { cost: "ms" }
+    strategy {
+      layernas {
+        buckets { count: 5 }
+        replicas: 2
+        passes: 3
+      }
+    })pb");
+  for (int i = 0; i < 10; ++i) {
+    v1::Layer& layer = *spec.mutable_space()->add_layers();
+    layer.set_name("layer" + std::to_string(i));
+    for (int j = 0; j < 10; ++j) layer.add_options()->set_name("option" + std::to_string(j));
+  }
+  return spec;
+}
+
+TEST(Summarize, BoundsTheTrainingsByStrategyBudgetAndSpace) {
+  v1::SearchSpec spec = Large();
+  v1::SpecSummary summary = Summarize(spec);
+  EXPECT_EQ(summary.layers(), 10);
+  EXPECT_EQ(summary.space_size(), 1e10);
+  EXPECT_EQ(summary.most_trainings(), 1 + 3 * 5 * 2 * 100);
+  EXPECT_FALSE(summary.has_cheapest());
+
+  Strategy(spec).set_stage_limit(7);
+  EXPECT_EQ(Summarize(spec).most_trainings(), 1 + 3 * 10 * 7);
+  for (const double edge : {1.0, 2.0, 3.0}) BucketsOf(spec).add_edges(edge);
+  BucketsOf(spec).clear_count();
+  Strategy(spec).clear_stage_limit();
+  EXPECT_EQ(Summarize(spec).most_trainings(), 1 + 3 * 4 * 2 * 100);
+  spec.mutable_budget()->set_trainings(50);
+  EXPECT_EQ(Summarize(spec).most_trainings(), 50);
+
+  summary = Summarize(Good());
+  EXPECT_EQ(summary.most_trainings(), 4);
+  EXPECT_EQ(summary.cheapest(), 4.5);
+  EXPECT_EQ(summary.dearest(), 8);
+}
+
+TEST(Summarize, ARandomSearchByTimeAloneIsBoundedByTheSpaceOnly) {
+  v1::SearchSpec spec = Large();
+  spec.mutable_strategy()->mutable_random();
+  spec.mutable_budget()->mutable_duration()->set_seconds(60);
+  EXPECT_EQ(Summarize(spec).most_trainings(), 10'000'000'000);
+  for (int i = 0; i < 3; ++i) spec.mutable_space()->MergeFrom(v1::Space(spec.space()));
+  EXPECT_DOUBLE_EQ(Summarize(spec).space_size(), 1e80);
+  EXPECT_EQ(Summarize(spec).most_trainings(), 0);
+}
+
+}  // namespace
+}  // namespace layernas::spec
