@@ -1,0 +1,14 @@
+// Text from programs and files that may not be UTF-8, for protobuf strings, which must be.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace layernas {
+
+// At most max_bytes of the text, with each byte that is not part of well-formed UTF-8 made a question mark. No
+// character is cut in half.
+std::string CutUtf8(std::string_view text, std::size_t max_bytes);
+
+}  // namespace layernas

@@ -1,0 +1,39 @@
+#include "common/metrics/exposer.h"
+
+#include <prometheus/exposer.h>
+#include <prometheus/gauge.h>
+
+#include <exception>
+#include <utility>
+
+#include "common/base/version.h"
+
+namespace layernas {
+
+absl::StatusOr<std::unique_ptr<MetricsExposer>> MetricsExposer::Start(const rpc::Address& address,
+                                                                      std::shared_ptr<prometheus::Registry> registry) {
+  try {
+    auto exposer = std::make_unique<prometheus::Exposer>(address.ToString());
+    exposer->RegisterCollectable(registry);
+    prometheus::BuildGauge()
+        .Name("layernas_build_info")
+        .Help("Always 1; the version is in the label.")
+        .Register(*registry)
+        .Add({{"version", std::string(Version())}})
+        .Set(1);
+    rpc::Address real{address.host, static_cast<std::uint16_t>(exposer->GetListeningPorts().at(0))};
+    return std::unique_ptr<MetricsExposer>(
+        new MetricsExposer(std::move(registry), std::move(exposer), std::move(real)));
+  } catch (const std::exception& error) {
+    return absl::UnavailableError("can't serve metrics on " + address.ToString() +
+                                  ": the port is taken, or the address is not this machine's (" + error.what() + ")");
+  }
+}
+
+MetricsExposer::MetricsExposer(std::shared_ptr<prometheus::Registry> registry,
+                               std::unique_ptr<prometheus::Exposer> exposer, rpc::Address address)
+    : registry_(std::move(registry)), exposer_(std::move(exposer)), address_(std::move(address)) {}
+
+MetricsExposer::~MetricsExposer() = default;
+
+}  // namespace layernas

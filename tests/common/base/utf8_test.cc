@@ -1,0 +1,31 @@
+#include "common/base/utf8.h"
+
+#include <gtest/gtest.h>
+
+namespace layernas {
+namespace {
+
+TEST(CutUtf8, KeepsWellFormedText) {
+  EXPECT_EQ(CutUtf8("plain, \u00e9, \u20ac, \U0001f600", 100), "plain, \u00e9, \u20ac, \U0001f600");
+  EXPECT_EQ(CutUtf8("", 100), "");
+}
+
+TEST(CutUtf8, RepairsTheRest) {
+  EXPECT_EQ(CutUtf8("a\xff"
+                    "b",
+                    100),
+            "a?b");
+  EXPECT_EQ(CutUtf8("\xc3", 100), "?") << "cut short";
+  EXPECT_EQ(CutUtf8("\xe2\x82", 100), "??") << "cut short";
+  EXPECT_EQ(CutUtf8("\xc0\xaf", 100), "??") << "overlong";
+  EXPECT_EQ(CutUtf8("\xed\xa0\x80", 100), "???") << "surrogate";
+  EXPECT_EQ(CutUtf8("\xf4\x90\x80\x80", 100), "????") << "over U+10FFFF";
+}
+
+TEST(CutUtf8, CutsBetweenCharacters) {
+  EXPECT_EQ(CutUtf8("a\u20acb", 4), "a\u20ac");
+  EXPECT_EQ(CutUtf8("a\u20acb", 3), "a");
+}
+
+}  // namespace
+}  // namespace layernas
