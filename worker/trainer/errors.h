@@ -1,0 +1,21 @@
+// The two ways in which an evaluation fails. Thrown inside the trainer and caught at the edge of the protocol, which
+// answers with the matching kind of failure.
+#pragma once
+
+#include <stdexcept>
+
+namespace layernas::trainer {
+
+// The request can never succeed as it stands, on any machine: "infeasible".
+class InfeasibleError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// This machine lacks something that another attempt or another machine may have: "retry".
+class MachineError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace layernas::trainer

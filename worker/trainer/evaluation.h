@@ -1,0 +1,40 @@
+// From a request to the metrics of its architecture.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "worker/trainer/dataset.h"
+#include "worker/trainer/request.h"
+
+namespace layernas::trainer {
+
+// By name; all of them finite.
+using Metrics = std::map<std::string, double>;
+
+struct Progress {
+  int epoch = 0;
+  int epochs = 0;
+  // Accuracy so far, 0 to 1.
+  double reward = 0;
+};
+using ProgressCallback = std::function<void(const Progress&)>;
+
+// Evaluates one request after another. Not thread-safe; torch's thread number is the process's.
+class Evaluator {
+ public:
+  // `data_dir` may be empty where only generated data is asked for. `threads` is for torch; more threads than free
+  // cores make it slower by far.
+  Evaluator(std::filesystem::path data_dir, int threads);
+
+  // Builds, trains and measures. Throws InfeasibleError or MachineError, or what torch and the standard library throw
+  // when the machine gives out (std::exception).
+  Metrics Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress);
+
+ private:
+  DatasetCache datasets_;
+};
+
+}  // namespace layernas::trainer

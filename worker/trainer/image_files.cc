@@ -1,0 +1,151 @@
+#include "worker/trainer/image_files.h"
+
+#include <algorithm>
+#include <fstream>
+#include <string>
+#include <system_error>
+
+#include "worker/trainer/errors.h"
+
+namespace layernas::trainer {
+namespace {
+
+// No data set in these formats comes near it; it keeps a wrong file from filling the memory.
+constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{4} << 30;
+
+void RequireFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    throw MachineError("there is no data folder " + folder.string() +
+                       ": check --data-dir (or LAYERNAS_DATA_DIR) and train.parameters.folder");
+  }
+}
+
+std::vector<std::uint8_t> ReadFile(const std::filesystem::path& path, const std::string& expected) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) throw MachineError("cannot read " + path.string() + " (" + error.message() + "); expected " + expected);
+  if (size > kMaxFileBytes) {
+    throw MachineError(path.string() + " has " + std::to_string(size) + " bytes; expected " + expected);
+  }
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
+  if (!file) throw MachineError("cannot read " + path.string() + "; expected " + expected);
+  return bytes;
+}
+
+// An IDX file: big-endian magic number and sizes, then unsigned bytes.
+struct IdxFile {
+  std::vector<std::uint32_t> sizes;
+  std::vector<std::uint8_t> bytes;
+};
+
+IdxFile ReadIdxFile(const std::filesystem::path& path, std::size_t dimensions) {
+  const std::string expected = "an uncompressed IDX file of unsigned bytes with " + std::to_string(dimensions) +
+                               (dimensions == 1 ? " dimension" : " dimensions");
+  const std::vector<std::uint8_t> bytes = ReadFile(path, expected);
+  const auto word = [&](std::size_t index) {
+    const std::uint8_t* b = bytes.data() + 4 * index;
+    return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | std::uint32_t{b[3]};
+  };
+  if (bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b) {
+    throw MachineError(path.string() + " is compressed: unpack it with gunzip; expected " + expected);
+  }
+  const std::uint32_t magic = 0x0800 + static_cast<std::uint32_t>(dimensions);
+  if (bytes.size() < 4 || word(0) != magic) {
+    throw MachineError(path.string() + " does not start with the magic number " + std::to_string(magic) +
+                       "; expected " + expected);
+  }
+  const std::size_t header = 4 * (dimensions + 1);
+  IdxFile file;
+  std::uint64_t content = 1;
+  for (std::size_t i = 1; i <= dimensions && bytes.size() >= header; ++i) {
+    file.sizes.push_back(word(i));
+    // Capped at each step, so that sizes of a broken header cannot overflow.
+    content = std::min<std::uint64_t>(content * file.sizes.back(), kMaxFileBytes);
+  }
+  if (bytes.size() < header || bytes.size() - header != content) {
+    throw MachineError(path.string() + " has " + std::to_string(bytes.size()) + " bytes, but its header asks for " +
+                       (bytes.size() < header ? "more" : std::to_string(header + content)) +
+                       ": it is cut short or broken");
+  }
+  file.bytes.assign(bytes.begin() + static_cast<std::ptrdiff_t>(header), bytes.end());
+  return file;
+}
+
+ImageSet ReadIdxPair(const std::filesystem::path& folder, const std::string& prefix) {
+  const std::filesystem::path images_path = folder / (prefix + "-images-idx3-ubyte");
+  const std::filesystem::path labels_path = folder / (prefix + "-labels-idx1-ubyte");
+  IdxFile images = ReadIdxFile(images_path, 3);
+  IdxFile labels = ReadIdxFile(labels_path, 1);
+  constexpr std::uint32_t kMaxSize = 4096;
+  if (images.sizes[0] < 2 || images.sizes[1] < 1 || images.sizes[1] > kMaxSize || images.sizes[2] < 1 ||
+      images.sizes[2] > kMaxSize) {
+    throw MachineError(images_path.string() + " holds " + std::to_string(images.sizes[0]) + " images of " +
+                       std::to_string(images.sizes[1]) + "x" + std::to_string(images.sizes[2]) +
+                       "; expected two or more, of 1x1 to 4096x4096");
+  }
+  if (labels.sizes[0] != images.sizes[0]) {
+    throw MachineError(labels_path.string() + " holds " + std::to_string(labels.sizes[0]) + " labels; expected " +
+                       std::to_string(images.sizes[0]) + ", one per image of " + images_path.filename().string());
+  }
+  return {{1, static_cast<int>(images.sizes[1]), static_cast<int>(images.sizes[2])},
+          std::move(images.bytes),
+          std::move(labels.bytes)};
+}
+
+void AppendCifar10(const std::filesystem::path& path, ImageSet& set) {
+  constexpr int kClasses = 10;
+  constexpr std::size_t kPlane = 32 * 32;
+  constexpr std::size_t kRecord = 1 + 3 * kPlane;
+  const std::string expected = "CIFAR-10 records of " + std::to_string(kRecord) + " bytes (the binary version)";
+  const std::vector<std::uint8_t> bytes = ReadFile(path, expected);
+  if (bytes.empty() || bytes.size() % kRecord != 0) {
+    throw MachineError(path.string() + " has " + std::to_string(bytes.size()) + " bytes, not a multiple of " +
+                       std::to_string(kRecord) + ": it is cut short or broken; expected " + expected);
+  }
+  for (std::size_t offset = 0; offset < bytes.size(); offset += kRecord) {
+    const std::uint8_t label = bytes[offset];
+    if (label >= kClasses) {
+      throw MachineError(path.string() + " has label " + std::to_string(label) + " in record " +
+                         std::to_string(offset / kRecord) + "; expected " + expected + " with labels 0 to 9");
+    }
+    set.labels.push_back(label);
+    const std::uint8_t* planes = bytes.data() + offset + 1;
+    for (std::size_t pixel = 0; pixel < kPlane; ++pixel) {
+      for (std::size_t channel = 0; channel < 3; ++channel) set.pixels.push_back(planes[channel * kPlane + pixel]);
+    }
+  }
+}
+
+}  // namespace
+
+ImageFiles ReadCifar10(const std::filesystem::path& folder, bool with_test) {
+  RequireFolder(folder);
+  ImageFiles files;
+  files.classes = 10;
+  files.train.shape = {3, 32, 32};
+  files.test.shape = files.train.shape;
+  for (int i = 1; i <= 5; ++i) AppendCifar10(folder / ("data_batch_" + std::to_string(i) + ".bin"), files.train);
+  if (with_test) AppendCifar10(folder / "test_batch.bin", files.test);
+  return files;
+}
+
+ImageFiles ReadIdx(const std::filesystem::path& folder, bool with_test) {
+  RequireFolder(folder);
+  ImageFiles files;
+  files.train = ReadIdxPair(folder, "train");
+  files.classes = 1 + *std::max_element(files.train.labels.begin(), files.train.labels.end());
+  if (with_test) {
+    files.test = ReadIdxPair(folder, "t10k");
+    if (!(files.test.shape == files.train.shape)) {
+      throw MachineError("the test images in " + folder.string() + " are not of the size of its training images");
+    }
+    const int test_classes = 1 + *std::max_element(files.test.labels.begin(), files.test.labels.end());
+    files.classes = std::max(files.classes, test_classes);
+  }
+  return files;
+}
+
+}  // namespace layernas::trainer

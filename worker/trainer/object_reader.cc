@@ -1,0 +1,120 @@
+#include "worker/trainer/object_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <sstream>
+
+#include "worker/trainer/errors.h"
+
+namespace layernas::trainer {
+namespace {
+
+// Levenshtein distance.
+std::size_t EditDistance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+// Long values are cut: they come from outside and go into messages.
+std::string Shown(const nlohmann::json& value) {
+  constexpr std::size_t kMaxShown = 60;
+  // Invalid UTF-8 must not throw while an error is being written.
+  std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (text.size() > kMaxShown) text = text.substr(0, kMaxShown) + "...";
+  return text;
+}
+
+template <typename T>
+std::string Range(const char* what, T min, T max) {
+  std::ostringstream text;
+  text << what << " from " << min << " to " << max;
+  return text.str();
+}
+
+}  // namespace
+
+std::string Suggestion(const std::string& name, const std::vector<std::string>& known) {
+  // A third of the letters may be wrong.
+  std::size_t best = std::max<std::size_t>(name.size() / 3, 1) + 1;
+  const std::string* closest = nullptr;
+  for (const std::string& candidate : known) {
+    const std::size_t distance = EditDistance(name, candidate);
+    if (distance < best) {
+      best = distance;
+      closest = &candidate;
+    }
+  }
+  return closest == nullptr ? "" : ": did you mean '" + *closest + "'?";
+}
+
+ObjectReader::ObjectReader(const nlohmann::json& value, std::string path) : object_(value), path_(std::move(path)) {
+  if (!value.is_object()) throw InfeasibleError(path_ + " must be an object, but is " + Shown(value));
+}
+
+const nlohmann::json* ObjectReader::Value(const std::string& name) {
+  known_.push_back(name);
+  const auto found = object_.find(name);
+  return found == object_.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::optional<std::int64_t> ObjectReader::Integer(const std::string& name, std::int64_t min, std::int64_t max) {
+  const nlohmann::json* value = Value(name);
+  if (value == nullptr) return std::nullopt;
+  const std::string expected = Range("a whole number", min, max);
+  if (!value->is_number()) Refuse(name, expected);
+  // Exact for every range in use here, and safe against values that no int64 holds.
+  const double number = value->get<double>();
+  if (!(number >= static_cast<double>(min) && number <= static_cast<double>(max)) || number != std::floor(number)) {
+    Refuse(name, expected);
+  }
+  return static_cast<std::int64_t>(number);
+}
+
+std::optional<double> ObjectReader::Number(const std::string& name, double min, double max) {
+  const nlohmann::json* value = Value(name);
+  if (value == nullptr) return std::nullopt;
+  const std::string expected = Range("a number", min, max);
+  if (!value->is_number()) Refuse(name, expected);
+  const double number = value->get<double>();
+  if (!(number >= min && number <= max)) Refuse(name, expected);
+  return number;
+}
+
+std::optional<std::string> ObjectReader::String(const std::string& name) {
+  const nlohmann::json* value = Value(name);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_string()) Refuse(name, "a string");
+  return value->get<std::string>();
+}
+
+std::optional<bool> ObjectReader::Bool(const std::string& name) {
+  const nlohmann::json* value = Value(name);
+  if (value == nullptr) return std::nullopt;
+  if (!value->is_boolean()) Refuse(name, "true or false");
+  return value->get<bool>();
+}
+
+void ObjectReader::RefuseUnknownFields() const {
+  for (const auto& [name, value] : object_.items()) {
+    if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
+      throw InfeasibleError(path_ + " has no field '" + name + "'" + Suggestion(name, known_));
+    }
+  }
+}
+
+void ObjectReader::Refuse(const std::string& name, const std::string& expected) const {
+  throw InfeasibleError(path_ + "." + name + " must be " + expected + ", but is " + Shown(object_.at(name)));
+}
+
+}  // namespace layernas::trainer

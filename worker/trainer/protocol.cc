@@ -1,0 +1,86 @@
+#include "worker/trainer/protocol.h"
+
+#include <cmath>
+#include <istream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+
+#include "worker/trainer/errors.h"
+
+namespace layernas::trainer {
+namespace {
+
+constexpr std::streamsize kMaxLineBytes = 4 << 20;
+
+// False at the end of the stream. Throws MachineError for a line that is too long, after skipping it.
+bool ReadLine(std::istream& in, std::string& line) {
+  line.clear();
+  for (std::streambuf* buffer = in.rdbuf();;) {
+    const int next = buffer->sbumpc();
+    if (next == std::char_traits<char>::eof()) {
+      in.setstate(std::ios::eofbit);
+      return !line.empty();
+    }
+    if (next == '\n') return true;
+    if (static_cast<std::streamsize>(line.size()) == kMaxLineBytes) {
+      in.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+      throw MachineError("the request is longer than " + std::to_string(kMaxLineBytes) + " bytes");
+    }
+    line.push_back(static_cast<char>(next));
+  }
+}
+
+void WriteLine(std::ostream& out, const nlohmann::json& message) {
+  // Invalid UTF-8 may have come in with a name: replaced, because an answer must go out.
+  out << message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+}
+
+nlohmann::json ParseLine(const std::string& line) {
+  try {
+    return nlohmann::json::parse(line);
+  } catch (const nlohmann::json::exception& error) {
+    throw MachineError(std::string("the request is not JSON: ") + error.what());
+  }
+}
+
+nlohmann::json Failure(const char* kind, const std::string& message) {
+  return {{"failure", {{"kind", kind}, {"message", message}}}};
+}
+
+// The line that answers `line`; progress goes to `out` meanwhile.
+nlohmann::json Answer(const std::string& line, std::ostream& out, std::ostream& log, const EvaluateFunction& evaluate) {
+  const EvaluateRequest request = ParseRequest(ParseLine(line));
+  log << "evaluating " << (request.task.empty() ? "a task without a name" : request.task) << std::endl;
+  const Metrics metrics = evaluate(request, [&](const Progress& progress) {
+    WriteLine(out,
+              {{"progress", {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}}}});
+  });
+  for (const auto& [name, value] : metrics) {
+    if (!std::isfinite(value)) throw InfeasibleError("metric " + name + " is not a finite number");
+  }
+  return {{"result", {{"metrics", metrics}}}};
+}
+
+}  // namespace
+
+void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const EvaluateFunction& evaluate) {
+  while (in && out) {
+    nlohmann::json answer;
+    try {
+      std::string line;
+      if (!ReadLine(in, line)) return;
+      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+      answer = Answer(line, out, log, evaluate);
+    } catch (const InfeasibleError& error) {
+      answer = Failure("infeasible", error.what());
+    } catch (const std::exception& error) {
+      answer = Failure("retry", error.what());
+    }
+    if (answer.contains("failure")) log << "failed: " << answer["failure"]["message"].get<std::string>() << std::endl;
+    WriteLine(out, answer);
+  }
+}
+
+}  // namespace layernas::trainer

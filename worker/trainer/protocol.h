@@ -1,0 +1,23 @@
+// The evaluator protocol: JSON lines, one request at a time, in on one stream and answers out on the other.
+//   -> {"evaluate": {"task", "architecture", "network", "train", "measure", "seed"}}     see request.h
+//   <- {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}}                           any number of times
+//   <- {"result": {"metrics": {"accuracy": 0.874, …}}}                                   or
+//   <- {"failure": {"kind": "infeasible" | "retry", "message": "…"}}
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+
+#include "worker/trainer/evaluation.h"
+
+namespace layernas::trainer {
+
+using EvaluateFunction = std::function<Metrics(const EvaluateRequest&, const ProgressCallback&)>;
+
+// Answers every line with exactly one result or failure until `in` ends or `out` fails; blank lines are passed over.
+// Whatever `evaluate` throws becomes a failure: InfeasibleError "infeasible", any other std::exception "retry". A line
+// that is not JSON says nothing about the architecture and is answered with "retry". One line of text per request goes
+// to `log`.
+void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const EvaluateFunction& evaluate);
+
+}  // namespace layernas::trainer

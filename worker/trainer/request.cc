@@ -1,0 +1,105 @@
+#include "worker/trainer/request.h"
+
+#include <filesystem>
+
+#include "worker/trainer/errors.h"
+#include "worker/trainer/object_reader.h"
+
+namespace layernas::trainer {
+namespace {
+
+constexpr std::int64_t kMaxExamples = 10'000'000;
+
+template <typename From, typename To>
+void Assign(const std::optional<From>& from, To& to) {
+  if (from) to = static_cast<To>(*from);
+}
+
+void ReadTrainParameters(const nlohmann::json& json, DataSettings& data) {
+  ObjectReader reader(json, "train.parameters");
+  if (const auto folder = reader.String("folder")) {
+    // The request comes over the network: it must not reach outside of the data directory.
+    const std::filesystem::path path(*folder);
+    bool inside = path.is_relative();
+    for (const auto& part : path) inside = inside && part != "..";
+    if (!inside) throw InfeasibleError("train.parameters.folder must be a path inside the trainer's data directory");
+    data.folder = *folder;
+  }
+  if (const auto holdout = reader.String("holdout")) {
+    if (*holdout == "test") {
+      data.holdout = Holdout::kTest;
+    } else if (*holdout != "validation") {
+      throw InfeasibleError("train.parameters.holdout must be validation or test, but is '" + *holdout + "'");
+    }
+  }
+  reader.RefuseUnknownFields();
+}
+
+TrainSettings ReadTrain(const nlohmann::json& json) {
+  ObjectReader reader(json, "train");
+  TrainSettings train;
+  Assign(reader.String("dataset"), train.data.dataset);
+  if (train.data.dataset.empty()) throw InfeasibleError("train.dataset is missing: shapes10, cifar10 or idx");
+  if (train.data.dataset != "shapes10" && train.data.dataset != "cifar10" && train.data.dataset != "idx") {
+    throw InfeasibleError("train.dataset must be shapes10, cifar10 or idx, but is '" + train.data.dataset + "'" +
+                          Suggestion(train.data.dataset, {"shapes10", "cifar10", "idx"}));
+  }
+  Assign(reader.Integer("epochs", 1, 100'000), train.epochs);
+  // Batch normalization needs two values at least.
+  Assign(reader.Integer("batch", 2, 65'536), train.batch);
+  Assign(reader.Number("learning_rate", 0, 1000), train.learning_rate);
+  Assign(reader.Number("momentum", 0, 1), train.momentum);
+  Assign(reader.Number("weight_decay", 0, 1), train.weight_decay);
+  Assign(reader.Number("label_smoothing", 0, 1), train.label_smoothing);
+  if (const auto count = reader.Integer("train_examples", 2, kMaxExamples)) {
+    train.data.train_examples = static_cast<int>(*count);
+  }
+  if (const auto count = reader.Integer("validation_examples", 1, kMaxExamples)) {
+    train.data.validation_examples = static_cast<int>(*count);
+  }
+  Assign(reader.Bool("augment"), train.augment);
+  Assign(reader.Integer("data_seed", 0, UINT32_MAX), train.data.data_seed);
+  if (const nlohmann::json* parameters = reader.Value("parameters")) ReadTrainParameters(*parameters, train.data);
+  reader.RefuseUnknownFields();
+  return train;
+}
+
+MeasureSettings ReadMeasure(const nlohmann::json& json) {
+  ObjectReader reader(json, "measure");
+  MeasureSettings measure;
+  Assign(reader.Integer("batch", 1, 65'536), measure.batch);
+  Assign(reader.Integer("warm_up", 0, 1'000'000), measure.warm_up);
+  Assign(reader.Integer("runs", 1, 1'000'000), measure.runs);
+  if (const nlohmann::json* parameters = reader.Value("parameters")) {
+    ObjectReader(*parameters, "measure.parameters").RefuseUnknownFields();
+  }
+  reader.RefuseUnknownFields();
+  return measure;
+}
+
+const nlohmann::json& Required(ObjectReader& reader, const std::string& name) {
+  const nlohmann::json* value = reader.Value(name);
+  if (value == nullptr) throw InfeasibleError(reader.path() + "." + name + " is missing");
+  return *value;
+}
+
+}  // namespace
+
+EvaluateRequest ParseRequest(const nlohmann::json& message) {
+  ObjectReader envelope(message, "the request");
+  const nlohmann::json* body = envelope.Value("evaluate");
+  envelope.RefuseUnknownFields();
+  if (body == nullptr) throw InfeasibleError("the request must hold 'evaluate'");
+
+  // Unknown fields at this level are let through: a newer worker may say more than this trainer needs to know.
+  ObjectReader reader(*body, "evaluate");
+  EvaluateRequest request;
+  Assign(reader.String("task"), request.task);
+  Assign(reader.Integer("seed", 0, UINT32_MAX), request.seed);
+  request.train = ReadTrain(Required(reader, "train"));
+  if (const nlohmann::json* measure = reader.Value("measure")) request.measure = ReadMeasure(*measure);
+  request.network = PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));
+  return request;
+}
+
+}  // namespace layernas::trainer

@@ -1,0 +1,165 @@
+#include "worker/trainer/shapes10.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace layernas::trainer {
+namespace {
+
+constexpr int kSize = 32;
+constexpr double kPi = 3.14159265358979323846;
+
+// A shape covers the points of the plane, about within the unit circle, for which its function holds.
+using Covers = bool (*)(double x, double y);
+
+bool InBox(double x, double y, double half_width, double half_height) {
+  return std::abs(x) <= half_width && std::abs(y) <= half_height;
+}
+
+// Equilateral, corners on the unit circle, one on top.
+bool InTriangle(double x, double y) { return y >= -0.5 && y <= 1 - std::sqrt(3.0) * std::abs(x); }
+
+// Five points: the angle is folded into one half of a point, whose edge is a straight line.
+bool InStar(double x, double y) {
+  const double sector = 2 * kPi / 5;
+  double angle = std::fmod(std::atan2(x, y) + 2 * kPi, sector);
+  angle = std::min(angle, sector - angle);
+  const double radius = std::hypot(x, y);
+  constexpr double kInner = 0.42;
+  const double ex = kInner * std::sin(sector / 2);
+  const double ey = kInner * std::cos(sector / 2);
+  // Inside of the edge from (0, 1) to (ex, ey).
+  return ex * (1 - radius * std::cos(angle)) - (1 - ey) * radius * std::sin(angle) >= 0;
+}
+
+constexpr std::array<Covers, kShapes10Classes> kShapes = {
+    // Disc.
+    [](double x, double y) { return x * x + y * y <= 0.75; },
+    // Ring.
+    [](double x, double y) { return x * x + y * y <= 0.85 && x * x + y * y >= 0.28; },
+    // Square.
+    [](double x, double y) { return InBox(x, y, 0.72, 0.72); },
+    // Frame.
+    [](double x, double y) { return InBox(x, y, 0.76, 0.76) && !InBox(x, y, 0.42, 0.42); },
+    // Triangle.
+    InTriangle,
+    // Cross.
+    [](double x, double y) { return InBox(x, y, 0.9, 0.3) || InBox(x, y, 0.3, 0.9); },
+    // Star.
+    InStar,
+    // Crescent.
+    [](double x, double y) { return x * x + y * y <= 0.85 && (x - 0.45) * (x - 0.45) + y * y >= 0.5; },
+    // Two bars.
+    [](double x, double y) { return InBox(x, std::abs(y) - 0.5, 0.8, 0.24); },
+    // Angle.
+    [](double x, double y) { return InBox(x + 0.5, y, 0.26, 0.8) || InBox(x, y + 0.54, 0.76, 0.26); },
+};
+
+using Colour = std::array<double, 3>;
+
+class Painter {
+ public:
+  explicit Painter(RandomStream random) : random_(random) {}
+
+  void Paint(Covers covers, std::uint8_t* pixels) {
+    const Texture ground = DrawTexture();
+    Texture figure = DrawTexture();
+    // The shape must stand out from its ground, but in any direction of the colour cube.
+    while (Distance(ground.colour, figure.colour) < 90) figure.colour = DrawColour();
+
+    const double angle = Between(0, 2 * kPi);
+    const double radius = Between(6.5, 12);
+    const double room = kSize / 2.0 - 0.8 * radius;
+    const double center_x = kSize / 2.0 + Between(-room, room);
+    const double center_y = kSize / 2.0 + Between(-room, room);
+    const double stretch = Between(0.8, 1.25);
+    const double cosine = std::cos(angle) / radius;
+    const double sine = std::sin(angle) / radius;
+
+    // A bar of a third colour that crosses the picture near the shape.
+    const Colour bar_colour = DrawColour();
+    const double bar_angle = Between(0, kPi);
+    const double bar_x = std::cos(bar_angle);
+    const double bar_y = std::sin(bar_angle);
+    const double bar_offset = bar_x * center_x + bar_y * center_y + Between(-1, 1) * radius;
+    const double bar_half = Between(0.6, 1.6);
+    const double noise = Between(10, 28);
+
+    for (int row = 0; row < kSize; ++row) {
+      for (int column = 0; column < kSize; ++column) {
+        // Four samples per pixel smooth the edges.
+        int covered = 0;
+        for (int sample = 0; sample < 4; ++sample) {
+          const double x = column + 0.25 + 0.5 * (sample % 2) - center_x;
+          const double y = row + 0.25 + 0.5 * (sample / 2) - center_y;
+          covered += covers((cosine * x + sine * y) * stretch, (cosine * y - sine * x) / stretch) ? 1 : 0;
+        }
+        const double part = covered / 4.0;
+        const double figure_wave = Wave(figure, column, row);
+        const double ground_wave = Wave(ground, column, row);
+        const bool in_bar = std::abs(bar_x * column + bar_y * row - bar_offset) < bar_half;
+        for (std::size_t c = 0; c < 3; ++c) {
+          double value = part * (figure.colour[c] + figure_wave) + (1 - part) * (ground.colour[c] + ground_wave);
+          if (in_bar) value = bar_colour[c];
+          value += noise * Bell();
+          *pixels++ = static_cast<std::uint8_t>(std::clamp(std::lround(value), 0L, 255L));
+        }
+      }
+    }
+  }
+
+ private:
+  // A colour with a wave of brightness over it.
+  struct Texture {
+    Colour colour;
+    double amplitude, frequency_x, frequency_y, phase;
+  };
+
+  double Between(double low, double high) { return low + (high - low) * random_.Uniform(); }
+
+  // About normal, with deviation 1: the sum of four uniform numbers, cut from one draw.
+  double Bell() {
+    const std::uint64_t draw = random_.Next();
+    const double sum =
+        static_cast<double>((draw & 0xffff) + (draw >> 16 & 0xffff) + (draw >> 32 & 0xffff) + (draw >> 48));
+    return (sum / 65536.0 - 2) * std::sqrt(3.0);
+  }
+
+  Colour DrawColour() { return {Between(20, 235), Between(20, 235), Between(20, 235)}; }
+
+  Texture DrawTexture() {
+    const double angle = Between(0, 2 * kPi);
+    const double frequency = Between(0.15, 1.2);
+    return {DrawColour(), Between(0, 45), frequency * std::cos(angle), frequency * std::sin(angle),
+            Between(0, 2 * kPi)};
+  }
+
+  static double Distance(const Colour& a, const Colour& b) {
+    return std::sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
+  }
+
+  static double Wave(const Texture& texture, int x, int y) {
+    return texture.amplitude * std::sin(texture.frequency_x * x + texture.frequency_y * y + texture.phase);
+  }
+
+  RandomStream random_;
+};
+
+}  // namespace
+
+ImageSet GenerateShapes10(std::initializer_list<std::uint64_t> key, int count) {
+  const std::uint64_t seed = MixKey(key);
+  ImageSet set;
+  set.shape = {3, kSize, kSize};
+  set.pixels.resize(static_cast<std::size_t>(count) * set.image_bytes());
+  set.labels.resize(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < set.labels.size(); ++i) {
+    const std::size_t label = i % kShapes10Classes;
+    set.labels[i] = static_cast<std::uint8_t>(label);
+    Painter(RandomStream({seed, i})).Paint(kShapes[label], set.pixels.data() + i * set.image_bytes());
+  }
+  return set;
+}
+
+}  // namespace layernas::trainer
