@@ -48,7 +48,8 @@ std::optional<Proposal> RandomStrategy::Propose() {
 std::size_t RandomStrategy::Ready() const {
   if (exhausted_) return 0;
   constexpr double kMany = 1e15;
-  return static_cast<std::size_t>(std::min(space_.Size(), kMany)) - std::min<std::size_t>(seen_.size(), space_.Size());
+  const auto size = static_cast<std::size_t>(std::min(space_.Size(), kMany));
+  return size - std::min(seen_.size(), size);
 }
 
 Architecture RandomStrategy::Draw(RandomStream& random) const {

@@ -40,6 +40,17 @@ std::string WhatIsInvalid(const SearchConfig& config, const Metrics& metrics) {
   return "";
 }
 
+std::string WhyRefused(CandidateState final_state) {
+  switch (final_state) {
+    case CandidateState::kFailed:
+      return "the candidate was given up: all its attempts are used";
+    case CandidateState::kSkipped:
+      return "its search has ended or its time is up";
+    default:
+      return "another result came first";
+  }
+}
+
 }  // namespace
 
 Search::Search(SearchConfig config, UnixMillis now)
@@ -64,7 +75,9 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
     number_of_.emplace(candidate.architecture, candidate.number);
     const std::optional<Outcome> outcome = OutcomeOf(candidate);
     if (outcome) frontier_.Insert(outcome->cost, {candidate.number, outcome->reward});
-    past.push_back({{candidate.architecture, candidate.position}, core::IsFinal(candidate.state), outcome});
+    // What was skipped was never told to the strategy.
+    const bool finished = core::IsFinal(candidate.state) && candidate.state != CandidateState::kSkipped;
+    past.push_back({{candidate.architecture, candidate.position}, finished, outcome});
     for (const AttemptFailure& failure : candidate.failures) CountFailure(failure);
     if (candidate.state == CandidateState::kQueued) queue_.push_back({candidate.number, {}, ""});
   }
@@ -127,13 +140,15 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
   return chosen;
 }
 
-std::optional<SteadyTime> Search::NextRetry() const {
+std::optional<SteadyTime> Search::NextRetry(SteadyTime now) const {
   if (state_ != SearchState::kRunning) return std::nullopt;
   std::optional<SteadyTime> next;
   for (const Waiting& waiting : queue_) {
-    const SteadyTime soonest = waiting.not_before + (waiting.avoid_worker.empty() ? Millis{0} : kElsewhereFirst);
-    for (const SteadyTime time : {waiting.not_before, soonest}) {
+    // Leasable by others first, then by the worker on which it failed too.
+    for (const SteadyTime time : {waiting.not_before, waiting.not_before + kElsewhereFirst}) {
+      if (time <= now) continue;
       if (!next || time < *next) next = time;
+      break;
     }
   }
   return next;
@@ -154,8 +169,7 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
         candidate->metrics == metrics) {
       return {};
     }
-    return {CompletionVerdict::kRefused,
-            candidate->state == CandidateState::kSkipped ? "its search has ended" : "another result came first"};
+    return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
   }
   if (std::string invalid = WhatIsInvalid(config_, metrics); !invalid.empty()) {
     // Training diverged: that is a result, and no attempt would change it.
@@ -184,13 +198,12 @@ CompletionVerdict Search::Fail(std::uint64_t number, int attempt, const std::str
   });
   if (known) return {};
   if (core::IsFinal(candidate->state)) {
-    return {CompletionVerdict::kRefused,
-            candidate->state == CandidateState::kSkipped ? "its search has ended" : "another result came first"};
+    return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
   }
-  AttemptFailure failure{attempt, kind, worker, std::move(message), now.unix_ms};
-  // A superseded attempt that failed after all changes nothing: its successor is on the way.
-  if (kind != FailureKind::kInfeasible && attempt != candidate->attempt) return {};
-  AttemptFailed(*candidate, std::move(failure), now);
+  // A superseded or released attempt that failed after all changes nothing: its successor is on the way or queued.
+  const bool current = attempt == candidate->attempt && candidate->state == CandidateState::kLeased;
+  if (kind != FailureKind::kInfeasible && !current) return {};
+  AttemptFailed(*candidate, {attempt, kind, worker, std::move(message), now.unix_ms}, now);
   return {};
 }
 
@@ -211,12 +224,17 @@ void Search::Expire(std::uint64_t number, int attempt, Instant now) {
 bool Search::Renew(std::uint64_t number, int attempt, const std::string& worker) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr || core::IsFinal(candidate->state)) return false;
-  if (candidate->state == CandidateState::kQueued && candidate->attempt == attempt && candidate->worker == worker &&
-      state_ == SearchState::kRunning) {
+  // A superseded attempt goes on: whichever result comes first is taken.
+  if (candidate->state == CandidateState::kLeased || candidate->attempt != attempt) return true;
+  // Nobody is at work on an attempt that failed or was released.
+  const bool ran_out = !candidate->failures.empty() && candidate->failures.back().attempt == attempt &&
+                       candidate->failures.back().kind == FailureKind::kWorkerLost;
+  if (!ran_out) return false;
+  if (candidate->worker == worker && state_ == SearchState::kRunning) {
     std::erase_if(queue_, [&](const Waiting& one) { return one.number == number; });
+    candidate->failures.pop_back();
     SetState(*candidate, CandidateState::kLeased);
   }
-  // A superseded attempt goes on: whichever result comes first is taken.
   return true;
 }
 
@@ -299,7 +317,8 @@ void Search::Finished(Candidate& candidate, CandidateState state, UnixMillis now
   }
   candidate.ended = now;
   SetState(candidate, state);
-  strategy_->Observe(candidate.architecture, OutcomeOf(candidate));
+  // What is skipped leaves its stage unfinished: a table that lacks it isn't final.
+  if (state != CandidateState::kSkipped) strategy_->Observe(candidate.architecture, OutcomeOf(candidate));
   NoteProgress();
   EndIfOver(now);
 }

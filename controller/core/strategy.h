@@ -12,7 +12,7 @@
 
 namespace layernas::core {
 
-// What an evaluation brought; none if it brought no result (infeasible, failed, skipped).
+// What an evaluation brought; none if it brought no result (infeasible, failed).
 struct Outcome {
   double reward = 0;
   double cost = 0;
@@ -40,7 +40,7 @@ struct StageTable {
 // An architecture proposed earlier, as a restart finds it.
 struct PastProposal {
   Proposal proposal;
-  // False while its evaluation is under way.
+  // False while its evaluation is under way, or if it was skipped.
   bool finished = false;
   std::optional<Outcome> outcome;
 };

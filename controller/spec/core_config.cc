@@ -1,0 +1,92 @@
+#include "controller/spec/core_config.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "common/spec/validate.h"
+
+namespace layernas {
+namespace {
+
+core::Space ToCoreSpace(const v1::SearchSpec& spec) {
+  const std::string& cost = spec.objective().cost();
+  const bool cost_is_per_layer = spec::CostIsPerLayer(spec);
+  core::Space space;
+  if (const auto base = spec.space().base_costs().find(cost); base != spec.space().base_costs().end()) {
+    space.base_cost = base->second;
+  }
+  for (const v1::Layer& layer : spec.space().layers()) {
+    core::Layer& converted = space.layers.emplace_back();
+    converted.name = layer.name();
+    converted.option_count = static_cast<core::OptionIndex>(layer.options_size());
+    for (int i = 0; i < layer.options_size(); ++i) {
+      if (layer.options(i).name() == layer.default_()) converted.default_option = static_cast<core::OptionIndex>(i);
+      if (cost_is_per_layer) converted.costs.push_back(layer.options(i).costs().at(cost));
+    }
+  }
+  return space;
+}
+
+core::LayerNasOptions ToCoreOptions(const v1::LayerNas& layernas, const v1::Space& space) {
+  core::LayerNasOptions options;
+  const v1::Buckets& buckets = layernas.buckets();
+  options.buckets.count = buckets.count();
+  options.buckets.scale = buckets.scale() == v1::BUCKET_SCALE_LOGARITHMIC ? core::BucketScale::kLogarithmic
+                                                                          : core::BucketScale::kLinear;
+  if (buckets.has_min()) options.buckets.min = buckets.min();
+  if (buckets.has_max()) options.buckets.max = buckets.max();
+  options.buckets.edges.assign(buckets.edges().begin(), buckets.edges().end());
+  options.replicas = layernas.replicas();
+  options.passes = layernas.passes();
+  options.stage_limit = layernas.stage_limit();
+  options.order.resize(space.layers_size());
+  std::iota(options.order.begin(), options.order.end(), 0);
+  if (layernas.order().layers_size() > 0) {
+    std::transform(layernas.order().layers().begin(), layernas.order().layers().end(), options.order.begin(),
+                   [&space](const std::string& name) {
+                     return std::find_if(space.layers().begin(), space.layers().end(),
+                                         [&name](const v1::Layer& layer) { return layer.name() == name; }) -
+                            space.layers().begin();
+                   });
+  } else if (layernas.order().direction() == v1::LayerOrder::DIRECTION_REVERSE) {
+    std::reverse(options.order.begin(), options.order.end());
+  }
+  return options;
+}
+
+}  // namespace
+
+core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
+  core::SearchConfig config;
+  config.space = ToCoreSpace(spec);
+  config.reward_metric = spec.objective().reward();
+  config.cost_metric = spec.objective().cost();
+  config.targets.assign(spec.objective().targets().begin(), spec.objective().targets().end());
+  if (spec.strategy().has_layernas()) {
+    config.strategy = ToCoreOptions(spec.strategy().layernas(), spec.space());
+  } else {
+    config.strategy = core::RandomOptions{};
+  }
+  config.seed = spec.strategy().seed();
+  config.trainings = spec.budget().trainings();
+  config.duration = Millis{spec.budget().duration().seconds() * 1000 + spec.budget().duration().nanos() / 1'000'000};
+  config.initial_failures = spec.budget().initial_failures();
+  config.attempts = spec.evaluation().attempts();
+  config.require.insert(spec.evaluation().require().begin(), spec.evaluation().require().end());
+  return config;
+}
+
+absl::StatusOr<core::SearchConfig> ToCoreConfig(std::string_view serialized_spec) {
+  v1::SearchSpec spec;
+  if (!spec.ParseFromArray(serialized_spec.data(), static_cast<int>(serialized_spec.size()))) {
+    return absl::DataLossError("the stored spec can't be parsed");
+  }
+  spec = spec::WithDefaults(std::move(spec));
+  if (const auto violations = spec::ValidateSpec(spec); !violations.empty()) {
+    return absl::DataLossError("the stored spec is not valid: " + violations.front().field + ": " +
+                               violations.front().message);
+  }
+  return ToCoreConfig(spec);
+}
+
+}  // namespace layernas

@@ -1,0 +1,154 @@
+#include "controller/storage/records.h"
+
+#include "common/base/status_macros.h"
+#include "layernas/storage/v1/records.pb.h"
+
+namespace layernas::storage {
+namespace {
+
+template <typename Record>
+absl::StatusOr<Record> Parse(std::string_view bytes, const char* what) {
+  Record record;
+  if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::DataLossError(std::string("a stored ") + what + " can't be parsed");
+  }
+  return record;
+}
+
+template <typename Enum>
+absl::StatusOr<Enum> ToEnum(int value, Enum last, const char* what) {
+  if (value < 1 || value > static_cast<int>(last)) {
+    return absl::DataLossError(std::string("a stored ") + what + " has the unknown value " + std::to_string(value));
+  }
+  return static_cast<Enum>(value);
+}
+
+v1::CandidateRecord ToRecord(const core::Candidate& candidate) {
+  v1::CandidateRecord record;
+  record.set_number(candidate.number);
+  record.mutable_choices()->Add(candidate.architecture.begin(), candidate.architecture.end());
+  record.set_state(static_cast<int>(candidate.state));
+  record.set_pass(candidate.position.pass);
+  record.set_stage(candidate.position.stage);
+  record.set_attempt(candidate.attempt);
+  record.set_worker(candidate.worker);
+  record.set_request_id(candidate.request_id);
+  record.set_result_attempt(candidate.result_attempt);
+  record.set_reward(candidate.reward);
+  record.set_cost(candidate.cost);
+  record.mutable_metrics()->insert(candidate.metrics.begin(), candidate.metrics.end());
+  for (const core::AttemptFailure& failure : candidate.failures) {
+    v1::FailureRecord& stored = *record.add_failures();
+    stored.set_attempt(failure.attempt);
+    stored.set_kind(static_cast<int>(failure.kind));
+    stored.set_worker(failure.worker);
+    stored.set_message(failure.message);
+    stored.set_unix_ms(failure.time);
+  }
+  record.set_create_unix_ms(candidate.created);
+  record.set_start_unix_ms(candidate.started);
+  record.set_end_unix_ms(candidate.ended);
+  return record;
+}
+
+absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
+  core::Candidate candidate;
+  candidate.number = record.number();
+  candidate.architecture.assign(record.choices().begin(), record.choices().end());
+  LAYERNAS_ASSIGN_OR_RETURN(candidate.state,
+                            ToEnum(record.state(), core::CandidateState::kSkipped, "candidate's state"));
+  candidate.position = {record.pass(), record.stage()};
+  candidate.attempt = record.attempt();
+  candidate.worker = record.worker();
+  candidate.request_id = record.request_id();
+  candidate.result_attempt = record.result_attempt();
+  candidate.reward = record.reward();
+  candidate.cost = record.cost();
+  candidate.metrics.insert(record.metrics().begin(), record.metrics().end());
+  for (const v1::FailureRecord& stored : record.failures()) {
+    LAYERNAS_ASSIGN_OR_RETURN(const core::FailureKind kind,
+                              ToEnum(stored.kind(), core::FailureKind::kWorkerLost, "failure's kind"));
+    candidate.failures.push_back({stored.attempt(), kind, stored.worker(), stored.message(), stored.unix_ms()});
+  }
+  candidate.created = record.create_unix_ms();
+  candidate.started = record.start_unix_ms();
+  candidate.ended = record.end_unix_ms();
+  return candidate;
+}
+
+}  // namespace
+
+std::string Encode(const StoredSearch& search) {
+  v1::SearchRecord record;
+  record.set_id(search.id);
+  record.set_slug(search.slug);
+  record.set_spec(search.spec);
+  record.set_state(static_cast<int>(search.state));
+  record.set_state_reason(search.state_reason);
+  record.set_create_unix_ms(search.created);
+  record.set_end_unix_ms(search.ended);
+  record.set_request_id(search.request_id);
+  return record.SerializeAsString();
+}
+
+std::string Encode(const core::Candidate& candidate) { return ToRecord(candidate).SerializeAsString(); }
+
+std::string Encode(const StoredChange& change) {
+  v1::ChangeRecord record;
+  record.set_unix_ms(change.time);
+  if (change.candidate) {
+    *record.mutable_candidate() = ToRecord(*change.candidate);
+  } else {
+    record.set_search(true);
+  }
+  return record.SerializeAsString();
+}
+
+std::string Encode(const std::vector<StoredBucketEntry>& bucket) {
+  v1::BucketRecord record;
+  for (const StoredBucketEntry& entry : bucket) {
+    v1::BucketEntryRecord& stored = *record.add_entries();
+    stored.set_candidate(entry.candidate);
+    stored.set_reward(entry.reward);
+    stored.set_cost(entry.cost);
+  }
+  return record.SerializeAsString();
+}
+
+absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::SearchRecord>(bytes, "search"));
+  StoredSearch search;
+  search.id = record.id();
+  search.slug = record.slug();
+  search.spec = record.spec();
+  LAYERNAS_ASSIGN_OR_RETURN(search.state, ToEnum(record.state(), core::SearchState::kCancelled, "search's state"));
+  search.state_reason = record.state_reason();
+  search.created = record.create_unix_ms();
+  search.ended = record.end_unix_ms();
+  search.request_id = record.request_id();
+  return search;
+}
+
+absl::StatusOr<core::Candidate> DecodeCandidate(std::string_view bytes) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::CandidateRecord>(bytes, "candidate"));
+  return FromRecord(record);
+}
+
+absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_view bytes) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::ChangeRecord>(bytes, "change"));
+  StoredChange change{sequence, record.unix_ms(), std::nullopt};
+  if (record.has_candidate()) {
+    LAYERNAS_ASSIGN_OR_RETURN(change.candidate, FromRecord(record.candidate()));
+  }
+  return change;
+}
+
+absl::StatusOr<std::vector<StoredBucketEntry>> DecodeBucket(std::string_view bytes) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::BucketRecord>(bytes, "bucket"));
+  std::vector<StoredBucketEntry> bucket;
+  bucket.reserve(record.entries_size());
+  for (const auto& stored : record.entries()) bucket.push_back({stored.candidate(), stored.reward(), stored.cost()});
+  return bucket;
+}
+
+}  // namespace layernas::storage

@@ -1,0 +1,62 @@
+// What is stored, as the rest of the controller sees it, and its codec (proto/layernas/storage/v1).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "controller/core/search.h"
+
+namespace layernas::storage {
+
+struct StoredSearch {
+  std::uint64_t id = 0;
+  // First part of the resource name.
+  std::string slug;
+  // Serialized layernas.v1.SearchSpec.
+  std::string spec;
+  core::SearchState state = core::SearchState::kRunning;
+  std::string state_reason;
+  UnixMillis created = 0;
+  UnixMillis ended = 0;
+  // Of the CreateSearch call; empty if it had none.
+  std::string request_id;
+
+  bool operator==(const StoredSearch&) const = default;
+};
+
+// One entry of a search's feed of changes.
+struct StoredChange {
+  // From 1, without gaps.
+  std::uint64_t sequence = 0;
+  UnixMillis time = 0;
+  // The candidate as it was then; none: the search itself changed.
+  std::optional<core::Candidate> candidate;
+
+  bool operator==(const StoredChange&) const = default;
+};
+
+struct StoredBucketEntry {
+  std::uint64_t candidate = 0;
+  double reward = 0;
+  double cost = 0;
+
+  bool operator==(const StoredBucketEntry&) const = default;
+};
+
+std::string Encode(const StoredSearch& search);
+std::string Encode(const core::Candidate& candidate);
+std::string Encode(const StoredChange& change);
+std::string Encode(const std::vector<StoredBucketEntry>& bucket);
+
+// DATA_LOSS if the bytes are not such a record.
+absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes);
+absl::StatusOr<core::Candidate> DecodeCandidate(std::string_view bytes);
+// `sequence` is in the key.
+absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_view bytes);
+absl::StatusOr<std::vector<StoredBucketEntry>> DecodeBucket(std::string_view bytes);
+
+}  // namespace layernas::storage

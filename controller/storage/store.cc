@@ -1,0 +1,286 @@
+#include "controller/storage/store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <functional>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace layernas::storage {
+namespace {
+
+// Column families. DO NOT CHANGE the names. RocksDB insists on `default`, which stays empty.
+enum Family { kDefault, kMeta, kSearches, kCandidates, kBuckets, kChanges, kFamilyCount };
+constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"default",    "meta",    "searches",
+                                                                "candidates", "buckets", "changes"};
+constexpr char kSchemaVersionKey[] = "schema_version";
+constexpr char kNextSearchIdKey[] = "next_search_id";
+
+std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+absl::Status ToStatus(const rocksdb::Status& status, const std::string& directory) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = status.ToString();
+  if (status.IsIOError() && text.find("lock") != std::string::npos) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the data directory ", directory,
+                     " is in use by another controller; stop that one or choose another --data-dir"));
+  }
+  if (status.IsCorruption()) {
+    return absl::DataLossError(absl::StrCat("the data directory ", directory, " is damaged (", text,
+                                            "); restore it from a backup or choose another --data-dir"));
+  }
+  if (status.IsNoSpace()) {
+    return absl::ResourceExhaustedError(absl::StrCat("no space is left for the data directory ", directory, " (", text, ")"));
+  }
+  return absl::UnavailableError(absl::StrCat("the data directory ", directory, " can't be used: ", text));
+}
+
+rocksdb::Options DatabaseOptions(bool read_only) {
+  rocksdb::Options options;
+  options.create_if_missing = !read_only;
+  options.create_missing_column_families = !read_only;
+  // The default mode stops quietly before a corrupt record in the middle of the log, and so could drop results that were
+  // acknowledged. This one accepts a torn tail (never acknowledged) and refuses anything else.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.max_open_files = 512;
+  options.keep_log_file_num = 4;
+  options.max_total_wal_size = 256 << 20;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  return options;
+}
+
+std::optional<std::uint64_t> ParseNumber(const std::string& text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+struct Store::Impl {
+  std::string directory;
+  std::unique_ptr<rocksdb::DB> db;
+  // By Family.
+  std::vector<rocksdb::ColumnFamilyHandle*> families;
+
+  ~Impl() {
+    for (rocksdb::ColumnFamilyHandle* handle : families) db->DestroyColumnFamilyHandle(handle);
+    if (db) db->Close().PermitUncheckedError();
+  }
+
+  // Calls `visit` for the records of `family` from `begin` (inclusive) to `end` (exclusive) while it returns true.
+  absl::Status Scan(Family family, const std::string& begin, const std::string& end,
+                    const std::function<absl::StatusOr<bool>(std::string_view key, std::string_view value)>& visit) const {
+    const rocksdb::Slice upper(end);
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &upper;
+    const std::unique_ptr<rocksdb::Iterator> iterator(db->NewIterator(options, families[family]));
+    for (iterator->Seek(begin); iterator->Valid(); iterator->Next()) {
+      LAYERNAS_ASSIGN_OR_RETURN(const bool go_on, visit(View(iterator->key()), View(iterator->value())));
+      if (!go_on) return absl::OkStatus();
+    }
+    return ToStatus(iterator->status(), directory);
+  }
+
+  absl::StatusOr<std::optional<std::uint64_t>> ReadMeta(const char* key) const {
+    std::string value;
+    const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), families[kMeta], key, &value);
+    if (status.IsNotFound()) return std::optional<std::uint64_t>();
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(status, directory));
+    const std::optional<std::uint64_t> number = ParseNumber(value);
+    if (!number) return absl::DataLossError(absl::StrCat("the stored ", key, " is not a number: ", value));
+    return number;
+  }
+};
+
+Batch::Batch(const Store& store) : store_(&store), batch_(std::make_unique<rocksdb::WriteBatch>()) {}
+Batch::~Batch() = default;
+Batch::Batch(Batch&&) noexcept = default;
+Batch& Batch::operator=(Batch&&) noexcept = default;
+
+// Writing to a batch in memory can't fail.
+void Batch::PutNextSearchId(std::uint64_t id) {
+  batch_->Put(store_->impl_->families[kMeta], kNextSearchIdKey, std::to_string(id)).PermitUncheckedError();
+}
+
+void Batch::PutSearch(const StoredSearch& search) {
+  batch_->Put(store_->impl_->families[kSearches], EncodeKey(search.id), Encode(search)).PermitUncheckedError();
+}
+
+void Batch::PutCandidate(std::uint64_t search, const core::Candidate& candidate) {
+  batch_->Put(store_->impl_->families[kCandidates], EncodeKey(search, candidate.number), Encode(candidate))
+      .PermitUncheckedError();
+}
+
+void Batch::PutBucket(const TableKey& key, const std::vector<StoredBucketEntry>& bucket) {
+  batch_->Put(store_->impl_->families[kBuckets], EncodeKey(key), Encode(bucket)).PermitUncheckedError();
+}
+
+void Batch::PutChange(std::uint64_t search, const StoredChange& change) {
+  batch_->Put(store_->impl_->families[kChanges], EncodeKey(search, change.sequence), Encode(change))
+      .PermitUncheckedError();
+}
+
+void Batch::TrimChanges(std::uint64_t search, std::uint64_t sequence) {
+  batch_->DeleteRange(store_->impl_->families[kChanges], EncodeKey(search, 0), EncodeKey(search, sequence))
+      .PermitUncheckedError();
+}
+
+void Batch::DeleteSearch(std::uint64_t search) {
+  const std::string begin = EncodeKey(search);
+  const std::string end = EncodeKey(search + 1);
+  for (const Family family : {kSearches, kCandidates, kBuckets, kChanges}) {
+    batch_->DeleteRange(store_->impl_->families[family], begin, end).PermitUncheckedError();
+  }
+}
+
+bool Batch::empty() const { return batch_->Count() == 0; }
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::~Store() = default;
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory) { return Open(directory, false); }
+
+absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& directory) {
+  return Open(directory, true);
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory, bool read_only) {
+  const rocksdb::Options options = DatabaseOptions(read_only);
+  std::vector<std::string> names(kFamilyNames.begin(), kFamilyNames.end());
+  std::vector<std::string> present;
+  if (rocksdb::DB::ListColumnFamilies(options, directory, &present).ok()) {
+    // A newer version may have added some; they must be opened too before its schema version can be read.
+    for (const std::string& name : present) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+  } else if (read_only) {
+    return absl::NotFoundError(absl::StrCat("there is no controller's data in ", directory));
+  }
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  descriptors.reserve(names.size());
+  for (const std::string& name : names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions(options));
+
+  auto impl = std::make_unique<Impl>();
+  impl->directory = directory;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      read_only ? rocksdb::DB::OpenForReadOnly(options, directory, descriptors, &impl->families, &db)
+                : rocksdb::DB::Open(options, directory, descriptors, &impl->families, &db);
+  LAYERNAS_RETURN_IF_ERROR(ToStatus(status, directory));
+  impl->db.reset(db);
+  std::unique_ptr<Store> store(new Store(std::move(impl)));
+  LAYERNAS_RETURN_IF_ERROR(store->CheckSchema(read_only));
+  return store;
+}
+
+absl::Status Store::CheckSchema(bool read_only) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> version, impl_->ReadMeta(kSchemaVersionKey));
+  if (!version) {
+    if (read_only) {
+      return absl::NotFoundError(absl::StrCat("there is no controller's data in ", impl_->directory));
+    }
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    return ToStatus(impl_->db->Put(options, impl_->families[kMeta], kSchemaVersionKey, std::to_string(kSchemaVersion)),
+                    impl_->directory);
+  }
+  if (*version > kSchemaVersion) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the data directory ", impl_->directory, " was written by a newer version of layernas (schema ",
+                     *version, ", this one knows ", kSchemaVersion, "); upgrade layernas-controller"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Store::Commit(Batch batch) {
+  rocksdb::WriteOptions options;
+  // Survives power loss, not only the death of the process.
+  options.sync = true;
+  return ToStatus(impl_->db->Write(options, batch.batch_.get()), impl_->directory);
+}
+
+absl::StatusOr<std::uint64_t> Store::NextSearchId() const {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> id, impl_->ReadMeta(kNextSearchIdKey));
+  return id.value_or(1);
+}
+
+absl::StatusOr<std::vector<LoadedSearch>> Store::LoadSearches() const {
+  std::vector<LoadedSearch> loaded;
+  const std::string last = EncodeKey(std::numeric_limits<std::uint64_t>::max());
+  LAYERNAS_RETURN_IF_ERROR(
+      impl_->Scan(kSearches, "", last, [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
+        LAYERNAS_ASSIGN_OR_RETURN(loaded.emplace_back().search, DecodeSearch(value));
+        return true;
+      }));
+  for (LoadedSearch& one : loaded) {
+    const std::uint64_t id = one.search.id;
+    LAYERNAS_ASSIGN_OR_RETURN(one.candidates, ReadCandidates(id, 0, std::numeric_limits<std::size_t>::max()));
+    for (std::size_t i = 0; i < one.candidates.size(); ++i) {
+      if (one.candidates[i].number != i + 1) {
+        return absl::DataLossError(absl::StrCat("candidate ", i + 1, " of search ", id, " is missing"));
+      }
+    }
+    const std::unique_ptr<rocksdb::Iterator> changes(
+        impl_->db->NewIterator(rocksdb::ReadOptions(), impl_->families[kChanges]));
+    changes->SeekForPrev(EncodeKey(id, std::numeric_limits<std::uint64_t>::max()));
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(changes->status(), impl_->directory));
+    if (changes->Valid()) {
+      const auto key = DecodeNumberKey(View(changes->key()));
+      if (key && key->first == id) one.sequence = key->second;
+    }
+  }
+  return loaded;
+}
+
+absl::StatusOr<std::vector<core::Candidate>> Store::ReadCandidates(std::uint64_t search, std::uint64_t after,
+                                                                   std::size_t limit) const {
+  std::vector<core::Candidate> candidates;
+  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(
+      kCandidates, EncodeKey(search, after + 1), EncodeKey(search + 1),
+      [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
+        LAYERNAS_ASSIGN_OR_RETURN(candidates.emplace_back(), DecodeCandidate(value));
+        return candidates.size() < limit;
+      }));
+  return candidates;
+}
+
+absl::StatusOr<std::vector<StoredChange>> Store::ReadChanges(std::uint64_t search, std::uint64_t after,
+                                                             std::size_t limit) const {
+  std::vector<StoredChange> changes;
+  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(
+      kChanges, EncodeKey(search, after + 1), EncodeKey(search + 1),
+      [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+        const auto decoded = DecodeNumberKey(key);
+        if (!decoded) return absl::DataLossError("a key in the feed of changes has the wrong length");
+        LAYERNAS_ASSIGN_OR_RETURN(changes.emplace_back(), DecodeChange(decoded->second, value));
+        return changes.size() < limit;
+      }));
+  return changes;
+}
+
+absl::StatusOr<std::vector<std::pair<TableKey, std::vector<StoredBucketEntry>>>> Store::ReadBuckets(
+    std::uint64_t search) const {
+  std::vector<std::pair<TableKey, std::vector<StoredBucketEntry>>> buckets;
+  LAYERNAS_RETURN_IF_ERROR(
+      impl_->Scan(kBuckets, EncodeKey(search), EncodeKey(search + 1),
+                  [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                    const auto decoded = DecodeTableKey(key);
+                    if (!decoded) return absl::DataLossError("a key of the buckets has the wrong length");
+                    LAYERNAS_ASSIGN_OR_RETURN(auto bucket, DecodeBucket(value));
+                    buckets.emplace_back(*decoded, std::move(bucket));
+                    return true;
+                  }));
+  return buckets;
+}
+
+}  // namespace layernas::storage

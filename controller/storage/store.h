@@ -1,0 +1,98 @@
+// The controller's state in RocksDB.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "controller/storage/keys.h"
+#include "controller/storage/records.h"
+
+namespace rocksdb {
+class WriteBatch;
+}  // namespace rocksdb
+
+namespace layernas::storage {
+
+// Of the records and keys on disk. An older one is migrated when it is opened, a newer one is refused.
+inline constexpr int kSchemaVersion = 1;
+
+struct LoadedSearch {
+  StoredSearch search;
+  // By number, without gaps.
+  std::vector<core::Candidate> candidates;
+  // Of its latest change; 0 if there is none.
+  std::uint64_t sequence = 0;
+};
+
+class Store;
+
+// Changes that become durable together. Not thread-safe.
+class Batch {
+ public:
+  explicit Batch(const Store& store);
+  ~Batch();
+  Batch(Batch&&) noexcept;
+  Batch& operator=(Batch&&) noexcept;
+
+  void PutNextSearchId(std::uint64_t id);
+  void PutSearch(const StoredSearch& search);
+  void PutCandidate(std::uint64_t search, const core::Candidate& candidate);
+  void PutBucket(const TableKey& key, const std::vector<StoredBucketEntry>& bucket);
+  void PutChange(std::uint64_t search, const StoredChange& change);
+  // Forgets changes with sequence numbers below `sequence`.
+  void TrimChanges(std::uint64_t search, std::uint64_t sequence);
+  // The search and everything that belongs to it.
+  void DeleteSearch(std::uint64_t search);
+
+  bool empty() const;
+
+ private:
+  friend class Store;
+  const Store* store_;
+  std::unique_ptr<rocksdb::WriteBatch> batch_;
+};
+
+// One process at a time; within it, one thread writes, any threads read. Reads see what was committed.
+class Store {
+ public:
+  // Makes the directory if there is none. FAILED_PRECONDITION if another process holds it or a newer schema wrote it;
+  // DATA_LOSS if it is damaged; the messages say what to do.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& directory);
+  // For a look from outside, also while a controller runs; NOT_FOUND if there is no store.
+  static absl::StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::string& directory);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // Durable (synced to the disk) when it returns OK.
+  absl::Status Commit(Batch batch);
+
+  absl::StatusOr<std::uint64_t> NextSearchId() const;
+  absl::StatusOr<std::vector<LoadedSearch>> LoadSearches() const;
+  // Candidates of higher number than `after`, ascending, at most `limit`.
+  absl::StatusOr<std::vector<core::Candidate>> ReadCandidates(std::uint64_t search, std::uint64_t after,
+                                                              std::size_t limit) const;
+  // Changes of higher sequence number than `after`, ascending, at most `limit`. The first one's number is above after + 1
+  // where those between are no longer kept.
+  absl::StatusOr<std::vector<StoredChange>> ReadChanges(std::uint64_t search, std::uint64_t after,
+                                                        std::size_t limit) const;
+  // All stored buckets of a search, in key order.
+  absl::StatusOr<std::vector<std::pair<TableKey, std::vector<StoredBucketEntry>>>> ReadBuckets(
+      std::uint64_t search) const;
+
+ private:
+  friend class Batch;
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& directory, bool read_only);
+  absl::Status CheckSchema(bool read_only);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace layernas::storage
