@@ -1,0 +1,94 @@
+"""SIGTERM: a worker gives its leases back, a controller lets go of everyone who waits; both end well and promptly."""
+
+import time
+
+import grpc
+
+import harness
+from layernas.v1 import search_pb2
+from layernas.v1 import search_service_pb2
+from layernas.v1 import worker_service_pb2
+from proto_worker import lease
+from proto_worker import seconds
+from proto_worker import worker_info
+from spaces import Space
+
+# Far longer than any drain should take, far shorter than what the drained ones would wait for on their own.
+PROMPT_S = 60
+
+
+class DrainTest(harness.IntegrationTest):
+
+    def test_worker_gives_its_lease_back_without_using_an_attempt(self):
+        space = Space(layers=3, options=3, seed=41)
+        table = space.write_table(self.path("table.csv"))
+        server = self.controller("--lease-duration=600s")
+        api = self.client(server)
+        spec = space.spec("drained")
+        spec.evaluation.attempts = 1
+        search = api.create(spec).name
+
+        held = self.path("held")
+        worker = self.worker(server, "leaving", *harness.exec_flags("--table", table, "--hold-first", held))
+        harness.wait_for(lambda: api.search(search).progress.leased == 1, "the worker to be on a task")
+        self.assertEqual(worker.stop(PROMPT_S), 0)
+        self.assertEqual(self.evaluator_processes(), [], "the worker left its trainer behind")
+        (candidate,) = api.candidates(search)
+        self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_QUEUED)
+        self.assertEqual(list(candidate.failures), [])
+
+        # With a single attempt allowed, the next worker can only succeed if the first used none.
+        self.write("held", "done\n")
+        self.worker(server, "staying", *harness.exec_flags("--table", table, "--hold-first", held))
+        ended = api.wait_for_end(search)
+        self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
+        self.assertEqual({found.attempt for found in api.candidates(search)}, {1})
+
+    def test_idle_worker_ends_at_once(self):
+        server = self.controller()
+        table = Space(layers=2, options=2, seed=42).write_table(self.path("table.csv"))
+        worker = self.worker(server, "idle", *harness.tabular_flags(table))
+        harness.wait_for(lambda: server.metrics()["layernas_polls_parked", frozenset()] >= 1, "its poll to be parked")
+        self.assertEqual(worker.stop(PROMPT_S), 0)
+
+    def test_worker_ends_while_its_controller_is_away(self):
+        server = self.controller()
+        table = Space(layers=2, options=2, seed=42).write_table(self.path("table.csv"))
+        worker = self.worker(server, "orphan", *harness.tabular_flags(table))
+        harness.wait_for(lambda: server.metrics()["layernas_polls_parked", frozenset()] >= 1, "its poll to be parked")
+        server.kill()
+        self.assertEqual(worker.stop(PROMPT_S), 0)
+
+    def test_controller_ends_promptly_with_parked_polls_and_open_watches(self):
+        server = self.controller()
+        api = self.client(server)
+        search = api.create(Space(layers=2, options=2, seed=43).spec("left-running")).name
+        (task,) = lease(api, "holder")
+        request = worker_service_pb2.LeaseTasksRequest(
+            worker=worker_info("waiting"), max_tasks=1, request_id="parked", max_wait=seconds(600)
+        )
+        poll = api.method("LeaseTasks").future(request, timeout=600)
+        watch = api.method("WatchSearch")(search_service_pb2.WatchSearchRequest(name=search), timeout=600)
+        self.assertTrue(next(watch))
+        harness.wait_for(lambda: server.metrics()["layernas_polls_parked", frozenset()] == 1, "the poll to be parked")
+
+        started = time.monotonic()
+        self.assertEqual(server.stop(PROMPT_S), 0)
+        print(f"the controller ended after {time.monotonic() - started:.2f} s", flush=True)
+        # Both were told, not cut off without a word.
+        self.assert_rpc_error(grpc.StatusCode.UNAVAILABLE, poll.result, harness.PATIENCE_S)
+        with self.assertRaises(grpc.RpcError) as raised:
+            for _ in watch:
+                pass
+        self.assertEqual(raised.exception.code(), grpc.StatusCode.UNAVAILABLE)
+
+        # And nothing is lost: the lease goes on with the next start.
+        server.start()
+        api = self.client(server)
+        (candidate,) = api.candidates(search)
+        self.assertEqual((candidate.state, candidate.worker), (search_pb2.CANDIDATE_STATE_LEASED, "holder"))
+        self.assertEqual(candidate.name, task.candidate)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""A trainer for the tests: speaks the evaluator protocol on stdin and stdout, answers from a table, or misbehaves.
+
+Notes every evaluation in a log, one JSON line each, before it answers.
+"""
+
+import argparse
+import csv
+import json
+import os
+import sys
+import time
+
+
+def note(path, **record):
+    """Appends in one write, so that several evaluators can share the file."""
+    if not path:
+        return
+    line = json.dumps(dict(record, pid=os.getpid(), at=time.monotonic())) + "\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.write(descriptor, line.encode())
+    os.close(descriptor)
+
+
+def answer(**message):
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def hang():
+    while True:
+        time.sleep(3600)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--table", help="CSV with arch, accuracy, latency_ms")
+    parser.add_argument("--log", help="where evaluations are noted")
+    parser.add_argument("--delay", type=float, default=0, help="seconds per evaluation")
+    parser.add_argument("--hold-first", help="the evaluation that creates this file never ends")
+    parser.add_argument("--hold-while", help="no evaluation ends while this file is there")
+    parser.add_argument(
+        "--mode",
+        default="table",
+        choices=["table", "rubbish", "hang", "die", "nan", "negative-latency", "missing-cost", "infeasible", "retry"],
+    )
+    options = parser.parse_args()
+
+    table = {}
+    if options.table:
+        with open(options.table, encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                table[row["arch"]] = {name: float(row[name]) for name in ("accuracy", "latency_ms")}
+
+    for line in sys.stdin:
+        request = json.loads(line)["evaluate"]
+        architecture = request["architecture"]["id"]
+        note(options.log, event="start", architecture=architecture, task=request["task"], request=request)
+        answer(progress={"epoch": 1, "epochs": 1, "reward": 0.1})
+        if options.hold_first:
+            try:
+                descriptor = os.open(options.hold_first, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+                os.write(descriptor, f"{os.getpid()} {request['task']}\n".encode())
+                os.close(descriptor)
+                hang()
+            except FileExistsError:
+                pass
+        while options.hold_while and os.path.exists(options.hold_while):
+            time.sleep(0.01)
+        time.sleep(options.delay)
+        metrics = table.get(architecture, {"accuracy": 0.5, "latency_ms": 1.0})
+        if options.mode == "table":
+            answer(result={"metrics": metrics})
+        elif options.mode == "rubbish":
+            print("Segmentation fault (this is not JSON)", flush=True)
+        elif options.mode == "hang":
+            hang()
+        elif options.mode == "die":
+            print("fake_evaluator: out of memory, dying", file=sys.stderr, flush=True)
+            os._exit(3)
+        elif options.mode == "nan":
+            answer(result={"metrics": dict(metrics, accuracy=float("nan"))})
+        elif options.mode == "negative-latency":
+            answer(result={"metrics": dict(metrics, latency_ms=-1.0)})
+        elif options.mode == "missing-cost":
+            answer(result={"metrics": {"accuracy": metrics["accuracy"]}})
+        else:
+            answer(failure={"kind": options.mode, "message": f"the fake evaluator says {options.mode}"})
+        note(options.log, event="end", architecture=architecture, task=request["task"])
+
+
+if __name__ == "__main__":
+    main()

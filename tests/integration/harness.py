@@ -1,0 +1,460 @@
+"""Runs the real programs on loopback for a test, and ends every one of them whatever happens.
+
+Everything waits by polling with a deadline (`wait_for`), never by sleeping a guessed time. Logs stay in the test's own
+temporary folder and are printed when the test fails.
+"""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+
+import grpc
+
+from layernas.v1 import fleet_service_pb2_grpc
+from layernas.v1 import search_pb2
+from layernas.v1 import search_service_pb2
+from layernas.v1 import search_service_pb2_grpc
+from layernas.v1 import worker_service_pb2_grpc
+
+# Longest wait for anything that ought to happen; generous, for the machine may be busy and the build sanitized.
+PATIENCE_S = 120.0
+# Every RPC of the tests has a deadline.
+RPC_DEADLINE_S = 60.0
+POLL_S = 0.02
+LOG_LINES_SHOWN = 200
+
+BIN = os.environ.get("LAYERNAS_BIN", "")
+HERE = os.path.dirname(os.path.abspath(__file__))
+REPOSITORY = os.path.dirname(os.path.dirname(HERE))
+FAKE_EVALUATOR = f"/usr/bin/python3 -B {os.path.join(HERE, 'fake_evaluator.py')}"
+
+# Marks every process of a test, children of children too, so that none is left behind.
+_MARK = "LAYERNAS_TEST_FOLDER"
+_SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: ")
+
+FINAL_STATES = (
+    search_pb2.SEARCH_STATE_SUCCEEDED,
+    search_pb2.SEARCH_STATE_FAILED,
+    search_pb2.SEARCH_STATE_CANCELLED,
+)
+
+
+def wait_for(condition, what, timeout_s=PATIENCE_S):
+    """Returns the first truthy value of condition(), which is asked until the time is up."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout_s:.0f} s in vain for {what}")
+        time.sleep(POLL_S)
+
+
+def free_port():
+    """A port that nobody listens on, below the range from which the kernel takes ports of outgoing connections: it stays
+    free while a controller is killed and started again on it."""
+    for port in random.SystemRandom().sample(range(20000, 32000), 200):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("no free port between 20000 and 32000")
+
+
+def scrape(address):
+    """The text of /metrics."""
+    # An environment's HTTP proxy has no business on loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(f"http://{address}/metrics", timeout=RPC_DEADLINE_S) as answer:
+        return answer.read().decode()
+
+
+def parse_metrics(text):
+    """{(name, frozenset of (label, value)): value} of a page in Prometheus' text format."""
+    samples = {}
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        match = re.fullmatch(r"([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)(?: \d+)?", line)
+        if not match:
+            raise AssertionError(f"not a Prometheus sample: {line!r}")
+        labels = frozenset(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match.group(2) or ""))
+        samples[match.group(1), labels] = float(match.group(3))
+    return samples
+
+
+class Process:
+    """A program under test. Its output goes to a log file."""
+
+    def __init__(self, name, arguments, folder):
+        self.name = name
+        self.log_path = os.path.join(folder, f"{name}.log")
+        with open(self.log_path, "ab") as log:
+            log.write(f"$ {' '.join(arguments)}\n".encode())
+            log.flush()
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(os.environ, **{_MARK: folder}),
+            )
+        self.pid = self._process.pid
+
+    def running(self):
+        return self._process.poll() is None
+
+    def kill(self):
+        """kill -9, and reaps it."""
+        self._process.kill()
+        self._process.wait(PATIENCE_S)
+
+    def terminate(self):
+        self._process.terminate()
+
+    def wait(self, timeout_s=PATIENCE_S):
+        """Its exit code."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end within {timeout_s:.0f} s") from None
+
+    def stop(self, timeout_s=PATIENCE_S):
+        """SIGTERM; its exit code."""
+        self._process.terminate()
+        return self.wait(timeout_s)
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+
+class Client:
+    """Stubs of a controller, each call with a deadline, connecting again at once when the controller comes back."""
+
+    def __init__(self, address):
+        self._channel = grpc.insecure_channel(
+            address,
+            options=[
+                ("grpc.enable_http_proxy", 0),
+                ("grpc.initial_reconnect_backoff_ms", 50),
+                ("grpc.min_reconnect_backoff_ms", 50),
+                ("grpc.max_reconnect_backoff_ms", 200),
+            ],
+        )
+        self.channel = self._channel
+        self._stubs = [
+            search_service_pb2_grpc.SearchServiceStub(self._channel),
+            worker_service_pb2_grpc.WorkerServiceStub(self._channel),
+            fleet_service_pb2_grpc.FleetServiceStub(self._channel),
+        ]
+
+    def call(self, method, request, timeout_s=RPC_DEADLINE_S, wait_for_ready=True):
+        return self.method(method)(request, timeout=timeout_s, wait_for_ready=wait_for_ready)
+
+    def method(self, name):
+        return next(getattr(stub, name) for stub in self._stubs if hasattr(stub, name))
+
+    def create(self, spec, request_id=""):
+        request = search_service_pb2.CreateSearchRequest(spec=spec, request_id=request_id)
+        return self.call("CreateSearch", request).search
+
+    def search(self, name):
+        return self.call("GetSearch", search_service_pb2.GetSearchRequest(name=name)).search
+
+    def candidates(self, name, page_size=0, states=()):
+        """All pages."""
+        found, token = [], ""
+        while True:
+            request = search_service_pb2.ListCandidatesRequest(
+                parent=name, page_size=page_size, page_token=token, states=states
+            )
+            answer = self.call("ListCandidates", request)
+            found.extend(answer.candidates)
+            token = answer.next_page_token
+            if not token:
+                return found
+
+    def frontier(self, name):
+        return self.call("GetFrontier", search_service_pb2.GetFrontierRequest(name=name))
+
+    def buckets(self, name, pass_number=0, stage=0):
+        """{bucket: [(architecture id, reward, cost), …]} of the buckets that hold something."""
+        request = search_service_pb2.GetBucketsRequest(name=name, stage=stage, **{"pass": pass_number})
+        return {
+            bucket.bucket: [(entry.architecture_id, entry.reward, entry.cost) for entry in bucket.entries]
+            for bucket in self.call("GetBuckets", request).buckets
+            if bucket.entries
+        }
+
+    def wait_for_end(self, name, timeout_s=PATIENCE_S):
+        """The search in its final state."""
+
+        def ended():
+            try:
+                search = self.search(name)
+            except grpc.RpcError as error:
+                if error.code() == grpc.StatusCode.UNAVAILABLE:
+                    return None
+                raise
+            return search if search.state in FINAL_STATES else None
+
+        return wait_for(ended, f"the end of {name}", timeout_s)
+
+    def close(self):
+        self._channel.close()
+
+
+class Controller:
+    """layernas-controller with a data directory that outlives kills and restarts."""
+
+    def __init__(self, test, *flags, port=0, data_dir=None, name="controller"):
+        self._test = test
+        self._flags = flags
+        self._port = port
+        self.name = name
+        self.data_dir = data_dir or test.path(f"{name}-data")
+        self.process = None
+        self.address = self.metrics_address = None
+
+    def start(self):
+        ready_file = self._test.path(f"{self.name}-ready.json")
+        if os.path.exists(ready_file):
+            os.unlink(ready_file)
+        self.process = self._test.spawn(
+            self.name,
+            os.path.join(BIN, "layernas-controller"),
+            f"--data-dir={self.data_dir}",
+            f"--listen=127.0.0.1:{self._port}",
+            "--metrics-listen=127.0.0.1:0",
+            f"--ready-file={ready_file}",
+            *self._flags,
+        )
+        ready = self._test.wait_ready(self.process, ready_file)
+        self.address, self.metrics_address = ready["address"], ready["metrics_address"]
+        return self
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self, timeout_s=PATIENCE_S):
+        """Exit code after SIGTERM."""
+        return self.process.stop(timeout_s)
+
+    def check(self):
+        """`--check` of the data directory: (exit code, output). The controller must not run."""
+        done = subprocess.run(
+            [os.path.join(BIN, "layernas-controller"), f"--data-dir={self.data_dir}", "--check"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=PATIENCE_S,
+            check=False,
+            text=True,
+        )
+        return done.returncode, done.stdout
+
+    def metrics(self):
+        return parse_metrics(scrape(self.metrics_address))
+
+
+class Worker:
+    """layernas-worker."""
+
+    def __init__(self, test, controller_address, name, *flags):
+        ready_file = test.path(f"{name}-ready.json")
+        self.name = name
+        self.process = test.spawn(
+            name,
+            os.path.join(BIN, "layernas-worker"),
+            f"--controller={controller_address}",
+            f"--id={name}",
+            "--metrics-listen=127.0.0.1:0",
+            f"--ready-file={ready_file}",
+            *flags,
+        )
+        self.metrics_address = test.wait_ready(self.process, ready_file)["metrics_address"]
+
+    def kill(self):
+        self.process.kill()
+
+    def stop(self, timeout_s=PATIENCE_S):
+        """Exit code after SIGTERM."""
+        return self.process.stop(timeout_s)
+
+    def metrics(self):
+        return parse_metrics(scrape(self.metrics_address))
+
+
+def tabular_flags(table, delay=None):
+    flags = [
+        "--evaluator=tabular",
+        f"--table={table}",
+        "--metric=accuracy=accuracy",
+        "--metric=latency_ms=latency_ms",
+    ]
+    return flags + ([f"--delay={delay}"] if delay else [])
+
+
+def exec_flags(*evaluator_arguments):
+    """A worker whose trainer is tests/integration/fake_evaluator.py with these arguments."""
+    return ["--evaluator=exec", f"--command={' '.join([FAKE_EVALUATOR, *evaluator_arguments])}"]
+
+
+class IntegrationTest(unittest.TestCase):
+    """A temporary folder, processes that are gone afterwards, and their logs where the test failed."""
+
+    maxDiff = None
+
+    def run(self, result=None):
+        if not os.path.isfile(os.path.join(BIN, "layernas-controller")):
+            raise SystemExit(f"LAYERNAS_BIN must name the folder with the built programs; it is {BIN!r}")
+        self.folder = tempfile.mkdtemp(prefix="layernas-test-")
+        self._processes = []
+        bad_before = len(result.failures) + len(result.errors)
+        try:
+            super().run(result)
+        finally:
+            if len(result.failures) + len(result.errors) > bad_before:
+                self._show_logs()
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def setUp(self):
+        # Runs after the test's own clean-ups, for these run last in, first out.
+        self.addCleanup(self._end_processes)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        """A file in the test's folder; its path."""
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def spawn(self, name, *arguments):
+        process = Process(name, list(arguments), self.folder)
+        self._processes.append(process)
+        return process
+
+    def wait_ready(self, process, ready_file):
+        """What the process wrote into its ready file."""
+
+        def ready():
+            if os.path.exists(ready_file):
+                return True
+            if not process.running():
+                raise AssertionError(f"{process.name} ended with {process.wait()} before it was ready:\n{process.log()}")
+            return False
+
+        wait_for(ready, f"{process.name} to be ready")
+        with open(ready_file, encoding="utf-8") as file:
+            return json.load(file)
+
+    def controller(self, *flags, **options):
+        return Controller(self, *flags, **options).start()
+
+    def worker(self, controller, name, *flags):
+        return Worker(self, controller.address, name, *flags)
+
+    def client(self, controller):
+        client = Client(controller.address)
+        self.addCleanup(client.close)
+        return client
+
+    def cli(self, controller, *arguments, timeout_s=PATIENCE_S):
+        """The `layernas` command line; `controller` may be None, a Controller or an address."""
+        environment = {name: value for name, value in os.environ.items() if name != "LAYERNAS_CONTROLLER"}
+        environment[_MARK] = self.folder
+        if controller:
+            environment["LAYERNAS_CONTROLLER"] = getattr(controller, "address", controller)
+        return subprocess.run(
+            [os.path.join(BIN, "layernas"), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=self.folder,
+            timeout=timeout_s,
+            check=False,
+            text=True,
+        )
+
+    def assert_rpc_error(self, code, function, *arguments, **options):
+        """The error's details."""
+        with self.assertRaises(grpc.RpcError) as raised:
+            function(*arguments, **options)
+        self.assertEqual(raised.exception.code(), code, raised.exception.details())
+        return raised.exception.details()
+
+    def evaluator_processes(self):
+        """Ids of the running fake evaluators of this test."""
+        return [pid for pid in self._marked_processes() if "fake_evaluator" in _command_line(pid)]
+
+    def _marked_processes(self):
+        mark = f"{_MARK}={self.folder}\0".encode()
+        found = []
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit() or int(entry) == os.getpid():
+                continue
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as environ:
+                    if mark in environ.read() + b"\0":
+                        found.append(int(entry))
+            except OSError:
+                continue  # it ended meanwhile, or is another user's
+        return found
+
+    def _end_processes(self):
+        for process in self._processes:
+            if process.running():
+                process.kill()
+        for pid in self._marked_processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for process in self._processes:
+            report = _SANITIZER_REPORT.search(process.log())
+            self.assertIsNone(report, f"a sanitizer reported something in {process.name}")
+
+    def _show_logs(self):
+        for entry in sorted(os.listdir(self.folder)):
+            if not entry.endswith(".log"):
+                continue
+            with open(self.path(entry), encoding="utf-8", errors="replace") as log:
+                lines = log.read().splitlines()
+            skipped = max(0, len(lines) - LOG_LINES_SHOWN)
+            print(f"--- {self.id()}: {entry}" + (f" ({skipped} lines before)" if skipped else ""), file=sys.stderr)
+            print("\n".join(lines[skipped:]), file=sys.stderr)
+        print("---", file=sys.stderr, flush=True)
+
+
+def _command_line(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as command_line:
+            return command_line.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def main():
+    """Runs the calling file's tests. Exit code 77, CTest's "skipped", where every one of them was skipped."""
+    # Not buffered: where CTest ends a test at its time-out, what came before is seen.
+    result = unittest.main(verbosity=2, exit=False).result
+    skipped = len(result.skipped)
+    sys.exit(1 if not result.wasSuccessful() else 77 if skipped and skipped == result.testsRun else 0)

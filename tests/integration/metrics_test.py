@@ -1,0 +1,131 @@
+"""/metrics of controller and worker after a small search: the essential series, with the right values."""
+
+import shutil
+import subprocess
+
+import harness
+from layernas.v1 import search_pb2
+from layernas.v1 import worker_service_pb2
+from proto_worker import complete
+from proto_worker import failure
+from proto_worker import lease
+from proto_worker import result
+from spaces import Space
+from spaces import reference_layernas
+
+
+def total(samples, name, **labels):
+    """Sum of the samples of that name that have these labels."""
+    wanted = set(labels.items())
+    found = [value for (sample, having), value in samples.items() if sample == name and wanted <= having]
+    return sum(found) if found else None
+
+
+class MetricsTest(harness.IntegrationTest):
+
+    def test_controller_and_worker(self):
+        space = Space(layers=3, options=3, seed=51)
+        table = space.write_table(self.path("table.csv"))
+        edges = space.edges(5)
+        trained, _ = reference_layernas(space, edges)
+        server = self.controller()
+        api = self.client(server)
+        search = api.create(space.spec("measured", buckets={"edges": edges})).name
+
+        # One invalid result, one failure, one refusal, by hand; the rest by a worker.
+        (task,) = lease(api, "by-hand")
+        complete(api, "by-hand", result(task.lease_token, {"accuracy": 0.5}))
+        (task,) = harness.wait_for(lambda: lease(api, "by-hand"), "the second attempt")
+        complete(api, "by-hand", failure(task.lease_token, search_pb2.FAILURE_KIND_EVALUATOR, "crashed"))
+        (task,) = harness.wait_for(lambda: lease(api, "by-hand"), "the third attempt")
+        self.assertEqual(total(server.metrics(), "layernas_tasks_leased"), 1)
+        complete(api, "by-hand", result(task.lease_token, space.metrics(task.architecture.id)))
+        (verdict,) = complete(api, "by-hand", result(task.lease_token, {"accuracy": 0.99, "latency_ms": 1.0}))
+        self.assertEqual(verdict.status, worker_service_pb2.COMPLETION_STATUS_REFUSED)
+
+        running = server.metrics()
+        self.assertEqual(total(running, "layernas_searches", state="running"), 1)
+        self.assertEqual(total(running, "layernas_candidates", state="succeeded"), 1)
+        self.assertGreater(total(running, "layernas_tasks_ready"), 0)
+        self.assertEqual(total(running, "layernas_best_reward", search=search), space.reward("222"))
+        self.assertEqual(total(running, "layernas_frontier_points", search=search), 1)
+        self.assertEqual(total(running, "layernas_workers"), 1)
+
+        worker = self.worker(server, "tabular", *harness.tabular_flags(table))
+        ended = api.wait_for_end(search)
+        self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
+        harness.wait_for(lambda: total(server.metrics(), "layernas_polls_parked") == 1, "the worker to wait for work")
+
+        samples = server.metrics()
+        self.assertEqual(total(samples, "layernas_searches", state="succeeded"), 1)
+        self.assertEqual(total(samples, "layernas_searches", state="running"), 0)
+        self.assertEqual(total(samples, "layernas_tasks_ready"), 0)
+        self.assertEqual(total(samples, "layernas_tasks_leased"), 0)
+        self.assertEqual(total(samples, "layernas_workers"), 2)
+        self.assertEqual(total(samples, "layernas_lease_expirations_total"), 0)
+        # A failure that is taken is an accepted completion.
+        self.assertEqual(total(samples, "layernas_completions_total", status="accepted"), len(trained) + 1)
+        self.assertEqual(total(samples, "layernas_completions_total", status="refused"), 1)
+        self.assertEqual(total(samples, "layernas_completions_total", status="invalid"), 1)
+        self.assertEqual(total(samples, "layernas_evaluations_total", outcome="succeeded"), len(trained))
+        for outcome in ("infeasible", "failed"):
+            self.assertIn(total(samples, "layernas_evaluations_total", outcome=outcome), (0, None))
+        self.assertEqual(total(samples, "layernas_attempts_failed_total"), 2)
+        self.assertGreater(total(samples, "layernas_rpc_seconds_count", method="LeaseTasks"), 3)
+        self.assertEqual(total(samples, "layernas_rpc_seconds_count", method="CreateSearch"), 1)
+        commits = total(samples, "layernas_storage_commit_seconds_count")
+        self.assertGreater(commits, 10)
+        self.assertEqual(total(samples, "layernas_storage_commit_batch_commands_count"), commits)
+        self.assertGreaterEqual(total(samples, "layernas_storage_commit_batch_commands_sum"), commits)
+        self.assertEqual(total(samples, "layernas_build_info"), 1)
+        # What is labelled with a search's name is bounded by the searches that run.
+        for (name, labels), _ in samples.items():
+            self.assertNotIn("search", dict(labels), name)
+        self.assert_sound(samples)
+
+        samples = worker.metrics()
+        self.assertEqual(total(samples, "layernas_build_info"), 1)
+        self.assertTrue(
+            any(value == len(trained) - 1 for (name, _), value in samples.items() if name.endswith("_total")),
+            f"no counter of the worker says that it did {len(trained) - 1} evaluations: {sorted(samples)}",
+        )
+        self.assert_sound(samples)
+
+    def assert_sound(self, samples):
+        for name, labels in samples:
+            self.assertRegex(name, r"^(layernas|process|exposer|grpc)_")
+            self.assertFalse({"worker", "worker_id", "candidate", "task"} & set(dict(labels)), (name, labels))
+
+    def test_promtool_likes_them(self):
+        if not shutil.which("promtool"):
+            self.skipTest("promtool (Debian: prometheus) is not installed: naming rules were NOT checked")
+        space = Space(layers=2, options=2, seed=52)
+        table = space.write_table(self.path("table.csv"))
+        server = self.controller()
+        api = self.client(server)
+        search = api.create(space.spec("linted")).name
+        while_running = harness.scrape(server.metrics_address)
+        worker = self.worker(server, "tabular", *harness.tabular_flags(table))
+        api.wait_for_end(search)
+        pages = {
+            "controller with a search": while_running,
+            "controller": harness.scrape(server.metrics_address),
+            "worker": harness.scrape(worker.metrics_address),
+        }
+        for name, page in pages.items():
+            done = subprocess.run(
+                ["promtool", "check", "metrics"],
+                input=page,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=harness.PATIENCE_S,
+                check=False,
+                text=True,
+            )
+            # What prometheus-cpp says of itself is not ours to name.
+            complaints = [line for line in done.stdout.splitlines() if not line.startswith("exposer_")]
+            self.assertEqual(complaints, [], f"{name}: {done.stdout}")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,71 @@
+"""The same search of a real table ends in the same buckets with one worker and with four."""
+
+import os
+import unittest
+
+import harness
+from layernas.v1 import search_pb2
+from layernas.v1 import spec_pb2
+
+TABLE = os.path.join(
+    os.environ.get("LAYERNAS_TABLES") or os.path.join(harness.REPOSITORY, "..", "shared", "data"),
+    "nas_bench_macro_cifar10.csv",
+)
+LAYERS, OPTIONS, BUCKETS = 8, 3, 10
+
+
+def spec():
+    """NAS-Bench-Macro: 8 layers of 3 options; the reward is one of three real trainings of each architecture."""
+    made = spec_pb2.SearchSpec(name="macro")
+    for layer in range(LAYERS):
+        added = made.space.layers.add(name=f"layer{layer}")
+        for option in ("identity", "mbconv_k3_e3", "mbconv_k5_e6"):
+            added.options.add(name=option)
+    made.objective.reward = "accuracy"
+    made.objective.cost = "multiply_adds"
+    made.objective.targets.extend([40e6, 80e6])
+    made.strategy.layernas.CopyFrom(
+        spec_pb2.LayerNas(buckets=spec_pb2.Buckets(count=BUCKETS, min=7e6, max=90e6))
+    )
+    return made
+
+
+@unittest.skipUnless(os.path.exists(TABLE), f"{TABLE} is not there; LAYERNAS_TABLES names the folder that holds it")
+class OrderTest(harness.IntegrationTest):
+
+    def run_with(self, workers):
+        """(buckets of every stage, trainings, best per target) of a search by so many workers."""
+        server = self.controller(name=f"controller-{workers}")
+        api = self.client(server)
+        search = api.create(spec()).name
+        flags = [
+            "--evaluator=tabular",
+            f"--table={TABLE}",
+            "--metric=accuracy=test_acc_run0,test_acc_run1,test_acc_run2",
+            "--metric=multiply_adds=multiply_adds",
+            "--delay=10ms",
+        ]
+        for number in range(workers):
+            self.worker(server, f"worker-{workers}-{number}", *flags)
+        ended = api.wait_for_end(search, 4 * harness.PATIENCE_S)
+        self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
+        candidates = api.candidates(search)
+        holders = {candidate.worker for candidate in candidates}
+        self.assertEqual(len(holders), workers, "some worker had nothing to do")
+        tables = [api.buckets(search, 1, stage) for stage in range(1, LAYERS + 1)]
+        self.assertEqual(tables[-1], api.buckets(search))
+        best = [point.best.architecture.id for point in api.frontier(search).best]
+        return tables, ended.progress.trainings, best
+
+    def test_one_worker_and_four_end_in_the_same_buckets(self):
+        alone, together = self.run_with(1), self.run_with(4)
+        self.assertEqual(together, alone)
+        tables, trainings, best = alone
+        self.assertGreater(len(tables[-1]), 2)
+        self.assertEqual(len(best), 2)
+        self.assertLessEqual(trainings, 1 + BUCKETS * LAYERS * OPTIONS)
+        print(f"{trainings} trainings; best at 40 M and 80 M: {', '.join(best)}", flush=True)
+
+
+if __name__ == "__main__":
+    harness.main()

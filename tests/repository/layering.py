@@ -1,0 +1,114 @@
+"""Which folder may include what. ARCHITECTURE.md says why; this says no."""
+
+import os
+import re
+
+import repository
+
+# Folder -> prefixes of our own headers that it may include, its own always. The longest folder that matches counts.
+LAYERS = {
+    "common/base": (),
+    "common/log": ("common/base",),
+    "common/process": ("common/base", "common/log"),
+    "common": ("common",),
+    "controller/core": ("common/base",),
+    "controller/storage": ("common/base", "common/log", "controller/core"),
+    "controller/spec": ("common/base", "common/spec", "controller/core"),
+    "controller/engine": (
+        "common/base",
+        "common/log",
+        "controller/core",
+        "controller/metrics",
+        "controller/spec",
+        "controller/storage",
+    ),
+    "controller/metrics": ("common", "controller/core"),
+    "controller/service": (
+        "common",
+        "controller/core",
+        "controller/engine",
+        "controller/metrics",
+        "controller/spec",
+        "controller/storage",
+    ),
+    # main, server, options
+    "controller": ("common", "controller"),
+    "worker/evaluator": ("common/base", "common/log", "common/process"),
+    "worker/trainer": ("common/base",),
+    "worker/agent": ("common", "worker/evaluator"),
+    "worker": ("common", "worker/agent", "worker/evaluator"),
+    "client": ("common",),
+}
+
+# Headers from elsewhere -> the only folders (or files, without extension) that may include them.
+_PROTO_USERS = (
+    "controller/service",
+    "controller/server",
+    "controller/spec",
+    "common/spec",
+    "common/rpc",
+    "client",
+    "worker/agent",
+)
+RESTRICTED = {
+    r"layernas/storage/v\d+/": ("controller/storage/records",),
+    r"layernas/v\d+/": _PROTO_USERS,
+    r"(grpc|grpcpp)/": _PROTO_USERS,
+    r"google/(protobuf|rpc)/": _PROTO_USERS + ("controller/storage/records",),
+    r"rocksdb/": ("controller/storage",),
+    r"(torch|ATen|c10)/": ("worker/trainer",),
+    r"prometheus/": ("controller/metrics", "controller/server", "worker/metrics", "common/metrics"),
+    r"yaml-cpp/": ("client", "common/spec"),
+    r"CLI/": ("controller/options", "controller/main", "worker", "client", "common/base", "common/cli"),
+}
+
+# Pure folders: besides our own headers only the standard library and absl.
+PURE = ("common/base", "controller/core")
+
+_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
+_OUR_FOLDERS = ("common/", "controller/", "worker/", "client/")
+
+
+def _within(path, folder):
+    """Whether `path` is the folder, in it, or a file of that name."""
+    return path == folder or path.startswith(folder + "/") or os.path.splitext(path)[0] == folder
+
+
+def _layer_of(path):
+    matching = [layer for layer in LAYERS if path.startswith(layer + "/")]
+    return max(matching, key=len, default=None)
+
+
+def _fault(path, layer, header):
+    """Why `path` may not include `header`; None if it may."""
+    if header.startswith("tests/"):
+        return "product code includes test code"
+    if header.startswith(_OUR_FOLDERS):
+        if _layer_of(header) == layer or any(_within(header, allowed) for allowed in LAYERS[layer]):
+            return None
+        return f"{layer} may include only itself and: {', '.join(LAYERS[layer]) or 'nothing else of ours'}"
+    for pattern, users in RESTRICTED.items():
+        if re.match(pattern, header) and not any(_within(path, user) for user in users):
+            return f"only {', '.join(users)} may include it"
+    if layer in PURE and "/" in header and not header.startswith("absl/"):
+        return f"{layer} is pure: the standard library and absl, nothing else"
+    return None
+
+
+def violations(root=repository.ROOT):
+    """One line per #include that crosses the layers: "file:line: header: why"."""
+    found = []
+    for path in repository.files(root):
+        if not path.endswith((".cc", ".h")) or not path.startswith(_OUR_FOLDERS):
+            continue
+        layer = _layer_of(path)
+        if layer is None:
+            found.append(f"{path}:1: its folder is unknown to tests/repository/layering.py; say there what it may include")
+            continue
+        text = repository.read(path, root)
+        for match in _INCLUDE.finditer(text):
+            fault = _fault(path, layer, match.group(2))
+            if fault:
+                line = text.count("\n", 0, match.start(1)) + 1
+                found.append(f"{path}:{line}: {match.group(2)}: {fault}")
+    return found

@@ -1,0 +1,60 @@
+"""What the repository's checks share."""
+
+import os
+import subprocess
+import sys
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_NOT_OURS = {".git", ".cache", "build", "__pycache__", "node_modules"}
+
+
+def files(root=ROOT):
+    """Paths, relative to the root, of all files that are or could be committed."""
+    listed = subprocess.run(
+        ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+    if listed.returncode == 0:
+        names = [name.decode() for name in listed.stdout.split(b"\0") if name]
+    else:
+        # A copy without its history: an archive, the context of an image's build.
+        names = []
+        for folder, folders, entries in os.walk(root):
+            folders[:] = [name for name in folders if name not in _NOT_OURS]
+            names += [os.path.relpath(os.path.join(folder, entry), root) for entry in entries]
+    return sorted(name for name in names if os.path.isfile(os.path.join(root, name)))
+
+
+def cpp_files():
+    return [name for name in files() if name.endswith((".cc", ".h"))]
+
+
+def read(name, root=ROOT):
+    with open(os.path.join(root, name), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def run(*command, **options):
+    """The finished process, with what it printed as text."""
+    return subprocess.run(
+        command,
+        cwd=options.pop("cwd", ROOT),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=240,
+        check=False,
+        text=True,
+        **options,
+    )
+
+
+def main():
+    """Runs the calling file's tests. Exit code 77, CTest's "skipped", where every one of them was skipped."""
+    result = unittest.main(verbosity=2, exit=False).result
+    skipped = len(result.skipped)
+    sys.exit(1 if not result.wasSuccessful() else 77 if skipped and skipped == result.testsRun else 0)
