@@ -144,12 +144,10 @@ std::optional<SteadyTime> Search::NextRetry(SteadyTime now) const {
   if (state_ != SearchState::kRunning) return std::nullopt;
   std::optional<SteadyTime> next;
   for (const Waiting& waiting : queue_) {
-    // Leasable by others first, then by the worker on which it failed too.
-    for (const SteadyTime time : {waiting.not_before, waiting.not_before + kElsewhereFirst}) {
-      if (time <= now) continue;
-      if (!next || time < *next) next = time;
-      break;
-    }
+    SteadyTime time = waiting.not_before;
+    // Others may have it already; the worker on which it failed must wait for longer.
+    if (time <= now && !waiting.avoid_worker.empty()) time += kElsewhereFirst;
+    if (time > now && (!next || time < *next)) next = time;
   }
   return next;
 }

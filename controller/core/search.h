@@ -100,7 +100,8 @@ class Search {
                              Instant now);
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
-  // Back to the queue, no attempt used up, whatever failure is reported later. Nothing happens if the lease is not current.
+  // Back to the queue, no attempt used up; a failure reported afterwards is ignored. Nothing happens if the lease is not
+  // current.
   void Release(std::uint64_t number, int attempt);
   // The lease ran out: an attempt is used up. Nothing happens if the lease is not current.
   void Expire(std::uint64_t number, int attempt, Instant now);
