@@ -1,0 +1,145 @@
+#include "client/spec/spec_reader.h"
+
+#include <sys/stat.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/spec/message_reader.h"
+#include "common/base/utf8.h"
+
+namespace layernas::client {
+namespace {
+
+constexpr std::size_t kLargestFile = 4 << 20;
+
+// Bytes at the front of `text` that are valid UTF-8.
+std::size_t ValidUtf8Length(std::string_view text) {
+  const std::string repaired = CutUtf8(text, text.size());
+  return static_cast<std::size_t>(std::mismatch(text.begin(), text.end(), repaired.begin(), repaired.end()).first -
+                                  text.begin());
+}
+
+Position PositionAt(std::string_view text, std::size_t offset) {
+  const std::string_view before = text.substr(0, offset);
+  const std::size_t line_start = before.rfind('\n');
+  return {static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1,
+          static_cast<int>(offset - (line_start == std::string_view::npos ? 0 : line_start + 1)) + 1};
+}
+
+bool StartsWithTab(std::string_view text, int line) {
+  for (int i = 1; i < line; ++i) text.remove_prefix(std::min(text.size(), text.find('\n') + 1));
+  return text.starts_with('\t');
+}
+
+void Parse(std::string_view text, SpecFile& file) {
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.empty() || documents.front().IsNull()) {
+      file.mistakes.push_back({{}, "", "is empty: describe a search, starting with 'name: my-search'"});
+      return;
+    }
+    if (documents.size() > 1) {
+      file.mistakes.push_back(
+          {{}, "", absl::StrCat("holds ", documents.size(), " YAML documents: put one search into each file")});
+      return;
+    }
+    MessageReader(file.positions, file.mistakes).ReadMessage(documents.front(), "", file.spec);
+  } catch (const YAML::Exception& error) {
+    const Position position = error.mark.is_null() ? Position{} : Position{error.mark.line + 1, error.mark.column + 1};
+    file.mistakes.push_back({position, "",
+                             absl::StrCat("is no valid YAML: ", error.msg,
+                                          StartsWithTab(text, position.line) ? "; indent with spaces, not tabs" : "")});
+  }
+}
+
+bool IsWithin(const std::string& inner, const std::string& outer) {
+  return inner.starts_with(outer) &&
+         (inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[');
+}
+
+// True if the violation may be there only because something was misread.
+bool FollowsFrom(const spec::Violation& violation, const std::vector<Mistake>& misread,
+                 const std::set<std::string>& around, const FieldPositions& positions) {
+  if (!positions.Contains(violation.field)) {
+    // Something is missing; the name next to it that was not understood may be meant for it.
+    std::string container = ContainerOf(violation.field);
+    while (!container.empty() && !positions.Contains(container)) container = ContainerOf(container);
+    if (around.contains(container)) return true;
+  }
+  return std::any_of(misread.begin(), misread.end(), [&](const Mistake& mistake) {
+    return IsWithin(violation.field, mistake.field) || IsWithin(mistake.field, violation.field);
+  });
+}
+
+void AddViolations(SpecFile& file) {
+  const std::vector<Mistake> misread = file.mistakes;
+  std::set<std::string> around;
+  for (const Mistake& mistake : misread) around.insert(ContainerOf(mistake.field));
+  for (const spec::Violation& violation : spec::ValidateSpec(file.spec)) {
+    if (FollowsFrom(violation, misread, around, file.positions)) continue;
+    file.mistakes.push_back(Locate(file, violation));
+  }
+}
+
+}  // namespace
+
+SpecFile ReadSpecText(std::string name, std::string_view text) {
+  SpecFile file;
+  file.name = std::move(name);
+  if (text.size() > kLargestFile) {
+    file.mistakes.push_back({{}, "", "is larger than 4 MiB: a spec describes layers and options, not data"});
+    return file;
+  }
+  if (const std::size_t valid = ValidUtf8Length(text); valid < text.size()) {
+    file.mistakes.push_back({PositionAt(text, valid), "", "is not UTF-8 text"});
+    return file;
+  }
+  Parse(text, file);
+  // A mistake without a field is one of the file: there is nothing to go on with.
+  const bool readable = std::none_of(file.mistakes.begin(), file.mistakes.end(),
+                                     [](const Mistake& mistake) { return mistake.field.empty(); });
+  if (readable) AddViolations(file);
+  std::stable_sort(file.mistakes.begin(), file.mistakes.end(), [](const Mistake& a, const Mistake& b) {
+    return std::pair(a.position.line, a.position.column) < std::pair(b.position.line, b.position.column);
+  });
+  return file;
+}
+
+SpecFile ReadSpecFile(const std::string& path) {
+  const auto unreadable = [&path](const std::string& why) {
+    SpecFile file;
+    file.name = path;
+    file.mistakes.push_back({{}, "", absl::StrCat("can't be read: ", why)});
+    return file;
+  };
+  const auto read = [](std::istream& in) {
+    std::string text;
+    // One byte beyond what is taken, to tell that it is too large.
+    text.resize(kLargestFile + 1);
+    in.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in.gcount()));
+    return text;
+  };
+  if (path == "-") return ReadSpecText("standard input", read(std::cin));
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return unreadable(std::strerror(errno));
+  if (S_ISDIR(status.st_mode)) return unreadable("it is a folder; give the spec file in it");
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return unreadable(std::strerror(errno));
+  return ReadSpecText(path, read(in));
+}
+
+Mistake Locate(const SpecFile& file, const spec::Violation& violation) {
+  return {file.positions.Find(violation.field), violation.field, violation.message};
+}
+
+}  // namespace layernas::client

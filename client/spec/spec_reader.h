@@ -1,0 +1,34 @@
+// Spec files: YAML in, SearchSpec and every mistake out, each with its place in the file.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/spec/mistake.h"
+#include "common/spec/validate.h"
+#include "layernas/v1/spec.pb.h"
+
+namespace layernas::client {
+
+struct SpecFile {
+  // As it is called in messages.
+  std::string name;
+  // Complete only where there is no mistake.
+  v1::SearchSpec spec;
+  FieldPositions positions;
+  // In the order of the file.
+  std::vector<Mistake> mistakes;
+
+  bool ok() const { return mistakes.empty(); }
+};
+
+// Checks the form and, as far as that goes, the meaning (common/spec). `path` "-" reads standard input. At most 4 MiB.
+SpecFile ReadSpecFile(const std::string& path);
+// The same for text at hand; `name` is that of the file for messages.
+SpecFile ReadSpecText(std::string name, std::string_view text);
+
+// Gives a violation found by someone else its place.
+Mistake Locate(const SpecFile& file, const spec::Violation& violation);
+
+}  // namespace layernas::client
