@@ -55,6 +55,8 @@ std::string ExitStatus::ToString() const {
   return text;
 }
 
+absl::Status CheckProgram(const std::string& program) { return process_internal::FindProgram(program).status(); }
+
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions options) {
   static std::once_flag ignore_sigpipe;
   std::call_once(ignore_sigpipe, [] { signal(SIGPIPE, SIG_IGN); });

@@ -49,6 +49,9 @@ struct ExitStatus {
   std::string ToString() const;
 };
 
+// OK if the program (on PATH, where it has no slash) can be started as far as one can see; else as ChildProcess::Start.
+absl::Status CheckProgram(const std::string& program);
+
 // The child leads a process group of its own, and whatever it leaves behind in that group is killed when it ends. The
 // kernel kills the child when our process dies, however that happens.
 //

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -76,36 +77,6 @@ class Forker {
   std::packaged_task<pid_t()>* task_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
-// Where the program lies, checked before the fork so that the error can be explained.
-absl::StatusOr<std::string> FindProgram(const std::string& program) {
-  if (program.empty()) return absl::InvalidArgumentError("the program's name is empty");
-  if (program.find('/') != std::string::npos) {
-    struct stat info;
-    if (stat(program.c_str(), &info) != 0) {
-      return absl::NotFoundError("can't start " + program + ": " + ErrorText(errno));
-    }
-    if (!S_ISREG(info.st_mode)) return absl::PermissionDeniedError("can't start " + program + ": not a file");
-    if (access(program.c_str(), X_OK) != 0) {
-      return absl::PermissionDeniedError("can't start " + program + ": not executable (chmod +x?)");
-    }
-    return program;
-  }
-  const char* variable = std::getenv("PATH");
-  const std::string path = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
-  for (std::size_t begin = 0; begin <= path.size();) {
-    const std::size_t end = std::min(path.find(':', begin), path.size());
-    // An empty entry is the current folder.
-    const std::string folder = end == begin ? "." : path.substr(begin, end - begin);
-    std::string candidate = folder + "/" + program;
-    struct stat info;
-    if (stat(candidate.c_str(), &info) == 0 && S_ISREG(info.st_mode) && access(candidate.c_str(), X_OK) == 0) {
-      return candidate;
-    }
-    begin = end + 1;
-  }
-  return absl::NotFoundError("can't start " + program + ": not found on PATH (" + path + ")");
-}
-
 std::vector<std::string> MergedEnvironment(const std::vector<std::pair<std::string, std::string>>& extra) {
   std::map<std::string, std::string> merged;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -172,6 +143,35 @@ absl::Status ExplainExec(const std::string& program, int error) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::string> FindProgram(const std::string& program) {
+  if (program.empty()) return absl::InvalidArgumentError("the program's name is empty");
+  if (program.find('/') != std::string::npos) {
+    struct stat info;
+    if (stat(program.c_str(), &info) != 0) {
+      return absl::NotFoundError("can't start " + program + ": " + ErrorText(errno));
+    }
+    if (!S_ISREG(info.st_mode)) return absl::PermissionDeniedError("can't start " + program + ": not a file");
+    if (access(program.c_str(), X_OK) != 0) {
+      return absl::PermissionDeniedError("can't start " + program + ": not executable (chmod +x?)");
+    }
+    return program;
+  }
+  const char* variable = std::getenv("PATH");
+  const std::string path = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find(':', begin), path.size());
+    // An empty entry is the current folder.
+    const std::string folder = end == begin ? "." : path.substr(begin, end - begin);
+    std::string candidate = folder + "/" + program;
+    struct stat info;
+    if (stat(candidate.c_str(), &info) == 0 && S_ISREG(info.st_mode) && access(candidate.c_str(), X_OK) == 0) {
+      return candidate;
+    }
+    begin = end + 1;
+  }
+  return absl::NotFoundError("can't start " + program + ": not found on PATH (" + path + ")");
+}
 
 absl::StatusOr<Pipe> MakePipe() {
   int ends[2];

@@ -20,6 +20,9 @@ struct Pipe {
 // Both ends close on exec and lie above the standard descriptors.
 absl::StatusOr<Pipe> MakePipe();
 
+// Where the program lies; the error names it and says why it can't be started.
+absl::StatusOr<std::string> FindProgram(const std::string& program);
+
 struct SpawnOptions {
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> environment;

@@ -89,6 +89,12 @@ TEST(ChildProcess, AProgramThatCannotBeStartedIsNamed) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(ChildProcess, AProgramCanBeCheckedBeforeItIsNeeded) {
+  EXPECT_TRUE(CheckProgram("sh").ok());
+  EXPECT_TRUE(CheckProgram("/bin/sh").ok());
+  EXPECT_EQ(CheckProgram("no-such-program").code(), absl::StatusCode::kNotFound);
+}
+
 TEST(ChildProcess, TellsHowItEnded) {
   EXPECT_EQ(Shell("exit 3")->Wait(kLong)->ToString(), "exit code 3");
   EXPECT_EQ(Shell("kill -9 $$")->Wait(kLong)->ToString(), "killed by signal 9 (SIGKILL)");

@@ -1,0 +1,270 @@
+#include "worker/evaluator/exec_evaluator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "common/log/log.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::Pair;
+
+// Only ever bounds a failure; no test waits it out.
+constexpr Millis kLong{60'000};
+constexpr Millis kShort{200};
+
+constexpr char kAnswer[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}}')";
+
+class ExecEvaluatorTest : public ::testing::Test {
+ protected:
+  ~ExecEvaluatorTest() override { std::filesystem::remove_all(folder_); }
+
+  // A child that runs the script's `on_request` for each line that it reads.
+  std::unique_ptr<ExecEvaluator> PerRequest(const std::string& on_request) {
+    return Script("while read -r request; do " + on_request + "; done");
+  }
+  std::unique_ptr<ExecEvaluator> Script(const std::string& script) {
+    return std::make_unique<ExecEvaluator>(
+        ExecOptions{.argv = {"/bin/sh", "-c", script}, .environment = {{"FOLDER", folder_.string()}}});
+  }
+
+  EvaluationOutcome Evaluate(ExecEvaluator& evaluator, Millis timeout = kLong) {
+    Evaluation evaluation{"searches/x-1/candidates/3", "012", 7, timeout, R"({"evaluate": {}})"};
+    return evaluator.Evaluate(evaluation, stop_.get_token(), [this](const Progress& p) { progress_.push_back(p); });
+  }
+
+  // The process id that kAnswer reports.
+  pid_t EvaluateForPid(ExecEvaluator& evaluator) {
+    const EvaluationOutcome outcome = Evaluate(evaluator);
+    const auto* metrics = std::get_if<Metrics>(&outcome);
+    EXPECT_NE(metrics, nullptr) << Message(outcome);
+    return metrics != nullptr ? static_cast<pid_t>(metrics->at("pid")) : -1;
+  }
+
+  static std::string Message(const EvaluationOutcome& outcome) {
+    const auto* failure = std::get_if<EvaluationFailure>(&outcome);
+    return failure != nullptr ? failure->message : "(no failure)";
+  }
+
+  static void ExpectEvaluatorFault(const EvaluationOutcome& outcome) {
+    const auto* failure = std::get_if<EvaluationFailure>(&outcome);
+    ASSERT_NE(failure, nullptr);
+    EXPECT_EQ(failure->kind, EvaluationFailure::Kind::kEvaluator);
+  }
+
+  // The process id that a script wrote into the file of that name.
+  pid_t ReadPid(const std::string& name) const {
+    for (int i = 0; i < 6000; ++i) {
+      pid_t pid = 0;
+      if (std::ifstream(folder_ / name) >> pid) return pid;
+      std::this_thread::sleep_for(Millis(10));
+    }
+    ADD_FAILURE() << "no file " << name;
+    return -1;
+  }
+
+  static void ExpectGoneSoon(pid_t pid) {
+    const auto gone = [pid] {
+      if (kill(pid, 0) != 0) return errno == ESRCH;
+      std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+      const std::string text((std::istreambuf_iterator<char>(stat)), {});
+      const auto state = text.rfind(") ");
+      return state == std::string::npos || text[state + 2] == 'Z';
+    };
+    for (int i = 0; i < 6000 && !gone(); ++i) std::this_thread::sleep_for(Millis(10));
+    EXPECT_TRUE(gone()) << pid;
+  }
+
+  const std::filesystem::path folder_ = [] {
+    std::string path = ::testing::TempDir() + "layernas_exec_XXXXXX";
+    return std::filesystem::path(mkdtemp(path.data()));
+  }();
+  std::stop_source stop_;
+  std::vector<Progress> progress_;
+};
+
+TEST_F(ExecEvaluatorTest, OneChildAnswersManyRequests) {
+  auto evaluator = PerRequest(kAnswer);
+  const pid_t first = EvaluateForPid(*evaluator);
+  EXPECT_EQ(EvaluateForPid(*evaluator), first);
+  EXPECT_EQ(EvaluateForPid(*evaluator), first);
+}
+
+TEST_F(ExecEvaluatorTest, TheRequestReachesTheChild) {
+  auto evaluator = PerRequest(R"(if [ "$request" = '{"evaluate": {}}' ]; then )" + std::string(kAnswer) + "; fi");
+  EXPECT_GT(EvaluateForPid(*evaluator), 0);
+}
+
+TEST_F(ExecEvaluatorTest, PassesProgressOn) {
+  auto evaluator = PerRequest(R"(echo '{"progress": {"epoch": 1, "epochs": 2, "reward": 0.25}}';
+                                 echo '{"progress": {"epoch": 2, "epochs": 2, "reward": 0.5}}'; )" +
+                              std::string(kAnswer));
+  EvaluateForPid(*evaluator);
+  ASSERT_EQ(progress_.size(), 2u);
+  EXPECT_EQ(progress_[1].epoch, 2);
+  EXPECT_EQ(progress_[1].epochs, 2);
+  EXPECT_EQ(progress_[1].reward, 0.5);
+}
+
+TEST_F(ExecEvaluatorTest, AFailureThatTheChildReportsKeepsTheChild) {
+  auto evaluator = PerRequest("if [ -e $FOLDER/failed ]; then " + std::string(kAnswer) +
+                              R"(; else echo $$ > $FOLDER/failed;
+                              echo '{"failure": {"kind": "infeasible", "message": "loss is nan"}}'; fi)");
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  ASSERT_TRUE(std::holds_alternative<EvaluationFailure>(outcome));
+  EXPECT_EQ(std::get<EvaluationFailure>(outcome).kind, EvaluationFailure::Kind::kInfeasible);
+  EXPECT_EQ(Message(outcome), "loss is nan");
+  EXPECT_EQ(EvaluateForPid(*evaluator), ReadPid("failed"));
+}
+
+TEST_F(ExecEvaluatorTest, ATimeOutKillsTheWholeProcessGroup) {
+  auto evaluator = PerRequest("sleep 1000 & echo $! > $FOLDER/grandchild; echo losing patience >&2; wait");
+  const EvaluationOutcome outcome = Evaluate(*evaluator, Millis(3000));
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("time-out of 3s"), EndsWith("losing patience")));
+  ExpectGoneSoon(ReadPid("grandchild"));
+}
+
+TEST_F(ExecEvaluatorTest, AChildThatDoesNotReadIsBounded) {
+  auto evaluator = Script("sleep 1000");
+  Evaluation evaluation{"t", "0", 0, kShort, std::string(1 << 20, 'x')};
+  const auto outcome = evaluator->Evaluate(evaluation, stop_.get_token(), [](const Progress&) {});
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), HasSubstr("time-out of 200ms"));
+}
+
+TEST_F(ExecEvaluatorTest, EndlessProgressIsBounded) {
+  auto evaluator = Script(R"(while :; do echo '{"progress": {"epoch": 1}}'; done)");
+  EXPECT_THAT(Message(Evaluate(*evaluator, kShort)), HasSubstr("time-out"));
+}
+
+TEST_F(ExecEvaluatorTest, AfterATimeOutAFreshChildTakesTheNextTask) {
+  auto evaluator = PerRequest("if [ -e $FOLDER/hung ]; then " + std::string(kAnswer) +
+                              "; else echo $$ > $FOLDER/hung; sleep 1000; fi");
+  ExpectEvaluatorFault(Evaluate(*evaluator, Millis(3000)));
+  EXPECT_NE(EvaluateForPid(*evaluator), ReadPid("hung"));
+}
+
+TEST_F(ExecEvaluatorTest, RubbishIsQuotedAndTheChildReplaced) {
+  auto evaluator = PerRequest("if [ -e $FOLDER/spoke ]; then " + std::string(kAnswer) +
+                              "; else echo $$ > $FOLDER/spoke; echo Epoch 1 of 5; fi");
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("not JSON"), EndsWith(": Epoch 1 of 5")));
+  ExpectGoneSoon(ReadPid("spoke"));
+  EXPECT_NE(EvaluateForPid(*evaluator), ReadPid("spoke"));
+}
+
+TEST_F(ExecEvaluatorTest, ALongLineOfRubbishIsShortened) {
+  auto evaluator = PerRequest("head -c 5000 /dev/zero | tr '\\0' x; echo");
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("xxx"), EndsWith("…")));
+  EXPECT_LT(Message(outcome).size(), 400u);
+}
+
+TEST_F(ExecEvaluatorTest, ALineThatNeverEndsIsBounded) {
+  auto evaluator = PerRequest("head -c 3000000 /dev/zero | tr '\\0' x; sleep 1000");
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("over 1048576 bytes"), HasSubstr("xxx")));
+  EXPECT_LT(Message(outcome).size(), 500u);
+}
+
+TEST_F(ExecEvaluatorTest, DeathIsToldInWordsWithTheLastOfStandardError) {
+  auto crashing = PerRequest("echo CUDA out of memory >&2; exit 3");
+  EvaluationOutcome outcome = Evaluate(*crashing);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("exit code 3"), EndsWith("CUDA out of memory")));
+
+  auto killed = PerRequest("kill -9 $$");
+  outcome = Evaluate(*killed);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), HasSubstr("killed by signal 9 (SIGKILL)"));
+}
+
+TEST_F(ExecEvaluatorTest, AChildThatDiedBetweenTasksIsReplaced) {
+  auto evaluator = PerRequest(kAnswer);
+  const pid_t first = EvaluateForPid(*evaluator);
+  kill(first, SIGKILL);
+  ExpectGoneSoon(first);
+  const pid_t second = EvaluateForPid(*evaluator);
+  EXPECT_NE(second, first);
+  EXPECT_GT(second, 0);
+}
+
+TEST_F(ExecEvaluatorTest, AProgramForOneRequestEachWorks) {
+  auto evaluator = Script("read -r request; " + std::string(kAnswer));
+  const pid_t first = EvaluateForPid(*evaluator);
+  EXPECT_NE(EvaluateForPid(*evaluator), first);
+}
+
+TEST_F(ExecEvaluatorTest, AFreshChildThatEndsWithoutAWordIsAFailure) {
+  auto evaluator = Script("read -r request");
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), HasSubstr("exit code 0"));
+}
+
+TEST_F(ExecEvaluatorTest, AnAnswerTooManyIsNotTakenForTheNextOne) {
+  // The file is written after the second answer, so that both are there when the next task comes.
+  auto evaluator = PerRequest(std::string(kAnswer) + "; " + kAnswer + "; echo $$ > $FOLDER/twice");
+  const pid_t first = EvaluateForPid(*evaluator);
+  EXPECT_EQ(ReadPid("twice"), first);
+  EXPECT_NE(EvaluateForPid(*evaluator), first);
+}
+
+TEST_F(ExecEvaluatorTest, AProgramThatIsNotThereIsNamed) {
+  ExecEvaluator evaluator({.argv = {"/no/such/trainer"}, .environment = {}});
+  const EvaluationOutcome outcome = Evaluate(evaluator);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), HasSubstr("/no/such/trainer"));
+}
+
+TEST_F(ExecEvaluatorTest, AStopKillsTheChild) {
+  auto evaluator = PerRequest("echo $$ > $FOLDER/started; sleep 1000");
+  EvaluationOutcome outcome;
+  std::thread evaluating([&] { outcome = Evaluate(*evaluator); });
+  const pid_t pid = ReadPid("started");
+  stop_.request_stop();
+  evaluating.join();
+  EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(outcome));
+  ExpectGoneSoon(pid);
+}
+
+TEST_F(ExecEvaluatorTest, AStopBeforeTheStartCounts) {
+  auto evaluator = PerRequest("sleep 1000");
+  stop_.request_stop();
+  EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(Evaluate(*evaluator)));
+}
+
+TEST_F(ExecEvaluatorTest, StandardErrorGoesToTheLogWithTheTask) {
+  ASSERT_TRUE(log::Init("test", "info"));
+  ::testing::internal::CaptureStderr();
+  auto evaluator = PerRequest("echo loading data >&2; " + std::string(kAnswer));
+  EvaluateForPid(*evaluator);
+  evaluator.reset();
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              AllOf(HasSubstr("task=searches/x-1/candidates/3"), HasSubstr("says=\"loading data\"")));
+}
+
+TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {
+  auto evaluator = Script("while read -r request; do " + std::string(kAnswer) + "; done; echo $$ > $FOLDER/ended");
+  const pid_t pid = EvaluateForPid(*evaluator);
+  evaluator.reset();
+  EXPECT_EQ(ReadPid("ended"), pid);
+}
+
+}  // namespace
+}  // namespace layernas

@@ -1,0 +1,77 @@
+#include "worker/evaluator/protocol.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+TEST(EvaluatorProtocol, ReadsProgress) {
+  const auto message = ParseEvaluatorMessage(R"({"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}})");
+  ASSERT_TRUE(message.ok()) << message.status();
+  const auto& progress = std::get<Progress>(*message);
+  EXPECT_EQ(progress.epoch, 1);
+  EXPECT_EQ(progress.epochs, 5);
+  EXPECT_EQ(progress.reward, 0.61);
+  EXPECT_TRUE(ParseEvaluatorMessage(R"({"progress": {"epoch": 1, "reward": null}})").ok());
+}
+
+TEST(EvaluatorProtocol, ReadsAResult) {
+  const auto message = ParseEvaluatorMessage(R"({"result": {"metrics": {"params": 7, "accuracy": 0.5}}})");
+  ASSERT_TRUE(message.ok()) << message.status();
+  EXPECT_THAT(std::get<Metrics>(*message), ElementsAre(Pair("accuracy", 0.5), Pair("params", 7)));
+}
+
+TEST(EvaluatorProtocol, ANullMetricMakesTheArchitectureInfeasible) {
+  const auto message = ParseEvaluatorMessage(R"({"result": {"metrics": {"params": 7, "accuracy": null}}})");
+  ASSERT_TRUE(message.ok()) << message.status();
+  const auto& failure = std::get<EvaluationFailure>(*message);
+  EXPECT_EQ(failure.kind, EvaluationFailure::Kind::kInfeasible);
+  EXPECT_EQ(failure.message, "metric accuracy is not a number");
+}
+
+TEST(EvaluatorProtocol, ReadsFailures) {
+  const auto infeasible = ParseEvaluatorMessage(R"({"failure": {"kind": "infeasible", "message": "loss is nan"}})");
+  EXPECT_EQ(std::get<EvaluationFailure>(*infeasible).kind, EvaluationFailure::Kind::kInfeasible);
+  EXPECT_EQ(std::get<EvaluationFailure>(*infeasible).message, "loss is nan");
+  const auto retry = ParseEvaluatorMessage(R"({"failure": {"kind": "retry"}})");
+  EXPECT_EQ(std::get<EvaluationFailure>(*retry).kind, EvaluationFailure::Kind::kEvaluator);
+}
+
+TEST(EvaluatorProtocol, RefusesTheRestAndSaysWhy) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "not JSON"},
+      {"Epoch 1/5", "not JSON"},
+      {R"({"result": {"metrics": {"accuracy": NaN}}})", "not JSON"},
+      {R"({"result": {"metrics": {"accuracy": 1e999}}})", "not JSON"},
+      {"{\"failure\": {\"kind\": \"retry\", \"message\": \"\xff\"}}", "not JSON"},
+      {"7", "not an object"},
+      {"[]", "not an object"},
+      {"{}", "not an object"},
+      {R"({"result": 7})", "not an object"},
+      {R"({"result": {"metrics": {"a": 1}}, "more": {}})", "not an object"},
+      {R"({"done": {}})", "unknown message"},
+      {R"({"result": {}})", "without metrics"},
+      {R"({"result": {"metrics": {}}})", "without metrics"},
+      {R"({"result": {"metrics": {"accuracy": "0.5"}}})", "accuracy is a string"},
+      {R"({"progress": {"epoch": "one"}})", "epoch is not a whole number"},
+      {R"({"progress": {"epoch": -1}})", "out of range"},
+      {R"({"progress": {"epochs": 18446744073709551615}})", "out of range"},
+      {R"({"progress": {"reward": "good"}})", "reward is not a number"},
+      {R"({"failure": {"kind": "fatal"}})", "infeasible or retry"},
+      {R"({"failure": {"message": "x"}})", "infeasible or retry"},
+      {R"({"failure": {"kind": "retry", "message": 7}})", "not a string"},
+  };
+  for (const auto& [line, why] : cases) {
+    const auto message = ParseEvaluatorMessage(line);
+    ASSERT_EQ(message.status().code(), absl::StatusCode::kInvalidArgument) << line;
+    EXPECT_THAT(std::string(message.status().message()), HasSubstr(why)) << line;
+  }
+}
+
+}  // namespace
+}  // namespace layernas

@@ -1,0 +1,118 @@
+#include "worker/evaluator/tabular_evaluator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <set>
+#include <thread>
+
+namespace layernas {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+class TabularEvaluatorTest : public ::testing::Test {
+ protected:
+  ~TabularEvaluatorTest() override { std::remove(path_.c_str()); }
+
+  absl::StatusOr<std::shared_ptr<const ResultTable>> Load(const std::string& csv,
+                                                          std::vector<TableOptions::Metric> metrics) {
+    std::ofstream(path_, std::ios::binary) << csv;
+    return ResultTable::Load({path_, "arch", std::move(metrics)});
+  }
+
+  std::string LoadError(const std::string& csv, std::vector<TableOptions::Metric> metrics) {
+    return std::string(Load(csv, std::move(metrics)).status().message());
+  }
+
+  const std::string path_ = ::testing::TempDir() + "layernas_table_" + std::to_string(getpid()) + ".csv";
+};
+
+Evaluation Of(const std::string& architecture_id, std::uint32_t seed = 1, Millis timeout = Millis(60'000)) {
+  return {"task", architecture_id, seed, timeout, ""};
+}
+
+void NoProgress(const Progress&) {}
+
+TEST_F(TabularEvaluatorTest, AnswersFromTheTable) {
+  const auto table = Load(
+      "\xef\xbb\xbf"
+      "arch,note,acc,\"latency, ms\"\r\n01,\"a \"\"b\"\"\nc\",0.5,2\r\n\r\n10,,0.75,1e1\r\n",
+      {{"accuracy", {"acc"}}, {"latency_ms", {"latency, ms"}}});
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_EQ((*table)->size(), 2u);
+  TabularEvaluator evaluator(*table, Millis(0));
+  EXPECT_THAT(std::get<Metrics>(evaluator.Evaluate(Of("10"), {}, NoProgress)),
+              ElementsAre(Pair("accuracy", 0.75), Pair("latency_ms", 10)));
+  const auto missing = evaluator.Evaluate(Of("11"), {}, NoProgress);
+  EXPECT_EQ(std::get<EvaluationFailure>(missing).kind, EvaluationFailure::Kind::kInfeasible);
+  EXPECT_THAT(std::get<EvaluationFailure>(missing).message, HasSubstr("\"11\""));
+}
+
+TEST_F(TabularEvaluatorTest, DrawsOneOfSeveralRunsFixedByTheSeed) {
+  const auto table = Load("arch,a1,a2,a3,l1,l2,l3\n0,1,2,3,10,20,30\n",
+                          {{"accuracy", {"a1", "a2", "a3"}}, {"latency", {"l1", "l2", "l3"}}});
+  ASSERT_TRUE(table.ok()) << table.status();
+  std::set<double> drawn;
+  for (std::uint32_t seed = 0; seed < 50; ++seed) {
+    const Metrics metrics = *(*table)->Find("0", seed);
+    EXPECT_EQ(metrics, *(*table)->Find("0", seed));
+    EXPECT_EQ(metrics.at("latency"), 10 * metrics.at("accuracy")) << "of one run";
+    drawn.insert(metrics.at("accuracy"));
+  }
+  EXPECT_THAT(drawn, ElementsAre(1, 2, 3));
+}
+
+TEST_F(TabularEvaluatorTest, ErrorsNameFileAndLine) {
+  const std::vector<TableOptions::Metric> metrics = {{"accuracy", {"acc"}}};
+  EXPECT_THAT(LoadError("arch,acc\n0,0.5\n1,high\n", metrics),
+              AllOf(HasSubstr(path_ + ":3: "), HasSubstr("column \"acc\""), HasSubstr("\"high\"")));
+  EXPECT_THAT(LoadError("arch,acc\n0,nan\n", metrics), HasSubstr(path_ + ":2: "));
+  EXPECT_THAT(LoadError("arch,acc\n0,\n", metrics), HasSubstr("not a finite number"));
+  EXPECT_THAT(LoadError("arch,acc\n0,1\n1,1\n0,2\n", metrics),
+              AllOf(HasSubstr(path_ + ":4: "), HasSubstr("already in line 2")));
+  EXPECT_THAT(LoadError("arch,acc\n\"0\n\",1\n1,1,1\n", metrics),
+              AllOf(HasSubstr(path_ + ":4: "), HasSubstr("3 cells, the header has 2")));
+  EXPECT_THAT(LoadError("arch,acc\n0,\"1\n", metrics), HasSubstr(path_ + ":2: a quote is not closed"));
+  EXPECT_THAT(LoadError("arch,acc\n0,\"1\"x\n", metrics), HasSubstr(path_ + ":2: text behind a closing quote"));
+  EXPECT_THAT(LoadError("", metrics), HasSubstr("the file is empty"));
+}
+
+TEST_F(TabularEvaluatorTest, AMissingColumnListsThoseThatThereAre) {
+  EXPECT_THAT(LoadError("arch,acc,ms\n", {{"accuracy", {"accuracy"}}}),
+              AllOf(HasSubstr("no column \"accuracy\""), HasSubstr("\"arch\" \"acc\" \"ms\"")));
+  EXPECT_THAT(LoadError("id,acc\n", {{"accuracy", {"acc"}}}), HasSubstr("no column \"arch\""));
+}
+
+TEST_F(TabularEvaluatorTest, AMissingFileIsNamed) {
+  const auto missing = ResultTable::Load({"/no/such/table.csv", "arch", {}});
+  EXPECT_THAT(std::string(missing.status().message()),
+              AllOf(HasSubstr("/no/such/table.csv"), HasSubstr("No such file")));
+  EXPECT_FALSE(ResultTable::Load({::testing::TempDir(), "arch", {}}).ok());
+}
+
+TEST_F(TabularEvaluatorTest, TheDelayEndsWithAStopOrTheTimeOut) {
+  const auto table = Load("arch,acc\n0,1\n", {{"accuracy", {"acc"}}});
+  TabularEvaluator slow(*table, Millis(1'000'000));
+  std::stop_source stop;
+  EvaluationOutcome outcome;
+  std::thread evaluating([&] { outcome = slow.Evaluate(Of("0", 1, Millis(900'000)), stop.get_token(), NoProgress); });
+  stop.request_stop();
+  evaluating.join();
+  EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(outcome));
+
+  outcome = slow.Evaluate(Of("0", 1, Millis(20)), {}, NoProgress);
+  EXPECT_EQ(std::get<EvaluationFailure>(outcome).kind, EvaluationFailure::Kind::kEvaluator);
+  EXPECT_THAT(std::get<EvaluationFailure>(outcome).message, HasSubstr("time-out of 20ms"));
+
+  TabularEvaluator quick(*table, Millis(1));
+  EXPECT_TRUE(std::holds_alternative<Metrics>(quick.Evaluate(Of("0"), {}, NoProgress)));
+}
+
+}  // namespace
+}  // namespace layernas

@@ -1,0 +1,70 @@
+// What turns an architecture into metrics.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <variant>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+
+namespace layernas {
+
+// One task.
+struct Evaluation {
+  // For people: searches/{id}/candidates/{number}.
+  std::string task;
+  std::string architecture_id;
+  std::uint32_t seed = 0;
+  // Longest time it may take; > 0.
+  Millis timeout{0};
+  // The whole request as the evaluator protocol has it, one line of JSON: {"evaluate": {…}}.
+  std::string request;
+};
+
+struct Progress {
+  int epoch = 0;
+  int epochs = 0;
+  double reward = 0;
+};
+
+// Finite numbers by name; at least one.
+using Metrics = std::map<std::string, double>;
+
+struct EvaluationFailure {
+  enum class Kind {
+    // No attempt can succeed: this is the architecture's fault.
+    kInfeasible,
+    // The evaluator's fault, or nobody's: another attempt may succeed.
+    kEvaluator,
+  };
+  Kind kind = Kind::kEvaluator;
+  // For people; any bytes.
+  std::string message;
+};
+
+// It was asked to stop, and there is nothing to tell.
+struct EvaluationCancelled {};
+
+using EvaluationOutcome = std::variant<Metrics, EvaluationFailure, EvaluationCancelled>;
+
+// Does one evaluation at a time. Not thread-safe.
+class Evaluator {
+ public:
+  virtual ~Evaluator() = default;
+
+  // Blocks until there is an outcome, for no longer than the evaluation's timeout and a moment. A stop request ends it
+  // within a moment. `on_progress` is called on the calling thread, any number of times.
+  virtual EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
+                                     const std::function<void(const Progress&)>& on_progress) = 0;
+};
+
+// Makes the evaluator of slot 0, 1, …
+using EvaluatorFactory = std::function<std::unique_ptr<Evaluator>(int slot)>;
+
+}  // namespace layernas

@@ -1,0 +1,144 @@
+#include "worker/evaluator/exec_evaluator.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "common/base/duration.h"
+#include "common/base/status_macros.h"
+#include "common/log/log.h"
+#include "worker/evaluator/protocol.h"
+
+namespace layernas {
+namespace {
+
+constexpr std::size_t kLongestLine = 1 << 20;
+constexpr std::size_t kQuotedBytes = 200;
+// A child that is told to end by closing its input gets this long before it is killed.
+constexpr Millis kEndGrace{1'000};
+
+Millis Left(SteadyTime deadline) {
+  return std::max(Millis(0), std::chrono::ceil<Millis>(deadline - std::chrono::steady_clock::now()));
+}
+
+std::string Shortened(const std::string& line) {
+  return line.size() <= kQuotedBytes ? line : line.substr(0, kQuotedBytes) + "…";
+}
+
+std::string Text(const absl::Status& status) { return std::string(status.message()); }
+
+EvaluationFailure EvaluatorFault(std::string message) {
+  return {EvaluationFailure::Kind::kEvaluator, std::move(message)};
+}
+
+}  // namespace
+
+ExecEvaluator::ExecEvaluator(ExecOptions options)
+    : options_(std::move(options)), current_(std::make_shared<CurrentTask>()) {}
+
+ExecEvaluator::~ExecEvaluator() {
+  if (child_ == nullptr) return;
+  child_->CloseInput();
+  child_->Wait(kEndGrace);
+}
+
+EvaluationOutcome ExecEvaluator::Evaluate(const Evaluation& evaluation, std::stop_token stop,
+                                          const std::function<void(const Progress&)>& on_progress) {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + evaluation.timeout;
+  {
+    MutexLock lock(current_->mutex);
+    current_->name = evaluation.task;
+  }
+  DropUnusableChild();
+  while (true) {
+    const bool reused = child_ != nullptr;
+    if (!reused) {
+      if (absl::Status started = StartChild(); !started.ok()) return EvaluatorFault(Text(started));
+    }
+    Answer answer;
+    {
+      // Runs at once where the stop was asked for before; the reader then sees the child's end.
+      std::stop_callback kill_on_stop(stop, [this] { child_->Kill(); });
+      answer = Ask(evaluation, deadline, on_progress);
+    }
+    // A finished evaluation is told even when the stop came while it finished: the work was done.
+    const bool stopped = stop.stop_requested();
+    if (!answer.keep_child || stopped) child_.reset();
+    if (stopped && !answer.keep_child) return EvaluationCancelled{};
+    if (answer.retired && reused) continue;
+    return answer.outcome;
+  }
+}
+
+void ExecEvaluator::DropUnusableChild() {
+  if (child_ == nullptr) return;
+  // Only unasked-for words can be there now, and they would be taken for the answer to the next request.
+  const auto stray = child_->ReadLine(Millis(0), kLongestLine);
+  if (stray.status().code() == absl::StatusCode::kDeadlineExceeded) return;
+  if (stray.ok()) {
+    log::Warning("the evaluator spoke unasked; starting a new one", {{"line", Shortened(*stray)}});
+  } else {
+    log::Info("the evaluator has ended; starting a new one", {{"reason", Text(stray.status())}});
+  }
+  child_.reset();
+}
+
+absl::Status ExecEvaluator::StartChild() {
+  ChildOptions options;
+  options.argv = options_.argv;
+  options.environment = options_.environment;
+  options.on_stderr_line = [current = current_](std::string_view line) {
+    std::string task;
+    {
+      MutexLock lock(current->mutex);
+      task = current->name;
+    }
+    log::Info("evaluator", {{"task", task}, {"says", line}});
+  };
+  LAYERNAS_ASSIGN_OR_RETURN(child_, ChildProcess::Start(std::move(options)));
+  return absl::OkStatus();
+}
+
+ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTime deadline,
+                                         const std::function<void(const Progress&)>& on_progress) {
+  if (absl::Status sent = child_->WriteLine(evaluation.request, Left(deadline)); !sent.ok()) {
+    return Broken(evaluation, sent, /*spoke=*/false);
+  }
+  for (bool spoke = false; true; spoke = true) {
+    const auto line = child_->ReadLine(Left(deadline), kLongestLine);
+    if (!line.ok()) return Broken(evaluation, line.status(), spoke);
+    auto message = ParseEvaluatorMessage(*line);
+    if (!message.ok()) {
+      return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's (" + Text(message.status()) +
+                                        "): " + Shortened(*line))};
+    }
+    if (const auto* progress = std::get_if<Progress>(&*message)) {
+      on_progress(*progress);
+      // A child that only ever reports progress gets no further than any other.
+      if (Left(deadline) == Millis(0)) return Broken(evaluation, absl::DeadlineExceededError(""), spoke);
+    } else if (auto* metrics = std::get_if<Metrics>(&*message)) {
+      return {.outcome = std::move(*metrics), .keep_child = true};
+    } else {
+      return {.outcome = std::get<EvaluationFailure>(std::move(*message)), .keep_child = true};
+    }
+  }
+}
+
+ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const absl::Status& status, bool spoke) {
+  switch (status.code()) {
+    case absl::StatusCode::kDeadlineExceeded: {
+      std::string message = "no result within the time-out of " + FormatDuration(evaluation.timeout) + "; killed";
+      const std::string last_words = child_->LastStderr();
+      if (!last_words.empty()) message += "; standard error ended with:\n" + last_words;
+      return {.outcome = EvaluatorFault(std::move(message))};
+    }
+    case absl::StatusCode::kUnavailable: {
+      const auto exit = child_->Wait(Millis(0));
+      return {.outcome = EvaluatorFault("the evaluator ended without a result: " + Text(status)),
+              .retired = !spoke && exit && exit->ok()};
+    }
+    default:
+      return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's: " + Text(status))};
+  }
+}
+
+}  // namespace layernas

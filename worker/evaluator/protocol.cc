@@ -1,0 +1,89 @@
+#include "worker/evaluator/protocol.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "common/base/status_macros.h"
+
+namespace layernas {
+namespace {
+
+using nlohmann::json;
+
+absl::Status Invalid(const std::string& why) { return absl::InvalidArgumentError(why); }
+
+absl::StatusOr<int> OptionalInt(const json& object, const char* name) {
+  const auto field = object.find(name);
+  if (field == object.end()) return 0;
+  if (!field->is_number_integer()) return Invalid(std::string(name) + " is not a whole number");
+  const auto value = field->get<std::int64_t>();
+  if (value < 0 || value > std::numeric_limits<int>::max()) return Invalid(std::string(name) + " is out of range");
+  return static_cast<int>(value);
+}
+
+absl::StatusOr<EvaluatorMessage> ParseProgress(const json& object) {
+  Progress progress;
+  LAYERNAS_ASSIGN_OR_RETURN(progress.epoch, OptionalInt(object, "epoch"));
+  LAYERNAS_ASSIGN_OR_RETURN(progress.epochs, OptionalInt(object, "epochs"));
+  // Null: not a number yet; the result will tell.
+  if (const auto reward = object.find("reward"); reward != object.end() && !reward->is_null()) {
+    if (!reward->is_number()) return Invalid("reward is not a number");
+    progress.reward = reward->get<double>();
+  }
+  return progress;
+}
+
+absl::StatusOr<EvaluatorMessage> ParseResult(const json& object) {
+  const auto field = object.find("metrics");
+  if (field == object.end() || !field->is_object() || field->empty()) return Invalid("a result without metrics");
+  Metrics metrics;
+  std::string not_a_number;
+  for (const auto& [name, value] : field->items()) {
+    if (value.is_null()) {
+      if (not_a_number.empty()) not_a_number = name;
+    } else if (value.is_number()) {
+      metrics.emplace(name, value.get<double>());
+    } else {
+      return Invalid("metric " + name + " is a " + value.type_name() + ", not a number");
+    }
+  }
+  if (!not_a_number.empty()) {
+    return EvaluationFailure{EvaluationFailure::Kind::kInfeasible, "metric " + not_a_number + " is not a number"};
+  }
+  return metrics;
+}
+
+absl::StatusOr<EvaluatorMessage> ParseFailure(const json& object) {
+  EvaluationFailure failure;
+  const std::string kind = object.value("kind", json()).is_string() ? object["kind"].get<std::string>() : "";
+  if (kind == "infeasible") {
+    failure.kind = EvaluationFailure::Kind::kInfeasible;
+  } else if (kind == "retry") {
+    failure.kind = EvaluationFailure::Kind::kEvaluator;
+  } else {
+    return Invalid("a failure's kind must be infeasible or retry");
+  }
+  if (const auto message = object.find("message"); message != object.end()) {
+    if (!message->is_string()) return Invalid("a failure's message is not a string");
+    failure.message = message->get<std::string>();
+  }
+  return failure;
+}
+
+}  // namespace
+
+absl::StatusOr<EvaluatorMessage> ParseEvaluatorMessage(std::string_view line) {
+  const json message = json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (message.is_discarded()) return Invalid("not JSON");
+  if (!message.is_object() || message.size() != 1 || !message.front().is_object()) {
+    return Invalid("not an object with one object in it: progress, result or failure");
+  }
+  const std::string& kind = message.begin().key();
+  if (kind == "progress") return ParseProgress(message.front());
+  if (kind == "result") return ParseResult(message.front());
+  if (kind == "failure") return ParseFailure(message.front());
+  return Invalid("an unknown message: must be progress, result or failure");
+}
+
+}  // namespace layernas

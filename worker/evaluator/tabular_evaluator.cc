@@ -1,0 +1,117 @@
+#include "worker/evaluator/tabular_evaluator.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <system_error>
+
+#include "common/base/duration.h"
+#include "common/base/random.h"
+#include "common/base/status_macros.h"
+#include "worker/evaluator/csv.h"
+
+namespace layernas {
+namespace {
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  // An ifstream opens a folder without complaint.
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return absl::NotFoundError("can't read " + path + ": a folder");
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError("can't read " + path + ": " + std::generic_category().message(errno));
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+absl::StatusOr<std::size_t> FindColumn(const CsvTable& table, const std::string& path, const std::string& name) {
+  const auto found = std::find(table.columns.begin(), table.columns.end(), name);
+  if (found != table.columns.end()) return static_cast<std::size_t>(found - table.columns.begin());
+  std::string message = path + " has no column \"" + name + "\"; it has";
+  for (const std::string& column : table.columns) message += " \"" + column + "\"";
+  return absl::InvalidArgumentError(message);
+}
+
+absl::StatusOr<double> ParseCell(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
+    return absl::InvalidArgumentError("\"" + text + "\" is not a finite number");
+  }
+  return value;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const TableOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string text, ReadFile(options.path));
+  LAYERNAS_ASSIGN_OR_RETURN(const CsvTable csv, ParseCsv(text, options.path));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::size_t architecture, FindColumn(csv, options.path, options.architecture_column));
+  std::vector<std::size_t> columns;
+  for (const TableOptions::Metric& metric : options.metrics) {
+    for (const std::string& name : metric.columns) {
+      LAYERNAS_ASSIGN_OR_RETURN(const std::size_t column, FindColumn(csv, options.path, name));
+      columns.push_back(column);
+    }
+  }
+  std::shared_ptr<ResultTable> table(new ResultTable(options.metrics));
+  table->rows_.reserve(csv.rows.size());
+  std::unordered_map<std::string, int> first_lines;
+  for (const CsvRow& row : csv.rows) {
+    const std::string at = options.path + ":" + std::to_string(row.line) + ": ";
+    const std::string& id = row.cells[architecture];
+    if (const auto [first, is_new] = first_lines.emplace(id, row.line); !is_new) {
+      return absl::InvalidArgumentError(at + "architecture \"" + id + "\" is already in line " +
+                                        std::to_string(first->second));
+    }
+    std::vector<double>& values = table->rows_[id];
+    values.reserve(columns.size());
+    for (const std::size_t column : columns) {
+      const auto value = ParseCell(row.cells[column]);
+      if (!value.ok()) {
+        return absl::InvalidArgumentError(at + "column \"" + csv.columns[column] +
+                                          "\": " + std::string(value.status().message()));
+      }
+      values.push_back(*value);
+    }
+  }
+  return table;
+}
+
+std::optional<Metrics> ResultTable::Find(const std::string& architecture_id, std::uint32_t seed) const {
+  const auto row = rows_.find(architecture_id);
+  if (row == rows_.end()) return std::nullopt;
+  Metrics metrics;
+  std::size_t first = 0;
+  for (const TableOptions::Metric& metric : metrics_) {
+    const std::size_t drawn = RandomStream({seed}).Below(metric.columns.size());
+    metrics[metric.name] = row->second[first + drawn];
+    first += metric.columns.size();
+  }
+  return metrics;
+}
+
+EvaluationOutcome TabularEvaluator::Evaluate(const Evaluation& evaluation, std::stop_token stop,
+                                             const std::function<void(const Progress&)>&) {
+  if (delay_ > Millis(0)) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any never;
+    never.wait_for(lock, stop, std::min(delay_, evaluation.timeout), [] { return false; });
+  }
+  if (stop.stop_requested()) return EvaluationCancelled{};
+  if (delay_ > evaluation.timeout) {
+    return EvaluationFailure{EvaluationFailure::Kind::kEvaluator,
+                             "no result within the time-out of " + FormatDuration(evaluation.timeout)};
+  }
+  if (auto metrics = table_->Find(evaluation.architecture_id, evaluation.seed)) return *std::move(metrics);
+  return EvaluationFailure{EvaluationFailure::Kind::kInfeasible,
+                           "architecture \"" + evaluation.architecture_id + "\" is not in the table"};
+}
+
+}  // namespace layernas

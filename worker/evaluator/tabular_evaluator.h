@@ -1,0 +1,60 @@
+// Evaluates by looking up results that are known: benchmarks, dry runs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/evaluator/evaluator.h"
+
+namespace layernas {
+
+struct TableOptions {
+  // CSV with a header.
+  std::string path;
+  // The column with the architecture ids.
+  std::string architecture_column;
+  struct Metric {
+    std::string name;
+    // Where there are several (training runs), one is drawn with the task's seed; metrics with equally many columns
+    // draw the same position, so that they belong to one run.
+    std::vector<std::string> columns;
+  };
+  std::vector<Metric> metrics;
+};
+
+// Immutable, hence thread-safe: loaded once, shared by all slots.
+class ResultTable {
+ public:
+  // Errors name file and line, or the columns that there are.
+  static absl::StatusOr<std::shared_ptr<const ResultTable>> Load(const TableOptions& options);
+
+  // Nothing if the architecture is not in the table.
+  std::optional<Metrics> Find(const std::string& architecture_id, std::uint32_t seed) const;
+
+  std::size_t size() const { return rows_.size(); }
+
+ private:
+  explicit ResultTable(std::vector<TableOptions::Metric> metrics) : metrics_(std::move(metrics)) {}
+
+  const std::vector<TableOptions::Metric> metrics_;
+  // The cells of all metrics' columns, in their order, by architecture.
+  std::unordered_map<std::string, std::vector<double>> rows_;
+};
+
+// Each evaluation takes `delay`. An architecture that is not in the table is infeasible.
+class TabularEvaluator final : public Evaluator {
+ public:
+  TabularEvaluator(std::shared_ptr<const ResultTable> table, Millis delay) : table_(std::move(table)), delay_(delay) {}
+
+  EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
+                             const std::function<void(const Progress&)>& on_progress) override;
+
+ private:
+  const std::shared_ptr<const ResultTable> table_;
+  const Millis delay_;
+};
+
+}  // namespace layernas
