@@ -29,6 +29,12 @@ def total(samples, name, **labels):
 
 class MetricsTest(harness.IntegrationTest):
 
+    def wait_for_value(self, server, value, name, **labels):
+        """Gauges follow what they show a little later."""
+        harness.wait_for(
+            lambda: total(server.metrics(), name, **labels) == value, f"{name}{labels or ''} to be {value}"
+        )
+
     def test_controller_and_worker(self):
         space = Space(layers=3, options=3, seed=51)
         table = space.write_table(self.path("table.csv"))
@@ -44,14 +50,14 @@ class MetricsTest(harness.IntegrationTest):
         (task,) = harness.wait_for(lambda: lease(api, "by-hand"), "the second attempt")
         complete(api, "by-hand", failure(task.lease_token, search_pb2.FAILURE_KIND_EVALUATOR, "crashed"))
         (task,) = harness.wait_for(lambda: lease(api, "by-hand"), "the third attempt")
-        self.assertEqual(total(server.metrics(), "layernas_tasks_leased"), 1)
+        self.wait_for_value(server, 1, "layernas_tasks_leased")
         complete(api, "by-hand", result(task.lease_token, space.metrics(task.architecture.id)))
         (verdict,) = complete(api, "by-hand", result(task.lease_token, {"accuracy": 0.99, "latency_ms": 1.0}))
         self.assertEqual(verdict.status, worker_service_pb2.COMPLETION_STATUS_REFUSED)
 
+        self.wait_for_value(server, 1, "layernas_candidates", state="succeeded")
         running = server.metrics()
         self.assertEqual(total(running, "layernas_searches", state="running"), 1)
-        self.assertEqual(total(running, "layernas_candidates", state="succeeded"), 1)
         self.assertGreater(total(running, "layernas_tasks_ready"), 0)
         self.assertEqual(total(running, "layernas_best_reward", search=search), space.reward("222"))
         self.assertEqual(total(running, "layernas_frontier_points", search=search), 1)
@@ -60,7 +66,8 @@ class MetricsTest(harness.IntegrationTest):
         worker = self.worker(server, "tabular", *harness.tabular_flags(table))
         ended = api.wait_for_end(search)
         self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
-        harness.wait_for(lambda: total(server.metrics(), "layernas_polls_parked") == 1, "the worker to wait for work")
+        self.wait_for_value(server, 1, "layernas_searches", state="succeeded")
+        self.wait_for_value(server, 1, "layernas_polls_parked")
 
         samples = server.metrics()
         self.assertEqual(total(samples, "layernas_searches", state="succeeded"), 1)
