@@ -85,9 +85,8 @@ void LayerNasStrategy::EndStage() {
     ++position_.stage;
     return;
   }
-  // The table that this pass started from: M[L] of the pass before, or M[0].
-  const StageTable& start = tables_[tables_.size() - 1 - stages];
-  if (position_.pass == options_.passes || (position_.pass > 1 && start.table.Entries() == table.Entries())) {
+  if (position_.pass == options_.passes ||
+      (position_.pass > 1 && PassStart().table.Entries() == table.Entries())) {
     done_ = true;
     candidates_.clear();
     return;
@@ -141,7 +140,18 @@ std::vector<Architecture> LayerNasStrategy::Children() const {
       if (CanReachWantedCost(child) && seen.insert(child).second) children.push_back(child);
     }
   }
+  if (position_.pass > 1 && position_.stage == static_cast<int>(space_.layers.size())) {
+    // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better but is
+    // now out of the wanted range.
+    for (Evaluated& entry : PassStart().table.Entries()) {
+      if (seen.insert(entry.architecture).second) children.push_back(std::move(entry.architecture));
+    }
+  }
   return children;
+}
+
+const StageTable& LayerNasStrategy::PassStart() const {
+  return tables_[(position_.pass - 1) * space_.layers.size()];
 }
 
 bool LayerNasStrategy::CanReachWantedCost(const Architecture& architecture) const {

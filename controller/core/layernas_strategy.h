@@ -18,7 +18,7 @@ struct LayerNasOptions {
   int replicas = 1;
   // The order in which layers are decided: a permutation of 0 … L-1.
   std::vector<std::size_t> order;
-  // Most passes over the layers, at least 1; a pass that changes nothing is the last.
+  // Most passes over the layers, at least 1; a pass that changes nothing is the last. No pass worsens a bucket.
   int passes = 1;
   // Most trainings per stage, spread evenly over the buckets; 0 = no limit.
   int stage_limit = 0;
@@ -53,8 +53,11 @@ class LayerNasStrategy final : public Strategy {
   void EndStage();
   // Makes buckets_ known; at the end of stage 0, for a measured cost may need that of the default architecture.
   void MakeBuckets();
-  // M[stage-1] with the stage's layer set to every option; duplicates and the unreachable dropped.
+  // M[stage-1] with the stage's layer set to every option; duplicates and the unreachable dropped. At the end of a further
+  // pass also what it started from.
   std::vector<Architecture> Children() const;
+  // The table that the pass started from: M[L] of the pass before, or M[0].
+  const StageTable& PassStart() const;
   bool CanReachWantedCost(const Architecture& architecture) const;
   // At most stage_limit of `untrained`, spread evenly over the buckets.
   std::vector<Architecture> Limit(std::vector<Architecture> untrained) const;

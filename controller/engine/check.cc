@@ -1,0 +1,81 @@
+#include "controller/engine/check.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace layernas {
+namespace {
+
+using Buckets = std::map<std::uint32_t, std::vector<storage::StoredBucketEntry>>;
+
+std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConfig& config) {
+  if (candidate.architecture.size() != config.space.layers.size()) return "has the wrong number of layers";
+  for (std::size_t i = 0; i < candidate.architecture.size(); ++i) {
+    if (candidate.architecture[i] >= config.space.layers[i].option_count) return "has an option that its layer lacks";
+  }
+  const bool succeeded = candidate.state == core::CandidateState::kSucceeded;
+  if (succeeded != (candidate.result_attempt > 0)) return "has a state that does not fit its result";
+  if (candidate.result_attempt > candidate.attempt) return "has a result of an attempt that was never made";
+  if (succeeded && !candidate.metrics.contains(config.reward_metric)) return "has succeeded without a reward";
+  return "";
+}
+
+}  // namespace
+
+absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecParser& parse_spec) {
+  CheckReport report;
+  LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, store.LoadSearches());
+  for (storage::LoadedSearch& one : loaded) {
+    const std::string name = SearchName(one.search.slug, one.search.id);
+    ++report.searches;
+    report.candidates += one.candidates.size();
+    absl::StatusOr<core::SearchConfig> config = parse_spec(one.search.spec);
+    if (!config.ok()) {
+      report.problems.push_back(absl::StrCat(name, ": ", config.status().message()));
+      continue;
+    }
+    std::set<core::Architecture> seen;
+    const std::size_t problems_before = report.problems.size();
+    for (const core::Candidate& candidate : one.candidates) {
+      const std::string wrong = WhatIsWrong(candidate, *config);
+      if (!wrong.empty()) report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " ", wrong));
+      if (!seen.insert(candidate.architecture).second) {
+        report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " occurs twice"));
+      }
+    }
+    if (report.problems.size() > problems_before) continue;
+
+    const core::Search search(*std::move(config), one.search.state, one.search.state_reason, one.search.created,
+                              one.search.ended, std::move(one.candidates));
+    std::map<core::Position, Buckets> stored;
+    LAYERNAS_ASSIGN_OR_RETURN(auto rows, store.ReadBuckets(one.search.id));
+    for (auto& [key, bucket] : rows) {
+      stored[{static_cast<int>(key.pass), static_cast<int>(key.stage)}][key.bucket] = std::move(bucket);
+    }
+    std::map<core::Position, Buckets> recomputed;
+    for (const core::StageTable& table : search.final_tables()) {
+      for (std::size_t i = 0; i < table.table.edges().count(); ++i) {
+        for (const core::Evaluated& entry : table.table.Bucket(i)) {
+          recomputed[table.position][static_cast<std::uint32_t>(i)].push_back(
+              {search.NumberOf(entry.architecture), entry.reward, entry.cost});
+        }
+      }
+    }
+    report.tables += recomputed.size();
+    for (const auto& [position, buckets] : recomputed) {
+      if (stored[position] == buckets) continue;
+      report.problems.push_back(absl::StrCat(name, ": the table of pass ", position.pass, ", stage ", position.stage,
+                                             " is not the one that its candidates give"));
+    }
+    for (const auto& [position, buckets] : stored) {
+      if (recomputed.contains(position) || buckets.empty()) continue;
+      report.problems.push_back(absl::StrCat(name, ": a table of pass ", position.pass, ", stage ", position.stage,
+                                             " is stored that its candidates do not give"));
+    }
+  }
+  return report;
+}
+
+}  // namespace layernas

@@ -1,0 +1,192 @@
+// The one writer. Commands come in from any thread; one thread takes all that wait, lets the core decide on each, writes
+// one synced batch, and only then answers (group commit). What was answered survives power loss; if a write fails the
+// process ends, so that memory never runs ahead of the disk.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "controller/core/search.h"
+#include "controller/engine/lease_book.h"
+#include "controller/engine/serial_executor.h"
+#include "controller/engine/views.h"
+#include "controller/metrics/metrics.h"
+#include "controller/storage/store.h"
+
+namespace layernas {
+
+// The configuration in a stored spec.
+using SpecParser = std::function<absl::StatusOr<core::SearchConfig>(std::string_view spec)>;
+
+struct EngineOptions {
+  // How long a worker may be silent before its candidates go to others. Workers are told to call three times in it.
+  Millis lease_duration{30'000};
+  // Changes kept per search, for watches to go on from; at least 1,000 more are kept before they are trimmed.
+  std::uint64_t kept_changes = 10'000;
+};
+
+// Thread-safe. Every call with a Reply returns at once; the reply is called exactly once, UNAVAILABLE while the engine
+// drains.
+class Engine {
+ public:
+  using PollId = std::uint64_t;
+  using WatchId = std::uint64_t;
+
+  // Loads the store's searches. Store, metrics and clock must outlive the engine.
+  static absl::StatusOr<std::unique_ptr<Engine>> Create(storage::Store& store, EngineOptions options,
+                                                        const SpecParser& parse_spec, ControllerMetrics& metrics,
+                                                        const Clock& clock);
+  // Drains, finishes what was queued, joins.
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Hands nothing out any more, answers parked polls with UNAVAILABLE, ends watches. Reports are still taken.
+  void Drain();
+
+  // --- For people
+
+  void CreateSearch(NewSearch search, Reply<SearchView> reply);
+  void GetSearch(std::string name, Reply<SearchView> reply);
+  // Ids below `before`, descending.
+  void ListSearches(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply);
+  void PauseSearch(std::string name, Reply<SearchView> reply);
+  void ResumeSearch(std::string name, Reply<SearchView> reply);
+  void CancelSearch(std::string name, Reply<SearchView> reply);
+  void DeleteSearch(std::string name, Reply<SearchView> reply);
+  // Numbers above `after` in one of `states` (none given: any), ascending.
+  void ListCandidates(std::string name, std::set<core::CandidateState> states, std::uint64_t after, std::size_t limit,
+                      Reply<CandidatePage> reply);
+  void GetFrontier(std::string name, Reply<FrontierView> reply);
+  // {0, 0}: the latest table. NOT_FOUND if there is none at that position.
+  void GetBuckets(std::string name, core::Position position, Reply<BucketsView> reply);
+  void ReadChanges(std::string name, std::uint64_t after, std::size_t limit, Reply<ChangesView> reply);
+  // Calls `changed` after each commit that changed the search, until Unwatch() has returned; must not block. To be
+  // followed by ReadChanges(), for what came before.
+  WatchId Watch(std::uint64_t search, std::function<void()> changed);
+  void Unwatch(WatchId watch);
+  // Ids above `after`, ascending.
+  void ListWorkers(std::string after, std::size_t limit, Reply<std::vector<WorkerView>> reply);
+
+  // --- For workers
+
+  // Parks until there is work or the deadline. The id is for CancelPoll alone, which may be called once LeaseTasks returned.
+  PollId LeaseTasks(LeaseRequest request, Reply<std::vector<LeasedTask>> reply);
+  // The caller is gone: answers the poll if it is parked still.
+  void CancelPoll(PollId poll);
+  // True per token: go on.
+  void Heartbeat(WorkerInfo worker, std::vector<std::string> tokens, Reply<std::vector<bool>> reply);
+  void CompleteTasks(std::string worker, std::vector<Report> reports,
+                     Reply<std::vector<core::CompletionVerdict>> reply);
+  void ReleaseTasks(std::string worker, std::vector<std::string> tokens, Reply<bool> reply);
+
+  Millis lease_duration() const { return options_.lease_duration; }
+  Millis heartbeat_interval() const { return options_.lease_duration / 3; }
+
+ private:
+  struct Entry {
+    storage::StoredSearch stored;
+    std::string name;
+    std::shared_ptr<const std::string> spec;
+    std::unique_ptr<core::Search> search;
+    std::uint64_t sequence = 0;
+    // Of the oldest change that was not trimmed; 0 after a restart: the next trimming finds it out.
+    std::uint64_t first_kept = 0;
+  };
+  struct Worker {
+    WorkerInfo info;
+    SteadyTime heard;
+  };
+  struct Poll {
+    PollId id;
+    LeaseRequest request;
+    Reply<std::vector<LeasedTask>> reply;
+  };
+
+  Engine(storage::Store& store, EngineOptions options, ControllerMetrics& metrics, const Clock& clock);
+  absl::Status Load(const SpecParser& parse_spec);
+
+  // From any thread.
+  void Submit(std::function<void()> command);
+
+  // All below: the engine's thread alone.
+  void Run();
+  void Turn(std::vector<std::function<void()>> commands);
+  // Expired leases, searches whose time is up, polls and workers past their time.
+  void RunTimers();
+  void Dispatch();
+  // Leases up to the poll's max_tasks; empty if there is nothing for it.
+  std::vector<LeasedTask> TasksFor(const LeaseRequest& request);
+  Entry* SearchToServe(const WorkerInfo& worker, const std::set<std::uint64_t>& passed_over);
+  LeasedTask MakeTask(const Entry& entry, const core::Candidate& candidate) const;
+  // Moves the searches' changes to the batch.
+  storage::Batch CollectChanges();
+  void CollectChangesOf(Entry& entry, storage::Batch& batch);
+  void UpdateGauges();
+
+  // After this turn's commit: calls reply with the value.
+  template <typename T>
+  void Answer(const Reply<T>& reply, absl::StatusOr<T> value);
+  // Submits a command on the search of that name.
+  template <typename T>
+  void OnSearch(std::string name, Reply<T> reply, std::function<absl::StatusOr<T>(Entry&)> command);
+  // As OnSearch; `read` then gets the search's view on the reading thread, after this turn's commit.
+  template <typename T>
+  void ReadSearch(std::string name, Reply<T> reply,
+                  std::function<absl::StatusOr<T>(std::uint64_t id, SearchView view)> read);
+  absl::StatusOr<Entry*> Find(const std::string& name);
+  void Hear(const WorkerInfo& worker);
+  // The current lease that a token stands for, if its search is there.
+  std::pair<Entry*, LeaseToken> FindLease(const std::string& token);
+
+  SearchView MakeView(const Entry& entry) const;
+  std::string WaitingFor(const core::Search& search) const;
+  static std::vector<BucketView> MakeBuckets(const core::Search& search, const core::StageTable& table);
+
+  storage::Store& store_;
+  const EngineOptions options_;
+  ControllerMetrics& metrics_;
+  const Clock& clock_;
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::vector<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::atomic<PollId> next_poll_{1};
+
+  Mutex watch_mutex_;
+  std::map<WatchId, std::pair<std::uint64_t, std::function<void()>>> watches_ ABSL_GUARDED_BY(watch_mutex_);
+  WatchId next_watch_ ABSL_GUARDED_BY(watch_mutex_) = 1;
+
+  // The engine's thread alone.
+  bool draining_ = false;
+  Instant now_;
+  std::uint64_t next_search_id_ = 1;
+  std::map<std::uint64_t, Entry> searches_;
+  std::map<std::string, std::uint64_t> search_of_request_;
+  // Searches that this turn may have changed, and those to be removed with it.
+  std::set<std::uint64_t> touched_;
+  std::set<std::uint64_t> deleted_;
+  LeaseBook leases_;
+  std::map<std::string, Worker> workers_;
+  // Oldest first.
+  std::list<Poll> polls_;
+  std::vector<std::function<void()>> answers_;
+  SteadyTime gauges_due_;
+
+  SerialExecutor reader_;
+  std::thread thread_;
+};
+
+}  // namespace layernas

@@ -1,0 +1,96 @@
+// How the engine shows its searches.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "controller/engine/engine.h"
+
+namespace layernas {
+namespace {
+
+std::string FormatLabels(const std::map<std::string, std::string>& labels) {
+  if (labels.empty()) return "no labels";
+  return absl::StrJoin(labels, ", ", absl::PairFormatter("="));
+}
+
+// The name of the layer that is being decided.
+std::string LayerAt(const core::SearchConfig& config, core::Position position) {
+  const auto* layernas = std::get_if<core::LayerNasOptions>(&config.strategy);
+  if (layernas == nullptr || position.stage == 0) return "";
+  return config.space.layers[layernas->order[position.stage - 1]].name;
+}
+
+}  // namespace
+
+SearchView Engine::MakeView(const Entry& entry) const {
+  const core::Search& search = *entry.search;
+  SearchView view;
+  view.name = entry.name;
+  view.spec = entry.spec;
+  view.state = search.state();
+  view.state_reason = search.state_reason();
+  view.created = search.created();
+  view.ended = search.ended();
+  view.position = search.position();
+  if (std::holds_alternative<core::LayerNasOptions>(search.config().strategy)) {
+    view.stage_count = static_cast<int>(search.config().space.layers.size());
+  }
+  view.layer = LayerAt(search.config(), search.position());
+  view.trainings = static_cast<std::int64_t>(search.candidates().size());
+  view.trainings_budget = search.config().trainings;
+  for (int state = 1; state <= static_cast<int>(core::CandidateState::kSkipped); ++state) {
+    const auto candidate_state = static_cast<core::CandidateState>(state);
+    view.candidates[candidate_state] = search.CountOf(candidate_state);
+  }
+  view.ready = search.Ready();
+  const auto& points = search.frontier().points();
+  view.frontier_size = points.size();
+  for (const core::BestWithinTarget& one : search.BestPerTarget()) {
+    TargetView& target = view.targets.emplace_back();
+    target.target = one.target;
+    if (one.candidate != 0) {
+      target.best = *search.candidate(one.candidate);
+    } else if (!points.empty()) {
+      target.nearest = *search.candidate(points.begin()->second.candidate);
+    }
+  }
+  view.waiting_for = WaitingFor(search);
+  view.sequence = entry.sequence;
+  return view;
+}
+
+std::string Engine::WaitingFor(const core::Search& search) const {
+  if (search.Ready() == 0 || search.CountOf(core::CandidateState::kLeased) > 0) return "";
+  const auto& require = search.config().require;
+  const bool any_fits = std::any_of(workers_.begin(), workers_.end(), [&](const auto& worker) {
+    return std::all_of(require.begin(), require.end(), [&](const auto& label) {
+      const auto has = worker.second.info.labels.find(label.first);
+      return has != worker.second.info.labels.end() && has->second == label.second;
+    });
+  });
+  if (any_fits) return "";
+  if (workers_.empty()) return "a worker: none is connected; start one with layernas-worker";
+  // A few are enough to see what is wrong.
+  constexpr std::size_t kShown = 5;
+  std::vector<std::string> shown;
+  for (const auto& [id, worker] : workers_) {
+    if (shown.size() == kShown) break;
+    shown.push_back(absl::StrCat(id, " (", FormatLabels(worker.info.labels), ")"));
+  }
+  return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", workers_.size(),
+                      " connected is: ", absl::StrJoin(shown, ", "), workers_.size() > kShown ? ", …" : "");
+}
+
+std::vector<BucketView> Engine::MakeBuckets(const core::Search& search, const core::StageTable& table) {
+  std::vector<BucketView> buckets;
+  for (std::size_t i = 0; i < table.table.edges().count(); ++i) {
+    const auto entries = table.table.Bucket(i);
+    if (entries.empty()) continue;
+    const auto [lower, upper] = table.table.edges().Range(i);
+    BucketView& bucket = buckets.emplace_back(BucketView{table.position, static_cast<int>(i), lower, upper, {}});
+    for (const core::Evaluated& one : entries) bucket.entries.push_back({search.NumberOf(one.architecture), one});
+  }
+  return buckets;
+}
+
+}  // namespace layernas

@@ -1,0 +1,33 @@
+// A thread that runs what it is given, one after the other.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <thread>
+
+#include "common/base/mutex.h"
+
+namespace layernas {
+
+// Thread-safe.
+class SerialExecutor {
+ public:
+  SerialExecutor() : thread_([this] { Run(); }) {}
+  // Runs what is queued, then ends.
+  ~SerialExecutor();
+  SerialExecutor(const SerialExecutor&) = delete;
+  SerialExecutor& operator=(const SerialExecutor&) = delete;
+
+  void Post(std::function<void()> work);
+
+ private:
+  void Run();
+
+  Mutex mutex_;
+  CondVar changed_;
+  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace layernas

@@ -1,0 +1,144 @@
+// What the engine is asked and what it answers: plain values, free of the wire's and the disk's formats.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "controller/core/search.h"
+#include "controller/engine/names.h"
+#include "controller/storage/records.h"
+
+namespace layernas {
+
+// Called once, on one of the engine's threads, after everything that the answer says is durable. Must not block.
+template <typename T>
+using Reply = std::function<void(absl::StatusOr<T>)>;
+
+struct WorkerInfo {
+  std::string id;
+  std::map<std::string, std::string> labels;
+  int slots = 0;
+  std::string version;
+};
+
+struct WorkerView {
+  WorkerInfo info;
+  // Names of the candidates that it holds.
+  std::vector<std::string> candidates;
+  Millis since_heard{0};
+};
+
+struct TargetView {
+  double target = 0;
+  // The best that meets the target; else, if anything has a result, the cheapest.
+  std::optional<core::Candidate> best;
+  std::optional<core::Candidate> nearest;
+};
+
+struct SearchView {
+  std::string name;
+  // Serialized layernas.v1.SearchSpec.
+  std::shared_ptr<const std::string> spec;
+  core::SearchState state = core::SearchState::kRunning;
+  std::string state_reason;
+  UnixMillis created = 0;
+  UnixMillis ended = 0;
+  core::Position position;
+  int stage_count = 0;
+  // Of the layer being decided; empty where there is none.
+  std::string layer;
+  std::int64_t trainings = 0;
+  std::int64_t trainings_budget = 0;
+  // By CandidateState.
+  std::map<core::CandidateState, std::size_t> candidates;
+  std::size_t ready = 0;
+  std::size_t frontier_size = 0;
+  std::vector<TargetView> targets;
+  std::string waiting_for;
+  std::uint64_t sequence = 0;
+};
+
+struct NewSearch {
+  std::string slug;
+  std::string spec;
+  core::SearchConfig config;
+  std::string request_id;
+};
+
+template <typename T>
+struct Page {
+  std::vector<T> items;
+  // Where the next page goes on; none on the last.
+  std::optional<std::uint64_t> next;
+};
+
+struct CandidatePage {
+  SearchView search;
+  Page<core::Candidate> page;
+};
+
+struct FrontierView {
+  SearchView search;
+  // By cost, ascending.
+  std::vector<core::Candidate> points;
+};
+
+struct BucketView {
+  core::Position position;
+  int bucket = 0;
+  double lower = 0;
+  double upper = 0;
+  struct Entry {
+    std::uint64_t candidate = 0;
+    core::Evaluated evaluated;
+  };
+  std::vector<Entry> entries;
+};
+
+struct BucketsView {
+  SearchView search;
+  // Of one table, bucket by bucket, the empty ones left out.
+  std::vector<BucketView> buckets;
+};
+
+struct ChangesView {
+  // At least as new as the changes.
+  SearchView search;
+  std::vector<storage::StoredChange> changes;
+  // Changes between the one asked for and the first one here are no longer kept.
+  bool gap = false;
+};
+
+struct LeaseRequest {
+  WorkerInfo worker;
+  int max_tasks = 1;
+  std::string request_id;
+  // When an empty answer is due.
+  SteadyTime deadline;
+};
+
+struct LeasedTask {
+  LeaseToken token;
+  std::string search_name;
+  std::shared_ptr<const std::string> spec;
+  core::Architecture architecture;
+  // The same for each attempt.
+  std::uint32_t seed = 0;
+};
+
+struct Report {
+  std::string token;
+  // Either a result …
+  std::optional<core::Metrics> metrics;
+  // … or a failure.
+  core::FailureKind failure = core::FailureKind::kEvaluator;
+  std::string message;
+};
+
+}  // namespace layernas

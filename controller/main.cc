@@ -1,0 +1,54 @@
+// layernas-controller.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "common/log/log.h"
+#include "controller/engine/check.h"
+#include "controller/options.h"
+#include "controller/server.h"
+#include "controller/spec/core_config.h"
+
+namespace {
+
+int Check(const layernas::ControllerOptions& options) {
+  const auto store = layernas::storage::Store::OpenReadOnly(options.data_dir);
+  const auto report =
+      store.ok() ? layernas::CheckStore(**store, [](std::string_view spec) { return layernas::ToCoreConfig(spec); })
+                 : store.status();
+  if (!report.ok()) {
+    std::fprintf(stderr, "layernas-controller: %s\n", std::string(report.status().message()).c_str());
+    return EXIT_FAILURE;
+  }
+  for (const std::string& problem : report->problems) std::printf("%s\n", problem.c_str());
+  std::printf("%zu searches, %zu candidates, %zu tables: %s\n", report->searches, report->candidates, report->tables,
+              report->problems.empty() ? "consistent" : "NOT consistent");
+  return report->problems.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const layernas::ParsedCommandLine command_line = layernas::ParseCommandLine(argc, argv);
+  if (command_line.exit) return command_line.exit_code;
+  const layernas::ControllerOptions& options = command_line.options;
+  if (options.check) return Check(options);
+  layernas::log::Init("layernas-controller", options.log_level);
+
+  // Blocked before any thread is made: one thread, this one, takes the signals, at a moment of its choice.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+
+  auto server = layernas::ControllerServer::Start(options);
+  if (!server.ok()) {
+    std::fprintf(stderr, "layernas-controller: %s\n", std::string(server.status().message()).c_str());
+    return EXIT_FAILURE;
+  }
+  int signal = 0;
+  sigwait(&signals, &signal);
+  return EXIT_SUCCESS;
+}

@@ -1,0 +1,81 @@
+// The controller's Prometheus series, made once; hot paths only increment. No label is unbounded: the ones by search are
+// there only while it runs.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controller/core/search.h"
+
+namespace layernas {
+
+// Counters and histograms are thread-safe; what is said to be the engine's is for its thread alone.
+class ControllerMetrics {
+ public:
+  ControllerMetrics();
+
+  // Keep it alive as long as it is exposed.
+  std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
+
+ private:
+  // Before the references below, which are made in it.
+  const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+
+ public:
+  prometheus::Histogram& RpcSeconds(const std::string& method);
+
+  prometheus::Counter& lease_expirations;
+  prometheus::Histogram& commit_seconds;
+  prometheus::Histogram& commit_commands;
+  prometheus::Gauge& tasks_ready;
+  prometheus::Gauge& tasks_leased;
+  prometheus::Gauge& workers;
+  prometheus::Gauge& polls_parked;
+
+  prometheus::Counter& Completions(core::CompletionVerdict::Status status);
+  // `state` is a final one.
+  prometheus::Counter& Evaluations(core::CandidateState state);
+  prometheus::Counter& AttemptsFailed(core::FailureKind kind);
+
+  // The engine's: all searches' counts at once.
+  void SetSearches(const std::map<core::SearchState, std::size_t>& counts);
+  // Over searches that have not ended.
+  void SetCandidates(const std::map<core::CandidateState, std::size_t>& counts);
+  // The engine's: what a running search has found so far.
+  void SetSearch(const std::string& name, const core::Search& search);
+  // The engine's: the search has ended.
+  void ForgetSearch(const std::string& name);
+
+ private:
+  struct PerSearch {
+    prometheus::Gauge* frontier_points;
+    // By target; the whole frontier's best where the search has no targets.
+    std::vector<std::pair<double, prometheus::Gauge*>> best_reward;
+  };
+
+  prometheus::Family<prometheus::Histogram>& rpc_seconds_;
+  prometheus::Family<prometheus::Counter>& completions_;
+  prometheus::Family<prometheus::Counter>& evaluations_;
+  prometheus::Family<prometheus::Counter>& attempts_failed_;
+  prometheus::Family<prometheus::Gauge>& searches_;
+  prometheus::Family<prometheus::Gauge>& candidates_;
+  prometheus::Family<prometheus::Gauge>& frontier_points_;
+  prometheus::Family<prometheus::Gauge>& best_reward_;
+  std::map<std::string, PerSearch> per_search_;
+};
+
+// As in labels and logs: "running", "succeeded", …
+const char* Name(core::SearchState state);
+const char* Name(core::CandidateState state);
+const char* Name(core::FailureKind kind);
+
+}  // namespace layernas

@@ -1,0 +1,32 @@
+// The controller's command line.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/rpc/address.h"
+
+namespace layernas {
+
+struct ControllerOptions {
+  rpc::Address listen;
+  std::string data_dir;
+  rpc::Address metrics_listen;
+  Millis lease_duration{0};
+  std::string ready_file;
+  std::string log_level;
+  bool check = false;
+};
+
+// What to do after the command line was read: go on with options, or exit with a code (help, version, a mistake; what there
+// was to say has been printed).
+struct ParsedCommandLine {
+  ControllerOptions options;
+  bool exit = false;
+  int exit_code = 0;
+};
+
+ParsedCommandLine ParseCommandLine(int argc, char** argv);
+
+}  // namespace layernas

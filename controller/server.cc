@@ -1,0 +1,97 @@
+#include "controller/server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/log/log.h"
+#include "common/metrics/exposer.h"
+#include "common/process/ready_file.h"
+#include "common/rpc/transport.h"
+#include "controller/service/fleet_service.h"
+#include "controller/service/search_service.h"
+#include "controller/service/worker_service.h"
+#include "controller/spec/core_config.h"
+
+namespace layernas {
+namespace {
+
+// How long calls under way may take to end when the controller stops.
+constexpr std::chrono::seconds kGrace{5};
+
+}  // namespace
+
+// In the order of their start; destroyed in reverse.
+struct ControllerServer::Parts {
+  ControllerMetrics metrics;
+  std::unique_ptr<storage::Store> store;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<SearchServiceImpl> search_service;
+  std::unique_ptr<WorkerServiceImpl> worker_service;
+  std::unique_ptr<FleetServiceImpl> fleet_service;
+  std::unique_ptr<MetricsExposer> exposer;
+  std::unique_ptr<grpc::Server> server;
+};
+
+absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const ControllerOptions& options) {
+  auto parts = std::make_unique<Parts>();
+  LAYERNAS_ASSIGN_OR_RETURN(parts->store, storage::Store::Open(options.data_dir));
+  EngineOptions engine_options;
+  engine_options.lease_duration = options.lease_duration;
+  LAYERNAS_ASSIGN_OR_RETURN(
+      parts->engine,
+      Engine::Create(*parts->store, engine_options, [](std::string_view spec) { return ToCoreConfig(spec); },
+                     parts->metrics, Clock::Real()));
+  parts->search_service = std::make_unique<SearchServiceImpl>(*parts->engine, parts->metrics);
+  parts->worker_service = std::make_unique<WorkerServiceImpl>(*parts->engine, parts->metrics, Clock::Real());
+  parts->fleet_service = std::make_unique<FleetServiceImpl>(*parts->engine, parts->metrics);
+  LAYERNAS_ASSIGN_OR_RETURN(parts->exposer, MetricsExposer::Start(options.metrics_listen, parts->metrics.registry()));
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  rpc::ConfigureServer(builder);
+  int port = 0;
+  builder.AddListeningPort(options.listen.ToString(), grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(parts->search_service.get());
+  builder.RegisterService(parts->worker_service.get());
+  builder.RegisterService(parts->fleet_service.get());
+  parts->server = builder.BuildAndStart();
+  if (parts->server == nullptr || port == 0) {
+    parts->server.reset();
+    return absl::UnavailableError(absl::StrCat("can't listen on ", options.listen.ToString(),
+                                               ": is another program using the port? choose another with --listen"));
+  }
+  for (const char* service : {"", "layernas.v1.SearchService", "layernas.v1.WorkerService", "layernas.v1.FleetService"}) {
+    parts->server->GetHealthCheckService()->SetServingStatus(service, true);
+  }
+  rpc::Address address = options.listen;
+  address.port = static_cast<std::uint16_t>(port);
+  const std::string metrics_address = parts->exposer->address().ToString();
+  std::unique_ptr<ControllerServer> server(new ControllerServer(std::move(parts)));
+  if (!options.ready_file.empty()) {
+    const nlohmann::json ready = {{"address", address.ToString()}, {"metrics_address", metrics_address}};
+    LAYERNAS_RETURN_IF_ERROR(WriteReadyFile(options.ready_file, ready.dump()));
+  }
+  log::Info("serving",
+            {{"address", address.ToString()}, {"metrics", metrics_address}, {"data_dir", options.data_dir}});
+  return server;
+}
+
+ControllerServer::ControllerServer(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+ControllerServer::~ControllerServer() {
+  log::Info("stopping");
+  parts_->server->GetHealthCheckService()->Shutdown();
+  parts_->engine->Drain();
+  // A deadline is needed: without one the server waits for as long as its callers like.
+  parts_->server->Shutdown(std::chrono::system_clock::now() + kGrace);
+  parts_->server.reset();
+}
+
+}  // namespace layernas

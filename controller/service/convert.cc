@@ -1,0 +1,249 @@
+#include "controller/service/convert.h"
+
+#include "common/spec/resolve.h"
+#include "common/spec/validate.h"
+
+namespace layernas {
+namespace {
+
+// Longer messages of evaluators are cut, at the front: the end of an error tells most.
+constexpr std::size_t kMessageBytes = 2000;
+
+google::protobuf::Timestamp ToTimestamp(UnixMillis time) {
+  google::protobuf::Timestamp timestamp;
+  timestamp.set_seconds(time / 1000);
+  timestamp.set_nanos(static_cast<std::int32_t>(time % 1000 * 1'000'000));
+  return timestamp;
+}
+
+v1::FailureKind ToWire(core::FailureKind kind) {
+  switch (kind) {
+    case core::FailureKind::kInfeasible:
+      return v1::FAILURE_KIND_INFEASIBLE;
+    case core::FailureKind::kEvaluator:
+      return v1::FAILURE_KIND_EVALUATOR;
+    case core::FailureKind::kWorkerLost:
+      return v1::FAILURE_KIND_WORKER_LOST;
+  }
+  return v1::FAILURE_KIND_UNSPECIFIED;
+}
+
+std::string LastBytes(const std::string& text) {
+  if (text.size() <= kMessageBytes) return text;
+  std::size_t begin = text.size() - kMessageBytes;
+  // Not in the middle of a UTF-8 character.
+  while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) ++begin;
+  return "…" + text.substr(begin);
+}
+
+}  // namespace
+
+v1::SearchSpec ParseSpec(const std::string& serialized) {
+  v1::SearchSpec spec;
+  // It was parsed when it was accepted, and again when it was loaded.
+  spec.ParseFromString(serialized);
+  return spec::WithDefaults(std::move(spec));
+}
+
+v1::SearchState ToWire(core::SearchState state) {
+  switch (state) {
+    case core::SearchState::kRunning:
+      return v1::SEARCH_STATE_RUNNING;
+    case core::SearchState::kPaused:
+      return v1::SEARCH_STATE_PAUSED;
+    case core::SearchState::kSucceeded:
+      return v1::SEARCH_STATE_SUCCEEDED;
+    case core::SearchState::kFailed:
+      return v1::SEARCH_STATE_FAILED;
+    case core::SearchState::kCancelled:
+      return v1::SEARCH_STATE_CANCELLED;
+  }
+  return v1::SEARCH_STATE_UNSPECIFIED;
+}
+
+v1::CandidateState ToWire(core::CandidateState state) {
+  switch (state) {
+    case core::CandidateState::kQueued:
+      return v1::CANDIDATE_STATE_QUEUED;
+    case core::CandidateState::kLeased:
+      return v1::CANDIDATE_STATE_LEASED;
+    case core::CandidateState::kSucceeded:
+      return v1::CANDIDATE_STATE_SUCCEEDED;
+    case core::CandidateState::kInfeasible:
+      return v1::CANDIDATE_STATE_INFEASIBLE;
+    case core::CandidateState::kFailed:
+      return v1::CANDIDATE_STATE_FAILED;
+    case core::CandidateState::kSkipped:
+      return v1::CANDIDATE_STATE_SKIPPED;
+  }
+  return v1::CANDIDATE_STATE_UNSPECIFIED;
+}
+
+std::optional<core::CandidateState> FromWire(v1::CandidateState state) {
+  switch (state) {
+    case v1::CANDIDATE_STATE_QUEUED:
+      return core::CandidateState::kQueued;
+    case v1::CANDIDATE_STATE_LEASED:
+      return core::CandidateState::kLeased;
+    case v1::CANDIDATE_STATE_SUCCEEDED:
+      return core::CandidateState::kSucceeded;
+    case v1::CANDIDATE_STATE_INFEASIBLE:
+      return core::CandidateState::kInfeasible;
+    case v1::CANDIDATE_STATE_FAILED:
+      return core::CandidateState::kFailed;
+    case v1::CANDIDATE_STATE_SKIPPED:
+      return core::CandidateState::kSkipped;
+    default:
+      return std::nullopt;
+  }
+}
+
+v1::Search ToWire(const SearchView& view) {
+  v1::Search search;
+  search.set_name(view.name);
+  *search.mutable_spec() = ParseSpec(*view.spec);
+  search.set_state(ToWire(view.state));
+  search.set_state_reason(view.state_reason);
+  *search.mutable_create_time() = ToTimestamp(view.created);
+  if (view.ended != 0) *search.mutable_end_time() = ToTimestamp(view.ended);
+  v1::SearchProgress& progress = *search.mutable_progress();
+  progress.set_pass(view.position.pass);
+  progress.set_stage(view.position.stage);
+  progress.set_stage_count(view.stage_count);
+  progress.set_layer(view.layer);
+  progress.set_trainings(static_cast<std::int32_t>(view.trainings));
+  progress.set_trainings_budget(static_cast<std::int32_t>(view.trainings_budget));
+  const auto count = [&view](core::CandidateState state) {
+    return static_cast<std::int32_t>(view.candidates.at(state));
+  };
+  progress.set_queued(count(core::CandidateState::kQueued));
+  progress.set_leased(count(core::CandidateState::kLeased));
+  progress.set_succeeded(count(core::CandidateState::kSucceeded));
+  progress.set_infeasible(count(core::CandidateState::kInfeasible));
+  progress.set_failed(count(core::CandidateState::kFailed));
+  progress.set_skipped(count(core::CandidateState::kSkipped));
+  progress.set_ready(static_cast<std::int32_t>(std::min<std::size_t>(view.ready, INT32_MAX)));
+  progress.set_frontier_size(static_cast<std::int32_t>(view.frontier_size));
+  for (const TargetView& target : view.targets) *search.add_best() = ToWire(target, search.spec(), view.name);
+  search.set_waiting_for(view.waiting_for);
+  search.set_sequence(view.sequence);
+  return search;
+}
+
+v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spec, const std::string& search_name) {
+  v1::Candidate wire;
+  wire.set_name(CandidateName(search_name, candidate.number));
+  *wire.mutable_architecture() = spec::Resolve(spec.space(), candidate.architecture);
+  wire.set_state(ToWire(candidate.state));
+  wire.set_pass(candidate.position.pass);
+  wire.set_stage(candidate.position.stage);
+  wire.set_attempt(candidate.attempt);
+  wire.set_worker(candidate.worker);
+  wire.set_reward(candidate.reward);
+  wire.set_cost(candidate.cost);
+  wire.mutable_metrics()->insert(candidate.metrics.begin(), candidate.metrics.end());
+  for (const core::AttemptFailure& failure : candidate.failures) {
+    v1::AttemptFailure& attempt = *wire.add_failures();
+    attempt.set_attempt(failure.attempt);
+    attempt.set_kind(ToWire(failure.kind));
+    attempt.set_worker(failure.worker);
+    attempt.set_message(failure.message);
+    *attempt.mutable_time() = ToTimestamp(failure.time);
+  }
+  *wire.mutable_create_time() = ToTimestamp(candidate.created);
+  if (candidate.started != 0) *wire.mutable_start_time() = ToTimestamp(candidate.started);
+  if (candidate.ended != 0) *wire.mutable_end_time() = ToTimestamp(candidate.ended);
+  return wire;
+}
+
+v1::FrontierPoint ToFrontierPoint(const core::Candidate& candidate, const v1::SearchSpec& spec,
+                                  const std::string& search_name) {
+  v1::FrontierPoint point;
+  point.set_candidate(CandidateName(search_name, candidate.number));
+  *point.mutable_architecture() = spec::Resolve(spec.space(), candidate.architecture);
+  point.set_reward(candidate.reward);
+  point.set_cost(candidate.cost);
+  point.mutable_metrics()->insert(candidate.metrics.begin(), candidate.metrics.end());
+  return point;
+}
+
+v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name) {
+  v1::TargetBest best;
+  best.set_target(target.target);
+  if (target.best) *best.mutable_best() = ToFrontierPoint(*target.best, spec, search_name);
+  if (target.nearest) *best.mutable_nearest() = ToFrontierPoint(*target.nearest, spec, search_name);
+  return best;
+}
+
+v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name) {
+  v1::Bucket wire;
+  wire.set_pass(bucket.position.pass);
+  wire.set_stage(bucket.position.stage);
+  wire.set_bucket(bucket.bucket);
+  wire.set_lower(bucket.lower);
+  wire.set_upper(bucket.upper);
+  for (const BucketView::Entry& one : bucket.entries) {
+    v1::BucketEntry& entry = *wire.add_entries();
+    entry.set_candidate(CandidateName(search_name, one.candidate));
+    entry.set_architecture_id(spec::FormatArchitectureId(spec.space(), one.evaluated.architecture));
+    entry.set_reward(one.evaluated.reward);
+    entry.set_cost(one.evaluated.cost);
+  }
+  return wire;
+}
+
+v1::Task ToWire(const LeasedTask& task, Millis lease_duration) {
+  const v1::SearchSpec spec = ParseSpec(*task.spec);
+  v1::Task wire;
+  wire.set_lease_token(FormatLeaseToken(task.token));
+  *wire.mutable_lease_duration() = ToDuration(lease_duration);
+  wire.set_candidate(CandidateName(task.search_name, task.token.number));
+  if (spec.space().has_network()) *wire.mutable_network() = spec.space().network();
+  *wire.mutable_architecture() = spec::Resolve(spec.space(), task.architecture);
+  *wire.mutable_train() = spec.evaluation().train();
+  *wire.mutable_measure() = spec.evaluation().measure();
+  wire.set_seed(task.seed);
+  *wire.mutable_timeout() = spec.evaluation().timeout();
+  return wire;
+}
+
+v1::WorkerStatus ToWire(const WorkerView& worker) {
+  v1::WorkerStatus wire;
+  wire.mutable_info()->set_id(worker.info.id);
+  wire.mutable_info()->mutable_labels()->insert(worker.info.labels.begin(), worker.info.labels.end());
+  wire.mutable_info()->set_slots(worker.info.slots);
+  wire.mutable_info()->set_version(worker.info.version);
+  wire.mutable_candidates()->Add(worker.candidates.begin(), worker.candidates.end());
+  *wire.mutable_since_heard() = ToDuration(worker.since_heard);
+  return wire;
+}
+
+WorkerInfo FromWire(const v1::WorkerInfo& worker) {
+  return {worker.id(), {worker.labels().begin(), worker.labels().end()}, worker.slots(), worker.version()};
+}
+
+Report FromWire(const v1::Completion& completion) {
+  Report report;
+  report.token = completion.lease_token();
+  if (completion.has_result()) {
+    report.metrics.emplace(completion.result().metrics().begin(), completion.result().metrics().end());
+  } else {
+    report.failure = completion.failure().kind() == v1::FAILURE_KIND_INFEASIBLE ? core::FailureKind::kInfeasible
+                                                                                : core::FailureKind::kEvaluator;
+    report.message = LastBytes(completion.failure().message());
+  }
+  return report;
+}
+
+google::protobuf::Duration ToDuration(Millis duration) {
+  google::protobuf::Duration wire;
+  wire.set_seconds(duration.count() / 1000);
+  wire.set_nanos(static_cast<std::int32_t>(duration.count() % 1000 * 1'000'000));
+  return wire;
+}
+
+Millis FromDuration(const google::protobuf::Duration& duration) {
+  return Millis{duration.seconds() * 1000 + duration.nanos() / 1'000'000};
+}
+
+}  // namespace layernas

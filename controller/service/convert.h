@@ -1,0 +1,39 @@
+// Between the engine's values and the wire.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "controller/engine/views.h"
+#include "layernas/v1/fleet_service.pb.h"
+#include "layernas/v1/search.pb.h"
+#include "layernas/v1/search_service.pb.h"
+#include "layernas/v1/worker_service.pb.h"
+
+namespace layernas {
+
+// The parsed form of a view's spec, defaults set.
+v1::SearchSpec ParseSpec(const std::string& serialized);
+
+v1::SearchState ToWire(core::SearchState state);
+v1::CandidateState ToWire(core::CandidateState state);
+// Nothing for UNSPECIFIED and unknown values.
+std::optional<core::CandidateState> FromWire(v1::CandidateState state);
+
+v1::Search ToWire(const SearchView& view);
+// `spec` and `search_name` are those of the candidate's search.
+v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spec, const std::string& search_name);
+v1::FrontierPoint ToFrontierPoint(const core::Candidate& candidate, const v1::SearchSpec& spec,
+                                  const std::string& search_name);
+v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name);
+v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name);
+v1::Task ToWire(const LeasedTask& task, Millis lease_duration);
+v1::WorkerStatus ToWire(const WorkerView& worker);
+
+WorkerInfo FromWire(const v1::WorkerInfo& worker);
+Report FromWire(const v1::Completion& completion);
+
+google::protobuf::Duration ToDuration(Millis duration);
+Millis FromDuration(const google::protobuf::Duration& duration);
+
+}  // namespace layernas

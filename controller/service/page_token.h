@@ -1,0 +1,18 @@
+// Page sizes and tokens of the List calls. A token is opaque to callers: it holds where the next page begins.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace layernas {
+
+// 0 means 100; 1 to 1,000 as it is; anything else is INVALID_ARGUMENT.
+absl::StatusOr<std::size_t> PageSize(std::int32_t page_size);
+
+std::string FormatPageToken(std::uint64_t position);
+// `first` for an empty token; INVALID_ARGUMENT if it is none of ours.
+absl::StatusOr<std::uint64_t> ParsePageToken(const std::string& token, std::uint64_t first);
+
+}  // namespace layernas

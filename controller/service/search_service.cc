@@ -1,0 +1,202 @@
+#include "controller/service/search_service.h"
+
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "common/spec/validate.h"
+#include "controller/service/call.h"
+#include "controller/service/convert.h"
+#include "controller/service/page_token.h"
+#include "controller/service/watch.h"
+#include "controller/spec/core_config.h"
+
+namespace layernas {
+namespace {
+
+constexpr std::size_t kMostRequestIdBytes = 100;
+
+absl::Status CheckSpec(const v1::SearchSpec& spec) {
+  std::string lines;
+  for (const spec::Violation& violation : spec::ValidateSpec(spec)) {
+    absl::StrAppend(&lines, lines.empty() ? "" : "\n", violation.field, ": ", violation.message);
+  }
+  return lines.empty() ? absl::OkStatus() : absl::InvalidArgumentError(lines);
+}
+
+// Finishes the call with the search that it changed or asked for.
+template <typename Response>
+Reply<SearchView> AnswerWithSearch(const Call& call, Response* response) {
+  return [call, response](const absl::StatusOr<SearchView>& view) {
+    if (view.ok()) *response->mutable_search() = ToWire(*view);
+    call.Finish(view.status());
+  };
+}
+
+}  // namespace
+
+SearchServiceImpl::SearchServiceImpl(Engine& engine, ControllerMetrics& metrics) : engine_(engine), metrics_(metrics) {}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::ValidateSearch(grpc::CallbackServerContext* context,
+                                                            const v1::ValidateSearchRequest* request,
+                                                            v1::ValidateSearchResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ValidateSearch"));
+  const absl::Status status = CheckSpec(request->spec());
+  if (status.ok()) *response->mutable_summary() = spec::Summarize(request->spec());
+  call.Finish(status);
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerContext* context,
+                                                          const v1::CreateSearchRequest* request,
+                                                          v1::CreateSearchResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("CreateSearch"));
+  absl::Status status = CheckSpec(request->spec());
+  if (request->request_id().size() > kMostRequestIdBytes) {
+    status = absl::InvalidArgumentError(absl::StrCat("request_id: is longer than ", kMostRequestIdBytes, " bytes"));
+  }
+  if (!status.ok()) {
+    call.Finish(status);
+    return call.reactor();
+  }
+  const v1::SearchSpec spec = spec::WithDefaults(request->spec());
+  engine_.CreateSearch({spec.name(), request->spec().SerializeAsString(), ToCoreConfig(spec), request->request_id()},
+                       AnswerWithSearch(call, response));
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::GetSearch(grpc::CallbackServerContext* context,
+                                                       const v1::GetSearchRequest* request,
+                                                       v1::GetSearchResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetSearch"));
+  engine_.GetSearch(request->name(), AnswerWithSearch(call, response));
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::ListSearches(grpc::CallbackServerContext* context,
+                                                          const v1::ListSearchesRequest* request,
+                                                          v1::ListSearchesResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ListSearches"));
+  const absl::StatusOr<std::size_t> size = PageSize(request->page_size());
+  const absl::StatusOr<std::uint64_t> before =
+      ParsePageToken(request->page_token(), std::numeric_limits<std::uint64_t>::max());
+  if (!size.ok() || !before.ok()) {
+    call.Finish(size.ok() ? before.status() : size.status());
+    return call.reactor();
+  }
+  engine_.ListSearches(*before, *size, [call, response](const absl::StatusOr<Page<SearchView>>& page) {
+    if (page.ok()) {
+      for (const SearchView& view : page->items) *response->add_searches() = ToWire(view);
+      if (page->next) response->set_next_page_token(FormatPageToken(*page->next));
+    }
+    call.Finish(page.status());
+  });
+  return call.reactor();
+}
+
+grpc::ServerWriteReactor<v1::WatchSearchResponse>* SearchServiceImpl::WatchSearch(
+    grpc::CallbackServerContext*, const v1::WatchSearchRequest* request) {
+  return StartWatch(engine_, *request);
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::PauseSearch(grpc::CallbackServerContext* context,
+                                                         const v1::PauseSearchRequest* request,
+                                                         v1::PauseSearchResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("PauseSearch"));
+  engine_.PauseSearch(request->name(), AnswerWithSearch(call, response));
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::ResumeSearch(grpc::CallbackServerContext* context,
+                                                          const v1::ResumeSearchRequest* request,
+                                                          v1::ResumeSearchResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ResumeSearch"));
+  engine_.ResumeSearch(request->name(), AnswerWithSearch(call, response));
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::CancelSearch(grpc::CallbackServerContext* context,
+                                                          const v1::CancelSearchRequest* request,
+                                                          v1::CancelSearchResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("CancelSearch"));
+  engine_.CancelSearch(request->name(), AnswerWithSearch(call, response));
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::DeleteSearch(grpc::CallbackServerContext* context,
+                                                          const v1::DeleteSearchRequest* request,
+                                                          v1::DeleteSearchResponse*) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("DeleteSearch"));
+  engine_.DeleteSearch(request->name(), [call](const absl::StatusOr<SearchView>& view) { call.Finish(view.status()); });
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServerContext* context,
+                                                            const v1::ListCandidatesRequest* request,
+                                                            v1::ListCandidatesResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ListCandidates"));
+  const absl::StatusOr<std::size_t> size = PageSize(request->page_size());
+  const absl::StatusOr<std::uint64_t> after = ParsePageToken(request->page_token(), 0);
+  absl::Status status = size.ok() ? after.status() : size.status();
+  std::set<core::CandidateState> states;
+  for (int i = 0; i < request->states_size(); ++i) {
+    if (const auto state = FromWire(request->states(i))) {
+      states.insert(*state);
+    } else {
+      status = absl::InvalidArgumentError(absl::StrCat("states[", i, "]: is not a state"));
+    }
+  }
+  if (!status.ok()) {
+    call.Finish(status);
+    return call.reactor();
+  }
+  engine_.ListCandidates(request->parent(), std::move(states), *after, *size,
+                         [call, response](const absl::StatusOr<CandidatePage>& page) {
+                           if (page.ok()) {
+                             const v1::SearchSpec spec = ParseSpec(*page->search.spec);
+                             for (const core::Candidate& candidate : page->page.items) {
+                               *response->add_candidates() = ToWire(candidate, spec, page->search.name);
+                             }
+                             if (page->page.next) response->set_next_page_token(FormatPageToken(*page->page.next));
+                           }
+                           call.Finish(page.status());
+                         });
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerContext* context,
+                                                         const v1::GetFrontierRequest* request,
+                                                         v1::GetFrontierResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetFrontier"));
+  engine_.GetFrontier(request->name(), [call, response](const absl::StatusOr<FrontierView>& view) {
+    if (view.ok()) {
+      const v1::SearchSpec spec = ParseSpec(*view->search.spec);
+      for (const core::Candidate& candidate : view->points) {
+        *response->add_points() = ToFrontierPoint(candidate, spec, view->search.name);
+      }
+      for (const TargetView& target : view->search.targets) {
+        *response->add_best() = ToWire(target, spec, view->search.name);
+      }
+    }
+    call.Finish(view.status());
+  });
+  return call.reactor();
+}
+
+grpc::ServerUnaryReactor* SearchServiceImpl::GetBuckets(grpc::CallbackServerContext* context,
+                                                        const v1::GetBucketsRequest* request,
+                                                        v1::GetBucketsResponse* response) {
+  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetBuckets"));
+  engine_.GetBuckets(request->name(), {request->pass(), request->stage()},
+                     [call, response](const absl::StatusOr<BucketsView>& view) {
+                       if (view.ok()) {
+                         const v1::SearchSpec spec = ParseSpec(*view->search.spec);
+                         for (const BucketView& bucket : view->buckets) {
+                           *response->add_buckets() = ToWire(bucket, spec, view->search.name);
+                         }
+                       }
+                       call.Finish(view.status());
+                     });
+  return call.reactor();
+}
+
+}  // namespace layernas

@@ -1,0 +1,47 @@
+// layernas.v1.SearchService on top of the engine.
+#pragma once
+
+#include "controller/engine/engine.h"
+#include "controller/metrics/metrics.h"
+#include "layernas/v1/search_service.grpc.pb.h"
+
+namespace layernas {
+
+// Nothing here blocks: calls are handed to the engine, whose answers finish them.
+class SearchServiceImpl final : public v1::SearchService::CallbackService {
+ public:
+  // Both must outlive the server.
+  SearchServiceImpl(Engine& engine, ControllerMetrics& metrics);
+
+  grpc::ServerUnaryReactor* ValidateSearch(grpc::CallbackServerContext* context, const v1::ValidateSearchRequest* request,
+                                           v1::ValidateSearchResponse* response) override;
+  grpc::ServerUnaryReactor* CreateSearch(grpc::CallbackServerContext* context, const v1::CreateSearchRequest* request,
+                                         v1::CreateSearchResponse* response) override;
+  grpc::ServerUnaryReactor* GetSearch(grpc::CallbackServerContext* context, const v1::GetSearchRequest* request,
+                                      v1::GetSearchResponse* response) override;
+  grpc::ServerUnaryReactor* ListSearches(grpc::CallbackServerContext* context, const v1::ListSearchesRequest* request,
+                                         v1::ListSearchesResponse* response) override;
+  grpc::ServerWriteReactor<v1::WatchSearchResponse>* WatchSearch(grpc::CallbackServerContext* context,
+                                                                 const v1::WatchSearchRequest* request) override;
+  grpc::ServerUnaryReactor* PauseSearch(grpc::CallbackServerContext* context, const v1::PauseSearchRequest* request,
+                                        v1::PauseSearchResponse* response) override;
+  grpc::ServerUnaryReactor* ResumeSearch(grpc::CallbackServerContext* context, const v1::ResumeSearchRequest* request,
+                                         v1::ResumeSearchResponse* response) override;
+  grpc::ServerUnaryReactor* CancelSearch(grpc::CallbackServerContext* context, const v1::CancelSearchRequest* request,
+                                         v1::CancelSearchResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteSearch(grpc::CallbackServerContext* context, const v1::DeleteSearchRequest* request,
+                                         v1::DeleteSearchResponse* response) override;
+  grpc::ServerUnaryReactor* ListCandidates(grpc::CallbackServerContext* context,
+                                           const v1::ListCandidatesRequest* request,
+                                           v1::ListCandidatesResponse* response) override;
+  grpc::ServerUnaryReactor* GetFrontier(grpc::CallbackServerContext* context, const v1::GetFrontierRequest* request,
+                                        v1::GetFrontierResponse* response) override;
+  grpc::ServerUnaryReactor* GetBuckets(grpc::CallbackServerContext* context, const v1::GetBucketsRequest* request,
+                                       v1::GetBucketsResponse* response) override;
+
+ private:
+  Engine& engine_;
+  ControllerMetrics& metrics_;
+};
+
+}  // namespace layernas

@@ -1,0 +1,146 @@
+#include "controller/service/watch.h"
+
+#include <deque>
+#include <optional>
+
+#include "common/base/mutex.h"
+#include "common/rpc/status.h"
+#include "controller/service/convert.h"
+
+namespace layernas {
+namespace {
+
+constexpr std::size_t kChangesPerRead = 500;
+
+// Reads the feed page by page, writes it one message at a time; when all is written, waits for the next commit. At any time
+// one read, one write or nothing is under way (busy_).
+//
+// Finish() may lead to the deletion of this object at once, on another thread: it is called last, with the mutex free.
+class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
+ public:
+  Watcher(Engine& engine, const v1::WatchSearchRequest& request)
+      : engine_(engine), name_(request.name()), position_(request.after_sequence()) {
+    if (const auto parsed = ParseSearchName(name_)) {
+      watch_ = engine_.Watch(parsed->id, [this] {
+        Step([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { changed_ = true; });
+      });
+    }
+    MutexLock lock(mutex_);
+    Read();
+  }
+
+  void OnWriteDone(bool ok) override {
+    Step([this, ok]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      busy_ = false;
+      if (!ok) cancelled_ = true;
+    });
+  }
+
+  void OnCancel() override {
+    Step([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { cancelled_ = true; });
+  }
+
+  void OnDone() override {
+    if (watch_ != 0) engine_.Unwatch(watch_);
+    delete this;
+  }
+
+ private:
+  void OnRead(const absl::StatusOr<ChangesView>& view) {
+    Step([this, &view]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      busy_ = false;
+      if (!view.ok()) {
+        failure_ = view.status();
+        return;
+      }
+      Queue(*view);
+      more_ = position_ < view->search.sequence;
+      ended_ = core::IsFinal(view->search.state);
+    });
+  }
+
+  // Notes what has happened, then goes on with whatever is to be done next.
+  template <typename Note>
+  void Step(Note note) {
+    std::optional<absl::Status> end;
+    {
+      MutexLock lock(mutex_);
+      note();
+      if (!busy_ && !finished_) end = GoOn();
+      finished_ = finished_ || end.has_value();
+    }
+    if (end) Finish(rpc::ToGrpc(*end));
+  }
+
+  // Starts the next write or read; returns how to finish, if it is time to.
+  std::optional<absl::Status> GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (cancelled_) return absl::CancelledError("the caller is gone");
+    if (!failure_.ok()) return failure_;
+    if (!pending_.empty()) {
+      current_ = std::move(pending_.front());
+      pending_.pop_front();
+      busy_ = true;
+      StartWrite(&current_);
+    } else if (more_ || changed_) {
+      Read();
+    } else if (ended_) {
+      return absl::OkStatus();
+    }
+    return std::nullopt;
+  }
+
+  void Read() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    busy_ = true;
+    changed_ = false;
+    engine_.ReadChanges(name_, position_, kChangesPerRead,
+                        [this](const absl::StatusOr<ChangesView>& view) { OnRead(view); });
+  }
+
+  void Queue(const ChangesView& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const v1::Search search = ToWire(view.search);
+    if (view.gap) {
+      v1::WatchSearchResponse& response = pending_.emplace_back();
+      response.set_sequence(view.changes.empty() ? view.search.sequence : view.changes.front().sequence - 1);
+      *response.mutable_snapshot() = search;
+      position_ = response.sequence();
+    }
+    for (const storage::StoredChange& change : view.changes) {
+      v1::WatchSearchResponse& response = pending_.emplace_back();
+      response.set_sequence(change.sequence);
+      response.mutable_time()->set_seconds(change.time / 1000);
+      response.mutable_time()->set_nanos(static_cast<std::int32_t>(change.time % 1000 * 1'000'000));
+      if (change.candidate) {
+        *response.mutable_candidate() = ToWire(*change.candidate, search.spec(), search.name());
+      } else {
+        *response.mutable_search() = search;
+      }
+      position_ = change.sequence;
+    }
+  }
+
+  Engine& engine_;
+  const std::string name_;
+  Engine::WatchId watch_ = 0;
+
+  Mutex mutex_;
+  // Of the last change queued.
+  std::uint64_t position_ ABSL_GUARDED_BY(mutex_);
+  std::deque<v1::WatchSearchResponse> pending_ ABSL_GUARDED_BY(mutex_);
+  v1::WatchSearchResponse current_ ABSL_GUARDED_BY(mutex_);
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  // True until the first read has come back.
+  bool busy_ ABSL_GUARDED_BY(mutex_) = true;
+  bool more_ ABSL_GUARDED_BY(mutex_) = false;
+  bool changed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace
+
+grpc::ServerWriteReactor<v1::WatchSearchResponse>* StartWatch(Engine& engine, const v1::WatchSearchRequest& request) {
+  return new Watcher(engine, request);
+}
+
+}  // namespace layernas
