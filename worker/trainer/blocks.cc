@@ -106,8 +106,12 @@ BlockSettings ParseOptionName(const std::string& option) {
     if (!part.empty() && part[0] == 'e') setting = &settings.expansion;
     int number = 0;
     const char* end = part.data() + part.size();
-    if (setting == nullptr || setting->has_value() || part.size() < 2 ||
-        std::from_chars(part.data() + 1, end, number).ptr != end) {
+    const bool is_number = part.size() > 1 && [&] {
+      const auto [stop, error] = std::from_chars(part.data() + 1, end, number);
+      return stop == end && error == std::errc();
+    }();
+    // Each setting once.
+    if (setting == nullptr || setting->has_value() || !is_number) {
       throw InfeasibleError("option '" + option + "': cannot read '" + part +
                             "'; after the block come k<kernel> and e<expansion>, as in mbconv_k5_e6");
     }

@@ -1,9 +1,13 @@
 // layernas-trainer: trains and measures architectures for a worker, over the evaluator protocol (protocol.h) on
 // standard input and output. Ends when standard input does.
 #include <malloc.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <climits>
+#include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <string>
 
@@ -20,11 +24,20 @@ void KeepFreedMemory() {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
+// OpenBLAS, which torch calls for linear layers, is not reached by torch's thread number: it starts its threads when it
+// is loaded, and takes their number from the environment alone. On a busy machine those threads make a latency of a
+// fraction of a millisecond one of several. So set the variable, unless it is set, and start over; the process stays
+// the same.
+void LimitBlasThreads(int threads, char** argv) {
+  if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
+  setenv("OPENBLAS_NUM_THREADS", std::to_string(threads).c_str(), 1);
+  execv("/proc/self/exe", argv);
+  std::cerr << "cannot limit the threads of OpenBLAS (" << std::strerror(errno) << "): latencies will be noisy\n";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  KeepFreedMemory();
-
   CLI::App app(
       "Trains and measures architectures. Started by layernas-worker, with which it speaks JSON lines on standard "
       "input and output.",
@@ -38,6 +51,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.set_version_flag("--version", "layernas-trainer " LAYERNAS_VERSION);
   CLI11_PARSE(app, argc, argv);
+  LimitBlasThreads(threads, argv);
+  KeepFreedMemory();
 
   layernas::trainer::Evaluator evaluator(data_dir, threads);
   layernas::trainer::ServeRequests(

@@ -24,20 +24,28 @@ torch::Tensor RandomInput(int batch, const Shape& shape) {
   return torch::randn({batch, shape.channels, shape.height, shape.width}).contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
-// Appends the times of `runs` runs, in milliseconds.
-void TimeRuns(Network& network, const torch::Tensor& input, int runs, std::vector<double>& times) {
+// Milliseconds of each of `runs` runs.
+std::vector<double> TimeRuns(Network& network, const torch::Tensor& input, int runs) {
   using Clock = std::chrono::steady_clock;
+  std::vector<double> times;
+  times.reserve(static_cast<std::size_t>(runs));
   for (int i = 0; i < runs; ++i) {
     const Clock::time_point start = Clock::now();
     network(input);
     times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
   }
+  return times;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return Quantile(values, 0.5);
 }
 
 }  // namespace
 
 Latency MeasureLatency(Network& network, const Shape& input, const MeasureSettings& settings) {
-  constexpr int kBlocks = 10;
+  constexpr int kBlocks = 20;
   const torch::InferenceMode inference;
   Network reference = MakeReference();
   reference->eval();
@@ -45,18 +53,17 @@ Latency MeasureLatency(Network& network, const Shape& input, const MeasureSettin
   const torch::Tensor batch = RandomInput(settings.batch, input);
   const torch::Tensor reference_batch = RandomInput(1, {3, 32, 32});
 
-  std::vector<double> times, reference_times;
-  TimeRuns(network, batch, settings.warm_up, times);
-  TimeRuns(reference, reference_batch, settings.warm_up, reference_times);
-  times.clear();
-  reference_times.clear();
+  std::vector<double> times, ratios;
+  TimeRuns(network, batch, settings.warm_up);
+  TimeRuns(reference, reference_batch, settings.warm_up);
   for (int block = 0; block < kBlocks; ++block) {
     const int runs = settings.runs * (block + 1) / kBlocks - settings.runs * block / kBlocks;
-    TimeRuns(network, batch, runs, times);
-    TimeRuns(reference, reference_batch, std::max(runs, 1), reference_times);
+    if (runs == 0) continue;
+    const std::vector<double> block_times = TimeRuns(network, batch, runs);
+    ratios.push_back(Median(block_times) / Median(TimeRuns(reference, reference_batch, runs)));
+    times.insert(times.end(), block_times.begin(), block_times.end());
   }
   std::sort(times.begin(), times.end());
-  std::sort(reference_times.begin(), reference_times.end());
 
   Latency latency;
   latency.median_ms = Quantile(times, 0.5);
@@ -64,7 +71,7 @@ Latency MeasureLatency(Network& network, const Shape& input, const MeasureSettin
   latency.p99_ms = Quantile(times, 0.99);
   latency.spread = (latency.p90_ms - Quantile(times, 0.1)) / latency.median_ms;
   latency.runs = settings.runs;
-  latency.ratio = latency.median_ms / Quantile(reference_times, 0.5);
+  latency.ratio = Median(ratios);
   return latency;
 }
 

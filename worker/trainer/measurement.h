@@ -16,8 +16,9 @@ struct Latency {
   // (p90 - p10) / median: how far the figures can be trusted.
   double spread = 0;
   int runs = 0;
-  // The median over that of a fixed reference network, timed in turns with this one: hardly moves when the whole
-  // machine is slower for a while, so it compares networks that were measured in different processes or hours.
+  // Against a fixed reference network that is timed in turns with this one: the median of the ratios of each turn. It
+  // hardly moves when the whole machine is slower for a while, so it compares networks measured in different processes
+  // or hours.
   double ratio = 0;
 };
 

@@ -63,13 +63,16 @@ class Painter {
   explicit Painter(RandomStream random) : random_(random) {}
 
   void Paint(Covers covers, std::uint8_t* pixels) {
-    const Texture ground = DrawTexture();
+    Texture ground = DrawTexture();
     Texture figure = DrawTexture();
     // The shape must stand out from its ground, but in any direction of the colour cube.
-    while (Distance(ground.colour, figure.colour) < 90) figure.colour = DrawColour();
+    while (Brightness(figure.colour) - Brightness(ground.colour) < 50) {
+      figure.colour = DrawColour();
+      ground.colour = DrawColour();
+    }
 
-    const double angle = Between(0, 2 * kPi);
-    const double radius = Between(6.5, 12);
+    const double angle = Between(-0.6, 0.6);
+    const double radius = Between(8, 13);
     const double room = kSize / 2.0 - 0.8 * radius;
     const double center_x = kSize / 2.0 + Between(-room, room);
     const double center_y = kSize / 2.0 + Between(-room, room);
@@ -84,7 +87,7 @@ class Painter {
     const double bar_y = std::sin(bar_angle);
     const double bar_offset = bar_x * center_x + bar_y * center_y + Between(-1, 1) * radius;
     const double bar_half = Between(0.6, 1.6);
-    const double noise = Between(10, 28);
+    const double noise = Between(5, 20);
 
     for (int row = 0; row < kSize; ++row) {
       for (int column = 0; column < kSize; ++column) {
@@ -131,13 +134,11 @@ class Painter {
   Texture DrawTexture() {
     const double angle = Between(0, 2 * kPi);
     const double frequency = Between(0.15, 1.2);
-    return {DrawColour(), Between(0, 45), frequency * std::cos(angle), frequency * std::sin(angle),
+    return {DrawColour(), Between(0, 25), frequency * std::cos(angle), frequency * std::sin(angle),
             Between(0, 2 * kPi)};
   }
 
-  static double Distance(const Colour& a, const Colour& b) {
-    return std::sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
-  }
+  static double Brightness(const Colour& colour) { return (colour[0] + colour[1] + colour[2]) / 3; }
 
   static double Wave(const Texture& texture, int x, int y) {
     return texture.amplitude * std::sin(texture.frequency_x * x + texture.frequency_y * y + texture.phase);

@@ -1,0 +1,281 @@
+#include "worker/trainer/dataset.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <numeric>
+#include <set>
+
+#include "worker/trainer/errors.h"
+#include "worker/trainer/shapes10.h"
+
+namespace layernas::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// A folder of this test's own, removed at its end.
+class DatasetFiles : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "layernas-dataset-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  void Write(const std::string& name, const std::string& bytes) {
+    std::ofstream(folder_ / name, std::ios::binary) << bytes;
+  }
+
+  static std::string Word(std::uint32_t value) {
+    return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
+            static_cast<char>(value)};
+  }
+
+  // Image i is grey i, of 2x3 pixels; labels repeat 0 to 4.
+  void WriteIdx(const std::string& prefix, std::uint32_t count) {
+    std::string images = Word(0x803) + Word(count) + Word(2) + Word(3);
+    std::string labels = Word(0x801) + Word(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      images += std::string(6, static_cast<char>(i));
+      labels += static_cast<char>(i % 5);
+    }
+    Write(prefix + "-images-idx3-ubyte", images);
+    Write(prefix + "-labels-idx1-ubyte", labels);
+  }
+
+  // Record i of a file: red plane i, green plane 100, blue plane 200.
+  static std::string CifarRecords(int count) {
+    std::string bytes;
+    for (int i = 0; i < count; ++i) {
+      bytes += static_cast<char>(i % 10);
+      bytes += std::string(1024, static_cast<char>(i)) + std::string(1024, 100) + std::string(1024, char(200));
+    }
+    return bytes;
+  }
+
+  void WriteCifar() {
+    for (int i = 1; i <= 5; ++i) Write("data_batch_" + std::to_string(i) + ".bin", CifarRecords(10));
+    Write("test_batch.bin", CifarRecords(7));
+  }
+
+  // The message of the MachineError that loading ends in.
+  std::string Trouble(const std::string& dataset) {
+    DataSettings settings;
+    settings.dataset = dataset;
+    settings.holdout = Holdout::kTest;
+    try {
+      LoadDataset(settings, folder_);
+    } catch (const MachineError& error) {
+      return error.what();
+    }
+    return "loaded";
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(DatasetFiles, Cifar10IsReadAndSplit) {
+  WriteCifar();
+  DataSettings settings;
+  settings.dataset = "cifar10";
+  settings.validation_examples = 8;
+  const Dataset dataset = LoadDataset(settings, folder_);
+  EXPECT_EQ(dataset.classes, 10);
+  EXPECT_EQ(dataset.train.size(), 42U);
+  EXPECT_EQ(dataset.holdout.size(), 8U);
+  EXPECT_EQ(dataset.train.shape.channels, 3);
+  for (const ImageSet* set : {&dataset.train, &dataset.holdout}) {
+    for (std::size_t i = 0; i < set->size(); ++i) {
+      const std::uint8_t* pixel = set->pixels.data() + i * set->image_bytes() + 3 * 500;
+      EXPECT_EQ(pixel[0] % 10, set->labels[i]);  // Image and label stayed together,
+      EXPECT_EQ(pixel[1], 100);                  // and planes became pixels.
+      EXPECT_EQ(pixel[2], 200);
+    }
+  }
+}
+
+TEST_F(DatasetFiles, TestFileIsTheHoldoutWhereAskedFor) {
+  WriteCifar();
+  DataSettings settings;
+  settings.dataset = "cifar10";
+  settings.holdout = Holdout::kTest;
+  const Dataset dataset = LoadDataset(settings, folder_);
+  EXPECT_EQ(dataset.train.size(), 50U);
+  EXPECT_EQ(dataset.holdout.size(), 7U);
+}
+
+TEST_F(DatasetFiles, IdxSplitIsDisjointAndFixedByTheSeed) {
+  WriteIdx("train", 100);
+  DataSettings settings;
+  settings.dataset = "idx";
+  settings.validation_examples = 20;
+  const Dataset dataset = LoadDataset(settings, folder_);
+  EXPECT_EQ(dataset.classes, 5);
+  EXPECT_TRUE((dataset.train.shape == Shape{1, 2, 3}));
+  std::multiset<int> all;
+  for (const ImageSet* set : {&dataset.train, &dataset.holdout}) {
+    for (std::size_t i = 0; i < set->size(); ++i) all.insert(set->pixels[i * 6]);
+  }
+  EXPECT_EQ(all.size(), 100U);
+  EXPECT_EQ(std::set<int>(all.begin(), all.end()).size(), 100U);
+  EXPECT_EQ(LoadDataset(settings, folder_).holdout.pixels, dataset.holdout.pixels);
+  settings.data_seed = 2;
+  EXPECT_NE(LoadDataset(settings, folder_).holdout.pixels, dataset.holdout.pixels);
+}
+
+TEST_F(DatasetFiles, MoreExamplesThanThereAreIsInfeasible) {
+  WriteIdx("train", 100);
+  DataSettings settings;
+  settings.dataset = "idx";
+  settings.train_examples = 91;  // A tenth is held out.
+  try {
+    LoadDataset(settings, folder_);
+    FAIL();
+  } catch (const InfeasibleError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("train.train_examples is 91"), HasSubstr("only 90")));
+  }
+}
+
+TEST_F(DatasetFiles, WhatIsMissingOrBrokenIsNamed) {
+  EXPECT_THAT(Trouble("cifar10"), AllOf(HasSubstr("data_batch_1.bin"), HasSubstr("expected CIFAR-10 records")));
+  EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("train-images-idx3-ubyte"), HasSubstr("expected an uncompressed IDX")));
+
+  WriteCifar();
+  Write("data_batch_3.bin", CifarRecords(10).substr(0, 30000));
+  EXPECT_THAT(Trouble("cifar10"), AllOf(HasSubstr("data_batch_3.bin has 30000 bytes"), HasSubstr("3073")));
+  Write("data_batch_3.bin", "");
+  EXPECT_THAT(Trouble("cifar10"), HasSubstr("data_batch_3.bin has 0 bytes"));
+  Write("data_batch_3.bin", std::string(3073, char(10)));
+  EXPECT_THAT(Trouble("cifar10"), HasSubstr("data_batch_3.bin has label 10 in record 0"));
+
+  WriteIdx("train", 20);
+  WriteIdx("t10k", 10);
+  EXPECT_EQ(Trouble("idx"), "loaded");
+  Write("t10k-labels-idx1-ubyte", Word(0x801) + Word(9) + std::string(9, 0));
+  EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("t10k-labels-idx1-ubyte holds 9 labels"), HasSubstr("expected 10")));
+  Write("train-images-idx3-ubyte", Word(0x803) + Word(20) + Word(2) + Word(3) + std::string(119, 0));
+  EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("train-images-idx3-ubyte has 135 bytes"), HasSubstr("asks for 136")));
+  Write("train-images-idx3-ubyte", Word(0x803) + Word(0xffffffff) + Word(0xffffffff) + Word(0xffffffff));
+  EXPECT_THAT(Trouble("idx"), HasSubstr("cut short or broken"));
+  Write("train-images-idx3-ubyte", Word(0x803) + Word(20));
+  EXPECT_THAT(Trouble("idx"), HasSubstr("cut short or broken"));
+  Write("train-images-idx3-ubyte", Word(0x801) + Word(20) + std::string(20, 0));
+  EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("train-images-idx3-ubyte"), HasSubstr("magic number 2051")));
+  Write("train-images-idx3-ubyte", "\x1f\x8b\x08 compressed");
+  EXPECT_THAT(Trouble("idx"), HasSubstr("gunzip"));
+  Write("train-images-idx3-ubyte", Word(0x803) + Word(20) + Word(0) + Word(3));
+  EXPECT_THAT(Trouble("idx"), HasSubstr("20 images of 0x3"));
+}
+
+TEST_F(DatasetFiles, FolderThatIsNotThereIsNamed) {
+  folder_ /= "absent";
+  EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("no data folder"), HasSubstr("absent"), HasSubstr("--data-dir")));
+  folder_.clear();
+  EXPECT_THAT(Trouble("cifar10"), HasSubstr("--data-dir"));
+}
+
+TEST(Shapes10, FixedByTheSeedAlone) {
+  const ImageSet few = GenerateShapes10({3, 0}, 20);
+  const ImageSet more = GenerateShapes10({3, 0}, 40);
+  EXPECT_TRUE(std::equal(few.pixels.begin(), few.pixels.end(), more.pixels.begin()));
+  EXPECT_NE(GenerateShapes10({4, 0}, 20).pixels, few.pixels);
+  EXPECT_NE(GenerateShapes10({3, 1}, 20).pixels, few.pixels);
+  for (int label = 0; label < kShapes10Classes; ++label) {
+    EXPECT_EQ(std::count(more.labels.begin(), more.labels.end(), label), 4);
+  }
+}
+
+TEST(DatasetCache, GeneratesOnce) {
+  DatasetCache cache("");
+  DataSettings settings;
+  settings.dataset = "shapes10";
+  settings.train_examples = 20;
+  settings.validation_examples = 10;
+  const auto first = cache.Get(settings);
+  EXPECT_EQ(cache.Get(settings), first);
+  for (std::uint32_t seed = 2; seed <= 4; ++seed) {
+    settings.data_seed = seed;
+    EXPECT_NE(cache.Get(settings), first);
+  }
+  settings.data_seed = 1;
+  EXPECT_NE(cache.Get(settings), first);  // Pushed out by the three others, so that memory is bounded.
+}
+
+class Batches : public ::testing::Test {
+ protected:
+  Batches() {
+    DataSettings settings;
+    settings.dataset = "shapes10";
+    settings.train_examples = 64;
+    settings.validation_examples = 10;
+    dataset_ = LoadDataset(settings, "");
+    indices_.resize(64);
+    std::iota(indices_.begin(), indices_.end(), 0);
+    plain_ = Write(nullptr);
+  }
+
+  std::vector<float> Write(RandomStream* augment) {
+    std::vector<float> out(64 * dataset_.train.image_bytes());
+    BatchWriter(dataset_).Write(dataset_.train, indices_.data(), 64, augment, out.data());
+    return out;
+  }
+
+  Dataset dataset_;
+  std::vector<std::uint32_t> indices_;
+  std::vector<float> plain_;
+};
+
+TEST_F(Batches, AreNormalised) {
+  double sum = 0, squares = 0;
+  for (const float value : plain_) {
+    sum += value;
+    squares += value * value;
+  }
+  const auto count = static_cast<double>(plain_.size());
+  EXPECT_NEAR(sum / count, 0, 1e-4);
+  EXPECT_NEAR(squares / count, 1, 1e-3);
+}
+
+TEST_F(Batches, AugmentationShiftsAndFlips) {
+  RandomStream random({1});
+  RandomStream same({1});
+  const std::vector<float> augmented = Write(&random);
+  EXPECT_EQ(Write(&same), augmented);
+  // Every image is some flip and shift of its original, and all flips and many shifts occur.
+  std::set<int> seen;
+  const auto pixel = [&](const std::vector<float>& images, std::size_t i, int y, int x) {
+    return images[i * 3072 + static_cast<std::size_t>((y * 32 + x) * 3)];
+  };
+  for (std::size_t i = 0; i < 64; ++i) {
+    int matches = 0;
+    for (int flip = 0; flip < 2; ++flip) {
+      for (int down = -4; down <= 4; ++down) {
+        for (int right = -4; right <= 4; ++right) {
+          bool equal = true;
+          for (int y = 4; y < 28 && equal; ++y) {
+            for (int x = 4; x < 28 && equal; ++x) {
+              equal = pixel(augmented, i, y, x) == pixel(plain_, i, y - down, (flip == 1 ? 31 - x : x) - right);
+            }
+          }
+          if (!equal) continue;
+          ++matches;
+          seen.insert((flip * 9 + down + 4) * 9 + right + 4);
+        }
+      }
+    }
+    EXPECT_EQ(matches, 1) << "image " << i;
+  }
+  EXPECT_GT(seen.size(), 30U);
+  EXPECT_LT(*seen.begin(), 81);
+  EXPECT_GE(*seen.rbegin(), 81);
+}
+
+}  // namespace
+}  // namespace layernas::trainer

@@ -1,0 +1,79 @@
+#include "worker/trainer/protocol.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <new>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/worker/trainer/test_requests.h"
+#include "worker/trainer/errors.h"
+
+namespace layernas::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::vector<nlohmann::json> Serve(const std::string& input, const EvaluateFunction& evaluate) {
+  std::istringstream in(input);
+  std::ostringstream out, log;
+  ServeRequests(in, out, log, evaluate);
+  std::vector<nlohmann::json> answers;
+  std::istringstream lines(out.str());
+  for (std::string line; std::getline(lines, line);) answers.push_back(nlohmann::json::parse(line));
+  return answers;
+}
+
+Metrics Constant(const EvaluateRequest&, const ProgressCallback&) { return {{"accuracy", 0.5}}; }
+
+const std::string kGood = SmallRequest().dump() + "\n";
+
+TEST(ServeRequests, ProgressThenResult) {
+  const auto answers = Serve(kGood, [](const EvaluateRequest& request, const ProgressCallback& on_progress) {
+    EXPECT_EQ(request.task, "searches/test-1/candidates/3");
+    on_progress({1, 2, 0.25});
+    return Metrics{{"accuracy", 0.5}, {"latency_ms", 2}};
+  });
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_EQ(answers[0], nlohmann::json::parse(R"({"progress": {"epoch": 1, "epochs": 2, "reward": 0.25}})"));
+  EXPECT_EQ(answers[1], nlohmann::json::parse(R"({"result": {"metrics": {"accuracy": 0.5, "latency_ms": 2.0}}})"));
+}
+
+TEST(ServeRequests, RubbishIsAnsweredAndSurvived) {
+  const std::string too_long(5 << 20, 'x');
+  const std::string input = "rubbish\n\n[1, 2]\n{\"evaluate\": {\"train\": {\"dataset\": \"\xff\"}}}\n" + too_long +
+                            "\n" + std::string(100'000, '[') + "\n" + kGood + "{\"evaluate\"";
+  const auto answers = Serve(input, Constant);
+  ASSERT_EQ(answers.size(), 7U);
+  EXPECT_EQ(answers[0]["failure"]["kind"], "retry");
+  EXPECT_THAT(answers[0]["failure"]["message"].get<std::string>(), HasSubstr("not JSON"));
+  EXPECT_EQ(answers[1]["failure"]["kind"], "infeasible");
+  EXPECT_TRUE(answers[2].contains("failure"));
+  EXPECT_THAT(answers[3]["failure"]["message"].get<std::string>(), HasSubstr("longer than"));
+  EXPECT_TRUE(answers[4].contains("failure"));
+  EXPECT_TRUE(answers[5].contains("result"));
+  EXPECT_TRUE(answers[6].contains("failure"));
+}
+
+TEST(ServeRequests, WhatIsThrownBecomesAFailureOfItsKind) {
+  const auto kind = [](const auto& error) {
+    return Serve(kGood, [&](const EvaluateRequest&, const ProgressCallback&) -> Metrics { throw error; })
+        .at(0)["failure"]["kind"]
+        .template get<std::string>();
+  };
+  EXPECT_EQ(kind(InfeasibleError("no")), "infeasible");
+  EXPECT_EQ(kind(MachineError("no")), "retry");
+  EXPECT_EQ(kind(std::bad_alloc()), "retry");
+}
+
+TEST(ServeRequests, MetricsMustBeFinite) {
+  const auto answers = Serve(kGood, [](const EvaluateRequest&, const ProgressCallback&) {
+    return Metrics{{"accuracy", std::nan("")}};
+  });
+  EXPECT_EQ(answers.at(0)["failure"]["kind"], "infeasible");
+}
+
+}  // namespace
+}  // namespace layernas::trainer
