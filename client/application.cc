@@ -1,0 +1,59 @@
+#include "client/application.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+
+#include "client/commands/command.h"
+#include "common/base/version.h"
+
+namespace layernas::client {
+namespace {
+
+constexpr char kFooter[] =
+    "Examples:\n"
+    "  layernas validate spec.yaml\n"
+    "  layernas run spec.yaml\n"
+    "  layernas search submit spec.yaml --watch\n"
+    "  layernas search frontier shapes10-1 -o csv\n"
+    "\n"
+    "Exit codes: 0 done; 1 error; 2 wrong arguments or spec; 3 the watched search failed; 4 it was cancelled;\n"
+    "5 the controller can't be reached.";
+
+void AddCommands(CLI::App& app, CommandContext& context) {
+  app.set_version_flag("--version", "layernas " + std::string(Version()));
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  AddRunCommand(app, context);
+  AddSearchCommands(app, context);
+  AddValidateCommand(app, context);
+  AddWorkerCommands(app, context);
+}
+
+}  // namespace
+
+ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& terminal,
+                   const std::string& program_folder) {
+  CommandContext context(terminal, program_folder);
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  if (dashes != arguments.end()) context.worker_arguments.assign(dashes + 1, arguments.end());
+
+  CLI::App app("Searches for neural networks that are accurate at a given cost.", "layernas");
+  AddCommands(app, context);
+  try {
+    // CLI11 takes them from the back.
+    app.parse(std::vector<std::string>(std::make_reverse_iterator(dashes), arguments.rend()));
+    if (!context.worker_arguments.empty() && !app.got_subcommand("run")) {
+      throw CLI::ExtrasError("layernas", {"arguments after -- are for the workers of 'layernas run' alone"});
+    }
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, terminal.out, terminal.err) == 0 ? ExitCode::kOk : ExitCode::kUsage;
+  }
+  const absl::StatusOr<ExitCode> result = context.action();
+  terminal.out.flush();
+  if (result.ok()) return *result;
+  terminal.err << "layernas: " << std::string(result.status().message()) << '\n';
+  return ExitCodeOf(result.status());
+}
+
+}  // namespace layernas::client

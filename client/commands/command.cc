@@ -1,0 +1,119 @@
+#include "client/commands/command.h"
+
+#include <map>
+#include <random>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/search_text.h"
+
+namespace layernas::client {
+namespace {
+
+constexpr int kMostMistakesShown = 50;
+
+std::string RandomId() {
+  std::random_device random;
+  std::string id;
+  for (int i = 0; i < 4; ++i) absl::StrAppendFormat(&id, "%08x", random());
+  return id;
+}
+
+// The controller's message, "field: what is wrong" a line, with the places in the file.
+std::string LocateInFile(const SpecFile& file, const std::string& message) {
+  std::string located;
+  for (std::size_t start = 0; start < message.size();) {
+    const std::size_t end = std::min(message.find('\n', start), message.size());
+    const std::string line = message.substr(start, end - start);
+    start = end + 1;
+    const std::size_t colon = line.find(": ");
+    const std::string field = colon == std::string::npos ? "" : line.substr(0, colon);
+    // Other messages hold colons too; only of a field is the place known.
+    const bool is_field = colon == 0 || file.positions.Find(field).line > 0;
+    absl::StrAppend(&located, located.empty() ? "" : "\n",
+                    is_field ? FormatMistake(file.name, Locate(file, {field, line.substr(colon + 2)})) : line);
+  }
+  return located;
+}
+
+}  // namespace
+
+CLI::App& AddCommand(CLI::App& parent, const std::string& name, const std::string& description,
+                     const std::vector<std::string>& examples) {
+  CLI::App& command = *parent.add_subcommand(name, description);
+  if (!examples.empty()) {
+    std::string footer = "Examples:";
+    for (const std::string& example : examples) absl::StrAppend(&footer, "\n  ", example);
+    command.footer(footer);
+  }
+  return command;
+}
+
+void SetAction(CLI::App& command, CommandContext& context, std::function<absl::StatusOr<ExitCode>()> action) {
+  command.callback([&context, action = std::move(action)] { context.action = action; });
+}
+
+void AddController(CLI::App& command, CommandContext& context) {
+  command.add_option("--controller", context.controller, "Address of the controller")
+      ->envname("LAYERNAS_CONTROLLER")
+      ->option_text("HOST:PORT [127.0.0.1:7060] (env LAYERNAS_CONTROLLER)");
+}
+
+void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<OutputFormat>& formats) {
+  static const std::map<OutputFormat, std::string> kNames = {
+      {OutputFormat::kTable, "table"}, {OutputFormat::kJson, "json"}, {OutputFormat::kCsv, "csv"}};
+  std::map<std::string, OutputFormat> allowed;
+  std::string text;
+  for (const OutputFormat each : formats) {
+    allowed.emplace(kNames.at(each), each);
+    absl::StrAppend(&text, text.empty() ? "" : "|", kNames.at(each));
+  }
+  command.add_option("-o,--output", format, "How to print the result")
+      ->transform(CLI::CheckedTransformer(allowed))
+      ->option_text(text);
+}
+
+void AddSearchName(CLI::App& command, std::string& name) {
+  command.add_option("NAME", name, "The search, for example shapes10-1")->required()->option_text("");
+}
+
+absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandContext& context) {
+  return ControllerConnection::Create(context.controller);
+}
+
+bool ReportMistakes(const Terminal& terminal, const SpecFile& file) {
+  const int shown = std::min(static_cast<int>(file.mistakes.size()), kMostMistakesShown);
+  for (int i = 0; i < shown; ++i) terminal.err << FormatMistake(file.name, file.mistakes[i]) << '\n';
+  const std::size_t more = file.mistakes.size() - shown;
+  if (more > 0) terminal.err << "… and " << more << " more mistakes\n";
+  return !file.mistakes.empty();
+}
+
+absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const SpecFile& file) {
+  v1::CreateSearchRequest request;
+  *request.mutable_spec() = file.spec;
+  request.set_request_id(RandomId());
+  absl::StatusOr<v1::CreateSearchResponse> response = connection.Call(&v1::SearchService::Stub::CreateSearch, request);
+  if (absl::IsUnavailable(response.status()) || absl::IsDeadlineExceeded(response.status())) {
+    // The answer may have been lost; the same request id can't start a second search.
+    response = connection.Call(&v1::SearchService::Stub::CreateSearch, request);
+  }
+  if (absl::IsInvalidArgument(response.status())) {
+    return absl::InvalidArgumentError("the controller refuses the spec:\n" +
+                                      LocateInFile(file, std::string(response.status().message())));
+  }
+  if (!response.ok()) return response.status();
+  return response->search();
+}
+
+absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name) {
+  v1::GetSearchRequest request;
+  request.set_name(name);
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetSearchResponse response,
+                            connection.Call(&v1::SearchService::Stub::GetSearch, request));
+  return response.search();
+}
+
+}  // namespace layernas::client

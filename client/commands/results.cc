@@ -1,0 +1,250 @@
+#include <cctype>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/command.h"
+#include "client/output/frontier.h"
+#include "client/output/json.h"
+#include "client/output/table.h"
+#include "client/output/units.h"
+#include "client/search_text.h"
+
+namespace layernas::client {
+namespace {
+
+struct ResultOptions {
+  std::string name;
+  OutputFormat output = OutputFormat::kTable;
+  bool layers = false;
+  // Of candidates.
+  std::vector<v1::CandidateState> states;
+  std::int64_t limit = 0;
+  // Of buckets; 0 = the latest.
+  int pass = 0;
+  int stage = 0;
+};
+
+void AddLayers(CLI::App& command, ResultOptions& options) {
+  command.add_flag("--layers", options.layers, "Show the chosen option of each layer");
+}
+
+absl::StatusOr<ExitCode> Frontier(const CommandContext& context, const ResultOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
+  v1::GetFrontierRequest request;
+  request.set_name(name);
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier,
+                            connection->Call(&v1::SearchService::Stub::GetFrontier, request));
+  std::ostream& out = context.terminal.out;
+  if (options.output == OutputFormat::kJson) {
+    PrintJson(out, frontier, JsonLayout::kIndented);
+  } else if (options.output == OutputFormat::kCsv) {
+    PrintFrontierCsv(out, search, frontier, options.layers);
+  } else {
+    PrintFrontier(context.terminal, search, frontier, options.layers);
+  }
+  return ExitCode::kOk;
+}
+
+Cell TimeCell(const google::protobuf::Timestamp& time) {
+  Cell cell = Cell::Text(FormatTime(time));
+  cell.exact = FormatExactTime(time);
+  return cell;
+}
+
+void PrintCandidates(const Terminal& terminal, const v1::Search& search, const std::vector<v1::Candidate>& candidates,
+                     const ResultOptions& options) {
+  std::set<std::string> metrics;
+  bool any_failure = false;
+  for (const v1::Candidate& candidate : candidates) {
+    for (const auto& [name, value] : candidate.metrics()) metrics.insert(name);
+    any_failure = any_failure || !candidate.failures().empty();
+  }
+  metrics.erase(RewardName(search));
+  metrics.erase(CostName(search));
+  const ResultColumns columns(search, {metrics.begin(), metrics.end()}, options.layers);
+  const bool csv = options.output == OutputFormat::kCsv;
+  std::vector<std::string> titles = {"candidate", "architecture",   "state",           "pass", "stage", "attempt",
+                                     "worker",    CostName(search), RewardName(search)};
+  for (std::string& title : columns.Titles()) titles.push_back(std::move(title));
+  if (csv) titles.insert(titles.end(), {"created", "started", "ended"});
+  if (csv || any_failure) titles.push_back("last failure");
+
+  Table table(std::move(titles));
+  for (const v1::Candidate& candidate : candidates) {
+    const bool has_result = candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED;
+    std::vector<Cell> cells = {Cell::Text(ShortName(candidate.name())),
+                               Cell::Text(candidate.architecture().id()),
+                               StateCell(candidate.state()),
+                               Cell::Count(candidate.pass()),
+                               Cell::Count(candidate.stage()),
+                               Cell::Count(candidate.attempt()),
+                               Cell::Text(candidate.worker()),
+                               has_result ? Cell::Value(candidate.cost()) : Cell::Empty(),
+                               has_result ? Cell::Value(candidate.reward()) : Cell::Empty()};
+    columns.AddCells(candidate.metrics(), candidate.architecture(), cells);
+    if (csv) {
+      for (const auto* time : {&candidate.create_time(), &candidate.start_time(), &candidate.end_time()}) {
+        cells.push_back(TimeCell(*time));
+      }
+    }
+    if (csv || any_failure) {
+      cells.push_back(Cell::Text(candidate.failures().empty() ? "" : candidate.failures().rbegin()->message()));
+    }
+    table.AddRow(std::move(cells));
+  }
+  if (csv) {
+    table.PrintCsv(terminal.out);
+  } else if (table.empty()) {
+    terminal.out << "no candidates\n";
+  } else {
+    table.Print(terminal.out, terminal.color);
+  }
+}
+
+absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  v1::ListCandidatesRequest request;
+  request.set_parent(name);
+  for (const v1::CandidateState state : options.states) request.add_states(state);
+  const auto method = &v1::SearchService::Stub::ListCandidates;
+  if (options.output == OutputFormat::kJson) {
+    // Asked first, so that an unknown search gives an error and not half a list.
+    LAYERNAS_RETURN_IF_ERROR(GetSearch(*connection, name).status());
+    JsonList list(context.terminal.out, "candidates");
+    LAYERNAS_RETURN_IF_ERROR(
+        ForEachPage(*connection, method, request, options.limit, [&](const v1::ListCandidatesResponse& page) {
+          for (const v1::Candidate& candidate : page.candidates()) list.Add(candidate);
+        }));
+    return ExitCode::kOk;
+  }
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
+  std::vector<v1::Candidate> candidates;
+  LAYERNAS_RETURN_IF_ERROR(
+      ForEachPage(*connection, method, request, options.limit, [&](const v1::ListCandidatesResponse& page) {
+        for (const v1::Candidate& candidate : page.candidates()) {
+          candidates.push_back(candidate);
+          // The bulk of a candidate, of which a big search has many.
+          if (!options.layers) candidates.back().mutable_architecture()->clear_layers();
+        }
+      }));
+  PrintCandidates(context.terminal, search, candidates, options);
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
+  v1::GetBucketsRequest request;
+  request.set_name(name);
+  request.set_pass(options.pass);
+  request.set_stage(options.stage);
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetBucketsResponse response,
+                            connection->Call(&v1::SearchService::Stub::GetBuckets, request));
+  std::ostream& out = context.terminal.out;
+  if (options.output == OutputFormat::kJson) {
+    PrintJson(out, response, JsonLayout::kIndented);
+    return ExitCode::kOk;
+  }
+  Table table(
+      {"pass", "stage", "bucket", "from", "below", CostName(search), RewardName(search), "architecture", "candidate"});
+  for (const v1::Bucket& bucket : response.buckets()) {
+    const std::vector<Cell> place = {Cell::Count(bucket.pass()), Cell::Count(bucket.stage()),
+                                     Cell::Count(bucket.bucket()), Cell::Value(bucket.lower()),
+                                     Cell::Value(bucket.upper())};
+    if (bucket.entries().empty()) {
+      std::vector<Cell> cells = place;
+      cells.resize(place.size() + 4, Cell::Empty());
+      table.AddRow(std::move(cells));
+    }
+    for (const v1::BucketEntry& entry : bucket.entries()) {
+      std::vector<Cell> cells = place;
+      for (Cell& cell :
+           std::vector<Cell>{Cell::Value(entry.cost()), Cell::Value(entry.reward()),
+                             Cell::Text(entry.architecture_id()), Cell::Text(ShortName(entry.candidate()))}) {
+        cells.push_back(std::move(cell));
+      }
+      table.AddRow(std::move(cells));
+    }
+  }
+  if (options.output == OutputFormat::kCsv) {
+    table.PrintCsv(out);
+  } else if (table.empty()) {
+    out << "no table: only LayerNAS keeps buckets, from its first decided layer on\n";
+  } else {
+    table.Print(out, context.terminal.color);
+  }
+  return ExitCode::kOk;
+}
+
+// All that the three commands share; returns the command for what they don't.
+CLI::App& AddResultCommand(CLI::App& search, CommandContext& context, const std::string& name,
+                           const std::string& description, const std::vector<std::string>& examples,
+                           const std::shared_ptr<ResultOptions>& options,
+                           absl::StatusOr<ExitCode> (*action)(const CommandContext&, const ResultOptions&)) {
+  CLI::App& command = AddCommand(search, name, description, examples);
+  AddSearchName(command, options->name);
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  AddController(command, context);
+  SetAction(command, context, [options, action, &context] { return action(context, *options); });
+  return command;
+}
+
+}  // namespace
+
+void AddFrontierCommand(CLI::App& search, CommandContext& context) {
+  const auto options = std::make_shared<ResultOptions>();
+  CLI::App& command =
+      AddResultCommand(search, context, "frontier", "Show the best architecture per target, and the whole frontier",
+                       {"layernas search frontier shapes10-1", "layernas search frontier shapes10-1 --layers",
+                        "layernas search frontier shapes10-1 -o csv > frontier.csv"},
+                       options, Frontier);
+  AddLayers(command, *options);
+}
+
+void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
+  const auto options = std::make_shared<ResultOptions>();
+  CLI::App& command =
+      AddResultCommand(search, context, "candidates", "List the candidates, in the order of proposal",
+                       {"layernas search candidates shapes10-1", "layernas search candidates shapes10-1 --state failed",
+                        "layernas search candidates shapes10-1 -o csv > candidates.csv"},
+                       options, Candidates);
+  std::map<std::string, v1::CandidateState> states;
+  for (int i = v1::CandidateState_MIN + 1; i <= v1::CandidateState_MAX; ++i) {
+    const auto state = static_cast<v1::CandidateState>(i);
+    states.emplace(StateText(state), state);
+  }
+  std::string names;
+  for (const auto& [name, state] : states) absl::StrAppend(&names, names.empty() ? "" : "|", name);
+  command.add_option("--state", options->states, "Only those in this state; may be repeated")
+      ->transform(CLI::CheckedTransformer(states))
+      ->option_text(names);
+  command.add_option("--limit", options->limit, "Most to list; 0 = all")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N [0]");
+  AddLayers(command, *options);
+}
+
+void AddBucketsCommand(CLI::App& search, CommandContext& context) {
+  const auto options = std::make_shared<ResultOptions>();
+  CLI::App& command = AddResultCommand(
+      search, context, "buckets", "Show a table of LayerNAS: the best of each cost bucket",
+      {"layernas search buckets shapes10-1", "layernas search buckets shapes10-1 --pass 1 --stage 3 -o csv"}, options,
+      Buckets);
+  command.add_option("--pass", options->pass, "The pass; 0 = the latest")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("P [0]");
+  command.add_option("--stage", options->stage, "Layers decided in it; 0 = the latest")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("S [0]");
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,135 @@
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "client/commands/command.h"
+#include "client/commands/follow.h"
+#include "client/local/local_cluster.h"
+#include "client/output/frontier.h"
+#include "client/output/json.h"
+#include "client/search_text.h"
+#include "client/stop_signal.h"
+#include "client/watch/watcher.h"
+
+namespace layernas::client {
+namespace {
+
+struct RunOptions {
+  std::string spec;
+  std::string data_dir;
+  int workers = 1;
+  bool layers = false;
+  OutputFormat output = OutputFormat::kTable;
+};
+
+// While it lives, looks whether the cluster runs; if not, requests a stop and says why.
+class ClusterGuard {
+ public:
+  ClusterGuard(LocalCluster& cluster, StopSignal& stop)
+      : thread_([this, &cluster, &stop] {
+          while (!ended_.WaitFor(Millis(200))) {
+            if (failure_ = cluster.Check(); failure_.ok()) continue;
+            stop.Request();
+            return;
+          }
+        }) {}
+  ~ClusterGuard() { End().IgnoreError(); }
+  ClusterGuard(const ClusterGuard&) = delete;
+  ClusterGuard& operator=(const ClusterGuard&) = delete;
+
+  // Stops looking; what went wrong, if anything did.
+  absl::Status End() {
+    ended_.Request();
+    if (thread_.joinable()) thread_.join();
+    return failure_;
+  }
+
+ private:
+  StopSignal ended_;
+  absl::Status failure_;
+  std::thread thread_;
+};
+
+absl::Status Cancel(ControllerConnection& connection, const std::string& name) {
+  v1::CancelSearchRequest request;
+  request.set_name(name);
+  return connection.Call(&v1::SearchService::Stub::CancelSearch, request).status();
+}
+
+absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connection, const std::string& name,
+                          const RunOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(connection, name));
+  v1::GetFrontierRequest request;
+  request.set_name(name);
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier,
+                            connection.Call(&v1::SearchService::Stub::GetFrontier, request));
+  if (options.output == OutputFormat::kJson) {
+    PrintJson(terminal.out, frontier, JsonLayout::kIndented);
+  } else if (options.output == OutputFormat::kCsv) {
+    PrintFrontierCsv(terminal.out, search, frontier, options.layers);
+  } else {
+    terminal.out << '\n';
+    PrintFrontier(terminal, search, frontier, options.layers);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& options) {
+  const SpecFile file = ReadSpecFile(options.spec);
+  if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
+  StopSignal stop;
+  const StopOnInterrupt interrupt(stop);
+  LAYERNAS_ASSIGN_OR_RETURN(
+      const std::unique_ptr<LocalCluster> cluster,
+      LocalCluster::Start({context.program_folder, options.data_dir, options.workers, context.worker_arguments}, stop));
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, ControllerConnection::Create(cluster->controller_address()));
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, SubmitSpec(*connection, file));
+
+  ClusterGuard guard(*cluster, stop);
+  // Results alone go to standard output where a program reads them.
+  Terminal progress = context.terminal;
+  const bool for_people = options.output == OutputFormat::kTable;
+  const Terminal lines{context.terminal.err, context.terminal.err};
+  const std::unique_ptr<WatchView> view = MakeView(for_people ? progress : lines, OutputFormat::kTable);
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(*connection, search.name(), 0, *view, stop));
+  LAYERNAS_RETURN_IF_ERROR(guard.End());
+  if (!last.has_value()) {
+    context.terminal.err << "interrupted: cancelling " << ShortName(search.name()) << '\n';
+    LAYERNAS_RETURN_IF_ERROR(Cancel(*connection, search.name()));
+  }
+  LAYERNAS_RETURN_IF_ERROR(PrintResults(context.terminal, *connection, search.name(), options));
+  return last.has_value() ? ExitCodeOf(last->state()) : ExitCode::kSearchCancelled;
+}
+
+int DefaultWorkers() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+}  // namespace
+
+void AddRunCommand(CLI::App& app, CommandContext& context) {
+  CLI::App& command = AddCommand(
+      app, "run",
+      "Run a search on this machine alone: starts a controller and workers, follows the search, prints what it found "
+      "and stops them. What stands after -- goes to the workers (see layernas-worker --help)",
+      {"layernas run spec.yaml", "layernas run spec.yaml --workers 4 --data-dir runs/shapes10",
+       "layernas run spec.yaml -- --evaluator tabular --table results.csv --metric accuracy=test_acc",
+       "layernas run spec.yaml -- --command 'python3 train.py'"});
+  const auto options = std::make_shared<RunOptions>();
+  options->workers = DefaultWorkers();
+  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("--workers", options->workers, "Workers to start, each with one training at a time")
+      ->check(CLI::Range(1, 1000))
+      ->option_text("N [" + std::to_string(options->workers) + ", one per CPU core]");
+  command
+      .add_option("--data-dir", options->data_dir,
+                  "Keep the controller's data and all logs here; by default they are removed at the end")
+      ->option_text("DIR");
+  command.add_flag("--layers", options->layers, "Show the chosen option of each layer");
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  SetAction(command, context, [options, &context] { return Run(context, *options); });
+}
+
+}  // namespace layernas::client

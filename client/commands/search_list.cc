@@ -1,0 +1,127 @@
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "client/commands/command.h"
+#include "client/output/json.h"
+#include "client/output/table.h"
+#include "client/output/units.h"
+#include "client/search_text.h"
+
+namespace layernas::client {
+namespace {
+
+constexpr std::int64_t kDefaultLimit = 100;
+
+struct ListOptions {
+  OutputFormat output = OutputFormat::kTable;
+  std::int64_t limit = kDefaultLimit;
+};
+
+struct GetOptions {
+  std::string name;
+  OutputFormat output = OutputFormat::kTable;
+};
+
+// What there is to see about the best: the largest target that something meets.
+Cell BestCell(const v1::Search& search) {
+  const v1::FrontierPoint* best = nullptr;
+  for (const v1::TargetBest& target : search.best()) {
+    if (target.has_best() && (best == nullptr || target.best().reward() > best->reward())) best = &target.best();
+  }
+  return best == nullptr ? Cell::Empty() : Cell::Value(best->reward());
+}
+
+absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  v1::ListSearchesResponse all;
+  LAYERNAS_RETURN_IF_ERROR(
+      ForEachPage(*connection, &v1::SearchService::Stub::ListSearches, v1::ListSearchesRequest(), options.limit,
+                  [&](const v1::ListSearchesResponse& page) { all.mutable_searches()->MergeFrom(page.searches()); }));
+  std::ostream& out = context.terminal.out;
+  if (options.output == OutputFormat::kJson) {
+    JsonList list(out, "searches");
+    for (const v1::Search& search : all.searches()) list.Add(search);
+    return ExitCode::kOk;
+  }
+  Table table({"name", "state", "trainings", "stage", "best reward", "created", "waiting for"});
+  for (const v1::Search& search : all.searches()) {
+    Cell created = Cell::Text(FormatTime(search.create_time()));
+    created.exact = FormatExactTime(search.create_time());
+    Cell trainings = Cell::Text(TrainingsText(search.progress()));
+    trainings.exact = std::to_string(search.progress().trainings());
+    trainings.align_right = true;
+    table.AddRow({Cell::Text(ShortName(search.name())), StateCell(search.state()), trainings,
+                  Cell::Text(StageText(search)), BestCell(search), created, Cell::Text(search.waiting_for())});
+  }
+  if (options.output == OutputFormat::kCsv) {
+    table.PrintCsv(out);
+  } else if (table.empty()) {
+    out << "no searches yet: start one with 'layernas search submit SPEC'\n";
+  } else {
+    table.Print(out, context.terminal.color);
+  }
+  return ExitCode::kOk;
+}
+
+void PrintSearch(std::ostream& out, const v1::Search& search) {
+  const v1::SearchProgress& progress = search.progress();
+  const auto line = [&out](const char* label, const std::string& text) {
+    if (text.empty()) return;
+    out << label << std::string(14 - std::string_view(label).size(), ' ') << Printable(text) << '\n';
+  };
+  line("name", search.name());
+  line("state", StateText(search.state()) + (search.state_reason().empty() ? "" : ": " + search.state_reason()));
+  line("waiting for", search.waiting_for());
+  line("created", FormatTime(search.create_time()));
+  line("ended", FormatTime(search.end_time()));
+  if (search.has_end_time()) {
+    line("took", FormatElapsed(std::chrono::seconds(search.end_time().seconds() - search.create_time().seconds())));
+  }
+  line("progress", StageText(search));
+  line("trainings", TrainingsText(progress));
+  line("candidates", std::to_string(progress.queued()) + " queued, " + std::to_string(progress.leased()) +
+                         " running, " + std::to_string(progress.succeeded()) + " succeeded, " +
+                         std::to_string(progress.infeasible()) + " infeasible, " + std::to_string(progress.failed()) +
+                         " failed, " + std::to_string(progress.skipped()) + " skipped");
+  line("frontier", std::to_string(progress.frontier_size()) + " points");
+  for (const v1::TargetBest& best : search.best()) line("best", BestText(search, best));
+}
+
+absl::StatusOr<ExitCode> Get(const CommandContext& context, const GetOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
+  if (options.output == OutputFormat::kJson) {
+    PrintJson(context.terminal.out, search, JsonLayout::kIndented);
+  } else {
+    PrintSearch(context.terminal.out, search);
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddListCommand(CLI::App& search, CommandContext& context) {
+  CLI::App& command = AddCommand(search, "list", "List the searches, newest first",
+                                 {"layernas search list", "layernas search list -o json | jq '.searches[].name'"});
+  const auto options = std::make_shared<ListOptions>();
+  command.add_option("--limit", options->limit, "Most to list; 0 = all")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N [100]");
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  AddController(command, context);
+  SetAction(command, context, [options, &context] { return List(context, *options); });
+}
+
+void AddGetCommand(CLI::App& search, CommandContext& context) {
+  CLI::App& command = AddCommand(search, "get", "Show how a search stands; as JSON with its spec",
+                                 {"layernas search get shapes10-1", "layernas search get shapes10-1 -o json"});
+  const auto options = std::make_shared<GetOptions>();
+  AddSearchName(command, options->name);
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  AddController(command, context);
+  SetAction(command, context, [options, &context] { return Get(context, *options); });
+}
+
+}  // namespace layernas::client

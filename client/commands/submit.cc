@@ -1,0 +1,54 @@
+#include <memory>
+#include <string>
+
+#include "client/commands/command.h"
+#include "client/commands/follow.h"
+#include "client/output/json.h"
+#include "client/search_text.h"
+#include "client/stop_signal.h"
+
+namespace layernas::client {
+namespace {
+
+struct SubmitOptions {
+  std::string spec;
+  bool watch = false;
+  OutputFormat output = OutputFormat::kTable;
+};
+
+absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptions& options) {
+  const SpecFile file = ReadSpecFile(options.spec);
+  if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
+  StopSignal stop;
+  std::unique_ptr<StopOnInterrupt> interrupt;
+  if (options.watch) interrupt = std::make_unique<StopOnInterrupt>(stop);
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, SubmitSpec(*connection, file));
+  if (options.watch) {
+    if (options.output == OutputFormat::kTable) context.terminal.out << "submitted " << search.name() << '\n';
+    return FollowSearch(context.terminal, *connection, search, options.output, stop);
+  }
+  if (options.output == OutputFormat::kJson) {
+    PrintJson(context.terminal.out, search, JsonLayout::kIndented);
+  } else {
+    context.terminal.out << "submitted " << search.name() << "\nfollow it with: layernas search watch "
+                         << ShortName(search.name()) << '\n';
+  }
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddSubmitCommand(CLI::App& search, CommandContext& context) {
+  CLI::App& command = AddCommand(search, "submit", "Start a search from a spec file",
+                                 {"layernas search submit spec.yaml", "layernas search submit spec.yaml --watch",
+                                  "layernas search submit - -o json < spec.yaml"});
+  const auto options = std::make_shared<SubmitOptions>();
+  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_flag("-w,--watch", options->watch, "Follow the search to its end, as 'search watch' does");
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  AddController(command, context);
+  SetAction(command, context, [options, &context] { return Submit(context, *options); });
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,87 @@
+#include "common/spec/validate.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "client/commands/command.h"
+#include "client/output/json.h"
+#include "client/output/units.h"
+
+namespace layernas::client {
+namespace {
+
+struct ValidateOptions {
+  std::string spec;
+  OutputFormat output = OutputFormat::kTable;
+  int workers = 1;
+  // 0 = not known.
+  double seconds_per_training = 0;
+};
+
+void PrintTime(std::ostream& out, const v1::SearchSpec& spec, const v1::SpecSummary& summary,
+               const ValidateOptions& options) {
+  const std::string fleet = std::to_string(options.workers) + (options.workers == 1 ? " worker" : " workers");
+  const double seconds = static_cast<double>(summary.most_trainings()) * options.seconds_per_training / options.workers;
+  constexpr double kCentury = 100.0 * 365 * 24 * 3600;
+  if (summary.most_trainings() > 0 && seconds < kCentury) {
+    out << "time               at most about "
+        << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(seconds))) << " with " << fleet << " at "
+        << FormatValue(options.seconds_per_training) << " s per training\n";
+  } else {
+    out << "time               more than a century with " << fleet << ": set a budget\n";
+  }
+  if (spec.budget().has_duration()) {
+    out << "                   the budget ends it after "
+        << FormatElapsed(std::chrono::seconds(spec.budget().duration().seconds())) << '\n';
+  }
+}
+
+void PrintSummary(std::ostream& out, const SpecFile& file, const v1::SpecSummary& summary,
+                  const ValidateOptions& options) {
+  const v1::SearchSpec spec = spec::WithDefaults(file.spec);
+  out << file.name << " is valid\n";
+  out << "search             " << spec.name() << '\n';
+  out << "layers             " << summary.layers() << '\n';
+  out << "architectures      " << FormatCount(summary.space_size()) << '\n';
+  out << "most trainings     "
+      << (summary.most_trainings() > 0 ? FormatCount(static_cast<double>(summary.most_trainings())) : "unlimited")
+      << '\n';
+  out << "reward             " << spec.objective().reward() << '\n';
+  out << "cost               " << spec.objective().cost()
+      << (summary.has_cheapest() ? ", known per layer" : ", measured for each architecture") << '\n';
+  if (summary.has_cheapest()) {
+    out << "cheapest, dearest  " << FormatValue(summary.cheapest()) << ", " << FormatValue(summary.dearest()) << '\n';
+  }
+  if (options.seconds_per_training > 0) PrintTime(out, spec, summary, options);
+}
+
+}  // namespace
+
+void AddValidateCommand(CLI::App& app, CommandContext& context) {
+  CLI::App& command =
+      AddCommand(app, "validate", "Check a spec file and say how large its search is. Needs no controller.",
+                 {"layernas validate spec.yaml", "layernas validate spec.yaml --workers 8 --seconds-per-training 90"});
+  const auto options = std::make_shared<ValidateOptions>();
+  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  command.add_option("--workers", options->workers, "Trainings at a time, for the estimate of the time")
+      ->check(CLI::Range(1, 1'000'000))
+      ->option_text("N [1]");
+  command.add_option("--seconds-per-training", options->seconds_per_training, "Time of one training, for the estimate")
+      ->check(CLI::PositiveNumber)
+      ->option_text("S");
+  SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {
+    const SpecFile file = ReadSpecFile(options->spec);
+    if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
+    const v1::SpecSummary summary = spec::Summarize(file.spec);
+    if (options->output == OutputFormat::kJson) {
+      PrintJson(context.terminal.out, summary, JsonLayout::kIndented);
+    } else {
+      PrintSummary(context.terminal.out, file, summary, *options);
+    }
+    return ExitCode::kOk;
+  });
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,57 @@
+// Calls to the controller, each with a deadline, and errors that say what to do.
+#pragma once
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/status.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "layernas/v1/fleet_service.grpc.pb.h"
+#include "layernas/v1/search_service.grpc.pb.h"
+
+namespace layernas::client {
+
+// Thread-safe.
+class ControllerConnection {
+ public:
+  // Connects on the first call. INVALID_ARGUMENT for an address that isn't one.
+  static absl::StatusOr<std::unique_ptr<ControllerConnection>> Create(const std::string& address);
+
+  // Call(&v1::SearchService::Stub::GetSearch, request).
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    Response response;
+    Stub* stub = nullptr;
+    GetStub(stub);
+    const grpc::Status status = (stub->*method)(&context, request, &response);
+    if (!status.ok()) return Explain(status);
+    return response;
+  }
+
+  v1::SearchService::Stub& searches() { return *searches_; }
+  const std::string& address() const { return address_; }
+
+  // A failed call's status. Where the controller could not be reached, the message says so, and what to do.
+  absl::Status Explain(const grpc::Status& status) const;
+
+ private:
+  static constexpr std::chrono::seconds kDeadline{20};
+
+  ControllerConnection(std::string address, const std::shared_ptr<grpc::Channel>& channel);
+
+  void GetStub(v1::SearchService::Stub*& stub) { stub = searches_.get(); }
+  void GetStub(v1::FleetService::Stub*& stub) { stub = fleet_.get(); }
+
+  const std::string address_;
+  const std::unique_ptr<v1::SearchService::Stub> searches_;
+  const std::unique_ptr<v1::FleetService::Stub> fleet_;
+};
+
+}  // namespace layernas::client

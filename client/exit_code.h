@@ -1,0 +1,35 @@
+// What the program's exit code means; part of its interface, for scripts.
+#pragma once
+
+#include "absl/status/status.h"
+
+namespace layernas::client {
+
+enum class ExitCode {
+  kOk = 0,
+  kError = 1,
+  // Wrong arguments, or a spec with mistakes.
+  kUsage = 2,
+  // The search that was watched ended as FAILED or CANCELLED.
+  kSearchFailed = 3,
+  kSearchCancelled = 4,
+  kUnreachable = 5,
+  // As a shell reports it.
+  kInterrupted = 130,
+};
+
+inline ExitCode ExitCodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return ExitCode::kOk;
+    case absl::StatusCode::kInvalidArgument:
+      return ExitCode::kUsage;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return ExitCode::kUnreachable;
+    default:
+      return ExitCode::kError;
+  }
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,150 @@
+#include "client/local/local_cluster.h"
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace layernas::client {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Millis kStartTimeout{30'000};
+constexpr Millis kPoll{20};
+// Workers give their tasks back; the controller closes its database.
+constexpr Millis kWorkerGrace{5'000};
+constexpr Millis kControllerGrace{10'000};
+
+absl::Status EndedEarly(const std::string& name, const ExitStatus& exit, const ChildProcess& process) {
+  const std::string last_words = process.LastStderr();
+  return absl::InternalError(
+      absl::StrCat(name, " has ended (", exit.ToString(), last_words.empty() ? ")" : "); it said last:\n", last_words));
+}
+
+// Nothing while the file is not there; it is written in one step.
+std::optional<std::string> ReadAddress(const fs::path& ready_file) {
+  std::ifstream in(ready_file);
+  if (!in) return std::nullopt;
+  const nlohmann::json ready = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
+  if (!ready.is_object() || !ready.contains("address") || !ready["address"].is_string()) return std::nullopt;
+  return ready["address"].get<std::string>();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(LocalClusterOptions options, StopSignal& stop) {
+  std::unique_ptr<LocalCluster> cluster(new LocalCluster(std::move(options)));
+  LAYERNAS_RETURN_IF_ERROR(cluster->MakeDataDir());
+  LAYERNAS_RETURN_IF_ERROR(cluster->StartController(stop));
+  LAYERNAS_RETURN_IF_ERROR(cluster->StartWorkers());
+  return cluster;
+}
+
+LocalCluster::~LocalCluster() {
+  StopPrograms();
+  std::error_code ignored;
+  if (temporary_) fs::remove_all(options_.data_dir, ignored);
+}
+
+absl::Status LocalCluster::MakeDataDir() {
+  std::error_code error;
+  if (options_.data_dir.empty()) {
+    std::string name = (fs::temp_directory_path(error) / "layernas-run-XXXXXX").string();
+    if (error || ::mkdtemp(name.data()) == nullptr) {
+      return absl::InternalError(
+          absl::StrCat("cannot make a temporary folder ", name, ": use --data-dir or set TMPDIR"));
+    }
+    options_.data_dir = name;
+    temporary_ = true;
+  }
+  fs::create_directories(options_.data_dir / "logs", error);
+  if (error) {
+    return absl::InternalError(
+        absl::StrCat("cannot make ", (options_.data_dir / "logs").string(), ": ", error.message()));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::string& name,
+                                                                 std::vector<std::string> argv) {
+  const fs::path log_path = options_.data_dir / "logs" / (name + ".log");
+  auto log = std::make_shared<std::ofstream>(log_path, std::ios::app);
+  ChildOptions child;
+  child.argv = std::move(argv);
+  child.pipes = false;
+  child.on_stderr_line = [log](std::string_view line) { *log << line << '\n' << std::flush; };
+  LAYERNAS_ASSIGN_OR_RETURN(std::unique_ptr<ChildProcess> process, ChildProcess::Start(std::move(child)));
+  return Program{name, std::move(process)};
+}
+
+absl::Status LocalCluster::StartController(StopSignal& stop) {
+  const fs::path ready_file = options_.data_dir / "ready.json";
+  std::error_code ignored;
+  fs::remove(ready_file, ignored);
+  LAYERNAS_ASSIGN_OR_RETURN(
+      controller_,
+      StartProgram("controller", {(options_.programs / "layernas-controller").string(), "--listen", "127.0.0.1:0",
+                                  "--metrics-listen", "127.0.0.1:0", "--data-dir",
+                                  (options_.data_dir / "controller").string(), "--ready-file", ready_file.string()}));
+  const SteadyTime deadline = std::chrono::steady_clock::now() + kStartTimeout;
+  while (true) {
+    if (const std::optional<std::string> address = ReadAddress(ready_file)) {
+      address_ = *address;
+      return absl::OkStatus();
+    }
+    if (const std::optional<ExitStatus> exit = controller_.process->Wait(Millis(0))) {
+      return EndedEarly("layernas-controller", *exit, *controller_.process);
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      return absl::InternalError(absl::StrCat("layernas-controller was not ready within ", kStartTimeout.count() / 1000,
+                                              " s; its log is in ", (options_.data_dir / "logs").string()));
+    }
+    if (stop.WaitFor(kPoll)) return absl::CancelledError("interrupted");
+  }
+}
+
+absl::Status LocalCluster::StartWorkers() {
+  for (int i = 1; i <= options_.workers; ++i) {
+    const std::string name = absl::StrCat("worker-", i);
+    std::vector<std::string> argv = {(options_.programs / "layernas-worker").string(), "--controller", address_, "--id",
+                                     absl::StrCat("local-", i)};
+    argv.insert(argv.end(), options_.worker_arguments.begin(), options_.worker_arguments.end());
+    LAYERNAS_ASSIGN_OR_RETURN(Program worker, StartProgram(name, std::move(argv)));
+    workers_.push_back(std::move(worker));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LocalCluster::Check() {
+  if (const std::optional<ExitStatus> exit = controller_.process->Wait(Millis(0))) {
+    return EndedEarly("layernas-controller", *exit, *controller_.process);
+  }
+  absl::Status last_end;
+  for (const Program& worker : workers_) {
+    const std::optional<ExitStatus> exit = worker.process->Wait(Millis(0));
+    if (!exit.has_value()) return absl::OkStatus();
+    last_end = EndedEarly(absl::StrCat("every layernas-worker has ended; ", worker.name), *exit, *worker.process);
+  }
+  return last_end;
+}
+
+void LocalCluster::StopPrograms() {
+  // All at once, not one after the other's grace.
+  std::vector<std::thread> stopping;
+  stopping.reserve(workers_.size());
+  for (const Program& worker : workers_) {
+    stopping.emplace_back([&worker] { worker.process->Terminate(kWorkerGrace); });
+  }
+  for (std::thread& thread : stopping) thread.join();
+  if (controller_.process != nullptr) controller_.process->Terminate(kControllerGrace);
+}
+
+}  // namespace layernas::client

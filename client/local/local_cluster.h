@@ -1,0 +1,62 @@
+// A controller and its workers on this machine, for one search.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/stop_signal.h"
+#include "common/process/child_process.h"
+
+namespace layernas::client {
+
+struct LocalClusterOptions {
+  // Where layernas-controller and layernas-worker are.
+  std::filesystem::path programs;
+  // Made where it is missing. Empty: a temporary one, removed at the end.
+  std::filesystem::path data_dir;
+  int workers = 1;
+  std::vector<std::string> worker_arguments;
+};
+
+// Not thread-safe.
+class LocalCluster {
+ public:
+  // Returns once the controller serves; gives up early if `stop` is requested. What the programs log goes to
+  // {data_dir}/logs.
+  static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(LocalClusterOptions options, StopSignal& stop);
+  // Ends the workers, which give their tasks back, then the controller.
+  ~LocalCluster();
+  LocalCluster(const LocalCluster&) = delete;
+  LocalCluster& operator=(const LocalCluster&) = delete;
+
+  const std::string& controller_address() const { return address_; }
+
+  // What has ended that should run: an error once the controller or all workers have.
+  absl::Status Check();
+
+ private:
+  struct Program {
+    std::string name;
+    std::unique_ptr<ChildProcess> process;
+  };
+
+  explicit LocalCluster(LocalClusterOptions options) : options_(std::move(options)) {}
+
+  absl::Status MakeDataDir();
+  absl::StatusOr<Program> StartProgram(const std::string& name, std::vector<std::string> argv);
+  absl::Status StartController(StopSignal& stop);
+  absl::Status StartWorkers();
+  void StopPrograms();
+
+  LocalClusterOptions options_;
+  bool temporary_ = false;
+  std::string address_;
+  Program controller_;
+  std::vector<Program> workers_;
+};
+
+}  // namespace layernas::client

@@ -1,0 +1,15 @@
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "client/application.h"
+
+int main(int argc, char** argv) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const layernas::client::ExitCode code =
+      layernas::client::RunClient(std::vector<std::string>(argv + 1, argv + argc),
+                                  layernas::client::Terminal::Standard(), self.parent_path().string());
+  return static_cast<int>(code);
+}

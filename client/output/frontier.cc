@@ -1,0 +1,117 @@
+#include "client/output/frontier.h"
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/output/units.h"
+#include "client/search_text.h"
+
+namespace layernas::client {
+namespace {
+
+std::vector<std::string> MetricsOf(const v1::Search& search, const v1::GetFrontierResponse& frontier) {
+  std::set<std::string> names;
+  for (const v1::FrontierPoint& point : frontier.points()) {
+    for (const auto& [name, value] : point.metrics()) names.insert(name);
+  }
+  names.erase(RewardName(search));
+  names.erase(CostName(search));
+  return {names.begin(), names.end()};
+}
+
+std::vector<Cell> PointCells(const v1::FrontierPoint& point) {
+  return {Cell::Value(point.cost()), Cell::Value(point.reward()), Cell::Text(point.architecture().id()),
+          Cell::Text(ShortName(point.candidate()))};
+}
+
+std::vector<std::string> Titles(const v1::Search& search, const char* first, const ResultColumns& columns) {
+  std::vector<std::string> titles = {first, CostName(search), RewardName(search), "architecture", "candidate"};
+  for (std::string& title : columns.Titles()) titles.push_back(std::move(title));
+  return titles;
+}
+
+}  // namespace
+
+ResultColumns::ResultColumns(const v1::Search& search, std::vector<std::string> metrics, bool layers)
+    : metrics_(std::move(metrics)) {
+  if (!layers) return;
+  for (const v1::Layer& layer : search.spec().space().layers()) layers_.push_back(layer.name());
+}
+
+std::vector<std::string> ResultColumns::Titles() const {
+  std::vector<std::string> titles = metrics_;
+  titles.insert(titles.end(), layers_.begin(), layers_.end());
+  return titles;
+}
+
+void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& metrics,
+                             const v1::Architecture& architecture, std::vector<Cell>& cells) const {
+  for (const std::string& name : metrics_) {
+    const auto metric = metrics.find(name);
+    cells.push_back(metric == metrics.end() ? Cell::Empty() : Cell::Value(metric->second));
+  }
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const bool known = static_cast<int>(i) < architecture.layers_size();
+    cells.push_back(known ? Cell::Text(architecture.layers(static_cast<int>(i)).option()) : Cell::Empty());
+  }
+}
+
+void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
+                   bool layers) {
+  const ResultColumns columns(search, MetricsOf(search, frontier), layers);
+  std::ostream& out = terminal.out;
+  if (frontier.points().empty()) {
+    out << "no results yet\n";
+    return;
+  }
+  Table best(Titles(search, "target", columns));
+  std::string unmet;
+  for (const v1::TargetBest& target : frontier.best()) {
+    if (!target.has_best()) {
+      absl::StrAppend(&unmet, BestText(search, target), "\n");
+      continue;
+    }
+    std::vector<Cell> cells = PointCells(target.best());
+    cells.insert(cells.begin(), Cell::Value(target.target()));
+    columns.AddCells(target.best().metrics(), target.best().architecture(), cells);
+    best.AddRow(std::move(cells));
+  }
+  if (!frontier.best().empty()) {
+    out << "best per target\n";
+    if (!best.empty()) best.Print(out, terminal.color);
+    out << unmet << "\nfrontier\n";
+  }
+  std::vector<std::string> titles = Titles(search, "", columns);
+  titles.erase(titles.begin());
+  Table points(std::move(titles));
+  for (const v1::FrontierPoint& point : frontier.points()) {
+    std::vector<Cell> cells = PointCells(point);
+    columns.AddCells(point.metrics(), point.architecture(), cells);
+    points.AddRow(std::move(cells));
+  }
+  points.Print(out, terminal.color);
+}
+
+void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::GetFrontierResponse& frontier,
+                      bool layers) {
+  const ResultColumns columns(search, MetricsOf(search, frontier), layers);
+  std::map<std::string, std::string> best_for;
+  for (const v1::TargetBest& target : frontier.best()) {
+    if (!target.has_best()) continue;
+    std::string& targets = best_for[target.best().candidate()];
+    absl::StrAppend(&targets, targets.empty() ? "" : " ", FormatExact(target.target()));
+  }
+  Table points(Titles(search, "best_for_targets", columns));
+  for (const v1::FrontierPoint& point : frontier.points()) {
+    std::vector<Cell> cells = PointCells(point);
+    const auto targets = best_for.find(point.candidate());
+    cells.insert(cells.begin(), targets == best_for.end() ? Cell::Empty() : Cell::Text(targets->second));
+    columns.AddCells(point.metrics(), point.architecture(), cells);
+    points.AddRow(std::move(cells));
+  }
+  points.PrintCsv(out);
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,99 @@
+#include "client/output/table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/output/units.h"
+
+namespace layernas::client {
+namespace {
+
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+void WriteCsvField(std::ostream& out, const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) {
+    out << text;
+    return;
+  }
+  out << '"';
+  for (const char c : text) {
+    if (c == '"') out << '"';
+    out << c;
+  }
+  out << '"';
+}
+
+}  // namespace
+
+Cell Cell::Value(double value) { return {FormatValue(value), FormatExact(value), Style::kPlain, true}; }
+
+Cell Cell::Count(double count) { return {FormatCount(count), FormatExact(count), Style::kPlain, true}; }
+
+std::string Styled(std::string_view text, Style style, bool color) {
+  if (!color || style == Style::kPlain) return std::string(text);
+  const char* code = style == Style::kGood ? "32" : style == Style::kBad ? "31" : "2";
+  return absl::StrCat("\x1b[", code, "m", std::string(text), "\x1b[0m");
+}
+
+std::string Printable(std::string_view text) {
+  std::string printable(text);
+  std::replace_if(printable.begin(), printable.end(), IsControl, '?');
+  return printable;
+}
+
+std::size_t Width(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+void Table::AddRow(std::vector<Cell> cells) {
+  for (Cell& cell : cells) cell.human = cell.human.empty() ? "-" : Printable(cell.human);
+  rows_.push_back(std::move(cells));
+}
+
+void Table::Print(std::ostream& out, bool color) const {
+  std::vector<std::size_t> widths;
+  std::vector<bool> right(columns_.size(), false);
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    std::size_t width = Width(columns_[i]);
+    for (const std::vector<Cell>& row : rows_) {
+      width = std::max(width, Width(row[i].human));
+      right[i] = right[i] || row[i].align_right;
+    }
+    widths.push_back(width);
+  }
+  const auto print_row = [&](const auto& text_of, const auto& style_of) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const std::string text = text_of(i);
+      const std::string padding(widths[i] - Width(text), ' ');
+      if (i > 0) out << "  ";
+      if (right[i]) out << padding;
+      out << Styled(text, style_of(i), color);
+      // No blanks at the end of a line.
+      if (!right[i] && i + 1 < columns_.size()) out << padding;
+    }
+    out << '\n';
+  };
+  print_row([&](std::size_t i) { return Printable(columns_[i]); }, [](std::size_t) { return Style::kFaint; });
+  for (const std::vector<Cell>& row : rows_) {
+    print_row([&](std::size_t i) { return row[i].human; }, [&](std::size_t i) { return row[i].style; });
+  }
+}
+
+void Table::PrintCsv(std::ostream& out) const {
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    if (i > 0) out << ',';
+    WriteCsvField(out, columns_[i]);
+  }
+  out << '\n';
+  for (const std::vector<Cell>& row : rows_) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (i > 0) out << ',';
+      WriteCsvField(out, row[i].exact);
+    }
+    out << '\n';
+  }
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,51 @@
+// Rows for people (aligned) and for programs (CSV), built once for both.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace layernas::client {
+
+enum class Style { kPlain, kGood, kBad, kFaint };
+
+struct Cell {
+  // The same in both.
+  static Cell Text(std::string text, Style style = Style::kPlain) { return {text, std::move(text), style, false}; }
+  static Cell Value(double value);
+  static Cell Count(double count);
+  static Cell Empty() { return {}; }
+
+  std::string human;
+  std::string exact;
+  Style style = Style::kPlain;
+  bool align_right = false;
+};
+
+class Table {
+ public:
+  explicit Table(std::vector<std::string> columns) : columns_(std::move(columns)) {}
+
+  // As many cells as there are columns.
+  void AddRow(std::vector<Cell> cells);
+  bool empty() const { return rows_.empty(); }
+
+  // Control characters, which could come from anywhere in the fleet, are shown as '?'. Empty cells are shown as '-'.
+  void Print(std::ostream& out, bool color) const;
+  // RFC 4180, with a header.
+  void PrintCsv(std::ostream& out) const;
+
+ private:
+  std::vector<std::string> columns_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+// `text` in the terminal's colours where `color` is set.
+std::string Styled(std::string_view text, Style style, bool color);
+// Control characters replaced, so that text from elsewhere can't steer the terminal.
+std::string Printable(std::string_view text);
+// Characters of UTF-8 text.
+std::size_t Width(std::string_view text);
+
+}  // namespace layernas::client

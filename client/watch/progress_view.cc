@@ -1,0 +1,98 @@
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/output/table.h"
+#include "client/search_text.h"
+#include "client/watch/progress_text.h"
+#include "client/watch/watch_view.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+
+namespace layernas::client {
+namespace {
+
+// More often is only flicker; less often, and the clock seems to stand.
+constexpr Millis kRedrawInterval{250};
+
+class ProgressView : public WatchView {
+ public:
+  explicit ProgressView(const Terminal& terminal) : terminal_(terminal), redraw_([this] { RedrawUntilEnd(); }) {}
+  ~ProgressView() override { Stop(); }
+
+  void Show(const v1::WatchSearchResponse& change) override {
+    const MutexLock lock(mutex_);
+    if (change.has_search()) search_ = change.search();
+    if (change.has_snapshot()) search_ = change.snapshot();
+  }
+
+  void Notice(const std::string& text) override {
+    const MutexLock lock(mutex_);
+    Erase();
+    terminal_.out << Printable(text) << '\n';
+    Draw();
+  }
+
+  void End() override { Stop(); }
+
+ private:
+  void RedrawUntilEnd() {
+    const MutexLock lock(mutex_);
+    while (!ended_) {
+      Erase();
+      Draw();
+      ended_changed_.WaitFor(mutex_, kRedrawInterval);
+    }
+    Erase();
+    Draw();
+  }
+
+  void Stop() {
+    {
+      const MutexLock lock(mutex_);
+      ended_ = true;
+      ended_changed_.NotifyAll();
+    }
+    if (redraw_.joinable()) redraw_.join();
+  }
+
+  void Erase() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    // Up to the first of our lines, then clear to the end of the screen.
+    if (drawn_ > 0) terminal_.out << absl::StrCat("\x1b[", drawn_, "A\r\x1b[J");
+    drawn_ = 0;
+  }
+
+  void Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!search_.name().empty()) {
+      const auto end =
+          search_.has_end_time()
+              ? std::chrono::seconds(search_.end_time().seconds())
+              : std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+      const std::chrono::seconds elapsed = end - std::chrono::seconds(search_.create_time().seconds());
+      for (const std::string& line : ProgressLines(search_, elapsed, terminal_.Columns())) {
+        terminal_.out << line << '\n';
+        ++drawn_;
+      }
+    }
+    terminal_.out.flush();
+  }
+
+  const Terminal terminal_;
+  Mutex mutex_;
+  CondVar ended_changed_;
+  v1::Search search_ ABSL_GUARDED_BY(mutex_);
+  int drawn_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread redraw_;
+};
+
+}  // namespace
+
+std::unique_ptr<WatchView> MakeProgressView(const Terminal& terminal) {
+  return std::make_unique<ProgressView>(terminal);
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,99 @@
+#include "client/watch/watcher.h"
+
+#include <chrono>
+#include <random>
+
+#include "client/search_text.h"
+#include "common/rpc/backoff.h"
+
+namespace layernas::client {
+namespace {
+
+constexpr std::chrono::minutes kPatience{10};
+
+// Worth another try: the controller restarts, or something on the way gave up.
+bool IsBrokenConnection(const grpc::Status& status) {
+  switch (status.error_code()) {
+    // A stream that ends well before the search has.
+    case grpc::StatusCode::OK:
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::UNKNOWN:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+class Watcher {
+ public:
+  Watcher(ControllerConnection& connection, const std::string& name, std::uint64_t after_sequence, WatchView& view,
+          StopSignal& stop)
+      : connection_(connection), name_(name), sequence_(after_sequence), view_(view), stop_(stop) {}
+
+  absl::StatusOr<std::optional<v1::Search>> Run() {
+    while (true) {
+      const grpc::Status status = ReadStream();
+      // A search that is seen as final in the middle of the feed has changes left to show.
+      if (status.ok() && IsFinal(last_.state())) return last_;
+      if (stop_.requested()) return std::nullopt;
+      if (!IsBrokenConnection(status)) return connection_.Explain(status);
+      if (!away_) {
+        away_ = true;
+        away_since_ = std::chrono::steady_clock::now();
+        view_.Notice("the connection to the controller at " + connection_.address() + " broke; trying again…");
+      } else if (std::chrono::steady_clock::now() - away_since_ > kPatience) {
+        return connection_.Explain(status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "no answer") : status);
+      }
+      if (stop_.WaitFor(backoff_.Next())) return std::nullopt;
+    }
+  }
+
+ private:
+  grpc::Status ReadStream() {
+    grpc::ClientContext context;
+    const StopSignal::Callback cancel(stop_, [&context] { context.TryCancel(); });
+    v1::WatchSearchRequest request;
+    request.set_name(name_);
+    request.set_after_sequence(sequence_);
+    const auto stream = connection_.searches().WatchSearch(&context, request);
+    v1::WatchSearchResponse change;
+    while (stream->Read(&change)) {
+      if (away_) {
+        away_ = false;
+        backoff_.Reset();
+        view_.Notice("connected again");
+      }
+      sequence_ = change.sequence();
+      if (change.has_search()) last_ = change.search();
+      if (change.has_snapshot()) last_ = change.snapshot();
+      view_.Show(change);
+    }
+    return stream->Finish();
+  }
+
+  ControllerConnection& connection_;
+  const std::string name_;
+  std::uint64_t sequence_;
+  WatchView& view_;
+  StopSignal& stop_;
+  v1::Search last_;
+  bool away_ = false;
+  SteadyTime away_since_;
+  rpc::Backoff backoff_{Millis(250), Millis(5000), std::random_device()()};
+};
+
+}  // namespace
+
+absl::StatusOr<std::optional<v1::Search>> Watch(ControllerConnection& connection, const std::string& name,
+                                                std::uint64_t after_sequence, WatchView& view, StopSignal& stop) {
+  absl::StatusOr<std::optional<v1::Search>> result = Watcher(connection, name, after_sequence, view, stop).Run();
+  view.End();
+  return result;
+}
+
+}  // namespace layernas::client
