@@ -64,6 +64,8 @@ SPEC_MISTAKES = [
     ),
 ]
 
+ANY_PORTS = ("--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0")
+
 
 class SpecFileTest(harness.IntegrationTest):
 
@@ -106,7 +108,7 @@ class ControllerTest(harness.IntegrationTest):
     def run_controller(self, *flags):
         """A controller that is expected to refuse: its output."""
         done = subprocess.run(
-            [os.path.join(harness.BIN, "layernas-controller"), "--metrics-listen=127.0.0.1:0", *flags],
+            [os.path.join(harness.BIN, "layernas-controller"), *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -120,26 +122,33 @@ class ControllerTest(harness.IntegrationTest):
 
     def test_port_in_use(self):
         server = self.controller()
-        output = self.run_controller(f"--listen={server.address}", f"--data-dir={self.path('other')}")
-        self.assertIn(server.address, output)
-        self.assertRegex(output, "(?i)in use|taken")
-        output = self.run_controller(
-            "--listen=127.0.0.1:0", f"--metrics-listen={server.metrics_address}", f"--data-dir={self.path('other')}"
-        )
-        self.assertIn(server.metrics_address, output)
-        # Ports that something else holds, too.
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            taken.listen()
-            address = f"127.0.0.1:{taken.getsockname()[1]}"
-            self.assertIn(address, self.run_controller(f"--listen={address}", f"--data-dir={self.path('other')}"))
+        # A port that something else holds.
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            others = f"127.0.0.1:{other.getsockname()[1]}"
+            free = "127.0.0.1:0"
+            for listen, metrics, taken in (
+                (server.address, free, server.address),
+                (free, server.metrics_address, server.metrics_address),
+                (others, free, others),
+                (free, others, others),
+            ):
+                with self.subTest(listen=listen, metrics=metrics):
+                    output = self.run_controller(
+                        f"--listen={listen}", f"--metrics-listen={metrics}", f"--data-dir={self.path('other')}"
+                    )
+                    self.assertIn(taken, output)
+                    self.assertRegex(output, "(?i)in use|taken")
 
     def test_data_directory_that_another_controller_holds(self):
         server = self.controller()
-        for flags in ([], ["--check"]):
-            output = self.run_controller("--listen=127.0.0.1:0", f"--data-dir={server.data_dir}", *flags)
-            self.assertIn(server.data_dir, output)
-            self.assertRegex(output, "(?i)another|in use|held|lock")
+        output = self.run_controller(*ANY_PORTS, f"--data-dir={server.data_dir}")
+        self.assertIn(server.data_dir, output)
+        self.assertRegex(output, "(?i)another|in use|held|lock")
+        # A look at it is harmless.
+        code, output = server.check()
+        self.assertEqual(code, 0, output)
         # The one that holds it has noticed nothing.
         search = self.client(server).create(Space(2, 2, 1).spec("still-there"))
         self.assertEqual(search.state, search_pb2.SEARCH_STATE_RUNNING)
@@ -168,7 +177,7 @@ class ControllerTest(harness.IntegrationTest):
             check=True,
         )
         for flags in ([], ["--check"]):
-            output = self.run_controller("--listen=127.0.0.1:0", f"--data-dir={server.data_dir}", *flags)
+            output = self.run_controller(*ANY_PORTS, f"--data-dir={server.data_dir}", *flags)
             self.assertRegex(output, rf"(?i)newer|schema.*{newer}")
             self.assertIn(newer, output)
         # Left as it was: with its own version again everything is there.
@@ -185,16 +194,17 @@ class ControllerTest(harness.IntegrationTest):
     def test_data_directory_that_cannot_be_made_or_read(self):
         in_the_way = self.write("file", "not a directory\n")
         for path in (in_the_way, os.path.join(in_the_way, "below")):
-            self.assertIn(path, self.run_controller("--listen=127.0.0.1:0", f"--data-dir={path}"))
+            self.assertIn(path, self.run_controller(*ANY_PORTS, f"--data-dir={path}"))
         output = self.run_controller("--check", f"--data-dir={self.path('nothing-here')}")
         self.assertIn("nothing-here", output)
         self.assertFalse(os.path.exists(self.path("nothing-here")), "--check made a directory")
 
     def test_flags_that_make_no_sense(self):
         data = f"--data-dir={self.path('data')}"
-        self.assertIn("--data-dir", self.run_controller("--listen=127.0.0.1:0"))
+        self.assertIn("--data-dir", self.run_controller(*ANY_PORTS))
         for flag in ("--listen=nonsense", "--listen=127.0.0.1:99999", "--lease-duration=soon", "--lease-duration=0s"):
-            self.assertIn(flag.split("=")[0], self.run_controller(data, flag))
+            name, value = flag.split("=")
+            self.assertRegex(self.run_controller(data, flag), f"{name}|{value}")
         self.assertFalse(os.path.exists(self.path("data")))
 
 
@@ -228,6 +238,21 @@ class UnreachableTest(harness.IntegrationTest):
         self.assertEqual(
             api.wait_for_end(api.create(space.spec("late")).name).state, search_pb2.SEARCH_STATE_SUCCEEDED
         )
+
+
+def run_worker(test, *flags):
+    """A worker that is expected to refuse its flags: its output."""
+    done = subprocess.run(
+        [os.path.join(harness.BIN, "layernas-worker"), "--controller=127.0.0.1:1", *flags],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=harness.PATIENCE_S,
+        check=False,
+        text=True,
+    )
+    test.assertGreater(done.returncode, 0, done.stdout)
+    return done.stdout
 
 
 class EvaluatorTest(harness.IntegrationTest):
@@ -270,8 +295,14 @@ class EvaluatorTest(harness.IntegrationTest):
         self.assertIn("out of memory, dying", ended.state_reason)
 
     def test_is_not_there(self):
-        ended = self.search_with("--evaluator=exec", "--command=/no/such/trainer --flag")
-        self.assertIn("/no/such/trainer", ended.state_reason)
+        # Not there from the start: the worker doesn't even begin.
+        output = run_worker(self, "--evaluator=exec", "--command=/no/such/trainer --flag")
+        self.assertIn("/no/such/trainer", output)
+        # Gone after the first evaluation.
+        trainer = self.write("trainer", "#!/bin/sh\nrm \"$0\"\nexit 3\n")
+        os.chmod(trainer, 0o755)
+        ended = self.search_with("--evaluator=exec", f"--command={trainer}")
+        self.assertIn(f"{trainer}: No such file", ended.state_reason)
 
     def test_nan(self):
         self.assertRegex(self.search_with(*harness.exec_flags("--mode=nan")).state_reason, "(?i)nan|accuracy")
@@ -343,37 +374,24 @@ class LabelsTest(harness.IntegrationTest):
 
 class WorkerFlagsTest(harness.IntegrationTest):
 
-    def run_worker(self, *flags):
-        done = subprocess.run(
-            [os.path.join(harness.BIN, "layernas-worker"), "--controller=127.0.0.1:1", *flags],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=harness.PATIENCE_S,
-            check=False,
-            text=True,
-        )
-        self.assertGreater(done.returncode, 0, done.stdout)
-        return done.stdout
-
     def test_bad_tables(self):
         table = self.path("table.csv")
         good = harness.tabular_flags(table)
-        self.assertIn(table, self.run_worker(*good))
+        self.assertIn(table, run_worker(self, *good))
         self.write("table.csv", "arch,accuracy\n00,0.5\n")
-        self.assertIn("latency_ms", self.run_worker(*good))
+        self.assertIn("latency_ms", run_worker(self, *good))
         self.write("table.csv", "arch,accuracy,latency_ms\n00,0.5,1\n01,good,1\n")
-        self.assertRegex(self.run_worker(*good), r"table\.csv:3.*good")
+        self.assertRegex(run_worker(self, *good), r"table\.csv:3.*good")
         self.write("table.csv", "arch,accuracy,latency_ms\n00,0.5,1\n01,0.5\n")
-        self.assertRegex(self.run_worker(*good), r"table\.csv:3")
+        self.assertRegex(run_worker(self, *good), r"table\.csv:3")
         self.write("table.csv", "arch,accuracy,latency_ms\n00,0.5,1\n00,0.6,1\n")
-        self.assertRegex(self.run_worker(*good), r"table\.csv:3.*00")
+        self.assertRegex(run_worker(self, *good), r"table\.csv:3.*00")
         self.write("table.csv", "")
-        self.assertIn("table.csv", self.run_worker(*good))
+        self.assertIn("table.csv", run_worker(self, *good))
 
     def test_bad_flags(self):
         for flag in ("--slots=0", "--label=nonsense", "--evaluator=oracle", "--metric=x", "--delay=soon"):
-            self.assertIn(flag.split("=")[0], self.run_worker(*harness.tabular_flags(self.path("t.csv")), flag))
+            self.assertIn(flag.split("=")[0], run_worker(self, *harness.tabular_flags(self.path("t.csv")), flag))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class ControllerKillTest(harness.IntegrationTest):
             self.worker(server, "tabular", "--slots=2", *harness.tabular_flags(table, "30ms")),
             self.worker(server, "exec", *harness.exec_flags("--table", table, "--log", log, "--delay", "0.03")),
         ]
-        proto_worker = ProtoWorker(server.address, "proto", space)
+        proto_worker = ProtoWorker(server.address, "proto", space, seconds_per_task=0.03)
         watcher = Watcher(server.address, search)
         for thread in (proto_worker, watcher):
             thread.start()
@@ -50,7 +50,7 @@ class ControllerKillTest(harness.IntegrationTest):
 
         kills = 0
         while kills < ROUNDS:
-            seen = len(watcher.seen_at) + draw.randrange(5, 22)
+            seen = len(watcher.seen_at) + draw.randrange(5, 20)
             harness.wait_for(lambda: watcher.final or len(watcher.seen_at) >= seen, "more results")
             if watcher.final:
                 break

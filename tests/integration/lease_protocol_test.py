@@ -104,21 +104,23 @@ class LeaseProtocolTest(harness.IntegrationTest):
         self.assertEqual({self.candidate(int(t.candidate.rsplit("/", 1)[1])).attempt for t in again}, {1})
 
         # Over a restart too: what was granted is on disk.
-        self.server._port = int(self.server.address.rsplit(":", 1)[1])  # pylint: disable=protected-access
         self.server.kill()
         self.server.start()
-        again = lease(self.api, "a", max_tasks=2, request_id="lost")
+        again = lease(self.client(self.server), "a", max_tasks=2, request_id="lost")
         self.assertEqual([t.lease_token for t in again], [t.lease_token for t in one])
 
     def test_release_uses_up_no_attempt(self):
         self.start(attempts=1)
+        tokens = set()
         for worker in ("a", "b", "a"):
             (task,) = lease(self.api, worker)
             self.assertEqual(self.candidate().worker, worker)
-            self.assertEqual(self.candidate().attempt, 1)
+            tokens.add(task.lease_token)
             release(self.api, worker, task.lease_token)
             self.assertEqual(self.candidate().state, search_pb2.CANDIDATE_STATE_QUEUED)
+        self.assertEqual(len(tokens), 3, "a lease given back and one given later must not be taken for each other")
         self.assertEqual(list(self.candidate().failures), [])
+        # Only one attempt is allowed, and it is still there.
         (task,) = lease(self.api, "c")
         self.assertEqual(complete(self.api, "c", self.good(task))[0].status, ACCEPTED)
 
@@ -135,9 +137,11 @@ class LeaseProtocolTest(harness.IntegrationTest):
             [(f.attempt, f.kind, f.worker) for f in candidate.failures], [(1, search_pb2.FAILURE_KIND_WORKER_LOST, "a")]
         )
         self.assertEqual(self.server.metrics()["layernas_lease_expirations_total", frozenset()], 1)
-        # The first worker learns at its next heartbeat that it has lost the task.
-        self.assertEqual(heartbeat(self.api, "a", lost.lease_token), {lost.lease_token: CANCEL})
+        # If the first worker is back, both may go on: whichever result comes first is taken. Its heartbeat takes nothing
+        # from the second.
+        self.assertEqual(heartbeat(self.api, "a", lost.lease_token), {lost.lease_token: CONTINUE})
         self.assertEqual(heartbeat(self.api, "b", task.lease_token), {task.lease_token: CONTINUE})
+        self.assertEqual((self.candidate().attempt, self.candidate().worker), (2, "b"))
 
         # Stale attempt: the second one's result came first.
         self.assertEqual(complete(self.api, "b", self.good(task))[0].status, ACCEPTED)
@@ -145,6 +149,17 @@ class LeaseProtocolTest(harness.IntegrationTest):
         verdict = complete(self.api, "a", result(lost.lease_token, {"accuracy": 0.99, "latency_ms": 1.0}))[0]
         self.assertEqual(verdict.status, REFUSED)
         self.assertEqual(self.candidate(), before)
+        self.assertEqual(heartbeat(self.api, "a", lost.lease_token), {lost.lease_token: CANCEL})
+
+    def test_a_worker_that_comes_back_in_time_takes_its_lease_up_again(self):
+        self.start(f"--lease-duration={SHORT_LEASE_S:.0f}s", attempts=2)
+        (task,) = lease(self.api, "a")
+        self.wait_for_expiry(task)
+        self.assertEqual(heartbeat(self.api, "a", task.lease_token), {task.lease_token: CONTINUE})
+        candidate = self.candidate()
+        self.assertEqual((candidate.state, candidate.worker), (search_pb2.CANDIDATE_STATE_LEASED, "a"))
+        self.assertEqual(lease(self.api, "b", max_wait_s=0.2), [])
+        self.assertEqual(complete(self.api, "a", self.good(task))[0].status, ACCEPTED)
 
     def test_a_late_result_of_an_expired_lease_is_taken(self):
         self.start(f"--lease-duration={SHORT_LEASE_S:.0f}s")
@@ -193,9 +208,8 @@ class LeaseProtocolTest(harness.IntegrationTest):
         self.assertEqual(candidate.failures[0].message, "loss is NaN")
 
     def test_invalid_results_use_up_an_attempt(self):
-        self.start(attempts=4)
+        self.start(attempts=3)
         cases = [
-            ({"accuracy": math.nan, "latency_ms": 1.0}, "accuracy"),
             ({"accuracy": 0.5, "latency_ms": math.inf}, "latency_ms"),
             ({"accuracy": 0.5, "latency_ms": -1.0}, "latency_ms"),
             ({"accuracy": 0.5}, "latency_ms"),
@@ -205,8 +219,17 @@ class LeaseProtocolTest(harness.IntegrationTest):
             verdict = complete(self.api, "a", result(task.lease_token, metrics))[0]
             self.assertEqual(verdict.status, INVALID, metrics)
             self.assertIn(named, verdict.message)
+            self.assertEqual(self.candidate().failures[-1].kind, search_pb2.FAILURE_KIND_EVALUATOR)
             self.assertIn(named, self.candidate().failures[-1].message)
         self.assertEqual(self.candidate().state, search_pb2.CANDIDATE_STATE_FAILED)
+
+    def test_a_reward_that_is_no_number_is_infeasible(self):
+        self.start()
+        (task,) = lease(self.api, "a")
+        verdict = complete(self.api, "a", result(task.lease_token, {"accuracy": math.nan, "latency_ms": 1.0}))[0]
+        self.assertEqual(verdict.status, INVALID)
+        self.assertIn("accuracy", verdict.message)
+        self.assertEqual(self.candidate().state, search_pb2.CANDIDATE_STATE_INFEASIBLE)
 
     def test_long_poll(self):
         self.start()

@@ -176,9 +176,11 @@ class MetricsTest(harness.IntegrationTest):
                 with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as reply:
                     return json.load(reply)["data"]["result"]
             except urllib.error.HTTPError as error:
+                if error.code == 503:
+                    return []  # it is not ready yet
                 raise AssertionError(f"{query}: {error.read().decode()}") from None
             except OSError:
-                return []  # it is not up yet
+                return []  # it does not listen yet
 
         queries = {}
         for path in glob.glob(os.path.join(harness.REPOSITORY, "deploy/grafana/dashboards/*.json")):

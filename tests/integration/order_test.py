@@ -11,7 +11,7 @@ TABLE = os.path.join(
     os.environ.get("LAYERNAS_TABLES") or os.path.join(harness.REPOSITORY, "..", "shared", "data"),
     "nas_bench_macro_cifar10.csv",
 )
-LAYERS, OPTIONS, BUCKETS = 8, 3, 10
+LAYERS, OPTIONS, BUCKETS = 8, 3, 20
 
 
 def spec():
@@ -25,7 +25,7 @@ def spec():
     made.objective.cost = "multiply_adds"
     made.objective.targets.extend([40e6, 80e6])
     made.strategy.layernas.CopyFrom(
-        spec_pb2.LayerNas(buckets=spec_pb2.Buckets(count=BUCKETS, min=7e6, max=90e6))
+        spec_pb2.LayerNas(buckets=spec_pb2.Buckets(count=BUCKETS, min=7e6, max=110e6))
     )
     return made
 
@@ -37,21 +37,21 @@ class OrderTest(harness.IntegrationTest):
         """(buckets of every stage, trainings, best per target) of a search by so many workers."""
         server = self.controller(name=f"controller-{workers}")
         api = self.client(server)
-        search = api.create(spec()).name
         flags = [
             "--evaluator=tabular",
             f"--table={TABLE}",
             "--metric=accuracy=test_acc_run0,test_acc_run1,test_acc_run2",
             "--metric=multiply_adds=multiply_adds",
-            "--delay=10ms",
         ]
         for number in range(workers):
-            self.worker(server, f"worker-{workers}-{number}", *flags)
+            # Of different speed, so that results come in another order.
+            self.worker(server, f"worker-{workers}-{number}", *flags, f"--delay={3 + 5 * number}ms")
+        search = api.create(spec()).name
         ended = api.wait_for_end(search, 4 * harness.PATIENCE_S)
         self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
         candidates = api.candidates(search)
         holders = {candidate.worker for candidate in candidates}
-        self.assertEqual(len(holders), workers, "some worker had nothing to do")
+        self.assertGreaterEqual(len(holders), min(workers, 2), "the order of arrival can't have been another")
         tables = [api.buckets(search, 1, stage) for stage in range(1, LAYERS + 1)]
         self.assertEqual(tables[-1], api.buckets(search))
         best = [point.best.architecture.id for point in api.frontier(search).best]
@@ -61,8 +61,9 @@ class OrderTest(harness.IntegrationTest):
         alone, together = self.run_with(1), self.run_with(4)
         self.assertEqual(together, alone)
         tables, trainings, best = alone
-        self.assertGreater(len(tables[-1]), 2)
+        self.assertGreater(len(tables[-1]), 5)
         self.assertEqual(len(best), 2)
+        self.assertTrue(all(best), "nothing meets a target")
         self.assertLessEqual(trainings, 1 + BUCKETS * LAYERS * OPTIONS)
         print(f"{trainings} trainings; best at 40 M and 80 M: {', '.join(best)}", flush=True)
 

@@ -74,9 +74,10 @@ class ProtoWorker(threading.Thread):
     repeated: architectures leased again after their result was acknowledged.
     """
 
-    def __init__(self, address, name, space, max_tasks=2):
+    def __init__(self, address, name, space, max_tasks=2, seconds_per_task=0.0):
         super().__init__(name=name, daemon=True)
         self._client, self._space, self._max_tasks = Client(address), space, max_tasks
+        self._seconds_per_task = seconds_per_task
         self._stopped = threading.Event()
         self.acknowledged, self.repeated, self.refused = {}, [], []
 
@@ -91,6 +92,7 @@ class ProtoWorker(threading.Thread):
             known = set(self.acknowledged.values())
             self.repeated += [task.candidate for task in tasks or () if task.architecture.id in known]
             if tasks:
+                self._stopped.wait(self._seconds_per_task * len(tasks))
                 self._persistently(lambda tasks=tasks: self._report(tasks))
 
     def _lease_once(self, request_id):
