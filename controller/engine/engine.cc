@@ -49,6 +49,7 @@ Engine::~Engine() {
 absl::Status Engine::Load(const SpecParser& parse_spec) {
   now_ = clock_.NowOnBoth();
   LAYERNAS_ASSIGN_OR_RETURN(next_search_id_, store_.NextSearchId());
+  stored_next_search_id_ = next_search_id_;
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, store_.LoadSearches());
   for (storage::LoadedSearch& one : loaded) {
     const std::uint64_t id = one.search.id;
@@ -233,6 +234,8 @@ LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate
 
 storage::Batch Engine::CollectChanges() {
   storage::Batch batch(store_);
+  if (next_search_id_ != stored_next_search_id_) batch.PutNextSearchId(next_search_id_);
+  stored_next_search_id_ = next_search_id_;
   for (const std::uint64_t id : deleted_) batch.DeleteSearch(id);
   for (const std::uint64_t id : touched_) {
     if (const auto entry = searches_.find(id); entry != searches_.end()) CollectChangesOf(entry->second, batch);

@@ -172,7 +172,9 @@ class Engine {
   // The engine's thread alone.
   bool draining_ = false;
   Instant now_;
+  // Never given twice, not even after the search was deleted.
   std::uint64_t next_search_id_ = 1;
+  std::uint64_t stored_next_search_id_ = 1;
   std::map<std::uint64_t, Entry> searches_;
   std::map<std::string, std::uint64_t> search_of_request_;
   // Searches that this turn may have changed, and those to be removed with it.
