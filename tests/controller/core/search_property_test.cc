@@ -1,0 +1,472 @@
+// A search under random commands: a fleet that completes, fails, dies, repeats itself and comes late, a user who pauses
+// and cancels, and a controller that restarts at any moment from what it has written.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <set>
+
+#include "controller/core/search.h"
+#include "tests/controller/core/strategy_runs.h"
+
+namespace layernas::core {
+namespace {
+
+SearchConfig RandomConfig(RandomStream& random) {
+  SearchConfig config;
+  const bool per_layer = random.Below(2) == 0;
+  config.space = RandomSpace(random, 4, 4, per_layer);
+  config.reward_metric = "accuracy";
+  config.cost_metric = "latency_ms";
+  for (std::uint64_t i = random.Below(3); i > 0; --i) {
+    config.targets.push_back((per_layer ? config.space.CheapestCost() : 3) + random.Below(12));
+  }
+  config.strategy = RandomOptions{};
+  if (random.Below(3) > 0) {
+    LayerNasOptions options;
+    options.buckets.count = 1 + static_cast<int>(random.Below(6));
+    options.replicas = 1 + static_cast<int>(random.Below(2));
+    options.order.resize(config.space.layers.size());
+    std::iota(options.order.begin(), options.order.end(), 0);
+    options.passes = 1 + static_cast<int>(random.Below(3));
+    if (random.Below(3) == 0) options.stage_limit = 4;
+    config.strategy = options;
+  }
+  config.seed = random.Next();
+  if (random.Below(2) == 0) config.trainings = 1 + random.Below(40);
+  if (random.Below(4) == 0) config.duration = Millis(1 + random.Below(400'000));
+  config.initial_failures = 1 + static_cast<int>(random.Below(12));
+  config.attempts = 1 + static_cast<int>(random.Below(4));
+  return config;
+}
+
+struct Token {
+  std::uint64_t number = 0;
+  int attempt = 0;
+  std::string worker;
+};
+
+// What TakeChanges() has had written.
+struct Disk {
+  SearchState state = SearchState::kRunning;
+  std::string reason;
+  UnixMillis ended = 0;
+  Position position;
+  std::vector<std::uint64_t> best;
+  std::vector<Candidate> candidates;
+  std::vector<TableView> tables;
+};
+
+std::vector<std::uint64_t> BestOf(const Search& search) {
+  std::vector<std::uint64_t> best;
+  for (const BestWithinTarget& one : search.BestPerTarget()) best.push_back(one.candidate);
+  return best;
+}
+
+class World {
+ public:
+  explicit World(std::uint64_t seed)
+      : random_({seed}), config_(RandomConfig(random_)), cancels_(random_.Below(4) == 0) {
+    search_ = std::make_unique<Search>(config_, now_.unix_ms);
+    Write();
+  }
+
+  bool Over() const { return IsFinal(search_->state()); }
+  const Search& search() const { return *search_; }
+
+  // One command, and all that must hold after it.
+  void Act() {
+    Pass(Millis(random_.Below(10) == 0 ? random_.Below(20'000) : random_.Below(300)));
+    const std::uint64_t command = random_.Below(1000);
+    if (command < 350) {
+      Lease();
+    } else if (command < 600) {
+      Complete(AnyToken());
+    } else if (command < 700) {
+      Fail(AnyToken());
+    } else if (command < 750) {
+      Release(AnyToken());
+    } else if (command < 820) {
+      Expire(AnyToken());
+    } else if (command < 900) {
+      Renew(AnyToken());
+    } else if (command < 930) {
+      (void)search_->Pause();
+    } else if (command < 970) {
+      (void)search_->Resume();
+    } else if (command < 985) {
+      search_->CheckTime(now_.unix_ms);
+    } else if (command < 998) {
+      Restart();
+    } else if (cancels_) {
+      (void)search_->Cancel(now_.unix_ms);
+    }
+    AfterCommand();
+  }
+
+  // Workers that keep working bring any search to its end.
+  void Finish() {
+    (void)search_->Resume();
+    for (int round = 0; round < 5000 && !Over() && !::testing::Test::HasFatalFailure(); ++round) {
+      search_->CheckTime(now_.unix_ms);
+      Lease();
+      AfterCommand();
+      if (round % 3 == 0 && !live_.empty()) {
+        const Token token = AnyLive();
+        random_.Below(5) == 0 ? Fail(token) : Complete(token);
+        AfterCommand();
+      }
+      Pass(Millis(random_.Below(3000)));
+    }
+    ASSERT_TRUE(Over());
+    Restart();
+    CheckAll();
+  }
+
+ private:
+  void Pass(Millis time) {
+    now_.steady += time;
+    now_.unix_ms += time.count();
+  }
+
+  std::string AnyWorker() { return "w" + std::to_string(random_.Below(4)); }
+
+  Token AnyLive() { return std::next(live_.begin(), random_.Below(live_.size()))->second; }
+
+  // Mostly a live lease, often one of old, at times one that never was.
+  Token AnyToken() {
+    const std::uint64_t which = random_.Below(10);
+    if (which < 6 && !live_.empty()) return AnyLive();
+    if (which < 9 && !granted_.empty()) return granted_[random_.Below(granted_.size())];
+    return {random_.Below(search_->candidates().size() + 2), static_cast<int>(random_.Below(4)), AnyWorker()};
+  }
+
+  bool IsLive(const Token& token) const {
+    const auto live = live_.find(token.number);
+    return live != live_.end() && live->second.attempt == token.attempt;
+  }
+
+  bool WasGranted(const Token& token) const {
+    const Candidate* candidate = search_->candidate(token.number);
+    return candidate != nullptr && token.attempt >= 1 && token.attempt <= candidate->attempt;
+  }
+
+  std::optional<Candidate> Copy(const Token& token) const {
+    const Candidate* candidate = search_->candidate(token.number);
+    return candidate == nullptr ? std::nullopt : std::optional<Candidate>(*candidate);
+  }
+
+  void Lease() {
+    const std::string worker = AnyWorker();
+    const std::size_t ready = search_->Ready();
+    const std::size_t known = search_->candidates().size();
+    const SearchState state = search_->state();
+    const Candidate* candidate = search_->Lease(worker, "r", now_);
+    if (candidate == nullptr) return;
+    ASSERT_EQ(state, SearchState::kRunning);
+    ASSERT_GT(ready, 0u);
+    ASSERT_FALSE(live_.contains(candidate->number)) << "two live attempts";
+    ASSERT_EQ(candidate->worker, worker);
+    if (candidate->number > known) {
+      ASSERT_EQ(candidate->number, known + 1);
+      ASSERT_EQ(candidate->attempt, 1);
+    } else {
+      ASSERT_EQ(candidate->attempt, disk_.candidates[candidate->number - 1].attempt + 1);
+    }
+    const Token token{candidate->number, candidate->attempt, worker};
+    live_[token.number] = token;
+    granted_.push_back(token);
+  }
+
+  Metrics AnyMetrics() {
+    Metrics metrics = {{"accuracy", random_.Below(8) / 8.0}, {"latency_ms", static_cast<double>(random_.Below(20))}};
+    switch (random_.Below(25)) {
+      case 0:
+        metrics["accuracy"] = std::numeric_limits<double>::quiet_NaN();
+        break;
+      case 1:
+        metrics.erase("accuracy");
+        break;
+      case 2:
+        metrics["latency_ms"] = std::numeric_limits<double>::infinity();
+        break;
+      default:
+        break;
+    }
+    return metrics;
+  }
+
+  void Complete(const Token& token) {
+    const std::optional<Candidate> before = Copy(token);
+    const bool repeat = before && before->state == CandidateState::kSucceeded && random_.Below(2) == 0;
+    const Metrics metrics = repeat ? before->metrics : AnyMetrics();
+    const bool diverged = metrics.contains("accuracy") && std::isnan(metrics.at("accuracy"));
+    const bool valid = metrics.contains("accuracy") && !diverged && std::isfinite(metrics.at("latency_ms"));
+    const auto verdict = search_->Complete(token.number, token.attempt, token.worker, metrics, now_).status;
+    if (!WasGranted(token)) {
+      ASSERT_EQ(verdict, CompletionVerdict::kRefused);
+      ASSERT_EQ(Copy(token), before);
+      return;
+    }
+    if (IsFinal(before->state)) {
+      const bool same = before->state == CandidateState::kSucceeded && before->result_attempt == token.attempt &&
+                        before->metrics == metrics;
+      ASSERT_EQ(verdict, same ? CompletionVerdict::kAccepted : CompletionVerdict::kRefused);
+      ASSERT_EQ(Copy(token), before);
+      return;
+    }
+    ASSERT_EQ(verdict, valid ? CompletionVerdict::kAccepted : CompletionVerdict::kInvalid);
+    if (valid) {
+      ASSERT_EQ(search_->candidate(token.number)->state, CandidateState::kSucceeded);
+      ASSERT_EQ(search_->candidate(token.number)->metrics, metrics);
+    }
+    if (valid || diverged || IsLive(token)) live_.erase(token.number);
+  }
+
+  void Fail(const Token& token) {
+    const std::optional<Candidate> before = Copy(token);
+    const FailureKind kind = random_.Below(4) == 0 ? FailureKind::kInfeasible : FailureKind::kEvaluator;
+    const auto verdict =
+        search_->Fail(token.number, token.attempt, token.worker, kind, "f" + std::to_string(random_.Below(3)), now_);
+    if (!WasGranted(token) || IsFinal(before->state)) {
+      ASSERT_EQ(Copy(token), before);
+      return;
+    }
+    ASSERT_EQ(verdict.status, CompletionVerdict::kAccepted);
+    if (kind == FailureKind::kInfeasible) {
+      ASSERT_EQ(search_->candidate(token.number)->state, CandidateState::kInfeasible);
+      live_.erase(token.number);
+    } else if (IsLive(token)) {
+      ASSERT_EQ(search_->candidate(token.number)->failures.size(), before->failures.size() + 1);
+      live_.erase(token.number);
+    } else {
+      ASSERT_EQ(Copy(token), before);
+    }
+  }
+
+  void Release(const Token& token) {
+    const std::optional<Candidate> before = Copy(token);
+    search_->Release(token.number, token.attempt);
+    if (!IsLive(token)) {
+      ASSERT_EQ(Copy(token), before);
+      return;
+    }
+    ASSERT_EQ(search_->candidate(token.number)->failures, before->failures);
+    live_.erase(token.number);
+  }
+
+  void Expire(const Token& token) {
+    const std::optional<Candidate> before = Copy(token);
+    search_->Expire(token.number, token.attempt, now_);
+    if (!IsLive(token)) {
+      ASSERT_EQ(Copy(token), before);
+      return;
+    }
+    ASSERT_EQ(search_->candidate(token.number)->failures.size(), before->failures.size() + 1);
+    live_.erase(token.number);
+    ran_out_.emplace(token.number, token.attempt);
+  }
+
+  void Renew(const Token& token) {
+    const std::optional<Candidate> before = Copy(token);
+    const bool go_on = search_->Renew(token.number, token.attempt, token.worker);
+    if (!WasGranted(token) || IsFinal(before->state)) {
+      ASSERT_FALSE(go_on);
+      ASSERT_EQ(Copy(token), before);
+      return;
+    }
+    const bool ran_out = ran_out_.contains({token.number, token.attempt});
+    if (before->state == CandidateState::kQueued && before->attempt == token.attempt) {
+      ASSERT_EQ(go_on, ran_out);
+      if (ran_out && before->worker == token.worker && search_->state() == SearchState::kRunning) {
+        ASSERT_EQ(search_->candidate(token.number)->state, CandidateState::kLeased);
+        live_[token.number] = token;
+        ran_out_.erase({token.number, token.attempt});
+        return;
+      }
+    } else {
+      ASSERT_TRUE(go_on);
+    }
+    ASSERT_EQ(Copy(token), before);
+  }
+
+  // A new controller that has only the disk.
+  void Restart() {
+    search_->CheckTime(now_.unix_ms);
+    AfterCommand();
+    auto restored =
+        std::make_unique<Search>(config_, disk_.state, disk_.reason, search_->created(), disk_.ended, disk_.candidates);
+    ASSERT_FALSE(restored->TakeChanges().Any());
+    restored->CheckTime(now_.unix_ms);
+    ASSERT_EQ(restored->state(), search_->state());
+    ASSERT_EQ(restored->position(), search_->position());
+    ASSERT_EQ(BestOf(*restored), BestOf(*search_));
+    ASSERT_TRUE(View(restored->final_tables()) == View(search_->final_tables()));
+    ASSERT_EQ(restored->growing_table().has_value(), search_->growing_table().has_value());
+    if (search_->growing_table()) {
+      ASSERT_TRUE(View(*restored->growing_table()) == View(*search_->growing_table()));
+    }
+    ASSERT_TRUE(std::equal(
+        restored->frontier().points().begin(), restored->frontier().points().end(),
+        search_->frontier().points().begin(), search_->frontier().points().end(),
+        [](const auto& a, const auto& b) { return a.first == b.first && a.second.candidate == b.second.candidate; }));
+    // Random search finds out anew that a space is used up.
+    if (std::holds_alternative<LayerNasOptions>(config_.strategy)) {
+      ASSERT_EQ(restored->Ready(), search_->Ready());
+    }
+    search_ = std::move(restored);
+  }
+
+  void AfterCommand() {
+    if (::testing::Test::HasFatalFailure()) return;
+    if (Over()) live_.clear();
+    if (search_->state() != SearchState::kRunning) {
+      ASSERT_EQ(search_->Ready(), 0u);
+    }
+    Write();
+    if (++commands_ % 16 == 0 || Over()) CheckAll();
+  }
+
+  // Takes the changes to the disk; what is final there may not change.
+  void Write() {
+    const Changes changes = search_->TakeChanges();
+    ASSERT_EQ(std::set<std::uint64_t>(changes.candidates.begin(), changes.candidates.end()).size(),
+              changes.candidates.size());
+    for (const std::uint64_t number : changes.candidates) {
+      if (number > disk_.candidates.size()) disk_.candidates.resize(number);
+      Candidate& stored = disk_.candidates[number - 1];
+      ASSERT_FALSE(IsFinal(stored.state)) << "candidate " << number << " was final and changed";
+      stored = *search_->candidate(number);
+    }
+    ASSERT_EQ(changes.new_tables_from, disk_.tables.size());
+    for (std::size_t i = changes.new_tables_from; i < search_->final_tables().size(); ++i) {
+      disk_.tables.push_back(View(search_->final_tables()[i]));
+    }
+    const bool record_changed = disk_.state != search_->state() || disk_.reason != search_->state_reason() ||
+                                disk_.ended != search_->ended() || disk_.position != search_->position() ||
+                                disk_.best != BestOf(*search_);
+    ASSERT_TRUE(changes.search || !record_changed);
+    ASSERT_FALSE(record_changed && IsFinal(disk_.state)) << "the search had ended";
+    disk_.state = search_->state();
+    disk_.reason = search_->state_reason();
+    disk_.ended = search_->ended();
+    disk_.position = search_->position();
+    disk_.best = BestOf(*search_);
+  }
+
+  void CheckAll() {
+    if (::testing::Test::HasFatalFailure()) return;
+    const auto candidates = search_->candidates();
+    ASSERT_TRUE(std::equal(candidates.begin(), candidates.end(), disk_.candidates.begin(), disk_.candidates.end()));
+    ASSERT_TRUE(View(search_->final_tables()) == disk_.tables);
+    if (config_.trainings > 0) {
+      ASSERT_LE(candidates.size(), static_cast<std::size_t>(config_.trainings));
+    }
+
+    std::map<CandidateState, std::size_t> counts;
+    std::set<Architecture> architectures;
+    std::map<double, FrontierPoint> frontier;
+    for (const Candidate& candidate : candidates) {
+      ++counts[candidate.state];
+      ASSERT_TRUE(architectures.insert(candidate.architecture).second);
+      ASSERT_EQ(search_->NumberOf(candidate.architecture), candidate.number);
+      const auto live = live_.find(candidate.number);
+      ASSERT_EQ(candidate.state == CandidateState::kLeased, live != live_.end()) << candidate.number;
+      if (live != live_.end()) {
+        ASSERT_EQ(live->second.attempt, candidate.attempt);
+      }
+      CheckFailures(candidate);
+      ASSERT_EQ(candidate.state == CandidateState::kSucceeded, candidate.result_attempt > 0);
+      if (candidate.state == CandidateState::kSucceeded && OnFrontier(candidate)) {
+        frontier[candidate.cost] = {candidate.number, candidate.reward};
+      }
+    }
+    for (const CandidateState state :
+         {CandidateState::kQueued, CandidateState::kLeased, CandidateState::kSucceeded, CandidateState::kInfeasible,
+          CandidateState::kFailed, CandidateState::kSkipped}) {
+      ASSERT_EQ(search_->CountOf(state), counts[state]);
+    }
+    if (Over()) {
+      ASSERT_EQ(counts[CandidateState::kQueued] + counts[CandidateState::kLeased], 0u);
+    }
+    // Only a cancelled search, or one whose time was up, leaves anything undone.
+    if (search_->state() == SearchState::kSucceeded && config_.duration.count() == 0) {
+      ASSERT_EQ(counts[CandidateState::kSkipped], 0u);
+    }
+    if (search_->state() == SearchState::kSucceeded) {
+      ASSERT_GT(counts[CandidateState::kSucceeded], 0u);
+    }
+
+    const auto& points = search_->frontier().points();
+    ASSERT_TRUE(std::equal(points.begin(), points.end(), frontier.begin(), frontier.end(), [](auto& a, auto& b) {
+      return a.first == b.first && a.second.candidate == b.second.candidate && a.second.reward == b.second.reward;
+    }));
+  }
+
+  void CheckFailures(const Candidate& candidate) const {
+    std::set<int> lost_or_crashed;
+    bool infeasible = false;
+    for (const AttemptFailure& failure : candidate.failures) {
+      ASSERT_GE(failure.attempt, 1);
+      ASSERT_LE(failure.attempt, candidate.attempt);
+      if (failure.kind == FailureKind::kInfeasible) {
+        infeasible = true;
+      } else {
+        ASSERT_TRUE(lost_or_crashed.insert(failure.attempt).second) << "an attempt used up twice";
+      }
+    }
+    ASSERT_EQ(infeasible, candidate.state == CandidateState::kInfeasible);
+    ASSERT_EQ(static_cast<int>(lost_or_crashed.size()) >= config_.attempts, candidate.state == CandidateState::kFailed);
+  }
+
+  bool OnFrontier(const Candidate& candidate) const {
+    const auto candidates = search_->candidates();
+    return std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& other) {
+      if (other.state != CandidateState::kSucceeded) return false;
+      if (other.cost > candidate.cost || other.reward < candidate.reward) return false;
+      return other.cost < candidate.cost || other.reward > candidate.reward || other.number < candidate.number;
+    });
+  }
+
+  RandomStream random_;
+  const SearchConfig config_;
+  const bool cancels_;
+  Instant now_{SteadyTime(Millis(1'000'000)), 5'000'000};
+  std::unique_ptr<Search> search_;
+  Disk disk_;
+  int commands_ = 0;
+
+  // The model: leases that some worker holds, by candidate; all that ever were; those that ran out and may be taken up.
+  std::map<std::uint64_t, Token> live_;
+  std::vector<Token> granted_;
+  std::set<std::pair<std::uint64_t, int>> ran_out_;
+};
+
+TEST(SearchProperty, HoldsUnderRandomCommandsAndAlwaysEnds) {
+  std::map<SearchState, int> ends;
+  for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    World world(seed);
+    const std::uint64_t commands = seed % 30 == 0 ? 3000 : 20 * (seed % 30);
+    int after_the_end = 30;
+    for (std::uint64_t i = 0; i < commands && after_the_end > 0; ++i) {
+      world.Act();
+      ASSERT_FALSE(HasFailure());
+      if (world.Over()) --after_the_end;
+    }
+    world.Finish();
+    ASSERT_FALSE(HasFailure());
+    ++ends[world.search().state()];
+  }
+  // All kinds of end were seen.
+  EXPECT_GT(ends[SearchState::kSucceeded], 100);
+  EXPECT_GT(ends[SearchState::kFailed], 20);
+  EXPECT_GT(ends[SearchState::kCancelled], 20);
+}
+
+}  // namespace
+}  // namespace layernas::core

@@ -1,0 +1,351 @@
+// Handing candidates out and taking results back.
+#include "controller/core/search.h"
+
+#include <limits>
+
+#include "tests/controller/core/search_fixture.h"
+
+namespace layernas::core {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+TEST_F(SearchTest, ALeaseNamesWorkerRequestAndAttempt) {
+  Search search(SmallConfig(), kStart);
+  EXPECT_EQ(search.Ready(), 9u);
+  Pass(Millis(7));
+  const Candidate* candidate = search.Lease("w1", "r1", Now());
+  ASSERT_NE(candidate, nullptr);
+  EXPECT_EQ(candidate->number, 1u);
+  EXPECT_EQ(candidate->attempt, 1);
+  EXPECT_EQ(candidate->worker, "w1");
+  EXPECT_EQ(candidate->request_id, "r1");
+  EXPECT_EQ(candidate->state, CandidateState::kLeased);
+  EXPECT_EQ(candidate->created, kStart + 7);
+  EXPECT_EQ(candidate->started, kStart + 7);
+  EXPECT_EQ(search.NumberOf(candidate->architecture), 1u);
+  EXPECT_EQ(search.candidate(1), candidate);
+  EXPECT_EQ(search.candidate(0), nullptr);
+  EXPECT_EQ(search.candidate(2), nullptr);
+  EXPECT_EQ(search.NumberOf({9, 9}), 0u);
+  EXPECT_EQ(search.Ready(), 8u);
+  EXPECT_EQ(search.CountOf(CandidateState::kLeased), 1u);
+}
+
+TEST_F(SearchTest, AResultIsKept) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  Pass(Millis(90));
+  EXPECT_EQ(search.Complete(1, 1, "w1", {{"accuracy", 0.8}, {"latency_ms", 3}, {"params", 17}}, Now()).status,
+            kAccepted);
+  const Candidate& candidate = *search.candidate(1);
+  EXPECT_EQ(candidate.state, CandidateState::kSucceeded);
+  EXPECT_EQ(candidate.reward, 0.8);
+  EXPECT_EQ(candidate.cost, 3);
+  EXPECT_EQ(candidate.metrics.at("params"), 17);
+  EXPECT_EQ(candidate.result_attempt, 1);
+  EXPECT_EQ(candidate.ended, kStart + 90);
+  EXPECT_THAT(search.frontier().points(), SizeIs(1));
+  const auto best = search.BestPerTarget();
+  ASSERT_THAT(best, SizeIs(2));
+  EXPECT_EQ(best[0].target, 5);
+  EXPECT_EQ(best[0].candidate, 1u);
+  EXPECT_EQ(best[1].target, 2);
+  EXPECT_EQ(best[1].candidate, 0u);
+}
+
+TEST_F(SearchTest, AnAnalyticCostComesFromTheSpaceAndNeedsNoMetric) {
+  SearchConfig config = SmallConfig();
+  for (Layer& layer : config.space.layers) layer.costs = {1, 2, 3};
+  config.space.base_cost = 0.5;
+  Search search(config, kStart);
+  const Candidate* candidate = search.Lease("w1", "r", Now());
+  EXPECT_EQ(search.Complete(1, 1, "w1", {{"accuracy", 0.8}}, Now()).status, kAccepted);
+  EXPECT_EQ(candidate->cost, config.space.Cost(candidate->architecture));
+}
+
+TEST_F(SearchTest, TheSameReportAgainIsAcceptedAndChangesNothing) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  Complete(search, 1, 1, Result(0.8, 3));
+  const Candidate before = *search.candidate(1);
+  search.TakeChanges();
+  Pass(Millis(1000));
+  EXPECT_EQ(Complete(search, 1, 1, Result(0.8, 3)), kAccepted);
+  EXPECT_EQ(*search.candidate(1), before);
+  EXPECT_FALSE(search.TakeChanges().Any());
+}
+
+TEST_F(SearchTest, ASecondResultIsRefused) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  Complete(search, 1, 1, Result(0.8, 3));
+  const Candidate before = *search.candidate(1);
+  EXPECT_EQ(Complete(search, 1, 1, Result(0.9, 3)), kRefused);
+  EXPECT_EQ(Fail(search, 1, 1), kRefused);
+  EXPECT_EQ(Fail(search, 1, 1, FailureKind::kInfeasible), kRefused);
+  EXPECT_FALSE(search.Renew(1, 1, "w1"));
+  EXPECT_EQ(*search.candidate(1), before);
+}
+
+TEST_F(SearchTest, ALeaseThatNeverWasIsRefused) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  for (const auto& [number, attempt] : {std::pair(0, 1), {2, 1}, {1, 0}, {1, 2}, {1, -1}}) {
+    EXPECT_EQ(Complete(search, number, attempt, Result(0.8, 3)), kRefused);
+    EXPECT_EQ(Fail(search, number, attempt), kRefused);
+    EXPECT_FALSE(search.Renew(number, attempt, "w1"));
+    search.Release(number, attempt);
+    search.Expire(number, attempt, Now());
+  }
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
+}
+
+TEST_F(SearchTest, ALateResultOfAnExpiredLeaseIsTaken) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  search.Expire(1, 1, Now());
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
+  ASSERT_THAT(search.candidate(1)->failures, SizeIs(1));
+  EXPECT_EQ(search.candidate(1)->failures[0].kind, FailureKind::kWorkerLost);
+  EXPECT_EQ(Complete(search, 1, 1, Result(0.8, 3)), kAccepted);
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kSucceeded);
+  // It is no longer in the queue.
+  EXPECT_EQ(Lease(search, "w2"), 2u);
+}
+
+TEST_F(SearchTest, OfTwoAttemptsTheFirstResultWins) {
+  Search search(SmallConfig(), kStart);
+  Lease(search, "w1");
+  search.Expire(1, 1, Now());
+  EXPECT_EQ(Lease(search, "w2"), 1u);
+  EXPECT_EQ(search.candidate(1)->attempt, 2);
+  // The superseded worker goes on, and is first.
+  EXPECT_TRUE(search.Renew(1, 1, "w1"));
+  EXPECT_EQ(search.candidate(1)->worker, "w2");
+  EXPECT_EQ(Complete(search, 1, 1, Result(0.8, 3), "w1"), kAccepted);
+  EXPECT_EQ(search.candidate(1)->result_attempt, 1);
+  EXPECT_EQ(search.candidate(1)->worker, "w1");
+  EXPECT_FALSE(search.Renew(1, 2, "w2"));
+  EXPECT_EQ(Complete(search, 1, 2, Result(0.7, 3), "w2"), kRefused);
+  EXPECT_EQ(Complete(search, 1, 2, Result(0.8, 3), "w2"), kRefused);
+  EXPECT_EQ(Complete(search, 1, 1, Result(0.8, 3), "w1"), kAccepted);
+}
+
+TEST_F(SearchTest, AFailedSupersededAttemptChangesNothing) {
+  Search search(SmallConfig(), kStart);
+  Lease(search, "w1");
+  search.Expire(1, 1, Now());
+  Lease(search, "w2");
+  const Candidate before = *search.candidate(1);
+  EXPECT_EQ(Fail(search, 1, 1), kAccepted);
+  EXPECT_EQ(*search.candidate(1), before);
+  // But what is infeasible is so for every attempt.
+  EXPECT_EQ(Fail(search, 1, 1, FailureKind::kInfeasible, "too big"), kAccepted);
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kInfeasible);
+}
+
+TEST_F(SearchTest, ARenewedLeaseThatRanOutIsTakenUpAgain) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  search.Expire(1, 1, Now());
+  EXPECT_TRUE(search.Renew(1, 1, "w1"));
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
+  EXPECT_EQ(search.candidate(1)->attempt, 1);
+  EXPECT_THAT(search.candidate(1)->failures, SizeIs(0));
+  EXPECT_EQ(Lease(search, "w2"), 2u);
+  // Its failure counts like any other.
+  EXPECT_EQ(Fail(search, 1, 1), kAccepted);
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
+  EXPECT_THAT(search.candidate(1)->failures, SizeIs(1));
+}
+
+TEST_F(SearchTest, AHeartbeatDoesNotTakeUpWhatFailedOrWasReleased) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  Fail(search, 1, 1);
+  EXPECT_FALSE(search.Renew(1, 1, "w1"));
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
+  EXPECT_EQ(Lease(search, "w2"), 2u);
+  search.Release(2, 1);
+  EXPECT_FALSE(search.Renew(2, 1, "w2"));
+  EXPECT_EQ(search.candidate(2)->state, CandidateState::kQueued);
+}
+
+TEST_F(SearchTest, WhatRanOutIsNotTakenUpByAnotherWorkerOrWhilePaused) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  search.Expire(1, 1, Now());
+  EXPECT_TRUE(search.Renew(1, 1, "w2"));
+  ASSERT_TRUE(search.Pause().ok());
+  EXPECT_TRUE(search.Renew(1, 1, "w1"));
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
+}
+
+TEST_F(SearchTest, AReleaseUsesNoAttemptAndGoesToAnyoneAtOnce) {
+  SearchConfig config = SmallConfig();
+  config.attempts = 1;
+  Search search(config, kStart);
+  Lease(search, "w1");
+  search.Release(1, 1);
+  EXPECT_THAT(search.candidate(1)->failures, SizeIs(0));
+  EXPECT_EQ(search.Ready(), 9u);
+  EXPECT_EQ(Lease(search, "w1"), 1u);
+  EXPECT_EQ(search.candidate(1)->attempt, 2);
+  // A lease that is not current can't be released or expire.
+  search.Release(1, 1);
+  search.Expire(1, 1, Now());
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
+}
+
+TEST_F(SearchTest, AFailureAfterTheReleaseDoesNotQueueTwice) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  search.Release(1, 1);
+  EXPECT_EQ(Fail(search, 1, 1), kAccepted);
+  EXPECT_EQ(search.Ready(), 9u);
+  EXPECT_EQ(Lease(search, "w2"), 1u);
+  Pass(Millis(60'000));
+  EXPECT_EQ(Lease(search, "w2"), 2u);
+}
+
+TEST_F(SearchTest, ARepeatedFailureCountsOnce) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  EXPECT_EQ(Fail(search, 1, 1), kAccepted);
+  EXPECT_EQ(Fail(search, 1, 1), kAccepted);
+  EXPECT_THAT(search.candidate(1)->failures, SizeIs(1));
+  EXPECT_EQ(search.Ready(), 9u);
+}
+
+TEST_F(SearchTest, AttemptsUsedUpMakeTheCandidateFailed) {
+  SearchConfig config = SmallConfig();
+  config.attempts = 3;
+  Search search(config, kStart);
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    EXPECT_EQ(Lease(search), 1u);
+    EXPECT_EQ(search.candidate(1)->attempt, attempt);
+    if (attempt == 2) {
+      search.Expire(1, attempt, Now());
+    } else {
+      Fail(search, 1, attempt, FailureKind::kEvaluator, "crash " + std::to_string(attempt));
+    }
+    Pass(Millis(60'000));
+  }
+  const Candidate& candidate = *search.candidate(1);
+  EXPECT_EQ(candidate.state, CandidateState::kFailed);
+  ASSERT_THAT(candidate.failures, SizeIs(3));
+  EXPECT_EQ(candidate.failures[1].kind, FailureKind::kWorkerLost);
+  EXPECT_EQ(candidate.failures[2].message, "crash 3");
+  const CompletionVerdict late = search.Complete(1, 2, "w1", Result(0.5, 1), Now());
+  EXPECT_EQ(late.status, kRefused);
+  EXPECT_THAT(late.message, HasSubstr("given up"));
+}
+
+TEST_F(SearchTest, AFailedCandidateWaitsAndIsOfferedToOthersFirst) {
+  Search search(SmallConfig(), kStart);
+  Lease(search, "w1");
+  const SteadyTime failed = now_.steady;
+  Fail(search, 1, 1);
+  EXPECT_EQ(search.NextRetry(now_.steady), failed + Millis(500));
+  EXPECT_EQ(search.Ready(), 9u);
+  EXPECT_EQ(Lease(search, "w2"), 2u) << "within the back-off nobody gets it";
+
+  Pass(Millis(500));
+  // Now w1 must wait for others for a while.
+  EXPECT_EQ(search.NextRetry(now_.steady), failed + Millis(5'500));
+  EXPECT_EQ(Lease(search, "w1"), 3u);
+  Pass(Millis(4'999));
+  EXPECT_EQ(Lease(search, "w1"), 4u);
+  Pass(Millis(1));
+  EXPECT_EQ(Lease(search, "w1"), 1u);
+  EXPECT_FALSE(search.NextRetry(now_.steady).has_value());
+}
+
+TEST_F(SearchTest, AnotherWorkerGetsAFailedCandidateAfterTheBackoff) {
+  Search search(SmallConfig(), kStart);
+  Lease(search, "w1");
+  Fail(search, 1, 1);
+  Pass(Millis(500));
+  EXPECT_EQ(Lease(search, "w2"), 1u);
+}
+
+TEST_F(SearchTest, TheBackoffDoublesUpToHalfAMinute) {
+  SearchConfig config = SmallConfig();
+  config.attempts = 12;
+  config.initial_failures = 100;
+  Search search(config, kStart);
+  std::vector<std::int64_t> waited;
+  for (int attempt = 1; attempt < 12; ++attempt) {
+    const std::string worker = attempt % 2 == 0 ? "w1" : "w2";
+    ASSERT_EQ(Lease(search, worker), 1u);
+    search.Fail(1, attempt, worker, FailureKind::kEvaluator, "crashed", Now());
+    const SteadyTime next = *search.NextRetry(now_.steady);
+    waited.push_back(std::chrono::duration_cast<Millis>(next - now_.steady).count());
+    Pass(Millis(waited.back()));
+  }
+  EXPECT_THAT(waited, ElementsAre(500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000, 30000, 30000));
+}
+
+TEST_F(SearchTest, ALostWorkersCandidateGoesToOthersAtOnce) {
+  Search search(SmallConfig(), kStart);
+  Lease(search, "w1");
+  search.Expire(1, 1, Now());
+  EXPECT_EQ(Lease(search, "w1"), 2u);
+  EXPECT_EQ(search.NextRetry(now_.steady), now_.steady + Millis(5'000));
+  EXPECT_EQ(Lease(search, "w2"), 1u);
+}
+
+TEST_F(SearchTest, ADivergedTrainingIsInfeasible) {
+  for (const double reward : {kNan, kInfinity, -kInfinity}) {
+    Search search(SmallConfig(), kStart);
+    Lease(search);
+    const CompletionVerdict verdict = search.Complete(1, 1, "w1", Result(reward, 3), Now());
+    EXPECT_EQ(verdict.status, kInvalid);
+    EXPECT_THAT(verdict.message, HasSubstr("accuracy"));
+    EXPECT_EQ(search.candidate(1)->state, CandidateState::kInfeasible);
+    EXPECT_THAT(search.candidate(1)->failures, SizeIs(1));
+    EXPECT_TRUE(search.frontier().points().empty());
+  }
+}
+
+TEST_F(SearchTest, ARubbishResultIsAFailedAttempt) {
+  const std::vector<std::pair<Metrics, std::string>> rubbish = {
+      {{}, "lacks the metric accuracy; it has none"},
+      {{{"latency_ms", 1}, {"params", 2}}, "lacks the metric accuracy; it has latency_ms, params"},
+      {{{"accuracy", 0.5}}, "lacks the metric latency_ms; it has accuracy"},
+      {Result(0.5, -1), "the cost latency_ms is negative: -1"},
+      {Result(0.5, kNan), "latency_ms is not a finite number"},
+      {{{"accuracy", 0.5}, {"latency_ms", 1}, {"params", kInfinity}}, "params is not a finite number"},
+  };
+  for (const auto& [metrics, message] : rubbish) {
+    Search search(SmallConfig(), kStart);
+    Lease(search);
+    const CompletionVerdict verdict = search.Complete(1, 1, "w1", metrics, Now());
+    EXPECT_EQ(verdict.status, kInvalid);
+    EXPECT_THAT(verdict.message, HasSubstr(message));
+    EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
+    ASSERT_THAT(search.candidate(1)->failures, SizeIs(1));
+    EXPECT_EQ(search.candidate(1)->failures[0].kind, FailureKind::kEvaluator);
+    EXPECT_EQ(search.candidate(1)->failures[0].message, verdict.message);
+    EXPECT_TRUE(search.candidate(1)->metrics.empty());
+  }
+}
+
+TEST_F(SearchTest, AnInfeasibleCandidateIsNotTriedAgain) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  EXPECT_EQ(Fail(search, 1, 1, FailureKind::kInfeasible, "out of memory"), kAccepted);
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kInfeasible);
+  EXPECT_EQ(Fail(search, 1, 1, FailureKind::kInfeasible, "out of memory"), kAccepted);
+  EXPECT_EQ(search.Ready(), 8u);
+  EXPECT_EQ(Complete(search, 1, 1, Result(0.5, 1)), kRefused);
+}
+
+}  // namespace
+}  // namespace layernas::core

@@ -1,0 +1,146 @@
+// Runs of a strategy as a fleet would see them: many proposals out at once, outcomes in any order.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "common/base/random.h"
+#include "controller/core/layernas_strategy.h"
+#include "controller/core/space.h"
+#include "controller/core/strategy.h"
+
+namespace layernas::core {
+
+// What an evaluation of an architecture brings; the same every time.
+using Evaluation = std::function<std::optional<Outcome>(const Architecture&)>;
+
+// A number fixed by the architecture and the seed.
+inline std::uint64_t Hash(const Architecture& architecture, std::uint64_t seed) {
+  return RandomStream({seed, ArchitectureHash()(architecture)}).Next();
+}
+
+// All architectures of a small space, in lexicographic order.
+inline std::vector<Architecture> AllArchitectures(const Space& space) {
+  std::vector<Architecture> all = {{}};
+  for (const Layer& layer : space.layers) {
+    std::vector<Architecture> longer;
+    for (const Architecture& prefix : all) {
+      for (OptionIndex option = 0; option < layer.option_count; ++option) {
+        longer.push_back(prefix);
+        longer.back().push_back(option);
+      }
+    }
+    all = std::move(longer);
+  }
+  return all;
+}
+
+// 2 to most_layers layers of 1 to most_options options with any default; costs, if per_layer, are small whole numbers.
+inline Space RandomSpace(RandomStream& random, std::size_t most_layers, std::size_t most_options, bool per_layer) {
+  Space space;
+  if (per_layer) space.base_cost = static_cast<double>(random.Below(5));
+  space.layers.resize(2 + random.Below(most_layers - 1));
+  for (Layer& layer : space.layers) {
+    layer.option_count = static_cast<OptionIndex>(1 + random.Below(most_options));
+    layer.default_option = static_cast<OptionIndex>(random.Below(layer.option_count));
+    for (int i = 0; per_layer && i < layer.option_count; ++i) layer.costs.push_back(random.Below(8));
+  }
+  return space;
+}
+
+// Few distinct rewards, so that ties are common; costs from the space, or arbitrary if they are measured; a share of
+// infeasible_tenths in ten brings no result.
+inline Evaluation RandomEvaluation(const Space& space, std::uint64_t seed, std::uint64_t infeasible_tenths) {
+  return [&space, seed, infeasible_tenths](const Architecture& architecture) -> std::optional<Outcome> {
+    RandomStream random({seed, Hash(architecture, seed)});
+    if (random.Below(10) < infeasible_tenths) return std::nullopt;
+    const double reward = static_cast<double>(random.Below(12));
+    const double cost = static_cast<double>(random.Below(30));
+    return Outcome{reward, space.CostIsPerLayer() ? space.Cost(architecture) : cost};
+  };
+}
+
+// A table in a form that compares.
+struct TableView {
+  Position position;
+  std::vector<std::pair<double, double>> ranges;
+  std::vector<std::vector<Evaluated>> buckets;
+
+  bool operator==(const TableView&) const = default;
+};
+
+inline TableView View(const StageTable& table) {
+  TableView view{table.position, {}, {}};
+  for (std::size_t i = 0; i < table.table.edges().count(); ++i) {
+    view.ranges.push_back(table.table.edges().Range(i));
+    const auto bucket = table.table.Bucket(i);
+    view.buckets.emplace_back(bucket.begin(), bucket.end());
+  }
+  return view;
+}
+
+inline std::vector<TableView> View(std::span<const StageTable> tables) {
+  std::vector<TableView> views;
+  for (const StageTable& table : tables) views.push_back(View(table));
+  return views;
+}
+
+// What has been proposed, and which of it (by index) is still out.
+struct History {
+  std::vector<PastProposal> past;
+  std::vector<std::size_t> outstanding;
+};
+
+// One event: a proposal, if fewer than `most` are out, or the arrival of one outstanding outcome. False if neither can
+// be.
+inline bool Step(Strategy& strategy, History& history, const Evaluation& evaluation, RandomStream& arrival,
+                 std::size_t most) {
+  std::vector<std::size_t>& outstanding = history.outstanding;
+  if (outstanding.size() < most && (outstanding.empty() || arrival.Below(3) > 0)) {
+    const bool none_ready = strategy.Ready() == 0;
+    if (std::optional<Proposal> proposal = strategy.Propose()) {
+      EXPECT_FALSE(none_ready) << "a proposal though Ready() was 0";
+      outstanding.push_back(history.past.size());
+      history.past.push_back({std::move(*proposal), false, std::nullopt});
+      return true;
+    }
+  }
+  if (outstanding.empty()) return false;
+  std::swap(outstanding[arrival.Below(outstanding.size())], outstanding.back());
+  PastProposal& arrived = history.past[outstanding.back()];
+  outstanding.pop_back();
+  arrived.finished = true;
+  arrived.outcome = evaluation(arrived.proposal.architecture);
+  strategy.Observe(arrived.proposal.architecture, arrived.outcome);
+  return true;
+}
+
+// Steps until nothing more can happen; the strategy must be Done() then and must have proposed nothing twice.
+inline void RunToEnd(Strategy& strategy, History& history, const Evaluation& evaluation, RandomStream& arrival,
+                     std::size_t most) {
+  while (Step(strategy, history, evaluation, arrival, most)) {
+  }
+  EXPECT_TRUE(strategy.Done());
+  EXPECT_EQ(strategy.Ready(), 0u);
+  std::set<Architecture> distinct;
+  for (const PastProposal& one : history.past) {
+    EXPECT_TRUE(distinct.insert(one.proposal.architecture).second) << "proposed twice";
+  }
+}
+
+inline std::vector<std::pair<Architecture, Position>> Proposals(const History& history) {
+  std::vector<std::pair<Architecture, Position>> proposals;
+  for (const PastProposal& one : history.past) {
+    proposals.emplace_back(one.proposal.architecture, one.proposal.position);
+  }
+  return proposals;
+}
+
+}  // namespace layernas::core
