@@ -4,6 +4,7 @@
 #include <prometheus/gauge.h>
 
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include "common/base/version.h"
@@ -34,6 +35,9 @@ MetricsExposer::MetricsExposer(std::shared_ptr<prometheus::Registry> registry,
                                std::unique_ptr<prometheus::Exposer> exposer, rpc::Address address)
     : registry_(std::move(registry)), exposer_(std::move(exposer)), address_(std::move(address)) {}
 
-MetricsExposer::~MetricsExposer() = default;
+MetricsExposer::~MetricsExposer() {
+  // The web server looks for its stop flag every 2 s, and no program should take so long to end.
+  std::thread([exposer = std::move(exposer_), registry = std::move(registry_)]() mutable { exposer.reset(); }).detach();
+}
 
 }  // namespace layernas

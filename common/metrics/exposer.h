@@ -15,7 +15,7 @@ class Exposer;
 
 namespace layernas {
 
-// Serves http://ADDRESS/metrics until destroyed.
+// Serves http://ADDRESS/metrics until destroyed; the port is free at the latest 2 s after that.
 class MetricsExposer {
  public:
   // Port 0 takes any free one. UNAVAILABLE names an address that can't be listened on. Adds
@@ -32,8 +32,8 @@ class MetricsExposer {
                  rpc::Address address);
 
   // The exposer holds it weakly.
-  const std::shared_ptr<prometheus::Registry> registry_;
-  const std::unique_ptr<prometheus::Exposer> exposer_;
+  std::shared_ptr<prometheus::Registry> registry_;
+  std::unique_ptr<prometheus::Exposer> exposer_;
   const rpc::Address address_;
 };
 

@@ -103,8 +103,7 @@ ChildProcess::~ChildProcess() {
   {
     // What was written before the end is still worth a line in the log.
     MutexLock lock(mutex_);
-    const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
-    while (!stderr_at_end_ && Left(deadline) > Millis(0)) stderr_ended_.WaitFor(mutex_, Left(deadline));
+    AwaitLastWords();
   }
   stop_reading_.Close();
   stderr_reader_.join();
@@ -207,8 +206,15 @@ void ChildProcess::SignalGroup(int signal) {
   if (!exit_) kill(-pid_, signal);
 }
 
+void ChildProcess::AwaitLastWords() const {
+  if (!exit_) return;
+  const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
+  while (!stderr_at_end_ && Left(deadline) > Millis(0)) stderr_ended_.WaitFor(mutex_, Left(deadline));
+}
+
 std::string ChildProcess::LastStderr() const {
   MutexLock lock(mutex_);
+  AwaitLastWords();
   std::string text;
   for (const std::string& line : last_stderr_) {
     if (!text.empty()) text += '\n';
@@ -221,11 +227,6 @@ absl::Status ChildProcess::Ended() {
   // A child that closed its pipe is no use to anyone, whatever else it does.
   std::optional<ExitStatus> exit = Wait(kLastWords);
   std::string message = exit ? exit->ToString() : "closed its pipe but went on running";
-  {
-    MutexLock lock(mutex_);
-    const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
-    while (exit && !stderr_at_end_ && Left(deadline) > Millis(0)) stderr_ended_.WaitFor(mutex_, Left(deadline));
-  }
   const std::string last_words = LastStderr();
   message += last_words.empty() ? "; nothing on standard error" : "; standard error ended with:\n" + last_words;
   return absl::UnavailableError(message);

@@ -91,7 +91,8 @@ class ChildProcess {
   // SIGKILL to the group; returns at once, and does nothing once the end has been seen.
   void Kill();
 
-  // The last lines of standard error, at most 20 lines and 4 KiB, joined by line feeds.
+  // The last lines of standard error, at most 20 lines and 4 KiB, joined by line feeds; all of them once the end was
+  // seen.
   std::string LastStderr() const;
 
  private:
@@ -100,6 +101,9 @@ class ChildProcess {
   void SignalGroup(int signal) ABSL_LOCKS_EXCLUDED(mutex_);
   // Why the pipe broke: how the child ended and its last words.
   absl::Status Ended();
+  // Where the end was seen: until all standard error is read, or something outside the group holds it open for too
+  // long.
+  void AwaitLastWords() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadStderr(int stop_fd);
   void TakeStderrLine(std::string_view line);
 

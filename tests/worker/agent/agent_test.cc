@@ -1,0 +1,437 @@
+#include "worker/agent/agent.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <thread>
+
+#include "common/log/log.h"
+#include "tests/worker/agent/fake_controller.h"
+#include "worker/evaluator/exec_evaluator.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
+using State = FakeController::State;
+
+using EvaluateFunction =
+    std::function<EvaluationOutcome(const Evaluation&, std::stop_token, const std::function<void(const Progress&)>&)>;
+
+class FunctionEvaluator final : public Evaluator {
+ public:
+  explicit FunctionEvaluator(EvaluateFunction function) : function_(std::move(function)) {}
+  EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
+                             const std::function<void(const Progress&)>& on_progress) override {
+    return function_(evaluation, std::move(stop), on_progress);
+  }
+
+ private:
+  const EvaluateFunction function_;
+};
+
+EvaluationOutcome Accuracy(double value) { return Metrics{{"accuracy", value}}; }
+
+// Evaluates until it is stopped, or a test lets it go on.
+class Gate {
+ public:
+  EvaluationOutcome Pass(std::stop_token stop, EvaluationOutcome outcome) {
+    std::unique_lock lock(mutex_);
+    ++entered_;
+    changed_.notify_all();
+    return changed_.wait(lock, stop, [this] { return open_; }) ? outcome : EvaluationCancelled{};
+  }
+  void Open() {
+    std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  void AwaitEntered(int count) {
+    std::unique_lock lock(mutex_);
+    ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return entered_ >= count; })) << count;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  int entered_ = 0;
+  bool open_ = false;
+};
+
+v1::Task MakeTask(int number) {
+  v1::Task task;
+  task.set_lease_token("lease-" + std::to_string(number));
+  task.set_candidate("searches/x-1/candidates/" + std::to_string(number));
+  task.mutable_architecture()->set_id(std::to_string(number));
+  task.mutable_timeout()->set_seconds(60);
+  return task;
+}
+
+class AgentTest : public ::testing::Test {
+ protected:
+  AgentTest() {
+    options_.worker_id = "worker-1";
+    options_.labels = {{"device", "cpu"}};
+    options_.first_retry = Millis(5);
+    options_.longest_retry = Millis(50);
+  }
+  ~AgentTest() override { Drain(); }
+
+  void Start(EvaluatorFactory factory, int slots = 1) {
+    options_.slots = slots;
+    metrics_.emplace(registry_, slots);
+    auto client = std::make_unique<ControllerClient>(
+        v1::WorkerService::NewStub(rpc::MakeChannel(controller_.address())), controller_.address().ToString());
+    agent_ = std::make_unique<Agent>(options_, std::move(client), std::move(factory), *metrics_);
+    running_ = std::thread([this] { agent_->Run(); });
+  }
+  void Start(EvaluateFunction function, int slots = 1) {
+    Start([function](int) { return std::make_unique<FunctionEvaluator>(function); }, slots);
+  }
+  // Answers at once.
+  void StartQuick() {
+    Start([this](const Evaluation&, std::stop_token, const auto&) {
+      ++evaluations_;
+      return Accuracy(0.5);
+    });
+  }
+  // Waits at the gate.
+  void StartGated(int slots = 1) {
+    Start([this](const Evaluation&, std::stop_token stop,
+                 const auto&) { return gate_.Pass(std::move(stop), Accuracy(0.5)); },
+          slots);
+  }
+
+  void Drain() {
+    if (!running_.joinable()) return;
+    agent_->Drain();
+    running_.join();
+  }
+
+  void Hand(std::initializer_list<int> numbers) {
+    controller_.With([&](State& state) {
+      for (const int number : numbers) state.tasks.push_back(MakeTask(number));
+    });
+  }
+  void AwaitCompletions(std::size_t count) {
+    controller_.Await("completions", [count](const State& state) { return state.completions.size() >= count; });
+  }
+  std::vector<std::string> CompletedTokens() {
+    return controller_.With([](State& state) {
+      std::vector<std::string> tokens;
+      for (const v1::Completion& completion : state.completions) tokens.push_back(completion.lease_token());
+      return tokens;
+    });
+  }
+  std::vector<std::string> ReleasedTokens() {
+    return controller_.With([](State& state) { return state.released; });
+  }
+  // Tokens in the last heartbeat.
+  static std::vector<std::string> Held(const State& state) {
+    std::vector<std::string> tokens;
+    if (state.heartbeats.empty()) return tokens;
+    for (const v1::HeldLease& lease : state.heartbeats.back().leases()) tokens.push_back(lease.lease_token());
+    return tokens;
+  }
+  void AwaitHeld(const std::vector<std::string>& tokens) {
+    controller_.Await("heartbeat",
+                      [&](const State& state) { return !state.heartbeats.empty() && Held(state) == tokens; });
+  }
+
+  FakeController controller_;
+  AgentOptions options_;
+  prometheus::Registry registry_;
+  std::optional<WorkerMetrics> metrics_;
+  Gate gate_;
+  std::atomic<int> evaluations_ = 0;
+  std::unique_ptr<Agent> agent_;
+  std::thread running_;
+};
+
+TEST_F(AgentTest, LeasesEvaluatesAndReports) {
+  StartQuick();
+  Hand({1, 2});
+  AwaitCompletions(2);
+  AwaitHeld({});
+  Drain();
+  EXPECT_THAT(CompletedTokens(), UnorderedElementsAre("lease-1", "lease-2"));
+  EXPECT_THAT(ReleasedTokens(), IsEmpty());
+  controller_.With([](State& state) {
+    EXPECT_EQ(state.completions[0].result().metrics().at("accuracy"), 0.5);
+    const v1::LeaseTasksRequest& request = state.leases.front();
+    EXPECT_EQ(request.worker().id(), "worker-1");
+    EXPECT_EQ(request.worker().labels().at("device"), "cpu");
+    EXPECT_EQ(request.worker().slots(), 1);
+    EXPECT_THAT(request.worker().version(), Not(IsEmpty()));
+    EXPECT_EQ(request.max_wait().seconds(), 30);
+  });
+  EXPECT_EQ(metrics_->succeeded.Value(), 2);
+  EXPECT_EQ(metrics_->slots_busy.Value(), 0);
+}
+
+TEST_F(AgentTest, AsksForAsManyTasksAsSlotsAreFree) {
+  StartGated(3);
+  Hand({1, 2});
+  gate_.AwaitEntered(2);
+  controller_.Await("a request for the third slot",
+                    [](const State& state) { return state.parked == 1 && state.leases.back().max_tasks() == 1; });
+  EXPECT_EQ(metrics_->slots_busy.Value(), 2);
+  Hand({3, 4});
+  gate_.AwaitEntered(3);
+  // All slots are taken: the fourth stays where it is.
+  controller_.Await("no request", [](const State& state) { return state.parked == 0; });
+  controller_.With([](State& state) { EXPECT_EQ(state.tasks.size(), 1u); });
+  gate_.Open();
+  AwaitCompletions(4);
+  EXPECT_THAT(CompletedTokens(), UnorderedElementsAre("lease-1", "lease-2", "lease-3", "lease-4"));
+}
+
+TEST_F(AgentTest, ALostAnswerIsAskedForAgainUnderTheSameRequestId) {
+  controller_.With([](State& state) { state.lost_leases = 3; });
+  Hand({1});
+  StartQuick();
+  AwaitCompletions(1);
+  Hand({2});
+  AwaitCompletions(2);
+  Drain();
+  EXPECT_EQ(evaluations_, 2);
+  EXPECT_EQ(metrics_->rpc_retries.Value(), 3);
+  controller_.With([](State& state) {
+    ASSERT_GE(state.leases.size(), 5u);
+    for (int i = 1; i <= 3; ++i) EXPECT_EQ(state.leases[i].request_id(), state.leases[0].request_id()) << i;
+    EXPECT_NE(state.leases[4].request_id(), state.leases[0].request_id());
+  });
+}
+
+TEST_F(AgentTest, ATaskThatIsDeliveredTwiceIsDoneOnce) {
+  StartGated(2);
+  Hand({1});
+  gate_.AwaitEntered(1);
+  Hand({1, 2});
+  gate_.AwaitEntered(2);
+  gate_.Open();
+  AwaitCompletions(2);
+  Drain();
+  EXPECT_THAT(CompletedTokens(), UnorderedElementsAre("lease-1", "lease-2"));
+}
+
+TEST_F(AgentTest, ResultsAreKeptWhileTheControllerIsAway) {
+  controller_.With([](State& state) { state.failing_completes = 5; });
+  StartQuick();
+  Hand({1, 2});
+  AwaitCompletions(2);
+  Drain();
+  EXPECT_THAT(CompletedTokens(), UnorderedElementsAre("lease-1", "lease-2"));
+  EXPECT_GE(metrics_->rpc_retries.Value(), 5);
+}
+
+TEST_F(AgentTest, EvaluationsGoOnOverARestartOfTheController) {
+  StartGated();
+  Hand({1});
+  gate_.AwaitEntered(1);
+  controller_.Stop();
+  // The result is there before the controller is.
+  gate_.Open();
+  while (metrics_->succeeded.Value() < 1) std::this_thread::sleep_for(Millis(1));
+  controller_.Restart();
+  AwaitCompletions(1);
+  EXPECT_THAT(CompletedTokens(), ElementsAre("lease-1"));
+  Hand({2});
+  AwaitCompletions(2);
+}
+
+TEST_F(AgentTest, HeartbeatsListWhatIsHeldWithItsProgress) {
+  Start([this](const Evaluation&, std::stop_token stop, const std::function<void(const Progress&)>& on_progress) {
+    on_progress({2, 5, 0.25});
+    return gate_.Pass(std::move(stop), Accuracy(0.5));
+  });
+  // Announces itself before there is anything to hold.
+  controller_.Await("the first heartbeat", [](const State& state) { return !state.heartbeats.empty(); });
+  Hand({1});
+  controller_.Await("progress", [](const State& state) {
+    return Held(state) == std::vector<std::string>{"lease-1"} && state.heartbeats.back().leases(0).has_progress();
+  });
+  controller_.With([](State& state) {
+    const v1::TaskProgress& progress = state.heartbeats.back().leases(0).progress();
+    EXPECT_EQ(progress.epoch(), 2);
+    EXPECT_EQ(progress.epochs(), 5);
+    EXPECT_EQ(progress.reward(), 0.25);
+  });
+}
+
+TEST_F(AgentTest, FailedHeartbeatsAreCountedAndMadeAgain) {
+  controller_.With([](State& state) { state.failing_heartbeats = 3; });
+  StartQuick();
+  controller_.Await("heartbeats", [](const State& state) { return state.heartbeats.size() >= 5; });
+  EXPECT_EQ(metrics_->heartbeat_failures.Value(), 3);
+}
+
+TEST_F(AgentTest, ACancelStopsTheEvaluationAndFreesTheSlot) {
+  StartGated();
+  Hand({1});
+  gate_.AwaitEntered(1);
+  controller_.With([](State& state) { state.cancel.insert("lease-1"); });
+  AwaitHeld({});
+  Hand({2});
+  gate_.AwaitEntered(2);
+  gate_.Open();
+  AwaitCompletions(1);
+  Drain();
+  EXPECT_THAT(CompletedTokens(), ElementsAre("lease-2"));
+  EXPECT_THAT(ReleasedTokens(), IsEmpty());
+  EXPECT_EQ(metrics_->cancelled.Value(), 1);
+}
+
+TEST_F(AgentTest, ACancelReachesTheChildProcess) {
+  Start([](int) {
+    // Tells its process id as progress.
+    const std::string script = R"(read -r request; echo '{"progress": {"epoch": '$$'}}'; sleep 1000)";
+    return std::make_unique<ExecEvaluator>(ExecOptions{.argv = {"/bin/sh", "-c", script}, .environment = {}});
+  });
+  Hand({1});
+  controller_.Await("the child", [](const State& state) {
+    return !Held(state).empty() && state.heartbeats.back().leases(0).progress().epoch() > 0;
+  });
+  const pid_t child =
+      controller_.With([](State& state) { return state.heartbeats.back().leases(0).progress().epoch(); });
+  controller_.With([](State& state) { state.cancel.insert("lease-1"); });
+  for (int i = 0; i < 6000 && kill(child, 0) == 0; ++i) std::this_thread::sleep_for(Millis(10));
+  EXPECT_EQ(kill(child, 0), -1);
+}
+
+TEST_F(AgentTest, AResultThatIsCalledOffIsNotReported) {
+  controller_.With([](State& state) {
+    state.failing_completes = 1'000'000;
+    state.cancel.insert("lease-1");
+  });
+  StartQuick();
+  Hand({1});
+  controller_.Await("the lease to be held, and then not any more", [](const State& state) {
+    const auto holds = [](const v1::HeartbeatRequest& heartbeat) { return heartbeat.leases_size() > 0; };
+    return std::any_of(state.heartbeats.begin(), state.heartbeats.end(), holds) && Held(state).empty();
+  });
+  controller_.With([](State& state) { state.failing_completes = 0; });
+  Hand({2});
+  AwaitCompletions(1);
+  EXPECT_THAT(CompletedTokens(), ElementsAre("lease-2"));
+}
+
+TEST_F(AgentTest, ARefusedResultIsForgotten) {
+  controller_.With([](State& state) {
+    state.statuses = {{"lease-1", v1::COMPLETION_STATUS_REFUSED}, {"lease-2", v1::COMPLETION_STATUS_INVALID}};
+  });
+  StartQuick();
+  Hand({1, 2, 3});
+  AwaitCompletions(3);
+  AwaitHeld({});
+  Drain();
+  EXPECT_THAT(CompletedTokens(), UnorderedElementsAre("lease-1", "lease-2", "lease-3"));
+}
+
+TEST_F(AgentTest, AResultWithoutAVerdictIsReportedAgain) {
+  controller_.With([](State& state) { state.ignore_once.insert("lease-1"); });
+  StartQuick();
+  Hand({1});
+  AwaitCompletions(2);
+  AwaitHeld({});
+  EXPECT_THAT(CompletedTokens(), ElementsAre("lease-1", "lease-1"));
+}
+
+TEST_F(AgentTest, FailuresAreReportedByKind) {
+  Start([](const Evaluation& evaluation, std::stop_token, const auto&) -> EvaluationOutcome {
+    return EvaluationFailure{
+        evaluation.architecture_id == "1" ? EvaluationFailure::Kind::kInfeasible : EvaluationFailure::Kind::kEvaluator,
+        "because " + evaluation.architecture_id};
+  });
+  Hand({1, 2});
+  AwaitCompletions(2);
+  Drain();
+  controller_.With([](State& state) {
+    for (const v1::Completion& completion : state.completions) {
+      const bool first = completion.lease_token() == "lease-1";
+      EXPECT_EQ(completion.failure().kind(), first ? v1::FAILURE_KIND_INFEASIBLE : v1::FAILURE_KIND_EVALUATOR);
+      EXPECT_EQ(completion.failure().message(), first ? "because 1" : "because 2");
+    }
+  });
+  EXPECT_EQ(metrics_->infeasible.Value(), 1);
+  EXPECT_EQ(metrics_->failed.Value(), 1);
+}
+
+TEST_F(AgentTest, ADrainGivesBackWhatRunsAndDeliversWhatIsFinished) {
+  controller_.With([](State& state) {
+    state.failing_completes = 1'000'000;
+    state.failing_releases = 2;
+  });
+  Start(
+      [this](const Evaluation& evaluation, std::stop_token stop, const auto&) -> EvaluationOutcome {
+        if (evaluation.architecture_id == "1") return Accuracy(0.5);
+        return gate_.Pass(std::move(stop), Accuracy(0.5));
+      },
+      2);
+  Hand({1, 2, 3});
+  gate_.AwaitEntered(2);
+  AwaitHeld({"lease-1", "lease-2", "lease-3"});
+  controller_.With([](State& state) { state.failing_completes = 2; });
+  Drain();
+  EXPECT_THAT(CompletedTokens(), ElementsAre("lease-1"));
+  EXPECT_THAT(ReleasedTokens(), UnorderedElementsAre("lease-2", "lease-3"));
+}
+
+TEST_F(AgentTest, ADrainGivesBackWhatALostAnswerHeld) {
+  // The drain comes while the worker waits to ask again.
+  options_.first_retry = options_.longest_retry = std::chrono::minutes(10);
+  controller_.With([](State& state) { state.lost_leases = 1; });
+  Hand({1});
+  StartQuick();
+  controller_.Await("the lost answer", [](const State& state) { return state.lost_leases == 0; });
+  Drain();
+  EXPECT_THAT(ReleasedTokens(), ElementsAre("lease-1"));
+  EXPECT_EQ(evaluations_, 0);
+}
+
+TEST_F(AgentTest, ADrainDoesNotWaitForAParkedRequest) {
+  StartQuick();
+  controller_.Await("a poll", [](const State& state) { return state.parked == 1; });
+  const auto start = std::chrono::steady_clock::now();
+  Drain();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, options_.poll_wait);
+}
+
+TEST_F(AgentTest, ADrainDoesNotWaitForEverForTheController) {
+  options_.drain_timeout = Millis(300);
+  StartGated();
+  Hand({1});
+  gate_.AwaitEntered(1);
+  controller_.Stop();
+  Drain();
+  EXPECT_THAT(ReleasedTokens(), IsEmpty());
+}
+
+TEST_F(AgentTest, SaysOnceThatTheControllerIsAwayAndHowToNameAnother) {
+  ASSERT_TRUE(log::Init("test", "info"));
+  ::testing::internal::CaptureStderr();
+  controller_.Stop();
+  options_.drain_timeout = Millis(50);
+  StartQuick();
+  while (!metrics_ || metrics_->rpc_retries.Value() < 10) std::this_thread::sleep_for(Millis(1));
+  controller_.Restart();
+  controller_.Await("a heartbeat", [](const State& state) { return !state.heartbeats.empty(); });
+  Drain();
+  const std::string output = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(output, AllOf(HasSubstr("--controller or LAYERNAS_CONTROLLER"),
+                            HasSubstr(controller_.address().ToString()), HasSubstr("the controller is back")));
+  EXPECT_EQ(output.find("can't reach"), output.rfind("can't reach"));
+}
+
+}  // namespace
+}  // namespace layernas

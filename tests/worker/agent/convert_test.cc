@@ -1,0 +1,67 @@
+#include "worker/agent/convert.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace layernas {
+namespace {
+
+TEST(Convert, TheRequestHoldsWhatIsSetUnderItsProtoNames) {
+  v1::Task task;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"(lease_token: "t"
+         candidate: "searches/x-1/candidates/3"
+         network { input: 3 input: 32 input: 32 classes: 10 stem_channels: 16 }
+         architecture {
+           id: "01"
+           layers {
+             name: "block1" option: "mbconv_k3_e3" channels: 16 stride: 1
+             parameters { fields { key: "groups" value { number_value: 4 } } }
+           }
+         }
+         train { dataset: "shapes10" epochs: 2 learning_rate: 0.05 augment: false }
+         measure { warm_up: 20 }
+         seed: 4000000000
+         timeout { seconds: 90 })",
+      &task));
+  const auto evaluation = ToEvaluation(task);
+  ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+  EXPECT_EQ(evaluation->task, "searches/x-1/candidates/3");
+  EXPECT_EQ(evaluation->architecture_id, "01");
+  EXPECT_EQ(evaluation->seed, 4000000000u);
+  EXPECT_EQ(evaluation->timeout, std::chrono::seconds(90));
+  EXPECT_EQ(evaluation->request.find('\n'), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(evaluation->request), nlohmann::json::parse(R"({"evaluate": {
+    "task": "searches/x-1/candidates/3",
+    "architecture": {"id": "01", "layers": [{"name": "block1", "option": "mbconv_k3_e3", "channels": 16, "stride": 1,
+                                             "parameters": {"groups": 4}}]},
+    "network": {"input": [3, 32, 32], "classes": 10, "stem_channels": 16},
+    "train": {"dataset": "shapes10", "epochs": 2, "learning_rate": 0.05, "augment": false},
+    "measure": {"warm_up": 20},
+    "seed": 4000000000}})"));
+}
+
+TEST(Convert, ATaskWithoutATimeOutGetsAnHour) { EXPECT_EQ(ToEvaluation(v1::Task())->timeout, std::chrono::hours(1)); }
+
+TEST(Convert, OutcomesBecomeCompletions) {
+  const auto result = ToCompletion("t", Metrics{{"accuracy", 0.5}, {"params", 7}});
+  EXPECT_EQ(result->lease_token(), "t");
+  EXPECT_EQ(result->result().metrics().at("params"), 7);
+  EXPECT_FALSE(ToCompletion("t", EvaluationCancelled{}).has_value());
+}
+
+TEST(Convert, AMessageIsCutAndMadeFitForTheWire) {
+  const EvaluationFailure failure{EvaluationFailure::Kind::kEvaluator, "\xff" + std::string(3000, 'x')};
+  const auto completion = ToCompletion("t", failure);
+  EXPECT_EQ(completion->failure().message(), "?" + std::string(1999, 'x'));
+  std::string wire;
+  v1::Completion read;
+  ASSERT_TRUE(completion->SerializeToString(&wire));
+  EXPECT_TRUE(read.ParseFromString(wire));
+}
+
+}  // namespace
+}  // namespace layernas

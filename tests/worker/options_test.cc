@@ -1,0 +1,86 @@
+#include "worker/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+
+absl::StatusOr<WorkerOptions> Parse(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "layernas-worker");
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments) pointers.push_back(argument.data());
+  return ParseOptions(static_cast<int>(pointers.size()), pointers.data());
+}
+
+std::string Error(std::vector<std::string> arguments) {
+  return std::string(Parse(std::move(arguments)).status().message());
+}
+
+TEST(WorkerOptions, ReadsAnExecWorker) {
+  const auto options = Parse({"--controller", "host:1", "--id", "w", "--slots", "3", "--label", "device=cpu", "--label",
+                              "memory=8", "--command", "sh -c 'echo \"a b\"'", "--ready-file", "/tmp/r"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->controller.ToString(), "host:1");
+  EXPECT_EQ(options->agent.worker_id, "w");
+  EXPECT_EQ(options->agent.slots, 3);
+  EXPECT_THAT(options->agent.labels, ElementsAre(Pair("device", "cpu"), Pair("memory", "8")));
+  ASSERT_TRUE(options->exec.has_value());
+  EXPECT_THAT(options->exec->argv, ElementsAre("sh", "-c", "echo \"a b\""));
+  EXPECT_EQ(options->metrics_listen.ToString(), "127.0.0.1:0");
+  EXPECT_EQ(options->ready_file, "/tmp/r");
+}
+
+TEST(WorkerOptions, ReadsATabularWorker) {
+  const auto options = Parse({"--evaluator", "tabular", "--table", "t.csv", "--metric", "accuracy=a1,a2", "--metric",
+                              "latency_ms=ms", "--delay", "1m30s"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  ASSERT_TRUE(options->table.has_value());
+  EXPECT_EQ(options->table->architecture_column, "arch");
+  ASSERT_EQ(options->table->metrics.size(), 2u);
+  EXPECT_EQ(options->table->metrics[0].name, "accuracy");
+  EXPECT_THAT(options->table->metrics[0].columns, ElementsAre("a1", "a2"));
+  EXPECT_EQ(options->delay, std::chrono::seconds(90));
+}
+
+TEST(WorkerOptions, TheControllerMayComeFromTheEnvironment) {
+  setenv("LAYERNAS_CONTROLLER", "elsewhere:9", 1);
+  const auto options = Parse({"--command", "sh"});
+  unsetenv("LAYERNAS_CONTROLLER");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->controller.ToString(), "elsewhere:9");
+}
+
+TEST(WorkerOptions, ErrorsNameTheFlag) {
+  EXPECT_THAT(Error({"--command", "sh", "--controller", "nowhere"}),
+              HasSubstr("--controller (or LAYERNAS_CONTROLLER)"));
+  EXPECT_THAT(Error({"--command", "sh", "--label", "cpu"}), HasSubstr("--label: \"cpu\" is not of the form KEY=VALUE"));
+  EXPECT_THAT(Error({"--command", "sh", "--label", "a=1", "--label", "a=2"}), HasSubstr("--label: a is given twice"));
+  EXPECT_THAT(Error({"--command", "/no/such/trainer"}), HasSubstr("--command: can't start /no/such/trainer"));
+  EXPECT_THAT(Error({"--command", "sh 'x"}), HasSubstr("--command: a quote ' is not closed"));
+  EXPECT_THAT(Error({"--evaluator", "tabular"}), HasSubstr("--table"));
+  EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t"}), HasSubstr("--metric"));
+  EXPECT_THAT(Error({"--command", "sh", "--delay", "5"}), HasSubstr("--delay"));
+  EXPECT_THAT(Error({"--command", "sh", "--id", std::string(101, 'x')}), HasSubstr("--id"));
+}
+
+TEST(WorkerOptionsDeathTest, CommandLinesThatCannotBeReadExitWithTwo) {
+  EXPECT_EXIT(Parse({"--slots", "0"}), ::testing::ExitedWithCode(2), "slots");
+  EXPECT_EXIT(Parse({"--no-such-flag"}), ::testing::ExitedWithCode(2), "no-such-flag");
+  EXPECT_EXIT(Parse({"--version"}), ::testing::ExitedWithCode(0), "");
+}
+
+TEST(SplitCommand, KeepsQuotedWordsTogether) {
+  EXPECT_THAT(*SplitCommand("  python3 train.py  --name 'a b'\t\"c \\\" d\" e\\ f '' x'y'z"),
+              ElementsAre("python3", "train.py", "--name", "a b", "c \" d", "e f", "", "xyz"));
+  EXPECT_FALSE(SplitCommand("  ").ok());
+  EXPECT_FALSE(SplitCommand("a \"b").ok());
+  EXPECT_FALSE(SplitCommand("a\\").ok());
+}
+
+}  // namespace
+}  // namespace layernas

@@ -1,0 +1,132 @@
+// The program as it is shipped, with a controller whose answers the test decides.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "common/metrics/exposer.h"
+#include "common/process/child_process.h"
+#include "tests/worker/agent/fake_controller.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using State = FakeController::State;
+
+// Only ever bounds a failure.
+constexpr Millis kLong{60'000};
+
+class WorkerProgramTest : public ::testing::Test {
+ protected:
+  ~WorkerProgramTest() override {
+    worker_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void Start(std::vector<std::string> arguments) {
+    ChildOptions options;
+    options.argv = {LAYERNAS_WORKER, "--controller", controller_.address().ToString(), "--ready-file",
+                    (folder_ / "ready").string()};
+    options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
+    options.environment = {{"FOLDER", folder_.string()}};
+    options.pipes = false;
+    auto worker = ChildProcess::Start(std::move(options));
+    ASSERT_TRUE(worker.ok()) << worker.status();
+    worker_ = *std::move(worker);
+  }
+
+  std::string AwaitFile(const std::string& name) {
+    for (int i = 0; i < 6000; ++i) {
+      std::ifstream file(folder_ / name);
+      std::string line;
+      if (std::getline(file, line)) return line;
+      std::this_thread::sleep_for(Millis(10));
+    }
+    ADD_FAILURE() << "no file " << name << "; the worker says:\n" << worker_->LastStderr();
+    return "0";
+  }
+
+  void Hand(int number) {
+    controller_.With([number](State& state) {
+      v1::Task task;
+      task.set_lease_token("lease-" + std::to_string(number));
+      task.mutable_architecture()->set_id("01");
+      task.mutable_timeout()->set_seconds(60);
+      state.tasks.push_back(task);
+    });
+  }
+
+  const std::filesystem::path folder_ = [] {
+    std::string path = ::testing::TempDir() + "layernas_worker_XXXXXX";
+    return std::filesystem::path(mkdtemp(path.data()));
+  }();
+  FakeController controller_;
+  std::unique_ptr<ChildProcess> worker_;
+};
+
+TEST_F(WorkerProgramTest, EvaluatesFromATableAndDrainsOnSigterm) {
+  const std::string table = folder_ / "table.csv";
+  std::ofstream(table) << "arch,acc\n01,0.75\n";
+  Start({"--evaluator", "tabular", "--table", table, "--metric", "accuracy=acc"});
+  Hand(1);
+  controller_.Await("a result", [](const State& state) { return state.completions.size() == 1; });
+  controller_.With([](State& state) { EXPECT_EQ(state.completions[0].result().metrics().at("accuracy"), 0.75); });
+  const auto ready = nlohmann::json::parse(AwaitFile("ready"));
+  const auto metrics_address = rpc::ParseAddress(ready.at("metrics_address").get<std::string>());
+  ASSERT_TRUE(metrics_address.ok()) << metrics_address.status();
+  EXPECT_GT(metrics_address->port, 0);
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
+TEST_F(WorkerProgramTest, SigtermGivesTheTaskBackAndEndsItsProcess) {
+  Start({"--command", "sh -c 'read -r request; echo $$ $LAYERNAS_SLOT $OMP_NUM_THREADS > $FOLDER/pid; sleep 1000'"});
+  Hand(1);
+  std::istringstream told(AwaitFile("pid"));
+  pid_t child = 0;
+  int slot = -1;
+  int threads = 0;
+  told >> child >> slot >> threads;
+  EXPECT_EQ(slot, 0);
+  EXPECT_GT(threads, 0);
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+  controller_.With([](State& state) { EXPECT_THAT(state.released, ElementsAre("lease-1")); });
+  EXPECT_EQ(kill(child, 0), -1);
+  EXPECT_EQ(errno, ESRCH);
+}
+
+TEST_F(WorkerProgramTest, ASecondSignalLeavesAtOnce) {
+  controller_.With([](State& state) { state.failing_releases = 1'000'000; });
+  Start({"--command", "sh -c 'read -r request; echo $$ > $FOLDER/pid; sleep 1000'"});
+  Hand(1);
+  AwaitFile("pid");
+  kill(worker_->pid(), SIGTERM);
+  controller_.Await("the drain", [](const State& state) { return state.failing_releases < 1'000'000; });
+  kill(worker_->pid(), SIGTERM);
+  EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
+}
+
+TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {
+  const auto fails = [this](std::vector<std::string> arguments, const std::string& exit, const std::string& message) {
+    Start(std::move(arguments));
+    const auto status = worker_->Wait(kLong);
+    ASSERT_TRUE(status.has_value());
+    EXPECT_EQ(status->ToString(), exit);
+    EXPECT_THAT(worker_->LastStderr(), HasSubstr(message));
+  };
+  fails({"--command", "/no/such/trainer"}, "exit code 2", "can't start /no/such/trainer");
+  fails({"--evaluator", "tabular", "--table", "/no/such/table", "--metric", "a=b"}, "exit code 1", "/no/such/table");
+  const auto busy = MetricsExposer::Start({"127.0.0.1", 0}, std::make_shared<prometheus::Registry>());
+  ASSERT_TRUE(busy.ok());
+  const std::string address = (*busy)->address().ToString();
+  fails({"--command", "sh", "--metrics-listen", address}, "exit code 1", "can't serve metrics on " + address);
+}
+
+}  // namespace
+}  // namespace layernas

@@ -1,0 +1,395 @@
+#include "worker/agent/agent.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "common/base/version.h"
+#include "common/log/log.h"
+#include "common/rpc/backoff.h"
+#include "worker/agent/convert.h"
+
+namespace layernas {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+// Limits of worker_service.proto.
+constexpr int kMostTasks = 64;
+constexpr int kMostCompletions = 256;
+// Far below what a message may hold.
+constexpr std::size_t kBatchBytes = 1 << 20;
+// What a waiting call's deadline leaves beyond its wait.
+constexpr Millis kPollMargin{5'000};
+// An empty answer that comes sooner is not waited for by the controller; asking again at once would only heat both.
+constexpr Millis kShortestPoll{100};
+constexpr Millis kDrainCall{2'000};
+constexpr Millis kDrainRetry{200};
+
+std::uint64_t RandomNonce() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+Millis Left(SteadyTime deadline) {
+  return std::max(Millis(0), std::chrono::ceil<Millis>(deadline - std::chrono::steady_clock::now()));
+}
+
+}  // namespace
+
+Agent::Agent(AgentOptions options, std::unique_ptr<ControllerClient> client, EvaluatorFactory make_evaluator,
+             WorkerMetrics& metrics)
+    : options_(std::move(options)),
+      client_(std::move(client)),
+      make_evaluator_(std::move(make_evaluator)),
+      metrics_(metrics),
+      nonce_(RandomNonce()) {}
+
+void Agent::Run() {
+  std::thread reporter(&Agent::ReportLoop, this);
+  std::thread heart(&Agent::HeartbeatLoop, this);
+  std::vector<std::thread> slots;
+  for (int slot = 0; slot < options_.slots; ++slot) slots.emplace_back(&Agent::SlotLoop, this, slot);
+  std::thread poller(&Agent::PollLoop, this);
+  {
+    MutexLock lock(mutex_);
+    while (!draining_) changed_.Wait(mutex_);
+  }
+  const SteadyTime deadline = std::chrono::steady_clock::now() + options_.drain_timeout;
+  client_->StopLeasing();
+  StopEvaluations();
+  for (std::thread& slot : slots) slot.join();
+  poller.join();
+  ReleaseAll(deadline);
+  std::size_t undelivered = 0;
+  {
+    MutexLock lock(mutex_);
+    while (!unreported_.empty() && Left(deadline) > Millis(0)) changed_.WaitFor(mutex_, Left(deadline));
+    undelivered = unreported_.size();
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  client_->Shutdown();
+  heart.join();
+  reporter.join();
+  if (undelivered > 0) {
+    log::Warning("drained, but the controller could not be given everything", {{"results_lost", undelivered}});
+  } else {
+    log::Info("drained");
+  }
+}
+
+void Agent::Drain() {
+  MutexLock lock(mutex_);
+  draining_ = true;
+  changed_.NotifyAll();
+}
+
+void Agent::PollLoop() {
+  rpc::Backoff backoff(options_.first_retry, options_.longest_retry, nonce_);
+  v1::LeaseTasksRequest request;
+  // False: the controller may have given us tasks in an answer that was lost.
+  bool answered = true;
+  for (std::uint64_t number = 1; true;) {
+    {
+      MutexLock lock(mutex_);
+      while (!draining_ && FreeSlots() < 1) changed_.Wait(mutex_);
+      if (draining_) break;
+      if (answered) {
+        *request.mutable_worker() = Info();
+        request.set_max_tasks(std::min(FreeSlots(), kMostTasks));
+        request.set_request_id(std::to_string(nonce_) + "-" + std::to_string(number++));
+        *request.mutable_max_wait() = TimeUtil::MillisecondsToDuration(options_.poll_wait.count());
+      }
+    }
+    if (!answered) metrics_.rpc_retries.Increment();
+    const SteadyTime start = std::chrono::steady_clock::now();
+    v1::LeaseTasksResponse response;
+    answered = client_->Lease(request, options_.poll_wait + kPollMargin, response).ok();
+    if (answered) {
+      backoff.Reset();
+      Accept(response);
+      if (response.tasks().empty()) PauseUnless(&Agent::draining_, Left(start + kShortestPoll));
+    } else {
+      PauseUnless(&Agent::draining_, backoff.Next());
+    }
+  }
+  if (answered) return;
+  request.mutable_max_wait()->Clear();
+  v1::LeaseTasksResponse response;
+  if (client_->LeaseAgain(request, kDrainCall, response).ok()) Accept(response);
+}
+
+void Agent::Accept(const v1::LeaseTasksResponse& response) {
+  MutexLock lock(mutex_);
+  for (const v1::Task& task : response.tasks()) {
+    if (draining_) {
+      released_.push_back(task.lease_token());
+      continue;
+    }
+    // A repeated answer may name what has arrived already.
+    if (leases_.count(task.lease_token()) != 0) continue;
+    auto lease = std::make_shared<Lease>();
+    lease->task = task;
+    leases_.emplace(task.lease_token(), std::move(lease));
+    waiting_.push_back(task.lease_token());
+  }
+  changed_.NotifyAll();
+}
+
+void Agent::SlotLoop(int slot) {
+  const std::unique_ptr<Evaluator> evaluator = make_evaluator_(slot);
+  while (true) {
+    std::string token;
+    std::shared_ptr<Lease> lease;
+    {
+      MutexLock lock(mutex_);
+      while (!draining_ && waiting_.empty()) changed_.Wait(mutex_);
+      if (draining_) return;
+      token = std::move(waiting_.front());
+      waiting_.pop_front();
+      lease = leases_.at(token);
+      ++busy_slots_;
+    }
+    const EvaluationOutcome outcome = Evaluate(*evaluator, lease);
+    Finish(token, outcome);
+  }
+}
+
+EvaluationOutcome Agent::Evaluate(Evaluator& evaluator, const std::shared_ptr<Lease>& lease) {
+  metrics_.slots_busy.Increment();
+  const SteadyTime start = std::chrono::steady_clock::now();
+  log::Info("evaluating", {{"task", lease->task.candidate()}, {"architecture", lease->task.architecture().id()}});
+  EvaluationOutcome outcome;
+  if (const auto evaluation = ToEvaluation(lease->task); evaluation.ok()) {
+    outcome = evaluator.Evaluate(*evaluation, lease->stop.get_token(), [&](const Progress& progress) {
+      MutexLock lock(mutex_);
+      lease->progress = ToProto(progress);
+    });
+  } else {
+    outcome = EvaluationFailure{EvaluationFailure::Kind::kEvaluator, std::string(evaluation.status().message())};
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  metrics_.slots_busy.Decrement();
+  Count(outcome, seconds.count());
+  if (std::holds_alternative<Metrics>(outcome)) {
+    log::Info("evaluated", {{"task", lease->task.candidate()}, {"seconds", seconds.count()}});
+  } else if (const auto* failure = std::get_if<EvaluationFailure>(&outcome)) {
+    const bool infeasible = failure->kind == EvaluationFailure::Kind::kInfeasible;
+    log::Warning(infeasible ? "infeasible" : "evaluation failed",
+                 {{"task", lease->task.candidate()}, {"reason", failure->message}});
+  }
+  return outcome;
+}
+
+void Agent::Count(const EvaluationOutcome& outcome, double seconds) {
+  metrics_.evaluation_seconds.Observe(seconds);
+  if (std::holds_alternative<Metrics>(outcome)) {
+    metrics_.succeeded.Increment();
+  } else if (std::holds_alternative<EvaluationCancelled>(outcome)) {
+    metrics_.cancelled.Increment();
+  } else if (std::get<EvaluationFailure>(outcome).kind == EvaluationFailure::Kind::kInfeasible) {
+    metrics_.infeasible.Increment();
+  } else {
+    metrics_.failed.Increment();
+  }
+}
+
+void Agent::Finish(const std::string& token, const EvaluationOutcome& outcome) {
+  std::optional<v1::Completion> completion = ToCompletion(token, outcome);
+  MutexLock lock(mutex_);
+  --busy_slots_;
+  // Otherwise the controller has called it off.
+  if (const auto lease = leases_.find(token); lease != leases_.end()) {
+    if (completion) {
+      lease->second->finished = true;
+      unreported_.push_back(*std::move(completion));
+    } else {
+      released_.push_back(token);
+      leases_.erase(lease);
+    }
+  }
+  changed_.NotifyAll();
+}
+
+void Agent::HeartbeatLoop() {
+  rpc::Backoff backoff(options_.first_retry, options_.longest_retry, nonce_ + 1);
+  Millis interval = options_.heartbeat_interval;
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      if (stopping_) return;
+    }
+    v1::HeartbeatResponse response;
+    Millis pause = interval;
+    if (client_->Heartbeat(MakeHeartbeat(), options_.call_timeout, response).ok()) {
+      backoff.Reset();
+      Follow(response);
+      const Millis wanted(TimeUtil::DurationToMilliseconds(response.interval()));
+      if (wanted > Millis(0)) interval = wanted;
+      pause = interval;
+    } else {
+      metrics_.heartbeat_failures.Increment();
+      metrics_.rpc_retries.Increment();
+      pause = std::min(interval, backoff.Next());
+    }
+    PauseUnless(&Agent::stopping_, pause);
+  }
+}
+
+v1::HeartbeatRequest Agent::MakeHeartbeat() {
+  v1::HeartbeatRequest request;
+  *request.mutable_worker() = Info();
+  MutexLock lock(mutex_);
+  for (const auto& [token, lease] : leases_) {
+    v1::HeldLease* held = request.add_leases();
+    held->set_lease_token(token);
+    if (lease->progress) *held->mutable_progress() = *lease->progress;
+  }
+  return request;
+}
+
+void Agent::Follow(const v1::HeartbeatResponse& response) {
+  std::vector<std::shared_ptr<Lease>> cancelled;
+  {
+    MutexLock lock(mutex_);
+    for (const v1::LeaseVerdict& verdict : response.verdicts()) {
+      if (verdict.action() != v1::LEASE_ACTION_CANCEL) continue;
+      const auto lease = leases_.find(verdict.lease_token());
+      if (lease == leases_.end()) continue;
+      cancelled.push_back(lease->second);
+      leases_.erase(lease);
+      std::erase(waiting_, verdict.lease_token());
+      std::erase_if(unreported_, [&](const v1::Completion& c) { return c.lease_token() == verdict.lease_token(); });
+    }
+    changed_.NotifyAll();
+  }
+  for (const std::shared_ptr<Lease>& lease : cancelled) {
+    log::Info("called off by the controller", {{"task", lease->task.candidate()}});
+    lease->stop.request_stop();
+  }
+}
+
+void Agent::ReportLoop() {
+  rpc::Backoff backoff(options_.first_retry, options_.longest_retry, nonce_ + 2);
+  while (true) {
+    v1::CompleteTasksRequest request;
+    bool draining = false;
+    {
+      MutexLock lock(mutex_);
+      while (!stopping_ && unreported_.empty()) changed_.Wait(mutex_);
+      if (stopping_) return;
+      request = NextBatch();
+      draining = draining_;
+    }
+    v1::CompleteTasksResponse response;
+    if (client_->Complete(request, draining ? kDrainCall : options_.call_timeout, response).ok() &&
+        Settle(request, response)) {
+      backoff.Reset();
+      continue;
+    }
+    metrics_.rpc_retries.Increment();
+    // Begun before the drain or in it, no pause holds the last attempts up.
+    if (draining) {
+      PauseUnless(&Agent::stopping_, kDrainRetry);
+    } else {
+      PauseUnless(&Agent::draining_, backoff.Next());
+    }
+  }
+}
+
+v1::CompleteTasksRequest Agent::NextBatch() {
+  v1::CompleteTasksRequest request;
+  request.set_worker_id(options_.worker_id);
+  std::size_t bytes = 0;
+  for (const v1::Completion& completion : unreported_) {
+    if (request.completions_size() == kMostCompletions) break;
+    bytes += completion.ByteSizeLong();
+    if (request.completions_size() > 0 && bytes > kBatchBytes) break;
+    *request.add_completions() = completion;
+  }
+  return request;
+}
+
+bool Agent::Settle(const v1::CompleteTasksRequest& request, const v1::CompleteTasksResponse& response) {
+  std::set<std::string> answered;
+  for (const v1::CompletionVerdict& verdict : response.verdicts()) {
+    answered.insert(verdict.lease_token());
+    if (verdict.status() == v1::COMPLETION_STATUS_ACCEPTED) continue;
+    log::Warning("the controller did not take a result", {{"lease", verdict.lease_token()},
+                                                          {"status", v1::CompletionStatus_Name(verdict.status())},
+                                                          {"reason", verdict.message()}});
+  }
+  MutexLock lock(mutex_);
+  std::erase_if(unreported_, [&](const v1::Completion& c) { return answered.count(c.lease_token()) != 0; });
+  bool all = true;
+  for (const v1::Completion& completion : request.completions()) {
+    if (answered.count(completion.lease_token()) != 0) {
+      leases_.erase(completion.lease_token());
+    } else {
+      all = false;
+    }
+  }
+  changed_.NotifyAll();
+  return all;
+}
+
+void Agent::StopEvaluations() {
+  std::vector<std::shared_ptr<Lease>> running;
+  {
+    MutexLock lock(mutex_);
+    for (const std::string& token : waiting_) {
+      released_.push_back(token);
+      leases_.erase(token);
+    }
+    waiting_.clear();
+    for (const auto& [token, lease] : leases_) {
+      if (!lease->finished) running.push_back(lease);
+    }
+    log::Info("draining", {{"evaluations", running.size()}, {"results", unreported_.size()}});
+  }
+  for (const std::shared_ptr<Lease>& lease : running) lease->stop.request_stop();
+}
+
+void Agent::ReleaseAll(SteadyTime deadline) {
+  v1::ReleaseTasksRequest request;
+  request.set_worker_id(options_.worker_id);
+  {
+    MutexLock lock(mutex_);
+    request.mutable_lease_tokens()->Assign(released_.begin(), released_.end());
+  }
+  if (request.lease_tokens().empty()) return;
+  while (Left(deadline) > Millis(0)) {
+    if (client_->Release(request, std::min(kDrainCall, Left(deadline))).ok()) {
+      log::Info("gave tasks back", {{"tasks", request.lease_tokens_size()}});
+      return;
+    }
+    metrics_.rpc_retries.Increment();
+    std::this_thread::sleep_for(std::min(kDrainRetry, Left(deadline)));
+  }
+  log::Warning("could not give tasks back; the controller will miss their heartbeats",
+               {{"tasks", request.lease_tokens_size()}});
+}
+
+int Agent::FreeSlots() const { return options_.slots - busy_slots_ - static_cast<int>(waiting_.size()); }
+
+v1::WorkerInfo Agent::Info() const {
+  v1::WorkerInfo info;
+  info.set_id(options_.worker_id);
+  info.mutable_labels()->insert(options_.labels.begin(), options_.labels.end());
+  info.set_slots(options_.slots);
+  info.set_version(std::string(Version()));
+  return info;
+}
+
+void Agent::PauseUnless(bool Agent::*flag, Millis pause) {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + pause;
+  MutexLock lock(mutex_);
+  while (!(this->*flag) && Left(deadline) > Millis(0)) changed_.WaitFor(mutex_, Left(deadline));
+}
+
+}  // namespace layernas

@@ -1,0 +1,71 @@
+#include "worker/agent/convert.h"
+
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <nlohmann/json.hpp>
+
+#include "common/base/status_macros.h"
+#include "common/base/utf8.h"
+
+namespace layernas {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+using nlohmann::json;
+
+// As in spec.proto, for a controller that names none.
+constexpr Millis kDefaultTimeout = std::chrono::hours(1);
+constexpr std::size_t kLongestMessage = 2'000;
+
+absl::StatusOr<json> ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
+  if (!status.ok()) return absl::InvalidArgumentError("can't write the task as JSON: " + status.ToString());
+  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded()) return absl::InvalidArgumentError("can't write the task as JSON");
+  return parsed;
+}
+
+}  // namespace
+
+absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task) {
+  json evaluate = {{"task", task.candidate()}, {"seed", task.seed()}};
+  LAYERNAS_ASSIGN_OR_RETURN(evaluate["architecture"], ToJson(task.architecture()));
+  LAYERNAS_ASSIGN_OR_RETURN(evaluate["network"], ToJson(task.network()));
+  LAYERNAS_ASSIGN_OR_RETURN(evaluate["train"], ToJson(task.train()));
+  LAYERNAS_ASSIGN_OR_RETURN(evaluate["measure"], ToJson(task.measure()));
+  const Millis timeout(TimeUtil::DurationToMilliseconds(task.timeout()));
+  return Evaluation{.task = task.candidate(),
+                    .architecture_id = task.architecture().id(),
+                    .seed = task.seed(),
+                    .timeout = timeout > Millis(0) ? timeout : kDefaultTimeout,
+                    .request = json{{"evaluate", std::move(evaluate)}}.dump()};
+}
+
+std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const EvaluationOutcome& outcome) {
+  if (std::holds_alternative<EvaluationCancelled>(outcome)) return std::nullopt;
+  v1::Completion completion;
+  completion.set_lease_token(lease_token);
+  if (const auto* metrics = std::get_if<Metrics>(&outcome)) {
+    completion.mutable_result()->mutable_metrics()->insert(metrics->begin(), metrics->end());
+  } else {
+    const auto& failure = std::get<EvaluationFailure>(outcome);
+    const bool infeasible = failure.kind == EvaluationFailure::Kind::kInfeasible;
+    completion.mutable_failure()->set_kind(infeasible ? v1::FAILURE_KIND_INFEASIBLE : v1::FAILURE_KIND_EVALUATOR);
+    completion.mutable_failure()->set_message(CutUtf8(failure.message, kLongestMessage));
+  }
+  return completion;
+}
+
+v1::TaskProgress ToProto(const Progress& progress) {
+  v1::TaskProgress proto;
+  proto.set_epoch(progress.epoch);
+  proto.set_epochs(progress.epochs);
+  proto.set_reward(progress.reward);
+  return proto;
+}
+
+}  // namespace layernas

@@ -1,0 +1,18 @@
+// Between the wire and the evaluators.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "layernas/v1/worker_service.pb.h"
+#include "worker/evaluator/evaluator.h"
+
+namespace layernas {
+
+// The request holds only what is set in the task; names are those of the proto files.
+absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task);
+
+// Nothing to report for a cancelled one.
+std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const EvaluationOutcome& outcome);
+
+v1::TaskProgress ToProto(const Progress& progress);
+
+}  // namespace layernas

@@ -1,0 +1,25 @@
+// What a worker counts.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+namespace layernas {
+
+// Thread-safe; refers to the registry's metrics, so that the registry must outlive it.
+struct WorkerMetrics {
+  WorkerMetrics(prometheus::Registry& registry, int slots);
+
+  prometheus::Gauge& slots_busy;
+  prometheus::Counter& succeeded;
+  prometheus::Counter& infeasible;
+  prometheus::Counter& failed;
+  prometheus::Counter& cancelled;
+  prometheus::Histogram& evaluation_seconds;
+  prometheus::Counter& heartbeat_failures;
+  prometheus::Counter& rpc_retries;
+};
+
+}  // namespace layernas

@@ -1,0 +1,120 @@
+// layernas-worker: pulls architectures from the controller and has them evaluated.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/base/version.h"
+#include "common/log/log.h"
+#include "common/metrics/exposer.h"
+#include "common/process/ready_file.h"
+#include "common/rpc/transport.h"
+#include "worker/agent/agent.h"
+#include "worker/options.h"
+
+namespace layernas {
+namespace {
+
+// What a child needs to know about its slot. More threads than cores make trainers many times slower, so each gets its
+// share of the cores unless told otherwise.
+std::vector<std::pair<std::string, std::string>> SlotEnvironment(int slot, int slots) {
+  std::vector<std::pair<std::string, std::string>> environment = {{"LAYERNAS_SLOT", std::to_string(slot)}};
+  if (std::getenv("OMP_NUM_THREADS") == nullptr) {
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    environment.emplace_back("OMP_NUM_THREADS", std::to_string(std::max(1, cores / slots)));
+  }
+  return environment;
+}
+
+absl::StatusOr<EvaluatorFactory> MakeFactory(const WorkerOptions& options) {
+  if (options.table) {
+    LAYERNAS_ASSIGN_OR_RETURN(auto table, ResultTable::Load(*options.table));
+    log::Info("loaded the table", {{"file", options.table->path}, {"architectures", table->size()}});
+    return [table = std::move(table), delay = options.delay](int) {
+      return std::make_unique<TabularEvaluator>(table, delay);
+    };
+  }
+  return [exec = *options.exec, slots = options.agent.slots](int slot) {
+    ExecOptions of_slot = exec;
+    of_slot.environment = SlotEnvironment(slot, slots);
+    return std::make_unique<ExecEvaluator>(std::move(of_slot));
+  };
+}
+
+// Runs the agent until a signal has drained it. The signals are blocked in all threads, and taken here.
+void RunUntilSignal(Agent& agent, const sigset_t& signals) {
+  std::atomic<bool> finished = false;
+  std::thread running([&agent, &finished] {
+    agent.Run();
+    finished = true;
+    kill(getpid(), SIGUSR1);
+  });
+  bool draining = false;
+  while (!finished) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0 || signal == SIGUSR1) continue;
+    if (draining) {
+      log::Warning("a second signal: leaving at once", {{"signal", strsignal(signal)}});
+      // Our children die with us.
+      _exit(EXIT_FAILURE);
+    }
+    draining = true;
+    log::Info("draining on a signal; a second one leaves at once", {{"signal", strsignal(signal)}});
+    agent.Drain();
+  }
+  running.join();
+}
+
+absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
+  LAYERNAS_ASSIGN_OR_RETURN(EvaluatorFactory factory, MakeFactory(options));
+  const auto registry = std::make_shared<prometheus::Registry>();
+  WorkerMetrics metrics(*registry, options.agent.slots);
+  LAYERNAS_ASSIGN_OR_RETURN(const auto exposer, MetricsExposer::Start(options.metrics_listen, registry));
+  auto client = std::make_unique<ControllerClient>(v1::WorkerService::NewStub(rpc::MakeChannel(options.controller)),
+                                                   options.controller.ToString());
+  log::Info("worker runs", {{"id", options.agent.worker_id},
+                            {"version", Version()},
+                            {"controller", options.controller.ToString()},
+                            {"slots", options.agent.slots},
+                            {"metrics", exposer->address().ToString()}});
+  Agent agent(options.agent, std::move(client), std::move(factory), metrics);
+  if (!options.ready_file.empty()) {
+    const nlohmann::json ready = {{"metrics_address", exposer->address().ToString()}};
+    LAYERNAS_RETURN_IF_ERROR(WriteReadyFile(options.ready_file, ready.dump() + "\n"));
+  }
+  RunUntilSignal(agent, signals);
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  // Before any thread, so that all inherit it.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  auto options = ParseOptions(argc, argv);
+  if (!options.ok()) {
+    std::fprintf(stderr, "layernas-worker: %s\n", std::string(options.status().message()).c_str());
+    return 2;
+  }
+  log::Init("layernas-worker", options->log_level);
+  if (const absl::Status status = RunWorker(*std::move(options), signals); !status.ok()) {
+    log::Error(std::string(status.message()));
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace layernas
+
+int main(int argc, char** argv) { return layernas::Main(argc, argv); }

@@ -1,0 +1,190 @@
+#include "worker/options.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "common/base/duration.h"
+#include "common/base/status_macros.h"
+#include "common/base/version.h"
+
+namespace layernas {
+namespace {
+
+constexpr std::size_t kLongestId = 100;
+
+// The texts of the flags, before they are made sense of.
+struct Flags {
+  std::string controller = "127.0.0.1:7060";
+  std::string id;
+  int slots = 1;
+  std::vector<std::string> labels;
+  std::string evaluator = "exec";
+  std::string command;
+  std::string table;
+  std::string architecture_column = "arch";
+  std::vector<std::string> metrics;
+  std::string delay = "0s";
+  std::string metrics_listen = "127.0.0.1:0";
+  std::string ready_file;
+  std::string log_level = "info";
+};
+
+absl::Status Invalid(const std::string& flag, const std::string& why) {
+  return absl::InvalidArgumentError(flag + ": " + why);
+}
+
+// Puts the flag's name before the error.
+template <typename T>
+absl::StatusOr<T> For(const std::string& flag, absl::StatusOr<T> value) {
+  if (value.ok()) return value;
+  return absl::Status(value.status().code(), flag + ": " + std::string(value.status().message()));
+}
+
+// "KEY=VALUE", both not empty.
+absl::StatusOr<std::pair<std::string, std::string>> SplitPair(const std::string& flag, const std::string& text,
+                                                              const std::string& form) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+    return Invalid(flag, "\"" + text + "\" is not of the form " + form);
+  }
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
+
+std::string DefaultId() {
+  char host[256] = "worker";
+  gethostname(host, sizeof(host) - 1);
+  return std::string(host).substr(0, kLongestId - 16) + "-" + std::to_string(getpid());
+}
+
+absl::StatusOr<std::vector<TableOptions::Metric>> ParseMetrics(const std::vector<std::string>& texts) {
+  std::vector<TableOptions::Metric> metrics;
+  for (const std::string& text : texts) {
+    LAYERNAS_ASSIGN_OR_RETURN(const auto pair, SplitPair("--metric", text, "NAME=COLUMN[,COLUMN…]"));
+    for (const TableOptions::Metric& metric : metrics) {
+      if (metric.name == pair.first) return Invalid("--metric", pair.first + " is given twice");
+    }
+    metrics.push_back({pair.first, CLI::detail::split(pair.second, ',')});
+  }
+  if (metrics.empty()) return Invalid("--metric", "a table needs at least one, like --metric accuracy=test_acc");
+  return metrics;
+}
+
+absl::StatusOr<ExecOptions> ParseExec(const Flags& flags) {
+  ExecOptions exec;
+  if (flags.command.empty()) {
+    std::error_code error;
+    const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+    exec.argv = {(self.parent_path() / "layernas-trainer").string()};
+  } else {
+    LAYERNAS_ASSIGN_OR_RETURN(exec.argv, For("--command", SplitCommand(flags.command)));
+  }
+  // Found out now, and not with each of the first candidates.
+  if (const absl::Status found = CheckProgram(exec.argv.front()); !found.ok()) {
+    return absl::Status(found.code(), "--command: " + std::string(found.message()));
+  }
+  return exec;
+}
+
+absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
+  WorkerOptions options;
+  LAYERNAS_ASSIGN_OR_RETURN(options.controller,
+                            For("--controller (or LAYERNAS_CONTROLLER)", rpc::ParseAddress(flags.controller)));
+  LAYERNAS_ASSIGN_OR_RETURN(options.metrics_listen, For("--metrics-listen", rpc::ParseAddress(flags.metrics_listen)));
+  options.agent.worker_id = flags.id.empty() ? DefaultId() : flags.id;
+  if (options.agent.worker_id.size() > kLongestId) return Invalid("--id", "longer than 100 bytes");
+  options.agent.slots = flags.slots;
+  for (const std::string& text : flags.labels) {
+    LAYERNAS_ASSIGN_OR_RETURN(auto label, SplitPair("--label", text, "KEY=VALUE"));
+    if (!options.agent.labels.insert(label).second) return Invalid("--label", label.first + " is given twice");
+  }
+  if (flags.evaluator == "exec") {
+    LAYERNAS_ASSIGN_OR_RETURN(options.exec, ParseExec(flags));
+  } else {
+    if (flags.table.empty()) return Invalid("--table", "the tabular evaluator needs a CSV file");
+    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, ParseMetrics(flags.metrics));
+    options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics)};
+  }
+  LAYERNAS_ASSIGN_OR_RETURN(options.delay, For("--delay", ParseDuration(flags.delay)));
+  options.ready_file = flags.ready_file;
+  options.log_level = flags.log_level;
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Evaluates architectures for a layernas controller.", "layernas-worker");
+  app.set_version_flag("--version", std::string(Version()));
+  app.option_defaults()->always_capture_default();
+  app.add_option("--controller", flags.controller, "Address of the controller, HOST:PORT")
+      ->envname("LAYERNAS_CONTROLLER");
+  app.add_option("--id", flags.id, "Name of this worker, unique in the fleet (default: host name and process id)");
+  app.add_option("--slots", flags.slots, "Evaluations at once")->check(CLI::Range(1, 1024));
+  app.add_option("--label", flags.labels, "KEY=VALUE that tasks can require; repeatable")->allow_extra_args(false);
+  app.add_option("--evaluator", flags.evaluator, "exec: a program; tabular: a table of known results")
+      ->check(CLI::IsMember({"exec", "tabular"}));
+  app.add_option(
+      "--command", flags.command,
+      "exec: the program that evaluates, with its arguments (default: layernas-trainer beside this program)");
+  app.add_option("--table", flags.table, "tabular: CSV file with a header");
+  app.add_option("--architecture-column", flags.architecture_column, "tabular: column with the architecture ids");
+  app.add_option("--metric", flags.metrics,
+                 "tabular: NAME=COLUMN[,COLUMN…]; one of several columns is drawn by the task's seed; repeatable")
+      ->allow_extra_args(false);
+  app.add_option("--delay", flags.delay, "tabular: time that each evaluation takes, like 500ms");
+  app.add_option("--metrics-listen", flags.metrics_listen, "Address for Prometheus, HOST:PORT; port 0 takes any");
+  app.add_option("--ready-file", flags.ready_file,
+                 "File that is written once the worker runs: {\"metrics_address\": …}");
+  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // 2 for a wrong command line, as with most programs.
+    std::exit(app.exit(error) == 0 ? 0 : 2);
+  }
+  return ToOptions(flags);
+}
+
+absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command) {
+  std::vector<std::string> words;
+  std::string word;
+  bool in_word = false;
+  char quote = 0;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    const char c = command[i];
+    if (c == '\\' && quote != '\'') {
+      if (++i == command.size()) return absl::InvalidArgumentError("ends in a backslash");
+      word += command[i];
+      in_word = true;
+    } else if (quote != 0) {
+      if (c == quote) {
+        quote = 0;
+      } else {
+        word += c;
+      }
+    } else if (c == '\'' || c == '"') {
+      quote = c;
+      in_word = true;
+    } else if (c == ' ' || c == '\t' || c == '\n') {
+      if (in_word) words.push_back(std::exchange(word, std::string()));
+      in_word = false;
+    } else {
+      word += c;
+      in_word = true;
+    }
+  }
+  if (quote != 0) return absl::InvalidArgumentError(std::string("a quote ") + quote + " is not closed");
+  if (in_word) words.push_back(word);
+  if (words.empty()) return absl::InvalidArgumentError("no program in it");
+  return words;
+}
+
+}  // namespace layernas

@@ -1,0 +1,37 @@
+// The worker's command line.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/rpc/address.h"
+#include "worker/agent/agent.h"
+#include "worker/evaluator/exec_evaluator.h"
+#include "worker/evaluator/tabular_evaluator.h"
+
+namespace layernas {
+
+struct WorkerOptions {
+  rpc::Address controller;
+  AgentOptions agent;
+  // One of the two.
+  std::optional<ExecOptions> exec;
+  std::optional<TableOptions> table;
+  // Of each evaluation from a table.
+  Millis delay{0};
+  rpc::Address metrics_listen;
+  // Empty: none is written.
+  std::string ready_file;
+  std::string log_level;
+};
+
+// Prints and exits on --help, --version and what CLI11 refuses (exit code 2); INVALID_ARGUMENT names the flag that
+// can't be read, and NOT_FOUND or PERMISSION_DENIED the program that can't be run.
+absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv);
+
+// Words separated by spaces; quotes (single, or double with backslashes) and backslashes keep spaces, as in a shell.
+// Nothing is expanded.
+absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command);
+
+}  // namespace layernas
