@@ -57,7 +57,14 @@ RESTRICTED = {
     r"google/(protobuf|rpc)/": _PROTO_USERS + ("controller/storage/records",),
     r"rocksdb/": ("controller/storage",),
     r"(torch|ATen|c10)/": ("worker/trainer",),
-    r"prometheus/": ("controller/metrics", "controller/server", "worker/metrics", "common/metrics"),
+    r"prometheus/": (
+        "common/metrics",
+        "controller/metrics",
+        "controller/server",
+        "controller/service",
+        "worker/agent",
+        "worker/main",
+    ),
     r"yaml-cpp/": ("client", "common/spec"),
     r"CLI/": ("controller/options", "controller/main", "worker", "client", "common/base", "common/cli"),
 }
