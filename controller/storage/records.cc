@@ -1,5 +1,7 @@
 #include "controller/storage/records.h"
 
+#include <limits>
+
 #include "common/base/status_macros.h"
 #include "layernas/storage/v1/records.pb.h"
 
@@ -54,7 +56,12 @@ v1::CandidateRecord ToRecord(const core::Candidate& candidate) {
 absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   core::Candidate candidate;
   candidate.number = record.number();
-  candidate.architecture.assign(record.choices().begin(), record.choices().end());
+  for (const std::uint32_t choice : record.choices()) {
+    if (choice > std::numeric_limits<core::OptionIndex>::max()) {
+      return absl::DataLossError("a stored candidate has the impossible option " + std::to_string(choice));
+    }
+    candidate.architecture.push_back(static_cast<core::OptionIndex>(choice));
+  }
   LAYERNAS_ASSIGN_OR_RETURN(candidate.state,
                             ToEnum(record.state(), core::CandidateState::kSkipped, "candidate's state"));
   candidate.position = {record.pass(), record.stage()};
@@ -137,6 +144,9 @@ absl::StatusOr<core::Candidate> DecodeCandidate(std::string_view bytes) {
 absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_view bytes) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::ChangeRecord>(bytes, "change"));
   StoredChange change{sequence, record.unix_ms(), std::nullopt};
+  if (record.change_case() == v1::ChangeRecord::CHANGE_NOT_SET) {
+    return absl::DataLossError("a stored change has nothing that changed");
+  }
   if (record.has_candidate()) {
     LAYERNAS_ASSIGN_OR_RETURN(change.candidate, FromRecord(record.candidate()));
   }

@@ -28,7 +28,9 @@ std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice
 absl::Status ToStatus(const rocksdb::Status& status, const std::string& directory) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
-  if (status.IsIOError() && text.find("lock") != std::string::npos) {
+  // Held by this process, or by another.
+  if (status.IsIOError() && (text.find("lock hold by current process") != std::string::npos ||
+                             text.find("While lock file") != std::string::npos)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the data directory ", directory,
                      " is in use by another controller; stop that one or choose another --data-dir"));
@@ -38,17 +40,28 @@ absl::Status ToStatus(const rocksdb::Status& status, const std::string& director
                                             "); restore it from a backup or choose another --data-dir"));
   }
   if (status.IsNoSpace()) {
-    return absl::ResourceExhaustedError(absl::StrCat("no space is left for the data directory ", directory, " (", text, ")"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no space is left for the data directory ", directory, " (", text, ")"));
   }
   return absl::UnavailableError(absl::StrCat("the data directory ", directory, " can't be used: ", text));
+}
+
+absl::Status NothingIn(const std::string& directory) {
+  return absl::NotFoundError(absl::StrCat("there is no controller's data in ", directory));
+}
+
+// Where the numbers above `after` begin; nothing if there can be none.
+std::optional<std::string> KeyAfter(std::uint64_t search, std::uint64_t after) {
+  if (after == std::numeric_limits<std::uint64_t>::max()) return std::nullopt;
+  return EncodeKey(search, after + 1);
 }
 
 rocksdb::Options DatabaseOptions(bool read_only) {
   rocksdb::Options options;
   options.create_if_missing = !read_only;
   options.create_missing_column_families = !read_only;
-  // The default mode stops quietly before a corrupt record in the middle of the log, and so could drop results that were
-  // acknowledged. This one accepts a torn tail (never acknowledged) and refuses anything else.
+  // The default mode stops quietly before a corrupt record in the middle of the log, and so could drop results that
+  // were acknowledged. This one accepts a torn tail (never acknowledged) and refuses anything else.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.max_open_files = 512;
   options.keep_log_file_num = 4;
@@ -78,8 +91,9 @@ struct Store::Impl {
   }
 
   // Calls `visit` for the records of `family` from `begin` (inclusive) to `end` (exclusive) while it returns true.
-  absl::Status Scan(Family family, const std::string& begin, const std::string& end,
-                    const std::function<absl::StatusOr<bool>(std::string_view key, std::string_view value)>& visit) const {
+  absl::Status Scan(
+      Family family, const std::string& begin, const std::string& end,
+      const std::function<absl::StatusOr<bool>(std::string_view key, std::string_view value)>& visit) const {
     const rocksdb::Slice upper(end);
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &upper;
@@ -158,14 +172,13 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory,
   const rocksdb::Options options = DatabaseOptions(read_only);
   std::vector<std::string> names(kFamilyNames.begin(), kFamilyNames.end());
   std::vector<std::string> present;
-  if (rocksdb::DB::ListColumnFamilies(options, directory, &present).ok()) {
-    // A newer version may have added some; they must be opened too before its schema version can be read.
-    for (const std::string& name : present) {
-      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-    }
-  } else if (read_only) {
-    return absl::NotFoundError(absl::StrCat("there is no controller's data in ", directory));
+  // Where nothing can be listed there is nothing yet, or Open says what is wrong with it.
+  rocksdb::DB::ListColumnFamilies(options, directory, &present).PermitUncheckedError();
+  // A newer version may have added some; they must be opened too before its schema version can be read.
+  for (const std::string& name : present) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
+  if (read_only && options.env->FileExists(directory + "/CURRENT").IsNotFound()) return NothingIn(directory);
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   descriptors.reserve(names.size());
   for (const std::string& name : names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions(options));
@@ -186,9 +199,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory,
 absl::Status Store::CheckSchema(bool read_only) {
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> version, impl_->ReadMeta(kSchemaVersionKey));
   if (!version) {
-    if (read_only) {
-      return absl::NotFoundError(absl::StrCat("there is no controller's data in ", impl_->directory));
-    }
+    if (read_only) return NothingIn(impl_->directory);
     rocksdb::WriteOptions options;
     options.sync = true;
     return ToStatus(impl_->db->Put(options, impl_->families[kMeta], kSchemaVersionKey, std::to_string(kSchemaVersion)),
@@ -245,41 +256,44 @@ absl::StatusOr<std::vector<LoadedSearch>> Store::LoadSearches() const {
 absl::StatusOr<std::vector<core::Candidate>> Store::ReadCandidates(std::uint64_t search, std::uint64_t after,
                                                                    std::size_t limit) const {
   std::vector<core::Candidate> candidates;
-  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(
-      kCandidates, EncodeKey(search, after + 1), EncodeKey(search + 1),
-      [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
-        LAYERNAS_ASSIGN_OR_RETURN(candidates.emplace_back(), DecodeCandidate(value));
-        return candidates.size() < limit;
-      }));
+  const std::optional<std::string> begin = KeyAfter(search, after);
+  if (!begin || limit == 0) return candidates;
+  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(kCandidates, *begin, EncodeKey(search + 1),
+                                       [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
+                                         LAYERNAS_ASSIGN_OR_RETURN(candidates.emplace_back(), DecodeCandidate(value));
+                                         return candidates.size() < limit;
+                                       }));
   return candidates;
 }
 
 absl::StatusOr<std::vector<StoredChange>> Store::ReadChanges(std::uint64_t search, std::uint64_t after,
                                                              std::size_t limit) const {
   std::vector<StoredChange> changes;
-  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(
-      kChanges, EncodeKey(search, after + 1), EncodeKey(search + 1),
-      [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-        const auto decoded = DecodeNumberKey(key);
-        if (!decoded) return absl::DataLossError("a key in the feed of changes has the wrong length");
-        LAYERNAS_ASSIGN_OR_RETURN(changes.emplace_back(), DecodeChange(decoded->second, value));
-        return changes.size() < limit;
-      }));
+  const std::optional<std::string> begin = KeyAfter(search, after);
+  if (!begin || limit == 0) return changes;
+  LAYERNAS_RETURN_IF_ERROR(
+      impl_->Scan(kChanges, *begin, EncodeKey(search + 1),
+                  [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                    const auto decoded = DecodeNumberKey(key);
+                    if (!decoded) return absl::DataLossError("a key in the feed of changes has the wrong length");
+                    LAYERNAS_ASSIGN_OR_RETURN(changes.emplace_back(), DecodeChange(decoded->second, value));
+                    return changes.size() < limit;
+                  }));
   return changes;
 }
 
 absl::StatusOr<std::vector<std::pair<TableKey, std::vector<StoredBucketEntry>>>> Store::ReadBuckets(
     std::uint64_t search) const {
   std::vector<std::pair<TableKey, std::vector<StoredBucketEntry>>> buckets;
-  LAYERNAS_RETURN_IF_ERROR(
-      impl_->Scan(kBuckets, EncodeKey(search), EncodeKey(search + 1),
-                  [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-                    const auto decoded = DecodeTableKey(key);
-                    if (!decoded) return absl::DataLossError("a key of the buckets has the wrong length");
-                    LAYERNAS_ASSIGN_OR_RETURN(auto bucket, DecodeBucket(value));
-                    buckets.emplace_back(*decoded, std::move(bucket));
-                    return true;
-                  }));
+  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(kBuckets, EncodeKey(search), EncodeKey(search + 1),
+                                       [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                                         const auto decoded = DecodeTableKey(key);
+                                         if (!decoded)
+                                           return absl::DataLossError("a key of the buckets has the wrong length");
+                                         LAYERNAS_ASSIGN_OR_RETURN(auto bucket, DecodeBucket(value));
+                                         buckets.emplace_back(*decoded, std::move(bucket));
+                                         return true;
+                                       }));
   return buckets;
 }
 

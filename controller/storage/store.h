@@ -77,8 +77,8 @@ class Store {
   // Candidates of higher number than `after`, ascending, at most `limit`.
   absl::StatusOr<std::vector<core::Candidate>> ReadCandidates(std::uint64_t search, std::uint64_t after,
                                                               std::size_t limit) const;
-  // Changes of higher sequence number than `after`, ascending, at most `limit`. The first one's number is above after + 1
-  // where those between are no longer kept.
+  // Changes of higher sequence number than `after`, ascending, at most `limit`. The first one's number is above after +
+  // 1 where those between are no longer kept.
   absl::StatusOr<std::vector<StoredChange>> ReadChanges(std::uint64_t search, std::uint64_t after,
                                                         std::size_t limit) const;
   // All stored buckets of a search, in key order.
