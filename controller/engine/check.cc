@@ -18,7 +18,16 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
   const bool succeeded = candidate.state == core::CandidateState::kSucceeded;
   if (succeeded != (candidate.result_attempt > 0)) return "has a state that does not fit its result";
   if (candidate.result_attempt > candidate.attempt) return "has a result of an attempt that was never made";
-  if (succeeded && !candidate.metrics.contains(config.reward_metric)) return "has succeeded without a reward";
+  if (!succeeded) return "";
+  const auto reward = candidate.metrics.find(config.reward_metric);
+  if (reward == candidate.metrics.end()) return "has succeeded without a reward";
+  if (reward->second != candidate.reward) return "has a reward that is not its metric's";
+  if (config.space.CostIsPerLayer()) {
+    if (config.space.Cost(candidate.architecture) != candidate.cost) return "has a cost that is not its architecture's";
+  } else if (const auto cost = candidate.metrics.find(config.cost_metric);
+             cost == candidate.metrics.end() || cost->second != candidate.cost) {
+    return "has a cost that is not its metric's";
+  }
   return "";
 }
 
@@ -41,6 +50,9 @@ absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecPa
     for (const core::Candidate& candidate : one.candidates) {
       const std::string wrong = WhatIsWrong(candidate, *config);
       if (!wrong.empty()) report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " ", wrong));
+      if (core::IsFinal(one.search.state) && !core::IsFinal(candidate.state)) {
+        report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " goes on in an ended search"));
+      }
       if (!seen.insert(candidate.architecture).second) {
         report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " occurs twice"));
       }

@@ -18,7 +18,10 @@ constexpr Millis kGaugeInterval{200};
 constexpr std::size_t kMostCommandsPerTurn = 4096;
 // Records looked at for one page of candidates at most.
 constexpr std::size_t kMostScanned = 20'000;
+// A filter may pass few of them.
+constexpr std::size_t kReadAtOnce = 500;
 
+absl::Status SearchWasDeleted() { return absl::NotFoundError("the search was deleted"); }
 absl::Status Draining() { return absl::UnavailableError("the controller is shutting down"); }
 
 }  // namespace
@@ -196,6 +199,7 @@ std::vector<LeasedTask> Engine::TasksFor(const LeaseRequest& request) {
       passed_over.insert(entry->stored.id);
       continue;
     }
+    leases_.Set({entry->stored.id, candidate->number}, request.worker.id, now_.steady + options_.lease_duration);
     tasks.push_back(MakeTask(*entry, *candidate));
   }
   return tasks;
@@ -208,10 +212,11 @@ Engine::Entry* Engine::SearchToServe(const WorkerInfo& worker, const std::set<st
   for (auto& [id, entry] : searches_) {
     const core::Search& search = *entry.search;
     if (search.Ready() == 0 || passed_over.contains(id)) continue;
-    const bool fits = std::all_of(search.config().require.begin(), search.config().require.end(), [&](const auto& label) {
-      const auto has = worker.labels.find(label.first);
-      return has != worker.labels.end() && has->second == label.second;
-    });
+    const bool fits =
+        std::all_of(search.config().require.begin(), search.config().require.end(), [&](const auto& label) {
+          const auto has = worker.labels.find(label.first);
+          return has != worker.labels.end() && has->second == label.second;
+        });
     if (!fits) continue;
     const std::size_t leased = search.CountOf(core::CandidateState::kLeased);
     if (chosen == nullptr || leased < fewest) {
@@ -223,8 +228,7 @@ Engine::Entry* Engine::SearchToServe(const WorkerInfo& worker, const std::set<st
 }
 
 LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate) const {
-  const std::uint64_t seed =
-      MixKey({entry.search->config().seed, core::ArchitectureHash()(candidate.architecture)});
+  const std::uint64_t seed = MixKey({entry.search->config().seed, core::ArchitectureHash()(candidate.architecture)});
   return {{entry.stored.id, candidate.number, candidate.attempt},
           entry.name,
           entry.spec,
@@ -237,13 +241,14 @@ storage::Batch Engine::CollectChanges() {
   if (next_search_id_ != stored_next_search_id_) batch.PutNextSearchId(next_search_id_);
   stored_next_search_id_ = next_search_id_;
   for (const std::uint64_t id : deleted_) batch.DeleteSearch(id);
-  for (const std::uint64_t id : touched_) {
-    if (const auto entry = searches_.find(id); entry != searches_.end()) CollectChangesOf(entry->second, batch);
-  }
+  std::erase_if(touched_, [&](std::uint64_t id) {
+    const auto entry = searches_.find(id);
+    return entry == searches_.end() || !CollectChangesOf(entry->second, batch);
+  });
   return batch;
 }
 
-void Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
+bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
   const core::Search& search = *entry.search;
   const core::Changes changes = entry.search->TakeChanges();
   const std::uint64_t id = entry.stored.id;
@@ -252,6 +257,7 @@ void Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
     if (candidate.state != core::CandidateState::kLeased) {
       leases_.Remove({id, number});
     } else if (!leases_.Holds({id, number}, candidate.worker)) {
+      // Ran out, and was taken up again by its worker.
       leases_.Set({id, number}, candidate.worker, now_.steady + options_.lease_duration);
     }
     if (core::IsFinal(candidate.state)) metrics_.Evaluations(candidate.state).Increment();
@@ -279,7 +285,8 @@ void Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
     batch.PutSearch(entry.stored);
     batch.PutChange(id, {++entry.sequence, now_.unix_ms, std::nullopt});
     if (core::IsFinal(search.state())) {
-      log::Info("search ended", {{"search", entry.name}, {"state", Name(search.state())}, {"why", search.state_reason()}});
+      log::Info("search ended",
+                {{"search", entry.name}, {"state", Name(search.state())}, {"why", search.state_reason()}});
       metrics_.ForgetSearch(entry.name);
     }
   }
@@ -289,6 +296,7 @@ void Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
     entry.first_kept = entry.sequence - options_.kept_changes;
     batch.TrimChanges(id, entry.first_kept);
   }
+  return changes.Any();
 }
 
 void Engine::UpdateGauges() {
@@ -328,6 +336,30 @@ void Engine::OnSearch(std::string name, Reply<T> reply, std::function<absl::Stat
   });
 }
 
+void Engine::ChangeSearch(std::string name, Reply<SearchView> reply, std::function<absl::Status(Entry&)> command) {
+  Submit([this, name = std::move(name), reply = std::move(reply), command = std::move(command)] {
+    const absl::StatusOr<Entry*> entry = Find(name);
+    const absl::Status status = entry.ok() ? command(**entry) : entry.status();
+    if (!status.ok()) {
+      Answer<SearchView>(reply, status);
+      return;
+    }
+    touched_.insert((*entry)->stored.id);
+    AnswerWithView(reply, (*entry)->stored.id);
+  });
+}
+
+void Engine::AnswerWithView(const Reply<SearchView>& reply, std::uint64_t id) {
+  answers_.push_back([this, reply, id] {
+    const auto entry = searches_.find(id);
+    if (entry == searches_.end()) {
+      reply(SearchWasDeleted());
+    } else {
+      reply(MakeView(entry->second));
+    }
+  });
+}
+
 template <typename T>
 void Engine::ReadSearch(std::string name, Reply<T> reply,
                         std::function<absl::StatusOr<T>(std::uint64_t id, SearchView view)> read) {
@@ -341,7 +373,7 @@ void Engine::ReadSearch(std::string name, Reply<T> reply,
       // After the commit, so that the view's sequence number is on the disk.
       const auto committed = searches_.find(id);
       if (committed == searches_.end()) {
-        reply(absl::NotFoundError("the search was deleted"));
+        reply(SearchWasDeleted());
         return;
       }
       reader_.Post([reply, read, id, view = MakeView(committed->second)] { reply(read(id, view)); });
@@ -388,7 +420,7 @@ void Engine::CreateSearch(NewSearch search, Reply<SearchView> reply) {
   Submit([this, search = std::move(search), reply = std::move(reply)] {
     if (const auto made = search_of_request_.find(search.request_id);
         !search.request_id.empty() && made != search_of_request_.end()) {
-      Answer<SearchView>(reply, MakeView(searches_.at(made->second)));
+      AnswerWithView(reply, made->second);
       return;
     }
     const std::uint64_t id = next_search_id_++;
@@ -403,46 +435,38 @@ void Engine::CreateSearch(NewSearch search, Reply<SearchView> reply) {
     if (!search.request_id.empty()) search_of_request_[search.request_id] = id;
     touched_.insert(id);
     log::Info("search created", {{"search", entry.name}});
-    Answer<SearchView>(reply, MakeView(entry));
+    AnswerWithView(reply, id);
   });
 }
 
 void Engine::GetSearch(std::string name, Reply<SearchView> reply) {
-  OnSearch<SearchView>(std::move(name), std::move(reply), [this](Entry& entry) { return MakeView(entry); });
+  ChangeSearch(std::move(name), std::move(reply), [](Entry&) { return absl::OkStatus(); });
 }
 
 void Engine::ListSearches(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply) {
   Submit([this, before, limit, reply = std::move(reply)] {
-    Page<SearchView> page;
-    auto entry = std::make_reverse_iterator(searches_.lower_bound(before));
-    for (; entry != searches_.rend() && page.items.size() < limit; ++entry) page.items.push_back(MakeView(entry->second));
-    if (entry != searches_.rend()) page.next = entry->first + 1;
-    Answer<Page<SearchView>>(reply, std::move(page));
+    answers_.push_back([this, before, limit, reply] {
+      Page<SearchView> page;
+      auto entry = std::make_reverse_iterator(searches_.lower_bound(before));
+      for (; entry != searches_.rend() && page.items.size() < limit; ++entry) {
+        page.items.push_back(MakeView(entry->second));
+      }
+      if (entry != searches_.rend()) page.next = entry->first + 1;
+      reply(std::move(page));
+    });
   });
 }
 
 void Engine::PauseSearch(std::string name, Reply<SearchView> reply) {
-  OnSearch<SearchView>(std::move(name), std::move(reply), [this](Entry& entry) -> absl::StatusOr<SearchView> {
-    LAYERNAS_RETURN_IF_ERROR(entry.search->Pause());
-    touched_.insert(entry.stored.id);
-    return MakeView(entry);
-  });
+  ChangeSearch(std::move(name), std::move(reply), [](Entry& entry) { return entry.search->Pause(); });
 }
 
 void Engine::ResumeSearch(std::string name, Reply<SearchView> reply) {
-  OnSearch<SearchView>(std::move(name), std::move(reply), [this](Entry& entry) -> absl::StatusOr<SearchView> {
-    LAYERNAS_RETURN_IF_ERROR(entry.search->Resume());
-    touched_.insert(entry.stored.id);
-    return MakeView(entry);
-  });
+  ChangeSearch(std::move(name), std::move(reply), [](Entry& entry) { return entry.search->Resume(); });
 }
 
 void Engine::CancelSearch(std::string name, Reply<SearchView> reply) {
-  OnSearch<SearchView>(std::move(name), std::move(reply), [this](Entry& entry) -> absl::StatusOr<SearchView> {
-    LAYERNAS_RETURN_IF_ERROR(entry.search->Cancel(now_.unix_ms));
-    touched_.insert(entry.stored.id);
-    return MakeView(entry);
-  });
+  ChangeSearch(std::move(name), std::move(reply), [this](Entry& entry) { return entry.search->Cancel(now_.unix_ms); });
 }
 
 void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
@@ -453,6 +477,7 @@ void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
     SearchView view = MakeView(entry);
     const std::uint64_t id = entry.stored.id;
     search_of_request_.erase(entry.stored.request_id);
+    metrics_.ForgetSearch(entry.name);
     deleted_.insert(id);
     searches_.erase(id);
     return view;
@@ -470,7 +495,8 @@ void Engine::ListCandidates(std::string name, std::set<core::CandidateState> sta
         std::vector<core::Candidate>& items = result.page.items;
         std::uint64_t position = after;
         for (std::size_t scanned = 0; items.size() < limit && scanned < kMostScanned;) {
-          LAYERNAS_ASSIGN_OR_RETURN(std::vector<core::Candidate> read, store_.ReadCandidates(id, position, limit));
+          LAYERNAS_ASSIGN_OR_RETURN(std::vector<core::Candidate> read,
+                                    store_.ReadCandidates(id, position, std::max(limit, kReadAtOnce)));
           if (read.empty()) return result;
           scanned += read.size();
           for (core::Candidate& candidate : read) {
@@ -498,21 +524,23 @@ void Engine::GetFrontier(std::string name, Reply<FrontierView> reply) {
 }
 
 void Engine::GetBuckets(std::string name, core::Position position, Reply<BucketsView> reply) {
-  OnSearch<BucketsView>(std::move(name), std::move(reply), [this, position](Entry& entry) -> absl::StatusOr<BucketsView> {
-    const std::optional<core::StageTable> growing = entry.search->growing_table();
-    if (growing && (position == core::Position{} || position == growing->position)) return BucketsView{MakeView(entry), MakeBuckets(*entry.search, *growing)};
-    const auto tables = entry.search->final_tables();
-    if (position == core::Position{}) {
-      // A strategy without tables has none to show, and that is no error.
-      if (tables.empty()) return BucketsView{MakeView(entry), {}};
-      return BucketsView{MakeView(entry), MakeBuckets(*entry.search, tables.back())};
-    }
-    for (const core::StageTable& table : tables) {
-      if (table.position == position) return BucketsView{MakeView(entry), MakeBuckets(*entry.search, table)};
-    }
-    return absl::NotFoundError(
-        absl::StrCat(entry.name, " has no table of pass ", position.pass, ", stage ", position.stage));
-  });
+  OnSearch<BucketsView>(
+      std::move(name), std::move(reply), [this, position](Entry& entry) -> absl::StatusOr<BucketsView> {
+        const std::optional<core::StageTable> growing = entry.search->growing_table();
+        if (growing && (position == core::Position{} || position == growing->position))
+          return BucketsView{MakeView(entry), MakeBuckets(*entry.search, *growing)};
+        const auto tables = entry.search->final_tables();
+        if (position == core::Position{}) {
+          // A strategy without tables has none to show, and that is no error.
+          if (tables.empty()) return BucketsView{MakeView(entry), {}};
+          return BucketsView{MakeView(entry), MakeBuckets(*entry.search, tables.back())};
+        }
+        for (const core::StageTable& table : tables) {
+          if (table.position == position) return BucketsView{MakeView(entry), MakeBuckets(*entry.search, table)};
+        }
+        return absl::NotFoundError(
+            absl::StrCat(entry.name, " has no table of pass ", position.pass, ", stage ", position.stage));
+      });
 }
 
 void Engine::ReadChanges(std::string name, std::uint64_t after, std::size_t limit, Reply<ChangesView> reply) {
@@ -525,14 +553,15 @@ void Engine::ReadChanges(std::string name, std::uint64_t after, std::size_t limi
                             [this, after, limit](std::uint64_t id, SearchView view) -> absl::StatusOr<ChangesView> {
                               ChangesView result;
                               LAYERNAS_ASSIGN_OR_RETURN(result.changes, store_.ReadChanges(id, after, limit));
-                              // What was committed since the view was made is for the next call, whose view will know it.
+                              // What was committed since the view was made is for the next call, whose view will know
+                              // it.
                               std::erase_if(result.changes, [&view](const storage::StoredChange& change) {
                                 return change.sequence > view.sequence;
                               });
                               // A number from the future is of a store that was since restored from a backup.
                               result.gap = after > view.sequence ||
-                                           (after < view.sequence && (result.changes.empty() ||
-                                                                      result.changes.front().sequence > after + 1));
+                                           (after < view.sequence &&
+                                            (result.changes.empty() || result.changes.front().sequence > after + 1));
                               result.search = std::move(view);
                               return result;
                             });
@@ -576,8 +605,8 @@ Engine::PollId Engine::LeaseTasks(LeaseRequest request, Reply<std::vector<Leased
       return;
     }
     Hear(request.worker);
-    // A repeated request: the answer to the first got lost. What it leased is given again; if it is parked still, this one
-    // takes its place.
+    // A repeated request: the answer to the first got lost. What it leased is given again; if it is parked still, this
+    // one takes its place.
     std::vector<LeasedTask> leased;
     if (!request.request_id.empty()) {
       const std::set<LeaseBook::Key> held = leases_.OfWorker(request.worker.id);
@@ -585,7 +614,8 @@ Engine::PollId Engine::LeaseTasks(LeaseRequest request, Reply<std::vector<Leased
         const auto entry = searches_.find(key.search);
         if (entry == searches_.end()) continue;
         const core::Candidate& candidate = *entry->second.search->candidate(key.number);
-        if (candidate.request_id != request.request_id) continue;
+        // The book follows at the end of the turn: a result or release of this very turn has ended the lease already.
+        if (candidate.state != core::CandidateState::kLeased || candidate.request_id != request.request_id) continue;
         leases_.Set(key, request.worker.id, now_.steady + options_.lease_duration);
         leased.push_back(MakeTask(entry->second, candidate));
       }
@@ -651,10 +681,10 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
           const core::Candidate* candidate = search->candidate(token.number);
           return candidate == nullptr ? 0 : candidate->failures.size();
         }();
-        verdicts.push_back(report.metrics
-                               ? entry->search->Complete(token.number, token.attempt, worker, *report.metrics, now_)
-                               : entry->search->Fail(token.number, token.attempt, worker, report.failure,
-                                                     report.message, now_));
+        verdicts.push_back(
+            report.metrics
+                ? entry->search->Complete(token.number, token.attempt, worker, *report.metrics, now_)
+                : entry->search->Fail(token.number, token.attempt, worker, report.failure, report.message, now_));
         const core::Candidate* candidate = entry->search->candidate(token.number);
         if (candidate != nullptr && candidate->failures.size() > failures) {
           const core::AttemptFailure& failure = candidate->failures.back();

@@ -1,6 +1,6 @@
-// The one writer. Commands come in from any thread; one thread takes all that wait, lets the core decide on each, writes
-// one synced batch, and only then answers (group commit). What was answered survives power loss; if a write fails the
-// process ends, so that memory never runs ahead of the disk.
+// The one writer. Commands come in from any thread; one thread takes all that wait, lets the core decide on each,
+// writes one synced batch, and only then answers (group commit). What was answered survives power loss; if a write
+// fails the process ends, so that memory never runs ahead of the disk.
 #pragma once
 
 #include <atomic>
@@ -36,8 +36,8 @@ struct EngineOptions {
   std::uint64_t kept_changes = 10'000;
 };
 
-// Thread-safe. Every call with a Reply returns at once; the reply is called exactly once, UNAVAILABLE while the engine
-// drains.
+// Thread-safe. Every call with a Reply returns at once; the reply is called exactly once. Views show how things stand
+// after the commit that the call was part of.
 class Engine {
  public:
   using PollId = std::uint64_t;
@@ -52,7 +52,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Hands nothing out any more, answers parked polls with UNAVAILABLE, ends watches. Reports are still taken.
+  // Hands nothing out any more: answers polls, parked or to come, and reads of changes with UNAVAILABLE, and wakes all
+  // watches so that they find out. Everything else is still served.
   void Drain();
 
   // --- For people
@@ -81,7 +82,8 @@ class Engine {
 
   // --- For workers
 
-  // Parks until there is work or the deadline. The id is for CancelPoll alone, which may be called once LeaseTasks returned.
+  // Parks until there is work or the deadline. The id is for CancelPoll alone, which may be called once LeaseTasks
+  // returned.
   PollId LeaseTasks(LeaseRequest request, Reply<std::vector<LeasedTask>> reply);
   // The caller is gone: answers the poll if it is parked still.
   void CancelPoll(PollId poll);
@@ -130,9 +132,10 @@ class Engine {
   std::vector<LeasedTask> TasksFor(const LeaseRequest& request);
   Entry* SearchToServe(const WorkerInfo& worker, const std::set<std::uint64_t>& passed_over);
   LeasedTask MakeTask(const Entry& entry, const core::Candidate& candidate) const;
-  // Moves the searches' changes to the batch.
+  // Moves the changes of the touched searches to the batch, and leaves in touched_ those that have any.
   storage::Batch CollectChanges();
-  void CollectChangesOf(Entry& entry, storage::Batch& batch);
+  // False if there are none.
+  bool CollectChangesOf(Entry& entry, storage::Batch& batch);
   void UpdateGauges();
 
   // After this turn's commit: calls reply with the value.
@@ -141,6 +144,9 @@ class Engine {
   // Submits a command on the search of that name.
   template <typename T>
   void OnSearch(std::string name, Reply<T> reply, std::function<absl::StatusOr<T>(Entry&)> command);
+  // As OnSearch, but for a command that may change the search; the answer is the search after this turn's commit.
+  void ChangeSearch(std::string name, Reply<SearchView> reply, std::function<absl::Status(Entry&)> command);
+  void AnswerWithView(const Reply<SearchView>& reply, std::uint64_t id);
   // As OnSearch; `read` then gets the search's view on the reading thread, after this turn's commit.
   template <typename T>
   void ReadSearch(std::string name, Reply<T> reply,
@@ -177,7 +183,7 @@ class Engine {
   std::uint64_t stored_next_search_id_ = 1;
   std::map<std::uint64_t, Entry> searches_;
   std::map<std::string, std::uint64_t> search_of_request_;
-  // Searches that this turn may have changed, and those to be removed with it.
+  // Searches that this turn may have changed (after CollectChanges: has changed), and those to be removed with it.
   std::set<std::uint64_t> touched_;
   std::set<std::uint64_t> deleted_;
   LeaseBook leases_;

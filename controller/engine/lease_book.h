@@ -1,5 +1,5 @@
-// Who holds which candidate, and until when. Soft state: after a restart it is made anew from the candidates, each lease
-// with its full time.
+// Who holds which candidate, and until when. Soft state: after a restart it is made anew from the candidates, each
+// lease with its full time.
 #pragma once
 
 #include <compare>
