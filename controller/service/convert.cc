@@ -1,5 +1,7 @@
 #include "controller/service/convert.h"
 
+#include <algorithm>
+
 #include "common/spec/resolve.h"
 #include "common/spec/validate.h"
 
@@ -8,6 +10,7 @@ namespace {
 
 // Longer messages of evaluators are cut, at the front: the end of an error tells most.
 constexpr std::size_t kMessageBytes = 2000;
+constexpr std::string_view kCut = "…";
 
 google::protobuf::Timestamp ToTimestamp(UnixMillis time) {
   google::protobuf::Timestamp timestamp;
@@ -30,10 +33,10 @@ v1::FailureKind ToWire(core::FailureKind kind) {
 
 std::string LastBytes(const std::string& text) {
   if (text.size() <= kMessageBytes) return text;
-  std::size_t begin = text.size() - kMessageBytes;
+  std::size_t begin = text.size() - (kMessageBytes - kCut.size());
   // Not in the middle of a UTF-8 character.
   while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) ++begin;
-  return "…" + text.substr(begin);
+  return std::string(kCut) + text.substr(begin);
 }
 
 }  // namespace
@@ -192,8 +195,7 @@ v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const st
   return wire;
 }
 
-v1::Task ToWire(const LeasedTask& task, Millis lease_duration) {
-  const v1::SearchSpec spec = ParseSpec(*task.spec);
+v1::Task ToWire(const LeasedTask& task, const v1::SearchSpec& spec, Millis lease_duration) {
   v1::Task wire;
   wire.set_lease_token(FormatLeaseToken(task.token));
   *wire.mutable_lease_duration() = ToDuration(lease_duration);
@@ -243,7 +245,8 @@ google::protobuf::Duration ToDuration(Millis duration) {
 }
 
 Millis FromDuration(const google::protobuf::Duration& duration) {
-  return Millis{duration.seconds() * 1000 + duration.nanos() / 1'000'000};
+  constexpr std::int64_t kMostSeconds = std::int64_t{100} * 366 * 24 * 3600;
+  return Millis{std::clamp(duration.seconds(), -kMostSeconds, kMostSeconds) * 1000 + duration.nanos() / 1'000'000};
 }
 
 }  // namespace layernas

@@ -21,19 +21,20 @@ v1::CandidateState ToWire(core::CandidateState state);
 std::optional<core::CandidateState> FromWire(v1::CandidateState state);
 
 v1::Search ToWire(const SearchView& view);
-// `spec` and `search_name` are those of the candidate's search.
+// `spec` and `search_name`, here and below, are those of the candidate's search.
 v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spec, const std::string& search_name);
 v1::FrontierPoint ToFrontierPoint(const core::Candidate& candidate, const v1::SearchSpec& spec,
                                   const std::string& search_name);
 v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name);
 v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name);
-v1::Task ToWire(const LeasedTask& task, Millis lease_duration);
+v1::Task ToWire(const LeasedTask& task, const v1::SearchSpec& spec, Millis lease_duration);
 v1::WorkerStatus ToWire(const WorkerView& worker);
 
 WorkerInfo FromWire(const v1::WorkerInfo& worker);
 Report FromWire(const v1::Completion& completion);
 
 google::protobuf::Duration ToDuration(Millis duration);
+// Cut to a hundred years.
 Millis FromDuration(const google::protobuf::Duration& duration);
 
 }  // namespace layernas

@@ -16,11 +16,19 @@ namespace {
 constexpr std::size_t kMostRequestIdBytes = 100;
 
 absl::Status CheckSpec(const v1::SearchSpec& spec) {
+  const std::vector<spec::Violation> violations = spec::ValidateSpec(spec);
+  if (violations.empty()) return absl::OkStatus();
   std::string lines;
-  for (const spec::Violation& violation : spec::ValidateSpec(spec)) {
-    absl::StrAppend(&lines, lines.empty() ? "" : "\n", violation.field, ": ", violation.message);
+  for (std::size_t i = 0; i < violations.size(); ++i) {
+    const std::string line = absl::StrCat(i == 0 ? "" : "\n", violations[i].field, ": ", violations[i].message);
+    // Room is left for the last line. The first goes in however long it is.
+    if (i > 0 && lines.size() + line.size() > rpc::kMostMessageBytes - 50) {
+      absl::StrAppend(&lines, "\n… and ", violations.size() - i, " more");
+      break;
+    }
+    lines += line;
   }
-  return lines.empty() ? absl::OkStatus() : absl::InvalidArgumentError(lines);
+  return absl::InvalidArgumentError(lines);
 }
 
 // Finishes the call with the search that it changed or asked for.

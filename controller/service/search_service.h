@@ -13,7 +13,8 @@ class SearchServiceImpl final : public v1::SearchService::CallbackService {
   // Both must outlive the server.
   SearchServiceImpl(Engine& engine, ControllerMetrics& metrics);
 
-  grpc::ServerUnaryReactor* ValidateSearch(grpc::CallbackServerContext* context, const v1::ValidateSearchRequest* request,
+  grpc::ServerUnaryReactor* ValidateSearch(grpc::CallbackServerContext* context,
+                                           const v1::ValidateSearchRequest* request,
                                            v1::ValidateSearchResponse* response) override;
   grpc::ServerUnaryReactor* CreateSearch(grpc::CallbackServerContext* context, const v1::CreateSearchRequest* request,
                                          v1::CreateSearchResponse* response) override;

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t kChangesPerRead = 500;
 
-// Reads the feed page by page, writes it one message at a time; when all is written, waits for the next commit. At any time
-// one read, one write or nothing is under way (busy_).
+// Reads the feed page by page, writes it one message at a time; when all is written, waits for the next commit. At any
+// time one read, one write or nothing is under way (busy_).
 //
 // Finish() may lead to the deletion of this object at once, on another thread: it is called last, with the mutex free.
 class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
@@ -21,9 +21,8 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   Watcher(Engine& engine, const v1::WatchSearchRequest& request)
       : engine_(engine), name_(request.name()), position_(request.after_sequence()) {
     if (const auto parsed = ParseSearchName(name_)) {
-      watch_ = engine_.Watch(parsed->id, [this] {
-        Step([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { changed_ = true; });
-      });
+      watch_ = engine_.Watch(parsed->id,
+                             [this] { Step([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { changed_ = true; }); });
     }
     MutexLock lock(mutex_);
     Read();

@@ -110,7 +110,13 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerCont
       {FromWire(request->worker()), request->max_tasks(), request->request_id(), clock_.Now() + wait},
       [call, response, lease_duration](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
         if (tasks.ok()) {
-          for (const LeasedTask& task : *tasks) *response->add_tasks() = layernas::ToWire(task, lease_duration);
+          // Specs can be large, and most tasks of one answer are of one search.
+          std::map<const std::string*, v1::SearchSpec> specs;
+          for (const LeasedTask& task : *tasks) {
+            const auto [spec, added] = specs.try_emplace(task.spec.get());
+            if (added) spec->second = ParseSpec(*task.spec);
+            *response->add_tasks() = layernas::ToWire(task, spec->second, lease_duration);
+          }
         }
         call.Finish(tasks.status());
       }));
@@ -158,7 +164,8 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
     if (completion.outcome_case() == v1::Completion::OUTCOME_NOT_SET) {
       status = absl::InvalidArgumentError(absl::StrCat("completions[", i, "]: has neither a result nor a failure"));
     } else if (completion.result().metrics_size() > kMostMetrics) {
-      status = absl::InvalidArgumentError(absl::StrCat("completions[", i, "].result.metrics: more than ", kMostMetrics));
+      status =
+          absl::InvalidArgumentError(absl::StrCat("completions[", i, "].result.metrics: more than ", kMostMetrics));
     }
     for (const auto& [name, value] : completion.result().metrics()) {
       if (name.size() > kMostNameBytes) {
@@ -173,19 +180,18 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
     call.Finish(status);
     return call.reactor();
   }
-  engine_.CompleteTasks(
-      request->worker_id(), std::move(reports),
-      [call, response, tokens](const absl::StatusOr<std::vector<core::CompletionVerdict>>& verdicts) {
-        if (verdicts.ok()) {
-          for (std::size_t i = 0; i < tokens.size(); ++i) {
-            v1::CompletionVerdict& verdict = *response->add_verdicts();
-            verdict.set_lease_token(tokens[i]);
-            verdict.set_status(ToWire((*verdicts)[i].status));
-            verdict.set_message((*verdicts)[i].message);
-          }
-        }
-        call.Finish(verdicts.status());
-      });
+  engine_.CompleteTasks(request->worker_id(), std::move(reports),
+                        [call, response, tokens](const absl::StatusOr<std::vector<core::CompletionVerdict>>& verdicts) {
+                          if (verdicts.ok()) {
+                            for (std::size_t i = 0; i < tokens.size(); ++i) {
+                              v1::CompletionVerdict& verdict = *response->add_verdicts();
+                              verdict.set_lease_token(tokens[i]);
+                              verdict.set_status(ToWire((*verdicts)[i].status));
+                              verdict.set_message((*verdicts)[i].message);
+                            }
+                          }
+                          call.Finish(verdicts.status());
+                        });
   return call.reactor();
 }
 

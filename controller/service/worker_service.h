@@ -7,8 +7,8 @@
 
 namespace layernas {
 
-// Nothing here blocks. LeaseTasks parks its call in the engine, which answers it about a second before its deadline at the
-// latest.
+// Nothing here blocks. LeaseTasks parks its call in the engine, which answers it about a second before its deadline at
+// the latest.
 class WorkerServiceImpl final : public v1::WorkerService::CallbackService {
  public:
   // All must outlive the server.
