@@ -31,8 +31,8 @@ core::LayerNasOptions ToCoreOptions(const v1::LayerNas& layernas, const v1::Spac
   core::LayerNasOptions options;
   const v1::Buckets& buckets = layernas.buckets();
   options.buckets.count = buckets.count();
-  options.buckets.scale = buckets.scale() == v1::BUCKET_SCALE_LOGARITHMIC ? core::BucketScale::kLogarithmic
-                                                                          : core::BucketScale::kLinear;
+  options.buckets.scale =
+      buckets.scale() == v1::BUCKET_SCALE_LOGARITHMIC ? core::BucketScale::kLogarithmic : core::BucketScale::kLinear;
   if (buckets.has_min()) options.buckets.min = buckets.min();
   if (buckets.has_max()) options.buckets.max = buckets.max();
   options.buckets.edges.assign(buckets.edges().begin(), buckets.edges().end());
@@ -69,7 +69,9 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   }
   config.seed = spec.strategy().seed();
   config.trainings = spec.budget().trainings();
-  config.duration = Millis{spec.budget().duration().seconds() * 1000 + spec.budget().duration().nanos() / 1'000'000};
+  // Rounded up, for 0 is no limit.
+  const google::protobuf::Duration& duration = spec.budget().duration();
+  config.duration = Millis{duration.seconds() * 1000 + (duration.nanos() + 999'999) / 1'000'000};
   config.initial_failures = spec.budget().initial_failures();
   config.attempts = spec.evaluation().attempts();
   config.require.insert(spec.evaluation().require().begin(), spec.evaluation().require().end());
