@@ -19,8 +19,8 @@ struct ControllerOptions {
   bool check = false;
 };
 
-// What to do after the command line was read: go on with options, or exit with a code (help, version, a mistake; what there
-// was to say has been printed).
+// What to do after the command line was read: go on with options, or exit with a code (help, version, a mistake; what
+// there was to say has been printed).
 struct ParsedCommandLine {
   ControllerOptions options;
   bool exit = false;

@@ -43,10 +43,10 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   LAYERNAS_ASSIGN_OR_RETURN(parts->store, storage::Store::Open(options.data_dir));
   EngineOptions engine_options;
   engine_options.lease_duration = options.lease_duration;
-  LAYERNAS_ASSIGN_OR_RETURN(
-      parts->engine,
-      Engine::Create(*parts->store, engine_options, [](std::string_view spec) { return ToCoreConfig(spec); },
-                     parts->metrics, Clock::Real()));
+  LAYERNAS_ASSIGN_OR_RETURN(parts->engine,
+                            Engine::Create(
+                                *parts->store, engine_options, [](std::string_view spec) { return ToCoreConfig(spec); },
+                                parts->metrics, Clock::Real()));
   parts->search_service = std::make_unique<SearchServiceImpl>(*parts->engine, parts->metrics);
   parts->worker_service = std::make_unique<WorkerServiceImpl>(*parts->engine, parts->metrics, Clock::Real());
   parts->fleet_service = std::make_unique<FleetServiceImpl>(*parts->engine, parts->metrics);
@@ -67,7 +67,8 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
     return absl::UnavailableError(absl::StrCat("can't listen on ", options.listen.ToString(),
                                                ": is another program using the port? choose another with --listen"));
   }
-  for (const char* service : {"", "layernas.v1.SearchService", "layernas.v1.WorkerService", "layernas.v1.FleetService"}) {
+  for (const char* service :
+       {"", "layernas.v1.SearchService", "layernas.v1.WorkerService", "layernas.v1.FleetService"}) {
     parts->server->GetHealthCheckService()->SetServingStatus(service, true);
   }
   rpc::Address address = options.listen;
@@ -78,8 +79,7 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
     const nlohmann::json ready = {{"address", address.ToString()}, {"metrics_address", metrics_address}};
     LAYERNAS_RETURN_IF_ERROR(WriteReadyFile(options.ready_file, ready.dump()));
   }
-  log::Info("serving",
-            {{"address", address.ToString()}, {"metrics", metrics_address}, {"data_dir", options.data_dir}});
+  log::Info("serving", {{"address", address.ToString()}, {"metrics", metrics_address}, {"data_dir", options.data_dir}});
   return server;
 }
 

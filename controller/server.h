@@ -10,8 +10,8 @@ namespace layernas {
 
 class ControllerServer {
  public:
-  // Serves when it returns; the ready file is written. The data folder is taken before the port, so that of two controllers
-  // on one folder only one ever serves.
+  // Serves when it returns; the ready file is written. The data folder is taken before the port, so that of two
+  // controllers on one folder only one ever serves.
   static absl::StatusOr<std::unique_ptr<ControllerServer>> Start(const ControllerOptions& options);
   // Stops handing out, answers what is parked, takes what is under way, then closes everything.
   ~ControllerServer();

@@ -15,14 +15,13 @@ using prometheus::BuildHistogram;
 constexpr std::array kSearchStates = {core::SearchState::kRunning, core::SearchState::kPaused,
                                       core::SearchState::kSucceeded, core::SearchState::kFailed,
                                       core::SearchState::kCancelled};
-constexpr std::array kCandidateStates = {core::CandidateState::kQueued,     core::CandidateState::kLeased,
-                                         core::CandidateState::kSucceeded,  core::CandidateState::kInfeasible,
-                                         core::CandidateState::kFailed,     core::CandidateState::kSkipped};
+constexpr std::array kCandidateStates = {core::CandidateState::kQueued,    core::CandidateState::kLeased,
+                                         core::CandidateState::kSucceeded, core::CandidateState::kInfeasible,
+                                         core::CandidateState::kFailed,    core::CandidateState::kSkipped};
 
 const prometheus::Histogram::BucketBoundaries& SecondsBuckets() {
-  static const prometheus::Histogram::BucketBoundaries kBuckets = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                                                   0.025,  0.05,    0.1,    0.25,  0.5,    1,     2.5,
-                                                                   5,      10,      30};
+  static const prometheus::Histogram::BucketBoundaries kBuckets = {
+      0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
   return kBuckets;
 }
 
@@ -147,7 +146,8 @@ ControllerMetrics::ControllerMetrics()
                            core::CandidateState::kFailed, core::CandidateState::kSkipped}) {
     Evaluations(state);
   }
-  for (const auto kind : {core::FailureKind::kInfeasible, core::FailureKind::kEvaluator, core::FailureKind::kWorkerLost}) {
+  for (const auto kind :
+       {core::FailureKind::kInfeasible, core::FailureKind::kEvaluator, core::FailureKind::kWorkerLost}) {
     AttemptsFailed(kind);
   }
 }
@@ -191,8 +191,7 @@ void ControllerMetrics::SetSearch(const std::string& name, const core::Search& s
   if (added) {
     series.frontier_points = &frontier_points_.Add({{"search", name}});
     for (const double target : search.config().targets) {
-      series.best_reward.emplace_back(target,
-                                      &best_reward_.Add({{"search", name}, {"target", absl::StrCat(target)}}));
+      series.best_reward.emplace_back(target, &best_reward_.Add({{"search", name}, {"target", absl::StrCat(target)}}));
     }
     if (series.best_reward.empty()) {
       series.best_reward.emplace_back(std::numeric_limits<double>::infinity(),

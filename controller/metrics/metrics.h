@@ -1,5 +1,5 @@
-// The controller's Prometheus series, made once; hot paths only increment. No label is unbounded: the ones by search are
-// there only while it runs.
+// The controller's Prometheus series, made once; hot paths only increment. No label is unbounded: the ones by search
+// are there only while it runs.
 #pragma once
 
 #include <prometheus/counter.h>
