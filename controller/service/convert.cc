@@ -12,13 +12,6 @@ namespace {
 constexpr std::size_t kMessageBytes = 2000;
 constexpr std::string_view kCut = "…";
 
-google::protobuf::Timestamp ToTimestamp(UnixMillis time) {
-  google::protobuf::Timestamp timestamp;
-  timestamp.set_seconds(time / 1000);
-  timestamp.set_nanos(static_cast<std::int32_t>(time % 1000 * 1'000'000));
-  return timestamp;
-}
-
 v1::FailureKind ToWire(core::FailureKind kind) {
   switch (kind) {
     case core::FailureKind::kInfeasible:
@@ -235,6 +228,13 @@ Report FromWire(const v1::Completion& completion) {
     report.message = LastBytes(completion.failure().message());
   }
   return report;
+}
+
+google::protobuf::Timestamp ToTimestamp(UnixMillis time) {
+  google::protobuf::Timestamp timestamp;
+  timestamp.set_seconds(time / 1000);
+  timestamp.set_nanos(static_cast<std::int32_t>(time % 1000 * 1'000'000));
+  return timestamp;
 }
 
 google::protobuf::Duration ToDuration(Millis duration) {

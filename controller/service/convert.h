@@ -33,6 +33,7 @@ v1::WorkerStatus ToWire(const WorkerView& worker);
 WorkerInfo FromWire(const v1::WorkerInfo& worker);
 Report FromWire(const v1::Completion& completion);
 
+google::protobuf::Timestamp ToTimestamp(UnixMillis time);
 google::protobuf::Duration ToDuration(Millis duration);
 // Cut to a hundred years.
 Millis FromDuration(const google::protobuf::Duration& duration);

@@ -45,6 +45,12 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   }
 
  private:
+  // What is to be written: a change, or that changes are missing up to its sequence number.
+  struct Pending {
+    bool snapshot = false;
+    storage::StoredChange change;
+  };
+
   void OnRead(const absl::StatusOr<ChangesView>& view) {
     Step([this, &view]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       busy_ = false;
@@ -76,7 +82,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
     if (cancelled_) return absl::CancelledError("the caller is gone");
     if (!failure_.ok()) return failure_;
     if (!pending_.empty()) {
-      current_ = std::move(pending_.front());
+      Fill(pending_.front());
       pending_.pop_front();
       busy_ = true;
       StartWrite(&current_);
@@ -96,24 +102,31 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   }
 
   void Queue(const ChangesView& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const v1::Search search = ToWire(view.search);
+    search_ = ToWire(view.search);
     if (view.gap) {
-      v1::WatchSearchResponse& response = pending_.emplace_back();
-      response.set_sequence(view.changes.empty() ? view.search.sequence : view.changes.front().sequence - 1);
-      *response.mutable_snapshot() = search;
-      position_ = response.sequence();
+      position_ = view.changes.empty() ? view.search.sequence : view.changes.front().sequence - 1;
+      pending_.push_back({true, {position_, 0, std::nullopt}});
     }
     for (const storage::StoredChange& change : view.changes) {
-      v1::WatchSearchResponse& response = pending_.emplace_back();
-      response.set_sequence(change.sequence);
-      response.mutable_time()->set_seconds(change.time / 1000);
-      response.mutable_time()->set_nanos(static_cast<std::int32_t>(change.time % 1000 * 1'000'000));
-      if (change.candidate) {
-        *response.mutable_candidate() = ToWire(*change.candidate, search.spec(), search.name());
-      } else {
-        *response.mutable_search() = search;
-      }
+      pending_.push_back({false, change});
       position_ = change.sequence;
+    }
+  }
+
+  // One at a time: a search with its spec can be large.
+  void Fill(const Pending& pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const storage::StoredChange& change = pending.change;
+    current_.Clear();
+    current_.set_sequence(change.sequence);
+    if (pending.snapshot) {
+      *current_.mutable_snapshot() = search_;
+      return;
+    }
+    *current_.mutable_time() = ToTimestamp(change.time);
+    if (change.candidate) {
+      *current_.mutable_candidate() = ToWire(*change.candidate, search_.spec(), search_.name());
+    } else {
+      *current_.mutable_search() = search_;
     }
   }
 
@@ -124,7 +137,9 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   Mutex mutex_;
   // Of the last change queued.
   std::uint64_t position_ ABSL_GUARDED_BY(mutex_);
-  std::deque<v1::WatchSearchResponse> pending_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);
+  // As of the last read.
+  v1::Search search_ ABSL_GUARDED_BY(mutex_);
   v1::WatchSearchResponse current_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   // True until the first read has come back.
