@@ -1,0 +1,388 @@
+#include "controller/storage/store.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rocksdb/db.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <limits>
+#include <thread>
+
+#include "tests/controller/support/temp_dir.h"
+
+namespace layernas::storage {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+
+StoredSearch Search(std::uint64_t id) {
+  return {id, "s", "spec of " + std::to_string(id), core::SearchState::kRunning, "", 5, 0, "request"};
+}
+
+core::Candidate Candidate(std::uint64_t number, const std::string& worker = "w") {
+  core::Candidate candidate;
+  candidate.number = number;
+  candidate.architecture = {static_cast<core::OptionIndex>(number), 1};
+  candidate.worker = worker;
+  return candidate;
+}
+
+StoredChange Change(std::uint64_t sequence) {
+  StoredChange change{sequence, static_cast<UnixMillis>(100 + sequence), std::nullopt};
+  if (sequence % 2 == 0) change.candidate = Candidate(sequence);
+  return change;
+}
+
+// One of everything, and three candidates and changes.
+Batch FullBatch(const Store& store, std::uint64_t id) {
+  Batch batch(store);
+  batch.PutSearch(Search(id));
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    batch.PutCandidate(id, Candidate(number));
+    batch.PutChange(id, Change(number));
+  }
+  batch.PutBucket({id, 1, 2, 3}, {{1, 0.5, 2}});
+  return batch;
+}
+
+void ExpectFull(const Store& store, std::uint64_t id) {
+  EXPECT_THAT(*store.ReadCandidates(id, 0, kAll), ::testing::ElementsAre(Candidate(1), Candidate(2), Candidate(3)));
+  EXPECT_THAT(*store.ReadChanges(id, 0, kAll), ::testing::ElementsAre(Change(1), Change(2), Change(3)));
+  const auto buckets = *store.ReadBuckets(id);
+  ASSERT_EQ(buckets.size(), 1u);
+  EXPECT_EQ(buckets[0].first, (TableKey{id, 1, 2, 3}));
+  EXPECT_EQ(buckets[0].second, (std::vector<StoredBucketEntry>{{1, 0.5, 2}}));
+}
+
+std::vector<std::uint64_t> Numbers(const std::vector<StoredChange>& changes) {
+  std::vector<std::uint64_t> numbers;
+  for (const StoredChange& change : changes) numbers.push_back(change.sequence);
+  return numbers;
+}
+
+class StoreTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Store> Open() { return Open(directory_); }
+  static std::unique_ptr<Store> Open(const std::string& directory) {
+    auto store = Store::Open(directory);
+    EXPECT_TRUE(store.ok()) << store.status();
+    return store.ok() ? *std::move(store) : nullptr;
+  }
+  static void Commit(Store& store, Batch batch) {
+    const absl::Status status = store.Commit(std::move(batch));
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  // As the disk would be if the process died now.
+  std::string Crashed() {
+    const std::string copy = temp_.Path("crashed");
+    std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
+    return copy;
+  }
+  // The write-ahead log with something in it.
+  static std::string WalOf(const std::string& directory) {
+    std::string found;
+    for (const auto& file : std::filesystem::directory_iterator(directory)) {
+      if (file.path().extension() == ".log" && file.file_size() > 0) {
+        EXPECT_EQ(found, "") << "more than one log";
+        found = file.path().string();
+      }
+    }
+    EXPECT_NE(found, "");
+    return found;
+  }
+
+  TempDir temp_;
+  const std::string directory_ = temp_.Path("data");
+};
+
+TEST_F(StoreTest, AnEmptyStoreHasNothing) {
+  const auto store = Open();
+  EXPECT_EQ(*store->NextSearchId(), 1u);
+  EXPECT_TRUE(store->LoadSearches()->empty());
+  EXPECT_TRUE(store->ReadCandidates(1, 0, kAll)->empty());
+  EXPECT_TRUE(store->ReadChanges(1, 0, kAll)->empty());
+  EXPECT_TRUE(store->ReadBuckets(1)->empty());
+  EXPECT_TRUE(Batch(*store).empty());
+  EXPECT_TRUE(store->Commit(Batch(*store)).ok());
+}
+
+TEST_F(StoreTest, EverythingComesBackAfterReopening) {
+  {
+    const auto store = Open();
+    Batch batch = FullBatch(*store, 1);
+    EXPECT_FALSE(batch.empty());
+    batch.PutNextSearchId(257);
+    Commit(*store, std::move(batch));
+    Commit(*store, FullBatch(*store, 256));
+    Batch overwrite(*store);
+    overwrite.PutCandidate(256, Candidate(2, "another"));
+    Commit(*store, std::move(overwrite));
+  }
+  const auto store = Open();
+  EXPECT_EQ(*store->NextSearchId(), 257u);
+  ExpectFull(*store, 1);
+  const auto loaded = *store->LoadSearches();
+  ASSERT_EQ(loaded.size(), 2u);
+  EXPECT_EQ(loaded[0].search, Search(1));
+  EXPECT_EQ(loaded[0].sequence, 3u);
+  EXPECT_THAT(loaded[0].candidates, ::testing::ElementsAre(Candidate(1), Candidate(2), Candidate(3)));
+  EXPECT_EQ(loaded[1].search, Search(256));
+  EXPECT_EQ(loaded[1].candidates[1], Candidate(2, "another"));
+}
+
+TEST_F(StoreTest, ABatchThatWasNotCommittedLeavesNothing) {
+  const auto store = Open();
+  { const Batch batch = FullBatch(*store, 1); }
+  EXPECT_TRUE(store->LoadSearches()->empty());
+}
+
+TEST_F(StoreTest, ReadsHonourTheirStartAndTheirLimit) {
+  const auto store = Open();
+  Commit(*store, FullBatch(*store, 1));
+  // A neighbour's records must never show up.
+  Commit(*store, FullBatch(*store, 2));
+  EXPECT_TRUE(store->ReadCandidates(1, 0, 0)->empty());
+  EXPECT_THAT(*store->ReadCandidates(1, 0, 2), ::testing::ElementsAre(Candidate(1), Candidate(2)));
+  EXPECT_THAT(*store->ReadCandidates(1, 1, 1), ::testing::ElementsAre(Candidate(2)));
+  EXPECT_THAT(*store->ReadCandidates(1, 2, 9), ::testing::ElementsAre(Candidate(3)));
+  EXPECT_TRUE(store->ReadCandidates(1, 3, 9)->empty());
+  EXPECT_TRUE(store->ReadCandidates(1, kMax, 9)->empty());
+  EXPECT_TRUE(store->ReadChanges(1, 0, 0)->empty());
+  EXPECT_EQ(Numbers(*store->ReadChanges(1, 0, 2)), (std::vector<std::uint64_t>{1, 2}));
+  EXPECT_EQ(Numbers(*store->ReadChanges(1, 2, 9)), (std::vector<std::uint64_t>{3}));
+  EXPECT_TRUE(store->ReadChanges(1, 3, 9)->empty());
+  EXPECT_TRUE(store->ReadChanges(1, kMax, 9)->empty());
+}
+
+TEST_F(StoreTest, TrimmedChangesAreGoneAndTheOthersStay) {
+  const auto store = Open();
+  for (const std::uint64_t id : {1, 2}) {
+    Batch batch(*store);
+    batch.PutSearch(Search(id));
+    for (std::uint64_t sequence = 1; sequence <= 600; ++sequence) batch.PutChange(id, Change(sequence));
+    Commit(*store, std::move(batch));
+  }
+  Batch trim(*store);
+  trim.TrimChanges(1, 500);
+  Commit(*store, std::move(trim));
+  EXPECT_EQ(store->ReadChanges(1, 0, 1)->front().sequence, 500u);
+  EXPECT_EQ(store->ReadChanges(1, 0, kAll)->size(), 101u);
+  EXPECT_EQ(store->ReadChanges(2, 0, kAll)->size(), 600u);
+  EXPECT_EQ(store->LoadSearches()->front().sequence, 600u);
+}
+
+TEST_F(StoreTest, DeletingASearchLeavesItsNeighbours) {
+  for (const std::uint64_t victim : {1, 2, 255, 256}) {
+    std::filesystem::remove_all(directory_);
+    const auto store = Open();
+    for (const std::uint64_t id : {1, 2, 255, 256}) Commit(*store, FullBatch(*store, id));
+    Batch batch(*store);
+    batch.DeleteSearch(victim);
+    Commit(*store, std::move(batch));
+    EXPECT_TRUE(store->ReadCandidates(victim, 0, kAll)->empty());
+    EXPECT_TRUE(store->ReadChanges(victim, 0, kAll)->empty());
+    EXPECT_TRUE(store->ReadBuckets(victim)->empty());
+    EXPECT_EQ(store->LoadSearches()->size(), 3u);
+    for (const std::uint64_t id : {1, 2, 255, 256}) {
+      if (id != victim) ExpectFull(*store, id);
+    }
+  }
+}
+
+TEST_F(StoreTest, AMissingCandidateIsDataLoss) {
+  const auto store = Open();
+  Batch batch(*store);
+  batch.PutSearch(Search(1));
+  batch.PutCandidate(1, Candidate(1));
+  batch.PutCandidate(1, Candidate(3));
+  Commit(*store, std::move(batch));
+  const auto loaded = store->LoadSearches();
+  EXPECT_EQ(loaded.status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("candidate 2 of search 1"));
+}
+
+TEST_F(StoreTest, ASecondOpenInThisProcessIsRefused) {
+  const auto store = Open();
+  const auto second = Store::Open(directory_);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kFailedPrecondition) << second.status();
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(directory_));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("in use by another controller"));
+}
+
+TEST_F(StoreTest, ADirectoryHeldByAnotherProcessIsRefused) {
+  Open().reset();
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const std::string lock_file = directory_ + "/LOCK";
+  const pid_t child = fork();
+  if (child == 0) {
+    // What RocksDB does, with nothing but system calls.
+    const int file = open(lock_file.c_str(), O_RDWR);
+    struct flock lock = {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    const char locked = fcntl(file, F_SETLK, &lock) == 0 ? 'y' : 'n';
+    if (write(ready[1], &locked, 1) != 1) _exit(1);
+    while (true) pause();
+  }
+  char locked = 0;
+  ASSERT_EQ(read(ready[0], &locked, 1), 1);
+  EXPECT_EQ(locked, 'y');
+  const auto refused = Store::Open(directory_);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition) << refused.status();
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr(directory_ + " is in use by another controller"));
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  close(ready[0]);
+  close(ready[1]);
+  EXPECT_NE(Open(), nullptr);
+}
+
+TEST_F(StoreTest, ADirectoryThatCantBeMadeIsNotCalledInUse) {
+  std::ofstream(temp_.Path("lock")) << "a file";
+  const auto store = Store::Open(temp_.Path("lock/data"));
+  EXPECT_EQ(store.status().code(), absl::StatusCode::kUnavailable) << store.status();
+  EXPECT_THAT(std::string(store.status().message()), ::testing::Not(HasSubstr("in use")));
+}
+
+TEST_F(StoreTest, ANewerSchemaIsRefused) {
+  {
+    const auto store = Open();
+    Commit(*store, FullBatch(*store, 1));
+  }
+  {
+    // As a newer version might leave it, which has a column family more.
+    std::vector<std::string> names;
+    ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), directory_, &names).ok());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    families.emplace_back("novelties", rocksdb::ColumnFamilyOptions());
+    rocksdb::DBOptions options;
+    options.create_missing_column_families = true;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* raw = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, directory_, families, &handles, &raw).ok());
+    const std::unique_ptr<rocksdb::DB> db(raw);
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      if (handle->GetName() == "meta") {
+        std::string version;
+        EXPECT_TRUE(db->Get(rocksdb::ReadOptions(), handle, "schema_version", &version).ok());
+        EXPECT_EQ(version, "1");
+        EXPECT_TRUE(db->Put(rocksdb::WriteOptions(), handle, "schema_version", "2").ok());
+      }
+    }
+    for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
+  }
+  for (const auto& refused : {Store::Open(directory_).status(), Store::OpenReadOnly(directory_).status()}) {
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr(directory_));
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("newer version of layernas (schema 2, this one knows 1)"));
+  }
+}
+
+TEST_F(StoreTest, AReaderSeesWhatAnOpenStoreCommitted) {
+  EXPECT_EQ(Store::OpenReadOnly(directory_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(directory_));
+  const auto store = Open();
+  Commit(*store, FullBatch(*store, 1));
+  const auto reader = Store::OpenReadOnly(directory_);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  EXPECT_EQ((*reader)->LoadSearches()->size(), 1u);
+  ExpectFull(**reader, 1);
+  Batch batch(**reader);
+  batch.PutNextSearchId(2);
+  EXPECT_FALSE((*reader)->Commit(std::move(batch)).ok());
+  // The reader was in nobody's way.
+  Commit(*store, FullBatch(*store, 2));
+  ExpectFull(*store, 2);
+}
+
+TEST_F(StoreTest, DamageIsNotTakenForAnEmptyDirectory) {
+  {
+    const auto store = Open();
+    Commit(*store, FullBatch(*store, 1));
+  }
+  for (const auto& file : std::filesystem::directory_iterator(directory_)) {
+    if (file.path().filename().string().starts_with("MANIFEST")) std::filesystem::resize_file(file.path(), 20);
+  }
+  EXPECT_EQ(Store::Open(directory_).status().code(), absl::StatusCode::kDataLoss) << Store::Open(directory_).status();
+  EXPECT_EQ(Store::OpenReadOnly(directory_).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(StoreTest, WhatWasCommittedSurvivesACrash) {
+  const auto store = Open();
+  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
+  const auto recovered = Open(Crashed());
+  EXPECT_EQ(recovered->LoadSearches()->size(), 20u);
+  for (std::uint64_t id = 1; id <= 20; ++id) ExpectFull(*recovered, id);
+}
+
+TEST_F(StoreTest, ATornTailOfTheLogIsAccepted) {
+  const auto store = Open();
+  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
+  const std::string crashed = Crashed();
+  const std::string wal = WalOf(crashed);
+  std::filesystem::resize_file(wal, std::filesystem::file_size(wal) - 5);
+  const auto recovered = Open(crashed);
+  ASSERT_NE(recovered, nullptr);
+  // The batch that was cut is gone as a whole: it can't have been acknowledged.
+  EXPECT_EQ(recovered->LoadSearches()->size(), 19u);
+  EXPECT_TRUE(recovered->ReadCandidates(20, 0, kAll)->empty());
+  for (std::uint64_t id = 1; id <= 19; ++id) ExpectFull(*recovered, id);
+}
+
+TEST_F(StoreTest, ALogDamagedInTheMiddleIsRefused) {
+  const auto store = Open();
+  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
+  const std::string crashed = Crashed();
+  const std::string wal = WalOf(crashed);
+  // A letter of the sixth search's spec.
+  std::string bytes;
+  {
+    std::ifstream in(wal, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const std::size_t place = bytes.find("spec of 6");
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] = 'S';
+  std::ofstream(wal, std::ios::binary | std::ios::trunc) << bytes;
+  const auto refused = Store::Open(crashed);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss) << refused.status();
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr(crashed));
+  EXPECT_EQ(Store::OpenReadOnly(crashed).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(StoreTest, ReadersAndTheWriterGoTogether) {
+  const auto store = Open();
+  Commit(*store, FullBatch(*store, 1));
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&store] {
+      std::size_t before = 0;
+      for (int j = 0; j < 200; ++j) {
+        const std::size_t now = store->ReadChanges(1, 3, kAll)->size();
+        EXPECT_GE(now, before);
+        EXPECT_EQ(now % 2, 0u) << "half a batch was seen";
+        before = now;
+      }
+    });
+  }
+  for (std::uint64_t sequence = 4; sequence < 204; sequence += 2) {
+    Batch batch(*store);
+    batch.PutChange(1, Change(sequence));
+    batch.PutChange(1, Change(sequence + 1));
+    Commit(*store, std::move(batch));
+  }
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(store->ReadChanges(1, 3, kAll)->size(), 200u);
+}
+
+}  // namespace
+}  // namespace layernas::storage

@@ -1,0 +1,23 @@
+// Time that passes when a test says so.
+#pragma once
+
+#include <atomic>
+
+#include "common/base/clock.h"
+
+namespace layernas {
+
+class FakeClock final : public Clock {
+ public:
+  static constexpr UnixMillis kStart = 1'700'000'000'000;
+
+  SteadyTime Now() const override { return SteadyTime(Millis(1'000'000 + passed_.load())); }
+  UnixMillis UnixNow() const override { return kStart + passed_.load(); }
+
+  void Pass(Millis time) { passed_ += time.count(); }
+
+ private:
+  std::atomic<std::int64_t> passed_{0};
+};
+
+}  // namespace layernas
