@@ -65,7 +65,7 @@ class Painter {
   void Paint(Covers covers, std::uint8_t* pixels) {
     Texture ground = DrawTexture();
     Texture figure = DrawTexture();
-    // The shape must stand out from its ground, but in any direction of the colour cube.
+    // The shape is the brighter one.
     while (Brightness(figure.colour) - Brightness(ground.colour) < 50) {
       figure.colour = DrawColour();
       ground.colour = DrawColour();
@@ -93,10 +93,12 @@ class Painter {
       for (int column = 0; column < kSize; ++column) {
         // Four samples per pixel smooth the edges.
         int covered = 0;
-        for (int sample = 0; sample < 4; ++sample) {
-          const double x = column + 0.25 + 0.5 * (sample % 2) - center_x;
-          const double y = row + 0.25 + 0.5 * (sample / 2) - center_y;
-          covered += covers((cosine * x + sine * y) * stretch, (cosine * y - sine * x) / stretch) ? 1 : 0;
+        for (const double down : {0.25, 0.75}) {
+          for (const double right : {0.25, 0.75}) {
+            const double x = column + right - center_x;
+            const double y = row + down - center_y;
+            covered += covers((cosine * x + sine * y) * stretch, (cosine * y - sine * x) / stretch) ? 1 : 0;
+          }
         }
         const double part = covered / 4.0;
         const double figure_wave = Wave(figure, column, row);
