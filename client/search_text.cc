@@ -38,6 +38,11 @@ std::string ShortName(std::string_view resource) {
 
 std::string StateText(v1::SearchState state) { return WithoutPrefix(v1::SearchState_Name(state), "SEARCH_STATE_"); }
 
+std::string StateSentence(v1::SearchState state) {
+  const char* verb = !IsFinal(state) ? "is " : state == v1::SEARCH_STATE_CANCELLED ? "was " : "has ";
+  return absl::StrCat(verb, StateText(state));
+}
+
 std::string StateText(v1::CandidateState state) {
   return WithoutPrefix(v1::CandidateState_Name(state), "CANDIDATE_STATE_");
 }

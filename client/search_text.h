@@ -20,6 +20,8 @@ std::string ShortName(std::string_view resource);
 // "running"; "unknown" for a value of a newer controller.
 std::string StateText(v1::SearchState state);
 std::string StateText(v1::CandidateState state);
+// "is running", "has succeeded", "was cancelled".
+std::string StateSentence(v1::SearchState state);
 Cell StateCell(v1::SearchState state);
 Cell StateCell(v1::CandidateState state);
 

@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 namespace layernas::client {
 namespace {
+
+constexpr std::chrono::seconds kSameRequest{1};
 
 sigset_t Interrupts() {
   sigset_t set;
@@ -73,16 +77,18 @@ StopOnInterrupt::~StopOnInterrupt() {
 }
 
 void StopOnInterrupt::Listen() {
+  std::optional<SteadyTime> first;
   while (true) {
     std::array<pollfd, 2> wait = {{{signals_.get(), POLLIN, 0}, {end_.get(), POLLIN, 0}}};
     if (::poll(wait.data(), wait.size(), -1) < 0) continue;
     if (wait[1].revents != 0) return;
     signalfd_siginfo info;
     if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
-    if (signal_.requested()) {
-      // Whoever asks twice does not want to wait.
-      ::_exit(128 + static_cast<int>(info.ssi_signo));
-    }
+    // Whoever asks again does not want to wait; but timeout(1) and others send a signal to the process and to its
+    // group.
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (first.has_value() && now - *first > kSameRequest) ::_exit(128 + static_cast<int>(info.ssi_signo));
+    if (!first.has_value()) first = now;
     signal_.Request();
   }
 }

@@ -72,21 +72,21 @@ absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const Sp
 
 absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name);
 
-// Fetches page by page until `limit` items (0 = all) have been asked for, and calls visit(response) for each page.
+// Fetches page by page, until `limit` items are there (0 = all), and calls visit(response), which returns how many
+// items were in it. Returns whether there are more.
 template <typename Stub, typename Request, typename Response, typename Visit>
-absl::Status ForEachPage(ControllerConnection& connection,
-                         grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), Request request,
-                         std::int64_t limit, Visit visit) {
+absl::StatusOr<bool> ForEachPage(ControllerConnection& connection,
+                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                 Request request, std::int64_t limit, Visit visit) {
   constexpr std::int64_t kLargestPage = 1000;
   std::int64_t left = limit > 0 ? limit : std::numeric_limits<std::int64_t>::max();
   do {
     request.set_page_size(static_cast<std::int32_t>(std::min(left, kLargestPage)));
     LAYERNAS_ASSIGN_OR_RETURN(const Response response, connection.Call(method, request));
-    visit(response);
-    left -= request.page_size();
+    left -= visit(response);
     request.set_page_token(response.next_page_token());
   } while (left > 0 && !request.page_token().empty());
-  return absl::OkStatus();
+  return !request.page_token().empty();
 }
 
 }  // namespace layernas::client

@@ -122,7 +122,8 @@ absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultO
     LAYERNAS_RETURN_IF_ERROR(
         ForEachPage(*connection, method, request, options.limit, [&](const v1::ListCandidatesResponse& page) {
           for (const v1::Candidate& candidate : page.candidates()) list.Add(candidate);
-        }));
+          return page.candidates_size();
+        }).status());
     return ExitCode::kOk;
   }
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
@@ -134,7 +135,8 @@ absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultO
           // The bulk of a candidate, of which a big search has many.
           if (!options.layers) candidates.back().mutable_architecture()->clear_layers();
         }
-      }));
+        return page.candidates_size();
+      }).status());
   PrintCandidates(context.terminal, search, candidates, options);
   return ExitCode::kOk;
 }

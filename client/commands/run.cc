@@ -110,13 +110,13 @@ int DefaultWorkers() { return std::max(1, static_cast<int>(std::thread::hardware
 }  // namespace
 
 void AddRunCommand(CLI::App& app, CommandContext& context) {
-  CLI::App& command = AddCommand(
-      app, "run",
-      "Run a search on this machine alone: starts a controller and workers, follows the search, prints what it found "
-      "and stops them. What stands after -- goes to the workers (see layernas-worker --help)",
-      {"layernas run spec.yaml", "layernas run spec.yaml --workers 4 --data-dir runs/shapes10",
-       "layernas run spec.yaml -- --evaluator tabular --table results.csv --metric accuracy=test_acc",
-       "layernas run spec.yaml -- --command 'python3 train.py'"});
+  CLI::App& command =
+      AddCommand(app, "run",
+                 "Run a search on this machine alone, with a controller and workers of its own.\n"
+                 "What stands after -- goes to the workers (see layernas-worker --help)",
+                 {"layernas run spec.yaml", "layernas run spec.yaml --workers 4 --data-dir runs/shapes10",
+                  "layernas run spec.yaml -- --evaluator tabular --table results.csv --metric accuracy=test_acc",
+                  "layernas run spec.yaml -- --command 'python3 train.py'"});
   const auto options = std::make_shared<RunOptions>();
   options->workers = DefaultWorkers();
   command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");

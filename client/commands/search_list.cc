@@ -35,9 +35,13 @@ Cell BestCell(const v1::Search& search) {
 absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& options) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   v1::ListSearchesResponse all;
-  LAYERNAS_RETURN_IF_ERROR(
-      ForEachPage(*connection, &v1::SearchService::Stub::ListSearches, v1::ListSearchesRequest(), options.limit,
-                  [&](const v1::ListSearchesResponse& page) { all.mutable_searches()->MergeFrom(page.searches()); }));
+  LAYERNAS_ASSIGN_OR_RETURN(const bool more,
+                            ForEachPage(*connection, &v1::SearchService::Stub::ListSearches, v1::ListSearchesRequest(),
+                                        options.limit, [&](const v1::ListSearchesResponse& page) {
+                                          all.mutable_searches()->MergeFrom(page.searches());
+                                          return page.searches_size();
+                                        }));
+  if (more) context.terminal.err << "only the newest " << options.limit << " are listed; --limit 0 lists all\n";
   std::ostream& out = context.terminal.out;
   if (options.output == OutputFormat::kJson) {
     JsonList list(out, "searches");

@@ -21,7 +21,7 @@ void AddCall(CLI::App& search, CommandContext& context, const std::string& verb,
     LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), SearchName(*name));
     LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
     LAYERNAS_ASSIGN_OR_RETURN(const Response response, connection->Call(method, request));
-    context.terminal.out << request.name() << " is " << describe(response) << '\n';
+    context.terminal.out << request.name() << ' ' << describe(response) << '\n';
     return ExitCode::kOk;
   });
 }
@@ -30,13 +30,13 @@ void AddCall(CLI::App& search, CommandContext& context, const std::string& verb,
 
 void AddStateCommands(CLI::App& search, CommandContext& context) {
   using Stub = v1::SearchService::Stub;
-  const auto state = [](const auto& response) { return StateText(response.search().state()); };
+  const auto state = [](const auto& response) { return StateSentence(response.search().state()); };
   AddCall(search, context, "pause", "Hand out no more candidates; trainings under way go on and count",
           &Stub::PauseSearch, state);
   AddCall(search, context, "resume", "Go on with a paused search", &Stub::ResumeSearch, state);
   AddCall(search, context, "cancel", "End a search; what it has found so far is kept", &Stub::CancelSearch, state);
   AddCall(search, context, "delete", "Remove a search that has ended, with all its data", &Stub::DeleteSearch,
-          [](const auto&) { return "deleted"; });
+          [](const auto&) { return "is deleted"; });
 }
 
 void AddSearchCommands(CLI::App& app, CommandContext& context) {

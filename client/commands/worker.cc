@@ -26,9 +26,12 @@ std::string LabelsText(const v1::WorkerInfo& info) {
 absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const WorkerListOptions& options) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   v1::ListWorkersResponse all;
-  LAYERNAS_RETURN_IF_ERROR(
-      ForEachPage(*connection, &v1::FleetService::Stub::ListWorkers, v1::ListWorkersRequest(), 0,
-                  [&](const v1::ListWorkersResponse& page) { all.mutable_workers()->MergeFrom(page.workers()); }));
+  LAYERNAS_RETURN_IF_ERROR(ForEachPage(*connection, &v1::FleetService::Stub::ListWorkers, v1::ListWorkersRequest(), 0,
+                                       [&](const v1::ListWorkersResponse& page) {
+                                         all.mutable_workers()->MergeFrom(page.workers());
+                                         return page.workers_size();
+                                       })
+                               .status());
   std::ostream& out = context.terminal.out;
   if (options.output == OutputFormat::kJson) {
     JsonList list(out, "workers");

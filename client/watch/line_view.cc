@@ -47,7 +47,7 @@ class LineView : public WatchView {
   void ShowSearch(const std::string& time, const v1::Search& search) {
     // Each of these is worth a line when it changes, and only then.
     PrintChange(time, "state",
-                absl::StrCat("search ", ShortName(search.name()), " is ", StateText(search.state()),
+                absl::StrCat("search ", ShortName(search.name()), " ", StateSentence(search.state()),
                              search.state_reason().empty() ? "" : ": ", search.state_reason()));
     if (!IsFinal(search.state())) PrintChange(time, "stage", StageText(search));
     PrintChange(time, "waiting",

@@ -1,0 +1,503 @@
+// The whole client, argument by argument, against a controller that says what the test wants.
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/application.h"
+#include "tests/client/fake_controller.h"
+
+namespace layernas::client {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+template <typename Message>
+Message Parse(const std::string& text) {
+  Message message;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
+  return message;
+}
+
+struct Outcome {
+  ExitCode code;
+  std::string out;
+  std::string err;
+};
+
+Outcome CallLocally(const std::vector<std::string>& arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const ExitCode code = RunClient(arguments, Terminal{out, err}, "/nonexistent");
+  return {code, out.str(), err.str()};
+}
+
+class ClientTest : public ::testing::Test {
+ protected:
+  // The command, with the fake controller's address.
+  Outcome Call(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--controller", controller_.address()});
+    return CallLocally(arguments);
+  }
+
+  std::string WriteSpec(const std::string& yaml) {
+    const std::string path = ::testing::TempDir() + "layernas_client_test.yaml";
+    std::ofstream(path) << yaml;
+    return path;
+  }
+
+  void AnswerGet(const v1::Search& search) {
+    controller_.get = [search](const auto& request, auto& response) {
+      if (request.name() != search.name())
+        return grpc::Status(grpc::StatusCode::NOT_FOUND, "no search " + request.name());
+      *response.mutable_search() = search;
+      return grpc::Status::OK;
+    };
+  }
+
+  FakeController controller_;
+};
+
+constexpr char kSpec[] = R"(name: shapes10
+space:
+  layers:
+    - {name: a, options: [x, y]}
+objective: {cost: latency_ms}
+strategy: {layernas: {}}
+)";
+
+v1::Search RunningSearch() {
+  return Parse<v1::Search>(R"pb(
+    name: "searches/shapes10-1"
+    spec {
+      space {
+        layers {
+          name: "a"
+          options { name: "x" }
+          options { name: "y" }
+        }
+      }
+      objective { reward: "accuracy" cost: "latency_ms" targets: 0.8 }
+    }
+    state: SEARCH_STATE_RUNNING
+    progress { stage: 0 stage_count: 1 layer: "a" trainings: 1 trainings_budget: 5 }
+    sequence: 1
+  )pb");
+}
+
+v1::Search EndedSearch(v1::SearchState state) {
+  v1::Search search = RunningSearch();
+  search.set_state(state);
+  search.set_state_reason("because");
+  return search;
+}
+
+v1::WatchSearchResponse Change(std::uint64_t sequence, const v1::Search& search) {
+  v1::WatchSearchResponse change;
+  change.set_sequence(sequence);
+  *change.mutable_search() = search;
+  return change;
+}
+
+v1::WatchSearchResponse Change(std::uint64_t sequence, int candidate, v1::CandidateState state) {
+  v1::WatchSearchResponse change;
+  change.set_sequence(sequence);
+  change.mutable_candidate()->set_name("searches/shapes10-1/candidates/" + std::to_string(candidate));
+  change.mutable_candidate()->mutable_architecture()->set_id("0");
+  change.mutable_candidate()->set_state(state);
+  change.mutable_candidate()->set_reward(0.5);
+  change.mutable_candidate()->set_cost(0.25);
+  return change;
+}
+
+TEST_F(ClientTest, AnUnreachableControllerIsSaidSo) {
+  std::string address;
+  {
+    const FakeController gone;
+    address = gone.address();
+  }
+  const Outcome outcome = CallLocally({"search", "list", "--controller", address});
+  EXPECT_EQ(outcome.code, ExitCode::kUnreachable);
+  EXPECT_EQ(outcome.err, "layernas: cannot reach the controller at " + address +
+                             " (connection refused): start one with layernas-controller or set --controller or "
+                             "LAYERNAS_CONTROLLER\n");
+}
+
+TEST_F(ClientTest, WrongArgumentsAreUsageErrors) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{},
+                                             {"serach"},
+                                             {"search"},
+                                             {"search", "get"},
+                                             {"search", "get", "Not A Name"},
+                                             {"search", "list", "-o", "xml"},
+                                             {"search", "get", "a-1", "-o", "csv"},
+                                             {"search", "candidates", "a-1", "--state", "happy"},
+                                             {"search", "list", "--controller", "nowhere"},
+                                             {"search", "list", "--", "--evaluator"},
+                                             {"validate", "spec.yaml", "--workers", "0"}}) {
+    const Outcome outcome = CallLocally(arguments);
+    EXPECT_EQ(outcome.code, ExitCode::kUsage) << ::testing::PrintToString(arguments);
+    EXPECT_THAT(outcome.err, Not(IsEmpty()));
+    EXPECT_THAT(outcome.out, IsEmpty());
+  }
+}
+
+TEST_F(ClientTest, HelpHasExamples) {
+  for (const char* command :
+       {"submit", "list", "get", "watch", "pause", "resume", "cancel", "delete", "frontier", "candidates", "buckets"}) {
+    const Outcome outcome = CallLocally({"search", command, "--help"});
+    EXPECT_EQ(outcome.code, ExitCode::kOk);
+    EXPECT_THAT(outcome.out, HasSubstr(std::string("Examples:\n  layernas search ") + command));
+  }
+}
+
+TEST_F(ClientTest, ValidateSaysHowLargeTheSearchIs) {
+  const std::string path = WriteSpec(kSpec);
+  const Outcome outcome = CallLocally({"validate", path, "--workers", "2", "--seconds-per-training", "90"});
+  EXPECT_EQ(outcome.code, ExitCode::kOk);
+  EXPECT_EQ(outcome.out, path +
+                             " is valid\n"
+                             "search             shapes10\n"
+                             "layers             1\n"
+                             "architectures      2\n"
+                             "most trainings     2\n"
+                             "reward             accuracy\n"
+                             "cost               latency_ms, measured for each architecture\n"
+                             "time               at most about 1m30s with 2 workers at 90 s per training\n");
+}
+
+TEST_F(ClientTest, ValidatePrintsEveryMistakeWithItsPlace) {
+  const std::string path = WriteSpec(std::string(kSpec) + "budgte: 5\nevaluation: {attempts: 0}\n");
+  const Outcome outcome = CallLocally({"validate", path});
+  EXPECT_EQ(outcome.code, ExitCode::kUsage);
+  EXPECT_EQ(outcome.err, path + ":7:1: budgte: unknown field; did you mean 'budget'?\n" + path +
+                             ":8:24: evaluation.attempts: must be between 1 and 20, is 0\n");
+}
+
+TEST_F(ClientTest, SubmitSendsTheSpecOnce) {
+  std::vector<v1::CreateSearchRequest> requests;
+  controller_.create = [&](const auto& request, auto& response) {
+    requests.push_back(request);
+    *response.mutable_search() = RunningSearch();
+    return grpc::Status::OK;
+  };
+  const Outcome outcome = Call({"search", "submit", WriteSpec(kSpec)});
+  EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, StartsWith("submitted searches/shapes10-1\n"));
+  ASSERT_EQ(requests.size(), 1);
+  EXPECT_EQ(requests[0].spec().space().layers(0).options(1).name(), "y");
+  EXPECT_THAT(requests[0].request_id(), Not(IsEmpty()));
+}
+
+TEST_F(ClientTest, SubmitRepeatsALostCallWithTheSameId) {
+  std::vector<std::string> ids;
+  controller_.create = [&](const auto& request, auto& response) {
+    ids.push_back(request.request_id());
+    if (ids.size() == 1) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "shutting down");
+    *response.mutable_search() = RunningSearch();
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Call({"search", "submit", WriteSpec(kSpec)}).code, ExitCode::kOk);
+  ASSERT_EQ(ids.size(), 2);
+  EXPECT_EQ(ids[0], ids[1]);
+}
+
+TEST_F(ClientTest, SubmitPlacesWhatTheControllerRefuses) {
+  controller_.create = [](const auto&, auto&) {
+    return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT,
+                        "objective.cost: is not to our taste\nspace.layers[0].options[1].name: neither\nand: more");
+  };
+  const std::string path = WriteSpec(kSpec);
+  const Outcome outcome = Call({"search", "submit", path});
+  EXPECT_EQ(outcome.code, ExitCode::kUsage);
+  EXPECT_EQ(outcome.err, "layernas: the controller refuses the spec:\n" + path +
+                             ":5:19: objective.cost: is not to our taste\n" + path +
+                             ":4:30: space.layers[0].options[1].name: neither\nand: more\n");
+}
+
+TEST_F(ClientTest, AnUnknownSearchIsAnError) {
+  AnswerGet(RunningSearch());
+  const Outcome outcome = Call({"search", "get", "other-1"});
+  EXPECT_EQ(outcome.code, ExitCode::kError);
+  EXPECT_EQ(outcome.err, "layernas: no search searches/other-1\n");
+}
+
+TEST_F(ClientTest, GetShowsWhatTheSearchWaitsFor) {
+  v1::Search search = RunningSearch();
+  search.set_waiting_for("a worker with device=gpu");
+  AnswerGet(search);
+  EXPECT_THAT(Call({"search", "get", "searches/shapes10-1"}).out,
+              HasSubstr("waiting for   a worker with device=gpu\n"));
+}
+
+TEST_F(ClientTest, ListGathersThePages) {
+  controller_.list = [](const auto& request, auto& response) {
+    response.add_searches()->set_name(request.page_token().empty() ? "searches/b-2" : "searches/a-1");
+    response.set_next_page_token(request.page_token().empty() ? "next" : "");
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Call({"search", "list", "-o", "csv"}).out,
+              AllOf(HasSubstr("name,state,trainings,"), HasSubstr("\nb-2,"), HasSubstr("\na-1,")));
+  const Outcome limited = Call({"search", "list", "--limit", "1", "-o", "csv"});
+  EXPECT_THAT(limited.out, Not(HasSubstr("\na-1,")));
+  EXPECT_EQ(limited.err, "only the newest 1 are listed; --limit 0 lists all\n");
+}
+
+TEST_F(ClientTest, StateCommandsSayWhatCameOfThem) {
+  controller_.pause = [](const auto&, auto& response) {
+    response.mutable_search()->set_state(v1::SEARCH_STATE_PAUSED);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Call({"search", "pause", "shapes10-1"}).out, "searches/shapes10-1 is paused\n");
+  controller_.remove = [](const auto&, auto&) {
+    return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "it still runs: cancel it first");
+  };
+  const Outcome refused = Call({"search", "delete", "shapes10-1"});
+  EXPECT_EQ(refused.code, ExitCode::kError);
+  EXPECT_EQ(refused.err, "layernas: it still runs: cancel it first\n");
+}
+
+TEST_F(ClientTest, WatchEndsWithTheSearchAndItsExitCode) {
+  AnswerGet(RunningSearch());
+  for (const auto& [state, code] :
+       std::vector<std::pair<v1::SearchState, ExitCode>>{{v1::SEARCH_STATE_SUCCEEDED, ExitCode::kOk},
+                                                         {v1::SEARCH_STATE_FAILED, ExitCode::kSearchFailed},
+                                                         {v1::SEARCH_STATE_CANCELLED, ExitCode::kSearchCancelled}}) {
+    controller_.watch = [end = state](const auto&, auto& writer) {
+      writer.Write(Change(1, RunningSearch()));
+      writer.Write(Change(2, 1, v1::CANDIDATE_STATE_LEASED));
+      writer.Write(Change(3, 1, v1::CANDIDATE_STATE_SUCCEEDED));
+      writer.Write(Change(4, EndedSearch(end)));
+      return grpc::Status::OK;
+    };
+    const Outcome outcome = Call({"search", "watch", "shapes10-1"});
+    EXPECT_EQ(outcome.code, code) << outcome.err;
+    std::vector<std::string> lines;
+    std::istringstream in(outcome.out);
+    // Without the time of day in front.
+    for (std::string line; std::getline(in, line);) lines.push_back(line.substr(10));
+    EXPECT_THAT(lines, ElementsAre("search shapes10-1 is running", "stage 0/1 a",
+                                   "candidate 1  0  succeeded  accuracy=0.5  latency_ms=0.25",
+                                   AllOf(StartsWith("search shapes10-1 "), HasSubstr(": because"))));
+  }
+}
+
+TEST_F(ClientTest, WatchGoesOnWhereTheConnectionBroke) {
+  AnswerGet(RunningSearch());
+  std::vector<std::uint64_t> asked;
+  controller_.watch = [&](const auto& request, auto& writer) {
+    asked.push_back(request.after_sequence());
+    if (asked.size() == 1) {
+      writer.Write(Change(1, RunningSearch()));
+      writer.Write(Change(2, 1, v1::CANDIDATE_STATE_SUCCEEDED));
+    } else if (asked.size() == 4) {
+      writer.Write(Change(3, 2, v1::CANDIDATE_STATE_FAILED));
+      writer.Write(Change(4, EndedSearch(v1::SEARCH_STATE_SUCCEEDED)));
+      return grpc::Status::OK;
+    }
+    return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
+  };
+  const Outcome outcome = Call({"search", "watch", "shapes10-1"});
+  EXPECT_EQ(outcome.code, ExitCode::kOk);
+  EXPECT_THAT(asked, ElementsAre(0, 2, 2, 2));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("candidate 1 "), HasSubstr("candidate 2 ")));
+  EXPECT_EQ(outcome.err, "the connection to the controller at " + controller_.address() +
+                             " broke; trying again…\nconnected again\n");
+}
+
+TEST_F(ClientTest, WatchShowsAllOfTheFeedThoughItEndsEarly) {
+  AnswerGet(RunningSearch());
+  int calls = 0;
+  controller_.watch = [&](const auto&, auto& writer) {
+    if (++calls == 1) {
+      // The feed tells of the search as it stands now, which may be at its end, ahead of older candidates.
+      writer.Write(Change(1, EndedSearch(v1::SEARCH_STATE_SUCCEEDED)));
+      return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
+    }
+    writer.Write(Change(2, 1, v1::CANDIDATE_STATE_SUCCEEDED));
+    return grpc::Status::OK;
+  };
+  const Outcome outcome = Call({"search", "watch", "shapes10-1"});
+  EXPECT_EQ(outcome.code, ExitCode::kOk);
+  EXPECT_THAT(outcome.out, HasSubstr("candidate 1 "));
+}
+
+TEST_F(ClientTest, WatchGivesUpOnASearchThatIsGone) {
+  AnswerGet(RunningSearch());
+  controller_.watch = [](const auto&, auto& writer) {
+    writer.Write(Change(1, RunningSearch()));
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "deleted meanwhile");
+  };
+  const Outcome outcome = Call({"search", "watch", "shapes10-1"});
+  EXPECT_EQ(outcome.code, ExitCode::kError);
+  EXPECT_EQ(outcome.err, "layernas: deleted meanwhile\n");
+}
+
+TEST_F(ClientTest, WatchAsJsonIsOneObjectPerLine) {
+  AnswerGet(RunningSearch());
+  controller_.watch = [](const auto&, auto& writer) {
+    v1::WatchSearchResponse snapshot;
+    snapshot.set_sequence(7);
+    *snapshot.mutable_snapshot() = RunningSearch();
+    writer.Write(snapshot);
+    writer.Write(Change(8, EndedSearch(v1::SEARCH_STATE_SUCCEEDED)));
+    return grpc::Status::OK;
+  };
+  std::istringstream in(Call({"search", "watch", "shapes10-1", "-o", "json"}).out);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  EXPECT_THAT(lines,
+              ElementsAre(StartsWith(R"({"sequence":"7","snapshot":{)"), StartsWith(R"({"sequence":"8","search":{)")));
+  EXPECT_THAT(lines, Each(::testing::EndsWith("}")));
+}
+
+v1::GetFrontierResponse FrontierOfTwo() {
+  return Parse<v1::GetFrontierResponse>(R"pb(
+    points {
+      candidate: "searches/shapes10-1/candidates/2"
+      architecture {
+        id: "0"
+        layers { name: "a" option: "x" }
+      }
+      reward: 0.7
+      cost: 0.93
+      metrics { key: "params" value: 7713280 }
+      metrics { key: "accuracy" value: 0.7 }
+      metrics { key: "latency_ms" value: 0.93 }
+    }
+    points {
+      candidate: "searches/shapes10-1/candidates/1"
+      architecture {
+        id: "1"
+        layers { name: "a" option: "y" }
+      }
+      reward: 0.8
+      cost: 1.5
+    }
+    best {
+      target: 0.8
+      nearest { cost: 0.93 }
+    }
+    best {
+      target: 1
+      best {
+        candidate: "searches/shapes10-1/candidates/2"
+        architecture {
+          id: "0"
+          layers { name: "a" option: "x" }
+        }
+        reward: 0.7
+        cost: 0.93
+      }
+    }
+  )pb");
+}
+
+TEST_F(ClientTest, FrontierPutsTheTargetsFirst) {
+  AnswerGet(RunningSearch());
+  controller_.frontier = [](const auto&, auto& response) {
+    response = FrontierOfTwo();
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Call({"search", "frontier", "shapes10-1", "--layers"}).out,
+            "best per target\n"
+            "target  latency_ms  accuracy  architecture  candidate  params  a\n"
+            "     1        0.93       0.7  0             2          -       x\n"
+            "nothing meets the target 0.8; the nearest costs 0.93\n"
+            "\n"
+            "frontier\n"
+            "latency_ms  accuracy  architecture  candidate  params  a\n"
+            "      0.93       0.7  0             2          7.713M  x\n"
+            "       1.5       0.8  1             1               -  y\n");
+  EXPECT_EQ(Call({"search", "frontier", "shapes10-1", "-o", "csv"}).out,
+            "best_for_targets,latency_ms,accuracy,architecture,candidate,params\n"
+            "1,0.93,0.7,0,2,7713280\n"
+            ",1.5,0.8,1,1,\n");
+}
+
+TEST_F(ClientTest, CandidatesMayBeAskedForByState) {
+  AnswerGet(RunningSearch());
+  std::vector<int> states;
+  controller_.candidates = [&](const auto& request, auto& response) {
+    states.assign(request.states().begin(), request.states().end());
+    *response.add_candidates() = Parse<v1::Candidate>(R"pb(
+      name: "searches/shapes10-1/candidates/3"
+      architecture { id: "1" }
+      state: CANDIDATE_STATE_FAILED
+      pass: 1
+      stage: 1
+      attempt: 3
+      worker: "w1"
+      failures { attempt: 3 message: "out of memory\nline 2" }
+    )pb");
+    return grpc::Status::OK;
+  };
+  const Outcome outcome = Call({"search", "candidates", "shapes10-1", "--state", "failed", "--state", "infeasible"});
+  EXPECT_THAT(states, ElementsAre(v1::CANDIDATE_STATE_FAILED, v1::CANDIDATE_STATE_INFEASIBLE));
+  EXPECT_EQ(
+      outcome.out,
+      "candidate  architecture  state   pass  stage  attempt  worker  latency_ms  accuracy  last failure\n"
+      "3          1             failed     1      1        3  w1      -           -         out of memory?line 2\n");
+}
+
+TEST_F(ClientTest, BucketsShowEmptyOnesToo) {
+  AnswerGet(RunningSearch());
+  controller_.buckets = [](const auto&, auto& response) {
+    response = Parse<v1::GetBucketsResponse>(R"pb(
+      buckets { pass: 1 stage: 2 bucket: 0 lower: 0 upper: 0.5 }
+      buckets {
+        pass: 1
+        stage: 2
+        bucket: 1
+        lower: 0.5
+        upper: 1
+        entries { candidate: "searches/shapes10-1/candidates/4" architecture_id: "1" reward: 0.7 cost: 0.6 }
+      }
+    )pb");
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Call({"search", "buckets", "shapes10-1", "-o", "csv"}).out,
+            "pass,stage,bucket,from,below,latency_ms,accuracy,architecture,candidate\n"
+            "1,2,0,0,0.5,,,,\n"
+            "1,2,1,0.5,1,0.6,0.7,1,4\n");
+}
+
+TEST_F(ClientTest, WorkersAreListed) {
+  controller_.workers = [](const auto&, auto& response) {
+    *response.add_workers() = Parse<v1::WorkerStatus>(R"pb(
+      info {
+        id: "gpu-1"
+        labels { key: "device" value: "cuda" }
+        labels { key: "a" value: "b" }
+        slots: 2
+        version: "0.1.0"
+      }
+      candidates: "searches/shapes10-1/candidates/3"
+      since_heard { seconds: 4 }
+    )pb");
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Call({"worker", "list"}).out,
+            "worker  busy  slots  labels           version  heard from\n"
+            "gpu-1      1      2  a=b device=cuda  0.1.0    4s ago\n");
+}
+
+TEST_F(ClientTest, RunSaysWhichProgramIsMissing) {
+  const Outcome outcome = CallLocally({"run", WriteSpec(kSpec)});
+  EXPECT_EQ(outcome.code, ExitCode::kError);
+  EXPECT_THAT(outcome.err, HasSubstr("/nonexistent/layernas-controller"));
+}
+
+}  // namespace
+}  // namespace layernas::client
