@@ -43,6 +43,11 @@ std::string StateSentence(v1::SearchState state) {
   return absl::StrCat(verb, StateText(state));
 }
 
+std::string ReasonText(const v1::Search& search) {
+  const std::string& reason = search.state_reason();
+  return reason.empty() || reason == StateText(search.state()) ? "" : absl::StrCat(": ", reason);
+}
+
 std::string StateText(v1::CandidateState state) {
   return WithoutPrefix(v1::CandidateState_Name(state), "CANDIDATE_STATE_");
 }

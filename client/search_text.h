@@ -22,6 +22,8 @@ std::string StateText(v1::SearchState state);
 std::string StateText(v1::CandidateState state);
 // "is running", "has succeeded", "was cancelled".
 std::string StateSentence(v1::SearchState state);
+// ": why it is in this state", where there is more to say than the state itself.
+std::string ReasonText(const v1::Search& search);
 Cell StateCell(v1::SearchState state);
 Cell StateCell(v1::CandidateState state);
 

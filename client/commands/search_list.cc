@@ -75,7 +75,7 @@ void PrintSearch(std::ostream& out, const v1::Search& search) {
     out << label << std::string(14 - std::string_view(label).size(), ' ') << Printable(text) << '\n';
   };
   line("name", search.name());
-  line("state", StateText(search.state()) + (search.state_reason().empty() ? "" : ": " + search.state_reason()));
+  line("state", StateText(search.state()) + ReasonText(search));
   line("waiting for", search.waiting_for());
   line("created", FormatTime(search.create_time()));
   line("ended", FormatTime(search.end_time()));

@@ -46,15 +46,16 @@ class LineView : public WatchView {
 
   void ShowSearch(const std::string& time, const v1::Search& search) {
     // Each of these is worth a line when it changes, and only then.
-    PrintChange(time, "state",
-                absl::StrCat("search ", ShortName(search.name()), " ", StateSentence(search.state()),
-                             search.state_reason().empty() ? "" : ": ", search.state_reason()));
+    PrintChange(
+        time, "state",
+        absl::StrCat("search ", ShortName(search.name()), " ", StateSentence(search.state()), ReasonText(search)));
     if (!IsFinal(search.state())) PrintChange(time, "stage", StageText(search));
     PrintChange(time, "waiting",
                 search.waiting_for().empty() ? "" : absl::StrCat("waiting for ", search.waiting_for()));
     for (const v1::TargetBest& best : search.best()) {
       if (best.has_best() || IsFinal(search.state())) {
-        PrintChange(time, absl::StrCat("best ", best.target()), absl::StrCat("best for ", BestText(search, best)));
+        PrintChange(time, absl::StrCat("best ", best.target()),
+                    absl::StrCat(best.has_best() ? "best for " : "", BestText(search, best)));
       }
     }
     reward_ = RewardName(search);

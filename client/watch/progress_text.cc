@@ -25,8 +25,8 @@ std::string Fit(const std::string& text, int columns) {
 std::string Left(const v1::SearchProgress& progress, std::chrono::seconds elapsed) {
   const int done = progress.succeeded() + progress.infeasible() + progress.failed();
   const int left = progress.trainings_budget() - done;
-  // Too few say nothing about the rest.
-  if (progress.trainings_budget() == 0 || done < 3 || left <= 0) return "";
+  // Too few, or too short a time, say nothing about the rest.
+  if (progress.trainings_budget() == 0 || done < 3 || elapsed.count() < 5 || left <= 0) return "";
   return absl::StrCat(", at most ", FormatElapsed(elapsed * left / done), " left");
 }
 
