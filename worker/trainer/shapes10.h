@@ -1,7 +1,7 @@
 // shapes10: a data set that is drawn instead of downloaded. 32x32 RGB, ten classes of shapes, turned (up to 35
 // degrees), stretched and placed at random, in any colour that is brighter than the textured ground, partly covered,
-// with noise. The classes differ in geometry alone. A linear model on the pixels does not get beyond 20 % (chance is 10
-// %); five short epochs on 4,000 images bring small convolutional networks to 65 to 80 %.
+// with noise. The classes differ in geometry alone. A linear model on the pixels gets no further than 20 %, where
+// chance is 10 %; five epochs on 4,000 images bring small convolutional networks to between 65 and 80 %.
 #pragma once
 
 #include <initializer_list>
