@@ -292,7 +292,7 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
   }
   // Not at every change, for a range deletion costs.
   constexpr std::uint64_t kTrimEvery = 1000;
-  if (entry.sequence >= entry.first_kept + options_.kept_changes + kTrimEvery) {
+  if (changes.Any() && entry.sequence >= entry.first_kept + options_.kept_changes + kTrimEvery) {
     entry.first_kept = entry.sequence - options_.kept_changes;
     batch.TrimChanges(id, entry.first_kept);
   }
@@ -440,7 +440,13 @@ void Engine::CreateSearch(NewSearch search, Reply<SearchView> reply) {
 }
 
 void Engine::GetSearch(std::string name, Reply<SearchView> reply) {
-  ChangeSearch(std::move(name), std::move(reply), [](Entry&) { return absl::OkStatus(); });
+  Submit([this, name = std::move(name), reply = std::move(reply)] {
+    if (const absl::StatusOr<Entry*> entry = Find(name); entry.ok()) {
+      AnswerWithView(reply, (*entry)->stored.id);
+    } else {
+      Answer<SearchView>(reply, entry.status());
+    }
+  });
 }
 
 void Engine::ListSearches(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply) {

@@ -1,0 +1,275 @@
+#include "tests/controller/engine/engine_fixture.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+using core::CandidateState;
+using core::SearchState;
+
+std::vector<std::string> Names(const Page<SearchView>& page) {
+  std::vector<std::string> names;
+  for (const SearchView& view : page.items) names.push_back(view.name);
+  return names;
+}
+
+std::vector<std::uint64_t> Numbers(const std::vector<core::Candidate>& candidates) {
+  std::vector<std::uint64_t> numbers;
+  for (const core::Candidate& candidate : candidates) numbers.push_back(candidate.number);
+  return numbers;
+}
+
+class SearchesTest : public EngineTest {
+ protected:
+  absl::StatusOr<Page<SearchView>> List(std::uint64_t before, std::size_t limit) {
+    return Await<Page<SearchView>>([&](auto reply) { engine_->ListSearches(before, limit, reply); });
+  }
+  absl::StatusOr<BucketsView> Buckets(const std::string& name, core::Position position) {
+    return Await<BucketsView>([&](auto reply) { engine_->GetBuckets(name, position, reply); });
+  }
+  absl::StatusOr<FrontierView> Frontier(const std::string& name) {
+    return Await<FrontierView>([&](auto reply) { engine_->GetFrontier(name, reply); });
+  }
+};
+
+TEST_F(SearchesTest, ANewSearchIsShownAsItStands) {
+  const auto view = TryCreate(LayerNasSpec("first"));
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ(view->name, "searches/first-1");
+  EXPECT_EQ(*view->spec, LayerNasSpec("first").SerializeAsString());
+  EXPECT_EQ(view->state, SearchState::kRunning);
+  EXPECT_EQ(view->created, FakeClock::kStart);
+  EXPECT_EQ(view->ended, 0);
+  EXPECT_EQ(view->stage_count, 3);
+  EXPECT_EQ(view->ready, 1u);
+  EXPECT_EQ(view->trainings, 0);
+  // Creation is the first change.
+  EXPECT_EQ(view->sequence, 1u);
+  EXPECT_THAT(view->waiting_for, HasSubstr("none is connected"));
+  EXPECT_EQ(Get(view->name)->sequence, 1u);
+}
+
+TEST_F(SearchesTest, NamesThatAreNone) {
+  Create(RandomSpec("first", 3));
+  EXPECT_EQ(Get("first").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Get("searches/first-2").status().code(), absl::StatusCode::kNotFound);
+  // The id alone is not enough: it might be another controller's search.
+  EXPECT_EQ(Get("searches/second-1").status().code(), absl::StatusCode::kNotFound);
+  for (const auto& status :
+       {Pause("searches/no-7").status(), Resume("searches/no-7").status(), Cancel("searches/no-7").status(),
+        Delete("searches/no-7").status(), ListCandidates("searches/no-7").status(), Frontier("searches/no-7").status(),
+        Buckets("searches/no-7", {}).status(), ReadChanges("searches/no-7", 0).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
+  }
+}
+
+TEST_F(SearchesTest, TheSameRequestMakesOneSearch) {
+  const auto first = TryCreate(RandomSpec("a", 3), "request 1");
+  const auto again = TryCreate(RandomSpec("a", 3), "request 1");
+  const auto other = TryCreate(RandomSpec("a", 3), "request 2");
+  EXPECT_EQ(first->name, "searches/a-1");
+  EXPECT_EQ(again->name, first->name);
+  EXPECT_EQ(other->name, "searches/a-2");
+  // Without a request id nothing is a repetition.
+  EXPECT_EQ(TryCreate(RandomSpec("a", 3))->name, "searches/a-3");
+  EXPECT_EQ(TryCreate(RandomSpec("a", 3))->name, "searches/a-4");
+  Restart();
+  EXPECT_EQ(TryCreate(RandomSpec("a", 3), "request 1")->name, first->name);
+  EXPECT_EQ(TryCreate(RandomSpec("a", 3), "request 2")->name, other->name);
+  // Once it is deleted, a request may make a new one.
+  ASSERT_TRUE(Cancel(first->name).ok());
+  ASSERT_TRUE(Delete(first->name).ok());
+  EXPECT_EQ(TryCreate(RandomSpec("a", 3), "request 1")->name, "searches/a-5");
+}
+
+TEST_F(SearchesTest, IdsAreNeverGivenTwice) {
+  Create(RandomSpec("a", 3));
+  Restart();
+  const std::string second = Create(RandomSpec("a", 3));
+  EXPECT_EQ(second, "searches/a-2");
+  ASSERT_TRUE(Cancel(second).ok());
+  ASSERT_TRUE(Delete(second).ok());
+  EXPECT_EQ(Create(RandomSpec("a", 3)), "searches/a-3");
+  ASSERT_TRUE(Cancel("searches/a-3").ok());
+  ASSERT_TRUE(Delete("searches/a-3").ok());
+  Restart();
+  EXPECT_EQ(Create(RandomSpec("a", 3)), "searches/a-4");
+  EXPECT_EQ(Get("searches/a-1")->state, SearchState::kRunning);
+}
+
+TEST_F(SearchesTest, AreListedNewestFirstPageByPage) {
+  for (int i = 0; i < 5; ++i) Create(RandomSpec("s", 3));
+  ASSERT_TRUE(Cancel("searches/s-4").ok());
+  ASSERT_TRUE(Delete("searches/s-4").ok());
+  const auto first = List(~0ull, 2);
+  EXPECT_THAT(Names(*first), ElementsAre("searches/s-5", "searches/s-3"));
+  ASSERT_TRUE(first->next);
+  const auto second = List(*first->next, 2);
+  EXPECT_THAT(Names(*second), ElementsAre("searches/s-2", "searches/s-1"));
+  EXPECT_FALSE(second->next);
+  EXPECT_THAT(Names(*List(1, 2)), IsEmpty());
+  EXPECT_THAT(Names(*List(0, 2)), IsEmpty());
+}
+
+TEST_F(SearchesTest, APausedSearchHandsNothingOutButTakesResults) {
+  const std::string name = Create(RandomSpec("s", 10));
+  const LeasedTask task = LeaseOne("w");
+  const auto paused = Pause(name);
+  EXPECT_EQ(paused->state, SearchState::kPaused);
+  EXPECT_EQ(paused->sequence, Get(name)->sequence);
+  EXPECT_EQ(Pause(name).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(Lease("w"), IsEmpty());
+  EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->candidates.at(CandidateState::kSucceeded), 1u);
+
+  const Awaited<Tasks> parked = Park("w");
+  EXPECT_FALSE(parked.Answered());
+  EXPECT_EQ(Resume(name)->state, SearchState::kRunning);
+  EXPECT_EQ(parked.Get()->size(), 1u);
+  EXPECT_EQ(Resume(name).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(SearchesTest, CancellingEndsItForGood) {
+  const std::string name = Create(RandomSpec("s", 10));
+  const LeasedTask task = LeaseOne("w");
+  EXPECT_EQ(Delete(name).status().code(), absl::StatusCode::kFailedPrecondition);
+  clock_.Pass(Millis{5'000});
+  const auto cancelled = Cancel(name);
+  EXPECT_EQ(cancelled->state, SearchState::kCancelled);
+  EXPECT_EQ(cancelled->ended, FakeClock::kStart + 5'000);
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kSkipped);
+  EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kRefused);
+  EXPECT_THAT(Lease("w"), IsEmpty());
+  for (const auto& status : {Cancel(name).status(), Pause(name).status(), Resume(name).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  }
+  Restart();
+  EXPECT_EQ(Get(name)->state, SearchState::kCancelled);
+  EXPECT_EQ(Get(name)->ended, FakeClock::kStart + 5'000);
+}
+
+TEST_F(SearchesTest, DeletingRemovesAllOfIt) {
+  const std::string first = Create(LayerNasSpec("a"));
+  const std::string second = Create(LayerNasSpec("b"));
+  Finish();
+  const int tables = static_cast<int>(Check().tables);
+  ASSERT_TRUE(Delete(first).ok());
+  EXPECT_EQ(Get(first).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ListCandidates(first).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(store_->ReadCandidates(1, 0, kAll)->empty());
+  EXPECT_TRUE(store_->ReadChanges(1, 0, kAll)->empty());
+  EXPECT_TRUE(store_->ReadBuckets(1)->empty());
+  const CheckReport report = Check();
+  EXPECT_THAT(report.problems, IsEmpty());
+  EXPECT_EQ(report.searches, 1u);
+  EXPECT_EQ(report.tables * 2, static_cast<std::size_t>(tables));
+  Restart();
+  EXPECT_EQ(Get(first).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Get(second)->state, SearchState::kSucceeded);
+}
+
+TEST_F(SearchesTest, CancelAndDeleteTogetherLeaveNoSeries) {
+  const std::string name = Create(RandomSpec("s", 3));
+  Pass(Millis{1000});
+  const Awaited<SearchView> cancelled;
+  const Awaited<SearchView> deleted;
+  engine_->CancelSearch(name, cancelled.reply());
+  engine_->DeleteSearch(name, deleted.reply());
+  EXPECT_TRUE(deleted.Get().ok());
+  Pass(Millis{1000});
+  for (const auto& family : metrics_->registry()->Collect()) {
+    for (const auto& metric : family.metric) {
+      for (const auto& label : metric.label) EXPECT_NE(label.value, name) << family.name;
+    }
+  }
+}
+
+TEST_F(SearchesTest, CandidatesArePagedAndFiltered) {
+  const std::string name = Create(RandomSpec("s", 20));
+  for (const LeasedTask& task : Lease("w", 12)) {
+    if (task.token.number % 3 == 0) Complete("w", task);
+  }
+  EXPECT_THAT(Numbers(ListCandidates(name, {CandidateState::kSucceeded})->page.items), ElementsAre(3, 6, 9, 12));
+  const auto page = ListCandidates(name, {CandidateState::kSucceeded}, 3, 2);
+  EXPECT_THAT(Numbers(page->page.items), ElementsAre(6, 9));
+  EXPECT_EQ(page->page.next, 9u);
+  const auto last = ListCandidates(name, {CandidateState::kSucceeded}, 9, 2);
+  EXPECT_THAT(Numbers(last->page.items), ElementsAre(12));
+  EXPECT_FALSE(last->page.next);
+  const auto all = ListCandidates(name, {}, 0, 5);
+  EXPECT_THAT(Numbers(all->page.items), ElementsAre(1, 2, 3, 4, 5));
+  EXPECT_EQ(all->page.next, 5u);
+  EXPECT_FALSE(ListCandidates(name, {}, 0, 12)->page.next);
+  EXPECT_THAT(ListCandidates(name, {}, ~0ull)->page.items, IsEmpty());
+  EXPECT_THAT(ListCandidates(name, {CandidateState::kFailed})->page.items, IsEmpty());
+}
+
+TEST_F(SearchesTest, TheFrontierIsOfTheResults) {
+  v1::SearchSpec spec = RandomSpec("s", 60);
+  spec.mutable_objective()->add_targets(12);
+  spec.mutable_objective()->add_targets(4.5);
+  const std::string name = Create(spec);
+  EXPECT_THAT(Frontier(name)->points, IsEmpty());
+  Finish();
+  const auto frontier = Frontier(name);
+  ASSERT_FALSE(frontier->points.empty());
+  const std::vector<core::Candidate> candidates = Candidates(name);
+  double cost = 0;
+  double reward = -1;
+  for (const core::Candidate& point : frontier->points) {
+    EXPECT_GT(point.cost, cost);
+    EXPECT_GT(point.reward, reward);
+    cost = point.cost;
+    reward = point.reward;
+    for (const core::Candidate& other : candidates) {
+      EXPECT_FALSE(other.cost <= point.cost && other.reward > point.reward) << other.number;
+    }
+  }
+  ASSERT_EQ(frontier->search.targets.size(), 2u);
+  ASSERT_TRUE(frontier->search.targets[0].best);
+  EXPECT_LE(frontier->search.targets[0].best->cost, 12);
+}
+
+TEST_F(SearchesTest, BucketsOfAnyStage) {
+  const std::string random = Create(RandomSpec("r", 2));
+  EXPECT_THAT(Buckets(random, {})->buckets, IsEmpty());
+  ASSERT_TRUE(Cancel(random).ok());
+  const std::string name = Create(LayerNasSpec("s"));
+  EXPECT_THAT(Buckets(name, {})->buckets, IsEmpty());
+  Finish();
+  const auto last = Buckets(name, {});
+  ASSERT_FALSE(last->buckets.empty());
+  EXPECT_EQ(last->buckets[0].position, (core::Position{1, 3}));
+  for (const BucketView& bucket : last->buckets) {
+    for (const BucketView::Entry& entry : bucket.entries) {
+      const core::Candidate candidate = Candidate(name, entry.candidate);
+      EXPECT_EQ(candidate.architecture, entry.evaluated.architecture);
+      EXPECT_EQ(candidate.reward, entry.evaluated.reward);
+      EXPECT_GE(candidate.cost, bucket.lower);
+      EXPECT_LT(candidate.cost, bucket.upper);
+    }
+  }
+  EXPECT_EQ(Buckets(name, {1, 0})->buckets.size(), 1u);
+  EXPECT_EQ(Buckets(name, {1, 4}).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Buckets(name, {2, 1}).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(SearchesTest, TimeIsUpWithoutAnyCall) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(20);
+  const std::string name = Create(spec);
+  const LeasedTask task = LeaseOne("w");
+  Pass(Millis{20'000});
+  // What is under way is finished and counted.
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  EXPECT_THAT(Lease("w"), IsEmpty());
+  EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  EXPECT_EQ(Get(name)->state_reason, "its time is up");
+}
+
+}  // namespace
+}  // namespace layernas
