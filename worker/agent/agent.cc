@@ -220,13 +220,15 @@ void Agent::HeartbeatLoop() {
   rpc::Backoff backoff(options_.first_retry, options_.longest_retry, nonce_ + 1);
   Millis interval = options_.heartbeat_interval;
   while (true) {
+    v1::HeartbeatResponse response;
+    Millis pause = interval;
+    const absl::Status status = client_->Heartbeat(MakeHeartbeat(), options_.call_timeout, response);
     {
+      // Then the call may have been cut off, which is no failure.
       MutexLock lock(mutex_);
       if (stopping_) return;
     }
-    v1::HeartbeatResponse response;
-    Millis pause = interval;
-    if (client_->Heartbeat(MakeHeartbeat(), options_.call_timeout, response).ok()) {
+    if (status.ok()) {
       backoff.Reset();
       Follow(response);
       const Millis wanted(TimeUtil::DurationToMilliseconds(response.interval()));
@@ -291,6 +293,10 @@ void Agent::ReportLoop() {
         Settle(request, response)) {
       backoff.Reset();
       continue;
+    }
+    {
+      MutexLock lock(mutex_);
+      if (stopping_) return;
     }
     metrics_.rpc_retries.Increment();
     // Begun before the drain or in it, no pause holds the last attempts up.
