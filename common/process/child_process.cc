@@ -154,10 +154,8 @@ absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t m
     const ssize_t count = read(output_.get(), buffer.data(), buffer.size());
     if (count > 0) {
       pending_.append(buffer.data(), static_cast<std::size_t>(count));
-    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
-      output_ended_ = true;
-    } else if (ended) {
-      // Nothing more after its end, though another process holds the pipe open.
+    } else if (count == 0 || ended || (errno != EAGAIN && errno != EINTR)) {
+      // Nothing comes after its end, even where another process holds the pipe open.
       output_ended_ = true;
     } else if (Left(deadline) == Millis(0)) {
       return absl::DeadlineExceededError("no line within " + std::to_string(timeout.count()) + " ms");

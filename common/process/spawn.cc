@@ -25,8 +25,6 @@
 #include "common/base/mutex.h"
 #include "common/base/status_macros.h"
 
-extern char** environ;
-
 namespace layernas::process_internal {
 namespace {
 
@@ -87,7 +85,7 @@ std::vector<std::string> MergedEnvironment(const std::vector<std::pair<std::stri
   for (const auto& [key, value] : extra) merged[key] = value;
   std::vector<std::string> result;
   result.reserve(merged.size());
-  for (const auto& [key, value] : merged) result.push_back(key + "=" + value);
+  for (const auto& [key, value] : merged) result.push_back(std::string(key).append("=").append(value));
   return result;
 }
 
@@ -162,8 +160,8 @@ absl::StatusOr<std::string> FindProgram(const std::string& program) {
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find(':', begin), path.size());
     // An empty entry is the current folder.
-    const std::string folder = end == begin ? "." : path.substr(begin, end - begin);
-    std::string candidate = folder + "/" + program;
+    std::string candidate = end == begin ? "." : path.substr(begin, end - begin);
+    candidate.append("/").append(program);
     struct stat info;
     if (stat(candidate.c_str(), &info) == 0 && S_ISREG(info.st_mode) && access(candidate.c_str(), X_OK) == 0) {
       return candidate;
