@@ -178,6 +178,7 @@ TEST_F(ChangesTest, ADeletedSearchWakesItsWatches) {
 
 TEST_F(ChangesTest, DrainingWakesAllWatchesAndEndsReading) {
   const std::string name = Create(RandomSpec("s", 5));
+  Settle();
   std::atomic<int> calls{0};
   const Engine::WatchId first = engine_->Watch(1, [&] { ++calls; });
   const Engine::WatchId second = engine_->Watch(99, [&] { ++calls; });
