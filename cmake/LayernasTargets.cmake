@@ -1,6 +1,10 @@
 # The one way targets are made here: warnings are errors, includes start at the project's root.
 
 set(LAYERNAS_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+# GCC 12 warns of overlapping copies in its own std::string (GCC bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  list(APPEND LAYERNAS_WARNINGS -Wno-restrict)
+endif()
 
 # layernas_library(<name> SOURCES … DEPS … [PRIVATE_DEPS …]): library layernas_<name>, alias layernas::<name>.
 function(layernas_library name)
@@ -39,5 +43,6 @@ function(layernas_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  # gRPC and RocksDB come uninstrumented from Debian: what happens inside them looks like races.
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
 endfunction()

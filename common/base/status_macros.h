@@ -1,4 +1,5 @@
 // Early return on a failed absl::Status or absl::StatusOr.
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration can't stand in parentheses.
 #pragma once
 
 #include <utility>
@@ -6,11 +7,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define LAYERNAS_RETURN_IF_ERROR(expression)                             \
-  do {                                                                   \
-    if (auto layernas_status = (expression); !layernas_status.ok()) {    \
-      return layernas_status;                                            \
-    }                                                                    \
+#define LAYERNAS_RETURN_IF_ERROR(expression)                          \
+  do {                                                                \
+    if (auto layernas_status = (expression); !layernas_status.ok()) { \
+      return layernas_status;                                         \
+    }                                                                 \
   } while (false)
 
 #define LAYERNAS_CONCAT_INNER(a, b) a##b
@@ -23,3 +24,4 @@
   auto holder = (expression);                                       \
   if (!holder.ok()) return std::move(holder).status();              \
   target = *std::move(holder)
+// NOLINTEND(bugprone-macro-parentheses)

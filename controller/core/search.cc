@@ -24,11 +24,11 @@ std::string WhatIsInvalid(const SearchConfig& config, const Metrics& metrics) {
   if (!config.space.CostIsPerLayer()) required.push_back(config.cost_metric);
   for (const std::string& name : required) {
     if (!metrics.contains(name)) {
-      return absl::StrCat("the result lacks the metric ", name, "; it has ",
-                          metrics.empty() ? "none"
-                                          : absl::StrJoin(metrics, ", ", [](std::string* out, const auto& metric) {
-                                              absl::StrAppend(out, metric.first);
-                                            }));
+      return absl::StrCat(
+          "the result lacks the metric ", name, "; it has ",
+          metrics.empty() ? "none" : absl::StrJoin(metrics, ", ", [](std::string* out, const auto& metric) {
+            absl::StrAppend(out, metric.first);
+          }));
     }
   }
   for (const auto& [name, value] : metrics) {
@@ -140,18 +140,6 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
   return chosen;
 }
 
-std::optional<SteadyTime> Search::NextRetry(SteadyTime now) const {
-  if (state_ != SearchState::kRunning) return std::nullopt;
-  std::optional<SteadyTime> next;
-  for (const Waiting& waiting : queue_) {
-    SteadyTime time = waiting.not_before;
-    // Others may have it already; the worker on which it failed must wait for longer.
-    if (time <= now && !waiting.avoid_worker.empty()) time += kElsewhereFirst;
-    if (time > now && (!next || time < *next)) next = time;
-  }
-  return next;
-}
-
 Candidate* Search::Granted(std::uint64_t number, int attempt) {
   if (number == 0 || number > candidates_.size()) return nullptr;
   Candidate& candidate = candidates_[number - 1];
@@ -178,8 +166,8 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
   }
   candidate->metrics = metrics;
   candidate->reward = metrics.at(config_.reward_metric);
-  candidate->cost = config_.space.CostIsPerLayer() ? config_.space.Cost(candidate->architecture)
-                                                   : metrics.at(config_.cost_metric);
+  candidate->cost =
+      config_.space.CostIsPerLayer() ? config_.space.Cost(candidate->architecture) : metrics.at(config_.cost_metric);
   candidate->result_attempt = attempt;
   candidate->worker = worker;
   frontier_.Insert(candidate->cost, {number, candidate->reward});
@@ -191,9 +179,10 @@ CompletionVerdict Search::Fail(std::uint64_t number, int attempt, const std::str
                                std::string message, Instant now) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
-  const bool known = std::any_of(candidate->failures.begin(), candidate->failures.end(), [&](const AttemptFailure& one) {
-    return one.attempt == attempt && (one.kind == kind || kind != FailureKind::kInfeasible);
-  });
+  const bool known =
+      std::any_of(candidate->failures.begin(), candidate->failures.end(), [&](const AttemptFailure& one) {
+        return one.attempt == attempt && (one.kind == kind || kind != FailureKind::kInfeasible);
+      });
   if (known) return {};
   if (core::IsFinal(candidate->state)) {
     return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
@@ -214,9 +203,9 @@ void Search::Release(std::uint64_t number, int attempt) {
 void Search::Expire(std::uint64_t number, int attempt, Instant now) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr || candidate->attempt != attempt || candidate->state != CandidateState::kLeased) return;
-  AttemptFailed(*candidate,
-                {attempt, FailureKind::kWorkerLost, candidate->worker, "nothing was heard from the worker", now.unix_ms},
-                now);
+  AttemptFailed(
+      *candidate,
+      {attempt, FailureKind::kWorkerLost, candidate->worker, "nothing was heard from the worker", now.unix_ms}, now);
 }
 
 bool Search::Renew(std::uint64_t number, int attempt, const std::string& worker) {
@@ -335,8 +324,8 @@ void Search::AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant
   }
   if (!core::IsFinal(state_) && CountOf(CandidateState::kSucceeded) == 0 &&
       failed_attempts_ >= config_.initial_failures) {
-    End(SearchState::kFailed, absl::StrCat("no evaluation has succeeded in ", failed_attempts_, " attempts; ",
-                                           CommonestFailure()),
+    End(SearchState::kFailed,
+        absl::StrCat("no evaluation has succeeded in ", failed_attempts_, " attempts; ", CommonestFailure()),
         now.unix_ms);
   }
 }
@@ -375,14 +364,12 @@ void Search::EndIfOver(UnixMillis now) {
 }
 
 bool Search::BudgetUsed() const {
-  return time_is_up_ ||
-         (config_.trainings > 0 && candidates_.size() >= static_cast<std::size_t>(config_.trainings));
+  return time_is_up_ || (config_.trainings > 0 && candidates_.size() >= static_cast<std::size_t>(config_.trainings));
 }
 
 std::string Search::CommonestFailure() const {
-  const auto commonest =
-      std::max_element(failure_messages_.begin(), failure_messages_.end(),
-                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto commonest = std::max_element(failure_messages_.begin(), failure_messages_.end(),
+                                          [](const auto& a, const auto& b) { return a.second < b.second; });
   if (commonest == failure_messages_.end()) return "nothing was evaluated";
   return absl::StrCat("the commonest failure (", commonest->second, " times): ", commonest->first);
 }

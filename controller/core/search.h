@@ -87,26 +87,25 @@ class Search {
 
   // How many candidates could be leased now, those that wait out a back-off included.
   std::size_t Ready() const;
-  // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out a
-  // back-off, and is offered to other workers first.
+  // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out
+  // a back-off, and is offered to other workers first.
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now);
-  // The soonest time after `now` at which a queued candidate becomes leasable to some worker by waiting alone.
-  std::optional<SteadyTime> NextRetry(SteadyTime now) const;
 
   // --- Taking back. `number` and `attempt` are a lease token; a token that never was is refused.
 
-  // Accepted once per candidate, from whichever attempt comes first; the same report again is accepted and changes nothing.
+  // Accepted once per candidate, from whichever attempt comes first; the same report again is accepted and changes
+  // nothing.
   CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, const Metrics& metrics,
                              Instant now);
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
-  // Back to the queue, no attempt used up; a failure reported afterwards is ignored. Nothing happens if the lease is not
-  // current.
+  // Back to the queue, no attempt used up; a failure reported afterwards is ignored. Nothing happens if the lease is
+  // not current.
   void Release(std::uint64_t number, int attempt);
   // The lease ran out: an attempt is used up. Nothing happens if the lease is not current.
   void Expire(std::uint64_t number, int attempt, Instant now);
-  // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is taken
-  // up again, its attempt no longer used up.
+  // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is
+  // taken up again, its attempt no longer used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);
 
   // --- Lifecycle. FAILED_PRECONDITION where the state does not allow it.
