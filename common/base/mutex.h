@@ -1,5 +1,5 @@
-// A mutex that Clang's thread-safety analysis understands. Over std::mutex and not absl::Mutex: Debian's absl is not built
-// for ThreadSanitizer, which then reports correct programs.
+// A mutex that Clang's thread-safety analysis understands. Over std::mutex and not absl::Mutex: Debian's absl is not
+// built for ThreadSanitizer, which then reports correct programs.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
-// Counter-based random numbers: a draw depends on its key alone, so that nothing has to be stored and a restart draws the
-// same. Our own, because std::*_distribution differs from library to library.
+// Counter-based random numbers: a draw depends on its key alone, so that nothing has to be stored and a restart draws
+// the same. Our own, because std::*_distribution differs from library to library.
 #pragma once
 
 #include <cstdint>

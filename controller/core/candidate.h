@@ -11,8 +11,8 @@
 
 namespace layernas::core {
 
-// Stored: DO NOT CHANGE the values. QUEUED -> LEASED -> one of the others; back to QUEUED when a lease is lost, released or
-// its attempt failed with attempts left.
+// Stored: DO NOT CHANGE the values. QUEUED -> LEASED -> one of the others; back to QUEUED when a lease is lost,
+// released or its attempt failed with attempts left.
 enum class CandidateState {
   kQueued = 1,
   kLeased = 2,

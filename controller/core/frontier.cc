@@ -7,8 +7,7 @@ bool Frontier::Insert(double cost, FrontierPoint point) {
   if (const auto best = BestWithin(cost)) {
     const auto& [best_cost, best_point] = *best;
     if (best_point.reward > point.reward) return false;
-    if (best_point.reward == point.reward &&
-        (best_cost < cost || best_point.candidate < point.candidate)) {
+    if (best_point.reward == point.reward && (best_cost < cost || best_point.candidate < point.candidate)) {
       return false;
     }
   }

@@ -13,8 +13,8 @@ struct FrontierPoint {
   double reward = 0;
 };
 
-// Kept up to date as results arrive, O(log n) each, amortised. Of equal reward and cost the lower candidate number stays,
-// whatever the order of arrival.
+// Kept up to date as results arrive, O(log n) each, amortised. Of equal reward and cost the lower candidate number
+// stays, whatever the order of arrival.
 class Frontier {
  public:
   // Returns true if the point is on the frontier now.

@@ -74,8 +74,8 @@ void LayerNasStrategy::EndStage() {
   std::vector<Architecture> best;
   best.reserve(table.size());
   for (Evaluated& entry : table.Entries()) best.push_back(std::move(entry.architecture));
-  // Where nothing of a stage has a result (the default architecture may be infeasible), the search goes on from where it
-  // stood.
+  // Where nothing of a stage has a result (the default architecture may be infeasible), the search goes on from where
+  // it stood.
   if (!best.empty()) parents_ = std::move(best);
   if (parents_.empty()) parents_ = candidates_;
   tables_.push_back({position_, table});
@@ -85,8 +85,7 @@ void LayerNasStrategy::EndStage() {
     ++position_.stage;
     return;
   }
-  if (position_.pass == options_.passes ||
-      (position_.pass > 1 && PassStart().table.Entries() == table.Entries())) {
+  if (position_.pass == options_.passes || (position_.pass > 1 && PassStart().table.Entries() == table.Entries())) {
     done_ = true;
     candidates_.clear();
     return;
@@ -141,8 +140,8 @@ std::vector<Architecture> LayerNasStrategy::Children() const {
     }
   }
   if (position_.pass > 1 && position_.stage == static_cast<int>(space_.layers.size())) {
-    // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better but is
-    // now out of the wanted range.
+    // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better but
+    // is now out of the wanted range.
     for (Evaluated& entry : PassStart().table.Entries()) {
       if (seen.insert(entry.architecture).second) children.push_back(std::move(entry.architecture));
     }
@@ -150,9 +149,7 @@ std::vector<Architecture> LayerNasStrategy::Children() const {
   return children;
 }
 
-const StageTable& LayerNasStrategy::PassStart() const {
-  return tables_[(position_.pass - 1) * space_.layers.size()];
-}
+const StageTable& LayerNasStrategy::PassStart() const { return tables_[(position_.pass - 1) * space_.layers.size()]; }
 
 bool LayerNasStrategy::CanReachWantedCost(const Architecture& architecture) const {
   if (cheapest_rest_.empty()) return true;
@@ -176,8 +173,8 @@ std::vector<Architecture> LayerNasStrategy::Limit(std::vector<Architecture> untr
   RandomStream random({seed_, static_cast<std::uint64_t>(position_.pass), static_cast<std::uint64_t>(position_.stage)});
   std::map<std::size_t, std::vector<Architecture>> by_bucket;
   for (std::size_t i = 0; i < untrained.size(); ++i) {
-    const std::size_t bucket = space_.CostIsPerLayer() ? buckets_.IndexOf(space_.Cost(untrained[i]))
-                                                       : i * buckets_.count() / untrained.size();
+    const std::size_t bucket =
+        space_.CostIsPerLayer() ? buckets_.IndexOf(space_.Cost(untrained[i])) : i * buckets_.count() / untrained.size();
     by_bucket[bucket].push_back(std::move(untrained[i]));
   }
   for (auto& [bucket, members] : by_bucket) {

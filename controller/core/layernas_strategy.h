@@ -53,8 +53,8 @@ class LayerNasStrategy final : public Strategy {
   void EndStage();
   // Makes buckets_ known; at the end of stage 0, for a measured cost may need that of the default architecture.
   void MakeBuckets();
-  // M[stage-1] with the stage's layer set to every option; duplicates and the unreachable dropped. At the end of a further
-  // pass also what it started from.
+  // M[stage-1] with the stage's layer set to every option; duplicates and the unreachable dropped. At the end of a
+  // further pass also what it started from.
   std::vector<Architecture> Children() const;
   // The table that the pass started from: M[L] of the pass before, or M[0].
   const StageTable& PassStart() const;

@@ -45,14 +45,14 @@ struct PastProposal {
   std::optional<Outcome> outcome;
 };
 
-// Pure and deterministic: the same construction, the same calls, the same answers. Asynchronous: any number of proposals
-// may be out at once and outcomes come in any order. Not thread-safe.
+// Pure and deterministic: the same construction, the same calls, the same answers. Asynchronous: any number of
+// proposals may be out at once and outcomes come in any order. Not thread-safe.
 class Strategy {
  public:
   virtual ~Strategy() = default;
 
-  // Once, before anything else, after a restart: everything proposed so far, in the order of proposal. The strategy goes on
-  // as if it had proposed them itself.
+  // Once, before anything else, after a restart: everything proposed so far, in the order of proposal. The strategy
+  // goes on as if it had proposed them itself.
   virtual void Restore(std::span<const PastProposal> past) = 0;
 
   // The next architecture to evaluate, never one proposed before; none while outcomes must come first, or when Done().

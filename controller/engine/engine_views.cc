@@ -69,7 +69,11 @@ std::string Engine::WaitingFor(const core::Search& search) const {
     });
   });
   if (any_fits) return "";
-  if (workers_.empty()) return "a worker: none is connected; start one with layernas-worker";
+  if (workers_.empty()) {
+    return require.empty() ? "a worker: none is connected; start one with layernas-worker"
+                           : absl::StrCat("a worker labelled ", FormatLabels(require),
+                                          ": none is connected; start one with layernas-worker --label …");
+  }
   // A few are enough to see what is wrong.
   constexpr std::size_t kShown = 5;
   std::vector<std::string> shown;

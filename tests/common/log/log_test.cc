@@ -13,8 +13,9 @@ TEST(Log, OneLinePerEventWhateverTheValueHolds) {
   ASSERT_TRUE(log::Init("layernas-test", "info"));
   ::testing::internal::CaptureStderr();
   log::Info("trained", {{"n", 3}, {"path", "a b"}, {"text", std::string("two\nlines \"quoted\"\x01")}, {"empty", ""}});
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-              EndsWith("I layernas-test: trained n=3 path=\"a b\" text=\"two\\nlines \\\"quoted\\\"\\x01\" empty=\"\"\n"));
+  EXPECT_THAT(
+      ::testing::internal::GetCapturedStderr(),
+      EndsWith("I layernas-test: trained n=3 path=\"a b\" text=\"two\\nlines \\\"quoted\\\"\\x01\" empty=\"\"\n"));
 }
 
 TEST(Log, LinesBelowTheLevelAreLeftOut) {
