@@ -66,8 +66,9 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
     call.Finish(status);
     return call.reactor();
   }
+  // Kept with its defaults: those of a later version are not to change a search that runs.
   const v1::SearchSpec spec = spec::WithDefaults(request->spec());
-  engine_.CreateSearch({spec.name(), request->spec().SerializeAsString(), ToCoreConfig(spec), request->request_id()},
+  engine_.CreateSearch({spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), request->request_id()},
                        AnswerWithSearch(call, response));
   return call.reactor();
 }
