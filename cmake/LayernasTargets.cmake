@@ -43,6 +43,7 @@ function(layernas_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
-  # gRPC and RocksDB come uninstrumented from Debian: what happens inside them looks like races.
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "TSAN_OPTIONS=ignore_noninstrumented_modules=1")
+  # gRPC and RocksDB come uninstrumented from Debian: what happens inside them looks like races (tests/tsan.supp).
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT
+    "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
 endfunction()
