@@ -30,6 +30,16 @@ BucketEdges BucketEdges::Make(const BucketOptions& options, double default_min, 
   return result;
 }
 
+BucketEdges BucketEdges::Quantiles(std::vector<double> costs, int count) {
+  std::sort(costs.begin(), costs.end());
+  BucketEdges result;
+  for (int i = 1; i < count; ++i) {
+    const double edge = costs[i * costs.size() / count];
+    if (edge > costs.front() && (result.inner_.empty() || edge > result.inner_.back())) result.inner_.push_back(edge);
+  }
+  return result;
+}
+
 std::size_t BucketEdges::IndexOf(double cost) const {
   return std::upper_bound(inner_.begin(), inner_.end(), cost) - inner_.begin();
 }

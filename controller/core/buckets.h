@@ -24,7 +24,9 @@ struct Evaluated {
 // results arrive can't matter.
 bool Better(const Evaluated& a, const Evaluated& b);
 
-enum class BucketScale { kLinear, kLogarithmic };
+// kAuto: at the quantiles of the costs that can still meet the largest target, stage by stage; only where the cost is
+// known per layer.
+enum class BucketScale { kLinear, kLogarithmic, kAuto };
 
 struct BucketOptions {
   // At least 1. Unused with edges.
@@ -45,6 +47,8 @@ class BucketEdges {
   // options.edges if there are any, else options.count buckets between min and max (options' own win over the defaults
   // given here); a range that is empty makes one bucket. A logarithmic scale needs min > 0.
   static BucketEdges Make(const BucketOptions& options, double default_min, double default_max);
+  // At most `count` buckets with equal shares of `costs` (not empty).
+  static BucketEdges Quantiles(std::vector<double> costs, int count);
 
   std::size_t count() const { return inner_.size() + 1; }
   std::size_t IndexOf(double cost) const;

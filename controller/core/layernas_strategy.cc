@@ -1,15 +1,25 @@
 #include "controller/core/layernas_strategy.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "common/base/random.h"
 
 namespace layernas::core {
+namespace {
+
+// Architectures drawn to know the quantiles of reachable costs.
+constexpr int kSample = 2048;
+
+}  // namespace
 
 LayerNasStrategy::LayerNasStrategy(const Space& space, std::span<const double> targets, LayerNasOptions options,
                                    std::uint64_t seed)
-    : space_(space), options_(std::move(options)), seed_(seed) {
+    : space_(space),
+      options_(std::move(options)),
+      seed_(seed),
+      pipelined_(options_.pipelined && options_.stage_limit == 0 && space.CostIsPerLayer()) {
   if (!targets.empty()) largest_wanted_ = *std::max_element(targets.begin(), targets.end());
   if (options_.buckets.min) smallest_wanted_ = *options_.buckets.min;
   if (space_.CostIsPerLayer()) {
@@ -22,29 +32,41 @@ LayerNasStrategy::LayerNasStrategy(const Space& space, std::span<const double> t
       dearest_rest_[stage - 1] = dearest_rest_[stage] + *std::max_element(costs.begin(), costs.end());
     }
   }
-  candidates_ = {space_.Default()};
-  awaited_.insert(candidates_.front());
-  ready_.push_back(candidates_.front());
+  if (options_.buckets.scale == BucketScale::kAuto) {
+    RandomStream random({seed_, 0xa070});
+    for (int i = 0; i < kSample; ++i) {
+      Architecture& drawn = sample_.emplace_back();
+      for (const Layer& layer : space_.layers) {
+        drawn.push_back(static_cast<OptionIndex>(random.Below(layer.option_count)));
+      }
+    }
+  }
+  Begin();
+}
+
+void LayerNasStrategy::Begin() {
+  stages_.clear();
+  ready_.clear();
+  // M[0]: a stage of its own, whose one candidate is the default architecture. Its table waits for the buckets' edges.
+  stages_.push_back({{1, 0}, BucketTable({}, options_.replicas), std::vector<Region>(1), 0, {}});
+  AddMember(0, space_.Default());
+  Settle({{0, 0}});
 }
 
 void LayerNasStrategy::Restore(std::span<const PastProposal> past) {
   for (const PastProposal& one : past) {
     known_.emplace(one.proposal.architecture, Known{one.proposal.position, one.finished, one.outcome});
   }
-  // Stage 0 anew, with what is known now; the later stages follow from it.
-  const Architecture& first = candidates_.front();
-  if (const auto known = known_.find(first); known != known_.end()) {
-    ready_.clear();
-    if (known->second.finished) awaited_.clear();
-  }
-  Advance();
+  // The stages follow from what is known.
+  awaited_.clear();
+  Begin();
 }
 
 std::optional<Proposal> LayerNasStrategy::Propose() {
   if (ready_.empty()) return std::nullopt;
-  Proposal proposal{std::move(ready_.front()), position_};
+  Proposal proposal{std::move(ready_.front().first), ready_.front().second};
   ready_.pop_front();
-  known_.emplace(proposal.architecture, Known{position_, false, std::nullopt});
+  known_.emplace(proposal.architecture, Known{proposal.position, false, std::nullopt});
   return proposal;
 }
 
@@ -52,129 +74,269 @@ void LayerNasStrategy::Observe(const Architecture& architecture, std::optional<O
   Known& known = known_.at(architecture);
   known.finished = true;
   known.outcome = outcome;
-  if (awaited_.erase(architecture) > 0) Advance();
+  const auto awaited = awaited_.extract(architecture);
+  if (awaited.empty()) return;
+  std::vector<Place> changed;
+  for (const std::size_t stage : awaited.mapped()) {
+    const std::size_t region = RegionOf(stage, architecture);
+    --stages_[stage].regions[region].unfinished;
+    // Stage 0's table is filled when its edges are known.
+    if (outcome && stages_[stage].position.stage > 0) {
+      stages_[stage].table.Insert({architecture, outcome->reward, outcome->cost});
+    }
+    changed.emplace_back(stage, region);
+    // The stage's first result lets regions of the next become final: see CanBeFinal().
+    if (outcome && stages_[stage].table.size() == 1 && stage + 1 < stages_.size()) {
+      for (std::size_t next = 0; next < stages_[stage + 1].regions.size(); ++next)
+        changed.emplace_back(stage + 1, next);
+    }
+  }
+  Settle(std::move(changed));
+}
+
+Position LayerNasStrategy::position() const {
+  for (const Stage& stage : stages_) {
+    if (!stage.final()) return stage.position;
+  }
+  return stages_.back().position;
 }
 
 std::optional<StageTable> LayerNasStrategy::GrowingTable() const {
-  // Before the end of stage 0 there may be no buckets yet.
-  if (done_ || position_ == Position{1, 0}) return std::nullopt;
-  return StageTable{position_, Table()};
+  if (done_) return std::nullopt;
+  for (const Stage& stage : stages_) {
+    if (stage.final()) continue;
+    // Before the end of stage 0 there may be no buckets yet.
+    if (stage.position.stage == 0) return std::nullopt;
+    return StageTable{stage.position, stage.table};
+  }
+  return std::nullopt;
 }
 
-void LayerNasStrategy::Advance() {
-  while (awaited_.empty() && !done_) {
-    EndStage();
-    if (!done_) BeginStage();
-  }
+LayerNasStrategy::Stage& LayerNasStrategy::AddStage(Position position) {
+  BucketTable table(EdgesOf(position), options_.replicas);
+  const std::size_t regions = pipelined_ ? table.edges().count() : 1;
+  return stages_.emplace_back(Stage{position, std::move(table), std::vector<Region>(regions), 0, {}});
 }
 
-void LayerNasStrategy::EndStage() {
-  if (position_ == Position{1, 0}) MakeBuckets();
-  const BucketTable table = Table();
-  std::vector<Architecture> best;
-  best.reserve(table.size());
-  for (Evaluated& entry : table.Entries()) best.push_back(std::move(entry.architecture));
-  // Where nothing of a stage has a result (the default architecture may be infeasible), the search goes on from where
-  // it stood.
-  if (!best.empty()) parents_ = std::move(best);
-  if (parents_.empty()) parents_ = candidates_;
-  tables_.push_back({position_, table});
-
-  const int stages = static_cast<int>(space_.layers.size());
-  if (position_.stage < stages) {
-    ++position_.stage;
-    return;
-  }
-  if (position_.pass == options_.passes || (position_.pass > 1 && PassStart().table.Entries() == table.Entries())) {
-    done_ = true;
-    candidates_.clear();
-    return;
-  }
-  position_ = {position_.pass + 1, 1};
-}
-
-void LayerNasStrategy::BeginStage() {
-  candidates_.clear();
+void LayerNasStrategy::Expand(const std::vector<Architecture>& parents, std::size_t stage) {
+  const Position position = stages_[stage].position;
+  const std::size_t layer = options_.order[position.stage - 1];
   std::vector<Architecture> untrained;
-  for (Architecture& child : Children()) {
-    const auto known = known_.find(child);
-    // After a restart later proposals are known too; only what was proposed before this stage was free of charge in it.
-    if (known != known_.end() && known->second.position < position_) {
-      candidates_.push_back(std::move(child));
-    } else {
-      untrained.push_back(std::move(child));
-    }
-  }
-  for (Architecture& chosen : Limit(std::move(untrained))) candidates_.push_back(std::move(chosen));
-
-  for (const Architecture& candidate : candidates_) {
-    const auto known = known_.find(candidate);
-    if (known == known_.end()) ready_.push_back(candidate);
-    if (known == known_.end() || !known->second.finished) awaited_.insert(candidate);
-  }
-}
-
-void LayerNasStrategy::MakeBuckets() {
-  double default_min = 0;
-  double default_max = 0;
-  if (space_.CostIsPerLayer()) {
-    default_min = space_.CheapestCost();
-    default_max = space_.DearestCost();
-  } else {
-    if (largest_wanted_ < std::numeric_limits<double>::infinity()) default_max = largest_wanted_;
-    const auto& outcome = known_.at(candidates_.front()).outcome;
-    if (outcome) default_max = std::max(default_max, outcome->cost);
-  }
-  buckets_ = BucketEdges::Make(options_.buckets, default_min, default_max);
-}
-
-std::vector<Architecture> LayerNasStrategy::Children() const {
-  const std::size_t layer = options_.order[position_.stage - 1];
-  std::vector<Architecture> children;
-  std::unordered_set<Architecture, ArchitectureHash> seen;
-  for (const Architecture& parent : parents_) {
+  for (const Architecture& parent : parents) {
     Architecture child = parent;
     for (OptionIndex option = 0; option < space_.layers[layer].option_count; ++option) {
       child[layer] = option;
-      if (CanReachWantedCost(child) && seen.insert(child).second) children.push_back(child);
+      if (!CanReachWantedCost(child, position) || !stages_[stage].members.insert(child).second) continue;
+      const auto known = known_.find(child);
+      // After a restart later proposals are known too; only what was proposed before this stage was free of charge in
+      // it.
+      if (options_.stage_limit > 0 && (known == known_.end() || !(known->second.position < position))) {
+        untrained.push_back(child);
+      } else {
+        AddMember(stage, child);
+      }
     }
   }
-  if (position_.pass > 1 && position_.stage == static_cast<int>(space_.layers.size())) {
-    // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better but
-    // is now out of the wanted range.
-    for (Evaluated& entry : PassStart().table.Entries()) {
-      if (seen.insert(entry.architecture).second) children.push_back(std::move(entry.architecture));
-    }
-  }
-  return children;
+  for (Architecture& chosen : Limit(std::move(untrained), stages_[stage])) AddMember(stage, std::move(chosen));
 }
 
-const StageTable& LayerNasStrategy::PassStart() const { return tables_[(position_.pass - 1) * space_.layers.size()]; }
+void LayerNasStrategy::AddMember(std::size_t stage, Architecture architecture) {
+  Stage& here = stages_[stage];
+  here.members.insert(architecture);
+  const auto known = known_.find(architecture);
+  if (known != known_.end() && known->second.finished) {
+    if (known->second.outcome && here.position.stage > 0) {
+      here.table.Insert({architecture, known->second.outcome->reward, known->second.outcome->cost});
+    }
+    return;
+  }
+  ++here.regions[RegionOf(stage, architecture)].unfinished;
+  auto [awaited, first] = awaited_.try_emplace(architecture);
+  awaited->second.push_back(stage);
+  if (first && known == known_.end()) ready_.emplace_back(std::move(architecture), here.position);
+}
 
-bool LayerNasStrategy::CanReachWantedCost(const Architecture& architecture) const {
+void LayerNasStrategy::Settle(std::vector<Place> places) {
+  const auto layers = static_cast<int>(space_.layers.size());
+  while (!places.empty() && !done_) {
+    const Place place = places.back();
+    places.pop_back();
+    if (!CanBeFinal(place)) continue;
+    const auto [at, region] = place;
+    stages_[at].regions[region].final = true;
+    ++stages_[at].final_regions;
+    const bool complete = stages_[at].final();
+    const Position position = stages_[at].position;
+    if (position.stage == 0) {
+      const auto& outcome = known_.at(space_.Default()).outcome;
+      if (outcome) measured_max_ = outcome->cost;
+      stages_[at].table = BucketTable(EdgesOf(position), options_.replicas);
+      if (outcome) stages_[at].table.Insert({space_.Default(), outcome->reward, outcome->cost});
+    }
+    if (complete) tables_.push_back({position, stages_[at].table});
+    if (position.stage == layers) {
+      if (complete) {
+        EndPass();
+        return;
+      }
+      continue;
+    }
+
+    if (at + 1 == stages_.size()) {
+      AddStage({position.pass, position.stage + 1});
+      if (position.pass > 1 && position.stage + 1 == layers) {
+        // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better
+        // but is now out of the wanted range.
+        const StageTable& start = tables_[(pass_ - 1) * space_.layers.size()];
+        for (const Evaluated& entry : start.table.Entries()) AddMember(at + 1, entry.architecture);
+      }
+    }
+    // Where nothing of a stage has a result (the default architecture may be infeasible), the search goes on from where
+    // it stood.
+    if (complete && stages_[at].table.size() == 0) {
+      Expand(LatestBest(), at + 1);
+    } else {
+      Expand(BestOf(place), at + 1);
+    }
+    auto [first, last] = Reach(place, 1);
+    if (complete) {
+      first = 0;
+      last = stages_[at + 1].regions.size() - 1;
+    }
+    for (std::size_t next = first; next <= last; ++next) places.emplace_back(at + 1, next);
+  }
+}
+
+void LayerNasStrategy::EndPass() {
+  // The table that this pass started from: M[L] of the pass before.
+  const std::size_t layers = space_.layers.size();
+  const StageTable& now = tables_.back();
+  const bool unchanged = pass_ > 1 && tables_[tables_.size() - 1 - layers].table.Entries() == now.table.Entries();
+  if (pass_ == options_.passes || unchanged) {
+    done_ = true;
+    return;
+  }
+  std::vector<Architecture> parents = LatestBest();
+  ++pass_;
+  stages_.clear();
+  seeds_ = std::move(parents);
+  AddStage({pass_, 1});
+  Expand(seeds_, 0);
+  std::vector<Place> places;
+  for (std::size_t region = 0; region < stages_[0].regions.size(); ++region) places.emplace_back(0, region);
+  Settle(std::move(places));
+}
+
+std::vector<Architecture> LayerNasStrategy::LatestBest() const {
+  for (auto stage = stages_.rbegin(); stage != stages_.rend(); ++stage) {
+    if (stage->table.size() == 0) continue;
+    std::vector<Architecture> best;
+    for (Evaluated& entry : stage->table.Entries()) best.push_back(std::move(entry.architecture));
+    return best;
+  }
+  if (seeds_.empty()) return {space_.Default()};
+  return seeds_;
+}
+
+bool LayerNasStrategy::CanBeFinal(const Place& place) const {
+  const auto& [at, region] = place;
+  const Region& here = stages_[at].regions[region];
+  if (here.final || here.unfinished > 0) return false;
+  if (at == 0) return true;
+  const Stage& before = stages_[at - 1];
+  if (before.final()) return true;
+  // While the stage before has no result at all, it may yet turn out that none comes, and what is expanded then.
+  if (before.table.size() == 0) return false;
+  const auto [first, last] = Reach(place, -1);
+  for (std::size_t i = first; i <= last; ++i) {
+    if (!before.regions[i].final) return false;
+  }
+  return true;
+}
+
+std::pair<std::size_t, std::size_t> LayerNasStrategy::Reach(const Place& place, int step) const {
+  const auto& [at, region] = place;
+  const Stage& here = stages_[at];
+  const Stage& there = stages_[at + step];
+  const std::size_t regions = there.regions.size();
+  if (regions == 1 || here.regions.size() == 1) return {0, regions - 1};
+  const auto [least, most] = CostChange(step > 0 ? there.position : here.position);
+  auto [lower, upper] = here.table.edges().Range(region);
+  // Costs are summed in different orders: a hair's breadth more can't do harm, less could.
+  const double slack = 1e-9 * (std::abs(space_.base_cost) + dearest_rest_[0]);
+  lower += (step > 0 ? least : -most) - slack;
+  upper += (step > 0 ? most : -least) + slack;
+  return {there.table.edges().IndexOf(lower), there.table.edges().IndexOf(upper)};
+}
+
+std::pair<double, double> LayerNasStrategy::CostChange(Position position) const {
+  const Layer& layer = space_.layers[options_.order[position.stage - 1]];
+  const auto [cheapest, dearest] = std::minmax_element(layer.costs.begin(), layer.costs.end());
+  // In the first pass the layer stood at its default, later at any option.
+  const double most_before = position.pass == 1 ? layer.costs[layer.default_option] : *dearest;
+  const double least_before = position.pass == 1 ? layer.costs[layer.default_option] : *cheapest;
+  return {*cheapest - most_before, *dearest - least_before};
+}
+
+std::size_t LayerNasStrategy::RegionOf(std::size_t stage, const Architecture& architecture) const {
+  if (stages_[stage].regions.size() == 1) return 0;
+  return stages_[stage].table.edges().IndexOf(space_.Cost(architecture));
+}
+
+std::vector<Architecture> LayerNasStrategy::BestOf(const Place& place) const {
+  const Stage& stage = stages_[place.first];
+  std::vector<Architecture> best;
+  if (stage.regions.size() == 1) {
+    for (Evaluated& entry : stage.table.Entries()) best.push_back(std::move(entry.architecture));
+  } else {
+    for (const Evaluated& entry : stage.table.Bucket(place.second)) best.push_back(entry.architecture);
+  }
+  return best;
+}
+
+BucketEdges LayerNasStrategy::EdgesOf(Position position) const {
+  if (options_.buckets.scale == BucketScale::kAuto && options_.buckets.edges.empty()) {
+    std::vector<double> costs;
+    for (const Architecture& drawn : sample_) {
+      Architecture partial = position.pass == 1 ? space_.Default() : drawn;
+      for (int i = 0; i < position.stage; ++i) partial[options_.order[i]] = drawn[options_.order[i]];
+      if (CanReachWantedCost(partial, position)) costs.push_back(space_.Cost(partial));
+    }
+    return costs.empty() ? BucketEdges() : BucketEdges::Quantiles(std::move(costs), options_.buckets.count);
+  }
+  if (space_.CostIsPerLayer()) {
+    return BucketEdges::Make(options_.buckets, space_.CheapestCost(), space_.DearestCost());
+  }
+  const double largest = largest_wanted_ < std::numeric_limits<double>::infinity() ? largest_wanted_ : 0;
+  return BucketEdges::Make(options_.buckets, 0, std::max(largest, measured_max_));
+}
+
+bool LayerNasStrategy::CanReachWantedCost(const Architecture& architecture, Position position) const {
   if (cheapest_rest_.empty()) return true;
   double decided = space_.base_cost;
-  for (int i = 0; i < position_.stage; ++i) {
+  for (int i = 0; i < position.stage; ++i) {
     const std::size_t layer = options_.order[i];
     decided += space_.layers[layer].costs[architecture[layer]];
   }
   // Costs are summed in another order elsewhere; a bound must not drop what meets the target but for rounding.
-  const double slack = 1e-9 * (decided + dearest_rest_[position_.stage]);
-  return decided + cheapest_rest_[position_.stage] <= largest_wanted_ + slack &&
-         decided + dearest_rest_[position_.stage] >= smallest_wanted_ - slack;
+  const double slack = 1e-9 * (decided + dearest_rest_[position.stage]);
+  return decided + cheapest_rest_[position.stage] <= largest_wanted_ + slack &&
+         decided + dearest_rest_[position.stage] >= smallest_wanted_ - slack;
 }
 
-std::vector<Architecture> LayerNasStrategy::Limit(std::vector<Architecture> untrained) const {
+std::vector<Architecture> LayerNasStrategy::Limit(std::vector<Architecture> untrained, const Stage& stage) const {
   const std::size_t limit = options_.stage_limit;
   if (limit == 0 || untrained.size() <= limit) return untrained;
 
   // By bucket, in random order within it. A measured cost isn't known yet: the parent's bucket stands for it, and as
   // children come grouped by parent, equal shares of the sequence do as well.
-  RandomStream random({seed_, static_cast<std::uint64_t>(position_.pass), static_cast<std::uint64_t>(position_.stage)});
+  RandomStream random(
+      {seed_, static_cast<std::uint64_t>(stage.position.pass), static_cast<std::uint64_t>(stage.position.stage)});
+  const BucketEdges& edges = stage.table.edges();
   std::map<std::size_t, std::vector<Architecture>> by_bucket;
   for (std::size_t i = 0; i < untrained.size(); ++i) {
     const std::size_t bucket =
-        space_.CostIsPerLayer() ? buckets_.IndexOf(space_.Cost(untrained[i])) : i * buckets_.count() / untrained.size();
+        space_.CostIsPerLayer() ? edges.IndexOf(space_.Cost(untrained[i])) : i * edges.count() / untrained.size();
     by_bucket[bucket].push_back(std::move(untrained[i]));
   }
   for (auto& [bucket, members] : by_bucket) {
@@ -195,16 +357,6 @@ std::vector<Architecture> LayerNasStrategy::Limit(std::vector<Architecture> untr
     }
   }
   return chosen;
-}
-
-BucketTable LayerNasStrategy::Table() const {
-  BucketTable table(buckets_, options_.replicas);
-  for (const Architecture& candidate : candidates_) {
-    const auto known = known_.find(candidate);
-    if (known == known_.end() || !known->second.outcome) continue;
-    table.Insert({candidate, known->second.outcome->reward, known->second.outcome->cost});
-  }
-  return table;
 }
 
 }  // namespace layernas::core

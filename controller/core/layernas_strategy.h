@@ -1,11 +1,17 @@
 // LayerNAS (arXiv 2304.11517): layers are decided one after another; the candidates of a stage are grouped by cost into
 // buckets, and each bucket keeps its best, from which the next stage goes on.
+//
+// Beyond the paper, where the cost is known per layer a stage need not wait for its slowest training (bucket-level
+// pipelining): a bucket is final, and its best are expanded, as soon as no unfinished candidate can land in it. The
+// tables are the same.
 #pragma once
 
 #include <deque>
 #include <limits>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
@@ -20,8 +26,11 @@ struct LayerNasOptions {
   std::vector<std::size_t> order;
   // Most passes over the layers, at least 1; a pass that changes nothing is the last. No pass worsens a bucket.
   int passes = 1;
-  // Most trainings per stage, spread evenly over the buckets; 0 = no limit.
+  // Most trainings per stage, spread evenly over the buckets; 0 = no limit. A limit needs all of a stage's candidates
+  // to choose from, and so rules out pipelining.
   int stage_limit = 0;
+  // False: each stage waits for the one before, as in the paper.
+  bool pipelined = true;
 };
 
 // Trainings: at most 1 + H * replicas * sum of |S_i| per pass, with H buckets.
@@ -35,7 +44,8 @@ class LayerNasStrategy final : public Strategy {
   std::size_t Ready() const override { return ready_.size(); }
   void Observe(const Architecture& architecture, std::optional<Outcome> outcome) override;
   bool Done() const override { return done_; }
-  Position position() const override { return position_; }
+  // Of the first stage that is not final.
+  Position position() const override;
   std::span<const StageTable> FinalTables() const override { return tables_; }
   std::optional<StageTable> GrowingTable() const override;
 
@@ -47,41 +57,71 @@ class LayerNasStrategy final : public Strategy {
     std::optional<Outcome> outcome;
   };
 
-  // Runs stages until one needs an outcome, or all is done.
-  void Advance();
-  void BeginStage();
-  void EndStage();
-  // Makes buckets_ known; at the end of stage 0, for a measured cost may need that of the default architecture.
-  void MakeBuckets();
-  // M[stage-1] with the stage's layer set to every option; duplicates and the unreachable dropped. At the end of a
-  // further pass also what it started from.
-  std::vector<Architecture> Children() const;
-  // The table that the pass started from: M[L] of the pass before, or M[0].
-  const StageTable& PassStart() const;
-  bool CanReachWantedCost(const Architecture& architecture) const;
-  // At most stage_limit of `untrained`, spread evenly over the buckets.
-  std::vector<Architecture> Limit(std::vector<Architecture> untrained) const;
-  BucketTable Table() const;
+  // A part of a stage that becomes final by itself: a bucket, or the whole stage where there is no pipelining.
+  struct Region {
+    int unfinished = 0;
+    bool final = false;
+  };
+
+  struct Stage {
+    Position position;
+    BucketTable table;
+    std::vector<Region> regions;
+    std::size_t final_regions = 0;
+    std::unordered_set<Architecture, ArchitectureHash> members;
+
+    bool final() const { return final_regions == regions.size(); }
+  };
+
+  using Place = std::pair<std::size_t, std::size_t>;  // index in stages_, region
+
+  void Begin();
+  void EndPass();
+  Stage& AddStage(Position position);
+  // Adds the parents' children to a stage.
+  void Expand(const std::vector<Architecture>& parents, std::size_t stage);
+  void AddMember(std::size_t stage, Architecture architecture);
+  // Finds out what is final by now, beginning with the given regions, and expands it.
+  void Settle(std::vector<Place> places);
+  bool CanBeFinal(const Place& place) const;
+  // The regions of the next stage (step 1) or the stage before (step -1) that children lead to, or come from: [first,
+  // last].
+  std::pair<std::size_t, std::size_t> Reach(const Place& place, int step) const;
+  std::size_t RegionOf(std::size_t stage, const Architecture& architecture) const;
+  std::vector<Architecture> BestOf(const Place& place) const;
+  // The last table of this pass that has entries, else what the pass started from.
+  std::vector<Architecture> LatestBest() const;
+  BucketEdges EdgesOf(Position position) const;
+  // What a stage's layer can change the cost by: least, most.
+  std::pair<double, double> CostChange(Position position) const;
+  bool CanReachWantedCost(const Architecture& architecture, Position position) const;
+  // At most stage_limit of `untrained`, spread evenly over the stage's buckets.
+  std::vector<Architecture> Limit(std::vector<Architecture> untrained, const Stage& stage) const;
 
   const Space& space_;
   const LayerNasOptions options_;
   const std::uint64_t seed_;
+  const bool pipelined_;
   double largest_wanted_ = std::numeric_limits<double>::infinity();
   double smallest_wanted_ = -std::numeric_limits<double>::infinity();
   // Cheapest and dearest that the layers after a stage can cost: [stage], stage 0 … L. Empty if cost isn't per layer.
   std::vector<double> cheapest_rest_;
   std::vector<double> dearest_rest_;
+  // For automatic buckets: architectures drawn uniformly.
+  std::vector<Architecture> sample_;
+  // For a measured cost, once it is known.
+  double measured_max_ = 0;
 
   std::unordered_map<Architecture, Known, ArchitectureHash> known_;
-  BucketEdges buckets_;
-  Position position_{1, 0};
-  // M[stage - 1].
-  std::vector<Architecture> parents_;
-  // The stage's candidates C; those without an outcome yet; those not yet proposed.
-  std::vector<Architecture> candidates_;
-  std::unordered_set<Architecture, ArchitectureHash> awaited_;
-  std::deque<Architecture> ready_;
+  // The stages of this pass that have begun. In the first pass stages_[i] is stage i, later stage i + 1.
+  std::deque<Stage> stages_;
+  // What the stages' first one was expanded from.
+  std::vector<Architecture> seeds_;
+  // Unfinished members, with the stages that wait for them.
+  std::unordered_map<Architecture, std::vector<std::size_t>, ArchitectureHash> awaited_;
+  std::deque<std::pair<Architecture, Position>> ready_;
   std::vector<StageTable> tables_;
+  int pass_ = 1;
   bool done_ = false;
 };
 

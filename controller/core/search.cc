@@ -88,10 +88,31 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
 }
 
 std::unique_ptr<Strategy> Search::MakeStrategy() const {
-  if (const auto* layernas = std::get_if<LayerNasOptions>(&config_.strategy)) {
-    return std::make_unique<LayerNasStrategy>(config_.space, config_.targets, *layernas, config_.seed);
-  }
-  return std::make_unique<RandomStrategy>(config_.space, config_.targets, config_.seed);
+  struct Maker {
+    const SearchConfig& config;
+    std::unique_ptr<Strategy> operator()(const LayerNasOptions& options) const {
+      return std::make_unique<LayerNasStrategy>(config.space, config.targets, options, config.seed);
+    }
+    std::unique_ptr<Strategy> operator()(const GuidedOptions& options) const {
+      return std::make_unique<GuidedStrategy>(config.space, config.targets, options, config.trainings, config.seed);
+    }
+    std::unique_ptr<Strategy> operator()(const RandomOptions&) const {
+      return std::make_unique<RandomStrategy>(config.space, config.targets, config.seed);
+    }
+    std::unique_ptr<Strategy> operator()(const ExhaustiveOptions&) const {
+      return std::make_unique<ExhaustiveStrategy>(config.space, config.targets);
+    }
+    std::unique_ptr<Strategy> operator()(const EvolutionOptions& options) const {
+      return std::make_unique<EvolutionStrategy>(config.space, config.targets, options, config.seed);
+    }
+  };
+  return std::visit(Maker{config_}, config_.strategy);
+}
+
+std::unique_ptr<BackgroundWork> Search::StartWork(std::size_t wanted) {
+  if (state_ != SearchState::kRunning || BudgetUsed()) return nullptr;
+  if (config_.trainings > 0) wanted = std::min<std::size_t>(wanted, config_.trainings - candidates_.size());
+  return strategy_->StartWork(wanted);
 }
 
 std::size_t Search::Ready() const {

@@ -16,7 +16,10 @@
 
 #include "absl/status/status.h"
 #include "controller/core/candidate.h"
+#include "controller/core/evolution_strategy.h"
+#include "controller/core/exhaustive_strategy.h"
 #include "controller/core/frontier.h"
+#include "controller/core/guided/guided_strategy.h"
 #include "controller/core/layernas_strategy.h"
 #include "controller/core/random_strategy.h"
 #include "controller/core/space.h"
@@ -25,13 +28,15 @@ namespace layernas::core {
 
 struct RandomOptions {};
 
+using StrategyConfig = std::variant<LayerNasOptions, GuidedOptions, RandomOptions, EvolutionOptions, ExhaustiveOptions>;
+
 struct SearchConfig {
   Space space;
   std::string reward_metric;
   std::string cost_metric;
   // Ascending order not required.
   std::vector<double> targets;
-  std::variant<LayerNasOptions, RandomOptions> strategy;
+  StrategyConfig strategy;
   std::uint64_t seed = 1;
   // Most distinct architectures handed out; 0 = no limit.
   std::int64_t trainings = 0;
@@ -90,6 +95,10 @@ class Search {
   // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out
   // a back-off, and is offered to other workers first.
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now);
+
+  // As Strategy's: to be done before Lease() finds nothing, for strategies that compute their proposals.
+  std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
+  void FinishWork(BackgroundWork& work) { strategy_->FinishWork(work); }
 
   // --- Taking back. `number` and `attempt` are a lease token; a token that never was is refused.
 

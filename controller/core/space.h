@@ -16,6 +16,8 @@ struct Layer {
   OptionIndex default_option = 0;
   // One cost per option, or empty where the cost is only measured. Non-negative.
   std::vector<double> costs;
+  // Of the options, or empty. What is called the same in several layers is taken to be the same kind of thing.
+  std::vector<std::string> option_names = {};
 };
 
 // Immutable once built; safe to read from any thread.

@@ -45,6 +45,14 @@ struct PastProposal {
   std::optional<Outcome> outcome;
 };
 
+// Computation on a snapshot that takes too long for the thread that owns the strategy.
+class BackgroundWork {
+ public:
+  virtual ~BackgroundWork() = default;
+  // On any thread. Shares nothing with the strategy.
+  virtual void Run() = 0;
+};
+
 // Pure and deterministic: the same construction, the same calls, the same answers. Asynchronous: any number of
 // proposals may be out at once and outcomes come in any order. Not thread-safe.
 class Strategy {
@@ -67,6 +75,14 @@ class Strategy {
 
   // Nothing is left to propose, and never will be.
   virtual bool Done() const = 0;
+
+  // Work that would bring Ready() to `wanted`, or null if there is none to do or one is under way. Once run, it is to
+  // be given back.
+  virtual std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted) {
+    static_cast<void>(wanted);
+    return nullptr;
+  }
+  virtual void FinishWork(BackgroundWork& work) { static_cast<void>(work); }
 
   virtual Position position() const { return {}; }
 

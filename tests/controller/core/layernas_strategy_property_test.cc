@@ -51,6 +51,8 @@ struct Problem {
       targets.push_back(targets[0] - random.Below(3));
     }
     evaluation = RandomEvaluation(space, key, random.Below(2) * random.Below(6));
+    // Pipelining changes the order of proposals, and has tests of its own.
+    options.pipelined = false;
   }
   Problem(const Problem&) = delete;
 
@@ -167,7 +169,8 @@ class Seeded : public ::testing::Test {
   void ForManyProblems(std::uint64_t count, Check check) {
     for (std::uint64_t key = 1; key <= count && !HasFailure(); ++key) {
       SCOPED_TRACE(testing::Message() << "problem " << key);
-      check(Problem(key));
+      Problem problem(key);
+      check(problem);
     }
   }
 };
@@ -192,6 +195,53 @@ TEST_F(LayerNasProperty, SameProposalsAndTablesInAnyOrderOfArrival) {
     for (std::uint64_t arrival = 2; arrival < 22; ++arrival) {
       ASSERT_TRUE(RunToEnd(problem, arrival, 1 + arrival * arrival % 40) == alone);
     }
+  });
+}
+
+std::vector<Architecture> SortedArchitectures(const std::vector<std::pair<Architecture, Position>>& proposals) {
+  std::vector<Architecture> architectures;
+  for (const auto& [architecture, position] : proposals) architectures.push_back(architecture);
+  std::sort(architectures.begin(), architectures.end());
+  return architectures;
+}
+
+TEST_F(LayerNasProperty, PipeliningChangesNeitherTablesNorTrainings) {
+  int pipelined = 0;
+  ForManyProblems(600, [&](Problem& problem) {
+    const Result barrier = RunToEnd(problem, 1, 1);
+    problem.options.pipelined = true;
+    pipelined += problem.space.CostIsPerLayer() && problem.options.stage_limit == 0;
+    for (std::uint64_t arrival = 1; arrival < 12; ++arrival) {
+      const Result result = RunToEnd(problem, arrival, 1 + arrival * arrival % 40);
+      ASSERT_TRUE(result.tables == barrier.tables);
+      ASSERT_EQ(SortedArchitectures(result.proposals), SortedArchitectures(barrier.proposals));
+    }
+  });
+  EXPECT_GT(pipelined, 100);
+}
+
+TEST_F(LayerNasProperty, PipeliningSurvivesRestarts) {
+  ForManyProblems(400, [](Problem& problem) {
+    problem.options.pipelined = true;
+    const Result uninterrupted = RunToEnd(problem, 1, 1);
+    RandomStream arrival({problem.seed, 78});
+    History history;
+    std::optional<LayerNasStrategy> strategy(problem.Strategy());
+    for (int restart = 0; restart < 4; ++restart) {
+      for (std::uint64_t steps = arrival.Below(60); steps > 0; --steps) {
+        Step(*strategy, history, problem.evaluation, arrival, 7);
+      }
+      const std::vector<TableView> tables = View(strategy->FinalTables());
+      const std::size_t ready = strategy->Ready();
+      strategy.reset();
+      strategy.emplace(problem.space, problem.targets, problem.options, problem.seed);
+      strategy->Restore(history.past);
+      ASSERT_EQ(strategy->Ready(), ready);
+      ASSERT_TRUE(View(strategy->FinalTables()) == tables);
+    }
+    RunToEnd(*strategy, history, problem.evaluation, arrival, 7);
+    ASSERT_EQ(SortedArchitectures(Proposals(history)), SortedArchitectures(uninterrupted.proposals));
+    ASSERT_TRUE(View(strategy->FinalTables()) == uninterrupted.tables);
   });
 }
 

@@ -34,6 +34,8 @@ LayerNasOptions Options(int buckets, std::vector<std::size_t> order, int passes 
   options.buckets.count = buckets;
   options.order = std::move(order);
   options.passes = passes;
+  // In the paper's order; pipelining has property tests of its own.
+  options.pipelined = false;
   return options;
 }
 

@@ -1,0 +1,286 @@
+#include "controller/core/guided/model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <numeric>
+#include <string>
+
+namespace layernas::core {
+namespace {
+
+double Gaussian(RandomStream& random) {
+  // Box and Muller 1958.
+  const double radius = std::sqrt(-2 * std::log(1 - random.Uniform()));
+  return radius * std::cos(2 * M_PI * random.Uniform());
+}
+
+// Values to fit variances to at most: they are few numbers, and it takes cubic time.
+constexpr Eigen::Index kMostForVariances = 250;
+// Of the prior of log variances around their first values: wide, but it keeps a handful of values from ruling one out.
+constexpr double kLogVarianceDeviation = 1.5;
+
+}  // namespace
+
+Model::Model(const Space& space, ModelOptions options) : space_(space), options_(std::move(options)) {
+  std::map<std::string, std::size_t> names;
+  for (const Layer& layer : space_.layers) {
+    auto& of_layer = names_.emplace_back();
+    for (OptionIndex option = 0; option < layer.option_count; ++option) {
+      const std::string name = layer.option_names.empty() ? std::to_string(option) : layer.option_names[option];
+      of_layer.push_back(names.emplace(name, names.size()).first->second);
+    }
+  }
+  name_count_ = names.size();
+  // The values' variance, shared out: half to what is common to layers where there is such, the rest to the particular.
+  const double layers = static_cast<double>(space_.layers.size());
+  const double pairs = std::max<double>(1, static_cast<double>(options_.pairs.size()));
+  log_variance_[kSlope] = std::log(0.3 / layers);
+  log_variance_[kLayerSlope] = std::log(0.3 / layers);
+  log_variance_[kName] = std::log(0.2 / layers);
+  log_variance_[kOption] = std::log(0.3 / layers);
+  log_variance_[kPair] = std::log(0.2 / pairs);
+  log_noise_ = std::log(options_.noise);
+  std::copy(log_variance_.begin(), log_variance_.end(), first_log_variance_.begin());
+  first_log_variance_[kGroupCount] = log_noise_;
+}
+
+void Model::Fit(const std::vector<Architecture>& architectures, const std::vector<double>& values, bool variances) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  if (order.size() > options_.most_values) {
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
+    order.resize(options_.most_values);
+    std::sort(order.begin(), order.end());
+  }
+  architectures_.clear();
+  values_.resize(static_cast<Eigen::Index>(order.size()));
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    architectures_.push_back(architectures[order[i]]);
+    values_[static_cast<Eigen::Index>(i)] = values[order[i]];
+  }
+  if (options_.clipped_share > 0) {
+    std::vector<double> sorted(values_.begin(), values_.end());
+    const auto at = static_cast<std::ptrdiff_t>(options_.clipped_share * static_cast<double>(sorted.size()));
+    std::nth_element(sorted.begin(), sorted.begin() + at, sorted.end());
+    values_ = values_.cwiseMax(sorted[at]);
+  }
+  mean_ = values_.mean();
+  scale_ = std::sqrt((values_.array() - mean_).square().mean());
+  if (!(scale_ > 0)) scale_ = 1;
+  values_ = (values_.array() - mean_) / scale_;
+
+  for (int group = 0; group < kGroupCount; ++group) kernels_[group] = GroupKernel(static_cast<Group>(group));
+  if (variances) FitVariances();
+  factor_.compute(Kernel());
+}
+
+Eigen::MatrixXd Model::GroupKernel(Group group) const {
+  const auto n = static_cast<Eigen::Index>(architectures_.size());
+  if ((group == kSlope || group == kLayerSlope) && options_.cost_shares.empty()) return {};
+  if (group == kPair && options_.pairs.empty()) return {};
+  Eigen::MatrixXd kernel = Eigen::MatrixXd::Zero(n, n);
+  Eigen::MatrixXd features;
+  switch (group) {
+    case kSlope:
+    case kLayerSlope: {
+      features = Eigen::MatrixXd::Zero(n, static_cast<Eigen::Index>(space_.layers.size()));
+      for (Eigen::Index i = 0; i < n; ++i) {
+        for (std::size_t l = 0; l < space_.layers.size(); ++l) {
+          features(i, static_cast<Eigen::Index>(l)) = options_.cost_shares[l][architectures_[i][l]];
+        }
+      }
+      if (group == kSlope) features = features.rowwise().sum().eval();
+      return features * features.transpose();
+    }
+    case kName: {
+      features = Eigen::MatrixXd::Zero(n, static_cast<Eigen::Index>(name_count_));
+      for (Eigen::Index i = 0; i < n; ++i) {
+        for (std::size_t l = 0; l < space_.layers.size(); ++l) {
+          features(i, static_cast<Eigen::Index>(names_[l][architectures_[i][l]])) += 1;
+        }
+      }
+      return features * features.transpose();
+    }
+    case kOption:
+      for (Eigen::Index i = 0; i < n; ++i) {
+        for (Eigen::Index j = 0; j <= i; ++j) {
+          int matches = 0;
+          for (std::size_t l = 0; l < space_.layers.size(); ++l)
+            matches += architectures_[i][l] == architectures_[j][l];
+          kernel(i, j) = kernel(j, i) = matches;
+        }
+      }
+      return kernel;
+    default:
+      for (Eigen::Index i = 0; i < n; ++i) {
+        for (Eigen::Index j = 0; j <= i; ++j) {
+          const Architecture& a = architectures_[i];
+          const Architecture& b = architectures_[j];
+          int matches = 0;
+          for (const LayerPair& pair : options_.pairs) {
+            matches += a[pair.first] == b[pair.first] && a[pair.second] == b[pair.second];
+          }
+          kernel(i, j) = kernel(j, i) = matches;
+        }
+      }
+      return kernel;
+  }
+}
+
+Eigen::MatrixXd Model::Kernel() const {
+  const Eigen::Index n = values_.size();
+  // The mean of the values is known only roughly.
+  Eigen::MatrixXd kernel = Eigen::MatrixXd::Constant(n, n, 1.0);
+  for (int group = 0; group < kGroupCount; ++group) {
+    if (kernels_[group].size() > 0) kernel += std::exp(log_variance_[group]) * kernels_[group];
+  }
+  kernel.diagonal().array() += std::exp(log_noise_) + 1e-8;
+  return kernel;
+}
+
+void Model::FitVariances() {
+  // Rprop (Riedmiller 1992) on the log marginal likelihood plus the log prior: a few steps, for the next fit goes on
+  // from here.
+  constexpr int kSteps = 15;
+  const Eigen::Index all = values_.size();
+  const Eigen::Index n = std::min(all, kMostForVariances);
+  // Evenly spread over the order of arrival.
+  std::vector<Eigen::Index> chosen(n);
+  for (Eigen::Index i = 0; i < n; ++i) chosen[i] = i * all / n;
+  std::array<Eigen::MatrixXd, kGroupCount> kernels;
+  for (int group = 0; group < kGroupCount; ++group) {
+    if (kernels_[group].size() > 0) kernels[group] = kernels_[group](chosen, chosen);
+  }
+  const Eigen::VectorXd y = values_(chosen);
+  std::array<double, kGroupCount + 1> step;
+  std::array<double, kGroupCount + 1> last{};
+  step.fill(0.3);
+  for (int s = 0; s < kSteps; ++s) {
+    Eigen::MatrixXd kernel = Eigen::MatrixXd::Constant(n, n, 1.0);
+    for (int group = 0; group < kGroupCount; ++group) {
+      if (kernels[group].size() > 0) kernel += std::exp(log_variance_[group]) * kernels[group];
+    }
+    kernel.diagonal().array() += std::exp(log_noise_) + 1e-8;
+    const Eigen::LLT<Eigen::MatrixXd> factor(kernel);
+    const Eigen::VectorXd alpha = factor.solve(y);
+    const Eigen::MatrixXd inverse = factor.solve(Eigen::MatrixXd::Identity(n, n));
+    for (int h = 0; h <= kGroupCount; ++h) {
+      double gradient = 0;
+      double* log_variance = nullptr;
+      if (h == kGroupCount) {
+        gradient = 0.5 * std::exp(log_noise_) * (alpha.squaredNorm() - inverse.trace());
+        log_variance = &log_noise_;
+      } else {
+        if (kernels[h].size() == 0) continue;
+        gradient =
+            0.5 * std::exp(log_variance_[h]) * (alpha.dot(kernels[h] * alpha) - inverse.cwiseProduct(kernels[h]).sum());
+        log_variance = &log_variance_[h];
+      }
+      gradient -= (*log_variance - first_log_variance_[h]) / (kLogVarianceDeviation * kLogVarianceDeviation);
+      if (gradient * last[h] > 0) {
+        step[h] = std::min(step[h] * 1.2, 1.0);
+      } else if (gradient * last[h] < 0) {
+        step[h] *= 0.5;
+      }
+      last[h] = gradient;
+      *log_variance += gradient > 0 ? step[h] : gradient < 0 ? -step[h] : 0;
+      *log_variance = std::clamp(*log_variance, -16.0, 4.0);
+    }
+  }
+}
+
+void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
+  double slope = 0;
+  std::vector<double> layer_slopes(space_.layers.size());
+  std::vector<double> by_name(name_count_);
+  Surface particular = MakeSurface(space_, options_.pairs);
+  for (std::size_t i = 0; i < architectures_.size(); ++i) {
+    const double weight = v[static_cast<Eigen::Index>(i)];
+    surface.bias += weight;
+    for (std::size_t l = 0; l < space_.layers.size(); ++l) {
+      const OptionIndex option = architectures_[i][l];
+      if (!options_.cost_shares.empty()) {
+        slope += weight * options_.cost_shares[l][option];
+        layer_slopes[l] += weight * options_.cost_shares[l][option];
+      }
+      by_name[names_[l][option]] += weight;
+      particular.options[l][option] += weight;
+    }
+    for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
+      const LayerPair& pair = options_.pairs[p];
+      particular.pair_effects[p][architectures_[i][pair.first] * space_.layers[pair.second].option_count +
+                                 architectures_[i][pair.second]] += weight;
+    }
+  }
+  const auto variance = [this](Group group) { return std::exp(log_variance_[group]); };
+  for (std::size_t l = 0; l < space_.layers.size(); ++l) {
+    for (OptionIndex option = 0; option < space_.layers[l].option_count; ++option) {
+      double& effect = surface.options[l][option];
+      if (!options_.cost_shares.empty()) {
+        effect +=
+            (variance(kSlope) * slope + variance(kLayerSlope) * layer_slopes[l]) * options_.cost_shares[l][option];
+      }
+      effect += variance(kName) * by_name[names_[l][option]] + variance(kOption) * particular.options[l][option];
+    }
+  }
+  for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
+    for (std::size_t k = 0; k < surface.pair_effects[p].size(); ++k) {
+      surface.pair_effects[p][k] += variance(kPair) * particular.pair_effects[p][k];
+    }
+  }
+}
+
+Surface Model::DrawPrior(RandomStream& random) const {
+  const auto draw = [&](Group group) { return std::exp(0.5 * log_variance_[group]) * Gaussian(random); };
+  Surface surface = MakeSurface(space_, options_.pairs);
+  surface.bias = Gaussian(random);
+  const double slope = draw(kSlope);
+  std::vector<double> by_name(name_count_);
+  for (double& effect : by_name) effect = draw(kName);
+  for (std::size_t l = 0; l < space_.layers.size(); ++l) {
+    const double layer_slope = draw(kLayerSlope);
+    for (OptionIndex option = 0; option < space_.layers[l].option_count; ++option) {
+      surface.options[l][option] = by_name[names_[l][option]] + draw(kOption);
+      if (!options_.cost_shares.empty()) {
+        surface.options[l][option] += (slope + layer_slope) * options_.cost_shares[l][option];
+      }
+    }
+  }
+  for (auto& effects : surface.pair_effects) {
+    for (double& effect : effects) effect = draw(kPair);
+  }
+  return surface;
+}
+
+Surface Model::Draw(RandomStream& random, double spread) const {
+  // Matheron's rule: a draw of the prior, corrected by what the data say of its error. Without spread only the mean is
+  // left.
+  Surface surface = MakeSurface(space_, options_.pairs);
+  Eigen::VectorXd residual = values_;
+  if (spread > 0) {
+    surface = DrawPrior(random);
+    for (auto& effects : surface.options) {
+      for (double& effect : effects) effect *= spread;
+    }
+    for (auto& effects : surface.pair_effects) {
+      for (double& effect : effects) effect *= spread;
+    }
+    surface.bias *= spread;
+    const double noise = spread * std::exp(0.5 * log_noise_);
+    for (std::size_t i = 0; i < architectures_.size(); ++i) {
+      residual[static_cast<Eigen::Index>(i)] -= surface.At(architectures_[i]) + noise * Gaussian(random);
+    }
+  }
+  if (!architectures_.empty()) AddFeatures(factor_.solve(residual), surface);
+  surface.bias = surface.bias * scale_ + mean_;
+  for (auto& effects : surface.options) {
+    for (double& effect : effects) effect *= scale_;
+  }
+  for (auto& effects : surface.pair_effects) {
+    for (double& effect : effects) effect *= scale_;
+  }
+  return surface;
+}
+
+}  // namespace layernas::core

@@ -1,0 +1,75 @@
+// Bayesian linear model of a quantity of architectures, in its dual (Gaussian process) form. Independent, normal
+// weights of
+//   * one slope over all layers, and one per layer, on an option's share of its layer's cost, to the power 1/2,
+//   * each option name, shared by the layers that have it,
+//   * each (layer, option), and each pair of options of the given pairs of layers,
+// with one variance per group, fitted by marginal likelihood (Rasmussen and Williams 2006, ch. 2 and 5).
+#pragma once
+
+#include <Eigen/Dense>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "common/base/random.h"
+#include "controller/core/guided/surface.h"
+#include "controller/core/space.h"
+
+namespace layernas::core {
+
+struct ModelOptions {
+  std::vector<LayerPair> pairs;
+  // [layer][option]: share of the layer's dearest cost, to the power 1/2; empty: no slopes.
+  std::vector<std::vector<double>> cost_shares;
+  // The lowest share of the values is raised to its upper end, so that broken architectures don't bend the fit.
+  double clipped_share = 0;
+  // Values used at most: the highest ones, where there are more.
+  std::size_t most_values = 800;
+  // Noise to begin with, as a share of the values' variance.
+  double noise = 0.1;
+};
+
+class Model {
+ public:
+  // `space` must outlive the model.
+  Model(const Space& space, ModelOptions options);
+
+  // Fits to the values; at least 2. The variances go on from those of the last fit; they are refitted only if
+  // `variances`.
+  void Fit(const std::vector<Architecture>& architectures, const std::vector<double>& values, bool variances);
+
+  // The posterior's mean plus `spread` times a draw's difference from it; in the values' own unit. Before
+  // the first fit: of the prior.
+  Surface Draw(RandomStream& random, double spread) const;
+
+ private:
+  enum Group { kSlope, kLayerSlope, kName, kOption, kPair, kGroupCount };
+
+  Eigen::MatrixXd GroupKernel(Group group) const;
+  void FitVariances();
+  Eigen::MatrixXd Kernel() const;
+  // weights += group variances * features^T * v.
+  void AddFeatures(const Eigen::VectorXd& v, Surface& surface) const;
+  Surface DrawPrior(RandomStream& random) const;
+
+  const Space& space_;
+  const ModelOptions options_;
+  // [layer][option]: number of the option's name.
+  std::vector<std::vector<std::size_t>> names_;
+  std::size_t name_count_ = 0;
+
+  // log of the groups' variances and of the noise's, of standardised values.
+  std::array<double, kGroupCount> log_variance_;
+  double log_noise_;
+  // Those to begin with, and the centre of their prior; the noise's is the last.
+  std::array<double, kGroupCount + 1> first_log_variance_;
+
+  std::vector<Architecture> architectures_;
+  double mean_ = 0;
+  double scale_ = 1;
+  Eigen::VectorXd values_;
+  std::array<Eigen::MatrixXd, kGroupCount> kernels_;
+  Eigen::LLT<Eigen::MatrixXd> factor_;
+};
+
+}  // namespace layernas::core

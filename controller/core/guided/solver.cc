@@ -1,0 +1,226 @@
+#include "controller/core/guided/solver.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+namespace layernas::core {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// A partial architecture that ends with a given option of a layer.
+struct Label {
+  double reward = 0;
+  double cost = 0;
+  // Of the layer before, and among its labels.
+  OptionIndex previous_option = 0;
+  std::uint32_t previous = 0;
+};
+
+// Effects of the pairs (layer - 1, layer), or null.
+const std::vector<double>* ChainEffects(const Surface& surface, std::size_t layer) {
+  for (std::size_t p = 0; p < surface.pairs.size(); ++p) {
+    if (surface.pairs[p].second == layer) return &surface.pair_effects[p];
+  }
+  return nullptr;
+}
+
+// Leaves the labels that no other matches at no more cost, by cost; and of those the best of each bin where they are
+// more than the bins.
+void Thin(std::vector<Label>& labels, std::size_t bins) {
+  if (labels.size() > 4 * bins) {
+    // Sorting all would be dear: first the best of each of many narrow bins.
+    const auto [low, high] = std::minmax_element(labels.begin(), labels.end(),
+                                                 [](const Label& a, const Label& b) { return a.cost < b.cost; });
+    const double lowest = low->cost;
+    const double width = (high->cost - lowest) / static_cast<double>(bins);
+    if (width > 0) {
+      std::vector<Label> best(bins + 1, Label{-kInfinity, 0, 0, 0});
+      for (const Label& label : labels) {
+        Label& of_bin = best[static_cast<std::size_t>((label.cost - lowest) / width)];
+        if (label.reward > of_bin.reward) of_bin = label;
+      }
+      std::erase_if(best, [](const Label& label) { return label.reward == -kInfinity; });
+      labels = std::move(best);
+    }
+  }
+  std::sort(labels.begin(), labels.end(),
+            [](const Label& a, const Label& b) { return a.cost != b.cost ? a.cost < b.cost : a.reward > b.reward; });
+  double best = -kInfinity;
+  std::erase_if(labels, [&best](const Label& label) {
+    if (label.reward <= best) return true;
+    best = label.reward;
+    return false;
+  });
+  while (labels.size() > bins) {
+    // Rewards ascend with cost: of two neighbours that are close in cost the later is the better.
+    std::vector<Label> kept;
+    const double lowest = labels.front().cost;
+    const double width = (labels.back().cost - lowest) / static_cast<double>(bins);
+    std::size_t last_bin = 0;
+    for (const Label& label : labels) {
+      const auto bin = std::min(bins - 1, static_cast<std::size_t>((label.cost - lowest) / width));
+      if (!kept.empty() && bin == last_bin) {
+        kept.back() = label;
+      } else {
+        kept.push_back(label);
+      }
+      last_bin = bin;
+    }
+    labels = std::move(kept);
+  }
+}
+
+std::vector<Solution> SolveChain(const Space& space, const Surface& reward, const Surface& cost, double limit,
+                                 std::size_t most, const SolverOptions& options) {
+  const std::size_t layers = space.layers.size();
+  // [layer][option]: the cheapest that the layers after it can be.
+  std::vector<std::vector<double>> rest(layers);
+  for (std::size_t l = layers; l-- > 0;) {
+    rest[l].assign(space.layers[l].option_count, l + 1 == layers ? 0 : kInfinity);
+    if (l + 1 == layers) continue;
+    const std::vector<double>* pairs = ChainEffects(cost, l + 1);
+    const std::size_t next_count = space.layers[l + 1].option_count;
+    for (std::size_t o = 0; o < rest[l].size(); ++o) {
+      for (std::size_t next = 0; next < next_count; ++next) {
+        const double pair = pairs == nullptr ? 0 : (*pairs)[o * next_count + next];
+        rest[l][o] = std::min(rest[l][o], cost.options[l + 1][next] + pair + rest[l + 1][next]);
+      }
+    }
+  }
+
+  // [layer][option].
+  std::vector<std::vector<std::vector<Label>>> labels(layers);
+  for (std::size_t l = 0; l < layers; ++l) {
+    const std::size_t count = space.layers[l].option_count;
+    labels[l].resize(count);
+    const std::vector<double>* reward_pairs = l == 0 ? nullptr : ChainEffects(reward, l);
+    const std::vector<double>* cost_pairs = l == 0 ? nullptr : ChainEffects(cost, l);
+    for (std::size_t o = 0; o < count; ++o) {
+      std::vector<Label>& here = labels[l][o];
+      const double own_reward = reward.options[l][o];
+      const double own_cost = cost.options[l][o];
+      if (l == 0) {
+        if (cost.bias + own_cost + rest[0][o] <= limit)
+          here.push_back({reward.bias + own_reward, cost.bias + own_cost, 0, 0});
+        continue;
+      }
+      for (std::size_t before = 0; before < labels[l - 1].size(); ++before) {
+        const std::vector<Label>& there = labels[l - 1][before];
+        const double more_reward = own_reward + (reward_pairs == nullptr ? 0 : (*reward_pairs)[before * count + o]);
+        const double more_cost = own_cost + (cost_pairs == nullptr ? 0 : (*cost_pairs)[before * count + o]);
+        const double most_cost = limit - more_cost - rest[l][o];
+        for (std::size_t i = 0; i < there.size() && there[i].cost <= most_cost; ++i) {
+          here.push_back({there[i].reward + more_reward, there[i].cost + more_cost, static_cast<OptionIndex>(before),
+                          static_cast<std::uint32_t>(i)});
+        }
+      }
+      Thin(here, options.bins);
+    }
+  }
+
+  struct End {
+    double reward;
+    OptionIndex option;
+    std::uint32_t label;
+  };
+  std::vector<End> ends;
+  for (std::size_t o = 0; o < labels.back().size(); ++o) {
+    for (std::size_t i = 0; i < labels.back()[o].size(); ++i) {
+      ends.push_back({labels.back()[o][i].reward, static_cast<OptionIndex>(o), static_cast<std::uint32_t>(i)});
+    }
+  }
+  const std::size_t count = std::min(most, ends.size());
+  std::partial_sort(ends.begin(), ends.begin() + static_cast<std::ptrdiff_t>(count), ends.end(),
+                    [](const End& a, const End& b) { return a.reward > b.reward; });
+  std::vector<Solution> solutions;
+  solutions.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    Solution& solution = solutions.emplace_back();
+    solution.architecture.resize(layers);
+    OptionIndex option = ends[i].option;
+    std::uint32_t at = ends[i].label;
+    solution.reward = labels.back()[option][at].reward;
+    solution.cost = labels.back()[option][at].cost;
+    for (std::size_t l = layers; l-- > 0;) {
+      solution.architecture[l] = option;
+      const Label& label = labels[l][option][at];
+      option = label.previous_option;
+      at = label.previous;
+    }
+  }
+  return solutions;
+}
+
+// Effects of option `option` of `layer` together with the options before it.
+double Increment(const Surface& surface, const std::vector<std::vector<std::size_t>>& pairs_of,
+                 const Architecture& partial, std::size_t layer, OptionIndex option) {
+  double value = surface.options[layer][option];
+  const std::size_t count = surface.options[layer].size();
+  for (const std::size_t p : pairs_of[layer]) {
+    value += surface.pair_effects[p][partial[surface.pairs[p].first] * count + option];
+  }
+  return value;
+}
+
+// [layer]: the pairs whose later layer it is.
+std::vector<std::vector<std::size_t>> PairsOf(const Surface& surface) {
+  std::vector<std::vector<std::size_t>> pairs_of(surface.options.size());
+  for (std::size_t p = 0; p < surface.pairs.size(); ++p) pairs_of[surface.pairs[p].second].push_back(p);
+  return pairs_of;
+}
+
+std::vector<Solution> SolveTable(const Space& space, const Surface& reward, const Surface& cost, double limit,
+                                 std::size_t most, const SolverOptions& options) {
+  const auto reward_pairs = PairsOf(reward);
+  const auto cost_pairs = PairsOf(cost);
+  // [layer]: a bound from below on what the layers after it cost.
+  std::vector<double> rest(space.layers.size());
+  for (std::size_t l = space.layers.size() - 1; l > 0; --l) {
+    double cheapest = *std::min_element(cost.options[l].begin(), cost.options[l].end());
+    for (const std::size_t p : cost_pairs[l]) {
+      cheapest += *std::min_element(cost.pair_effects[p].begin(), cost.pair_effects[p].end());
+    }
+    rest[l - 1] = rest[l] + cheapest;
+  }
+  std::vector<Solution> partial = {{{}, reward.bias, cost.bias}};
+  for (std::size_t l = 0; l < space.layers.size(); ++l) {
+    std::vector<Solution> next;
+    next.reserve(partial.size() * space.layers[l].option_count);
+    for (const Solution& one : partial) {
+      for (OptionIndex o = 0; o < space.layers[l].option_count; ++o) {
+        const double total = one.cost + Increment(cost, cost_pairs, one.architecture, l, o);
+        if (total + rest[l] > limit) continue;
+        Solution& child = next.emplace_back(one);
+        child.reward += Increment(reward, reward_pairs, one.architecture, l, o);
+        child.cost = total;
+        child.architecture.push_back(o);
+      }
+    }
+    std::sort(next.begin(), next.end(), [](const Solution& a, const Solution& b) { return a.reward > b.reward; });
+    if (l + 1 < space.layers.size() && next.size() > options.bins * options.replicas) {
+      const auto [low, high] = std::minmax_element(
+          next.begin(), next.end(), [](const Solution& a, const Solution& b) { return a.cost < b.cost; });
+      const double lowest = low->cost;
+      const double width = std::max((high->cost - lowest) / static_cast<double>(options.bins), 1e-300);
+      std::vector<std::size_t> kept(options.bins + 1);
+      std::erase_if(next, [&](const Solution& one) {
+        return ++kept[static_cast<std::size_t>((one.cost - lowest) / width)] > options.replicas;
+      });
+    }
+    partial = std::move(next);
+  }
+  if (partial.size() > most) partial.resize(most);
+  return partial;
+}
+
+}  // namespace
+
+std::vector<Solution> Solve(const Space& space, const Surface& reward, const Surface& cost, double limit,
+                            std::size_t most, const SolverOptions& options) {
+  return IsChain(reward.pairs) && IsChain(cost.pairs) ? SolveChain(space, reward, cost, limit, most, options)
+                                                      : SolveTable(space, reward, cost, limit, most, options);
+}
+
+}  // namespace layernas::core

@@ -1,0 +1,34 @@
+// The memorial table of LayerNAS run on a learned surface instead of on trainings: layer by layer, the best partial
+// architectures per cost.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "controller/core/guided/surface.h"
+#include "controller/core/space.h"
+
+namespace layernas::core {
+
+struct SolverOptions {
+  // Cost bins per (layer, option).
+  std::size_t bins = 512;
+  // With pairs of distant layers: partial architectures kept per bin.
+  std::size_t replicas = 8;
+};
+
+struct Solution {
+  Architecture architecture;
+  double reward = 0;
+  double cost = 0;
+};
+
+// Architectures with cost <= limit, highest reward first, at most `most`; none if nothing meets the limit. Where all
+// pairs are of adjacent layers this is a dynamic programme over (layer, option, cost): it keeps every partial
+// architecture that no other matches, and is exact as long as those of one (layer, option) are no more than the bins;
+// beyond that it keeps the best of each bin, with its true cost. Where pairs are of distant layers, the best `replicas`
+// of each bin are kept, which is exact only while that is all of them.
+std::vector<Solution> Solve(const Space& space, const Surface& reward, const Surface& cost, double limit,
+                            std::size_t most, const SolverOptions& options);
+
+}  // namespace layernas::core

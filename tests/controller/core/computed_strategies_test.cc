@@ -1,0 +1,218 @@
+// The strategies that are no layerwise pass: guided, evolution, exhaustive. What all strategies must keep to.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <set>
+
+#include "common/base/random.h"
+#include "controller/core/search.h"
+
+namespace layernas::core {
+namespace {
+
+Space MakeSpace(int layers, OptionIndex options, bool costs) {
+  Space space;
+  for (int l = 0; l < layers; ++l) {
+    Layer& layer = space.layers.emplace_back();
+    layer.option_count = options;
+    layer.default_option = static_cast<OptionIndex>(options - 1);
+    for (OptionIndex o = 0; o < options; ++o) {
+      if (costs) layer.costs.push_back(1 + o * (1 + l % 3));
+    }
+  }
+  return space;
+}
+
+struct Case {
+  const char* name;
+  StrategyConfig strategy;
+  bool costs;
+  // Small spaces for what needs them.
+  int layers;
+  OptionIndex options;
+};
+
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
+
+class AnyStrategy : public ::testing::TestWithParam<Case> {
+ protected:
+  SearchConfig Config(std::uint64_t seed, int trainings) const {
+    SearchConfig config;
+    config.space = MakeSpace(GetParam().layers, GetParam().options, GetParam().costs);
+    config.reward_metric = "reward";
+    config.cost_metric = "cost";
+    config.targets = {GetParam().layers + 6.0, GetParam().layers + 12.0};
+    config.strategy = GetParam().strategy;
+    config.seed = seed;
+    config.trainings = trainings;
+    return config;
+  }
+
+  static Metrics Evaluate(const Architecture& architecture) {
+    double reward = 0;
+    double cost = 0;
+    for (std::size_t l = 0; l < architecture.size(); ++l) {
+      reward += std::sqrt(static_cast<double>(architecture[l])) * static_cast<double>(1 + l % 4);
+      cost += 1 + architecture[l] * static_cast<double>(1 + l % 3);
+    }
+    const double noise = RandomStream({ArchitectureHash()(architecture)}).Uniform();
+    return {{"reward", reward + 0.2 * noise}, {"cost", cost}};
+  }
+
+  // Works on the search with up to `parallel` candidates out, their results in random order, until it ends or `most`
+  // results.
+  static void Work(Search& search, std::size_t parallel, RandomStream& order, int most = 1'000'000) {
+    std::vector<std::pair<std::uint64_t, int>> out;
+    for (const Candidate& candidate : search.candidates()) {
+      if (candidate.state == CandidateState::kLeased) out.emplace_back(candidate.number, candidate.attempt);
+    }
+    for (int done = 0; !IsFinal(search.state()) && done < most; ++done) {
+      while (out.size() < parallel) {
+        if (const auto work = search.StartWork(parallel - out.size())) {
+          work->Run();
+          search.FinishWork(*work);
+        }
+        const Candidate* candidate = search.Lease("w", "", {});
+        if (candidate == nullptr) break;
+        out.emplace_back(candidate->number, candidate->attempt);
+      }
+      if (out.empty()) break;
+      std::swap(out[order.Below(out.size())], out.back());
+      const auto [number, attempt] = out.back();
+      out.pop_back();
+      search.Complete(number, attempt, "w", Evaluate(search.candidate(number)->architecture), {});
+    }
+  }
+
+  static std::vector<Architecture> Architectures(const Search& search) {
+    std::vector<Architecture> architectures;
+    for (const Candidate& candidate : search.candidates()) architectures.push_back(candidate.architecture);
+    return architectures;
+  }
+};
+
+TEST_P(AnyStrategy, EndsWithoutRepeatsAndWithinTheBudget) {
+  for (const std::size_t parallel : {1, 3, 16}) {
+    Search search(Config(1, 40), 0);
+    RandomStream order({parallel});
+    Work(search, parallel, order);
+    EXPECT_EQ(search.state(), SearchState::kSucceeded) << search.state_reason();
+    const auto all = Architectures(search);
+    EXPECT_EQ(std::set(all.begin(), all.end()).size(), all.size());
+    EXPECT_LE(all.size(), 40u);
+    EXPECT_GE(all.size(), 20u);
+  }
+}
+
+TEST_P(AnyStrategy, SameSeedAndSameArrivalGiveTheSameProposals) {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    Search a(Config(seed, 40), 0);
+    Search b(Config(seed, 40), 0);
+    RandomStream order_a({seed});
+    RandomStream order_b({seed});
+    Work(a, 5, order_a);
+    Work(b, 5, order_b);
+    EXPECT_EQ(Architectures(a), Architectures(b));
+  }
+}
+
+TEST_P(AnyStrategy, GoesOnAfterARestartWithoutRepeats) {
+  RandomStream order({9});
+  auto search = std::make_unique<Search>(Config(4, 40), 0);
+  for (int restart = 0; restart < 5 && !IsFinal(search->state()); ++restart) {
+    Work(*search, 4, order, 6);
+    search = std::make_unique<Search>(search->config(), search->state(), search->state_reason(), 0, search->ended(),
+                                      std::vector<Candidate>(search->candidates().begin(), search->candidates().end()));
+  }
+  Work(*search, 4, order);
+  EXPECT_EQ(search->state(), SearchState::kSucceeded) << search->state_reason();
+  const auto all = Architectures(*search);
+  EXPECT_EQ(std::set(all.begin(), all.end()).size(), all.size());
+}
+
+TEST_P(AnyStrategy, InfeasibleCandidatesHoldNothingUp) {
+  Search search(Config(5, 30), 0);
+  RandomStream random({5});
+  while (!IsFinal(search.state())) {
+    if (const auto work = search.StartWork(1)) {
+      work->Run();
+      search.FinishWork(*work);
+    }
+    const Candidate* candidate = search.Lease("w", "", {});
+    ASSERT_NE(candidate, nullptr);
+    if (candidate->number > 1 && random.Below(3) == 0) {
+      search.Fail(candidate->number, candidate->attempt, "w", FailureKind::kInfeasible, "too large", {});
+    } else {
+      search.Complete(candidate->number, candidate->attempt, "w", Evaluate(candidate->architecture), {});
+    }
+  }
+  EXPECT_EQ(search.state(), SearchState::kSucceeded) << search.state_reason();
+}
+
+INSTANTIATE_TEST_SUITE_P(Strategies, AnyStrategy,
+                         ::testing::Values(Case{"guided_per_layer", GuidedOptions{}, true, 8, 4},
+                                           Case{"guided_measured", GuidedOptions{}, false, 8, 4},
+                                           Case{"guided_big", GuidedOptions{}, true, 20, 6},
+                                           Case{"evolution_per_layer", EvolutionOptions{}, true, 8, 4},
+                                           Case{"evolution_measured", EvolutionOptions{}, false, 8, 4},
+                                           Case{"exhaustive", ExhaustiveOptions{}, true, 4, 3},
+                                           Case{"random", RandomOptions{}, false, 8, 4}),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+TEST(ExhaustiveStrategy, ProposesAllThatMeetTheLargestTarget) {
+  const Space space = MakeSpace(4, 3, true);
+  ExhaustiveStrategy strategy(space, std::vector<double>{9, 11});
+  std::set<Architecture> proposed;
+  while (const auto proposal = strategy.Propose()) proposed.insert(proposal->architecture);
+  EXPECT_TRUE(strategy.Done());
+  std::size_t expected = 0;
+  for (OptionIndex a = 0; a < 3; ++a) {
+    for (OptionIndex b = 0; b < 3; ++b) {
+      for (OptionIndex c = 0; c < 3; ++c) {
+        for (OptionIndex d = 0; d < 3; ++d) expected += space.Cost({a, b, c, d}) <= 11;
+      }
+    }
+  }
+  EXPECT_EQ(proposed.size(), expected);
+  for (const Architecture& one : proposed) EXPECT_LE(space.Cost(one), 11);
+}
+
+TEST(GuidedStrategy, FindsTheOptimumOfAnAdditiveSpace) {
+  // 4,096 architectures, 60 trainings, noise far below the differences.
+  SearchConfig config;
+  config.space = MakeSpace(6, 4, true);
+  config.reward_metric = "reward";
+  config.cost_metric = "cost";
+  config.targets = {12};
+  config.strategy = GuidedOptions{};
+  config.trainings = 60;
+  const auto reward = [](const Architecture& one) {
+    double sum = 0;
+    for (std::size_t l = 0; l < one.size(); ++l)
+      sum += std::sqrt(static_cast<double>(one[l])) * static_cast<double>(1 + l);
+    return sum;
+  };
+  double best = 0;
+  for (int code = 0; code < 4096; ++code) {
+    Architecture one;
+    for (int l = 0; l < 6; ++l) one.push_back(static_cast<OptionIndex>(code >> 2 * l & 3));
+    if (config.space.Cost(one) <= 12) best = std::max(best, reward(one));
+  }
+  Search search(config, 0);
+  while (!IsFinal(search.state())) {
+    if (const auto work = search.StartWork(1)) {
+      work->Run();
+      search.FinishWork(*work);
+    }
+    const Candidate* candidate = search.Lease("w", "", {});
+    ASSERT_NE(candidate, nullptr);
+    search.Complete(candidate->number, 1, "w", {{"reward", reward(candidate->architecture)}}, {});
+  }
+  const std::uint64_t found = search.BestPerTarget().front().candidate;
+  ASSERT_NE(found, 0u);
+  EXPECT_NEAR(search.candidate(found)->reward, best, 1e-9);
+}
+
+}  // namespace
+}  // namespace layernas::core
