@@ -7,6 +7,7 @@
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
 #include "common/log/log.h"
+#include "controller/engine/engine_replies.h"
 
 namespace layernas {
 namespace {
@@ -16,13 +17,8 @@ constexpr Millis kTick{100};
 constexpr Millis kGaugeInterval{200};
 // Commands that share one write at most: bounds the time to the first answer.
 constexpr std::size_t kMostCommandsPerTurn = 4096;
-// Records looked at for one page of candidates at most.
-constexpr std::size_t kMostScanned = 20'000;
-// A filter may pass few of them.
-constexpr std::size_t kReadAtOnce = 500;
-
-absl::Status SearchWasDeleted() { return absl::NotFoundError("the search was deleted"); }
-absl::Status Draining() { return absl::UnavailableError("the controller is shutting down"); }
+// Proposals computed in one go at most: bounds the time until the first of them can be used.
+constexpr std::size_t kMostProposalsAtOnce = 16;
 
 }  // namespace
 
@@ -63,7 +59,7 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
     entry.name = name;
     entry.spec = std::make_shared<const std::string>(one.search.spec);
     entry.sequence = one.sequence;
-    entry.search = std::make_unique<core::Search>(*std::move(config), one.search.state, one.search.state_reason,
+    entry.search = std::make_shared<core::Search>(*std::move(config), one.search.state, one.search.state_reason,
                                                   one.search.created, one.search.ended, std::move(one.candidates));
     if (!one.search.request_id.empty()) search_of_request_[one.search.request_id] = id;
     entry.stored = std::move(one.search);
@@ -113,6 +109,7 @@ void Engine::Turn(std::vector<std::function<void()>> commands) {
   RunTimers();
   for (const std::function<void()>& command : commands) command();
   Dispatch();
+  StartWork();
 
   storage::Batch batch = CollectChanges();
   if (!batch.empty()) {
@@ -203,6 +200,24 @@ std::vector<LeasedTask> Engine::TasksFor(const LeaseRequest& request) {
     tasks.push_back(MakeTask(*entry, *candidate));
   }
   return tasks;
+}
+
+void Engine::StartWork() {
+  if (polls_.empty() || draining_) return;
+  std::size_t wanted = 0;
+  for (const Poll& poll : polls_) wanted += static_cast<std::size_t>(poll.request.max_tasks);
+  for (auto& [id, entry] : searches_) {
+    if (entry.search->Ready() == 0) continue;
+    std::shared_ptr<core::BackgroundWork> work = entry.search->StartWork(std::min(wanted, kMostProposalsAtOnce));
+    if (work == nullptr) continue;
+    solver_.Post([this, id = id, search = entry.search, work] {
+      work->Run();
+      Submit([this, id, search, work] {
+        search->FinishWork(*work);
+        touched_.insert(id);
+      });
+    });
+  }
 }
 
 // Of the searches that have work for the worker, the one with the fewest candidates under way: all get an equal share.
@@ -323,64 +338,6 @@ void Engine::UpdateGauges() {
   metrics_.polls_parked.Set(static_cast<double>(polls_.size()));
 }
 
-template <typename T>
-void Engine::Answer(const Reply<T>& reply, absl::StatusOr<T> value) {
-  answers_.push_back([reply, value = std::move(value)] { reply(value); });
-}
-
-template <typename T>
-void Engine::OnSearch(std::string name, Reply<T> reply, std::function<absl::StatusOr<T>(Entry&)> command) {
-  Submit([this, name = std::move(name), reply = std::move(reply), command = std::move(command)] {
-    const absl::StatusOr<Entry*> entry = Find(name);
-    Answer<T>(reply, entry.ok() ? command(**entry) : entry.status());
-  });
-}
-
-void Engine::ChangeSearch(std::string name, Reply<SearchView> reply, std::function<absl::Status(Entry&)> command) {
-  Submit([this, name = std::move(name), reply = std::move(reply), command = std::move(command)] {
-    const absl::StatusOr<Entry*> entry = Find(name);
-    const absl::Status status = entry.ok() ? command(**entry) : entry.status();
-    if (!status.ok()) {
-      Answer<SearchView>(reply, status);
-      return;
-    }
-    touched_.insert((*entry)->stored.id);
-    AnswerWithView(reply, (*entry)->stored.id);
-  });
-}
-
-void Engine::AnswerWithView(const Reply<SearchView>& reply, std::uint64_t id) {
-  answers_.push_back([this, reply, id] {
-    const auto entry = searches_.find(id);
-    if (entry == searches_.end()) {
-      reply(SearchWasDeleted());
-    } else {
-      reply(MakeView(entry->second));
-    }
-  });
-}
-
-template <typename T>
-void Engine::ReadSearch(std::string name, Reply<T> reply,
-                        std::function<absl::StatusOr<T>(std::uint64_t id, SearchView view)> read) {
-  Submit([this, name = std::move(name), reply = std::move(reply), read = std::move(read)] {
-    const absl::StatusOr<Entry*> entry = Find(name);
-    if (!entry.ok()) {
-      Answer<T>(reply, entry.status());
-      return;
-    }
-    answers_.push_back([this, reply, read, id = (*entry)->stored.id] {
-      // After the commit, so that the view's sequence number is on the disk.
-      const auto committed = searches_.find(id);
-      if (committed == searches_.end()) {
-        reply(SearchWasDeleted());
-        return;
-      }
-      reader_.Post([reply, read, id, view = MakeView(committed->second)] { reply(read(id, view)); });
-    });
-  });
-}
-
 absl::StatusOr<Engine::Entry*> Engine::Find(const std::string& name) {
   const std::optional<ParsedSearchName> parsed = ParseSearchName(name);
   if (!parsed) {
@@ -413,310 +370,6 @@ void Engine::Drain() {
       MutexLock lock(watch_mutex_);
       for (const auto& [id, watch] : watches_) watch.second();
     });
-  });
-}
-
-void Engine::CreateSearch(NewSearch search, Reply<SearchView> reply) {
-  Submit([this, search = std::move(search), reply = std::move(reply)] {
-    if (const auto made = search_of_request_.find(search.request_id);
-        !search.request_id.empty() && made != search_of_request_.end()) {
-      AnswerWithView(reply, made->second);
-      return;
-    }
-    const std::uint64_t id = next_search_id_++;
-    Entry& entry = searches_[id];
-    entry.name = SearchName(search.slug, id);
-    entry.spec = std::make_shared<const std::string>(search.spec);
-    entry.search = std::make_unique<core::Search>(search.config, now_.unix_ms);
-    entry.stored.id = id;
-    entry.stored.slug = search.slug;
-    entry.stored.spec = search.spec;
-    entry.stored.request_id = search.request_id;
-    if (!search.request_id.empty()) search_of_request_[search.request_id] = id;
-    touched_.insert(id);
-    log::Info("search created", {{"search", entry.name}});
-    AnswerWithView(reply, id);
-  });
-}
-
-void Engine::GetSearch(std::string name, Reply<SearchView> reply) {
-  Submit([this, name = std::move(name), reply = std::move(reply)] {
-    if (const absl::StatusOr<Entry*> entry = Find(name); entry.ok()) {
-      AnswerWithView(reply, (*entry)->stored.id);
-    } else {
-      Answer<SearchView>(reply, entry.status());
-    }
-  });
-}
-
-void Engine::ListSearches(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply) {
-  Submit([this, before, limit, reply = std::move(reply)] {
-    answers_.push_back([this, before, limit, reply] {
-      Page<SearchView> page;
-      auto entry = std::make_reverse_iterator(searches_.lower_bound(before));
-      for (; entry != searches_.rend() && page.items.size() < limit; ++entry) {
-        page.items.push_back(MakeView(entry->second));
-      }
-      if (entry != searches_.rend()) page.next = entry->first + 1;
-      reply(std::move(page));
-    });
-  });
-}
-
-void Engine::PauseSearch(std::string name, Reply<SearchView> reply) {
-  ChangeSearch(std::move(name), std::move(reply), [](Entry& entry) { return entry.search->Pause(); });
-}
-
-void Engine::ResumeSearch(std::string name, Reply<SearchView> reply) {
-  ChangeSearch(std::move(name), std::move(reply), [](Entry& entry) { return entry.search->Resume(); });
-}
-
-void Engine::CancelSearch(std::string name, Reply<SearchView> reply) {
-  ChangeSearch(std::move(name), std::move(reply), [this](Entry& entry) { return entry.search->Cancel(now_.unix_ms); });
-}
-
-void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
-  OnSearch<SearchView>(std::move(name), std::move(reply), [this](Entry& entry) -> absl::StatusOr<SearchView> {
-    if (!core::IsFinal(entry.search->state())) {
-      return absl::FailedPreconditionError("the search has not ended; cancel it first");
-    }
-    SearchView view = MakeView(entry);
-    const std::uint64_t id = entry.stored.id;
-    search_of_request_.erase(entry.stored.request_id);
-    metrics_.ForgetSearch(entry.name);
-    deleted_.insert(id);
-    searches_.erase(id);
-    return view;
-  });
-}
-
-void Engine::ListCandidates(std::string name, std::set<core::CandidateState> states, std::uint64_t after,
-                            std::size_t limit, Reply<CandidatePage> reply) {
-  ReadSearch<CandidatePage>(
-      std::move(name), std::move(reply),
-      [this, states = std::move(states), after, limit](std::uint64_t id,
-                                                       SearchView view) -> absl::StatusOr<CandidatePage> {
-        CandidatePage result;
-        result.search = std::move(view);
-        std::vector<core::Candidate>& items = result.page.items;
-        std::uint64_t position = after;
-        for (std::size_t scanned = 0; items.size() < limit && scanned < kMostScanned;) {
-          LAYERNAS_ASSIGN_OR_RETURN(std::vector<core::Candidate> read,
-                                    store_.ReadCandidates(id, position, std::max(limit, kReadAtOnce)));
-          if (read.empty()) return result;
-          scanned += read.size();
-          for (core::Candidate& candidate : read) {
-            position = candidate.number;
-            if (!states.empty() && !states.contains(candidate.state)) continue;
-            items.push_back(std::move(candidate));
-            if (items.size() == limit) break;
-          }
-        }
-        // The last page has no token: a caller that stops at it has seen all.
-        LAYERNAS_ASSIGN_OR_RETURN(const std::vector<core::Candidate> more, store_.ReadCandidates(id, position, 1));
-        if (!more.empty()) result.page.next = position;
-        return result;
-      });
-}
-
-void Engine::GetFrontier(std::string name, Reply<FrontierView> reply) {
-  OnSearch<FrontierView>(std::move(name), std::move(reply), [this](Entry& entry) {
-    FrontierView view{MakeView(entry), {}};
-    for (const auto& [cost, point] : entry.search->frontier().points()) {
-      view.points.push_back(*entry.search->candidate(point.candidate));
-    }
-    return view;
-  });
-}
-
-void Engine::GetBuckets(std::string name, core::Position position, Reply<BucketsView> reply) {
-  OnSearch<BucketsView>(
-      std::move(name), std::move(reply), [this, position](Entry& entry) -> absl::StatusOr<BucketsView> {
-        const std::optional<core::StageTable> growing = entry.search->growing_table();
-        if (growing && (position == core::Position{} || position == growing->position))
-          return BucketsView{MakeView(entry), MakeBuckets(*entry.search, *growing)};
-        const auto tables = entry.search->final_tables();
-        if (position == core::Position{}) {
-          // A strategy without tables has none to show, and that is no error.
-          if (tables.empty()) return BucketsView{MakeView(entry), {}};
-          return BucketsView{MakeView(entry), MakeBuckets(*entry.search, tables.back())};
-        }
-        for (const core::StageTable& table : tables) {
-          if (table.position == position) return BucketsView{MakeView(entry), MakeBuckets(*entry.search, table)};
-        }
-        return absl::NotFoundError(
-            absl::StrCat(entry.name, " has no table of pass ", position.pass, ", stage ", position.stage));
-      });
-}
-
-void Engine::ReadChanges(std::string name, std::uint64_t after, std::size_t limit, Reply<ChangesView> reply) {
-  Submit([this, name = std::move(name), after, limit, reply = std::move(reply)]() mutable {
-    if (draining_) {
-      Answer<ChangesView>(reply, Draining());
-      return;
-    }
-    ReadSearch<ChangesView>(std::move(name), std::move(reply),
-                            [this, after, limit](std::uint64_t id, SearchView view) -> absl::StatusOr<ChangesView> {
-                              ChangesView result;
-                              LAYERNAS_ASSIGN_OR_RETURN(result.changes, store_.ReadChanges(id, after, limit));
-                              // What was committed since the view was made is for the next call, whose view will know
-                              // it.
-                              std::erase_if(result.changes, [&view](const storage::StoredChange& change) {
-                                return change.sequence > view.sequence;
-                              });
-                              // A number from the future is of a store that was since restored from a backup.
-                              result.gap = after > view.sequence ||
-                                           (after < view.sequence &&
-                                            (result.changes.empty() || result.changes.front().sequence > after + 1));
-                              result.search = std::move(view);
-                              return result;
-                            });
-  });
-}
-
-Engine::WatchId Engine::Watch(std::uint64_t search, std::function<void()> changed) {
-  MutexLock lock(watch_mutex_);
-  const WatchId id = next_watch_++;
-  watches_.emplace(id, std::pair{search, std::move(changed)});
-  return id;
-}
-
-void Engine::Unwatch(WatchId watch) {
-  MutexLock lock(watch_mutex_);
-  watches_.erase(watch);
-}
-
-void Engine::ListWorkers(std::string after, std::size_t limit, Reply<std::vector<WorkerView>> reply) {
-  Submit([this, after = std::move(after), limit, reply = std::move(reply)] {
-    std::vector<WorkerView> workers;
-    for (auto worker = workers_.upper_bound(after); worker != workers_.end() && workers.size() < limit; ++worker) {
-      WorkerView& view = workers.emplace_back();
-      view.info = worker->second.info;
-      view.since_heard = std::chrono::duration_cast<Millis>(now_.steady - worker->second.heard);
-      for (const LeaseBook::Key& key : leases_.OfWorker(worker->first)) {
-        if (const auto entry = searches_.find(key.search); entry != searches_.end()) {
-          view.candidates.push_back(CandidateName(entry->second.name, key.number));
-        }
-      }
-    }
-    Answer<std::vector<WorkerView>>(reply, std::move(workers));
-  });
-}
-
-Engine::PollId Engine::LeaseTasks(LeaseRequest request, Reply<std::vector<LeasedTask>> reply) {
-  const PollId id = next_poll_++;
-  Submit([this, id, request = std::move(request), reply = std::move(reply)] {
-    if (draining_) {
-      Answer<std::vector<LeasedTask>>(reply, Draining());
-      return;
-    }
-    Hear(request.worker);
-    // A repeated request: the answer to the first got lost. What it leased is given again; if it is parked still, this
-    // one takes its place.
-    std::vector<LeasedTask> leased;
-    if (!request.request_id.empty()) {
-      const std::set<LeaseBook::Key> held = leases_.OfWorker(request.worker.id);
-      for (const LeaseBook::Key& key : held) {
-        const auto entry = searches_.find(key.search);
-        if (entry == searches_.end()) continue;
-        const core::Candidate& candidate = *entry->second.search->candidate(key.number);
-        // The book follows at the end of the turn: a result or release of this very turn has ended the lease already.
-        if (candidate.state != core::CandidateState::kLeased || candidate.request_id != request.request_id) continue;
-        leases_.Set(key, request.worker.id, now_.steady + options_.lease_duration);
-        leased.push_back(MakeTask(entry->second, candidate));
-      }
-      for (auto poll = polls_.begin(); poll != polls_.end(); ++poll) {
-        if (poll->request.worker.id != request.worker.id || poll->request.request_id != request.request_id) continue;
-        Answer<std::vector<LeasedTask>>(poll->reply, absl::AbortedError("the same request was made again"));
-        polls_.erase(poll);
-        break;
-      }
-    }
-    if (!leased.empty()) {
-      Answer<std::vector<LeasedTask>>(reply, std::move(leased));
-      return;
-    }
-    polls_.push_back({id, request, reply});
-  });
-  return id;
-}
-
-void Engine::CancelPoll(PollId poll) {
-  Submit([this, poll] {
-    const auto parked = std::find_if(polls_.begin(), polls_.end(), [poll](const Poll& one) { return one.id == poll; });
-    if (parked == polls_.end()) return;
-    Answer<std::vector<LeasedTask>>(parked->reply, absl::CancelledError("the caller is gone"));
-    polls_.erase(parked);
-  });
-}
-
-void Engine::Heartbeat(WorkerInfo worker, std::vector<std::string> tokens, Reply<std::vector<bool>> reply) {
-  Submit([this, worker = std::move(worker), tokens = std::move(tokens), reply = std::move(reply)] {
-    Hear(worker);
-    std::vector<bool> go_on;
-    go_on.reserve(tokens.size());
-    for (const std::string& text : tokens) {
-      const auto [entry, token] = FindLease(text);
-      const bool wanted = entry != nullptr && entry->search->Renew(token.number, token.attempt, worker.id);
-      if (wanted) {
-        touched_.insert(token.search);
-        const LeaseBook::Key key{token.search, token.number};
-        const core::Candidate& candidate = *entry->search->candidate(token.number);
-        if (candidate.attempt == token.attempt && leases_.Holds(key, worker.id)) {
-          leases_.Set(key, worker.id, now_.steady + options_.lease_duration);
-        }
-      }
-      go_on.push_back(wanted);
-    }
-    Answer<std::vector<bool>>(reply, std::move(go_on));
-  });
-}
-
-void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
-                           Reply<std::vector<core::CompletionVerdict>> reply) {
-  Submit([this, worker = std::move(worker), reports = std::move(reports), reply = std::move(reply)] {
-    std::vector<core::CompletionVerdict> verdicts;
-    verdicts.reserve(reports.size());
-    for (const Report& report : reports) {
-      const auto [entry, token] = FindLease(report.token);
-      if (entry == nullptr) {
-        verdicts.push_back({core::CompletionVerdict::kRefused, "there is no such lease, or its search was deleted"});
-      } else {
-        touched_.insert(token.search);
-        const std::size_t failures = [&, search = entry->search.get()] {
-          const core::Candidate* candidate = search->candidate(token.number);
-          return candidate == nullptr ? 0 : candidate->failures.size();
-        }();
-        verdicts.push_back(
-            report.metrics
-                ? entry->search->Complete(token.number, token.attempt, worker, *report.metrics, now_)
-                : entry->search->Fail(token.number, token.attempt, worker, report.failure, report.message, now_));
-        const core::Candidate* candidate = entry->search->candidate(token.number);
-        if (candidate != nullptr && candidate->failures.size() > failures) {
-          const core::AttemptFailure& failure = candidate->failures.back();
-          metrics_.AttemptsFailed(failure.kind).Increment();
-          log::Warning("attempt failed", {{"candidate", CandidateName(entry->name, token.number)},
-                                          {"attempt", failure.attempt},
-                                          {"worker", failure.worker},
-                                          {"kind", Name(failure.kind)},
-                                          {"why", failure.message}});
-        }
-      }
-      metrics_.Completions(verdicts.back().status).Increment();
-    }
-    Answer<std::vector<core::CompletionVerdict>>(reply, std::move(verdicts));
-  });
-}
-
-void Engine::ReleaseTasks(std::string worker, std::vector<std::string> tokens, Reply<bool> reply) {
-  Submit([this, worker = std::move(worker), tokens = std::move(tokens), reply = std::move(reply)] {
-    for (const std::string& text : tokens) {
-      const auto [entry, token] = FindLease(text);
-      if (entry == nullptr || !leases_.Holds({token.search, token.number}, worker)) continue;
-      entry->search->Release(token.number, token.attempt);
-      touched_.insert(token.search);
-    }
-    Answer<bool>(reply, true);
   });
 }
 

@@ -101,7 +101,8 @@ class Engine {
     storage::StoredSearch stored;
     std::string name;
     std::shared_ptr<const std::string> spec;
-    std::unique_ptr<core::Search> search;
+    // Shared with work under way beside the engine, which may outlive the entry.
+    std::shared_ptr<core::Search> search;
     std::uint64_t sequence = 0;
     // Of the oldest change that was not trimmed; 0 after a restart: the next trimming finds it out.
     std::uint64_t first_kept = 0;
@@ -130,6 +131,8 @@ class Engine {
   void Dispatch();
   // Leases up to the poll's max_tasks; empty if there is nothing for it.
   std::vector<LeasedTask> TasksFor(const LeaseRequest& request);
+  // Has proposals computed for polls that found none, beside this thread.
+  void StartWork();
   Entry* SearchToServe(const WorkerInfo& worker, const std::set<std::uint64_t>& passed_over);
   LeasedTask MakeTask(const Entry& entry, const core::Candidate& candidate) const;
   // Moves the changes of the touched searches to the batch, and leaves in touched_ those that have any.
@@ -194,6 +197,7 @@ class Engine {
   SteadyTime gauges_due_;
 
   SerialExecutor reader_;
+  SerialExecutor solver_;
   std::thread thread_;
 };
 

@@ -1,0 +1,214 @@
+// The engine's commands for people.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/log/log.h"
+#include "controller/engine/engine.h"
+#include "controller/engine/engine_replies.h"
+
+namespace layernas {
+namespace {
+
+// Records looked at for one page of candidates at most.
+constexpr std::size_t kMostScanned = 20'000;
+// A filter may pass few of them.
+constexpr std::size_t kReadAtOnce = 500;
+
+}  // namespace
+
+void Engine::ChangeSearch(std::string name, Reply<SearchView> reply, std::function<absl::Status(Entry&)> command) {
+  Submit([this, name = std::move(name), reply = std::move(reply), command = std::move(command)] {
+    const absl::StatusOr<Entry*> entry = Find(name);
+    const absl::Status status = entry.ok() ? command(**entry) : entry.status();
+    if (!status.ok()) {
+      Answer<SearchView>(reply, status);
+      return;
+    }
+    touched_.insert((*entry)->stored.id);
+    AnswerWithView(reply, (*entry)->stored.id);
+  });
+}
+
+void Engine::AnswerWithView(const Reply<SearchView>& reply, std::uint64_t id) {
+  answers_.push_back([this, reply, id] {
+    const auto entry = searches_.find(id);
+    if (entry == searches_.end()) {
+      reply(SearchWasDeleted());
+    } else {
+      reply(MakeView(entry->second));
+    }
+  });
+}
+
+void Engine::CreateSearch(NewSearch search, Reply<SearchView> reply) {
+  Submit([this, search = std::move(search), reply = std::move(reply)] {
+    if (const auto made = search_of_request_.find(search.request_id);
+        !search.request_id.empty() && made != search_of_request_.end()) {
+      AnswerWithView(reply, made->second);
+      return;
+    }
+    const std::uint64_t id = next_search_id_++;
+    Entry& entry = searches_[id];
+    entry.name = SearchName(search.slug, id);
+    entry.spec = std::make_shared<const std::string>(search.spec);
+    entry.search = std::make_shared<core::Search>(search.config, now_.unix_ms);
+    entry.stored.id = id;
+    entry.stored.slug = search.slug;
+    entry.stored.spec = search.spec;
+    entry.stored.request_id = search.request_id;
+    if (!search.request_id.empty()) search_of_request_[search.request_id] = id;
+    touched_.insert(id);
+    log::Info("search created", {{"search", entry.name}});
+    AnswerWithView(reply, id);
+  });
+}
+
+void Engine::GetSearch(std::string name, Reply<SearchView> reply) {
+  Submit([this, name = std::move(name), reply = std::move(reply)] {
+    if (const absl::StatusOr<Entry*> entry = Find(name); entry.ok()) {
+      AnswerWithView(reply, (*entry)->stored.id);
+    } else {
+      Answer<SearchView>(reply, entry.status());
+    }
+  });
+}
+
+void Engine::ListSearches(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply) {
+  Submit([this, before, limit, reply = std::move(reply)] {
+    answers_.push_back([this, before, limit, reply] {
+      Page<SearchView> page;
+      auto entry = std::make_reverse_iterator(searches_.lower_bound(before));
+      for (; entry != searches_.rend() && page.items.size() < limit; ++entry) {
+        page.items.push_back(MakeView(entry->second));
+      }
+      if (entry != searches_.rend()) page.next = entry->first + 1;
+      reply(std::move(page));
+    });
+  });
+}
+
+void Engine::PauseSearch(std::string name, Reply<SearchView> reply) {
+  ChangeSearch(std::move(name), std::move(reply), [](Entry& entry) { return entry.search->Pause(); });
+}
+
+void Engine::ResumeSearch(std::string name, Reply<SearchView> reply) {
+  ChangeSearch(std::move(name), std::move(reply), [](Entry& entry) { return entry.search->Resume(); });
+}
+
+void Engine::CancelSearch(std::string name, Reply<SearchView> reply) {
+  ChangeSearch(std::move(name), std::move(reply), [this](Entry& entry) { return entry.search->Cancel(now_.unix_ms); });
+}
+
+void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
+  OnSearch<SearchView>(std::move(name), std::move(reply), [this](Entry& entry) -> absl::StatusOr<SearchView> {
+    if (!core::IsFinal(entry.search->state())) {
+      return absl::FailedPreconditionError("the search has not ended; cancel it first");
+    }
+    SearchView view = MakeView(entry);
+    const std::uint64_t id = entry.stored.id;
+    search_of_request_.erase(entry.stored.request_id);
+    metrics_.ForgetSearch(entry.name);
+    deleted_.insert(id);
+    searches_.erase(id);
+    return view;
+  });
+}
+
+void Engine::ListCandidates(std::string name, std::set<core::CandidateState> states, std::uint64_t after,
+                            std::size_t limit, Reply<CandidatePage> reply) {
+  ReadSearch<CandidatePage>(
+      std::move(name), std::move(reply),
+      [this, states = std::move(states), after, limit](std::uint64_t id,
+                                                       SearchView view) -> absl::StatusOr<CandidatePage> {
+        CandidatePage result;
+        result.search = std::move(view);
+        std::vector<core::Candidate>& items = result.page.items;
+        std::uint64_t position = after;
+        for (std::size_t scanned = 0; items.size() < limit && scanned < kMostScanned;) {
+          LAYERNAS_ASSIGN_OR_RETURN(std::vector<core::Candidate> read,
+                                    store_.ReadCandidates(id, position, std::max(limit, kReadAtOnce)));
+          if (read.empty()) return result;
+          scanned += read.size();
+          for (core::Candidate& candidate : read) {
+            position = candidate.number;
+            if (!states.empty() && !states.contains(candidate.state)) continue;
+            items.push_back(std::move(candidate));
+            if (items.size() == limit) break;
+          }
+        }
+        // The last page has no token: a caller that stops at it has seen all.
+        LAYERNAS_ASSIGN_OR_RETURN(const std::vector<core::Candidate> more, store_.ReadCandidates(id, position, 1));
+        if (!more.empty()) result.page.next = position;
+        return result;
+      });
+}
+
+void Engine::GetFrontier(std::string name, Reply<FrontierView> reply) {
+  OnSearch<FrontierView>(std::move(name), std::move(reply), [this](Entry& entry) {
+    FrontierView view{MakeView(entry), {}};
+    for (const auto& [cost, point] : entry.search->frontier().points()) {
+      view.points.push_back(*entry.search->candidate(point.candidate));
+    }
+    return view;
+  });
+}
+
+void Engine::GetBuckets(std::string name, core::Position position, Reply<BucketsView> reply) {
+  OnSearch<BucketsView>(
+      std::move(name), std::move(reply), [this, position](Entry& entry) -> absl::StatusOr<BucketsView> {
+        const std::optional<core::StageTable> growing = entry.search->growing_table();
+        if (growing && (position == core::Position{} || position == growing->position))
+          return BucketsView{MakeView(entry), MakeBuckets(*entry.search, *growing)};
+        const auto tables = entry.search->final_tables();
+        if (position == core::Position{}) {
+          // A strategy without tables has none to show, and that is no error.
+          if (tables.empty()) return BucketsView{MakeView(entry), {}};
+          return BucketsView{MakeView(entry), MakeBuckets(*entry.search, tables.back())};
+        }
+        for (const core::StageTable& table : tables) {
+          if (table.position == position) return BucketsView{MakeView(entry), MakeBuckets(*entry.search, table)};
+        }
+        return absl::NotFoundError(
+            absl::StrCat(entry.name, " has no table of pass ", position.pass, ", stage ", position.stage));
+      });
+}
+
+void Engine::ReadChanges(std::string name, std::uint64_t after, std::size_t limit, Reply<ChangesView> reply) {
+  Submit([this, name = std::move(name), after, limit, reply = std::move(reply)]() mutable {
+    if (draining_) {
+      Answer<ChangesView>(reply, Draining());
+      return;
+    }
+    ReadSearch<ChangesView>(std::move(name), std::move(reply),
+                            [this, after, limit](std::uint64_t id, SearchView view) -> absl::StatusOr<ChangesView> {
+                              ChangesView result;
+                              LAYERNAS_ASSIGN_OR_RETURN(result.changes, store_.ReadChanges(id, after, limit));
+                              // What was committed since the view was made is for the next call, whose view will know
+                              // it.
+                              std::erase_if(result.changes, [&view](const storage::StoredChange& change) {
+                                return change.sequence > view.sequence;
+                              });
+                              // A number from the future is of a store that was since restored from a backup.
+                              result.gap = after > view.sequence ||
+                                           (after < view.sequence &&
+                                            (result.changes.empty() || result.changes.front().sequence > after + 1));
+                              result.search = std::move(view);
+                              return result;
+                            });
+  });
+}
+
+Engine::WatchId Engine::Watch(std::uint64_t search, std::function<void()> changed) {
+  MutexLock lock(watch_mutex_);
+  const WatchId id = next_watch_++;
+  watches_.emplace(id, std::pair{search, std::move(changed)});
+  return id;
+}
+
+void Engine::Unwatch(WatchId watch) {
+  MutexLock lock(watch_mutex_);
+  watches_.erase(watch);
+}
+
+}  // namespace layernas
