@@ -17,6 +17,7 @@ void SetBucketDefaults(v1::Buckets& buckets, const std::optional<CostBounds>& bo
   if (!buckets.edges().empty()) return;
   if (buckets.count() == 0) buckets.set_count(kDefaultBuckets);
   if (buckets.scale() == v1::BUCKET_SCALE_UNSPECIFIED) buckets.set_scale(v1::BUCKET_SCALE_LINEAR);
+  if (buckets.scale() == v1::BUCKET_SCALE_AUTO) return;
   if (!buckets.has_min()) buckets.set_min(bounds.has_value() ? bounds->cheapest : 0);
   // Of a measured cost the upper end is known only once the default architecture has been measured.
   if (!buckets.has_max() && bounds.has_value()) buckets.set_max(bounds->dearest);
@@ -24,6 +25,11 @@ void SetBucketDefaults(v1::Buckets& buckets, const std::optional<CostBounds>& bo
 
 void SetStrategyDefaults(v1::Strategy& strategy, const std::optional<CostBounds>& bounds) {
   if (!strategy.has_seed()) strategy.set_seed(1);
+  if (strategy.has_regularized_evolution()) {
+    v1::RegularizedEvolution& evolution = *strategy.mutable_regularized_evolution();
+    if (evolution.population() == 0) evolution.set_population(20);
+    if (evolution.sample() == 0) evolution.set_sample(5);
+  }
   if (!strategy.has_layernas()) return;
   v1::LayerNas& layernas = *strategy.mutable_layernas();
   SetBucketDefaults(*layernas.mutable_buckets(), bounds);

@@ -176,8 +176,9 @@ void CheckDuration(const std::string& field, const google::protobuf::Duration& d
 
 void CheckBudget(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Budget& budget = spec.budget();
-  if (spec.strategy().has_random() && !budget.has_trainings() && !budget.has_duration()) {
-    violations.Add("budget", "is missing: random search needs trainings or duration to end by");
+  const bool ends_by_itself = spec.strategy().has_layernas() || spec.strategy().has_exhaustive();
+  if (!ends_by_itself && !budget.has_trainings() && !budget.has_duration()) {
+    violations.Add("budget", "is missing: this strategy needs trainings or duration to end by");
   }
   if (budget.has_trainings()) violations.CheckAtLeast("budget.trainings", budget.trainings(), 1);
   if (budget.has_duration()) CheckDuration("budget.duration", budget.duration(), violations);

@@ -10,6 +10,9 @@ namespace {
 constexpr int kMostBuckets = 10000;
 constexpr int kMostReplicas = 100;
 constexpr int kMostPasses = 100;
+constexpr int kMostPopulation = 10000;
+constexpr int kDefaultExhaustive = 10000;
+constexpr int kMostExhaustive = 1000000;
 
 void CheckEdges(const std::string& path, const v1::Buckets& buckets, Violations& violations) {
   if (buckets.count() != 0 || buckets.scale() != v1::BUCKET_SCALE_UNSPECIFIED || buckets.has_min() ||
@@ -78,7 +81,17 @@ void CheckBuckets(const std::string& path, const v1::Buckets& buckets, const std
   // 0 is the unset value, which gets the default.
   if (buckets.count() != 0) violations.CheckRange(path + ".count", buckets.count(), 1, kMostBuckets);
   if (!v1::BucketScale_IsValid(buckets.scale())) {
-    violations.Add(path + ".scale", "must be linear or logarithmic");
+    violations.Add(path + ".scale", "must be linear, logarithmic or auto");
+  }
+  if (buckets.scale() == v1::BUCKET_SCALE_AUTO) {
+    if (!bounds.has_value()) {
+      violations.Add(path + ".scale",
+                     "auto needs to know what each option costs: give every option its cost, or choose linear");
+    }
+    if (buckets.has_min() || buckets.has_max()) {
+      violations.Add(path + ".scale", "auto finds the range itself: remove min and max");
+    }
+    return;
   }
   CheckBounds(path, buckets, bounds, violations);
 }
@@ -107,6 +120,19 @@ void CheckOrder(const std::string& path, const v1::LayerOrder& order, const v1::
   violations.Add(path + ".layers", message);
 }
 
+void CheckExhaustive(const v1::SearchSpec& spec, Violations& violations) {
+  const int given = spec.strategy().exhaustive().max_size();
+  if (given != 0) violations.CheckRange("strategy.exhaustive.max_size", given, 1, kMostExhaustive);
+  const double most = given != 0 ? given : kDefaultExhaustive;
+  double size = 1;
+  for (const v1::Layer& layer : spec.space().layers()) size *= layer.options_size();
+  if (size > most) {
+    violations.Add("strategy.exhaustive", "the space has " + FormatNumber(size) +
+                                              " architectures, more than max_size (" + FormatNumber(most) +
+                                              "): choose another strategy or raise max_size");
+  }
+}
+
 }  // namespace
 
 void CheckStrategy(const v1::SearchSpec& spec, const std::optional<CostBounds>& bounds, Violations& violations) {
@@ -115,6 +141,16 @@ void CheckStrategy(const v1::SearchSpec& spec, const std::optional<CostBounds>& 
     violations.Add("strategy", "is missing: choose one, for example {layernas: {buckets: 20}} or {random: {}}");
     return;
   }
+  if (strategy.has_regularized_evolution()) {
+    const v1::RegularizedEvolution& evolution = strategy.regularized_evolution();
+    const std::string evolution_path = "strategy.regularized_evolution";
+    if (evolution.population() != 0) {
+      violations.CheckRange(evolution_path + ".population", evolution.population(), 2, kMostPopulation);
+    }
+    if (evolution.sample() != 0)
+      violations.CheckRange(evolution_path + ".sample", evolution.sample(), 1, kMostPopulation);
+  }
+  if (strategy.has_exhaustive()) CheckExhaustive(spec, violations);
   if (!strategy.has_layernas()) return;
   const std::string path = "strategy.layernas";
   const v1::LayerNas& layernas = strategy.layernas();

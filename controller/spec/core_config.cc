@@ -20,6 +20,7 @@ core::Space ToCoreSpace(const v1::SearchSpec& spec) {
     converted.name = layer.name();
     converted.option_count = static_cast<core::OptionIndex>(layer.options_size());
     for (int i = 0; i < layer.options_size(); ++i) {
+      converted.option_names.push_back(layer.options(i).name());
       if (layer.options(i).name() == layer.default_()) converted.default_option = static_cast<core::OptionIndex>(i);
       if (cost_is_per_layer) converted.costs.push_back(layer.options(i).costs().at(cost));
     }
@@ -31,8 +32,9 @@ core::LayerNasOptions ToCoreOptions(const v1::LayerNas& layernas, const v1::Spac
   core::LayerNasOptions options;
   const v1::Buckets& buckets = layernas.buckets();
   options.buckets.count = buckets.count();
-  options.buckets.scale =
-      buckets.scale() == v1::BUCKET_SCALE_LOGARITHMIC ? core::BucketScale::kLogarithmic : core::BucketScale::kLinear;
+  options.buckets.scale = buckets.scale() == v1::BUCKET_SCALE_LOGARITHMIC ? core::BucketScale::kLogarithmic
+                          : buckets.scale() == v1::BUCKET_SCALE_AUTO      ? core::BucketScale::kAuto
+                                                                          : core::BucketScale::kLinear;
   if (buckets.has_min()) options.buckets.min = buckets.min();
   if (buckets.has_max()) options.buckets.max = buckets.max();
   options.buckets.edges.assign(buckets.edges().begin(), buckets.edges().end());
@@ -54,6 +56,24 @@ core::LayerNasOptions ToCoreOptions(const v1::LayerNas& layernas, const v1::Spac
   return options;
 }
 
+core::StrategyConfig ToCoreStrategy(const v1::Strategy& strategy, const v1::Space& space) {
+  switch (strategy.kind_case()) {
+    case v1::Strategy::kLayernas:
+      return ToCoreOptions(strategy.layernas(), space);
+    case v1::Strategy::kGuidedLayernas:
+      return core::GuidedOptions{};
+    case v1::Strategy::kRegularizedEvolution:
+      return core::EvolutionOptions{strategy.regularized_evolution().population(),
+                                    strategy.regularized_evolution().sample()};
+    case v1::Strategy::kExhaustive:
+      return core::ExhaustiveOptions{};
+    case v1::Strategy::kRandom:
+    case v1::Strategy::KIND_NOT_SET:
+      break;
+  }
+  return core::RandomOptions{};
+}
+
 }  // namespace
 
 core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
@@ -62,11 +82,7 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   config.reward_metric = spec.objective().reward();
   config.cost_metric = spec.objective().cost();
   config.targets.assign(spec.objective().targets().begin(), spec.objective().targets().end());
-  if (spec.strategy().has_layernas()) {
-    config.strategy = ToCoreOptions(spec.strategy().layernas(), spec.space());
-  } else {
-    config.strategy = core::RandomOptions{};
-  }
+  config.strategy = ToCoreStrategy(spec.strategy(), spec.space());
   config.seed = spec.strategy().seed();
   config.trainings = spec.budget().trainings();
   // Rounded up, for 0 is no limit.
