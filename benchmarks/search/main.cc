@@ -1,0 +1,142 @@
+// layernas-bench-search: how good is a strategy's answer for its trainings?
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "benchmarks/search/runner.h"
+
+namespace {
+
+using layernas::bench::Problem;
+
+struct Totals {
+  int runs = 0;
+  double regret_judged = 0;
+  double worst_regret_judged = 0;
+  double regret_reward = 0;
+  double hypervolume_ratio = 0;
+  double trained = 0;
+  double strategy_seconds = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Runs strategies of the real core on a table of known results or on generated spaces.",
+               "layernas-bench-search");
+  layernas::bench::TableOptions table;
+  layernas::bench::GeneratedOptions generated;
+  std::string shape;
+  std::vector<double> targets;
+  std::vector<double> target_shares;
+  std::vector<int> trainings = {50, 100};
+  std::vector<std::string> strategies = {"random", "regularized_evolution", "layernas", "guided_layernas"};
+  int seeds = 50;
+  std::uint64_t first_seed = 1;
+  int spaces = 1;
+  int parallel = 1;
+  bool joint = false;
+  bool json = false;
+  app.add_option("--table", table.file, "CSV file with one row per architecture");
+  app.add_option("--architecture-column", table.architecture_column)->default_val("arch");
+  app.add_option("--reward-columns", table.reward_columns, "One is drawn per architecture and seed")->delimiter(',');
+  app.add_option("--judge-column", table.judge_column);
+  app.add_option("--cost-column", table.cost_column);
+  app.add_option("--generated", shape, "Layers x options, as in 22x9, instead of a table");
+  app.add_option("--lut", generated.lut_file, "Latencies for a generated space");
+  app.add_option("--device", generated.device, "Device in --lut")->default_val("pixel3");
+  app.add_option("--space-seed", generated.space_seed, "Of the first generated space");
+  app.add_option("--spaces", spaces, "Generated spaces, each with --seeds searches");
+  app.add_option("--targets", targets)->delimiter(',');
+  app.add_option("--target-shares", target_shares, "Targets as shares of the cost range")->delimiter(',');
+  app.add_option("--trainings", trainings)->delimiter(',');
+  app.add_option("--seeds", seeds);
+  app.add_option("--first-seed", first_seed);
+  app.add_option("--strategies", strategies)->delimiter(',');
+  app.add_option("--parallel", parallel, "Candidates out at once");
+  app.add_flag("--joint", joint, "All targets in one search");
+  app.add_flag("--json", json, "One JSON object per line");
+  CLI11_PARSE(app, argc, argv);
+
+  std::vector<std::unique_ptr<Problem>> problems;
+  for (int i = 0; i < (shape.empty() ? 1 : spaces); ++i) {
+    if (!shape.empty() && std::sscanf(shape.c_str(), "%dx%d", &generated.layers, &generated.options) != 2) {
+      std::cerr << "--generated: expected LAYERSxOPTIONS, not " << shape << "\n";
+      return 2;
+    }
+    auto problem = shape.empty() ? layernas::bench::LoadTable(table) : layernas::bench::Generate(generated);
+    if (!problem.ok()) {
+      std::cerr << problem.status().message() << "\n";
+      return 2;
+    }
+    problems.push_back(*std::move(problem));
+    ++generated.space_seed;
+  }
+
+  for (const std::string& strategy : strategies) {
+    for (const int budget : trainings) {
+      const std::size_t target_count = targets.empty() ? target_shares.size() : targets.size();
+      std::vector<Totals> totals(target_count);
+      for (const auto& problem : problems) {
+        std::vector<double> wanted = targets;
+        for (const double share : target_shares) {
+          const auto& space = problem->space();
+          wanted.push_back(space.CheapestCost() + share * (space.DearestCost() - space.CheapestCost()));
+        }
+        for (int seed = 0; seed < seeds; ++seed) {
+          for (std::size_t t = 0; t < (joint ? 1 : wanted.size()); ++t) {
+            layernas::bench::RunOptions options;
+            options.strategy = strategy;
+            options.targets = joint ? wanted : std::vector{wanted[t]};
+            options.trainings = budget;
+            options.seed = first_seed + seed;
+            options.parallel = parallel;
+            const auto result = layernas::bench::Run(*problem, options);
+            if (!result.ok()) {
+              std::cerr << result.status().message() << "\n";
+              return 2;
+            }
+            for (std::size_t i = 0; i < options.targets.size(); ++i) {
+              Totals& total = totals[joint ? i : t];
+              ++total.runs;
+              total.regret_judged += result->regret_judged[i];
+              total.worst_regret_judged = std::max(total.worst_regret_judged, result->regret_judged[i]);
+              total.regret_reward += result->regret_reward[i];
+              total.hypervolume_ratio += result->hypervolume_ratio;
+              total.trained += result->trained;
+              total.strategy_seconds += result->strategy_seconds;
+            }
+          }
+        }
+      }
+      for (std::size_t t = 0; t < totals.size(); ++t) {
+        const Totals& total = totals[t];
+        const double runs = total.runs;
+        const double target = targets.empty() ? target_shares[t] : targets[t];
+        if (json) {
+          nlohmann::json line = {{"strategy", strategy},
+                                 {"target", target},
+                                 {"trainings", budget},
+                                 {"seeds", total.runs},
+                                 {"mean_regret_judged", total.regret_judged / runs},
+                                 {"worst_regret_judged", total.worst_regret_judged},
+                                 {"mean_regret_reward", total.regret_reward / runs},
+                                 {"hypervolume_ratio", total.hypervolume_ratio / runs},
+                                 {"mean_trained", total.trained / runs},
+                                 {"strategy_seconds", total.strategy_seconds / runs}};
+          std::cout << line.dump() << std::endl;
+        } else {
+          std::printf(
+              "%-22s target %-10g trainings %4d (%.0f)  regret %.4f (worst %.3f, in reward %.4f)  hv %.4f  %.4f s\n",
+              strategy.c_str(), target, budget, total.trained / runs, total.regret_judged / runs,
+              total.worst_regret_judged, total.regret_reward / runs, total.hypervolume_ratio / runs,
+              total.strategy_seconds / runs);
+          std::fflush(stdout);
+        }
+      }
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,123 @@
+#include "benchmarks/search/runner.h"
+
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <limits>
+#include <numeric>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace layernas::bench {
+namespace {
+
+absl::StatusOr<core::StrategyConfig> MakeStrategy(const std::string& name, const core::Space& space) {
+  if (name == "random") return core::RandomOptions{};
+  if (name == "regularized_evolution") return core::EvolutionOptions{};
+  if (name == "guided_layernas") return core::GuidedOptions{};
+  if (name == "layernas" || name == "layernas_passes") {
+    core::LayerNasOptions options;
+    options.order.resize(space.layers.size());
+    std::iota(options.order.begin(), options.order.end(), 0);
+    options.passes = name == "layernas" ? 1 : 100;
+    return options;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no strategy ", name, "; there are ", absl::StrJoin(StrategyNames(), ", ")));
+}
+
+// Area under the steps of `points` (cost ascending, best judged value so far) from the first true cost to `largest`.
+double Area(const std::vector<std::pair<double, double>>& points, double largest, double floor) {
+  double area = 0;
+  double best = floor;
+  double from = 0;
+  bool begun = false;
+  for (const auto& [cost, judged] : points) {
+    if (cost > largest) break;
+    if (begun) area += (cost - from) * (best - floor);
+    from = cost;
+    begun = true;
+    best = std::max(best, judged);
+  }
+  if (begun) area += (largest - from) * (best - floor);
+  return area;
+}
+
+}  // namespace
+
+std::vector<std::string> StrategyNames() {
+  return {"random", "regularized_evolution", "layernas", "layernas_passes", "guided_layernas"};
+}
+
+absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options) {
+  core::SearchConfig config;
+  config.space = problem.space();
+  config.reward_metric = "reward";
+  config.cost_metric = "cost";
+  config.targets = options.targets;
+  const auto strategy = MakeStrategy(options.strategy, problem.space());
+  if (!strategy.ok()) return strategy.status();
+  config.strategy = *strategy;
+  config.seed = options.seed;
+  config.trainings = options.trainings;
+  core::Search search(config, 0);
+
+  using Clock = std::chrono::steady_clock;
+  Clock::duration spent{};
+  const auto timed = [&spent](auto&& work) {
+    const auto begin = Clock::now();
+    auto result = work();
+    spent += Clock::now() - begin;
+    return result;
+  };
+  std::deque<std::pair<std::uint64_t, int>> out;
+  while (!core::IsFinal(search.state())) {
+    timed([&] {
+      while (auto work = search.StartWork(options.parallel - out.size())) {
+        work->Run();
+        search.FinishWork(*work);
+      }
+      return 0;
+    });
+    while (static_cast<int>(out.size()) < options.parallel) {
+      const core::Candidate* candidate = timed([&] { return search.Lease("bench", "", {}); });
+      if (candidate == nullptr) break;
+      out.emplace_back(candidate->number, candidate->attempt);
+    }
+    if (out.empty()) break;
+    const auto [number, attempt] = out.front();
+    out.pop_front();
+    const core::Architecture architecture = search.candidate(number)->architecture;
+    const core::Metrics metrics = {{"reward", problem.Reward(architecture, options.seed)},
+                                   {"cost", problem.Cost(architecture)}};
+    timed([&, number = number, attempt = attempt] { return search.Complete(number, attempt, "bench", metrics, {}); });
+  }
+
+  RunResult result;
+  result.trained = static_cast<int>(search.candidates().size());
+  result.strategy_seconds = std::chrono::duration<double>(spent).count();
+  for (const core::BestWithinTarget& best : search.BestPerTarget()) {
+    // Without an answer the user stands where guessing would: at the worst that meets the target is not known; count
+    // the whole value above zero.
+    const core::Candidate* answer = best.candidate == 0 ? nullptr : search.candidate(best.candidate);
+    result.regret_judged.push_back(problem.BestJudged(best.target) -
+                                   (answer == nullptr ? 0 : problem.Judged(answer->architecture)));
+    result.regret_reward.push_back(problem.BestExpectedReward(best.target) -
+                                   (answer == nullptr ? 0 : problem.ExpectedReward(answer->architecture)));
+  }
+  const auto truth = problem.TrueFrontier();
+  result.hypervolume_ratio = std::numeric_limits<double>::quiet_NaN();
+  if (!truth.empty() && !options.targets.empty()) {
+    const double largest = *std::max_element(options.targets.begin(), options.targets.end());
+    std::vector<std::pair<double, double>> returned;
+    for (const auto& [cost, point] : search.frontier().points()) {
+      returned.emplace_back(cost, problem.Judged(search.candidate(point.candidate)->architecture));
+    }
+    const double floor = truth.front().second;
+    result.hypervolume_ratio = Area(returned, largest, floor) / Area(truth, largest, floor);
+  }
+  return result;
+}
+
+}  // namespace layernas::bench

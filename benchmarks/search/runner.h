@@ -1,0 +1,40 @@
+// Runs searches on a problem with the real core, and judges what they return.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "benchmarks/search/problem.h"
+#include "controller/core/search.h"
+
+namespace layernas::bench {
+
+struct RunOptions {
+  std::string strategy;
+  std::vector<double> targets;
+  int trainings = 100;
+  std::uint64_t seed = 1;
+  // Candidates out at once; their results come in the order of proposal.
+  int parallel = 1;
+};
+
+struct RunResult {
+  // Per target: judged value, and expected reward, that the best architecture at or under it has above the returned
+  // one.
+  std::vector<double> regret_judged;
+  std::vector<double> regret_reward;
+  // Area between the returned frontier's judged values and the true one, as a share of the latter; up to the largest
+  // target, above the judged value of the cheapest architecture of the true frontier. NaN where that is not known.
+  double hypervolume_ratio = 0;
+  int trained = 0;
+  // In the strategy and the search's state machine.
+  double strategy_seconds = 0;
+};
+
+// The names that Run() knows.
+std::vector<std::string> StrategyNames();
+
+absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options);
+
+}  // namespace layernas::bench
