@@ -69,7 +69,7 @@ RESTRICTED = {
     r"CLI/": ("controller/options", "controller/main", "worker", "client", "common/base", "common/cli"),
 }
 
-# Pure folders: besides our own headers only the standard library and absl.
+# Pure folders: besides our own headers only the standard library, absl and Eigen, which do no more than compute.
 PURE = ("common/base", "controller/core")
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
@@ -97,8 +97,8 @@ def _fault(path, layer, header):
     for pattern, users in RESTRICTED.items():
         if re.match(pattern, header) and not any(_within(path, user) for user in users):
             return f"only {', '.join(users)} may include it"
-    if layer in PURE and "/" in header and not header.startswith("absl/"):
-        return f"{layer} is pure: the standard library and absl, nothing else"
+    if layer in PURE and "/" in header and not header.startswith(("absl/", "Eigen/")):
+        return f"{layer} is pure: the standard library, absl and Eigen, nothing else"
     return None
 
 
