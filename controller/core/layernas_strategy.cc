@@ -64,8 +64,8 @@ void LayerNasStrategy::Restore(std::span<const PastProposal> past) {
 
 std::optional<Proposal> LayerNasStrategy::Propose() {
   if (ready_.empty()) return std::nullopt;
-  Proposal proposal{std::move(ready_.front().first), ready_.front().second};
-  ready_.pop_front();
+  auto [position, architecture] = std::move(ready_.extract(ready_.begin()).value());
+  Proposal proposal{std::move(architecture), position};
   known_.emplace(proposal.architecture, Known{proposal.position, false, std::nullopt});
   return proposal;
 }
@@ -153,7 +153,7 @@ void LayerNasStrategy::AddMember(std::size_t stage, Architecture architecture) {
   ++here.regions[RegionOf(stage, architecture)].unfinished;
   auto [awaited, first] = awaited_.try_emplace(architecture);
   awaited->second.push_back(stage);
-  if (first && known == known_.end()) ready_.emplace_back(std::move(architecture), here.position);
+  if (first && known == known_.end()) ready_.emplace(here.position, std::move(architecture));
 }
 
 void LayerNasStrategy::Settle(std::vector<Place> places) {

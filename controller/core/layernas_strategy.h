@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <limits>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -119,7 +120,8 @@ class LayerNasStrategy final : public Strategy {
   std::vector<Architecture> seeds_;
   // Unfinished members, with the stages that wait for them.
   std::unordered_map<Architecture, std::vector<std::size_t>, ArchitectureHash> awaited_;
-  std::deque<std::pair<Architecture, Position>> ready_;
+  // In an order that does not depend on the order of arrival: after a restart it is the same.
+  std::set<std::pair<Position, Architecture>> ready_;
   std::vector<StageTable> tables_;
   int pass_ = 1;
   bool done_ = false;

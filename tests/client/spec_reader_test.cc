@@ -244,10 +244,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"ListForMessage", Replace("objective: {cost: ms}", "objective: [ms]"),
                 "s.yaml:6:12: objective: must be a mapping of reward, cost or targets, is a list"},
         BadFile{"ScalarForMessage", Replace("strategy: {random: {}}", "strategy: random"),
-                "s.yaml:7:11: strategy: must be a mapping of layernas, random or seed, is 'random'"},
+                "s.yaml:7:11: strategy: must be a mapping of layernas, random, guided_layernas, regularized_evolution, "
+                "exhaustive or seed, is 'random'"},
         BadFile{"BadDuration", Replace("budget: 5", "budget: {duration: soon}"), "s.yaml:8:20: budget.duration: "},
         BadFile{"BadEnum", Replace("random: {}", "layernas: {buckets: {scale: log}}"),
-                "s.yaml:7:40: strategy.layernas.buckets.scale: must be linear or logarithmic, is 'log'"},
+                "s.yaml:7:40: strategy.layernas.buckets.scale: must be linear, logarithmic or auto, is 'log'"},
         BadFile{"MisspeltEnum", Replace("random: {}", "layernas: {order: foward}"),
                 "s.yaml:7:30: strategy.layernas.order.direction: must be forward or reverse, is 'foward'; did you mean "
                 "'forward'?"},

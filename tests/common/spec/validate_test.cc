@@ -190,7 +190,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"NegativeBuckets", [](auto& s) { BucketsOf(s).set_count(-1); }, "strategy.layernas.buckets.count",
                 "is -1"},
         Mistake{"UnknownScale", [](auto& s) { BucketsOf(s).set_scale(static_cast<v1::BucketScale>(9)); },
-                "strategy.layernas.buckets.scale", "linear or logarithmic"},
+                "strategy.layernas.buckets.scale", "linear, logarithmic or auto"},
         Mistake{"MinAboveMax", [](auto& s) { BucketsOf(s).set_min(7), BucketsOf(s).set_max(6); },
                 "strategy.layernas.buckets.min", "must be below max, which is 6; is 7"},
         Mistake{"MinAboveDearest", [](auto& s) { BucketsOf(s).set_min(9); }, "strategy.layernas.buckets.min",
