@@ -104,10 +104,8 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
         verdicts.push_back({core::CompletionVerdict::kRefused, "there is no such lease, or its search was deleted"});
       } else {
         touched_.insert(token.search);
-        const std::size_t failures = [&, search = entry->search.get()] {
-          const core::Candidate* candidate = search->candidate(token.number);
-          return candidate == nullptr ? 0 : candidate->failures.size();
-        }();
+        const core::Candidate* before = entry->search->candidate(token.number);
+        const std::size_t failures = before == nullptr ? 0 : before->failures.size();
         verdicts.push_back(
             report.metrics
                 ? entry->search->Complete(token.number, token.attempt, worker, *report.metrics, now_)

@@ -53,6 +53,7 @@ void Agent::Run() {
   std::thread reporter(&Agent::ReportLoop, this);
   std::thread heart(&Agent::HeartbeatLoop, this);
   std::vector<std::thread> slots;
+  slots.reserve(options_.slots);
   for (int slot = 0; slot < options_.slots; ++slot) slots.emplace_back(&Agent::SlotLoop, this, slot);
   std::thread poller(&Agent::PollLoop, this);
   {

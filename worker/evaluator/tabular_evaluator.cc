@@ -11,6 +11,7 @@
 #include <mutex>
 #include <system_error>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/duration.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
@@ -66,8 +67,8 @@ absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const Table
     const std::string at = options.path + ":" + std::to_string(row.line) + ": ";
     const std::string& id = row.cells[architecture];
     if (const auto [first, is_new] = first_lines.emplace(id, row.line); !is_new) {
-      return absl::InvalidArgumentError(at + "architecture \"" + id + "\" is already in line " +
-                                        std::to_string(first->second));
+      return absl::InvalidArgumentError(
+          absl::StrCat(at, "architecture \"", id, "\" is already in line ", first->second));
     }
     std::vector<double>& values = table->rows_[id];
     values.reserve(columns.size());
