@@ -22,7 +22,6 @@ namespace layernas::client {
 namespace {
 
 using google::protobuf::Descriptor;
-using google::protobuf::EnumDescriptor;
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
@@ -74,6 +73,7 @@ std::string ListOf(const std::vector<std::string>& words) {
 
 std::vector<std::string> FieldNames(const Descriptor& type) {
   std::vector<std::string> names;
+  names.reserve(type.field_count());
   for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
   return names;
 }
@@ -363,11 +363,9 @@ void MessageReader::ReadValue(const YAML::Node& node, const std::string& path, g
     }
   } else if (!node.IsScalar()) {
     value.set_null_value(google::protobuf::NULL_VALUE);
-  } else if (const std::string& text = node.Scalar(); IsQuoted(node)) {
-    value.set_string_value(text);
-  } else if (text == "true" || text == "false") {
+  } else if (const std::string& text = node.Scalar(); !IsQuoted(node) && (text == "true" || text == "false")) {
     value.set_bool_value(text == "true");
-  } else if (const std::optional<double> number = ParseDouble(text)) {
+  } else if (const auto number = IsQuoted(node) ? std::nullopt : ParseDouble(text)) {
     value.set_number_value(*number);
   } else {
     value.set_string_value(text);
