@@ -63,7 +63,7 @@ absl::Status ControllerClient::Call(Kind kind, std::string_view name, Millis tim
     if (!calling_ || (kind == Kind::kLease && !leasing_)) return absl::CancelledError("shutting down");
     calls_.emplace(&context, kind);
   }
-  const absl::Status status = rpc::FromGrpc(call(context));
+  absl::Status status = rpc::FromGrpc(call(context));
   {
     MutexLock lock(mutex_);
     calls_.erase(&context);

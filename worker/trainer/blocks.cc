@@ -112,8 +112,10 @@ BlockSettings ParseOptionName(const std::string& option) {
     }();
     // Each setting once.
     if (setting == nullptr || setting->has_value() || !is_number) {
-      throw InfeasibleError("option '" + option + "': cannot read '" + part +
-                            "'; after the block come k<kernel> and e<expansion>, as in mbconv_k5_e6");
+      std::ostringstream message;
+      message << "option '" << option << "': cannot read '" << part
+              << "'; after the block come k<kernel> and e<expansion>, as in mbconv_k5_e6";
+      throw InfeasibleError(message.str());
     }
     *setting = number;
   }
