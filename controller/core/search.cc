@@ -93,8 +93,8 @@ std::unique_ptr<Strategy> Search::MakeStrategy() const {
     std::unique_ptr<Strategy> operator()(const LayerNasOptions& options) const {
       return std::make_unique<LayerNasStrategy>(config.space, config.targets, options, config.seed);
     }
-    std::unique_ptr<Strategy> operator()(const GuidedOptions& options) const {
-      return std::make_unique<GuidedStrategy>(config.space, config.targets, options, config.trainings, config.seed);
+    std::unique_ptr<Strategy> operator()(const GuidedOptions&) const {
+      return std::make_unique<GuidedStrategy>(config.space, config.targets, config.trainings, config.seed);
     }
     std::unique_ptr<Strategy> operator()(const RandomOptions&) const {
       return std::make_unique<RandomStrategy>(config.space, config.targets, config.seed);

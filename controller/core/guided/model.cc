@@ -19,6 +19,9 @@ double Gaussian(RandomStream& random) {
 constexpr Eigen::Index kMostForVariances = 250;
 // Of the prior of log variances around their first values: wide, but it keeps a handful of values from ruling one out.
 constexpr double kLogVarianceDeviation = 1.5;
+// Of the values' mean, which is known only roughly.
+constexpr double kMeanVariance = 1;
+constexpr double kJitter = 1e-8;
 
 }  // namespace
 
@@ -130,12 +133,11 @@ Eigen::MatrixXd Model::GroupKernel(Group group) const {
 
 Eigen::MatrixXd Model::Kernel() const {
   const Eigen::Index n = values_.size();
-  // The mean of the values is known only roughly.
-  Eigen::MatrixXd kernel = Eigen::MatrixXd::Constant(n, n, 1.0);
+  Eigen::MatrixXd kernel = Eigen::MatrixXd::Constant(n, n, kMeanVariance);
   for (int group = 0; group < kGroupCount; ++group) {
     if (kernels_[group].size() > 0) kernel += std::exp(log_variance_[group]) * kernels_[group];
   }
-  kernel.diagonal().array() += std::exp(log_noise_) + 1e-8;
+  kernel.diagonal().array() += NoiseVariance();
   return kernel;
 }
 
@@ -157,11 +159,11 @@ void Model::FitVariances() {
   std::array<double, kGroupCount + 1> last{};
   step.fill(0.3);
   for (int s = 0; s < kSteps; ++s) {
-    Eigen::MatrixXd kernel = Eigen::MatrixXd::Constant(n, n, 1.0);
+    Eigen::MatrixXd kernel = Eigen::MatrixXd::Constant(n, n, kMeanVariance);
     for (int group = 0; group < kGroupCount; ++group) {
       if (kernels[group].size() > 0) kernel += std::exp(log_variance_[group]) * kernels[group];
     }
-    kernel.diagonal().array() += std::exp(log_noise_) + 1e-8;
+    kernel.diagonal().array() += NoiseVariance();
     const Eigen::LLT<Eigen::MatrixXd> factor(kernel);
     const Eigen::VectorXd alpha = factor.solve(y);
     const Eigen::MatrixXd inverse = factor.solve(Eigen::MatrixXd::Identity(n, n));
@@ -196,10 +198,11 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
   std::vector<double> by_name(name_count_);
   Surface particular = MakeSurface(space_, options_.pairs);
   for (std::size_t i = 0; i < architectures_.size(); ++i) {
+    const Architecture& architecture = architectures_[i];
     const double weight = v[static_cast<Eigen::Index>(i)];
-    surface.bias += weight;
+    surface.bias += kMeanVariance * weight;
     for (std::size_t l = 0; l < space_.layers.size(); ++l) {
-      const OptionIndex option = architectures_[i][l];
+      const OptionIndex option = architecture[l];
       if (!options_.cost_shares.empty()) {
         slope += weight * options_.cost_shares[l][option];
         layer_slopes[l] += weight * options_.cost_shares[l][option];
@@ -209,24 +212,25 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
     }
     for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
       const LayerPair& pair = options_.pairs[p];
-      particular.pair_effects[p][architectures_[i][pair.first] * space_.layers[pair.second].option_count +
-                                 architectures_[i][pair.second]] += weight;
+      particular.pair_effects[p][architecture[pair.first] * space_.layers[pair.second].option_count +
+                                 architecture[pair.second]] += weight;
     }
   }
-  const auto variance = [this](Group group) { return std::exp(log_variance_[group]); };
+  std::array<double, kGroupCount> variance;
+  for (int group = 0; group < kGroupCount; ++group) variance[group] = std::exp(log_variance_[group]);
   for (std::size_t l = 0; l < space_.layers.size(); ++l) {
     for (OptionIndex option = 0; option < space_.layers[l].option_count; ++option) {
       double& effect = surface.options[l][option];
       if (!options_.cost_shares.empty()) {
         effect +=
-            (variance(kSlope) * slope + variance(kLayerSlope) * layer_slopes[l]) * options_.cost_shares[l][option];
+            (variance[kSlope] * slope + variance[kLayerSlope] * layer_slopes[l]) * options_.cost_shares[l][option];
       }
-      effect += variance(kName) * by_name[names_[l][option]] + variance(kOption) * particular.options[l][option];
+      effect += variance[kName] * by_name[names_[l][option]] + variance[kOption] * particular.options[l][option];
     }
   }
   for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
     for (std::size_t k = 0; k < surface.pair_effects[p].size(); ++k) {
-      surface.pair_effects[p][k] += variance(kPair) * particular.pair_effects[p][k];
+      surface.pair_effects[p][k] += variance[kPair] * particular.pair_effects[p][k];
     }
   }
 }
@@ -234,7 +238,7 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
 Surface Model::DrawPrior(RandomStream& random) const {
   const auto draw = [&](Group group) { return std::exp(0.5 * log_variance_[group]) * Gaussian(random); };
   Surface surface = MakeSurface(space_, options_.pairs);
-  surface.bias = Gaussian(random);
+  surface.bias = std::sqrt(kMeanVariance) * Gaussian(random);
   const double slope = draw(kSlope);
   std::vector<double> by_name(name_count_);
   for (double& effect : by_name) effect = draw(kName);
@@ -251,6 +255,63 @@ Surface Model::DrawPrior(RandomStream& random) const {
     for (double& effect : effects) effect = draw(kPair);
   }
   return surface;
+}
+
+double Model::NoiseVariance() const { return std::exp(log_noise_) + kJitter; }
+
+Eigen::VectorXd Model::PriorCovariance(const Architecture& architecture,
+                                       const std::vector<Architecture>& others) const {
+  const std::size_t layers = space_.layers.size();
+  const bool slopes = !options_.cost_shares.empty();
+  std::array<double, kGroupCount> variance;
+  for (int group = 0; group < kGroupCount; ++group) variance[group] = std::exp(log_variance_[group]);
+  double own_slope = 0;
+  std::vector<double> own_names(name_count_);
+  for (std::size_t l = 0; l < layers; ++l) {
+    if (slopes) own_slope += options_.cost_shares[l][architecture[l]];
+    own_names[names_[l][architecture[l]]] += 1;
+  }
+  Eigen::VectorXd covariances(static_cast<Eigen::Index>(others.size()));
+  std::vector<char> equal(layers);
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    const Architecture& other = others[i];
+    double names = 0;
+    double options = 0;
+    for (std::size_t l = 0; l < layers; ++l) {
+      equal[l] = static_cast<char>(architecture[l] == other[l]);
+      options += equal[l];
+      names += own_names[names_[l][other[l]]];
+    }
+    double pairs = 0;
+    for (const LayerPair& pair : options_.pairs) pairs += equal[pair.first] & equal[pair.second];
+    double covariance = kMeanVariance + variance[kName] * names + variance[kOption] * options + variance[kPair] * pairs;
+    if (slopes) {
+      double slope = 0;
+      double layer_slopes = 0;
+      for (std::size_t l = 0; l < layers; ++l) {
+        const double share = options_.cost_shares[l][other[l]];
+        slope += share;
+        layer_slopes += share * options_.cost_shares[l][architecture[l]];
+      }
+      covariance += variance[kSlope] * own_slope * slope + variance[kLayerSlope] * layer_slopes;
+    }
+    covariances[static_cast<Eigen::Index>(i)] = covariance;
+  }
+  return covariances;
+}
+
+Eigen::MatrixXd Model::Whitened(const std::vector<Architecture>& architectures) const {
+  Eigen::MatrixXd covariances(values_.size(), static_cast<Eigen::Index>(architectures.size()));
+  for (std::size_t i = 0; i < architectures.size(); ++i) {
+    covariances.col(static_cast<Eigen::Index>(i)) = PriorCovariance(architectures[i], architectures_);
+  }
+  factor_.matrixL().solveInPlace(covariances);
+  return covariances;
+}
+
+Surface Model::Mean() const {
+  RandomStream unused({});
+  return Draw(unused, 0);
 }
 
 Surface Model::Draw(RandomStream& random, double spread) const {

@@ -41,6 +41,17 @@ class Model {
   // The posterior's mean plus `spread` times a draw's difference from it; in the values' own unit. Before
   // the first fit: of the prior.
   Surface Draw(RandomStream& random, double spread) const;
+  Surface Mean() const;
+
+  // --- In the unit of the standardised values, in which scale() values are 1.
+
+  double scale() const { return scale_; }
+  double NoiseVariance() const;
+  // Of an architecture's value with those of others, before anything is known.
+  Eigen::VectorXd PriorCovariance(const Architecture& architecture, const std::vector<Architecture>& others) const;
+  // [value][architecture]: inverse Cholesky factor of the values' covariance, times their prior covariance with the
+  // architectures. The posterior's covariance is the prior's less the product of two such columns.
+  Eigen::MatrixXd Whitened(const std::vector<Architecture>& architectures) const;
 
  private:
   enum Group { kSlope, kLayerSlope, kName, kOption, kPair, kGroupCount };
@@ -48,7 +59,7 @@ class Model {
   Eigen::MatrixXd GroupKernel(Group group) const;
   void FitVariances();
   Eigen::MatrixXd Kernel() const;
-  // weights += group variances * features^T * v.
+  // Adds the sum over the architectures fitted to of v times their prior covariance with every other.
   void AddFeatures(const Eigen::VectorXd& v, Surface& surface) const;
   Surface DrawPrior(RandomStream& random) const;
 
