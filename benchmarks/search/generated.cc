@@ -20,12 +20,6 @@ constexpr double kGain = 20;
 // Standard deviation of one training.
 constexpr double kNoise = 0.2;
 
-double Gaussian(RandomStream& random) {
-  // Box and Muller 1958.
-  const double radius = std::sqrt(-2 * std::log(1 - random.Uniform()));
-  return radius * std::cos(2 * M_PI * random.Uniform());
-}
-
 class GeneratedProblem final : public Problem {
  public:
   GeneratedProblem(core::Space space, std::vector<std::vector<double>> effects,
@@ -35,7 +29,7 @@ class GeneratedProblem final : public Problem {
   const core::Space& space() const override { return space_; }
   double Reward(const core::Architecture& architecture, std::uint64_t seed) const override {
     RandomStream random({seed, core::ArchitectureHash()(architecture)});
-    return Judged(architecture) + kNoise * Gaussian(random);
+    return Judged(architecture) + kNoise * random.Normal();
   }
   double ExpectedReward(const core::Architecture& architecture) const override { return Judged(architecture); }
   double Judged(const core::Architecture& architecture) const override {
@@ -148,7 +142,7 @@ absl::StatusOr<std::unique_ptr<Problem>> Generate(const GeneratedOptions& option
   } else {
     for (int i = 0; i < options.layers; ++i) {
       core::Layer& layer = space.layers.emplace_back();
-      const double size = std::exp(0.5 * Gaussian(random));
+      const double size = std::exp(0.5 * random.Normal());
       for (int o = 0; o < options.options; ++o) {
         layer.costs.push_back(RoundCost(size * (0.1 + o + 0.3 * random.Uniform()) / options.options));
       }
@@ -160,7 +154,7 @@ absl::StatusOr<std::unique_ptr<Problem>> Generate(const GeneratedOptions& option
 
   // What an option is good for by itself, wherever it stands.
   std::vector<double> option_effects;
-  for (int o = 0; o < options.options; ++o) option_effects.push_back(0.15 * Gaussian(random));
+  for (int o = 0; o < options.options; ++o) option_effects.push_back(0.15 * random.Normal());
   std::vector<std::vector<double>> effects;
   std::vector<std::vector<std::vector<double>>> pairs;
   double typical = 0;
@@ -171,18 +165,18 @@ absl::StatusOr<std::unique_ptr<Problem>> Generate(const GeneratedOptions& option
     const double dearest = *std::max_element(layer.costs.begin(), layer.costs.end());
     layer.default_option =
         static_cast<core::OptionIndex>(std::max_element(layer.costs.begin(), layer.costs.end()) - layer.costs.begin());
-    const double importance = std::exp(0.6 * Gaussian(random));
+    const double importance = std::exp(0.6 * random.Normal());
     auto& of_layer = effects.emplace_back();
     for (std::size_t o = 0; o < layer.costs.size(); ++o) {
       of_layer.push_back(importance *
-                         (std::sqrt(layer.costs[o] / dearest) + option_effects[o] + 0.12 * Gaussian(random)));
+                         (std::sqrt(layer.costs[o] / dearest) + option_effects[o] + 0.12 * random.Normal()));
     }
     typical += importance;
     auto& with_before = pairs.emplace_back();
     if (i == 0) continue;
     with_before.resize(space.layers[i - 1].option_count);
     for (auto& row : with_before) {
-      for (std::size_t o = 0; o < layer.costs.size(); ++o) row.push_back(0.1 * importance * Gaussian(random));
+      for (std::size_t o = 0; o < layer.costs.size(); ++o) row.push_back(0.1 * importance * random.Normal());
     }
   }
   return std::make_unique<GeneratedProblem>(std::move(space), std::move(effects), std::move(pairs), 0.45 * typical);

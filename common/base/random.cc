@@ -1,5 +1,7 @@
 #include "common/base/random.h"
 
+#include <cmath>
+
 namespace layernas {
 namespace {
 
@@ -31,5 +33,11 @@ std::uint64_t RandomStream::Below(std::uint64_t bound) {
 }
 
 double RandomStream::Uniform() { return static_cast<double>(Next() >> 11) * 0x1.0p-53; }
+
+double RandomStream::Normal() {
+  // Box and Muller 1958.
+  const double radius = std::sqrt(-2 * std::log(1 - Uniform()));
+  return radius * std::cos(2 * M_PI * Uniform());
+}
 
 }  // namespace layernas

@@ -20,6 +20,8 @@ class RandomStream {
   std::uint64_t Below(std::uint64_t bound);
   // Uniform in [0, 1).
   double Uniform();
+  // Normal with mean 0 and standard deviation 1.
+  double Normal();
 
  private:
   std::uint64_t state_;

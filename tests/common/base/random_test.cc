@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <vector>
 
 namespace layernas {
@@ -46,6 +47,24 @@ TEST(RandomStream, UniformStaysInRangeWithTheRightMean) {
     sum += draw;
   }
   EXPECT_NEAR(sum / 10000, 0.5, 0.015);
+}
+
+TEST(RandomStream, NormalHasTheSharesOfTheNormalDistribution) {
+  RandomStream stream({6});
+  constexpr int kDraws = 100000;
+  double sum = 0;
+  int within_one = 0;
+  int within_two = 0;
+  for (int i = 0; i < kDraws; ++i) {
+    const double draw = stream.Normal();
+    ASSERT_TRUE(std::isfinite(draw));
+    sum += draw;
+    within_one += std::abs(draw) < 1;
+    within_two += std::abs(draw) < 2;
+  }
+  EXPECT_NEAR(sum / kDraws, 0, 0.015);
+  EXPECT_NEAR(within_one / static_cast<double>(kDraws), 0.6827, 0.006);
+  EXPECT_NEAR(within_two / static_cast<double>(kDraws), 0.9545, 0.003);
 }
 
 }  // namespace
