@@ -28,7 +28,7 @@ class GeneratedProblem final : public Problem {
 
   const core::Space& space() const override { return space_; }
   double Reward(const core::Architecture& architecture, std::uint64_t seed) const override {
-    RandomStream random({seed, core::ArchitectureHash()(architecture)});
+    RandomStream random({seed, core::Fingerprint(architecture)});
     return Judged(architecture) + kNoise * random.Normal();
   }
   double ExpectedReward(const core::Architecture& architecture) const override { return Judged(architecture); }

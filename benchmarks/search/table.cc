@@ -29,7 +29,7 @@ class TableProblem final : public Problem {
   const core::Space& space() const override { return space_; }
   double Reward(const core::Architecture& architecture, std::uint64_t seed) const override {
     const Row& row = rows_.at(architecture);
-    return row.rewards[RandomStream({seed, core::ArchitectureHash()(architecture)}).Below(row.rewards.size())];
+    return row.rewards[RandomStream({seed, core::Fingerprint(architecture)}).Below(row.rewards.size())];
   }
   double ExpectedReward(const core::Architecture& architecture) const override { return Mean(rows_.at(architecture)); }
   double Judged(const core::Architecture& architecture) const override { return rows_.at(architecture).judged; }

@@ -13,8 +13,12 @@ using OptionIndex = std::uint16_t;
 // breaks ties between equally good architectures.
 using Architecture = std::vector<OptionIndex>;
 
+// For hash tables: fast, and another one in another build.
 struct ArchitectureHash {
   std::size_t operator()(const Architecture& architecture) const;
 };
+
+// DO NOT CHANGE: seeds are made of it, and a search that goes on after an upgrade is to have the same.
+std::uint64_t Fingerprint(const Architecture& architecture);
 
 }  // namespace layernas::core

@@ -1,12 +1,19 @@
 #include "controller/core/space.h"
 
 #include <algorithm>
+#include <functional>
+#include <string_view>
 
 namespace layernas::core {
 
 std::size_t ArchitectureHash::operator()(const Architecture& architecture) const {
+  return std::hash<std::string_view>()(
+      {reinterpret_cast<const char*>(architecture.data()), architecture.size() * sizeof(OptionIndex)});
+}
+
+std::uint64_t Fingerprint(const Architecture& architecture) {
   // FNV-1a (Fowler, Noll, Vo), 64 bits.
-  std::size_t hash = 0xcbf29ce484222325;
+  std::uint64_t hash = 0xcbf29ce484222325;
   for (const OptionIndex option : architecture) {
     hash = (hash ^ (option & 0xff)) * 0x100000001b3;
     hash = (hash ^ (option >> 8)) * 0x100000001b3;

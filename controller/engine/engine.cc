@@ -243,7 +243,7 @@ Engine::Entry* Engine::SearchToServe(const WorkerInfo& worker, const std::set<st
 }
 
 LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate) const {
-  const std::uint64_t seed = MixKey({entry.search->config().seed, core::ArchitectureHash()(candidate.architecture)});
+  const std::uint64_t seed = MixKey({entry.search->config().seed, core::Fingerprint(candidate.architecture)});
   return {{entry.stored.id, candidate.number, candidate.attempt},
           entry.name,
           entry.spec,

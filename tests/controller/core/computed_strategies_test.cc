@@ -56,7 +56,7 @@ class AnyStrategy : public ::testing::TestWithParam<Case> {
       reward += std::sqrt(static_cast<double>(architecture[l])) * static_cast<double>(1 + l % 4);
       cost += 1 + architecture[l] * static_cast<double>(1 + l % 3);
     }
-    const double noise = RandomStream({ArchitectureHash()(architecture)}).Uniform();
+    const double noise = RandomStream({Fingerprint(architecture)}).Uniform();
     return {{"reward", reward + 0.2 * noise}, {"cost", cost}};
   }
 

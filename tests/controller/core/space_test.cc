@@ -50,15 +50,26 @@ TEST(Space, SizeMayBeAstronomical) {
   EXPECT_NEAR(space.Size() / std::pow(9.0, 60), 1, 1e-12);
 }
 
-TEST(ArchitectureHash, SpreadsArchitectures) {
+// How many different values the architectures of a space have.
+template <typename Function>
+std::size_t DistinctValues(Function function) {
   Space space;
   space.layers.assign(6, {"layer", 5, 0, {}});
-  std::unordered_set<std::size_t> hashes;
-  for (const Architecture& architecture : AllArchitectures(space)) hashes.insert(ArchitectureHash()(architecture));
-  EXPECT_EQ(hashes.size(), 15625u);
+  std::unordered_set<std::uint64_t> values;
+  for (const Architecture& architecture : AllArchitectures(space)) values.insert(function(architecture));
+  return values.size();
+}
+
+TEST(ArchitectureHash, SpreadsArchitectures) {
+  EXPECT_EQ(DistinctValues(ArchitectureHash()), 15625u);
   EXPECT_NE(ArchitectureHash()({256}), ArchitectureHash()({1}));
   EXPECT_EQ(ArchitectureHash()({3, 1}), ArchitectureHash()({3, 1}));
 }
+
+TEST(Fingerprint, SpreadsArchitectures) { EXPECT_EQ(DistinctValues(Fingerprint), 15625u); }
+
+// Golden: seeds of searches under way are made of it.
+TEST(Fingerprint, NeverChanges) { EXPECT_EQ(Fingerprint({3, 1, 256}), 6086065370052227668u); }
 
 }  // namespace
 }  // namespace layernas::core

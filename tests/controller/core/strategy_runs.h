@@ -23,7 +23,7 @@ using Evaluation = std::function<std::optional<Outcome>(const Architecture&)>;
 
 // A number fixed by the architecture and the seed.
 inline std::uint64_t Hash(const Architecture& architecture, std::uint64_t seed) {
-  return RandomStream({seed, ArchitectureHash()(architecture)}).Next();
+  return RandomStream({seed, Fingerprint(architecture)}).Next();
 }
 
 // All architectures of a small space, in lexicographic order.
