@@ -49,36 +49,36 @@ void LayerNasStrategy::Begin() {
   ready_.clear();
   // M[0]: a stage of its own, whose one candidate is the default architecture. Its table waits for the buckets' edges.
   stages_.push_back({{1, 0}, BucketTable({}, options_.replicas), std::vector<Region>(1), 0, {}});
-  AddMember(0, space_.Default());
+  AddMember(0, EntryOf(space_.Default()));
   Settle({{0, 0}});
 }
 
 void LayerNasStrategy::Restore(std::span<const PastProposal> past) {
+  known_.clear();
   for (const PastProposal& one : past) {
-    known_.emplace(one.proposal.architecture, Known{one.proposal.position, one.finished, one.outcome});
+    Known& known = EntryOf(one.proposal.architecture).second;
+    known.proposed = one.proposal.position;
+    known.finished = one.finished;
+    known.outcome = one.outcome;
   }
   // The stages follow from what is known.
-  awaited_.clear();
   Begin();
 }
 
 std::optional<Proposal> LayerNasStrategy::Propose() {
   if (ready_.empty()) return std::nullopt;
-  auto [position, architecture] = std::move(ready_.extract(ready_.begin()).value());
-  Proposal proposal{std::move(architecture), position};
-  known_.emplace(proposal.architecture, Known{proposal.position, false, std::nullopt});
-  return proposal;
+  const auto [position, entry] = ready_.extract(ready_.begin()).value();
+  entry->second.proposed = position;
+  return Proposal{entry->first, position};
 }
 
 void LayerNasStrategy::Observe(const Architecture& architecture, std::optional<Outcome> outcome) {
   Known& known = known_.at(architecture);
   known.finished = true;
   known.outcome = outcome;
-  const auto awaited = awaited_.extract(architecture);
-  if (awaited.empty()) return;
   std::vector<Place> changed;
-  for (const std::size_t stage : awaited.mapped()) {
-    const std::size_t region = RegionOf(stage, architecture);
+  for (const std::size_t stage : std::exchange(known.awaited_by, {})) {
+    const std::size_t region = RegionOf(stage, known);
     --stages_[stage].regions[region].unfinished;
     // Stage 0's table is filled when its edges are known.
     if (outcome && stages_[stage].position.stage > 0) {
@@ -121,39 +121,48 @@ LayerNasStrategy::Stage& LayerNasStrategy::AddStage(Position position) {
 void LayerNasStrategy::Expand(const std::vector<Architecture>& parents, std::size_t stage) {
   const Position position = stages_[stage].position;
   const std::size_t layer = options_.order[position.stage - 1];
-  std::vector<Architecture> untrained;
+  std::vector<Entry*> untrained;
   for (const Architecture& parent : parents) {
+    const double decided = DecidedCost(parent, position.stage - 1);
     Architecture child = parent;
     for (OptionIndex option = 0; option < space_.layers[layer].option_count; ++option) {
+      const auto& costs = space_.layers[layer].costs;
+      if (!CanReachWantedCost(decided + (costs.empty() ? 0 : costs[option]), position)) continue;
       child[layer] = option;
-      if (!CanReachWantedCost(child, position) || !stages_[stage].members.insert(child).second) continue;
-      const auto known = known_.find(child);
+      Entry& entry = EntryOf(child);
+      if (!stages_[stage].members.insert(&entry).second) continue;
       // After a restart later proposals are known too; only what was proposed before this stage was free of charge in
       // it.
-      if (options_.stage_limit > 0 && (known == known_.end() || !(known->second.position < position))) {
-        untrained.push_back(child);
+      const std::optional<Position>& proposed = entry.second.proposed;
+      if (options_.stage_limit > 0 && !(proposed && *proposed < position)) {
+        untrained.push_back(&entry);
       } else {
-        AddMember(stage, child);
+        AddMember(stage, entry);
       }
     }
   }
-  for (Architecture& chosen : Limit(std::move(untrained), stages_[stage])) AddMember(stage, std::move(chosen));
+  for (Entry* chosen : Limit(std::move(untrained), stages_[stage])) AddMember(stage, *chosen);
 }
 
-void LayerNasStrategy::AddMember(std::size_t stage, Architecture architecture) {
+void LayerNasStrategy::AddMember(std::size_t stage, Entry& entry) {
   Stage& here = stages_[stage];
-  here.members.insert(architecture);
-  const auto known = known_.find(architecture);
-  if (known != known_.end() && known->second.finished) {
-    if (known->second.outcome && here.position.stage > 0) {
-      here.table.Insert({architecture, known->second.outcome->reward, known->second.outcome->cost});
+  here.members.insert(&entry);
+  Known& known = entry.second;
+  if (known.finished) {
+    if (known.outcome && here.position.stage > 0) {
+      here.table.Insert({entry.first, known.outcome->reward, known.outcome->cost});
     }
     return;
   }
-  ++here.regions[RegionOf(stage, architecture)].unfinished;
-  auto [awaited, first] = awaited_.try_emplace(architecture);
-  awaited->second.push_back(stage);
-  if (first && known == known_.end()) ready_.emplace(here.position, std::move(architecture));
+  ++here.regions[RegionOf(stage, known)].unfinished;
+  if (!known.proposed && known.awaited_by.empty()) ready_.emplace(here.position, &entry);
+  known.awaited_by.push_back(stage);
+}
+
+LayerNasStrategy::Entry& LayerNasStrategy::EntryOf(const Architecture& architecture) {
+  const auto [entry, added] = known_.try_emplace(architecture);
+  if (added && !cheapest_rest_.empty()) entry->second.cost = space_.Cost(architecture);
+  return *entry;
 }
 
 void LayerNasStrategy::Settle(std::vector<Place> places) {
@@ -188,7 +197,7 @@ void LayerNasStrategy::Settle(std::vector<Place> places) {
         // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better
         // but is now out of the wanted range.
         const StageTable& start = tables_[(pass_ - 1) * space_.layers.size()];
-        for (const Evaluated& entry : start.table.Entries()) AddMember(at + 1, entry.architecture);
+        for (const Evaluated& entry : start.table.Entries()) AddMember(at + 1, EntryOf(entry.architecture));
       }
     }
     // Where nothing of a stage has a result (the default architecture may be infeasible), the search goes on from where
@@ -278,9 +287,9 @@ std::pair<double, double> LayerNasStrategy::CostChange(Position position) const 
   return {*cheapest - most_before, *dearest - least_before};
 }
 
-std::size_t LayerNasStrategy::RegionOf(std::size_t stage, const Architecture& architecture) const {
+std::size_t LayerNasStrategy::RegionOf(std::size_t stage, const Known& known) const {
   if (stages_[stage].regions.size() == 1) return 0;
-  return stages_[stage].table.edges().IndexOf(space_.Cost(architecture));
+  return stages_[stage].table.edges().IndexOf(known.cost);
 }
 
 std::vector<Architecture> LayerNasStrategy::BestOf(const Place& place) const {
@@ -300,7 +309,7 @@ BucketEdges LayerNasStrategy::EdgesOf(Position position) const {
     for (const Architecture& drawn : sample_) {
       Architecture partial = position.pass == 1 ? space_.Default() : drawn;
       for (int i = 0; i < position.stage; ++i) partial[options_.order[i]] = drawn[options_.order[i]];
-      if (CanReachWantedCost(partial, position)) costs.push_back(space_.Cost(partial));
+      if (CanReachWantedCost(DecidedCost(partial, position.stage), position)) costs.push_back(space_.Cost(partial));
     }
     return costs.empty() ? BucketEdges() : BucketEdges::Quantiles(std::move(costs), options_.buckets.count);
   }
@@ -311,20 +320,25 @@ BucketEdges LayerNasStrategy::EdgesOf(Position position) const {
   return BucketEdges::Make(options_.buckets, 0, std::max(largest, measured_max_));
 }
 
-bool LayerNasStrategy::CanReachWantedCost(const Architecture& architecture, Position position) const {
-  if (cheapest_rest_.empty()) return true;
-  double decided = space_.base_cost;
-  for (int i = 0; i < position.stage; ++i) {
+double LayerNasStrategy::DecidedCost(const Architecture& architecture, int layers) const {
+  if (cheapest_rest_.empty()) return 0;
+  double cost = space_.base_cost;
+  for (int i = 0; i < layers; ++i) {
     const std::size_t layer = options_.order[i];
-    decided += space_.layers[layer].costs[architecture[layer]];
+    cost += space_.layers[layer].costs[architecture[layer]];
   }
-  // Costs are summed in another order elsewhere; a bound must not drop what meets the target but for rounding.
-  const double slack = 1e-9 * (decided + dearest_rest_[position.stage]);
-  return decided + cheapest_rest_[position.stage] <= largest_wanted_ + slack &&
-         decided + dearest_rest_[position.stage] >= smallest_wanted_ - slack;
+  return cost;
 }
 
-std::vector<Architecture> LayerNasStrategy::Limit(std::vector<Architecture> untrained, const Stage& stage) const {
+bool LayerNasStrategy::CanReachWantedCost(double decided_cost, Position position) const {
+  if (cheapest_rest_.empty()) return true;
+  // Costs are summed in another order elsewhere; a bound must not drop what meets the target but for rounding.
+  const double slack = 1e-9 * (decided_cost + dearest_rest_[position.stage]);
+  return decided_cost + cheapest_rest_[position.stage] <= largest_wanted_ + slack &&
+         decided_cost + dearest_rest_[position.stage] >= smallest_wanted_ - slack;
+}
+
+std::vector<LayerNasStrategy::Entry*> LayerNasStrategy::Limit(std::vector<Entry*> untrained, const Stage& stage) const {
   const std::size_t limit = options_.stage_limit;
   if (limit == 0 || untrained.size() <= limit) return untrained;
 
@@ -333,26 +347,26 @@ std::vector<Architecture> LayerNasStrategy::Limit(std::vector<Architecture> untr
   RandomStream random(
       {seed_, static_cast<std::uint64_t>(stage.position.pass), static_cast<std::uint64_t>(stage.position.stage)});
   const BucketEdges& edges = stage.table.edges();
-  std::map<std::size_t, std::vector<Architecture>> by_bucket;
+  std::map<std::size_t, std::vector<Entry*>> by_bucket;
   for (std::size_t i = 0; i < untrained.size(); ++i) {
     const std::size_t bucket =
-        space_.CostIsPerLayer() ? edges.IndexOf(space_.Cost(untrained[i])) : i * edges.count() / untrained.size();
-    by_bucket[bucket].push_back(std::move(untrained[i]));
+        space_.CostIsPerLayer() ? edges.IndexOf(untrained[i]->second.cost) : i * edges.count() / untrained.size();
+    by_bucket[bucket].push_back(untrained[i]);
   }
   for (auto& [bucket, members] : by_bucket) {
     for (std::size_t i = members.size() - 1; i > 0; --i) std::swap(members[i], members[random.Below(i + 1)]);
   }
-  std::vector<Architecture> chosen;
+  std::vector<Entry*> chosen;
   chosen.reserve(limit);
   for (std::size_t round = 0; chosen.size() < limit; ++round) {
     // The last, incomplete round goes to buckets drawn at random, not always to the cheapest.
-    std::vector<Architecture> picks;
+    std::vector<Entry*> picks;
     for (auto& [bucket, members] : by_bucket) {
-      if (round < members.size()) picks.push_back(std::move(members[round]));
+      if (round < members.size()) picks.push_back(members[round]);
     }
     while (!picks.empty() && chosen.size() < limit) {
       std::swap(picks[random.Below(picks.size())], picks.back());
-      chosen.push_back(std::move(picks.back()));
+      chosen.push_back(picks.back());
       picks.pop_back();
     }
   }

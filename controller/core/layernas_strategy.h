@@ -51,12 +51,20 @@ class LayerNasStrategy final : public Strategy {
   std::optional<StageTable> GrowingTable() const override;
 
  private:
-  // What is known of an architecture that was proposed.
+  // What is known of an architecture that was proposed or is to be.
   struct Known {
-    Position position;
+    // Of its proposal; none before it.
+    std::optional<Position> proposed = {};
     bool finished = false;
-    std::optional<Outcome> outcome;
+    std::optional<Outcome> outcome = {};
+    // Where it is known per layer.
+    double cost = 0;
+    // Stages, as indices in stages_, that wait for its outcome.
+    std::vector<std::size_t> awaited_by = {};
   };
+  using KnownMap = std::unordered_map<Architecture, Known, ArchitectureHash>;
+  // Stays where it is: sets hold pointers, for an architecture is long and hashing it is dear.
+  using Entry = KnownMap::value_type;
 
   // A part of a stage that becomes final by itself: a bucket, or the whole stage where there is no pipelining.
   struct Region {
@@ -69,9 +77,15 @@ class LayerNasStrategy final : public Strategy {
     BucketTable table;
     std::vector<Region> regions;
     std::size_t final_regions = 0;
-    std::unordered_set<Architecture, ArchitectureHash> members;
+    std::unordered_set<const Entry*> members;
 
     bool final() const { return final_regions == regions.size(); }
+  };
+
+  struct ByArchitecture {
+    bool operator()(const std::pair<Position, Entry*>& a, const std::pair<Position, Entry*>& b) const {
+      return a.first != b.first ? a.first < b.first : a.second->first < b.second->first;
+    }
   };
 
   using Place = std::pair<std::size_t, std::size_t>;  // index in stages_, region
@@ -81,23 +95,27 @@ class LayerNasStrategy final : public Strategy {
   Stage& AddStage(Position position);
   // Adds the parents' children to a stage.
   void Expand(const std::vector<Architecture>& parents, std::size_t stage);
-  void AddMember(std::size_t stage, Architecture architecture);
+  void AddMember(std::size_t stage, Entry& entry);
+  Entry& EntryOf(const Architecture& architecture);
   // Finds out what is final by now, beginning with the given regions, and expands it.
   void Settle(std::vector<Place> places);
   bool CanBeFinal(const Place& place) const;
   // The regions of the next stage (step 1) or the stage before (step -1) that children lead to, or come from: [first,
   // last].
   std::pair<std::size_t, std::size_t> Reach(const Place& place, int step) const;
-  std::size_t RegionOf(std::size_t stage, const Architecture& architecture) const;
+  std::size_t RegionOf(std::size_t stage, const Known& known) const;
   std::vector<Architecture> BestOf(const Place& place) const;
   // The last table of this pass that has entries, else what the pass started from.
   std::vector<Architecture> LatestBest() const;
   BucketEdges EdgesOf(Position position) const;
   // What a stage's layer can change the cost by: least, most.
   std::pair<double, double> CostChange(Position position) const;
-  bool CanReachWantedCost(const Architecture& architecture, Position position) const;
+  // What the base and the first layers in the order of decision cost; 0 where it isn't known per layer.
+  double DecidedCost(const Architecture& architecture, int layers) const;
+  // Given DecidedCost() of the stage's layers.
+  bool CanReachWantedCost(double decided_cost, Position position) const;
   // At most stage_limit of `untrained`, spread evenly over the stage's buckets.
-  std::vector<Architecture> Limit(std::vector<Architecture> untrained, const Stage& stage) const;
+  std::vector<Entry*> Limit(std::vector<Entry*> untrained, const Stage& stage) const;
 
   const Space& space_;
   const LayerNasOptions options_;
@@ -113,15 +131,13 @@ class LayerNasStrategy final : public Strategy {
   // For a measured cost, once it is known.
   double measured_max_ = 0;
 
-  std::unordered_map<Architecture, Known, ArchitectureHash> known_;
+  KnownMap known_;
   // The stages of this pass that have begun. In the first pass stages_[i] is stage i, later stage i + 1.
   std::deque<Stage> stages_;
   // What the stages' first one was expanded from.
   std::vector<Architecture> seeds_;
-  // Unfinished members, with the stages that wait for them.
-  std::unordered_map<Architecture, std::vector<std::size_t>, ArchitectureHash> awaited_;
   // In an order that does not depend on the order of arrival: after a restart it is the same.
-  std::set<std::pair<Position, Architecture>> ready_;
+  std::set<std::pair<Position, Entry*>, ByArchitecture> ready_;
   std::vector<StageTable> tables_;
   int pass_ = 1;
   bool done_ = false;
