@@ -270,12 +270,15 @@ std::pair<std::size_t, std::size_t> LayerNasStrategy::Reach(const Place& place, 
   const std::size_t regions = there.regions.size();
   if (regions == 1 || here.regions.size() == 1) return {0, regions - 1};
   const auto [least, most] = CostChange(step > 0 ? there.position : here.position);
-  auto [lower, upper] = here.table.edges().Range(region);
-  // Costs are summed in different orders: a hair's breadth more can't do harm, less could.
+  const auto [lower, upper] = here.table.edges().Range(region);
+  // A hair's breadth more can't do harm, less could: sums are rounded. But a sum never rises where a summand falls.
   const double slack = 1e-9 * (std::abs(space_.base_cost) + dearest_rest_[0]);
-  lower += (step > 0 ? least : -most) - slack;
-  upper += (step > 0 ? most : -least) + slack;
-  return {there.table.edges().IndexOf(lower), there.table.edges().IndexOf(upper)};
+  const double below_upper = std::nextafter(upper, lower);
+  double first = lower + (step > 0 ? least : -most) - slack;
+  double last = upper + (step > 0 ? most : -least) + slack;
+  if (step > 0 ? least >= 0 : most <= 0) first = std::max(first, lower);
+  if (step > 0 ? most <= 0 : least >= 0) last = std::min(last, below_upper);
+  return {there.table.edges().IndexOf(first), there.table.edges().IndexOf(last)};
 }
 
 std::pair<double, double> LayerNasStrategy::CostChange(Position position) const {

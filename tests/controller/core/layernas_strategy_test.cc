@@ -143,6 +143,38 @@ TEST(LayerNasStrategy, WaitsForTheStageAndShowsItsGrowingTable) {
   EXPECT_FALSE(strategy.GrowingTable().has_value());
 }
 
+TEST(LayerNasStrategy, GoesOnInABucketWhileAnotherIsAwaited) {
+  // The first layer decides on the bucket.
+  const Space space{{{"a", 2, 1, {1, 9}}, {"b", 2, 1, {1, 2}}, {"c", 2, 1, {1, 2}}}, 0};
+  const auto evaluation = [&](const Architecture& one) { return Outcome{10 - space.Cost(one), space.Cost(one)}; };
+  LayerNasOptions options = Options(0, {0, 1, 2});
+  options.buckets.edges = {8};
+  LayerNasStrategy barrier(space, {}, options, 1);
+  RunAlone(barrier, evaluation);
+
+  options.pipelined = true;
+  LayerNasStrategy strategy(space, {}, options, 1);
+  const auto train = [&](const Architecture& expected, int stage) {
+    const std::optional<Proposal> proposal = strategy.Propose();
+    ASSERT_TRUE(proposal.has_value());
+    EXPECT_EQ(proposal->architecture, expected);
+    EXPECT_EQ(proposal->position, (Position{1, stage}));
+    // This one takes long.
+    if (expected != Architecture{0, 1, 1}) strategy.Observe(expected, evaluation(expected));
+  };
+  train({1, 1, 1}, 0);
+  train({0, 1, 1}, 1);
+  train({1, 0, 1}, 2);
+  train({1, 0, 0}, 3);
+  EXPECT_EQ(strategy.Ready(), 0u);
+  EXPECT_EQ(strategy.position(), (Position{1, 1}));
+  strategy.Observe({0, 1, 1}, evaluation({0, 1, 1}));
+  train({0, 0, 1}, 2);
+  train({0, 0, 0}, 3);
+  EXPECT_TRUE(strategy.Done());
+  EXPECT_EQ(View(strategy.FinalTables()), View(barrier.FinalTables()));
+}
+
 TEST(LayerNasStrategy, ATargetDropsWhatCanNotGetThere) {
   const Space space = SmallSpace();
   LayerNasStrategy strategy(space, std::vector<double>{2, 3}, Options(2, {0, 1}), 1);
