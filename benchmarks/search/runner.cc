@@ -12,21 +12,6 @@
 namespace layernas::bench {
 namespace {
 
-absl::StatusOr<core::StrategyConfig> MakeStrategy(const std::string& name, const core::Space& space) {
-  if (name == "random") return core::RandomOptions{};
-  if (name == "regularized_evolution") return core::EvolutionOptions{};
-  if (name == "guided_layernas") return core::GuidedOptions{};
-  if (name == "layernas" || name == "layernas_passes") {
-    core::LayerNasOptions options;
-    options.order.resize(space.layers.size());
-    std::iota(options.order.begin(), options.order.end(), 0);
-    options.passes = name == "layernas" ? 1 : 100;
-    return options;
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is no strategy ", name, "; there are ", absl::StrJoin(StrategyNames(), ", ")));
-}
-
 // Area under the steps of `points` (cost ascending, best judged value so far) from the first true cost to `largest`.
 double Area(const std::vector<std::pair<double, double>>& points, double largest, double floor) {
   double area = 0;
@@ -48,6 +33,21 @@ double Area(const std::vector<std::pair<double, double>>& points, double largest
 
 std::vector<std::string> StrategyNames() {
   return {"random", "regularized_evolution", "layernas", "layernas_passes", "guided_layernas"};
+}
+
+absl::StatusOr<core::StrategyConfig> MakeStrategy(const std::string& name, const core::Space& space) {
+  if (name == "random") return core::RandomOptions{};
+  if (name == "regularized_evolution") return core::EvolutionOptions{};
+  if (name == "guided_layernas") return core::GuidedOptions{};
+  if (name == "layernas" || name == "layernas_passes") {
+    core::LayerNasOptions options;
+    options.order.resize(space.layers.size());
+    std::iota(options.order.begin(), options.order.end(), 0);
+    options.passes = name == "layernas" ? 1 : 100;
+    return options;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no strategy ", name, "; there are ", absl::StrJoin(StrategyNames(), ", ")));
 }
 
 absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options) {

@@ -32,8 +32,11 @@ struct RunResult {
   double strategy_seconds = 0;
 };
 
-// The names that Run() knows.
+// The names that Run() and MakeStrategy() know.
 std::vector<std::string> StrategyNames();
+
+// A strategy with its defaults; INVALID_ARGUMENT if there is none of that name.
+absl::StatusOr<core::StrategyConfig> MakeStrategy(const std::string& name, const core::Space& space);
 
 absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options);
 

@@ -55,6 +55,8 @@ class BucketEdges {
   // Lower (inclusive) and upper (exclusive) cost; the outermost are infinite.
   std::pair<double, double> Range(std::size_t bucket) const;
 
+  bool operator==(const BucketEdges&) const = default;
+
  private:
   std::vector<double> inner_;
 };
@@ -72,6 +74,8 @@ class BucketTable {
   std::size_t size() const { return size_; }
   // All entries, cheapest bucket first.
   std::vector<Evaluated> Entries() const;
+
+  bool operator==(const BucketTable&) const = default;
 
  private:
   BucketEdges edges_;

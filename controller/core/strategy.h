@@ -35,6 +35,8 @@ struct Proposal {
 struct StageTable {
   Position position;
   BucketTable table;
+
+  bool operator==(const StageTable&) const = default;
 };
 
 // An architecture proposed earlier, as a restart finds it.

@@ -1,0 +1,212 @@
+#include "benchmarks/fleet/fleet.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <deque>
+#include <functional>
+#include <queue>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/random.h"
+
+namespace layernas::bench {
+namespace {
+
+// As the controller's defaults.
+constexpr std::chrono::seconds kLeaseDuration{30};
+constexpr std::size_t kMostProposalsAtOnce = 16;
+// How soon an idle worker is offered what waited out a back-off.
+constexpr std::chrono::seconds kPollInterval{1};
+
+double Seconds(SteadyTime::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+// Calls functions at their times, those of one time in the order in which they were asked for.
+class VirtualTime {
+ public:
+  SteadyTime now() const { return now_; }
+
+  void At(SteadyTime time, std::function<void()> function) { events_.push({time, next_order_++, std::move(function)}); }
+
+  // False if nothing is to come.
+  bool Advance() {
+    if (events_.empty()) return false;
+    const Event event = events_.top();
+    events_.pop();
+    now_ = event.time;
+    event.function();
+    return true;
+  }
+
+ private:
+  struct Event {
+    SteadyTime time;
+    std::uint64_t order;
+    std::function<void()> function;
+
+    bool operator<(const Event& other) const { return time != other.time ? time > other.time : order > other.order; }
+  };
+
+  SteadyTime now_;
+  std::priority_queue<Event> events_;
+  std::uint64_t next_order_ = 0;
+};
+
+class Fleet {
+ public:
+  Fleet(const Problem& problem, const core::SearchConfig& config, const FleetOptions& options)
+      : problem_(problem), options_(options), search_(config, 0) {
+    for (int worker = 0; worker < options.workers; ++worker) idle_.push_back(worker);
+  }
+
+  absl::StatusOr<FleetResult> Run() {
+    do {
+      Dispatch();
+      StartWork();
+      WakeLater();
+    } while (!core::IsFinal(search_.state()) && time_.Advance());
+    if (search_.state() != core::SearchState::kSucceeded) {
+      return absl::InternalError(core::IsFinal(search_.state())
+                                     ? absl::StrCat("the search failed: ", search_.state_reason())
+                                     : "the search stands still: nothing is under way and nothing is ready");
+    }
+    return Result();
+  }
+
+ private:
+  struct Span {
+    SteadyTime begin;
+    SteadyTime end;
+  };
+
+  Instant Now() const {
+    return {time_.now(), std::chrono::duration_cast<Millis>(time_.now().time_since_epoch()).count()};
+  }
+
+  template <typename Work>
+  auto Timed(Work&& work) {
+    const SteadyTime begin = std::chrono::steady_clock::now();
+    auto result = work();
+    strategy_time_ += std::chrono::steady_clock::now() - begin;
+    return result;
+  }
+
+  void Dispatch() {
+    // Each is asked once; one that gets nothing may be kept from what failed on it.
+    for (std::size_t asked = idle_.size(); asked > 0 && search_.Ready() > 0; --asked) {
+      const int worker = idle_.front();
+      idle_.pop_front();
+      const core::Candidate* candidate = Timed([&] { return search_.Lease(Name(worker), "", Now()); });
+      if (candidate == nullptr) {
+        idle_.push_back(worker);
+      } else {
+        if (candidate->attempt == 1) handed_out_ = time_.now();
+        Begin(worker, *candidate);
+      }
+    }
+  }
+
+  void Begin(int worker, const core::Candidate& candidate) {
+    const std::uint64_t number = candidate.number;
+    const int attempt = candidate.attempt;
+    RandomStream random({search_.config().seed, core::Fingerprint(candidate.architecture),
+                         static_cast<std::uint64_t>(attempt), 0xf1ee7});
+    double seconds = options_.training_seconds * std::exp(options_.sigma * random.Normal());
+    const bool crashes = random.Uniform() < options_.crash_share;
+    if (crashes) seconds *= random.Uniform();
+    const bool worker_is_lost = random.Below(2) == 0;
+    const SteadyTime end =
+        time_.now() + std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double>(seconds));
+    busy_.push_back({time_.now(), end});
+    if (!crashes) {
+      time_.At(end, [this, worker, number, attempt] { Complete(worker, number, attempt); });
+    } else if (worker_is_lost) {
+      // Back by the time it is missed.
+      time_.At(end + kLeaseDuration, [this, worker, number, attempt] {
+        ++crashes_;
+        search_.Expire(number, attempt, Now());
+        idle_.push_back(worker);
+      });
+    } else {
+      time_.At(end, [this, worker, number, attempt] {
+        ++crashes_;
+        search_.Fail(number, attempt, Name(worker), core::FailureKind::kEvaluator, "crashed", Now());
+        idle_.push_back(worker);
+      });
+    }
+  }
+
+  void Complete(int worker, std::uint64_t number, int attempt) {
+    const core::Architecture& architecture = search_.candidate(number)->architecture;
+    const core::Metrics metrics = {
+        {search_.config().reward_metric, problem_.Reward(architecture, search_.config().seed)},
+        {search_.config().cost_metric, problem_.Cost(architecture)}};
+    Timed([&] { return search_.Complete(number, attempt, Name(worker), metrics, Now()); });
+    idle_.push_back(worker);
+  }
+
+  // As the controller: one work at a time, and only while workers wait.
+  void StartWork() {
+    if (idle_.empty() || work_ != nullptr || search_.Ready() == 0) return;
+    work_ = search_.StartWork(std::min(idle_.size(), kMostProposalsAtOnce));
+    if (work_ == nullptr) return;
+    const SteadyTime begin = std::chrono::steady_clock::now();
+    work_->Run();
+    const SteadyTime::duration took = std::chrono::steady_clock::now() - begin;
+    strategy_time_ += took;
+    time_.At(time_.now() + took, [this] {
+      search_.FinishWork(*work_);
+      work_ = nullptr;
+    });
+  }
+
+  // Something is ready that no worker may have yet.
+  void WakeLater() {
+    if (idle_.empty() || work_ != nullptr || wake_is_set_ || search_.Ready() == 0) return;
+    wake_is_set_ = true;
+    time_.At(time_.now() + kPollInterval, [this] { wake_is_set_ = false; });
+  }
+
+  FleetResult Result() const {
+    FleetResult result;
+    const SteadyTime begin{};
+    const auto utilisation = [&](SteadyTime end) {
+      double busy = 0;
+      for (const Span& span : busy_) busy += Seconds(std::max(std::min(span.end, end), span.begin) - span.begin);
+      return busy / (options_.workers * Seconds(end - begin));
+    };
+    result.makespan_seconds = Seconds(time_.now() - begin);
+    result.utilisation = utilisation(time_.now());
+    result.utilisation_handing_out = utilisation(handed_out_);
+    result.handing_out_seconds = Seconds(handed_out_ - begin);
+    result.trainings = static_cast<int>(search_.candidates().size());
+    result.crashes = crashes_;
+    result.strategy_seconds = Seconds(strategy_time_);
+    result.tables.assign(search_.final_tables().begin(), search_.final_tables().end());
+    return result;
+  }
+
+  static std::string Name(int worker) { return absl::StrCat("worker-", worker); }
+
+  const Problem& problem_;
+  const FleetOptions options_;
+  core::Search search_;
+  VirtualTime time_;
+  // Longest idle first.
+  std::deque<int> idle_;
+  std::unique_ptr<core::BackgroundWork> work_;
+  bool wake_is_set_ = false;
+  std::vector<Span> busy_;
+  SteadyTime handed_out_;
+  int crashes_ = 0;
+  SteadyTime::duration strategy_time_{};
+};
+
+}  // namespace
+
+absl::StatusOr<FleetResult> RunFleet(const Problem& problem, const core::SearchConfig& config,
+                                     const FleetOptions& options) {
+  return Fleet(problem, config, options).Run();
+}
+
+}  // namespace layernas::bench
