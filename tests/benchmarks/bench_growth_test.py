@@ -1,0 +1,44 @@
+"""layernas-bench-growth: every size is there, and LayerNAS's trainings grow no faster than they may."""
+
+import unittest
+
+import benchmark
+
+PROGRAM = "layernas-bench-growth"
+VARIED = {"layers": [3, 6, 12], "options": [2, 4, 6], "buckets": [5, 10, 20]}
+FIXED = {"layers": 8, "options": 4, "buckets": 10}
+
+
+class GrowthTest(unittest.TestCase):
+
+    def test_sizes_and_fits(self):
+        arguments = ["--spaces", 3, "--repeats", 1]
+        for name, values in VARIED.items():
+            arguments += [f"--{name}", ",".join(map(str, values)), f"--fixed-{name}", FIXED[name]]
+        found = benchmark.lines(PROGRAM, *arguments)
+        for name, values in VARIED.items():
+            for value in values:
+                line = found.pop(0)
+                self.assertEqual(line["varied"], name)
+                self.assertEqual({key: line[key] for key in FIXED}, {**FIXED, name: value})
+                bound = 1 + line["buckets"] * line["layers"] * line["options"]
+                self.assertGreater(line["trainings"], line["layers"])
+                self.assertLessEqual(line["trainings"], bound)
+                self.assertGreater(line["strategy_seconds"], 0)
+            fit = found.pop(0)
+            self.assertEqual(fit["fit_over"], name)
+            self.assertGreater(fit["trainings"]["r_squared"], 0.95)
+            self.assertLessEqual(fit["trainings"]["r_squared"], 1)
+            # Few options: only those besides the default are trained, so that the first ones double them and more.
+            self.assertAlmostEqual(fit["trainings"]["exponent"], 1.4 if name == "options" else 1, delta=0.2)
+        self.assertEqual(found, [])
+
+    def test_pipelining_and_barrier_need_the_same_trainings(self):
+        size = ("--layers", 10, "--options", 5, "--buckets", 15, "--spaces", 2, "--repeats", 1)
+        trainings = [[line["trainings"] for line in benchmark.lines(PROGRAM, *size, *more)] for more in ((), ("--barrier",))]
+        self.assertEqual(len(trainings[0]), 3)
+        self.assertEqual(trainings[0], trainings[1])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
