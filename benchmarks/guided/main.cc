@@ -1,0 +1,164 @@
+// layernas-bench-guided: how long do a proposal and a refit of guided LayerNAS take?
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+#include <vector>
+
+#include "benchmarks/search/problem.h"
+#include "common/base/random.h"
+#include "controller/core/guided/guided_strategy.h"
+
+namespace {
+
+using layernas::core::Architecture;
+
+// Wall times in milliseconds.
+class Times {
+ public:
+  template <typename Work>
+  auto Measure(Work&& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    auto result = work();
+    milliseconds_.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    return result;
+  }
+
+  nlohmann::json Summary() const {
+    std::vector<double> sorted = milliseconds_;
+    std::sort(sorted.begin(), sorted.end());
+    return {{"median", sorted[sorted.size() / 2]},
+            {"p90", sorted[sorted.size() * 9 / 10]},
+            {"highest", sorted.back()},
+            {"count", sorted.size()}};
+  }
+
+ private:
+  std::vector<double> milliseconds_;
+};
+
+layernas::core::Outcome Train(const layernas::bench::Problem& problem, const Architecture& architecture) {
+  return {problem.Reward(architecture, 1), problem.Cost(architecture)};
+}
+
+// Results of distinct architectures drawn uniformly.
+std::vector<layernas::core::PastProposal> UniformResults(const layernas::bench::Problem& problem, int count,
+                                                         std::uint64_t seed) {
+  std::vector<layernas::core::PastProposal> past;
+  std::unordered_set<Architecture, layernas::core::ArchitectureHash> drawn;
+  layernas::RandomStream random({seed, 0x9d1de});
+  while (static_cast<int>(past.size()) < count) {
+    Architecture architecture;
+    for (const auto& layer : problem.space().layers) {
+      architecture.push_back(static_cast<layernas::core::OptionIndex>(random.Below(layer.option_count)));
+    }
+    if (!drawn.insert(architecture).second) continue;
+    layernas::core::PastProposal& one = past.emplace_back();
+    one.outcome = Train(problem, architecture);
+    one.finished = true;
+    one.proposal.architecture = std::move(architecture);
+  }
+  return past;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Times guided LayerNAS on a generated space of which many results are known.", "layernas-bench-guided");
+  layernas::bench::GeneratedOptions generated;
+  int results = 5000;
+  int proposals = 50;
+  int refits = 10;
+  double target_share = 0.5;
+  bool measured_cost = false;
+  bool json = false;
+  app.add_option("--layers", generated.layers)->default_val(20)->check(CLI::PositiveNumber);
+  app.add_option("--options", generated.options, "Per layer")->default_val(10)->check(CLI::PositiveNumber);
+  app.add_option("--space-seed", generated.space_seed)->capture_default_str();
+  app.add_option("--results", results, "Known when the first proposal is made")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--proposals", proposals, "Without a refit")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--refits", refits, "Each followed by a proposal")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--target-share", target_share, "The target, as a share of the cost range")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  app.add_flag("--measured-cost", measured_cost, "What the layers cost isn't told, so that the cost is modelled too");
+  app.add_flag("--json", json, "One JSON object per line");
+  CLI11_PARSE(app, argc, argv);
+
+  const auto problem = layernas::bench::Generate(generated);
+  if (!problem.ok()) {
+    std::cerr << problem.status().message() << "\n";
+    return 2;
+  }
+  layernas::core::Space space = (*problem)->space();
+  if (results > space.Size() / 2) {
+    std::cerr << "--results: at most half of the space, which has " << space.Size() << " architectures\n";
+    return 2;
+  }
+  const std::vector<double> targets = {space.CheapestCost() +
+                                       target_share * (space.DearestCost() - space.CheapestCost())};
+  if (measured_cost) {
+    for (layernas::core::Layer& layer : space.layers) layer.costs.clear();
+  }
+  // Half of the budget is spent.
+  layernas::core::GuidedStrategy strategy(space, targets, {}, 2 * results, 1);
+  strategy.Restore(UniformResults(**problem, results, generated.space_seed));
+  // What is left of the design is not computed.
+  while (strategy.Propose().has_value()) {
+  }
+
+  Times snapshot;
+  const auto propose = [&](Times& times) {
+    const auto work = snapshot.Measure([&] { return strategy.StartWork(1); });
+    times.Measure([&] {
+      work->Run();
+      return 0;
+    });
+    strategy.FinishWork(*work);
+    auto proposal = strategy.Propose();
+    return proposal ? std::move(proposal->architecture) : Architecture();
+  };
+  Times first;
+  Times without_refit;
+  Times with_refit;
+  Architecture last = propose(first);
+  for (int i = 0; i < std::max(refits, proposals); ++i) {
+    if (last.empty()) {
+      std::cerr << "nothing is left to propose\n";
+      return 1;
+    }
+    if (i < refits) {
+      strategy.Observe(last, Train(**problem, last));
+      last = propose(with_refit);
+    }
+    if (i < proposals) propose(without_refit);
+  }
+
+  const nlohmann::json line = {{"layers", generated.layers},
+                               {"options", generated.options},
+                               {"measured_cost", measured_cost},
+                               {"cost_bins", layernas::core::SolverOptions().bins},
+                               {"results", results},
+                               {"snapshot_milliseconds", snapshot.Summary()},
+                               {"proposal_milliseconds", without_refit.Summary()},
+                               {"refit_and_proposal_milliseconds", with_refit.Summary()},
+                               {"variances_refit_and_proposal_milliseconds", first.Summary()}};
+  if (json) {
+    std::cout << line.dump() << std::endl;
+    return 0;
+  }
+  std::printf("%d layers x %d options, %d results; milliseconds, median and 90 %% quantile\n", generated.layers,
+              generated.options, results);
+  for (const char* what : {"snapshot", "proposal", "refit_and_proposal", "variances_refit_and_proposal"}) {
+    const nlohmann::json& times = line[std::string(what) + "_milliseconds"];
+    std::printf("%-30s %8.3f %8.3f\n", what, times["median"].get<double>(), times["p90"].get<double>());
+  }
+  return 0;
+}

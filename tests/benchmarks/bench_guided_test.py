@@ -1,0 +1,37 @@
+"""layernas-bench-guided: that everything that is to be timed is timed."""
+
+import unittest
+
+import benchmark
+
+PROGRAM = "layernas-bench-guided"
+
+
+class GuidedTest(unittest.TestCase):
+
+    def check_times(self, line):
+        counts = {"snapshot": 8, "proposal": 5, "refit_and_proposal": 2, "variances_refit_and_proposal": 1}
+        for what, count in counts.items():
+            times = line[f"{what}_milliseconds"]
+            self.assertEqual(times["count"], count, what)
+            self.assertGreater(times["median"], 0, what)
+            self.assertLessEqual(times["median"], times["p90"], what)
+            self.assertLessEqual(times["p90"], times["highest"], what)
+
+    def test_times(self):
+        size = ("--layers", 6, "--options", 3, "--results", 60, "--proposals", 5, "--refits", 2)
+        for measured in (False, True):
+            (line,) = benchmark.lines(PROGRAM, *size, *(["--measured-cost"] if measured else []))
+            self.assertEqual((line["layers"], line["options"], line["results"]), (6, 3, 60))
+            self.assertGreater(line["cost_bins"], 0)
+            self.assertEqual(line["measured_cost"], measured)
+            self.check_times(line)
+
+    def test_more_results_than_the_space_offers(self):
+        done = benchmark.run(PROGRAM, "--layers", 2, "--options", 3, "--results", 5)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("at most half of the space, which has 9 architectures", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
