@@ -48,7 +48,7 @@ void LayerNasStrategy::Begin() {
   stages_.clear();
   ready_.clear();
   // M[0]: a stage of its own, whose one candidate is the default architecture. Its table waits for the buckets' edges.
-  stages_.push_back({{1, 0}, BucketTable({}, options_.replicas), std::vector<Region>(1), 0, {}});
+  stages_.emplace_back(Stage{{1, 0}, BucketTable({}, options_.replicas), std::vector<Region>(1), 0, {}});
   AddMember(0, EntryOf(space_.Default()));
   Settle({{0, 0}});
 }
@@ -112,10 +112,34 @@ std::optional<StageTable> LayerNasStrategy::GrowingTable() const {
   return std::nullopt;
 }
 
-LayerNasStrategy::Stage& LayerNasStrategy::AddStage(Position position) {
+void LayerNasStrategy::AddStage(Position position) {
   BucketTable table(EdgesOf(position), options_.replicas);
-  const std::size_t regions = pipelined_ ? table.edges().count() : 1;
-  return stages_.emplace_back(Stage{position, std::move(table), std::vector<Region>(regions), 0, {}});
+  std::vector<Region> regions(pipelined_ ? table.edges().count() : 1);
+  if (!stages_.empty()) FindSources(position, table.edges(), regions);
+  stages_.emplace_back(Stage{position, std::move(table), std::move(regions), 0, {}});
+}
+
+void LayerNasStrategy::FindSources(Position position, const BucketEdges& edges, std::vector<Region>& regions) const {
+  const Stage& before = stages_.back();
+  for (std::size_t i = 0; i < regions.size(); ++i) regions[i].last_source = before.regions.size() - 1;
+  if (before.regions.size() > 1 && regions.size() > 1) {
+    const auto [least, most] = CostChange(position);
+    // A hair's breadth more can't do harm, less could: sums are rounded. But a sum never rises where a summand falls.
+    const double slack = 1e-9 * (std::abs(space_.base_cost) + dearest_rest_[0]);
+    for (std::size_t i = 0; i < regions.size(); ++i) {
+      const auto [lower, upper] = edges.Range(i);
+      const double lowest = lower - most - slack;
+      const double highest = upper - least + slack;
+      regions[i].first_source = before.table.edges().IndexOf(most <= 0 ? std::max(lowest, lower) : lowest);
+      regions[i].last_source =
+          before.table.edges().IndexOf(least >= 0 ? std::min(highest, std::nextafter(upper, lower)) : highest);
+    }
+  }
+  for (Region& region : regions) {
+    for (std::size_t source = region.first_source; source <= region.last_source; ++source) {
+      region.open_sources += before.regions[source].final ? 0 : 1;
+    }
+  }
 }
 
 void LayerNasStrategy::Expand(const std::vector<Architecture>& parents, std::size_t stage) {
@@ -172,9 +196,6 @@ void LayerNasStrategy::Settle(std::vector<Place> places) {
     places.pop_back();
     if (!CanBeFinal(place)) continue;
     const auto [at, region] = place;
-    stages_[at].regions[region].final = true;
-    ++stages_[at].final_regions;
-    const bool complete = stages_[at].final();
     const Position position = stages_[at].position;
     if (position.stage == 0) {
       const auto& outcome = known_.at(space_.Default()).outcome;
@@ -182,6 +203,18 @@ void LayerNasStrategy::Settle(std::vector<Place> places) {
       stages_[at].table = BucketTable(EdgesOf(position), options_.replicas);
       if (outcome) stages_[at].table.Insert({space_.Default(), outcome->reward, outcome->cost});
     }
+    if (position.stage < layers && at + 1 == stages_.size()) {
+      AddStage({position.pass, position.stage + 1});
+      if (position.pass > 1 && position.stage + 1 == layers) {
+        // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better
+        // but is now out of the wanted range.
+        const StageTable& start = tables_[(pass_ - 1) * space_.layers.size()];
+        for (const Evaluated& entry : start.table.Entries()) AddMember(at + 1, EntryOf(entry.architecture));
+      }
+    }
+    stages_[at].regions[region].final = true;
+    ++stages_[at].final_regions;
+    const bool complete = stages_[at].final();
     if (complete) tables_.push_back({position, stages_[at].table});
     if (position.stage == layers) {
       if (complete) {
@@ -191,15 +224,6 @@ void LayerNasStrategy::Settle(std::vector<Place> places) {
       continue;
     }
 
-    if (at + 1 == stages_.size()) {
-      AddStage({position.pass, position.stage + 1});
-      if (position.pass > 1 && position.stage + 1 == layers) {
-        // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better
-        // but is now out of the wanted range.
-        const StageTable& start = tables_[(pass_ - 1) * space_.layers.size()];
-        for (const Evaluated& entry : start.table.Entries()) AddMember(at + 1, EntryOf(entry.architecture));
-      }
-    }
     // Where nothing of a stage has a result (the default architecture may be infeasible), the search goes on from where
     // it stood.
     if (complete && stages_[at].table.size() == 0) {
@@ -207,12 +231,17 @@ void LayerNasStrategy::Settle(std::vector<Place> places) {
     } else {
       Expand(BestOf(place), at + 1);
     }
-    auto [first, last] = Reach(place, 1);
-    if (complete) {
-      first = 0;
-      last = stages_[at + 1].regions.size() - 1;
+    std::vector<Region>& next = stages_[at + 1].regions;
+    // Sources ascend from region to region.
+    const auto fed = std::partition_point(next.begin(), next.end(),
+                                          [source = region](const Region& one) { return one.last_source < source; });
+    for (auto one = fed; one != next.end() && one->first_source <= region; ++one) {
+      if (--one->open_sources == 0) places.emplace_back(at + 1, one - next.begin());
     }
-    for (std::size_t next = first; next <= last; ++next) places.emplace_back(at + 1, next);
+    // What waited for a result of the stage, where none came.
+    if (complete) {
+      for (std::size_t i = 0; i < next.size(); ++i) places.emplace_back(at + 1, i);
+    }
   }
 }
 
@@ -250,35 +279,9 @@ std::vector<Architecture> LayerNasStrategy::LatestBest() const {
 bool LayerNasStrategy::CanBeFinal(const Place& place) const {
   const auto& [at, region] = place;
   const Region& here = stages_[at].regions[region];
-  if (here.final || here.unfinished > 0) return false;
-  if (at == 0) return true;
-  const Stage& before = stages_[at - 1];
-  if (before.final()) return true;
+  if (here.final || here.unfinished > 0 || here.open_sources > 0) return false;
   // While the stage before has no result at all, it may yet turn out that none comes, and what is expanded then.
-  if (before.table.size() == 0) return false;
-  const auto [first, last] = Reach(place, -1);
-  for (std::size_t i = first; i <= last; ++i) {
-    if (!before.regions[i].final) return false;
-  }
-  return true;
-}
-
-std::pair<std::size_t, std::size_t> LayerNasStrategy::Reach(const Place& place, int step) const {
-  const auto& [at, region] = place;
-  const Stage& here = stages_[at];
-  const Stage& there = stages_[at + step];
-  const std::size_t regions = there.regions.size();
-  if (regions == 1 || here.regions.size() == 1) return {0, regions - 1};
-  const auto [least, most] = CostChange(step > 0 ? there.position : here.position);
-  const auto [lower, upper] = here.table.edges().Range(region);
-  // A hair's breadth more can't do harm, less could: sums are rounded. But a sum never rises where a summand falls.
-  const double slack = 1e-9 * (std::abs(space_.base_cost) + dearest_rest_[0]);
-  const double below_upper = std::nextafter(upper, lower);
-  double first = lower + (step > 0 ? least : -most) - slack;
-  double last = upper + (step > 0 ? most : -least) + slack;
-  if (step > 0 ? least >= 0 : most <= 0) first = std::max(first, lower);
-  if (step > 0 ? most <= 0 : least >= 0) last = std::min(last, below_upper);
-  return {there.table.edges().IndexOf(first), there.table.edges().IndexOf(last)};
+  return at == 0 || stages_[at - 1].final() || stages_[at - 1].table.size() > 0;
 }
 
 std::pair<double, double> LayerNasStrategy::CostChange(Position position) const {

@@ -70,6 +70,10 @@ class LayerNasStrategy final : public Strategy {
   struct Region {
     int unfinished = 0;
     bool final = false;
+    // The regions of the stage before that its members may come from, and how many of them are not final.
+    std::size_t first_source = 0;
+    std::size_t last_source = 0;
+    std::size_t open_sources = 0;
   };
 
   struct Stage {
@@ -92,7 +96,10 @@ class LayerNasStrategy final : public Strategy {
 
   void Begin();
   void EndPass();
-  Stage& AddStage(Position position);
+  // The next stage, or a pass's first.
+  void AddStage(Position position);
+  // For the stage after the last: where its regions' members may come from.
+  void FindSources(Position position, const BucketEdges& edges, std::vector<Region>& regions) const;
   // Adds the parents' children to a stage.
   void Expand(const std::vector<Architecture>& parents, std::size_t stage);
   void AddMember(std::size_t stage, Entry& entry);
@@ -100,9 +107,6 @@ class LayerNasStrategy final : public Strategy {
   // Finds out what is final by now, beginning with the given regions, and expands it.
   void Settle(std::vector<Place> places);
   bool CanBeFinal(const Place& place) const;
-  // The regions of the next stage (step 1) or the stage before (step -1) that children lead to, or come from: [first,
-  // last].
-  std::pair<std::size_t, std::size_t> Reach(const Place& place, int step) const;
   std::size_t RegionOf(std::size_t stage, const Known& known) const;
   std::vector<Architecture> BestOf(const Place& place) const;
   // The last table of this pass that has entries, else what the pass started from.
