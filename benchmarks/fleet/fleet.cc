@@ -8,6 +8,7 @@
 #include <queue>
 
 #include "absl/strings/str_cat.h"
+#include "benchmarks/search/cpu_time.h"
 #include "common/base/random.h"
 
 namespace layernas::bench {
@@ -20,6 +21,10 @@ constexpr std::size_t kMostProposalsAtOnce = 16;
 constexpr std::chrono::seconds kPollInterval{1};
 
 double Seconds(SteadyTime::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+SteadyTime::duration Duration(double seconds) {
+  return std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double>(seconds));
+}
 
 // Calls functions at their times, those of one time in the order in which they were asked for.
 class VirtualTime {
@@ -85,9 +90,9 @@ class Fleet {
 
   template <typename Work>
   auto Timed(Work&& work) {
-    const SteadyTime begin = std::chrono::steady_clock::now();
+    const double begin = CpuSeconds();
     auto result = work();
-    strategy_time_ += std::chrono::steady_clock::now() - begin;
+    strategy_seconds_ += CpuSeconds() - begin;
     return result;
   }
 
@@ -115,8 +120,7 @@ class Fleet {
     const bool crashes = random.Uniform() < options_.crash_share;
     if (crashes) seconds *= random.Uniform();
     const bool worker_is_lost = random.Below(2) == 0;
-    const SteadyTime end =
-        time_.now() + std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double>(seconds));
+    const SteadyTime end = time_.now() + Duration(seconds);
     busy_.push_back({time_.now(), end});
     if (!crashes) {
       time_.At(end, [this, worker, number, attempt] { Complete(worker, number, attempt); });
@@ -150,11 +154,11 @@ class Fleet {
     if (idle_.empty() || work_ != nullptr || search_.Ready() == 0) return;
     work_ = search_.StartWork(std::min(idle_.size(), kMostProposalsAtOnce));
     if (work_ == nullptr) return;
-    const SteadyTime begin = std::chrono::steady_clock::now();
+    const double begin = CpuSeconds();
     work_->Run();
-    const SteadyTime::duration took = std::chrono::steady_clock::now() - begin;
-    strategy_time_ += took;
-    time_.At(time_.now() + took, [this] {
+    const double took = CpuSeconds() - begin;
+    strategy_seconds_ += took;
+    time_.At(time_.now() + Duration(took), [this] {
       search_.FinishWork(*work_);
       work_ = nullptr;
     });
@@ -181,7 +185,7 @@ class Fleet {
     result.handing_out_seconds = Seconds(handed_out_ - begin);
     result.trainings = static_cast<int>(search_.candidates().size());
     result.crashes = crashes_;
-    result.strategy_seconds = Seconds(strategy_time_);
+    result.strategy_seconds = strategy_seconds_;
     result.tables.assign(search_.final_tables().begin(), search_.final_tables().end());
     return result;
   }
@@ -199,7 +203,7 @@ class Fleet {
   std::vector<Span> busy_;
   SteadyTime handed_out_;
   int crashes_ = 0;
-  SteadyTime::duration strategy_time_{};
+  double strategy_seconds_ = 0;
 };
 
 }  // namespace

@@ -34,14 +34,14 @@ struct FleetResult {
   double handing_out_seconds = 0;
   int trainings = 0;
   int crashes = 0;
-  // Wall time on this machine, in strategy and state machine.
+  // Processor time, in strategy and state machine.
   double strategy_seconds = 0;
   // Of strategies that have them.
   std::vector<core::StageTable> tables;
 };
 
-// Runs the search to its end. What the strategy computes in the background takes as long in virtual time as it took on
-// this machine. INTERNAL if the search fails, or stops with nothing under way.
+// Runs the search to its end. What the strategy computes in the background takes as long in virtual time as it took one
+// core of this machine. INTERNAL if the search fails, or stops with nothing under way.
 absl::StatusOr<FleetResult> RunFleet(const Problem& problem, const core::SearchConfig& config,
                                      const FleetOptions& options);
 

@@ -1,15 +1,16 @@
-// layernas-bench-growth: how do LayerNAS's trainings, and the time in the strategy itself, grow with the search?
+// layernas-bench-growth: how do LayerNAS's trainings, and the processor time of the strategy itself, grow with the
+// search?
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <deque>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <span>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "benchmarks/search/cpu_time.h"
 #include "benchmarks/search/runner.h"
 
 namespace {
@@ -28,41 +29,27 @@ struct Measured {
   double strategy_seconds = 0;
 };
 
-// A whole search with `parallel` candidates out at once, whose results come in the order of proposal.
-Measured Search(const Problem& problem, layernas::core::LayerNasOptions options, std::size_t parallel) {
-  using Clock = std::chrono::steady_clock;
-  Clock::duration spent{};
-  const auto timed = [&spent](auto&& work) {
-    const auto begin = Clock::now();
-    auto result = work();
-    spent += Clock::now() - begin;
-    return result;
-  };
-  auto strategy = timed([&] {
-    return std::make_unique<layernas::core::LayerNasStrategy>(problem.space(), std::span<const double>(),
-                                                              std::move(options), 1);
-  });
+// A whole search with `parallel` candidates out at once, whose results come in the order of proposal: at each turn the
+// next of `outcomes`, which are made where there are none yet.
+Measured Search(const Problem& problem, const layernas::core::LayerNasOptions& options, std::size_t parallel,
+                std::vector<layernas::core::Outcome>& outcomes) {
+  const double begin = layernas::bench::CpuSeconds();
+  layernas::core::LayerNasStrategy strategy(problem.space(), {}, options, 1);
   std::deque<layernas::core::Architecture> out;
-  int trainings = 0;
+  std::size_t trainings = 0;
   while (true) {
-    timed([&] {
-      while (out.size() < parallel) {
-        auto proposal = strategy->Propose();
-        if (!proposal) break;
-        out.push_back(std::move(proposal->architecture));
-        ++trainings;
-      }
-      return 0;
-    });
+    while (out.size() < parallel) {
+      auto proposal = strategy.Propose();
+      if (!proposal) break;
+      out.push_back(std::move(proposal->architecture));
+    }
     if (out.empty()) break;
-    const layernas::core::Outcome outcome{problem.Reward(out.front(), 1), problem.Cost(out.front())};
-    timed([&] {
-      strategy->Observe(out.front(), outcome);
-      return 0;
-    });
+    if (trainings == outcomes.size()) outcomes.push_back({problem.Reward(out.front(), 1), problem.Cost(out.front())});
+    strategy.Observe(out.front(), outcomes[trainings]);
+    ++trainings;
     out.pop_front();
   }
-  return {static_cast<double>(trainings), std::chrono::duration<double>(spent).count()};
+  return {static_cast<double>(trainings), layernas::bench::CpuSeconds() - begin};
 }
 
 // Of y over x by least squares: how well a line fits, and the slope of the logarithms (1: linear).
@@ -108,7 +95,7 @@ int main(int argc, char** argv) {
   std::vector<int> buckets = {10, 25, 50, 100, 150, 200};
   Size fixed{20, 8, 100};
   int spaces = 10;
-  int repeats = 5;
+  int repeats = 10;
   int parallel = 256;
   bool barrier = false;
   bool json = false;
@@ -143,9 +130,12 @@ int main(int argc, char** argv) {
       auto strategy = std::get<layernas::core::LayerNasOptions>(*config);
       strategy.buckets.count = size.buckets;
       strategy.pipelined = !barrier;
-      Measured one = Search(**problem, strategy, parallel);
+      std::vector<layernas::core::Outcome> outcomes;
+      Search(**problem, strategy, parallel, outcomes);
+      Measured one = Search(**problem, strategy, parallel, outcomes);
       for (int repeat = 1; repeat < repeats; ++repeat) {
-        one.strategy_seconds = std::min(one.strategy_seconds, Search(**problem, strategy, parallel).strategy_seconds);
+        one.strategy_seconds =
+            std::min(one.strategy_seconds, Search(**problem, strategy, parallel, outcomes).strategy_seconds);
       }
       mean.trainings += one.trainings / spaces;
       mean.strategy_seconds += one.strategy_seconds / spaces;

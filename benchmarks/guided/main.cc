@@ -1,7 +1,6 @@
 // layernas-bench-guided: how long do a proposal and a refit of guided LayerNAS take?
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "benchmarks/search/cpu_time.h"
 #include "benchmarks/search/problem.h"
 #include "common/base/random.h"
 #include "controller/core/guided/guided_strategy.h"
@@ -17,15 +17,14 @@ namespace {
 
 using layernas::core::Architecture;
 
-// Wall times in milliseconds.
+// Processor times in milliseconds.
 class Times {
  public:
   template <typename Work>
   auto Measure(Work&& work) {
-    const auto begin = std::chrono::steady_clock::now();
+    const double begin = layernas::bench::CpuSeconds();
     auto result = work();
-    milliseconds_.push_back(
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
+    milliseconds_.push_back(1e3 * (layernas::bench::CpuSeconds() - begin));
     return result;
   }
 
@@ -154,8 +153,8 @@ int main(int argc, char** argv) {
     std::cout << line.dump() << std::endl;
     return 0;
   }
-  std::printf("%d layers x %d options, %d results; milliseconds, median and 90 %% quantile\n", generated.layers,
-              generated.options, results);
+  std::printf("%d layers x %d options, %d results; milliseconds on one core, median and 90 %% quantile\n",
+              generated.layers, generated.options, results);
   for (const char* what : {"snapshot", "proposal", "refit_and_proposal", "variances_refit_and_proposal"}) {
     const nlohmann::json& times = line[std::string(what) + "_milliseconds"];
     std::printf("%-30s %8.3f %8.3f\n", what, times["median"].get<double>(), times["p90"].get<double>());
