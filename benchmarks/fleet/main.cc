@@ -66,6 +66,7 @@ nlohmann::json Spread(std::vector<double> values) {
 template <typename Value>
 nlohmann::json SpreadOf(const std::vector<FleetResult>& runs, Value value) {
   std::vector<double> values;
+  values.reserve(runs.size());
   for (const FleetResult& run : runs) values.push_back(static_cast<double>(value(run)));
   return Spread(std::move(values));
 }

@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
     for (layernas::core::Layer& layer : space.layers) layer.costs.clear();
   }
   // Half of the budget is spent.
-  layernas::core::GuidedStrategy strategy(space, targets, {}, 2 * results, 1);
+  layernas::core::GuidedStrategy strategy(space, targets, {}, std::int64_t{2} * results, 1);
   strategy.Restore(UniformResults(**problem, results, generated.space_seed));
   // What is left of the design is not computed.
   while (strategy.Propose().has_value()) {
