@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "benchmarks/search/problem.h"
 #include "common/base/random.h"
+#include "common/base/status_macros.h"
 
 namespace layernas::bench {
 namespace {
@@ -25,6 +26,20 @@ class GeneratedProblem final : public Problem {
   GeneratedProblem(core::Space space, std::vector<std::vector<double>> effects,
                    std::vector<std::vector<std::vector<double>>> pairs, double scale)
       : space_(std::move(space)), effects_(std::move(effects)), pairs_(std::move(pairs)), scale_(scale) {}
+
+  nlohmann::json Describe() const {
+    nlohmann::json costs = nlohmann::json::array();
+    for (const core::Layer& layer : space_.layers) costs.push_back(layer.costs);
+    return {{"base_cost", space_.base_cost},
+            {"costs", costs},
+            {"effects", effects_},
+            {"pairs", pairs_},
+            {"floor", kFloor},
+            {"gain", kGain},
+            {"scale", scale_},
+            {"noise", kNoise},
+            {"frontier", TrueFrontier()}};
+  }
 
   const core::Space& space() const override { return space_; }
   double Reward(const core::Architecture& architecture, std::uint64_t seed) const override {
@@ -117,9 +132,7 @@ class GeneratedProblem final : public Problem {
 
 double RoundCost(double cost) { return std::round(cost / kCostUnit) * kCostUnit; }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Problem>> Generate(const GeneratedOptions& options) {
+absl::StatusOr<std::unique_ptr<GeneratedProblem>> MakeProblem(const GeneratedOptions& options) {
   RandomStream random({options.space_seed, 0x5face});
   core::Space space;
   if (!options.lut_file.empty()) {
@@ -180,6 +193,22 @@ absl::StatusOr<std::unique_ptr<Problem>> Generate(const GeneratedOptions& option
     }
   }
   return std::make_unique<GeneratedProblem>(std::move(space), std::move(effects), std::move(pairs), 0.45 * typical);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Problem>> Generate(const GeneratedOptions& options) { return MakeProblem(options); }
+
+absl::StatusOr<std::string> DescribeGenerated(const GeneratedOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto problem, MakeProblem(options));
+  nlohmann::json description = problem->Describe();
+  description["problem"] = NameOf(options);
+  return description.dump();
+}
+
+std::string NameOf(const GeneratedOptions& options) {
+  return absl::StrCat("generated ", options.layers, "x", options.options, options.lut_file.empty() ? "" : " ",
+                      options.lut_file.empty() ? "" : options.device, " seed ", options.space_seed);
 }
 
 }  // namespace layernas::bench

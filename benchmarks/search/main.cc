@@ -1,6 +1,8 @@
 // layernas-bench-search: how good is a strategy's answer for its trainings?
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -21,6 +23,11 @@ struct Totals {
   double strategy_seconds = 0;
 };
 
+int Fail(const auto& why) {
+  std::cerr << "layernas-bench-search: " << why << "\n";
+  return 2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -29,6 +36,7 @@ int main(int argc, char** argv) {
   layernas::bench::TableOptions table;
   layernas::bench::GeneratedOptions generated;
   std::string shape;
+  std::string dump_file;
   std::vector<double> targets;
   std::vector<double> target_shares;
   std::vector<int> trainings = {50, 100};
@@ -44,35 +52,51 @@ int main(int argc, char** argv) {
   app.add_option("--reward-columns", table.reward_columns, "One is drawn per architecture and seed")->delimiter(',');
   app.add_option("--judge-column", table.judge_column);
   app.add_option("--cost-column", table.cost_column);
+  app.add_option("--options-per-layer", table.options_per_layer, "Refuse a table that has others, as in 3,3,3")
+      ->delimiter(',');
   app.add_option("--generated", shape, "Layers x options, as in 22x9, instead of a table");
   app.add_option("--lut", generated.lut_file, "Latencies for a generated space");
   app.add_option("--device", generated.device, "Device in --lut")->default_val("pixel3");
   app.add_option("--space-seed", generated.space_seed, "Of the first generated space");
-  app.add_option("--spaces", spaces, "Generated spaces, each with --seeds searches");
+  app.add_option("--spaces", spaces, "Generated spaces, each with --seeds searches")->check(CLI::PositiveNumber);
+  app.add_option("--dump-spaces", dump_file, "Write the generated spaces as JSON, and run nothing");
   app.add_option("--targets", targets)->delimiter(',');
   app.add_option("--target-shares", target_shares, "Targets as shares of the cost range")->delimiter(',');
-  app.add_option("--trainings", trainings)->delimiter(',');
-  app.add_option("--seeds", seeds);
+  app.add_option("--trainings", trainings)->check(CLI::PositiveNumber)->delimiter(',');
+  app.add_option("--seeds", seeds)->check(CLI::PositiveNumber);
   app.add_option("--first-seed", first_seed);
   app.add_option("--strategies", strategies)->delimiter(',');
-  app.add_option("--parallel", parallel, "Candidates out at once");
+  app.add_option("--parallel", parallel, "Candidates out at once")->check(CLI::PositiveNumber);
   app.add_flag("--joint", joint, "All targets in one search");
   app.add_flag("--json", json, "One JSON object per line");
   CLI11_PARSE(app, argc, argv);
 
+  if (table.file.empty() == shape.empty()) return Fail("one of --table and --generated is needed");
+  if (targets.empty() == target_shares.empty()) return Fail("one of --targets and --target-shares is needed");
   std::vector<std::unique_ptr<Problem>> problems;
-  for (int i = 0; i < (shape.empty() ? 1 : spaces); ++i) {
-    if (!shape.empty() && std::sscanf(shape.c_str(), "%dx%d", &generated.layers, &generated.options) != 2) {
-      std::cerr << "--generated: expected LAYERSxOPTIONS, not " << shape << "\n";
-      return 2;
-    }
-    auto problem = shape.empty() ? layernas::bench::LoadTable(table) : layernas::bench::Generate(generated);
-    if (!problem.ok()) {
-      std::cerr << problem.status().message() << "\n";
-      return 2;
-    }
+  std::string name = std::filesystem::path(table.file).filename().string();
+  if (shape.empty()) {
+    auto problem = layernas::bench::LoadTable(table);
+    if (!problem.ok()) return Fail(problem.status().message());
     problems.push_back(*std::move(problem));
-    ++generated.space_seed;
+  } else {
+    if (std::sscanf(shape.c_str(), "%dx%d", &generated.layers, &generated.options) != 2 || generated.layers < 1 ||
+        generated.options < 1) {
+      return Fail("--generated: expected LAYERSxOPTIONS, not " + shape);
+    }
+    name = layernas::bench::NameOf(generated);
+    std::string descriptions;
+    for (int i = 0; i < spaces; ++i, ++generated.space_seed) {
+      auto problem = layernas::bench::Generate(generated);
+      if (!problem.ok()) return Fail(problem.status().message());
+      problems.push_back(*std::move(problem));
+      if (!dump_file.empty()) descriptions += (i > 0 ? ",\n" : "") + *layernas::bench::DescribeGenerated(generated);
+    }
+    if (!dump_file.empty()) {
+      std::ofstream out(dump_file);
+      out << "[" << descriptions << "]\n";
+      return out.flush() ? 0 : Fail(dump_file + ": can't be written");
+    }
   }
 
   for (const std::string& strategy : strategies) {
@@ -94,10 +118,7 @@ int main(int argc, char** argv) {
             options.seed = first_seed + seed;
             options.parallel = parallel;
             const auto result = layernas::bench::Run(*problem, options);
-            if (!result.ok()) {
-              std::cerr << result.status().message() << "\n";
-              return 2;
-            }
+            if (!result.ok()) return Fail(result.status().message());
             for (std::size_t i = 0; i < options.targets.size(); ++i) {
               Totals& total = totals[joint ? i : t];
               ++total.runs;
@@ -116,7 +137,8 @@ int main(int argc, char** argv) {
         const double runs = total.runs;
         const double target = targets.empty() ? target_shares[t] : targets[t];
         if (json) {
-          nlohmann::json line = {{"strategy", strategy},
+          nlohmann::json line = {{"problem", name},
+                                 {"strategy", strategy},
                                  {"target", target},
                                  {"trainings", budget},
                                  {"seeds", total.runs},

@@ -40,10 +40,13 @@ struct TableOptions {
   std::vector<std::string> reward_columns;
   std::string judge_column;
   std::string cost_column;
+  // What the table must have, layer by layer; empty: whatever it has.
+  std::vector<int> options_per_layer = {};
 };
 
 // A table of all architectures of a space: the options of a layer are the characters that occur in its place of the
-// architecture column. A cost that is exactly a sum over layers is given to the strategies as known per layer.
+// architecture column. A cost that is exactly a sum over layers is given to the strategies as known per layer. Errors
+// name the file and the line.
 absl::StatusOr<std::unique_ptr<Problem>> LoadTable(const TableOptions& options);
 
 struct GeneratedOptions {
@@ -58,5 +61,9 @@ struct GeneratedOptions {
 // A space with a saturating reward: a sum of layer importances times option effects and of effects of adjacent pairs
 // goes through 1 - exp(-x). Optima by dynamic programming, exact on costs of three decimals.
 absl::StatusOr<std::unique_ptr<Problem>> Generate(const GeneratedOptions& options);
+// The same space, complete, as a JSON object: for other programs that shall search it (benchmarks/peers/problems.py).
+absl::StatusOr<std::string> DescribeGenerated(const GeneratedOptions& options);
+// Shape, device and seed in words.
+std::string NameOf(const GeneratedOptions& options);
 
 }  // namespace layernas::bench

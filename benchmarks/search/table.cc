@@ -2,15 +2,16 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
-#include <map>
 #include <set>
-#include <sstream>
 #include <unordered_map>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "benchmarks/search/problem.h"
 #include "common/base/random.h"
+#include "common/base/status_macros.h"
 
 namespace layernas::bench {
 namespace {
@@ -93,60 +94,84 @@ void DeriveLayerCosts(const std::unordered_map<core::Architecture, Row, core::Ar
   space = std::move(costed);
 }
 
-}  // namespace
+struct NamedRow {
+  std::string name;
+  // In the file, from 1.
+  int line = 0;
+  Row row;
+};
 
-absl::StatusOr<std::unique_ptr<Problem>> LoadTable(const TableOptions& options) {
+absl::Status At(const std::string& file, int line, std::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(file, ":", line, ": ", absl::string_view(what.data(), what.size())));
+}
+
+// Without the end of a DOS line.
+bool ReadLine(std::istream& in, std::string& line) {
+  if (!std::getline(in, line)) return false;
+  if (line.ends_with('\r')) line.pop_back();
+  return true;
+}
+
+absl::StatusOr<std::vector<NamedRow>> ReadRows(const TableOptions& options) {
   std::ifstream in(options.file);
-  if (!in) return absl::NotFoundError(absl::StrCat(options.file, ": can't be read"));
   std::string line;
-  std::getline(in, line);
+  if (!in || !ReadLine(in, line)) return absl::NotFoundError(absl::StrCat(options.file, ": can't be read or is empty"));
   const std::vector<std::string> header = absl::StrSplit(line, ',');
   const auto column = [&](const std::string& name) -> absl::StatusOr<std::size_t> {
     const auto found = std::find(header.begin(), header.end(), name);
     if (found == header.end()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(options.file, ": there is no column ", name, "; there are ", line));
+      return At(options.file, 1, absl::StrCat("there is no column \"", name, "\"; there are ", line));
     }
     return static_cast<std::size_t>(found - header.begin());
   };
-  const auto architecture_at = column(options.architecture_column);
-  const auto judge_at = column(options.judge_column);
-  const auto cost_at = column(options.cost_column);
-  std::vector<std::size_t> rewards_at;
+  if (options.reward_columns.empty()) return absl::InvalidArgumentError("at least one reward column is needed");
+  LAYERNAS_ASSIGN_OR_RETURN(const std::size_t architecture_at, column(options.architecture_column));
+  std::vector<std::size_t> numbers_at;
   for (const std::string& name : options.reward_columns) {
-    const auto at = column(name);
-    if (!at.ok()) return at.status();
-    rewards_at.push_back(*at);
+    LAYERNAS_ASSIGN_OR_RETURN(numbers_at.emplace_back(), column(name));
   }
-  for (const auto* at : {&architecture_at, &judge_at, &cost_at}) {
-    if (!at->ok()) return at->status();
-  }
+  LAYERNAS_ASSIGN_OR_RETURN(numbers_at.emplace_back(), column(options.judge_column));
+  LAYERNAS_ASSIGN_OR_RETURN(numbers_at.emplace_back(), column(options.cost_column));
 
-  std::vector<std::pair<std::string, Row>> parsed;
-  for (int number = 2; std::getline(in, line); ++number) {
+  std::vector<NamedRow> rows;
+  for (int number = 2; ReadLine(in, line); ++number) {
     const std::vector<std::string> cells = absl::StrSplit(line, ',');
     if (cells.size() != header.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(options.file, ":", number, ": has ", cells.size(), " cells, not ", header.size()));
+      return At(options.file, number, absl::StrCat("has ", cells.size(), " cells, not ", header.size()));
     }
-    try {
-      auto& [name, row] = parsed.emplace_back();
-      name = cells[*architecture_at];
-      row.judged = std::stod(cells[*judge_at]);
-      row.cost = std::stod(cells[*cost_at]);
-      for (const std::size_t at : rewards_at) row.rewards.push_back(std::stod(cells[at]));
-    } catch (const std::exception&) {
-      return absl::InvalidArgumentError(absl::StrCat(options.file, ":", number, ": a number is needed"));
+    std::vector<double> numbers;
+    for (const std::size_t at : numbers_at) {
+      if (!absl::SimpleAtod(cells[at], &numbers.emplace_back()) || !std::isfinite(numbers.back())) {
+        return At(options.file, number, absl::StrCat("column ", header[at], ": \"", cells[at], "\" is not a number"));
+      }
     }
+    NamedRow& row = rows.emplace_back(NamedRow{cells[architecture_at], number, {}});
+    if (row.name.empty() || row.name.size() != rows.front().name.size()) {
+      return At(options.file, number,
+                absl::StrCat("architecture \"", row.name, "\" has ", row.name.size(), " layers, not ",
+                             std::max<std::size_t>(rows.front().name.size(), 1)));
+    }
+    row.row.cost = numbers.back();
+    numbers.pop_back();
+    row.row.judged = numbers.back();
+    numbers.pop_back();
+    row.row.rewards = std::move(numbers);
   }
-  if (parsed.empty()) return absl::InvalidArgumentError(absl::StrCat(options.file, ": has no rows"));
+  if (rows.empty()) return absl::InvalidArgumentError(absl::StrCat(options.file, ": has no rows"));
+  return rows;
+}
 
-  std::vector<std::set<char>> characters(parsed.front().first.size());
-  for (const auto& [name, row] : parsed) {
-    if (name.size() != characters.size()) {
-      return absl::InvalidArgumentError(absl::StrCat(options.file, ": architectures differ in length: ", name));
-    }
-    for (std::size_t i = 0; i < name.size(); ++i) characters[i].insert(name[i]);
+// Options of a layer: the characters that occur in its place, in their order.
+absl::StatusOr<core::Space> SpaceOf(const std::vector<NamedRow>& rows, const TableOptions& options) {
+  std::vector<std::set<char>> characters(rows.front().name.size());
+  for (const NamedRow& row : rows) {
+    for (std::size_t i = 0; i < row.name.size(); ++i) characters[i].insert(row.name[i]);
+  }
+  const std::vector<int>& wanted = options.options_per_layer;
+  if (!wanted.empty() && wanted.size() != characters.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(options.file, ": column ", options.architecture_column, " has ",
+                                                   characters.size(), " layers, not the ", wanted.size(),
+                                                   " of --options-per-layer"));
   }
   core::Space space;
   for (std::size_t i = 0; i < characters.size(); ++i) {
@@ -155,19 +180,53 @@ absl::StatusOr<std::unique_ptr<Problem>> LoadTable(const TableOptions& options) 
     layer.option_count = static_cast<core::OptionIndex>(characters[i].size());
     layer.default_option = static_cast<core::OptionIndex>(layer.option_count - 1);
     for (const char character : characters[i]) layer.option_names.emplace_back(1, character);
-  }
-  std::unordered_map<core::Architecture, Row, core::ArchitectureHash> rows;
-  for (auto& [name, row] : parsed) {
-    core::Architecture architecture;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-      architecture.push_back(
-          static_cast<core::OptionIndex>(std::distance(characters[i].begin(), characters[i].find(name[i]))));
+    if (!wanted.empty() && wanted[i] != layer.option_count) {
+      return absl::InvalidArgumentError(absl::StrCat(options.file, ": ", layer.name, " has ", layer.option_count,
+                                                     " options (", absl::StrJoin(layer.option_names, " "),
+                                                     "), not the ", wanted[i], " of --options-per-layer"));
     }
-    rows.emplace(std::move(architecture), std::move(row));
+  }
+  return space;
+}
+
+// The first architecture, in the order of its options, that has no row; there is one.
+std::string FirstMissing(const core::Space& space,
+                         const std::unordered_map<core::Architecture, Row, core::ArchitectureHash>& rows) {
+  core::Architecture architecture(space.layers.size(), 0);
+  while (rows.contains(architecture)) {
+    std::size_t layer = architecture.size();
+    while (layer-- > 0 && ++architecture[layer] == space.layers[layer].option_count) architecture[layer] = 0;
+  }
+  std::string name;
+  for (std::size_t i = 0; i < architecture.size(); ++i) name += space.layers[i].option_names[architecture[i]];
+  return name;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Problem>> LoadTable(const TableOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(std::vector<NamedRow> named, ReadRows(options));
+  LAYERNAS_ASSIGN_OR_RETURN(core::Space space, SpaceOf(named, options));
+  std::unordered_map<core::Architecture, Row, core::ArchitectureHash> rows;
+  std::unordered_map<std::string, int> lines;
+  for (NamedRow& row : named) {
+    const auto [first, is_new] = lines.emplace(row.name, row.line);
+    if (!is_new) {
+      return At(options.file, row.line,
+                absl::StrCat("architecture ", row.name, " is there already, in line ", first->second));
+    }
+    core::Architecture architecture;
+    for (std::size_t i = 0; i < row.name.size(); ++i) {
+      const auto& names = space.layers[i].option_names;
+      architecture.push_back(static_cast<core::OptionIndex>(
+          std::find(names.begin(), names.end(), std::string(1, row.name[i])) - names.begin()));
+    }
+    rows.emplace(std::move(architecture), std::move(row.row));
   }
   if (static_cast<double>(rows.size()) != space.Size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(options.file, ": holds ", rows.size(), " architectures, not all ", space.Size(), " of the space"));
+    return absl::InvalidArgumentError(absl::StrCat(options.file, ": holds ", rows.size(), " architectures, not all ",
+                                                   space.Size(), " of the space: the first one missing is ",
+                                                   FirstMissing(space, rows)));
   }
   DeriveLayerCosts(rows, space);
   return std::make_unique<TableProblem>(std::move(space), std::move(rows));
