@@ -1,11 +1,12 @@
 // layernas-bench-search: how good is a strategy's answer for its trainings?
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "benchmarks/search/runner.h"
 
@@ -13,14 +14,34 @@ namespace {
 
 using layernas::bench::Problem;
 
+class Mean {
+ public:
+  void Add(double value) {
+    ++count_;
+    const double off = value - mean_;
+    mean_ += off / count_;
+    // Welford 1962.
+    squares_ += off * (value - mean_);
+  }
+  double value() const { return mean_; }
+  // Standard error; 0 where one value can't tell.
+  double error() const { return count_ < 2 ? 0 : std::sqrt(squares_ / (count_ - 1) / count_); }
+
+ private:
+  int count_ = 0;
+  double mean_ = 0;
+  double squares_ = 0;
+};
+
 struct Totals {
   int runs = 0;
-  double regret_judged = 0;
+  Mean answered;
+  Mean regret_judged;
   double worst_regret_judged = 0;
-  double regret_reward = 0;
-  double hypervolume_ratio = 0;
-  double trained = 0;
-  double strategy_seconds = 0;
+  Mean regret_reward;
+  Mean hypervolume_ratio;
+  Mean trained;
+  Mean strategy_seconds;
 };
 
 int Fail(const auto& why) {
@@ -122,19 +143,19 @@ int main(int argc, char** argv) {
             for (std::size_t i = 0; i < options.targets.size(); ++i) {
               Totals& total = totals[joint ? i : t];
               ++total.runs;
-              total.regret_judged += result->regret_judged[i];
+              total.answered.Add(result->answered[i] ? 1 : 0);
+              total.regret_judged.Add(result->regret_judged[i]);
               total.worst_regret_judged = std::max(total.worst_regret_judged, result->regret_judged[i]);
-              total.regret_reward += result->regret_reward[i];
-              total.hypervolume_ratio += result->hypervolume_ratio;
-              total.trained += result->trained;
-              total.strategy_seconds += result->strategy_seconds;
+              total.regret_reward.Add(result->regret_reward[i]);
+              total.hypervolume_ratio.Add(result->hypervolume_ratio);
+              total.trained.Add(result->trained);
+              total.strategy_seconds.Add(result->strategy_seconds);
             }
           }
         }
       }
       for (std::size_t t = 0; t < totals.size(); ++t) {
         const Totals& total = totals[t];
-        const double runs = total.runs;
         const double target = targets.empty() ? target_shares[t] : targets[t];
         if (json) {
           nlohmann::json line = {{"problem", name},
@@ -142,19 +163,23 @@ int main(int argc, char** argv) {
                                  {"target", target},
                                  {"trainings", budget},
                                  {"seeds", total.runs},
-                                 {"mean_regret_judged", total.regret_judged / runs},
+                                 {"answered", total.answered.value()},
+                                 {"mean_regret_judged", total.regret_judged.value()},
+                                 {"error_regret_judged", total.regret_judged.error()},
                                  {"worst_regret_judged", total.worst_regret_judged},
-                                 {"mean_regret_reward", total.regret_reward / runs},
-                                 {"hypervolume_ratio", total.hypervolume_ratio / runs},
-                                 {"mean_trained", total.trained / runs},
-                                 {"strategy_seconds", total.strategy_seconds / runs}};
+                                 {"mean_regret_reward", total.regret_reward.value()},
+                                 {"error_regret_reward", total.regret_reward.error()},
+                                 {"hypervolume_ratio", total.hypervolume_ratio.value()},
+                                 {"error_hypervolume_ratio", total.hypervolume_ratio.error()},
+                                 {"mean_trained", total.trained.value()},
+                                 {"strategy_seconds", total.strategy_seconds.value()}};
           std::cout << line.dump() << std::endl;
         } else {
           std::printf(
               "%-22s target %-10g trainings %4d (%.0f)  regret %.4f (worst %.3f, in reward %.4f)  hv %.4f  %.4f s\n",
-              strategy.c_str(), target, budget, total.trained / runs, total.regret_judged / runs,
-              total.worst_regret_judged, total.regret_reward / runs, total.hypervolume_ratio / runs,
-              total.strategy_seconds / runs);
+              strategy.c_str(), target, budget, total.trained.value(), total.regret_judged.value(),
+              total.worst_regret_judged, total.regret_reward.value(), total.hypervolume_ratio.value(),
+              total.strategy_seconds.value());
           std::fflush(stdout);
         }
       }

@@ -101,6 +101,7 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
     // Without an answer the user stands where guessing would: at the worst that meets the target is not known; count
     // the whole value above zero.
     const core::Candidate* answer = best.candidate == 0 ? nullptr : search.candidate(best.candidate);
+    result.answered.push_back(answer != nullptr);
     result.regret_judged.push_back(problem.BestJudged(best.target) -
                                    (answer == nullptr ? 0 : problem.Judged(answer->architecture)));
     result.regret_reward.push_back(problem.BestExpectedReward(best.target) -

@@ -20,6 +20,8 @@ struct RunOptions {
 };
 
 struct RunResult {
+  // Per target: whether there is an architecture at or under it among those trained.
+  std::vector<bool> answered;
   // Per target: judged value, and expected reward, that the best architecture at or under it has above the returned
   // one.
   std::vector<double> regret_judged;

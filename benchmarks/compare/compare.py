@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+"""Runs every measure of measures.py, and writes the tables of docs/benchmarks.md and the plots in docs/images.
+
+What a command prints is kept in the results folder under its measure, strategy and a hash of the command, and is not run again:
+a comparison that was cut off goes on where it stood. After a change of one strategy:
+
+    benchmarks/compare/compare.py --tables FOLDER --strategies guided_layernas --again
+"""
+
+import argparse
+import concurrent.futures
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import measures
+import tables
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# Nothing that is measured takes longer.
+LIMIT_S = 6 * 3600
+# As CTest has it.
+SKIPPED = 77
+
+
+class Place:
+    """Where a comparison finds its programs and files."""
+
+    def __init__(self, arguments):
+        self.tables = arguments.tables
+        self.programs = arguments.bin
+        self.results = arguments.results
+
+    def file_of(self, run):
+        """Where the lines of a run are kept."""
+        command = " ".join([run.program, *run.arguments])
+        parts = [run.measure, run.strategy, hashlib.sha256(command.encode()).hexdigest()[:8]]
+        return os.path.join(self.results, ".".join(part for part in parts if part) + ".jsonl")
+
+    def lines_of(self, run):
+        """What the run printed; nothing if it has not been run."""
+        try:
+            with open(self.file_of(run), encoding="utf-8") as file:
+                return [json.loads(line) for line in file]
+        except FileNotFoundError:
+            return []
+
+    def argv(self, run):
+        """The command with this machine's paths."""
+        paths = {"{tables}": self.tables or "", "{results}": self.results}
+        arguments = list(run.arguments)
+        for name, path in paths.items():
+            arguments = [argument.replace(name, path) for argument in arguments]
+        if run.program.endswith(".py"):
+            return ["/usr/bin/python3", "-B", os.path.join(ROOT, run.program), *arguments]
+        return [os.path.join(self.programs, run.program), *arguments]
+
+    def lacks(self, run):
+        """Why the run can't be made here; "" if it can."""
+        if run.program.endswith(".py"):
+            if importlib.util.find_spec("optuna") is None:
+                return "needs Debian's python3-optuna (scripts/install-deps --benchmarks) and /usr/bin/python3"
+        elif not os.access(os.path.join(self.programs, run.program), os.X_OK):
+            return f"{os.path.join(self.programs, run.program)} is not there: scripts/build release {run.program}, or --bin"
+        for file in run.needs:
+            if not self.tables:
+                return f"needs {file}: name its folder with --tables or LAYERNAS_TABLES"
+            if not os.path.exists(os.path.join(self.tables, file)):
+                return f"{os.path.join(self.tables, file)} is not there"
+        return ""
+
+
+def make(place, run):
+    """Runs one command and keeps its lines. Returns what went wrong, or ""."""
+    begin = time.monotonic()
+    file = place.file_of(run)
+    part = f"{file}.{os.getpid()}.part"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        with open(part, "w", encoding="utf-8") as out:
+            done = subprocess.run(
+                place.argv(run),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                env=environment,
+                timeout=LIMIT_S,
+                check=False,
+                text=True,
+            )
+    except subprocess.TimeoutExpired:
+        return f"{run}: took longer than {LIMIT_S} s"
+    if done.returncode != 0:
+        os.remove(part)
+        return f"{run}: exit code {done.returncode}: {' '.join(done.stderr.strip().splitlines()[-3:])}"
+    os.replace(part, file)
+    print(f"compare: {run}: {time.monotonic() - begin:.0f} s", flush=True)
+    return ""
+
+
+def make_all(place, runs, processes):
+    """Returns what went wrong, one line each. What others need (prepare) comes first, then the peers, which take longest."""
+    wrong = []
+    for prepare in (True, False):
+        with concurrent.futures.ThreadPoolExecutor(processes) as pool:
+            some = sorted((run for run in runs if run.prepare == prepare), key=lambda run: run.program != measures.PEERS)
+            wrong += [fault for fault in pool.map(lambda run: make(place, run), some) if fault]
+    return wrong
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", default=os.environ.get("LAYERNAS_TABLES"), help="folder of the tables (LAYERNAS_TABLES)")
+    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"), help="folder of the built programs")
+    parser.add_argument("--results", default=os.path.join(ROOT, "benchmarks/results"), help="folder that keeps what was measured")
+    parser.add_argument("--docs", default=os.path.join(ROOT, "docs"), help="folder of benchmarks.md and images/")
+    parser.add_argument("--measures", help="only these, separated by commas")
+    parser.add_argument("--strategies", help="run only these; what is written has all that were ever run")
+    parser.add_argument("--again", action="store_true", help="run even what was run before")
+    parser.add_argument("--write-only", action="store_true", help="run nothing, write the documents from what is there")
+    parser.add_argument("--quick", action="store_true", help="few seeds: a test of the whole, not a result")
+    parser.add_argument("--processes", type=int, default=2)
+    arguments = parser.parse_args(argv)
+    if arguments.quick and arguments.docs == parser.get_default("docs"):
+        # A quick result must not land in the documents.
+        arguments.results = os.path.join(arguments.results, "quick")
+        os.makedirs(arguments.results, exist_ok=True)
+        arguments.docs = shutil.copytree(arguments.docs, os.path.join(arguments.results, "docs"), dirs_exist_ok=True)
+    arguments.results = os.path.abspath(arguments.results)
+    return arguments
+
+
+def main(argv):
+    arguments = parse(argv)
+    every = measures.quick() if arguments.quick else measures.full()
+    if arguments.measures:
+        named = arguments.measures.split(",")
+        unknown = set(named) - {measure.name for measure in every}
+        if unknown:
+            sys.exit(f"compare: there is no measure {', '.join(unknown)}; there are {', '.join(one.name for one in every)}")
+        every = [measure for measure in every if measure.name in named]
+    if arguments.strategies:
+        unknown = set(arguments.strategies.split(",")) - {run.strategy for measure in every for run in measure.runs}
+        if unknown:
+            sys.exit(f"compare: no measure has the strategy {', '.join(unknown)}")
+    place = Place(arguments)
+    os.makedirs(place.results, exist_ok=True)
+
+    wanted, skipped = [], {}
+    for run in [] if arguments.write_only else [run for measure in every for run in measure.runs]:
+        if arguments.strategies and run.strategy and run.strategy not in arguments.strategies.split(","):
+            continue
+        if os.path.exists(place.file_of(run)) and not arguments.again:
+            continue
+        why = place.lacks(run)
+        if why:
+            skipped.setdefault(why, []).append(str(run))
+        else:
+            wanted.append(run)
+    for why, runs in skipped.items():
+        print(f"compare: SKIPPED {len(runs)} runs ({', '.join(runs[:3])}{', …' if len(runs) > 3 else ''}): {why}", flush=True)
+    wrong = make_all(place, wanted, arguments.processes)
+
+    written = False
+    for measure in every:
+        lines = [line for run in measure.runs if not run.prepare for line in place.lines_of(run)]
+        if not lines:
+            continue
+        written = True
+        tables.replace_block(os.path.join(arguments.docs, "benchmarks.md"), measure.name, measure.text(lines))
+        os.makedirs(os.path.join(arguments.docs, "images"), exist_ok=True)
+        for name, plot in measure.plots.items():
+            with open(os.path.join(arguments.docs, "images", name), "w", encoding="utf-8") as file:
+                file.write(plot(lines))
+    for fault in wrong:
+        print(f"compare: FAILED {fault}", file=sys.stderr)
+    if wrong:
+        return 1
+    if not written:
+        print("compare: SKIPPED: there is nothing to show")
+        return SKIPPED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

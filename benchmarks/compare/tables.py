@@ -1,0 +1,44 @@
+"""Markdown tables, and their places in a document."""
+
+BEGIN = "<!-- generated: {} -->"
+END = "<!-- end of generated -->"
+
+
+class DocumentError(Exception):
+    pass
+
+
+def replace_block(file, name, text):
+    """Puts `text` between the markers of that name in the document, in place of what is there."""
+    with open(file, encoding="utf-8") as document:
+        whole = document.read()
+    begin = BEGIN.format(name)
+    if whole.count(begin) != 1:
+        raise DocumentError(f"{file}: needs the line {begin} once")
+    head, rest = whole.split(begin)
+    if END not in rest:
+        raise DocumentError(f"{file}: {begin} has no {END}")
+    tail = rest[rest.index(END) :]
+    with open(file, "w", encoding="utf-8") as document:
+        document.write(f"{head}{begin}\n\n{text.strip()}\n\n{tail}")
+
+
+def markdown(header, rows):
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def number(value):
+    """Short: what is beyond the third decimal says nothing here."""
+    if value is None:
+        return "–"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+
+
+def emphasized(values, best):
+    """The values as cells, the best in bold."""
+    known = [number(value) for value in values if value is not None]
+    top = number(best(value for value in values if value is not None)) if known else None
+    return [f"**{number(value)}**" if value is not None and number(value) == top else number(value) for value in values]
