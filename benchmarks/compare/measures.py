@@ -85,9 +85,9 @@ def by_strategy(lines):
 
 
 def panels(lines, panel, field, error):
-    """For plots.over_trainings: {panel: {strategy: points}}."""
+    """For plots.over_trainings: {panel: {strategy: points}}, without those that had no answer at all."""
     found = {}
-    for line in lines:
+    for line in (line for line in lines if line["answered"] > 0):
         points = found.setdefault(panel(line), {}).setdefault(line["strategy"], [])
         points.append((line["trainings"], line[field], line[error]))
     return found
@@ -200,7 +200,7 @@ def nas_bench_201(quick):
         most = max(line["trainings"] for line in lines)
         cases = {}
         for line in lines:
-            if line["trainings"] == most:
+            if line["trainings"] == most and line["answered"] > 0:
                 marks = cases.setdefault(f"{device(line)}, {target(line)}", {})
                 marks[line["strategy"]] = (line["mean_regret_reward"], line["error_regret_reward"])
         return plots.by_case(cases, f"regret in the reward after {most} trainings, points of accuracy")

@@ -69,7 +69,7 @@ class _LogAxis:
 
     def ticks(self):
         """1, 2, 5 of each power of ten; powers of ten alone where those would be too many."""
-        steps = (1, 2, 5) if self.high - self.low < 2.2 else (1,)
+        steps = (1, 2, 5) if self.high - self.low < 3 else (1,)
         found = []
         for power in range(math.floor(self.low), math.ceil(self.high) + 1):
             found += [step * 10.0**power for step in steps if self.low <= math.log10(step * 10.0**power) <= self.high]
