@@ -62,7 +62,7 @@ class Place:
 
     def lacks(self, run):
         """Why the run can't be made here; "" if it can."""
-        if run.program.endswith(".py"):
+        if run.program == measures.PEERS:
             if importlib.util.find_spec("optuna") is None:
                 return "needs Debian's python3-optuna (scripts/install-deps --benchmarks) and /usr/bin/python3"
         elif not os.access(os.path.join(self.programs, run.program), os.X_OK):
@@ -104,11 +104,12 @@ def make(place, run):
 
 
 def make_all(place, runs, processes):
-    """Returns what went wrong, one line each. What others need (prepare) comes first, then the peers, which take longest."""
+    """Returns what went wrong, one line each. What others need (prepare) comes first, then the peers: they take longest."""
     wrong = []
     for prepare in (True, False):
         with concurrent.futures.ThreadPoolExecutor(processes) as pool:
-            some = sorted((run for run in runs if run.prepare == prepare), key=lambda run: run.program != measures.PEERS)
+            some = [run for run in runs if run.prepare == prepare]
+            some.sort(key=lambda run: run.program != measures.PEERS)
             wrong += [fault for fault in pool.map(lambda run: make(place, run), some) if fault]
     return wrong
 
@@ -153,7 +154,7 @@ def main(argv):
 
     wanted, skipped = [], {}
     for run in [] if arguments.write_only else [run for measure in every for run in measure.runs]:
-        if arguments.strategies and run.strategy and run.strategy not in arguments.strategies.split(","):
+        if arguments.strategies and not run.prepare and run.strategy not in arguments.strategies.split(","):
             continue
         if os.path.exists(place.file_of(run)) and not arguments.again:
             continue

@@ -1,7 +1,13 @@
-"""What is measured, and how it is shown. A measure more is an entry more in full().
+"""What is measured, and how it is shown.
 
-Every run prints JSON lines; a measure's text and plots are made from all lines of its runs. A measure's text lies in
-docs/benchmarks.md between the markers of its name.
+Every run prints JSON lines; a measure's text and plots are made from all lines of its runs. The text lies in docs/benchmarks.md
+between the markers of the measure's name. A measure more is an entry more in full(), as short as
+
+    Measure(
+        "fleet",
+        [Run("fleet", "layernas-bench-fleet", ("--workers", "16", "--json"))],
+        lambda lines: tables.markdown(["workers", "tasks/s"], [[line["workers"], line["tasks_per_second"]] for line in lines]),
+    )
 """
 
 import dataclasses
@@ -38,7 +44,7 @@ class Measure:
     # Lines -> Markdown.
     text: typing.Callable
     # File in docs/images: lines -> SVG.
-    plots: dict
+    plots: dict = dataclasses.field(default_factory=dict)
 
 
 def search_runs(measure, flags, needs, peer_flags=None, split=("--targets",)):
@@ -98,8 +104,8 @@ def factor(other, guided):
 
 
 def compared(lines, keys, labels, field, best=min):
-    """A table: a row for each value of the `keys` (functions of a line, named by `labels`; sorted by the first), a column for each
-    strategy. Where smaller is better, the last column says how many times the best other strategy's value is guided
+    """A table: a row for each value of the `keys` (functions of a line, named by `labels`; sorted by the first), a column for
+    each strategy. Where smaller is better, the last column says how many times the best other strategy's value is guided
     LayerNAS's."""
     columns = by_strategy(lines)
     rows = {}
@@ -116,14 +122,12 @@ def compared(lines, keys, labels, field, best=min):
         for at, strategy in enumerate(columns):
             answered = cells[strategy]["answered"] if strategy in cells else 1
             if answered < 1:
-                shown[at] = f"{shown[at]} ({100 * (1 - answered):.0f} % no answer)" if answered > 0 else "no answer"
+                shown[at] = "no answer" if answered == 0 else f"{shown[at]} ({100 * (1 - answered):.0f} % no answer)"
         if best is min:
             guided = values.pop("guided_layernas", None)
             shown.append(factor(min(values.values()), guided) if values and guided is not None else "–")
         body.append([*map(str, row), *shown])
     return tables.markdown(header, body)
-
-
 
 
 def trainings(line):
@@ -233,13 +237,16 @@ def generated(quick):
     def target(line):
         return f"{100 * line['target']:.0f} %"
 
+    def panel(line):
+        return f"latency ≤ {target(line)} of its range"
+
     def text(lines):
         return command(SEARCH, {**space, **searches}) + compared(
             lines, [trainings, target], ["trainings", "target"], "mean_regret_judged"
         )
 
     def plot(lines):
-        series = panels(lines, lambda line: f"latency ≤ {target(line)} of its range", "mean_regret_judged", "error_regret_judged")
+        series = panels(lines, panel, "mean_regret_judged", "error_regret_judged")
         return plots.over_trainings(series, "regret, points of accuracy")
 
     peer_flags = {**dict.fromkeys(space), "--spaces-file": spaces_file}
@@ -272,7 +279,7 @@ def frontier(quick):
         )
 
     runs = search_runs(name, flags, ("nas_bench_macro_cifar10.csv",), split=())
-    return Measure(name, runs, text, {})
+    return Measure(name, runs, text)
 
 
 def full():

@@ -31,7 +31,8 @@ def _style():
     def colours(dark):
         text, grid, ground = ("#e6edf3", "#30363d", "#0d1117") if dark else ("#1f2328", "#d8dee4", "#ffffff")
         of_strategies = "".join(f".{name}{{color:{style[1 + dark]}}}" for name, style in STRATEGIES.items())
-        return f".ground{{fill:{ground}}}text{{fill:{text}}}.grid{{stroke:{grid}}}.axis{{stroke:{text};fill:none}}{of_strategies}"
+        frame = f".ground{{fill:{ground}}}text{{fill:{text}}}.grid{{stroke:{grid}}}.axis{{stroke:{text};fill:none}}"
+        return frame + of_strategies
 
     return (
         "<style>text{font:12px system-ui,'Liberation Sans',sans-serif}.title{font-weight:600}"
@@ -130,7 +131,8 @@ def over_trainings(series, value_name):
             for x, value, error in points:
                 low, high = y_of(value - error), y_of(value + error)
                 body.append(f'<path class="{strategy} line" d="M{x_of(x):.1f},{low:.1f}V{high:.1f}"/>')
-                body.append(_marker(strategy, x_of(x), y_of(value), f"{STRATEGIES[strategy][0]}, {x} trainings: {value:.3f} ± {error:.3f}"))
+                hint = f"{STRATEGIES[strategy][0]}, {x} trainings: {value:.3f} ± {error:.3f}"
+                body.append(_marker(strategy, x_of(x), y_of(value), hint))
     middle = top + plot_height / 2
     body.append(_text(16, middle, value_name, "middle", f' transform="rotate(-90 16 {middle:.0f})"'))
     return _document(width, top + plot_height + 50, "".join(body), f"{value_name}, over trainings")

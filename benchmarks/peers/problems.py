@@ -69,8 +69,9 @@ class Table(Problem):
                 self._rows[architecture] = (rewards, float(row[judge_column]), float(row[cost_column]))
             except ValueError as error:
                 raise InputError(f"{file}:{number}: {error}") from error
-        if len(self._rows) != math.prod(self.option_counts):
-            raise InputError(f"{file}: holds {len(self._rows)} architectures, not all {math.prod(self.option_counts)} of the space")
+        size = math.prod(self.option_counts)
+        if len(self._rows) != size:
+            raise InputError(f"{file}: holds {len(self._rows)} architectures, not all {size} of the space")
         self.cost_is_known = self._cost_is_sum_over_layers()
 
     def _cost_is_sum_over_layers(self):

@@ -14,7 +14,19 @@ import measures
 import plots
 import tables
 
-DOCUMENT = "# Title\n\n<!-- generated: one -->\n\nold\n\n<!-- end of generated -->\n\nbetween\n\n<!-- generated: two -->\n<!-- end of generated -->\n"
+DOCUMENT = """# Title
+
+<!-- generated: one -->
+
+old
+
+<!-- end of generated -->
+
+between
+
+<!-- generated: two -->
+<!-- end of generated -->
+"""
 
 
 def line(strategy, trainings, regret, **more):
@@ -47,7 +59,8 @@ class TablesTest(unittest.TestCase):
                 tables.replace_block(self.file, "one", "new")
 
     def test_a_comparison_names_the_best_and_the_factor(self):
-        lines = [line("random", 50, 0.5), line("optuna_tpe", 50, 0.2), line("guided_layernas", 50, 0.05), line("random", 100, 0.4)]
+        lines = [line("random", 50, 0.5), line("optuna_tpe", 50, 0.2), line("guided_layernas", 50, 0.05)]
+        lines.append(line("random", 100, 0.4))
         text = measures.compared(lines, [measures.trainings], ["trainings"], "mean_regret_judged")
         self.assertEqual(
             text.splitlines(),
@@ -73,7 +86,8 @@ class PlotsTest(unittest.TestCase):
         return root, texts
 
     def test_over_trainings(self):
-        series = {"cost ≤ 1 & 2": {"random": [(50, 0.4, 0.1), (100, 0.0, 0.0)], "guided_layernas": [(50, 0.04, 0.2), (100, 0.02, 0.01)]}}
+        guided = [(50, 0.04, 0.2), (100, 0.02, 0.01)]
+        series = {"cost ≤ 1 & 2": {"random": [(50, 0.4, 0.1), (100, 0.0, 0.0)], "guided_layernas": guided}}
         root, texts = self.parsed(plots.over_trainings(series, "regret"))
         for words in ("cost ≤ 1 & 2", "trainings", "regret", "50", "100", "random", "guided LayerNAS", "0.1"):
             self.assertIn(words, texts)

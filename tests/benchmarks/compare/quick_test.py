@@ -14,7 +14,7 @@ import harness
 import measures
 
 
-@unittest.skipUnless(os.path.isdir(harness.TABLES), f"{harness.TABLES} is not there; LAYERNAS_TABLES names the folder of the tables")
+@unittest.skipUnless(os.path.isdir(harness.TABLES), f"{harness.TABLES} is not there; LAYERNAS_TABLES names the tables' folder")
 class QuickTest(unittest.TestCase):
 
     def setUp(self):
