@@ -167,6 +167,7 @@ absl::StatusOr<std::unique_ptr<GeneratedProblem>> MakeProblem(const GeneratedOpt
 
   // What an option is good for by itself, wherever it stands.
   std::vector<double> option_effects;
+  option_effects.reserve(options.options);
   for (int o = 0; o < options.options; ++o) option_effects.push_back(0.15 * random.Normal());
   std::vector<std::vector<double>> effects;
   std::vector<std::vector<std::vector<double>>> pairs;
