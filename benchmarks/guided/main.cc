@@ -12,6 +12,7 @@
 #include "benchmarks/search/problem.h"
 #include "common/base/random.h"
 #include "controller/core/guided/guided_strategy.h"
+#include "controller/core/guided/solver.h"
 
 namespace {
 
@@ -107,7 +108,7 @@ int main(int argc, char** argv) {
     for (layernas::core::Layer& layer : space.layers) layer.costs.clear();
   }
   // Half of the budget is spent.
-  layernas::core::GuidedStrategy strategy(space, targets, {}, std::int64_t{2} * results, 1);
+  layernas::core::GuidedStrategy strategy(space, targets, std::int64_t{2} * results, 1);
   strategy.Restore(UniformResults(**problem, results, generated.space_seed));
   // What is left of the design is not computed.
   while (strategy.Propose().has_value()) {
