@@ -25,9 +25,12 @@ class Times {
   auto Measure(Work&& work) {
     const double begin = layernas::bench::CpuSeconds();
     auto result = work();
-    milliseconds_.push_back(1e3 * (layernas::bench::CpuSeconds() - begin));
+    Add(1e3 * (layernas::bench::CpuSeconds() - begin));
     return result;
   }
+
+  void Add(double milliseconds) { milliseconds_.push_back(milliseconds); }
+  double last() const { return milliseconds_.back(); }
 
   nlohmann::json Summary() const {
     std::vector<double> sorted = milliseconds_;
@@ -72,7 +75,7 @@ int main(int argc, char** argv) {
   CLI::App app("Times guided LayerNAS on a generated space of which many results are known.", "layernas-bench-guided");
   layernas::bench::GeneratedOptions generated;
   int results = 5000;
-  int proposals = 50;
+  int proposals = 16;
   int refits = 10;
   double target_share = 0.5;
   bool measured_cost = false;
@@ -83,8 +86,12 @@ int main(int argc, char** argv) {
   app.add_option("--results", results, "Known when the first proposal is made")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--proposals", proposals, "Without a refit")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--refits", refits, "Each followed by a proposal")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--proposals", proposals, "For further workers, with the same refit")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--refits", refits, "Each with one proposal, and again with --proposals more")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--target-share", target_share, "The target, as a share of the cost range")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
@@ -115,30 +122,37 @@ int main(int argc, char** argv) {
   }
 
   Times snapshot;
-  const auto propose = [&](Times& times) {
-    const auto work = snapshot.Measure([&] { return strategy.StartWork(1); });
+  // The last of `count` proposals, each for a worker of its own.
+  const auto propose = [&](Times& times, std::size_t count) {
+    const auto work = snapshot.Measure([&] { return strategy.StartWork(count); });
     times.Measure([&] {
       work->Run();
       return 0;
     });
     strategy.FinishWork(*work);
-    auto proposal = strategy.Propose();
-    return proposal ? std::move(proposal->architecture) : Architecture();
+    Architecture last;
+    while (auto proposal = strategy.Propose()) {
+      last = std::move(proposal->architecture);
+    }
+    return last;
   };
+  // Variances are fitted again only after a share of further results.
   Times first;
-  Times without_refit;
-  Times with_refit;
-  Architecture last = propose(first);
-  for (int i = 0; i < std::max(refits, proposals); ++i) {
-    if (last.empty()) {
-      std::cerr << "nothing is left to propose\n";
-      return 1;
-    }
-    if (i < refits) {
-      strategy.Observe(last, Train(**problem, last));
-      last = propose(with_refit);
-    }
-    if (i < proposals) propose(without_refit);
+  Times refits_alone;
+  Times refits_for_many;
+  Times further;
+  Architecture last = propose(first, 1);
+  for (int i = 0; i < refits && !last.empty(); ++i) {
+    strategy.Observe(last, Train(**problem, last));
+    last = propose(refits_alone, 1);
+    if (last.empty()) break;
+    strategy.Observe(last, Train(**problem, last));
+    last = propose(refits_for_many, 1 + static_cast<std::size_t>(proposals));
+    further.Add((refits_for_many.last() - refits_alone.last()) / proposals);
+  }
+  if (last.empty()) {
+    std::cerr << "nothing is left to propose\n";
+    return 1;
   }
 
   const nlohmann::json line = {{"layers", generated.layers},
@@ -147,8 +161,8 @@ int main(int argc, char** argv) {
                                {"cost_bins", layernas::core::SolverOptions().bins},
                                {"results", results},
                                {"snapshot_milliseconds", snapshot.Summary()},
-                               {"proposal_milliseconds", without_refit.Summary()},
-                               {"refit_and_proposal_milliseconds", with_refit.Summary()},
+                               {"further_proposal_milliseconds", further.Summary()},
+                               {"refit_and_proposal_milliseconds", refits_alone.Summary()},
                                {"variances_refit_and_proposal_milliseconds", first.Summary()}};
   if (json) {
     std::cout << line.dump() << std::endl;
@@ -156,7 +170,7 @@ int main(int argc, char** argv) {
   }
   std::printf("%d layers x %d options, %d results; milliseconds on one core, median and 90 %% quantile\n",
               generated.layers, generated.options, results);
-  for (const char* what : {"snapshot", "proposal", "refit_and_proposal", "variances_refit_and_proposal"}) {
+  for (const char* what : {"snapshot", "further_proposal", "refit_and_proposal", "variances_refit_and_proposal"}) {
     const nlohmann::json& times = line[std::string(what) + "_milliseconds"];
     std::printf("%-30s %8.3f %8.3f\n", what, times["median"].get<double>(), times["p90"].get<double>());
   }

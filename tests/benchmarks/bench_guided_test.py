@@ -10,11 +10,10 @@ PROGRAM = "layernas-bench-guided"
 class GuidedTest(unittest.TestCase):
 
     def check_times(self, line):
-        counts = {"snapshot": 8, "proposal": 5, "refit_and_proposal": 2, "variances_refit_and_proposal": 1}
+        counts = {"snapshot": 5, "further_proposal": 2, "refit_and_proposal": 2, "variances_refit_and_proposal": 1}
         for what, count in counts.items():
             times = line[f"{what}_milliseconds"]
             self.assertEqual(times["count"], count, what)
-            self.assertGreater(times["median"], 0, what)
             self.assertLessEqual(times["median"], times["p90"], what)
             self.assertLessEqual(times["p90"], times["highest"], what)
 
