@@ -1,18 +1,26 @@
 """layernas-bench-fleet: its arithmetic where the answer is known, and that pipelining leaves the tables as they are."""
 
+import os
 import unittest
 
-import benchmark
+import harness
 
-PROGRAM = "layernas-bench-fleet"
+PROGRAM = os.path.join(harness.BIN, "layernas-bench-fleet")
 SMALL = ("--layers", 6, "--options", 3, "--buckets", 12, "--seeds", 3, "--trainings", 60)
+
+
+def run(*arguments):
+    return harness.run(PROGRAM, *map(str, arguments))
+
+
+def lines(*arguments):
+    return harness.json_lines(run("--json", *arguments))
 
 
 class FleetTest(unittest.TestCase):
 
     def test_one_worker_is_always_busy(self):
-        (line,) = benchmark.lines(
-            PROGRAM, *SMALL, "--workers", 1, "--sigma", 0, "--training-seconds", 100, "--strategies", "random")
+        (line,) = lines(*SMALL, "--workers", 1, "--sigma", 0, "--training-seconds", 100, "--strategies", "random")
         for bound in ("lowest", "median", "highest"):
             self.assertAlmostEqual(line["makespan_seconds"][bound], 60 * 100)
             self.assertAlmostEqual(line["handing_out_seconds"][bound], 59 * 100)
@@ -22,16 +30,14 @@ class FleetTest(unittest.TestCase):
             self.assertEqual(line["crashes"][bound], 0)
 
     def test_equal_trainings_come_in_waves(self):
-        (line,) = benchmark.lines(
-            PROGRAM, *SMALL, "--workers", 25, "--sigma", 0, "--training-seconds", 100, "--strategies", "random")
+        (line,) = lines(*SMALL, "--workers", 25, "--sigma", 0, "--training-seconds", 100, "--strategies", "random")
         self.assertAlmostEqual(line["makespan_seconds"]["median"], 300)
         self.assertAlmostEqual(line["utilisation"]["median"], 60 / 75)
         self.assertAlmostEqual(line["utilisation_handing_out"]["median"], 1)
 
     def test_pipelining_is_faster_and_changes_no_table(self):
         # Workers for everything: then nothing can be slower without the barrier.
-        barrier, pipelined = benchmark.lines(
-            PROGRAM, *SMALL, "--workers", 1000, "--strategies", "layernas_barrier,layernas")
+        barrier, pipelined = lines(*SMALL, "--workers", 1000, "--strategies", "layernas_barrier,layernas")
         self.assertEqual(barrier["strategy"], "layernas_barrier")
         self.assertEqual(pipelined["strategy"], "layernas")
         self.assertEqual(pipelined["trainings"], barrier["trainings"])
@@ -41,7 +47,7 @@ class FleetTest(unittest.TestCase):
         self.assertLess(pipelined["makespan_seconds"]["median"], barrier["makespan_seconds"]["median"])
 
     def test_every_strategy_survives_crashes(self):
-        found = benchmark.lines(PROGRAM, *SMALL, "--workers", 20, "--crash-share", 0.2)
+        found = lines(*SMALL, "--workers", 20, "--crash-share", 0.2)
         self.assertEqual(
             [line["strategy"] for line in found],
             ["layernas_barrier", "layernas", "guided_layernas", "regularized_evolution", "random"])
@@ -55,10 +61,10 @@ class FleetTest(unittest.TestCase):
         self.assertEqual(found[0]["crashes"], found[1]["crashes"])
 
     def test_an_unknown_strategy_is_named(self):
-        done = benchmark.run(PROGRAM, *SMALL, "--strategies", "psychic")
+        done = run(*SMALL, "--strategies", "psychic")
         self.assertEqual(done.returncode, 2)
         self.assertIn("there is no strategy psychic; there are", done.stderr)
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    harness.main()

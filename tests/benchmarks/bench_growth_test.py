@@ -1,12 +1,17 @@
 """layernas-bench-growth: every size is there, and LayerNAS's trainings grow no faster than they may."""
 
+import os
 import unittest
 
-import benchmark
+import harness
 
-PROGRAM = "layernas-bench-growth"
+PROGRAM = os.path.join(harness.BIN, "layernas-bench-growth")
 VARIED = {"layers": [3, 6, 12], "options": [2, 4, 6], "buckets": [5, 10, 20]}
 FIXED = {"layers": 8, "options": 4, "buckets": 10}
+
+
+def lines(*arguments):
+    return harness.json_lines(harness.run(PROGRAM, "--json", *map(str, arguments)))
 
 
 class GrowthTest(unittest.TestCase):
@@ -15,7 +20,7 @@ class GrowthTest(unittest.TestCase):
         arguments = ["--spaces", 3, "--repeats", 1]
         for name, values in VARIED.items():
             arguments += [f"--{name}", ",".join(map(str, values)), f"--fixed-{name}", FIXED[name]]
-        found = benchmark.lines(PROGRAM, *arguments)
+        found = lines(*arguments)
         for name, values in VARIED.items():
             for value in values:
                 line = found.pop(0)
@@ -35,10 +40,10 @@ class GrowthTest(unittest.TestCase):
 
     def test_pipelining_and_barrier_need_the_same_trainings(self):
         size = ("--layers", 10, "--options", 5, "--buckets", 15, "--spaces", 2, "--repeats", 1)
-        trainings = [[line["trainings"] for line in benchmark.lines(PROGRAM, *size, *more)] for more in ((), ("--barrier",))]
+        trainings = [[line["trainings"] for line in lines(*size, *more)] for more in ((), ("--barrier",))]
         self.assertEqual(len(trainings[0]), 3)
         self.assertEqual(trainings[0], trainings[1])
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    harness.main()

@@ -1,10 +1,19 @@
 """layernas-bench-guided: that everything that is to be timed is timed."""
 
+import os
 import unittest
 
-import benchmark
+import harness
 
-PROGRAM = "layernas-bench-guided"
+PROGRAM = os.path.join(harness.BIN, "layernas-bench-guided")
+
+
+def run(*arguments):
+    return harness.run(PROGRAM, *map(str, arguments))
+
+
+def lines(*arguments):
+    return harness.json_lines(run("--json", *arguments))
 
 
 class GuidedTest(unittest.TestCase):
@@ -20,17 +29,17 @@ class GuidedTest(unittest.TestCase):
     def test_times(self):
         size = ("--layers", 6, "--options", 3, "--results", 60, "--proposals", 5, "--refits", 2)
         for measured in (False, True):
-            (line,) = benchmark.lines(PROGRAM, *size, *(["--measured-cost"] if measured else []))
+            (line,) = lines(*size, *(["--measured-cost"] if measured else []))
             self.assertEqual((line["layers"], line["options"], line["results"]), (6, 3, 60))
             self.assertGreater(line["cost_bins"], 0)
             self.assertEqual(line["measured_cost"], measured)
             self.check_times(line)
 
     def test_more_results_than_the_space_offers(self):
-        done = benchmark.run(PROGRAM, "--layers", 2, "--options", 3, "--results", 5)
+        done = run("--layers", 2, "--options", 3, "--results", 5)
         self.assertEqual(done.returncode, 2)
         self.assertIn("at most half of the space, which has 9 architectures", done.stderr)
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    harness.main()
