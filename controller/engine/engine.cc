@@ -336,6 +336,7 @@ void Engine::UpdateGauges() {
   metrics_.tasks_leased.Set(static_cast<double>(leases_.size()));
   metrics_.workers.Set(static_cast<double>(workers_.size()));
   metrics_.polls_parked.Set(static_cast<double>(polls_.size()));
+  metrics_.storage_syncs.Increment(static_cast<double>(store_.syncs()) - metrics_.storage_syncs.Value());
 }
 
 absl::StatusOr<Engine::Entry*> Engine::Find(const std::string& name) {

@@ -94,6 +94,11 @@ ControllerMetrics::ControllerMetrics()
                           .Help("Commands that shared one synced write.")
                           .Register(*registry_)
                           .Add({}, CountBuckets())),
+      storage_syncs(BuildCounter()
+                        .Name("layernas_storage_syncs_total")
+                        .Help("Writes that the database has synced to the disk.")
+                        .Register(*registry_)
+                        .Add({})),
       tasks_ready(BuildGauge()
                       .Name("layernas_tasks_ready")
                       .Help("Candidates that workers could lease now.")

@@ -36,6 +36,7 @@ class ControllerMetrics {
   prometheus::Counter& lease_expirations;
   prometheus::Histogram& commit_seconds;
   prometheus::Histogram& commit_commands;
+  prometheus::Counter& storage_syncs;
   prometheus::Gauge& tasks_ready;
   prometheus::Gauge& tasks_leased;
   prometheus::Gauge& workers;

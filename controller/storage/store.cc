@@ -9,6 +9,7 @@
 #include <charconv>
 #include <functional>
 #include <limits>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -218,6 +219,12 @@ absl::Status Store::Commit(Batch batch) {
   // Survives power loss, not only the death of the process.
   options.sync = true;
   return ToStatus(impl_->db->Write(options, batch.batch_.get()), impl_->directory);
+}
+
+std::uint64_t Store::syncs() const {
+  std::map<std::string, std::string> stats;
+  if (!impl_->db->GetMapProperty(rocksdb::DB::Properties::kDBStats, &stats)) return 0;
+  return ParseNumber(stats["db.wal_syncs"]).value_or(0);
 }
 
 absl::StatusOr<std::uint64_t> Store::NextSearchId() const {

@@ -71,6 +71,8 @@ class Store {
 
   // Durable (synced to the disk) when it returns OK.
   absl::Status Commit(Batch batch);
+  // Commits since the store was opened that were synced, as the database counts them.
+  std::uint64_t syncs() const;
 
   absl::StatusOr<std::uint64_t> NextSearchId() const;
   absl::StatusOr<std::vector<LoadedSearch>> LoadSearches() const;

@@ -1,0 +1,24 @@
+// How long things took.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "common/base/clock.h"
+
+namespace layernas::bench {
+
+class Latencies {
+ public:
+  void Add(SteadyTime::duration took) {
+    milliseconds_.push_back(std::chrono::duration<float, std::milli>(took).count());
+  }
+  std::size_t count() const { return milliseconds_.size(); }
+  // In milliseconds, of a share of 0 to 1: the least that as many were not above; 0 if nothing was added.
+  double Quantile(double share) const;
+
+ private:
+  std::vector<float> milliseconds_;
+};
+
+}  // namespace layernas::bench

@@ -1,0 +1,45 @@
+// People's programs beside the load: watches of a search, and walks through its candidates.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "benchmarks/controller/event_loop.h"
+#include "benchmarks/controller/latencies.h"
+
+namespace layernas::bench {
+
+struct ReaderOptions {
+  std::string search;
+  int watches = 0;
+  // Pages of 100 candidates a second.
+  double pages = 0;
+};
+
+// Reads from its construction to its destruction, whenever the loop runs.
+class Readers {
+ public:
+  Readers(EventLoop& loop, ReaderOptions options);
+  Readers(const Readers&) = delete;
+  Readers& operator=(const Readers&) = delete;
+
+  // Over all watches. A watch that breaks is not opened again.
+  std::uint64_t watched() const { return watched_; }
+  int broken_watches() const { return broken_; }
+  const Latencies& pages() const { return pages_; }
+
+ private:
+  void ReadPage();
+
+  EventLoop& loop_;
+  const ReaderOptions options_;
+  std::string page_token_;
+  std::uint64_t watched_ = 0;
+  int broken_ = 0;
+  Latencies pages_;
+  // What is under way: callbacks that come after our end find it gone.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace layernas::bench
