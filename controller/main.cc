@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "absl/synchronization/mutex.h"
 #include "common/log/log.h"
 #include "controller/engine/check.h"
 #include "controller/options.h"
@@ -34,6 +35,8 @@ int main(int argc, char** argv) {
   const layernas::ControllerOptions& options = command_line.options;
   if (options.check) return Check(options);
   layernas::log::Init("layernas-controller", options.log_level);
+  // gRPC's library is built to look for deadlocks whenever it takes a lock: several percent of the time of every call.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 
   // Blocked before any thread is made: one thread, this one, takes the signals, at a moment of its choice.
   sigset_t signals;

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "benchmarks/controller/controller_process.h"
 #include "benchmarks/controller/event_loop.h"
 #include "benchmarks/controller/load.h"
@@ -186,6 +187,8 @@ int main(int argc, char** argv) {
   options.parked.duration = options.load.duration;
   options.parked.shape = options.shape;
 
+  // As the controller does.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const auto report = layernas::bench::Run(options);
   if (!report.ok()) {
     std::cerr << "layernas-bench-controller: " << report.status().message() << "\n";

@@ -75,21 +75,25 @@ std::optional<Choices> ParseArchitectureId(const v1::Space& space, std::string_v
   return choices;
 }
 
+v1::ChosenLayer Choose(const v1::Layer& layer, const v1::Option& option) {
+  v1::ChosenLayer chosen;
+  chosen.set_name(layer.name());
+  chosen.set_option(option.name());
+  chosen.set_channels(layer.channels());
+  chosen.set_stride(layer.stride());
+  if (layer.has_parameters()) *chosen.mutable_parameters() = layer.parameters();
+  for (const auto& [key, value] : option.parameters().fields()) {
+    (*chosen.mutable_parameters()->mutable_fields())[key] = value;
+  }
+  return chosen;
+}
+
 v1::Architecture Resolve(const v1::Space& space, std::span<const std::uint16_t> choices) {
   v1::Architecture architecture;
   architecture.set_id(FormatArchitectureId(space, choices));
   for (int i = 0; i < space.layers_size(); ++i) {
     const v1::Layer& layer = space.layers(i);
-    const v1::Option& option = layer.options(choices[i]);
-    v1::ChosenLayer& chosen = *architecture.add_layers();
-    chosen.set_name(layer.name());
-    chosen.set_option(option.name());
-    chosen.set_channels(layer.channels());
-    chosen.set_stride(layer.stride());
-    if (layer.has_parameters()) *chosen.mutable_parameters() = layer.parameters();
-    for (const auto& [key, value] : option.parameters().fields()) {
-      (*chosen.mutable_parameters()->mutable_fields())[key] = value;
-    }
+    *architecture.add_layers() = Choose(layer, layer.options(choices[i]));
   }
   return architecture;
 }

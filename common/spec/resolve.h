@@ -24,6 +24,7 @@ std::string FormatArchitectureId(const v1::Space& space, std::span<const std::ui
 std::optional<Choices> ParseArchitectureId(const v1::Space& space, std::string_view id);
 
 // The layer's parameters are laid under the option's.
+v1::ChosenLayer Choose(const v1::Layer& layer, const v1::Option& option);
 v1::Architecture Resolve(const v1::Space& space, std::span<const std::uint16_t> choices);
 
 }  // namespace layernas::spec

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "common/base/clock.h"
+#include "controller/core/metrics.h"
 #include "controller/core/strategy.h"
 
 namespace layernas::core {
@@ -44,8 +44,6 @@ struct AttemptFailure {
   bool operator==(const AttemptFailure&) const = default;
 };
 
-using Metrics = std::map<std::string, double>;
-
 struct Candidate {
   // From 1, in the order of proposal.
   std::uint64_t number = 0;
@@ -54,8 +52,9 @@ struct Candidate {
   CandidateState state = CandidateState::kQueued;
   // Leases granted so far. The number of the current one is its fence.
   int attempt = 0;
-  // Who holds or last held it, and the request that the lease answered.
+  // Who holds or last held it.
   std::string worker;
+  // While it is not in a final state: the request that the latest lease answered.
   std::string request_id;
   // With kSucceeded: the attempt that brought the result, and the result.
   int result_attempt = 0;

@@ -13,14 +13,18 @@ constexpr int kFutileDraws = 5000;
 
 EvolutionStrategy::EvolutionStrategy(const Space& space, std::span<const double> targets, EvolutionOptions options,
                                      std::uint64_t seed)
-    : space_(space), options_(options), seed_(seed), targets_(targets.begin(), targets.end()) {
+    : space_(space),
+      options_(options),
+      seed_(seed),
+      targets_(targets.begin(), targets.end()),
+      seen_(space.layers.size()) {
   if (targets_.empty()) targets_.push_back(std::numeric_limits<double>::infinity());
 }
 
 void EvolutionStrategy::Restore(std::span<const PastProposal> past) {
   // The order of proposal stands for that of arrival, which is not kept.
   for (const PastProposal& one : past) {
-    seen_.insert(one.proposal.architecture);
+    seen_.Insert(one.proposal.architecture);
     if (one.finished) Observe(one.proposal.architecture, one.outcome);
   }
 }
@@ -34,12 +38,12 @@ std::optional<Proposal> EvolutionStrategy::Propose() {
       const Evaluated* parent = Parent(target, random);
       if (parent == nullptr) break;
       Architecture child = Mutate(parent->architecture, random);
-      if (Wanted(child, target) && seen_.insert(child).second) return Proposal{std::move(child), {}};
+      if (Wanted(child, target) && seen_.Insert(child)) return Proposal{std::move(child), {}};
     }
   }
   for (int i = 0; i < kFutileDraws; ++i) {
     Architecture drawn = DrawUniformly(random);
-    if (Wanted(drawn, target) && seen_.insert(drawn).second) return Proposal{std::move(drawn), {}};
+    if (Wanted(drawn, target) && seen_.Insert(drawn)) return Proposal{std::move(drawn), {}};
   }
   exhausted_ = true;
   return std::nullopt;

@@ -4,10 +4,10 @@
 
 #include <deque>
 #include <limits>
-#include <unordered_set>
 #include <vector>
 
 #include "common/base/random.h"
+#include "controller/core/architecture_index.h"
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
 
@@ -48,7 +48,7 @@ class EvolutionStrategy final : public Strategy {
   std::vector<double> targets_;
   // Oldest first.
   std::deque<Evaluated> population_;
-  std::unordered_set<Architecture, ArchitectureHash> seen_;
+  ArchitectureIndex seen_;
   bool exhausted_ = false;
 };
 

@@ -5,14 +5,14 @@
 namespace layernas::core {
 
 ExhaustiveStrategy::ExhaustiveStrategy(const Space& space, std::span<const double> targets)
-    : space_(space), next_(space.layers.size(), 0) {
+    : space_(space), seen_(space.layers.size()), next_(space.layers.size(), 0) {
   if (!targets.empty()) largest_wanted_ = *std::max_element(targets.begin(), targets.end());
   if (!Wanted()) Advance();
 }
 
 void ExhaustiveStrategy::Restore(std::span<const PastProposal> past) {
-  for (const PastProposal& one : past) seen_.insert(one.proposal.architecture);
-  if (seen_.contains(next_)) Advance();
+  for (const PastProposal& one : past) seen_.Insert(one.proposal.architecture);
+  if (seen_.Contains(next_)) Advance();
 }
 
 std::optional<Proposal> ExhaustiveStrategy::Propose() {
@@ -30,7 +30,7 @@ void ExhaustiveStrategy::Advance() {
       next_.clear();
       return;
     }
-  } while (!Wanted() || seen_.contains(next_));
+  } while (!Wanted() || seen_.Contains(next_));
 }
 
 bool ExhaustiveStrategy::Wanted() const { return !space_.CostIsPerLayer() || space_.Cost(next_) <= largest_wanted_; }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <limits>
-#include <unordered_set>
 
+#include "controller/core/architecture_index.h"
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
 
@@ -30,7 +30,7 @@ class ExhaustiveStrategy final : public Strategy {
 
   const Space& space_;
   double largest_wanted_ = std::numeric_limits<double>::infinity();
-  std::unordered_set<Architecture, ArchitectureHash> seen_;
+  ArchitectureIndex seen_;
   Architecture next_;
 };
 

@@ -20,12 +20,12 @@ void Increment(const Space& space, Architecture& architecture) {
 }  // namespace
 
 RandomStrategy::RandomStrategy(const Space& space, std::span<const double> targets, std::uint64_t seed)
-    : space_(space), seed_(seed) {
+    : space_(space), seed_(seed), seen_(space.layers.size()) {
   if (!targets.empty()) largest_wanted_ = *std::max_element(targets.begin(), targets.end());
 }
 
 void RandomStrategy::Restore(std::span<const PastProposal> past) {
-  for (const PastProposal& one : past) seen_.insert(one.proposal.architecture);
+  for (const PastProposal& one : past) seen_.Insert(one.proposal.architecture);
 }
 
 std::optional<Proposal> RandomStrategy::Propose() {
@@ -33,12 +33,12 @@ std::optional<Proposal> RandomStrategy::Propose() {
   RandomStream random({seed_, seen_.size()});
   for (int i = 0; i < kFutileDraws; ++i) {
     Architecture drawn = Draw(random);
-    if (Wanted(drawn) && seen_.insert(drawn).second) return Proposal{std::move(drawn), {}};
+    if (Wanted(drawn) && seen_.Insert(drawn)) return Proposal{std::move(drawn), {}};
   }
   if (space_.Size() <= kSmallSpace) {
     Architecture next = Draw(random);
     for (double i = 0; i < space_.Size(); ++i, Increment(space_, next)) {
-      if (Wanted(next) && seen_.insert(next).second) return Proposal{next, {}};
+      if (Wanted(next) && seen_.Insert(next)) return Proposal{next, {}};
     }
   }
   exhausted_ = true;

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <limits>
-#include <unordered_set>
 
 #include "common/base/random.h"
+#include "controller/core/architecture_index.h"
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
 
@@ -30,7 +30,7 @@ class RandomStrategy final : public Strategy {
   const std::uint64_t seed_;
   double largest_wanted_ = std::numeric_limits<double>::infinity();
   // What was proposed. Its size keys the next draw, so that a restart draws the same.
-  std::unordered_set<Architecture, ArchitectureHash> seen_;
+  ArchitectureIndex seen_;
   bool exhausted_ = false;
 };
 

@@ -23,19 +23,19 @@ std::string WhatIsInvalid(const SearchConfig& config, const Metrics& metrics) {
   std::vector<std::string> required = {config.reward_metric};
   if (!config.space.CostIsPerLayer()) required.push_back(config.cost_metric);
   for (const std::string& name : required) {
-    if (!metrics.contains(name)) {
+    if (!metrics.Find(name)) {
       return absl::StrCat(
           "the result lacks the metric ", name, "; it has ",
-          metrics.empty() ? "none" : absl::StrJoin(metrics, ", ", [](std::string* out, const auto& metric) {
-            absl::StrAppend(out, metric.first);
+          metrics.empty() ? "none" : absl::StrJoin(metrics, ", ", [](std::string* out, const Metrics::Entry& metric) {
+            absl::StrAppend(out, metric.name);
           }));
     }
   }
   for (const auto& [name, value] : metrics) {
     if (!std::isfinite(value)) return absl::StrCat("the metric ", name, " is not a finite number");
   }
-  if (!config.space.CostIsPerLayer() && metrics.at(config.cost_metric) < 0) {
-    return absl::StrCat("the cost ", config.cost_metric, " is negative: ", metrics.at(config.cost_metric));
+  if (!config.space.CostIsPerLayer() && *metrics.Find(config.cost_metric) < 0) {
+    return absl::StrCat("the cost ", config.cost_metric, " is negative: ", *metrics.Find(config.cost_metric));
   }
   return "";
 }
@@ -54,12 +54,15 @@ std::string WhyRefused(CandidateState final_state) {
 }  // namespace
 
 Search::Search(SearchConfig config, UnixMillis now)
-    : config_(std::move(config)), strategy_(MakeStrategy()), created_(now) {
+    : config_(std::move(config)),
+      strategy_(MakeStrategy()),
+      created_(now),
+      architectures_(config_.space.layers.size()) {
   changes_.search = true;
 }
 
 Search::Search(SearchConfig config, SearchState state, std::string state_reason, UnixMillis created, UnixMillis ended,
-               std::vector<Candidate> candidates)
+               std::deque<Candidate> candidates)
     : config_(std::move(config)),
       strategy_(MakeStrategy()),
       state_(state),
@@ -67,12 +70,16 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
       created_(created),
       ended_(ended),
       candidates_(std::move(candidates)),
+      architectures_(config_.space.layers.size()),
       dirty_(candidates_.size()) {
   std::vector<PastProposal> past;
   past.reserve(candidates_.size());
-  for (const Candidate& candidate : candidates_) {
+  for (Candidate& candidate : candidates_) {
+    // Of a version that kept it.
+    if (core::IsFinal(candidate.state)) candidate.request_id = std::string();
+    if (!candidate.metrics.empty()) latest_metrics_ = candidate.metrics;
     ++counts_[static_cast<std::size_t>(candidate.state)];
-    number_of_.emplace(candidate.architecture, candidate.number);
+    architectures_.Add(candidate.architecture);
     const std::optional<Outcome> outcome = OutcomeOf(candidate);
     if (outcome) frontier_.Insert(outcome->cost, {candidate.number, outcome->reward});
     // What was skipped was never told to the strategy.
@@ -129,8 +136,7 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
   if (state_ != SearchState::kRunning) return nullptr;
   Candidate* chosen = nullptr;
   const auto waiting = std::find_if(queue_.begin(), queue_.end(), [&](const Waiting& one) {
-    return one.not_before <= now.steady &&
-           (one.avoid_worker != worker || one.not_before + kElsewhereFirst <= now.steady);
+    return one.not_before <= now.steady && !AvoidsWorker(one, worker, now.steady);
   });
   if (waiting != queue_.end()) {
     chosen = &candidates_[waiting->number - 1];
@@ -148,7 +154,7 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
     created.position = proposal->position;
     created.created = now.unix_ms;
     ++counts_[static_cast<std::size_t>(created.state)];
-    number_of_.emplace(created.architecture, created.number);
+    architectures_.Add(created.architecture);
     chosen = &created;
   } else {
     return nullptr;
@@ -159,6 +165,16 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
   chosen->started = now.unix_ms;
   SetState(*chosen, CandidateState::kLeased);
   return chosen;
+}
+
+bool Search::HoldsBack(const std::string& worker, Instant now) const {
+  return state_ == SearchState::kRunning && std::any_of(queue_.begin(), queue_.end(), [&](const Waiting& one) {
+           return one.not_before <= now.steady && AvoidsWorker(one, worker, now.steady);
+         });
+}
+
+bool Search::AvoidsWorker(const Waiting& waiting, const std::string& worker, SteadyTime now) {
+  return waiting.avoid_worker == worker && now < waiting.not_before + kElsewhereFirst;
 }
 
 Candidate* Search::Granted(std::uint64_t number, int attempt) {
@@ -180,15 +196,17 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
   }
   if (std::string invalid = WhatIsInvalid(config_, metrics); !invalid.empty()) {
     // Training diverged: that is a result, and no attempt would change it.
-    const auto reward = metrics.find(config_.reward_metric);
-    const bool diverged = reward != metrics.end() && !std::isfinite(reward->second);
+    const std::optional<double> reward = metrics.Find(config_.reward_metric);
+    const bool diverged = reward && !std::isfinite(*reward);
     Fail(number, attempt, worker, diverged ? FailureKind::kInfeasible : FailureKind::kEvaluator, invalid, now);
     return {CompletionVerdict::kInvalid, std::move(invalid)};
   }
   candidate->metrics = metrics;
-  candidate->reward = metrics.at(config_.reward_metric);
+  candidate->metrics.ShareNames(latest_metrics_);
+  latest_metrics_ = candidate->metrics;
+  candidate->reward = *metrics.Find(config_.reward_metric);
   candidate->cost =
-      config_.space.CostIsPerLayer() ? config_.space.Cost(candidate->architecture) : metrics.at(config_.cost_metric);
+      config_.space.CostIsPerLayer() ? config_.space.Cost(candidate->architecture) : *metrics.Find(config_.cost_metric);
   candidate->result_attempt = attempt;
   candidate->worker = worker;
   frontier_.Insert(candidate->cost, {number, candidate->reward});
@@ -295,8 +313,7 @@ std::vector<BestWithinTarget> Search::BestPerTarget() const {
 }
 
 std::uint64_t Search::NumberOf(const Architecture& architecture) const {
-  const auto number = number_of_.find(architecture);
-  return number == number_of_.end() ? 0 : number->second;
+  return architectures_.Find(architecture);
 }
 
 Changes Search::TakeChanges() {
@@ -310,6 +327,8 @@ void Search::SetState(Candidate& candidate, CandidateState state) {
   --counts_[static_cast<std::size_t>(candidate.state)];
   ++counts_[static_cast<std::size_t>(state)];
   candidate.state = state;
+  // No lease asks for it again.
+  if (core::IsFinal(state)) candidate.request_id = std::string();
   MarkDirty(candidate);
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "controller/core/architecture_index.h"
 #include "controller/core/candidate.h"
 #include "controller/core/evolution_strategy.h"
 #include "controller/core/exhaustive_strategy.h"
@@ -84,7 +85,7 @@ class Search {
   Search(SearchConfig config, UnixMillis now);
   // As it was stored. `candidates` are numbers 1 … n without gaps.
   Search(SearchConfig config, SearchState state, std::string state_reason, UnixMillis created, UnixMillis ended,
-         std::vector<Candidate> candidates);
+         std::deque<Candidate> candidates);
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
 
@@ -95,6 +96,8 @@ class Search {
   // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out
   // a back-off, and is offered to other workers first.
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now);
+  // Whether Lease() would have a candidate but for its attempt having failed on this very worker.
+  bool HoldsBack(const std::string& worker, Instant now) const;
 
   // As Strategy's: to be done before Lease() finds nothing, for strategies that compute their proposals.
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
@@ -132,7 +135,7 @@ class Search {
   const std::string& state_reason() const { return state_reason_; }
   UnixMillis created() const { return created_; }
   UnixMillis ended() const { return ended_; }
-  std::span<const Candidate> candidates() const { return candidates_; }
+  const std::deque<Candidate>& candidates() const { return candidates_; }
   // Null if there is none of that number.
   const Candidate* candidate(std::uint64_t number) const;
   std::size_t CountOf(CandidateState state) const { return counts_[static_cast<std::size_t>(state)]; }
@@ -173,9 +176,10 @@ class Search {
   std::string state_reason_;
   UnixMillis created_ = 0;
   UnixMillis ended_ = 0;
-  // By number - 1.
-  std::vector<Candidate> candidates_;
-  std::unordered_map<Architecture, std::uint64_t, ArchitectureHash> number_of_;
+  // By number - 1. A deque, for there may be a million: growing moves nothing.
+  std::deque<Candidate> candidates_;
+  // Numbered as the candidates.
+  ArchitectureIndex architectures_;
   std::array<std::size_t, 7> counts_{};
   Frontier frontier_;
   std::map<std::string, int> failure_messages_;
@@ -188,7 +192,11 @@ class Search {
     SteadyTime not_before;
     std::string avoid_worker;
   };
+  static bool AvoidsWorker(const Waiting& waiting, const std::string& worker, SteadyTime now);
+
   std::deque<Waiting> queue_;
+  // Of the latest result; the names are shared with it.
+  Metrics latest_metrics_;
 
   Changes changes_;
   std::vector<bool> dirty_;

@@ -19,13 +19,12 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
   if (succeeded != (candidate.result_attempt > 0)) return "has a state that does not fit its result";
   if (candidate.result_attempt > candidate.attempt) return "has a result of an attempt that was never made";
   if (!succeeded) return "";
-  const auto reward = candidate.metrics.find(config.reward_metric);
-  if (reward == candidate.metrics.end()) return "has succeeded without a reward";
-  if (reward->second != candidate.reward) return "has a reward that is not its metric's";
+  const std::optional<double> reward = candidate.metrics.Find(config.reward_metric);
+  if (!reward) return "has succeeded without a reward";
+  if (*reward != candidate.reward) return "has a reward that is not its metric's";
   if (config.space.CostIsPerLayer()) {
     if (config.space.Cost(candidate.architecture) != candidate.cost) return "has a cost that is not its architecture's";
-  } else if (const auto cost = candidate.metrics.find(config.cost_metric);
-             cost == candidate.metrics.end() || cost->second != candidate.cost) {
+  } else if (candidate.metrics.Find(config.cost_metric) != candidate.cost) {
     return "has a cost that is not its metric's";
   }
   return "";

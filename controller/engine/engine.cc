@@ -17,6 +17,10 @@ constexpr Millis kTick{100};
 constexpr Millis kGaugeInterval{200};
 // Commands that share one write at most: bounds the time to the first answer.
 constexpr std::size_t kMostCommandsPerTurn = 4096;
+// While a write is under way nothing is gained by haste: commands are collected for so long.
+constexpr Millis kCollect{1};
+// Turns decided on ahead of the disk: bounds what waits in memory.
+constexpr std::size_t kMostUnwritten = 16;
 // Proposals computed in one go at most: bounds the time until the first of them can be used.
 constexpr std::size_t kMostProposalsAtOnce = 16;
 
@@ -32,7 +36,10 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(storage::Store& store, En
 }
 
 Engine::Engine(storage::Store& store, EngineOptions options, ControllerMetrics& metrics, const Clock& clock)
-    : store_(store), options_(options), metrics_(metrics), clock_(clock) {}
+    : store_(store), options_(options), metrics_(metrics), clock_(clock), pipeline_(store, metrics, clock, [this] {
+        { MutexLock lock(mutex_); }
+        changed_.NotifyOne();
+      }) {}
 
 Engine::~Engine() {
   if (!thread_.joinable()) return;
@@ -63,6 +70,7 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
                                                   one.search.created, one.search.ended, std::move(one.candidates));
     if (!one.search.request_id.empty()) search_of_request_[one.search.request_id] = id;
     entry.stored = std::move(one.search);
+    if (!core::IsFinal(entry.search->state())) open_searches_[id] = &entry;
     for (const core::Candidate& candidate : entry.search->candidates()) {
       if (candidate.state != core::CandidateState::kLeased) continue;
       // Its worker may well be at it: a fresh, full time-out.
@@ -74,65 +82,51 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
 }
 
 void Engine::Submit(std::function<void()> command) {
+  bool idle = false;
   {
     MutexLock lock(mutex_);
     queue_.push_back(std::move(command));
+    idle = idle_;
   }
-  changed_.NotifyOne();
+  if (idle) changed_.NotifyOne();
 }
 
 void Engine::Run() {
-  std::vector<std::function<void()>> waiting;
-  while (true) {
-    bool stopping = false;
-    {
-      MutexLock lock(mutex_);
-      if (queue_.empty() && waiting.empty() && !stopping_) changed_.WaitFor(mutex_, kTick);
-      std::move(queue_.begin(), queue_.end(), std::back_inserter(waiting));
-      queue_.clear();
-      stopping = stopping_;
-    }
-    const std::size_t count = std::min(waiting.size(), kMostCommandsPerTurn);
-    std::vector<std::function<void()>> commands(std::make_move_iterator(waiting.begin()),
-                                                std::make_move_iterator(waiting.begin() + count));
-    waiting.erase(waiting.begin(), waiting.begin() + count);
-    Turn(std::move(commands));
-    if (stopping && waiting.empty()) {
-      MutexLock lock(mutex_);
-      if (queue_.empty()) return;
-    }
-  }
+  while (const auto commands = NextCommands()) TakeTurn(*commands);
 }
 
-void Engine::Turn(std::vector<std::function<void()>> commands) {
+std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
+  MutexLock lock(mutex_);
+  if (pipeline_.unwritten() > 0) changed_.WaitFor(mutex_, kCollect);
+  while (pipeline_.unwritten() >= kMostUnwritten) changed_.WaitFor(mutex_, kTick);
+  if (queue_.empty()) {
+    if (stopping_) return std::nullopt;
+    idle_ = true;
+    changed_.WaitFor(mutex_, kTick);
+    idle_ = false;
+  }
+  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kMostCommandsPerTurn));
+  std::vector<std::function<void()>> commands(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  return commands;
+}
+
+void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   now_ = clock_.NowOnBoth();
   RunTimers();
   for (const std::function<void()>& command : commands) command();
   Dispatch();
   StartWork();
 
-  storage::Batch batch = CollectChanges();
-  if (!batch.empty()) {
-    const SteadyTime begin = clock_.Now();
-    const absl::Status written = store_.Commit(std::move(batch));
-    if (!written.ok()) {
-      // Nothing of this turn was answered. The next start goes on from what is on the disk.
-      log::Error("can't write, so the controller ends; start it again once the cause is removed",
-                 {{"cause", std::string(written.message())}});
-      std::_Exit(EXIT_FAILURE);
-    }
-    metrics_.commit_seconds.Observe(std::chrono::duration<double>(clock_.Now() - begin).count());
-    metrics_.commit_commands.Observe(static_cast<double>(std::max<std::size_t>(commands.size(), 1)));
-  }
-  for (const std::function<void()>& answer : std::exchange(answers_, {})) answer();
-  if (!touched_.empty() || !deleted_.empty()) {
-    MutexLock lock(watch_mutex_);
-    for (const auto& [id, watch] : watches_) {
-      if (touched_.contains(watch.first) || deleted_.contains(watch.first)) watch.second();
-    }
-  }
+  Turn turn{CollectChanges(), {}, commands.size()};
+  for (const std::function<void()>& look : std::exchange(at_end_, {})) look();
+  turn.answers = std::exchange(answers_, {});
+  touched_.merge(deleted_);
+  if (!touched_.empty()) turn.answers.push_back([this, changed = touched_] { WakeWatches(changed); });
   touched_.clear();
   deleted_.clear();
+  // Also without a write: what is answered may be owed to a turn that is not written yet.
+  if (!turn.batch.empty() || !turn.answers.empty()) pipeline_.Post(std::move(turn));
   UpdateGauges();
 }
 
@@ -152,65 +146,84 @@ void Engine::RunTimers() {
     }
     leases_.Remove(key);
   }
-  for (auto& [id, entry] : searches_) {
-    if (core::IsFinal(entry.search->state()) || entry.search->config().duration.count() == 0) continue;
-    entry.search->CheckTime(now_.unix_ms);
+  for (const auto& [id, entry] : open_searches_) {
+    if (entry->search->config().duration.count() == 0) continue;
+    entry->search->CheckTime(now_.unix_ms);
     touched_.insert(id);
   }
-  for (auto poll = polls_.begin(); poll != polls_.end();) {
-    if (poll->request.deadline > now_.steady) {
-      ++poll;
-      continue;
-    }
-    Answer<std::vector<LeasedTask>>(poll->reply, std::vector<LeasedTask>());
-    poll = polls_.erase(poll);
+  for (const PollId id : polls_.Expired(now_.steady)) {
+    Poll poll = *polls_.Take(id);
+    // It was there until now.
+    workers_.Hear(poll.request.worker, now_.steady);
+    Answer<std::vector<LeasedTask>>(std::move(poll.reply), std::vector<LeasedTask>());
   }
   const Millis forget_after = std::max(3 * options_.lease_duration, Millis{60'000});
-  std::erase_if(workers_, [&](const auto& worker) { return worker.second.heard + forget_after < now_.steady; });
+  workers_.Forget(now_.steady - forget_after, now_.steady, [this](const std::string& id) { return polls_.Waits(id); });
 }
 
 void Engine::Dispatch() {
-  for (auto poll = polls_.begin(); poll != polls_.end();) {
-    const bool work = std::any_of(searches_.begin(), searches_.end(),
-                                  [](const auto& entry) { return entry.second.search->Ready() > 0; });
-    if (!work) return;
-    std::vector<LeasedTask> tasks = TasksFor(poll->request);
-    if (tasks.empty()) {
-      ++poll;
-      continue;
+  if (polls_.empty()) return;
+  std::vector<Offer> offers;
+  for (const auto& [id, entry] : open_searches_) {
+    if (entry->search->Ready() > 0) offers.push_back({entry, 0});
+  }
+  while (!offers.empty()) {
+    const Poll* oldest = nullptr;
+    for (const Offer& offer : offers) {
+      const Poll* poll = polls_.OldestAfter(offer.passed, offer.entry->search->config().require);
+      if (poll != nullptr && (oldest == nullptr || poll->id < oldest->id)) oldest = poll;
     }
-    Answer<std::vector<LeasedTask>>(poll->reply, std::move(tasks));
-    poll = polls_.erase(poll);
+    if (oldest == nullptr) return;
+    std::vector<LeasedTask> tasks = TasksFor(*oldest, offers);
+    if (!tasks.empty()) Answer<std::vector<LeasedTask>>(polls_.Take(oldest->id)->reply, std::move(tasks));
   }
 }
 
-std::vector<LeasedTask> Engine::TasksFor(const LeaseRequest& request) {
+std::vector<LeasedTask> Engine::TasksFor(const Poll& poll, std::vector<Offer>& offers) {
+  const std::string& worker = poll.request.worker.id;
   std::vector<LeasedTask> tasks;
-  std::set<std::uint64_t> passed_over;
-  while (static_cast<int>(tasks.size()) < request.max_tasks) {
-    Entry* entry = SearchToServe(request.worker, passed_over);
-    if (entry == nullptr) break;
-    const core::Candidate* candidate = entry->search->Lease(request.worker.id, request.request_id, now_);
-    touched_.insert(entry->stored.id);
-    if (candidate == nullptr) {
-      passed_over.insert(entry->stored.id);
-      continue;
+  while (static_cast<int>(tasks.size()) < poll.request.max_tasks) {
+    const auto offer = OfferFor(poll, offers);
+    if (offer == offers.end()) break;
+    Entry& entry = *offer->entry;
+    const core::Candidate* candidate = entry.search->Lease(worker, poll.request.request_id, now_);
+    touched_.insert(entry.stored.id);
+    if (candidate != nullptr) {
+      leases_.Set({entry.stored.id, candidate->number}, worker, now_.steady + options_.lease_duration);
+      tasks.push_back(MakeTask(entry, *candidate));
+      if (entry.search->Ready() == 0) offers.erase(offer);
+    } else if (entry.search->HoldsBack(worker, now_)) {
+      offer->passed = poll.id;
+    } else {
+      offers.erase(offer);
     }
-    leases_.Set({entry->stored.id, candidate->number}, request.worker.id, now_.steady + options_.lease_duration);
-    tasks.push_back(MakeTask(*entry, *candidate));
   }
   return tasks;
 }
 
+std::vector<Engine::Offer>::iterator Engine::OfferFor(const Poll& poll, std::vector<Offer>& offers) {
+  auto chosen = offers.end();
+  std::size_t fewest = 0;
+  for (auto offer = offers.begin(); offer != offers.end(); ++offer) {
+    const core::Search& search = *offer->entry->search;
+    if (offer->passed >= poll.id || !Meets(poll.request.worker, search.config().require)) continue;
+    const std::size_t leased = search.CountOf(core::CandidateState::kLeased);
+    if (chosen == offers.end() || leased < fewest) {
+      chosen = offer;
+      fewest = leased;
+    }
+  }
+  return chosen;
+}
+
 void Engine::StartWork() {
   if (polls_.empty() || draining_) return;
-  std::size_t wanted = 0;
-  for (const Poll& poll : polls_) wanted += static_cast<std::size_t>(poll.request.max_tasks);
-  for (auto& [id, entry] : searches_) {
-    if (entry.search->Ready() == 0) continue;
-    std::shared_ptr<core::BackgroundWork> work = entry.search->StartWork(std::min(wanted, kMostProposalsAtOnce));
+  for (const auto& [id, entry] : open_searches_) {
+    if (entry->search->Ready() == 0) continue;
+    std::shared_ptr<core::BackgroundWork> work =
+        entry->search->StartWork(std::min(polls_.wanted_tasks(), kMostProposalsAtOnce));
     if (work == nullptr) continue;
-    solver_.Post([this, id = id, search = entry.search, work] {
+    solver_.Post([this, id = id, search = entry->search, work] {
       work->Run();
       Submit([this, id, search, work] {
         search->FinishWork(*work);
@@ -218,28 +231,6 @@ void Engine::StartWork() {
       });
     });
   }
-}
-
-// Of the searches that have work for the worker, the one with the fewest candidates under way: all get an equal share.
-Engine::Entry* Engine::SearchToServe(const WorkerInfo& worker, const std::set<std::uint64_t>& passed_over) {
-  Entry* chosen = nullptr;
-  std::size_t fewest = 0;
-  for (auto& [id, entry] : searches_) {
-    const core::Search& search = *entry.search;
-    if (search.Ready() == 0 || passed_over.contains(id)) continue;
-    const bool fits =
-        std::all_of(search.config().require.begin(), search.config().require.end(), [&](const auto& label) {
-          const auto has = worker.labels.find(label.first);
-          return has != worker.labels.end() && has->second == label.second;
-        });
-    if (!fits) continue;
-    const std::size_t leased = search.CountOf(core::CandidateState::kLeased);
-    if (chosen == nullptr || leased < fewest) {
-      chosen = &entry;
-      fewest = leased;
-    }
-  }
-  return chosen;
 }
 
 LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate) const {
@@ -276,8 +267,7 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
       leases_.Set({id, number}, candidate.worker, now_.steady + options_.lease_duration);
     }
     if (core::IsFinal(candidate.state)) metrics_.Evaluations(candidate.state).Increment();
-    batch.PutCandidate(id, candidate);
-    batch.PutChange(id, {++entry.sequence, now_.unix_ms, candidate});
+    batch.PutChangedCandidate(id, candidate, ++entry.sequence, now_.unix_ms);
   }
   const auto tables = search.final_tables();
   for (std::size_t i = changes.new_tables_from; i < tables.size(); ++i) {
@@ -300,6 +290,7 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
     batch.PutSearch(entry.stored);
     batch.PutChange(id, {++entry.sequence, now_.unix_ms, std::nullopt});
     if (core::IsFinal(search.state())) {
+      open_searches_.erase(id);
       log::Info("search ended",
                 {{"search", entry.name}, {"state", Name(search.state())}, {"why", search.state_reason()}});
       metrics_.ForgetSearch(entry.name);
@@ -334,7 +325,7 @@ void Engine::UpdateGauges() {
   metrics_.SetCandidates(candidates);
   metrics_.tasks_ready.Set(static_cast<double>(ready));
   metrics_.tasks_leased.Set(static_cast<double>(leases_.size()));
-  metrics_.workers.Set(static_cast<double>(workers_.size()));
+  metrics_.workers.Set(static_cast<double>(workers_.workers().size()));
   metrics_.polls_parked.Set(static_cast<double>(polls_.size()));
   metrics_.storage_syncs.Increment(static_cast<double>(store_.syncs()) - metrics_.storage_syncs.Value());
 }
@@ -352,8 +343,6 @@ absl::StatusOr<Engine::Entry*> Engine::Find(const std::string& name) {
   return &entry->second;
 }
 
-void Engine::Hear(const WorkerInfo& worker) { workers_[worker.id] = {worker, now_.steady}; }
-
 std::pair<Engine::Entry*, LeaseToken> Engine::FindLease(const std::string& token) {
   const std::optional<LeaseToken> parsed = ParseLeaseToken(token);
   if (!parsed) return {nullptr, {}};
@@ -362,16 +351,50 @@ std::pair<Engine::Entry*, LeaseToken> Engine::FindLease(const std::string& token
   return {&entry->second, *parsed};
 }
 
+void Engine::AtEndOfTurn(std::uint64_t id, std::function<void(const Entry* entry)> answer) {
+  at_end_.push_back([this, id, answer = std::move(answer)] {
+    const auto entry = searches_.find(id);
+    answer(entry == searches_.end() ? nullptr : &entry->second);
+  });
+}
+
 void Engine::Drain() {
   Submit([this] {
     draining_ = true;
-    for (const Poll& poll : polls_) Answer<std::vector<LeasedTask>>(poll.reply, Draining());
-    polls_.clear();
+    for (Poll& poll : polls_.Clear()) Answer<std::vector<LeasedTask>>(std::move(poll.reply), Draining());
     answers_.push_back([this] {
       MutexLock lock(watch_mutex_);
-      for (const auto& [id, watch] : watches_) watch.second();
+      for (const auto& [search, watches] : watches_) {
+        for (const auto& [id, changed] : watches) changed();
+      }
     });
   });
+}
+
+Engine::WatchId Engine::Watch(std::uint64_t search, std::function<void()> changed) {
+  MutexLock lock(watch_mutex_);
+  const WatchId id = next_watch_++;
+  watches_[search].emplace(id, std::move(changed));
+  return id;
+}
+
+void Engine::Unwatch(WatchId watch) {
+  MutexLock lock(watch_mutex_);
+  for (auto watches = watches_.begin(); watches != watches_.end(); ++watches) {
+    if (watches->second.erase(watch) == 0) continue;
+    if (watches->second.empty()) watches_.erase(watches);
+    return;
+  }
+}
+
+void Engine::WakeWatches(const std::set<std::uint64_t>& searches) {
+  MutexLock lock(watch_mutex_);
+  if (watches_.empty()) return;
+  for (const std::uint64_t search : searches) {
+    const auto watches = watches_.find(search);
+    if (watches == watches_.end()) continue;
+    for (const auto& [id, changed] : watches->second) changed();
+  }
 }
 
 }  // namespace layernas

@@ -1,14 +1,15 @@
-// The one writer. Commands come in from any thread; one thread takes all that wait, lets the core decide on each,
-// writes one synced batch, and only then answers (group commit). What was answered survives power loss; if a write
-// fails the process ends, so that memory never runs ahead of the disk.
+// The one writer. Commands come in from any thread; one thread takes all that wait and lets the core decide on each; what
+// they change is written in one synced batch, and only then are they answered (group commit). While the disk works the
+// next commands are decided on already. What was answered survives power loss; if a write fails the process ends, so
+// that nobody hears of what the disk does not know.
 #pragma once
 
 #include <atomic>
 #include <deque>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -18,9 +19,12 @@
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
 #include "controller/core/search.h"
+#include "controller/engine/commit_pipeline.h"
 #include "controller/engine/lease_book.h"
+#include "controller/engine/poll_book.h"
 #include "controller/engine/serial_executor.h"
 #include "controller/engine/views.h"
+#include "controller/engine/worker_book.h"
 #include "controller/metrics/metrics.h"
 #include "controller/storage/store.h"
 
@@ -37,10 +41,10 @@ struct EngineOptions {
 };
 
 // Thread-safe. Every call with a Reply returns at once; the reply is called exactly once. Views show how things stand
-// after the commit that the call was part of.
+// after the turn that the call was part of.
 class Engine {
  public:
-  using PollId = std::uint64_t;
+  using PollId = layernas::PollId;
   using WatchId = std::uint64_t;
 
   // Loads the store's searches. Store, metrics and clock must outlive the engine.
@@ -107,14 +111,11 @@ class Engine {
     // Of the oldest change that was not trimmed; 0 after a restart: the next trimming finds it out.
     std::uint64_t first_kept = 0;
   };
-  struct Worker {
-    WorkerInfo info;
-    SteadyTime heard;
-  };
-  struct Poll {
-    PollId id;
-    LeaseRequest request;
-    Reply<std::vector<LeasedTask>> reply;
+  // A search that has something for polls, in one round of dispatching.
+  struct Offer {
+    Entry* entry = nullptr;
+    // Polls up to this one have been offered all that it has for them.
+    PollId passed = 0;
   };
 
   Engine(storage::Store& store, EngineOptions options, ControllerMetrics& metrics, const Clock& clock);
@@ -125,37 +126,48 @@ class Engine {
 
   // All below: the engine's thread alone.
   void Run();
-  void Turn(std::vector<std::function<void()>> commands);
+  // Waits until there is something to do, and returns the commands to be done in one turn; may be none. Nothing: time to
+  // stop.
+  std::optional<std::vector<std::function<void()>>> NextCommands();
+  void TakeTurn(const std::vector<std::function<void()>>& commands);
   // Expired leases, searches whose time is up, polls and workers past their time.
   void RunTimers();
+  // Answers the polls, oldest first, that there is work for.
   void Dispatch();
-  // Leases up to the poll's max_tasks; empty if there is nothing for it.
-  std::vector<LeasedTask> TasksFor(const LeaseRequest& request);
+  // Leases up to the poll's max_tasks, and strikes out or marks the offers that have nothing more for it.
+  std::vector<LeasedTask> TasksFor(const Poll& poll, std::vector<Offer>& offers);
   // Has proposals computed for polls that found none, beside this thread.
   void StartWork();
-  Entry* SearchToServe(const WorkerInfo& worker, const std::set<std::uint64_t>& passed_over);
+  // Of the offers that the poll may take, that of the search with the fewest candidates under way: all get an equal
+  // share. offers.end() if there is none.
+  static std::vector<Offer>::iterator OfferFor(const Poll& poll, std::vector<Offer>& offers);
   LeasedTask MakeTask(const Entry& entry, const core::Candidate& candidate) const;
   // Moves the changes of the touched searches to the batch, and leaves in touched_ those that have any.
   storage::Batch CollectChanges();
   // False if there are none.
   bool CollectChangesOf(Entry& entry, storage::Batch& batch);
   void UpdateGauges();
+  // From any thread.
+  void WakeWatches(const std::set<std::uint64_t>& searches);
 
-  // After this turn's commit: calls reply with the value.
+  // Once this turn is written: calls reply with the value.
   template <typename T>
-  void Answer(const Reply<T>& reply, absl::StatusOr<T> value);
+  void Answer(Reply<T> reply, absl::StatusOr<T> value);
   // Submits a command on the search of that name.
   template <typename T>
   void OnSearch(std::string name, Reply<T> reply, std::function<absl::StatusOr<T>(Entry&)> command);
-  // As OnSearch, but for a command that may change the search; the answer is the search after this turn's commit.
+  // As OnSearch, but for a command that may change the search; the answer is the search after this turn.
   void ChangeSearch(std::string name, Reply<SearchView> reply, std::function<absl::Status(Entry&)> command);
-  void AnswerWithView(const Reply<SearchView>& reply, std::uint64_t id);
-  // As OnSearch; `read` then gets the search's view on the reading thread, after this turn's commit.
+  void AnswerWithView(Reply<SearchView> reply, std::uint64_t id);
+  // As OnSearch; `read` gets the search's view after this turn, on the reading thread, once that is written.
   template <typename T>
   void ReadSearch(std::string name, Reply<T> reply,
                   std::function<absl::StatusOr<T>(std::uint64_t id, SearchView view)> read);
+  // Calls `answer` with the search after this turn; null if it was deleted.
+  void AtEndOfTurn(std::uint64_t id, std::function<void(const Entry* entry)> answer);
   absl::StatusOr<Entry*> Find(const std::string& name);
-  void Hear(const WorkerInfo& worker);
+  // What the same request was given before, if its answer got lost; each lease has its full time again.
+  std::vector<LeasedTask> LeasedBefore(const LeaseRequest& request);
   // The current lease that a token stands for, if its search is there.
   std::pair<Entry*, LeaseToken> FindLease(const std::string& token);
 
@@ -169,13 +181,16 @@ class Engine {
   const Clock& clock_;
 
   Mutex mutex_;
+  // Something is in the queue of an idle engine, a write is done, or it's time to stop.
   CondVar changed_;
-  std::vector<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  bool idle_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::atomic<PollId> next_poll_{1};
 
   Mutex watch_mutex_;
-  std::map<WatchId, std::pair<std::uint64_t, std::function<void()>>> watches_ ABSL_GUARDED_BY(watch_mutex_);
+  // By search.
+  std::map<std::uint64_t, std::map<WatchId, std::function<void()>>> watches_ ABSL_GUARDED_BY(watch_mutex_);
   WatchId next_watch_ ABSL_GUARDED_BY(watch_mutex_) = 1;
 
   // The engine's thread alone.
@@ -185,18 +200,23 @@ class Engine {
   std::uint64_t next_search_id_ = 1;
   std::uint64_t stored_next_search_id_ = 1;
   std::map<std::uint64_t, Entry> searches_;
+  // Those that have not ended.
+  std::map<std::uint64_t, Entry*> open_searches_;
   std::map<std::string, std::uint64_t> search_of_request_;
   // Searches that this turn may have changed (after CollectChanges: has changed), and those to be removed with it.
   std::set<std::uint64_t> touched_;
   std::set<std::uint64_t> deleted_;
   LeaseBook leases_;
-  std::map<std::string, Worker> workers_;
-  // Oldest first.
-  std::list<Poll> polls_;
+  WorkerBook workers_;
+  PollBook polls_;
+  // Of this turn: what is to be looked at when it is over, and the answers.
+  std::vector<std::function<void()>> at_end_;
   std::vector<std::function<void()>> answers_;
   SteadyTime gauges_due_;
 
+  // In the order in which they hand on to each other; destroyed in reverse, each after what hands on to it.
   SerialExecutor reader_;
+  CommitPipeline pipeline_;
   SerialExecutor solver_;
   std::thread thread_;
 };

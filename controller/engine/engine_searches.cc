@@ -30,14 +30,9 @@ void Engine::ChangeSearch(std::string name, Reply<SearchView> reply, std::functi
   });
 }
 
-void Engine::AnswerWithView(const Reply<SearchView>& reply, std::uint64_t id) {
-  answers_.push_back([this, reply, id] {
-    const auto entry = searches_.find(id);
-    if (entry == searches_.end()) {
-      reply(SearchWasDeleted());
-    } else {
-      reply(MakeView(entry->second));
-    }
+void Engine::AnswerWithView(Reply<SearchView> reply, std::uint64_t id) {
+  AtEndOfTurn(id, [this, reply = std::move(reply)](const Entry* entry) {
+    Answer<SearchView>(reply, entry == nullptr ? SearchWasDeleted() : absl::StatusOr<SearchView>(MakeView(*entry)));
   });
 }
 
@@ -50,6 +45,7 @@ void Engine::CreateSearch(NewSearch search, Reply<SearchView> reply) {
     }
     const std::uint64_t id = next_search_id_++;
     Entry& entry = searches_[id];
+    open_searches_[id] = &entry;
     entry.name = SearchName(search.slug, id);
     entry.spec = std::make_shared<const std::string>(search.spec);
     entry.search = std::make_shared<core::Search>(search.config, now_.unix_ms);
@@ -76,14 +72,14 @@ void Engine::GetSearch(std::string name, Reply<SearchView> reply) {
 
 void Engine::ListSearches(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply) {
   Submit([this, before, limit, reply = std::move(reply)] {
-    answers_.push_back([this, before, limit, reply] {
+    at_end_.push_back([this, before, limit, reply] {
       Page<SearchView> page;
       auto entry = std::make_reverse_iterator(searches_.lower_bound(before));
       for (; entry != searches_.rend() && page.items.size() < limit; ++entry) {
         page.items.push_back(MakeView(entry->second));
       }
       if (entry != searches_.rend()) page.next = entry->first + 1;
-      reply(std::move(page));
+      Answer<Page<SearchView>>(reply, std::move(page));
     });
   });
 }
@@ -110,6 +106,7 @@ void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
     search_of_request_.erase(entry.stored.request_id);
     metrics_.ForgetSearch(entry.name);
     deleted_.insert(id);
+    open_searches_.erase(id);
     searches_.erase(id);
     return view;
   });
@@ -197,18 +194,6 @@ void Engine::ReadChanges(std::string name, std::uint64_t after, std::size_t limi
                               return result;
                             });
   });
-}
-
-Engine::WatchId Engine::Watch(std::uint64_t search, std::function<void()> changed) {
-  MutexLock lock(watch_mutex_);
-  const WatchId id = next_watch_++;
-  watches_.emplace(id, std::pair{search, std::move(changed)});
-  return id;
-}
-
-void Engine::Unwatch(WatchId watch) {
-  MutexLock lock(watch_mutex_);
-  watches_.erase(watch);
 }
 
 }  // namespace layernas

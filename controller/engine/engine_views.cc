@@ -62,14 +62,11 @@ SearchView Engine::MakeView(const Entry& entry) const {
 std::string Engine::WaitingFor(const core::Search& search) const {
   if (search.Ready() == 0 || search.CountOf(core::CandidateState::kLeased) > 0) return "";
   const auto& require = search.config().require;
-  const bool any_fits = std::any_of(workers_.begin(), workers_.end(), [&](const auto& worker) {
-    return std::all_of(require.begin(), require.end(), [&](const auto& label) {
-      const auto has = worker.second.info.labels.find(label.first);
-      return has != worker.second.info.labels.end() && has->second == label.second;
-    });
-  });
+  const auto& workers = workers_.workers();
+  const bool any_fits = std::any_of(workers.begin(), workers.end(),
+                                    [&](const auto& worker) { return Meets(worker.second.info, require); });
   if (any_fits) return "";
-  if (workers_.empty()) {
+  if (workers.empty()) {
     return require.empty() ? "a worker: none is connected; start one with layernas-worker"
                            : absl::StrCat("a worker labelled ", FormatLabels(require),
                                           ": none is connected; start one with layernas-worker --label …");
@@ -77,12 +74,12 @@ std::string Engine::WaitingFor(const core::Search& search) const {
   // A few are enough to see what is wrong.
   constexpr std::size_t kShown = 5;
   std::vector<std::string> shown;
-  for (const auto& [id, worker] : workers_) {
+  for (const auto& [id, worker] : workers) {
     if (shown.size() == kShown) break;
     shown.push_back(absl::StrCat(id, " (", FormatLabels(worker.info.labels), ")"));
   }
-  return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", workers_.size(),
-                      " connected is: ", absl::StrJoin(shown, ", "), workers_.size() > kShown ? ", …" : "");
+  return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", workers.size(),
+                      " connected is: ", absl::StrJoin(shown, ", "), workers.size() > kShown ? ", …" : "");
 }
 
 std::vector<BucketView> Engine::MakeBuckets(const core::Search& search, const core::StageTable& table) {

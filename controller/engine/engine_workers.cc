@@ -10,10 +10,14 @@ namespace layernas {
 void Engine::ListWorkers(std::string after, std::size_t limit, Reply<std::vector<WorkerView>> reply) {
   Submit([this, after = std::move(after), limit, reply = std::move(reply)] {
     std::vector<WorkerView> workers;
-    for (auto worker = workers_.upper_bound(after); worker != workers_.end() && workers.size() < limit; ++worker) {
+    const auto& known = workers_.workers();
+    for (auto worker = known.upper_bound(after); worker != known.end() && workers.size() < limit; ++worker) {
       WorkerView& view = workers.emplace_back();
       view.info = worker->second.info;
-      view.since_heard = std::chrono::duration_cast<Millis>(now_.steady - worker->second.heard);
+      // A call that waits is heard all the time.
+      if (!polls_.Waits(worker->first)) {
+        view.since_heard = std::chrono::duration_cast<Millis>(now_.steady - worker->second.heard);
+      }
       for (const LeaseBook::Key& key : leases_.OfWorker(worker->first)) {
         if (const auto entry = searches_.find(key.search); entry != searches_.end()) {
           view.candidates.push_back(CandidateName(entry->second.name, key.number));
@@ -26,54 +30,53 @@ void Engine::ListWorkers(std::string after, std::size_t limit, Reply<std::vector
 
 Engine::PollId Engine::LeaseTasks(LeaseRequest request, Reply<std::vector<LeasedTask>> reply) {
   const PollId id = next_poll_++;
-  Submit([this, id, request = std::move(request), reply = std::move(reply)] {
+  Submit([this, id, request = std::move(request), reply = std::move(reply)]() mutable {
     if (draining_) {
-      Answer<std::vector<LeasedTask>>(reply, Draining());
+      Answer<std::vector<LeasedTask>>(std::move(reply), Draining());
       return;
     }
-    Hear(request.worker);
-    // A repeated request: the answer to the first got lost. What it leased is given again; if it is parked still, this
-    // one takes its place.
-    std::vector<LeasedTask> leased;
+    workers_.Hear(request.worker, now_.steady);
+    // A repeated request that is parked still: this one takes its place.
     if (!request.request_id.empty()) {
-      const std::set<LeaseBook::Key> held = leases_.OfWorker(request.worker.id);
-      for (const LeaseBook::Key& key : held) {
-        const auto entry = searches_.find(key.search);
-        if (entry == searches_.end()) continue;
-        const core::Candidate& candidate = *entry->second.search->candidate(key.number);
-        // The book follows at the end of the turn: a result or release of this very turn has ended the lease already.
-        if (candidate.state != core::CandidateState::kLeased || candidate.request_id != request.request_id) continue;
-        leases_.Set(key, request.worker.id, now_.steady + options_.lease_duration);
-        leased.push_back(MakeTask(entry->second, candidate));
-      }
-      for (auto poll = polls_.begin(); poll != polls_.end(); ++poll) {
-        if (poll->request.worker.id != request.worker.id || poll->request.request_id != request.request_id) continue;
-        Answer<std::vector<LeasedTask>>(poll->reply, absl::AbortedError("the same request was made again"));
-        polls_.erase(poll);
-        break;
-      }
+      std::optional<Poll> before = polls_.Take(polls_.Find(request.worker.id, request.request_id));
+      if (before) Answer<std::vector<LeasedTask>>(before->reply, absl::AbortedError("the same request was made again"));
     }
+    std::vector<LeasedTask> leased = LeasedBefore(request);
     if (!leased.empty()) {
-      Answer<std::vector<LeasedTask>>(reply, std::move(leased));
+      Answer<std::vector<LeasedTask>>(std::move(reply), std::move(leased));
       return;
     }
-    polls_.push_back({id, request, reply});
+    polls_.Park({id, std::move(request), std::move(reply)});
   });
   return id;
 }
 
+std::vector<LeasedTask> Engine::LeasedBefore(const LeaseRequest& request) {
+  std::vector<LeasedTask> leased;
+  if (request.request_id.empty()) return leased;
+  for (const LeaseBook::Key& key : leases_.OfWorker(request.worker.id)) {
+    const auto entry = searches_.find(key.search);
+    if (entry == searches_.end()) continue;
+    const core::Candidate& candidate = *entry->second.search->candidate(key.number);
+    // The book follows at the end of the turn: a result or release of this very turn has ended the lease already.
+    if (candidate.state != core::CandidateState::kLeased || candidate.request_id != request.request_id) continue;
+    leases_.Set(key, request.worker.id, now_.steady + options_.lease_duration);
+    leased.push_back(MakeTask(entry->second, candidate));
+  }
+  return leased;
+}
+
 void Engine::CancelPoll(PollId poll) {
   Submit([this, poll] {
-    const auto parked = std::find_if(polls_.begin(), polls_.end(), [poll](const Poll& one) { return one.id == poll; });
-    if (parked == polls_.end()) return;
-    Answer<std::vector<LeasedTask>>(parked->reply, absl::CancelledError("the caller is gone"));
-    polls_.erase(parked);
+    std::optional<Poll> parked = polls_.Take(poll);
+    if (!parked) return;
+    Answer<std::vector<LeasedTask>>(std::move(parked->reply), absl::CancelledError("the caller is gone"));
   });
 }
 
 void Engine::Heartbeat(WorkerInfo worker, std::vector<std::string> tokens, Reply<std::vector<bool>> reply) {
-  Submit([this, worker = std::move(worker), tokens = std::move(tokens), reply = std::move(reply)] {
-    Hear(worker);
+  Submit([this, worker = std::move(worker), tokens = std::move(tokens), reply = std::move(reply)]() mutable {
+    workers_.Hear(worker, now_.steady);
     std::vector<bool> go_on;
     go_on.reserve(tokens.size());
     for (const std::string& text : tokens) {
@@ -89,13 +92,13 @@ void Engine::Heartbeat(WorkerInfo worker, std::vector<std::string> tokens, Reply
       }
       go_on.push_back(wanted);
     }
-    Answer<std::vector<bool>>(reply, std::move(go_on));
+    Answer<std::vector<bool>>(std::move(reply), std::move(go_on));
   });
 }
 
 void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
                            Reply<std::vector<core::CompletionVerdict>> reply) {
-  Submit([this, worker = std::move(worker), reports = std::move(reports), reply = std::move(reply)] {
+  Submit([this, worker = std::move(worker), reports = std::move(reports), reply = std::move(reply)]() mutable {
     std::vector<core::CompletionVerdict> verdicts;
     verdicts.reserve(reports.size());
     for (const Report& report : reports) {
@@ -123,7 +126,7 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
       }
       metrics_.Completions(verdicts.back().status).Increment();
     }
-    Answer<std::vector<core::CompletionVerdict>>(reply, std::move(verdicts));
+    Answer<std::vector<core::CompletionVerdict>>(std::move(reply), std::move(verdicts));
   });
 }
 

@@ -1,27 +1,44 @@
 #include "controller/engine/lease_book.h"
 
+#include "common/base/random.h"
+
 namespace layernas {
 
+std::size_t LeaseBook::KeyHash::operator()(const Key& key) const { return MixKey({key.search, key.number}); }
+
+// Most leases are the newest by every order: they go to the ends.
 void LeaseBook::Set(Key key, const std::string& worker, SteadyTime deadline) {
-  Remove(key);
-  leases_.emplace(key, Lease{worker, deadline});
-  by_deadline_.emplace(deadline, key);
-  by_worker_[worker].insert(key);
+  const auto lease = leases_.find(key);
+  if (lease == leases_.end()) {
+    Add(key, worker, deadline);
+  } else if (lease->second.worker->first == worker) {
+    by_deadline_.erase(lease->second.deadline);
+    lease->second.deadline = by_deadline_.emplace_hint(by_deadline_.end(), deadline, key);
+  } else {
+    Remove(key);
+    Add(key, worker, deadline);
+  }
+}
+
+void LeaseBook::Add(Key key, const std::string& worker, SteadyTime deadline) {
+  ByWorker::value_type& holder = *by_worker_.try_emplace(worker).first;
+  holder.second.insert(holder.second.end(), key);
+  leases_.emplace(key, Lease{&holder, by_deadline_.emplace_hint(by_deadline_.end(), deadline, key)});
 }
 
 void LeaseBook::Remove(Key key) {
   const auto lease = leases_.find(key);
   if (lease == leases_.end()) return;
-  by_deadline_.erase({lease->second.deadline, key});
-  const auto worker = by_worker_.find(lease->second.worker);
-  worker->second.erase(key);
-  if (worker->second.empty()) by_worker_.erase(worker);
+  by_deadline_.erase(lease->second.deadline);
+  ByWorker::value_type& holder = *lease->second.worker;
+  holder.second.erase(key);
+  if (holder.second.empty()) by_worker_.erase(by_worker_.find(holder.first));
   leases_.erase(lease);
 }
 
 bool LeaseBook::Holds(Key key, const std::string& worker) const {
   const auto lease = leases_.find(key);
-  return lease != leases_.end() && lease->second.worker == worker;
+  return lease != leases_.end() && lease->second.worker->first == worker;
 }
 
 std::vector<LeaseBook::Key> LeaseBook::Expired(SteadyTime now) const {

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,25 +25,36 @@ class LeaseBook {
     auto operator<=>(const Key&) const = default;
   };
 
+  LeaseBook() = default;
+  LeaseBook(const LeaseBook&) = delete;
+  LeaseBook& operator=(const LeaseBook&) = delete;
+
   // Notes a lease, in place of one that the candidate had.
   void Set(Key key, const std::string& worker, SteadyTime deadline);
   void Remove(Key key);
   bool Holds(Key key, const std::string& worker) const;
   // The leases whose deadline is at or before `now`; they stay in the book.
   std::vector<Key> Expired(SteadyTime now) const;
-  // Empty if it holds none.
+  // Empty if it holds none. Good until a lease is removed or goes to another worker.
   const std::set<Key>& OfWorker(const std::string& worker) const;
   std::size_t size() const { return leases_.size(); }
 
  private:
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const;
+  };
+  using ByDeadline = std::set<std::pair<SteadyTime, Key>>;
+  using ByWorker = std::unordered_map<std::string, std::set<Key>>;
   struct Lease {
-    std::string worker;
-    SteadyTime deadline;
+    ByWorker::value_type* worker;
+    ByDeadline::iterator deadline;
   };
 
-  std::map<Key, Lease> leases_;
-  std::set<std::pair<SteadyTime, Key>> by_deadline_;
-  std::map<std::string, std::set<Key>> by_worker_;
+  void Add(Key key, const std::string& worker, SteadyTime deadline);
+
+  std::unordered_map<Key, Lease, KeyHash> leases_;
+  ByDeadline by_deadline_;
+  ByWorker by_worker_;
 };
 
 }  // namespace layernas

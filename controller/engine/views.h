@@ -25,6 +25,8 @@ struct WorkerInfo {
   std::map<std::string, std::string> labels;
   int slots = 0;
   std::string version;
+
+  bool operator==(const WorkerInfo&) const = default;
 };
 
 struct WorkerView {

@@ -119,16 +119,6 @@ ControllerMetrics::ControllerMetrics()
                        .Name("layernas_rpc_seconds")
                        .Help("Time from the arrival of a call to its answer; LeaseTasks waits for work in it.")
                        .Register(*registry_)),
-      completions_(BuildCounter()
-                       .Name("layernas_completions_total")
-                       .Help("Reports of workers by what became of them.")
-                       .Register(*registry_)),
-      evaluations_(BuildCounter()
-                       .Name("layernas_evaluations_total")
-                       .Help("Candidates that came to their end, by outcome.")
-                       .Register(*registry_)),
-      attempts_failed_(
-          BuildCounter().Name("layernas_attempts_failed_total").Help("Failed attempts by kind.").Register(*registry_)),
       searches_(BuildGauge().Name("layernas_searches").Help("Searches by state.").Register(*registry_)),
       candidates_(BuildGauge()
                       .Name("layernas_candidates")
@@ -143,37 +133,33 @@ ControllerMetrics::ControllerMetrics()
                        .Help("Best reward at or under a target of a search that has not ended.")
                        .Register(*registry_)) {
   // Every label value from the start: a series that appears with its first event hides that event from rate().
-  for (const auto status :
-       {core::CompletionVerdict::kAccepted, core::CompletionVerdict::kRefused, core::CompletionVerdict::kInvalid}) {
-    Completions(status);
+  auto& completions = BuildCounter()
+                          .Name("layernas_completions_total")
+                          .Help("Reports of workers by what became of them.")
+                          .Register(*registry_);
+  for (const auto& [status, name] : {std::pair{core::CompletionVerdict::kAccepted, "accepted"},
+                                     {core::CompletionVerdict::kRefused, "refused"},
+                                     {core::CompletionVerdict::kInvalid, "invalid"}}) {
+    completions_[status] = &completions.Add({{"status", name}});
   }
+  auto& evaluations = BuildCounter()
+                          .Name("layernas_evaluations_total")
+                          .Help("Candidates that came to their end, by outcome.")
+                          .Register(*registry_);
   for (const auto state : {core::CandidateState::kSucceeded, core::CandidateState::kInfeasible,
                            core::CandidateState::kFailed, core::CandidateState::kSkipped}) {
-    Evaluations(state);
+    evaluations_[static_cast<std::size_t>(state)] = &evaluations.Add({{"outcome", Name(state)}});
   }
+  auto& attempts_failed =
+      BuildCounter().Name("layernas_attempts_failed_total").Help("Failed attempts by kind.").Register(*registry_);
   for (const auto kind :
        {core::FailureKind::kInfeasible, core::FailureKind::kEvaluator, core::FailureKind::kWorkerLost}) {
-    AttemptsFailed(kind);
+    attempts_failed_[static_cast<std::size_t>(kind)] = &attempts_failed.Add({{"kind", Name(kind)}});
   }
 }
 
 prometheus::Histogram& ControllerMetrics::RpcSeconds(const std::string& method) {
   return rpc_seconds_.Add({{"method", method}}, SecondsBuckets());
-}
-
-prometheus::Counter& ControllerMetrics::Completions(core::CompletionVerdict::Status status) {
-  const char* name = status == core::CompletionVerdict::kAccepted  ? "accepted"
-                     : status == core::CompletionVerdict::kRefused ? "refused"
-                                                                   : "invalid";
-  return completions_.Add({{"status", name}});
-}
-
-prometheus::Counter& ControllerMetrics::Evaluations(core::CandidateState state) {
-  return evaluations_.Add({{"outcome", Name(state)}});
-}
-
-prometheus::Counter& ControllerMetrics::AttemptsFailed(core::FailureKind kind) {
-  return attempts_failed_.Add({{"kind", Name(kind)}});
 }
 
 void ControllerMetrics::SetSearches(const std::map<core::SearchState, std::size_t>& counts) {

@@ -8,6 +8,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -31,6 +32,7 @@ class ControllerMetrics {
   const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
 
  public:
+  // To be kept by whoever uses it often: finding it costs.
   prometheus::Histogram& RpcSeconds(const std::string& method);
 
   prometheus::Counter& lease_expirations;
@@ -42,10 +44,12 @@ class ControllerMetrics {
   prometheus::Gauge& workers;
   prometheus::Gauge& polls_parked;
 
-  prometheus::Counter& Completions(core::CompletionVerdict::Status status);
+  prometheus::Counter& Completions(core::CompletionVerdict::Status status) { return *completions_[status]; }
   // `state` is a final one.
-  prometheus::Counter& Evaluations(core::CandidateState state);
-  prometheus::Counter& AttemptsFailed(core::FailureKind kind);
+  prometheus::Counter& Evaluations(core::CandidateState state) { return *evaluations_[static_cast<std::size_t>(state)]; }
+  prometheus::Counter& AttemptsFailed(core::FailureKind kind) {
+    return *attempts_failed_[static_cast<std::size_t>(kind)];
+  }
 
   // The engine's: all searches' counts at once.
   void SetSearches(const std::map<core::SearchState, std::size_t>& counts);
@@ -64,9 +68,10 @@ class ControllerMetrics {
   };
 
   prometheus::Family<prometheus::Histogram>& rpc_seconds_;
-  prometheus::Family<prometheus::Counter>& completions_;
-  prometheus::Family<prometheus::Counter>& evaluations_;
-  prometheus::Family<prometheus::Counter>& attempts_failed_;
+  // By the number of their label's value. Found once: the library looks each up under a lock.
+  std::array<prometheus::Counter*, 3> completions_{};
+  std::array<prometheus::Counter*, 7> evaluations_{};
+  std::array<prometheus::Counter*, 4> attempts_failed_{};
   prometheus::Family<prometheus::Gauge>& searches_;
   prometheus::Family<prometheus::Gauge>& candidates_;
   prometheus::Family<prometheus::Gauge>& frontier_points_;

@@ -24,6 +24,10 @@ v1::FailureKind ToWire(core::FailureKind kind) {
   return v1::FAILURE_KIND_UNSPECIFIED;
 }
 
+void SetMetrics(const core::Metrics& metrics, google::protobuf::Map<std::string, double>& wire) {
+  for (const core::Metrics::Entry& metric : metrics) wire[metric.name] = metric.value;
+}
+
 std::string LastBytes(const std::string& text) {
   if (text.size() <= kMessageBytes) return text;
   std::size_t begin = text.size() - (kMessageBytes - kCut.size());
@@ -94,10 +98,10 @@ std::optional<core::CandidateState> FromWire(v1::CandidateState state) {
   }
 }
 
-v1::Search ToWire(const SearchView& view) {
+v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec) {
   v1::Search search;
   search.set_name(view.name);
-  *search.mutable_spec() = ParseSpec(*view.spec);
+  *search.mutable_spec() = spec;
   search.set_state(ToWire(view.state));
   search.set_state_reason(view.state_reason);
   *search.mutable_create_time() = ToTimestamp(view.created);
@@ -137,7 +141,7 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
   wire.set_worker(candidate.worker);
   wire.set_reward(candidate.reward);
   wire.set_cost(candidate.cost);
-  wire.mutable_metrics()->insert(candidate.metrics.begin(), candidate.metrics.end());
+  SetMetrics(candidate.metrics, *wire.mutable_metrics());
   for (const core::AttemptFailure& failure : candidate.failures) {
     v1::AttemptFailure& attempt = *wire.add_failures();
     attempt.set_attempt(failure.attempt);
@@ -159,7 +163,7 @@ v1::FrontierPoint ToFrontierPoint(const core::Candidate& candidate, const v1::Se
   *point.mutable_architecture() = spec::Resolve(spec.space(), candidate.architecture);
   point.set_reward(candidate.reward);
   point.set_cost(candidate.cost);
-  point.mutable_metrics()->insert(candidate.metrics.begin(), candidate.metrics.end());
+  SetMetrics(candidate.metrics, *point.mutable_metrics());
   return point;
 }
 
@@ -188,20 +192,6 @@ v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const st
   return wire;
 }
 
-v1::Task ToWire(const LeasedTask& task, const v1::SearchSpec& spec, Millis lease_duration) {
-  v1::Task wire;
-  wire.set_lease_token(FormatLeaseToken(task.token));
-  *wire.mutable_lease_duration() = ToDuration(lease_duration);
-  wire.set_candidate(CandidateName(task.search_name, task.token.number));
-  if (spec.space().has_network()) *wire.mutable_network() = spec.space().network();
-  *wire.mutable_architecture() = spec::Resolve(spec.space(), task.architecture);
-  *wire.mutable_train() = spec.evaluation().train();
-  *wire.mutable_measure() = spec.evaluation().measure();
-  wire.set_seed(task.seed);
-  *wire.mutable_timeout() = spec.evaluation().timeout();
-  return wire;
-}
-
 v1::WorkerStatus ToWire(const WorkerView& worker) {
   v1::WorkerStatus wire;
   wire.mutable_info()->set_id(worker.info.id);
@@ -221,7 +211,8 @@ Report FromWire(const v1::Completion& completion) {
   Report report;
   report.token = completion.lease_token();
   if (completion.has_result()) {
-    report.metrics.emplace(completion.result().metrics().begin(), completion.result().metrics().end());
+    const auto& metrics = completion.result().metrics();
+    report.metrics.emplace(std::vector<std::pair<std::string, double>>(metrics.begin(), metrics.end()));
   } else {
     report.failure = completion.failure().kind() == v1::FAILURE_KIND_INFEASIBLE ? core::FailureKind::kInfeasible
                                                                                 : core::FailureKind::kEvaluator;

@@ -20,14 +20,13 @@ v1::CandidateState ToWire(core::CandidateState state);
 // Nothing for UNSPECIFIED and unknown values.
 std::optional<core::CandidateState> FromWire(v1::CandidateState state);
 
-v1::Search ToWire(const SearchView& view);
-// `spec` and `search_name`, here and below, are those of the candidate's search.
+// `spec` and `search_name`, here and below, are those of the search.
+v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec);
 v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spec, const std::string& search_name);
 v1::FrontierPoint ToFrontierPoint(const core::Candidate& candidate, const v1::SearchSpec& spec,
                                   const std::string& search_name);
 v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name);
 v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name);
-v1::Task ToWire(const LeasedTask& task, const v1::SearchSpec& spec, Millis lease_duration);
 v1::WorkerStatus ToWire(const WorkerView& worker);
 
 WorkerInfo FromWire(const v1::WorkerInfo& worker);

@@ -33,9 +33,9 @@ absl::Status CheckSpec(const v1::SearchSpec& spec) {
 
 // Finishes the call with the search that it changed or asked for.
 template <typename Response>
-Reply<SearchView> AnswerWithSearch(const Call& call, Response* response) {
-  return [call, response](const absl::StatusOr<SearchView>& view) {
-    if (view.ok()) *response->mutable_search() = ToWire(*view);
+Reply<SearchView> AnswerWithSearch(const Call& call, Response* response, const std::shared_ptr<SpecCache>& specs) {
+  return [call, response, specs](const absl::StatusOr<SearchView>& view) {
+    if (view.ok()) *response->mutable_search() = ToWire(*view, specs->Get(view->spec)->spec());
     call.Finish(view.status());
   };
 }
@@ -69,7 +69,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
   // Kept with its defaults: those of a later version are not to change a search that runs.
   const v1::SearchSpec spec = spec::WithDefaults(request->spec());
   engine_.CreateSearch({spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), request->request_id()},
-                       AnswerWithSearch(call, response));
+                       AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
 
@@ -77,7 +77,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetSearch(grpc::CallbackServerConte
                                                        const v1::GetSearchRequest* request,
                                                        v1::GetSearchResponse* response) {
   const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetSearch"));
-  engine_.GetSearch(request->name(), AnswerWithSearch(call, response));
+  engine_.GetSearch(request->name(), AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
 
@@ -92,9 +92,11 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListSearches(grpc::CallbackServerCo
     call.Finish(size.ok() ? before.status() : size.status());
     return call.reactor();
   }
-  engine_.ListSearches(*before, *size, [call, response](const absl::StatusOr<Page<SearchView>>& page) {
+  engine_.ListSearches(*before, *size, [call, response, specs = specs_](const absl::StatusOr<Page<SearchView>>& page) {
     if (page.ok()) {
-      for (const SearchView& view : page->items) *response->add_searches() = ToWire(view);
+      for (const SearchView& view : page->items) {
+        *response->add_searches() = ToWire(view, specs->Get(view.spec)->spec());
+      }
       if (page->next) response->set_next_page_token(FormatPageToken(*page->next));
     }
     call.Finish(page.status());
@@ -104,14 +106,14 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListSearches(grpc::CallbackServerCo
 
 grpc::ServerWriteReactor<v1::WatchSearchResponse>* SearchServiceImpl::WatchSearch(
     grpc::CallbackServerContext*, const v1::WatchSearchRequest* request) {
-  return StartWatch(engine_, *request);
+  return StartWatch(engine_, specs_, *request);
 }
 
 grpc::ServerUnaryReactor* SearchServiceImpl::PauseSearch(grpc::CallbackServerContext* context,
                                                          const v1::PauseSearchRequest* request,
                                                          v1::PauseSearchResponse* response) {
   const Call call(context->DefaultReactor(), metrics_.RpcSeconds("PauseSearch"));
-  engine_.PauseSearch(request->name(), AnswerWithSearch(call, response));
+  engine_.PauseSearch(request->name(), AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
 
@@ -119,7 +121,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ResumeSearch(grpc::CallbackServerCo
                                                           const v1::ResumeSearchRequest* request,
                                                           v1::ResumeSearchResponse* response) {
   const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ResumeSearch"));
-  engine_.ResumeSearch(request->name(), AnswerWithSearch(call, response));
+  engine_.ResumeSearch(request->name(), AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
 
@@ -127,7 +129,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CancelSearch(grpc::CallbackServerCo
                                                           const v1::CancelSearchRequest* request,
                                                           v1::CancelSearchResponse* response) {
   const Call call(context->DefaultReactor(), metrics_.RpcSeconds("CancelSearch"));
-  engine_.CancelSearch(request->name(), AnswerWithSearch(call, response));
+  engine_.CancelSearch(request->name(), AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
 
@@ -159,11 +161,11 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServer
     return call.reactor();
   }
   engine_.ListCandidates(request->parent(), std::move(states), *after, *size,
-                         [call, response](const absl::StatusOr<CandidatePage>& page) {
+                         [call, response, specs = specs_](const absl::StatusOr<CandidatePage>& page) {
                            if (page.ok()) {
-                             const v1::SearchSpec spec = ParseSpec(*page->search.spec);
+                             const auto spec = specs->Get(page->search.spec);
                              for (const core::Candidate& candidate : page->page.items) {
-                               *response->add_candidates() = ToWire(candidate, spec, page->search.name);
+                               *response->add_candidates() = ToWire(candidate, spec->spec(), page->search.name);
                              }
                              if (page->page.next) response->set_next_page_token(FormatPageToken(*page->page.next));
                            }
@@ -176,14 +178,14 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerCon
                                                          const v1::GetFrontierRequest* request,
                                                          v1::GetFrontierResponse* response) {
   const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetFrontier"));
-  engine_.GetFrontier(request->name(), [call, response](const absl::StatusOr<FrontierView>& view) {
+  engine_.GetFrontier(request->name(), [call, response, specs = specs_](const absl::StatusOr<FrontierView>& view) {
     if (view.ok()) {
-      const v1::SearchSpec spec = ParseSpec(*view->search.spec);
+      const auto spec = specs->Get(view->search.spec);
       for (const core::Candidate& candidate : view->points) {
-        *response->add_points() = ToFrontierPoint(candidate, spec, view->search.name);
+        *response->add_points() = ToFrontierPoint(candidate, spec->spec(), view->search.name);
       }
       for (const TargetView& target : view->search.targets) {
-        *response->add_best() = ToWire(target, spec, view->search.name);
+        *response->add_best() = ToWire(target, spec->spec(), view->search.name);
       }
     }
     call.Finish(view.status());
@@ -196,11 +198,11 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetBuckets(grpc::CallbackServerCont
                                                         v1::GetBucketsResponse* response) {
   const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetBuckets"));
   engine_.GetBuckets(request->name(), {request->pass(), request->stage()},
-                     [call, response](const absl::StatusOr<BucketsView>& view) {
+                     [call, response, specs = specs_](const absl::StatusOr<BucketsView>& view) {
                        if (view.ok()) {
-                         const v1::SearchSpec spec = ParseSpec(*view->search.spec);
+                         const auto spec = specs->Get(view->search.spec);
                          for (const BucketView& bucket : view->buckets) {
-                           *response->add_buckets() = ToWire(bucket, spec, view->search.name);
+                           *response->add_buckets() = ToWire(bucket, spec->spec(), view->search.name);
                          }
                        }
                        call.Finish(view.status());

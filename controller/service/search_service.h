@@ -3,6 +3,7 @@
 
 #include "controller/engine/engine.h"
 #include "controller/metrics/metrics.h"
+#include "controller/service/parsed_spec.h"
 #include "layernas/v1/search_service.grpc.pb.h"
 
 namespace layernas {
@@ -43,6 +44,8 @@ class SearchServiceImpl final : public v1::SearchService::CallbackService {
  private:
   Engine& engine_;
   ControllerMetrics& metrics_;
+  // Shared with the answers under way.
+  const std::shared_ptr<SpecCache> specs_ = std::make_shared<SpecCache>();
 };
 
 }  // namespace layernas

@@ -18,8 +18,8 @@ constexpr std::size_t kChangesPerRead = 500;
 // Finish() may lead to the deletion of this object at once, on another thread: it is called last, with the mutex free.
 class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
  public:
-  Watcher(Engine& engine, const v1::WatchSearchRequest& request)
-      : engine_(engine), name_(request.name()), position_(request.after_sequence()) {
+  Watcher(Engine& engine, std::shared_ptr<SpecCache> specs, const v1::WatchSearchRequest& request)
+      : engine_(engine), specs_(std::move(specs)), name_(request.name()), position_(request.after_sequence()) {
     if (const auto parsed = ParseSearchName(name_)) {
       watch_ = engine_.Watch(parsed->id,
                              [this] { Step([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { changed_ = true; }); });
@@ -102,7 +102,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   }
 
   void Queue(const ChangesView& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    search_ = ToWire(view.search);
+    search_ = ToWire(view.search, specs_->Get(view.search.spec)->spec());
     if (view.gap) {
       position_ = view.changes.empty() ? view.search.sequence : view.changes.front().sequence - 1;
       pending_.push_back({true, {position_, 0, std::nullopt}});
@@ -131,6 +131,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   }
 
   Engine& engine_;
+  const std::shared_ptr<SpecCache> specs_;
   const std::string name_;
   Engine::WatchId watch_ = 0;
 
@@ -153,8 +154,9 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
 
 }  // namespace
 
-grpc::ServerWriteReactor<v1::WatchSearchResponse>* StartWatch(Engine& engine, const v1::WatchSearchRequest& request) {
-  return new Watcher(engine, request);
+grpc::ServerWriteReactor<v1::WatchSearchResponse>* StartWatch(Engine& engine, std::shared_ptr<SpecCache> specs,
+                                                              const v1::WatchSearchRequest& request) {
+  return new Watcher(engine, std::move(specs), request);
 }
 
 }  // namespace layernas

@@ -85,38 +85,48 @@ v1::CompletionStatus ToWire(core::CompletionVerdict::Status status) {
 }  // namespace
 
 WorkerServiceImpl::WorkerServiceImpl(Engine& engine, ControllerMetrics& metrics, const Clock& clock)
-    : engine_(engine), metrics_(metrics), clock_(clock) {}
+    : engine_(engine),
+      clock_(clock),
+      lease_seconds_(metrics.RpcSeconds("LeaseTasks")),
+      heartbeat_seconds_(metrics.RpcSeconds("Heartbeat")),
+      complete_seconds_(metrics.RpcSeconds("CompleteTasks")),
+      release_seconds_(metrics.RpcSeconds("ReleaseTasks")) {
+  SetMessageAllocatorFor_CompleteTasks(&complete_messages_);
+}
 
 grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerContext* context,
-                                                        const v1::LeaseTasksRequest* request,
-                                                        v1::LeaseTasksResponse* response) {
+                                                        const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response) {
   auto* reactor = new LeaseReactor(engine_);
-  const Call call(reactor, metrics_.RpcSeconds("LeaseTasks"));
-  absl::Status status = CheckWorker(request->worker());
-  if (status.ok()) status = CheckCount("max_tasks", request->max_tasks(), 1, kMostTasks);
-  if (status.ok()) status = CheckName("request_id", request->request_id());
+  const Call call(reactor, lease_seconds_);
+  v1::LeaseTasksRequest request;
+  // It takes the bytes; nobody else wants them.
+  grpc::ByteBuffer taken = *bytes;
+  absl::Status status =
+      rpc::FromGrpc(grpc::SerializationTraits<v1::LeaseTasksRequest>::Deserialize(&taken, &request));
+  if (status.ok()) status = CheckWorker(request.worker());
+  if (status.ok()) status = CheckCount("max_tasks", request.max_tasks(), 1, kMostTasks);
+  if (status.ok()) status = CheckName("request_id", request.request_id());
   if (!status.ok()) {
     call.Finish(status);
     return reactor;
   }
-  Millis wait = std::clamp(FromDuration(request->max_wait()), Millis{0}, kLongestWait);
+  Millis wait = std::clamp(FromDuration(request.max_wait()), Millis{0}, kLongestWait);
   const auto left = std::chrono::duration_cast<Millis>(context->deadline() - std::chrono::system_clock::now());
   wait = std::clamp(left - kAnswerEarly, Millis{0}, wait);
   // Spread over the last tenth, lest a fleet that was parked together comes back together.
-  const std::uint64_t spread = std::hash<std::string>()(request->request_id());
+  const std::uint64_t spread = std::hash<std::string>()(request.request_id());
   wait -= Millis{RandomStream({spread}).Below(wait.count() / 10 + 1)};
-  const Millis lease_duration = engine_.lease_duration();
   reactor->set_poll(engine_.LeaseTasks(
-      {FromWire(request->worker()), request->max_tasks(), request->request_id(), clock_.Now() + wait},
-      [call, response, lease_duration](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
+      {FromWire(request.worker()), request.max_tasks(), request.request_id(), clock_.Now() + wait},
+      [call, response, specs = specs_,
+       lease_duration = engine_.lease_duration()](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
         if (tasks.ok()) {
-          // Specs can be large, and most tasks of one answer are of one search.
-          std::map<const std::string*, v1::SearchSpec> specs;
+          std::string answer;
           for (const LeasedTask& task : *tasks) {
-            const auto [spec, added] = specs.try_emplace(task.spec.get());
-            if (added) spec->second = ParseSpec(*task.spec);
-            *response->add_tasks() = layernas::ToWire(task, spec->second, lease_duration);
+            specs->Get(task.spec)->AppendTask(v1::LeaseTasksResponse::kTasksFieldNumber, task, lease_duration, answer);
           }
+          const grpc::Slice slice(answer);
+          *response = grpc::ByteBuffer(&slice, 1);
         }
         call.Finish(tasks.status());
       }));
@@ -126,7 +136,7 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* WorkerServiceImpl::Heartbeat(grpc::CallbackServerContext* context,
                                                        const v1::HeartbeatRequest* request,
                                                        v1::HeartbeatResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("Heartbeat"));
+  const Call call(context->DefaultReactor(), heartbeat_seconds_);
   absl::Status status = CheckWorker(request->worker());
   if (status.ok()) status = CheckCount("leases", request->leases_size(), 0, kMostLeases);
   if (!status.ok()) {
@@ -154,11 +164,11 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::Heartbeat(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerContext* context,
                                                            const v1::CompleteTasksRequest* request,
                                                            v1::CompleteTasksResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("CompleteTasks"));
+  const Call call(context->DefaultReactor(), complete_seconds_);
   absl::Status status = CheckName("worker_id", request->worker_id());
   if (status.ok()) status = CheckCount("completions", request->completions_size(), 1, kMostCompletions);
   std::vector<Report> reports;
-  std::vector<std::string> tokens;
+  reports.reserve(request->completions_size());
   for (int i = 0; i < request->completions_size() && status.ok(); ++i) {
     const v1::Completion& completion = request->completions(i);
     if (completion.outcome_case() == v1::Completion::OUTCOME_NOT_SET) {
@@ -174,18 +184,17 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
       }
     }
     reports.push_back(FromWire(completion));
-    tokens.push_back(completion.lease_token());
   }
   if (!status.ok()) {
     call.Finish(status);
     return call.reactor();
   }
   engine_.CompleteTasks(request->worker_id(), std::move(reports),
-                        [call, response, tokens](const absl::StatusOr<std::vector<core::CompletionVerdict>>& verdicts) {
+                        [call, request, response](const absl::StatusOr<std::vector<core::CompletionVerdict>>& verdicts) {
                           if (verdicts.ok()) {
-                            for (std::size_t i = 0; i < tokens.size(); ++i) {
+                            for (int i = 0; i < request->completions_size(); ++i) {
                               v1::CompletionVerdict& verdict = *response->add_verdicts();
-                              verdict.set_lease_token(tokens[i]);
+                              verdict.set_lease_token(request->completions(i).lease_token());
                               verdict.set_status(ToWire((*verdicts)[i].status));
                               verdict.set_message((*verdicts)[i].message);
                             }
@@ -198,7 +207,7 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
 grpc::ServerUnaryReactor* WorkerServiceImpl::ReleaseTasks(grpc::CallbackServerContext* context,
                                                           const v1::ReleaseTasksRequest* request,
                                                           v1::ReleaseTasksResponse*) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ReleaseTasks"));
+  const Call call(context->DefaultReactor(), release_seconds_);
   absl::Status status = CheckName("worker_id", request->worker_id());
   if (status.ok()) status = CheckCount("lease_tokens", request->lease_tokens_size(), 1, kMostLeases);
   if (!status.ok()) {

@@ -3,19 +3,27 @@
 
 #include "controller/engine/engine.h"
 #include "controller/metrics/metrics.h"
+#include "controller/service/arena_messages.h"
+#include "controller/service/parsed_spec.h"
 #include "layernas/v1/worker_service.grpc.pb.h"
 
 namespace layernas {
 
+// LeaseTasks is answered in bytes, for what it says is mostly known before; the rest in messages.
+using WorkerMethods =
+    v1::WorkerService::WithRawCallbackMethod_LeaseTasks<v1::WorkerService::WithCallbackMethod_Heartbeat<
+        v1::WorkerService::WithCallbackMethod_CompleteTasks<
+            v1::WorkerService::WithCallbackMethod_ReleaseTasks<v1::WorkerService::Service>>>>;
+
 // Nothing here blocks. LeaseTasks parks its call in the engine, which answers it about a second before its deadline at
 // the latest.
-class WorkerServiceImpl final : public v1::WorkerService::CallbackService {
+class WorkerServiceImpl final : public WorkerMethods {
  public:
   // All must outlive the server.
   WorkerServiceImpl(Engine& engine, ControllerMetrics& metrics, const Clock& clock);
 
-  grpc::ServerUnaryReactor* LeaseTasks(grpc::CallbackServerContext* context, const v1::LeaseTasksRequest* request,
-                                       v1::LeaseTasksResponse* response) override;
+  grpc::ServerUnaryReactor* LeaseTasks(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override;
   grpc::ServerUnaryReactor* Heartbeat(grpc::CallbackServerContext* context, const v1::HeartbeatRequest* request,
                                       v1::HeartbeatResponse* response) override;
   grpc::ServerUnaryReactor* CompleteTasks(grpc::CallbackServerContext* context, const v1::CompleteTasksRequest* request,
@@ -25,8 +33,14 @@ class WorkerServiceImpl final : public v1::WorkerService::CallbackService {
 
  private:
   Engine& engine_;
-  ControllerMetrics& metrics_;
   const Clock& clock_;
+  prometheus::Histogram& lease_seconds_;
+  prometheus::Histogram& heartbeat_seconds_;
+  prometheus::Histogram& complete_seconds_;
+  prometheus::Histogram& release_seconds_;
+  ArenaMessages<v1::CompleteTasksRequest, v1::CompleteTasksResponse> complete_messages_;
+  // Shared with the answers under way.
+  const std::shared_ptr<SpecCache> specs_ = std::make_shared<SpecCache>();
 };
 
 }  // namespace layernas

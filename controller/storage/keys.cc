@@ -4,10 +4,11 @@ namespace layernas::storage {
 namespace {
 
 template <typename T>
-void Append(std::string& key, T value) {
+char* Put(char* key, T value) {
   for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) {
-    key.push_back(static_cast<char>(value >> shift & 0xff));
+    *key++ = static_cast<char>(value >> shift & 0xff);
   }
+  return key;
 }
 
 template <typename T>
@@ -21,24 +22,20 @@ T Take(std::string_view& key) {
 }  // namespace
 
 std::string EncodeKey(std::uint64_t search) {
-  std::string key;
-  Append(key, search);
+  std::string key(8, '\0');
+  Put(key.data(), search);
   return key;
 }
 
 std::string EncodeKey(std::uint64_t search, std::uint64_t number) {
-  std::string key;
-  Append(key, search);
-  Append(key, number);
+  std::string key(16, '\0');
+  Put(Put(key.data(), search), number);
   return key;
 }
 
 std::string EncodeKey(const TableKey& table) {
-  std::string key;
-  Append(key, table.search);
-  Append(key, table.pass);
-  Append(key, table.stage);
-  Append(key, table.bucket);
+  std::string key(20, '\0');
+  Put(Put(Put(Put(key.data(), table.search), table.pass), table.stage), table.bucket);
   return key;
 }
 

@@ -1,6 +1,10 @@
 #include "controller/storage/records.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
 #include <limits>
+#include <utility>
 
 #include "common/base/status_macros.h"
 #include "layernas/storage/v1/records.pb.h"
@@ -8,12 +12,15 @@
 namespace layernas::storage {
 namespace {
 
+absl::Status ParseInto(google::protobuf::MessageLite& record, std::string_view bytes, const char* what) {
+  if (record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return absl::OkStatus();
+  return absl::DataLossError(std::string("a stored ") + what + " can't be parsed");
+}
+
 template <typename Record>
 absl::StatusOr<Record> Parse(std::string_view bytes, const char* what) {
   Record record;
-  if (!record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::DataLossError(std::string("a stored ") + what + " can't be parsed");
-  }
+  LAYERNAS_RETURN_IF_ERROR(ParseInto(record, bytes, what));
   return record;
 }
 
@@ -25,8 +32,14 @@ absl::StatusOr<Enum> ToEnum(int value, Enum last, const char* what) {
   return static_cast<Enum>(value);
 }
 
-v1::CandidateRecord ToRecord(const core::Candidate& candidate) {
-  v1::CandidateRecord record;
+// A cleared message keeps its memory: one is reused for all candidates of a thread.
+v1::CandidateRecord& CandidateScratch() {
+  thread_local v1::CandidateRecord record;
+  record.Clear();
+  return record;
+}
+
+void Fill(v1::CandidateRecord& record, const core::Candidate& candidate) {
   record.set_number(candidate.number);
   record.mutable_choices()->Add(candidate.architecture.begin(), candidate.architecture.end());
   record.set_state(static_cast<int>(candidate.state));
@@ -38,7 +51,11 @@ v1::CandidateRecord ToRecord(const core::Candidate& candidate) {
   record.set_result_attempt(candidate.result_attempt);
   record.set_reward(candidate.reward);
   record.set_cost(candidate.cost);
-  record.mutable_metrics()->insert(candidate.metrics.begin(), candidate.metrics.end());
+  for (const core::Metrics::Entry& metric : candidate.metrics) {
+    v1::MetricRecord& stored = *record.add_metrics();
+    stored.set_name(metric.name);
+    stored.set_value(metric.value);
+  }
   for (const core::AttemptFailure& failure : candidate.failures) {
     v1::FailureRecord& stored = *record.add_failures();
     stored.set_attempt(failure.attempt);
@@ -50,12 +67,12 @@ v1::CandidateRecord ToRecord(const core::Candidate& candidate) {
   record.set_create_unix_ms(candidate.created);
   record.set_start_unix_ms(candidate.started);
   record.set_end_unix_ms(candidate.ended);
-  return record;
 }
 
 absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   core::Candidate candidate;
   candidate.number = record.number();
+  candidate.architecture.reserve(record.choices_size());
   for (const std::uint32_t choice : record.choices()) {
     if (choice > std::numeric_limits<core::OptionIndex>::max()) {
       return absl::DataLossError("a stored candidate has the impossible option " + std::to_string(choice));
@@ -71,7 +88,10 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   candidate.result_attempt = record.result_attempt();
   candidate.reward = record.reward();
   candidate.cost = record.cost();
-  candidate.metrics.insert(record.metrics().begin(), record.metrics().end());
+  std::vector<std::pair<std::string, double>> metrics;
+  metrics.reserve(record.metrics_size());
+  for (const v1::MetricRecord& stored : record.metrics()) metrics.emplace_back(stored.name(), stored.value());
+  candidate.metrics = core::Metrics(std::move(metrics));
   for (const v1::FailureRecord& stored : record.failures()) {
     LAYERNAS_ASSIGN_OR_RETURN(const core::FailureKind kind,
                               ToEnum(stored.kind(), core::FailureKind::kWorkerLost, "failure's kind"));
@@ -98,17 +118,41 @@ std::string Encode(const StoredSearch& search) {
   return record.SerializeAsString();
 }
 
-std::string Encode(const core::Candidate& candidate) { return ToRecord(candidate).SerializeAsString(); }
+std::string Encode(const core::Candidate& candidate) {
+  std::string bytes;
+  EncodeTo(bytes, candidate);
+  return bytes;
+}
+
+void EncodeTo(std::string& out, const core::Candidate& candidate) {
+  v1::CandidateRecord& record = CandidateScratch();
+  Fill(record, candidate);
+  record.SerializeToString(&out);
+}
 
 std::string Encode(const StoredChange& change) {
   v1::ChangeRecord record;
   record.set_unix_ms(change.time);
   if (change.candidate) {
-    *record.mutable_candidate() = ToRecord(*change.candidate);
+    Fill(*record.mutable_candidate(), *change.candidate);
   } else {
     record.set_search(true);
   }
   return record.SerializeAsString();
+}
+
+void EncodeChangeTo(std::string& out, UnixMillis time, std::string_view candidate) {
+  using google::protobuf::internal::WireFormatLite;
+  using google::protobuf::io::CodedOutputStream;
+  v1::ChangeRecord record;
+  record.set_unix_ms(time);
+  record.SerializeToString(&out);
+  std::uint8_t header[2 * 10];
+  std::uint8_t* end = WireFormatLite::WriteTagToArray(v1::ChangeRecord::kCandidateFieldNumber,
+                                                      WireFormatLite::WIRETYPE_LENGTH_DELIMITED, header);
+  end = CodedOutputStream::WriteVarint32ToArray(static_cast<std::uint32_t>(candidate.size()), end);
+  out.append(reinterpret_cast<const char*>(header), static_cast<std::size_t>(end - header));
+  out.append(candidate);
 }
 
 std::string Encode(const std::vector<StoredBucketEntry>& bucket) {
@@ -137,7 +181,8 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
 }
 
 absl::StatusOr<core::Candidate> DecodeCandidate(std::string_view bytes) {
-  LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::CandidateRecord>(bytes, "candidate"));
+  v1::CandidateRecord& record = CandidateScratch();
+  LAYERNAS_RETURN_IF_ERROR(ParseInto(record, bytes, "candidate"));
   return FromRecord(record);
 }
 

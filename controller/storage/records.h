@@ -51,6 +51,10 @@ std::string Encode(const StoredSearch& search);
 std::string Encode(const core::Candidate& candidate);
 std::string Encode(const StoredChange& change);
 std::string Encode(const std::vector<StoredBucketEntry>& bucket);
+// As above, in place of what the string held; a string that is used again keeps its memory. The candidate of the change
+// is encoded already.
+void EncodeTo(std::string& out, const core::Candidate& candidate);
+void EncodeChangeTo(std::string& out, UnixMillis time, std::string_view candidate);
 
 // DATA_LOSS if the bytes are not such a record.
 absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes);

@@ -67,6 +67,10 @@ rocksdb::Options DatabaseOptions(bool read_only) {
   options.max_open_files = 512;
   options.keep_log_file_num = 4;
   options.max_total_wal_size = 256 << 20;
+  // Spread over the time of writing, lest a large file that is done holds a synced write up.
+  options.bytes_per_sync = 1 << 20;
+  // What lies in the first levels does not lie there for long.
+  options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression, rocksdb::kSnappyCompression};
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   return options;
 }
@@ -145,6 +149,15 @@ void Batch::PutChange(std::uint64_t search, const StoredChange& change) {
       .PermitUncheckedError();
 }
 
+void Batch::PutChangedCandidate(std::uint64_t search, const core::Candidate& candidate, std::uint64_t sequence,
+                                UnixMillis time) {
+  EncodeTo(candidate_bytes_, candidate);
+  EncodeChangeTo(change_bytes_, time, candidate_bytes_);
+  batch_->Put(store_->impl_->families[kCandidates], EncodeKey(search, candidate.number), candidate_bytes_)
+      .PermitUncheckedError();
+  batch_->Put(store_->impl_->families[kChanges], EncodeKey(search, sequence), change_bytes_).PermitUncheckedError();
+}
+
 void Batch::TrimChanges(std::uint64_t search, std::uint64_t sequence) {
   batch_->DeleteRange(store_->impl_->families[kChanges], EncodeKey(search, 0), EncodeKey(search, sequence))
       .PermitUncheckedError();
@@ -214,11 +227,20 @@ absl::Status Store::CheckSchema(bool read_only) {
   return absl::OkStatus();
 }
 
+absl::Status Store::Commit(std::vector<Batch> batches) {
+  for (Batch& batch : batches) {
+    rocksdb::WriteOptions options;
+    // Survives power loss, not only the death of the process. The last one takes those before it along.
+    options.sync = &batch == &batches.back();
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(impl_->db->Write(options, batch.batch_.get()), impl_->directory));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Store::Commit(Batch batch) {
-  rocksdb::WriteOptions options;
-  // Survives power loss, not only the death of the process.
-  options.sync = true;
-  return ToStatus(impl_->db->Write(options, batch.batch_.get()), impl_->directory);
+  std::vector<Batch> batches;
+  batches.push_back(std::move(batch));
+  return Commit(std::move(batches));
 }
 
 std::uint64_t Store::syncs() const {
@@ -242,12 +264,20 @@ absl::StatusOr<std::vector<LoadedSearch>> Store::LoadSearches() const {
       }));
   for (LoadedSearch& one : loaded) {
     const std::uint64_t id = one.search.id;
-    LAYERNAS_ASSIGN_OR_RETURN(one.candidates, ReadCandidates(id, 0, std::numeric_limits<std::size_t>::max()));
-    for (std::size_t i = 0; i < one.candidates.size(); ++i) {
-      if (one.candidates[i].number != i + 1) {
-        return absl::DataLossError(absl::StrCat("candidate ", i + 1, " of search ", id, " is missing"));
-      }
-    }
+    LAYERNAS_RETURN_IF_ERROR(impl_->Scan(kCandidates, EncodeKey(id), EncodeKey(id + 1),
+                                         [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
+                                           LAYERNAS_ASSIGN_OR_RETURN(core::Candidate candidate, DecodeCandidate(value));
+                                           if (candidate.number != one.candidates.size() + 1) {
+                                             return absl::DataLossError(
+                                                 absl::StrCat("candidate ", one.candidates.size() + 1, " of search ",
+                                                              id, " is missing"));
+                                           }
+                                           if (!one.candidates.empty()) {
+                                             candidate.metrics.ShareNames(one.candidates.back().metrics);
+                                           }
+                                           one.candidates.push_back(std::move(candidate));
+                                           return true;
+                                         }));
     const std::unique_ptr<rocksdb::Iterator> changes(
         impl_->db->NewIterator(rocksdb::ReadOptions(), impl_->families[kChanges]));
     changes->SeekForPrev(EncodeKey(id, std::numeric_limits<std::uint64_t>::max()));

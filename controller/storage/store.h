@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,7 +25,7 @@ inline constexpr int kSchemaVersion = 1;
 struct LoadedSearch {
   StoredSearch search;
   // By number, without gaps.
-  std::vector<core::Candidate> candidates;
+  std::deque<core::Candidate> candidates;
   // Of its latest change; 0 if there is none.
   std::uint64_t sequence = 0;
 };
@@ -44,6 +45,9 @@ class Batch {
   void PutCandidate(std::uint64_t search, const core::Candidate& candidate);
   void PutBucket(const TableKey& key, const std::vector<StoredBucketEntry>& bucket);
   void PutChange(std::uint64_t search, const StoredChange& change);
+  // The candidate and its entry in the feed of changes.
+  void PutChangedCandidate(std::uint64_t search, const core::Candidate& candidate, std::uint64_t sequence,
+                           UnixMillis time);
   // Forgets changes with sequence numbers below `sequence`.
   void TrimChanges(std::uint64_t search, std::uint64_t sequence);
   // The search and everything that belongs to it.
@@ -55,6 +59,9 @@ class Batch {
   friend class Store;
   const Store* store_;
   std::unique_ptr<rocksdb::WriteBatch> batch_;
+  // Of the record that was put last: their memory is used again.
+  std::string candidate_bytes_;
+  std::string change_bytes_;
 };
 
 // One process at a time; within it, one thread writes, any threads read. Reads see what was committed.
@@ -69,9 +76,10 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // Durable (synced to the disk) when it returns OK.
+  // In their order; all durable (synced to the disk) when it returns OK.
+  absl::Status Commit(std::vector<Batch> batches);
   absl::Status Commit(Batch batch);
-  // Commits since the store was opened that were synced, as the database counts them.
+  // How often it was synced to the disk since it was opened, as the database counts it.
   std::uint64_t syncs() const;
 
   absl::StatusOr<std::uint64_t> NextSearchId() const;

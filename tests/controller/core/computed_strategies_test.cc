@@ -123,7 +123,7 @@ TEST_P(AnyStrategy, GoesOnAfterARestartWithoutRepeats) {
   for (int restart = 0; restart < 5 && !IsFinal(search->state()); ++restart) {
     Work(*search, 4, order, 6);
     search = std::make_unique<Search>(search->config(), search->state(), search->state_reason(), 0, search->ended(),
-                                      std::vector<Candidate>(search->candidates().begin(), search->candidates().end()));
+                                      search->candidates());
   }
   Work(*search, 4, order);
   EXPECT_EQ(search->state(), SearchState::kSucceeded) << search->state_reason();

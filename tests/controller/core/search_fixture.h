@@ -55,7 +55,7 @@ class SearchTest : public ::testing::Test {
   // As a restart does it, from what is stored.
   static Search Restarted(const Search& search) {
     return Search(search.config(), search.state(), search.state_reason(), search.created(), search.ended(),
-                  std::vector<Candidate>(search.candidates().begin(), search.candidates().end()));
+                  search.candidates());
   }
 
   Instant now_{SteadyTime(Millis(500'000)), kStart};

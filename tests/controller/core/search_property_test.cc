@@ -57,7 +57,7 @@ struct Disk {
   UnixMillis ended = 0;
   Position position;
   std::vector<std::uint64_t> best;
-  std::vector<Candidate> candidates;
+  std::deque<Candidate> candidates;
   std::vector<TableView> tables;
 };
 
@@ -186,13 +186,13 @@ class World {
     Metrics metrics = {{"accuracy", random_.Below(8) / 8.0}, {"latency_ms", static_cast<double>(random_.Below(20))}};
     switch (random_.Below(25)) {
       case 0:
-        metrics["accuracy"] = std::numeric_limits<double>::quiet_NaN();
+        metrics.Set("accuracy", std::numeric_limits<double>::quiet_NaN());
         break;
       case 1:
-        metrics.erase("accuracy");
+        metrics = {{"latency_ms", *metrics.Find("latency_ms")}};
         break;
       case 2:
-        metrics["latency_ms"] = std::numeric_limits<double>::infinity();
+        metrics.Set("latency_ms", std::numeric_limits<double>::infinity());
         break;
       default:
         break;
@@ -204,8 +204,8 @@ class World {
     const std::optional<Candidate> before = Copy(token);
     const bool repeat = before && before->state == CandidateState::kSucceeded && random_.Below(2) == 0;
     const Metrics metrics = repeat ? before->metrics : AnyMetrics();
-    const bool diverged = metrics.contains("accuracy") && std::isnan(metrics.at("accuracy"));
-    const bool valid = metrics.contains("accuracy") && !diverged && std::isfinite(metrics.at("latency_ms"));
+    const bool diverged = metrics.Find("accuracy") && std::isnan(*metrics.Find("accuracy"));
+    const bool valid = metrics.Find("accuracy") && !diverged && std::isfinite(*metrics.Find("latency_ms"));
     const auto verdict = search_->Complete(token.number, token.attempt, token.worker, metrics, now_).status;
     if (!WasGranted(token)) {
       ASSERT_EQ(verdict, CompletionVerdict::kRefused);
@@ -360,7 +360,7 @@ class World {
 
   void CheckAll() {
     if (::testing::Test::HasFatalFailure()) return;
-    const auto candidates = search_->candidates();
+    const auto& candidates = search_->candidates();
     ASSERT_TRUE(std::equal(candidates.begin(), candidates.end(), disk_.candidates.begin(), disk_.candidates.end()));
     ASSERT_TRUE(View(search_->final_tables()) == disk_.tables);
     if (config_.trainings > 0) {
@@ -424,7 +424,7 @@ class World {
   }
 
   bool OnFrontier(const Candidate& candidate) const {
-    const auto candidates = search_->candidates();
+    const auto& candidates = search_->candidates();
     return std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& other) {
       if (other.state != CandidateState::kSucceeded) return false;
       if (other.cost > candidate.cost || other.reward < candidate.reward) return false;

@@ -48,7 +48,7 @@ TEST_F(SearchTest, AResultIsKept) {
   EXPECT_EQ(candidate.state, CandidateState::kSucceeded);
   EXPECT_EQ(candidate.reward, 0.8);
   EXPECT_EQ(candidate.cost, 3);
-  EXPECT_EQ(candidate.metrics.at("params"), 17);
+  EXPECT_EQ(candidate.metrics.Find("params"), 17);
   EXPECT_EQ(candidate.result_attempt, 1);
   EXPECT_EQ(candidate.ended, kStart + 90);
   EXPECT_THAT(search.frontier().points(), SizeIs(1));

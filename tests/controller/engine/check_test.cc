@@ -70,7 +70,8 @@ TEST_F(CheckTest, ATamperedRewardIsFound) {
     Put(candidate);
   }
   core::Candidate tampered = candidates_[0];
-  tampered.reward = tampered.metrics["accuracy"] = 1000;
+  tampered.reward = 1000;
+  tampered.metrics.Set("accuracy", 1000);
   Put(tampered);
   EXPECT_THAT(Problems(), Not(IsEmpty()));
 }
@@ -90,7 +91,7 @@ TEST_F(CheckTest, TamperedCandidatesAreFound) {
   expect("has a state that does not fit", [](core::Candidate& one) { one.result_attempt = 0; });
   expect("has a state that does not fit", [](core::Candidate& one) { one.state = core::CandidateState::kFailed; });
   expect("has a result of an attempt", [](core::Candidate& one) { one.result_attempt = 9; });
-  expect("has succeeded without a reward", [](core::Candidate& one) { one.metrics.clear(); });
+  expect("has succeeded without a reward", [](core::Candidate& one) { one.metrics = {}; });
   expect("goes on in an ended search", [](core::Candidate& one) {
     one.state = core::CandidateState::kLeased;
     one.result_attempt = 0;

@@ -80,30 +80,6 @@ TEST(Convert, ACandidateWithEverything) {
   EXPECT_FALSE(ToWire(candidate, spec, "searches/s-1").has_end_time());
 }
 
-TEST(Convert, ATaskCarriesWhatTheSpecSays) {
-  v1::SearchSpec spec = LayerNasSpec("s");
-  spec.mutable_space()->mutable_network()->set_classes(10);
-  spec.mutable_evaluation()->mutable_train()->set_epochs(3);
-  spec.mutable_evaluation()->mutable_measure()->set_runs(20);
-  spec = spec::WithDefaults(spec);
-  LeasedTask task;
-  task.token = {1, 2, 3};
-  task.search_name = "searches/s-1";
-  task.architecture = {0, 1, 2};
-  task.seed = 42;
-  const v1::Task wire = ToWire(task, spec, Millis{1500});
-  EXPECT_EQ(ParseLeaseToken(wire.lease_token()), task.token);
-  EXPECT_EQ(wire.lease_duration().seconds(), 1);
-  EXPECT_EQ(wire.lease_duration().nanos(), 500'000'000);
-  EXPECT_EQ(wire.candidate(), "searches/s-1/candidates/2");
-  EXPECT_EQ(wire.network().classes(), 10);
-  EXPECT_EQ(wire.architecture().id(), "012");
-  EXPECT_EQ(wire.train().epochs(), 3);
-  EXPECT_EQ(wire.measure().runs(), 20);
-  EXPECT_EQ(wire.seed(), 42u);
-  EXPECT_EQ(wire.timeout().seconds(), 3600);
-}
-
 TEST(Convert, WorkersRoundTrip) {
   v1::WorkerInfo info;
   info.set_id("w");

@@ -64,7 +64,7 @@ core::Candidate RandomCandidate(RandomStream& random) {
   candidate.result_attempt = static_cast<int>(random.Below(20));
   candidate.reward = RandomNumber(random);
   candidate.cost = RandomNumber(random);
-  for (std::uint64_t i = random.Below(6); i > 0; --i) candidate.metrics[RandomText(random)] = RandomNumber(random);
+  for (std::uint64_t i = random.Below(6); i > 0; --i) candidate.metrics.Set(RandomText(random), RandomNumber(random));
   for (std::uint64_t i = random.Below(4); i > 0; --i) {
     candidate.failures.push_back({static_cast<int>(random.Below(20)),
                                   static_cast<core::FailureKind>(1 + random.Below(3)), RandomText(random),

@@ -1,0 +1,85 @@
+#include "controller/engine/commit_pipeline.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "common/log/log.h"
+
+namespace layernas {
+
+CommitPipeline::CommitPipeline(storage::Store& store, ControllerMetrics& metrics, const Clock& clock,
+                               std::function<void()> written)
+    : store_(store), metrics_(metrics), clock_(clock), written_(std::move(written)), thread_([this] { Run(); }) {}
+
+CommitPipeline::~CommitPipeline() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.NotifyOne();
+  thread_.join();
+}
+
+void CommitPipeline::Post(Turn turn) {
+  {
+    MutexLock lock(mutex_);
+    waiting_.push_back(std::move(turn));
+  }
+  changed_.NotifyOne();
+}
+
+std::size_t CommitPipeline::unwritten() const {
+  MutexLock lock(mutex_);
+  return waiting_.size() + being_written_;
+}
+
+void CommitPipeline::Run() {
+  while (true) {
+    std::vector<Turn> turns;
+    {
+      MutexLock lock(mutex_);
+      while (waiting_.empty() && !stopping_) changed_.Wait(mutex_);
+      if (waiting_.empty()) return;
+      turns = std::exchange(waiting_, {});
+      being_written_ = turns.size();
+    }
+    Write(turns);
+    {
+      MutexLock lock(mutex_);
+      being_written_ = 0;
+    }
+    written_();
+    auto answers = std::make_shared<std::vector<std::function<void()>>>();
+    for (Turn& turn : turns) {
+      std::move(turn.answers.begin(), turn.answers.end(), std::back_inserter(*answers));
+    }
+    if (answers->empty()) continue;
+    answerer_.Post([answers] {
+      for (const std::function<void()>& answer : *answers) answer();
+    });
+  }
+}
+
+void CommitPipeline::Write(std::vector<Turn>& turns) {
+  std::vector<storage::Batch> batches;
+  std::size_t commands = 0;
+  for (Turn& turn : turns) {
+    if (turn.batch.empty()) continue;
+    batches.push_back(std::move(turn.batch));
+    commands += turn.commands;
+  }
+  if (batches.empty()) return;
+  const SteadyTime begin = clock_.Now();
+  const absl::Status written = store_.Commit(std::move(batches));
+  if (!written.ok()) {
+    // Nothing of these turns was answered. The next start goes on from what is on the disk.
+    log::Error("can't write, so the controller ends; start it again once the cause is removed",
+               {{"cause", std::string(written.message())}});
+    std::_Exit(EXIT_FAILURE);
+  }
+  metrics_.commit_seconds.Observe(std::chrono::duration<double>(clock_.Now() - begin).count());
+  metrics_.commit_commands.Observe(static_cast<double>(std::max<std::size_t>(commands, 1)));
+}
+
+}  // namespace layernas

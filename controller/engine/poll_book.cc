@@ -1,0 +1,86 @@
+#include "controller/engine/poll_book.h"
+
+#include <algorithm>
+
+namespace layernas {
+namespace {
+
+// More than so many are made anew when they are needed again: searches come and go.
+constexpr std::size_t kMostRequirements = 1000;
+
+}  // namespace
+
+bool Meets(const WorkerInfo& worker, const PollBook::Requirements& requirements) {
+  return std::all_of(requirements.begin(), requirements.end(), [&](const auto& label) {
+    const auto has = worker.labels.find(label.first);
+    return has != worker.labels.end() && has->second == label.second;
+  });
+}
+
+void PollBook::Park(Poll poll) {
+  const PollId id = poll.id;
+  by_deadline_.emplace_hint(by_deadline_.end(), poll.request.deadline, id);
+  by_worker_[poll.request.worker.id].push_back(id);
+  for (auto& [requirements, polls] : fitting_) {
+    if (Meets(poll.request.worker, requirements)) polls.insert(polls.end(), id);
+  }
+  wanted_tasks_ += static_cast<std::size_t>(poll.request.max_tasks);
+  polls_.emplace(id, std::move(poll));
+}
+
+std::optional<Poll> PollBook::Take(PollId id) {
+  const auto found = polls_.find(id);
+  if (found == polls_.end()) return std::nullopt;
+  Poll poll = std::move(found->second);
+  polls_.erase(found);
+  wanted_tasks_ -= static_cast<std::size_t>(poll.request.max_tasks);
+  by_deadline_.erase({poll.request.deadline, id});
+  const auto worker = by_worker_.find(poll.request.worker.id);
+  std::erase(worker->second, id);
+  if (worker->second.empty()) by_worker_.erase(worker);
+  for (auto& [requirements, polls] : fitting_) polls.erase(id);
+  return poll;
+}
+
+PollId PollBook::Find(const std::string& worker, const std::string& request_id) const {
+  const auto polls = by_worker_.find(worker);
+  if (polls == by_worker_.end()) return 0;
+  const auto found = std::find_if(polls->second.begin(), polls->second.end(),
+                                  [&](PollId id) { return polls_.at(id).request.request_id == request_id; });
+  return found == polls->second.end() ? 0 : *found;
+}
+
+std::vector<PollId> PollBook::Expired(SteadyTime now) const {
+  std::vector<PollId> expired;
+  for (const auto& [deadline, id] : by_deadline_) {
+    if (deadline > now) break;
+    expired.push_back(id);
+  }
+  return expired;
+}
+
+const Poll* PollBook::OldestAfter(PollId after, const Requirements& requirements) {
+  auto fitting = fitting_.find(requirements);
+  if (fitting == fitting_.end()) {
+    if (fitting_.size() >= kMostRequirements) fitting_.clear();
+    fitting = fitting_.emplace(requirements, std::set<PollId>()).first;
+    for (const auto& [id, poll] : polls_) {
+      if (Meets(poll.request.worker, requirements)) fitting->second.insert(id);
+    }
+  }
+  const auto oldest = fitting->second.upper_bound(after);
+  return oldest == fitting->second.end() ? nullptr : &polls_.at(*oldest);
+}
+
+std::vector<Poll> PollBook::Clear() {
+  std::vector<PollId> ids;
+  ids.reserve(polls_.size());
+  for (const auto& [id, poll] : polls_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  std::vector<Poll> polls;
+  polls.reserve(ids.size());
+  for (const PollId id : ids) polls.push_back(*Take(id));
+  return polls;
+}
+
+}  // namespace layernas

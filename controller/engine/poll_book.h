@@ -1,0 +1,63 @@
+// The calls of workers that wait for work.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "controller/engine/views.h"
+
+namespace layernas {
+
+// Ascending in the order of the calls.
+using PollId = std::uint64_t;
+
+struct Poll {
+  PollId id = 0;
+  LeaseRequest request;
+  Reply<std::vector<LeasedTask>> reply;
+};
+
+// Keeps the polls in order for every set of labels that a search has asked for, so that nobody has to look through ten
+// thousand of them for one that fits. O(log n) throughout. Not thread-safe.
+class PollBook {
+ public:
+  // Labels that a worker must have.
+  using Requirements = std::map<std::string, std::string>;
+
+  void Park(Poll poll);
+  // Takes it out of the book; nothing if it is not in there.
+  std::optional<Poll> Take(PollId id);
+  // 0 if there is none.
+  PollId Find(const std::string& worker, const std::string& request_id) const;
+  // Those whose deadline is at or before `now`; they stay in the book.
+  std::vector<PollId> Expired(SteadyTime now) const;
+  // The oldest after `after` whose worker has the labels; null if there is none. Good until the book changes.
+  const Poll* OldestAfter(PollId after, const Requirements& requirements);
+  // Whether a poll of the worker is in the book.
+  bool Waits(const std::string& worker) const { return by_worker_.contains(worker); }
+  bool empty() const { return polls_.empty(); }
+  std::size_t size() const { return polls_.size(); }
+  // The sum of what the polls would take.
+  std::size_t wanted_tasks() const { return wanted_tasks_; }
+  // Takes all out.
+  std::vector<Poll> Clear();
+
+ private:
+  std::unordered_map<PollId, Poll> polls_;
+  std::size_t wanted_tasks_ = 0;
+  std::set<std::pair<SteadyTime, PollId>> by_deadline_;
+  std::unordered_map<std::string, std::vector<PollId>> by_worker_;
+  // Made when it is first asked for.
+  std::map<Requirements, std::set<PollId>> fitting_;
+};
+
+// Whether the labels are among those of the worker.
+bool Meets(const WorkerInfo& worker, const PollBook::Requirements& requirements);
+
+}  // namespace layernas
