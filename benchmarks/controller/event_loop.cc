@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/random.h"
+
 namespace layernas::bench {
 namespace {
 
@@ -16,14 +18,14 @@ grpc::ByteBuffer ToBuffer(const std::string& bytes) {
 }
 
 // As a worker connects (common/rpc/transport.cc), but never sharing a connection with another channel.
-std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
+std::shared_ptr<grpc::Channel> Connect(const std::string& address, RandomStream& random) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2'000);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5'000);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200 + static_cast<int>(random.Below(801)));
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000 + static_cast<int>(random.Below(3'001)));
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(16 << 20);
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
@@ -124,7 +126,10 @@ class EventLoop::StreamCall final : public Event {
 };
 
 EventLoop::EventLoop(const std::string& address, int connections) {
-  for (int i = 0; i < connections; ++i) stubs_.push_back(std::make_unique<grpc::GenericStub>(Connect(address)));
+  RandomStream random({1});
+  for (int i = 0; i < connections; ++i) {
+    stubs_.push_back(std::make_unique<grpc::GenericStub>(Connect(address, random)));
+  }
 }
 
 EventLoop::~EventLoop() {

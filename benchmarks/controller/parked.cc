@@ -16,11 +16,12 @@ namespace layernas::bench {
 namespace {
 
 // As the agent's (worker/agent/agent.h).
-constexpr int kPollSeconds = 30;
-constexpr Millis kPollTimeout{35'000};
+constexpr int kPollSeconds = 60;
+constexpr Millis kPollTimeout{65'000};
 constexpr Millis kCallTimeout{10'000};
-constexpr Millis kFirstRetry{200};
+constexpr Millis kFirstRetry{1'000};
 constexpr Millis kLongestRetry{10'000};
+constexpr Millis kEvaluation{10'000};
 
 // Connections made a second, so that their making does not count.
 constexpr double kArrivals = 2'000;
@@ -107,7 +108,8 @@ class Fleet {
                    Poll(worker);
                  } else {
                    ++served_;
-                   Complete(worker, tokens);
+                   // Evaluations take longer than the handing out.
+                   loop_.At(Now() + kEvaluation, [this, &worker, tokens] { Complete(worker, tokens); });
                  }
                });
   }

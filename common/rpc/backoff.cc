@@ -6,7 +6,7 @@
 namespace layernas::rpc {
 
 Millis Backoff::Next() {
-  const double share = 0.5 + 0.5 * random_.Uniform();
+  const double share = 0.125 + 0.875 * random_.Uniform();
   const auto pause = Millis(std::llround(std::ceil(static_cast<double>(current_.count()) * share)));
   current_ = std::min(current_ * 2, longest_);
   return pause;

@@ -8,8 +8,8 @@
 
 namespace layernas::rpc {
 
-// Grows from `initial` by the factor 2 up to `longest`; each pause is drawn from the upper half of its range, so that a
-// fleet that lost its controller at once does not come back at once. Not thread-safe.
+// Grows from `initial` by the factor 2 up to `longest`; each pause is drawn from an eighth of that up to all of it, so
+// that a fleet that lost its controller at once does not come back at once. Not thread-safe.
 class Backoff {
  public:
   // 0 < initial <= longest. The seed keeps the draws of different workers apart.

@@ -23,6 +23,8 @@ constexpr Millis kCollect{1};
 constexpr std::size_t kMostUnwritten = 16;
 // Proposals computed in one go at most: bounds the time until the first of them can be used.
 constexpr std::size_t kMostProposalsAtOnce = 16;
+// Of the tasks in one answer, each of which may be as large as its search's spec. Half of what a message may hold.
+constexpr std::size_t kMostTaskBytes = 8 << 20;
 
 }  // namespace
 
@@ -182,7 +184,8 @@ void Engine::Dispatch() {
 std::vector<LeasedTask> Engine::TasksFor(const Poll& poll, std::vector<Offer>& offers) {
   const std::string& worker = poll.request.worker.id;
   std::vector<LeasedTask> tasks;
-  while (static_cast<int>(tasks.size()) < poll.request.max_tasks) {
+  std::size_t bytes = 0;
+  while (static_cast<int>(tasks.size()) < poll.request.max_tasks && bytes < kMostTaskBytes) {
     const auto offer = OfferFor(poll, offers);
     if (offer == offers.end()) break;
     Entry& entry = *offer->entry;
@@ -191,6 +194,7 @@ std::vector<LeasedTask> Engine::TasksFor(const Poll& poll, std::vector<Offer>& o
     if (candidate != nullptr) {
       leases_.Set({entry.stored.id, candidate->number}, worker, now_.steady + options_.lease_duration);
       tasks.push_back(MakeTask(entry, *candidate));
+      bytes += entry.spec->size();
       if (entry.search->Ready() == 0) offers.erase(offer);
     } else if (entry.search->HoldsBack(worker, now_)) {
       offer->passed = poll.id;

@@ -10,10 +10,8 @@
 namespace layernas {
 namespace {
 
-// Records looked at for one page of candidates at most.
+// Records looked at for one page of candidates at most; a filter may pass few of them.
 constexpr std::size_t kMostScanned = 20'000;
-// A filter may pass few of them.
-constexpr std::size_t kReadAtOnce = 500;
 
 }  // namespace
 
@@ -118,26 +116,9 @@ void Engine::ListCandidates(std::string name, std::set<core::CandidateState> sta
       std::move(name), std::move(reply),
       [this, states = std::move(states), after, limit](std::uint64_t id,
                                                        SearchView view) -> absl::StatusOr<CandidatePage> {
-        CandidatePage result;
-        result.search = std::move(view);
-        std::vector<core::Candidate>& items = result.page.items;
-        std::uint64_t position = after;
-        for (std::size_t scanned = 0; items.size() < limit && scanned < kMostScanned;) {
-          LAYERNAS_ASSIGN_OR_RETURN(std::vector<core::Candidate> read,
-                                    store_.ReadCandidates(id, position, std::max(limit, kReadAtOnce)));
-          if (read.empty()) return result;
-          scanned += read.size();
-          for (core::Candidate& candidate : read) {
-            position = candidate.number;
-            if (!states.empty() && !states.contains(candidate.state)) continue;
-            items.push_back(std::move(candidate));
-            if (items.size() == limit) break;
-          }
-        }
-        // The last page has no token: a caller that stops at it has seen all.
-        LAYERNAS_ASSIGN_OR_RETURN(const std::vector<core::Candidate> more, store_.ReadCandidates(id, position, 1));
-        if (!more.empty()) result.page.next = position;
-        return result;
+        LAYERNAS_ASSIGN_OR_RETURN(storage::CandidateRows rows,
+                                  store_.ReadCandidates(id, after, limit, states, kMostScanned));
+        return CandidatePage{std::move(view), {std::move(rows.candidates), rows.next}};
       });
 }
 

@@ -2,6 +2,7 @@
 
 #include "controller/service/call.h"
 #include "controller/service/convert.h"
+#include "controller/service/page_bytes.h"
 #include "controller/service/page_token.h"
 
 namespace layernas {
@@ -19,12 +20,10 @@ grpc::ServerUnaryReactor* FleetServiceImpl::ListWorkers(grpc::CallbackServerCont
   engine_.ListWorkers(request->page_token(), *size + 1,
                       [call, response, size = *size](const absl::StatusOr<std::vector<WorkerView>>& workers) {
                         if (workers.ok()) {
-                          for (std::size_t i = 0; i < std::min(size, workers->size()); ++i) {
-                            *response->add_workers() = ToWire((*workers)[i]);
-                          }
-                          if (workers->size() > size) {
-                            response->set_next_page_token(response->workers().rbegin()->info().id());
-                          }
+                          const auto rows = std::span<const WorkerView>(*workers).first(std::min(size, workers->size()));
+                          const std::size_t taken =
+                              FillPage(rows, *response->mutable_workers(), [](const WorkerView& row) { return ToWire(row); });
+                          if (taken < workers->size()) response->set_next_page_token(rows[taken - 1].info.id);
                         }
                         call.Finish(workers.status());
                       });

@@ -6,6 +6,7 @@
 #include "common/spec/validate.h"
 #include "controller/service/call.h"
 #include "controller/service/convert.h"
+#include "controller/service/page_bytes.h"
 #include "controller/service/page_token.h"
 #include "controller/service/watch.h"
 #include "controller/spec/core_config.h"
@@ -94,10 +95,12 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListSearches(grpc::CallbackServerCo
   }
   engine_.ListSearches(*before, *size, [call, response, specs = specs_](const absl::StatusOr<Page<SearchView>>& page) {
     if (page.ok()) {
-      for (const SearchView& view : page->items) {
-        *response->add_searches() = ToWire(view, specs->Get(view.spec)->spec());
-      }
-      if (page->next) response->set_next_page_token(FormatPageToken(*page->next));
+      const std::span<const SearchView> views = page->items;
+      const std::size_t taken = FillPage(views, *response->mutable_searches(), [&](const SearchView& view) {
+        return ToWire(view, specs->Get(view.spec)->spec());
+      });
+      const auto next = taken < views.size() ? ParseSearchName(views[taken - 1].name)->id : page->next;
+      if (next) response->set_next_page_token(FormatPageToken(*next));
     }
     call.Finish(page.status());
   });
@@ -164,10 +167,13 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServer
                          [call, response, specs = specs_](const absl::StatusOr<CandidatePage>& page) {
                            if (page.ok()) {
                              const auto spec = specs->Get(page->search.spec);
-                             for (const core::Candidate& candidate : page->page.items) {
-                               *response->add_candidates() = ToWire(candidate, spec->spec(), page->search.name);
-                             }
-                             if (page->page.next) response->set_next_page_token(FormatPageToken(*page->page.next));
+                             const std::span<const core::Candidate> rows = page->page.items;
+                             const std::size_t taken =
+                                 FillPage(rows, *response->mutable_candidates(), [&](const core::Candidate& row) {
+                                   return ToWire(row, spec->spec(), page->search.name);
+                                 });
+                             const auto next = taken < rows.size() ? rows[taken - 1].number : page->page.next;
+                             if (next) response->set_next_page_token(FormatPageToken(*next));
                            }
                            call.Finish(page.status());
                          });

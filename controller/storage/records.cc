@@ -186,6 +186,21 @@ absl::StatusOr<core::Candidate> DecodeCandidate(std::string_view bytes) {
   return FromRecord(record);
 }
 
+absl::StatusOr<core::CandidateState> DecodeCandidateState(std::string_view bytes) {
+  using google::protobuf::internal::WireFormatLite;
+  constexpr std::uint32_t kState =
+      WireFormatLite::MakeTag(v1::CandidateRecord::kStateFieldNumber, WireFormatLite::WIRETYPE_VARINT);
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                            static_cast<int>(bytes.size()));
+  std::uint32_t state = 0;
+  for (std::uint32_t tag = in.ReadTag(); tag != 0 && tag != kState; tag = in.ReadTag()) {
+    if (!WireFormatLite::SkipField(&in, tag)) break;
+  }
+  // Where it is missing, or follows rubbish, it is 0.
+  in.ReadVarint32(&state);
+  return ToEnum(static_cast<int>(state), core::CandidateState::kSkipped, "candidate's state");
+}
+
 absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_view bytes) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::ChangeRecord>(bytes, "change"));
   StoredChange change{sequence, record.unix_ms(), std::nullopt};

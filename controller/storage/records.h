@@ -59,6 +59,8 @@ void EncodeChangeTo(std::string& out, UnixMillis time, std::string_view candidat
 // DATA_LOSS if the bytes are not such a record.
 absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes);
 absl::StatusOr<core::Candidate> DecodeCandidate(std::string_view bytes);
+// Its state alone, at a fraction of the time.
+absl::StatusOr<core::CandidateState> DecodeCandidateState(std::string_view bytes);
 // `sequence` is in the key.
 absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_view bytes);
 absl::StatusOr<std::vector<StoredBucketEntry>> DecodeBucket(std::string_view bytes);

@@ -21,6 +21,8 @@ namespace {
 enum Family { kDefault, kMeta, kSearches, kCandidates, kBuckets, kChanges, kFamilyCount };
 constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"default",    "meta",    "searches",
                                                                 "candidates", "buckets", "changes"};
+// Encoded candidates that are read in one go.
+constexpr std::size_t kMostRowBytes = 8 << 20;
 constexpr char kSchemaVersionKey[] = "schema_version";
 constexpr char kNextSearchIdKey[] = "next_search_id";
 
@@ -290,17 +292,36 @@ absl::StatusOr<std::vector<LoadedSearch>> Store::LoadSearches() const {
   return loaded;
 }
 
-absl::StatusOr<std::vector<core::Candidate>> Store::ReadCandidates(std::uint64_t search, std::uint64_t after,
-                                                                   std::size_t limit) const {
-  std::vector<core::Candidate> candidates;
+absl::StatusOr<CandidateRows> Store::ReadCandidates(std::uint64_t search, std::uint64_t after, std::size_t limit,
+                                                    const std::set<core::CandidateState>& states,
+                                                    std::size_t most_scanned) const {
+  CandidateRows rows;
   const std::optional<std::string> begin = KeyAfter(search, after);
-  if (!begin || limit == 0) return candidates;
-  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(kCandidates, *begin, EncodeKey(search + 1),
-                                       [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
-                                         LAYERNAS_ASSIGN_OR_RETURN(candidates.emplace_back(), DecodeCandidate(value));
-                                         return candidates.size() < limit;
-                                       }));
-  return candidates;
+  if (!begin || limit == 0) return rows;
+  std::uint64_t last = after;
+  std::size_t scanned = 0;
+  std::size_t bytes = 0;
+  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(
+      kCandidates, *begin, EncodeKey(search + 1),
+      [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+        if (rows.candidates.size() == limit || scanned == most_scanned || bytes > kMostRowBytes) {
+          rows.next = last;
+          return false;
+        }
+        ++scanned;
+        if (!states.empty()) {
+          LAYERNAS_ASSIGN_OR_RETURN(const core::CandidateState state, DecodeCandidateState(value));
+          const auto decoded = DecodeNumberKey(key);
+          if (!decoded) return absl::DataLossError("a key of the candidates has the wrong length");
+          last = decoded->second;
+          if (!states.contains(state)) return true;
+        }
+        LAYERNAS_ASSIGN_OR_RETURN(rows.candidates.emplace_back(), DecodeCandidate(value));
+        last = rows.candidates.back().number;
+        bytes += value.size();
+        return true;
+      }));
+  return rows;
 }
 
 absl::StatusOr<std::vector<StoredChange>> Store::ReadChanges(std::uint64_t search, std::uint64_t after,

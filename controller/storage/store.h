@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +31,12 @@ struct LoadedSearch {
   std::deque<core::Candidate> candidates;
   // Of its latest change; 0 if there is none.
   std::uint64_t sequence = 0;
+};
+
+struct CandidateRows {
+  std::vector<core::Candidate> candidates;
+  // The number after which to read on; none if nothing follows.
+  std::optional<std::uint64_t> next;
 };
 
 class Store;
@@ -84,9 +93,11 @@ class Store {
 
   absl::StatusOr<std::uint64_t> NextSearchId() const;
   absl::StatusOr<std::vector<LoadedSearch>> LoadSearches() const;
-  // Candidates of higher number than `after`, ascending, at most `limit`.
-  absl::StatusOr<std::vector<core::Candidate>> ReadCandidates(std::uint64_t search, std::uint64_t after,
-                                                              std::size_t limit) const;
+  // Candidates of higher number than `after` in one of `states` (none given: any), ascending: at most `limit` of them, of
+  // at most `most_scanned` that are looked at, and only as many as do not take too much memory.
+  absl::StatusOr<CandidateRows> ReadCandidates(
+      std::uint64_t search, std::uint64_t after, std::size_t limit, const std::set<core::CandidateState>& states = {},
+      std::size_t most_scanned = std::numeric_limits<std::size_t>::max()) const;
   // Changes of higher sequence number than `after`, ascending, at most `limit`. The first one's number is above after +
   // 1 where those between are no longer kept.
   absl::StatusOr<std::vector<StoredChange>> ReadChanges(std::uint64_t search, std::uint64_t after,

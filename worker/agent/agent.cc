@@ -221,9 +221,10 @@ void Agent::HeartbeatLoop() {
   rpc::Backoff backoff(options_.first_retry, options_.longest_retry, nonce_ + 1);
   Millis interval = options_.heartbeat_interval;
   while (true) {
+    const v1::HeartbeatRequest request = MakeHeartbeat();
     v1::HeartbeatResponse response;
     Millis pause = interval;
-    const absl::Status status = client_->Heartbeat(MakeHeartbeat(), options_.call_timeout, response);
+    const absl::Status status = client_->Heartbeat(request, options_.call_timeout, response);
     {
       // Then the call may have been cut off, which is no failure.
       MutexLock lock(mutex_);
@@ -235,6 +236,9 @@ void Agent::HeartbeatLoop() {
       const Millis wanted(TimeUtil::DurationToMilliseconds(response.interval()));
       if (wanted > Millis(0)) interval = wanted;
       pause = interval;
+      // An idle worker's requests for tasks say that it is there: a large fleet would keep the controller busy with
+      // news that are none. A lease is good for longer than the interval.
+      if (request.leases().empty()) AwaitLease();
     } else {
       metrics_.heartbeat_failures.Increment();
       metrics_.rpc_retries.Increment();
@@ -242,6 +246,11 @@ void Agent::HeartbeatLoop() {
     }
     PauseUnless(&Agent::stopping_, pause);
   }
+}
+
+void Agent::AwaitLease() {
+  MutexLock lock(mutex_);
+  while (!stopping_ && leases_.empty()) changed_.Wait(mutex_);
 }
 
 v1::HeartbeatRequest Agent::MakeHeartbeat() {

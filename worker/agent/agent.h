@@ -27,13 +27,13 @@ struct AgentOptions {
 
   // The rest is changed by tests alone.
   // How long a request for tasks may wait at the controller.
-  Millis poll_wait{30'000};
+  Millis poll_wait{60'000};
   // Longest time of every other call.
   Millis call_timeout{10'000};
   // Until the controller names an interval.
   Millis heartbeat_interval{5'000};
   // Pauses between attempts while the controller is away.
-  Millis first_retry{200};
+  Millis first_retry{1'000};
   Millis longest_retry{10'000};
   // Longest time that the drain waits for the controller.
   Millis drain_timeout{8'000};
@@ -84,6 +84,8 @@ class Agent {
   v1::WorkerInfo Info() const;
   v1::HeartbeatRequest MakeHeartbeat();
   v1::CompleteTasksRequest NextBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Blocks until it holds a lease or is stopping.
+  void AwaitLease();
   // Sleeps, until draining_ or stopping_, whichever is named, is set at the latest.
   void PauseUnless(bool Agent::*flag, Millis pause);
 

@@ -14,7 +14,7 @@ class CheckTest : public EngineTest {
     Create(LayerNasSpec("s"));
     Finish();
     engine_.reset();
-    candidates_ = *store_->ReadCandidates(1, 0, kAll);
+    candidates_ = store_->ReadCandidates(1, 0, kAll)->candidates;
     buckets_ = *store_->ReadBuckets(1);
   }
 

@@ -159,7 +159,7 @@ TEST_F(SearchesTest, DeletingRemovesAllOfIt) {
   ASSERT_TRUE(Delete(first).ok());
   EXPECT_EQ(Get(first).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ListCandidates(first).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_TRUE(store_->ReadCandidates(1, 0, kAll)->empty());
+  EXPECT_TRUE(store_->ReadCandidates(1, 0, kAll)->candidates.empty());
   EXPECT_TRUE(store_->ReadChanges(1, 0, kAll)->empty());
   EXPECT_TRUE(store_->ReadBuckets(1)->empty());
   const CheckReport report = Check();

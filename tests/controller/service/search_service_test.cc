@@ -169,6 +169,50 @@ TEST_F(SearchServiceTest, PagesShowEachCandidateOnce) {
   }
 }
 
+// A client that is told nothing of our messages takes 4 MiB.
+constexpr std::size_t kDefaultLimit = 4 << 20;
+
+// And with it everything that tells of its architectures.
+void MakeLarge(v1::SearchSpec& spec, std::size_t bytes) {
+  auto& parameters = *spec.mutable_space()->mutable_layers(0)->mutable_parameters()->mutable_fields();
+  parameters["text"].set_string_value(std::string(bytes, 'x'));
+}
+
+TEST_F(SearchServiceTest, PagesOfLargeCandidatesAreShorter) {
+  v1::SearchSpec spec = RandomSpec("s", 30);
+  MakeLarge(spec, 400 << 10);
+  const std::string name = Create(spec);
+  Work(30);
+  v1::ListCandidatesRequest request;
+  request.set_parent(name);
+  request.set_page_size(1000);
+  std::vector<std::string> names;
+  int pages = 0;
+  do {
+    v1::ListCandidatesResponse page;
+    ASSERT_TRUE(Searches(&Searcher::ListCandidates, request, &page).ok());
+    EXPECT_LT(page.ByteSizeLong(), kDefaultLimit);
+    for (const v1::Candidate& candidate : page.candidates()) names.push_back(candidate.name());
+    request.set_page_token(page.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  EXPECT_GT(pages, 2);
+  ASSERT_EQ(names.size(), 30u);
+  for (int i = 0; i < 30; ++i) EXPECT_EQ(names[i], name + "/candidates/" + std::to_string(i + 1));
+}
+
+TEST_F(SearchServiceTest, PagesOfLargeSearchesAreShorter) {
+  v1::SearchSpec spec = RandomSpec("s", 5);
+  MakeLarge(spec, 1 << 20);
+  std::vector<std::string> expected;
+  for (int i = 0; i < 7; ++i) expected.insert(expected.begin(), Create(spec));
+  v1::ListSearchesRequest request;
+  v1::ListSearchesResponse page;
+  ASSERT_TRUE(Searches(&Searcher::ListSearches, request, &page).ok());
+  EXPECT_LT(page.ByteSizeLong(), kDefaultLimit);
+  EXPECT_EQ(ListSearches(100), expected);
+}
+
 TEST_F(SearchServiceTest, BadPagesAreRefused) {
   const std::string name = Create(RandomSpec("s", 5));
   v1::ListSearchesRequest searches;

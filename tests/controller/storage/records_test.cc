@@ -78,12 +78,20 @@ core::Candidate RandomCandidate(RandomStream& random) {
 
 TEST(Records, EveryFieldOfACandidateComesBack) {
   RandomStream random({2});
+  std::string candidate_bytes;
+  std::string change_bytes;
   for (int i = 0; i < 500; ++i) {
     const core::Candidate candidate = RandomCandidate(random);
     const auto decoded = DecodeCandidate(Encode(candidate));
     ASSERT_TRUE(decoded.ok()) << decoded.status();
     EXPECT_EQ(*decoded, candidate);
+    EXPECT_EQ(*DecodeCandidateState(Encode(candidate)), candidate.state);
     const StoredChange change{random.Next(), static_cast<UnixMillis>(random.Next() >> 20), candidate};
+    // In strings that held something else.
+    EncodeTo(candidate_bytes, candidate);
+    EXPECT_EQ(candidate_bytes, Encode(candidate));
+    EncodeChangeTo(change_bytes, change.time, candidate_bytes);
+    EXPECT_EQ(change_bytes, Encode(change));
     const auto decoded_change = DecodeChange(change.sequence, Encode(change));
     ASSERT_TRUE(decoded_change.ok()) << decoded_change.status();
     EXPECT_EQ(*decoded_change, change);
@@ -150,6 +158,7 @@ TEST(Records, RubbishIsDataLoss) {
   for (const std::string& rubbish : {std::string("\xff\xff\xff"), std::string("not a record"), std::string()}) {
     ExpectDataLoss(DecodeSearch(rubbish).status());
     ExpectDataLoss(DecodeCandidate(rubbish).status());
+    ExpectDataLoss(DecodeCandidateState(rubbish).status());
     ExpectDataLoss(DecodeChange(1, rubbish).status());
   }
   ExpectDataLoss(DecodeBucket("\xff\xff\xff").status());

@@ -53,7 +53,7 @@ Batch FullBatch(const Store& store, std::uint64_t id) {
 }
 
 void ExpectFull(const Store& store, std::uint64_t id) {
-  EXPECT_THAT(*store.ReadCandidates(id, 0, kAll), ::testing::ElementsAre(Candidate(1), Candidate(2), Candidate(3)));
+  EXPECT_THAT(store.ReadCandidates(id, 0, kAll)->candidates, ::testing::ElementsAre(Candidate(1), Candidate(2), Candidate(3)));
   EXPECT_THAT(*store.ReadChanges(id, 0, kAll), ::testing::ElementsAre(Change(1), Change(2), Change(3)));
   const auto buckets = *store.ReadBuckets(id);
   ASSERT_EQ(buckets.size(), 1u);
@@ -106,7 +106,7 @@ TEST_F(StoreTest, AnEmptyStoreHasNothing) {
   const auto store = Open();
   EXPECT_EQ(*store->NextSearchId(), 1u);
   EXPECT_TRUE(store->LoadSearches()->empty());
-  EXPECT_TRUE(store->ReadCandidates(1, 0, kAll)->empty());
+  EXPECT_TRUE(store->ReadCandidates(1, 0, kAll)->candidates.empty());
   EXPECT_TRUE(store->ReadChanges(1, 0, kAll)->empty());
   EXPECT_TRUE(store->ReadBuckets(1)->empty());
   EXPECT_TRUE(Batch(*store).empty());
@@ -137,6 +137,72 @@ TEST_F(StoreTest, EverythingComesBackAfterReopening) {
   EXPECT_EQ(loaded[1].candidates[1], Candidate(2, "another"));
 }
 
+TEST_F(StoreTest, ReadsByStateLookAtSoManyAtMost) {
+  const auto store = Open();
+  Batch batch(*store);
+  batch.PutSearch(Search(1));
+  for (std::uint64_t number = 1; number <= 20; ++number) {
+    core::Candidate candidate = Candidate(number);
+    candidate.state = number % 5 == 0 ? core::CandidateState::kFailed : core::CandidateState::kSucceeded;
+    batch.PutCandidate(1, candidate);
+  }
+  Commit(*store, std::move(batch));
+  const auto numbers = [&](std::uint64_t after, std::size_t limit, std::size_t most_scanned) {
+    const CandidateRows rows =
+        *store->ReadCandidates(1, after, limit, {core::CandidateState::kFailed}, most_scanned);
+    std::vector<std::uint64_t> all;
+    for (const core::Candidate& candidate : rows.candidates) all.push_back(candidate.number);
+    return std::pair(all, rows.next.value_or(0));
+  };
+  using Found = std::pair<std::vector<std::uint64_t>, std::uint64_t>;
+  EXPECT_EQ(numbers(0, 9, 100), (Found{{5, 10, 15, 20}, 0}));
+  EXPECT_EQ(numbers(0, 2, 100), (Found{{5, 10}, 10}));
+  EXPECT_EQ(numbers(0, 9, 12), (Found{{5, 10}, 12}));
+  EXPECT_EQ(numbers(10, 9, 3), (Found{{}, 13}));
+  EXPECT_EQ(numbers(13, 9, 7), (Found{{15, 20}, 0}));
+}
+
+TEST_F(StoreTest, ReadsAreBoundedInMemory) {
+  const auto store = Open();
+  Batch batch(*store);
+  batch.PutSearch(Search(1));
+  for (std::uint64_t number = 1; number <= 12; ++number) {
+    batch.PutCandidate(1, Candidate(number, std::string(1 << 20, 'w')));
+  }
+  Commit(*store, std::move(batch));
+  const CandidateRows rows = *store->ReadCandidates(1, 0, kAll);
+  EXPECT_GT(rows.candidates.size(), 4u);
+  EXPECT_LT(rows.candidates.size(), 12u);
+  ASSERT_EQ(rows.next, rows.candidates.size());
+  const CandidateRows rest = *store->ReadCandidates(1, *rows.next, kAll);
+  EXPECT_EQ(rows.candidates.size() + rest.candidates.size(), 12u);
+  EXPECT_EQ(rest.next, std::nullopt);
+}
+
+TEST_F(StoreTest, BatchesCommittedTogetherAreSyncedOnce) {
+  {
+    const auto store = Open();
+    const std::uint64_t before = store->syncs();
+    std::vector<Batch> batches;
+    batches.push_back(FullBatch(*store, 1));
+    batches.push_back(FullBatch(*store, 2));
+    Batch overwrite(*store);
+    overwrite.PutChangedCandidate(1, Candidate(2, "another"), 4, 1234);
+    batches.push_back(std::move(overwrite));
+    ASSERT_TRUE(store->Commit(std::move(batches)).ok());
+    EXPECT_EQ(store->syncs(), before + 1);
+    Commit(*store, FullBatch(*store, 3));
+    EXPECT_EQ(store->syncs(), before + 2);
+  }
+  const auto store = Open();
+  ExpectFull(*store, 2);
+  ExpectFull(*store, 3);
+  EXPECT_EQ(store->ReadCandidates(1, 1, 1)->candidates[0], Candidate(2, "another"));
+  const std::vector<StoredChange> changes = *store->ReadChanges(1, 3, kAll);
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0], (StoredChange{4, 1234, Candidate(2, "another")}));
+}
+
 TEST_F(StoreTest, ABatchThatWasNotCommittedLeavesNothing) {
   const auto store = Open();
   { const Batch batch = FullBatch(*store, 1); }
@@ -148,12 +214,14 @@ TEST_F(StoreTest, ReadsHonourTheirStartAndTheirLimit) {
   Commit(*store, FullBatch(*store, 1));
   // A neighbour's records must never show up.
   Commit(*store, FullBatch(*store, 2));
-  EXPECT_TRUE(store->ReadCandidates(1, 0, 0)->empty());
-  EXPECT_THAT(*store->ReadCandidates(1, 0, 2), ::testing::ElementsAre(Candidate(1), Candidate(2)));
-  EXPECT_THAT(*store->ReadCandidates(1, 1, 1), ::testing::ElementsAre(Candidate(2)));
-  EXPECT_THAT(*store->ReadCandidates(1, 2, 9), ::testing::ElementsAre(Candidate(3)));
-  EXPECT_TRUE(store->ReadCandidates(1, 3, 9)->empty());
-  EXPECT_TRUE(store->ReadCandidates(1, kMax, 9)->empty());
+  EXPECT_TRUE(store->ReadCandidates(1, 0, 0)->candidates.empty());
+  EXPECT_THAT(store->ReadCandidates(1, 0, 2)->candidates, ::testing::ElementsAre(Candidate(1), Candidate(2)));
+  EXPECT_THAT(store->ReadCandidates(1, 1, 1)->candidates, ::testing::ElementsAre(Candidate(2)));
+  EXPECT_THAT(store->ReadCandidates(1, 2, 9)->candidates, ::testing::ElementsAre(Candidate(3)));
+  EXPECT_TRUE(store->ReadCandidates(1, 3, 9)->candidates.empty());
+  EXPECT_TRUE(store->ReadCandidates(1, kMax, 9)->candidates.empty());
+  EXPECT_EQ(store->ReadCandidates(1, 0, 2)->next, 2u);
+  EXPECT_EQ(store->ReadCandidates(1, 0, 3)->next, std::nullopt);
   EXPECT_TRUE(store->ReadChanges(1, 0, 0)->empty());
   EXPECT_EQ(Numbers(*store->ReadChanges(1, 0, 2)), (std::vector<std::uint64_t>{1, 2}));
   EXPECT_EQ(Numbers(*store->ReadChanges(1, 2, 9)), (std::vector<std::uint64_t>{3}));
@@ -186,7 +254,7 @@ TEST_F(StoreTest, DeletingASearchLeavesItsNeighbours) {
     Batch batch(*store);
     batch.DeleteSearch(victim);
     Commit(*store, std::move(batch));
-    EXPECT_TRUE(store->ReadCandidates(victim, 0, kAll)->empty());
+    EXPECT_TRUE(store->ReadCandidates(victim, 0, kAll)->candidates.empty());
     EXPECT_TRUE(store->ReadChanges(victim, 0, kAll)->empty());
     EXPECT_TRUE(store->ReadBuckets(victim)->empty());
     EXPECT_EQ(store->LoadSearches()->size(), 3u);
@@ -334,7 +402,7 @@ TEST_F(StoreTest, ATornTailOfTheLogIsAccepted) {
   ASSERT_NE(recovered, nullptr);
   // The batch that was cut is gone as a whole: it can't have been acknowledged.
   EXPECT_EQ(recovered->LoadSearches()->size(), 19u);
-  EXPECT_TRUE(recovered->ReadCandidates(20, 0, kAll)->empty());
+  EXPECT_TRUE(recovered->ReadCandidates(20, 0, kAll)->candidates.empty());
   for (std::uint64_t id = 1; id <= 19; ++id) ExpectFull(*recovered, id);
 }
 

@@ -173,7 +173,7 @@ TEST_F(AgentTest, LeasesEvaluatesAndReports) {
     EXPECT_EQ(request.worker().labels().at("device"), "cpu");
     EXPECT_EQ(request.worker().slots(), 1);
     EXPECT_THAT(request.worker().version(), Not(IsEmpty()));
-    EXPECT_EQ(request.max_wait().seconds(), 30);
+    EXPECT_EQ(request.max_wait().seconds(), 60);
   });
   EXPECT_EQ(metrics_->succeeded.Value(), 2);
   EXPECT_EQ(metrics_->slots_busy.Value(), 0);
@@ -271,9 +271,24 @@ TEST_F(AgentTest, HeartbeatsListWhatIsHeldWithItsProgress) {
 
 TEST_F(AgentTest, FailedHeartbeatsAreCountedAndMadeAgain) {
   controller_.With([](State& state) { state.failing_heartbeats = 3; });
-  StartQuick();
+  StartGated();
+  Hand({1});
   controller_.Await("heartbeats", [](const State& state) { return state.heartbeats.size() >= 5; });
   EXPECT_EQ(metrics_->heartbeat_failures.Value(), 3);
+}
+
+TEST_F(AgentTest, AnIdleWorkerLeavesItToItsPolls) {
+  options_.poll_wait = Millis(0);
+  StartGated();
+  Hand({1});
+  controller_.Await("a heartbeat with the lease", [](const State& state) { return !Held(state).empty(); });
+  gate_.Open();
+  AwaitHeld({});
+  const std::size_t heartbeats = controller_.With([](State& state) { return state.heartbeats.size(); });
+  const std::size_t polls = controller_.With([](State& state) { return state.leases.size(); });
+  // Many times the interval of heartbeats.
+  controller_.Await("polls", [polls](const State& state) { return state.leases.size() >= polls + 2; });
+  EXPECT_EQ(controller_.With([](State& state) { return state.heartbeats.size(); }), heartbeats);
 }
 
 TEST_F(AgentTest, ACancelStopsTheEvaluationAndFreesTheSlot) {

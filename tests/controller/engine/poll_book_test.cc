@@ -1,0 +1,125 @@
+#include "controller/engine/poll_book.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/random.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using Labels = std::map<std::string, std::string>;
+
+SteadyTime At(int ms) { return SteadyTime(Millis(ms)); }
+
+Poll MakePoll(PollId id, const std::string& worker, const Labels& labels = {}, int deadline = 1000, int tasks = 1) {
+  Poll poll;
+  poll.id = id;
+  poll.request.worker.id = worker;
+  poll.request.worker.labels = labels;
+  poll.request.request_id = worker + "-request-" + std::to_string(id);
+  poll.request.deadline = At(deadline);
+  poll.request.max_tasks = tasks;
+  return poll;
+}
+
+PollId Oldest(PollBook& book, PollId after, const Labels& requirements) {
+  const Poll* poll = book.OldestAfter(after, requirements);
+  return poll == nullptr ? 0 : poll->id;
+}
+
+TEST(PollBook, FindsTheOldestThatMeetsTheRequirements) {
+  PollBook book;
+  const Labels gpu = {{"device", "gpu"}};
+  book.Park(MakePoll(1, "a", {{"device", "cpu"}}));
+  book.Park(MakePoll(2, "b", {{"device", "gpu"}, {"memory", "80"}}));
+  EXPECT_EQ(Oldest(book, 0, gpu), 2u);
+  EXPECT_EQ(Oldest(book, 0, {}), 1u);
+  EXPECT_EQ(Oldest(book, 0, {{"device", "tpu"}}), 0u);
+  // What comes later is found too, by requirements asked for before.
+  book.Park(MakePoll(3, "c", gpu));
+  EXPECT_EQ(Oldest(book, 2, gpu), 3u);
+  EXPECT_EQ(Oldest(book, 3, gpu), 0u);
+  book.Take(2);
+  EXPECT_EQ(Oldest(book, 0, gpu), 3u);
+  EXPECT_EQ(Oldest(book, 1, {}), 3u);
+}
+
+TEST(PollBook, TakesOutWhatEnds) {
+  PollBook book;
+  book.Park(MakePoll(1, "a", {}, 30));
+  book.Park(MakePoll(2, "a", {}, 10, 4));
+  book.Park(MakePoll(3, "b", {}, 20));
+  EXPECT_EQ(book.size(), 3u);
+  EXPECT_EQ(book.wanted_tasks(), 6u);
+  EXPECT_THAT(book.Expired(At(9)), IsEmpty());
+  EXPECT_THAT(book.Expired(At(20)), ElementsAre(2, 3));
+  EXPECT_EQ(book.Find("a", "a-request-2"), 2u);
+  EXPECT_EQ(book.Find("b", "a-request-2"), 0u);
+  EXPECT_EQ(book.Find("c", "a-request-2"), 0u);
+  const std::optional<Poll> taken = book.Take(2);
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->request.request_id, "a-request-2");
+  EXPECT_FALSE(book.Take(2));
+  EXPECT_THAT(book.Expired(At(20)), ElementsAre(3));
+  EXPECT_EQ(book.Find("a", "a-request-2"), 0u);
+  EXPECT_TRUE(book.Waits("a"));
+  book.Take(1);
+  EXPECT_FALSE(book.Waits("a"));
+  EXPECT_EQ(book.wanted_tasks(), 1u);
+}
+
+TEST(PollBook, IsCleared) {
+  PollBook book;
+  for (const PollId id : {3, 1, 2}) book.Park(MakePoll(id, "a"));
+  EXPECT_EQ(Oldest(book, 0, {}), 1u);
+  std::vector<PollId> ids;
+  for (const Poll& poll : book.Clear()) ids.push_back(poll.id);
+  EXPECT_THAT(ids, ElementsAre(1, 2, 3));
+  EXPECT_TRUE(book.empty());
+  EXPECT_EQ(book.wanted_tasks(), 0u);
+  EXPECT_EQ(Oldest(book, 0, {}), 0u);
+  EXPECT_THAT(book.Expired(At(5000)), IsEmpty());
+}
+
+// Against a look through all of them.
+TEST(PollBook, AgreesWithALookAtEach) {
+  RandomStream random({3});
+  const std::vector<Labels> labels = {
+      {}, {{"a", "1"}}, {{"a", "2"}}, {{"b", "1"}}, {{"a", "1"}, {"b", "1"}}, {{"a", "2"}, {"b", "1"}}};
+  PollBook book;
+  std::map<PollId, Poll> all;
+  PollId next = 1;
+  for (int step = 0; step < 5'000; ++step) {
+    if (all.empty() || random.Below(2) == 0) {
+      const Poll poll = MakePoll(next++, "w" + std::to_string(random.Below(20)), labels[random.Below(labels.size())],
+                                 static_cast<int>(random.Below(1000)));
+      all.emplace(poll.id, poll);
+      book.Park(poll);
+    } else {
+      const PollId id = 1 + random.Below(next);
+      ASSERT_EQ(book.Take(id).has_value(), all.erase(id) == 1);
+    }
+    const Labels& requirements = labels[random.Below(labels.size())];
+    const PollId after = random.Below(next);
+    PollId expected = 0;
+    for (const auto& [id, poll] : all) {
+      if (id <= after || !Meets(poll.request.worker, requirements)) continue;
+      expected = id;
+      break;
+    }
+    ASSERT_EQ(Oldest(book, after, requirements), expected);
+    const SteadyTime now = At(static_cast<int>(random.Below(1000)));
+    std::set<PollId> expired;
+    for (const auto& [id, poll] : all) {
+      if (poll.request.deadline <= now) expired.insert(id);
+    }
+    const std::vector<PollId> found = book.Expired(now);
+    ASSERT_EQ(std::set<PollId>(found.begin(), found.end()), expired);
+  }
+}
+
+}  // namespace
+}  // namespace layernas
