@@ -73,19 +73,9 @@ absl::Status ControllerProcess::Launch() {
   std::error_code ignored;
   std::filesystem::remove(ready_file, ignored);
   ChildOptions child;
-  child.argv = {options_.program,
-                "--data-dir",
-                folder_ / "data",
-                "--listen",
-                address_,
-                "--metrics-listen",
-                metrics_address_,
-                "--ready-file",
-                ready_file,
-                "--lease-duration",
-                options_.lease_duration,
-                "--log-level",
-                "warning"};
+  child.argv = {options_.program,        "--data-dir",     folder_ / "data", "--listen", address_,
+                "--metrics-listen",      metrics_address_, "--ready-file",   ready_file, "--lease-duration",
+                options_.lease_duration, "--log-level",    "warning"};
   child.pipes = false;
   child.on_stderr_line = [](std::string_view line) {
     std::fprintf(stderr, "controller: %.*s\n", static_cast<int>(line.size()), line.data());
@@ -102,8 +92,7 @@ absl::Status ControllerProcess::Launch() {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   start_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  const nlohmann::json ready =
-      nlohmann::json::parse(std::ifstream(ready_file), nullptr, /*allow_exceptions=*/false);
+  const nlohmann::json ready = nlohmann::json::parse(std::ifstream(ready_file), nullptr, /*allow_exceptions=*/false);
   if (!ready.is_object() || !ready.contains("address") || !ready.contains("metrics_address")) {
     return absl::InternalError("the controller's ready file is not what was expected");
   }

@@ -154,8 +154,7 @@ void EventLoop::Call(int connection, const std::string& method, const std::strin
 
 void EventLoop::Stream(int connection, const std::string& method, const std::string& request,
                        std::function<void(grpc::ByteBuffer&)> on_message, std::function<void()> ended) {
-  events_.insert(
-      new StreamCall(*stubs_[connection], queue_, method, request, std::move(on_message), std::move(ended)));
+  events_.insert(new StreamCall(*stubs_[connection], queue_, method, request, std::move(on_message), std::move(ended)));
 }
 
 void EventLoop::At(SteadyTime when, std::function<void()> run) { timers_.emplace(when, std::move(run)); }

@@ -136,9 +136,8 @@ class Load {
 
   void Complete(Worker& worker) {
     worker.sent = Now();
-    loop_.Call(worker.number % options_.connections, kCompleteTasks,
-               results_.CompleteRequest(worker.id, worker.tokens), kCallTimeout,
-               [this, &worker](const grpc::Status& status, grpc::ByteBuffer& answer) {
+    loop_.Call(worker.number % options_.connections, kCompleteTasks, results_.CompleteRequest(worker.id, worker.tokens),
+               kCallTimeout, [this, &worker](const grpc::Status& status, grpc::ByteBuffer& answer) {
                  if (!Check(kCompleteTasks, status)) return;
                  const std::size_t accepted = CountAccepted(answer);
                  if (accepted != worker.tokens.size()) {

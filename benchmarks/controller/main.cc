@@ -79,8 +79,7 @@ absl::Status Load(const Options& options, ControllerProcess& controller, const s
   loop.RunFor(Millis{500});
   LAYERNAS_ASSIGN_OR_RETURN(const double syncs_after, controller.ReadMetric("layernas_storage_syncs_total"));
   LAYERNAS_ASSIGN_OR_RETURN(const double commits, controller.ReadMetric("layernas_storage_commit_seconds_count"));
-  LAYERNAS_ASSIGN_OR_RETURN(const double commit_seconds,
-                            controller.ReadMetric("layernas_storage_commit_seconds_sum"));
+  LAYERNAS_ASSIGN_OR_RETURN(const double commit_seconds, controller.ReadMetric("layernas_storage_commit_seconds_sum"));
   report["workers"] = options.load.workers;
   report["batch"] = options.load.batch;
   if (options.load.rate > 0) report["rate"] = options.load.rate;
@@ -150,7 +149,8 @@ int main(int argc, char** argv) {
   using layernas::Millis;
   layernas::bench::Options options;
   CLI::App app(
-      "Starts a controller on loopback with temporary data, loads it, and says what it took. Results are made up: nothing "
+      "Starts a controller on loopback with temporary data, loads it, and says what it took. Results are made up: "
+      "nothing "
       "is evaluated.",
       "layernas-bench-controller");
   std::error_code error;

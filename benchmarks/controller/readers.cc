@@ -31,7 +31,6 @@ Readers::Readers(EventLoop& loop, ReaderOptions options) : loop_(loop), options_
   if (options_.pages > 0) ReadPage();
 }
 
-
 void Readers::ReadPage() {
   const SteadyTime begin = std::chrono::steady_clock::now();
   v1::ListCandidatesRequest request;

@@ -10,8 +10,8 @@
 
 namespace layernas::core {
 
-// Numbers architectures of one space from 1, in the order in which they are added. O(1) each. Takes two bytes per layer and
-// some 16 more. Not thread-safe.
+// Numbers architectures of one space from 1, in the order in which they are added. O(1) each. Takes two bytes per layer
+// and some 16 more. Not thread-safe.
 class ArchitectureIndex {
  public:
   // Architectures have that many layers. At most 2^32 - 1 of them.

@@ -312,9 +312,7 @@ std::vector<BestWithinTarget> Search::BestPerTarget() const {
   return best;
 }
 
-std::uint64_t Search::NumberOf(const Architecture& architecture) const {
-  return architectures_.Find(architecture);
-}
+std::uint64_t Search::NumberOf(const Architecture& architecture) const { return architectures_.Find(architecture); }
 
 Changes Search::TakeChanges() {
   for (const std::uint64_t number : changes_.candidates) dirty_[number - 1] = false;

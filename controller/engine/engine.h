@@ -1,7 +1,7 @@
-// The one writer. Commands come in from any thread; one thread takes all that wait and lets the core decide on each; what
-// they change is written in one synced batch, and only then are they answered (group commit). While the disk works the
-// next commands are decided on already. What was answered survives power loss; if a write fails the process ends, so
-// that nobody hears of what the disk does not know.
+// The one writer. Commands come in from any thread; one thread takes all that wait and lets the core decide on each;
+// what they change is written in one synced batch, and only then are they answered (group commit). While the disk works
+// the next commands are decided on already. What was answered survives power loss; if a write fails the process ends,
+// so that nobody hears of what the disk does not know.
 #pragma once
 
 #include <atomic>
@@ -126,8 +126,8 @@ class Engine {
 
   // All below: the engine's thread alone.
   void Run();
-  // Waits until there is something to do, and returns the commands to be done in one turn; may be none. Nothing: time to
-  // stop.
+  // Waits until there is something to do, and returns the commands to be done in one turn; may be none. Nothing: time
+  // to stop.
   std::optional<std::vector<std::function<void()>>> NextCommands();
   void TakeTurn(const std::vector<std::function<void()>>& commands);
   // Expired leases, searches whose time is up, polls and workers past their time.

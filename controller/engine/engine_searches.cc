@@ -112,14 +112,13 @@ void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
 
 void Engine::ListCandidates(std::string name, std::set<core::CandidateState> states, std::uint64_t after,
                             std::size_t limit, Reply<CandidatePage> reply) {
-  ReadSearch<CandidatePage>(
-      std::move(name), std::move(reply),
-      [this, states = std::move(states), after, limit](std::uint64_t id,
-                                                       SearchView view) -> absl::StatusOr<CandidatePage> {
-        LAYERNAS_ASSIGN_OR_RETURN(storage::CandidateRows rows,
-                                  store_.ReadCandidates(id, after, limit, states, kMostScanned));
-        return CandidatePage{std::move(view), {std::move(rows.candidates), rows.next}};
-      });
+  ReadSearch<CandidatePage>(std::move(name), std::move(reply),
+                            [this, states = std::move(states), after, limit](
+                                std::uint64_t id, SearchView view) -> absl::StatusOr<CandidatePage> {
+                              LAYERNAS_ASSIGN_OR_RETURN(storage::CandidateRows rows,
+                                                        store_.ReadCandidates(id, after, limit, states, kMostScanned));
+                              return CandidatePage{std::move(view), {std::move(rows.candidates), rows.next}};
+                            });
 }
 
 void Engine::GetFrontier(std::string name, Reply<FrontierView> reply) {

@@ -46,7 +46,9 @@ class ControllerMetrics {
 
   prometheus::Counter& Completions(core::CompletionVerdict::Status status) { return *completions_[status]; }
   // `state` is a final one.
-  prometheus::Counter& Evaluations(core::CandidateState state) { return *evaluations_[static_cast<std::size_t>(state)]; }
+  prometheus::Counter& Evaluations(core::CandidateState state) {
+    return *evaluations_[static_cast<std::size_t>(state)];
+  }
   prometheus::Counter& AttemptsFailed(core::FailureKind kind) {
     return *attempts_failed_[static_cast<std::size_t>(kind)];
   }

@@ -20,9 +20,10 @@ grpc::ServerUnaryReactor* FleetServiceImpl::ListWorkers(grpc::CallbackServerCont
   engine_.ListWorkers(request->page_token(), *size + 1,
                       [call, response, size = *size](const absl::StatusOr<std::vector<WorkerView>>& workers) {
                         if (workers.ok()) {
-                          const auto rows = std::span<const WorkerView>(*workers).first(std::min(size, workers->size()));
-                          const std::size_t taken =
-                              FillPage(rows, *response->mutable_workers(), [](const WorkerView& row) { return ToWire(row); });
+                          const auto rows =
+                              std::span<const WorkerView>(*workers).first(std::min(size, workers->size()));
+                          const std::size_t taken = FillPage(rows, *response->mutable_workers(),
+                                                             [](const WorkerView& row) { return ToWire(row); });
                           if (taken < workers->size()) response->set_next_page_token(rows[taken - 1].info.id);
                         }
                         call.Finish(workers.status());

@@ -101,8 +101,7 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerCont
   v1::LeaseTasksRequest request;
   // It takes the bytes; nobody else wants them.
   grpc::ByteBuffer taken = *bytes;
-  absl::Status status =
-      rpc::FromGrpc(grpc::SerializationTraits<v1::LeaseTasksRequest>::Deserialize(&taken, &request));
+  absl::Status status = rpc::FromGrpc(grpc::SerializationTraits<v1::LeaseTasksRequest>::Deserialize(&taken, &request));
   if (status.ok()) status = CheckWorker(request.worker());
   if (status.ok()) status = CheckCount("max_tasks", request.max_tasks(), 1, kMostTasks);
   if (status.ok()) status = CheckName("request_id", request.request_id());
@@ -189,18 +188,19 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
     call.Finish(status);
     return call.reactor();
   }
-  engine_.CompleteTasks(request->worker_id(), std::move(reports),
-                        [call, request, response](const absl::StatusOr<std::vector<core::CompletionVerdict>>& verdicts) {
-                          if (verdicts.ok()) {
-                            for (int i = 0; i < request->completions_size(); ++i) {
-                              v1::CompletionVerdict& verdict = *response->add_verdicts();
-                              verdict.set_lease_token(request->completions(i).lease_token());
-                              verdict.set_status(ToWire((*verdicts)[i].status));
-                              verdict.set_message((*verdicts)[i].message);
-                            }
-                          }
-                          call.Finish(verdicts.status());
-                        });
+  engine_.CompleteTasks(
+      request->worker_id(), std::move(reports),
+      [call, request, response](const absl::StatusOr<std::vector<core::CompletionVerdict>>& verdicts) {
+        if (verdicts.ok()) {
+          for (int i = 0; i < request->completions_size(); ++i) {
+            v1::CompletionVerdict& verdict = *response->add_verdicts();
+            verdict.set_lease_token(request->completions(i).lease_token());
+            verdict.set_status(ToWire((*verdicts)[i].status));
+            verdict.set_message((*verdicts)[i].message);
+          }
+        }
+        call.Finish(verdicts.status());
+      });
   return call.reactor();
 }
 

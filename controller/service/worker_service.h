@@ -10,10 +10,9 @@
 namespace layernas {
 
 // LeaseTasks is answered in bytes, for what it says is mostly known before; the rest in messages.
-using WorkerMethods =
-    v1::WorkerService::WithRawCallbackMethod_LeaseTasks<v1::WorkerService::WithCallbackMethod_Heartbeat<
-        v1::WorkerService::WithCallbackMethod_CompleteTasks<
-            v1::WorkerService::WithCallbackMethod_ReleaseTasks<v1::WorkerService::Service>>>>;
+using WorkerMethods = v1::WorkerService::WithRawCallbackMethod_LeaseTasks<
+    v1::WorkerService::WithCallbackMethod_Heartbeat<v1::WorkerService::WithCallbackMethod_CompleteTasks<
+        v1::WorkerService::WithCallbackMethod_ReleaseTasks<v1::WorkerService::Service>>>>;
 
 // Nothing here blocks. LeaseTasks parks its call in the engine, which answers it about a second before its deadline at
 // the latest.

@@ -270,9 +270,9 @@ absl::StatusOr<std::vector<LoadedSearch>> Store::LoadSearches() const {
                                          [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
                                            LAYERNAS_ASSIGN_OR_RETURN(core::Candidate candidate, DecodeCandidate(value));
                                            if (candidate.number != one.candidates.size() + 1) {
-                                             return absl::DataLossError(
-                                                 absl::StrCat("candidate ", one.candidates.size() + 1, " of search ",
-                                                              id, " is missing"));
+                                             return absl::DataLossError(absl::StrCat("candidate ",
+                                                                                     one.candidates.size() + 1,
+                                                                                     " of search ", id, " is missing"));
                                            }
                                            if (!one.candidates.empty()) {
                                              candidate.metrics.ShareNames(one.candidates.back().metrics);
@@ -301,26 +301,26 @@ absl::StatusOr<CandidateRows> Store::ReadCandidates(std::uint64_t search, std::u
   std::uint64_t last = after;
   std::size_t scanned = 0;
   std::size_t bytes = 0;
-  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(
-      kCandidates, *begin, EncodeKey(search + 1),
-      [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-        if (rows.candidates.size() == limit || scanned == most_scanned || bytes > kMostRowBytes) {
-          rows.next = last;
-          return false;
-        }
-        ++scanned;
-        if (!states.empty()) {
-          LAYERNAS_ASSIGN_OR_RETURN(const core::CandidateState state, DecodeCandidateState(value));
-          const auto decoded = DecodeNumberKey(key);
-          if (!decoded) return absl::DataLossError("a key of the candidates has the wrong length");
-          last = decoded->second;
-          if (!states.contains(state)) return true;
-        }
-        LAYERNAS_ASSIGN_OR_RETURN(rows.candidates.emplace_back(), DecodeCandidate(value));
-        last = rows.candidates.back().number;
-        bytes += value.size();
-        return true;
-      }));
+  LAYERNAS_RETURN_IF_ERROR(
+      impl_->Scan(kCandidates, *begin, EncodeKey(search + 1),
+                  [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                    if (rows.candidates.size() == limit || scanned == most_scanned || bytes > kMostRowBytes) {
+                      rows.next = last;
+                      return false;
+                    }
+                    ++scanned;
+                    if (!states.empty()) {
+                      LAYERNAS_ASSIGN_OR_RETURN(const core::CandidateState state, DecodeCandidateState(value));
+                      const auto decoded = DecodeNumberKey(key);
+                      if (!decoded) return absl::DataLossError("a key of the candidates has the wrong length");
+                      last = decoded->second;
+                      if (!states.contains(state)) return true;
+                    }
+                    LAYERNAS_ASSIGN_OR_RETURN(rows.candidates.emplace_back(), DecodeCandidate(value));
+                    last = rows.candidates.back().number;
+                    bytes += value.size();
+                    return true;
+                  }));
   return rows;
 }
 

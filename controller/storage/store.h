@@ -93,8 +93,8 @@ class Store {
 
   absl::StatusOr<std::uint64_t> NextSearchId() const;
   absl::StatusOr<std::vector<LoadedSearch>> LoadSearches() const;
-  // Candidates of higher number than `after` in one of `states` (none given: any), ascending: at most `limit` of them, of
-  // at most `most_scanned` that are looked at, and only as many as do not take too much memory.
+  // Candidates of higher number than `after` in one of `states` (none given: any), ascending: at most `limit` of them,
+  // of at most `most_scanned` that are looked at, and only as many as do not take too much memory.
   absl::StatusOr<CandidateRows> ReadCandidates(
       std::uint64_t search, std::uint64_t after, std::size_t limit, const std::set<core::CandidateState>& states = {},
       std::size_t most_scanned = std::numeric_limits<std::size_t>::max()) const;

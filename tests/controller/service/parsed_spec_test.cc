@@ -69,8 +69,8 @@ TEST(ParsedSpec, ArchitecturesAreThoseThatResolveMakes) {
   const ParsedSpec spec(FullSpec().SerializeAsString());
   for (const core::Architecture& architecture : {core::Architecture{0, 0, 0}, {1, 1, 1}, {2, 1, 0}}) {
     const v1::LeaseTasksResponse answer = Answer(spec, {Task(1, architecture)});
-    EXPECT_TRUE(MessageDifferencer::Equals(answer.tasks(0).architecture(),
-                                           spec::Resolve(spec.spec().space(), architecture)));
+    EXPECT_TRUE(
+        MessageDifferencer::Equals(answer.tasks(0).architecture(), spec::Resolve(spec.spec().space(), architecture)));
   }
 }
 
@@ -82,8 +82,8 @@ TEST(ParsedSpec, OneThatIsTooLargeToKeepInPartsIsServedAllTheSame) {
   const ParsedSpec spec(huge.SerializeAsString());
   EXPECT_LT(spec.bytes(), 8u << 20);
   const v1::LeaseTasksResponse answer = Answer(spec, {Task(1, {1, 1, 1})});
-  EXPECT_TRUE(MessageDifferencer::Equals(answer.tasks(0).architecture(),
-                                         spec::Resolve(spec.spec().space(), {{1, 1, 1}})));
+  EXPECT_TRUE(
+      MessageDifferencer::Equals(answer.tasks(0).architecture(), spec::Resolve(spec.spec().space(), {{1, 1, 1}})));
 }
 
 TEST(SpecCache, ParsesEachOnceAndLetsGoOfTheLongestUnused) {

@@ -53,7 +53,8 @@ Batch FullBatch(const Store& store, std::uint64_t id) {
 }
 
 void ExpectFull(const Store& store, std::uint64_t id) {
-  EXPECT_THAT(store.ReadCandidates(id, 0, kAll)->candidates, ::testing::ElementsAre(Candidate(1), Candidate(2), Candidate(3)));
+  EXPECT_THAT(store.ReadCandidates(id, 0, kAll)->candidates,
+              ::testing::ElementsAre(Candidate(1), Candidate(2), Candidate(3)));
   EXPECT_THAT(*store.ReadChanges(id, 0, kAll), ::testing::ElementsAre(Change(1), Change(2), Change(3)));
   const auto buckets = *store.ReadBuckets(id);
   ASSERT_EQ(buckets.size(), 1u);
@@ -148,8 +149,7 @@ TEST_F(StoreTest, ReadsByStateLookAtSoManyAtMost) {
   }
   Commit(*store, std::move(batch));
   const auto numbers = [&](std::uint64_t after, std::size_t limit, std::size_t most_scanned) {
-    const CandidateRows rows =
-        *store->ReadCandidates(1, after, limit, {core::CandidateState::kFailed}, most_scanned);
+    const CandidateRows rows = *store->ReadCandidates(1, after, limit, {core::CandidateState::kFailed}, most_scanned);
     std::vector<std::uint64_t> all;
     for (const core::Candidate& candidate : rows.candidates) all.push_back(candidate.number);
     return std::pair(all, rows.next.value_or(0));
