@@ -5,6 +5,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/log/log.h"
+#include "common/process/limits.h"
 #include "controller/engine/check.h"
 #include "controller/options.h"
 #include "controller/server.h"
@@ -35,6 +36,8 @@ int main(int argc, char** argv) {
   const layernas::ControllerOptions& options = command_line.options;
   if (options.check) return Check(options);
   layernas::log::Init("layernas-controller", options.log_level);
+  // A connection per worker.
+  layernas::RaiseOpenFileLimit();
   // gRPC's library is built to look for deadlocks whenever it takes a lock: several percent of the time of every call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 

@@ -17,6 +17,7 @@
 #include "benchmarks/controller/readers.h"
 #include "benchmarks/controller/searches.h"
 #include "common/base/status_macros.h"
+#include "common/process/limits.h"
 
 namespace layernas::bench {
 namespace {
@@ -32,6 +33,7 @@ struct Options {
   double seconds = 10;
   double warm_up_seconds = 1;
   std::uint64_t candidates = 0;
+  int page_reads = 500;
   int park = 0;
   bool json = false;
 };
@@ -60,7 +62,7 @@ absl::Status Fill(const Options& options, ControllerProcess& controller, const s
   report["start_rss_mib"] = Mebibytes(ReadResidentBytes(controller.pid()));
   report["start_peak_rss_mib"] = Mebibytes(ReadPeakResidentBytes(controller.pid()));
   for (const int size : {100, 1000}) {
-    LAYERNAS_ASSIGN_OR_RETURN(const Pages pages, ReadPages(controller.address(), search, size, 500));
+    LAYERNAS_ASSIGN_OR_RETURN(const Pages pages, ReadPages(controller.address(), search, size, options.page_reads));
     const std::string name = absl::StrCat("page_", size);
     report[absl::StrCat(name, "_p50_ms")] = pages.latencies.Quantile(0.5);
     report[absl::StrCat(name, "_p99_ms")] = pages.latencies.Quantile(0.99);
@@ -177,6 +179,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--candidates", options.candidates,
                  "Results that the search has before the load; the controller is started anew on them");
+  app.add_option("--page-reads", options.page_reads, "Of those results, by pages of 100 and by pages of 1,000")
+      ->capture_default_str();
   app.add_option("--park", options.park,
                  "Instead of the load: workers that wait for work, each on a connection of its own");
   app.add_flag("--json", options.json, "One JSON object");
@@ -188,6 +192,7 @@ int main(int argc, char** argv) {
   options.parked.shape = options.shape;
 
   // As the controller does.
+  layernas::RaiseOpenFileLimit();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const auto report = layernas::bench::Run(options);
   if (!report.ok()) {

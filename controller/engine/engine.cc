@@ -17,8 +17,9 @@ constexpr Millis kTick{100};
 constexpr Millis kGaugeInterval{200};
 // Commands that share one write at most: bounds the time to the first answer.
 constexpr std::size_t kMostCommandsPerTurn = 4096;
-// While a write is under way nothing is gained by haste: commands are collected for so long.
+// While a write is under way nothing is gained by haste: commands are collected for so long, or until there are many.
 constexpr Millis kCollect{1};
+constexpr std::size_t kManyCommands = 64;
 // Turns decided on ahead of the disk: bounds what waits in memory.
 constexpr std::size_t kMostUnwritten = 16;
 // Proposals computed in one go at most: bounds the time until the first of them can be used.
@@ -99,7 +100,7 @@ void Engine::Run() {
 
 std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
   MutexLock lock(mutex_);
-  if (pipeline_.unwritten() > 0) changed_.WaitFor(mutex_, kCollect);
+  if (queue_.size() < kManyCommands && pipeline_.unwritten() > 0) changed_.WaitFor(mutex_, kCollect);
   while (pipeline_.unwritten() >= kMostUnwritten) changed_.WaitFor(mutex_, kTick);
   if (queue_.empty()) {
     if (stopping_) return std::nullopt;

@@ -105,6 +105,8 @@ void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
     metrics_.ForgetSearch(entry.name);
     deleted_.insert(id);
     open_searches_.erase(id);
+    // It may hold a million candidates: they are let go of elsewhere.
+    reader_.Post([search = std::move(entry.search)] {});
     searches_.erase(id);
     return view;
   });
