@@ -24,6 +24,7 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   app.set_version_flag("--version", "layernas " + std::string(Version()));
   app.footer(kFooter);
   app.require_subcommand(1);
+  AddAdminCommands(app, context);
   AddRunCommand(app, context);
   AddSearchCommands(app, context);
   AddValidateCommand(app, context);

@@ -6,7 +6,7 @@
 #include "common/base/status_macros.h"
 #include "common/rpc/address.h"
 #include "common/rpc/status.h"
-#include "common/rpc/transport.h"
+#include "common/rpc/tls.h"
 
 namespace layernas::client {
 namespace {
@@ -24,12 +24,14 @@ std::string Reason(const std::string& message) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ControllerConnection>> ControllerConnection::Create(const std::string& address) {
+absl::StatusOr<std::unique_ptr<ControllerConnection>> ControllerConnection::Create(
+    const std::string& address, const rpc::ChannelSecurity& security) {
   const absl::StatusOr<rpc::Address> parsed = rpc::ParseAddress(address);
   if (!parsed.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("--controller (LAYERNAS_CONTROLLER): ", parsed.status().message()));
   }
-  return std::unique_ptr<ControllerConnection>(new ControllerConnection(address, rpc::MakeChannel(*parsed)));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, rpc::MakeChannel(*parsed, security));
+  return std::unique_ptr<ControllerConnection>(new ControllerConnection(address, channel));
 }
 
 ControllerConnection::ControllerConnection(std::string address, const std::shared_ptr<grpc::Channel>& channel)
@@ -40,9 +42,12 @@ ControllerConnection::ControllerConnection(std::string address, const std::share
 absl::Status ControllerConnection::Explain(const grpc::Status& status) const {
   constexpr char kWhatToDo[] = ": start one with layernas-controller or set --controller or LAYERNAS_CONTROLLER";
   switch (status.error_code()) {
-    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::UNAVAILABLE: {
+      const std::string advice = rpc::TlsAdvice(status.error_message());
       return absl::UnavailableError(absl::StrCat("cannot reach the controller at ", address_, " (",
-                                                 Reason(status.error_message()), ")", kWhatToDo));
+                                                 Reason(status.error_message()), ")",
+                                                 advice.empty() ? kWhatToDo : ": " + advice));
+    }
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return absl::DeadlineExceededError(
           absl::StrCat("the controller at ", address_, " did not answer within ", kDeadline.count(), " s", kWhatToDo));

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
+#include "common/rpc/transport.h"
 #include "layernas/v1/fleet_service.grpc.pb.h"
 #include "layernas/v1/search_service.grpc.pb.h"
 
@@ -18,8 +19,9 @@ namespace layernas::client {
 // Thread-safe.
 class ControllerConnection {
  public:
-  // Connects on the first call. INVALID_ARGUMENT for an address that isn't one.
-  static absl::StatusOr<std::unique_ptr<ControllerConnection>> Create(const std::string& address);
+  // Connects on the first call. INVALID_ARGUMENT for an address that isn't one; other errors name a file of `security`.
+  static absl::StatusOr<std::unique_ptr<ControllerConnection>> Create(const std::string& address,
+                                                                      const rpc::ChannelSecurity& security);
 
   // Call(&v1::SearchService::Stub::GetSearch, request).
   template <typename Stub, typename Request, typename Response>

@@ -4,8 +4,10 @@
 #include <vector>
 
 #include "client/application.h"
+#include "common/rpc/library_logs.h"
 
 int main(int argc, char** argv) {
+  layernas::rpc::SilenceLibraryLogs();
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const layernas::client::ExitCode code =

@@ -6,6 +6,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/log/log.h"
 #include "common/process/limits.h"
+#include "common/rpc/library_logs.h"
 #include "controller/engine/check.h"
 #include "controller/options.h"
 #include "controller/server.h"
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
   layernas::RaiseOpenFileLimit();
   // gRPC's library is built to look for deadlocks whenever it takes a lock: several percent of the time of every call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  layernas::rpc::RouteLibraryLogs();
 
   // Blocked before any thread is made: one thread, this one, takes the signals, at a moment of its choice.
   sigset_t signals;

@@ -8,9 +8,7 @@
 namespace layernas {
 namespace {
 
-bool IsLoopback(const rpc::Address& address) {
-  return address.host == "localhost" || address.host == "::1" || address.host.starts_with("127.");
-}
+constexpr char kSecurity[] = "Security";
 
 // Parses `text` by `parse` into `value`; the message if it can't be.
 template <typename T, typename Parse>
@@ -18,6 +16,26 @@ std::string ParseInto(const std::string& text, T& value, Parse parse) {
   auto parsed = parse(text);
   if (!parsed.ok()) return std::string(parsed.status().message());
   value = *parsed;
+  return "";
+}
+
+// Why the addresses may not be listened on; empty if they may.
+std::string CheckExposure(const ControllerOptions& options, bool insecure_listen, bool insecure_metrics_listen) {
+  if (!options.listen.IsLoopback() && !insecure_listen) {
+    const bool encrypted = options.tls.enabled();
+    const bool authenticated = !options.token_file.empty() || !options.tls.client_ca_file.empty();
+    if (!encrypted || !authenticated) {
+      return "--listen: " + options.listen.ToString() + " is not loopback, and so needs " +
+             (encrypted ? "" : "TLS (--tls-cert and --tls-key)") + (encrypted || authenticated ? "" : " and ") +
+             (authenticated ? "" : "a check of who calls (--token-file or --tls-client-ca)") +
+             "; --insecure-listen does without, in a network that you trust";
+    }
+  }
+  if (!options.metrics_listen.IsLoopback() && !insecure_listen && !insecure_metrics_listen) {
+    return "--metrics-listen: " + options.metrics_listen.ToString() +
+           " is not loopback, and metrics are for everyone who can reach them; --insecure-metrics-listen allows it, in "
+           "a network that you trust";
+  }
   return "";
 }
 
@@ -30,6 +48,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   std::string metrics_listen = "127.0.0.1:7061";
   std::string lease_duration = "30s";
   bool insecure_listen = false;
+  bool insecure_metrics_listen = false;
 
   CLI::App app("Runs searches: hands architectures to workers, keeps what they report, answers clients.",
                "layernas-controller");
@@ -44,8 +63,34 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   app.add_option("--metrics-listen", metrics_listen, "HOST:PORT for Prometheus (http, /metrics)")
       ->capture_default_str()
       ->envname("LAYERNAS_METRICS_LISTEN");
+  app.add_option("--tls-cert", options.tls.certificate_file,
+                 "Talk TLS: our certificate, followed by those that lead to its issuer (PEM)")
+      ->option_text("FILE")
+      ->group(kSecurity);
+  app.add_option("--tls-key", options.tls.key_file, "Its private key (PEM)")->option_text("FILE")->group(kSecurity);
+  app.add_option("--tls-client-ca", options.tls.client_ca_file,
+                 "Ask callers for a certificate of this authority (PEM), and turn others away")
+      ->option_text("FILE")
+      ->group(kSecurity);
+  app.add_option("--token-file", options.token_file,
+                 "Let in only callers with a token listed here; 'layernas admin token' makes the lines")
+      ->option_text("FILE")
+      ->group(kSecurity);
   app.add_flag("--insecure-listen", insecure_listen,
-               "Allow addresses other than loopback, though whoever can reach them can do anything");
+               "Allow addresses other than loopback without TLS and without a check of who calls: whoever can reach "
+               "them can do anything")
+      ->group(kSecurity);
+  app.add_flag("--insecure-metrics-listen", insecure_metrics_listen,
+               "Allow a --metrics-listen other than loopback: whoever can reach it can read the metrics")
+      ->group(kSecurity);
+  app.add_option("--max-polls-per-host", options.gate.polls_per_host, "Most calls of LeaseTasks open from one host")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000))
+      ->group(kSecurity);
+  app.add_option("--max-streams-per-host", options.gate.streams_per_host, "Most streams open from one host")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000))
+      ->group(kSecurity);
   app.add_option("--lease-duration", lease_duration,
                  "How long a worker may be silent before its candidates go to others")
       ->capture_default_str();
@@ -61,11 +106,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
     if (wrong.empty()) wrong = ParseInto(metrics_listen, options.metrics_listen, rpc::ParseAddress);
     if (wrong.empty()) wrong = ParseInto(lease_duration, options.lease_duration, ParseDuration);
     if (wrong.empty() && options.lease_duration < Millis{500}) wrong = "--lease-duration: must be at least 500ms";
-    if (wrong.empty() && !insecure_listen && !(IsLoopback(options.listen) && IsLoopback(options.metrics_listen))) {
-      wrong =
-          "--listen and --metrics-listen: only loopback addresses are served, for there is no authentication; "
-          "--insecure-listen allows others";
-    }
+    if (wrong.empty()) wrong = CheckExposure(options, insecure_listen, insecure_metrics_listen);
     if (!wrong.empty()) throw CLI::ValidationError(wrong, 2);
   } catch (const CLI::ParseError& error) {
     result.exit = true;

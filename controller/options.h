@@ -6,6 +6,8 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/rpc/address.h"
+#include "common/rpc/tls.h"
+#include "controller/access/gate.h"
 
 namespace layernas {
 
@@ -13,6 +15,10 @@ struct ControllerOptions {
   rpc::Address listen;
   std::string data_dir;
   rpc::Address metrics_listen;
+  rpc::ServerTls tls;
+  // Lists the tokens that are let in. Empty: everyone is.
+  std::string token_file;
+  GateOptions gate;
   Millis lease_duration{0};
   std::string ready_file;
   std::string log_level;

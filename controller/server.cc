@@ -6,6 +6,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -13,6 +14,9 @@
 #include "common/metrics/exposer.h"
 #include "common/process/ready_file.h"
 #include "common/rpc/transport.h"
+#include "controller/access/gate.h"
+#include "controller/access/interceptors.h"
+#include "controller/access/token_file.h"
 #include "controller/service/fleet_service.h"
 #include "controller/service/search_service.h"
 #include "controller/service/worker_service.h"
@@ -31,6 +35,9 @@ struct ControllerServer::Parts {
   ControllerMetrics metrics;
   std::unique_ptr<storage::Store> store;
   std::unique_ptr<Engine> engine;
+  // None: everyone is let in.
+  std::unique_ptr<TokenFile> tokens;
+  std::unique_ptr<Gate> gate;
   std::unique_ptr<SearchServiceImpl> search_service;
   std::unique_ptr<WorkerServiceImpl> worker_service;
   std::unique_ptr<FleetServiceImpl> fleet_service;
@@ -40,6 +47,15 @@ struct ControllerServer::Parts {
 
 absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const ControllerOptions& options) {
   auto parts = std::make_unique<Parts>();
+  LAYERNAS_ASSIGN_OR_RETURN(const auto credentials, rpc::MakeServerCredentials(options.tls));
+  if (!options.token_file.empty()) {
+    auto tokens = TokenFile::Open(options.token_file);
+    if (!tokens.ok()) {
+      return absl::Status(tokens.status().code(), absl::StrCat("--token-file: ", tokens.status().message()));
+    }
+    parts->tokens = *std::move(tokens);
+  }
+  parts->gate = std::make_unique<Gate>(parts->tokens.get(), options.gate, parts->metrics);
   LAYERNAS_ASSIGN_OR_RETURN(parts->store, storage::Store::Open(options.data_dir));
   EngineOptions engine_options;
   engine_options.lease_duration = options.lease_duration;
@@ -47,17 +63,21 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
                             Engine::Create(
                                 *parts->store, engine_options, [](std::string_view spec) { return ToCoreConfig(spec); },
                                 parts->metrics, Clock::Real()));
-  parts->search_service = std::make_unique<SearchServiceImpl>(*parts->engine, parts->metrics);
-  parts->worker_service = std::make_unique<WorkerServiceImpl>(*parts->engine, parts->metrics, Clock::Real());
-  parts->fleet_service = std::make_unique<FleetServiceImpl>(*parts->engine, parts->metrics);
+  parts->search_service = std::make_unique<SearchServiceImpl>(*parts->engine, *parts->gate, parts->metrics);
+  parts->worker_service =
+      std::make_unique<WorkerServiceImpl>(*parts->engine, *parts->gate, parts->metrics, Clock::Real());
+  parts->fleet_service = std::make_unique<FleetServiceImpl>(*parts->engine, *parts->gate, parts->metrics);
   LAYERNAS_ASSIGN_OR_RETURN(parts->exposer, MetricsExposer::Start(options.metrics_listen, parts->metrics.registry()));
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   rpc::ConfigureServer(builder);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MakeInterceptors(*parts->gate));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   int port = 0;
-  builder.AddListeningPort(options.listen.ToString(), grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(options.listen.ToString(), credentials, &port);
   builder.RegisterService(parts->search_service.get());
   builder.RegisterService(parts->worker_service.get());
   builder.RegisterService(parts->fleet_service.get());
@@ -79,7 +99,13 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
     const nlohmann::json ready = {{"address", address.ToString()}, {"metrics_address", metrics_address}};
     LAYERNAS_RETURN_IF_ERROR(WriteReadyFile(options.ready_file, ready.dump()));
   }
-  log::Info("serving", {{"address", address.ToString()}, {"metrics", metrics_address}, {"data_dir", options.data_dir}});
+  log::Info("serving", {{"address", address.ToString()},
+                        {"metrics", metrics_address},
+                        {"data_dir", options.data_dir},
+                        {"tls", !options.tls.enabled()               ? "off"
+                                : options.tls.client_ca_file.empty() ? "on"
+                                                                     : "mutual"},
+                        {"tokens", options.token_file.empty() ? "off" : "on"}});
   return server;
 }
 

@@ -16,6 +16,7 @@
 #include "common/log/log.h"
 #include "common/metrics/exposer.h"
 #include "common/process/ready_file.h"
+#include "common/rpc/library_logs.h"
 #include "common/rpc/transport.h"
 #include "worker/agent/agent.h"
 #include "worker/options.h"
@@ -78,8 +79,8 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
   const auto registry = std::make_shared<prometheus::Registry>();
   WorkerMetrics metrics(*registry, options.agent.slots);
   LAYERNAS_ASSIGN_OR_RETURN(const auto exposer, MetricsExposer::Start(options.metrics_listen, registry));
-  auto client = std::make_unique<ControllerClient>(v1::WorkerService::NewStub(rpc::MakeChannel(options.controller)),
-                                                   options.controller.ToString());
+  LAYERNAS_ASSIGN_OR_RETURN(const auto channel, rpc::MakeChannel(options.controller, options.security));
+  auto client = std::make_unique<ControllerClient>(v1::WorkerService::NewStub(channel), options.controller.ToString());
   log::Info("worker runs", {{"id", options.agent.worker_id},
                             {"version", Version()},
                             {"controller", options.controller.ToString()},
@@ -107,6 +108,7 @@ int Main(int argc, char** argv) {
     return 2;
   }
   log::Init("layernas-worker", options->log_level);
+  rpc::RouteLibraryLogs();
   if (const absl::Status status = RunWorker(*std::move(options), signals); !status.ok()) {
     log::Error(std::string(status.message()));
     return EXIT_FAILURE;

@@ -12,6 +12,7 @@
 #include "common/base/duration.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
+#include "common/cli/security_flags.h"
 
 namespace layernas {
 namespace {
@@ -21,6 +22,7 @@ constexpr std::size_t kLongestId = 100;
 // The texts of the flags, before they are made sense of.
 struct Flags {
   std::string controller = "127.0.0.1:7060";
+  rpc::ChannelSecurity security;
   std::string id;
   int slots = 1;
   std::vector<std::string> labels;
@@ -96,6 +98,7 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   LAYERNAS_ASSIGN_OR_RETURN(options.controller,
                             For("--controller (or LAYERNAS_CONTROLLER)", rpc::ParseAddress(flags.controller)));
   LAYERNAS_ASSIGN_OR_RETURN(options.metrics_listen, For("--metrics-listen", rpc::ParseAddress(flags.metrics_listen)));
+  options.security = flags.security;
   options.agent.worker_id = flags.id.empty() ? DefaultId() : flags.id;
   if (options.agent.worker_id.size() > kLongestId) return Invalid("--id", "longer than 100 bytes");
   options.agent.slots = flags.slots;
@@ -144,6 +147,7 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
                  "File that is written once the worker runs: {\"metrics_address\": …}");
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  cli::AddSecurityFlags(app, flags.security);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

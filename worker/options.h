@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "common/rpc/address.h"
+#include "common/rpc/transport.h"
 #include "worker/agent/agent.h"
 #include "worker/evaluator/exec_evaluator.h"
 #include "worker/evaluator/tabular_evaluator.h"
@@ -14,6 +14,7 @@ namespace layernas {
 
 struct WorkerOptions {
   rpc::Address controller;
+  rpc::ChannelSecurity security;
   AgentOptions agent;
   // One of the two.
   std::optional<ExecOptions> exec;

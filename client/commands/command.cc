@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/search_text.h"
+#include "common/cli/security_flags.h"
 
 namespace layernas::client {
 namespace {
@@ -59,6 +60,7 @@ void AddController(CLI::App& command, CommandContext& context) {
   command.add_option("--controller", context.controller, "Address of the controller")
       ->envname("LAYERNAS_CONTROLLER")
       ->option_text("HOST:PORT [127.0.0.1:7060] (env LAYERNAS_CONTROLLER)");
+  cli::AddSecurityFlags(command, context.security);
 }
 
 void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<OutputFormat>& formats) {
@@ -80,7 +82,7 @@ void AddSearchName(CLI::App& command, std::string& name) {
 }
 
 absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandContext& context) {
-  return ControllerConnection::Create(context.controller);
+  return ControllerConnection::Create(context.controller, context.security);
 }
 
 bool ReportMistakes(const Terminal& terminal, const SpecFile& file) {

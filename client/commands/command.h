@@ -32,6 +32,7 @@ struct CommandContext {
   std::vector<std::string> worker_arguments;
   // Of the command that was chosen; set by AddController.
   std::string controller = "127.0.0.1:7060";
+  rpc::ChannelSecurity security;
   // The command that was chosen.
   std::function<absl::StatusOr<ExitCode>()> action;
 };
@@ -41,6 +42,7 @@ void AddValidateCommand(CLI::App& app, CommandContext& context);
 void AddSearchCommands(CLI::App& app, CommandContext& context);
 void AddWorkerCommands(CLI::App& app, CommandContext& context);
 void AddRunCommand(CLI::App& app, CommandContext& context);
+void AddAdminCommands(CLI::App& app, CommandContext& context);
 
 // Parts of `layernas search`.
 void AddSubmitCommand(CLI::App& search, CommandContext& context);
@@ -57,6 +59,7 @@ CLI::App& AddCommand(CLI::App& parent, const std::string& name, const std::strin
                      const std::vector<std::string>& examples);
 // Runs `action` if the command is the one chosen.
 void SetAction(CLI::App& command, CommandContext& context, std::function<absl::StatusOr<ExitCode>()> action);
+// --controller and how to get in there.
 void AddController(CLI::App& command, CommandContext& context);
 void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<OutputFormat>& formats);
 // The positional NAME of a search.

@@ -86,7 +86,8 @@ absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& op
   LAYERNAS_ASSIGN_OR_RETURN(
       const std::unique_ptr<LocalCluster> cluster,
       LocalCluster::Start({context.program_folder, options.data_dir, options.workers, context.worker_arguments}, stop));
-  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, ControllerConnection::Create(cluster->controller_address()));
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, ControllerConnection::Create(cluster->controller_address(),
+                                                                                cluster->controller_security()));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, SubmitSpec(*connection, file));
 
   ClusterGuard guard(*cluster, stop);

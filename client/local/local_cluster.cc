@@ -11,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/security/file.h"
+#include "common/security/token_list.h"
 
 namespace layernas::client {
 namespace {
@@ -43,6 +45,7 @@ std::optional<std::string> ReadAddress(const fs::path& ready_file) {
 absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(LocalClusterOptions options, StopSignal& stop) {
   std::unique_ptr<LocalCluster> cluster(new LocalCluster(std::move(options)));
   LAYERNAS_RETURN_IF_ERROR(cluster->MakeDataDir());
+  LAYERNAS_RETURN_IF_ERROR(cluster->MakeToken());
   LAYERNAS_RETURN_IF_ERROR(cluster->StartController(stop));
   LAYERNAS_RETURN_IF_ERROR(cluster->StartWorkers());
   return cluster;
@@ -73,12 +76,30 @@ absl::Status LocalCluster::MakeDataDir() {
   return absl::OkStatus();
 }
 
+absl::Status LocalCluster::MakeToken() {
+  const fs::path list = ListOfTokens();
+  security_.token_file = (options_.data_dir / "token").string();
+  std::error_code ignored;
+  // Of a run before.
+  fs::remove(list, ignored);
+  fs::remove(security_.token_file, ignored);
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string token, security::MakeToken());
+  const std::string line =
+      security::FormatTokenLine({security::Role::kAdmin, security::HashToken(token), "layernas-run"});
+  LAYERNAS_RETURN_IF_ERROR(security::WriteNewPrivateFile(security_.token_file, token + "\n"));
+  return security::WriteNewPrivateFile(list.string(), line + "\n");
+}
+
 absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::string& name,
                                                                  std::vector<std::string> argv) {
   const fs::path log_path = options_.data_dir / "logs" / (name + ".log");
   auto log = std::make_shared<std::ofstream>(log_path, std::ios::app);
   ChildOptions child;
   child.argv = std::move(argv);
+  // What may be set there for another controller.
+  for (const char* variable : {"LAYERNAS_TLS_CA", "LAYERNAS_TLS_CERT", "LAYERNAS_TLS_KEY"}) {
+    child.environment.emplace_back(variable, "");
+  }
   child.pipes = false;
   child.on_stderr_line = [log](std::string_view line) { *log << line << '\n' << std::flush; };
   LAYERNAS_ASSIGN_OR_RETURN(std::unique_ptr<ChildProcess> process, ChildProcess::Start(std::move(child)));
@@ -90,10 +111,10 @@ absl::Status LocalCluster::StartController(StopSignal& stop) {
   std::error_code ignored;
   fs::remove(ready_file, ignored);
   LAYERNAS_ASSIGN_OR_RETURN(
-      controller_,
-      StartProgram("controller", {(options_.programs / "layernas-controller").string(), "--listen", "127.0.0.1:0",
-                                  "--metrics-listen", "127.0.0.1:0", "--data-dir",
-                                  (options_.data_dir / "controller").string(), "--ready-file", ready_file.string()}));
+      controller_, StartProgram("controller", {(options_.programs / "layernas-controller").string(), "--listen",
+                                               "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--data-dir",
+                                               (options_.data_dir / "controller").string(), "--ready-file",
+                                               ready_file.string(), "--token-file", ListOfTokens().string()}));
   const SteadyTime deadline = std::chrono::steady_clock::now() + kStartTimeout;
   while (true) {
     if (const std::optional<std::string> address = ReadAddress(ready_file)) {
@@ -114,7 +135,12 @@ absl::Status LocalCluster::StartController(StopSignal& stop) {
 absl::Status LocalCluster::StartWorkers() {
   for (int i = 1; i <= options_.workers; ++i) {
     const std::string name = absl::StrCat("worker-", i);
-    std::vector<std::string> argv = {(options_.programs / "layernas-worker").string(), "--controller", address_, "--id",
+    std::vector<std::string> argv = {(options_.programs / "layernas-worker").string(),
+                                     "--controller",
+                                     address_,
+                                     "--token-file",
+                                     security_.token_file,
+                                     "--id",
                                      absl::StrCat("local-", i)};
     argv.insert(argv.end(), options_.worker_arguments.begin(), options_.worker_arguments.end());
     LAYERNAS_ASSIGN_OR_RETURN(Program worker, StartProgram(name, std::move(argv)));

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "client/stop_signal.h"
 #include "common/process/child_process.h"
+#include "common/rpc/transport.h"
 
 namespace layernas::client {
 
@@ -22,6 +23,8 @@ struct LocalClusterOptions {
   std::vector<std::string> worker_arguments;
 };
 
+// Others on this machine are kept out, though they can reach loopback too: the programs have a token of their own.
+//
 // Not thread-safe.
 class LocalCluster {
  public:
@@ -34,6 +37,8 @@ class LocalCluster {
   LocalCluster& operator=(const LocalCluster&) = delete;
 
   const std::string& controller_address() const { return address_; }
+  // To get in there.
+  const rpc::ChannelSecurity& controller_security() const { return security_; }
 
   // What has ended that should run: an error once the controller or all workers have.
   absl::Status Check();
@@ -47,6 +52,8 @@ class LocalCluster {
   explicit LocalCluster(LocalClusterOptions options) : options_(std::move(options)) {}
 
   absl::Status MakeDataDir();
+  std::filesystem::path ListOfTokens() const { return options_.data_dir / "tokens"; }
+  absl::Status MakeToken();
   absl::StatusOr<Program> StartProgram(const std::string& name, std::vector<std::string> argv);
   absl::Status StartController(StopSignal& stop);
   absl::Status StartWorkers();
@@ -55,6 +62,7 @@ class LocalCluster {
   LocalClusterOptions options_;
   bool temporary_ = false;
   std::string address_;
+  rpc::ChannelSecurity security_;
   Program controller_;
   std::vector<Program> workers_;
 };

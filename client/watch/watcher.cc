@@ -45,7 +45,10 @@ class Watcher {
       if (!away_) {
         away_ = true;
         away_since_ = std::chrono::steady_clock::now();
-        view_.Notice("the connection to the controller at " + connection_.address() + " broke; trying again…");
+        view_.Notice((status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED
+                          ? status.error_message()
+                          : "the connection to the controller at " + connection_.address() + " broke") +
+                     "; trying again…");
       } else if (std::chrono::steady_clock::now() - away_since_ > kPatience) {
         return connection_.Explain(status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "no answer") : status);
       }

@@ -16,6 +16,8 @@ struct Address {
 
   // HOST:PORT, with brackets around IPv6.
   std::string ToString() const;
+  // Whether only this machine can reach it: an address of 127.0.0.0/8, ::1, or "localhost".
+  bool IsLoopback() const;
 };
 
 // "127.0.0.1:7060", "controller:7060", "[::1]:7060". Port 0 is allowed. INVALID_ARGUMENT quotes the text and says what

@@ -2,9 +2,13 @@
 
 #include <grpc/impl/codegen/grpc_types.h>
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 #include <random>
+#include <utility>
+#include <vector>
+
+#include "common/base/status_macros.h"
+#include "common/rpc/client_token.h"
 
 namespace layernas::rpc {
 namespace {
@@ -16,12 +20,9 @@ constexpr int kPingTimeoutMs = 10'000;
 // Below the client's interval by a margin, for pings don't arrive in step.
 constexpr int kShortestPingIntervalMs = 10'000;
 
-}  // namespace
-
-std::shared_ptr<grpc::Channel> MakeChannel(const Address& address) {
+grpc::ChannelArguments ChannelArguments() {
   grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  arguments.SetMaxReceiveMessageSize(kMostAnswerBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
   // Each channel at its own pace: those of a fleet all break at the same moment.
@@ -32,12 +33,38 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Address& address) {
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   // A proxy set for web traffic would swallow even calls to this machine.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address.ToString(), grpc::InsecureChannelCredentials(), arguments);
+  return arguments;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const Address& address, const ChannelSecurity& security) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto credentials, MakeChannelCredentials(security.tls));
+  std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
+  if (!security.token_file.empty()) {
+    if (!security.tls.enabled() && !security.insecure_token && !address.IsLoopback()) {
+      return absl::InvalidArgumentError(
+          "--token-file: the token would go to " + address.ToString() +
+          " in the clear: give --tls-ca, or --insecure-token in a network that you trust");
+    }
+    auto token = ClientToken::Open(security.token_file);
+    if (!token.ok()) {
+      return absl::Status(token.status().code(), "--token-file: " + std::string(token.status().message()));
+    }
+    interceptors.push_back(MakeTokenInterceptor(*std::move(token)));
+  }
+  return grpc::experimental::CreateCustomChannelWithInterceptors(address.ToString(), credentials, ChannelArguments(),
+                                                                 std::move(interceptors));
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const Address& address) {
+  return grpc::CreateCustomChannel(address.ToString(), grpc::InsecureChannelCredentials(), ChannelArguments());
 }
 
 void ConfigureServer(grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  builder.SetMaxSendMessageSize(kMaxMessageBytes);
+  builder.SetMaxReceiveMessageSize(kMostRequestBytes);
+  builder.SetMaxSendMessageSize(kMostAnswerBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMostMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kServerPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kShortestPingIntervalMs);

@@ -8,14 +8,31 @@
 #include <memory>
 
 #include "common/rpc/address.h"
+#include "common/rpc/tls.h"
 
 namespace layernas::rpc {
 
-// The largest message that either end accepts, in bytes.
-inline constexpr int kMaxMessageBytes = 16 << 20;
+// The largest answer that a client takes, in bytes, and the largest request that a server does: before it knows who
+// calls, for a message comes with its call.
+inline constexpr int kMostAnswerBytes = 16 << 20;
+inline constexpr int kMostRequestBytes = 4 << 20;
+// Of a call's metadata, the same.
+inline constexpr int kMostMetadataBytes = 8 << 10;
+
+// How a client proves who it is, and makes sure of the server.
+struct ChannelSecurity {
+  ChannelTls tls;
+  // Holds the token that is shown with each call. Empty: none is.
+  std::string token_file;
+  // Lets the token go over a network in the clear.
+  bool insecure_token = false;
+};
 
 // Connects on first use, notices within a minute that the other end is gone, and tries again within 5 s for as long as
-// it is. Proxies from the environment are not used.
+// it is. Proxies from the environment are not used. Errors name the file that can't be used; INVALID_ARGUMENT where the
+// token would go over a network in the clear.
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const Address& address, const ChannelSecurity& security);
+// In the clear, and without a token.
 std::shared_ptr<grpc::Channel> MakeChannel(const Address& address);
 
 // Limits and keep-alive to match, and a port that can't be shared: BuildAndStart fails where it is taken.

@@ -119,6 +119,10 @@ ControllerMetrics::ControllerMetrics()
                        .Name("layernas_rpc_seconds")
                        .Help("Time from the arrival of a call to its answer; LeaseTasks waits for work in it.")
                        .Register(*registry_)),
+      calls_refused_(BuildCounter()
+                         .Name("layernas_calls_refused_total")
+                         .Help("Calls that were not let in, by why.")
+                         .Register(*registry_)),
       searches_(BuildGauge().Name("layernas_searches").Help("Searches by state.").Register(*registry_)),
       candidates_(BuildGauge()
                       .Name("layernas_candidates")
@@ -160,6 +164,10 @@ ControllerMetrics::ControllerMetrics()
 
 prometheus::Histogram& ControllerMetrics::RpcSeconds(const std::string& method) {
   return rpc_seconds_.Add({{"method", method}}, SecondsBuckets());
+}
+
+prometheus::Counter& ControllerMetrics::CallsRefused(const std::string& reason) {
+  return calls_refused_.Add({{"reason", reason}});
 }
 
 void ControllerMetrics::SetSearches(const std::map<core::SearchState, std::size_t>& counts) {

@@ -52,6 +52,8 @@ class ControllerMetrics {
   prometheus::Counter& AttemptsFailed(core::FailureKind kind) {
     return *attempts_failed_[static_cast<std::size_t>(kind)];
   }
+  // `reason` is one of the gate's few.
+  prometheus::Counter& CallsRefused(const std::string& reason);
 
   // The engine's: all searches' counts at once.
   void SetSearches(const std::map<core::SearchState, std::size_t>& counts);
@@ -70,6 +72,7 @@ class ControllerMetrics {
   };
 
   prometheus::Family<prometheus::Histogram>& rpc_seconds_;
+  prometheus::Family<prometheus::Counter>& calls_refused_;
   // By the number of their label's value. Found once: the library looks each up under a lock.
   std::array<prometheus::Counter*, 3> completions_{};
   std::array<prometheus::Counter*, 7> evaluations_{};

@@ -1,21 +1,32 @@
-// One unary call from its arrival to its answer: times it and finishes its reactor once.
+// Unary calls from their arrival to their answer.
 #pragma once
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 #include <prometheus/histogram.h>
 
 #include <chrono>
+#include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "common/rpc/status.h"
+#include "controller/access/gate.h"
+#include "controller/metrics/metrics.h"
 
 namespace layernas {
 
-// Copyable, so that it fits into a std::function; Finish() is to be called on one copy, once.
+// One call: times it and finishes its reactor once. Copyable, so that it fits into a std::function; Finish() is to be
+// called on one copy, once, unless it was refused.
 class Call {
  public:
-  Call(grpc::ServerUnaryReactor* reactor, prometheus::Histogram& seconds)
-      : reactor_(reactor), seconds_(&seconds), begin_(std::chrono::steady_clock::now()) {}
+  Call(grpc::ServerUnaryReactor* reactor, prometheus::Histogram& seconds, const absl::Status& admitted)
+      : reactor_(reactor), seconds_(&seconds), begin_(std::chrono::steady_clock::now()), refused_(!admitted.ok()) {
+    if (refused_) Finish(admitted);
+  }
+
+  // The caller may not make this call, and has been told. Nothing must be done for it.
+  bool refused() const { return refused_; }
 
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
 
@@ -28,6 +39,40 @@ class Call {
   grpc::ServerUnaryReactor* reactor_;
   prometheus::Histogram* seconds_;
   std::chrono::steady_clock::time_point begin_;
+  bool refused_;
+};
+
+// Where the calls of one service begin: nothing of it may be done for a call that has not come through here.
+class Entrance {
+ public:
+  // `service` is the full name. Gate and metrics must outlive the entrance.
+  Entrance(std::string service, Gate& gate, ControllerMetrics& metrics)
+      : service_(std::move(service)), gate_(gate), metrics_(metrics) {}
+
+  // `method` is the name within the service.
+  Call Begin(grpc::CallbackServerContext* context, const std::string& method) {
+    return Begin(*context, context->DefaultReactor(), method);
+  }
+  Call Begin(const grpc::CallbackServerContext& context, grpc::ServerUnaryReactor* reactor, const std::string& method) {
+    return Begin(context, reactor, method, metrics_.RpcSeconds(method));
+  }
+  // For calls so many that looking their histogram up would be felt.
+  Call Begin(const grpc::CallbackServerContext& context, grpc::ServerUnaryReactor* reactor, const std::string& method,
+             prometheus::Histogram& seconds) {
+    return {reactor, seconds, Admit(context, method)};
+  }
+
+  // For streams, which are no Call.
+  absl::Status Admit(const grpc::CallbackServerContext& context, const std::string& method) {
+    return gate_.Admit(context, "/" + service_ + "/" + method);
+  }
+
+  Gate& gate() { return gate_; }
+
+ private:
+  const std::string service_;
+  Gate& gate_;
+  ControllerMetrics& metrics_;
 };
 
 }  // namespace layernas

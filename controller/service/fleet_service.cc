@@ -10,7 +10,8 @@ namespace layernas {
 grpc::ServerUnaryReactor* FleetServiceImpl::ListWorkers(grpc::CallbackServerContext* context,
                                                         const v1::ListWorkersRequest* request,
                                                         v1::ListWorkersResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ListWorkers"));
+  const Call call = entrance_.Begin(context, "ListWorkers");
+  if (call.refused()) return call.reactor();
   const absl::StatusOr<std::size_t> size = PageSize(request->page_size());
   if (!size.ok()) {
     call.Finish(size.status());

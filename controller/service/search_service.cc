@@ -15,6 +15,7 @@ namespace layernas {
 namespace {
 
 constexpr std::size_t kMostRequestIdBytes = 100;
+constexpr int kMostStates = 100;
 
 absl::Status CheckSpec(const v1::SearchSpec& spec) {
   const std::vector<spec::Violation> violations = spec::ValidateSpec(spec);
@@ -43,12 +44,14 @@ Reply<SearchView> AnswerWithSearch(const Call& call, Response* response, const s
 
 }  // namespace
 
-SearchServiceImpl::SearchServiceImpl(Engine& engine, ControllerMetrics& metrics) : engine_(engine), metrics_(metrics) {}
+SearchServiceImpl::SearchServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics)
+    : engine_(engine), entrance_(v1::SearchService::service_full_name(), gate, metrics) {}
 
 grpc::ServerUnaryReactor* SearchServiceImpl::ValidateSearch(grpc::CallbackServerContext* context,
                                                             const v1::ValidateSearchRequest* request,
                                                             v1::ValidateSearchResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ValidateSearch"));
+  const Call call = entrance_.Begin(context, "ValidateSearch");
+  if (call.refused()) return call.reactor();
   const absl::Status status = CheckSpec(request->spec());
   if (status.ok()) *response->mutable_summary() = spec::Summarize(request->spec());
   call.Finish(status);
@@ -58,7 +61,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ValidateSearch(grpc::CallbackServer
 grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerContext* context,
                                                           const v1::CreateSearchRequest* request,
                                                           v1::CreateSearchResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("CreateSearch"));
+  const Call call = entrance_.Begin(context, "CreateSearch");
+  if (call.refused()) return call.reactor();
   absl::Status status = CheckSpec(request->spec());
   if (request->request_id().size() > kMostRequestIdBytes) {
     status = absl::InvalidArgumentError(absl::StrCat("request_id: is longer than ", kMostRequestIdBytes, " bytes"));
@@ -77,7 +81,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* SearchServiceImpl::GetSearch(grpc::CallbackServerContext* context,
                                                        const v1::GetSearchRequest* request,
                                                        v1::GetSearchResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetSearch"));
+  const Call call = entrance_.Begin(context, "GetSearch");
+  if (call.refused()) return call.reactor();
   engine_.GetSearch(request->name(), AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
@@ -85,7 +90,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetSearch(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* SearchServiceImpl::ListSearches(grpc::CallbackServerContext* context,
                                                           const v1::ListSearchesRequest* request,
                                                           v1::ListSearchesResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ListSearches"));
+  const Call call = entrance_.Begin(context, "ListSearches");
+  if (call.refused()) return call.reactor();
   const absl::StatusOr<std::size_t> size = PageSize(request->page_size());
   const absl::StatusOr<std::uint64_t> before =
       ParsePageToken(request->page_token(), std::numeric_limits<std::uint64_t>::max());
@@ -108,14 +114,19 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListSearches(grpc::CallbackServerCo
 }
 
 grpc::ServerWriteReactor<v1::WatchSearchResponse>* SearchServiceImpl::WatchSearch(
-    grpc::CallbackServerContext*, const v1::WatchSearchRequest* request) {
-  return StartWatch(engine_, specs_, *request);
+    grpc::CallbackServerContext* context, const v1::WatchSearchRequest* request) {
+  auto admit = [this, context] { return entrance_.Admit(*context, "WatchSearch"); };
+  if (const absl::Status status = admit(); !status.ok()) return RefuseWatch(status);
+  absl::StatusOr<OpenCalls::Place> place = entrance_.gate().EnterStream(context->peer());
+  if (!place.ok()) return RefuseWatch(place.status());
+  return StartWatch(engine_, specs_, *request, admit, *std::move(place));
 }
 
 grpc::ServerUnaryReactor* SearchServiceImpl::PauseSearch(grpc::CallbackServerContext* context,
                                                          const v1::PauseSearchRequest* request,
                                                          v1::PauseSearchResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("PauseSearch"));
+  const Call call = entrance_.Begin(context, "PauseSearch");
+  if (call.refused()) return call.reactor();
   engine_.PauseSearch(request->name(), AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
@@ -123,7 +134,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::PauseSearch(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* SearchServiceImpl::ResumeSearch(grpc::CallbackServerContext* context,
                                                           const v1::ResumeSearchRequest* request,
                                                           v1::ResumeSearchResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ResumeSearch"));
+  const Call call = entrance_.Begin(context, "ResumeSearch");
+  if (call.refused()) return call.reactor();
   engine_.ResumeSearch(request->name(), AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
@@ -131,7 +143,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ResumeSearch(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* SearchServiceImpl::CancelSearch(grpc::CallbackServerContext* context,
                                                           const v1::CancelSearchRequest* request,
                                                           v1::CancelSearchResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("CancelSearch"));
+  const Call call = entrance_.Begin(context, "CancelSearch");
+  if (call.refused()) return call.reactor();
   engine_.CancelSearch(request->name(), AnswerWithSearch(call, response, specs_));
   return call.reactor();
 }
@@ -139,7 +152,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CancelSearch(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* SearchServiceImpl::DeleteSearch(grpc::CallbackServerContext* context,
                                                           const v1::DeleteSearchRequest* request,
                                                           v1::DeleteSearchResponse*) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("DeleteSearch"));
+  const Call call = entrance_.Begin(context, "DeleteSearch");
+  if (call.refused()) return call.reactor();
   engine_.DeleteSearch(request->name(), [call](const absl::StatusOr<SearchView>& view) { call.Finish(view.status()); });
   return call.reactor();
 }
@@ -147,12 +161,16 @@ grpc::ServerUnaryReactor* SearchServiceImpl::DeleteSearch(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServerContext* context,
                                                             const v1::ListCandidatesRequest* request,
                                                             v1::ListCandidatesResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("ListCandidates"));
+  const Call call = entrance_.Begin(context, "ListCandidates");
+  if (call.refused()) return call.reactor();
   const absl::StatusOr<std::size_t> size = PageSize(request->page_size());
   const absl::StatusOr<std::uint64_t> after = ParsePageToken(request->page_token(), 0);
   absl::Status status = size.ok() ? after.status() : size.status();
   std::set<core::CandidateState> states;
-  for (int i = 0; i < request->states_size(); ++i) {
+  if (request->states_size() > kMostStates) {
+    status = absl::InvalidArgumentError(absl::StrCat("states: must be at most ", kMostStates));
+  }
+  for (int i = 0; status.ok() && i < request->states_size(); ++i) {
     if (const auto state = FromWire(request->states(i))) {
       states.insert(*state);
     } else {
@@ -183,7 +201,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServer
 grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerContext* context,
                                                          const v1::GetFrontierRequest* request,
                                                          v1::GetFrontierResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetFrontier"));
+  const Call call = entrance_.Begin(context, "GetFrontier");
+  if (call.refused()) return call.reactor();
   engine_.GetFrontier(request->name(), [call, response, specs = specs_](const absl::StatusOr<FrontierView>& view) {
     if (view.ok()) {
       const auto spec = specs->Get(view->search.spec);
@@ -202,7 +221,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* SearchServiceImpl::GetBuckets(grpc::CallbackServerContext* context,
                                                         const v1::GetBucketsRequest* request,
                                                         v1::GetBucketsResponse* response) {
-  const Call call(context->DefaultReactor(), metrics_.RpcSeconds("GetBuckets"));
+  const Call call = entrance_.Begin(context, "GetBuckets");
+  if (call.refused()) return call.reactor();
   engine_.GetBuckets(request->name(), {request->pass(), request->stage()},
                      [call, response, specs = specs_](const absl::StatusOr<BucketsView>& view) {
                        if (view.ok()) {

@@ -3,6 +3,7 @@
 
 #include "controller/engine/engine.h"
 #include "controller/metrics/metrics.h"
+#include "controller/service/call.h"
 #include "controller/service/parsed_spec.h"
 #include "layernas/v1/search_service.grpc.pb.h"
 
@@ -11,8 +12,8 @@ namespace layernas {
 // Nothing here blocks: calls are handed to the engine, whose answers finish them.
 class SearchServiceImpl final : public v1::SearchService::CallbackService {
  public:
-  // Both must outlive the server.
-  SearchServiceImpl(Engine& engine, ControllerMetrics& metrics);
+  // All must outlive the server.
+  SearchServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics);
 
   grpc::ServerUnaryReactor* ValidateSearch(grpc::CallbackServerContext* context,
                                            const v1::ValidateSearchRequest* request,
@@ -43,7 +44,7 @@ class SearchServiceImpl final : public v1::SearchService::CallbackService {
 
  private:
   Engine& engine_;
-  ControllerMetrics& metrics_;
+  Entrance entrance_;
   // Shared with the answers under way.
   const std::shared_ptr<SpecCache> specs_ = std::make_shared<SpecCache>();
 };

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <optional>
+#include <utility>
 
 #include "common/base/mutex.h"
 #include "common/rpc/status.h"
@@ -18,8 +19,14 @@ constexpr std::size_t kChangesPerRead = 500;
 // Finish() may lead to the deletion of this object at once, on another thread: it is called last, with the mutex free.
 class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
  public:
-  Watcher(Engine& engine, std::shared_ptr<SpecCache> specs, const v1::WatchSearchRequest& request)
-      : engine_(engine), specs_(std::move(specs)), name_(request.name()), position_(request.after_sequence()) {
+  Watcher(Engine& engine, std::shared_ptr<SpecCache> specs, const v1::WatchSearchRequest& request,
+          std::function<absl::Status()> admit, OpenCalls::Place place)
+      : engine_(engine),
+        specs_(std::move(specs)),
+        name_(request.name()),
+        admit_(std::move(admit)),
+        place_(std::move(place)),
+        position_(request.after_sequence()) {
     if (const auto parsed = ParseSearchName(name_)) {
       watch_ = engine_.Watch(parsed->id,
                              [this] { Step([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { changed_ = true; }); });
@@ -87,6 +94,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
       busy_ = true;
       StartWrite(&current_);
     } else if (more_ || changed_) {
+      if (absl::Status admitted = admit_(); !admitted.ok()) return admitted;
       Read();
     } else if (ended_) {
       return absl::OkStatus();
@@ -133,6 +141,8 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   Engine& engine_;
   const std::shared_ptr<SpecCache> specs_;
   const std::string name_;
+  const std::function<absl::Status()> admit_;
+  const OpenCalls::Place place_;
   Engine::WatchId watch_ = 0;
 
   Mutex mutex_;
@@ -152,11 +162,23 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
+class Refusal final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
+ public:
+  explicit Refusal(const absl::Status& status) { Finish(rpc::ToGrpc(status)); }
+  void OnDone() override { delete this; }
+};
+
 }  // namespace
 
 grpc::ServerWriteReactor<v1::WatchSearchResponse>* StartWatch(Engine& engine, std::shared_ptr<SpecCache> specs,
-                                                              const v1::WatchSearchRequest& request) {
-  return new Watcher(engine, std::move(specs), request);
+                                                              const v1::WatchSearchRequest& request,
+                                                              std::function<absl::Status()> admit,
+                                                              OpenCalls::Place place) {
+  return new Watcher(engine, std::move(specs), request, std::move(admit), std::move(place));
+}
+
+grpc::ServerWriteReactor<v1::WatchSearchResponse>* RefuseWatch(const absl::Status& status) {
+  return new Refusal(status);
 }
 
 }  // namespace layernas

@@ -7,6 +7,7 @@
 #include "common/base/random.h"
 #include "controller/service/call.h"
 #include "controller/service/convert.h"
+#include "controller/service/page_bytes.h"
 
 namespace layernas {
 namespace {
@@ -21,10 +22,16 @@ constexpr Millis kLongestWait{60'000};
 // Before the caller's own deadline, so that an empty answer is not mistaken for a failure.
 constexpr Millis kAnswerEarly{1'000};
 
-absl::Status CheckName(const char* field, const std::string& name) {
-  if (name.empty()) return absl::InvalidArgumentError(absl::StrCat(field, ": must not be empty"));
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+// `at_least` is 0 where it may be empty.
+absl::Status CheckName(const std::string& field, const std::string& name, std::size_t at_least = 1) {
+  if (name.size() < at_least) return absl::InvalidArgumentError(absl::StrCat(field, ": must not be empty"));
   if (name.size() > kMostNameBytes) {
     return absl::InvalidArgumentError(absl::StrCat(field, ": is longer than ", kMostNameBytes, " bytes"));
+  }
+  if (std::any_of(name.begin(), name.end(), IsControl)) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": must not hold control characters"));
   }
   return absl::OkStatus();
 }
@@ -32,17 +39,23 @@ absl::Status CheckName(const char* field, const std::string& name) {
 absl::Status CheckWorker(const v1::WorkerInfo& worker) {
   if (absl::Status status = CheckName("worker.id", worker.id()); !status.ok()) return status;
   if (worker.slots() < 0) return absl::InvalidArgumentError("worker.slots: must not be negative");
-  if (worker.version().size() > kMostNameBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("worker.version: is longer than ", kMostNameBytes, " bytes"));
-  }
+  if (absl::Status status = CheckName("worker.version", worker.version(), 0); !status.ok()) return status;
   if (worker.labels_size() > kMostLabels) {
     return absl::InvalidArgumentError(absl::StrCat("worker.labels: more than ", kMostLabels));
   }
   for (const auto& [key, value] : worker.labels()) {
-    if (key.empty() || key.size() > kMostNameBytes || value.size() > kMostNameBytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("worker.labels: keys are 1 to ", kMostNameBytes, " bytes long, values at most as much"));
-    }
+    absl::Status status = CheckName("worker.labels key", key);
+    if (status.ok()) status = CheckName("worker.labels value", value, 0);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+// Our own tokens are shorter than names. What is wrong with a short one is found out where it is used.
+absl::Status CheckTokens(const char* list, const char* field, const std::vector<std::string>& tokens) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    absl::Status status = CheckName(absl::StrCat(list, "[", i, "]", field), tokens[i], 0);
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -57,6 +70,12 @@ class LeaseReactor final : public grpc::ServerUnaryReactor {
  public:
   explicit LeaseReactor(Engine& engine) : engine_(engine) {}
 
+  // Before the poll is parked. RESOURCE_EXHAUSTED if the peer has too many.
+  absl::Status Enter(Gate& gate, const std::string& peer) {
+    absl::StatusOr<OpenCalls::Place> place = gate.EnterPoll(peer);
+    if (place.ok()) place_ = *std::move(place);
+    return place.status();
+  }
   // Before the handler returns: gRPC cancels no call of which it has no reactor yet.
   void set_poll(Engine::PollId poll) { poll_ = poll; }
 
@@ -68,6 +87,7 @@ class LeaseReactor final : public grpc::ServerUnaryReactor {
  private:
   Engine& engine_;
   Engine::PollId poll_ = 0;
+  OpenCalls::Place place_;
 };
 
 v1::CompletionStatus ToWire(core::CompletionVerdict::Status status) {
@@ -84,8 +104,9 @@ v1::CompletionStatus ToWire(core::CompletionVerdict::Status status) {
 
 }  // namespace
 
-WorkerServiceImpl::WorkerServiceImpl(Engine& engine, ControllerMetrics& metrics, const Clock& clock)
+WorkerServiceImpl::WorkerServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics, const Clock& clock)
     : engine_(engine),
+      entrance_(v1::WorkerService::service_full_name(), gate, metrics),
       clock_(clock),
       lease_seconds_(metrics.RpcSeconds("LeaseTasks")),
       heartbeat_seconds_(metrics.RpcSeconds("Heartbeat")),
@@ -97,7 +118,8 @@ WorkerServiceImpl::WorkerServiceImpl(Engine& engine, ControllerMetrics& metrics,
 grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerContext* context,
                                                         const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response) {
   auto* reactor = new LeaseReactor(engine_);
-  const Call call(reactor, lease_seconds_);
+  const Call call = entrance_.Begin(*context, reactor, "LeaseTasks", lease_seconds_);
+  if (call.refused()) return reactor;
   v1::LeaseTasksRequest request;
   // It takes the bytes; nobody else wants them.
   grpc::ByteBuffer taken = *bytes;
@@ -105,6 +127,7 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerCont
   if (status.ok()) status = CheckWorker(request.worker());
   if (status.ok()) status = CheckCount("max_tasks", request.max_tasks(), 1, kMostTasks);
   if (status.ok()) status = CheckName("request_id", request.request_id());
+  if (status.ok()) status = reactor->Enter(entrance_.gate(), context->peer());
   if (!status.ok()) {
     call.Finish(status);
     return reactor;
@@ -117,13 +140,19 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerCont
   wait -= Millis{RandomStream({spread}).Below(wait.count() / 10 + 1)};
   reactor->set_poll(engine_.LeaseTasks(
       {FromWire(request.worker()), request.max_tasks(), request.request_id(), clock_.Now() + wait},
-      [call, response, specs = specs_,
-       lease_duration = engine_.lease_duration()](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
+      [this, call, response, specs = specs_, lease_duration = engine_.lease_duration(),
+       worker = request.worker().id()](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
         if (tasks.ok()) {
           std::string answer;
+          std::vector<std::string> too_much;
           for (const LeasedTask& task : *tasks) {
+            const std::size_t before = answer.size();
             specs->Get(task.spec)->AppendTask(v1::LeaseTasksResponse::kTasksFieldNumber, task, lease_duration, answer);
+            if (before == 0 || answer.size() <= kMostPageBytes) continue;
+            answer.resize(before);
+            too_much.push_back(FormatLeaseToken(task.token));
           }
+          if (!too_much.empty()) engine_.ReleaseTasks(worker, std::move(too_much), [](const absl::StatusOr<bool>&) {});
           const grpc::Slice slice(answer);
           *response = grpc::ByteBuffer(&slice, 1);
         }
@@ -135,16 +164,20 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* WorkerServiceImpl::Heartbeat(grpc::CallbackServerContext* context,
                                                        const v1::HeartbeatRequest* request,
                                                        v1::HeartbeatResponse* response) {
-  const Call call(context->DefaultReactor(), heartbeat_seconds_);
+  const Call call = entrance_.Begin(*context, context->DefaultReactor(), "Heartbeat", heartbeat_seconds_);
+  if (call.refused()) return call.reactor();
   absl::Status status = CheckWorker(request->worker());
   if (status.ok()) status = CheckCount("leases", request->leases_size(), 0, kMostLeases);
+  std::vector<std::string> tokens;
+  if (status.ok()) {
+    tokens.reserve(request->leases_size());
+    for (const v1::HeldLease& lease : request->leases()) tokens.push_back(lease.lease_token());
+    status = CheckTokens("leases", ".lease_token", tokens);
+  }
   if (!status.ok()) {
     call.Finish(status);
     return call.reactor();
   }
-  std::vector<std::string> tokens;
-  tokens.reserve(request->leases_size());
-  for (const v1::HeldLease& lease : request->leases()) tokens.push_back(lease.lease_token());
   *response->mutable_interval() = ToDuration(engine_.heartbeat_interval());
   engine_.Heartbeat(FromWire(request->worker()), tokens,
                     [call, response, tokens](const absl::StatusOr<std::vector<bool>>& go_on) {
@@ -163,12 +196,14 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::Heartbeat(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerContext* context,
                                                            const v1::CompleteTasksRequest* request,
                                                            v1::CompleteTasksResponse* response) {
-  const Call call(context->DefaultReactor(), complete_seconds_);
+  const Call call = entrance_.Begin(*context, context->DefaultReactor(), "CompleteTasks", complete_seconds_);
+  if (call.refused()) return call.reactor();
   absl::Status status = CheckName("worker_id", request->worker_id());
   if (status.ok()) status = CheckCount("completions", request->completions_size(), 1, kMostCompletions);
   std::vector<Report> reports;
   reports.reserve(request->completions_size());
-  for (int i = 0; i < request->completions_size() && status.ok(); ++i) {
+  std::vector<std::string> tokens;
+  for (int i = 0; status.ok() && i < request->completions_size(); ++i) {
     const v1::Completion& completion = request->completions(i);
     if (completion.outcome_case() == v1::Completion::OUTCOME_NOT_SET) {
       status = absl::InvalidArgumentError(absl::StrCat("completions[", i, "]: has neither a result nor a failure"));
@@ -177,13 +212,13 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
           absl::InvalidArgumentError(absl::StrCat("completions[", i, "].result.metrics: more than ", kMostMetrics));
     }
     for (const auto& [name, value] : completion.result().metrics()) {
-      if (name.size() > kMostNameBytes) {
-        status = absl::InvalidArgumentError(
-            absl::StrCat("completions[", i, "].result.metrics: a name is longer than ", kMostNameBytes, " bytes"));
-      }
+      if (status.ok()) status = CheckName(absl::StrCat("completions[", i, "].result.metrics name"), name);
     }
+    if (!status.ok()) break;
     reports.push_back(FromWire(completion));
+    tokens.push_back(completion.lease_token());
   }
+  if (status.ok()) status = CheckTokens("completions", ".lease_token", tokens);
   if (!status.ok()) {
     call.Finish(status);
     return call.reactor();
@@ -207,14 +242,20 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
 grpc::ServerUnaryReactor* WorkerServiceImpl::ReleaseTasks(grpc::CallbackServerContext* context,
                                                           const v1::ReleaseTasksRequest* request,
                                                           v1::ReleaseTasksResponse*) {
-  const Call call(context->DefaultReactor(), release_seconds_);
+  const Call call = entrance_.Begin(*context, context->DefaultReactor(), "ReleaseTasks", release_seconds_);
+  if (call.refused()) return call.reactor();
   absl::Status status = CheckName("worker_id", request->worker_id());
   if (status.ok()) status = CheckCount("lease_tokens", request->lease_tokens_size(), 1, kMostLeases);
+  std::vector<std::string> tokens;
+  if (status.ok()) {
+    tokens.assign(request->lease_tokens().begin(), request->lease_tokens().end());
+    status = CheckTokens("lease_tokens", "", tokens);
+  }
   if (!status.ok()) {
     call.Finish(status);
     return call.reactor();
   }
-  engine_.ReleaseTasks(request->worker_id(), {request->lease_tokens().begin(), request->lease_tokens().end()},
+  engine_.ReleaseTasks(request->worker_id(), std::move(tokens),
                        [call](const absl::StatusOr<bool>& released) { call.Finish(released.status()); });
   return call.reactor();
 }

@@ -4,6 +4,7 @@
 #include "controller/engine/engine.h"
 #include "controller/metrics/metrics.h"
 #include "controller/service/arena_messages.h"
+#include "controller/service/call.h"
 #include "controller/service/parsed_spec.h"
 #include "layernas/v1/worker_service.grpc.pb.h"
 
@@ -19,7 +20,7 @@ using WorkerMethods = v1::WorkerService::WithRawCallbackMethod_LeaseTasks<
 class WorkerServiceImpl final : public WorkerMethods {
  public:
   // All must outlive the server.
-  WorkerServiceImpl(Engine& engine, ControllerMetrics& metrics, const Clock& clock);
+  WorkerServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics, const Clock& clock);
 
   grpc::ServerUnaryReactor* LeaseTasks(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
                                        grpc::ByteBuffer* response) override;
@@ -32,6 +33,7 @@ class WorkerServiceImpl final : public WorkerMethods {
 
  private:
   Engine& engine_;
+  Entrance entrance_;
   const Clock& clock_;
   prometheus::Histogram& lease_seconds_;
   prometheus::Histogram& heartbeat_seconds_;

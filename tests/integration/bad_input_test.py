@@ -105,21 +105,6 @@ class SpecFileTest(harness.IntegrationTest):
 
 class ControllerTest(harness.IntegrationTest):
 
-    def run_controller(self, *flags):
-        """A controller that is expected to refuse: its output."""
-        done = subprocess.run(
-            [os.path.join(harness.BIN, "layernas-controller"), *flags],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=harness.PATIENCE_S,
-            check=False,
-            text=True,
-        )
-        self.assertNotEqual(done.returncode, 0, done.stdout)
-        self.assertGreater(done.returncode, 0, f"it was killed by a signal: {done.stdout}")
-        return done.stdout
-
     def test_port_in_use(self):
         server = self.controller()
         # A port that something else holds.
@@ -135,7 +120,7 @@ class ControllerTest(harness.IntegrationTest):
                 (free, others, others),
             ):
                 with self.subTest(listen=listen, metrics=metrics):
-                    output = self.run_controller(
+                    output = harness.refused_controller(
                         f"--listen={listen}", f"--metrics-listen={metrics}", f"--data-dir={self.path('other')}"
                     )
                     self.assertIn(taken, output)
@@ -143,7 +128,7 @@ class ControllerTest(harness.IntegrationTest):
 
     def test_data_directory_that_another_controller_holds(self):
         server = self.controller()
-        output = self.run_controller(*ANY_PORTS, f"--data-dir={server.data_dir}")
+        output = harness.refused_controller(*ANY_PORTS, f"--data-dir={server.data_dir}")
         self.assertIn(server.data_dir, output)
         self.assertRegex(output, "(?i)another|in use|held|lock")
         # A look at it is harmless.
@@ -177,7 +162,7 @@ class ControllerTest(harness.IntegrationTest):
             check=True,
         )
         for flags in ([], ["--check"]):
-            output = self.run_controller(*ANY_PORTS, f"--data-dir={server.data_dir}", *flags)
+            output = harness.refused_controller(*ANY_PORTS, f"--data-dir={server.data_dir}", *flags)
             self.assertRegex(output, rf"(?i)newer|schema.*{newer}")
             self.assertIn(newer, output)
         # Left as it was: with its own version again everything is there.
@@ -194,17 +179,17 @@ class ControllerTest(harness.IntegrationTest):
     def test_data_directory_that_cannot_be_made_or_read(self):
         in_the_way = self.write("file", "not a directory\n")
         for path in (in_the_way, os.path.join(in_the_way, "below")):
-            self.assertIn(path, self.run_controller(*ANY_PORTS, f"--data-dir={path}"))
-        output = self.run_controller("--check", f"--data-dir={self.path('nothing-here')}")
+            self.assertIn(path, harness.refused_controller(*ANY_PORTS, f"--data-dir={path}"))
+        output = harness.refused_controller("--check", f"--data-dir={self.path('nothing-here')}")
         self.assertIn("nothing-here", output)
         self.assertFalse(os.path.exists(self.path("nothing-here")), "--check made a directory")
 
     def test_flags_that_make_no_sense(self):
         data = f"--data-dir={self.path('data')}"
-        self.assertIn("--data-dir", self.run_controller(*ANY_PORTS))
+        self.assertIn("--data-dir", harness.refused_controller(*ANY_PORTS))
         for flag in ("--listen=nonsense", "--listen=127.0.0.1:99999", "--lease-duration=soon", "--lease-duration=0s"):
             name, value = flag.split("=")
-            self.assertRegex(self.run_controller(data, flag), f"{name}|{value}")
+            self.assertRegex(harness.refused_controller(data, flag), f"{name}|{value}")
         self.assertFalse(os.path.exists(self.path("data")))
 
 

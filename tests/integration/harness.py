@@ -143,19 +143,49 @@ class Process:
             return log.read()
 
 
-class Client:
-    """Stubs of a controller, each call with a deadline, connecting again at once when the controller comes back."""
+class _Bearer(
+    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
+):
+    """Adds a token to every call."""
 
-    def __init__(self, address):
-        self._channel = grpc.insecure_channel(
-            address,
-            options=[
-                ("grpc.enable_http_proxy", 0),
-                ("grpc.initial_reconnect_backoff_ms", 50),
-                ("grpc.min_reconnect_backoff_ms", 50),
-                ("grpc.max_reconnect_backoff_ms", 200),
-            ],
-        )
+    def __init__(self, token):
+        self._metadata = ("authorization", f"Bearer {token}")
+
+    def _with_token(self, details):
+        # The class that gRPC hands in is not a public one, but a tuple with names.
+        return details._replace(metadata=[*(details.metadata or ()), self._metadata])
+
+    def intercept_unary_unary(self, continuation, client_call_details, request):
+        return continuation(self._with_token(client_call_details), request)
+
+    def intercept_unary_stream(self, continuation, client_call_details, request):
+        return continuation(self._with_token(client_call_details), request)
+
+    def intercept_stream_stream(self, continuation, client_call_details, request_iterator):
+        return continuation(self._with_token(client_call_details), request_iterator)
+
+
+class Client:
+    """Stubs of a controller, each call with a deadline, connecting again at once when the controller comes back.
+
+    credentials: of a channel with TLS. token: shown with each call.
+    """
+
+    def __init__(self, address, credentials=None, token=None):
+        options = [
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.min_reconnect_backoff_ms", 50),
+            ("grpc.max_reconnect_backoff_ms", 200),
+            # Not another client's connection, which may have been made with other certificates.
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        if credentials:
+            self._channel = grpc.secure_channel(address, credentials, options=options)
+        else:
+            self._channel = grpc.insecure_channel(address, options=options)
+        if token:
+            self._channel = grpc.intercept_channel(self._channel, _Bearer(token))
         self.channel = self._channel
         self._stubs = [
             search_service_pb2_grpc.SearchServiceStub(self._channel),
@@ -222,10 +252,10 @@ class Client:
 class Controller:
     """layernas-controller with a data directory that outlives kills and restarts."""
 
-    def __init__(self, test, *flags, port=0, data_dir=None, name="controller"):
+    def __init__(self, test, *flags, port=0, host="127.0.0.1", data_dir=None, name="controller"):
         self._test = test
         self._flags = flags
-        self._port = port
+        self._listen = f"{host}:{port}"
         self.name = name
         self.data_dir = data_dir or test.path(f"{name}-data")
         self.process = None
@@ -239,7 +269,7 @@ class Controller:
             self.name,
             os.path.join(BIN, "layernas-controller"),
             f"--data-dir={self.data_dir}",
-            f"--listen=127.0.0.1:{self._port}",
+            f"--listen={self._listen}",
             "--metrics-listen=127.0.0.1:0",
             f"--ready-file={ready_file}",
             *self._flags,
@@ -315,6 +345,22 @@ def exec_flags(*evaluator_arguments):
     return ["--evaluator=exec", f"--command={' '.join([FAKE_EVALUATOR, *evaluator_arguments])}"]
 
 
+def refused_controller(*flags):
+    """What a controller that is expected to refuse its flags says."""
+    done = subprocess.run(
+        [os.path.join(BIN, "layernas-controller"), *flags],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=PATIENCE_S,
+        check=False,
+        text=True,
+    )
+    if done.returncode <= 0:
+        raise AssertionError(f"it ended with {done.returncode}: {done.stdout}")
+    return done.stdout
+
+
 class IntegrationTest(unittest.TestCase):
     """A temporary folder, processes that are gone afterwards, and their logs where the test failed."""
 
@@ -346,6 +392,13 @@ class IntegrationTest(unittest.TestCase):
             file.write(text)
         return self.path(name)
 
+    def write_private(self, name, text):
+        """The same for a secret, closed to others; replaced in one step."""
+        new = self.write(f"{name}.new", text)
+        os.chmod(new, 0o600)
+        os.replace(new, self.path(name))
+        return self.path(name)
+
     def spawn(self, name, *arguments):
         process = Process(name, list(arguments), self.folder)
         self._processes.append(process)
@@ -371,15 +424,15 @@ class IntegrationTest(unittest.TestCase):
     def worker(self, controller, name, *flags):
         return Worker(self, controller.address, name, *flags)
 
-    def client(self, controller):
-        client = Client(controller.address)
+    def client(self, controller, **options):
+        client = Client(controller.address, **options)
         self.addCleanup(client.close)
         return client
 
-    def cli(self, controller, *arguments, timeout_s=PATIENCE_S):
+    def cli(self, controller, *arguments, timeout_s=PATIENCE_S, environment=None):
         """The `layernas` command line; `controller` may be None, a Controller or an address."""
-        environment = {name: value for name, value in os.environ.items() if name != "LAYERNAS_CONTROLLER"}
-        environment[_MARK] = self.folder
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("LAYERNAS_")}
+        environment = {**ours, **(environment or {}), _MARK: self.folder}
         if controller:
             environment["LAYERNAS_CONTROLLER"] = getattr(controller, "address", controller)
         return subprocess.run(

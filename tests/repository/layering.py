@@ -23,8 +23,10 @@ LAYERS = {
         "controller/storage",
     ),
     "controller/metrics": ("common", "controller/core"),
+    "controller/access": ("common", "controller/metrics"),
     "controller/service": (
         "common",
+        "controller/access",
         "controller/core",
         "controller/engine",
         "controller/metrics",
@@ -42,6 +44,7 @@ LAYERS = {
 
 # Headers from elsewhere -> the only folders (or files, without extension) that may include them.
 _PROTO_USERS = (
+    "controller/access",
     "controller/service",
     "controller/server",
     "controller/spec",
@@ -57,8 +60,10 @@ RESTRICTED = {
     r"google/(protobuf|rpc)/": _PROTO_USERS + ("controller/storage/records",),
     r"rocksdb/": ("controller/storage",),
     r"(torch|ATen|c10)/": ("worker/trainer",),
+    r"openssl/": ("common/rpc", "common/security"),
     r"prometheus/": (
         "common/metrics",
+        "controller/access",
         "controller/metrics",
         "controller/server",
         "controller/service",

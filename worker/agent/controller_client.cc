@@ -4,6 +4,7 @@
 
 #include "common/log/log.h"
 #include "common/rpc/status.h"
+#include "common/rpc/tls.h"
 
 namespace layernas {
 
@@ -83,8 +84,11 @@ void ControllerClient::Note(std::string_view name, const absl::Status& status) {
     before = std::exchange(reach_, now);
   }
   if (now == Reach::kUnreachable && before != now) {
-    log::Warning("can't reach the controller; trying on. --controller or LAYERNAS_CONTROLLER says where it is",
-                 {{"controller", address_}, {"error", status.ToString()}});
+    const std::string advice = rpc::TlsAdvice(std::string_view(status.message().data(), status.message().size()));
+    log::Warning("can't reach the controller; trying on",
+                 {{"controller", address_},
+                  {"error", status.ToString()},
+                  {"advice", advice.empty() ? "--controller or LAYERNAS_CONTROLLER says where it is" : advice}});
   }
   if (now == Reach::kReached && before != now) {
     log::Info(before == Reach::kUnknown ? "reached the controller" : "the controller is back",

@@ -16,6 +16,16 @@ TEST(Address, ReadsAndWritesNamesAndNumbers) {
   EXPECT_EQ(ParseAddress("[::1]:80")->port, 80);
 }
 
+TEST(Address, LoopbackIsWhatOnlyThisMachineReaches) {
+  for (const char* host : {"127.0.0.1", "127.1.2.3", "::1", "localhost"}) {
+    EXPECT_TRUE((Address{host, 1}).IsLoopback()) << host;
+  }
+  for (const char* host : {"0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "127.example.com", "127.0.0.1.example.com",
+                           "localhost.example.com", "::2", "controller"}) {
+    EXPECT_FALSE((Address{host, 1}).IsLoopback()) << host;
+  }
+}
+
 TEST(Address, RefusesTheRestAndSaysWhy) {
   const std::pair<const char*, const char*> cases[] = {
       {"", "port is missing"},        {"host", "port is missing"},        {"host:", "must be a number"},

@@ -150,6 +150,42 @@ TEST_F(SearchServiceTest, PagesShowEachSearchOnce) {
   for (const int size : {1, 2, 3, 7, 8}) EXPECT_EQ(ListSearches(size), expected) << size;
 }
 
+TEST_F(SearchServiceTest, PagesOfLargeSearchesEndEarly) {
+  v1::SearchSpec spec = RandomSpec("s", 5);
+  auto& parameters = *spec.mutable_space()->mutable_network()->mutable_parameters()->mutable_fields();
+  parameters["text"].set_string_value(std::string(1'900'000, 'x'));
+  std::vector<std::string> expected;
+  for (int i = 0; i < 10; ++i) expected.insert(expected.begin(), Create(spec));
+  EXPECT_EQ(ListSearches(1000), expected);
+  v1::ListSearchesResponse page;
+  v1::ListSearchesRequest request;
+  request.set_page_size(1000);
+  ASSERT_TRUE(Searches(&Searcher::ListSearches, request, &page).ok());
+  EXPECT_EQ(page.searches_size(), 1);
+  for (const std::string& name : expected) EXPECT_TRUE(Cancel(name).ok());
+
+  // Each layer of a candidate says what it was given.
+  spec.mutable_space()->mutable_network()->clear_parameters();
+  (*spec.mutable_space()->mutable_layers(0)->mutable_parameters()->mutable_fields())["text"].set_string_value(
+      std::string(1'900'000, 'x'));
+  const std::string name = Create(spec);
+  Work(5);
+  v1::ListCandidatesRequest candidates;
+  candidates.set_parent(name);
+  std::vector<std::string> names;
+  int pages = 0;
+  do {
+    v1::ListCandidatesResponse answer;
+    ASSERT_TRUE(Searches(&Searcher::ListCandidates, candidates, &answer).ok());
+    for (const v1::Candidate& candidate : answer.candidates()) names.push_back(candidate.name());
+    candidates.set_page_token(answer.next_page_token());
+    ++pages;
+  } while (!candidates.page_token().empty());
+  EXPECT_EQ(pages, 5);
+  EXPECT_THAT(names, ElementsAre(name + "/candidates/1", name + "/candidates/2", name + "/candidates/3",
+                                 name + "/candidates/4", name + "/candidates/5"));
+}
+
 TEST_F(SearchServiceTest, PagesShowEachCandidateOnce) {
   const std::string name = Create(RandomSpec("s", 23));
   Work(23);

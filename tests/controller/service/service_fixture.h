@@ -37,9 +37,9 @@ class ServiceTest : public ::testing::Test {
         *store_, options, [](std::string_view spec) { return ToCoreConfig(spec); }, metrics_, Clock::Real());
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
-    search_service_ = std::make_unique<SearchServiceImpl>(*engine_, metrics_);
-    worker_service_ = std::make_unique<WorkerServiceImpl>(*engine_, metrics_, Clock::Real());
-    fleet_service_ = std::make_unique<FleetServiceImpl>(*engine_, metrics_);
+    search_service_ = std::make_unique<SearchServiceImpl>(*engine_, gate_, metrics_);
+    worker_service_ = std::make_unique<WorkerServiceImpl>(*engine_, gate_, metrics_, Clock::Real());
+    fleet_service_ = std::make_unique<FleetServiceImpl>(*engine_, gate_, metrics_);
     grpc::ServerBuilder builder;
     rpc::ConfigureServer(builder);
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
@@ -173,6 +173,7 @@ class ServiceTest : public ::testing::Test {
 
   TempDir temp_;
   ControllerMetrics metrics_;
+  Gate gate_{nullptr, {}, metrics_};
   std::unique_ptr<storage::Store> store_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<SearchServiceImpl> search_service_;

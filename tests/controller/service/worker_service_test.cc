@@ -34,7 +34,7 @@ TEST_F(WorkerServiceTest, LeaseTasksChecksItsRequest) {
   expect("worker.slots: must not be negative", [](auto& request) { request.mutable_worker()->set_slots(-1); });
   expect("worker.version: is longer",
          [](auto& request) { request.mutable_worker()->set_version(std::string(101, 'x')); });
-  expect("worker.labels: keys are 1 to 100",
+  expect("worker.labels key: must not be empty",
          [](auto& request) { (*request.mutable_worker()->mutable_labels())[""] = "x"; });
   expect("worker.labels: more than 64", [](auto& request) {
     for (int i = 0; i < 65; ++i) (*request.mutable_worker()->mutable_labels())[std::to_string(i)].clear();
@@ -60,7 +60,7 @@ TEST_F(WorkerServiceTest, TheOtherCallsCheckTheirsToo) {
   ExpectRefused(&Worker::CompleteTasks, complete, "completions[1]: has neither a result nor a failure");
   auto& metrics = *complete.mutable_completions(1)->mutable_result()->mutable_metrics();
   metrics[std::string(101, 'x')] = 1;
-  ExpectRefused(&Worker::CompleteTasks, complete, "completions[1].result.metrics: a name is longer than 100 bytes");
+  ExpectRefused(&Worker::CompleteTasks, complete, "completions[1].result.metrics name: is longer than 100 bytes");
   metrics.clear();
   for (int i = 0; i < 257; ++i) metrics[std::to_string(i)] = 1;
   ExpectRefused(&Worker::CompleteTasks, complete, "completions[1].result.metrics: more than 256");
@@ -69,6 +69,18 @@ TEST_F(WorkerServiceTest, TheOtherCallsCheckTheirsToo) {
   ExpectRefused(&Worker::ReleaseTasks, release, "worker_id: must not be empty");
   release.set_worker_id("w");
   ExpectRefused(&Worker::ReleaseTasks, release, "lease_tokens: must be 1 to 1024, is 0");
+
+  // No lease token of ours is so long.
+  const std::string long_token(101, 'x');
+  heartbeat.clear_leases();
+  heartbeat.add_leases()->set_lease_token("1.1.1");
+  heartbeat.add_leases()->set_lease_token(long_token);
+  ExpectRefused(&Worker::Heartbeat, heartbeat, "leases[1].lease_token: is longer than 100 bytes");
+  metrics.clear();
+  complete.mutable_completions(1)->set_lease_token(long_token);
+  ExpectRefused(&Worker::CompleteTasks, complete, "completions[1].lease_token: is longer than 100 bytes");
+  release.add_lease_tokens(long_token);
+  ExpectRefused(&Worker::ReleaseTasks, release, "lease_tokens[0]: is longer than 100 bytes");
 }
 
 TEST_F(WorkerServiceTest, FromLeaseToResult) {
@@ -115,6 +127,22 @@ TEST_F(WorkerServiceTest, FromLeaseToResult) {
   ASSERT_TRUE(Workers(&Worker::ReleaseTasks, release, &released).ok());
   EXPECT_EQ(Get(name).progress().leased(), 0);
   EXPECT_EQ(Get(name).progress().queued(), 2);
+}
+
+TEST_F(WorkerServiceTest, TasksThatDoNotFitIntoOneAnswerAreGivenBack) {
+  v1::SearchSpec spec = RandomSpec("s", 5);
+  (*spec.mutable_space()->mutable_network()->mutable_parameters()->mutable_fields())["text"].set_string_value(
+      std::string(1'900'000, 'x'));
+  const std::string name = Create(spec);
+  const v1::LeaseTasksRequest request = LeaseRequest("w", 5);
+  const v1::LeaseTasksResponse leased = Lease(request);
+  EXPECT_EQ(leased.tasks_size(), 1);
+  EXPECT_EQ(Get(name).progress().leased(), 1);
+  EXPECT_EQ(Get(name).progress().queued(), 4);
+  // A lost answer is repeated as it was.
+  EXPECT_EQ(Lease(request).tasks_size(), 1);
+  EXPECT_EQ(Lease(LeaseRequest("w", 5)).tasks_size(), 1);
+  EXPECT_EQ(Get(name).progress().leased(), 2);
 }
 
 TEST_F(WorkerServiceTest, ALongPollIsAnsweredBeforeItsDeadline) {

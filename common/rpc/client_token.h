@@ -1,0 +1,46 @@
+// The bearer token that a client or worker shows with each call.
+#pragma once
+
+#include <grpcpp/support/client_interceptor.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/base/mutex.h"
+#include "common/security/file.h"
+
+namespace layernas::rpc {
+
+// In the metadata of a call: "authorization: Bearer TOKEN".
+inline constexpr char kAuthorization[] = "authorization";
+inline constexpr char kBearer[] = "Bearer ";
+
+// A file with nothing but a token, looked at again every second or so: a new token is used without a restart. Where the
+// new file can't be used the log says why, and the old token stays. Thread-safe.
+class ClientToken {
+ public:
+  // Errors name the file.
+  static absl::StatusOr<std::unique_ptr<ClientToken>> Open(const std::string& path, const Clock& clock = Clock::Real());
+
+  std::string Current();
+
+ private:
+  ClientToken(std::string path, std::string token, const security::FileVersion& version, const Clock& clock);
+
+  const std::string path_;
+  const Clock& clock_;
+
+  Mutex mutex_;
+  std::string token_ ABSL_GUARDED_BY(mutex_);
+  security::FileVersion version_ ABSL_GUARDED_BY(mutex_);
+  SteadyTime looked_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Adds the token to all calls of a channel. Not gRPC's call credentials, which would not go over a channel without TLS,
+// not even on loopback.
+std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> MakeTokenInterceptor(
+    std::unique_ptr<ClientToken> token);
+
+}  // namespace layernas::rpc

@@ -1,0 +1,88 @@
+#include "controller/access/token_file.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/clock.h"
+#include "common/base/status_macros.h"
+#include "common/log/log.h"
+
+namespace layernas {
+namespace {
+
+constexpr Millis kLookAgain{2'000};
+constexpr std::size_t kMostBytes = 4 << 20;
+
+absl::StatusOr<security::FileContent> Read(const std::string& path) {
+  return security::ReadFile(path, kMostBytes, security::Privacy::kPrivate);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TokenFile>> TokenFile::Open(const std::string& path) {
+  LAYERNAS_ASSIGN_OR_RETURN(const security::FileContent file, Read(path));
+  LAYERNAS_ASSIGN_OR_RETURN(List list, security::ParseTokenList(file.text, path));
+  return std::unique_ptr<TokenFile>(new TokenFile(path, std::move(list), file.version));
+}
+
+TokenFile::TokenFile(std::string path, List list, const security::FileVersion& version)
+    : path_(std::move(path)),
+      list_(std::make_shared<const List>(std::move(list))),
+      version_(version),
+      thread_(&TokenFile::Watch, this) {}
+
+TokenFile::~TokenFile() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+    stopped_.NotifyAll();
+  }
+  thread_.join();
+}
+
+std::optional<Caller> TokenFile::Find(std::string_view token) const {
+  const security::TokenHash hash = security::HashToken(token);
+  std::shared_ptr<const List> list;
+  {
+    MutexLock lock(mutex_);
+    list = list_;
+  }
+  const security::TokenListEntry* found = nullptr;
+  // To the end, wherever it is found.
+  for (const security::TokenListEntry& entry : *list) {
+    if (security::SameHash(entry.hash, hash)) found = &entry;
+  }
+  if (found == nullptr) return std::nullopt;
+  return Caller{found->name, found->role};
+}
+
+void TokenFile::Reload() {
+  MutexLock reloading(reload_mutex_);
+  const auto version = security::VersionOf(path_);
+  // The file may be gone for a moment while it is replaced.
+  if (!version || *version == version_) return;
+  absl::StatusOr<security::FileContent> file = Read(path_);
+  version_ = file.ok() ? file->version : *version;
+  absl::StatusOr<List> list = file.ok() ? security::ParseTokenList(file->text, path_) : file.status();
+  if (!list.ok()) {
+    log::Error("can't use the new token file; the tokens stay as they were",
+               {{"error", std::string(list.status().message())}});
+    return;
+  }
+  log::Info("uses the new token file", {{"file", path_}, {"tokens", list->size()}});
+  MutexLock lock(mutex_);
+  list_ = std::make_shared<const List>(*std::move(list));
+}
+
+void TokenFile::Watch() {
+  while (true) {
+    {
+      MutexLock lock(mutex_);
+      if (!stopping_) stopped_.WaitFor(mutex_, kLookAgain);
+      if (stopping_) return;
+    }
+    Reload();
+  }
+}
+
+}  // namespace layernas
