@@ -305,7 +305,7 @@ Eigen::MatrixXd Model::Whitened(const std::vector<Architecture>& architectures) 
   for (std::size_t i = 0; i < architectures.size(); ++i) {
     covariances.col(static_cast<Eigen::Index>(i)) = PriorCovariance(architectures[i], architectures_);
   }
-  factor_.matrixL().solveInPlace(covariances);
+  if (!architectures.empty()) factor_.matrixL().solveInPlace(covariances);
   return covariances;
 }
 
