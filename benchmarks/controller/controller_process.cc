@@ -73,9 +73,11 @@ absl::Status ControllerProcess::Launch() {
   std::error_code ignored;
   std::filesystem::remove(ready_file, ignored);
   ChildOptions child;
-  child.argv = {options_.program,        "--data-dir",     folder_ / "data", "--listen", address_,
-                "--metrics-listen",      metrics_address_, "--ready-file",   ready_file, "--lease-duration",
-                options_.lease_duration, "--log-level",    "warning"};
+  child.argv = {options_.program, "--data-dir", folder_ / "data", "--listen", address_, "--metrics-listen",
+                metrics_address_, "--ready-file", ready_file, "--lease-duration", options_.lease_duration,
+                "--log-level", "warning",
+                // The whole fleet is on this host.
+                "--max-polls-per-host", "100000"};
   child.pipes = false;
   child.on_stderr_line = [](std::string_view line) {
     std::fprintf(stderr, "controller: %.*s\n", static_cast<int>(line.size()), line.data());
