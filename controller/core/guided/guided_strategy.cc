@@ -38,6 +38,8 @@ GuidedStrategy::GuidedStrategy(const Space& space, std::span<const double> targe
     : space_(space), seed_(seed), targets_(targets.begin(), targets.end()) {
   ModelOptions reward;
   reward.pairs = ChoosePairs(space);
+  // What neighbours in a chain do to each other tells little of other neighbours.
+  reward.name_pairs = !IsChain(reward.pairs);
   reward.clipped_share = kClippedShare;
   reward.noise = kRewardNoise;
   if (space.CostIsPerLayer()) reward.cost_shares = CostShares(space);
@@ -46,6 +48,7 @@ GuidedStrategy::GuidedStrategy(const Space& space, std::span<const double> targe
   if (!space.CostIsPerLayer()) {
     ModelOptions cost;
     cost.pairs = ChoosePairs(space);
+    cost.name_pairs = !IsChain(cost.pairs);
     cost.noise = kCostNoise;
     models.cost = std::make_unique<Model>(space, std::move(cost));
   }

@@ -9,12 +9,6 @@
 namespace layernas::core {
 namespace {
 
-double Gaussian(RandomStream& random) {
-  // Box and Muller 1958.
-  const double radius = std::sqrt(-2 * std::log(1 - random.Uniform()));
-  return radius * std::cos(2 * M_PI * random.Uniform());
-}
-
 // Values to fit variances to at most: they are few numbers, and it takes cubic time.
 constexpr Eigen::Index kMostForVariances = 250;
 // Of the prior of log variances around their first values: wide, but it keeps a handful of values from ruling one out.
@@ -43,6 +37,7 @@ Model::Model(const Space& space, ModelOptions options) : space_(space), options_
   log_variance_[kName] = std::log(0.2 / layers);
   log_variance_[kOption] = std::log(0.3 / layers);
   log_variance_[kPair] = std::log(0.2 / pairs);
+  log_variance_[kNamePair] = std::log(0.3 / pairs);
   log_noise_ = std::log(options_.noise);
   std::copy(log_variance_.begin(), log_variance_.end(), first_log_variance_.begin());
   first_log_variance_[kGroupCount] = log_noise_;
@@ -81,7 +76,8 @@ void Model::Fit(const std::vector<Architecture>& architectures, const std::vecto
 Eigen::MatrixXd Model::GroupKernel(Group group) const {
   const auto n = static_cast<Eigen::Index>(architectures_.size());
   if ((group == kSlope || group == kLayerSlope) && options_.cost_shares.empty()) return {};
-  if (group == kPair && options_.pairs.empty()) return {};
+  if ((group == kPair || group == kNamePair) && options_.pairs.empty()) return {};
+  if (group == kNamePair && !options_.name_pairs) return {};
   Eigen::MatrixXd kernel = Eigen::MatrixXd::Zero(n, n);
   Eigen::MatrixXd features;
   switch (group) {
@@ -103,6 +99,11 @@ Eigen::MatrixXd Model::GroupKernel(Group group) const {
           features(i, static_cast<Eigen::Index>(names_[l][architectures_[i][l]])) += 1;
         }
       }
+      return features * features.transpose();
+    }
+    case kNamePair: {
+      features.resize(n, NamePairCount());
+      for (Eigen::Index i = 0; i < n; ++i) features.row(i) = NamePairs(architectures_[i]);
       return features * features.transpose();
     }
     case kOption:
@@ -129,6 +130,21 @@ Eigen::MatrixXd Model::GroupKernel(Group group) const {
       }
       return kernel;
   }
+}
+
+Eigen::Index Model::NamePair(const LayerPair& pair, OptionIndex first, OptionIndex second) const {
+  const auto [low, high] = std::minmax(names_[pair.first][first], names_[pair.second][second]);
+  return static_cast<Eigen::Index>(high * (high + 1) / 2 + low);
+}
+
+Eigen::Index Model::NamePairCount() const { return static_cast<Eigen::Index>(name_count_ * (name_count_ + 1) / 2); }
+
+Eigen::VectorXd Model::NamePairs(const Architecture& architecture) const {
+  Eigen::VectorXd counts = Eigen::VectorXd::Zero(NamePairCount());
+  for (const LayerPair& pair : options_.pairs) {
+    counts[NamePair(pair, architecture[pair.first], architecture[pair.second])] += 1;
+  }
+  return counts;
 }
 
 Eigen::MatrixXd Model::Kernel() const {
@@ -196,6 +212,7 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
   double slope = 0;
   std::vector<double> layer_slopes(space_.layers.size());
   std::vector<double> by_name(name_count_);
+  Eigen::VectorXd by_name_pair = Eigen::VectorXd::Zero(NamePairCount());
   Surface particular = MakeSurface(space_, options_.pairs);
   for (std::size_t i = 0; i < architectures_.size(); ++i) {
     const Architecture& architecture = architectures_[i];
@@ -210,6 +227,7 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
       by_name[names_[l][option]] += weight;
       particular.options[l][option] += weight;
     }
+    if (options_.name_pairs) by_name_pair += weight * NamePairs(architecture);
     for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
       const LayerPair& pair = options_.pairs[p];
       particular.pair_effects[p][architecture[pair.first] * space_.layers[pair.second].option_count +
@@ -229,16 +247,23 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
     }
   }
   for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
-    for (std::size_t k = 0; k < surface.pair_effects[p].size(); ++k) {
-      surface.pair_effects[p][k] += variance[kPair] * particular.pair_effects[p][k];
+    const LayerPair& pair = options_.pairs[p];
+    std::size_t k = 0;
+    for (OptionIndex a = 0; a < space_.layers[pair.first].option_count; ++a) {
+      for (OptionIndex b = 0; b < space_.layers[pair.second].option_count; ++b, ++k) {
+        surface.pair_effects[p][k] += variance[kPair] * particular.pair_effects[p][k];
+        if (options_.name_pairs) {
+          surface.pair_effects[p][k] += variance[kNamePair] * by_name_pair[NamePair(pair, a, b)];
+        }
+      }
     }
   }
 }
 
 Surface Model::DrawPrior(RandomStream& random) const {
-  const auto draw = [&](Group group) { return std::exp(0.5 * log_variance_[group]) * Gaussian(random); };
+  const auto draw = [&](Group group) { return std::exp(0.5 * log_variance_[group]) * random.Normal(); };
   Surface surface = MakeSurface(space_, options_.pairs);
-  surface.bias = std::sqrt(kMeanVariance) * Gaussian(random);
+  surface.bias = std::sqrt(kMeanVariance) * random.Normal();
   const double slope = draw(kSlope);
   std::vector<double> by_name(name_count_);
   for (double& effect : by_name) effect = draw(kName);
@@ -251,8 +276,18 @@ Surface Model::DrawPrior(RandomStream& random) const {
       }
     }
   }
-  for (auto& effects : surface.pair_effects) {
-    for (double& effect : effects) effect = draw(kPair);
+  Eigen::VectorXd by_name_pair = Eigen::VectorXd::Zero(NamePairCount());
+  if (options_.name_pairs) {
+    for (double& effect : by_name_pair) effect = draw(kNamePair);
+  }
+  for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
+    const LayerPair& pair = options_.pairs[p];
+    std::size_t k = 0;
+    for (OptionIndex a = 0; a < space_.layers[pair.first].option_count; ++a) {
+      for (OptionIndex b = 0; b < space_.layers[pair.second].option_count; ++b, ++k) {
+        surface.pair_effects[p][k] = draw(kPair) + by_name_pair[NamePair(pair, a, b)];
+      }
+    }
   }
   return surface;
 }
@@ -267,6 +302,7 @@ Eigen::VectorXd Model::PriorCovariance(const Architecture& architecture,
   for (int group = 0; group < kGroupCount; ++group) variance[group] = std::exp(log_variance_[group]);
   double own_slope = 0;
   std::vector<double> own_names(name_count_);
+  const Eigen::VectorXd own_name_pairs = NamePairs(architecture);
   for (std::size_t l = 0; l < layers; ++l) {
     if (slopes) own_slope += options_.cost_shares[l][architecture[l]];
     own_names[names_[l][architecture[l]]] += 1;
@@ -284,7 +320,14 @@ Eigen::VectorXd Model::PriorCovariance(const Architecture& architecture,
     }
     double pairs = 0;
     for (const LayerPair& pair : options_.pairs) pairs += equal[pair.first] & equal[pair.second];
-    double covariance = kMeanVariance + variance[kName] * names + variance[kOption] * options + variance[kPair] * pairs;
+    double name_pairs = 0;
+    if (options_.name_pairs) {
+      for (const LayerPair& pair : options_.pairs) {
+        name_pairs += own_name_pairs[NamePair(pair, other[pair.first], other[pair.second])];
+      }
+    }
+    double covariance = kMeanVariance + variance[kName] * names + variance[kOption] * options +
+                        variance[kPair] * pairs + variance[kNamePair] * name_pairs;
     if (slopes) {
       double slope = 0;
       double layer_slopes = 0;
@@ -330,7 +373,7 @@ Surface Model::Draw(RandomStream& random, double spread) const {
     surface.bias *= spread;
     const double noise = spread * std::exp(0.5 * log_noise_);
     for (std::size_t i = 0; i < architectures_.size(); ++i) {
-      residual[static_cast<Eigen::Index>(i)] -= surface.At(architectures_[i]) + noise * Gaussian(random);
+      residual[static_cast<Eigen::Index>(i)] -= surface.At(architectures_[i]) + noise * random.Normal();
     }
   }
   if (!architectures_.empty()) AddFeatures(factor_.solve(residual), surface);

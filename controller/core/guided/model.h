@@ -1,7 +1,7 @@
 // Bayesian linear model of a quantity of architectures, in its dual (Gaussian process) form. Independent, normal
 // weights of
 //   * one slope over all layers, and one per layer, on an option's share of its layer's cost, to the power 1/2,
-//   * each option name, shared by the layers that have it,
+//   * each option name, shared by the layers that have it, and each two names, shared by the pairs of layers,
 //   * each (layer, option), and each pair of options of the given pairs of layers,
 // with one variance per group, fitted by marginal likelihood (Rasmussen and Williams 2006, ch. 2 and 5).
 #pragma once
@@ -19,6 +19,8 @@ namespace layernas::core {
 
 struct ModelOptions {
   std::vector<LayerPair> pairs;
+  // Whether two names have an effect that is the same for all pairs of layers.
+  bool name_pairs = false;
   // [layer][option]: share of the layer's dearest cost, to the power 1/2; empty: no slopes.
   std::vector<std::vector<double>> cost_shares;
   // The lowest share of the values is raised to its upper end, so that broken architectures don't bend the fit.
@@ -54,9 +56,14 @@ class Model {
   Eigen::MatrixXd Whitened(const std::vector<Architecture>& architectures) const;
 
  private:
-  enum Group { kSlope, kLayerSlope, kName, kOption, kPair, kGroupCount };
+  enum Group { kSlope, kLayerSlope, kName, kOption, kPair, kNamePair, kGroupCount };
 
   Eigen::MatrixXd GroupKernel(Group group) const;
+  // Which two names, in any order, the options of a pair of layers have; below NamePairCount().
+  Eigen::Index NamePair(const LayerPair& pair, OptionIndex first, OptionIndex second) const;
+  Eigen::Index NamePairCount() const;
+  // How often an architecture has each.
+  Eigen::VectorXd NamePairs(const Architecture& architecture) const;
   void FitVariances();
   Eigen::MatrixXd Kernel() const;
   // Adds the sum over the architectures fitted to of v times their prior covariance with every other.
