@@ -115,8 +115,13 @@ std::string StageText(const v1::Search& search) {
 std::string BestText(const v1::Search& search, const v1::TargetBest& best) {
   const std::string target = FormatValue(best.target());
   if (best.has_best()) {
-    return absl::StrCat("target ", target, ": ", RewardName(search), " ", FormatValue(best.best().reward()), " at ",
-                        CostName(search), " ", FormatValue(best.best().cost()));
+    std::string text = absl::StrCat("target ", target, ": ", RewardName(search), " ", FormatValue(best.best().reward()),
+                                    " at ", CostName(search), " ", FormatValue(best.best().cost()));
+    if (best.best().trainings() > 1) {
+      absl::StrAppend(&text, " (mean of ", best.best().trainings(), " trainings, deviation ",
+                      FormatValue(best.best().reward_deviation()), ")");
+    }
+    return text;
   }
   if (best.has_nearest()) {
     return absl::StrCat("nothing meets the target ", target, "; the nearest costs ",

@@ -61,6 +61,7 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
   config.strategy = *strategy;
   config.seed = options.seed;
   config.trainings = options.trainings;
+  config.finalists = {options.finalist_trainings, options.finalist_repeats};
   core::Search search(config, 0);
 
   using Clock = std::chrono::steady_clock;
@@ -89,7 +90,9 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
     const auto [number, attempt] = out.front();
     out.pop_front();
     const core::Architecture architecture = search.candidate(number)->architecture;
-    const core::Metrics metrics = {{"reward", problem.Reward(architecture, options.seed)},
+    const int repeat = search.candidate(number)->repeat;
+    const std::uint64_t seed = repeat == 0 ? options.seed : MixKey({options.seed, static_cast<std::uint64_t>(repeat)});
+    const core::Metrics metrics = {{"reward", problem.Reward(architecture, seed)},
                                    {"cost", problem.Cost(architecture)}};
     timed([&, number = number, attempt = attempt] { return search.Complete(number, attempt, "bench", metrics, {}); });
   }

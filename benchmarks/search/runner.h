@@ -17,6 +17,9 @@ struct RunOptions {
   std::uint64_t seed = 1;
   // Candidates out at once; their results come in the order of proposal.
   int parallel = 1;
+  // Trainings of a finalist, each with another draw of the reward; 1: none is repeated. Part of `trainings`.
+  int finalist_trainings = 1;
+  int finalist_repeats = 0;
 };
 
 struct RunResult {

@@ -21,13 +21,23 @@ std::vector<std::string> MetricsOf(const v1::Search& search, const v1::GetFronti
   return {names.begin(), names.end()};
 }
 
-std::vector<Cell> PointCells(const v1::FrontierPoint& point) {
-  return {Cell::Value(point.cost()), Cell::Value(point.reward()), Cell::Text(point.architecture().id()),
-          Cell::Text(ShortName(point.candidate()))};
+std::vector<Cell> PointCells(const v1::Search& search, const v1::FrontierPoint& point) {
+  std::vector<Cell> cells = {Cell::Value(point.cost()), Cell::Value(point.reward()),
+                             Cell::Text(point.architecture().id()), Cell::Text(ShortName(point.candidate()))};
+  if (!search.spec().has_finalists()) return cells;
+  Cell trainings = Cell::Text(std::to_string(point.trainings()));
+  trainings.align_right = true;
+  cells.push_back(std::move(trainings));
+  cells.push_back(point.trainings() > 1 ? Cell::Value(point.reward_deviation()) : Cell::Empty());
+  return cells;
 }
 
 std::vector<std::string> Titles(const v1::Search& search, const char* first, const ResultColumns& columns) {
   std::vector<std::string> titles = {first, CostName(search), RewardName(search), "architecture", "candidate"};
+  if (search.spec().has_finalists()) {
+    titles.push_back("trainings");
+    titles.push_back(absl::StrCat(RewardName(search), "_deviation"));
+  }
   for (std::string& title : columns.Titles()) titles.push_back(std::move(title));
   return titles;
 }
@@ -73,7 +83,7 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
       absl::StrAppend(&unmet, BestText(search, target), "\n");
       continue;
     }
-    std::vector<Cell> cells = PointCells(target.best());
+    std::vector<Cell> cells = PointCells(search, target.best());
     cells.insert(cells.begin(), Cell::Value(target.target()));
     columns.AddCells(target.best().metrics(), target.best().architecture(), cells);
     best.AddRow(std::move(cells));
@@ -87,7 +97,7 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
   titles.erase(titles.begin());
   Table points(std::move(titles));
   for (const v1::FrontierPoint& point : frontier.points()) {
-    std::vector<Cell> cells = PointCells(point);
+    std::vector<Cell> cells = PointCells(search, point);
     columns.AddCells(point.metrics(), point.architecture(), cells);
     points.AddRow(std::move(cells));
   }
@@ -105,7 +115,7 @@ void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::Get
   }
   Table points(Titles(search, "best_for_targets", columns));
   for (const v1::FrontierPoint& point : frontier.points()) {
-    std::vector<Cell> cells = PointCells(point);
+    std::vector<Cell> cells = PointCells(search, point);
     const auto targets = best_for.find(point.candidate());
     cells.insert(cells.begin(), targets == best_for.end() ? Cell::Empty() : Cell::Text(targets->second));
     columns.AddCells(point.metrics(), point.architecture(), cells);

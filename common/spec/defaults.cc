@@ -12,6 +12,10 @@ constexpr int kDefaultBuckets = 20;
 constexpr int kDefaultInitialFailures = 10;
 constexpr int kDefaultAttempts = 3;
 constexpr std::int64_t kDefaultTimeoutSeconds = 3600;
+constexpr int kDefaultFinalistTrainings = 3;
+// Repeats of finalists: percent of the trainings, or per target.
+constexpr std::int64_t kDefaultRepeatPercent = 8;
+constexpr int kDefaultRepeatsPerTarget = 10;
 
 void SetBucketDefaults(v1::Buckets& buckets, const std::optional<CostBounds>& bounds) {
   if (!buckets.edges().empty()) return;
@@ -39,6 +43,15 @@ void SetStrategyDefaults(v1::Strategy& strategy, const std::optional<CostBounds>
   if (order.layers().empty() && order.direction() == v1::LayerOrder::DIRECTION_UNSPECIFIED) {
     order.set_direction(v1::LayerOrder::DIRECTION_FORWARD);
   }
+}
+
+void SetFinalistDefaults(const v1::SearchSpec& spec, v1::Finalists& finalists) {
+  if (finalists.trainings() == 0) finalists.set_trainings(kDefaultFinalistTrainings);
+  if (finalists.has_repeats()) return;
+  const std::int64_t repeats = spec.budget().has_trainings()
+                                   ? kDefaultRepeatPercent * spec.budget().trainings() / 100
+                                   : kDefaultRepeatsPerTarget * std::max(1, spec.objective().targets_size());
+  finalists.set_repeats(static_cast<std::int32_t>(std::max<std::int64_t>(repeats, finalists.trainings() - 1)));
 }
 
 double SpaceSize(const v1::Space& space) {
@@ -72,6 +85,7 @@ v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
   if (spec.objective().reward().empty()) spec.mutable_objective()->set_reward("accuracy");
   SetStrategyDefaults(*spec.mutable_strategy(), BoundCosts(spec));
   if (!spec.budget().has_initial_failures()) spec.mutable_budget()->set_initial_failures(kDefaultInitialFailures);
+  if (spec.has_finalists()) SetFinalistDefaults(spec, *spec.mutable_finalists());
   v1::Evaluation& evaluation = *spec.mutable_evaluation();
   if (!evaluation.has_timeout()) evaluation.mutable_timeout()->set_seconds(kDefaultTimeoutSeconds);
   if (!evaluation.has_attempts()) evaluation.set_attempts(kDefaultAttempts);
@@ -86,6 +100,7 @@ v1::SpecSummary Summarize(const v1::SearchSpec& spec) {
 
   double most = summary.space_size();
   if (full.strategy().has_layernas()) most = std::min(most, MostTrainings(full.strategy().layernas(), full.space()));
+  if (full.has_finalists()) most += full.finalists().repeats();
   if (full.budget().has_trainings()) most = std::min<double>(most, full.budget().trainings());
   // Beyond 2^53 the bound is one in name only; 0 says so.
   constexpr double kExact = 9007199254740992;

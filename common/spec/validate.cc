@@ -187,6 +187,17 @@ void CheckBudget(const v1::SearchSpec& spec, Violations& violations) {
   }
 }
 
+void CheckFinalists(const v1::SearchSpec& spec, Violations& violations) {
+  const v1::Finalists& finalists = spec.finalists();
+  // 0 is not given.
+  if (finalists.trainings() != 0) violations.CheckRange("finalists.trainings", finalists.trainings(), 2, 20);
+  if (!finalists.has_repeats()) return;
+  violations.CheckAtLeast("finalists.repeats", finalists.repeats(), 1);
+  if (spec.budget().has_trainings() && finalists.repeats() >= spec.budget().trainings()) {
+    violations.Add("finalists.repeats", "must be less than budget.trainings, for repeats are part of it");
+  }
+}
+
 void CheckTraining(const v1::Training& train, Violations& violations) {
   const std::string path = "evaluation.train.";
   const auto at_least = [&](const char* name, bool given, double value, double min) {
@@ -246,6 +257,7 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   CheckObjective(spec.objective(), bounds, violations);
   CheckStrategy(spec, bounds, violations);
   CheckBudget(spec, violations);
+  if (spec.has_finalists()) CheckFinalists(spec, violations);
   CheckEvaluation(spec.evaluation(), violations);
   return violations.Take();
 }

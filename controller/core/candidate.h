@@ -49,6 +49,10 @@ struct Candidate {
   std::uint64_t number = 0;
   Architecture architecture;
   Position position;
+  // A further training of the architecture with another seed: the number of the candidate that was its first, and which
+  // repeat this is, from 1. 0 otherwise.
+  std::uint64_t repeat_of = 0;
+  int repeat = 0;
   CandidateState state = CandidateState::kQueued;
   // Leases granted so far. The number of the current one is its fence.
   int attempt = 0;

@@ -57,7 +57,8 @@ Search::Search(SearchConfig config, UnixMillis now)
     : config_(std::move(config)),
       strategy_(MakeStrategy()),
       created_(now),
-      architectures_(config_.space.layers.size()) {
+      architectures_(config_.space.layers.size()),
+      standings_(config_.finalists, config_.targets) {
   changes_.search = true;
 }
 
@@ -71,6 +72,7 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
       ended_(ended),
       candidates_(std::move(candidates)),
       architectures_(config_.space.layers.size()),
+      standings_(config_.finalists, config_.targets),
       dirty_(candidates_.size()) {
   std::vector<PastProposal> past;
   past.reserve(candidates_.size());
@@ -81,10 +83,15 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
     ++counts_[static_cast<std::size_t>(candidate.state)];
     architectures_.Add(candidate.architecture);
     const std::optional<Outcome> outcome = OutcomeOf(candidate);
-    if (outcome) frontier_.Insert(outcome->cost, {candidate.number, outcome->reward});
     // What was skipped was never told to the strategy.
     const bool finished = core::IsFinal(candidate.state) && candidate.state != CandidateState::kSkipped;
-    past.push_back({{candidate.architecture, candidate.position}, finished, outcome});
+    if (candidate.repeat_of != 0) {
+      standings_.BeginRepeat(candidate.repeat_of);
+      if (finished) standings_.EndRepeat(candidate.repeat_of, candidate.number, outcome);
+    } else {
+      if (outcome) standings_.Add(candidate.number, *outcome);
+      past.push_back({{candidate.architecture, candidate.position}, finished, outcome});
+    }
     for (const AttemptFailure& failure : candidate.failures) CountFailure(failure);
     if (candidate.state == CandidateState::kQueued) queue_.push_back({candidate.number, {}, ""});
   }
@@ -117,18 +124,20 @@ std::unique_ptr<Strategy> Search::MakeStrategy() const {
 }
 
 std::unique_ptr<BackgroundWork> Search::StartWork(std::size_t wanted) {
-  if (state_ != SearchState::kRunning || BudgetUsed()) return nullptr;
-  if (config_.trainings > 0) wanted = std::min<std::size_t>(wanted, config_.trainings - candidates_.size());
+  if (state_ != SearchState::kRunning || !MayPropose()) return nullptr;
+  if (config_.trainings > 0) wanted = std::min<std::size_t>(wanted, Remaining());
   return strategy_->StartWork(wanted);
 }
 
 std::size_t Search::Ready() const {
   if (state_ != SearchState::kRunning) return 0;
   std::size_t proposals = 0;
-  if (!BudgetUsed()) {
+  if (NextRepeat()) {
+    proposals = config_.finalists.repeats - standings_.repeats_begun();
+  } else if (MayPropose()) {
     proposals = strategy_->Ready();
-    if (config_.trainings > 0) proposals = std::min<std::size_t>(proposals, config_.trainings - candidates_.size());
   }
+  if (config_.trainings > 0) proposals = std::min<std::size_t>(proposals, Remaining());
   return queue_.size() + proposals;
 }
 
@@ -141,23 +150,20 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
   if (waiting != queue_.end()) {
     chosen = &candidates_[waiting->number - 1];
     queue_.erase(waiting);
-  } else if (!BudgetUsed()) {
-    std::optional<Proposal> proposal = strategy_->Propose();
+  } else if (const auto first = NextRepeat()) {
+    const Candidate& repeated = candidates_[*first - 1];
+    chosen = &Create(repeated.architecture, repeated.position, now.unix_ms);
+    chosen->repeat_of = *first;
+    chosen->repeat = standings_.RepeatsOf(*first) + 1;
+    standings_.BeginRepeat(*first);
+  } else {
+    std::optional<Proposal> proposal;
+    if (MayPropose()) proposal = strategy_->Propose();
     if (!proposal) {
       EndIfOver(now.unix_ms);
       return nullptr;
     }
-    Candidate& created = candidates_.emplace_back();
-    dirty_.push_back(false);
-    created.number = candidates_.size();
-    created.architecture = std::move(proposal->architecture);
-    created.position = proposal->position;
-    created.created = now.unix_ms;
-    ++counts_[static_cast<std::size_t>(created.state)];
-    architectures_.Add(created.architecture);
-    chosen = &created;
-  } else {
-    return nullptr;
+    chosen = &Create(std::move(proposal->architecture), proposal->position, now.unix_ms);
   }
   ++chosen->attempt;
   chosen->worker = worker;
@@ -165,6 +171,18 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
   chosen->started = now.unix_ms;
   SetState(*chosen, CandidateState::kLeased);
   return chosen;
+}
+
+Candidate& Search::Create(Architecture architecture, Position position, UnixMillis now) {
+  Candidate& created = candidates_.emplace_back();
+  dirty_.push_back(false);
+  created.number = candidates_.size();
+  created.architecture = std::move(architecture);
+  created.position = position;
+  created.created = now;
+  ++counts_[static_cast<std::size_t>(created.state)];
+  architectures_.Add(created.architecture);
+  return created;
 }
 
 bool Search::HoldsBack(const std::string& worker, Instant now) const {
@@ -209,7 +227,6 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
       config_.space.CostIsPerLayer() ? config_.space.Cost(candidate->architecture) : *metrics.Find(config_.cost_metric);
   candidate->result_attempt = attempt;
   candidate->worker = worker;
-  frontier_.Insert(candidate->cost, {number, candidate->reward});
   Finished(*candidate, CandidateState::kSucceeded, now.unix_ms);
   return {};
 }
@@ -306,13 +323,16 @@ std::vector<BestWithinTarget> Search::BestPerTarget() const {
   std::vector<BestWithinTarget> best;
   best.reserve(config_.targets.size());
   for (const double target : config_.targets) {
-    const auto point = frontier_.BestWithin(target);
+    const auto point = frontier().BestWithin(target);
     best.push_back({target, point ? point->second.candidate : 0});
   }
   return best;
 }
 
-std::uint64_t Search::NumberOf(const Architecture& architecture) const { return architectures_.Find(architecture); }
+std::uint64_t Search::NumberOf(const Architecture& architecture) const {
+  const std::uint64_t number = architectures_.Find(architecture);
+  return number != 0 && candidates_[number - 1].repeat_of != 0 ? candidates_[number - 1].repeat_of : number;
+}
 
 Changes Search::TakeChanges() {
   for (const std::uint64_t number : changes_.candidates) dirty_[number - 1] = false;
@@ -343,7 +363,15 @@ void Search::Finished(Candidate& candidate, CandidateState state, UnixMillis now
   candidate.ended = now;
   SetState(candidate, state);
   // What is skipped leaves its stage unfinished: a table that lacks it isn't final.
-  if (state != CandidateState::kSkipped) strategy_->Observe(candidate.architecture, OutcomeOf(candidate));
+  if (state != CandidateState::kSkipped) {
+    const std::optional<Outcome> outcome = OutcomeOf(candidate);
+    if (candidate.repeat_of != 0) {
+      standings_.EndRepeat(candidate.repeat_of, candidate.number, outcome);
+    } else {
+      if (outcome) standings_.Add(candidate.number, *outcome);
+      strategy_->Observe(candidate.architecture, outcome);
+    }
+  }
   NoteProgress();
   EndIfOver(now);
 }
@@ -390,19 +418,42 @@ void Search::End(SearchState state, std::string reason, UnixMillis now) {
 
 void Search::EndIfOver(UnixMillis now) {
   if (core::IsFinal(state_)) return;
-  if (!(strategy_->Done() || BudgetUsed()) || CountOf(CandidateState::kLeased) > 0 || !queue_.empty()) return;
+  if (CountOf(CandidateState::kLeased) > 0 || !queue_.empty()) return;
+  const bool nothing_left = !NextRepeat() && (strategy_->Done() || !MayPropose());
+  if (!nothing_left && !BudgetUsed()) return;
   if (CountOf(CandidateState::kSucceeded) == 0) {
     End(SearchState::kFailed, absl::StrCat("no evaluation has succeeded; ", CommonestFailure()), now);
   } else if (strategy_->Done()) {
     End(SearchState::kSucceeded, "the strategy has nothing left to try", now);
+  } else if (time_is_up_) {
+    End(SearchState::kSucceeded, "its time is up", now);
+  } else if (BudgetUsed()) {
+    End(SearchState::kSucceeded, absl::StrCat("its budget of ", config_.trainings, " trainings is used"), now);
   } else {
+    // Whatever else is tried could not be repeated any more.
     End(SearchState::kSucceeded,
-        time_is_up_ ? "its time is up" : absl::StrCat("its budget of ", config_.trainings, " trainings is used"), now);
+        absl::StrCat("its finalists are settled; ", Remaining(), " of ", config_.trainings, " trainings are left"),
+        now);
   }
 }
 
-bool Search::BudgetUsed() const {
-  return time_is_up_ || (config_.trainings > 0 && candidates_.size() >= static_cast<std::size_t>(config_.trainings));
+std::int64_t Search::Remaining() const { return config_.trainings - static_cast<std::int64_t>(candidates_.size()); }
+
+bool Search::BudgetUsed() const { return time_is_up_ || (config_.trainings > 0 && Remaining() <= 0); }
+
+bool Search::InFinals() const {
+  if (config_.finalists.trainings <= 1 || BudgetUsed()) return false;
+  const std::int64_t repeats = config_.finalists.repeats - standings_.repeats_begun();
+  return strategy_->Done() || (config_.trainings > 0 && Remaining() <= repeats);
+}
+
+std::optional<std::uint64_t> Search::NextRepeat() const { return InFinals() ? standings_.NextRepeat() : std::nullopt; }
+
+bool Search::MayPropose() const {
+  if (BudgetUsed()) return false;
+  if (!InFinals()) return true;
+  // What can't be repeated should it look best is not begun any more.
+  return !standings_.NextRepeat() && (config_.trainings == 0 || Remaining() >= config_.finalists.trainings);
 }
 
 std::string Search::CommonestFailure() const {

@@ -24,6 +24,7 @@
 #include "controller/core/layernas_strategy.h"
 #include "controller/core/random_strategy.h"
 #include "controller/core/space.h"
+#include "controller/core/standings.h"
 
 namespace layernas::core {
 
@@ -39,8 +40,10 @@ struct SearchConfig {
   std::vector<double> targets;
   StrategyConfig strategy;
   std::uint64_t seed = 1;
-  // Most distinct architectures handed out; 0 = no limit.
+  // Most candidates handed out; 0 = no limit.
   std::int64_t trainings = 0;
+  // Their repeats are part of the trainings: the last ones, or what follows when the strategy has nothing left.
+  FinalistOptions finalists;
   // From the creation of the search; 0 = no limit.
   Millis duration{0};
   // Failed attempts without any success after which the search is FAILED.
@@ -139,10 +142,12 @@ class Search {
   // Null if there is none of that number.
   const Candidate* candidate(std::uint64_t number) const;
   std::size_t CountOf(CandidateState state) const { return counts_[static_cast<std::size_t>(state)]; }
-  const Frontier& frontier() const { return frontier_; }
+  // By the means of trainings; goes by the candidates that were the first ones.
+  const Frontier& frontier() const { return standings_.frontier(); }
+  const Standings& standings() const { return standings_; }
   // One per target of the configuration, in its order.
   std::vector<BestWithinTarget> BestPerTarget() const;
-  // The number of the candidate with this architecture; 0 if there is none.
+  // The number of the first candidate with this architecture; 0 if there is none.
   std::uint64_t NumberOf(const Architecture& architecture) const;
   Position position() const { return strategy_->position(); }
   std::span<const StageTable> final_tables() const { return strategy_->FinalTables(); }
@@ -163,7 +168,17 @@ class Search {
   void CountFailure(const AttemptFailure& failure);
   void End(SearchState state, std::string reason, UnixMillis now);
   void EndIfOver(UnixMillis now);
+  // A new candidate, queued.
+  Candidate& Create(Architecture architecture, Position position, UnixMillis now);
   bool BudgetUsed() const;
+  // Trainings that are left of the budget.
+  std::int64_t Remaining() const;
+  // The rest of the budget is for the finalists, or the strategy has nothing left.
+  bool InFinals() const;
+  // What to repeat now.
+  std::optional<std::uint64_t> NextRepeat() const;
+  // Whether the strategy may be asked.
+  bool MayPropose() const;
   std::string CommonestFailure() const;
   void MarkDirty(Candidate& candidate);
   // Notes a change of the search if stage or best results are no longer those noted last.
@@ -181,7 +196,7 @@ class Search {
   // Numbered as the candidates.
   ArchitectureIndex architectures_;
   std::array<std::size_t, 7> counts_{};
-  Frontier frontier_;
+  Standings standings_;
   std::map<std::string, int> failure_messages_;
   int failed_attempts_ = 0;
   bool time_is_up_ = false;

@@ -1,6 +1,8 @@
 #include "controller/engine/check.h"
 
+#include <deque>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -10,10 +12,17 @@ namespace {
 
 using Buckets = std::map<std::uint32_t, std::vector<storage::StoredBucketEntry>>;
 
-std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConfig& config) {
+std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConfig& config,
+                        const std::deque<core::Candidate>& all) {
   if (candidate.architecture.size() != config.space.layers.size()) return "has the wrong number of layers";
   for (std::size_t i = 0; i < candidate.architecture.size(); ++i) {
     if (candidate.architecture[i] >= config.space.layers[i].option_count) return "has an option that its layer lacks";
+  }
+  if ((candidate.repeat_of != 0) != (candidate.repeat > 0)) return "repeats nothing, or not for the first time";
+  if (candidate.repeat_of != 0 && (candidate.repeat_of >= candidate.number ||
+                                   all[candidate.repeat_of - 1].state != core::CandidateState::kSucceeded ||
+                                   all[candidate.repeat_of - 1].architecture != candidate.architecture)) {
+    return "repeats a candidate that is none of its architecture";
   }
   const bool succeeded = candidate.state == core::CandidateState::kSucceeded;
   if (succeeded != (candidate.result_attempt > 0)) return "has a state that does not fit its result";
@@ -44,15 +53,15 @@ absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecPa
       report.problems.push_back(absl::StrCat(name, ": ", config.status().message()));
       continue;
     }
-    std::set<core::Architecture> seen;
+    std::set<std::pair<core::Architecture, int>> seen;
     const std::size_t problems_before = report.problems.size();
     for (const core::Candidate& candidate : one.candidates) {
-      const std::string wrong = WhatIsWrong(candidate, *config);
+      const std::string wrong = WhatIsWrong(candidate, *config, one.candidates);
       if (!wrong.empty()) report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " ", wrong));
       if (core::IsFinal(one.search.state) && !core::IsFinal(candidate.state)) {
         report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " goes on in an ended search"));
       }
-      if (!seen.insert(candidate.architecture).second) {
+      if (!seen.insert({candidate.architecture, candidate.repeat}).second) {
         report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " occurs twice"));
       }
     }

@@ -239,7 +239,11 @@ void Engine::StartWork() {
 }
 
 LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate) const {
-  const std::uint64_t seed = MixKey({entry.search->config().seed, core::Fingerprint(candidate.architecture)});
+  const std::uint64_t search_seed = entry.search->config().seed;
+  const std::uint64_t fingerprint = core::Fingerprint(candidate.architecture);
+  const std::uint64_t seed = candidate.repeat == 0
+                                 ? MixKey({search_seed, fingerprint})
+                                 : MixKey({search_seed, fingerprint, static_cast<std::uint64_t>(candidate.repeat)});
   return {{entry.stored.id, candidate.number, candidate.attempt},
           entry.name,
           entry.spec,

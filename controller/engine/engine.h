@@ -173,6 +173,8 @@ class Engine {
 
   SearchView MakeView(const Entry& entry) const;
   std::string WaitingFor(const core::Search& search) const;
+  // Of a candidate that was a first training and has a result.
+  static PointView MakePoint(const core::Search& search, std::uint64_t number);
   static std::vector<BucketView> MakeBuckets(const core::Search& search, const core::StageTable& table);
 
   storage::Store& store_;

@@ -127,7 +127,7 @@ void Engine::GetFrontier(std::string name, Reply<FrontierView> reply) {
   OnSearch<FrontierView>(std::move(name), std::move(reply), [this](Entry& entry) {
     FrontierView view{MakeView(entry), {}};
     for (const auto& [cost, point] : entry.search->frontier().points()) {
-      view.points.push_back(*entry.search->candidate(point.candidate));
+      view.points.push_back(MakePoint(*entry.search, point.candidate));
     }
     return view;
   });

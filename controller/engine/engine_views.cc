@@ -49,14 +49,35 @@ SearchView Engine::MakeView(const Entry& entry) const {
     TargetView& target = view.targets.emplace_back();
     target.target = one.target;
     if (one.candidate != 0) {
-      target.best = *search.candidate(one.candidate);
+      target.best = MakePoint(search, one.candidate);
     } else if (!points.empty()) {
-      target.nearest = *search.candidate(points.begin()->second.candidate);
+      target.nearest = MakePoint(search, points.begin()->second.candidate);
     }
   }
   view.waiting_for = WaitingFor(search);
   view.sequence = entry.sequence;
   return view;
+}
+
+PointView Engine::MakePoint(const core::Search& search, std::uint64_t number) {
+  const core::Candidate& first = *search.candidate(number);
+  const std::span<const std::uint64_t> repeats = search.standings().RepeatsWithResult(number);
+  PointView point{number, first.architecture, *search.standings().Of(number), first.metrics};
+  if (repeats.empty()) return point;
+  std::vector<std::pair<std::string, double>> means;
+  for (const auto& [name, value] : first.metrics) {
+    double sum = value;
+    std::size_t reported = 1;
+    for (const std::uint64_t repeat : repeats) {
+      const std::optional<double> again = search.candidate(repeat)->metrics.Find(name);
+      if (!again) continue;
+      sum += *again;
+      ++reported;
+    }
+    means.emplace_back(name, sum / static_cast<double>(reported));
+  }
+  point.metrics = core::Metrics(std::move(means));
+  return point;
 }
 
 std::string Engine::WaitingFor(const core::Search& search) const {

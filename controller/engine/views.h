@@ -36,11 +36,20 @@ struct WorkerView {
   Millis since_heard{0};
 };
 
+// An architecture, as its trainings have it stand: means of reward, cost and metrics.
+struct PointView {
+  // Of the candidate that was its first training.
+  std::uint64_t candidate = 0;
+  core::Architecture architecture;
+  core::Standing standing;
+  core::Metrics metrics;
+};
+
 struct TargetView {
   double target = 0;
   // The best that meets the target; else, if anything has a result, the cheapest.
-  std::optional<core::Candidate> best;
-  std::optional<core::Candidate> nearest;
+  std::optional<PointView> best;
+  std::optional<PointView> nearest;
 };
 
 struct SearchView {
@@ -88,7 +97,7 @@ struct CandidatePage {
 struct FrontierView {
   SearchView search;
   // By cost, ascending.
-  std::vector<core::Candidate> points;
+  std::vector<PointView> points;
 };
 
 struct BucketView {

@@ -153,17 +153,22 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
   *wire.mutable_create_time() = ToTimestamp(candidate.created);
   if (candidate.started != 0) *wire.mutable_start_time() = ToTimestamp(candidate.started);
   if (candidate.ended != 0) *wire.mutable_end_time() = ToTimestamp(candidate.ended);
+  if (candidate.repeat_of != 0) {
+    wire.set_repeat_of(CandidateName(search_name, candidate.repeat_of));
+    wire.set_repeat(candidate.repeat);
+  }
   return wire;
 }
 
-v1::FrontierPoint ToFrontierPoint(const core::Candidate& candidate, const v1::SearchSpec& spec,
-                                  const std::string& search_name) {
+v1::FrontierPoint ToFrontierPoint(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name) {
   v1::FrontierPoint point;
-  point.set_candidate(CandidateName(search_name, candidate.number));
-  *point.mutable_architecture() = spec::Resolve(spec.space(), candidate.architecture);
-  point.set_reward(candidate.reward);
-  point.set_cost(candidate.cost);
-  SetMetrics(candidate.metrics, *point.mutable_metrics());
+  point.set_candidate(CandidateName(search_name, view.candidate));
+  *point.mutable_architecture() = spec::Resolve(spec.space(), view.architecture);
+  point.set_reward(view.standing.reward);
+  point.set_cost(view.standing.cost);
+  point.set_trainings(view.standing.trainings);
+  point.set_reward_deviation(view.standing.reward_deviation);
+  SetMetrics(view.metrics, *point.mutable_metrics());
   return point;
 }
 

@@ -23,8 +23,7 @@ std::optional<core::CandidateState> FromWire(v1::CandidateState state);
 // `spec` and `search_name`, here and below, are those of the search.
 v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec);
 v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spec, const std::string& search_name);
-v1::FrontierPoint ToFrontierPoint(const core::Candidate& candidate, const v1::SearchSpec& spec,
-                                  const std::string& search_name);
+v1::FrontierPoint ToFrontierPoint(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name);
 v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name);
 v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name);
 v1::WorkerStatus ToWire(const WorkerView& worker);

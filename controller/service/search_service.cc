@@ -206,8 +206,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerCon
   engine_.GetFrontier(request->name(), [call, response, specs = specs_](const absl::StatusOr<FrontierView>& view) {
     if (view.ok()) {
       const auto spec = specs->Get(view->search.spec);
-      for (const core::Candidate& candidate : view->points) {
-        *response->add_points() = ToFrontierPoint(candidate, spec->spec(), view->search.name);
+      for (const PointView& point : view->points) {
+        *response->add_points() = ToFrontierPoint(point, spec->spec(), view->search.name);
       }
       for (const TargetView& target : view->search.targets) {
         *response->add_best() = ToWire(target, spec->spec(), view->search.name);

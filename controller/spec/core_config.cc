@@ -88,6 +88,7 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   // Rounded up, for 0 is no limit.
   const google::protobuf::Duration& duration = spec.budget().duration();
   config.duration = Millis{duration.seconds() * 1000 + (duration.nanos() + 999'999) / 1'000'000};
+  if (spec.has_finalists()) config.finalists = {spec.finalists().trainings(), spec.finalists().repeats()};
   config.initial_failures = spec.budget().initial_failures();
   config.attempts = spec.evaluation().attempts();
   config.require.insert(spec.evaluation().require().begin(), spec.evaluation().require().end());

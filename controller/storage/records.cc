@@ -67,6 +67,8 @@ void Fill(v1::CandidateRecord& record, const core::Candidate& candidate) {
   record.set_create_unix_ms(candidate.created);
   record.set_start_unix_ms(candidate.started);
   record.set_end_unix_ms(candidate.ended);
+  record.set_repeat_of(candidate.repeat_of);
+  record.set_repeat(candidate.repeat);
 }
 
 absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
@@ -100,6 +102,8 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   candidate.created = record.create_unix_ms();
   candidate.started = record.start_unix_ms();
   candidate.ended = record.end_unix_ms();
+  candidate.repeat_of = record.repeat_of();
+  candidate.repeat = record.repeat();
   return candidate;
 }
 

@@ -38,6 +38,9 @@ SearchConfig RandomConfig(RandomStream& random) {
   }
   config.seed = random.Next();
   if (random.Below(2) == 0) config.trainings = 1 + random.Below(40);
+  if (random.Below(2) == 0) {
+    config.finalists = {2 + static_cast<int>(random.Below(3)), 1 + static_cast<std::int64_t>(random.Below(12))};
+  }
   if (random.Below(4) == 0) config.duration = Millis(1 + random.Below(400'000));
   config.initial_failures = 1 + static_cast<int>(random.Below(12));
   config.attempts = 1 + static_cast<int>(random.Below(4));
@@ -368,12 +371,17 @@ class World {
     }
 
     std::map<CandidateState, std::size_t> counts;
-    std::set<Architecture> architectures;
+    std::set<std::pair<Architecture, int>> architectures;
     std::map<double, FrontierPoint> frontier;
+    std::int64_t repeats = 0;
     for (const Candidate& candidate : candidates) {
       ++counts[candidate.state];
-      ASSERT_TRUE(architectures.insert(candidate.architecture).second);
-      ASSERT_EQ(search_->NumberOf(candidate.architecture), candidate.number);
+      ASSERT_TRUE(architectures.insert({candidate.architecture, candidate.repeat}).second);
+      ASSERT_EQ(search_->NumberOf(candidate.architecture),
+                candidate.repeat_of != 0 ? candidate.repeat_of : candidate.number);
+      ASSERT_EQ(candidate.repeat_of != 0, candidate.repeat != 0);
+      ASSERT_LT(candidate.repeat, config_.finalists.trainings);
+      if (candidate.repeat_of != 0) ++repeats;
       const auto live = live_.find(candidate.number);
       ASSERT_EQ(candidate.state == CandidateState::kLeased, live != live_.end()) << candidate.number;
       if (live != live_.end()) {
@@ -381,9 +389,11 @@ class World {
       }
       CheckFailures(candidate);
       ASSERT_EQ(candidate.state == CandidateState::kSucceeded, candidate.result_attempt > 0);
-      if (candidate.state == CandidateState::kSucceeded && OnFrontier(candidate)) {
-        frontier[candidate.cost] = {candidate.number, candidate.reward};
-      }
+    }
+    ASSERT_LE(repeats, config_.finalists.repeats);
+    const std::map<std::uint64_t, Outcome> means = Means();
+    for (const auto& [number, mean] : means) {
+      if (OnFrontier(number, means)) frontier[mean.cost] = {number, mean.reward};
     }
     for (const CandidateState state :
          {CandidateState::kQueued, CandidateState::kLeased, CandidateState::kSucceeded, CandidateState::kInfeasible,
@@ -423,12 +433,35 @@ class World {
     ASSERT_EQ(static_cast<int>(lost_or_crashed.size()) >= config_.attempts, candidate.state == CandidateState::kFailed);
   }
 
-  bool OnFrontier(const Candidate& candidate) const {
-    const auto& candidates = search_->candidates();
-    return std::none_of(candidates.begin(), candidates.end(), [&](const Candidate& other) {
-      if (other.state != CandidateState::kSucceeded) return false;
-      if (other.cost > candidate.cost || other.reward < candidate.reward) return false;
-      return other.cost < candidate.cost || other.reward > candidate.reward || other.number < candidate.number;
+  // By first candidate: of its results and its repeats'.
+  std::map<std::uint64_t, Outcome> Means() const {
+    std::map<std::uint64_t, std::vector<std::pair<double, double>>> results;
+    for (const Candidate& candidate : search_->candidates()) {
+      if (candidate.state != CandidateState::kSucceeded) continue;
+      results[candidate.repeat_of != 0 ? candidate.repeat_of : candidate.number].emplace_back(candidate.reward,
+                                                                                              candidate.cost);
+    }
+    std::map<std::uint64_t, Outcome> means;
+    for (auto& [number, of_one] : results) {
+      // Sums depend on their order.
+      std::sort(of_one.begin(), of_one.end());
+      Outcome& mean = means[number];
+      for (const auto& [reward, cost] : of_one) {
+        mean.reward += reward;
+        mean.cost += cost;
+      }
+      mean.reward /= static_cast<double>(of_one.size());
+      mean.cost /= static_cast<double>(of_one.size());
+    }
+    return means;
+  }
+
+  static bool OnFrontier(std::uint64_t number, const std::map<std::uint64_t, Outcome>& means) {
+    const Outcome& one = means.at(number);
+    return std::none_of(means.begin(), means.end(), [&](const auto& other) {
+      const auto& [other_number, outcome] = other;
+      if (outcome.cost > one.cost || outcome.reward < one.reward) return false;
+      return outcome.cost < one.cost || outcome.reward > one.reward || other_number < number;
     });
   }
 

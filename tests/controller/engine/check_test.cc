@@ -42,6 +42,15 @@ TEST_F(CheckTest, AFinishedSearchIsConsistent) {
   EXPECT_EQ(report.tables, 4u);
 }
 
+TEST_F(CheckTest, ARepeatOfAnotherArchitectureIsFound) {
+  core::Candidate repeat = candidates_.back();
+  repeat.number = candidates_.size() + 1;
+  repeat.repeat_of = 1;
+  repeat.repeat = 1;
+  Put(repeat);
+  EXPECT_THAT(Problems(), ElementsAre(HasSubstr("repeats a candidate that is none of its architecture")));
+}
+
 TEST_F(CheckTest, ATamperedBucketIsFound) {
   auto [key, bucket] = buckets_.back();
   bucket[0].reward += 0.001;

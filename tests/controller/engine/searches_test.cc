@@ -219,18 +219,18 @@ TEST_F(SearchesTest, TheFrontierIsOfTheResults) {
   const std::vector<core::Candidate> candidates = Candidates(name);
   double cost = 0;
   double reward = -1;
-  for (const core::Candidate& point : frontier->points) {
-    EXPECT_GT(point.cost, cost);
-    EXPECT_GT(point.reward, reward);
-    cost = point.cost;
-    reward = point.reward;
+  for (const PointView& point : frontier->points) {
+    EXPECT_GT(point.standing.cost, cost);
+    EXPECT_GT(point.standing.reward, reward);
+    cost = point.standing.cost;
+    reward = point.standing.reward;
     for (const core::Candidate& other : candidates) {
-      EXPECT_FALSE(other.cost <= point.cost && other.reward > point.reward) << other.number;
+      EXPECT_FALSE(other.cost <= point.standing.cost && other.reward > point.standing.reward) << other.number;
     }
   }
   ASSERT_EQ(frontier->search.targets.size(), 2u);
   ASSERT_TRUE(frontier->search.targets[0].best);
-  EXPECT_LE(frontier->search.targets[0].best->cost, 12);
+  EXPECT_LE(frontier->search.targets[0].best->standing.cost, 12);
 }
 
 TEST_F(SearchesTest, BucketsOfAnyStage) {

@@ -73,6 +73,8 @@ core::Candidate RandomCandidate(RandomStream& random) {
   candidate.created = static_cast<UnixMillis>(random.Next() >> 20);
   candidate.started = static_cast<UnixMillis>(random.Next() >> 20);
   candidate.ended = static_cast<UnixMillis>(random.Next() >> 20);
+  candidate.repeat_of = random.Next() >> random.Below(64);
+  candidate.repeat = static_cast<int>(random.Below(20));
   return candidate;
 }
 

@@ -1,0 +1,127 @@
+#include "controller/core/standings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace layernas::core {
+
+Standings::Standings(FinalistOptions options, std::vector<double> targets)
+    : options_(options), targets_(std::move(targets)) {}
+
+void Standings::Add(std::uint64_t candidate, Outcome outcome) {
+  if (means_.size() < candidate) means_.resize(candidate);
+  means_[candidate - 1] = {outcome, true};
+  next_.reset();
+  frontier_.Insert(outcome.cost, {candidate, outcome.reward});
+}
+
+void Standings::BeginRepeat(std::uint64_t candidate) {
+  if (means_.size() < candidate) means_.resize(candidate);
+  Repeats& repeats = repeats_[candidate];
+  if (repeats.begun == 0) repeats.outcomes.push_back(means_[candidate - 1].outcome);
+  ++repeats.begun;
+  ++repeats_begun_;
+  next_.reset();
+}
+
+void Standings::EndRepeat(std::uint64_t candidate, std::uint64_t repeat, std::optional<Outcome> outcome) {
+  Repeats& repeats = repeats_[candidate];
+  ++repeats.ended;
+  next_.reset();
+  if (!outcome) return;
+  repeats.succeeded.insert(std::upper_bound(repeats.succeeded.begin(), repeats.succeeded.end(), repeat), repeat);
+  // In an order that doesn't depend on the arrival: so do their sums.
+  repeats.outcomes.insert(std::upper_bound(repeats.outcomes.begin(), repeats.outcomes.end(), *outcome,
+                                           [](const Outcome& a, const Outcome& b) {
+                                             return std::pair(a.reward, a.cost) < std::pair(b.reward, b.cost);
+                                           }),
+                          *outcome);
+  Outcome& mean = means_[candidate - 1].outcome;
+  mean = {};
+  for (const Outcome& one : repeats.outcomes) {
+    mean.reward += one.reward;
+    mean.cost += one.cost;
+  }
+  mean.reward /= static_cast<double>(repeats.outcomes.size());
+  mean.cost /= static_cast<double>(repeats.outcomes.size());
+  // What it dominated may be on the frontier now. Repeats are few: all of it is made anew.
+  frontier_ = {};
+  for (std::size_t i = 0; i < means_.size(); ++i) {
+    if (means_[i].known) frontier_.Insert(means_[i].outcome.cost, {i + 1, means_[i].outcome.reward});
+  }
+}
+
+std::optional<std::uint64_t> Standings::NextRepeat() const {
+  if (!next_) next_ = FindNext();
+  return *next_;
+}
+
+std::optional<std::uint64_t> Standings::FindNext() const {
+  if (options_.trainings <= 1 || repeats_begun_ >= options_.repeats) return std::nullopt;
+  if (targets_.empty()) return NextOnFrontier();
+  for (std::size_t i = 0; i < targets_.size(); ++i) {
+    const double target = targets_[(static_cast<std::size_t>(repeats_begun_) + i) % targets_.size()];
+    if (const auto next = NextWithin(target)) return next;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::uint64_t> Standings::NextWithin(double target) const {
+  // The best that can be repeated, unless one that had all its trainings is as good. In between may be some that are
+  // still being repeated: their results may bring them down.
+  std::optional<std::uint64_t> open;
+  std::optional<std::uint64_t> settled;
+  const auto reward = [this](std::uint64_t candidate) { return means_[candidate - 1].outcome.reward; };
+  for (std::size_t i = 0; i < means_.size(); ++i) {
+    if (!means_[i].known || means_[i].outcome.cost > target) continue;
+    const std::uint64_t candidate = i + 1;
+    const auto repeats = repeats_.find(candidate);
+    const int begun = repeats == repeats_.end() ? 0 : repeats->second.begun;
+    if (begun + 1 < options_.trainings) {
+      if (!open || reward(candidate) > reward(*open)) open = candidate;
+    } else if (repeats->second.ended == begun) {
+      if (!settled || reward(candidate) > reward(*settled)) settled = candidate;
+    }
+  }
+  if (open && settled && reward(*settled) >= reward(*open)) return std::nullopt;
+  return open;
+}
+
+std::optional<std::uint64_t> Standings::NextOnFrontier() const {
+  // The least often repeated; of these, the best.
+  std::optional<std::uint64_t> next;
+  for (const auto& [cost, point] : frontier_.points()) {
+    const int begun = RepeatsOf(point.candidate);
+    if (begun + 1 < options_.trainings && (!next || begun <= RepeatsOf(*next))) next = point.candidate;
+  }
+  return next;
+}
+
+int Standings::RepeatsOf(std::uint64_t candidate) const {
+  const auto repeats = repeats_.find(candidate);
+  return repeats == repeats_.end() ? 0 : repeats->second.begun;
+}
+
+std::span<const std::uint64_t> Standings::RepeatsWithResult(std::uint64_t candidate) const {
+  const auto repeats = repeats_.find(candidate);
+  if (repeats == repeats_.end()) return {};
+  return repeats->second.succeeded;
+}
+
+std::optional<Standing> Standings::Of(std::uint64_t candidate) const {
+  if (candidate == 0 || candidate > means_.size() || !means_[candidate - 1].known) return std::nullopt;
+  Standing standing{means_[candidate - 1].outcome.reward, means_[candidate - 1].outcome.cost, 1, 0};
+  const auto repeats = repeats_.find(candidate);
+  if (repeats == repeats_.end()) return standing;
+  standing.trainings = static_cast<int>(repeats->second.outcomes.size());
+  if (standing.trainings < 2) return standing;
+  double squares = 0;
+  for (const Outcome& one : repeats->second.outcomes) {
+    squares += (one.reward - standing.reward) * (one.reward - standing.reward);
+  }
+  standing.reward_deviation = std::sqrt(squares / (standing.trainings - 1));
+  return standing;
+}
+
+}  // namespace layernas::core

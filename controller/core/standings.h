@@ -1,0 +1,91 @@
+// How the architectures of a search stand, by the mean of their trainings: the frontier, and which of the finalists to
+// train again. The best of many noisy results is an over-estimate; what is repeated with other seeds falls to where it
+// belongs.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "controller/core/frontier.h"
+#include "controller/core/strategy.h"
+
+namespace layernas::core {
+
+struct FinalistOptions {
+  // Trainings of a finalist in all, the first one included. 1: nothing is repeated.
+  int trainings = 1;
+  // Most repeats in all.
+  std::int64_t repeats = 0;
+};
+
+struct Standing {
+  // Means over the trainings.
+  double reward = 0;
+  double cost = 0;
+  // That brought a result.
+  int trainings = 0;
+  // Of the reward between them (n - 1); 0 where there is one.
+  double reward_deviation = 0;
+};
+
+// An architecture goes by the number of the candidate that was its first training. Not thread-safe.
+class Standings {
+ public:
+  Standings(FinalistOptions options, std::vector<double> targets);
+
+  // The first training brought a result.
+  void Add(std::uint64_t candidate, Outcome outcome);
+  // A repeat was handed out; it has ended, with a result or none.
+  void BeginRepeat(std::uint64_t candidate);
+  // `repeat`: its own candidate number.
+  void EndRepeat(std::uint64_t candidate, std::uint64_t repeat, std::optional<Outcome> outcome);
+
+  // What to repeat next, if anything: for each target in turn, the best that meets it, until the best has had all its
+  // trainings; what is worse stays as it is. Without targets, each point of the frontier.
+  // O(results) after a change, O(1) else.
+  std::optional<std::uint64_t> NextRepeat() const;
+  std::int64_t repeats_begun() const { return repeats_begun_; }
+  // Of the trainings of an architecture, how many repeats were handed out.
+  int RepeatsOf(std::uint64_t candidate) const;
+  // Their own numbers, ascending, of those that brought a result.
+  std::span<const std::uint64_t> RepeatsWithResult(std::uint64_t candidate) const;
+
+  // None if it has no result.
+  std::optional<Standing> Of(std::uint64_t candidate) const;
+  // Of the means.
+  const Frontier& frontier() const { return frontier_; }
+
+ private:
+  struct Repeats {
+    int begun = 0;
+    int ended = 0;
+    // By reward.
+    std::vector<Outcome> outcomes;
+    // Numbers of the repeats that brought a result, ascending.
+    std::vector<std::uint64_t> succeeded;
+  };
+  struct Mean {
+    Outcome outcome;
+    bool known = false;
+  };
+
+  std::optional<std::uint64_t> FindNext() const;
+  std::optional<std::uint64_t> NextWithin(double target) const;
+  std::optional<std::uint64_t> NextOnFrontier() const;
+
+  const FinalistOptions options_;
+  const std::vector<double> targets_;
+  Frontier frontier_;
+  // By candidate number - 1; those of repeats are never known.
+  std::vector<Mean> means_;
+  // Of what was repeated.
+  std::unordered_map<std::uint64_t, Repeats> repeats_;
+  std::int64_t repeats_begun_ = 0;
+  // What NextRepeat() is, unless something has changed.
+  mutable std::optional<std::optional<std::uint64_t>> next_;
+};
+
+}  // namespace layernas::core
