@@ -19,6 +19,9 @@ from plots import STRATEGIES
 
 SEARCH = "layernas-bench-search"
 PEERS = "benchmarks/peers/optuna_search.py"
+# Where a training's result is noisy, guided LayerNAS trains its finalists again, within the same budget. The others spend all of
+# it on new architectures.
+NOISY = {"--finalists": "3"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +50,14 @@ class Measure:
     plots: dict = dataclasses.field(default_factory=dict)
 
 
-def search_runs(measure, flags, needs, peer_flags=None, split=("--targets",)):
+def search_runs(measure, flags, needs, peer_flags=None, split=("--targets",), guided_flags=None):
     """One run per strategy and, so that they can be resumed and spread over processes, per value of the `split` flags."""
     runs = []
     for strategy in STRATEGIES:
         is_peer = strategy.startswith("optuna_")
         given = {**flags, "--options-per-layer": None, **(peer_flags or {})} if is_peer else flags
+        if strategy == "guided_layernas":
+            given = {**given, **(guided_flags or {})}
         given = {flag: value for flag, value in given.items() if value is not None}
         for flag in split:
             if flag in given:
@@ -154,13 +159,13 @@ def nas_bench_macro(quick):
 
     def text(lines):
         shown = [line for line in lines if quick or line["trainings"] in (50, 100, 200)]
-        return command(SEARCH, flags) + compared(shown, [trainings, megas], ["trainings", "target"], "mean_regret_judged")
+        return command(SEARCH, {**flags, **NOISY}) + compared(shown, [trainings, megas], ["trainings", "target"], "mean_regret_judged")
 
     def plot(lines):
         series = panels(lines, lambda line: f"multiply-adds ≤ {megas(line)}", "mean_regret_judged", "error_regret_judged")
         return plots.over_trainings(series, "regret, points of accuracy")
 
-    runs = search_runs(name, flags, ("nas_bench_macro_cifar10.csv",))
+    runs = search_runs(name, flags, ("nas_bench_macro_cifar10.csv",), guided_flags=NOISY)
     return Measure(name, runs, text, {"regret-nas-bench-macro.svg": plot})
 
 
@@ -241,7 +246,7 @@ def generated(quick):
         return f"latency ≤ {target(line)} of its range"
 
     def text(lines):
-        return command(SEARCH, {**space, **searches}) + compared(
+        return command(SEARCH, {**space, **searches, **NOISY}) + compared(
             lines, [trainings, target], ["trainings", "target"], "mean_regret_judged"
         )
 
@@ -250,7 +255,7 @@ def generated(quick):
         return plots.over_trainings(series, "regret, points of accuracy")
 
     peer_flags = {**dict.fromkeys(space), "--spaces-file": spaces_file}
-    runs = search_runs(name, {**space, **searches}, needs, peer_flags, split=("--target-shares",))
+    runs = search_runs(name, {**space, **searches}, needs, peer_flags, ("--target-shares",), NOISY)
     return Measure(name, [dump, *runs], text, {"regret-generated.svg": plot})
 
 
