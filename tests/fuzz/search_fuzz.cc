@@ -4,35 +4,11 @@
 
 #include "controller/storage/records.h"
 #include "tests/controller/core/search_world.h"
+#include "tests/controller/support/draws.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace layernas::core {
 namespace {
-
-// When the bytes are used up, draws go on at random, so that the world can be brought to its end.
-class ByteDraws final : public Draws {
- public:
-  explicit ByteDraws(std::string_view bytes) : bytes_(bytes) {}
-
-  std::uint64_t Below(std::uint64_t bound) override {
-    if (bytes_.empty()) return rest_.Below(bound);
-    std::uint64_t value = Take();
-    for (std::uint64_t most = 0xff; most < bound - 1; most = most << 8 | 0xff) value = value << 8 | Take();
-    return value % bound;
-  }
-  bool empty() const { return bytes_.empty(); }
-
- private:
-  std::uint64_t Take() {
-    if (bytes_.empty()) return 0;
-    const auto byte = static_cast<unsigned char>(bytes_.front());
-    bytes_.remove_prefix(1);
-    return byte;
-  }
-
-  std::string_view bytes_;
-  RandomStream rest_{{1}};
-};
 
 Candidate WrittenAndRead(const Candidate& candidate) {
   const auto read = storage::DecodeCandidate(storage::Encode(candidate));

@@ -16,25 +16,9 @@
 
 #include "controller/core/search.h"
 #include "tests/controller/core/strategy_runs.h"
+#include "tests/controller/support/draws.h"
 
 namespace layernas::core {
-
-// Where a world takes its decisions from.
-class Draws {
- public:
-  virtual ~Draws() = default;
-  // In [0, bound); bound > 0.
-  virtual std::uint64_t Below(std::uint64_t bound) = 0;
-};
-
-class RandomDraws final : public Draws {
- public:
-  explicit RandomDraws(RandomStream random) : random_(random) {}
-  std::uint64_t Below(std::uint64_t bound) override { return random_.Below(bound); }
-
- private:
-  RandomStream random_;
-};
 
 inline SearchConfig RandomConfig(RandomStream& random) {
   SearchConfig config;
