@@ -104,13 +104,13 @@ class NetworkTest(harness.IntegrationTest):
         self.assertEqual(worker.stop(), 0)
 
     def test_a_worker_is_not_handed_what_it_is_at(self):
-        # A slot is free, and so a call for tasks is parked: what has expired is for it, as there is nobody else.
+        # A slot is free, and so a call for a task is parked: what has expired is for it, as there is nobody else.
         search = self.create(2)
         worker = self.far_worker(PARTITION_S, slots=3)
         harness.wait_for(lambda: len(self.noted("start")) == 2, "the trainings")
         self.link.cut()
         harness.wait_for(
-            lambda: all(candidate.attempt == 2 for candidate in self.api.candidates(search)), "further leases"
+            lambda: any(candidate.attempt > 1 for candidate in self.api.candidates(search)), "a further lease"
         )
         self.link.heal()
         self.assert_nothing_was_trained_twice(self.assert_all_is_there(search, 2))

@@ -48,7 +48,7 @@ class ByteDraws final : public Draws {
   }
 
   std::string_view bytes_;
-  RandomStream rest_{{1}};
+  RandomStream rest_ = RandomStream({1});
 };
 
 }  // namespace layernas
