@@ -47,3 +47,21 @@ function(layernas_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT
     "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
 endfunction()
+
+# layernas_fuzzer(<name> MUTATIONS <number> DEPS …): fuzz target <name>.cc. Where there is no libFuzzer, one CTest test that
+# replays corpus/<name> and as many mutations of it.
+function(layernas_fuzzer name)
+  cmake_parse_arguments(arg "" "MUTATIONS" "DEPS" ${ARGN})
+  add_executable(${name} ${name}.cc)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+  target_compile_options(${name} PRIVATE ${LAYERNAS_WARNINGS})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS} layernas::base)
+  if(LAYERNAS_FUZZ)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name} ${arg_MUTATIONS})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS fuzz)
+  endif()
+endfunction()

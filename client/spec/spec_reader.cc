@@ -1,6 +1,7 @@
 #include "client/spec/spec_reader.h"
 
 #include <sys/stat.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <iostream>
 #include <iterator>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,19 +42,52 @@ bool StartsWithTab(std::string_view text, int line) {
   return text.starts_with('\t');
 }
 
+// Where documents begin; what is in them is passed over.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  const std::vector<YAML::Mark>& marks() const { return marks_; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { marks_.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+ private:
+  std::vector<YAML::Mark> marks_;
+};
+
+// The mark at which a second document begins; null if there is one or none. YAML::LoadAll would not do: of a comma
+// where a value should begin it makes empty documents without end.
+YAML::Mark SecondDocument(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DocumentStarts starts;
+  while (starts.marks().size() < 2 && parser.HandleNextDocument(starts)) {
+  }
+  if (starts.marks().size() < 2) return YAML::Mark::null_mark();
+  const YAML::Mark& second = starts.marks()[1];
+  if (second.pos == starts.marks()[0].pos) throw YAML::ParserException(second, "no value can begin here");
+  return second;
+}
+
 void Parse(std::string_view text, SpecFile& file) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty() || documents.front().IsNull()) {
+    if (const YAML::Mark second = SecondDocument(std::string(text)); !second.is_null()) {
+      file.mistakes.push_back(
+          {{second.line + 1, second.column + 1}, "", "begins a second YAML document: put one search into each file"});
+      return;
+    }
+    const YAML::Node document = YAML::Load(std::string(text));
+    if (document.IsNull()) {
       file.mistakes.push_back({{}, "", "is empty: describe a search, starting with 'name: my-search'"});
       return;
     }
-    if (documents.size() > 1) {
-      file.mistakes.push_back(
-          {{}, "", absl::StrCat("holds ", documents.size(), " YAML documents: put one search into each file")});
-      return;
-    }
-    MessageReader(file.positions, file.mistakes).ReadMessage(documents.front(), "", file.spec);
+    MessageReader(file.positions, file.mistakes).ReadMessage(document, "", file.spec);
   } catch (const YAML::Exception& error) {
     const Position position = error.mark.is_null() ? Position{} : Position{error.mark.line + 1, error.mark.column + 1};
     file.mistakes.push_back({position, "",

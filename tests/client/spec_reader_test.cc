@@ -263,7 +263,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"Syntax", "name: good\nspace: [1, 2\n", "s.yaml:3:1: is no valid YAML: "},
         BadFile{"TabIndent", "name: good\nspace:\n\tlayers: []\n",
                 "s.yaml:3:8: is no valid YAML: illegal map value; indent with spaces, not tabs"},
-        BadFile{"TwoDocuments", std::string(kGood) + "---\n" + std::string(kGood), "s.yaml: holds 2 YAML documents"},
+        BadFile{"TwoDocuments", std::string(kGood) + "---\n" + std::string(kGood),
+                "s.yaml:9:1: begins a second YAML document"},
+        BadFile{"CommaFirst", ", x", "s.yaml:1:1: is no valid YAML"},
         BadFile{"UnknownAlias", "name: *nobody\n", "s.yaml:1:7: is no valid YAML: "},
         BadFile{"NotUtf8", "name: good\n# caf\xe9\n", "s.yaml:2:6: is not UTF-8 text"}));
 

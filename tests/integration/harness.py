@@ -303,13 +303,14 @@ class Controller:
 
 
 class Worker:
-    """layernas-worker."""
+    """layernas-worker. prefix: a command to run it with, such as `ip netns exec …`."""
 
-    def __init__(self, test, controller_address, name, *flags):
+    def __init__(self, test, controller_address, name, *flags, prefix=()):
         ready_file = test.path(f"{name}-ready.json")
         self.name = name
         self.process = test.spawn(
             name,
+            *prefix,
             os.path.join(BIN, "layernas-worker"),
             f"--controller={controller_address}",
             f"--id={name}",

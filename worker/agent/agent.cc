@@ -98,7 +98,8 @@ void Agent::PollLoop() {
   for (std::uint64_t number = 1; true;) {
     {
       MutexLock lock(mutex_);
-      while (!draining_ && FreeSlots() < 1) changed_.Wait(mutex_);
+      // Results come first: the controller might hand a candidate out whose result is on the way to it.
+      while (!draining_ && (FreeSlots() < 1 || (reports_fail_ && !unreported_.empty()))) changed_.Wait(mutex_);
       if (draining_) break;
       if (answered) {
         *request.mutable_worker() = Info();
@@ -133,31 +134,49 @@ void Agent::Accept(const v1::LeaseTasksResponse& response) {
       continue;
     }
     // A repeated answer may name what has arrived already.
-    if (leases_.count(task.lease_token()) != 0) continue;
+    if (leases_.count(task.lease_token()) != 0 || HeldAllAlong(task)) continue;
     auto lease = std::make_shared<Lease>();
     lease->task = task;
+    lease->token = task.lease_token();
     leases_.emplace(task.lease_token(), std::move(lease));
     waiting_.push_back(task.lease_token());
   }
   changed_.NotifyAll();
 }
 
+bool Agent::HeldAllAlong(const v1::Task& task) {
+  const auto held = std::find_if(leases_.begin(), leases_.end(),
+                                 [&](const auto& entry) { return entry.second->task.candidate() == task.candidate(); });
+  if (held == leases_.end()) return false;
+  const std::shared_ptr<Lease> lease = held->second;
+  if (lease->finished) {
+    // A result is taken of whichever attempt it is; the failure of one that was replaced changes nothing.
+    return std::none_of(unreported_.begin(), unreported_.end(), [&](const v1::Completion& completion) {
+      return completion.lease_token() == lease->token && completion.failure().kind() == v1::FAILURE_KIND_EVALUATOR;
+    });
+  }
+  log::Info("has a new lease", {{"task", task.candidate()}});
+  std::replace(waiting_.begin(), waiting_.end(), lease->token, task.lease_token());
+  leases_.erase(held);
+  lease->token = task.lease_token();
+  leases_.emplace(task.lease_token(), lease);
+  return true;
+}
+
 void Agent::SlotLoop(int slot) {
   const std::unique_ptr<Evaluator> evaluator = make_evaluator_(slot);
   while (true) {
-    std::string token;
     std::shared_ptr<Lease> lease;
     {
       MutexLock lock(mutex_);
       while (!draining_ && waiting_.empty()) changed_.Wait(mutex_);
       if (draining_) return;
-      token = std::move(waiting_.front());
+      lease = leases_.at(waiting_.front());
       waiting_.pop_front();
-      lease = leases_.at(token);
       ++busy_slots_;
     }
     const EvaluationOutcome outcome = Evaluate(*evaluator, lease);
-    Finish(token, outcome);
+    Finish(*lease, outcome);
   }
 }
 
@@ -200,18 +219,17 @@ void Agent::Count(const EvaluationOutcome& outcome, double seconds) {
   }
 }
 
-void Agent::Finish(const std::string& token, const EvaluationOutcome& outcome) {
-  std::optional<v1::Completion> completion = ToCompletion(token, outcome);
+void Agent::Finish(Lease& lease, const EvaluationOutcome& outcome) {
   MutexLock lock(mutex_);
   --busy_slots_;
   // Otherwise the controller has called it off.
-  if (const auto lease = leases_.find(token); lease != leases_.end()) {
-    if (completion) {
-      lease->second->finished = true;
+  if (const auto held = leases_.find(lease.token); held != leases_.end()) {
+    if (std::optional<v1::Completion> completion = ToCompletion(lease.token, outcome)) {
+      lease.finished = true;
       unreported_.push_back(*std::move(completion));
     } else {
-      released_.push_back(token);
-      leases_.erase(lease);
+      released_.push_back(lease.token);
+      leases_.erase(held);
     }
   }
   changed_.NotifyAll();
@@ -307,6 +325,7 @@ void Agent::ReportLoop() {
     {
       MutexLock lock(mutex_);
       if (stopping_) return;
+      reports_fail_ = true;
     }
     metrics_.rpc_retries.Increment();
     // Begun before the drain or in it, no pause holds the last attempts up.
@@ -341,6 +360,7 @@ bool Agent::Settle(const v1::CompleteTasksRequest& request, const v1::CompleteTa
                                                           {"reason", verdict.message()}});
   }
   MutexLock lock(mutex_);
+  reports_fail_ = false;
   std::erase_if(unreported_, [&](const v1::Completion& c) { return answered.count(c.lease_token()) != 0; });
   bool all = true;
   for (const v1::Completion& completion : request.completions()) {

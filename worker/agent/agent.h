@@ -59,6 +59,8 @@ class Agent {
     v1::Task task;
     std::optional<v1::TaskProgress> progress;
     std::stop_source stop;
+    // Its key in leases_.
+    std::string token;
     // Its completion is in unreported_.
     bool finished = false;
   };
@@ -69,11 +71,14 @@ class Agent {
   void SlotLoop(int slot);
 
   void Accept(const v1::LeaseTasksResponse& response);
+  // True if the task is of a candidate that we have had all along, while the controller took us for lost: its
+  // evaluation, or its result, stands for the new lease too.
+  bool HeldAllAlong(const v1::Task& task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Follow(const v1::HeartbeatResponse& response);
   // False if something was left unanswered.
   bool Settle(const v1::CompleteTasksRequest& request, const v1::CompleteTasksResponse& response);
   EvaluationOutcome Evaluate(Evaluator& evaluator, const std::shared_ptr<Lease>& lease);
-  void Finish(const std::string& token, const EvaluationOutcome& outcome);
+  void Finish(Lease& lease, const EvaluationOutcome& outcome);
   void Count(const EvaluationOutcome& outcome, double seconds);
 
   // Stops the evaluations and puts their tasks, and those that wait for a slot, up for release.
@@ -109,6 +114,8 @@ class Agent {
   int busy_slots_ ABSL_GUARDED_BY(mutex_) = 0;
   // In the order in which they finished; kept until the controller has answered.
   std::deque<v1::Completion> unreported_ ABSL_GUARDED_BY(mutex_);
+  // The latest report did not get through.
+  bool reports_fail_ ABSL_GUARDED_BY(mutex_) = false;
   // Tokens to be given back.
   std::vector<std::string> released_ ABSL_GUARDED_BY(mutex_);
 };

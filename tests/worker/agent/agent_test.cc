@@ -250,6 +250,50 @@ TEST_F(AgentTest, EvaluationsGoOnOverARestartOfTheController) {
   AwaitCompletions(2);
 }
 
+// The controller may have handed the results' candidates out again, and to whom if not to us?
+TEST_F(AgentTest, AsksForNoTasksWhileResultsCannotBeDelivered) {
+  StartGated();
+  Hand({1});
+  gate_.AwaitEntered(1);
+  controller_.Stop();
+  gate_.Open();
+  while (metrics_->rpc_retries.Value() < 10) std::this_thread::sleep_for(Millis(1));
+  controller_.With([](State& state) { state.failing_completes = 1'000'000; });
+  controller_.Restart();
+  const auto await_heartbeats = [this](std::size_t more) {
+    const std::size_t seen = controller_.With([](State& state) { return state.heartbeats.size(); });
+    controller_.Await("heartbeats", [&](const State& state) { return state.heartbeats.size() >= seen + more; });
+  };
+  await_heartbeats(3);
+  const std::size_t asked = controller_.With([](State& state) { return state.leases.size(); });
+  await_heartbeats(10);
+  EXPECT_EQ(controller_.With([](State& state) { return state.leases.size(); }), asked);
+  controller_.With([](State& state) { state.failing_completes = 0; });
+  Hand({2});
+  AwaitCompletions(2);
+  EXPECT_THAT(CompletedTokens(), ElementsAre("lease-1", "lease-2"));
+}
+
+// The controller took us for lost, and handed the candidate out again: to us.
+TEST_F(AgentTest, AnEvaluationGoesOnUnderANewLease) {
+  StartGated(2);
+  Hand({1});
+  gate_.AwaitEntered(1);
+  controller_.With([](State& state) {
+    state.tasks.push_back(MakeTask(1));
+    state.tasks.back().set_lease_token("lease-1-again");
+  });
+  AwaitHeld({"lease-1-again"});
+  // The slot that was meant for it takes another task.
+  Hand({2});
+  gate_.AwaitEntered(2);
+  gate_.Open();
+  AwaitCompletions(2);
+  Drain();
+  EXPECT_THAT(CompletedTokens(), UnorderedElementsAre("lease-1-again", "lease-2"));
+  EXPECT_EQ(metrics_->succeeded.Value(), 2);
+}
+
 TEST_F(AgentTest, HeartbeatsListWhatIsHeldWithItsProgress) {
   Start([this](const Evaluation&, std::stop_token stop, const std::function<void(const Progress&)>& on_progress) {
     on_progress({2, 5, 0.25});

@@ -1,22 +1,26 @@
 // A search under random commands: a fleet that completes, fails, dies, repeats itself and comes late, a user who pauses
-// and cancels, and a controller that restarts at any moment from what it has written.
+// and cancels, and a controller that restarts at any moment from what it has written. For tests and fuzzers.
+#pragma once
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <memory>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "controller/core/search.h"
 #include "tests/controller/core/strategy_runs.h"
+#include "tests/controller/support/draws.h"
 
 namespace layernas::core {
-namespace {
 
-SearchConfig RandomConfig(RandomStream& random) {
+inline SearchConfig RandomConfig(RandomStream& random) {
   SearchConfig config;
   const bool per_layer = random.Below(2) == 0;
   config.space = RandomSpace(random, 4, 4, per_layer);
@@ -35,6 +39,12 @@ SearchConfig RandomConfig(RandomStream& random) {
     options.passes = 1 + static_cast<int>(random.Below(3));
     if (random.Below(3) == 0) options.stage_limit = 4;
     config.strategy = options;
+  } else if (random.Below(2) == 0) {
+    config.strategy = EvolutionOptions{2 + static_cast<int>(random.Below(6)), 1 + static_cast<int>(random.Below(4))};
+  } else if (random.Below(2) == 0) {
+    config.strategy = ExhaustiveOptions{};
+  } else if (random.Below(4) == 0) {
+    config.strategy = GuidedOptions{};
   }
   config.seed = random.Next();
   if (random.Below(2) == 0) config.trainings = 1 + random.Below(40);
@@ -64,7 +74,7 @@ struct Disk {
   std::vector<TableView> tables;
 };
 
-std::vector<std::uint64_t> BestOf(const Search& search) {
+inline std::vector<std::uint64_t> BestOf(const Search& search) {
   std::vector<std::uint64_t> best;
   for (const BestWithinTarget& one : search.BestPerTarget()) best.push_back(one.candidate);
   return best;
@@ -72,8 +82,11 @@ std::vector<std::uint64_t> BestOf(const Search& search) {
 
 class World {
  public:
-  explicit World(std::uint64_t seed)
-      : random_({seed}), config_(RandomConfig(random_)), cancels_(random_.Below(4) == 0) {
+  // `draws` must outlive it. `stored`: what a candidate is after it was written and read again.
+  World(
+      SearchConfig config, bool cancels, Draws& draws,
+      std::function<Candidate(const Candidate&)> stored = [](const Candidate& candidate) { return candidate; })
+      : random_(draws), config_(std::move(config)), cancels_(cancels), stored_(std::move(stored)) {
     search_ = std::make_unique<Search>(config_, now_.unix_ms);
     Write();
   }
@@ -97,10 +110,12 @@ class World {
       Expire(AnyToken());
     } else if (command < 900) {
       Renew(AnyToken());
-    } else if (command < 930) {
+    } else if (command < 920) {
       (void)search_->Pause();
-    } else if (command < 970) {
+    } else if (command < 950) {
       (void)search_->Resume();
+    } else if (command < 970) {
+      Work();
     } else if (command < 985) {
       search_->CheckTime(now_.unix_ms);
     } else if (command < 998) {
@@ -116,6 +131,7 @@ class World {
     (void)search_->Resume();
     for (int round = 0; round < 5000 && !Over() && !::testing::Test::HasFatalFailure(); ++round) {
       search_->CheckTime(now_.unix_ms);
+      Work();
       Lease();
       AfterCommand();
       if (round % 3 == 0 && !live_.empty()) {
@@ -321,7 +337,18 @@ class World {
     if (std::holds_alternative<LayerNasOptions>(config_.strategy)) {
       ASSERT_EQ(restored->Ready(), search_->Ready());
     }
+    work_.reset();
     search_ = std::move(restored);
+  }
+
+  // A step of the computation that some strategies need: begins it, or brings its result.
+  void Work() {
+    if (work_ == nullptr) {
+      work_ = search_->StartWork(1 + random_.Below(4));
+    } else {
+      work_->Run();
+      search_->FinishWork(*std::exchange(work_, nullptr));
+    }
   }
 
   void AfterCommand() {
@@ -343,7 +370,7 @@ class World {
       if (number > disk_.candidates.size()) disk_.candidates.resize(number);
       Candidate& stored = disk_.candidates[number - 1];
       ASSERT_FALSE(IsFinal(stored.state)) << "candidate " << number << " was final and changed";
-      stored = *search_->candidate(number);
+      stored = stored_(*search_->candidate(number));
     }
     ASSERT_EQ(changes.new_tables_from, disk_.tables.size());
     for (std::size_t i = changes.new_tables_from; i < search_->final_tables().size(); ++i) {
@@ -465,11 +492,13 @@ class World {
     });
   }
 
-  RandomStream random_;
+  Draws& random_;
   const SearchConfig config_;
   const bool cancels_;
+  const std::function<Candidate(const Candidate&)> stored_;
   Instant now_{SteadyTime(Millis(1'000'000)), 5'000'000};
   std::unique_ptr<Search> search_;
+  std::unique_ptr<BackgroundWork> work_;
   Disk disk_;
   int commands_ = 0;
 
@@ -479,27 +508,4 @@ class World {
   std::set<std::pair<std::uint64_t, int>> ran_out_;
 };
 
-TEST(SearchProperty, HoldsUnderRandomCommandsAndAlwaysEnds) {
-  std::map<SearchState, int> ends;
-  for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
-    SCOPED_TRACE(testing::Message() << "seed " << seed);
-    World world(seed);
-    const std::uint64_t commands = seed % 30 == 0 ? 3000 : 20 * (seed % 30);
-    int after_the_end = 30;
-    for (std::uint64_t i = 0; i < commands && after_the_end > 0; ++i) {
-      world.Act();
-      ASSERT_FALSE(HasFailure());
-      if (world.Over()) --after_the_end;
-    }
-    world.Finish();
-    ASSERT_FALSE(HasFailure());
-    ++ends[world.search().state()];
-  }
-  // All kinds of end were seen.
-  EXPECT_GT(ends[SearchState::kSucceeded], 100);
-  EXPECT_GT(ends[SearchState::kFailed], 20);
-  EXPECT_GT(ends[SearchState::kCancelled], 20);
-}
-
-}  // namespace
 }  // namespace layernas::core

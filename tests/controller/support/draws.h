@@ -1,0 +1,54 @@
+// Decisions for tests and fuzzers.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "common/base/random.h"
+
+namespace layernas {
+
+// Where a made-up world takes its decisions from.
+class Draws {
+ public:
+  virtual ~Draws() = default;
+  // In [0, bound); bound > 0.
+  virtual std::uint64_t Below(std::uint64_t bound) = 0;
+};
+
+class RandomDraws final : public Draws {
+ public:
+  explicit RandomDraws(RandomStream random) : random_(random) {}
+  std::uint64_t Below(std::uint64_t bound) override { return random_.Below(bound); }
+
+ private:
+  RandomStream random_;
+};
+
+// Decides by the bytes of a fuzzer. When they are used up, draws go on at random, so that the world can be brought to
+// its end.
+class ByteDraws final : public Draws {
+ public:
+  explicit ByteDraws(std::string_view bytes) : bytes_(bytes) {}
+
+  std::uint64_t Below(std::uint64_t bound) override {
+    if (bytes_.empty()) return rest_.Below(bound);
+    std::uint64_t value = Take();
+    for (std::uint64_t most = 0xff; most < bound - 1; most = most << 8 | 0xff) value = value << 8 | Take();
+    return value % bound;
+  }
+  bool empty() const { return bytes_.empty(); }
+
+ private:
+  std::uint64_t Take() {
+    if (bytes_.empty()) return 0;
+    const auto byte = static_cast<unsigned char>(bytes_.front());
+    bytes_.remove_prefix(1);
+    return byte;
+  }
+
+  std::string_view bytes_;
+  RandomStream rest_ = RandomStream({1});
+};
+
+}  // namespace layernas

@@ -1,0 +1,31 @@
+// What the fuzz targets share. A target is a function of some bytes, which libFuzzer or replay_main.cc calls; whatever
+// the bytes, it must neither crash nor hang nor fail a check.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+// Once, before the first input; a target may leave it out.
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
+// Always 0.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace layernas::fuzz {
+
+// A finding: says what does not hold, and ends the process.
+inline void Check(bool holds, const char* what, const char* file, int line) {
+  if (holds) return;
+  std::fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+  std::abort();
+}
+
+inline std::string_view View(const std::uint8_t* data, std::size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+}  // namespace layernas::fuzz
+
+#define FUZZ_CHECK(condition) ::layernas::fuzz::Check(static_cast<bool>(condition), #condition, __FILE__, __LINE__)

@@ -1,0 +1,154 @@
+"""A worker on a host of its own: behind a partition, a lossy link and a slow one. No result is lost, no training done twice,
+and all goes on without a hand.
+
+LAYERNAS_PARTITION_S: how long a partition lasts; scripts/network makes it a minute.
+"""
+
+import collections
+import json
+import os
+import time
+import unittest
+
+import harness
+import link
+from layernas.v1 import search_pb2
+from spaces import Space
+
+PARTITION_S = float(os.environ.get("LAYERNAS_PARTITION_S", "9"))
+# A partition outlasts the lease and the time for which an expired candidate is kept for other workers.
+LEASE = "30s" if PARTITION_S >= 45 else "3s"
+TRAININGS = 16
+WHY_NOT = link.why_not()
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class NetworkTest(harness.IntegrationTest):
+
+    def setUp(self):
+        super().setUp()
+        self.link = link.Link()
+        self.addCleanup(self.link.close)
+        self.space = Space(layers=4, options=4, seed=3)
+        self.table = self.space.write_table(self.path("table.csv"))
+        self.server = self.controller(f"--lease-duration={LEASE}", "--insecure-listen", host=self.link.near)
+        self.api = self.client(self.server)
+
+    def create(self, trainings):
+        spec = self.space.spec("far")
+        spec.strategy.random.SetInParent()
+        spec.budget.trainings = trainings
+        return self.api.create(spec).name
+
+    def far_worker(self, delay, slots=1):
+        """A worker at the other end of the link, whose trainings are noted."""
+        notes, hold = self.path("far.jsonl"), self.path("hold")
+        flags = harness.exec_flags("--table", self.table, "--log", notes, "--delay", str(delay), "--hold-while", hold)
+        return harness.Worker(self, self.server.address, "far", f"--slots={slots}", *flags, prefix=self.link.inside)
+
+    def noted(self, event):
+        """The far worker's trainings."""
+        if not os.path.exists(self.path("far.jsonl")):
+            return []
+        with open(self.path("far.jsonl"), encoding="utf-8") as file:
+            notes = [json.loads(line) for line in file if line.endswith("\n")]
+        return [note for note in notes if note["event"] == event]
+
+    def results(self, search):
+        return self.api.candidates(search, states=[search_pb2.CANDIDATE_STATE_SUCCEEDED])
+
+    def assert_all_is_there(self, search, trainings):
+        """The search has ended with all its results, each as it was measured; the candidates."""
+        ended = self.api.wait_for_end(search)
+        self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
+        candidates = self.api.candidates(search)
+        self.assertEqual(len(candidates), trainings)
+        for candidate in candidates:
+            self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_SUCCEEDED, candidate.name)
+            self.assertEqual(dict(candidate.metrics), self.space.metrics(candidate.architecture.id))
+        return candidates
+
+    def assert_nothing_was_trained_twice(self, candidates):
+        times = collections.Counter(note["architecture"] for note in self.noted("start"))
+        self.assertEqual([architecture for architecture, count in times.items() if count > 1], [])
+        self.assertEqual(sorted(times), sorted(candidate.architecture.id for candidate in candidates))
+
+    def partition(self):
+        """Cuts the link while trainings are under way, and mends it when the time is up; tasks whose training ended
+        behind it."""
+        hold = self.write("hold", "")
+        held_at = time.monotonic()
+        under_way = harness.wait_for(
+            lambda: [note["task"] for note in self.noted("start") if note["at"] > held_at][:2], "a training under way"
+        )
+        self.link.cut()
+        cut_at = time.monotonic()
+        os.unlink(hold)
+        harness.wait_for(lambda: any(note["at"] > cut_at for note in self.noted("end")), "the end of a training")
+        time.sleep(max(0.0, cut_at + PARTITION_S - time.monotonic()))
+        self.link.heal()
+        return under_way
+
+    def test_a_partition_loses_and_wastes_nothing(self):
+        search = self.create(TRAININGS)
+        worker = self.far_worker(0.3, slots=2)
+        harness.wait_for(lambda: len(self.results(search)) >= 3, "the first results")
+        trained_meanwhile = self.partition()
+        candidates = {candidate.name: candidate for candidate in self.assert_all_is_there(search, TRAININGS)}
+        self.assert_nothing_was_trained_twice(candidates.values())
+        # The lease had run out when the result came; it was taken all the same.
+        self.assertGreater(len(trained_meanwhile), 0)
+        for task in trained_meanwhile:
+            kinds = [failure.kind for failure in candidates[task].failures]
+            self.assertEqual(kinds, [search_pb2.FAILURE_KIND_WORKER_LOST], task)
+        self.assertEqual(worker.stop(), 0)
+
+    def test_a_worker_is_not_handed_what_it_is_at(self):
+        # A slot is free, and so a call for a task is parked: what has expired is for it, as there is nobody else.
+        search = self.create(2)
+        worker = self.far_worker(PARTITION_S, slots=3)
+        harness.wait_for(lambda: len(self.noted("start")) == 2, "the trainings")
+        self.link.cut()
+        harness.wait_for(
+            lambda: any(candidate.attempt > 1 for candidate in self.api.candidates(search)), "a further lease"
+        )
+        self.link.heal()
+        self.assert_nothing_was_trained_twice(self.assert_all_is_there(search, 2))
+        self.assertEqual(worker.stop(), 0)
+
+    def test_who_is_on_this_side_of_a_partition_goes_on(self):
+        search = self.create(3 * TRAININGS)
+        far = self.far_worker(0.3, slots=2)
+        near = self.worker(self.server, "near", *harness.tabular_flags(self.table, "300ms"))
+        harness.wait_for(lambda: len(self.results(search)) >= 3, "the first results")
+        self.partition()
+        # The far worker comes back by itself.
+        back = len(self.noted("start"))
+        harness.wait_for(
+            lambda: len(self.noted("start")) > back or self.api.search(search).state in harness.FINAL_STATES,
+            "the far worker to go on",
+        )
+        candidates = self.assert_all_is_there(search, 3 * TRAININGS)
+        by_worker = collections.Counter(candidate.worker for candidate in candidates)
+        self.assertEqual(sorted(by_worker), ["far", "near"])
+        for worker in (far, near):
+            self.assertEqual(worker.stop(), 0)
+
+    def test_a_lossy_link(self):
+        search = self.create(40)
+        self.link.lose(0.05)
+        worker = self.far_worker(0.02, slots=2)
+        self.assert_nothing_was_trained_twice(self.assert_all_is_there(search, 40))
+        self.link.heal()
+        self.assertEqual(worker.stop(), 0)
+
+    def test_a_slow_link(self):
+        search = self.create(20)
+        self.link.slow("64kbit")
+        worker = self.far_worker(0.02, slots=2)
+        self.assert_nothing_was_trained_twice(self.assert_all_is_there(search, 20))
+        self.assertEqual(worker.stop(), 0)
+
+
+if __name__ == "__main__":
+    harness.main()
