@@ -18,6 +18,7 @@ import tables
 from plots import STRATEGIES
 
 SEARCH = "layernas-bench-search"
+GROWTH = "layernas-bench-growth"
 PEERS = "benchmarks/peers/optuna_search.py"
 # Where a training's result is noisy, guided LayerNAS trains its finalists again, within the same budget. The others spend all of
 # it on new architectures.
@@ -287,9 +288,48 @@ def frontier(quick):
     return Measure(name, runs, text)
 
 
+def growth(quick):
+    name = "growth"
+    sizes = {"--layers": "2,3,4", "--options": "2,3,4", "--buckets": "3,4,5", "--spaces": "1", "--repeats": "1"}
+    flags = {**(sizes if quick else {}), "--json": ""}
+    keys = (("r_squared", 3), ("exponent", 2))
+    quantities = {
+        "trainings": lambda line: line["trainings"],
+        "strategy's time, ms": lambda line: 1e3 * line["strategy_seconds"],
+    }
+
+    def points(lines, varied, value):
+        return [(line[varied], value(line)) for line in lines if line.get("varied") == varied]
+
+    def varied(lines):
+        return list(dict.fromkeys(line["varied"] for line in lines if "varied" in line))
+
+    def text(lines):
+        rows = []
+        for what in varied(lines):
+            fit = next(line for line in lines if line.get("fit_over") == what)
+            row = [f"{what} {', '.join(str(x) for x, _ in points(lines, what, quantities['trainings']))}"]
+            for value, fitted in zip(quantities.values(), (fit["trainings"], fit["strategy_seconds"])):
+                shown = [f"{y:,.0f}" if y >= 100 else f"{y:.2g}" for _, y in points(lines, what, value)]
+                row.append(", ".join(shown))
+                # Null where all values are the same.
+                row += ["–" if fitted[key] is None else f"{fitted[key]:.{digits}f}" for key, digits in keys]
+            rows.append(row)
+        header = ["varied"] + [title for value in quantities for title in (value, "R²", "exponent")]
+        return command(GROWTH, flags) + tables.markdown(header, rows)
+
+    def plot(lines):
+        rows = {
+            title: {what: points(lines, what, value) for what in varied(lines)} for title, value in quantities.items()
+        }
+        return plots.growth(rows, "layernas")
+
+    return Measure(name, [Run(name, GROWTH, words(flags))], text, {"growth.svg": plot})
+
+
 def full():
-    return [nas_bench_macro(False), nas_bench_201(False), generated(False), frontier(False)]
+    return [nas_bench_macro(False), nas_bench_201(False), generated(False), frontier(False), growth(False)]
 
 
 def quick():
-    return [nas_bench_macro(True), nas_bench_201(True), generated(True), frontier(True)]
+    return [nas_bench_macro(True), nas_bench_201(True), generated(True), frontier(True), growth(True)]

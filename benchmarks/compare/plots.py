@@ -97,6 +97,53 @@ def _document(width, height, body, what):
     )
 
 
+def straight_line(points):
+    """Least squares: (slope, intercept)."""
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x in xs)
+    return slope, mean_y - slope * mean_x
+
+
+def growth(rows, colour_of):
+    """Rows of panels with both axes from 0, and the straight line that fits best: {row: {x's name: [(x, y), …]}}."""
+    left, panel, gap, plot_height, between = 78, 250, 26, 190, 62
+    columns = max(len(panels) for panels in rows.values())
+    width = left + columns * (panel + gap)
+    body = []
+    for row, (title, panels) in enumerate(rows.items()):
+        top = 20 + row * (plot_height + between)
+        highest = 1.08 * max(y for points in panels.values() for _, y in points)
+        step = 10.0 ** math.floor(math.log10(highest))
+        step *= next(factor for factor in (0.2, 0.5, 1, 2, 5) if highest / (step * factor) <= 6)
+        for number, (name, points) in enumerate(panels.items()):
+            begin = left + number * (panel + gap)
+            most = 1.05 * max(x for x, _ in points)
+
+            def place(x, y, begin=begin, most=most, top=top, highest=highest):
+                return f"{begin + panel * x / most:.1f},{top + plot_height * (1 - y / highest):.1f}"
+
+            for tick in range(int(highest / step) + 1):
+                y = top + plot_height * (1 - tick * step / highest)
+                body.append(f'<path class="grid" d="M{begin},{y:.1f}h{panel}"/>')
+                if number == 0:
+                    body.append(_text(begin - 6, y + 4, f"{tick * step:,g}", "end"))
+            body.append(f'<path class="axis" d="M{begin},{top}v{plot_height}h{panel}"/>')
+            slope, intercept = straight_line(points)
+            first = max(0.0, -intercept / slope if slope > 0 else 0.0)
+            ends = f"M{place(first, intercept + slope * first)}L{place(most, intercept + slope * most)}"
+            body.append(f'<path class="axis" stroke-dasharray="4 4" d="{ends}"/>')
+            for x, y in points:
+                at_x, at_y = place(x, y).split(",")
+                body.append(_marker(colour_of, float(at_x), float(at_y), f"{x:g} {name}: {y:,.4g}"))
+                body.append(_text(float(at_x), top + plot_height + 16, f"{x:g}", "middle"))
+            body.append(_text(begin + panel / 2, top + plot_height + 34, name, "middle"))
+        middle = top + plot_height / 2
+        body.append(_text(16, middle, title, "middle", f' transform="rotate(-90 16 {middle:.0f})"'))
+    height = 20 + len(rows) * (plot_height + between)
+    return _document(width, height, "".join(body), f"{' and '.join(rows)}, over {', '.join(next(iter(rows.values())))}")
+
+
 def over_trainings(series, value_name):
     """One panel per key of `series`, side by side: {panel title: {strategy: [(trainings, value, standard error), …]}}."""
     left, panel, gap, plot_height = 62, 270, 18, 290

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <deque>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,6 +13,7 @@
 #include "benchmarks/search/problem.h"
 #include "common/base/random.h"
 #include "controller/core/guided/guided_strategy.h"
+#include "controller/core/guided/proposer.h"
 #include "controller/core/guided/solver.h"
 
 namespace {
@@ -30,10 +32,10 @@ class Times {
   }
 
   void Add(double milliseconds) { milliseconds_.push_back(milliseconds); }
-  double last() const { return milliseconds_.back(); }
 
   nlohmann::json Summary() const {
     std::vector<double> sorted = milliseconds_;
+    if (sorted.empty()) return {{"median", nullptr}, {"count", 0}};
     std::sort(sorted.begin(), sorted.end());
     return {{"median", sorted[sorted.size() / 2]},
             {"p90", sorted[sorted.size() * 9 / 10]},
@@ -75,8 +77,9 @@ int main(int argc, char** argv) {
   CLI::App app("Times guided LayerNAS on a generated space of which many results are known.", "layernas-bench-guided");
   layernas::bench::GeneratedOptions generated;
   int results = 5000;
-  int proposals = 16;
-  int refits = 10;
+  int proposals = 200;
+  int batch = 16;
+  int under_way = 0;
   double target_share = 0.5;
   bool measured_cost = false;
   bool json = false;
@@ -86,12 +89,15 @@ int main(int argc, char** argv) {
   app.add_option("--results", results, "Known when the first proposal is made")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--proposals", proposals, "For further workers, with the same refit")
+  app.add_option("--proposals", proposals, "One after another, each with the result of the one before")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--refits", refits, "Each with one proposal, and again with --proposals more")
+  app.add_option("--batch", batch, "Proposals at once, for as many workers")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  app.add_option("--under-way", under_way, "Proposals whose results are still to come")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_option("--target-share", target_share, "The target, as a share of the cost range")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
@@ -121,56 +127,60 @@ int main(int argc, char** argv) {
   while (strategy.Propose().has_value()) {
   }
 
+  // Of a proposal: with variances fitted again, with the models fitted again, and of the others, for which the result
+  // that has come is appended to the models.
+  Times variances;
+  Times refit;
+  Times proposal;
   Times snapshot;
-  // The last of `count` proposals, each for a worker of its own.
-  const auto propose = [&](Times& times, std::size_t count) {
+  std::deque<Architecture> out;
+  const auto propose = [&](Times* times, std::size_t count) {
     const auto work = snapshot.Measure([&] { return strategy.StartWork(count); });
-    times.Measure([&] {
+    const auto& proposer = static_cast<const layernas::core::GuidedProposer&>(*work);
+    if (times == nullptr) times = proposer.refits() ? &refit : &proposal;
+    times->Measure([&] {
       work->Run();
       return 0;
     });
     strategy.FinishWork(*work);
-    Architecture last;
-    while (auto proposal = strategy.Propose()) {
-      last = std::move(proposal->architecture);
-    }
-    return last;
+    while (auto proposed = strategy.Propose()) out.push_back(std::move(proposed->architecture));
   };
-  // Variances are fitted again only after a share of further results.
-  Times first;
-  Times refits_alone;
-  Times refits_for_many;
-  Times further;
-  Architecture last = propose(first, 1);
-  for (int i = 0; i < refits && !last.empty(); ++i) {
-    strategy.Observe(last, Train(**problem, last));
-    last = propose(refits_alone, 1);
-    if (last.empty()) break;
-    strategy.Observe(last, Train(**problem, last));
-    last = propose(refits_for_many, 1 + static_cast<std::size_t>(proposals));
-    further.Add((refits_for_many.last() - refits_alone.last()) / proposals);
+  const auto finish_one = [&] {
+    strategy.Observe(out.front(), Train(**problem, out.front()));
+    out.pop_front();
+  };
+  propose(&variances, 1 + static_cast<std::size_t>(under_way));
+  for (int i = 0; i < proposals && !out.empty(); ++i) {
+    finish_one();
+    propose(nullptr, 1);
   }
-  if (last.empty()) {
+  if (out.empty()) {
     std::cerr << "nothing is left to propose\n";
     return 1;
   }
+  Times many;
+  finish_one();
+  propose(&many, static_cast<std::size_t>(batch));
 
   const nlohmann::json line = {{"layers", generated.layers},
                                {"options", generated.options},
                                {"measured_cost", measured_cost},
                                {"cost_bins", layernas::core::SolverOptions().bins},
                                {"results", results},
+                               {"under_way", under_way},
+                               {"batch", batch},
                                {"snapshot_milliseconds", snapshot.Summary()},
-                               {"further_proposal_milliseconds", further.Summary()},
-                               {"refit_and_proposal_milliseconds", refits_alone.Summary()},
-                               {"variances_refit_and_proposal_milliseconds", first.Summary()}};
+                               {"proposal_milliseconds", proposal.Summary()},
+                               {"batch_milliseconds", many.Summary()},
+                               {"refit_and_proposal_milliseconds", refit.Summary()},
+                               {"variances_refit_and_proposal_milliseconds", variances.Summary()}};
   if (json) {
     std::cout << line.dump() << std::endl;
     return 0;
   }
   std::printf("%d layers x %d options, %d results; milliseconds on one core, median and 90 %% quantile\n",
               generated.layers, generated.options, results);
-  for (const char* what : {"snapshot", "further_proposal", "refit_and_proposal", "variances_refit_and_proposal"}) {
+  for (const char* what : {"snapshot", "proposal", "batch", "refit_and_proposal", "variances_refit_and_proposal"}) {
     const nlohmann::json& times = line[std::string(what) + "_milliseconds"];
     std::printf("%-30s %8.3f %8.3f\n", what, times["median"].get<double>(), times["p90"].get<double>());
   }

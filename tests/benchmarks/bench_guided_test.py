@@ -19,7 +19,14 @@ def lines(*arguments):
 class GuidedTest(unittest.TestCase):
 
     def check_times(self, line):
-        counts = {"snapshot": 5, "further_proposal": 2, "refit_and_proposal": 2, "variances_refit_and_proposal": 1}
+        # Of 600 results on, the models are fitted anew with each hundredth more.
+        counts = {
+            "snapshot": 11,
+            "proposal": 8,
+            "batch": 1,
+            "refit_and_proposal": 1,
+            "variances_refit_and_proposal": 1,
+        }
         for what, count in counts.items():
             times = line[f"{what}_milliseconds"]
             self.assertEqual(times["count"], count, what)
@@ -27,10 +34,10 @@ class GuidedTest(unittest.TestCase):
             self.assertLessEqual(times["p90"], times["highest"], what)
 
     def test_times(self):
-        size = ("--layers", 6, "--options", 3, "--results", 60, "--proposals", 5, "--refits", 2)
+        size = ("--layers", 8, "--options", 3, "--results", 600, "--proposals", 9, "--batch", 3, "--under-way", 2)
         for measured in (False, True):
             (line,) = lines(*size, *(["--measured-cost"] if measured else []))
-            self.assertEqual((line["layers"], line["options"], line["results"]), (6, 3, 60))
+            self.assertEqual((line["layers"], line["options"], line["results"]), (8, 3, 600))
             self.assertGreater(line["cost_bins"], 0)
             self.assertEqual(line["measured_cost"], measured)
             self.check_times(line)

@@ -16,6 +16,10 @@ constexpr double kRewardNoise = 0.03;
 constexpr double kCostNoise = 0.01;
 // Variances are fitted again when there are this many times the results of the last time.
 constexpr double kMoreResults = 1.1;
+// Up to so many results the models are fitted anew for each; later when there are this many times the results of the
+// last fit, and what comes in between is appended.
+constexpr std::size_t kAlwaysFitted = 500;
+constexpr double kMoreToFit = 1.01;
 
 // [layer][option]: the option's cost as a share of the layer's dearest, to the power 1/2.
 std::vector<std::vector<double>> CostShares(const Space& space) {
@@ -130,8 +134,13 @@ std::unique_ptr<BackgroundWork> GuidedStrategy::StartWork(std::size_t wanted) {
   now.under_way = under_way_;
   now.under_way.insert(now.under_way.end(), ready_.begin(), ready_.end());
   now.proposed = proposed_;
+  const bool fit = architectures_.size() <= kAlwaysFitted || last_fit_ < 2 ||
+                   static_cast<double>(architectures_.size()) >= kMoreToFit * static_cast<double>(last_fit_);
+  if (fit) last_fit_ = architectures_.size();
+  now.fitted = fit ? 0 : known_;
+  known_ = architectures_.size();
   now.fit_variances =
-      static_cast<double>(architectures_.size()) >= kMoreResults * static_cast<double>(fitted_variances_);
+      fit && static_cast<double>(architectures_.size()) >= kMoreResults * static_cast<double>(fitted_variances_);
   if (now.fit_variances) fitted_variances_ = architectures_.size();
   now.first = computed_;
   now.wanted = wanted - ready_.size();

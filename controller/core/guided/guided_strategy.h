@@ -41,6 +41,9 @@ class GuidedStrategy final : public Strategy {
   std::optional<GuidedModels> models_;
   // Results that the models had seen when their variances were last fitted.
   std::size_t fitted_variances_ = 0;
+  // Results when the models were last fitted, and results that they know.
+  std::size_t last_fit_ = 0;
+  std::size_t known_ = 0;
 
   // Results, in the order of arrival.
   std::vector<Architecture> architectures_;

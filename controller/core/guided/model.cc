@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <string>
+#include <utility>
 
 namespace layernas::core {
 namespace {
@@ -57,20 +59,45 @@ void Model::Fit(const std::vector<Architecture>& architectures, const std::vecto
     architectures_.push_back(architectures[order[i]]);
     values_[static_cast<Eigen::Index>(i)] = values[order[i]];
   }
+  double floor = values_.minCoeff();
   if (options_.clipped_share > 0) {
     std::vector<double> sorted(values_.begin(), values_.end());
     const auto at = static_cast<std::ptrdiff_t>(options_.clipped_share * static_cast<double>(sorted.size()));
     std::nth_element(sorted.begin(), sorted.begin() + at, sorted.end());
-    values_ = values_.cwiseMax(sorted[at]);
+    floor = sorted[at];
+    values_ = values_.cwiseMax(floor);
   }
   mean_ = values_.mean();
   scale_ = std::sqrt((values_.array() - mean_).square().mean());
   if (!(scale_ > 0)) scale_ = 1;
   values_ = (values_.array() - mean_) / scale_;
+  floor_ = options_.clipped_share > 0 ? (floor - mean_) / scale_ : -std::numeric_limits<double>::infinity();
 
   for (int group = 0; group < kGroupCount; ++group) kernels_[group] = GroupKernel(static_cast<Group>(group));
   if (variances) FitVariances();
-  factor_.compute(Kernel());
+  factor_ = Kernel();
+  const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> in_place(factor_);
+}
+
+void Model::Append(const Architecture& architecture, double value) {
+  const Eigen::Index n = values_.size();
+  Eigen::VectorXd row = PriorCovariance(architecture, architectures_);
+  factor_.triangularView<Eigen::Lower>().solveInPlace(row);
+  const double variance = PriorCovariance(architecture, {architecture})[0] + NoiseVariance();
+  factor_.conservativeResize(n + 1, n + 1);
+  factor_.row(n).head(n) = row.transpose();
+  // What is left is the noise at least.
+  factor_(n, n) = std::sqrt(std::max(variance - row.squaredNorm(), NoiseVariance()));
+  values_.conservativeResize(n + 1);
+  values_[n] = std::max((value - mean_) / scale_, floor_);
+  architectures_.push_back(architecture);
+}
+
+Eigen::VectorXd Model::Weights(Eigen::VectorXd v) const {
+  const auto lower = factor_.triangularView<Eigen::Lower>();
+  lower.solveInPlace(v);
+  lower.transpose().solveInPlace(v);
+  return v;
 }
 
 Eigen::MatrixXd Model::GroupKernel(Group group) const {
@@ -348,7 +375,7 @@ Eigen::MatrixXd Model::Whitened(const std::vector<Architecture>& architectures) 
   for (std::size_t i = 0; i < architectures.size(); ++i) {
     covariances.col(static_cast<Eigen::Index>(i)) = PriorCovariance(architectures[i], architectures_);
   }
-  if (!architectures.empty()) factor_.matrixL().solveInPlace(covariances);
+  if (!architectures.empty()) factor_.triangularView<Eigen::Lower>().solveInPlace(covariances);
   return covariances;
 }
 
@@ -376,7 +403,7 @@ Surface Model::Draw(RandomStream& random, double spread) const {
       residual[static_cast<Eigen::Index>(i)] -= surface.At(architectures_[i]) + noise * random.Normal();
     }
   }
-  if (!architectures_.empty()) AddFeatures(factor_.solve(residual), surface);
+  if (!architectures_.empty()) AddFeatures(Weights(std::move(residual)), surface);
   surface.bias = surface.bias * scale_ + mean_;
   for (auto& effects : surface.options) {
     for (double& effect : effects) effect *= scale_;

@@ -39,6 +39,9 @@ class Model {
   // Fits to the values; at least 2. The variances go on from those of the last fit; they are refitted only if
   // `variances`.
   void Fit(const std::vector<Architecture>& architectures, const std::vector<double>& values, bool variances);
+  // After a fit: one value more. The posterior is what it would be with it; what the values were standardised and
+  // clipped by, and the variances, stay as they are. A fraction of a fit's time.
+  void Append(const Architecture& architecture, double value);
 
   // The posterior's mean plus `spread` times a draw's difference from it; in the values' own unit. Before
   // the first fit: of the prior.
@@ -66,6 +69,8 @@ class Model {
   Eigen::VectorXd NamePairs(const Architecture& architecture) const;
   void FitVariances();
   Eigen::MatrixXd Kernel() const;
+  // Inverse of the values' covariance, times v.
+  Eigen::VectorXd Weights(Eigen::VectorXd v) const;
   // Adds the sum over the architectures fitted to of v times their prior covariance with every other.
   void AddFeatures(const Eigen::VectorXd& v, Surface& surface) const;
   Surface DrawPrior(RandomStream& random) const;
@@ -85,9 +90,12 @@ class Model {
   std::vector<Architecture> architectures_;
   double mean_ = 0;
   double scale_ = 1;
+  // Standardised values below it are raised to it.
+  double floor_ = 0;
   Eigen::VectorXd values_;
   std::array<Eigen::MatrixXd, kGroupCount> kernels_;
-  Eigen::LLT<Eigen::MatrixXd> factor_;
+  // Cholesky factor of the values' covariance, below and on the diagonal.
+  Eigen::MatrixXd factor_;
 };
 
 }  // namespace layernas::core

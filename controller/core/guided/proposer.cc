@@ -16,7 +16,7 @@ constexpr int kSources = kDraws + 2;
 constexpr double kSpread = 0.3;
 // The pool's size: what can be predicted in milliseconds, which takes time with the number of results too.
 constexpr std::size_t kPoolWork = 40'000;
-constexpr std::size_t kSmallestPool = 64;
+constexpr std::size_t kSmallestPool = 32;
 constexpr std::size_t kLargestPool = 400;
 // How far the predicted cost of what is in the pool may be above the limit, in standard deviations of the costs seen:
 // it may turn out to be within.
@@ -27,6 +27,7 @@ constexpr int kFutileDraws = 2000;
 constexpr std::uint64_t kFrontierEvery = 2;
 // Limits of the cost up to which solutions join the pool for the whole frontier.
 constexpr int kFrontierLimits = 10;
+constexpr std::size_t kAllSolutions = 1'000'000;
 
 }  // namespace
 
@@ -69,15 +70,20 @@ void GuidedProposer::Fit() {
   }
   if (!learned_) return;
   lowest_reward_ = *std::min_element(now_.rewards.begin(), now_.rewards.end());
-  models_.reward->Fit(now_.architectures, now_.rewards, now_.fit_variances);
+  FitModel(*models_.reward, now_.rewards);
   reward_mean_ = models_.reward->Mean();
   if (models_.cost == nullptr) return;
   // What a choice does to a latency is in proportion to the rest more often than not.
   log_cost_ = lowest_cost_ > 0;
   std::vector<double> costs;
   for (const double cost : now_.costs) costs.push_back(Modelled(cost));
-  models_.cost->Fit(now_.architectures, costs, now_.fit_variances);
+  FitModel(*models_.cost, costs);
   cost_mean_ = models_.cost->Mean();
+}
+
+void GuidedProposer::FitModel(Model& model, const std::vector<double>& values) const {
+  if (now_.fitted == 0) return model.Fit(now_.architectures, values, now_.fit_variances);
+  for (std::size_t i = now_.fitted; i < values.size(); ++i) model.Append(now_.architectures[i], values[i]);
 }
 
 double GuidedProposer::Unmodelled(double cost) const { return log_cost_ ? std::exp(cost) : cost; }
@@ -108,37 +114,43 @@ std::vector<GuidedProposer::Step> GuidedProposer::FrontierSteps(double highest) 
   return steps;
 }
 
-void GuidedProposer::AddTo(Pool& pool, double limit, std::size_t most, RandomStream& random) const {
-  double highest = Modelled(limit);
-  if (models_.cost != nullptr) highest += kCostMargin * models_.cost->scale();
-  std::unordered_set<Architecture, ArchitectureHash> seen(pool.architectures.begin(), pool.architectures.end());
-  const std::size_t full = pool.architectures.size() + most;
+void GuidedProposer::Fill(Pool& pool, const std::vector<double>& limits, std::size_t most, RandomStream& random) const {
+  const double margin = models_.cost == nullptr ? 0 : kCostMargin * models_.cost->scale();
+  std::vector<double> highest;
+  for (const double limit : limits) highest.push_back(Modelled(limit) + margin);
+  std::unordered_set<Architecture, ArchitectureHash> seen;
   const auto add = [&](Architecture architecture) {
-    if (pool.architectures.size() >= full || now_.proposed.contains(architecture)) return;
-    if (seen.insert(architecture).second) pool.architectures.push_back(std::move(architecture));
+    if (now_.proposed.contains(architecture) || !seen.insert(architecture).second) return false;
+    pool.architectures.push_back(std::move(architecture));
+    return true;
   };
+  // One run of the table has what is best up to each cost.
   const auto solve = [&](const Surface& reward, std::size_t count) {
-    const std::size_t enough = count + now_.proposed.size() + seen.size();
-    const std::size_t before = pool.architectures.size();
-    for (Solution& solution : Solve(*now_.space, reward, cost_mean_, highest, enough, {})) {
-      if (pool.architectures.size() - before == count) break;
-      add(std::move(solution.architecture));
+    const std::size_t enough = limits.size() > 1 ? kAllSolutions : count + now_.proposed.size() + seen.size();
+    std::vector<Solution> solutions = Solve(*now_.space, reward, cost_mean_, highest.back(), enough, {});
+    for (const double limit : highest) {
+      std::size_t added = 0;
+      for (std::size_t i = 0; i < solutions.size() && added < count; ++i) {
+        if (solutions[i].cost <= limit) added += add(solutions[i].architecture) ? 1 : 0;
+      }
     }
   };
   if (!big_) {
     solve(reward_mean_, most);
-  } else {
-    solve(reward_mean_, most / kSources);
-    for (int i = 0; i < kDraws; ++i) solve(models_.reward->Draw(random, kSpread), most / kSources);
-    // A dynamic programme keeps only what nothing matches: what is nearly as good is next to it.
-    for (std::size_t i = 0; i < pool.architectures.size() && pool.architectures.size() < full; ++i) {
-      const Architecture centre = pool.architectures[i];
-      for (std::size_t l = 0; l < centre.size(); ++l) {
-        for (OptionIndex option = 0; option < now_.space->layers[l].option_count; ++option) {
-          Architecture neighbour = centre;
-          neighbour[l] = option;
-          if (cost_mean_.At(neighbour) <= highest) add(std::move(neighbour));
-        }
+    return;
+  }
+  solve(reward_mean_, most / kSources);
+  for (int i = 0; i < kDraws; ++i) solve(models_.reward->Draw(random, kSpread), most / kSources);
+  // A dynamic programme keeps only what nothing matches: what is nearly as good is next to it.
+  const std::size_t full = most * limits.size();
+  for (std::size_t i = 0; i < pool.architectures.size() && pool.architectures.size() < full; ++i) {
+    const Architecture centre = pool.architectures[i];
+    for (std::size_t l = 0; l < centre.size() && pool.architectures.size() < full; ++l) {
+      for (OptionIndex option = 0; option < now_.space->layers[l].option_count; ++option) {
+        if (pool.architectures.size() == full) break;
+        Architecture neighbour = centre;
+        neighbour[l] = option;
+        if (cost_mean_.At(neighbour) <= highest.back()) add(std::move(neighbour));
       }
     }
   }
@@ -156,15 +168,17 @@ GuidedProposer::Pool& GuidedProposer::PoolFor(std::optional<double> limit, Rando
     for (std::size_t i = 0; i < now_.rewards.size(); ++i) {
       if (now_.costs[i] <= *limit && (!step.best || now_.rewards[i] > *step.best)) step.best = now_.rewards[i];
     }
-    AddTo(pool, *limit, size, random);
+    Fill(pool, {*limit}, size, random);
   } else {
     const double highest =
         now_.targets.empty() ? highest_cost_ : *std::max_element(now_.targets.begin(), now_.targets.end());
     pool.steps = FrontierSteps(highest);
+    std::vector<double> limits;
     for (int i = 1; i <= kFrontierLimits; ++i) {
       const double share = (i - random.Uniform()) / kFrontierLimits;
-      AddTo(pool, lowest_cost_ + share * (highest - lowest_cost_), size / kFrontierLimits, random);
+      limits.push_back(lowest_cost_ + share * (highest - lowest_cost_));
     }
+    Fill(pool, limits, size / kFrontierLimits, random);
   }
   pool.free = pool.architectures.size();
   pool.architectures.insert(pool.architectures.end(), now_.under_way.begin(), now_.under_way.end());

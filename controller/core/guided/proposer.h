@@ -38,6 +38,8 @@ struct GuidedSnapshot {
   std::vector<Architecture> under_way;
   // Everything ever proposed.
   std::unordered_set<Architecture, ArchitectureHash> proposed;
+  // How many of the results the models have seen; 0: they are fitted anew to all of them.
+  std::size_t fitted = 0;
   bool fit_variances = false;
   // Number of the first proposal to compute, and how many.
   std::uint64_t first = 0;
@@ -51,6 +53,8 @@ class GuidedProposer final : public BackgroundWork {
   void Run() override;
 
   std::size_t wanted() const { return now_.wanted; }
+  // Whether the models are fitted anew.
+  bool refits() const { return now_.fitted == 0; }
   // After Run(). Fewer than wanted only if nothing that is left could be found.
   std::vector<Architecture>& found() { return found_; }
   GuidedModels& models() { return models_; }
@@ -79,6 +83,7 @@ class GuidedProposer final : public BackgroundWork {
   };
 
   void Fit();
+  void FitModel(Model& model, const std::vector<double>& values) const;
   // The cost, or a limit of it, as it is modelled.
   double Modelled(double cost) const;
   double Unmodelled(double cost) const;
@@ -86,8 +91,9 @@ class GuidedProposer final : public BackgroundWork {
   std::optional<double> LimitOf(std::uint64_t number) const;
   Pool& PoolFor(std::optional<double> limit, RandomStream& random);
   std::vector<Step> FrontierSteps(double highest) const;
-  // Up to `most` unproposed architectures with a predicted cost of not much more than `limit`.
-  void AddTo(Pool& pool, double limit, std::size_t most, RandomStream& random) const;
+  // Up to `most` unproposed architectures for each of the limits, ascending, with a predicted cost of not much more
+  // than it.
+  void Fill(Pool& pool, const std::vector<double>& limits, std::size_t most, RandomStream& random) const;
   // How much evaluating the pool's architecture promises.
   double Promise(const Pool& pool, std::size_t index) const;
   std::optional<Architecture> MostPromising(RandomStream& random, std::uint64_t number);

@@ -1,6 +1,7 @@
 #include "controller/core/guided/solver.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
@@ -26,25 +27,28 @@ const std::vector<double>* ChainEffects(const Surface& surface, std::size_t laye
   return nullptr;
 }
 
+// Takes out labels that one in a cheaper one of many narrow bins matches. Exact, and leaves little to be sorted.
+void DropMatched(std::vector<Label>& labels, std::size_t bins) {
+  const auto [low, high] =
+      std::minmax_element(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.cost < b.cost; });
+  const double lowest = low->cost;
+  const double per_cost = static_cast<double>(bins) / (high->cost - lowest);
+  if (!std::isfinite(per_cost)) return;
+  const auto bin_of = [&](const Label& label) { return static_cast<std::size_t>((label.cost - lowest) * per_cost); };
+  // Best reward of the bin and those before it.
+  std::vector<double> best(bins + 1, -kInfinity);
+  for (const Label& label : labels) best[bin_of(label)] = std::max(best[bin_of(label)], label.reward);
+  for (std::size_t bin = 1; bin <= bins; ++bin) best[bin] = std::max(best[bin], best[bin - 1]);
+  std::erase_if(labels, [&](const Label& label) {
+    const std::size_t bin = bin_of(label);
+    return bin > 0 && label.reward <= best[bin - 1];
+  });
+}
+
 // Leaves the labels that no other matches at no more cost, by cost; and of those the best of each bin where they are
 // more than the bins.
 void Thin(std::vector<Label>& labels, std::size_t bins) {
-  if (labels.size() > 4 * bins) {
-    // Sorting all would be dear: first the best of each of many narrow bins.
-    const auto [low, high] = std::minmax_element(labels.begin(), labels.end(),
-                                                 [](const Label& a, const Label& b) { return a.cost < b.cost; });
-    const double lowest = low->cost;
-    const double width = (high->cost - lowest) / static_cast<double>(bins);
-    if (width > 0) {
-      std::vector<Label> best(bins + 1, Label{-kInfinity, 0, 0, 0});
-      for (const Label& label : labels) {
-        Label& of_bin = best[static_cast<std::size_t>((label.cost - lowest) / width)];
-        if (label.reward > of_bin.reward) of_bin = label;
-      }
-      std::erase_if(best, [](const Label& label) { return label.reward == -kInfinity; });
-      labels = std::move(best);
-    }
-  }
+  if (labels.size() > 2) DropMatched(labels, bins);
   std::sort(labels.begin(), labels.end(),
             [](const Label& a, const Label& b) { return a.cost != b.cost ? a.cost < b.cost : a.reward > b.reward; });
   double best = -kInfinity;
@@ -106,6 +110,9 @@ std::vector<Solution> SolveChain(const Space& space, const Surface& reward, cons
           here.push_back({reward.bias + own_reward, cost.bias + own_cost, 0, 0});
         continue;
       }
+      std::size_t most_labels = 0;
+      for (const std::vector<Label>& there : labels[l - 1]) most_labels += there.size();
+      here.reserve(most_labels);
       for (std::size_t before = 0; before < labels[l - 1].size(); ++before) {
         const std::vector<Label>& there = labels[l - 1][before];
         const double more_reward = own_reward + (reward_pairs == nullptr ? 0 : (*reward_pairs)[before * count + o]);
@@ -117,6 +124,7 @@ std::vector<Solution> SolveChain(const Space& space, const Surface& reward, cons
         }
       }
       Thin(here, options.bins);
+      here.shrink_to_fit();
     }
   }
 

@@ -65,6 +65,35 @@ class ModelTest : public ::testing::Test {
   Surface truth_;
 };
 
+TEST_F(ModelTest, AnAppendedValueIsAsGoodAsAFittedOne) {
+  RandomStream random({21});
+  std::vector<Architecture> architectures;
+  std::vector<double> values;
+  double sum = 0;
+  for (int i = 0; i < 30; ++i) {
+    architectures.push_back(DrawArchitecture(random));
+    values.push_back(truth_.At(architectures.back()));
+    sum += values.back();
+  }
+  ModelOptions options;
+  options.pairs = pairs_;
+  options.name_pairs = true;
+  Model appended(space_, options);
+  appended.Fit(architectures, values, false);
+  // Values that leave the mean where it is: then the scale alone differs, and cancels out.
+  for (int i = 0; i < 3; ++i) {
+    architectures.push_back(DrawArchitecture(random));
+    values.push_back(sum / 30);
+    appended.Append(architectures.back(), values.back());
+  }
+  Model fitted(space_, options);
+  fitted.Fit(architectures, values, false);
+  std::vector<Architecture> pool;
+  for (int i = 0; i < 50; ++i) pool.push_back(DrawArchitecture(random));
+  EXPECT_TRUE(appended.Whitened(pool).isApprox(fitted.Whitened(pool), 1e-9));
+  for (const Architecture& one : pool) EXPECT_NEAR(appended.Mean().At(one), fitted.Mean().At(one), 1e-9);
+}
+
 TEST_F(ModelTest, LearnsTheSurfaceFromEnoughValues) {
   RandomStream random({1});
   const double few = Error(Fitted(20, 0.1).Draw(random, 0));
