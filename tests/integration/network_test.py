@@ -15,9 +15,11 @@ import link
 from layernas.v1 import search_pb2
 from spaces import Space
 
-PARTITION_S = float(os.environ.get("LAYERNAS_PARTITION_S", "9"))
-# A partition outlasts the lease and the time for which an expired candidate is kept for other workers.
+PARTITION_S = float(os.environ.get("LAYERNAS_PARTITION_S", "6"))
+# A partition outlasts the lease.
 LEASE = "30s" if PARTITION_S >= 45 else "3s"
+# For that long an expired candidate is kept for other workers than the one that had it.
+ELSEWHERE_FIRST_S = 5
 TRAININGS = 16
 WHY_NOT = link.why_not()
 
@@ -78,13 +80,19 @@ class NetworkTest(harness.IntegrationTest):
         behind it."""
         hold = self.write("hold", "")
         held_at = time.monotonic()
-        under_way = harness.wait_for(
-            lambda: [note["task"] for note in self.noted("start") if note["at"] > held_at][:2], "a training under way"
-        )
+
+        # One in each of the two slots.
+        def held():
+            tasks = [note["task"] for note in self.noted("start") if note["at"] > held_at]
+            return tasks if len(tasks) == 2 else None
+
+        under_way = harness.wait_for(held, "trainings under way")
         self.link.cut()
         cut_at = time.monotonic()
         os.unlink(hold)
-        harness.wait_for(lambda: any(note["at"] > cut_at for note in self.noted("end")), "the end of a training")
+        harness.wait_for(
+            lambda: set(under_way) <= {note["task"] for note in self.noted("end")}, "the ends of the trainings"
+        )
         time.sleep(max(0.0, cut_at + PARTITION_S - time.monotonic()))
         self.link.heal()
         return under_way
@@ -94,19 +102,16 @@ class NetworkTest(harness.IntegrationTest):
         worker = self.far_worker(0.3, slots=2)
         harness.wait_for(lambda: len(self.results(search)) >= 3, "the first results")
         trained_meanwhile = self.partition()
-        candidates = {candidate.name: candidate for candidate in self.assert_all_is_there(search, TRAININGS)}
-        self.assert_nothing_was_trained_twice(candidates.values())
-        # The lease had run out when the result came; it was taken all the same.
-        self.assertGreater(len(trained_meanwhile), 0)
-        for task in trained_meanwhile:
-            kinds = [failure.kind for failure in candidates[task].failures]
-            self.assertEqual(kinds, [search_pb2.FAILURE_KIND_WORKER_LOST], task)
+        expired = self.server.metrics()["layernas_lease_expirations_total", frozenset()]
+        self.assert_nothing_was_trained_twice(self.assert_all_is_there(search, TRAININGS))
+        # The leases had run out when the results came; they were taken all the same.
+        self.assertGreaterEqual(expired, len(trained_meanwhile))
         self.assertEqual(worker.stop(), 0)
 
     def test_a_worker_is_not_handed_what_it_is_at(self):
         # A slot is free, and so a call for a task is parked: what has expired is for it, as there is nobody else.
         search = self.create(2)
-        worker = self.far_worker(PARTITION_S, slots=3)
+        worker = self.far_worker(PARTITION_S + ELSEWHERE_FIRST_S, slots=3)
         harness.wait_for(lambda: len(self.noted("start")) == 2, "the trainings")
         self.link.cut()
         harness.wait_for(
@@ -116,10 +121,11 @@ class NetworkTest(harness.IntegrationTest):
         self.assert_nothing_was_trained_twice(self.assert_all_is_there(search, 2))
         self.assertEqual(worker.stop(), 0)
 
+    @unittest.skipIf(PARTITION_S < 45, "scripts/network runs it")
     def test_who_is_on_this_side_of_a_partition_goes_on(self):
         search = self.create(3 * TRAININGS)
         far = self.far_worker(0.3, slots=2)
-        near = self.worker(self.server, "near", *harness.tabular_flags(self.table, "300ms"))
+        near = self.worker(self.server, "near", *harness.tabular_flags(self.table, f"{int(40 * PARTITION_S)}ms"))
         harness.wait_for(lambda: len(self.results(search)) >= 3, "the first results")
         self.partition()
         # The far worker comes back by itself.

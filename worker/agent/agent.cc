@@ -29,6 +29,8 @@ constexpr Millis kPollMargin{5'000};
 constexpr Millis kShortestPoll{100};
 constexpr Millis kDrainCall{2'000};
 constexpr Millis kDrainRetry{200};
+// Longer than any answer is on its way.
+constexpr std::size_t kDoneKept = 256;
 
 std::uint64_t RandomNonce() {
   std::random_device device;
@@ -99,7 +101,7 @@ void Agent::PollLoop() {
     {
       MutexLock lock(mutex_);
       // Results come first: the controller might hand a candidate out whose result is on the way to it.
-      while (!draining_ && (FreeSlots() < 1 || (reports_fail_ && !unreported_.empty()))) changed_.Wait(mutex_);
+      while (!draining_ && (FreeSlots() < 1 || !unreported_.empty())) changed_.Wait(mutex_);
       if (draining_) break;
       if (answered) {
         *request.mutable_worker() = Info();
@@ -145,6 +147,8 @@ void Agent::Accept(const v1::LeaseTasksResponse& response) {
 }
 
 bool Agent::HeldAllAlong(const v1::Task& task) {
+  // Answers may overtake each other.
+  if (std::find(done_.begin(), done_.end(), task.candidate()) != done_.end()) return true;
   const auto held = std::find_if(leases_.begin(), leases_.end(),
                                  [&](const auto& entry) { return entry.second->task.candidate() == task.candidate(); });
   if (held == leases_.end()) return false;
@@ -325,7 +329,6 @@ void Agent::ReportLoop() {
     {
       MutexLock lock(mutex_);
       if (stopping_) return;
-      reports_fail_ = true;
     }
     metrics_.rpc_retries.Increment();
     // Begun before the drain or in it, no pause holds the last attempts up.
@@ -352,20 +355,29 @@ v1::CompleteTasksRequest Agent::NextBatch() {
 
 bool Agent::Settle(const v1::CompleteTasksRequest& request, const v1::CompleteTasksResponse& response) {
   std::set<std::string> answered;
+  std::set<std::string> accepted;
   for (const v1::CompletionVerdict& verdict : response.verdicts()) {
     answered.insert(verdict.lease_token());
-    if (verdict.status() == v1::COMPLETION_STATUS_ACCEPTED) continue;
+    if (verdict.status() == v1::COMPLETION_STATUS_ACCEPTED) {
+      accepted.insert(verdict.lease_token());
+      continue;
+    }
     log::Warning("the controller did not take a result", {{"lease", verdict.lease_token()},
                                                           {"status", v1::CompletionStatus_Name(verdict.status())},
                                                           {"reason", verdict.message()}});
   }
   MutexLock lock(mutex_);
-  reports_fail_ = false;
   std::erase_if(unreported_, [&](const v1::Completion& c) { return answered.count(c.lease_token()) != 0; });
   bool all = true;
   for (const v1::Completion& completion : request.completions()) {
     if (answered.count(completion.lease_token()) != 0) {
-      leases_.erase(completion.lease_token());
+      const auto lease = leases_.find(completion.lease_token());
+      if (lease == leases_.end()) continue;
+      if (completion.has_result() && accepted.count(completion.lease_token()) != 0) {
+        done_.push_back(lease->second->task.candidate());
+        if (done_.size() > kDoneKept) done_.pop_front();
+      }
+      leases_.erase(lease);
     } else {
       all = false;
     }

@@ -114,8 +114,8 @@ class Agent {
   int busy_slots_ ABSL_GUARDED_BY(mutex_) = 0;
   // In the order in which they finished; kept until the controller has answered.
   std::deque<v1::Completion> unreported_ ABSL_GUARDED_BY(mutex_);
-  // The latest report did not get through.
-  bool reports_fail_ ABSL_GUARDED_BY(mutex_) = false;
+  // Candidates whose results the controller has taken, the latest last.
+  std::deque<std::string> done_ ABSL_GUARDED_BY(mutex_);
   // Tokens to be given back.
   std::vector<std::string> released_ ABSL_GUARDED_BY(mutex_);
 };

@@ -436,7 +436,7 @@ TEST_F(AgentTest, ADrainGivesBackWhatRunsAndDeliversWhatIsFinished) {
         if (evaluation.architecture_id == "1") return Accuracy(0.5);
         return gate_.Pass(std::move(stop), Accuracy(0.5));
       },
-      2);
+      3);
   Hand({1, 2, 3});
   gate_.AwaitEntered(2);
   AwaitHeld({"lease-1", "lease-2", "lease-3"});
