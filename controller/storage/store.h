@@ -79,8 +79,8 @@ class Store {
   // Makes the directory if there is none. FAILED_PRECONDITION if another process holds it or a newer schema wrote it;
   // DATA_LOSS if it is damaged; the messages say what to do.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& directory);
-  // As Open, for one that is DATA_LOSS because a power cut damaged its log: what was written from the damage on is dropped,
-  // also if it was synced. The store has a new lineage then.
+  // As Open, for one that is DATA_LOSS because a power cut damaged its log: what was written from the damage on is
+  // dropped, also if it was synced. The store has a new lineage then.
   static absl::StatusOr<std::unique_ptr<Store>> OpenWithoutDamagedLog(const std::string& directory);
   // For a look from outside, also while a controller runs; NOT_FOUND if there is no store.
   static absl::StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::string& directory);
