@@ -37,9 +37,10 @@ absl::StatusOr<std::unique_ptr<ControllerConnection>> ControllerConnection::Crea
 ControllerConnection::ControllerConnection(std::string address, const std::shared_ptr<grpc::Channel>& channel)
     : address_(std::move(address)),
       searches_(v1::SearchService::NewStub(channel)),
-      fleet_(v1::FleetService::NewStub(channel)) {}
+      fleet_(v1::FleetService::NewStub(channel)),
+      admin_(v1::AdminService::NewStub(channel)) {}
 
-absl::Status ControllerConnection::Explain(const grpc::Status& status) const {
+absl::Status ControllerConnection::Explain(const grpc::Status& status, std::chrono::seconds deadline) const {
   constexpr char kWhatToDo[] = ": start one with layernas-controller or set --controller or LAYERNAS_CONTROLLER";
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE: {
@@ -50,7 +51,7 @@ absl::Status ControllerConnection::Explain(const grpc::Status& status) const {
     }
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return absl::DeadlineExceededError(
-          absl::StrCat("the controller at ", address_, " did not answer within ", kDeadline.count(), " s", kWhatToDo));
+          absl::StrCat("the controller at ", address_, " did not answer within ", deadline.count(), " s", kWhatToDo));
     case grpc::StatusCode::UNIMPLEMENTED:
       return absl::UnimplementedError(absl::StrCat("what answers at ", address_,
                                                    " does not know this call: is it a layernas-controller of the same "

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/rpc/transport.h"
+#include "layernas/v1/admin_service.grpc.pb.h"
 #include "layernas/v1/fleet_service.grpc.pb.h"
 #include "layernas/v1/search_service.grpc.pb.h"
 
@@ -19,6 +20,9 @@ namespace layernas::client {
 // Thread-safe.
 class ControllerConnection {
  public:
+  // Of a call, unless it says otherwise.
+  static constexpr std::chrono::seconds kDeadline{20};
+
   // Connects on the first call. INVALID_ARGUMENT for an address that isn't one; other errors name a file of `security`.
   static absl::StatusOr<std::unique_ptr<ControllerConnection>> Create(const std::string& address,
                                                                       const rpc::ChannelSecurity& security);
@@ -26,14 +30,14 @@ class ControllerConnection {
   // Call(&v1::SearchService::Stub::GetSearch, request).
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                                const Request& request) {
+                                const Request& request, std::chrono::seconds deadline = kDeadline) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    context.set_deadline(std::chrono::system_clock::now() + deadline);
     Response response;
     Stub* stub = nullptr;
     GetStub(stub);
     const grpc::Status status = (stub->*method)(&context, request, &response);
-    if (!status.ok()) return Explain(status);
+    if (!status.ok()) return Explain(status, deadline);
     return response;
   }
 
@@ -41,19 +45,19 @@ class ControllerConnection {
   const std::string& address() const { return address_; }
 
   // A failed call's status. Where the controller could not be reached, the message says so, and what to do.
-  absl::Status Explain(const grpc::Status& status) const;
+  absl::Status Explain(const grpc::Status& status, std::chrono::seconds deadline = kDeadline) const;
 
  private:
-  static constexpr std::chrono::seconds kDeadline{20};
-
   ControllerConnection(std::string address, const std::shared_ptr<grpc::Channel>& channel);
 
   void GetStub(v1::SearchService::Stub*& stub) { stub = searches_.get(); }
   void GetStub(v1::FleetService::Stub*& stub) { stub = fleet_.get(); }
+  void GetStub(v1::AdminService::Stub*& stub) { stub = admin_.get(); }
 
   const std::string address_;
   const std::unique_ptr<v1::SearchService::Stub> searches_;
   const std::unique_ptr<v1::FleetService::Stub> fleet_;
+  const std::unique_ptr<v1::AdminService::Stub> admin_;
 };
 
 }  // namespace layernas::client

@@ -57,6 +57,12 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   app.add_option("--data-dir", options.data_dir, "Folder for the searches' state; made if there is none")
       ->required()
       ->envname("LAYERNAS_DATA_DIR");
+  app.add_option(
+         "--backup-dir", options.backup_dir,
+         "Folder for what 'layernas admin backup' makes, of this controller alone; made if there is none. Without "
+         "it no backups are made")
+      ->option_text("DIR")
+      ->envname("LAYERNAS_BACKUP_DIR");
   app.add_option("--listen", listen, "HOST:PORT for clients and workers; port 0 takes any free one")
       ->capture_default_str()
       ->envname("LAYERNAS_LISTEN");
@@ -98,6 +104,10 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->default_val("info")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  app.add_flag(
+      "--drop-damaged-log", options.drop_damaged_log,
+      "Where a power cut damaged the data folder's log, start without what was written from the damage on: mostly "
+      "what was never acknowledged, but nobody can tell. Better restore a backup, if it is recent");
   app.add_flag("--check", options.check, "Check the data folder instead of serving it, say what is in it, and exit");
 
   try {

@@ -14,6 +14,8 @@ namespace layernas {
 struct ControllerOptions {
   rpc::Address listen;
   std::string data_dir;
+  // Where backups go. Empty: none are made.
+  std::string backup_dir;
   rpc::Address metrics_listen;
   rpc::ServerTls tls;
   // Lists the tokens that are let in. Empty: everyone is.
@@ -23,6 +25,8 @@ struct ControllerOptions {
   std::string ready_file;
   std::string log_level;
   bool check = false;
+  // Start on a log that is damaged, without what follows.
+  bool drop_damaged_log = false;
 };
 
 // What to do after the command line was read: go on with options, or exit with a code (help, version, a mistake; what

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
 #include "common/log/log.h"
 #include "common/metrics/exposer.h"
@@ -17,10 +18,12 @@
 #include "controller/access/gate.h"
 #include "controller/access/interceptors.h"
 #include "controller/access/token_file.h"
+#include "controller/service/admin_service.h"
 #include "controller/service/fleet_service.h"
 #include "controller/service/search_service.h"
 #include "controller/service/worker_service.h"
 #include "controller/spec/core_config.h"
+#include "controller/storage/backups.h"
 
 namespace layernas {
 namespace {
@@ -34,6 +37,8 @@ constexpr std::chrono::seconds kGrace{5};
 struct ControllerServer::Parts {
   ControllerMetrics metrics;
   std::unique_ptr<storage::Store> store;
+  // None: no backups are made.
+  std::unique_ptr<storage::Backups> backups;
   std::unique_ptr<Engine> engine;
   // None: everyone is let in.
   std::unique_ptr<TokenFile> tokens;
@@ -41,6 +46,7 @@ struct ControllerServer::Parts {
   std::unique_ptr<SearchServiceImpl> search_service;
   std::unique_ptr<WorkerServiceImpl> worker_service;
   std::unique_ptr<FleetServiceImpl> fleet_service;
+  std::unique_ptr<AdminServiceImpl> admin_service;
   std::unique_ptr<MetricsExposer> exposer;
   std::unique_ptr<grpc::Server> server;
 };
@@ -56,7 +62,19 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
     parts->tokens = *std::move(tokens);
   }
   parts->gate = std::make_unique<Gate>(parts->tokens.get(), options.gate, parts->metrics);
-  LAYERNAS_ASSIGN_OR_RETURN(parts->store, storage::Store::Open(options.data_dir));
+  auto store = storage::Store::Open(options.data_dir);
+  if (store.status().code() == absl::StatusCode::kDataLoss && options.drop_damaged_log) {
+    log::Warning("dropping what follows the damage in the log", {{"damage", std::string(store.status().message())}});
+    store = storage::Store::OpenWithoutDamagedLog(options.data_dir);
+  }
+  LAYERNAS_ASSIGN_OR_RETURN(parts->store, std::move(store));
+  if (!options.backup_dir.empty()) {
+    auto backups = storage::Backups::Open(*parts->store, options.backup_dir);
+    if (!backups.ok()) {
+      return absl::Status(backups.status().code(), absl::StrCat("--backup-dir: ", backups.status().message()));
+    }
+    parts->backups = *std::move(backups);
+  }
   EngineOptions engine_options;
   engine_options.lease_duration = options.lease_duration;
   LAYERNAS_ASSIGN_OR_RETURN(parts->engine,
@@ -67,8 +85,11 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   parts->worker_service =
       std::make_unique<WorkerServiceImpl>(*parts->engine, *parts->gate, parts->metrics, Clock::Real());
   parts->fleet_service = std::make_unique<FleetServiceImpl>(*parts->engine, *parts->gate, parts->metrics);
+  parts->admin_service =
+      std::make_unique<AdminServiceImpl>(parts->backups.get(), *parts->gate, parts->metrics, Clock::Real());
   LAYERNAS_ASSIGN_OR_RETURN(parts->exposer, MetricsExposer::Start(options.metrics_listen, parts->metrics.registry()));
 
+  CrashPoint("loaded");
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -81,14 +102,15 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   builder.RegisterService(parts->search_service.get());
   builder.RegisterService(parts->worker_service.get());
   builder.RegisterService(parts->fleet_service.get());
+  builder.RegisterService(parts->admin_service.get());
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
     parts->server.reset();
     return absl::UnavailableError(absl::StrCat("can't listen on ", options.listen.ToString(),
                                                ": is another program using the port? choose another with --listen"));
   }
-  for (const char* service :
-       {"", "layernas.v1.SearchService", "layernas.v1.WorkerService", "layernas.v1.FleetService"}) {
+  for (const char* service : {"", "layernas.v1.SearchService", "layernas.v1.WorkerService", "layernas.v1.FleetService",
+                              "layernas.v1.AdminService"}) {
     parts->server->GetHealthCheckService()->SetServingStatus(service, true);
   }
   rpc::Address address = options.listen;

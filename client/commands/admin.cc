@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/output/json.h"
+#include "client/output/units.h"
 #include "common/security/file.h"
 #include "common/security/token_list.h"
 
@@ -34,11 +36,29 @@ absl::StatusOr<ExitCode> MakeToken(const CommandContext& context, const TokenOpt
   return ExitCode::kOk;
 }
 
-}  // namespace
+struct BackupOptions {
+  std::string id;
+  OutputFormat output = OutputFormat::kTable;
+};
 
-void AddAdminCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& admin = AddCommand(app, "admin", "Decide who may come in", {});
-  admin.require_subcommand(1);
+absl::StatusOr<ExitCode> MakeBackup(const CommandContext& context, const BackupOptions& options) {
+  // A large store that is copied to another disk takes its time.
+  constexpr std::chrono::seconds kPatience{3600};
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  v1::CreateBackupRequest request;
+  request.set_backup_id(options.id);
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::CreateBackupResponse response,
+                            connection->Call(&v1::AdminService::Stub::CreateBackup, request, kPatience));
+  if (options.output == OutputFormat::kJson) {
+    PrintJson(context.terminal.out, response.backup(), JsonLayout::kIndented);
+  } else {
+    context.terminal.out << "backup " << response.backup().id() << " (" << FormatValue(response.backup().size_bytes())
+                         << "B) is on the controller's machine in " << response.backup().path() << '\n';
+  }
+  return ExitCode::kOk;
+}
+
+void AddTokenCommand(CLI::App& admin, CommandContext& context) {
   CLI::App& command =
       AddCommand(admin, "token", "Make a token, and the line that lets it in for the controller's --token-file",
                  {"layernas admin token --role worker --name gpu-1",
@@ -56,6 +76,27 @@ void AddAdminCommands(CLI::App& app, CommandContext& context) {
   command.add_option("--out", options->out, "Write the token into this new file, and print the line alone")
       ->option_text("FILE");
   SetAction(command, context, [options, &context] { return MakeToken(context, *options); });
+}
+
+void AddBackupCommand(CLI::App& admin, CommandContext& context) {
+  CLI::App& command = AddCommand(
+      admin, "backup", "Copy all that the controller knows into a folder below its --backup-dir, while it works on",
+      {"layernas admin backup", "layernas admin backup --id before-upgrade"});
+  const auto options = std::make_shared<BackupOptions>();
+  command.add_option("--id", options->id, "Name of the backup's folder; without it the time is taken")
+      ->option_text("NAME");
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  AddController(command, context);
+  SetAction(command, context, [options, &context] { return MakeBackup(context, *options); });
+}
+
+}  // namespace
+
+void AddAdminCommands(CLI::App& app, CommandContext& context) {
+  CLI::App& admin = AddCommand(app, "admin", "Decide who may come in, and make backups", {});
+  admin.require_subcommand(1);
+  AddTokenCommand(admin, context);
+  AddBackupCommand(admin, context);
 }
 
 }  // namespace layernas::client

@@ -30,6 +30,7 @@ constexpr std::array kMethods = {
     Method{"/layernas.v1.SearchService/CancelSearch", Access::kSearch},
     Method{"/layernas.v1.SearchService/DeleteSearch", Access::kAdmin},
     Method{"/layernas.v1.FleetService/ListWorkers", Access::kRead},
+    Method{"/layernas.v1.AdminService/CreateBackup", Access::kAdmin},
     Method{"/layernas.v1.WorkerService/LeaseTasks", Access::kWork},
     Method{"/layernas.v1.WorkerService/Heartbeat", Access::kWork},
     Method{"/layernas.v1.WorkerService/CompleteTasks", Access::kWork},

@@ -20,7 +20,7 @@ enum class Access {
   kSearch,
   // Takes candidates and reports on them.
   kWork,
-  // Destroys what can't be had back.
+  // Destroys what can't be had back, or copies everything.
   kAdmin,
 };
 

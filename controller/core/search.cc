@@ -301,8 +301,9 @@ absl::Status Search::Cancel(UnixMillis now) {
   return absl::OkStatus();
 }
 
-void Search::CheckTime(UnixMillis now) {
-  if (core::IsFinal(state_) || config_.duration.count() == 0 || now - created_ < config_.duration.count()) return;
+void Search::CheckTime(UnixMillis now, Millis clock_set) {
+  if (core::IsFinal(state_) || config_.duration.count() == 0) return;
+  if (Millis{now - created_} - clock_set < config_.duration) return;
   if (state_ == SearchState::kPaused) {
     // Nothing may be handed out to end it by itself.
     End(CountOf(CandidateState::kSucceeded) > 0 ? SearchState::kSucceeded : SearchState::kFailed,

@@ -128,8 +128,9 @@ class Search {
   absl::Status Pause();
   absl::Status Resume();
   absl::Status Cancel(UnixMillis now);
-  // Ends the search if its time is up. To be called now and then.
-  void CheckTime(UnixMillis now);
+  // Ends the search if its time is up. To be called now and then. `clock_set`: by how much the clock was set, ahead or
+  // back, since the search was created; that is no time that has passed.
+  void CheckTime(UnixMillis now, Millis clock_set = Millis{0});
 
   // --- Reading
 

@@ -43,6 +43,7 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
 
 absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecParser& parse_spec) {
   CheckReport report;
+  LAYERNAS_RETURN_IF_ERROR(store.VerifyFiles());
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, store.LoadSearches());
   for (storage::LoadedSearch& one : loaded) {
     const std::string name = SearchName(one.search.slug, one.search.id);

@@ -18,8 +18,8 @@ struct CheckReport {
   std::vector<std::string> problems;
 };
 
-// Recomputes every final table of every search from its candidates and compares it with the stored one; checks that
-// each candidate's record agrees with itself and occurs once.
+// Reads every file of the store to its end; recomputes every final table of every search from its candidates and
+// compares it with the stored one; checks that each candidate's record agrees with itself and occurs once.
 absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecParser& parse_spec);
 
 }  // namespace layernas

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "common/base/crash_point.h"
 #include "common/log/log.h"
 
 namespace layernas {
@@ -56,7 +57,10 @@ void CommitPipeline::Run() {
     }
     if (answers->empty()) continue;
     answerer_.Post([answers] {
-      for (const std::function<void()>& answer : *answers) answer();
+      for (const std::function<void()>& answer : *answers) {
+        CrashPoint("before-reply");
+        answer();
+      }
     });
   }
 }
@@ -71,7 +75,9 @@ void CommitPipeline::Write(std::vector<Turn>& turns) {
   }
   if (batches.empty()) return;
   const SteadyTime begin = clock_.Now();
+  CrashPoint("before-write");
   const absl::Status written = store_.Commit(std::move(batches));
+  CrashPoint("after-write");
   if (!written.ok()) {
     // Nothing of these turns was answered. The next start goes on from what is on the disk.
     log::Error("can't write, so the controller ends; start it again once the cause is removed",

@@ -15,6 +15,9 @@ namespace {
 // The resolution of time-outs.
 constexpr Millis kTick{100};
 constexpr Millis kGaugeInterval{200};
+// By less the clocks may differ without anybody having set one: the two are not read at the same moment, and one is
+// kept right by small steps.
+constexpr Millis kClockSet{2'000};
 // Commands that share one write at most: bounds the time to the first answer.
 constexpr std::size_t kMostCommandsPerTurn = 4096;
 // While a write is under way nothing is gained by haste: commands are collected for so long, or until there are many.
@@ -59,6 +62,7 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   now_ = clock_.NowOnBoth();
   LAYERNAS_ASSIGN_OR_RETURN(next_search_id_, store_.NextSearchId());
   stored_next_search_id_ = next_search_id_;
+  LAYERNAS_ASSIGN_OR_RETURN(lineage_, store_.Lineage());
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, store_.LoadSearches());
   for (storage::LoadedSearch& one : loaded) {
     const std::uint64_t id = one.search.id;
@@ -114,8 +118,21 @@ std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
   return commands;
 }
 
+void Engine::TakeTime() {
+  const Instant before = std::exchange(now_, clock_.NowOnBoth());
+  const Millis set =
+      Millis{now_.unix_ms - before.unix_ms} - std::chrono::duration_cast<Millis>(now_.steady - before.steady);
+  if (std::chrono::abs(set) < kClockSet) return;
+  log::Warning("the machine's clock was set; leases and budgets don't mind", {{"by_ms", set.count()}});
+  for (const auto& [id, entry] : open_searches_) {
+    if (entry->search->config().duration.count() == 0) continue;
+    entry->stored.clock_set += set;
+    clock_set_.push_back(id);
+  }
+}
+
 void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
-  now_ = clock_.NowOnBoth();
+  TakeTime();
   RunTimers();
   for (const std::function<void()>& command : commands) command();
   Dispatch();
@@ -151,7 +168,7 @@ void Engine::RunTimers() {
   }
   for (const auto& [id, entry] : open_searches_) {
     if (entry->search->config().duration.count() == 0) continue;
-    entry->search->CheckTime(now_.unix_ms);
+    entry->search->CheckTime(now_.unix_ms, entry->stored.clock_set);
     touched_.insert(id);
   }
   for (const PollId id : polls_.Expired(now_.steady)) {
@@ -244,7 +261,7 @@ LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate
   const std::uint64_t seed = candidate.repeat == 0
                                  ? MixKey({search_seed, fingerprint})
                                  : MixKey({search_seed, fingerprint, static_cast<std::uint64_t>(candidate.repeat)});
-  return {{entry.stored.id, candidate.number, candidate.attempt},
+  return {{entry.stored.id, candidate.number, candidate.attempt, lineage_},
           entry.name,
           entry.spec,
           candidate.architecture,
@@ -260,6 +277,9 @@ storage::Batch Engine::CollectChanges() {
     const auto entry = searches_.find(id);
     return entry == searches_.end() || !CollectChangesOf(entry->second, batch);
   });
+  for (const std::uint64_t id : std::exchange(clock_set_, {})) {
+    if (const auto entry = searches_.find(id); entry != searches_.end()) batch.PutSearch(entry->second.stored);
+  }
   return batch;
 }
 
@@ -355,6 +375,7 @@ absl::StatusOr<Engine::Entry*> Engine::Find(const std::string& name) {
 std::pair<Engine::Entry*, LeaseToken> Engine::FindLease(const std::string& token) {
   const std::optional<LeaseToken> parsed = ParseLeaseToken(token);
   if (!parsed) return {nullptr, {}};
+  if (parsed->lineage != lineage_) return {nullptr, *parsed};
   const auto entry = searches_.find(parsed->search);
   if (entry == searches_.end()) return {nullptr, *parsed};
   return {&entry->second, *parsed};

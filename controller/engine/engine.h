@@ -130,6 +130,9 @@ class Engine {
   // to stop.
   std::optional<std::vector<std::function<void()>>> NextCommands();
   void TakeTurn(const std::vector<std::function<void()>>& commands);
+  // Takes the time. Where the machine's clock was set since the last turn, the time that searches may take is not
+  // changed by it.
+  void TakeTime();
   // Expired leases, searches whose time is up, polls and workers past their time.
   void RunTimers();
   // Answers the polls, oldest first, that there is work for.
@@ -168,7 +171,7 @@ class Engine {
   absl::StatusOr<Entry*> Find(const std::string& name);
   // What the same request was given before, if its answer got lost; each lease has its full time again.
   std::vector<LeasedTask> LeasedBefore(const LeaseRequest& request);
-  // The current lease that a token stands for, if its search is there.
+  // The current lease that a token stands for, if its search is there and it is of this store's lineage.
   std::pair<Entry*, LeaseToken> FindLease(const std::string& token);
 
   SearchView MakeView(const Entry& entry) const;
@@ -198,6 +201,8 @@ class Engine {
   // The engine's thread alone.
   bool draining_ = false;
   Instant now_;
+  // Of the store; goes into every lease token.
+  std::uint64_t lineage_ = 0;
   // Never given twice, not even after the search was deleted.
   std::uint64_t next_search_id_ = 1;
   std::uint64_t stored_next_search_id_ = 1;
@@ -208,6 +213,8 @@ class Engine {
   // Searches that this turn may have changed (after CollectChanges: has changed), and those to be removed with it.
   std::set<std::uint64_t> touched_;
   std::set<std::uint64_t> deleted_;
+  // Searches whose record is to be written because the clock was set.
+  std::vector<std::uint64_t> clock_set_;
   LeaseBook leases_;
   WorkerBook workers_;
   PollBook polls_;

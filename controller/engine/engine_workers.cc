@@ -104,7 +104,8 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
     for (const Report& report : reports) {
       const auto [entry, token] = FindLease(report.token);
       if (entry == nullptr) {
-        verdicts.push_back({core::CompletionVerdict::kRefused, "there is no such lease, or its search was deleted"});
+        verdicts.push_back({core::CompletionVerdict::kRefused,
+                            "there is no such lease: its search was deleted, or all was put back to a backup"});
       } else {
         touched_.insert(token.search);
         const core::Candidate* before = entry->search->candidate(token.number);

@@ -1,5 +1,6 @@
 #include "controller/engine/names.h"
 
+#include <array>
 #include <charconv>
 
 namespace layernas {
@@ -38,18 +39,29 @@ std::optional<ParsedSearchName> ParseSearchName(std::string_view name) {
 }
 
 std::string FormatLeaseToken(const LeaseToken& token) {
-  return std::to_string(token.search) + "." + std::to_string(token.number) + "." + std::to_string(token.attempt);
+  std::string text =
+      std::to_string(token.search) + "." + std::to_string(token.number) + "." + std::to_string(token.attempt);
+  if (token.lineage != 0) text += "." + std::to_string(token.lineage);
+  return text;
 }
 
 std::optional<LeaseToken> ParseLeaseToken(std::string_view text) {
-  const std::size_t first = text.find('.');
-  const std::size_t last = text.rfind('.');
-  if (first == std::string_view::npos || first == last) return std::nullopt;
-  const auto search = ParseNumber<std::uint64_t>(text.substr(0, first));
-  const auto number = ParseNumber<std::uint64_t>(text.substr(first + 1, last - first - 1));
-  const auto attempt = ParseNumber<int>(text.substr(last + 1));
-  if (!search || !number || !attempt) return std::nullopt;
-  return LeaseToken{*search, *number, *attempt};
+  std::array<std::string_view, 4> parts;
+  std::size_t count = 0;
+  for (bool more = true; more; ++count) {
+    if (count == parts.size()) return std::nullopt;
+    const std::size_t dot = text.find('.');
+    more = dot != std::string_view::npos;
+    parts[count] = text.substr(0, dot);
+    if (more) text.remove_prefix(dot + 1);
+  }
+  if (count < 3) return std::nullopt;
+  const auto search = ParseNumber<std::uint64_t>(parts[0]);
+  const auto number = ParseNumber<std::uint64_t>(parts[1]);
+  const auto attempt = ParseNumber<int>(parts[2]);
+  const auto lineage = count == 4 ? ParseNumber<std::uint64_t>(parts[3]) : std::uint64_t{0};
+  if (!search || !number || !attempt || !lineage) return std::nullopt;
+  return LeaseToken{*search, *number, *attempt, *lineage};
 }
 
 }  // namespace layernas

@@ -26,6 +26,8 @@ struct LeaseToken {
   std::uint64_t search = 0;
   std::uint64_t number = 0;
   int attempt = 0;
+  // Of the store: what was leased before it was put back to a backup may have another meaning since.
+  std::uint64_t lineage = 0;
 
   bool operator==(const LeaseToken&) const = default;
 };

@@ -119,6 +119,7 @@ std::string Encode(const StoredSearch& search) {
   record.set_create_unix_ms(search.created);
   record.set_end_unix_ms(search.ended);
   record.set_request_id(search.request_id);
+  record.set_clock_set_ms(search.clock_set.count());
   return record.SerializeAsString();
 }
 
@@ -181,6 +182,7 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.created = record.create_unix_ms();
   search.ended = record.end_unix_ms();
   search.request_id = record.request_id();
+  search.clock_set = Millis{record.clock_set_ms()};
   return search;
 }
 

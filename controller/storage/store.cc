@@ -2,52 +2,28 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
+#include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <functional>
 #include <limits>
 #include <map>
+#include <random>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
+#include "controller/storage/database.h"
+#include "controller/storage/migrations.h"
 
 namespace layernas::storage {
 namespace {
 
-// Column families. DO NOT CHANGE the names. RocksDB insists on `default`, which stays empty.
-enum Family { kDefault, kMeta, kSearches, kCandidates, kBuckets, kChanges, kFamilyCount };
-constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"default",    "meta",    "searches",
-                                                                "candidates", "buckets", "changes"};
 // Encoded candidates that are read in one go.
 constexpr std::size_t kMostRowBytes = 8 << 20;
-constexpr char kSchemaVersionKey[] = "schema_version";
-constexpr char kNextSearchIdKey[] = "next_search_id";
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-absl::Status ToStatus(const rocksdb::Status& status, const std::string& directory) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string text = status.ToString();
-  // Held by this process, or by another.
-  if (status.IsIOError() && (text.find("lock hold by current process") != std::string::npos ||
-                             text.find("While lock file") != std::string::npos)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the data directory ", directory,
-                     " is in use by another controller; stop that one or choose another --data-dir"));
-  }
-  if (status.IsCorruption()) {
-    return absl::DataLossError(absl::StrCat("the data directory ", directory, " is damaged (", text,
-                                            "); restore it from a backup or choose another --data-dir"));
-  }
-  if (status.IsNoSpace()) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no space is left for the data directory ", directory, " (", text, ")"));
-  }
-  return absl::UnavailableError(absl::StrCat("the data directory ", directory, " can't be used: ", text));
-}
 
 absl::Status NothingIn(const std::string& directory) {
   return absl::NotFoundError(absl::StrCat("there is no controller's data in ", directory));
@@ -77,24 +53,42 @@ rocksdb::Options DatabaseOptions(bool read_only) {
   return options;
 }
 
-std::optional<std::uint64_t> ParseNumber(const std::string& text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 }  // namespace
 
-struct Store::Impl {
-  std::string directory;
-  std::unique_ptr<rocksdb::DB> db;
-  // By Family.
-  std::vector<rocksdb::ColumnFamilyHandle*> families;
+struct Store::Impl : Database {
+  static absl::StatusOr<std::unique_ptr<Impl>> Open(const std::string& directory, const rocksdb::Options& options,
+                                                    bool read_only) {
+    std::vector<std::string> names(kFamilyNames.begin(), kFamilyNames.end());
+    std::vector<std::string> present;
+    // Where nothing can be listed there is nothing yet, or Open says what is wrong with it.
+    rocksdb::DB::ListColumnFamilies(options, directory, &present).PermitUncheckedError();
+    // A newer version may have added some; they must be opened too before its schema version can be read.
+    for (const std::string& name : present) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    }
+    if (read_only && options.env->FileExists(directory + "/CURRENT").IsNotFound()) return NothingIn(directory);
+    std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+    descriptors.reserve(names.size());
+    for (const std::string& name : names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions(options));
 
-  ~Impl() {
-    for (rocksdb::ColumnFamilyHandle* handle : families) db->DestroyColumnFamilyHandle(handle);
-    if (db) db->Close().PermitUncheckedError();
+    auto impl = std::make_unique<Impl>();
+    impl->directory = directory;
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status =
+        read_only ? rocksdb::DB::OpenForReadOnly(options, directory, descriptors, &impl->families, &db)
+                  : rocksdb::DB::Open(options, directory, descriptors, &impl->families, &db);
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(status, directory));
+    impl->db.reset(db);
+    return impl;
+  }
+
+  // A number that no other has.
+  absl::Status BeginLineage() const {
+    std::random_device device;
+    const std::uint64_t lineage = (std::uint64_t{device()} << 32 | device()) | 1;
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    return ToStatus(db->Put(synced, families[kMeta], kLineageKey, std::to_string(lineage)), directory);
   }
 
   // Calls `visit` for the records of `family` from `begin` (inclusive) to `end` (exclusive) while it returns true.
@@ -110,16 +104,6 @@ struct Store::Impl {
       if (!go_on) return absl::OkStatus();
     }
     return ToStatus(iterator->status(), directory);
-  }
-
-  absl::StatusOr<std::optional<std::uint64_t>> ReadMeta(const char* key) const {
-    std::string value;
-    const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), families[kMeta], key, &value);
-    if (status.IsNotFound()) return std::optional<std::uint64_t>();
-    LAYERNAS_RETURN_IF_ERROR(ToStatus(status, directory));
-    const std::optional<std::uint64_t> number = ParseNumber(value);
-    if (!number) return absl::DataLossError(absl::StrCat("the stored ", key, " is not a number: ", value));
-    return number;
   }
 };
 
@@ -185,30 +169,20 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& di
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory, bool read_only) {
-  const rocksdb::Options options = DatabaseOptions(read_only);
-  std::vector<std::string> names(kFamilyNames.begin(), kFamilyNames.end());
-  std::vector<std::string> present;
-  // Where nothing can be listed there is nothing yet, or Open says what is wrong with it.
-  rocksdb::DB::ListColumnFamilies(options, directory, &present).PermitUncheckedError();
-  // A newer version may have added some; they must be opened too before its schema version can be read.
-  for (const std::string& name : present) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  }
-  if (read_only && options.env->FileExists(directory + "/CURRENT").IsNotFound()) return NothingIn(directory);
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  descriptors.reserve(names.size());
-  for (const std::string& name : names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions(options));
-
-  auto impl = std::make_unique<Impl>();
-  impl->directory = directory;
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status status =
-      read_only ? rocksdb::DB::OpenForReadOnly(options, directory, descriptors, &impl->families, &db)
-                : rocksdb::DB::Open(options, directory, descriptors, &impl->families, &db);
-  LAYERNAS_RETURN_IF_ERROR(ToStatus(status, directory));
-  impl->db.reset(db);
+  LAYERNAS_ASSIGN_OR_RETURN(auto impl, Impl::Open(directory, DatabaseOptions(read_only), read_only));
   std::unique_ptr<Store> store(new Store(std::move(impl)));
   LAYERNAS_RETURN_IF_ERROR(store->CheckSchema(read_only));
+  return store;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::OpenWithoutDamagedLog(const std::string& directory) {
+  rocksdb::Options options = DatabaseOptions(false);
+  options.create_if_missing = false;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  LAYERNAS_ASSIGN_OR_RETURN(auto impl, Impl::Open(directory, options, false));
+  std::unique_ptr<Store> store(new Store(std::move(impl)));
+  LAYERNAS_RETURN_IF_ERROR(store->CheckSchema(false));
+  LAYERNAS_RETURN_IF_ERROR(store->impl_->BeginLineage());
   return store;
 }
 
@@ -216,17 +190,26 @@ absl::Status Store::CheckSchema(bool read_only) {
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> version, impl_->ReadMeta(kSchemaVersionKey));
   if (!version) {
     if (read_only) return NothingIn(impl_->directory);
+    rocksdb::WriteBatch batch;
+    CrashPoint("before-schema");
+    batch.Put(impl_->families[kMeta], kSchemaVersionKey, std::to_string(kSchemaVersion)).PermitUncheckedError();
+    batch.Put(impl_->families[kMeta], kLineageKey, "0").PermitUncheckedError();
     rocksdb::WriteOptions options;
     options.sync = true;
-    return ToStatus(impl_->db->Put(options, impl_->families[kMeta], kSchemaVersionKey, std::to_string(kSchemaVersion)),
-                    impl_->directory);
+    return ToStatus(impl_->db->Write(options, &batch), impl_->directory);
   }
   if (*version > kSchemaVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("the data directory ", impl_->directory, " was written by a newer version of layernas (schema ",
                      *version, ", this one knows ", kSchemaVersion, "); upgrade layernas-controller"));
   }
-  return absl::OkStatus();
+  if (*version == kSchemaVersion) return absl::OkStatus();
+  if (read_only) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the data directory ", impl_->directory, " was written by an older version of layernas (schema ", *version,
+        ", this one is at ", kSchemaVersion, "); start layernas-controller on it once, which brings it up to date"));
+  }
+  return Migrate(*impl_, *version);
 }
 
 absl::Status Store::Commit(std::vector<Batch> batches) {
@@ -234,6 +217,7 @@ absl::Status Store::Commit(std::vector<Batch> batches) {
     rocksdb::WriteOptions options;
     // Survives power loss, not only the death of the process. The last one takes those before it along.
     options.sync = &batch == &batches.back();
+    if (options.sync && batches.size() > 1) CrashPoint("before-sync");
     LAYERNAS_RETURN_IF_ERROR(ToStatus(impl_->db->Write(options, batch.batch_.get()), impl_->directory));
   }
   return absl::OkStatus();
@@ -249,6 +233,29 @@ std::uint64_t Store::syncs() const {
   std::map<std::string, std::string> stats;
   if (!impl_->db->GetMapProperty(rocksdb::DB::Properties::kDBStats, &stats)) return 0;
   return ParseNumber(stats["db.wal_syncs"]).value_or(0);
+}
+
+absl::Status Store::CopyTo(const std::string& directory) const {
+  rocksdb::Checkpoint* raw = nullptr;
+  LAYERNAS_RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(impl_->db.get(), &raw), impl_->directory));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
+  LAYERNAS_RETURN_IF_ERROR(ToStatus(checkpoint->CreateCheckpoint(directory), directory));
+  // Also proves that it can be opened.
+  rocksdb::Options options = DatabaseOptions(false);
+  options.create_if_missing = false;
+  options.disable_auto_compactions = true;
+  LAYERNAS_ASSIGN_OR_RETURN(const auto copy, Impl::Open(directory, options, false));
+  return copy->BeginLineage();
+}
+
+absl::StatusOr<std::uint64_t> Store::Lineage() const {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> lineage, impl_->ReadMeta(kLineageKey));
+  if (!lineage) return absl::DataLossError(absl::StrCat("the data directory ", impl_->directory, " has no lineage"));
+  return *lineage;
+}
+
+absl::Status Store::VerifyFiles() const {
+  return ToStatus(impl_->db->VerifyChecksum(rocksdb::ReadOptions()), impl_->directory);
 }
 
 absl::StatusOr<std::uint64_t> Store::NextSearchId() const {

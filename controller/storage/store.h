@@ -23,7 +23,7 @@ class WriteBatch;
 namespace layernas::storage {
 
 // Of the records and keys on disk. An older one is migrated when it is opened, a newer one is refused.
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 struct LoadedSearch {
   StoredSearch search;
@@ -79,6 +79,9 @@ class Store {
   // Makes the directory if there is none. FAILED_PRECONDITION if another process holds it or a newer schema wrote it;
   // DATA_LOSS if it is damaged; the messages say what to do.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& directory);
+  // As Open, for one that is DATA_LOSS because a power cut damaged its log: what was written from the damage on is
+  // dropped, also if it was synced. The store has a new lineage then.
+  static absl::StatusOr<std::unique_ptr<Store>> OpenWithoutDamagedLog(const std::string& directory);
   // For a look from outside, also while a controller runs; NOT_FOUND if there is no store.
   static absl::StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::string& directory);
   ~Store();
@@ -91,7 +94,17 @@ class Store {
   // How often it was synced to the disk since it was opened, as the database counts it.
   std::uint64_t syncs() const;
 
+  // Copies what was committed before the call into `directory`, which must not be there yet, while others go on reading
+  // and writing; durable when it returns OK. On the same disk the files that never change are shared with the copy. The
+  // copy has a lineage of its own.
+  absl::Status CopyTo(const std::string& directory) const;
+
+  // Reads every file; DATA_LOSS if one is not as it was written.
+  absl::Status VerifyFiles() const;
+
   absl::StatusOr<std::uint64_t> NextSearchId() const;
+  // What tells the history of this store from that of its copies, which goes on differently: 0, or a copy's number.
+  absl::StatusOr<std::uint64_t> Lineage() const;
   absl::StatusOr<std::vector<LoadedSearch>> LoadSearches() const;
   // Candidates of higher number than `after` in one of `states` (none given: any), ascending: at most `limit` of them,
   // of at most `most_scanned` that are looked at, and only as many as do not take too much memory.

@@ -20,6 +20,7 @@ import urllib.request
 
 import grpc
 
+from layernas.v1 import admin_service_pb2_grpc
 from layernas.v1 import fleet_service_pb2_grpc
 from layernas.v1 import search_pb2
 from layernas.v1 import search_service_pb2
@@ -100,7 +101,7 @@ def parse_metrics(text):
 class Process:
     """A program under test. Its output goes to a log file."""
 
-    def __init__(self, name, arguments, folder):
+    def __init__(self, name, arguments, folder, environment=None):
         self.name = name
         self.log_path = os.path.join(folder, f"{name}.log")
         with open(self.log_path, "ab") as log:
@@ -111,7 +112,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(os.environ, **{_MARK: folder}),
+                env={**os.environ, **(environment or {}), _MARK: folder},
             )
         self.pid = self._process.pid
 
@@ -191,6 +192,7 @@ class Client:
             search_service_pb2_grpc.SearchServiceStub(self._channel),
             worker_service_pb2_grpc.WorkerServiceStub(self._channel),
             fleet_service_pb2_grpc.FleetServiceStub(self._channel),
+            admin_service_pb2_grpc.AdminServiceStub(self._channel),
         ]
 
     def call(self, method, request, timeout_s=RPC_DEADLINE_S, wait_for_ready=True):
@@ -261,7 +263,15 @@ class Controller:
         self.process = None
         self.address = self.metrics_address = None
 
-    def start(self):
+    def start(self, environment=None):
+        """Returns when it serves."""
+        ready_file = self.spawn(environment)
+        ready = self._test.wait_ready(self.process, ready_file)
+        self.address, self.metrics_address = ready["address"], ready["metrics_address"]
+        return self
+
+    def spawn(self, environment=None):
+        """Starts it without waiting; its ready file."""
         ready_file = self._test.path(f"{self.name}-ready.json")
         if os.path.exists(ready_file):
             os.unlink(ready_file)
@@ -273,10 +283,9 @@ class Controller:
             "--metrics-listen=127.0.0.1:0",
             f"--ready-file={ready_file}",
             *self._flags,
+            environment=environment,
         )
-        ready = self._test.wait_ready(self.process, ready_file)
-        self.address, self.metrics_address = ready["address"], ready["metrics_address"]
-        return self
+        return ready_file
 
     def kill(self):
         self.process.kill()
@@ -305,7 +314,7 @@ class Controller:
 class Worker:
     """layernas-worker. prefix: a command to run it with, such as `ip netns exec …`."""
 
-    def __init__(self, test, controller_address, name, *flags, prefix=()):
+    def __init__(self, test, controller_address, name, *flags, prefix=(), environment=None):
         ready_file = test.path(f"{name}-ready.json")
         self.name = name
         self.process = test.spawn(
@@ -317,6 +326,7 @@ class Worker:
             "--metrics-listen=127.0.0.1:0",
             f"--ready-file={ready_file}",
             *flags,
+            environment=environment,
         )
         self.metrics_address = test.wait_ready(self.process, ready_file)["metrics_address"]
 
@@ -400,8 +410,8 @@ class IntegrationTest(unittest.TestCase):
         os.replace(new, self.path(name))
         return self.path(name)
 
-    def spawn(self, name, *arguments):
-        process = Process(name, list(arguments), self.folder)
+    def spawn(self, name, *arguments, environment=None):
+        process = Process(name, list(arguments), self.folder, environment)
         self._processes.append(process)
         return process
 
@@ -457,7 +467,9 @@ class IntegrationTest(unittest.TestCase):
 
     def evaluator_processes(self):
         """Ids of the running fake evaluators of this test."""
-        return [pid for pid in self._marked_processes() if "fake_evaluator" in _command_line(pid)]
+        commands = {pid: _command_line(pid) for pid in self._marked_processes()}
+        # A worker's command line names its evaluator too.
+        return [pid for pid, text in commands.items() if "fake_evaluator" in text and "layernas-worker" not in text]
 
     def _marked_processes(self):
         mark = f"{_MARK}={self.folder}\0".encode()
@@ -482,7 +494,8 @@ class IntegrationTest(unittest.TestCase):
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        for process in self._processes:
+        # Those of one name share a log.
+        for process in {process.log_path: process for process in self._processes}.values():
             report = _SANITIZER_REPORT.search(process.log())
             self.assertIsNone(report, f"a sanitizer reported something in {process.name}")
 

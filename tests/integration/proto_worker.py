@@ -27,6 +27,11 @@ def worker_info(name, **labels):
     return worker_service_pb2.WorkerInfo(id=name, labels=labels, slots=1, version="test")
 
 
+def search_of(candidate):
+    """The name of a candidate's search."""
+    return candidate.rpartition("/candidates/")[0]
+
+
 def lease(client, worker, max_tasks=1, max_wait_s=10.0, request_id=None, timeout_s=60.0, labels=None):
     """The tasks of one LeaseTasks call; `worker` is an id."""
     request = worker_service_pb2.LeaseTasksRequest(
@@ -71,7 +76,7 @@ class ProtoWorker(threading.Thread):
     """Leases, evaluates by the space's formula and reports, until it is stopped; goes on when the controller comes back.
 
     acknowledged: {candidate name: architecture id} of every result that the controller acknowledged.
-    repeated: architectures leased again after their result was acknowledged.
+    repeated: architectures leased again, for the same search, after their result was acknowledged.
     """
 
     def __init__(self, address, name, space, max_tasks=2, seconds_per_task=0.0):
@@ -89,8 +94,10 @@ class ProtoWorker(threading.Thread):
     def run(self):
         while not self._stopped.is_set():
             tasks = self._persistently(self._lease_once(uuid.uuid4().hex))
-            known = set(self.acknowledged.values())
-            self.repeated += [task.candidate for task in tasks or () if task.architecture.id in known]
+            known = {(search_of(name), architecture) for name, architecture in self.acknowledged.items()}
+            self.repeated += [
+                task.candidate for task in tasks or () if (search_of(task.candidate), task.architecture.id) in known
+            ]
             if tasks:
                 self._stopped.wait(self._seconds_per_task * len(tasks))
                 self._persistently(lambda tasks=tasks: self._report(tasks))

@@ -43,6 +43,7 @@ ALLOWED = {
         "DeleteSearch": {"admin"},
     },
     "layernas.v1.FleetService": {"ListWorkers": READERS},
+    "layernas.v1.AdminService": {"CreateBackup": {"admin"}},
     "layernas.v1.WorkerService": {
         "LeaseTasks": WORKERS,
         "Heartbeat": WORKERS,

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/base/crash_point.h"
 #include "common/base/version.h"
 #include "common/log/log.h"
 #include "common/rpc/backoff.h"
@@ -129,6 +130,7 @@ void Agent::PollLoop() {
 }
 
 void Agent::Accept(const v1::LeaseTasksResponse& response) {
+  if (!response.tasks().empty()) CrashPoint("task-leased");
   MutexLock lock(mutex_);
   for (const v1::Task& task : response.tasks()) {
     if (draining_) {
@@ -224,6 +226,7 @@ void Agent::Count(const EvaluationOutcome& outcome, double seconds) {
 }
 
 void Agent::Finish(Lease& lease, const EvaluationOutcome& outcome) {
+  CrashPoint("task-evaluated");
   MutexLock lock(mutex_);
   --busy_slots_;
   // Otherwise the controller has called it off.
@@ -354,6 +357,7 @@ v1::CompleteTasksRequest Agent::NextBatch() {
 }
 
 bool Agent::Settle(const v1::CompleteTasksRequest& request, const v1::CompleteTasksResponse& response) {
+  CrashPoint("task-reported");
   std::set<std::string> answered;
   std::set<std::string> accepted;
   for (const v1::CompletionVerdict& verdict : response.verdicts()) {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "layernas/v1/admin_service.pb.h"
 #include "layernas/v1/fleet_service.pb.h"
 #include "layernas/v1/search_service.pb.h"
 #include "layernas/v1/worker_service.pb.h"
@@ -18,8 +19,9 @@ using security::Role;
 
 TEST(Methods, EveryMethodOfTheApiIsInTheTableAndNoOther) {
   std::set<std::string> api;
-  for (const auto* file : {v1::GetSearchRequest::descriptor()->file(), v1::LeaseTasksRequest::descriptor()->file(),
-                           v1::ListWorkersRequest::descriptor()->file()}) {
+  for (const auto* file :
+       {v1::GetSearchRequest::descriptor()->file(), v1::LeaseTasksRequest::descriptor()->file(),
+        v1::ListWorkersRequest::descriptor()->file(), v1::CreateBackupRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service_count(); ++i) {
       for (int j = 0; j < file->service(i)->method_count(); ++j) {
         api.insert("/" + file->service(i)->full_name() + "/" + file->service(i)->method(j)->name());

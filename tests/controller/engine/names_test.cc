@@ -24,11 +24,12 @@ TEST(Names, OneSearchHasOneName) {
 }
 
 TEST(LeaseTokens, RoundTrip) {
-  for (const LeaseToken& token : {LeaseToken{1, 2, 3}, LeaseToken{~0ull, ~0ull, 2147483647}}) {
+  for (const LeaseToken& token :
+       {LeaseToken{1, 2, 3}, LeaseToken{~0ull, ~0ull, 2147483647}, LeaseToken{1, 2, 3, ~0ull}}) {
     EXPECT_EQ(ParseLeaseToken(FormatLeaseToken(token)), token);
   }
-  for (const char* text : {"", ".", "..", "1.2", "1.2.", ".2.3", "1..3", "0.1.1", "1.0.1", "1.1.0", "1.2.3.4", "1.2.-3",
-                           "1.2.2147483648", "01.2.3", "a.b.c"}) {
+  for (const char* text : {"", ".", "..", "1.2", "1.2.", ".2.3", "1..3", "0.1.1", "1.0.1", "1.1.0", "1.2.3.0", "1.2.3.",
+                           "1.2.3.4.5", "1.2.3.4.", "1.2.-3", "1.2.2147483648", "01.2.3", "a.b.c"}) {
     EXPECT_FALSE(ParseLeaseToken(text)) << text;
   }
 }

@@ -271,5 +271,28 @@ TEST_F(SearchesTest, TimeIsUpWithoutAnyCall) {
   EXPECT_EQ(Get(name)->state_reason, "its time is up");
 }
 
+TEST_F(SearchesTest, SettingTheClockChangesNoBudgetAndNoLease) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(20);
+  const std::string name = Create(spec);
+  const LeasedTask task = LeaseOne("w");
+  for (const Millis by : {Millis{1'000'000'000}, Millis{-3'000'000'000}}) {
+    Pass(Millis{5'000});
+    clock_.Set(by);
+    Settle();
+    EXPECT_EQ(Heartbeat("w", {FormatLeaseToken(task.token)}), std::vector<bool>{true});
+    EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+    // What waits is still given out.
+    EXPECT_EQ(Complete("v", LeaseOne("v")).status, core::CompletionVerdict::kAccepted);
+  }
+  Restart();
+  Pass(Millis{9'999});
+  EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Pass(Millis{1});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  EXPECT_EQ(Get(name)->state_reason, "its time is up");
+}
+
 }  // namespace
 }  // namespace layernas

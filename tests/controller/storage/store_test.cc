@@ -1,8 +1,4 @@
-#include "controller/storage/store.h"
-
 #include <fcntl.h>
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <rocksdb/db.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -12,96 +8,12 @@
 #include <limits>
 #include <thread>
 
-#include "tests/controller/support/temp_dir.h"
+#include "tests/controller/storage/store_fixture.h"
 
 namespace layernas::storage {
 namespace {
 
 using ::testing::HasSubstr;
-
-constexpr std::uint64_t kMax = std::numeric_limits<std::uint64_t>::max();
-constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-
-StoredSearch Search(std::uint64_t id) {
-  return {id, "s", "spec of " + std::to_string(id), core::SearchState::kRunning, "", 5, 0, "request"};
-}
-
-core::Candidate Candidate(std::uint64_t number, const std::string& worker = "w") {
-  core::Candidate candidate;
-  candidate.number = number;
-  candidate.architecture = {static_cast<core::OptionIndex>(number), 1};
-  candidate.worker = worker;
-  return candidate;
-}
-
-StoredChange Change(std::uint64_t sequence) {
-  StoredChange change{sequence, static_cast<UnixMillis>(100 + sequence), std::nullopt};
-  if (sequence % 2 == 0) change.candidate = Candidate(sequence);
-  return change;
-}
-
-// One of everything, and three candidates and changes.
-Batch FullBatch(const Store& store, std::uint64_t id) {
-  Batch batch(store);
-  batch.PutSearch(Search(id));
-  for (std::uint64_t number = 1; number <= 3; ++number) {
-    batch.PutCandidate(id, Candidate(number));
-    batch.PutChange(id, Change(number));
-  }
-  batch.PutBucket({id, 1, 2, 3}, {{1, 0.5, 2}});
-  return batch;
-}
-
-void ExpectFull(const Store& store, std::uint64_t id) {
-  EXPECT_THAT(store.ReadCandidates(id, 0, kAll)->candidates,
-              ::testing::ElementsAre(Candidate(1), Candidate(2), Candidate(3)));
-  EXPECT_THAT(*store.ReadChanges(id, 0, kAll), ::testing::ElementsAre(Change(1), Change(2), Change(3)));
-  const auto buckets = *store.ReadBuckets(id);
-  ASSERT_EQ(buckets.size(), 1u);
-  EXPECT_EQ(buckets[0].first, (TableKey{id, 1, 2, 3}));
-  EXPECT_EQ(buckets[0].second, (std::vector<StoredBucketEntry>{{1, 0.5, 2}}));
-}
-
-std::vector<std::uint64_t> Numbers(const std::vector<StoredChange>& changes) {
-  std::vector<std::uint64_t> numbers;
-  for (const StoredChange& change : changes) numbers.push_back(change.sequence);
-  return numbers;
-}
-
-class StoreTest : public ::testing::Test {
- protected:
-  std::unique_ptr<Store> Open() { return Open(directory_); }
-  static std::unique_ptr<Store> Open(const std::string& directory) {
-    auto store = Store::Open(directory);
-    EXPECT_TRUE(store.ok()) << store.status();
-    return store.ok() ? *std::move(store) : nullptr;
-  }
-  static void Commit(Store& store, Batch batch) {
-    const absl::Status status = store.Commit(std::move(batch));
-    ASSERT_TRUE(status.ok()) << status;
-  }
-  // As the disk would be if the process died now.
-  std::string Crashed() {
-    const std::string copy = temp_.Path("crashed");
-    std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
-    return copy;
-  }
-  // The write-ahead log with something in it.
-  static std::string WalOf(const std::string& directory) {
-    std::string found;
-    for (const auto& file : std::filesystem::directory_iterator(directory)) {
-      if (file.path().extension() == ".log" && file.file_size() > 0) {
-        EXPECT_EQ(found, "") << "more than one log";
-        found = file.path().string();
-      }
-    }
-    EXPECT_NE(found, "");
-    return found;
-  }
-
-  TempDir temp_;
-  const std::string directory_ = temp_.Path("data");
-};
 
 TEST_F(StoreTest, AnEmptyStoreHasNothing) {
   const auto store = Open();
@@ -342,8 +254,9 @@ TEST_F(StoreTest, ANewerSchemaIsRefused) {
       if (handle->GetName() == "meta") {
         std::string version;
         EXPECT_TRUE(db->Get(rocksdb::ReadOptions(), handle, "schema_version", &version).ok());
-        EXPECT_EQ(version, "1");
-        EXPECT_TRUE(db->Put(rocksdb::WriteOptions(), handle, "schema_version", "2").ok());
+        EXPECT_EQ(version, std::to_string(kSchemaVersion));
+        EXPECT_TRUE(
+            db->Put(rocksdb::WriteOptions(), handle, "schema_version", std::to_string(kSchemaVersion + 1)).ok());
       }
     }
     for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
@@ -351,7 +264,8 @@ TEST_F(StoreTest, ANewerSchemaIsRefused) {
   for (const auto& refused : {Store::Open(directory_).status(), Store::OpenReadOnly(directory_).status()}) {
     EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
     EXPECT_THAT(std::string(refused.message()), HasSubstr(directory_));
-    EXPECT_THAT(std::string(refused.message()), HasSubstr("newer version of layernas (schema 2, this one knows 1)"));
+    EXPECT_THAT(std::string(refused.message()),
+                HasSubstr("newer version of layernas (schema " + std::to_string(kSchemaVersion + 1)));
   }
 }
 
@@ -370,61 +284,6 @@ TEST_F(StoreTest, AReaderSeesWhatAnOpenStoreCommitted) {
   // The reader was in nobody's way.
   Commit(*store, FullBatch(*store, 2));
   ExpectFull(*store, 2);
-}
-
-TEST_F(StoreTest, DamageIsNotTakenForAnEmptyDirectory) {
-  {
-    const auto store = Open();
-    Commit(*store, FullBatch(*store, 1));
-  }
-  for (const auto& file : std::filesystem::directory_iterator(directory_)) {
-    if (file.path().filename().string().starts_with("MANIFEST")) std::filesystem::resize_file(file.path(), 20);
-  }
-  EXPECT_EQ(Store::Open(directory_).status().code(), absl::StatusCode::kDataLoss) << Store::Open(directory_).status();
-  EXPECT_EQ(Store::OpenReadOnly(directory_).status().code(), absl::StatusCode::kDataLoss);
-}
-
-TEST_F(StoreTest, WhatWasCommittedSurvivesACrash) {
-  const auto store = Open();
-  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
-  const auto recovered = Open(Crashed());
-  EXPECT_EQ(recovered->LoadSearches()->size(), 20u);
-  for (std::uint64_t id = 1; id <= 20; ++id) ExpectFull(*recovered, id);
-}
-
-TEST_F(StoreTest, ATornTailOfTheLogIsAccepted) {
-  const auto store = Open();
-  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
-  const std::string crashed = Crashed();
-  const std::string wal = WalOf(crashed);
-  std::filesystem::resize_file(wal, std::filesystem::file_size(wal) - 5);
-  const auto recovered = Open(crashed);
-  ASSERT_NE(recovered, nullptr);
-  // The batch that was cut is gone as a whole: it can't have been acknowledged.
-  EXPECT_EQ(recovered->LoadSearches()->size(), 19u);
-  EXPECT_TRUE(recovered->ReadCandidates(20, 0, kAll)->candidates.empty());
-  for (std::uint64_t id = 1; id <= 19; ++id) ExpectFull(*recovered, id);
-}
-
-TEST_F(StoreTest, ALogDamagedInTheMiddleIsRefused) {
-  const auto store = Open();
-  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
-  const std::string crashed = Crashed();
-  const std::string wal = WalOf(crashed);
-  // A letter of the sixth search's spec.
-  std::string bytes;
-  {
-    std::ifstream in(wal, std::ios::binary);
-    bytes.assign(std::istreambuf_iterator<char>(in), {});
-  }
-  const std::size_t place = bytes.find("spec of 6");
-  ASSERT_NE(place, std::string::npos);
-  bytes[place] = 'S';
-  std::ofstream(wal, std::ios::binary | std::ios::trunc) << bytes;
-  const auto refused = Store::Open(crashed);
-  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss) << refused.status();
-  EXPECT_THAT(std::string(refused.status().message()), HasSubstr(crashed));
-  EXPECT_EQ(Store::OpenReadOnly(crashed).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(StoreTest, ReadersAndTheWriterGoTogether) {

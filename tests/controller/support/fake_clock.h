@@ -12,12 +12,15 @@ class FakeClock final : public Clock {
   static constexpr UnixMillis kStart = 1'700'000'000'000;
 
   SteadyTime Now() const override { return SteadyTime(Millis(1'000'000 + passed_.load())); }
-  UnixMillis UnixNow() const override { return kStart + passed_.load(); }
+  UnixMillis UnixNow() const override { return kStart + passed_.load() + set_.load(); }
 
   void Pass(Millis time) { passed_ += time.count(); }
+  // As somebody sets the machine's clock, ahead or back.
+  void Set(Millis by) { set_ += by.count(); }
 
  private:
   std::atomic<std::int64_t> passed_{0};
+  std::atomic<std::int64_t> set_{0};
 };
 
 }  // namespace layernas

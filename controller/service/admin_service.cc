@@ -1,0 +1,41 @@
+#include "controller/service/admin_service.h"
+
+#include "common/base/status_macros.h"
+#include "common/log/log.h"
+#include "controller/service/convert.h"
+
+namespace layernas {
+
+grpc::ServerUnaryReactor* AdminServiceImpl::CreateBackup(grpc::CallbackServerContext* context,
+                                                         const v1::CreateBackupRequest* request,
+                                                         v1::CreateBackupResponse* response) {
+  const Call call = entrance_.Begin(context, "CreateBackup");
+  if (call.refused()) return call.reactor();
+  if (backups_ == nullptr) {
+    call.Finish(absl::FailedPreconditionError(
+        "this controller makes no backups: start it with --backup-dir, the folder that they go to"));
+    return call.reactor();
+  }
+  if (busy_.exchange(true)) {
+    call.Finish(absl::FailedPreconditionError("a backup is being made already; try again when it is done"));
+    return call.reactor();
+  }
+  maker_.Post([this, call, request, response] {
+    const absl::StatusOr<storage::Backup> made = backups_->Make(request->backup_id(), clock_.UnixNow());
+    if (made.ok()) {
+      log::Info("backup made", {{"path", made->path}, {"bytes", made->bytes}});
+      v1::Backup& backup = *response->mutable_backup();
+      backup.set_id(made->id);
+      backup.set_path(made->path);
+      *backup.mutable_create_time() = ToTimestamp(made->created);
+      backup.set_size_bytes(static_cast<std::int64_t>(made->bytes));
+    } else {
+      log::Warning("backup failed", {{"why", std::string(made.status().message())}});
+    }
+    busy_ = false;
+    call.Finish(made.status());
+  });
+  return call.reactor();
+}
+
+}  // namespace layernas

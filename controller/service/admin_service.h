@@ -1,0 +1,33 @@
+// layernas.v1.AdminService on top of the store's backups.
+#pragma once
+
+#include <atomic>
+
+#include "common/base/clock.h"
+#include "controller/engine/serial_executor.h"
+#include "controller/metrics/metrics.h"
+#include "controller/service/call.h"
+#include "controller/storage/backups.h"
+#include "layernas/v1/admin_service.grpc.pb.h"
+
+namespace layernas {
+
+class AdminServiceImpl final : public v1::AdminService::CallbackService {
+ public:
+  // All must outlive the server. Without `backups` (null) none are made.
+  AdminServiceImpl(storage::Backups* backups, Gate& gate, ControllerMetrics& metrics, const Clock& clock)
+      : backups_(backups), entrance_(v1::AdminService::service_full_name(), gate, metrics), clock_(clock) {}
+
+  grpc::ServerUnaryReactor* CreateBackup(grpc::CallbackServerContext* context, const v1::CreateBackupRequest* request,
+                                         v1::CreateBackupResponse* response) override;
+
+ private:
+  storage::Backups* const backups_;
+  Entrance entrance_;
+  const Clock& clock_;
+  // One at a time: the second would only make both slower.
+  std::atomic<bool> busy_ = false;
+  SerialExecutor maker_;
+};
+
+}  // namespace layernas

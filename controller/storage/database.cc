@@ -1,0 +1,62 @@
+#include "controller/storage/database.h"
+
+#include <charconv>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace layernas::storage {
+
+Database::~Database() {
+  for (rocksdb::ColumnFamilyHandle* handle : families) db->DestroyColumnFamilyHandle(handle);
+  if (db) db->Close().PermitUncheckedError();
+}
+
+absl::StatusOr<std::optional<std::uint64_t>> Database::ReadMeta(const char* key) const {
+  std::string value;
+  const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), families[kMeta], key, &value);
+  if (status.IsNotFound()) return std::optional<std::uint64_t>();
+  LAYERNAS_RETURN_IF_ERROR(ToStatus(status, directory));
+  const std::optional<std::uint64_t> number = ParseNumber(value);
+  if (!number) return absl::DataLossError(absl::StrCat("the stored ", key, " is not a number: ", value));
+  return number;
+}
+
+std::optional<std::uint64_t> ParseNumber(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+absl::Status ToStatus(const rocksdb::Status& status, const std::string& directory) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = status.ToString();
+  // Held by this process, or by another.
+  if (status.IsIOError() && (text.find("lock hold by current process") != std::string::npos ||
+                             text.find("While lock file") != std::string::npos)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the data directory ", directory,
+                     " is in use by another controller; stop that one or choose another --data-dir"));
+  }
+  if (status.IsCorruption()) {
+    // Those of table files are named.
+    const bool log = text.find(".sst") == std::string::npos;
+    return absl::DataLossError(absl::StrCat("the data directory ", directory, " is damaged (", text,
+                                            "); restore it from a backup or choose another --data-dir",
+                                            log ? "; for a log after a power cut there is --drop-damaged-log" : ""));
+  }
+  if (status.IsNoSpace()) {
+    return absl::ResourceExhaustedError(absl::StrCat("no space is left for the data directory ", directory, " (", text,
+                                                     "); free some, then start the controller again: all that it "
+                                                     "acknowledged is still there"));
+  }
+  if (text.find("Read-only file system") != std::string::npos || text.find("Permission denied") != std::string::npos) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the data directory ", directory, " can't be written to (", text,
+                     "); give the user who runs the controller the right to, or choose another --data-dir"));
+  }
+  return absl::UnavailableError(absl::StrCat("the data directory ", directory, " can't be used: ", text));
+}
+
+}  // namespace layernas::storage

@@ -1,0 +1,138 @@
+// Stores of older versions, written here as those versions wrote them.
+#include "controller/storage/migrations.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "controller/storage/store.h"
+#include "layernas/storage/v1/records.pb.h"
+#include "tests/controller/support/temp_dir.h"
+
+namespace layernas::storage {
+namespace {
+
+using ::testing::HasSubstr;
+
+class MigrationsTest : public ::testing::Test {
+ protected:
+  // As any version leaves it: the families and their rows.
+  std::unique_ptr<Database> Raw(const std::vector<std::string>& names) {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.create_missing_column_families = true;
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    auto database = std::make_unique<Database>();
+    database->directory = directory_;
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status = rocksdb::DB::Open(options, directory_, families, &database->families, &db);
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    database->db.reset(db);
+    return database;
+  }
+  static void Put(Database& database, int family, const std::string& key, const std::string& value) {
+    ASSERT_TRUE(database.db->Put(rocksdb::WriteOptions(), database.families[family], key, value).ok());
+  }
+
+  // What version 1 wrote for a running search with one candidate that is leased and one that has succeeded.
+  void WriteVersion1() {
+    const auto database = Raw({"default", "meta", "searches", "candidates", "buckets", "changes"});
+    Put(*database, 1, "schema_version", "1");
+    Put(*database, 1, "next_search_id", "2");
+    const std::string id("\0\0\0\0\0\0\0\1", 8);
+    v1::SearchRecord search;
+    search.set_id(1);
+    search.set_slug("old");
+    search.set_spec("the spec");
+    search.set_state(static_cast<int>(core::SearchState::kRunning));
+    search.set_create_unix_ms(5);
+    Put(*database, 2, id, search.SerializeAsString());
+    for (char number = 1; number <= 2; ++number) {
+      v1::CandidateRecord candidate;
+      candidate.set_number(number);
+      candidate.add_choices(number);
+      candidate.set_state(
+          static_cast<int>(number == 1 ? core::CandidateState::kSucceeded : core::CandidateState::kLeased));
+      candidate.set_attempt(1);
+      candidate.set_worker("w");
+      if (number == 1) {
+        candidate.set_result_attempt(1);
+        candidate.set_reward(0.5);
+        v1::MetricRecord& metric = *candidate.add_metrics();
+        metric.set_name("accuracy");
+        metric.set_value(0.5);
+      }
+      Put(*database, 3, id + std::string("\0\0\0\0\0\0\0", 7) + number, candidate.SerializeAsString());
+      v1::ChangeRecord change;
+      change.set_unix_ms(6);
+      *change.mutable_candidate() = candidate;
+      Put(*database, 5, id + std::string("\0\0\0\0\0\0\0", 7) + number, change.SerializeAsString());
+    }
+  }
+
+  TempDir temp_;
+  const std::string directory_ = temp_.Path("data");
+};
+
+TEST_F(MigrationsTest, AStoreOfVersion1IsBroughtUpToDate) {
+  WriteVersion1();
+  // A look from outside changes nothing.
+  const absl::Status look = Store::OpenReadOnly(directory_).status();
+  EXPECT_EQ(look.code(), absl::StatusCode::kFailedPrecondition) << look;
+  EXPECT_THAT(std::string(look.message()), HasSubstr("older version of layernas (schema 1"));
+  for (int round = 0; round < 2; ++round) {
+    const auto store = Store::Open(directory_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    // Tokens that were given out before stay good.
+    EXPECT_EQ(*(*store)->Lineage(), 0u);
+    EXPECT_EQ(*(*store)->NextSearchId(), 2u);
+    const auto loaded = *(*store)->LoadSearches();
+    ASSERT_EQ(loaded.size(), 1u);
+    EXPECT_EQ(loaded[0].search.slug, "old");
+    EXPECT_EQ(loaded[0].sequence, 2u);
+    ASSERT_EQ(loaded[0].candidates.size(), 2u);
+    EXPECT_EQ(loaded[0].candidates[0].state, core::CandidateState::kSucceeded);
+    EXPECT_EQ(loaded[0].candidates[0].metrics.Find("accuracy"), 0.5);
+    EXPECT_EQ(loaded[0].candidates[1].worker, "w");
+    EXPECT_EQ((*store)->ReadChanges(1, 0, 10)->size(), 2u);
+  }
+  EXPECT_TRUE(Store::OpenReadOnly(directory_).ok());
+}
+
+// Two made-up migrations, the second of which needs what the first one did.
+absl::Status AddFirst(const Database& database, rocksdb::WriteBatch& batch) {
+  return ToStatus(batch.Put(database.families[kMeta], "first", "1"), database.directory);
+}
+absl::Status DoubleFirst(const Database& database, rocksdb::WriteBatch& batch) {
+  const auto first = database.ReadMeta("first");
+  if (!first.ok() || !*first) return absl::DataLossError("the first migration is missing");
+  return ToStatus(batch.Put(database.families[kMeta], "first", std::to_string(2 * **first)), database.directory);
+}
+absl::Status Refuse(const Database& database, rocksdb::WriteBatch& batch) {
+  batch.Put(database.families[kMeta], "first", "9").PermitUncheckedError();
+  return absl::DataLossError("this record makes no sense");
+}
+
+TEST_F(MigrationsTest, RunInTheirOrderFromWhereTheStoreIs) {
+  const auto database = Raw({"default", "meta"});
+  const std::vector<Migration> both = {AddFirst, DoubleFirst};
+  ASSERT_TRUE(Migrate(*database, 1, both).ok());
+  EXPECT_EQ(**database->ReadMeta("first"), 2u);
+  EXPECT_EQ(**database->ReadMeta(kSchemaVersionKey), 3u);
+  ASSERT_TRUE(Migrate(*database, 2, both).ok());
+  EXPECT_EQ(**database->ReadMeta("first"), 4u);
+  ASSERT_TRUE(Migrate(*database, 3, both).ok());
+  EXPECT_EQ(**database->ReadMeta("first"), 4u);
+}
+
+TEST_F(MigrationsTest, OneThatFailsLeavesTheVersionBefore) {
+  const auto database = Raw({"default", "meta"});
+  EXPECT_EQ(Migrate(*database, 1, std::vector<Migration>{AddFirst, Refuse}).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(**database->ReadMeta("first"), 1u);
+  EXPECT_EQ(**database->ReadMeta(kSchemaVersionKey), 2u);
+}
+
+}  // namespace
+}  // namespace layernas::storage

@@ -1,0 +1,142 @@
+// What a crash or a bad disk leaves: it is either whole or refused.
+#include <fstream>
+
+#include "tests/controller/storage/store_fixture.h"
+
+namespace layernas::storage {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST_F(StoreTest, DamageIsNotTakenForAnEmptyDirectory) {
+  {
+    const auto store = Open();
+    Commit(*store, FullBatch(*store, 1));
+  }
+  for (const auto& file : std::filesystem::directory_iterator(directory_)) {
+    if (file.path().filename().string().starts_with("MANIFEST")) std::filesystem::resize_file(file.path(), 20);
+  }
+  EXPECT_EQ(Store::Open(directory_).status().code(), absl::StatusCode::kDataLoss) << Store::Open(directory_).status();
+  EXPECT_EQ(Store::OpenReadOnly(directory_).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(StoreTest, WhatWasCommittedSurvivesACrash) {
+  const auto store = Open();
+  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
+  const auto recovered = Open(Crashed());
+  EXPECT_EQ(recovered->LoadSearches()->size(), 20u);
+  for (std::uint64_t id = 1; id <= 20; ++id) ExpectFull(*recovered, id);
+}
+
+TEST_F(StoreTest, ATornTailOfTheLogIsAccepted) {
+  const auto store = Open();
+  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
+  const std::string crashed = Crashed();
+  const std::string wal = WalOf(crashed);
+  std::filesystem::resize_file(wal, std::filesystem::file_size(wal) - 5);
+  const auto recovered = Open(crashed);
+  ASSERT_NE(recovered, nullptr);
+  // The batch that was cut is gone as a whole: it can't have been acknowledged.
+  EXPECT_EQ(recovered->LoadSearches()->size(), 19u);
+  EXPECT_TRUE(recovered->ReadCandidates(20, 0, kAll)->candidates.empty());
+  for (std::uint64_t id = 1; id <= 19; ++id) ExpectFull(*recovered, id);
+}
+
+TEST_F(StoreTest, ZerosAfterTheLogAreAccepted) {
+  const auto store = Open();
+  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
+  for (const int zeros : {1, 100, 100'000}) {
+    const std::string crashed = Crashed();
+    std::ofstream(WalOf(crashed), std::ios::binary | std::ios::app) << std::string(zeros, '\0');
+    const auto recovered = Open(crashed);
+    ASSERT_NE(recovered, nullptr);
+    for (std::uint64_t id = 1; id <= 20; ++id) ExpectFull(*recovered, id);
+    std::filesystem::remove_all(crashed);
+  }
+}
+
+TEST_F(StoreTest, ADamagedTableFileIsFoundAndNamed) {
+  {
+    const auto store = Open();
+    Commit(*store, FullBatch(*store, 1));
+  }
+  // Whose log is made table files of when it is opened again.
+  Open().reset();
+  EXPECT_TRUE((*Store::OpenReadOnly(directory_))->VerifyFiles().ok());
+  std::vector<std::filesystem::path> tables;
+  for (const auto& file : std::filesystem::directory_iterator(directory_)) {
+    if (file.path().extension() == ".sst") tables.push_back(file.path());
+  }
+  ASSERT_GT(tables.size(), 2u);
+  for (const std::filesystem::path& table : tables) {
+    const auto flip = [&table] {
+      std::fstream bytes(table, std::ios::binary | std::ios::in | std::ios::out);
+      const char first = static_cast<char>(bytes.peek() ^ 0xff);
+      bytes.seekp(0);
+      bytes << first;
+    };
+    flip();
+    // Some are read when the store is opened.
+    const auto reader = Store::OpenReadOnly(directory_);
+    const absl::Status found = reader.ok() ? (*reader)->VerifyFiles() : reader.status();
+    EXPECT_EQ(found.code(), absl::StatusCode::kDataLoss) << found;
+    EXPECT_THAT(std::string(found.message()), HasSubstr(directory_ + " is damaged"));
+    EXPECT_THAT(std::string(found.message()), HasSubstr(table.filename().string()));
+    flip();
+  }
+  ExpectFull(*Open(), 1);
+}
+
+TEST_F(StoreTest, ALogDamagedInTheMiddleIsRefused) {
+  const auto store = Open();
+  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
+  const std::string crashed = Crashed();
+  const std::string wal = WalOf(crashed);
+  // A letter of the sixth search's spec.
+  std::string bytes;
+  {
+    std::ifstream in(wal, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  const std::size_t place = bytes.find("spec of 6");
+  ASSERT_NE(place, std::string::npos);
+  bytes[place] = 'S';
+  std::ofstream(wal, std::ios::binary | std::ios::trunc) << bytes;
+  const auto refused = Store::Open(crashed);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss) << refused.status();
+  EXPECT_THAT(std::string(refused.status().message()), HasSubstr(crashed));
+  EXPECT_EQ(Store::OpenReadOnly(crashed).status().code(), absl::StatusCode::kDataLoss);
+}
+
+// Of the last record nobody can tell whether it was synced.
+TEST_F(StoreTest, ADamagedEndOfTheLogIsDroppedWhereOneIsToldTo) {
+  const auto store = Open();
+  for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(*store, id));
+  const std::string crashed = Crashed();
+  const std::string wal = WalOf(crashed);
+  {
+    std::fstream file(wal, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(-40, std::ios::end);
+    file << "rubbish";
+  }
+  const absl::Status refused = Store::Open(crashed).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("--drop-damaged-log"));
+  std::uint64_t lineage = 0;
+  {
+    const auto recovered = Store::OpenWithoutDamagedLog(crashed);
+    ASSERT_TRUE(recovered.ok()) << recovered.status();
+    EXPECT_EQ((*recovered)->LoadSearches()->size(), 19u);
+    for (std::uint64_t id = 1; id <= 19; ++id) ExpectFull(**recovered, id);
+    lineage = *(*recovered)->Lineage();
+    EXPECT_NE(lineage, 0u);
+    Commit(**recovered, FullBatch(**recovered, 20));
+  }
+  const auto again = Open(crashed);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->LoadSearches()->size(), 20u);
+  EXPECT_EQ(*again->Lineage(), lineage);
+}
+
+}  // namespace
+}  // namespace layernas::storage
