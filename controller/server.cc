@@ -59,6 +59,7 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   LAYERNAS_ASSIGN_OR_RETURN(parts->store, storage::Store::Open(options.data_dir));
   EngineOptions engine_options;
   engine_options.lease_duration = options.lease_duration;
+  engine_options.retention = options.retention;
   LAYERNAS_ASSIGN_OR_RETURN(parts->engine,
                             Engine::Create(
                                 *parts->store, engine_options, [](std::string_view spec) { return ToCoreConfig(spec); },

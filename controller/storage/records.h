@@ -24,6 +24,8 @@ struct StoredSearch {
   UnixMillis ended = 0;
   // Of the CreateSearch call; empty if it had none.
   std::string request_id;
+  // None: as the spec says.
+  std::optional<core::Sharing> sharing;
 
   bool operator==(const StoredSearch&) const = default;
 };

@@ -1,11 +1,13 @@
 #include "controller/storage/store.h"
 
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <charconv>
 #include <functional>
 #include <limits>
@@ -21,6 +23,8 @@ namespace {
 enum Family { kDefault, kMeta, kSearches, kCandidates, kBuckets, kChanges, kFamilyCount };
 constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"default",    "meta",    "searches",
                                                                 "candidates", "buckets", "changes"};
+// Those whose keys begin with a search's id.
+constexpr std::array kFamiliesOfASearch = {kSearches, kCandidates, kBuckets, kChanges};
 // Encoded candidates that are read in one go.
 constexpr std::size_t kMostRowBytes = 8 << 20;
 constexpr char kSchemaVersionKey[] = "schema_version";
@@ -91,6 +95,7 @@ struct Store::Impl {
   std::unique_ptr<rocksdb::DB> db;
   // By Family.
   std::vector<rocksdb::ColumnFamilyHandle*> families;
+  std::atomic<bool> reclaiming_stopped = false;
 
   ~Impl() {
     for (rocksdb::ColumnFamilyHandle* handle : families) db->DestroyColumnFamilyHandle(handle);
@@ -168,7 +173,7 @@ void Batch::TrimChanges(std::uint64_t search, std::uint64_t sequence) {
 void Batch::DeleteSearch(std::uint64_t search) {
   const std::string begin = EncodeKey(search);
   const std::string end = EncodeKey(search + 1);
-  for (const Family family : {kSearches, kCandidates, kBuckets, kChanges}) {
+  for (const Family family : kFamiliesOfASearch) {
     batch_->DeleteRange(store_->impl_->families[family], begin, end).PermitUncheckedError();
   }
 }
@@ -244,6 +249,31 @@ absl::Status Store::Commit(Batch batch) {
   batches.push_back(std::move(batch));
   return Commit(std::move(batches));
 }
+
+absl::Status Store::Reclaim(std::uint64_t search) {
+  const std::string begin_key = EncodeKey(search);
+  const std::string end_key = EncodeKey(search + 1);
+  const rocksdb::Slice begin(begin_key);
+  const rocksdb::Slice end(end_key);
+  // All families, for the log that holds the records too is only let go of once each of them is in a file.
+  LAYERNAS_RETURN_IF_ERROR(ToStatus(impl_->db->Flush(rocksdb::FlushOptions(), impl_->families), impl_->directory));
+  for (const Family family : kFamiliesOfASearch) {
+    rocksdb::ColumnFamilyHandle* handle = impl_->families[family];
+    // What lies in files of its own need not be read once more.
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(
+        rocksdb::DeleteFilesInRange(impl_->db.get(), handle, &begin, &end, /*include_end=*/false), impl_->directory));
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    options.canceled = &impl_->reclaiming_stopped;
+    const rocksdb::Status status = impl_->db->CompactRange(options, handle, &begin, &end);
+    if (impl_->reclaiming_stopped) return absl::OkStatus();
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(status, impl_->directory));
+  }
+  return absl::OkStatus();
+}
+
+void Store::StopReclaiming() { impl_->reclaiming_stopped = true; }
 
 std::uint64_t Store::syncs() const {
   std::map<std::string, std::string> stats;
