@@ -114,7 +114,7 @@ class Engine {
     std::uint64_t sequence = 0;
     // Of the oldest change that was not trimmed; 0 after a restart: the next trimming finds it out.
     std::uint64_t first_kept = 0;
-    // Those that an attempt failed on since one succeeded anywhere; at most two.
+    // Those whose evaluator failed since one succeeded anywhere; at most two. A lost worker says nothing of the search.
     std::set<std::string> failing_workers;
   };
   // A search that has something for polls, in one round of dispatching.

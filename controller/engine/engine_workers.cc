@@ -132,7 +132,11 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
                                           {"worker", failure.worker},
                                           {"kind", Name(failure.kind)},
                                           {"why", failure.message}});
-          if (failure.kind == core::FailureKind::kEvaluator) Blame(*entry, worker, failure.message);
+          if (failure.kind == core::FailureKind::kEvaluator) {
+            // At most two are told apart: whether it is one or more.
+            if (entry->failing_workers.size() < 2) entry->failing_workers.insert(worker);
+            Blame(*entry, worker, failure.message);
+          }
         } else if (report.metrics && verdicts.back().status == core::CompletionVerdict::kAccepted) {
           workers_.Succeeded(worker);
           entry->failing_workers.clear();
@@ -184,8 +188,10 @@ void Engine::ExpireUnlisted(const std::string& worker, const std::vector<std::st
 
 void Engine::Blame(Entry& entry, const std::string& worker, const std::string& why) {
   // Where others fail too it is the search's fault, and where there are no others nobody can tell.
-  if (entry.failing_workers.size() < 2) entry.failing_workers.insert(worker);
-  if (entry.failing_workers.size() > 1) return;
+  if (std::any_of(entry.failing_workers.begin(), entry.failing_workers.end(),
+                  [&worker](const std::string& other) { return other != worker; })) {
+    return;
+  }
   const auto& workers = workers_.workers();
   const bool has_others = std::any_of(workers.begin(), workers.end(), [&](const auto& other) {
     return other.first != worker && Meets(other.second.info, entry.search->config().require);

@@ -284,10 +284,10 @@ TEST_F(ReuseTest, DeletedResultsAreGone) {
 }
 
 TEST_F(ReuseTest, ManyResultsAreTakenInOneGo) {
-  v1::SearchSpec spec = SpaceOf("first", 4, 6);
+  v1::SearchSpec spec = SpaceOf("first", 4, 5);
   spec.mutable_strategy()->mutable_exhaustive();
   Create(spec);
-  EXPECT_EQ(Finish(), 6 * 6 * 6 * 6);
+  EXPECT_EQ(Finish(), 5 * 5 * 5 * 5);
   spec.set_name("second");
   spec.mutable_evaluation()->set_reuse_results(true);
   const std::string second = Create(spec);
