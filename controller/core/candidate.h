@@ -12,8 +12,8 @@
 namespace layernas::core {
 
 // Stored: DO NOT CHANGE the values. QUEUED -> LEASED -> one of the others; back to QUEUED when a lease is lost,
-// released or its attempt failed with attempts left. Once all attempts have failed: kInfeasible if that was on different
-// workers (it is the candidate's fault), kFailed otherwise.
+// released or its attempt failed with attempts left. Once all attempts have failed: kInfeasible if that was on
+// different workers (it is the candidate's fault), kFailed otherwise.
 enum class CandidateState {
   kQueued = 1,
   kLeased = 2,
