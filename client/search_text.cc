@@ -112,6 +112,12 @@ std::string StageText(const v1::Search& search) {
   return text;
 }
 
+std::string SharingText(const v1::Sharing& sharing) {
+  std::string text = absl::StrCat("weight ", FormatValue(sharing.weight()), ", priority ", sharing.priority());
+  if (sharing.max_running() > 0) absl::StrAppend(&text, ", at most ", sharing.max_running(), " running");
+  return text;
+}
+
 std::string BestText(const v1::Search& search, const v1::TargetBest& best) {
   const std::string target = FormatValue(best.target());
   if (best.has_best()) {

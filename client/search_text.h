@@ -36,6 +36,8 @@ ExitCode ExitCodeOf(v1::SearchState state);
 std::string TrainingsText(const v1::SearchProgress& progress);
 // "stage 3/8 block3", with the pass where there are several; empty for a strategy without stages.
 std::string StageText(const v1::Search& search);
+// "weight 2, priority 0, at most 8 running".
+std::string SharingText(const v1::Sharing& sharing);
 // "target 0.8: accuracy 0.874 at latency_ms 0.79", and of how many trainings that is the mean; or what is nearest where
 // nothing meets the target.
 std::string BestText(const v1::Search& search, const v1::TargetBest& best);

@@ -47,6 +47,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   std::string listen = "127.0.0.1:7060";
   std::string metrics_listen = "127.0.0.1:7061";
   std::string lease_duration = "30s";
+  std::string retention;
   bool insecure_listen = false;
   bool insecure_metrics_listen = false;
 
@@ -100,6 +101,9 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   app.add_option("--lease-duration", lease_duration,
                  "How long a worker may be silent before its candidates go to others")
       ->capture_default_str();
+  app.add_option("--retention", retention,
+                 "Delete searches, with all their results, so long after they have ended; without it they are kept")
+      ->option_text("DURATION");
   app.add_option("--ready-file", options.ready_file, "Written once the controller serves: its addresses, as JSON");
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->default_val("info")
@@ -116,6 +120,10 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
     if (wrong.empty()) wrong = ParseInto(metrics_listen, options.metrics_listen, rpc::ParseAddress);
     if (wrong.empty()) wrong = ParseInto(lease_duration, options.lease_duration, ParseDuration);
     if (wrong.empty() && options.lease_duration < Millis{500}) wrong = "--lease-duration: must be at least 500ms";
+    if (wrong.empty() && !retention.empty()) {
+      wrong = ParseInto(retention, options.retention, ParseDuration);
+      if (wrong.empty() && options.retention < Millis{1000}) wrong = "--retention: must be at least 1s";
+    }
     if (wrong.empty()) wrong = CheckExposure(options, insecure_listen, insecure_metrics_listen);
     if (!wrong.empty()) throw CLI::ValidationError(wrong, 2);
   } catch (const CLI::ParseError& error) {

@@ -22,6 +22,8 @@ struct ControllerOptions {
   std::string token_file;
   GateOptions gate;
   Millis lease_duration{0};
+  // How long ended searches are kept; 0 = for ever.
+  Millis retention{0};
   std::string ready_file;
   std::string log_level;
   bool check = false;

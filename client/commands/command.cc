@@ -118,4 +118,18 @@ absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std
   return response.search();
 }
 
+absl::StatusOr<v1::GetFrontierResponse> GetFrontier(ControllerConnection& connection, const std::string& name) {
+  v1::GetFrontierRequest request;
+  request.set_name(name);
+  v1::GetFrontierResponse frontier;
+  LAYERNAS_RETURN_IF_ERROR(ForEachPage(connection, &v1::SearchService::Stub::GetFrontier, request, 0,
+                                       [&frontier](const v1::GetFrontierResponse& page) {
+                                         frontier.MergeFrom(page);
+                                         return page.points_size();
+                                       })
+                               .status());
+  frontier.clear_next_page_token();
+  return frontier;
+}
+
 }  // namespace layernas::client

@@ -50,6 +50,7 @@ void AddWatchCommand(CLI::App& search, CommandContext& context);
 void AddListCommand(CLI::App& search, CommandContext& context);
 void AddGetCommand(CLI::App& search, CommandContext& context);
 void AddStateCommands(CLI::App& search, CommandContext& context);
+void AddUpdateCommand(CLI::App& search, CommandContext& context);
 void AddFrontierCommand(CLI::App& search, CommandContext& context);
 void AddCandidatesCommand(CLI::App& search, CommandContext& context);
 void AddBucketsCommand(CLI::App& search, CommandContext& context);
@@ -74,6 +75,8 @@ bool ReportMistakes(const Terminal& terminal, const SpecFile& file);
 absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const SpecFile& file);
 
 absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name);
+// All pages.
+absl::StatusOr<v1::GetFrontierResponse> GetFrontier(ControllerConnection& connection, const std::string& name);
 
 // Fetches page by page, until `limit` items are there (0 = all), and calls visit(response), which returns how many
 // items were in it. Returns whether there are more.

@@ -37,10 +37,7 @@ absl::StatusOr<ExitCode> Frontier(const CommandContext& context, const ResultOpt
   LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
-  v1::GetFrontierRequest request;
-  request.set_name(name);
-  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier,
-                            connection->Call(&v1::SearchService::Stub::GetFrontier, request));
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier, GetFrontier(*connection, name));
   std::ostream& out = context.terminal.out;
   if (options.output == OutputFormat::kJson) {
     PrintJson(out, frontier, JsonLayout::kIndented);
@@ -56,6 +53,11 @@ Cell TimeCell(const google::protobuf::Timestamp& time) {
   Cell cell = Cell::Text(FormatTime(time));
   cell.exact = FormatExactTime(time);
   return cell;
+}
+
+// Who evaluated it; where nobody did, for the result is another search's, from where it is.
+Cell WorkerCell(const v1::Candidate& candidate) {
+  return Cell::Text(candidate.reused_from().empty() ? candidate.worker() : "reused: " + candidate.reused_from());
 }
 
 void PrintCandidates(const Terminal& terminal, const v1::Search& search, const std::vector<v1::Candidate>& candidates,
@@ -85,7 +87,7 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
                                Cell::Count(candidate.pass()),
                                Cell::Count(candidate.stage()),
                                Cell::Count(candidate.attempt()),
-                               Cell::Text(candidate.worker()),
+                               WorkerCell(candidate),
                                has_result ? Cell::Value(candidate.cost()) : Cell::Empty(),
                                has_result ? Cell::Value(candidate.reward()) : Cell::Empty()};
     columns.AddCells(candidate.metrics(), candidate.architecture(), cells);
@@ -149,8 +151,14 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
   request.set_name(name);
   request.set_pass(options.pass);
   request.set_stage(options.stage);
-  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetBucketsResponse response,
-                            connection->Call(&v1::SearchService::Stub::GetBuckets, request));
+  v1::GetBucketsResponse response;
+  LAYERNAS_RETURN_IF_ERROR(ForEachPage(*connection, &v1::SearchService::Stub::GetBuckets, request, 0,
+                                       [&response](const v1::GetBucketsResponse& page) {
+                                         response.MergeFrom(page);
+                                         return page.buckets_size();
+                                       })
+                               .status());
+  response.clear_next_page_token();
   std::ostream& out = context.terminal.out;
   if (options.output == OutputFormat::kJson) {
     PrintJson(out, response, JsonLayout::kIndented);

@@ -63,10 +63,7 @@ absl::Status Cancel(ControllerConnection& connection, const std::string& name) {
 absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connection, const std::string& name,
                           const RunOptions& options) {
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(connection, name));
-  v1::GetFrontierRequest request;
-  request.set_name(name);
-  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier,
-                            connection.Call(&v1::SearchService::Stub::GetFrontier, request));
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier, GetFrontier(connection, name));
   if (options.output == OutputFormat::kJson) {
     PrintJson(terminal.out, frontier, JsonLayout::kIndented);
   } else if (options.output == OutputFormat::kCsv) {

@@ -82,6 +82,7 @@ void PrintSearch(std::ostream& out, const v1::Search& search) {
   if (search.has_end_time()) {
     line("took", FormatElapsed(std::chrono::seconds(search.end_time().seconds() - search.create_time().seconds())));
   }
+  if (search.spec().has_sharing()) line("sharing", SharingText(search.spec().sharing()));
   line("progress", StageText(search));
   line("trainings", TrainingsText(progress));
   line("candidates", std::to_string(progress.queued()) + " queued, " + std::to_string(progress.leased()) +

@@ -48,6 +48,7 @@ void AddSearchCommands(CLI::App& app, CommandContext& context) {
   AddGetCommand(search, context);
   AddWatchCommand(search, context);
   AddStateCommands(search, context);
+  AddUpdateCommand(search, context);
   AddFrontierCommand(search, context);
   AddCandidatesCommand(search, context);
   AddBucketsCommand(search, context);

@@ -1,6 +1,10 @@
+#include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
@@ -23,6 +27,19 @@ std::string LabelsText(const v1::WorkerInfo& info) {
   return text;
 }
 
+// What fails on it, and whether it is left alone for that.
+Cell TroubleCell(const v1::WorkerStatus& worker) {
+  if (worker.failures_in_a_row() == 0) return Cell::Empty();
+  std::string text;
+  if (worker.has_shunned_for()) {
+    const std::chrono::seconds left(worker.shunned_for().seconds() + (worker.shunned_for().nanos() > 0 ? 1 : 0));
+    text = absl::StrCat("shunned for ", FormatElapsed(left), ": ");
+  }
+  const std::string last = worker.last_failure().substr(0, worker.last_failure().find('\n'));
+  absl::StrAppend(&text, worker.failures_in_a_row(), " failed in a row, the last: ", last);
+  return Cell::Text(std::move(text), worker.has_shunned_for() ? Style::kBad : Style::kPlain);
+}
+
 absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const WorkerListOptions& options) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   v1::ListWorkersResponse all;
@@ -38,13 +55,20 @@ absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const Worker
     for (const v1::WorkerStatus& worker : all.workers()) list.Add(worker);
     return ExitCode::kOk;
   }
-  Table table({"worker", "busy", "slots", "labels", "version", "heard from"});
+  const bool any_trouble = std::any_of(all.workers().begin(), all.workers().end(),
+                                       [](const v1::WorkerStatus& worker) { return worker.failures_in_a_row() > 0; });
+  std::vector<std::string> titles = {"worker", "busy", "slots", "labels", "version", "heard from"};
+  if (any_trouble || options.output == OutputFormat::kCsv) titles.push_back("trouble");
+  const std::size_t columns = titles.size();
+  Table table(std::move(titles));
   for (const v1::WorkerStatus& worker : all.workers()) {
     Cell heard = Cell::Text(FormatElapsed(std::chrono::seconds(worker.since_heard().seconds())) + " ago");
     heard.exact = std::to_string(worker.since_heard().seconds());
-    table.AddRow({Cell::Text(worker.info().id()), Cell::Count(worker.candidates_size()),
-                  Cell::Count(worker.info().slots()), Cell::Text(LabelsText(worker.info())),
-                  Cell::Text(worker.info().version()), heard});
+    std::vector<Cell> cells = {Cell::Text(worker.info().id()),      Cell::Count(worker.candidates_size()),
+                               Cell::Count(worker.info().slots()),  Cell::Text(LabelsText(worker.info())),
+                               Cell::Text(worker.info().version()), heard};
+    if (cells.size() < columns) cells.push_back(TroubleCell(worker));
+    table.AddRow(std::move(cells));
   }
   if (options.output == OutputFormat::kCsv) {
     table.PrintCsv(out);

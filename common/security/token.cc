@@ -2,7 +2,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
 
@@ -37,11 +36,7 @@ absl::Status CheckToken(std::string_view token) {
   return absl::OkStatus();
 }
 
-TokenHash HashToken(std::string_view token) {
-  TokenHash hash;
-  SHA256(reinterpret_cast<const unsigned char*>(token.data()), token.size(), hash.data());
-  return hash;
-}
+TokenHash HashToken(std::string_view token) { return Sha256(token); }
 
 bool SameHash(const TokenHash& a, const TokenHash& b) { return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0; }
 

@@ -1,14 +1,13 @@
 // Bearer tokens: long random strings that are only ever compared by their hash.
 #pragma once
 
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/security/sha256.h"
 
 namespace layernas::security {
 
@@ -16,7 +15,7 @@ namespace layernas::security {
 inline constexpr std::size_t kShortestToken = 32;
 inline constexpr std::size_t kLongestToken = 256;
 
-using TokenHash = std::array<std::uint8_t, 32>;
+using TokenHash = Digest;
 
 // 256 bits from the cryptographic generator, as "layernas_" and hexadecimal digits.
 absl::StatusOr<std::string> MakeToken();

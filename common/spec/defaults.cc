@@ -89,6 +89,10 @@ v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
   v1::Evaluation& evaluation = *spec.mutable_evaluation();
   if (!evaluation.has_timeout()) evaluation.mutable_timeout()->set_seconds(kDefaultTimeoutSeconds);
   if (!evaluation.has_attempts()) evaluation.set_attempts(kDefaultAttempts);
+  v1::Sharing& sharing = *spec.mutable_sharing();
+  if (!sharing.has_weight()) sharing.set_weight(1);
+  if (!sharing.has_priority()) sharing.set_priority(0);
+  if (!sharing.has_max_running()) sharing.set_max_running(0);
   return spec;
 }
 

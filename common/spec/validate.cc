@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "common/base/label.h"
 #include "common/spec/checks.h"
 #include "common/spec/costs.h"
 #include "common/spec/violations.h"
@@ -15,6 +16,9 @@ namespace {
 
 constexpr std::size_t kLongestSearchName = 40;
 constexpr int kMostAttempts = 20;
+constexpr double kLeastWeight = 0.001;
+constexpr double kMostWeight = 1000;
+constexpr int kMostPriority = 1000;
 // A sanity bound that also keeps milliseconds far from overflow.
 constexpr std::int64_t kLongestDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
 
@@ -222,6 +226,14 @@ void CheckMeasurement(const v1::Measurement& measure, Violations& violations) {
   if (measure.has_runs()) violations.CheckAtLeast("evaluation.measure.runs", measure.runs(), 1);
 }
 
+void CheckSharing(const std::string& path, const v1::Sharing& sharing, Violations& violations) {
+  if (sharing.has_weight()) violations.CheckRange(path + "weight", sharing.weight(), kLeastWeight, kMostWeight);
+  if (sharing.has_priority()) {
+    violations.CheckRange(path + "priority", sharing.priority(), -kMostPriority, kMostPriority);
+  }
+  if (sharing.has_max_running()) violations.CheckAtLeast(path + "max_running", sharing.max_running(), 0);
+}
+
 void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
   CheckTraining(evaluation.train(), violations);
   CheckMeasurement(evaluation.measure(), violations);
@@ -230,6 +242,9 @@ void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
     const std::string field = "evaluation.require." + key;
     violations.CheckText(field, key, "the label's key");
     violations.CheckText(field, value, "the label's value");
+    if (value.starts_with(">=") && !ParseAtLeast(value)) {
+      violations.Add(field, "\"" + value + "\" must have a number after the >=, for example \">=16\"");
+    }
   }
   if (evaluation.has_timeout()) CheckDuration("evaluation.timeout", evaluation.timeout(), violations);
   if (evaluation.has_attempts()) {
@@ -238,6 +253,12 @@ void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
 }
 
 }  // namespace
+
+std::vector<Violation> ValidateSharing(const v1::Sharing& sharing) {
+  Violations violations;
+  CheckSharing("", sharing, violations);
+  return violations.Take();
+}
 
 std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   Violations violations;
@@ -259,6 +280,7 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   CheckBudget(spec, violations);
   if (spec.has_finalists()) CheckFinalists(spec, violations);
   CheckEvaluation(spec.evaluation(), violations);
+  CheckSharing("sharing.", spec.sharing(), violations);
   return violations.Take();
 }
 

@@ -21,6 +21,9 @@ struct Violation {
 // searched.
 std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec);
 
+// The mistakes in what a search is to share the fleet by; fields are named without what the message is a part of.
+std::vector<Violation> ValidateSharing(const v1::Sharing& sharing);
+
 // The spec with every unset field that has a default set to it (spec.proto's comments). Idempotent.
 v1::SearchSpec WithDefaults(v1::SearchSpec spec);
 

@@ -28,6 +28,7 @@ constexpr std::array kMethods = {
     Method{"/layernas.v1.SearchService/PauseSearch", Access::kSearch},
     Method{"/layernas.v1.SearchService/ResumeSearch", Access::kSearch},
     Method{"/layernas.v1.SearchService/CancelSearch", Access::kSearch},
+    Method{"/layernas.v1.SearchService/UpdateSearch", Access::kSearch},
     Method{"/layernas.v1.SearchService/DeleteSearch", Access::kAdmin},
     Method{"/layernas.v1.FleetService/ListWorkers", Access::kRead},
     Method{"/layernas.v1.AdminService/CreateBackup", Access::kAdmin},

@@ -12,7 +12,8 @@
 namespace layernas::core {
 
 // Stored: DO NOT CHANGE the values. QUEUED -> LEASED -> one of the others; back to QUEUED when a lease is lost,
-// released or its attempt failed with attempts left.
+// released or its attempt failed with attempts left. Once all attempts have failed: kInfeasible if that was on
+// different workers (it is the candidate's fault), kFailed otherwise.
 enum class CandidateState {
   kQueued = 1,
   kLeased = 2,
@@ -65,6 +66,8 @@ struct Candidate {
   double reward = 0;
   double cost = 0;
   Metrics metrics;
+  // Where the result is another search's: the name of its candidate. No attempt was made then.
+  std::string reused_from;
   // Attempts used up.
   std::vector<AttemptFailure> failures;
   UnixMillis created = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -44,6 +45,8 @@ std::string WhyRefused(CandidateState final_state) {
   switch (final_state) {
     case CandidateState::kFailed:
       return "the candidate was given up: all its attempts are used";
+    case CandidateState::kInfeasible:
+      return "the candidate was found infeasible";
     case CandidateState::kSkipped:
       return "its search has ended or its time is up";
     default:
@@ -56,6 +59,7 @@ std::string WhyRefused(CandidateState final_state) {
 Search::Search(SearchConfig config, UnixMillis now)
     : config_(std::move(config)),
       strategy_(MakeStrategy()),
+      sharing_(config_.sharing),
       created_(now),
       architectures_(config_.space.layers.size()),
       standings_(config_.finalists, config_.targets) {
@@ -66,6 +70,7 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
                std::deque<Candidate> candidates)
     : config_(std::move(config)),
       strategy_(MakeStrategy()),
+      sharing_(config_.sharing),
       state_(state),
       state_reason_(std::move(state_reason)),
       created_(created),
@@ -138,11 +143,18 @@ std::size_t Search::Ready() const {
     proposals = strategy_->Ready();
   }
   if (config_.trainings > 0) proposals = std::min<std::size_t>(proposals, Remaining());
-  return queue_.size() + proposals;
+  return std::min(queue_.size() + proposals, FreePlaces());
+}
+
+std::size_t Search::FreePlaces() const {
+  const std::size_t leased = CountOf(CandidateState::kLeased);
+  const auto most = static_cast<std::size_t>(sharing_.max_running);
+  if (most == 0) return std::numeric_limits<std::size_t>::max();
+  return most > leased ? most - leased : 0;
 }
 
 const Candidate* Search::Lease(const std::string& worker, const std::string& request_id, Instant now) {
-  if (state_ != SearchState::kRunning) return nullptr;
+  if (state_ != SearchState::kRunning || FreePlaces() == 0) return nullptr;
   Candidate* chosen = nullptr;
   const auto waiting = std::find_if(queue_.begin(), queue_.end(), [&](const Waiting& one) {
     return one.not_before <= now.steady && !AvoidsWorker(one, worker, now.steady);
@@ -219,16 +231,31 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
     Fail(number, attempt, worker, diverged ? FailureKind::kInfeasible : FailureKind::kEvaluator, invalid, now);
     return {CompletionVerdict::kInvalid, std::move(invalid)};
   }
-  candidate->metrics = metrics;
-  candidate->metrics.ShareNames(latest_metrics_);
-  latest_metrics_ = candidate->metrics;
-  candidate->reward = *metrics.Find(config_.reward_metric);
-  candidate->cost =
-      config_.space.CostIsPerLayer() ? config_.space.Cost(candidate->architecture) : *metrics.Find(config_.cost_metric);
   candidate->result_attempt = attempt;
   candidate->worker = worker;
-  Finished(*candidate, CandidateState::kSucceeded, now.unix_ms);
+  Succeed(*candidate, metrics, now.unix_ms);
   return {};
+}
+
+bool Search::Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now) {
+  if (!WhatIsInvalid(config_, metrics).empty()) return false;
+  Candidate& candidate = candidates_[number - 1];
+  --candidate.attempt;
+  candidate.worker.clear();
+  candidate.started = 0;
+  candidate.reused_from = std::move(from);
+  Succeed(candidate, metrics, now);
+  return true;
+}
+
+void Search::Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now) {
+  candidate.metrics = metrics;
+  candidate.metrics.ShareNames(latest_metrics_);
+  latest_metrics_ = candidate.metrics;
+  candidate.reward = *metrics.Find(config_.reward_metric);
+  candidate.cost =
+      config_.space.CostIsPerLayer() ? config_.space.Cost(candidate.architecture) : *metrics.Find(config_.cost_metric);
+  Finished(candidate, CandidateState::kSucceeded, now);
 }
 
 CompletionVerdict Search::Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
@@ -256,12 +283,10 @@ void Search::Release(std::uint64_t number, int attempt) {
   Queue(*candidate, {}, "");
 }
 
-void Search::Expire(std::uint64_t number, int attempt, Instant now) {
+void Search::Expire(std::uint64_t number, int attempt, Instant now, std::string why) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr || candidate->attempt != attempt || candidate->state != CandidateState::kLeased) return;
-  AttemptFailed(
-      *candidate,
-      {attempt, FailureKind::kWorkerLost, candidate->worker, "nothing was heard from the worker", now.unix_ms}, now);
+  AttemptFailed(*candidate, {attempt, FailureKind::kWorkerLost, candidate->worker, std::move(why), now.unix_ms}, now);
 }
 
 bool Search::Renew(std::uint64_t number, int attempt, const std::string& worker) {
@@ -298,6 +323,13 @@ absl::Status Search::Resume() {
 absl::Status Search::Cancel(UnixMillis now) {
   if (core::IsFinal(state_)) return absl::FailedPreconditionError("the search has ended already");
   End(SearchState::kCancelled, "cancelled", now);
+  return absl::OkStatus();
+}
+
+absl::Status Search::Share(const Sharing& sharing) {
+  if (core::IsFinal(state_)) return absl::FailedPreconditionError("the search has ended already");
+  changes_.search = changes_.search || !(sharing == sharing_);
+  sharing_ = sharing;
   return absl::OkStatus();
 }
 
@@ -384,7 +416,7 @@ void Search::AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant
   if (kind == FailureKind::kInfeasible) {
     Finished(candidate, CandidateState::kInfeasible, now.unix_ms);
   } else if (static_cast<int>(candidate.failures.size()) >= config_.attempts) {
-    Finished(candidate, CandidateState::kFailed, now.unix_ms);
+    Finished(candidate, IsPoison(candidate) ? CandidateState::kInfeasible : CandidateState::kFailed, now.unix_ms);
   } else {
     const Millis backoff = kind == FailureKind::kWorkerLost ? Millis{0} : Backoff(candidate.failures.size());
     Queue(candidate, now.steady + backoff, candidate.worker);
@@ -395,6 +427,12 @@ void Search::AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant
         absl::StrCat("no evaluation has succeeded in ", failed_attempts_, " attempts; ", CommonestFailure()),
         now.unix_ms);
   }
+}
+
+bool Search::IsPoison(const Candidate& candidate) {
+  return std::any_of(candidate.failures.begin(), candidate.failures.end(), [&](const AttemptFailure& failure) {
+    return failure.worker != candidate.failures.front().worker;
+  });
 }
 
 void Search::CountFailure(const AttemptFailure& failure) {

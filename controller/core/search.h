@@ -19,6 +19,7 @@
 #include "controller/core/candidate.h"
 #include "controller/core/evolution_strategy.h"
 #include "controller/core/exhaustive_strategy.h"
+#include "controller/core/fair_share.h"
 #include "controller/core/frontier.h"
 #include "controller/core/guided/guided_strategy.h"
 #include "controller/core/layernas_strategy.h"
@@ -52,6 +53,11 @@ struct SearchConfig {
   int attempts = 3;
   // Labels that a worker must have.
   std::map<std::string, std::string> require;
+  Sharing sharing;
+  // Equal for two searches if, and only if, their candidates of equal architecture are evaluated in the same way.
+  std::string evaluation_key;
+  // Take results of other searches of the same evaluation key.
+  bool reuse_results = false;
 };
 
 // Stored: DO NOT CHANGE the values.
@@ -94,7 +100,7 @@ class Search {
 
   // --- Handing out
 
-  // How many candidates could be leased now, those that wait out a back-off included.
+  // How many candidates could be leased now, those that wait out a back-off included; never more than sharing() allows.
   std::size_t Ready() const;
   // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out
   // a back-off, and is offered to other workers first.
@@ -105,6 +111,10 @@ class Search {
   // As Strategy's: to be done before Lease() finds nothing, for strategies that compute their proposals.
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
   void FinishWork(BackgroundWork& work) { strategy_->FinishWork(work); }
+
+  // The candidate that was leased last has a result already: that of another search's candidate of this name. The lease
+  // is as if it had never been. False, and nothing has changed, if the metrics are no valid result of this search.
+  bool Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now);
 
   // --- Taking back. `number` and `attempt` are a lease token; a token that never was is refused.
 
@@ -118,7 +128,7 @@ class Search {
   // not current.
   void Release(std::uint64_t number, int attempt);
   // The lease ran out: an attempt is used up. Nothing happens if the lease is not current.
-  void Expire(std::uint64_t number, int attempt, Instant now);
+  void Expire(std::uint64_t number, int attempt, Instant now, std::string why = "nothing was heard from the worker");
   // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is
   // taken up again, its attempt no longer used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);
@@ -128,6 +138,7 @@ class Search {
   absl::Status Pause();
   absl::Status Resume();
   absl::Status Cancel(UnixMillis now);
+  absl::Status Share(const Sharing& sharing);
   // Ends the search if its time is up. To be called now and then. `clock_set`: by how much the clock was set, ahead or
   // back, since the search was created; that is no time that has passed.
   void CheckTime(UnixMillis now, Millis clock_set = Millis{0});
@@ -135,6 +146,8 @@ class Search {
   // --- Reading
 
   const SearchConfig& config() const { return config_; }
+  // As it is now; at first that of the configuration.
+  const Sharing& sharing() const { return sharing_; }
   SearchState state() const { return state_; }
   const std::string& state_reason() const { return state_reason_; }
   UnixMillis created() const { return created_; }
@@ -162,10 +175,14 @@ class Search {
   Candidate* Granted(std::uint64_t number, int attempt);
   void SetState(Candidate& candidate, CandidateState state);
   void Queue(Candidate& candidate, SteadyTime not_before, std::string avoid_worker);
+  // Its result: metrics that are valid.
+  void Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now);
   // The candidate has reached a final state: tells the strategy, and ends the search if that was it.
   void Finished(Candidate& candidate, CandidateState state, UnixMillis now);
   // A failed attempt; the candidate is tried again or given up.
   void AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now);
+  // Whether it is the candidate that its failures speak against: they happened on more than one worker.
+  static bool IsPoison(const Candidate& candidate);
   void CountFailure(const AttemptFailure& failure);
   void End(SearchState state, std::string reason, UnixMillis now);
   void EndIfOver(UnixMillis now);
@@ -180,6 +197,8 @@ class Search {
   std::optional<std::uint64_t> NextRepeat() const;
   // Whether the strategy may be asked.
   bool MayPropose() const;
+  // How many more may be under way.
+  std::size_t FreePlaces() const;
   std::string CommonestFailure() const;
   void MarkDirty(Candidate& candidate);
   // Notes a change of the search if stage or best results are no longer those noted last.
@@ -188,6 +207,7 @@ class Search {
 
   const SearchConfig config_;
   std::unique_ptr<Strategy> strategy_;
+  Sharing sharing_;
   SearchState state_ = SearchState::kRunning;
   std::string state_reason_;
   UnixMillis created_ = 0;

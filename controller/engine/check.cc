@@ -25,7 +25,8 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
     return "repeats a candidate that is none of its architecture";
   }
   const bool succeeded = candidate.state == core::CandidateState::kSucceeded;
-  if (succeeded != (candidate.result_attempt > 0)) return "has a state that does not fit its result";
+  const bool has_result = candidate.result_attempt > 0 || !candidate.reused_from.empty();
+  if (succeeded != has_result) return "has a state that does not fit its result";
   if (candidate.result_attempt > candidate.attempt) return "has a result of an attempt that was never made";
   if (!succeeded) return "";
   const std::optional<double> reward = candidate.metrics.Find(config.reward_metric);

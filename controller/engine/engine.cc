@@ -29,6 +29,8 @@ constexpr std::size_t kMostUnwritten = 16;
 constexpr std::size_t kMostProposalsAtOnce = 16;
 // Of the tasks in one answer, each of which may be as large as its search's spec. Half of what a message may hold.
 constexpr std::size_t kMostTaskBytes = 8 << 20;
+// Results taken from other searches for one poll: bounds the time of a turn.
+constexpr std::size_t kMostReused = 256;
 
 }  // namespace
 
@@ -56,6 +58,7 @@ Engine::~Engine() {
   }
   changed_.NotifyOne();
   thread_.join();
+  store_.StopReclaiming();
 }
 
 absl::Status Engine::Load(const SpecParser& parse_spec) {
@@ -69,6 +72,8 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
     const std::string name = SearchName(one.search.slug, id);
     absl::StatusOr<core::SearchConfig> config = parse_spec(one.search.spec);
     if (!config.ok()) return absl::Status(config.status().code(), absl::StrCat(name, ": ", config.status().message()));
+    if (one.search.sharing) config->sharing = *one.search.sharing;
+    same_evaluation_[config->evaluation_key].insert(id);
     Entry& entry = searches_[id];
     entry.name = name;
     entry.spec = std::make_shared<const std::string>(one.search.spec);
@@ -135,7 +140,9 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   TakeTime();
   RunTimers();
   for (const std::function<void()>& command : commands) command();
+  shares_.Advance(now_.steady);
   Dispatch();
+  Compete();
   StartWork();
 
   Turn turn{CollectChanges(), {}, commands.size()};
@@ -151,26 +158,14 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
 }
 
 void Engine::RunTimers() {
-  for (const LeaseBook::Key& key : leases_.Expired(now_.steady)) {
-    // Its search may be gone.
-    if (const auto entry = searches_.find(key.search); entry != searches_.end()) {
-      core::Search& search = *entry->second.search;
-      const core::Candidate& candidate = *search.candidate(key.number);
-      log::Warning("lease expired", {{"candidate", CandidateName(entry->second.name, key.number)},
-                                     {"worker", candidate.worker},
-                                     {"attempt", candidate.attempt}});
-      metrics_.lease_expirations.Increment();
-      metrics_.AttemptsFailed(core::FailureKind::kWorkerLost).Increment();
-      search.Expire(key.number, candidate.attempt, now_);
-      touched_.insert(key.search);
-    }
-    leases_.Remove(key);
-  }
+  ExpireLeases(leases_.Expired(now_.steady), "nothing was heard from the worker");
+  for (const std::string& worker : workers_.EndShuns(now_.steady)) polls_.LetIn(worker);
   for (const auto& [id, entry] : open_searches_) {
     if (entry->search->config().duration.count() == 0) continue;
     entry->search->CheckTime(now_.unix_ms, entry->stored.clock_set);
     touched_.insert(id);
   }
+  DeleteOldSearches();
   for (const PollId id : polls_.Expired(now_.steady)) {
     Poll poll = *polls_.Take(id);
     // It was there until now.
@@ -199,16 +194,37 @@ void Engine::Dispatch() {
   }
 }
 
+void Engine::Compete() {
+  std::vector<core::FairShare::Claim> claims;
+  // One alone has nobody to share with.
+  if (open_searches_.size() > 1) {
+    for (const auto& [id, entry] : open_searches_) {
+      const core::Search& search = *entry->search;
+      if (search.Ready() == 0) continue;
+      claims.push_back({id, search.sharing(), search.CountOf(core::CandidateState::kLeased)});
+    }
+  }
+  shares_.Compete(std::move(claims));
+}
+
 std::vector<LeasedTask> Engine::TasksFor(const Poll& poll, std::vector<Offer>& offers) {
   const std::string& worker = poll.request.worker.id;
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
+  std::size_t reused = 0;
   while (static_cast<int>(tasks.size()) < poll.request.max_tasks && bytes < kMostTaskBytes) {
     const auto offer = OfferFor(poll, offers);
     if (offer == offers.end()) break;
     Entry& entry = *offer->entry;
     const core::Candidate* candidate = entry.search->Lease(worker, poll.request.request_id, now_);
     touched_.insert(entry.stored.id);
+    if (candidate != nullptr && ReuseResult(entry, *candidate)) {
+      if (++reused < kMostReused) continue;
+      // The rest in turns to come.
+      Submit([] {});
+      offers.erase(offer);
+      break;
+    }
     if (candidate != nullptr) {
       leases_.Set({entry.stored.id, candidate->number}, worker, now_.steady + options_.lease_duration);
       tasks.push_back(MakeTask(entry, *candidate));
@@ -223,19 +239,46 @@ std::vector<LeasedTask> Engine::TasksFor(const Poll& poll, std::vector<Offer>& o
   return tasks;
 }
 
-std::vector<Engine::Offer>::iterator Engine::OfferFor(const Poll& poll, std::vector<Offer>& offers) {
-  auto chosen = offers.end();
-  std::size_t fewest = 0;
+std::vector<Engine::Offer>::iterator Engine::OfferFor(const Poll& poll, std::vector<Offer>& offers) const {
+  // Most often there is but one, and nothing to choose.
+  if (offers.size() == 1) {
+    const Offer& only = offers.front();
+    const bool fits = only.passed < poll.id && Meets(poll.request.worker, only.entry->search->config().require);
+    return fits ? offers.begin() : offers.end();
+  }
+  std::vector<std::vector<Offer>::iterator> fitting;
   for (auto offer = offers.begin(); offer != offers.end(); ++offer) {
-    const core::Search& search = *offer->entry->search;
-    if (offer->passed >= poll.id || !Meets(poll.request.worker, search.config().require)) continue;
-    const std::size_t leased = search.CountOf(core::CandidateState::kLeased);
-    if (chosen == offers.end() || leased < fewest) {
-      chosen = offer;
-      fewest = leased;
+    if (offer->passed < poll.id && Meets(poll.request.worker, offer->entry->search->config().require)) {
+      fitting.push_back(offer);
     }
   }
-  return chosen;
+  if (fitting.empty()) return offers.end();
+  std::vector<core::FairShare::Claim> claims;
+  claims.reserve(fitting.size());
+  for (const auto& offer : fitting) {
+    const core::Search& search = *offer->entry->search;
+    claims.push_back({offer->entry->stored.id, search.sharing(), search.CountOf(core::CandidateState::kLeased)});
+  }
+  return fitting[shares_.Next(claims)];
+}
+
+bool Engine::ReuseResult(Entry& entry, const core::Candidate& candidate) {
+  core::Search& search = *entry.search;
+  // A repeat is to be a training of its own.
+  if (!search.config().reuse_results || candidate.repeat != 0) return false;
+  const auto same = same_evaluation_.find(search.config().evaluation_key);
+  if (same == same_evaluation_.end()) return false;
+  for (const std::uint64_t id : same->second) {
+    if (id == entry.stored.id) continue;
+    const Entry& other = searches_.at(id);
+    const core::Candidate* result = other.search->candidate(other.search->NumberOf(candidate.architecture));
+    if (result == nullptr || result->state != core::CandidateState::kSucceeded) continue;
+    if (!search.Reuse(candidate.number, result->metrics, CandidateName(other.name, result->number), now_.unix_ms))
+      continue;
+    metrics_.results_reused.Increment();
+    return true;
+  }
+  return false;
 }
 
 void Engine::StartWork() {
@@ -295,7 +338,12 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
       // Ran out, and was taken up again by its worker.
       leases_.Set({id, number}, candidate.worker, now_.steady + options_.lease_duration);
     }
-    if (core::IsFinal(candidate.state)) metrics_.Evaluations(candidate.state).Increment();
+    if (core::IsFinal(candidate.state)) {
+      metrics_.Evaluations(candidate.state).Increment();
+      if (candidate.state != core::CandidateState::kSkipped && candidate.started != 0) {
+        shares_.Took(id, Millis{candidate.ended - candidate.started});
+      }
+    }
     batch.PutChangedCandidate(id, candidate, ++entry.sequence, now_.unix_ms);
   }
   const auto tables = search.final_tables();
@@ -316,10 +364,12 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
     entry.stored.state_reason = search.state_reason();
     entry.stored.created = search.created();
     entry.stored.ended = search.ended();
+    entry.stored.sharing = search.sharing();
     batch.PutSearch(entry.stored);
     batch.PutChange(id, {++entry.sequence, now_.unix_ms, std::nullopt});
     if (core::IsFinal(search.state())) {
       open_searches_.erase(id);
+      shares_.Forget(id);
       log::Info("search ended",
                 {{"search", entry.name}, {"state", Name(search.state())}, {"why", search.state_reason()}});
       metrics_.ForgetSearch(entry.name);
@@ -355,6 +405,7 @@ void Engine::UpdateGauges() {
   metrics_.tasks_ready.Set(static_cast<double>(ready));
   metrics_.tasks_leased.Set(static_cast<double>(leases_.size()));
   metrics_.workers.Set(static_cast<double>(workers_.workers().size()));
+  metrics_.workers_shunned.Set(static_cast<double>(workers_.shunned()));
   metrics_.polls_parked.Set(static_cast<double>(polls_.size()));
   metrics_.storage_syncs.Increment(static_cast<double>(store_.syncs()) - metrics_.storage_syncs.Value());
 }

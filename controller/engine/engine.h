@@ -38,6 +38,8 @@ struct EngineOptions {
   Millis lease_duration{30'000};
   // Changes kept per search, for watches to go on from; at least 1,000 more are kept before they are trimmed.
   std::uint64_t kept_changes = 10'000;
+  // How long a search is kept after its end; 0 = until someone deletes it.
+  Millis retention{0};
 };
 
 // Thread-safe. Every call with a Reply returns at once; the reply is called exactly once. Views show how things stand
@@ -69,11 +71,13 @@ class Engine {
   void PauseSearch(std::string name, Reply<SearchView> reply);
   void ResumeSearch(std::string name, Reply<SearchView> reply);
   void CancelSearch(std::string name, Reply<SearchView> reply);
+  void UpdateSearch(std::string name, SharingUpdate update, Reply<SearchView> reply);
   void DeleteSearch(std::string name, Reply<SearchView> reply);
   // Numbers above `after` in one of `states` (none given: any), ascending.
   void ListCandidates(std::string name, std::set<core::CandidateState> states, std::uint64_t after, std::size_t limit,
                       Reply<CandidatePage> reply);
-  void GetFrontier(std::string name, Reply<FrontierView> reply);
+  // The points of higher cost than `above`, ascending.
+  void GetFrontier(std::string name, double above, std::size_t limit, Reply<FrontierView> reply);
   // {0, 0}: the latest table. NOT_FOUND if there is none at that position.
   void GetBuckets(std::string name, core::Position position, Reply<BucketsView> reply);
   void ReadChanges(std::string name, std::uint64_t after, std::size_t limit, Reply<ChangesView> reply);
@@ -110,6 +114,8 @@ class Engine {
     std::uint64_t sequence = 0;
     // Of the oldest change that was not trimmed; 0 after a restart: the next trimming finds it out.
     std::uint64_t first_kept = 0;
+    // Those whose evaluator failed since one succeeded anywhere; at most two. A lost worker says nothing of the search.
+    std::set<std::string> failing_workers;
   };
   // A search that has something for polls, in one round of dispatching.
   struct Offer {
@@ -135,15 +141,22 @@ class Engine {
   void TakeTime();
   // Expired leases, searches whose time is up, polls and workers past their time.
   void RunTimers();
+  // Removes what has ended longer ago than it is to be kept.
+  void DeleteOldSearches();
+  // Removes an ended search and all its data.
+  void Remove(Entry& entry);
   // Answers the polls, oldest first, that there is work for.
   void Dispatch();
+  // Says which searches compete for the fleet from now on.
+  void Compete();
   // Leases up to the poll's max_tasks, and strikes out or marks the offers that have nothing more for it.
   std::vector<LeasedTask> TasksFor(const Poll& poll, std::vector<Offer>& offers);
   // Has proposals computed for polls that found none, beside this thread.
   void StartWork();
-  // Of the offers that the poll may take, that of the search with the fewest candidates under way: all get an equal
-  // share. offers.end() if there is none.
-  static std::vector<Offer>::iterator OfferFor(const Poll& poll, std::vector<Offer>& offers);
+  // Of the offers that the poll may take, that of the search whose turn it is. offers.end() if there is none.
+  std::vector<Offer>::iterator OfferFor(const Poll& poll, std::vector<Offer>& offers) const;
+  // Gives the candidate, just leased, the result of another search's if there is one. True if it did.
+  bool ReuseResult(Entry& entry, const core::Candidate& candidate);
   LeasedTask MakeTask(const Entry& entry, const core::Candidate& candidate) const;
   // Moves the changes of the touched searches to the batch, and leaves in touched_ those that have any.
   storage::Batch CollectChanges();
@@ -171,6 +184,12 @@ class Engine {
   absl::StatusOr<Entry*> Find(const std::string& name);
   // What the same request was given before, if its answer got lost; each lease has its full time again.
   std::vector<LeasedTask> LeasedBefore(const LeaseRequest& request);
+  // An attempt is used up for each that its search has still.
+  void ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why);
+  // A heartbeat lists all leases that a worker holds: what is missing has nobody who works on it.
+  void ExpireUnlisted(const std::string& worker, const std::vector<std::string>& listed);
+  // An attempt failed on the worker: shuns it if that happens again and again, and to no other.
+  void Blame(Entry& entry, const std::string& worker, const std::string& why);
   // The current lease that a token stands for, if its search is there and it is of this store's lineage.
   std::pair<Entry*, LeaseToken> FindLease(const std::string& token);
 
@@ -210,6 +229,9 @@ class Engine {
   // Those that have not ended.
   std::map<std::uint64_t, Entry*> open_searches_;
   std::map<std::string, std::uint64_t> search_of_request_;
+  // Searches by their evaluation key: those that can use each other's results.
+  std::map<std::string, std::set<std::uint64_t>> same_evaluation_;
+  core::FairShare shares_;
   // Searches that this turn may have changed (after CollectChanges: has changed), and those to be removed with it.
   std::set<std::uint64_t> touched_;
   std::set<std::uint64_t> deleted_;
@@ -222,9 +244,11 @@ class Engine {
   std::vector<std::function<void()>> at_end_;
   std::vector<std::function<void()>> answers_;
   SteadyTime gauges_due_;
+  SteadyTime old_searches_due_;
 
   // In the order in which they hand on to each other; destroyed in reverse, each after what hands on to it.
   SerialExecutor reader_;
+  SerialExecutor reclaimer_;
   CommitPipeline pipeline_;
   SerialExecutor solver_;
   std::thread thread_;

@@ -12,6 +12,7 @@ namespace {
 
 // Records looked at for one page of candidates at most; a filter may pass few of them.
 constexpr std::size_t kMostScanned = 20'000;
+constexpr Millis kOldSearchesInterval{1'000};
 
 }  // namespace
 
@@ -52,6 +53,7 @@ void Engine::CreateSearch(NewSearch search, Reply<SearchView> reply) {
     entry.stored.spec = search.spec;
     entry.stored.request_id = search.request_id;
     if (!search.request_id.empty()) search_of_request_[search.request_id] = id;
+    same_evaluation_[search.config.evaluation_key].insert(id);
     touched_.insert(id);
     log::Info("search created", {{"search", entry.name}});
     AnswerWithView(reply, id);
@@ -94,22 +96,60 @@ void Engine::CancelSearch(std::string name, Reply<SearchView> reply) {
   ChangeSearch(std::move(name), std::move(reply), [this](Entry& entry) { return entry.search->Cancel(now_.unix_ms); });
 }
 
+void Engine::UpdateSearch(std::string name, SharingUpdate update, Reply<SearchView> reply) {
+  ChangeSearch(std::move(name), std::move(reply), [update](Entry& entry) {
+    core::Sharing sharing = entry.search->sharing();
+    sharing.weight = update.weight.value_or(sharing.weight);
+    sharing.priority = update.priority.value_or(sharing.priority);
+    sharing.max_running = update.max_running.value_or(sharing.max_running);
+    return entry.search->Share(sharing);
+  });
+}
+
 void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
   OnSearch<SearchView>(std::move(name), std::move(reply), [this](Entry& entry) -> absl::StatusOr<SearchView> {
     if (!core::IsFinal(entry.search->state())) {
       return absl::FailedPreconditionError("the search has not ended; cancel it first");
     }
     SearchView view = MakeView(entry);
-    const std::uint64_t id = entry.stored.id;
-    search_of_request_.erase(entry.stored.request_id);
-    metrics_.ForgetSearch(entry.name);
-    deleted_.insert(id);
-    open_searches_.erase(id);
-    // It may hold a million candidates: they are let go of elsewhere.
-    reader_.Post([search = std::move(entry.search)] {});
-    searches_.erase(id);
+    Remove(entry);
     return view;
   });
+}
+
+void Engine::DeleteOldSearches() {
+  if (options_.retention == Millis{0} || now_.steady < old_searches_due_) return;
+  old_searches_due_ = now_.steady + kOldSearchesInterval;
+  const UnixMillis before = now_.unix_ms - options_.retention.count();
+  for (auto next = searches_.begin(); next != searches_.end();) {
+    Entry& entry = (next++)->second;
+    if (!core::IsFinal(entry.search->state()) || entry.search->ended() > before) continue;
+    log::Info("search deleted, for it has been kept for long enough", {{"search", entry.name}});
+    Remove(entry);
+  }
+}
+
+void Engine::Remove(Entry& entry) {
+  const std::uint64_t id = entry.stored.id;
+  search_of_request_.erase(entry.stored.request_id);
+  metrics_.ForgetSearch(entry.name);
+  deleted_.insert(id);
+  open_searches_.erase(id);
+  shares_.Forget(id);
+  const auto same = same_evaluation_.find(entry.search->config().evaluation_key);
+  same->second.erase(id);
+  if (same->second.empty()) same_evaluation_.erase(same);
+  // Once the deletion is on the disk.
+  answers_.push_back([this, id] {
+    reclaimer_.Post([this, id] {
+      if (const absl::Status status = store_.Reclaim(id); !status.ok()) {
+        log::Warning("the room of a deleted search can't be reclaimed yet", {{"why", std::string(status.message())}});
+      }
+    });
+  });
+  // It may hold a million candidates: they are let go of elsewhere.
+  reader_.Post([search = std::move(entry.search)] {});
+  searches_.erase(id);
 }
 
 void Engine::ListCandidates(std::string name, std::set<core::CandidateState> states, std::uint64_t after,
@@ -123,12 +163,15 @@ void Engine::ListCandidates(std::string name, std::set<core::CandidateState> sta
                             });
 }
 
-void Engine::GetFrontier(std::string name, Reply<FrontierView> reply) {
-  OnSearch<FrontierView>(std::move(name), std::move(reply), [this](Entry& entry) {
-    FrontierView view{MakeView(entry), {}};
-    for (const auto& [cost, point] : entry.search->frontier().points()) {
-      view.points.push_back(MakePoint(*entry.search, point.candidate));
+void Engine::GetFrontier(std::string name, double above, std::size_t limit, Reply<FrontierView> reply) {
+  OnSearch<FrontierView>(std::move(name), std::move(reply), [this, above, limit](Entry& entry) {
+    FrontierView view{MakeView(entry), {}, false};
+    const auto& points = entry.search->frontier().points();
+    auto point = points.upper_bound(above);
+    for (; point != points.end() && view.points.size() < limit; ++point) {
+      view.points.push_back(MakePoint(*entry.search, point->second.candidate));
     }
+    view.has_more = point != points.end();
     return view;
   });
 }

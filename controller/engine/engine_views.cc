@@ -27,6 +27,7 @@ SearchView Engine::MakeView(const Entry& entry) const {
   SearchView view;
   view.name = entry.name;
   view.spec = entry.spec;
+  view.sharing = search.sharing();
   view.state = search.state();
   view.state_reason = search.state_reason();
   view.created = search.created();

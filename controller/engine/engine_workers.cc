@@ -1,5 +1,7 @@
 // The engine's commands for workers, and the list of these.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "common/log/log.h"
 #include "controller/engine/engine.h"
@@ -17,6 +19,11 @@ void Engine::ListWorkers(std::string after, std::size_t limit, Reply<std::vector
       // A call that waits is heard all the time.
       if (!polls_.Waits(worker->first)) {
         view.since_heard = std::chrono::duration_cast<Millis>(now_.steady - worker->second.heard);
+      }
+      view.failures_in_a_row = worker->second.failures_in_a_row;
+      view.last_failure = worker->second.last_failure;
+      if (worker->second.shunned) {
+        view.shunned_for = std::chrono::ceil<Millis>(worker->second.shunned_until - now_.steady);
       }
       for (const LeaseBook::Key& key : leases_.OfWorker(worker->first)) {
         if (const auto entry = searches_.find(key.search); entry != searches_.end()) {
@@ -46,6 +53,8 @@ Engine::PollId Engine::LeaseTasks(LeaseRequest request, Reply<std::vector<Leased
       Answer<std::vector<LeasedTask>>(std::move(reply), std::move(leased));
       return;
     }
+    // Enough to see whether it fails still.
+    if (workers_.IsOnProbation(request.worker.id)) request.max_tasks = 1;
     polls_.Park({id, std::move(request), std::move(reply)});
   });
   return id;
@@ -92,6 +101,7 @@ void Engine::Heartbeat(WorkerInfo worker, std::vector<std::string> tokens, Reply
       }
       go_on.push_back(wanted);
     }
+    ExpireUnlisted(worker.id, tokens);
     Answer<std::vector<bool>>(std::move(reply), std::move(go_on));
   });
 }
@@ -123,12 +133,75 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
                                           {"worker", failure.worker},
                                           {"kind", Name(failure.kind)},
                                           {"why", failure.message}});
+          if (failure.kind == core::FailureKind::kEvaluator) {
+            // At most two are told apart: whether it is one or more.
+            if (entry->failing_workers.size() < 2) entry->failing_workers.insert(worker);
+            Blame(*entry, worker, failure.message);
+          }
+        } else if (report.metrics && verdicts.back().status == core::CompletionVerdict::kAccepted) {
+          workers_.Succeeded(worker);
+          entry->failing_workers.clear();
         }
       }
       metrics_.Completions(verdicts.back().status).Increment();
     }
     Answer<std::vector<core::CompletionVerdict>>(std::move(reply), std::move(verdicts));
   });
+}
+
+void Engine::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why) {
+  // A worker that is gone with all that it held has failed once.
+  std::set<std::pair<std::uint64_t, std::string>> lost;
+  for (const LeaseBook::Key& key : leases) {
+    leases_.Remove(key);
+    // Its search may be gone, or a report of this very turn has ended it.
+    const auto entry = searches_.find(key.search);
+    if (entry == searches_.end()) continue;
+    const core::Candidate& candidate = *entry->second.search->candidate(key.number);
+    if (candidate.state != core::CandidateState::kLeased) continue;
+    log::Warning("lease expired", {{"candidate", CandidateName(entry->second.name, key.number)},
+                                   {"worker", candidate.worker},
+                                   {"attempt", candidate.attempt},
+                                   {"why", why}});
+    metrics_.lease_expirations.Increment();
+    metrics_.AttemptsFailed(core::FailureKind::kWorkerLost).Increment();
+    lost.emplace(key.search, candidate.worker);
+    entry->second.search->Expire(key.number, candidate.attempt, now_, why);
+    touched_.insert(key.search);
+  }
+  for (const auto& [search, worker] : lost) Blame(searches_.at(search), worker, why);
+}
+
+void Engine::ExpireUnlisted(const std::string& worker, const std::vector<std::string>& listed) {
+  std::vector<LeaseBook::Key> unlisted;
+  for (const LeaseBook::Key& key : leases_.OfWorker(worker)) {
+    // One that it was granted only just now it may not know of yet.
+    const bool is_fresh = leases_.Deadline(key) > now_.steady + options_.lease_duration - heartbeat_interval();
+    if (!is_fresh && std::none_of(listed.begin(), listed.end(), [&](const std::string& text) {
+          const std::optional<LeaseToken> token = ParseLeaseToken(text);
+          return token && token->search == key.search && token->number == key.number;
+        })) {
+      unlisted.push_back(key);
+    }
+  }
+  ExpireLeases(unlisted, "the worker no longer knows of it: it was restarted, or never got it");
+}
+
+void Engine::Blame(Entry& entry, const std::string& worker, const std::string& why) {
+  // Where others fail too it is the search's fault, and where there are no others nobody can tell.
+  if (std::any_of(entry.failing_workers.begin(), entry.failing_workers.end(),
+                  [&worker](const std::string& other) { return other != worker; })) {
+    return;
+  }
+  const auto& workers = workers_.workers();
+  const bool has_others = std::any_of(workers.begin(), workers.end(), [&](const auto& other) {
+    return other.first != worker && Meets(other.second.info, entry.search->config().require);
+  });
+  if (!has_others || !workers_.Failed(worker, why, now_.steady)) return;
+  polls_.HoldBack(worker);
+  metrics_.worker_shuns.Increment();
+  log::Warning("worker shunned",
+               {{"worker", worker}, {"seconds", workers_.workers().at(worker).last_shun.count() / 1000}, {"why", why}});
 }
 
 void Engine::ReleaseTasks(std::string worker, std::vector<std::string> tokens, Reply<bool> reply) {

@@ -33,6 +33,8 @@ class LeaseBook {
   void Set(Key key, const std::string& worker, SteadyTime deadline);
   void Remove(Key key);
   bool Holds(Key key, const std::string& worker) const;
+  // Of a lease that is in the book.
+  SteadyTime Deadline(Key key) const { return leases_.at(key).deadline->first; }
   // The leases whose deadline is at or before `now`; they stay in the book.
   std::vector<Key> Expired(SteadyTime now) const;
   // Empty if it holds none. Good until a lease is removed or goes to another worker.

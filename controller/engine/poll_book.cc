@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/label.h"
+
 namespace layernas {
 namespace {
 
@@ -13,7 +15,7 @@ constexpr std::size_t kMostRequirements = 1000;
 bool Meets(const WorkerInfo& worker, const PollBook::Requirements& requirements) {
   return std::all_of(requirements.begin(), requirements.end(), [&](const auto& label) {
     const auto has = worker.labels.find(label.first);
-    return has != worker.labels.end() && has->second == label.second;
+    return has != worker.labels.end() && LabelMeets(has->second, label.second);
   });
 }
 
@@ -21,8 +23,10 @@ void PollBook::Park(Poll poll) {
   const PollId id = poll.id;
   by_deadline_.emplace_hint(by_deadline_.end(), poll.request.deadline, id);
   by_worker_[poll.request.worker.id].push_back(id);
-  for (auto& [requirements, polls] : fitting_) {
-    if (Meets(poll.request.worker, requirements)) polls.insert(polls.end(), id);
+  if (!IsHeldBack(poll)) {
+    for (auto& [requirements, polls] : fitting_) {
+      if (Meets(poll.request.worker, requirements)) polls.insert(polls.end(), id);
+    }
   }
   wanted_tasks_ += static_cast<std::size_t>(poll.request.max_tasks);
   polls_.emplace(id, std::move(poll));
@@ -65,11 +69,35 @@ const Poll* PollBook::OldestAfter(PollId after, const Requirements& requirements
     if (fitting_.size() >= kMostRequirements) fitting_.clear();
     fitting = fitting_.emplace(requirements, std::set<PollId>()).first;
     for (const auto& [id, poll] : polls_) {
-      if (Meets(poll.request.worker, requirements)) fitting->second.insert(id);
+      if (!IsHeldBack(poll) && Meets(poll.request.worker, requirements)) fitting->second.insert(id);
     }
   }
   const auto oldest = fitting->second.upper_bound(after);
   return oldest == fitting->second.end() ? nullptr : &polls_.at(*oldest);
+}
+
+void PollBook::HoldBack(const std::string& worker) {
+  held_back_.insert(worker);
+  const auto polls = by_worker_.find(worker);
+  if (polls == by_worker_.end()) return;
+  for (const PollId id : polls->second) {
+    for (auto& [requirements, fitting] : fitting_) fitting.erase(id);
+  }
+}
+
+void PollBook::LetIn(const std::string& worker) {
+  held_back_.erase(worker);
+  const auto polls = by_worker_.find(worker);
+  if (polls == by_worker_.end()) return;
+  for (const PollId id : polls->second) {
+    for (auto& [requirements, fitting] : fitting_) {
+      if (Meets(polls_.at(id).request.worker, requirements)) fitting.insert(id);
+    }
+  }
+}
+
+bool PollBook::IsHeldBack(const Poll& poll) const {
+  return !held_back_.empty() && held_back_.contains(poll.request.worker.id);
 }
 
 std::vector<Poll> PollBook::Clear() {

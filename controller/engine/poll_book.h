@@ -39,17 +39,23 @@ class PollBook {
   std::vector<PollId> Expired(SteadyTime now) const;
   // The oldest after `after` whose worker has the labels; null if there is none. Good until the book changes.
   const Poll* OldestAfter(PollId after, const Requirements& requirements);
+  // The worker's polls, also those to come, are passed over until it is let in again.
+  void HoldBack(const std::string& worker);
+  void LetIn(const std::string& worker);
   // Whether a poll of the worker is in the book.
   bool Waits(const std::string& worker) const { return by_worker_.contains(worker); }
   bool empty() const { return polls_.empty(); }
   std::size_t size() const { return polls_.size(); }
-  // The sum of what the polls would take.
+  // The sum of what the polls would take, those held back included.
   std::size_t wanted_tasks() const { return wanted_tasks_; }
   // Takes all out.
   std::vector<Poll> Clear();
 
  private:
+  bool IsHeldBack(const Poll& poll) const;
+
   std::unordered_map<PollId, Poll> polls_;
+  std::set<std::string> held_back_;
   std::size_t wanted_tasks_ = 0;
   std::set<std::pair<SteadyTime, PollId>> by_deadline_;
   std::unordered_map<std::string, std::vector<PollId>> by_worker_;
@@ -57,7 +63,7 @@ class PollBook {
   std::map<Requirements, std::set<PollId>> fitting_;
 };
 
-// Whether the labels are among those of the worker.
+// Whether the worker has all the labels, with values that meet them (common/base/label.h).
 bool Meets(const WorkerInfo& worker, const PollBook::Requirements& requirements);
 
 }  // namespace layernas

@@ -34,6 +34,11 @@ struct WorkerView {
   // Names of the candidates that it holds.
   std::vector<std::string> candidates;
   Millis since_heard{0};
+  // Attempts that failed since the last one that did not, and what the latest of them said.
+  int failures_in_a_row = 0;
+  std::string last_failure = {};
+  // For how much longer it is shunned; none: it isn't.
+  Millis shunned_for{0};
 };
 
 // An architecture, as its trainings have it stand: means of reward, cost and metrics.
@@ -56,6 +61,8 @@ struct SearchView {
   std::string name;
   // Serialized layernas.v1.SearchSpec.
   std::shared_ptr<const std::string> spec;
+  // As it is now, whatever the spec says.
+  core::Sharing sharing;
   core::SearchState state = core::SearchState::kRunning;
   std::string state_reason;
   UnixMillis created = 0;
@@ -73,6 +80,13 @@ struct SearchView {
   std::vector<TargetView> targets;
   std::string waiting_for;
   std::uint64_t sequence = 0;
+};
+
+// What is set in it changes.
+struct SharingUpdate {
+  std::optional<double> weight;
+  std::optional<int> priority;
+  std::optional<int> max_running;
 };
 
 struct NewSearch {
@@ -98,6 +112,8 @@ struct FrontierView {
   SearchView search;
   // By cost, ascending.
   std::vector<PointView> points;
+  // Dearer ones follow.
+  bool has_more = false;
 };
 
 struct BucketView {

@@ -1,21 +1,40 @@
-// Who works, and when each was heard from.
+// Who works, when each was heard from, and who is better left alone for a while.
 #pragma once
 
 #include <functional>
 #include <list>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "controller/engine/views.h"
 
 namespace layernas {
 
+// A worker that fails again and again where others would not is shunned: for half a minute, and for twice as long each
+// time that it fails again right afterwards, up to ten minutes. Soft state, as all of the book.
+//
 // O(log n) per call. Not thread-safe.
 class WorkerBook {
  public:
+  // Failed attempts in a row after which a worker is shunned.
+  static constexpr int kFailuresBorne = 3;
+  static constexpr Millis kFirstShun{30'000};
+  static constexpr Millis kLongestShun{600'000};
+
   struct Worker {
     WorkerInfo info;
     SteadyTime heard;
+    // Attempts that failed since the last one that did not, and what the latest of them said.
+    int failures_in_a_row = 0;
+    std::string last_failure;
+    bool shunned = false;
+    // While it is shunned: until when.
+    SteadyTime shunned_until;
+    // How long it was the last time; none since it last succeeded.
+    Millis last_shun{0};
     // Where it is in the order of hearing.
     std::list<std::string>::iterator order;
   };
@@ -26,6 +45,17 @@ class WorkerBook {
   // now.
   void Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string& id)>& is_there);
 
+  // An attempt succeeded: what failed before is forgiven.
+  void Succeeded(const std::string& id);
+  // An attempt failed by the worker's own fault. True if that is why it is shunned from now on.
+  bool Failed(const std::string& id, const std::string& message, SteadyTime now);
+  // Those whose time of being shunned is over, and those forgotten meanwhile; they have one more try.
+  std::vector<std::string> EndShuns(SteadyTime now);
+  bool IsShunned(const std::string& id) const;
+  // Whether its next failure leads to its being shunned.
+  bool IsOnProbation(const std::string& id) const;
+  std::size_t shunned() const { return by_shun_end_.size(); }
+
   // By id.
   const std::map<std::string, Worker>& workers() const { return workers_; }
 
@@ -33,6 +63,9 @@ class WorkerBook {
   std::map<std::string, Worker> workers_;
   // Ids, the one longest silent first.
   std::list<std::string> by_hearing_;
+  // Of those that have failed since they last succeeded: most never do.
+  std::set<std::string> failing_;
+  std::set<std::pair<SteadyTime, std::string>> by_shun_end_;
 };
 
 }  // namespace layernas

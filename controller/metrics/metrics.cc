@@ -110,6 +110,21 @@ ControllerMetrics::ControllerMetrics()
                        .Register(*registry_)
                        .Add({})),
       workers(BuildGauge().Name("layernas_workers").Help("Workers heard from lately.").Register(*registry_).Add({})),
+      workers_shunned(BuildGauge()
+                          .Name("layernas_workers_shunned")
+                          .Help("Workers that get no tasks for a while, for attempts fail on them again and again.")
+                          .Register(*registry_)
+                          .Add({})),
+      worker_shuns(BuildCounter()
+                       .Name("layernas_worker_shuns_total")
+                       .Help("How often a worker was shunned.")
+                       .Register(*registry_)
+                       .Add({})),
+      results_reused(BuildCounter()
+                         .Name("layernas_results_reused_total")
+                         .Help("Candidates that were given the result of another search.")
+                         .Register(*registry_)
+                         .Add({})),
       polls_parked(BuildGauge()
                        .Name("layernas_polls_parked")
                        .Help("Calls of LeaseTasks that wait for work.")

@@ -42,6 +42,9 @@ class ControllerMetrics {
   prometheus::Gauge& tasks_ready;
   prometheus::Gauge& tasks_leased;
   prometheus::Gauge& workers;
+  prometheus::Gauge& workers_shunned;
+  prometheus::Counter& worker_shuns;
+  prometheus::Counter& results_reused;
   prometheus::Gauge& polls_parked;
 
   prometheus::Counter& Completions(core::CompletionVerdict::Status status) { return *completions_[status]; }

@@ -4,6 +4,7 @@
 
 #include "common/spec/resolve.h"
 #include "common/spec/validate.h"
+#include "controller/service/page_bytes.h"
 
 namespace layernas {
 namespace {
@@ -102,6 +103,10 @@ v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec) {
   v1::Search search;
   search.set_name(view.name);
   *search.mutable_spec() = spec;
+  v1::Sharing& sharing = *search.mutable_spec()->mutable_sharing();
+  sharing.set_weight(view.sharing.weight);
+  sharing.set_priority(view.sharing.priority);
+  sharing.set_max_running(view.sharing.max_running);
   search.set_state(ToWire(view.state));
   search.set_state_reason(view.state_reason);
   *search.mutable_create_time() = ToTimestamp(view.created);
@@ -124,7 +129,7 @@ v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec) {
   progress.set_skipped(count(core::CandidateState::kSkipped));
   progress.set_ready(static_cast<std::int32_t>(std::min<std::size_t>(view.ready, INT32_MAX)));
   progress.set_frontier_size(static_cast<std::int32_t>(view.frontier_size));
-  for (const TargetView& target : view.targets) *search.add_best() = ToWire(target, search.spec(), view.name);
+  AddBest(view, search.spec(), *search.mutable_best());
   search.set_waiting_for(view.waiting_for);
   search.set_sequence(view.sequence);
   return search;
@@ -142,6 +147,7 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
   wire.set_reward(candidate.reward);
   wire.set_cost(candidate.cost);
   SetMetrics(candidate.metrics, *wire.mutable_metrics());
+  wire.set_reused_from(candidate.reused_from);
   for (const core::AttemptFailure& failure : candidate.failures) {
     v1::AttemptFailure& attempt = *wire.add_failures();
     attempt.set_attempt(failure.attempt);
@@ -180,6 +186,23 @@ v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, cons
   return best;
 }
 
+void AddBest(const SearchView& view, const v1::SearchSpec& spec,
+             google::protobuf::RepeatedPtrField<v1::TargetBest>& best) {
+  std::size_t bytes = 0;
+  for (const TargetView& target : view.targets) {
+    v1::TargetBest& added = *best.Add();
+    added = ToWire(target, spec, view.name);
+    bytes += added.ByteSizeLong();
+    if (bytes <= kMostBestBytes) continue;
+    for (v1::FrontierPoint* point : {added.mutable_best(), added.mutable_nearest()}) {
+      point->mutable_architecture()->clear_layers();
+      point->clear_metrics();
+    }
+    if (!target.best) added.clear_best();
+    if (!target.nearest) added.clear_nearest();
+  }
+}
+
 v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name) {
   v1::Bucket wire;
   wire.set_pass(bucket.position.pass);
@@ -205,6 +228,9 @@ v1::WorkerStatus ToWire(const WorkerView& worker) {
   wire.mutable_info()->set_version(worker.info.version);
   wire.mutable_candidates()->Add(worker.candidates.begin(), worker.candidates.end());
   *wire.mutable_since_heard() = ToDuration(worker.since_heard);
+  wire.set_failures_in_a_row(worker.failures_in_a_row);
+  wire.set_last_failure(worker.last_failure);
+  if (worker.shunned_for > Millis{0}) *wire.mutable_shunned_for() = ToDuration(worker.shunned_for);
   return wire;
 }
 

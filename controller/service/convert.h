@@ -25,6 +25,9 @@ v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec);
 v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spec, const std::string& search_name);
 v1::FrontierPoint ToFrontierPoint(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name);
 v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name);
+// One per target of the search. Where they get too large for an answer, their architectures have the ids alone.
+void AddBest(const SearchView& view, const v1::SearchSpec& spec,
+             google::protobuf::RepeatedPtrField<v1::TargetBest>& best);
 v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name);
 v1::WorkerStatus ToWire(const WorkerView& worker);
 

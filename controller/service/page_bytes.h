@@ -12,10 +12,14 @@ namespace layernas {
 // Clients in most languages take messages of up to 4 MiB unless they are told otherwise.
 inline constexpr std::size_t kMostPageBytes = 3 << 20;
 
-// Converts rows into the page until it is full; the first one always goes in. Returns how many went in.
+// What comes along with a search or a page: half of that, for there is a spec or a page to it.
+inline constexpr std::size_t kMostBestBytes = kMostPageBytes / 2;
+
+// Converts rows into the page until it is full, `bytes` of it being taken already; the first one always goes in.
+// Returns how many went in.
 template <typename Row, typename Wire, typename Convert>
-std::size_t FillPage(std::span<const Row> rows, google::protobuf::RepeatedPtrField<Wire>& page, Convert to_wire) {
-  std::size_t bytes = 0;
+std::size_t FillPage(std::span<const Row> rows, google::protobuf::RepeatedPtrField<Wire>& page, Convert to_wire,
+                     std::size_t bytes = 0) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Wire wire = to_wire(rows[i]);
     bytes += wire.ByteSizeLong();

@@ -6,10 +6,15 @@
 
 namespace layernas {
 
-absl::StatusOr<std::size_t> PageSize(std::int32_t page_size) {
-  constexpr std::size_t kDefault = 100;
+namespace {
+
+absl::Status NotOurs() { return absl::InvalidArgumentError("page_token: is not a token that this call returned"); }
+
+}  // namespace
+
+absl::StatusOr<std::size_t> PageSize(std::int32_t page_size, std::size_t default_size) {
   constexpr std::int32_t kMost = 1000;
-  if (page_size == 0) return kDefault;
+  if (page_size == 0) return default_size;
   if (page_size < 0 || page_size > kMost) {
     return absl::InvalidArgumentError(absl::StrCat("page_size: must be 1 to ", kMost, ", is ", page_size));
   }
@@ -23,10 +28,29 @@ absl::StatusOr<std::uint64_t> ParsePageToken(const std::string& token, std::uint
   std::uint64_t position = 0;
   const char* end = token.data() + token.size();
   const auto [parsed, error] = std::from_chars(token.data() + 1, end, position);
-  if (token.front() != 'p' || error != std::errc() || parsed != end) {
-    return absl::InvalidArgumentError("page_token: is not a token that this call returned");
-  }
+  if (token.front() != 'p' || error != std::errc() || parsed != end) return NotOurs();
   return position;
+}
+
+std::string FormatBucketToken(const BucketPlace& place) {
+  return absl::StrCat("b", place.position.pass, ".", place.position.stage, ".", place.bucket);
+}
+
+absl::StatusOr<BucketPlace> ParseBucketToken(const std::string& token, core::Position first) {
+  if (token.empty()) return BucketPlace{first, -1};
+  BucketPlace place;
+  const char* at = token.data();
+  const char* end = at + token.size();
+  char before = 'b';
+  for (int* number : {&place.position.pass, &place.position.stage, &place.bucket}) {
+    if (at == end || *at != before) return NotOurs();
+    const auto [parsed, error] = std::from_chars(at + 1, end, *number);
+    if (error != std::errc() || *number < 0) return NotOurs();
+    at = parsed;
+    before = '.';
+  }
+  if (at != end) return NotOurs();
+  return place;
 }
 
 }  // namespace layernas

@@ -1,5 +1,7 @@
 #include "controller/service/search_service.h"
 
+#include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -16,9 +18,11 @@ namespace {
 
 constexpr std::size_t kMostRequestIdBytes = 100;
 constexpr int kMostStates = 100;
+// Of a frontier, looked at for one page.
+constexpr std::size_t kMostPoints = 10'000;
 
-absl::Status CheckSpec(const v1::SearchSpec& spec) {
-  const std::vector<spec::Violation> violations = spec::ValidateSpec(spec);
+// One line per mistake.
+absl::Status ToStatus(const std::vector<spec::Violation>& violations) {
   if (violations.empty()) return absl::OkStatus();
   std::string lines;
   for (std::size_t i = 0; i < violations.size(); ++i) {
@@ -31,6 +35,15 @@ absl::Status CheckSpec(const v1::SearchSpec& spec) {
     lines += line;
   }
   return absl::InvalidArgumentError(lines);
+}
+
+absl::Status CheckSharing(const v1::Sharing& sharing) {
+  if (!sharing.has_weight() && !sharing.has_priority() && !sharing.has_max_running()) {
+    return absl::InvalidArgumentError("sharing: set weight, priority or max_running, whatever is to change");
+  }
+  std::vector<spec::Violation> violations = spec::ValidateSharing(sharing);
+  for (spec::Violation& violation : violations) violation.field = "sharing." + violation.field;
+  return ToStatus(violations);
 }
 
 // Finishes the call with the search that it changed or asked for.
@@ -52,7 +65,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ValidateSearch(grpc::CallbackServer
                                                             v1::ValidateSearchResponse* response) {
   const Call call = entrance_.Begin(context, "ValidateSearch");
   if (call.refused()) return call.reactor();
-  const absl::Status status = CheckSpec(request->spec());
+  const absl::Status status = ToStatus(spec::ValidateSpec(request->spec()));
   if (status.ok()) *response->mutable_summary() = spec::Summarize(request->spec());
   call.Finish(status);
   return call.reactor();
@@ -63,7 +76,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
                                                           v1::CreateSearchResponse* response) {
   const Call call = entrance_.Begin(context, "CreateSearch");
   if (call.refused()) return call.reactor();
-  absl::Status status = CheckSpec(request->spec());
+  absl::Status status = ToStatus(spec::ValidateSpec(request->spec()));
   if (request->request_id().size() > kMostRequestIdBytes) {
     status = absl::InvalidArgumentError(absl::StrCat("request_id: is longer than ", kMostRequestIdBytes, " bytes"));
   }
@@ -149,6 +162,24 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CancelSearch(grpc::CallbackServerCo
   return call.reactor();
 }
 
+grpc::ServerUnaryReactor* SearchServiceImpl::UpdateSearch(grpc::CallbackServerContext* context,
+                                                          const v1::UpdateSearchRequest* request,
+                                                          v1::UpdateSearchResponse* response) {
+  const Call call = entrance_.Begin(context, "UpdateSearch");
+  if (call.refused()) return call.reactor();
+  const v1::Sharing& sharing = request->sharing();
+  if (const absl::Status status = CheckSharing(sharing); !status.ok()) {
+    call.Finish(status);
+    return call.reactor();
+  }
+  SharingUpdate update;
+  if (sharing.has_weight()) update.weight = sharing.weight();
+  if (sharing.has_priority()) update.priority = sharing.priority();
+  if (sharing.has_max_running()) update.max_running = sharing.max_running();
+  engine_.UpdateSearch(request->name(), update, AnswerWithSearch(call, response, specs_));
+  return call.reactor();
+}
+
 grpc::ServerUnaryReactor* SearchServiceImpl::DeleteSearch(grpc::CallbackServerContext* context,
                                                           const v1::DeleteSearchRequest* request,
                                                           v1::DeleteSearchResponse*) {
@@ -203,18 +234,33 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerCon
                                                          v1::GetFrontierResponse* response) {
   const Call call = entrance_.Begin(context, "GetFrontier");
   if (call.refused()) return call.reactor();
-  engine_.GetFrontier(request->name(), [call, response, specs = specs_](const absl::StatusOr<FrontierView>& view) {
-    if (view.ok()) {
-      const auto spec = specs->Get(view->search.spec);
-      for (const PointView& point : view->points) {
-        *response->add_points() = ToFrontierPoint(point, spec->spec(), view->search.name);
-      }
-      for (const TargetView& target : view->search.targets) {
-        *response->add_best() = ToWire(target, spec->spec(), view->search.name);
-      }
-    }
-    call.Finish(view.status());
-  });
+  const absl::StatusOr<std::size_t> size = PageSize(request->page_size(), kMostPoints);
+  // The token is the bits of the last point's cost.
+  const absl::StatusOr<std::uint64_t> after = ParsePageToken(request->page_token(), 0);
+  if (!size.ok() || !after.ok()) {
+    call.Finish(size.ok() ? after.status() : size.status());
+    return call.reactor();
+  }
+  const bool is_first = request->page_token().empty();
+  const double above = is_first ? -std::numeric_limits<double>::infinity() : std::bit_cast<double>(*after);
+  engine_.GetFrontier(
+      request->name(), above, *size,
+      [call, response, is_first, specs = specs_](const absl::StatusOr<FrontierView>& view) {
+        if (view.ok()) {
+          const auto spec = specs->Get(view->search.spec);
+          if (is_first) AddBest(view->search, spec->spec(), *response->mutable_best());
+          const std::span<const PointView> points = view->points;
+          const std::size_t taken = FillPage(
+              points, *response->mutable_points(),
+              [&](const PointView& point) { return ToFrontierPoint(point, spec->spec(), view->search.name); },
+              response->ByteSizeLong());
+          if (taken < points.size() || view->has_more) {
+            response->set_next_page_token(
+                FormatPageToken(std::bit_cast<std::uint64_t>(points[taken - 1].standing.cost)));
+          }
+        }
+        call.Finish(view.status());
+      });
   return call.reactor();
 }
 
@@ -223,16 +269,30 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetBuckets(grpc::CallbackServerCont
                                                         v1::GetBucketsResponse* response) {
   const Call call = entrance_.Begin(context, "GetBuckets");
   if (call.refused()) return call.reactor();
-  engine_.GetBuckets(request->name(), {request->pass(), request->stage()},
-                     [call, response, specs = specs_](const absl::StatusOr<BucketsView>& view) {
-                       if (view.ok()) {
-                         const auto spec = specs->Get(view->search.spec);
-                         for (const BucketView& bucket : view->buckets) {
-                           *response->add_buckets() = ToWire(bucket, spec->spec(), view->search.name);
-                         }
-                       }
-                       call.Finish(view.status());
-                     });
+  const absl::StatusOr<std::size_t> size = PageSize(request->page_size(), std::numeric_limits<std::size_t>::max());
+  const absl::StatusOr<BucketPlace> after =
+      ParseBucketToken(request->page_token(), {request->pass(), request->stage()});
+  if (!size.ok() || !after.ok()) {
+    call.Finish(size.ok() ? after.status() : size.status());
+    return call.reactor();
+  }
+  engine_.GetBuckets(
+      request->name(), after->position,
+      [call, response, size = *size, after = after->bucket, specs = specs_](const absl::StatusOr<BucketsView>& view) {
+        if (view.ok()) {
+          const auto spec = specs->Get(view->search.spec);
+          std::span<const BucketView> rest = view->buckets;
+          while (!rest.empty() && rest.front().bucket <= after) rest = rest.subspan(1);
+          const std::size_t taken =
+              FillPage(rest.first(std::min(size, rest.size())), *response->mutable_buckets(),
+                       [&](const BucketView& bucket) { return ToWire(bucket, spec->spec(), view->search.name); });
+          if (taken < rest.size()) {
+            const BucketView& last = rest[taken - 1];
+            response->set_next_page_token(FormatBucketToken({last.position, last.bucket}));
+          }
+        }
+        call.Finish(view.status());
+      });
   return call.reactor();
 }
 

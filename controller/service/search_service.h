@@ -32,6 +32,8 @@ class SearchServiceImpl final : public v1::SearchService::CallbackService {
                                          v1::ResumeSearchResponse* response) override;
   grpc::ServerUnaryReactor* CancelSearch(grpc::CallbackServerContext* context, const v1::CancelSearchRequest* request,
                                          v1::CancelSearchResponse* response) override;
+  grpc::ServerUnaryReactor* UpdateSearch(grpc::CallbackServerContext* context, const v1::UpdateSearchRequest* request,
+                                         v1::UpdateSearchResponse* response) override;
   grpc::ServerUnaryReactor* DeleteSearch(grpc::CallbackServerContext* context, const v1::DeleteSearchRequest* request,
                                          v1::DeleteSearchResponse* response) override;
   grpc::ServerUnaryReactor* ListCandidates(grpc::CallbackServerContext* context,

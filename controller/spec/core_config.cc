@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "common/spec/validate.h"
+#include "controller/spec/evaluation_key.h"
 
 namespace layernas {
 namespace {
@@ -92,6 +93,9 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   config.initial_failures = spec.budget().initial_failures();
   config.attempts = spec.evaluation().attempts();
   config.require.insert(spec.evaluation().require().begin(), spec.evaluation().require().end());
+  config.sharing = {spec.sharing().weight(), spec.sharing().priority(), spec.sharing().max_running()};
+  config.evaluation_key = EvaluationKey(spec);
+  config.reuse_results = spec.evaluation().reuse_results();
   return config;
 }
 

@@ -51,6 +51,7 @@ void Fill(v1::CandidateRecord& record, const core::Candidate& candidate) {
   record.set_result_attempt(candidate.result_attempt);
   record.set_reward(candidate.reward);
   record.set_cost(candidate.cost);
+  if (!candidate.reused_from.empty()) record.set_reused_from(candidate.reused_from);
   for (const core::Metrics::Entry& metric : candidate.metrics) {
     v1::MetricRecord& stored = *record.add_metrics();
     stored.set_name(metric.name);
@@ -90,6 +91,7 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   candidate.result_attempt = record.result_attempt();
   candidate.reward = record.reward();
   candidate.cost = record.cost();
+  candidate.reused_from = record.reused_from();
   std::vector<std::pair<std::string, double>> metrics;
   metrics.reserve(record.metrics_size());
   for (const v1::MetricRecord& stored : record.metrics()) metrics.emplace_back(stored.name(), stored.value());
@@ -120,6 +122,12 @@ std::string Encode(const StoredSearch& search) {
   record.set_end_unix_ms(search.ended);
   record.set_request_id(search.request_id);
   record.set_clock_set_ms(search.clock_set.count());
+  if (search.sharing) {
+    v1::SharingRecord& sharing = *record.mutable_sharing();
+    sharing.set_weight(search.sharing->weight);
+    sharing.set_priority(search.sharing->priority);
+    sharing.set_max_running(search.sharing->max_running);
+  }
   return record.SerializeAsString();
 }
 
@@ -183,6 +191,9 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.ended = record.end_unix_ms();
   search.request_id = record.request_id();
   search.clock_set = Millis{record.clock_set_ms()};
+  if (record.has_sharing()) {
+    search.sharing = {record.sharing().weight(), record.sharing().priority(), record.sharing().max_running()};
+  }
   return search;
 }
 

@@ -24,6 +24,8 @@ struct StoredSearch {
   UnixMillis ended = 0;
   // Of the CreateSearch call; empty if it had none.
   std::string request_id;
+  // None: as the spec says.
+  std::optional<core::Sharing> sharing = std::nullopt;
   // By how much the machine's clock was set since the search was created.
   Millis clock_set{0};
 

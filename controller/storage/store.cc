@@ -1,11 +1,14 @@
 #include "controller/storage/store.h"
 
+#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <map>
@@ -20,6 +23,8 @@
 namespace layernas::storage {
 namespace {
 
+// Families whose keys begin with a search's id.
+constexpr std::array kFamiliesOfASearch = {kSearches, kCandidates, kBuckets, kChanges};
 // Encoded candidates that are read in one go.
 constexpr std::size_t kMostRowBytes = 8 << 20;
 
@@ -56,6 +61,8 @@ rocksdb::Options DatabaseOptions(bool read_only) {
 }  // namespace
 
 struct Store::Impl : Database {
+  std::atomic<bool> reclaiming_stopped = false;
+
   static absl::StatusOr<std::unique_ptr<Impl>> Open(const std::string& directory, const rocksdb::Options& options,
                                                     bool read_only) {
     std::vector<std::string> names(kFamilyNames.begin(), kFamilyNames.end());
@@ -152,7 +159,7 @@ void Batch::TrimChanges(std::uint64_t search, std::uint64_t sequence) {
 void Batch::DeleteSearch(std::uint64_t search) {
   const std::string begin = EncodeKey(search);
   const std::string end = EncodeKey(search + 1);
-  for (const Family family : {kSearches, kCandidates, kBuckets, kChanges}) {
+  for (const Family family : kFamiliesOfASearch) {
     batch_->DeleteRange(store_->impl_->families[family], begin, end).PermitUncheckedError();
   }
 }
@@ -228,6 +235,31 @@ absl::Status Store::Commit(Batch batch) {
   batches.push_back(std::move(batch));
   return Commit(std::move(batches));
 }
+
+absl::Status Store::Reclaim(std::uint64_t search) {
+  const std::string begin_key = EncodeKey(search);
+  const std::string end_key = EncodeKey(search + 1);
+  const rocksdb::Slice begin(begin_key);
+  const rocksdb::Slice end(end_key);
+  // All families, for the log that holds the records too is only let go of once each of them is in a file.
+  LAYERNAS_RETURN_IF_ERROR(ToStatus(impl_->db->Flush(rocksdb::FlushOptions(), impl_->families), impl_->directory));
+  for (const Family family : kFamiliesOfASearch) {
+    rocksdb::ColumnFamilyHandle* handle = impl_->families[family];
+    // What lies in files of its own need not be read once more.
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(
+        rocksdb::DeleteFilesInRange(impl_->db.get(), handle, &begin, &end, /*include_end=*/false), impl_->directory));
+    rocksdb::CompactRangeOptions options;
+    options.exclusive_manual_compaction = false;
+    options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+    options.canceled = &impl_->reclaiming_stopped;
+    const rocksdb::Status status = impl_->db->CompactRange(options, handle, &begin, &end);
+    if (impl_->reclaiming_stopped) return absl::OkStatus();
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(status, impl_->directory));
+  }
+  return absl::OkStatus();
+}
+
+void Store::StopReclaiming() { impl_->reclaiming_stopped = true; }
 
 std::uint64_t Store::syncs() const {
   std::map<std::string, std::string> stats;

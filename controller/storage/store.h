@@ -91,6 +91,11 @@ class Store {
   // In their order; all durable (synced to the disk) when it returns OK.
   absl::Status Commit(std::vector<Batch> batches);
   absl::Status Commit(Batch batch);
+  // Gives the disk back what a search took, once its deletion was committed. Takes seconds where that is much; other
+  // calls go on. Returns OK without having done it all once StopReclaiming() was called.
+  absl::Status Reclaim(std::uint64_t search);
+  // Now and for ever.
+  void StopReclaiming();
   // How often it was synced to the disk since it was opened, as the database counts it.
   std::uint64_t syncs() const;
 

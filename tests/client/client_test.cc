@@ -493,6 +493,68 @@ TEST_F(ClientTest, WorkersAreListed) {
             "gpu-1      1      2  a=b device=cuda  0.1.0    4s ago\n");
 }
 
+TEST_F(ClientTest, WorkersInTroubleAreToldApart) {
+  controller_.workers = [](const v1::ListWorkersRequest&, v1::ListWorkersResponse& response) {
+    response = Parse<v1::ListWorkersResponse>(R"pb(
+      workers {
+        info { id: "a" slots: 1 version: "0.1.0" }
+        failures_in_a_row: 3
+        last_failure: "CUDA error\nat line 7"
+        shunned_for { seconds: 24 nanos: 1 }
+      }
+      workers {
+        info { id: "b" slots: 1 version: "0.1.0" }
+        failures_in_a_row: 1
+        last_failure: "killed"
+      }
+      workers { info { id: "c" slots: 1 version: "0.1.0" } })pb");
+    return grpc::Status::OK;
+  };
+  const std::string out = Call({"worker", "list"}).out;
+  EXPECT_THAT(out, HasSubstr("shunned for 25s: 3 failed in a row, the last: CUDA error\n"));
+  EXPECT_THAT(out, HasSubstr("  1 failed in a row, the last: killed\n"));
+}
+
+TEST_F(ClientTest, UpdateChangesOnlyWhatIsGiven) {
+  controller_.update = [](const v1::UpdateSearchRequest& request, v1::UpdateSearchResponse& response) {
+    EXPECT_EQ(request.name(), "searches/shapes10-1");
+    EXPECT_EQ(request.sharing().weight(), 2.5);
+    EXPECT_FALSE(request.sharing().has_priority());
+    EXPECT_TRUE(request.sharing().has_max_running());
+    v1::Sharing& sharing = *response.mutable_search()->mutable_spec()->mutable_sharing();
+    sharing = request.sharing();
+    sharing.set_priority(-1);
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Call({"search", "update", "shapes10-1", "--weight", "2.5", "--max-running", "8"}).out,
+            "searches/shapes10-1 has weight 2.5, priority -1, at most 8 running\n");
+  const Outcome nothing = Call({"search", "update", "shapes10-1"});
+  EXPECT_NE(nothing.code, ExitCode::kOk);
+  EXPECT_THAT(nothing.err, HasSubstr("--weight"));
+}
+
+TEST_F(ClientTest, TheFrontierIsReadToItsLastPage) {
+  controller_.get = [](const v1::GetSearchRequest&, v1::GetSearchResponse& response) {
+    response.mutable_search()->set_name("searches/shapes10-1");
+    return grpc::Status::OK;
+  };
+  controller_.frontier = [](const v1::GetFrontierRequest& request, v1::GetFrontierResponse& response) {
+    v1::FrontierPoint& point = *response.add_points();
+    if (request.page_token().empty()) {
+      point.set_candidate("searches/shapes10-1/candidates/3");
+      response.set_next_page_token("next");
+    } else {
+      EXPECT_EQ(request.page_token(), "next");
+      point.set_candidate("searches/shapes10-1/candidates/9");
+    }
+    return grpc::Status::OK;
+  };
+  const std::string out = Call({"search", "frontier", "shapes10-1", "-o", "json"}).out;
+  EXPECT_THAT(out, HasSubstr("candidates/3"));
+  EXPECT_THAT(out, HasSubstr("candidates/9"));
+  EXPECT_THAT(out, Not(HasSubstr("next_page_token")));
+}
+
 TEST_F(ClientTest, RunSaysWhichProgramIsMissing) {
   const Outcome outcome = CallLocally({"run", WriteSpec(kSpec)});
   EXPECT_EQ(outcome.code, ExitCode::kError);

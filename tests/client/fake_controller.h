@@ -40,6 +40,7 @@ class FakeController final : public v1::SearchService::Service, public v1::Fleet
   Handler<v1::GetSearchRequest, v1::GetSearchResponse> get;
   Handler<v1::ListSearchesRequest, v1::ListSearchesResponse> list;
   Handler<v1::PauseSearchRequest, v1::PauseSearchResponse> pause;
+  Handler<v1::UpdateSearchRequest, v1::UpdateSearchResponse> update;
   Handler<v1::DeleteSearchRequest, v1::DeleteSearchResponse> remove;
   Handler<v1::ListCandidatesRequest, v1::ListCandidatesResponse> candidates;
   Handler<v1::GetFrontierRequest, v1::GetFrontierResponse> frontier;
@@ -69,6 +70,10 @@ class FakeController final : public v1::SearchService::Service, public v1::Fleet
   grpc::Status PauseSearch(Context*, const v1::PauseSearchRequest* request,
                            v1::PauseSearchResponse* response) override {
     return Answer(pause, *request, *response);
+  }
+  grpc::Status UpdateSearch(Context*, const v1::UpdateSearchRequest* request,
+                            v1::UpdateSearchResponse* response) override {
+    return Answer(update, *request, *response);
   }
   grpc::Status DeleteSearch(Context*, const v1::DeleteSearchRequest* request,
                             v1::DeleteSearchResponse* response) override {

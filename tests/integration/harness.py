@@ -227,11 +227,15 @@ class Client:
     def buckets(self, name, pass_number=0, stage=0):
         """{bucket: [(architecture id, reward, cost), …]} of the buckets that hold something."""
         request = search_service_pb2.GetBucketsRequest(name=name, stage=stage, **{"pass": pass_number})
-        return {
-            bucket.bucket: [(entry.architecture_id, entry.reward, entry.cost) for entry in bucket.entries]
-            for bucket in self.call("GetBuckets", request).buckets
-            if bucket.entries
-        }
+        found = {}
+        while True:
+            answer = self.call("GetBuckets", request)
+            for bucket in answer.buckets:
+                if bucket.entries:
+                    found[bucket.bucket] = [(entry.architecture_id, entry.reward, entry.cost) for entry in bucket.entries]
+            request.page_token = answer.next_page_token
+            if not request.page_token:
+                return found
 
     def wait_for_end(self, name, timeout_s=PATIENCE_S):
         """The search in its final state."""

@@ -40,6 +40,7 @@ ALLOWED = {
         "PauseSearch": SEARCHERS,
         "ResumeSearch": SEARCHERS,
         "CancelSearch": SEARCHERS,
+        "UpdateSearch": SEARCHERS,
         "DeleteSearch": {"admin"},
     },
     "layernas.v1.FleetService": {"ListWorkers": READERS},

@@ -13,7 +13,7 @@ LAYERS = {
     "common": ("common",),
     "controller/core": ("common/base",),
     "controller/storage": ("common/base", "common/log", "controller/core"),
-    "controller/spec": ("common/base", "common/spec", "controller/core"),
+    "controller/spec": ("common/base", "common/security", "common/spec", "controller/core"),
     "controller/engine": (
         "common/base",
         "common/log",

@@ -42,8 +42,9 @@ GuidedStrategy::GuidedStrategy(const Space& space, std::span<const double> targe
     : space_(space), seed_(seed), targets_(targets.begin(), targets.end()) {
   ModelOptions reward;
   reward.pairs = ChoosePairs(space);
-  // What neighbours in a chain do to each other tells little of other neighbours.
-  reward.name_pairs = !IsChain(reward.pairs);
+  // What neighbours in a chain do to each other tells little of other neighbours; and where the cost of an option is
+  // known, the slopes on it tell what layers have in common.
+  reward.name_pairs = !IsChain(reward.pairs) && !space.CostIsPerLayer();
   reward.clipped_share = kClippedShare;
   reward.noise = kRewardNoise;
   if (space.CostIsPerLayer()) reward.cost_shares = CostShares(space);

@@ -248,6 +248,31 @@ TEST_F(SearchTest, AttemptsUsedUpMakeTheCandidateFailed) {
   EXPECT_THAT(late.message, HasSubstr("given up"));
 }
 
+TEST_F(SearchTest, ACandidateThatFailsOnDifferentWorkersIsInfeasible) {
+  SearchConfig config = SmallConfig();
+  config.attempts = 3;
+  Search search(config, kStart);
+  const std::vector<std::string> workers = {"w1", "w1", "w2"};
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    EXPECT_EQ(Lease(search, workers[attempt - 1]), 1u);
+    EXPECT_EQ(
+        search
+            .Fail(1, attempt, workers[attempt - 1], FailureKind::kEvaluator, "crash " + std::to_string(attempt), Now())
+            .status,
+        kAccepted);
+    Pass(Millis(60'000));
+  }
+  const Candidate& candidate = *search.candidate(1);
+  EXPECT_EQ(candidate.state, CandidateState::kInfeasible);
+  ASSERT_THAT(candidate.failures, SizeIs(3));
+  EXPECT_EQ(candidate.failures[0].message, "crash 1");
+  EXPECT_EQ(candidate.failures[2].message, "crash 3");
+  EXPECT_EQ(candidate.failures[2].worker, "w2");
+  const CompletionVerdict late = search.Complete(1, 2, "w1", Result(0.5, 1), Now());
+  EXPECT_EQ(late.status, kRefused);
+  EXPECT_THAT(late.message, HasSubstr("infeasible"));
+}
+
 TEST_F(SearchTest, AFailedCandidateWaitsAndIsOfferedToOthersFirst) {
   Search search(SmallConfig(), kStart);
   Lease(search, "w1");

@@ -30,8 +30,8 @@ class SearchesTest : public EngineTest {
   absl::StatusOr<BucketsView> Buckets(const std::string& name, core::Position position) {
     return Await<BucketsView>([&](auto reply) { engine_->GetBuckets(name, position, reply); });
   }
-  absl::StatusOr<FrontierView> Frontier(const std::string& name) {
-    return Await<FrontierView>([&](auto reply) { engine_->GetFrontier(name, reply); });
+  absl::StatusOr<FrontierView> Frontier(const std::string& name, double above = -1, std::size_t limit = kAll) {
+    return Await<FrontierView>([&](auto reply) { engine_->GetFrontier(name, above, limit, reply); });
   }
 };
 
@@ -255,6 +255,52 @@ TEST_F(SearchesTest, BucketsOfAnyStage) {
   EXPECT_EQ(Buckets(name, {1, 0})->buckets.size(), 1u);
   EXPECT_EQ(Buckets(name, {1, 4}).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(Buckets(name, {2, 1}).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(SearchesTest, TheFrontierComesInPages) {
+  const std::string name = Create(RandomSpec("s", 60));
+  Finish();
+  const auto all = Frontier(name);
+  ASSERT_GT(all->points.size(), 2u);
+  EXPECT_FALSE(all->has_more);
+  std::vector<std::uint64_t> found;
+  double above = -1;
+  for (bool more = true; more;) {
+    const auto page = Frontier(name, above, 2);
+    ASSERT_FALSE(page->points.empty());
+    ASSERT_LE(page->points.size(), 2u);
+    for (const PointView& point : page->points) found.push_back(point.candidate);
+    above = page->points.back().standing.cost;
+    more = page->has_more;
+  }
+  std::vector<std::uint64_t> expected;
+  for (const PointView& point : all->points) expected.push_back(point.candidate);
+  EXPECT_EQ(found, expected);
+}
+
+TEST_F(SearchesTest, SearchesThatEndedLongAgoAreDeleted) {
+  options_.retention = Millis{60'000};
+  Restart();
+  const std::string old = Create(RandomSpec("old", 1));
+  const std::string open = Create(RandomSpec("open", 100));
+  const std::string young = Create(RandomSpec("young", 1));
+  ASSERT_TRUE(Cancel(old).ok());
+  Pass(Millis{30'000});
+  ASSERT_TRUE(Cancel(young).ok());
+  Pass(Millis{29'999});
+  EXPECT_TRUE(Get(old).ok());
+  Pass(Millis{1'001});
+  EXPECT_EQ(Get(old).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_TRUE(Get(young).ok());
+  // Also of the time before a restart.
+  Stop();
+  clock_.Pass(Millis{60'000});
+  Start();
+  Settle();
+  EXPECT_EQ(Get(young).status().code(), absl::StatusCode::kNotFound);
+  // However long it takes.
+  EXPECT_TRUE(Get(open).ok());
+  EXPECT_EQ(Check().searches, 1u);
 }
 
 TEST_F(SearchesTest, TimeIsUpWithoutAnyCall) {

@@ -57,5 +57,61 @@ TEST(WorkerBook, KeepsThoseKnownToBeThere) {
   EXPECT_THAT(Ids(book), ElementsAre());
 }
 
+TEST(WorkerBook, ShunsWhoFailsAgainAndAgain) {
+  WorkerBook book;
+  book.Hear(Worker("a"), At(0));
+  EXPECT_FALSE(book.Failed("a", "one", At(1)));
+  EXPECT_FALSE(book.Failed("a", "two", At(2)));
+  EXPECT_FALSE(book.IsShunned("a"));
+  EXPECT_TRUE(book.Failed("a", "three", At(3)));
+  EXPECT_TRUE(book.IsShunned("a"));
+  EXPECT_EQ(book.shunned(), 1u);
+  EXPECT_EQ(book.workers().at("a").failures_in_a_row, 3);
+  EXPECT_EQ(book.workers().at("a").last_failure, "three");
+  EXPECT_EQ(book.workers().at("a").shunned_until, At(30'003));
+  // What it had in hand when that began.
+  EXPECT_FALSE(book.Failed("a", "four", At(4)));
+  EXPECT_THAT(book.EndShuns(At(30'002)), ElementsAre());
+  EXPECT_THAT(book.EndShuns(At(30'003)), ElementsAre("a"));
+  EXPECT_FALSE(book.IsShunned("a"));
+  EXPECT_TRUE(book.IsOnProbation("a"));
+  EXPECT_EQ(book.shunned(), 0u);
+}
+
+TEST(WorkerBook, ShunsForLongerEachTimeUntilItSucceeds) {
+  WorkerBook book;
+  book.Hear(Worker("a"), At(0));
+  const auto fail = [&book] { return book.Failed("a", "why", At(0)); };
+  const auto end = [&book] { book.EndShuns(At(1'000'000)); };
+  fail();
+  fail();
+  for (const int seconds : {30, 60, 120, 240, 480, 600, 600}) {
+    EXPECT_TRUE(fail());
+    EXPECT_EQ(book.workers().at("a").last_shun, Millis{seconds * 1000});
+    end();
+  }
+  book.Succeeded("a");
+  EXPECT_FALSE(book.IsOnProbation("a"));
+  EXPECT_EQ(book.workers().at("a").failures_in_a_row, 0);
+  EXPECT_FALSE(fail());
+  EXPECT_FALSE(fail());
+  EXPECT_TRUE(fail());
+  EXPECT_EQ(book.workers().at("a").last_shun, WorkerBook::kFirstShun);
+}
+
+TEST(WorkerBook, ForgetsWhomItShunned) {
+  WorkerBook book;
+  book.Hear(Worker("a"), At(1));
+  for (int i = 0; i < 3; ++i) book.Failed("a", "why", At(1));
+  book.Forget(At(2), At(2), Nobody);
+  EXPECT_THAT(Ids(book), ElementsAre());
+  EXPECT_THAT(book.EndShuns(At(2)), ElementsAre("a"));
+  EXPECT_EQ(book.shunned(), 0u);
+  EXPECT_THAT(book.EndShuns(At(1'000'000)), ElementsAre());
+  // Nobody that is known.
+  EXPECT_FALSE(book.Failed("a", "why", At(3)));
+  EXPECT_FALSE(book.IsShunned("a"));
+}
+
 }  // namespace
 }  // namespace layernas

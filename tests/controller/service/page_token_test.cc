@@ -18,7 +18,26 @@ TEST(PageToken, WhatIsNoneIsRefused) {
   }
 }
 
+TEST(BucketToken, RoundTrip) {
+  for (const BucketPlace& place : {BucketPlace{{1, 0}, 0}, BucketPlace{{100, 1000}, 10'000}}) {
+    const auto parsed = ParseBucketToken(FormatBucketToken(place), {7, 7});
+    ASSERT_TRUE(parsed.ok()) << parsed.status();
+    EXPECT_EQ(parsed->position, place.position);
+    EXPECT_EQ(parsed->bucket, place.bucket);
+  }
+  EXPECT_EQ(ParseBucketToken("", {7, 8})->position, (core::Position{7, 8}));
+  EXPECT_EQ(ParseBucketToken("", {7, 8})->bucket, -1);
+}
+
+TEST(BucketToken, WhatIsNoneIsRefused) {
+  for (const char* token :
+       {"b", "b1", "b1.2", "b1.2.", "b1.2.3.4", "b1.2.3x", "b-1.2.3", "p1.2.3", "b1,2,3", "b1.2.99999999999", "\xff"}) {
+    EXPECT_EQ(ParseBucketToken(token, {7, 7}).status().code(), absl::StatusCode::kInvalidArgument) << token;
+  }
+}
+
 TEST(PageSize, OneToAThousand) {
+  EXPECT_EQ(*PageSize(0, 7), 7u);
   EXPECT_EQ(*PageSize(0), 100u);
   EXPECT_EQ(*PageSize(1), 1u);
   EXPECT_EQ(*PageSize(1000), 1000u);

@@ -249,6 +249,102 @@ TEST_F(SearchServiceTest, PagesOfLargeSearchesAreShorter) {
   EXPECT_EQ(ListSearches(100), expected);
 }
 
+TEST_F(SearchServiceTest, LargeFrontiersComeInPages) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  MakeLarge(spec, 600 << 10);
+  spec.mutable_objective()->add_targets(30);
+  const std::string name = Create(spec);
+  Work(100);
+  v1::GetFrontierRequest request;
+  request.set_name(name);
+  std::vector<double> costs;
+  int pages = 0;
+  do {
+    v1::GetFrontierResponse page;
+    ASSERT_TRUE(Searches(&Searcher::GetFrontier, request, &page).ok());
+    // The best per target comes with the first, in its own bounds.
+    EXPECT_EQ(page.best_size(), pages == 0 ? 1 : 0);
+    page.clear_best();
+    EXPECT_LT(page.ByteSizeLong(), kDefaultLimit);
+    for (const v1::FrontierPoint& point : page.points()) costs.push_back(point.cost());
+    request.set_page_token(page.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  EXPECT_GT(pages, 1);
+  EXPECT_EQ(static_cast<int>(costs.size()), Get(name).progress().frontier_size());
+  EXPECT_TRUE(std::is_sorted(costs.begin(), costs.end()));
+  request.set_page_size(1001);
+  v1::GetFrontierResponse page;
+  EXPECT_EQ(Searches(&Searcher::GetFrontier, request, &page).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(SearchServiceTest, TheBestOfManyTargetsFitIntoAMessage) {
+  v1::SearchSpec spec = RandomSpec("s", 5);
+  MakeLarge(spec, 400 << 10);
+  for (int i = 0; i < 40; ++i) spec.mutable_objective()->add_targets(30 + i);
+  const std::string name = Create(spec);
+  Work(5);
+  v1::GetFrontierRequest request;
+  request.set_name(name);
+  request.set_page_size(1);
+  v1::GetFrontierResponse frontier;
+  ASSERT_TRUE(Searches(&Searcher::GetFrontier, request, &frontier).ok());
+  EXPECT_LT(frontier.ByteSizeLong(), kDefaultLimit);
+  ASSERT_EQ(frontier.best_size(), 40);
+  EXPECT_GT(frontier.best(0).best().architecture().layers_size(), 0);
+  EXPECT_EQ(frontier.best(39).best().architecture().layers_size(), 0);
+  EXPECT_EQ(frontier.best(39).best().architecture().id(), frontier.best(0).best().architecture().id());
+  EXPECT_FALSE(frontier.best(39).has_nearest());
+}
+
+TEST_F(SearchServiceTest, BucketsComeInPages) {
+  const std::string name = Create(LayerNasSpec("s"));
+  while (Get(name).state() == v1::SEARCH_STATE_RUNNING) Work(1);
+  v1::GetBucketsRequest request;
+  request.set_name(name);
+  v1::GetBucketsResponse all;
+  ASSERT_TRUE(Searches(&Searcher::GetBuckets, request, &all).ok());
+  ASSERT_GT(all.buckets_size(), 2);
+  EXPECT_EQ(all.next_page_token(), "");
+  request.set_page_size(2);
+  v1::GetBucketsResponse found;
+  do {
+    v1::GetBucketsResponse page;
+    ASSERT_TRUE(Searches(&Searcher::GetBuckets, request, &page).ok());
+    EXPECT_LE(page.buckets_size(), 2);
+    request.set_page_token(page.next_page_token());
+    found.MergeFrom(page);
+  } while (!request.page_token().empty());
+  found.clear_next_page_token();
+  EXPECT_EQ(found.SerializeAsString(), all.SerializeAsString());
+  request.set_page_token("rubbish");
+  EXPECT_EQ(Searches(&Searcher::GetBuckets, request, &found).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(SearchServiceTest, AnUpdateChangesWhatIsSet) {
+  const std::string name = Create(RandomSpec("s", 5));
+  EXPECT_EQ(Get(name).spec().sharing().weight(), 1);
+  v1::UpdateSearchRequest request;
+  request.set_name(name);
+  request.mutable_sharing()->set_weight(2.5);
+  v1::UpdateSearchResponse response;
+  ASSERT_TRUE(Searches(&Searcher::UpdateSearch, request, &response).ok());
+  EXPECT_EQ(response.search().spec().sharing().weight(), 2.5);
+  request.mutable_sharing()->clear_weight();
+  request.mutable_sharing()->set_max_running(3);
+  ASSERT_TRUE(Searches(&Searcher::UpdateSearch, request, &response).ok());
+  EXPECT_EQ(Get(name).spec().sharing().weight(), 2.5);
+  EXPECT_EQ(Get(name).spec().sharing().max_running(), 3);
+
+  request.mutable_sharing()->set_priority(5000);
+  const grpc::Status refused = Searches(&Searcher::UpdateSearch, request, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.error_message(), HasSubstr("sharing.priority: must be between -1000 and 1000, is 5000"));
+  request.clear_sharing();
+  EXPECT_EQ(Searches(&Searcher::UpdateSearch, request, &response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Get(name).spec().sharing().priority(), 0);
+}
+
 TEST_F(SearchServiceTest, BadPagesAreRefused) {
   const std::string name = Create(RandomSpec("s", 5));
   v1::ListSearchesRequest searches;

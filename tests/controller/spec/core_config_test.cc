@@ -96,6 +96,48 @@ TEST(CoreConfig, EverythingThatIsGivenArrives) {
   EXPECT_THAT(Options(spec).buckets.edges, ElementsAre(4, 8));
 }
 
+TEST(CoreConfig, SharingIsThatOfTheSpec) {
+  EXPECT_EQ(Config(RandomSpec("s", 3)).sharing, (core::Sharing{1, 0, 0}));
+  v1::SearchSpec spec = RandomSpec("s", 3);
+  spec.mutable_sharing()->set_weight(2.5);
+  spec.mutable_sharing()->set_priority(-4);
+  spec.mutable_sharing()->set_max_running(9);
+  EXPECT_EQ(Config(spec).sharing, (core::Sharing{2.5, -4, 9}));
+}
+
+TEST(CoreConfig, TheEvaluationKeyIsOfWhatEvaluatorsAreShown) {
+  v1::SearchSpec spec = LayerNasSpec("s");
+  auto& parameters = *spec.mutable_evaluation()->mutable_train()->mutable_parameters()->mutable_fields();
+  for (const char* name : {"a", "b", "c", "d", "e"}) parameters[name].set_string_value(name);
+  const std::string key = Config(spec).evaluation_key;
+  EXPECT_EQ(key.size(), 32u);
+  EXPECT_FALSE(Config(spec).reuse_results);
+
+  v1::SearchSpec other = spec;
+  other.set_name("other");
+  other.mutable_strategy()->mutable_random();
+  other.mutable_strategy()->set_seed(9);
+  other.mutable_budget()->set_trainings(3);
+  other.mutable_objective()->add_targets(7);
+  other.mutable_space()->mutable_layers(0)->set_default_("option0");
+  for (v1::Layer& layer : *other.mutable_space()->mutable_layers()) {
+    for (v1::Option& option : *layer.mutable_options()) option.clear_costs();
+  }
+  other.mutable_evaluation()->set_reuse_results(true);
+  other.mutable_evaluation()->set_attempts(7);
+  EXPECT_EQ(Config(other).evaluation_key, key);
+  EXPECT_TRUE(Config(other).reuse_results);
+
+  std::vector<v1::SearchSpec> different(6, spec);
+  different[0].mutable_evaluation()->mutable_train()->set_dataset("cifar10");
+  different[1].mutable_evaluation()->mutable_measure()->set_runs(3);
+  (*different[2].mutable_evaluation()->mutable_require())["device"] = "gpu";
+  different[3].mutable_space()->mutable_network()->set_classes(10);
+  different[4].mutable_space()->mutable_layers(2)->mutable_options(0)->set_name("x");
+  std::swap(*different[5].mutable_space()->mutable_layers(0), *different[5].mutable_space()->mutable_layers(1));
+  for (const v1::SearchSpec& one : different) EXPECT_NE(Config(one).evaluation_key, key) << one.DebugString();
+}
+
 TEST(CoreConfig, RandomSearchIsAStrategyToo) {
   EXPECT_TRUE(std::holds_alternative<core::RandomOptions>(Config(RandomSpec("s", 3)).strategy));
 }

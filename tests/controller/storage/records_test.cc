@@ -64,6 +64,7 @@ core::Candidate RandomCandidate(RandomStream& random) {
   candidate.result_attempt = static_cast<int>(random.Below(20));
   candidate.reward = RandomNumber(random);
   candidate.cost = RandomNumber(random);
+  if (random.Below(2) == 0) candidate.reused_from = RandomText(random);
   for (std::uint64_t i = random.Below(6); i > 0; --i) candidate.metrics.Set(RandomText(random), RandomNumber(random));
   for (std::uint64_t i = random.Below(4); i > 0; --i) {
     candidate.failures.push_back({static_cast<int>(random.Below(20)),
@@ -102,14 +103,16 @@ TEST(Records, EveryFieldOfACandidateComesBack) {
 
 TEST(Records, EveryFieldOfASearchComesBack) {
   for (int state = 1; state <= 5; ++state) {
-    const StoredSearch search{std::numeric_limits<std::uint64_t>::max(),
-                              "a-slug",
-                              std::string("\0\xff\x01 any bytes", 13),
-                              static_cast<core::SearchState>(state),
-                              "why … it is so",
-                              1'700'000'000'123,
-                              1'700'000'000'999,
-                              "request 1"};
+    StoredSearch search{std::numeric_limits<std::uint64_t>::max(),
+                        "a-slug",
+                        std::string("\0\xff\x01 any bytes", 13),
+                        static_cast<core::SearchState>(state),
+                        "why … it is so",
+                        1'700'000'000'123,
+                        1'700'000'000'999,
+                        "request 1",
+                        std::nullopt};
+    if (state > 2) search.sharing = core::Sharing{0.25 * state, -state, state};
     const auto decoded = DecodeSearch(Encode(search));
     ASSERT_TRUE(decoded.ok()) << decoded.status();
     EXPECT_EQ(*decoded, search);

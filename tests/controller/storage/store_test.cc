@@ -4,10 +4,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <thread>
 
+#include "common/base/random.h"
 #include "tests/controller/storage/store_fixture.h"
 
 namespace layernas::storage {
@@ -284,6 +287,62 @@ TEST_F(StoreTest, AReaderSeesWhatAnOpenStoreCommitted) {
   // The reader was in nobody's way.
   Commit(*store, FullBatch(*store, 2));
   ExpectFull(*store, 2);
+}
+
+// Of all files in the folder.
+std::uintmax_t BytesIn(const std::string& directory) {
+  std::uintmax_t bytes = 0;
+  for (const auto& file : std::filesystem::directory_iterator(directory)) {
+    std::error_code gone;
+    const std::uintmax_t size = file.file_size(gone);
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+TEST_F(StoreTest, WhatADeletedSearchTookIsFree) {
+  const auto store = Open();
+  // Text that does not compress.
+  RandomStream random({1});
+  const auto text = [&random] {
+    std::string made;
+    while (made.size() < 400) made += std::to_string(random.Next());
+    return made;
+  };
+  for (std::uint64_t number = 1; number <= 20'000; number += 1'000) {
+    Batch batch(*store);
+    for (std::uint64_t i = number; i < number + 1'000; ++i) {
+      core::Candidate candidate;
+      candidate.number = i;
+      candidate.worker = text();
+      batch.PutChangedCandidate(2, candidate, i, 0);
+    }
+    Commit(*store, std::move(batch));
+  }
+  for (const std::uint64_t id : {1, 2, 3}) Commit(*store, FullBatch(*store, id));
+  const std::uintmax_t before = BytesIn(directory_);
+  EXPECT_GT(before, 10u << 20);
+
+  Batch deletion(*store);
+  deletion.DeleteSearch(2);
+  Commit(*store, std::move(deletion));
+  ASSERT_TRUE(store->Reclaim(2).ok());
+  // Files that are done with are removed soon, but not before the call returns.
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (BytesIn(directory_) > before / 20 && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_LT(BytesIn(directory_), before / 20);
+  EXPECT_EQ(store->LoadSearches()->size(), 2u);
+  for (const std::uint64_t id : {1, 3}) ExpectFull(*store, id);
+}
+
+TEST_F(StoreTest, ReclaimingCanBeStopped) {
+  const auto store = Open();
+  Commit(*store, FullBatch(*store, 1));
+  store->StopReclaiming();
+  EXPECT_TRUE(store->Reclaim(2).ok());
+  ExpectFull(*store, 1);
 }
 
 TEST_F(StoreTest, ReadersAndTheWriterGoTogether) {

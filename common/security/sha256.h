@@ -1,0 +1,14 @@
+// The digest that tells contents apart.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace layernas::security {
+
+using Digest = std::array<std::uint8_t, 32>;
+
+Digest Sha256(std::string_view bytes);
+
+}  // namespace layernas::security

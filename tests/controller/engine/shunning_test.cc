@@ -1,0 +1,162 @@
+// Workers that keep failing, and leases that their worker no longer knows of.
+#include "tests/controller/engine/engine_fixture.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+using core::CandidateState;
+using core::CompletionVerdict;
+
+class ShunningTest : public EngineTest {
+ protected:
+  WorkerView WorkerOf(const std::string& id) {
+    const auto workers = Await<std::vector<WorkerView>>([this](auto reply) { engine_->ListWorkers("", 100, reply); });
+    for (const WorkerView& worker : *workers) {
+      if (worker.info.id == id) return worker;
+    }
+    ADD_FAILURE() << id << " is not known";
+    return {};
+  }
+  // A lease that fails at once.
+  void FailOne(const std::string& worker) {
+    const Tasks tasks = Lease(worker);
+    ASSERT_THAT(tasks, SizeIs(1));
+    EXPECT_EQ(Report(worker, tasks[0].token, std::nullopt).status, CompletionVerdict::kAccepted);
+  }
+};
+
+TEST_F(ShunningTest, AWorkerThatKeepsFailingGetsNothingForAWhile) {
+  Create(RandomSpec("s", 200));
+  // It is busy, and fine as far as anyone knows.
+  LeaseOne("good");
+  FailOne("bad");
+  FailOne("bad");
+  EXPECT_EQ(WorkerOf("bad").failures_in_a_row, 2);
+  EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{0});
+  FailOne("bad");
+  EXPECT_EQ(WorkerOf("bad").failures_in_a_row, 3);
+  EXPECT_EQ(WorkerOf("bad").last_failure, "crashed");
+  EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{30'000});
+  EXPECT_EQ(metrics_->worker_shuns.Value(), 1);
+
+  const Awaited<Tasks> held = Park("bad");
+  EXPECT_FALSE(held.Answered());
+  EXPECT_THAT(Lease("good"), SizeIs(1));
+  Pass(Millis{29'999});
+  EXPECT_FALSE(held.Answered());
+  Pass(Millis{1});
+  ASSERT_TRUE(held.Answered());
+  // One more try, with one task however many it asks for.
+  EXPECT_EQ(Report("bad", held.Get()->at(0).token, std::nullopt).status, CompletionVerdict::kAccepted);
+  EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{60'000});
+  Pass(Millis{60'000});
+  const Tasks tried = Lease("bad", 8);
+  ASSERT_THAT(tried, SizeIs(1));
+  // All is well again.
+  EXPECT_EQ(Complete("bad", tried[0]).status, CompletionVerdict::kAccepted);
+  EXPECT_EQ(WorkerOf("bad").failures_in_a_row, 0);
+  EXPECT_THAT(Lease("bad", 8), SizeIs(8));
+}
+
+TEST_F(ShunningTest, PollsThatWaitAreHeldBackToo) {
+  const std::string name = Create(RandomSpec("s", 200));
+  LeaseOne("good");
+  const Tasks tasks = Lease("bad", 3);
+  ASSERT_TRUE(Pause(name).ok());
+  const Awaited<Tasks> parked = Park("bad");
+  for (const LeasedTask& task : tasks) Report("bad", task.token, std::nullopt);
+  ASSERT_TRUE(Resume(name).ok());
+  Pass(Millis{20'000});
+  EXPECT_FALSE(parked.Answered());
+  Pass(Millis{10'000});
+  EXPECT_TRUE(parked.Answered());
+}
+
+TEST_F(ShunningTest, NobodyIsShunnedWhereEverybodyFails) {
+  Create(RandomSpec("s", 200));
+  LeaseOne("good");
+  for (int i = 0; i < 4; ++i) {
+    FailOne("a");
+    FailOne("b");
+    Pass(Millis{1000});
+  }
+  EXPECT_EQ(WorkerOf("a").shunned_for, Millis{0});
+  EXPECT_EQ(WorkerOf("b").shunned_for, Millis{0});
+}
+
+TEST_F(ShunningTest, TheOnlyWorkerThatFitsIsNeverShunned) {
+  v1::SearchSpec spec = RandomSpec("s", 200);
+  (*spec.mutable_evaluation()->mutable_require())["device"] = "gpu";
+  const std::string name = Create(spec);
+  Heartbeat("other", {});
+  for (int i = 0; i < 10; ++i) {
+    LeaseRequest request = Request("only");
+    request.worker.labels = {{"device", "gpu"}};
+    const auto tasks = Lease(request);
+    ASSERT_THAT(*tasks, SizeIs(1));
+    Report("only", tasks->at(0).token, std::nullopt);
+  }
+  // Nobody waited to be told that nothing works.
+  EXPECT_EQ(Get(name)->state, core::SearchState::kFailed);
+}
+
+TEST_F(ShunningTest, LostLeasesCountAsFailures) {
+  options_.lease_duration = Millis{1'000};
+  Restart();
+  Create(RandomSpec("s", 200));
+  for (int i = 0; i < 3; ++i) {
+    LeaseOne("bad");
+    Heartbeat("good", {});
+    Pass(Millis{1'000});
+  }
+  EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{30'000});
+  EXPECT_THAT(WorkerOf("bad").last_failure, HasSubstr("nothing was heard"));
+}
+
+TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
+  const std::string name = Create(RandomSpec("s", 5));
+  const LeasedTask lost = LeaseOne("w");
+  const LeasedTask kept = LeaseOne("w");
+  const std::string token = FormatLeaseToken(kept.token);
+  // So fresh that the worker may not know of it yet.
+  Pass(Millis{9'999});
+  EXPECT_THAT(Heartbeat("w", {token}), ElementsAre(true));
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
+  Pass(Millis{1});
+  EXPECT_THAT(Heartbeat("w", {token}), ElementsAre(true));
+  EXPECT_EQ(Candidate(name, 2).state, CandidateState::kLeased);
+  const core::Candidate candidate = Candidate(name, 1);
+  EXPECT_EQ(candidate.state, CandidateState::kQueued);
+  ASSERT_THAT(candidate.failures, SizeIs(1));
+  EXPECT_EQ(candidate.failures[0].kind, core::FailureKind::kWorkerLost);
+  EXPECT_THAT(candidate.failures[0].message, HasSubstr("no longer knows"));
+  // Others get it at once, a third of a lease after it was granted.
+  EXPECT_EQ(LeaseOne("v").token, (LeaseToken{1, 1, 2}));
+  // And if the worker was at it all the same, its result counts.
+  EXPECT_EQ(Complete("w", lost).status, CompletionVerdict::kAccepted);
+}
+
+TEST_F(ShunningTest, AResultInTheSameTurnAsTheHeartbeatThatLacksItStands) {
+  const std::string name = Create(RandomSpec("s", 50));
+  for (int i = 0; i < 20; ++i) {
+    const LeasedTask task = LeaseOne("w");
+    clock_.Pass(Millis{10'000});
+    const Awaited<Verdicts> completed;
+    const Awaited<std::vector<bool>> heard;
+    engine_->CompleteTasks("w", {{FormatLeaseToken(task.token), Evaluate(task.architecture), {}, ""}},
+                           completed.reply());
+    engine_->Heartbeat({"w", {}, 1, "test"}, {}, heard.reply());
+    ASSERT_TRUE(heard.Get().ok());
+    EXPECT_EQ(completed.Get()->at(0).status, CompletionVerdict::kAccepted);
+    EXPECT_EQ(Candidate(name, task.token.number).state, CandidateState::kSucceeded);
+    EXPECT_THAT(Candidate(name, task.token.number).failures, IsEmpty());
+  }
+}
+
+}  // namespace
+}  // namespace layernas
