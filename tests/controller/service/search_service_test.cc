@@ -251,7 +251,7 @@ TEST_F(SearchServiceTest, PagesOfLargeSearchesAreShorter) {
 
 TEST_F(SearchServiceTest, LargeFrontiersComeInPages) {
   v1::SearchSpec spec = RandomSpec("s", 100);
-  MakeLarge(spec, 600 << 10);
+  MakeLarge(spec, 1800 << 10);
   spec.mutable_objective()->add_targets(30);
   const std::string name = Create(spec);
   Work(100);
