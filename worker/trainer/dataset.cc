@@ -47,9 +47,10 @@ std::size_t Portion(const char* name, std::optional<int> wanted, std::size_t ava
 Dataset Generate(const DataSettings& settings) {
   Dataset dataset;
   dataset.classes = kShapes10Classes;
-  dataset.train = GenerateShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000));
+  dataset.train = GenerateShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000), settings.size);
   const std::uint64_t stream = settings.holdout == Holdout::kTest ? 2 : 1;
-  dataset.holdout = GenerateShapes10({settings.data_seed, stream}, settings.validation_examples.value_or(1000));
+  dataset.holdout =
+      GenerateShapes10({settings.data_seed, stream}, settings.validation_examples.value_or(1000), settings.size);
   return dataset;
 }
 
@@ -104,9 +105,9 @@ void TakeStatistics(Dataset& dataset) {
 
 std::string CacheKey(const DataSettings& settings) {
   std::ostringstream key;
-  key << settings.dataset << ' ' << settings.data_seed << ' ' << settings.train_examples.value_or(0) << ' '
-      << settings.validation_examples.value_or(0) << ' ' << static_cast<int>(settings.holdout) << ' '
-      << settings.folder;
+  key << settings.dataset << ' ' << settings.size << ' ' << settings.data_seed << ' '
+      << settings.train_examples.value_or(0) << ' ' << settings.validation_examples.value_or(0) << ' '
+      << static_cast<int>(settings.holdout) << ' ' << settings.folder;
   return key.str();
 }
 

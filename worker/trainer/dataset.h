@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "common/base/random.h"
-#include "worker/trainer/blocks.h"
+#include "common/network/graph.h"
 #include "worker/trainer/request.h"
 
 namespace layernas::trainer {
+
+using network::Shape;
 
 // Images of one shape, in memory one after the other: rows, columns, channels (channels last).
 struct ImageSet {

@@ -185,6 +185,9 @@ TEST(Shapes10, FixedByTheSeedAlone) {
   const ImageSet few = GenerateShapes10({3, 0}, 20);
   const ImageSet more = GenerateShapes10({3, 0}, 40);
   EXPECT_TRUE(std::equal(few.pixels.begin(), few.pixels.end(), more.pixels.begin()));
+  const ImageSet large = GenerateShapes10({3, 0}, 2, 64);
+  EXPECT_TRUE((large.shape == Shape{3, 64, 64}));
+  EXPECT_EQ(large.pixels.size(), 2U * 3 * 64 * 64);
   EXPECT_NE(GenerateShapes10({4, 0}, 20).pixels, few.pixels);
   EXPECT_NE(GenerateShapes10({3, 1}, 20).pixels, few.pixels);
   for (int label = 0; label < kShapes10Classes; ++label) {
