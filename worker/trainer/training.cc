@@ -184,14 +184,15 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     result.train_loss = loss_sum / static_cast<double>(batches);
     if (average) average->Swap(network);
     result.accuracy = Accuracy(network, writer, dataset.holdout);
-    // After the last epoch the average stays.
-    if (average && epoch < settings.epochs) average->Swap(network);
     on_epoch(epoch, result.accuracy);
     if (result.accuracy > best) {
       best = result.accuracy;
       best_epoch = epoch;
     }
-    if (settings.patience > 0 && epoch - best_epoch >= settings.patience) break;
+    const bool last = epoch == settings.epochs || (settings.patience > 0 && epoch - best_epoch >= settings.patience);
+    if (last) break;
+    // After the last epoch the average stays.
+    if (average) average->Swap(network);
   }
   if (settings.patience > 0) result.accuracy = best;
   return result;
