@@ -59,9 +59,10 @@ Dataset Read(const DataSettings& settings, const std::filesystem::path& data_dir
     throw MachineError("data set " + settings.dataset +
                        " is read from files: start layernas-trainer with --data-dir (or LAYERNAS_DATA_DIR)");
   }
-  const bool is_cifar = settings.dataset == "cifar10";
-  const ImageFiles files = is_cifar ? ReadCifar10(data_dir / settings.folder, settings.holdout == Holdout::kTest)
-                                    : ReadIdx(data_dir / settings.folder, settings.holdout == Holdout::kTest);
+  const auto read = settings.dataset == "cifar10"    ? ReadCifar10
+                    : settings.dataset == "cifar100" ? ReadCifar100
+                                                     : ReadIdx;
+  const ImageFiles files = read(data_dir / settings.folder, settings.holdout == Holdout::kTest);
   Dataset dataset;
   dataset.classes = files.classes;
   std::vector<std::uint32_t> indices = Counted(files.train.size());

@@ -48,10 +48,12 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
   ObjectReader reader(json, "train");
   TrainSettings train;
   Assign(reader.String("dataset"), train.data.dataset);
-  if (train.data.dataset.empty()) throw InfeasibleError("train.dataset is missing: shapes10, cifar10 or idx");
-  if (train.data.dataset != "shapes10" && train.data.dataset != "cifar10" && train.data.dataset != "idx") {
-    throw InfeasibleError("train.dataset must be shapes10, cifar10 or idx, but is '" + train.data.dataset + "'" +
-                          Suggestion(train.data.dataset, {"shapes10", "cifar10", "idx"}));
+  const std::string sets = "shapes10, cifar10, cifar100 or idx";
+  if (train.data.dataset.empty()) throw InfeasibleError("train.dataset is missing: " + sets);
+  const auto is = [&](const char* name) { return train.data.dataset == name; };
+  if (!is("shapes10") && !is("cifar10") && !is("cifar100") && !is("idx")) {
+    throw InfeasibleError("train.dataset must be " + sets + ", but is '" + train.data.dataset + "'" +
+                          Suggestion(train.data.dataset, {"shapes10", "cifar10", "cifar100", "idx"}));
   }
   Assign(reader.Integer("epochs", 1, 100'000), train.epochs);
   // Batch normalization needs two values at least.

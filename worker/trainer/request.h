@@ -16,7 +16,7 @@ enum class Holdout { kValidation, kTest };
 
 // What identifies the images; equal settings give equal data.
 struct DataSettings {
-  // shapes10, cifar10 or idx.
+  // shapes10, cifar10, cifar100 or idx.
   std::string dataset;
   // Below the trainer's data directory; empty = the directory itself.
   std::string folder;
