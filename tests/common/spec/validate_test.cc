@@ -431,7 +431,7 @@ TEST(CountedCost, WhatCanNotBeCountedIsExplained) {
   EXPECT_THAT(refusal([](auto& spec) { spec.mutable_objective()->set_cost("latency_ms"); }),
               HasSubstr("objective.counted can count params and multiply_adds"));
   EXPECT_THAT(refusal([](auto& spec) { spec.mutable_space()->mutable_layers(0)->mutable_options(0)->set_name("x"); }),
-              HasSubstr("objective.counted option 'x'"));
+              HasSubstr("objective.counted layer 'a': option 'x'"));
   EXPECT_THAT(
       refusal([](auto& spec) { spec.mutable_space()->mutable_layers(0)->mutable_options(0)->set_name("conv_k3_c16"); }),
       HasSubstr("objective.counted the options of layer \"a\" differ in what they hand on"));
