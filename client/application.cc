@@ -25,6 +25,7 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   app.footer(kFooter);
   app.require_subcommand(1);
   AddAdminCommands(app, context);
+  AddCountCommand(app, context);
   AddRunCommand(app, context);
   AddSearchCommands(app, context);
   AddValidateCommand(app, context);

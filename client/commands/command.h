@@ -37,6 +37,7 @@ struct CommandContext {
   std::function<absl::StatusOr<ExitCode>()> action;
 };
 
+void AddCountCommand(CLI::App& app, CommandContext& context);
 void AddValidateCommand(CLI::App& app, CommandContext& context);
 // Adds all of `layernas search …`.
 void AddSearchCommands(CLI::App& app, CommandContext& context);

@@ -1,9 +1,12 @@
 #include "common/spec/costs.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <string>
 
+#include "common/base/status_macros.h"
+#include "common/spec/counts.h"
 #include "common/spec/validate.h"
 
 namespace layernas::spec {
@@ -16,6 +19,45 @@ bool CostIsPerLayer(const v1::SearchSpec& spec) {
            std::all_of(layer.options().begin(), layer.options().end(),
                        [&cost](const v1::Option& option) { return option.costs().contains(cost); });
   });
+}
+
+absl::Status CountCosts(v1::SearchSpec& spec) {
+  const std::string& metric = spec.objective().cost();
+  if (!IsCounted(metric)) {
+    return absl::InvalidArgumentError("can count params and multiply_adds, not \"" + metric + "\"");
+  }
+  if (spec.space().base_costs().contains(metric)) {
+    return absl::InvalidArgumentError("can't stand beside " + metric + " in space.base_costs: remove one of them");
+  }
+  std::int64_t options = 0;
+  for (const v1::Layer& layer : spec.space().layers()) {
+    if (layer.options().empty()) return absl::InvalidArgumentError("needs layers that have options");
+    options += layer.options_size();
+    for (const v1::Option& option : layer.options()) {
+      if (option.costs().contains(metric)) {
+        return absl::InvalidArgumentError("can't stand beside " + metric +
+                                          " in the options' costs: remove one of them");
+      }
+    }
+  }
+  // Each option is counted within a whole architecture; a spec must not keep the controller busy for long.
+  constexpr std::int64_t kMostWork = 50'000;
+  if (options == 0 || options * spec.space().layers_size() > kMostWork) {
+    return absl::InvalidArgumentError("is for smaller spaces: layers times all options must be 1 to " +
+                                      std::to_string(kMostWork));
+  }
+  LAYERNAS_ASSIGN_OR_RETURN(const auto counted, ArchitectureCounter(spec.space()).CountPerLayer(metric));
+  v1::Space& space = *spec.mutable_space();
+  for (int i = 0; i < space.layers_size(); ++i) {
+    v1::Layer& layer = *space.mutable_layers(i);
+    for (int j = 0; j < layer.options_size(); ++j) {
+      (*layer.mutable_options(j)->mutable_costs())[metric] =
+          counted.costs[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)];
+    }
+  }
+  (*space.mutable_base_costs())[metric] = counted.base;
+  spec.mutable_objective()->clear_counted();
+  return absl::OkStatus();
 }
 
 std::optional<CostBounds> BoundCosts(const v1::SearchSpec& spec) {

@@ -82,6 +82,8 @@ v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
       layer.set_default_(layer.options(layer.options_size() - 1).name());
     }
   }
+  // Where it fails, ValidateSpec says why.
+  if (spec.objective().counted()) CountCosts(spec).IgnoreError();
   if (spec.objective().reward().empty()) spec.mutable_objective()->set_reward("accuracy");
   SetStrategyDefaults(*spec.mutable_strategy(), BoundCosts(spec));
   if (!spec.budget().has_initial_failures()) spec.mutable_budget()->set_initial_failures(kDefaultInitialFailures);

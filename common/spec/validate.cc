@@ -1,5 +1,6 @@
 #include "common/spec/validate.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <map>
@@ -216,6 +217,13 @@ void CheckTraining(const v1::Training& train, Violations& violations) {
   if (train.has_momentum()) violations.CheckRange(path + "momentum", train.momentum(), 0, 1);
   at_least("weight_decay", train.has_weight_decay(), train.weight_decay(), 0);
   if (train.has_label_smoothing()) violations.CheckRange(path + "label_smoothing", train.label_smoothing(), 0, 1);
+  if (!train.optimizer().empty() && train.optimizer() != "sgd" && train.optimizer() != "adamw") {
+    violations.Add(path + "optimizer", "must be sgd or adamw, is \"" + train.optimizer() + "\"");
+  }
+  if (train.has_warm_up()) violations.CheckRange(path + "warm_up", train.warm_up(), 0, 1);
+  at_least("clip_norm", train.has_clip_norm(), train.clip_norm(), 0);
+  if (train.has_ema_decay()) violations.CheckRange(path + "ema_decay", train.ema_decay(), 0, 0.999999);
+  at_least("patience", train.has_patience(), train.patience(), 0);
   at_least("train_examples", train.has_train_examples(), train.train_examples(), 1);
   at_least("validation_examples", train.has_validation_examples(), train.validation_examples(), 1);
 }
@@ -224,6 +232,13 @@ void CheckMeasurement(const v1::Measurement& measure, Violations& violations) {
   if (measure.has_batch()) violations.CheckAtLeast("evaluation.measure.batch", measure.batch(), 1);
   if (measure.has_warm_up()) violations.CheckAtLeast("evaluation.measure.warm_up", measure.warm_up(), 0);
   if (measure.has_runs()) violations.CheckAtLeast("evaluation.measure.runs", measure.runs(), 1);
+  if (measure.has_ratio_interval()) {
+    violations.CheckRange("evaluation.measure.ratio_interval", measure.ratio_interval(), 1e-4, 1);
+  }
+  if (measure.has_max_runs()) {
+    violations.CheckAtLeast("evaluation.measure.max_runs", measure.max_runs(), std::max(measure.runs(), 1));
+  }
+  if (measure.has_threads()) violations.CheckRange("evaluation.measure.threads", measure.threads(), 1, 1024);
 }
 
 void CheckSharing(const std::string& path, const v1::Sharing& sharing, Violations& violations) {
@@ -270,6 +285,13 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   std::optional<CostBounds> bounds = BoundCosts(spec);
   CheckSearchName(spec.name(), violations);
   CheckSpace(spec, violations);
+  if (spec.objective().counted()) {
+    v1::SearchSpec counted = spec;
+    if (const absl::Status status = CountCosts(counted); !status.ok()) {
+      violations.Add("objective.counted", std::string(status.message()));
+    }
+    bounds = BoundCosts(counted);
+  }
   if (bounds.has_value() && !std::isfinite(bounds->dearest)) {
     violations.Add("space",
                    "an architecture's cost would overflow: choose a larger unit of " + spec.objective().cost());

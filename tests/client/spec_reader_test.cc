@@ -214,7 +214,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"UnknownFieldAtTheTop", Replace("objective:", "obejctive:"),
                 "s.yaml:6:1: obejctive: unknown field; did you mean 'objective'?"},
         BadFile{"UnknownFieldLikeNoOther", Replace("cost: ms", "cost: ms, colour: red"),
-                "s.yaml:6:23: objective.colour: unknown field; known here: reward, cost or targets"},
+                "s.yaml:6:23: objective.colour: unknown field; known here: reward, cost, targets or counted"},
         BadFile{"FieldOfAMessageWithoutFields", Replace("random: {}", "random: {draws: 3}"),
                 "s.yaml:7:21: strategy.random.draws: unknown field; none is known here"},
         BadFile{"DuplicateKey", Replace("cost: ms", "cost: ms, cost: mb"),
@@ -242,7 +242,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"ListForScalar", Replace("cost: ms", "cost: [ms]"),
                 "s.yaml:6:19: objective.cost: must be a single value, is a list"},
         BadFile{"ListForMessage", Replace("objective: {cost: ms}", "objective: [ms]"),
-                "s.yaml:6:12: objective: must be a mapping of reward, cost or targets, is a list"},
+                "s.yaml:6:12: objective: must be a mapping of reward, cost, targets or counted, is a list"},
         BadFile{"ScalarForMessage", Replace("strategy: {random: {}}", "strategy: random"),
                 "s.yaml:7:11: strategy: must be a mapping of layernas, random, guided_layernas, regularized_evolution, "
                 "exhaustive or seed, is 'random'"},

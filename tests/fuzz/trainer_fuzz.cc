@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "common/network/counts.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/trainer/counts.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/request.h"
 
@@ -18,8 +18,8 @@ void RunOne(std::string_view line) {
     const EvaluateRequest request = ParseRequest(message);
     FUZZ_CHECK(request.train.epochs >= 1 && request.train.batch >= 1);
     FUZZ_CHECK(request.measure.batch >= 1 && request.measure.warm_up >= 0 && request.measure.runs >= 1);
-    FUZZ_CHECK(request.network.classes >= 1 && !request.network.blocks.empty());
-    const Counts counts = CountNetwork(request.network);
+    FUZZ_CHECK(!request.network.ops.empty() && request.network.ops.back().output.channels >= 1);
+    const network::Counts counts = network::CountNetwork(request.network);
     FUZZ_CHECK(counts.params > 0 && counts.multiply_adds > 0);
   } catch (const InfeasibleError& error) {
     FUZZ_CHECK(*error.what() != '\0');

@@ -9,6 +9,7 @@ import repository
 LAYERS = {
     "common/base": (),
     "common/log": ("common/base",),
+    "common/network": (),
     "common/process": ("common/base", "common/log"),
     "common": ("common",),
     "controller/core": ("common/base",),
@@ -36,7 +37,7 @@ LAYERS = {
     # main, server, options
     "controller": ("common", "controller"),
     "worker/evaluator": ("common/base", "common/log", "common/process"),
-    "worker/trainer": ("common/base",),
+    "worker/trainer": ("common/base", "common/network"),
     "worker/agent": ("common", "worker/evaluator"),
     "worker": ("common", "worker/agent", "worker/evaluator"),
     "client": ("common",),

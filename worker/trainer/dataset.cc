@@ -47,9 +47,10 @@ std::size_t Portion(const char* name, std::optional<int> wanted, std::size_t ava
 Dataset Generate(const DataSettings& settings) {
   Dataset dataset;
   dataset.classes = kShapes10Classes;
-  dataset.train = GenerateShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000));
+  dataset.train = GenerateShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000), settings.size);
   const std::uint64_t stream = settings.holdout == Holdout::kTest ? 2 : 1;
-  dataset.holdout = GenerateShapes10({settings.data_seed, stream}, settings.validation_examples.value_or(1000));
+  dataset.holdout =
+      GenerateShapes10({settings.data_seed, stream}, settings.validation_examples.value_or(1000), settings.size);
   return dataset;
 }
 
@@ -58,9 +59,10 @@ Dataset Read(const DataSettings& settings, const std::filesystem::path& data_dir
     throw MachineError("data set " + settings.dataset +
                        " is read from files: start layernas-trainer with --data-dir (or LAYERNAS_DATA_DIR)");
   }
-  const bool is_cifar = settings.dataset == "cifar10";
-  const ImageFiles files = is_cifar ? ReadCifar10(data_dir / settings.folder, settings.holdout == Holdout::kTest)
-                                    : ReadIdx(data_dir / settings.folder, settings.holdout == Holdout::kTest);
+  const auto read = settings.dataset == "cifar10"    ? ReadCifar10
+                    : settings.dataset == "cifar100" ? ReadCifar100
+                                                     : ReadIdx;
+  const ImageFiles files = read(data_dir / settings.folder, settings.holdout == Holdout::kTest);
   Dataset dataset;
   dataset.classes = files.classes;
   std::vector<std::uint32_t> indices = Counted(files.train.size());
@@ -104,9 +106,9 @@ void TakeStatistics(Dataset& dataset) {
 
 std::string CacheKey(const DataSettings& settings) {
   std::ostringstream key;
-  key << settings.dataset << ' ' << settings.data_seed << ' ' << settings.train_examples.value_or(0) << ' '
-      << settings.validation_examples.value_or(0) << ' ' << static_cast<int>(settings.holdout) << ' '
-      << settings.folder;
+  key << settings.dataset << ' ' << settings.size << ' ' << settings.data_seed << ' '
+      << settings.train_examples.value_or(0) << ' ' << settings.validation_examples.value_or(0) << ' '
+      << static_cast<int>(settings.holdout) << ' ' << settings.folder;
   return key.str();
 }
 

@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "common/base/random.h"
-#include "worker/trainer/blocks.h"
+#include "common/network/graph.h"
 #include "worker/trainer/request.h"
 
 namespace layernas::trainer {
+
+using network::Shape;
 
 // Images of one shape, in memory one after the other: rows, columns, channels (channels last).
 struct ImageSet {
@@ -41,11 +43,10 @@ struct Dataset {
 
 // Training and holdout images as DataSettings asks for them:
 //  * shapes10: generated, nothing is read; 4,000 and 1,000 images without a number given.
-//  * cifar10, idx: read from data_dir/folder. The validation images are drawn from the training files by data_seed
-//  (5,000, or
-//    a tenth where there are fewer than 50,000), the training images from the rest (all of it without a number given).
-//    With holdout = test, the holdout is the test file's images, the first validation_examples of them where that is
-//    given.
+//  * cifar10, cifar100, idx: read from data_dir/folder. The validation images are drawn from the training files by
+//    data_seed (5,000, or a tenth where there are fewer than 50,000), the training images from the rest (all of it
+//    without a number given). With holdout = test, the holdout is the test file's images, the first validation_examples
+//    of them where that is given.
 // Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken.
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir);
 

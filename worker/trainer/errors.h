@@ -4,13 +4,12 @@
 
 #include <stdexcept>
 
+#include "common/network/errors.h"
+
 namespace layernas::trainer {
 
 // The request can never succeed as it stands, on any machine: "infeasible".
-class InfeasibleError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+using network::InfeasibleError;
 
 // This machine lacks something that another attempt or another machine may have: "retry".
 class MachineError : public std::runtime_error {

@@ -3,7 +3,7 @@
 #include <chrono>
 #include <sstream>
 
-#include "worker/trainer/counts.h"
+#include "common/network/counts.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/measurement.h"
 #include "worker/trainer/training.h"
@@ -11,7 +11,7 @@
 namespace layernas::trainer {
 namespace {
 
-void CheckFit(const NetworkPlan& network, const Dataset& dataset, const std::string& name) {
+void CheckFit(const network::Graph& network, const Dataset& dataset, const std::string& name) {
   const Shape& shape = dataset.train.shape;
   if (!(network.input == shape)) {
     std::ostringstream message;
@@ -20,10 +20,30 @@ void CheckFit(const NetworkPlan& network, const Dataset& dataset, const std::str
             << shape.height << ", " << shape.width << "]";
     throw InfeasibleError(message.str());
   }
-  if (network.classes < dataset.classes) {
-    throw InfeasibleError("network.classes is " + std::to_string(network.classes) + ", but " + name + " has " +
+  const int classes = network.ops.back().output.channels;
+  if (classes < dataset.classes) {
+    throw InfeasibleError("network.classes is " + std::to_string(classes) + ", but " + name + " has " +
                           std::to_string(dataset.classes) + " classes");
   }
+}
+
+// By the names of docs/measuring.md.
+Metrics MeasuredMetrics(const Measured& measured) {
+  const Latency& latency = measured.latency;
+  Metrics metrics = {{"latency_ms", latency.median_ms},
+                     {"latency_p90_ms", latency.p90_ms},
+                     {"latency_p99_ms", latency.p99_ms},
+                     {"latency_spread", latency.spread},
+                     {"latency_runs", latency.runs},
+                     {"latency_ratio", latency.ratio},
+                     {"latency_ratio_interval", latency.ratio_interval},
+                     {"latency_reference_ms", latency.reference_ms},
+                     {"machine_fingerprint", measured.fingerprint},
+                     {"machine_stolen", latency.stolen}};
+  if (measured.machine.clock_mhz) metrics["machine_clock_mhz"] = *measured.machine.clock_mhz;
+  if (measured.machine.load) metrics["machine_load"] = *measured.machine.load;
+  if (measured.energy_mj) metrics["energy_mj"] = *measured.energy_mj;
+  return metrics;
 }
 
 }  // namespace
@@ -46,19 +66,16 @@ Metrics Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallba
         on_progress({epoch, request.train.epochs, accuracy});
       });
   const std::chrono::duration<double> train_time = std::chrono::steady_clock::now() - start;
-  const Latency latency = MeasureLatency(network, request.network.input, request.measure);
-  const Counts counts = CountNetwork(request.network);
-  return {{"accuracy", training.accuracy},
-          {"train_loss", training.train_loss},
-          {"train_seconds", train_time.count()},
-          {"params", static_cast<double>(counts.params)},
-          {"multiply_adds", static_cast<double>(counts.multiply_adds)},
-          {"latency_ms", latency.median_ms},
-          {"latency_p90_ms", latency.p90_ms},
-          {"latency_p99_ms", latency.p99_ms},
-          {"latency_spread", latency.spread},
-          {"latency_ratio", latency.ratio},
-          {"latency_runs", static_cast<double>(latency.runs)}};
+  const Measured measured = Measure(network, request.network.input, request.measure);
+  Metrics metrics = MeasuredMetrics(measured);
+  const network::Counts counts = network::CountNetwork(request.network);
+  metrics["accuracy"] = training.accuracy;
+  metrics["train_loss"] = training.train_loss;
+  metrics["train_epochs"] = training.epochs;
+  metrics["train_seconds"] = train_time.count();
+  metrics["params"] = static_cast<double>(counts.params);
+  metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);
+  return metrics;
 }
 
 }  // namespace layernas::trainer

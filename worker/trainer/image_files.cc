@@ -95,41 +95,64 @@ ImageSet ReadIdxPair(const std::filesystem::path& folder, const std::string& pre
           std::move(labels.bytes)};
 }
 
-void AppendCifar10(const std::filesystem::path& path, ImageSet& set) {
-  constexpr int kClasses = 10;
+// What the binary versions of CIFAR-10 and CIFAR-100 differ in.
+struct CifarFormat {
+  const char* name;
+  int classes;
+  // The last of them is the one that counts.
+  std::size_t labels;
+};
+
+constexpr CifarFormat kCifar10 = {"CIFAR-10", 10, 1};
+constexpr CifarFormat kCifar100 = {"CIFAR-100", 100, 2};
+
+void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, ImageSet& set) {
   constexpr std::size_t kPlane = 32 * 32;
-  constexpr std::size_t kRecord = 1 + 3 * kPlane;
-  const std::string expected = "CIFAR-10 records of " + std::to_string(kRecord) + " bytes (the binary version)";
+  const std::size_t record = format.labels + 3 * kPlane;
+  const std::string expected =
+      std::string(format.name) + " records of " + std::to_string(record) + " bytes (the binary version)";
   const std::vector<std::uint8_t> bytes = ReadFile(path, expected);
-  if (bytes.empty() || bytes.size() % kRecord != 0) {
+  if (bytes.empty() || bytes.size() % record != 0) {
     throw MachineError(path.string() + " has " + std::to_string(bytes.size()) + " bytes, not a multiple of " +
-                       std::to_string(kRecord) + ": it is cut short or broken; expected " + expected);
+                       std::to_string(record) + ": it is cut short or broken; expected " + expected);
   }
-  for (std::size_t offset = 0; offset < bytes.size(); offset += kRecord) {
-    const std::uint8_t label = bytes[offset];
-    if (label >= kClasses) {
+  for (std::size_t offset = 0; offset < bytes.size(); offset += record) {
+    const std::uint8_t label = bytes[offset + format.labels - 1];
+    if (label >= format.classes) {
       throw MachineError(path.string() + " has label " + std::to_string(label) + " in record " +
-                         std::to_string(offset / kRecord) + "; expected " + expected + " with labels 0 to 9");
+                         std::to_string(offset / record) + "; expected " + expected + " with labels 0 to " +
+                         std::to_string(format.classes - 1));
     }
     set.labels.push_back(label);
-    const std::uint8_t* planes = bytes.data() + offset + 1;
+    const std::uint8_t* planes = bytes.data() + offset + format.labels;
     for (std::size_t pixel = 0; pixel < kPlane; ++pixel) {
       for (std::size_t channel = 0; channel < 3; ++channel) set.pixels.push_back(planes[channel * kPlane + pixel]);
     }
   }
 }
 
+ImageFiles ReadCifar(const CifarFormat& format, const std::filesystem::path& folder,
+                     const std::vector<std::string>& train, const std::string& test) {
+  RequireFolder(folder);
+  ImageFiles files;
+  files.classes = format.classes;
+  files.train.shape = {3, 32, 32};
+  files.test.shape = files.train.shape;
+  for (const std::string& name : train) AppendCifar(format, folder / name, files.train);
+  if (!test.empty()) AppendCifar(format, folder / test, files.test);
+  return files;
+}
+
 }  // namespace
 
 ImageFiles ReadCifar10(const std::filesystem::path& folder, bool with_test) {
-  RequireFolder(folder);
-  ImageFiles files;
-  files.classes = 10;
-  files.train.shape = {3, 32, 32};
-  files.test.shape = files.train.shape;
-  for (int i = 1; i <= 5; ++i) AppendCifar10(folder / ("data_batch_" + std::to_string(i) + ".bin"), files.train);
-  if (with_test) AppendCifar10(folder / "test_batch.bin", files.test);
-  return files;
+  return ReadCifar(kCifar10, folder,
+                   {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+                   with_test ? "test_batch.bin" : "");
+}
+
+ImageFiles ReadCifar100(const std::filesystem::path& folder, bool with_test) {
+  return ReadCifar(kCifar100, folder, {"train.bin"}, with_test ? "test.bin" : "");
 }
 
 ImageFiles ReadIdx(const std::filesystem::path& folder, bool with_test) {

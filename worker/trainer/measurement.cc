@@ -1,83 +1,98 @@
 #include "worker/trainer/measurement.h"
 
-#include <algorithm>
+#include <time.h>
+
 #include <chrono>
-#include <cmath>
+
+#include "common/network/blocks.h"
 
 namespace layernas::trainer {
 namespace {
 
 // Never to be changed: ratios taken with different references do not compare.
 Network MakeReference() {
-  NetworkPlan plan;
-  plan.input = {3, 32, 32};
-  plan.blocks = {PlanBlock("stem", {"conv", 3, {}, 16, 2}, {3, 32, 32}),
-                 PlanBlock("block1", {"mbconv", 3, 3, 16, 1}, {16, 16, 16}),
-                 PlanBlock("block2", {"mbconv", 5, 6, 24, 2}, {16, 16, 16}),
-                 PlanBlock("block3", {"mbconv", 3, 6, 24, 1}, {24, 8, 8})};
-  plan.features = 24;
-  plan.classes = 10;
-  return Network(plan);
+  network::GraphBuilder builder({3, 32, 32});
+  builder.BeginLayer("reference");
+  const auto mbconv = [&](network::Value input, int kernel, int expansion, int channels, int stride) {
+    network::BlockSettings settings;
+    settings.block = "mbconv";
+    settings.kernel = kernel;
+    settings.expansion = expansion;
+    settings.channels = channels;
+    settings.stride = stride;
+    return network::AddBlock(builder, input, settings);
+  };
+  network::Value value = builder.ConvNorm(network::GraphBuilder::kInput, 16, 3, 2, 1, network::Activation::kRelu);
+  value = mbconv(value, 3, 3, 16, 1);
+  value = mbconv(value, 5, 6, 24, 2);
+  value = mbconv(value, 3, 6, 24, 1);
+  builder.Linear(builder.GlobalPool(value), 10);
+  return Network(builder.Take());
 }
 
-torch::Tensor RandomInput(int batch, const Shape& shape) {
+torch::Tensor RandomInput(int batch, const network::Shape& shape) {
   return torch::randn({batch, shape.channels, shape.height, shape.width}).contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
-// Milliseconds of each of `runs` runs.
-std::vector<double> TimeRuns(Network& network, const torch::Tensor& input, int runs) {
-  using Clock = std::chrono::steady_clock;
-  std::vector<double> times;
-  times.reserve(static_cast<std::size_t>(runs));
-  for (int i = 0; i < runs; ++i) {
-    const Clock::time_point start = Clock::now();
-    network(input);
-    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
-  }
-  return times;
+double ThreadCpuMs() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
 }
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return Quantile(values, 0.5);
+TimedRun MakeRun(Network network, torch::Tensor input) {
+  return [network, input]() mutable {
+    using Clock = std::chrono::steady_clock;
+    const double cpu = ThreadCpuMs();
+    const Clock::time_point start = Clock::now();
+    network(input);
+    const double wall = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    return RunTime{wall, ThreadCpuMs() - cpu};
+  };
 }
+
+// The counters are renewed about every millisecond, so many runs are taken together.
+std::optional<double> MeasureEnergy(const TimedRun& run, double median_ms) {
+  constexpr double kLeastMs = 500;
+  EnergyMeter meter;
+  if (!meter.available()) return std::nullopt;
+  const int runs = 1 + static_cast<int>(kLeastMs / median_ms);
+  meter.Start();
+  for (int i = 0; i < runs; ++i) run();
+  const auto used = meter.MillijoulesSinceStart();
+  if (!used) return std::nullopt;
+  return *used / runs;
+}
+
+// Torch's number of threads while it lives.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(torch::get_num_threads()) { torch::set_num_threads(threads); }
+  ~ThreadCount() { torch::set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  const int before_;
+};
 
 }  // namespace
 
-Latency MeasureLatency(Network& network, const Shape& input, const MeasureSettings& settings) {
-  constexpr int kBlocks = 20;
+Measured Measure(Network& network, const network::Shape& input, const MeasureSettings& settings) {
   const torch::InferenceMode inference;
+  const ThreadCount threads(settings.threads);
   Network reference = MakeReference();
   reference->eval();
   network->eval();
-  const torch::Tensor batch = RandomInput(settings.batch, input);
-  const torch::Tensor reference_batch = RandomInput(1, {3, 32, 32});
+  const TimedRun run = MakeRun(network, RandomInput(settings.batch, input));
+  const TimedRun reference_run = MakeRun(reference, RandomInput(1, {3, 32, 32}));
 
-  std::vector<double> times, ratios;
-  TimeRuns(network, batch, settings.warm_up);
-  TimeRuns(reference, reference_batch, settings.warm_up);
-  for (int block = 0; block < kBlocks; ++block) {
-    const int runs = settings.runs * (block + 1) / kBlocks - settings.runs * block / kBlocks;
-    if (runs == 0) continue;
-    const std::vector<double> block_times = TimeRuns(network, batch, runs);
-    ratios.push_back(Median(block_times) / Median(TimeRuns(reference, reference_batch, runs)));
-    times.insert(times.end(), block_times.begin(), block_times.end());
-  }
-  std::sort(times.begin(), times.end());
-
-  Latency latency;
-  latency.median_ms = Quantile(times, 0.5);
-  latency.p90_ms = Quantile(times, 0.9);
-  latency.p99_ms = Quantile(times, 0.99);
-  latency.spread = (latency.p90_ms - Quantile(times, 0.1)) / latency.median_ms;
-  latency.runs = settings.runs;
-  latency.ratio = Median(ratios);
-  return latency;
-}
-
-double Quantile(const std::vector<double>& sorted, double q) {
-  const auto rank = static_cast<std::size_t>(std::ceil(q * static_cast<double>(sorted.size())));
-  return sorted[std::min(std::max<std::size_t>(rank, 1), sorted.size()) - 1];
+  Measured measured;
+  measured.latency = MeasureInTurns(run, reference_run, settings);
+  measured.machine = ReadMachineState();
+  measured.fingerprint = Fingerprint(DescribeMachine(settings.threads));
+  measured.energy_mj = MeasureEnergy(run, measured.latency.median_ms);
+  return measured;
 }
 
 }  // namespace layernas::trainer

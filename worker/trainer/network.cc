@@ -5,53 +5,133 @@
 #include "worker/trainer/errors.h"
 
 namespace layernas::trainer {
+namespace {
 
-ConvNormImpl::ConvNormImpl(const ConvUnit& plan) : activation_(plan.activation) {
-  conv_ = register_module("conv",
-                          torch::nn::Conv2d(torch::nn::Conv2dOptions(plan.in_channels, plan.out_channels, plan.kernel)
-                                                .stride(plan.stride)
-                                                .padding(plan.kernel / 2)
-                                                .groups(plan.groups)
-                                                .bias(false)));
-  norm_ = register_module("norm", torch::nn::BatchNorm2d(plan.out_channels));
-  torch::nn::init::kaiming_normal_(conv_->weight, 0, torch::kFanOut, torch::kReLU);
-  conv_->weight.set_data(conv_->weight.contiguous(torch::MemoryFormat::ChannelsLast));
-}
+using network::Activation;
+using network::Op;
+using network::OpKind;
 
-torch::Tensor ConvNormImpl::forward(const torch::Tensor& input) {
-  torch::Tensor output = norm_(conv_(input));
-  return activation_ ? output.relu_() : output;
-}
-
-BlockImpl::BlockImpl(const BlockPlan& plan) : pool_(plan.pool), residual_(plan.residual) {
-  for (const ConvUnit& unit : plan.units) {
-    units_.push_back(register_module("unit" + std::to_string(units_.size()), ConvNorm(unit)));
+// Times each value is read.
+std::vector<int> CountReaders(const network::Graph& graph) {
+  std::vector<int> readers(graph.ops.size() + 1);
+  for (const Op& op : graph.ops) {
+    ++readers[static_cast<std::size_t>(op.first)];
+    if (op.second >= 0) ++readers[static_cast<std::size_t>(op.second)];
   }
+  return readers;
 }
 
-torch::Tensor BlockImpl::forward(torch::Tensor input) {
-  // Rounded up like a strided convolution; a window that hangs over the edge averages what it has.
-  if (pool_ > 1) input = torch::avg_pool2d(input, pool_, pool_, /*padding=*/0, /*ceil_mode=*/true);
-  torch::Tensor output = input;
-  for (ConvNorm& unit : units_) output = unit(output);
-  return residual_ ? output.add_(input) : output;
+// The backward passes of convolution and normalization don't look at their results; those of the others may.
+bool MayBeOverwritten(const network::Graph& graph, int value) {
+  if (value == 0) return false;
+  const OpKind kind = graph.ops[static_cast<std::size_t>(value) - 1].kind;
+  return kind == OpKind::kConv || kind == OpKind::kNorm;
 }
 
-NetworkImpl::NetworkImpl(const NetworkPlan& plan) {
-  for (const BlockPlan& block : plan.blocks) {
+torch::Tensor Activate(torch::Tensor input, Activation activation, bool in_place) {
+  switch (activation) {
+    case Activation::kNone:
+      break;
+    case Activation::kRelu:
+      return in_place ? torch::relu_(input) : torch::relu(input);
+    case Activation::kRelu6:
+      return in_place ? torch::hardtanh_(input, 0, 6) : torch::hardtanh(input, 0, 6);
+    case Activation::kHardSwish:
+      return torch::hardswish(input);
+    case Activation::kHardSigmoid:
+      return torch::hardsigmoid(input);
+  }
+  return input;
+}
+
+}  // namespace
+
+NetworkImpl::NetworkImpl(network::Graph graph) : graph_(std::move(graph)), steps_(graph_.ops.size()) {
+  const std::vector<int> readers = CountReaders(graph_);
+  std::vector<int> left = readers;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Op& op = graph_.ops[i];
     try {
-      // Numbered, because torch wants names without dots, and layers may share one.
-      blocks_.push_back(register_module("block" + std::to_string(blocks_.size()), Block(block)));
+      MakeStep(op, steps_[i]);
     } catch (const c10::Error& error) {
-      throw InfeasibleError("layer '" + block.name + "' cannot be built: " + error.what_without_backtrace());
+      throw InfeasibleError("layer '" + graph_.layers[static_cast<std::size_t>(op.layer)] +
+                            "' cannot be built: " + error.what_without_backtrace());
+    }
+    steps_[i].in_place = readers[static_cast<std::size_t>(op.first)] == 1 && MayBeOverwritten(graph_, op.first);
+    for (const int value : {op.first, op.second}) {
+      if (value >= 0 && --left[static_cast<std::size_t>(value)] == 0) steps_[i].done.push_back(value);
     }
   }
-  classifier_ = register_module("classifier", torch::nn::Linear(plan.features, plan.classes));
 }
 
-torch::Tensor NetworkImpl::forward(torch::Tensor images) {
-  for (Block& block : blocks_) images = block(images);
-  return classifier_(images.mean({2, 3}));
+void NetworkImpl::MakeStep(const Op& op, Step& step) {
+  const int in = graph_.ShapeOf(op.first).channels;
+  // Numbered, because torch wants names without dots, and layers may share one.
+  const std::string number = std::to_string(&step - steps_.data());
+  switch (op.kind) {
+    case OpKind::kConv:
+      step.conv =
+          register_module("conv" + number, torch::nn::Conv2d(torch::nn::Conv2dOptions(in, op.output.channels, op.kernel)
+                                                                 .stride(op.stride)
+                                                                 .padding(op.kernel / 2)
+                                                                 .groups(op.groups)
+                                                                 .bias(op.bias)));
+      torch::nn::init::kaiming_normal_(step.conv->weight, 0, torch::kFanOut, torch::kReLU);
+      if (op.bias) torch::nn::init::zeros_(step.conv->bias);
+      step.conv->weight.set_data(step.conv->weight.contiguous(torch::MemoryFormat::ChannelsLast));
+      break;
+    case OpKind::kNorm:
+      step.norm = register_module("norm" + number, torch::nn::BatchNorm2d(op.output.channels));
+      break;
+    case OpKind::kLinear:
+      step.linear = register_module("linear" + number, torch::nn::Linear(in, op.output.channels));
+      break;
+    case OpKind::kActivation:
+    case OpKind::kAveragePool:
+    case OpKind::kGlobalPool:
+    case OpKind::kAdd:
+    case OpKind::kScale:
+    case OpKind::kZero:
+      break;
+  }
+}
+
+torch::Tensor NetworkImpl::Run(const Op& op, Step& step, torch::Tensor first, const torch::Tensor& second) {
+  switch (op.kind) {
+    case OpKind::kConv:
+      return step.conv(first);
+    case OpKind::kNorm:
+      return step.norm(first);
+    case OpKind::kLinear:
+      return step.linear(first.flatten(1));
+    case OpKind::kActivation:
+      return Activate(first, op.activation, step.in_place);
+    case OpKind::kAveragePool:
+      return torch::avg_pool2d(first, op.kernel, op.stride, op.stride < op.kernel ? op.kernel / 2 : 0,
+                               /*ceil_mode=*/true, /*count_include_pad=*/false);
+    case OpKind::kGlobalPool:
+      return first.mean({2, 3}, /*keepdim=*/true);
+    case OpKind::kAdd:
+      return step.in_place ? first.add_(second) : first + second;
+    case OpKind::kScale:
+      return first * second;
+    case OpKind::kZero:
+      return first.new_zeros({first.size(0), op.output.channels, op.output.height, op.output.width});
+  }
+  return first;
+}
+
+torch::Tensor NetworkImpl::forward(const torch::Tensor& images) {
+  std::vector<torch::Tensor> values(graph_.ops.size() + 1);
+  values[0] = images;
+  const torch::Tensor none;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Op& op = graph_.ops[i];
+    values[i + 1] = Run(op, steps_[i], values[static_cast<std::size_t>(op.first)],
+                        op.second < 0 ? none : values[static_cast<std::size_t>(op.second)]);
+    for (const int value : steps_[i].done) values[static_cast<std::size_t>(value)].reset();
+  }
+  return values.back();
 }
 
 }  // namespace layernas::trainer

@@ -1,51 +1,40 @@
-// The torch module of a NetworkPlan.
+// The torch module of a network's graph.
 #pragma once
 
 #include <torch/nn.h>
 
 #include <vector>
 
-#include "worker/trainer/architecture.h"
+#include "common/network/graph.h"
 
 namespace layernas::trainer {
-
-// Convolution, batch normalization and perhaps ReLU.
-class ConvNormImpl : public torch::nn::Module {
- public:
-  explicit ConvNormImpl(const ConvUnit& plan);
-  torch::Tensor forward(const torch::Tensor& input);
-
- private:
-  torch::nn::Conv2d conv_{nullptr};
-  torch::nn::BatchNorm2d norm_{nullptr};
-  const bool activation_;
-};
-TORCH_MODULE(ConvNorm);
-
-class BlockImpl : public torch::nn::Module {
- public:
-  explicit BlockImpl(const BlockPlan& plan);
-  torch::Tensor forward(torch::Tensor input);
-
- private:
-  const int pool_;
-  const bool residual_;
-  std::vector<ConvNorm> units_;
-};
-TORCH_MODULE(Block);
 
 // Freshly initialised from torch's global generator. Weights lie channels-last: on one CPU thread that trains about
 // twice as fast, given input of the same layout.
 class NetworkImpl : public torch::nn::Module {
  public:
-  // Throws InfeasibleError, naming the layer, if torch cannot make a block.
-  explicit NetworkImpl(const NetworkPlan& plan);
+  // Throws InfeasibleError, naming the layer, if torch cannot make an operation.
+  explicit NetworkImpl(network::Graph graph);
   // `images`: batch x channels x height x width, normalised. Returns logits: batch x classes.
-  torch::Tensor forward(torch::Tensor images);
+  torch::Tensor forward(const torch::Tensor& images);
 
  private:
-  std::vector<Block> blocks_;
-  torch::nn::Linear classifier_{nullptr};
+  // What is needed to run an op, beyond the op itself.
+  struct Step {
+    torch::nn::Conv2d conv{nullptr};
+    torch::nn::BatchNorm2d norm{nullptr};
+    torch::nn::Linear linear{nullptr};
+    // The result may be written over the first value it reads: nobody else needs that any more.
+    bool in_place = false;
+    // Values that nobody reads after this step.
+    std::vector<int> done;
+  };
+
+  void MakeStep(const network::Op& op, Step& step);
+  torch::Tensor Run(const network::Op& op, Step& step, torch::Tensor first, const torch::Tensor& second);
+
+  const network::Graph graph_;
+  std::vector<Step> steps_;
 };
 TORCH_MODULE(Network);
 

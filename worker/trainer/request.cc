@@ -2,13 +2,22 @@
 
 #include <filesystem>
 
+#include "common/network/architecture.h"
+#include "common/network/object_reader.h"
 #include "worker/trainer/errors.h"
-#include "worker/trainer/object_reader.h"
 
 namespace layernas::trainer {
 namespace {
 
+using network::ObjectReader;
+using network::Suggestion;
+
 constexpr std::int64_t kMaxExamples = 10'000'000;
+// Generated images may be as large as this.
+constexpr int kLargestGenerated = 512;
+// What is usual for AdamW, whose steps don't shrink with the gradient.
+constexpr double kAdamWLearningRate = 2e-3;
+constexpr double kAdamWWeightDecay = 0.05;
 
 template <typename From, typename To>
 void Assign(const std::optional<From>& from, To& to) {
@@ -39,15 +48,29 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
   ObjectReader reader(json, "train");
   TrainSettings train;
   Assign(reader.String("dataset"), train.data.dataset);
-  if (train.data.dataset.empty()) throw InfeasibleError("train.dataset is missing: shapes10, cifar10 or idx");
-  if (train.data.dataset != "shapes10" && train.data.dataset != "cifar10" && train.data.dataset != "idx") {
-    throw InfeasibleError("train.dataset must be shapes10, cifar10 or idx, but is '" + train.data.dataset + "'" +
-                          Suggestion(train.data.dataset, {"shapes10", "cifar10", "idx"}));
+  const std::string sets = "shapes10, cifar10, cifar100 or idx";
+  if (train.data.dataset.empty()) throw InfeasibleError("train.dataset is missing: " + sets);
+  const auto is = [&](const char* name) { return train.data.dataset == name; };
+  if (!is("shapes10") && !is("cifar10") && !is("cifar100") && !is("idx")) {
+    throw InfeasibleError("train.dataset must be " + sets + ", but is '" + train.data.dataset + "'" +
+                          Suggestion(train.data.dataset, {"shapes10", "cifar10", "cifar100", "idx"}));
   }
   Assign(reader.Integer("epochs", 1, 100'000), train.epochs);
   // Batch normalization needs two values at least.
   Assign(reader.Integer("batch", 2, 65'536), train.batch);
+  if (const auto optimizer = reader.String("optimizer")) {
+    if (*optimizer != "sgd" && *optimizer != "adamw") {
+      throw InfeasibleError("train.optimizer must be sgd or adamw, but is '" + *optimizer + "'" +
+                            Suggestion(*optimizer, {"sgd", "adamw"}));
+    }
+    if (*optimizer == "adamw") {
+      train.optimizer = Optimizer::kAdamW;
+      train.learning_rate = kAdamWLearningRate;
+      train.weight_decay = kAdamWWeightDecay;
+    }
+  }
   Assign(reader.Number("learning_rate", 0, 1000), train.learning_rate);
+  Assign(reader.Number("warm_up", 0, 1), train.warm_up);
   Assign(reader.Number("momentum", 0, 1), train.momentum);
   Assign(reader.Number("weight_decay", 0, 1), train.weight_decay);
   Assign(reader.Number("label_smoothing", 0, 1), train.label_smoothing);
@@ -58,6 +81,9 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
     train.data.validation_examples = static_cast<int>(*count);
   }
   Assign(reader.Bool("augment"), train.augment);
+  Assign(reader.Number("clip_norm", 0, 1e9), train.clip_norm);
+  Assign(reader.Number("ema_decay", 0, 0.999999), train.ema_decay);
+  Assign(reader.Integer("patience", 0, 100'000), train.patience);
   Assign(reader.Integer("data_seed", 0, UINT32_MAX), train.data.data_seed);
   if (const nlohmann::json* parameters = reader.Value("parameters")) ReadTrainParameters(*parameters, train.data);
   reader.RefuseUnknownFields();
@@ -70,6 +96,10 @@ MeasureSettings ReadMeasure(const nlohmann::json& json) {
   Assign(reader.Integer("batch", 1, 65'536), measure.batch);
   Assign(reader.Integer("warm_up", 0, 1'000'000), measure.warm_up);
   Assign(reader.Integer("runs", 1, 1'000'000), measure.runs);
+  measure.max_runs = 20 * measure.runs;
+  Assign(reader.Integer("max_runs", 1, 20'000'000), measure.max_runs);
+  Assign(reader.Integer("threads", 1, 1024), measure.threads);
+  measure.ratio_interval = reader.Number("ratio_interval", 1e-4, 1);
   if (const nlohmann::json* parameters = reader.Value("parameters")) {
     ObjectReader(*parameters, "measure.parameters").RefuseUnknownFields();
   }
@@ -98,7 +128,9 @@ EvaluateRequest ParseRequest(const nlohmann::json& message) {
   Assign(reader.Integer("seed", 0, UINT32_MAX), request.seed);
   request.train = ReadTrain(Required(reader, "train"));
   if (const nlohmann::json* measure = reader.Value("measure")) request.measure = ReadMeasure(*measure);
-  request.network = PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));
+  request.network = network::PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));
+  const network::Shape& input = request.network.input;
+  if (input.height == input.width && input.height <= kLargestGenerated) request.train.data.size = input.height;
   return request;
 }
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "worker/trainer/architecture.h"
+#include "common/network/graph.h"
 
 namespace layernas::trainer {
 
@@ -16,7 +16,7 @@ enum class Holdout { kValidation, kTest };
 
 // What identifies the images; equal settings give equal data.
 struct DataSettings {
-  // shapes10, cifar10 or idx.
+  // shapes10, cifar10, cifar100 or idx.
   std::string dataset;
   // Below the trainer's data directory; empty = the directory itself.
   std::string folder;
@@ -25,30 +25,48 @@ struct DataSettings {
   std::optional<int> validation_examples;
   Holdout holdout = Holdout::kValidation;
   std::uint32_t data_seed = 1;
+  // Height and width of images that are generated: those that the network takes.
+  int size = 32;
 };
+
+enum class Optimizer { kSgd, kAdamW };
 
 struct TrainSettings {
   DataSettings data;
   int epochs = 5;
   int batch = 64;
-  // Peak of the schedule: linear warm-up over the first tenth of the steps, then half a cosine down to zero.
+  Optimizer optimizer = Optimizer::kSgd;
+  // Peak of the schedule: linear warm-up over the first `warm_up` of the steps, then half a cosine down to zero.
   double learning_rate = 0.1;
+  double warm_up = 0.1;
+  // Of SGD, with Nesterov's correction.
   double momentum = 0.9;
   // Not applied to batch normalization and biases.
   double weight_decay = 5e-4;
   double label_smoothing = 0;
   bool augment = true;
+  // Longest gradient, all weights taken together; 0 = any.
+  double clip_norm = 0;
+  // The accuracy is taken with a moving average of the weights; 0 = with the weights themselves.
+  double ema_decay = 0;
+  // Epochs without a better accuracy after which the training ends; 0 = never.
+  int patience = 0;
 };
 
 struct MeasureSettings {
   int batch = 1;
+  // Least numbers of runs.
   int warm_up = 20;
   int runs = 200;
+  int max_runs = 4000;
+  int threads = 1;
+  // Most that the ratio to the reference network may be uncertain, as a share of it.
+  std::optional<double> ratio_interval;
 };
 
 struct EvaluateRequest {
   std::string task;
-  NetworkPlan network;
+  network::Graph network;
   TrainSettings train;
   MeasureSettings measure;
   // Of initialisation, shuffling and augmentation.

@@ -60,7 +60,7 @@ using Colour = std::array<double, 3>;
 
 class Painter {
  public:
-  explicit Painter(RandomStream random) : random_(random) {}
+  Painter(RandomStream random, int size) : random_(random), size_(size), scale_(static_cast<double>(kSize) / size) {}
 
   void Paint(Covers covers, std::uint8_t* pixels) {
     Texture ground = DrawTexture();
@@ -89,21 +89,23 @@ class Painter {
     const double bar_half = Between(0.6, 1.6);
     const double noise = Between(5, 20);
 
-    for (int row = 0; row < kSize; ++row) {
-      for (int column = 0; column < kSize; ++column) {
+    for (int row = 0; row < size_; ++row) {
+      for (int column = 0; column < size_; ++column) {
         // Four samples per pixel smooth the edges.
         int covered = 0;
         for (const double down : {0.25, 0.75}) {
           for (const double right : {0.25, 0.75}) {
-            const double x = column + right - center_x;
-            const double y = row + down - center_y;
+            const double x = (column + right) * scale_ - center_x;
+            const double y = (row + down) * scale_ - center_y;
             covered += covers((cosine * x + sine * y) * stretch, (cosine * y - sine * x) / stretch) ? 1 : 0;
           }
         }
         const double part = covered / 4.0;
-        const double figure_wave = Wave(figure, column, row);
-        const double ground_wave = Wave(ground, column, row);
-        const bool in_bar = std::abs(bar_x * column + bar_y * row - bar_offset) < bar_half;
+        const double across = column * scale_;
+        const double along = row * scale_;
+        const double figure_wave = Wave(figure, across, along);
+        const double ground_wave = Wave(ground, across, along);
+        const bool in_bar = std::abs(bar_x * across + bar_y * along - bar_offset) < bar_half;
         for (std::size_t c = 0; c < 3; ++c) {
           double value = part * (figure.colour[c] + figure_wave) + (1 - part) * (ground.colour[c] + ground_wave);
           if (in_bar) value = bar_colour[c];
@@ -142,25 +144,28 @@ class Painter {
 
   static double Brightness(const Colour& colour) { return (colour[0] + colour[1] + colour[2]) / 3; }
 
-  static double Wave(const Texture& texture, int x, int y) {
+  static double Wave(const Texture& texture, double x, double y) {
     return texture.amplitude * std::sin(texture.frequency_x * x + texture.frequency_y * y + texture.phase);
   }
 
   RandomStream random_;
+  const int size_;
+  // From pixels to the plane of 32x32 in which everything is drawn.
+  const double scale_;
 };
 
 }  // namespace
 
-ImageSet GenerateShapes10(std::initializer_list<std::uint64_t> key, int count) {
+ImageSet GenerateShapes10(std::initializer_list<std::uint64_t> key, int count, int size) {
   const std::uint64_t seed = MixKey(key);
   ImageSet set;
-  set.shape = {3, kSize, kSize};
+  set.shape = {3, size, size};
   set.pixels.resize(static_cast<std::size_t>(count) * set.image_bytes());
   set.labels.resize(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < set.labels.size(); ++i) {
     const std::size_t label = i % kShapes10Classes;
     set.labels[i] = static_cast<std::uint8_t>(label);
-    Painter(RandomStream({seed, i})).Paint(kShapes[label], set.pixels.data() + i * set.image_bytes());
+    Painter(RandomStream({seed, i}), size).Paint(kShapes[label], set.pixels.data() + i * set.image_bytes());
   }
   return set;
 }

@@ -374,6 +374,75 @@ v1::SearchSpec Large() {
   return spec;
 }
 
+// Two layers of the shipped trainer's blocks; no costs given.
+v1::SearchSpec Counted() {
+  v1::SearchSpec spec = Parse(R"pb(
+    name: "counted"
+    space {
+      network {
+        input: [ 3, 8, 8 ]
+        classes: 10
+        stem_channels: 4
+      }
+      layers {
+        name: "a"
+        channels: 8
+        options { name: "skip" }
+        options { name: "conv_k3" }
+      }
+      layers {
+        name: "b"
+        channels: 8
+        options { name: "conv_k1" }
+        options { name: "conv_k3" }
+      }
+    }
+    objective { cost: "params" counted: true }
+    strategy { layernas {} }
+  )pb");
+  EXPECT_THAT(ValidateSpec(spec), IsEmpty());
+  return spec;
+}
+
+TEST(CountedCost, IsKnownPerLayer) {
+  const v1::SearchSpec full = WithDefaults(Counted());
+  EXPECT_TRUE(CostIsPerLayer(full));
+  EXPECT_FALSE(full.objective().counted());
+  // Weights of the convolution of the stem, of a projection in layer a, of the cheaper option of layer b, with the
+  // normalization of each; and of the linear layer.
+  EXPECT_EQ(full.space().base_costs().at("params"), (27 * 4 + 8) + (4 * 8 + 16) + (8 * 8 + 16) + (8 * 10 + 10));
+  EXPECT_EQ(full.space().layers(0).options(0).costs().at("params"), 0);
+  EXPECT_EQ(full.space().layers(0).options(1).costs().at("params"), 8 * 4 * 8);
+  EXPECT_EQ(full.space().layers(1).options(1).costs().at("params"), 8 * 8 * 8);
+  EXPECT_EQ(full.strategy().layernas().buckets().max() - full.strategy().layernas().buckets().min(), 256 + 512);
+  EXPECT_THAT(ValidateSpec(full), IsEmpty());
+  EXPECT_EQ(WithDefaults(full).SerializeAsString(), full.SerializeAsString());
+}
+
+TEST(CountedCost, WhatCanNotBeCountedIsExplained) {
+  const auto refusal = [](const std::function<void(v1::SearchSpec&)>& spoil) {
+    v1::SearchSpec spec = Counted();
+    spoil(spec);
+    EXPECT_FALSE(CostIsPerLayer(WithDefaults(spec)));
+    std::string messages;
+    for (const Violation& violation : ValidateSpec(spec)) messages += violation.field + " " + violation.message + "\n";
+    return messages;
+  };
+  EXPECT_THAT(refusal([](auto& spec) { spec.mutable_objective()->set_cost("latency_ms"); }),
+              HasSubstr("objective.counted can count params and multiply_adds"));
+  EXPECT_THAT(refusal([](auto& spec) { spec.mutable_space()->mutable_layers(0)->mutable_options(0)->set_name("x"); }),
+              HasSubstr("objective.counted layer 'a': option 'x'"));
+  EXPECT_THAT(
+      refusal([](auto& spec) { spec.mutable_space()->mutable_layers(0)->mutable_options(0)->set_name("conv_k3_c16"); }),
+      HasSubstr("objective.counted the options of layer \"a\" differ in what they hand on"));
+  EXPECT_THAT(refusal([](auto& spec) {
+                spec.mutable_space()->mutable_layers(0)->mutable_options(0)->set_name("conv_k3_c16");
+                spec.mutable_space()->clear_network();
+              }),
+              HasSubstr("objective.counted network.input"));
+  EXPECT_THAT(refusal([](auto& spec) { spec.mutable_space()->clear_layers(); }), HasSubstr("objective.counted is for"));
+}
+
 TEST(Summarize, BoundsTheTrainingsByStrategyBudgetAndSpace) {
   v1::SearchSpec spec = Large();
   v1::SpecSummary summary = Summarize(spec);

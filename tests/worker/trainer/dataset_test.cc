@@ -111,6 +111,34 @@ TEST_F(DatasetFiles, TestFileIsTheHoldoutWhereAskedFor) {
   EXPECT_EQ(dataset.holdout.size(), 7U);
 }
 
+TEST_F(DatasetFiles, Cifar100IsReadByItsFineLabels) {
+  std::string records;
+  for (int i = 0; i < 100; ++i) {
+    records += static_cast<char>(i / 5);
+    records += static_cast<char>(i) + std::string(1024, static_cast<char>(i)) + std::string(2048, 7);
+  }
+  Write("train.bin", records);
+  Write("test.bin", records.substr(0, 3 * 3074));
+  DataSettings settings;
+  settings.dataset = "cifar100";
+  settings.holdout = Holdout::kTest;
+  const Dataset dataset = LoadDataset(settings, folder_);
+  EXPECT_EQ(dataset.classes, 100);
+  EXPECT_EQ(dataset.train.size(), 100U);
+  EXPECT_EQ(dataset.holdout.size(), 3U);
+  for (std::size_t i = 0; i < dataset.train.size(); ++i) {
+    const std::uint8_t* pixel = dataset.train.pixels.data() + i * dataset.train.image_bytes() + 3 * 500;
+    EXPECT_EQ(pixel[0], dataset.train.labels[i]);
+    EXPECT_EQ(pixel[1], 7);
+  }
+  // Records of CIFAR-10 are shorter by a byte.
+  Write("train.bin", CifarRecords(10));
+  EXPECT_THAT(Trouble("cifar100"), AllOf(HasSubstr("train.bin has 30730 bytes"), HasSubstr("3074")));
+  records[1] = 100;
+  Write("train.bin", records);
+  EXPECT_THAT(Trouble("cifar100"), AllOf(HasSubstr("label 100 in record 0"), HasSubstr("labels 0 to 99")));
+}
+
 TEST_F(DatasetFiles, IdxSplitIsDisjointAndFixedByTheSeed) {
   WriteIdx("train", 100);
   DataSettings settings;
@@ -185,6 +213,9 @@ TEST(Shapes10, FixedByTheSeedAlone) {
   const ImageSet few = GenerateShapes10({3, 0}, 20);
   const ImageSet more = GenerateShapes10({3, 0}, 40);
   EXPECT_TRUE(std::equal(few.pixels.begin(), few.pixels.end(), more.pixels.begin()));
+  const ImageSet large = GenerateShapes10({3, 0}, 2, 64);
+  EXPECT_TRUE((large.shape == Shape{3, 64, 64}));
+  EXPECT_EQ(large.pixels.size(), 2U * 3 * 64 * 64);
   EXPECT_NE(GenerateShapes10({4, 0}, 20).pixels, few.pixels);
   EXPECT_NE(GenerateShapes10({3, 1}, 20).pixels, few.pixels);
   for (int label = 0; label < kShapes10Classes; ++label) {

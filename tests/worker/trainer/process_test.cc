@@ -78,11 +78,12 @@ TEST_F(TrainerProcess, AnswersOneRequestAfterAnother) {
   const nlohmann::json& first = answers[1]["result"]["metrics"];
   const nlohmann::json& again = answers[4]["result"]["metrics"];
   for (const char* name : {"accuracy", "train_loss", "train_seconds", "params", "multiply_adds", "latency_ms",
-                           "latency_p90_ms", "latency_p99_ms", "latency_spread", "latency_ratio", "latency_runs"}) {
+                           "latency_p90_ms", "latency_p99_ms", "latency_spread", "latency_ratio", "latency_runs",
+                           "latency_ratio_interval", "latency_reference_ms", "machine_fingerprint", "machine_stolen"}) {
     ASSERT_TRUE(first.contains(name)) << name << " in " << answers[1];
     EXPECT_TRUE(std::isfinite(first[name].get<double>())) << name;
   }
-  EXPECT_EQ(first["latency_runs"], 30);
+  EXPECT_GE(first["latency_runs"], 30);
   // What other requests left behind in the process changes nothing.
   EXPECT_EQ(first["accuracy"], again["accuracy"]);
   EXPECT_EQ(first["train_loss"], again["train_loss"]);

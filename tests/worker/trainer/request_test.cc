@@ -37,8 +37,13 @@ TEST(ParseRequest, ReadsEverything) {
                                     {"label_smoothing", 0.1},
                                     {"augment", false},
                                     {"data_seed", 4294967295U},
+                                    {"optimizer", "adamw"},
+                                    {"warm_up", 0.2},
+                                    {"clip_norm", 1.5},
+                                    {"ema_decay", 0.99},
+                                    {"patience", 3},
                                     {"parameters", {{"folder", "a/b"}, {"holdout", "test"}}}});
-  json["evaluate"]["measure"]["batch"] = 4;
+  json["evaluate"]["measure"].update({{"batch", 4}, {"max_runs", 90}, {"threads", 2}, {"ratio_interval", 0.05}});
   const EvaluateRequest request = ParseRequest(json);
   EXPECT_EQ(request.task, "searches/test-1/candidates/3");
   EXPECT_EQ(request.seed, 7U);
@@ -55,12 +60,18 @@ TEST(ParseRequest, ReadsEverything) {
   EXPECT_EQ(request.train.weight_decay, 1e-4);
   EXPECT_EQ(request.train.label_smoothing, 0.1);
   EXPECT_FALSE(request.train.augment);
+  EXPECT_EQ(request.train.optimizer, Optimizer::kAdamW);
+  EXPECT_EQ(request.train.warm_up, 0.2);
+  EXPECT_EQ(request.train.clip_norm, 1.5);
+  EXPECT_EQ(request.train.ema_decay, 0.99);
+  EXPECT_EQ(request.train.patience, 3);
+  EXPECT_EQ(request.measure.max_runs, 90);
+  EXPECT_EQ(request.measure.threads, 2);
+  EXPECT_EQ(request.measure.ratio_interval, 0.05);
   EXPECT_EQ(request.measure.batch, 4);
   EXPECT_EQ(request.measure.warm_up, 2);
   EXPECT_EQ(request.measure.runs, 30);
-  ASSERT_EQ(request.network.blocks.size(), 4U);  // Stem and head included.
-  EXPECT_EQ(request.network.blocks[1].name, "block1");
-  EXPECT_EQ(request.network.features, 32);
+  EXPECT_THAT(request.network.layers, ::testing::ElementsAre("stem", "block1", "block2", "head"));
 }
 
 TEST(ParseRequest, MeasureMayBeLeftOut) {
@@ -87,6 +98,7 @@ TEST(ParseRequest, IllTypedSettingIsNamed) {
   EXPECT_THAT(Refusal(With("/train/augment", 1)), HasSubstr("train.augment must be true or false"));
   EXPECT_THAT(Refusal(With("/train/learning_rate", -1)), HasSubstr("train.learning_rate"));
   EXPECT_THAT(Refusal(With("/train/label_smoothing", 1.5)), HasSubstr("train.label_smoothing"));
+  EXPECT_THAT(Refusal(With("/train/optimizer", "adam")), HasSubstr("train.optimizer must be sgd or adamw"));
   EXPECT_THAT(Refusal(With("/measure/runs", 0)), HasSubstr("measure.runs"));
   EXPECT_THAT(Refusal(With("/measure/warmup", 5)), HasSubstr("did you mean 'warm_up'?"));
   EXPECT_THAT(Refusal(With("/train", nlohmann::json::array())), HasSubstr("train must be an object"));
@@ -107,70 +119,6 @@ TEST(ParseRequest, MissingPartsAreNamed) {
   }
   EXPECT_THAT(Refusal({{"evalute", nullptr}}), HasSubstr("did you mean 'evaluate'?"));
   EXPECT_THAT(Refusal(3), HasSubstr("must be an object"));
-}
-
-TEST(PlanNetwork, LayerThatCannotBeBuiltIsNamed) {
-  const auto with_layer = [](const nlohmann::json& layer) { return Refusal(With("/architecture/layers/1", layer)); };
-  EXPECT_THAT(with_layer(Layer("tail", "mbcnv_k3_e3", 16, 1)),
-              AllOf(HasSubstr("layer 'tail'"), HasSubstr("did you mean 'mbconv'?")));
-  EXPECT_THAT(with_layer(Layer("tail", "mbconv_k3_x3", 16, 1)), AllOf(HasSubstr("layer 'tail'"), HasSubstr("'x3'")));
-  EXPECT_THAT(with_layer(Layer("tail", "mbconv_k3_k5", 16, 1)), HasSubstr("'k5'"));
-  EXPECT_THAT(with_layer(Layer("tail", "conv_k99999999999", 16, 1)), HasSubstr("cannot read"));
-  EXPECT_THAT(with_layer(Layer("tail", "conv", 16, 1)), AllOf(HasSubstr("layer 'tail'"), HasSubstr("needs a kernel")));
-  EXPECT_THAT(with_layer(Layer("tail", "mbconv_k3", 16, 1)), HasSubstr("needs an expansion"));
-  EXPECT_THAT(with_layer(Layer("tail", "conv_k4", 16, 1)), HasSubstr("must be odd"));
-  EXPECT_THAT(with_layer(Layer("tail", "conv_k3", 16, 9)), AllOf(HasSubstr("layer 'tail'"), HasSubstr("stride 9")));
-  EXPECT_THAT(with_layer(Layer("tail", "conv_k3", -1, 1)), HasSubstr("architecture.layers[1].channels"));
-  EXPECT_THAT(with_layer({{"option", "skip"}}), HasSubstr("architecture.layers[1].name is missing"));
-  EXPECT_THAT(with_layer({{"name", "tail"}}), HasSubstr("architecture.layers[1].option is missing"));
-  EXPECT_THAT(with_layer({{"name", "tail"}, {"option", "skip"}, {"parameters", {{"kernal", 3}}}}),
-              AllOf(HasSubstr("layer 'tail'"), HasSubstr("did you mean 'kernel'?")));
-  EXPECT_THAT(Refusal(With("/architecture/layers", nlohmann::json::array())), HasSubstr("architecture.layers"));
-}
-
-TEST(PlanNetwork, NetworkFieldsAreChecked) {
-  EXPECT_THAT(Refusal(With("/network/input", {32, 32})), HasSubstr("network.input"));
-  EXPECT_THAT(Refusal(With("/network/input", {3, "a", 32})), HasSubstr("network.input"));
-  EXPECT_THAT(Refusal(With("/network/classes", 0)), HasSubstr("network.classes is missing"));
-  EXPECT_THAT(Refusal(With("/network/head", 3)), HasSubstr("network has no field 'head'"));
-  EXPECT_THAT(Refusal(With("/network/parameters/stem", 3)), HasSubstr("network.parameters has no field 'stem'"));
-}
-
-TEST(PlanNetwork, ParametersGoBeforeNameAndLayer) {
-  const nlohmann::json layer = {
-      {"name", "tail"},
-      {"option", "big"},
-      {"channels", 16},
-      {"parameters", {{"block", "mbconv"}, {"kernel", 5}, {"expansion", 4}, {"channels", 24}, {"stride", 2}}}};
-  const NetworkPlan plan = ParseRequest(With("/architecture/layers/1", layer)).network;
-  const BlockPlan& block = plan.blocks[2];
-  ASSERT_EQ(block.units.size(), 3U);
-  EXPECT_EQ(block.units[0].out_channels, 64);
-  EXPECT_EQ(block.units[1].kernel, 5);
-  EXPECT_EQ(block.units[1].stride, 2);
-  EXPECT_EQ(block.units[1].groups, 64);
-  EXPECT_EQ(block.units[2].out_channels, 24);
-  EXPECT_FALSE(block.residual);
-}
-
-TEST(PlanBlock, SkipDoesOnlyWhatTheShapeDemands) {
-  const BlockPlan identity = PlanBlock("a", {"skip", {}, {}, 8, 1}, {8, 16, 16});
-  EXPECT_EQ(identity.pool, 1);
-  EXPECT_TRUE(identity.units.empty());
-  const BlockPlan strided = PlanBlock("a", {"skip", {}, {}, 8, 2}, {8, 15, 15});
-  EXPECT_EQ(strided.pool, 2);
-  EXPECT_TRUE(strided.units.empty());
-  EXPECT_TRUE((OutputShape(strided, {8, 15, 15}) == Shape{8, 8, 8}));
-  const BlockPlan projected = PlanBlock("a", {"skip", {}, {}, 12, 2}, {8, 16, 16});
-  ASSERT_EQ(projected.units.size(), 1U);
-  EXPECT_EQ(projected.units[0].kernel, 1);
-  EXPECT_FALSE(projected.units[0].activation);
-}
-
-TEST(PlanBlock, MbConvHasAShortcutOnlyWhereTheShapeStays) {
-  EXPECT_TRUE(PlanBlock("a", {"mbconv", 3, 2, 8, 1}, {8, 16, 16}).residual);
-  EXPECT_FALSE(PlanBlock("a", {"mbconv", 3, 2, 8, 2}, {8, 16, 16}).residual);
-  EXPECT_FALSE(PlanBlock("a", {"mbconv", 3, 2, 12, 1}, {8, 16, 16}).residual);
 }
 
 }  // namespace

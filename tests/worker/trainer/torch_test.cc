@@ -2,10 +2,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/nn.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "common/base/random.h"
+#include "common/network/architecture.h"
+#include "common/network/counts.h"
 #include "tests/worker/trainer/test_requests.h"
-#include "worker/trainer/counts.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/measurement.h"
@@ -16,54 +24,57 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Any architecture that the grammar can say, on odd sizes too.
-NetworkPlan RandomPlan(RandomStream& random) {
-  const auto pick = [&](std::initializer_list<int> values) { return *(values.begin() + random.Below(values.size())); };
-  nlohmann::json layers = nlohmann::json::array();
-  const std::uint64_t count = 1 + random.Below(5);
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const std::string kernel = "_k" + std::to_string(pick({1, 3, 5, 7}));
-    const std::string expansion = "_e" + std::to_string(pick({1, 2, 3, 6}));
-    const std::string options[] = {"skip", "conv" + kernel, "mbconv" + kernel + expansion};
-    // Few strides, because what shrinks an image to nothing is refused.
-    layers.push_back(Layer(("b" + std::to_string(i)).c_str(), options[random.Below(3)].c_str(), pick({0, 4, 6, 10}),
-                           i < 2 ? pick({1, 2, 3}) : 1));
+// A spec file as JSON; of YAML's scalars it knows what the specs use.
+nlohmann::json ToJson(const YAML::Node& node) {
+  nlohmann::json json;
+  if (node.IsMap()) {
+    json = nlohmann::json::object();
+    for (const auto& item : node) json[item.first.as<std::string>()] = ToJson(item.second);
+  } else if (node.IsSequence()) {
+    json = nlohmann::json::array();
+    for (const auto& item : node) json.push_back(ToJson(item));
+  } else {
+    json = nlohmann::json::parse(node.Scalar(), nullptr, /*allow_exceptions=*/false);
+    if (json.is_discarded()) json = node.Scalar();
   }
-  const nlohmann::json network = {{"input", {pick({1, 3}), pick({24, 29}), pick({24, 31})}},
-                                  {"classes", pick({2, 10})},
-                                  {"stem_channels", pick({4, 8})},
-                                  {"head_channels", pick({0, 16})},
-                                  {"parameters", {{"stem_stride", pick({1, 2})}}}};
-  return PlanNetwork({{"layers", layers}}, network);
+  return json;
 }
 
-TEST(Network, HasTheSizeAndTheWorkThatWereCounted) {
-  const torch::NoGradGuard no_grad;
-  RandomStream random({1});
-  for (int i = 0; i < 300; ++i) {
-    const NetworkPlan plan = RandomPlan(random);
-    Network network(plan);
-    std::int64_t params = 0;
-    for (const torch::Tensor& parameter : network->parameters()) params += parameter.numel();
-    ASSERT_EQ(params, CountNetwork(plan).params) << "architecture " << i;
-    const torch::Tensor images = torch::randn({2, plan.input.channels, plan.input.height, plan.input.width});
-    ASSERT_EQ(network(images).sizes(), (torch::IntArrayRef{2, plan.classes})) << "architecture " << i;
-
-    // The work: each convolution of the module, at the size that it really works at.
-    std::int64_t multiply_adds = network->named_children()["classifier"]->as<torch::nn::Linear>()->weight.numel();
-    torch::Tensor map = images;
-    for (std::size_t b = 0; b < plan.blocks.size(); ++b) {
-      const auto block = network->named_children()["block" + std::to_string(b)];
-      torch::Tensor inner = plan.blocks[b].pool == 1 ? map : torch::avg_pool2d(map, plan.blocks[b].pool, {}, 0, true);
-      for (const auto& unit : block->children()) {
-        inner = unit->as<ConvNorm>()->forward(inner);
-        const auto conv = unit->named_children()["conv"];
-        multiply_adds += conv->as<torch::nn::Conv2d>()->weight.numel() * inner.size(2) * inner.size(3);
-      }
-      map = block->as<Block>()->forward(map);
-      ASSERT_EQ(map.sizes(), inner.sizes()) << "architecture " << i << ", " << plan.blocks[b].name;
+// One option per layer, drawn.
+nlohmann::json DrawArchitecture(const nlohmann::json& space, RandomStream& random) {
+  nlohmann::json layers = nlohmann::json::array();
+  for (const nlohmann::json& layer : space["layers"]) {
+    nlohmann::json option = layer["options"][random.Below(layer["options"].size())];
+    if (option.is_string()) option = {{"name", option}};
+    nlohmann::json chosen = {{"name", layer["name"]}, {"option", option["name"]}};
+    for (const char* field : {"channels", "stride", "parameters"}) {
+      if (layer.contains(field)) chosen[field] = layer[field];
     }
-    ASSERT_EQ(multiply_adds, CountNetwork(plan).multiply_adds) << "architecture " << i;
+    if (option.contains("parameters")) chosen["parameters"].update(option["parameters"]);
+    layers.push_back(chosen);
+  }
+  return {{"layers", layers}};
+}
+
+// LAYERNAS_LONG_TESTS=1 draws 1,000 of each space, which takes some minutes.
+TEST(Network, HasTheSizeThatWasCounted) {
+  const torch::NoGradGuard no_grad;
+  const bool all = std::getenv("LAYERNAS_LONG_TESTS") != nullptr;
+  for (const char* name : {"shapes10", "nas_bench_macro", "nats_bench_size", "nats_bench_topology", "mobilenet_v2",
+                           "mobilenet_v3_small", "mobilenet_v3_large"}) {
+    const bool big = std::string(name).find("mobilenet") == 0;
+    const nlohmann::json space = ToJson(YAML::LoadFile(std::string(LAYERNAS_EXAMPLES) + "/" + name + ".yaml"))["space"];
+    RandomStream random({1});
+    for (int i = 0; i < (all ? 1000 : big ? 8 : 40); ++i) {
+      const network::Graph graph = network::PlanNetwork(DrawArchitecture(space, random), space["network"]);
+      Network network(graph);
+      std::int64_t params = 0;
+      for (const torch::Tensor& parameter : network->parameters()) params += parameter.numel();
+      ASSERT_EQ(params, network::CountNetwork(graph).params) << name << ", architecture " << i;
+      if (i >= (big ? 1 : 10)) continue;
+      const torch::Tensor images = torch::randn({2, graph.input.channels, graph.input.height, graph.input.width});
+      ASSERT_EQ(network(images).sizes(), (torch::IntArrayRef{2, graph.ops.back().output.channels})) << name;
+    }
   }
 }
 
@@ -79,9 +90,9 @@ class Training : public ::testing::Test {
     return LoadDataset(settings, "");
   }
 
-  static NetworkPlan SmallPlan() {
+  static network::Graph SmallPlan() {
     const nlohmann::json body = SmallRequest()["evaluate"];
-    return PlanNetwork(body["architecture"], body["network"]);
+    return network::PlanNetwork(body["architecture"], body["network"]);
   }
 };
 
@@ -192,27 +203,121 @@ TEST_F(Training, DataMustFitTheNetwork) {
   EXPECT_THAT(refusal("/network/classes", 5), HasSubstr("shapes10 has 10 classes"));
 }
 
-TEST(Quantile, NearestRank) {
-  const std::vector<double> ten = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
-  EXPECT_EQ(Quantile(ten, 0.5), 5);
-  EXPECT_EQ(Quantile(ten, 0.9), 9);
-  EXPECT_EQ(Quantile(ten, 0.99), 10);
-  EXPECT_EQ(Quantile({3}, 0.1), 3);
+TEST_F(Training, EverySettingTrains) {
+  const Dataset dataset = Shapes(400, 100);
+  const auto train = [&](const TrainSettings& settings) {
+    torch::manual_seed(1);
+    Network network(SmallPlan());
+    return Train(network, dataset, settings, 1, [](int, double) {});
+  };
+  TrainSettings plain;
+  plain.epochs = 4;
+  plain.batch = 20;
+  plain.augment = false;
+  const double plain_loss = train(plain).train_loss;
+  TrainSettings adamw = plain;
+  adamw.optimizer = Optimizer::kAdamW;
+  adamw.learning_rate = 0.01;
+  TrainSettings clipped = plain;
+  clipped.clip_norm = 0.5;
+  TrainSettings smoothed = plain;
+  smoothed.label_smoothing = 0.1;
+  TrainSettings warm = plain;
+  warm.warm_up = 0;
+  for (const TrainSettings& settings : {adamw, clipped, smoothed, warm}) {
+    const TrainingResult result = train(settings);
+    EXPECT_LT(result.train_loss, 2.3);  // That of guessing.
+    EXPECT_NE(result.train_loss, plain_loss);
+  }
 }
 
-TEST(MeasureLatency, FiguresAreInOrder) {
+// Weights and statistics of the normalizations.
+std::vector<torch::Tensor> State(Network& network) {
+  std::vector<torch::Tensor> state = network->parameters();
+  for (const torch::Tensor& buffer : network->buffers()) {
+    if (buffer.is_floating_point()) state.push_back(buffer);
+  }
+  return state;
+}
+
+TEST_F(Training, AverageIsOfTheSameTraining) {
+  const Dataset dataset = Shapes(200, 100);
+  TrainSettings settings;
+  settings.batch = 20;
+  settings.epochs = 2;
+  const auto train = [&](double ema_decay) {
+    settings.ema_decay = ema_decay;
+    torch::manual_seed(1);
+    Network network(SmallPlan());
+    std::vector<double> accuracies;
+    const TrainingResult result =
+        Train(network, dataset, settings, 1, [&](int, double accuracy) { accuracies.push_back(accuracy); });
+    EXPECT_EQ(Accuracy(network, dataset, dataset.holdout), result.accuracy) << "decay " << ema_decay;
+    return std::tuple(result.train_loss, accuracies, State(network));
+  };
+  const auto [plain_loss, plain_accuracies, plain] = train(0);
+  const auto [short_loss, short_accuracies, latest] = train(1e-12);
+  EXPECT_EQ(short_loss, plain_loss);
+  EXPECT_EQ(short_accuracies, plain_accuracies);
+  const auto [long_loss, long_accuracies, average] = train(0.9);
+  EXPECT_EQ(long_loss, plain_loss);
+  ASSERT_EQ(average.size(), plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    EXPECT_TRUE(torch::allclose(latest[i], plain[i]));
+    EXPECT_FALSE(torch::equal(average[i], plain[i]));
+  }
+}
+
+TEST_F(Training, AverageAfterOneStepHasTheShareThatIsDue) {
+  const Dataset dataset = Shapes(20, 10);
+  TrainSettings settings;
+  settings.batch = 20;
+  settings.epochs = 1;
+  const auto state = [&](bool train, double ema_decay) {
+    settings.ema_decay = ema_decay;
+    torch::manual_seed(1);
+    Network network(SmallPlan());
+    if (train) Train(network, dataset, settings, 1, [](int, double) {});
+    return State(network);
+  };
+  const std::vector<torch::Tensor> first = state(false, 0), then = state(true, 0), average = state(true, 0.9);
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    // Not 0.9 yet: 2/11 of the first weights are left after the first step.
+    EXPECT_TRUE(torch::allclose(average[i], first[i] * (2.0 / 11) + then[i] * (9.0 / 11), 1e-4, 1e-6));
+  }
+}
+
+TEST_F(Training, PatienceEndsATrainingThatDoesNotGetBetter) {
+  const Dataset dataset = Shapes(40, 20);
+  TrainSettings settings;
+  settings.epochs = 30;
+  settings.batch = 20;
+  settings.learning_rate = 0;
+  settings.patience = 3;
+  Network network(SmallPlan());
+  std::vector<double> accuracies;
+  const TrainingResult result =
+      Train(network, dataset, settings, 1, [&](int, double accuracy) { accuracies.push_back(accuracy); });
+  EXPECT_LT(result.epochs, 30);
+  EXPECT_EQ(result.epochs, static_cast<int>(accuracies.size()));
+  EXPECT_EQ(result.accuracy, *std::max_element(accuracies.begin(), accuracies.end()));
+}
+
+TEST(Measure, FiguresAreInOrder) {
   const nlohmann::json body = SmallRequest()["evaluate"];
-  const NetworkPlan plan = PlanNetwork(body["architecture"], body["network"]);
-  Network network(plan);
+  const network::Graph graph = network::PlanNetwork(body["architecture"], body["network"]);
+  Network network(graph);
   MeasureSettings settings;
   settings.runs = 7;  // Fewer than there are turns.
-  const Latency latency = MeasureLatency(network, plan.input, settings);
-  EXPECT_EQ(latency.runs, 7);
+  const Measured measured = Measure(network, graph.input, settings);
+  const Latency& latency = measured.latency;
+  EXPECT_GE(latency.runs, 7);
   EXPECT_GT(latency.median_ms, 0);
   EXPECT_LE(latency.median_ms, latency.p90_ms);
   EXPECT_LE(latency.p90_ms, latency.p99_ms);
   EXPECT_GE(latency.spread, 0);
   EXPECT_GT(latency.ratio, 0);
+  EXPECT_GT(measured.fingerprint, 0U);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace layernas::trainer {
+namespace layernas::network {
 
 // ": did you mean 'x'?" for the name closest to `name`, or nothing where none is close.
 std::string Suggestion(const std::string& name, const std::vector<std::string>& known);
@@ -42,4 +42,4 @@ class ObjectReader {
   std::vector<std::string> known_;
 };
 
-}  // namespace layernas::trainer
+}  // namespace layernas::network

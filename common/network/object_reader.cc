@@ -1,13 +1,13 @@
-#include "worker/trainer/object_reader.h"
+#include "common/network/object_reader.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <sstream>
 
-#include "worker/trainer/errors.h"
+#include "common/network/errors.h"
 
-namespace layernas::trainer {
+namespace layernas::network {
 namespace {
 
 // Levenshtein distance.
@@ -117,4 +117,4 @@ void ObjectReader::Refuse(const std::string& name, const std::string& expected) 
   throw InfeasibleError(path_ + "." + name + " must be " + expected + ", but is " + Shown(object_.at(name)));
 }
 
-}  // namespace layernas::trainer
+}  // namespace layernas::network

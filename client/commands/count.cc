@@ -1,0 +1,147 @@
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/command.h"
+#include "client/output/table.h"
+#include "common/spec/counts.h"
+#include "common/spec/resolve.h"
+
+namespace layernas::client {
+namespace {
+
+struct CountOptions {
+  std::string spec;
+  // A file, "-", "all", or empty: the default architecture alone.
+  std::string architectures;
+  OutputFormat output = OutputFormat::kTable;
+};
+
+// So that a slip does not fill the disk.
+constexpr double kMostArchitectures = 10'000'000;
+
+using Visit = std::function<absl::Status(const spec::Choices&)>;
+
+spec::Choices DefaultChoices(const v1::Space& space) {
+  spec::Choices choices;
+  for (const v1::Layer& layer : space.layers()) {
+    std::uint16_t chosen = static_cast<std::uint16_t>(layer.options_size() - 1);
+    for (int i = 0; i < layer.options_size(); ++i) {
+      if (layer.options(i).name() == layer.default_()) chosen = static_cast<std::uint16_t>(i);
+    }
+    choices.push_back(chosen);
+  }
+  return choices;
+}
+
+// The last layer's options vary fastest.
+absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
+  double size = 1;
+  for (const v1::Layer& layer : space.layers()) size *= layer.options_size();
+  if (size > kMostArchitectures) {
+    return absl::InvalidArgumentError(absl::StrCat("the space has ", size, " architectures, more than ",
+                                                   kMostArchitectures, ": name those to count in a file"));
+  }
+  spec::Choices choices(static_cast<std::size_t>(space.layers_size()));
+  while (true) {
+    LAYERNAS_RETURN_IF_ERROR(visit(choices));
+    std::size_t layer = choices.size();
+    while (layer > 0 && ++choices[layer - 1] == space.layers(static_cast<int>(layer) - 1).options_size()) {
+      choices[--layer] = 0;
+    }
+    if (layer == 0) return absl::OkStatus();
+  }
+}
+
+absl::Status VisitFile(const std::string& path, const v1::Space& space, const Visit& visit) {
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path);
+    if (!file) return absl::NotFoundError("can't read " + path);
+  }
+  std::istream& in = path == "-" ? std::cin : file;
+  std::string line;
+  for (std::int64_t number = 1; std::getline(in, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty()) continue;
+    const auto choices = spec::ParseArchitectureId(space, line);
+    if (!choices) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": \"", Printable(line),
+                                                     "\" is no architecture of the space: write one id a line, as ",
+                                                     spec::FormatArchitectureId(space, DefaultChoices(space))));
+    }
+    LAYERNAS_RETURN_IF_ERROR(visit(*choices));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VisitWanted(const std::string& wanted, const v1::Space& space, const Visit& visit) {
+  if (wanted.empty()) return visit(DefaultChoices(space));
+  if (wanted == "all") return VisitAll(space, visit);
+  return VisitFile(wanted, space, visit);
+}
+
+// Lines of CSV and of JSON are written as they come, for there may be millions.
+absl::Status PrintCounts(const Terminal& terminal, const CountOptions& options, const v1::Space& space) {
+  const spec::ArchitectureCounter counter(space);
+  Table table({"architecture", "params", "multiply_adds"});
+  std::ostream& out = terminal.out;
+  const bool json = options.output == OutputFormat::kJson;
+  const bool csv = options.output == OutputFormat::kCsv;
+  if (csv) out << "architecture,params,multiply_adds\n";
+  if (json) out << "{\"counts\": [";
+  const char* separator = "\n";
+  const absl::Status status = VisitWanted(options.architectures, space, [&](const spec::Choices& choices) {
+    const std::string id = spec::FormatArchitectureId(space, choices);
+    const auto counts = counter.Count(choices);
+    if (!counts.ok()) {
+      return absl::Status(counts.status().code(),
+                          absl::StrCat("architecture ", id, ": ", std::string(counts.status().message())));
+    }
+    if (csv) {
+      out << id << ',' << counts->params << ',' << counts->multiply_adds << '\n';
+    } else if (json) {
+      out << std::exchange(separator, ",\n") << R"(  {"architecture": ")" << id << R"(", "params": )" << counts->params
+          << R"(, "multiply_adds": )" << counts->multiply_adds << '}';
+    } else {
+      table.AddRow({Cell::Text(id), Cell::Count(static_cast<double>(counts->params)),
+                    Cell::Count(static_cast<double>(counts->multiply_adds))});
+    }
+    return absl::OkStatus();
+  });
+  if (json) out << "\n]}\n";
+  if (!json && !csv && status.ok()) table.Print(out, terminal.color);
+  return status;
+}
+
+}  // namespace
+
+void AddCountCommand(CLI::App& app, CommandContext& context) {
+  CLI::App& command = AddCommand(
+      app, "count", "Count parameters and multiply-adds of architectures. Needs no controller and builds nothing.",
+      {"layernas count spec.yaml", "layernas count spec.yaml --architectures ids.txt -o json",
+       "layernas count spec.yaml --architectures all -o csv"});
+  const auto options = std::make_shared<CountOptions>();
+  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command
+      .add_option("--architectures", options->architectures,
+                  "A file with an architecture's id a line (- for standard input), or all; the default architecture "
+                  "where it is not given")
+      ->option_text("FILE|all");
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {
+    if (options->spec == "-" && options->architectures == "-") {
+      return absl::InvalidArgumentError("spec and architectures can't both come from standard input");
+    }
+    const SpecFile file = ReadSpecFile(options->spec);
+    if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
+    LAYERNAS_RETURN_IF_ERROR(PrintCounts(context.terminal, *options, file.spec.space()));
+    return ExitCode::kOk;
+  });
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,118 @@
+#include "common/spec/counts.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/network/architecture.h"
+#include "common/network/errors.h"
+#include "common/spec/resolve.h"
+
+namespace layernas::spec {
+namespace {
+
+using network::Graph;
+using network::Shape;
+using nlohmann::json;
+
+json ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  // Only numbers that are not finite can't be written; null stands for them and is refused by name.
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return nullptr;
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+// What each layer of the graph hands on.
+std::vector<Shape> HandedOn(const Graph& graph) {
+  std::vector<Shape> shapes(graph.layers.size(), graph.input);
+  std::size_t op = 0;
+  Shape shape = graph.input;
+  for (std::size_t layer = 0; layer < shapes.size(); ++layer) {
+    for (; op < graph.ops.size() && graph.ops[op].layer == static_cast<int>(layer); ++op) shape = graph.ops[op].output;
+    shapes[layer] = shape;
+  }
+  return shapes;
+}
+
+}  // namespace
+
+bool IsCounted(std::string_view metric) { return metric == "params" || metric == "multiply_adds"; }
+
+double CountOf(const network::Counts& counts, std::string_view metric) {
+  return static_cast<double>(metric == "params" ? counts.params : counts.multiply_adds);
+}
+
+struct ArchitectureCounter::Parts {
+  json network;
+  // By layer and option.
+  std::vector<std::vector<json>> options;
+  Choices defaults;
+  std::vector<std::string> layers;
+
+  absl::StatusOr<Graph> Plan(std::span<const std::uint16_t> choices) const {
+    json chosen = json::array();
+    for (std::size_t layer = 0; layer < choices.size(); ++layer) chosen.push_back(options[layer][choices[layer]]);
+    try {
+      return network::PlanNetwork({{"layers", std::move(chosen)}}, network);
+    } catch (const network::InfeasibleError& error) {
+      return absl::InvalidArgumentError(error.what());
+    }
+  }
+};
+
+ArchitectureCounter::ArchitectureCounter(const v1::Space& space) {
+  auto parts = std::make_unique<Parts>();
+  parts->network = ToJson(space.network());
+  for (const v1::Layer& layer : space.layers()) {
+    std::vector<json>& options = parts->options.emplace_back();
+    std::uint16_t standing = static_cast<std::uint16_t>(std::max(layer.options_size(), 1) - 1);
+    for (int i = 0; i < layer.options_size(); ++i) {
+      options.push_back(ToJson(Choose(layer, layer.options(i))));
+      if (layer.options(i).name() == layer.default_()) standing = static_cast<std::uint16_t>(i);
+    }
+    parts->defaults.push_back(standing);
+    parts->layers.push_back(layer.name());
+  }
+  parts_ = std::move(parts);
+}
+
+ArchitectureCounter::~ArchitectureCounter() = default;
+ArchitectureCounter::ArchitectureCounter(ArchitectureCounter&&) noexcept = default;
+
+absl::StatusOr<network::Counts> ArchitectureCounter::Count(std::span<const std::uint16_t> choices) const {
+  LAYERNAS_ASSIGN_OR_RETURN(const Graph graph, parts_->Plan(choices));
+  return network::CountNetwork(graph);
+}
+
+absl::StatusOr<ArchitectureCounter::PerLayer> ArchitectureCounter::CountPerLayer(std::string_view metric) const {
+  LAYERNAS_ASSIGN_OR_RETURN(const Graph standing, parts_->Plan(parts_->defaults));
+  const std::vector<Shape> handed_on = HandedOn(standing);
+  const double whole = CountOf(network::CountNetwork(standing), metric);
+  PerLayer result;
+  result.base = whole;
+  for (std::size_t layer = 0; layer < parts_->options.size(); ++layer) {
+    Choices choices = parts_->defaults;
+    std::vector<double>& costs = result.costs.emplace_back();
+    for (std::size_t option = 0; option < parts_->options[layer].size(); ++option) {
+      choices[layer] = static_cast<std::uint16_t>(option);
+      LAYERNAS_ASSIGN_OR_RETURN(const Graph graph, parts_->Plan(choices));
+      if (HandedOn(graph) != handed_on) {
+        return absl::FailedPreconditionError("the options of layer \"" + parts_->layers[layer] +
+                                             "\" differ in what they hand on (channels or size), so that what the "
+                                             "layers after it cost depends on them");
+      }
+      costs.push_back(CountOf(network::CountNetwork(graph), metric) - whole);
+    }
+    const double least = *std::min_element(costs.begin(), costs.end());
+    for (double& cost : costs) cost -= least;
+    result.base += least;
+  }
+  return result;
+}
+
+}  // namespace layernas::spec

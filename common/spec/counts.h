@@ -1,0 +1,51 @@
+// Parameters and multiply-adds of a space's architectures, counted without building or training anything
+// (common/network/counts.h says what is counted).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/network/counts.h"
+#include "layernas/v1/spec.pb.h"
+
+namespace layernas::spec {
+
+// Both as spec and trainer call them: "params", "multiply_adds".
+bool IsCounted(std::string_view metric);
+// Requires IsCounted(metric).
+double CountOf(const network::Counts& counts, std::string_view metric);
+
+// Immutable; safe to use from any thread. One count takes some tens of microseconds.
+class ArchitectureCounter {
+ public:
+  explicit ArchitectureCounter(const v1::Space& space);
+  ~ArchitectureCounter();
+  ArchitectureCounter(ArchitectureCounter&&) noexcept;
+
+  // One index per layer, each below that layer's number of options. INVALID_ARGUMENT, naming the layer or the field,
+  // for what the shipped trainer could not build.
+  absl::StatusOr<network::Counts> Count(std::span<const std::uint16_t> choices) const;
+
+  // An architecture's count as `base` plus one number per layer.
+  struct PerLayer {
+    double base = 0;
+    // By layer and option; not negative, the least of each layer is 0.
+    std::vector<std::vector<double>> costs;
+  };
+  // FAILED_PRECONDITION, naming a layer, where what an option costs depends on other layers' options: where options
+  // differ in what they hand on, as those with different channels do. INVALID_ARGUMENT as above, if any option can't be
+  // built.
+  absl::StatusOr<PerLayer> CountPerLayer(std::string_view metric) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<const Parts> parts_;
+};
+
+}  // namespace layernas::spec

@@ -1,0 +1,62 @@
+"""The evaluator protocol for trainers in Python. Only the standard library; copy the file beside your own.
+
+    from layernas_evaluator import serve
+
+    def evaluate(request, progress):
+        ...
+        return {"accuracy": accuracy, "latency_ms": latency}
+
+    serve(evaluate)
+"""
+
+import json
+import math
+import os
+import sys
+import traceback
+
+
+class Infeasible(Exception):
+    """No attempt at this architecture can succeed; its candidate ends as INFEASIBLE. Anything else that is raised is a
+    failed attempt, which is tried again."""
+
+
+def serve(evaluate, requests=None, answers=None):
+    """Answers requests, one after the other, until the input ends.
+
+    evaluate(request, progress) returns the metrics by name, numbers with their unit in the name. `request` is a dict:
+    task, architecture, network, train, measure, seed. progress(epoch, epochs, reward) may be called at any time.
+
+    Standard output belongs to the protocol: what the trainer and its libraries print goes to standard error, which the
+    worker writes to its log.
+    """
+    requests = sys.stdin if requests is None else requests
+    if answers is None:
+        answers = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+
+    def send(**message):
+        answers.write(json.dumps(message, allow_nan=False) + "\n")
+        answers.flush()
+
+    def progress(epoch, epochs, reward):
+        send(progress={"epoch": epoch, "epochs": epochs, "reward": _finite(reward)})
+
+    for line in requests:
+        if not line.strip():
+            continue
+        try:
+            metrics = evaluate(json.loads(line)["evaluate"], progress)
+            send(result={"metrics": {name: _finite(value) for name, value in metrics.items()}})
+        except Infeasible as error:
+            send(failure={"kind": "infeasible", "message": str(error)})
+        except Exception as error:
+            traceback.print_exc()
+            send(failure={"kind": "retry", "message": f"{type(error).__name__}: {error}"})
+
+
+def _finite(value):
+    """Null says that a value is not a number, as after a training that diverged; JSON has no other word for it."""
+    value = float(value)
+    return value if math.isfinite(value) else None

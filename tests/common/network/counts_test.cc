@@ -1,0 +1,67 @@
+#include "common/network/counts.h"
+
+#include <gtest/gtest.h>
+
+#include "common/network/architecture.h"
+
+namespace layernas::network {
+namespace {
+
+using nlohmann::json;
+
+Counts Count(const json& layers, const json& parameters, int head_channels = 0) {
+  const json network = {{"input", {3, 32, 32}},
+                        {"classes", 10},
+                        {"stem_channels", 8},
+                        {"head_channels", head_channels},
+                        {"parameters", parameters}};
+  return CountNetwork(PlanNetwork({{"layers", layers}}, network));
+}
+
+// Worked out by hand, so that graph and torch module cannot be wrong together. (Their agreement: torch_test; that with
+// the published figures: tests/common/spec/counts_test.)
+TEST(CountNetwork, ByHand) {
+  const Counts counts = Count({{{"name", "block1"}, {"option", "conv_k3"}, {"channels", 16}, {"stride", 2}},
+                               {{"name", "block2"}, {"option", "mbconv_k3_e2"}}},
+                              {{"stem_stride", 2}}, 32);
+  // Weights of a convolution: kernel² x input channels per group x output channels; its multiply-adds: times the output
+  // size.
+  const std::int64_t stem = 9 * 3 * 8;   // at 16x16
+  const std::int64_t conv = 9 * 8 * 16;  // at 8x8, and all that follow
+  const std::int64_t expand = 16 * 32;
+  const std::int64_t depthwise = 9 * 1 * 32;
+  const std::int64_t project = 32 * 16;
+  const std::int64_t head = 16 * 32;
+  const std::int64_t classifier = 32 * 10;
+  const std::int64_t batch_norms = 2 * (8 + 16 + 32 + 32 + 16 + 32);
+  EXPECT_EQ(counts.params, stem + conv + expand + depthwise + project + head + classifier + batch_norms + 10);
+  EXPECT_EQ(counts.multiply_adds, stem * 256 + (conv + expand + depthwise + project + head) * 64 + classifier);
+}
+
+TEST(CountNetwork, SqueezeAndExcitationHasBiasesAndWorksOnOnePlace) {
+  const json layer = {{"name", "block"}, {"option", "mbconv_k3_e4"}};
+  json with = layer;
+  with["option"] = "mbconv_k3_e4_se";
+  const Counts plain = Count(json::array({layer}), json::object());
+  const Counts squeezed = Count(json::array({with}), json::object());
+  EXPECT_EQ(squeezed.params - plain.params, 32 * 8 + 8 + 8 * 32 + 32);
+  EXPECT_EQ(squeezed.multiply_adds - plain.multiply_adds, 2 * 32 * 8);
+}
+
+TEST(CountNetwork, PoolingComesBeforeTheProjection) {
+  const Counts counts =
+      Count(json::array({{{"name", "skip"}, {"option", "skip"}, {"channels", 6}, {"stride", 3}}}), json::object());
+  EXPECT_EQ(counts.params, 9 * 3 * 8 + 2 * 8 + 8 * 6 + 2 * 6 + 6 * 10 + 10);
+  EXPECT_EQ(counts.multiply_adds, 9 * 3 * 8 * 1024 + 8 * 6 * 11 * 11 + 6 * 10);
+}
+
+TEST(CountNetwork, HeadFeaturesAreALinearLayer) {
+  const json layer = {{"name", "block"}, {"option", "skip"}};
+  const Counts plain = Count(json::array({layer}), json::object());
+  const Counts deep = Count(json::array({layer}), {{"head_features", 20}});
+  EXPECT_EQ(deep.params - plain.params, 8 * 20 + 20 + 20 * 10 - 8 * 10);
+  EXPECT_EQ(deep.multiply_adds - plain.multiply_adds, 8 * 20 + 20 * 10 - 8 * 10);
+}
+
+}  // namespace
+}  // namespace layernas::network

@@ -1,0 +1,126 @@
+"""The evaluator protocol as the Python helper speaks it, and the PyTorch example through the real program."""
+
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+TRAINERS = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "trainers")
+sys.path.insert(0, TRAINERS)
+sys.dont_write_bytecode = True
+
+import layernas_evaluator
+
+REQUEST = {
+    "evaluate": {
+        "task": "searches/x-1/candidates/3",
+        "architecture": {
+            "id": "021",
+            "layers": [
+                {"name": "block1", "option": "conv_k3", "channels": 16, "stride": 2, "parameters": {}},
+                {"name": "block2", "option": "mbconv_k3_e2", "channels": 16, "stride": 1, "parameters": {}},
+                {"name": "block3", "option": "skip", "channels": 24, "stride": 2, "parameters": {}},
+            ],
+        },
+        "network": {"input": [3, 16, 16], "classes": 10, "stem_channels": 8, "head_channels": 32},
+        "train": {"epochs": 2, "batch": 20, "train_examples": 200, "validation_examples": 100},
+        "measure": {"warm_up": 2, "runs": 5},
+        "seed": 7,
+    }
+}
+
+
+def changed(option):
+    request = json.loads(json.dumps(REQUEST))
+    request["evaluate"]["architecture"]["layers"][1]["option"] = option
+    return request
+
+
+class HelperTest(unittest.TestCase):
+
+    def answers(self, evaluate, *lines):
+        out = io.StringIO()
+        layernas_evaluator.serve(evaluate, io.StringIO("".join(line + "\n" for line in lines)), out)
+        return [json.loads(line) for line in out.getvalue().splitlines()]
+
+    def test_progress_and_result(self):
+
+        def evaluate(request, progress):
+            progress(1, 2, 0.5)
+            return {"accuracy": 0.75, "seed": request["seed"]}
+
+        self.assertEqual(
+            self.answers(evaluate, json.dumps(REQUEST), ""),
+            [
+                {"progress": {"epoch": 1, "epochs": 2, "reward": 0.5}},
+                {"result": {"metrics": {"accuracy": 0.75, "seed": 7.0}}},
+            ],
+        )
+
+    def test_not_a_number_is_null(self):
+        (answer,) = self.answers(lambda request, progress: {"accuracy": float("nan")}, json.dumps(REQUEST))
+        self.assertEqual(answer, {"result": {"metrics": {"accuracy": None}}})
+
+    def test_failures_have_their_kind_and_the_next_request_is_answered(self):
+        raised = [layernas_evaluator.Infeasible("no such block"), MemoryError("too big"), None]
+
+        def evaluate(request, progress):
+            if (error := raised.pop(0)) is not None:
+                raise error
+            return {"accuracy": 1}
+
+        answers = self.answers(evaluate, *[json.dumps(REQUEST)] * 3, "no JSON")
+        self.assertEqual(answers[0]["failure"], {"kind": "infeasible", "message": "no such block"})
+        self.assertEqual(answers[1]["failure"], {"kind": "retry", "message": "MemoryError: too big"})
+        self.assertIn("result", answers[2])
+        self.assertEqual(answers[3]["failure"]["kind"], "retry")
+
+    def test_what_is_printed_stays_out_of_the_protocol(self):
+        program = (
+            f"import sys; sys.path.insert(0, {TRAINERS!r})\n"
+            "from layernas_evaluator import serve\n"
+            "def evaluate(request, progress):\n"
+            "    print('chatter')\n"
+            "    return {'accuracy': 1}\n"
+            "serve(evaluate)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", program], input=json.dumps(REQUEST) + "\n", capture_output=True, text=True, timeout=60
+        )
+        self.assertEqual(json.loads(done.stdout), {"result": {"metrics": {"accuracy": 1.0}}})
+        self.assertIn("chatter", done.stderr)
+
+
+@unittest.skipIf(importlib.util.find_spec("torch") is None, "PyTorch (python3-torch) is not installed")
+class PytorchTrainerTest(unittest.TestCase):
+
+    def test_the_program(self):
+        requests = [REQUEST, changed("conv_k99x"), REQUEST]
+        done = subprocess.run(
+            [sys.executable, "-B", os.path.join(TRAINERS, "pytorch_trainer.py")],
+            input="".join(json.dumps(request) + "\n" for request in requests),
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([line["progress"]["epoch"] for line in lines if "progress" in line], [1, 2, 1, 2])
+        first, unknown, again = [line for line in lines if "progress" not in line]
+        self.assertEqual(unknown["failure"]["kind"], "infeasible")
+        self.assertIn("block2", unknown["failure"]["message"])
+        metrics = first["result"]["metrics"]
+        # Worked out by hand; layernas counts the same.
+        self.assertEqual(metrics["params"], 3 * 8 * 9 + 8 * 16 * 9 + 16 * 32 * 2 + 32 * 9 + 16 * 24 + 24 * 32 + 32 * 10 + 10 +
+                         2 * (8 + 16 + 32 + 32 + 16 + 24 + 32))
+        self.assertGreater(metrics["latency_ms"], 0)
+        self.assertTrue(0 <= metrics["accuracy"] <= 1)
+        # Same seed, same result.
+        self.assertEqual(metrics["accuracy"], again["result"]["metrics"]["accuracy"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,137 @@
+#include "worker/trainer/latency.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "common/base/random.h"
+#include "worker/trainer/errors.h"
+#include "worker/trainer/statistics.h"
+
+namespace layernas::trainer {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Quantile, NearestRank) {
+  const std::vector<double> ten = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+  EXPECT_EQ(Quantile(ten, 0.5), 5);
+  EXPECT_EQ(Quantile(ten, 0.9), 9);
+  EXPECT_EQ(Quantile(ten, 0.99), 10);
+  EXPECT_EQ(Quantile({3}, 0.1), 3);
+}
+
+TEST(MedianInterval, HoldsTheMedianAtLeastAsOftenAsItSays) {
+  RandomStream random({1});
+  int held = 0;
+  constexpr int kTrials = 2000;
+  for (int trial = 0; trial < kTrials; ++trial) {
+    std::vector<double> values;
+    // Far from normal: a long tail above the median, which is 0.25.
+    for (int i = 0; i < 31; ++i) {
+      const double draw = random.Uniform();
+      values.push_back(draw * draw / (1.001 - draw) * 1.002 / 2);
+    }
+    const double median = 0.5 * 0.5 / (1.001 - 0.5) * 1.002 / 2;
+    const Interval interval = MedianInterval(values);
+    held += interval.low <= median && median <= interval.high ? 1 : 0;
+  }
+  EXPECT_GE(held, static_cast<int>(0.95 * kTrials));
+  EXPECT_LT(held, kTrials);
+}
+
+TEST(MedianInterval, OfFewValuesIsTheirRange) {
+  EXPECT_EQ(MedianInterval({3, 1, 2}).low, 1);
+  EXPECT_EQ(MedianInterval({3, 1, 2}).high, 3);
+}
+
+// A machine on which things take as long as the tests want. Its clock is the sum of all that ran.
+class Machine {
+ public:
+  // `noise`: times vary by as much, up and down. Others take the processor away for `slice_ms` once in ten runs, and
+  // the whole machine drifts between its normal speed and half of it.
+  Machine(double noise, double slice_ms, bool drifts) : noise_(noise), slice_ms_(slice_ms), drifts_(drifts) {}
+
+  TimedRun Run(double ms, int cold_runs = 0) {
+    return [this, ms, cold_runs, runs = 0]() mutable {
+      const double speed = drifts_ && static_cast<int>(clock_ms_ / 100) % 2 == 1 ? 0.5 : 1;
+      double cpu = ms / speed * (1 + noise_ * (2 * random_.Uniform() - 1));
+      // Ever warmer.
+      if (runs < cold_runs) cpu *= 1 + cold_runs - runs;
+      ++runs;
+      const double wall = cpu + (random_.Below(10) == 0 ? slice_ms_ : 0);
+      clock_ms_ += wall;
+      return RunTime{wall, cpu};
+    };
+  }
+
+ private:
+  const double noise_;
+  const double slice_ms_;
+  const bool drifts_;
+  double clock_ms_ = 0;
+  RandomStream random_{RandomStream({7})};
+};
+
+TEST(MeasureInTurns, OnAQuietMachineStopsAtTheLeastRuns) {
+  Machine machine(0.01, 0, false);
+  MeasureSettings settings;
+  settings.runs = 100;
+  const Latency latency = MeasureInTurns(machine.Run(3), machine.Run(0.5), settings);
+  EXPECT_EQ(latency.runs, 100);
+  EXPECT_NEAR(latency.median_ms, 3, 0.05);
+  EXPECT_NEAR(latency.ratio, 6, 0.1);
+  EXPECT_LE(latency.ratio_interval, 0.02);
+  EXPECT_NEAR(latency.reference_ms, 0.5, 0.02);
+  EXPECT_LE(latency.median_ms, latency.p90_ms);
+  EXPECT_LE(latency.p90_ms, latency.p99_ms);
+  EXPECT_EQ(latency.stolen, 0);
+}
+
+TEST(MeasureInTurns, RunsOnUntilTheRatioIsKnown) {
+  Machine machine(0.4, 0, true);
+  MeasureSettings settings;
+  settings.runs = 20;
+  settings.ratio_interval = 0.02;
+  const Latency latency = MeasureInTurns(machine.Run(3), machine.Run(3), settings);
+  EXPECT_GT(latency.runs, 40);
+  EXPECT_LE(latency.ratio_interval, 0.02);
+  EXPECT_NEAR(latency.ratio, 1, 0.06);
+}
+
+TEST(MeasureInTurns, WhatOthersTakeAwayIsNotInTheRatio) {
+  Machine machine(0.02, 40, true);
+  MeasureSettings settings;
+  const Latency latency = MeasureInTurns(machine.Run(8), machine.Run(0.5), settings);
+  EXPECT_NEAR(latency.ratio, 16, 0.5);
+  EXPECT_GT(latency.stolen, 0.1);
+  EXPECT_GT(latency.p99_ms, 40);
+}
+
+TEST(MeasureInTurns, RefusesATooNoisyMachineIfAskedTo) {
+  Machine machine(0.9, 0, false);
+  MeasureSettings settings;
+  settings.runs = 20;
+  settings.max_runs = 100;
+  EXPECT_GT(MeasureInTurns(machine.Run(3), machine.Run(3), settings).ratio_interval, 0.02);
+  settings.ratio_interval = 0.02;
+  try {
+    MeasureInTurns(machine.Run(3), machine.Run(3), settings);
+    FAIL();
+  } catch (const MachineError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("too noisy"));
+  }
+}
+
+TEST(MeasureInTurns, WarmsUpUntilItIsStable) {
+  Machine machine(0.001, 0, false);
+  MeasureSettings settings;
+  settings.warm_up = 0;
+  const Latency latency = MeasureInTurns(machine.Run(3, 3), machine.Run(0.5, 3), settings);
+  EXPECT_LT(latency.p99_ms, 3.1);
+}
+
+}  // namespace
+}  // namespace layernas::trainer

@@ -1,0 +1,43 @@
+// How latency is measured so that it can be compared (docs/measuring.md): the method, apart from what is run.
+#pragma once
+
+#include <functional>
+
+#include "worker/trainer/request.h"
+
+namespace layernas::trainer {
+
+// One run of a network.
+struct RunTime {
+  double wall_ms = 0;
+  // What the threads of this process worked; nothing of what others took away in between.
+  double cpu_ms = 0;
+};
+using TimedRun = std::function<RunTime()>;
+
+struct Latency {
+  // Milliseconds per batch of the clock on the wall, over all runs.
+  double median_ms = 0;
+  double p90_ms = 0;
+  double p99_ms = 0;
+  // (p90 - p10) / median: how far these can be trusted.
+  double spread = 0;
+  int runs = 0;
+  // Against a fixed reference network: the median of the ratios of each round. On one thread it is taken of the time on
+  // the processor, else of the wall clock.
+  double ratio = 0;
+  // Half of the width of the ratio's 95 % confidence interval, as a share of the ratio.
+  double ratio_interval = 0;
+  // Median of the reference, on the wall clock.
+  double reference_ms = 0;
+  // Share of the time that others had the processor, 0 to 1; of several threads it says nothing and is 0.
+  double stolen = 0;
+};
+
+// Runs `network` and `reference` in turns, after a warm-up that lasts until neither gets faster, at least settings.runs
+// times and until the ratio is known as well as settings.ratio_interval says (0.02 where it does not), at most
+// settings.max_runs times. Throws MachineError where settings.ratio_interval is given and was not reached: the machine
+// is too noisy.
+Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const MeasureSettings& settings);
+
+}  // namespace layernas::trainer

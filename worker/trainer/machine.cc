@@ -1,0 +1,89 @@
+#include "worker/trainer/machine.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <system_error>
+#include <thread>
+
+namespace layernas::trainer {
+namespace {
+
+std::optional<double> ReadNumber(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  double value = 0;
+  if (file >> value) return value;
+  return std::nullopt;
+}
+
+// Every value of a field of /proc/cpuinfo.
+std::vector<std::string> CpuInfo(const std::string& field) {
+  std::vector<std::string> values;
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.compare(0, field.size(), field) != 0) continue;
+    const std::size_t colon = line.find(": ");
+    if (colon != std::string::npos) values.push_back(line.substr(colon + 2));
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string DescribeMachine(int threads) {
+  const std::vector<std::string> models = CpuInfo("model name");
+  const unsigned processors = std::thread::hardware_concurrency();
+  std::ostringstream text;
+  text << (models.empty() ? "unknown processor" : models.front()) << ", " << processors
+       << (processors == 1 ? " processor, " : " processors, ") << threads << (threads == 1 ? " thread" : " threads");
+  return text.str();
+}
+
+std::uint32_t Fingerprint(const std::string& description) {
+  // FNV-1a (Fowler, Noll, Vo), 32 bits.
+  std::uint32_t hash = 0x811c9dc5;
+  for (const char c : description) hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193;
+  return hash;
+}
+
+MachineState ReadMachineState() {
+  MachineState state;
+  double sum = 0;
+  const std::vector<std::string> clocks = CpuInfo("cpu MHz");
+  for (const std::string& clock : clocks) sum += std::strtod(clock.c_str(), nullptr);
+  if (!clocks.empty() && sum > 0) state.clock_mhz = sum / static_cast<double>(clocks.size());
+  state.load = ReadNumber("/proc/loadavg");
+  return state;
+}
+
+EnergyMeter::EnergyMeter(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    // Packages are intel-rapl:0, intel-rapl:1, …; intel-rapl:0:0 is a part of the first. AMD's have the same names.
+    const std::string name = entry.path().filename().string();
+    if (name.compare(0, 11, "intel-rapl:") != 0 || name.find(':', 11) != std::string::npos) continue;
+    Package package;
+    package.counter = entry.path() / "energy_uj";
+    const auto range = ReadNumber(entry.path() / "max_energy_range_uj");
+    if (!range || !ReadNumber(package.counter)) continue;
+    package.range_uj = *range;
+    packages_.push_back(package);
+  }
+}
+
+void EnergyMeter::Start() {
+  for (Package& package : packages_) package.start_uj = ReadNumber(package.counter).value_or(0);
+}
+
+std::optional<double> EnergyMeter::MillijoulesSinceStart() const {
+  if (packages_.empty()) return std::nullopt;
+  double used = 0;
+  for (const Package& package : packages_) {
+    const auto now = ReadNumber(package.counter);
+    if (!now) return std::nullopt;
+    used += *now >= package.start_uj ? *now - package.start_uj : *now + package.range_uj - package.start_uj;
+  }
+  return used / 1000;
+}
+
+}  // namespace layernas::trainer
