@@ -1,7 +1,10 @@
 #include "client/output/frontier.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +13,14 @@
 
 namespace layernas::client {
 namespace {
+
+// Whether a metric tells of the measurement rather than of the architecture (docs/measuring.md): too much for a
+// terminal.
+bool IsOfMeasurement(const std::string& metric) {
+  if (metric.starts_with("machine_")) return true;
+  constexpr std::string_view kEnds[] = {"_spread", "_runs", "_ratio", "_interval", "_reference_ms"};
+  return std::any_of(std::begin(kEnds), std::end(kEnds), [&](std::string_view end) { return metric.ends_with(end); });
+}
 
 std::vector<std::string> MetricsOf(const v1::Search& search, const v1::GetFrontierResponse& frontier) {
   std::set<std::string> names;
@@ -70,7 +81,9 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
 
 void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                    bool layers) {
-  const ResultColumns columns(search, MetricsOf(search, frontier), layers);
+  std::vector<std::string> metrics = MetricsOf(search, frontier);
+  std::erase_if(metrics, IsOfMeasurement);
+  const ResultColumns columns(search, std::move(metrics), layers);
   std::ostream& out = terminal.out;
   if (frontier.points().empty()) {
     out << "no results yet\n";
