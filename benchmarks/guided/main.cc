@@ -35,7 +35,7 @@ class Times {
 
   nlohmann::json Summary() const {
     std::vector<double> sorted = milliseconds_;
-    if (sorted.empty()) return {{"median", nullptr}, {"count", 0}};
+    if (sorted.empty()) return {{"count", 0}};
     std::sort(sorted.begin(), sorted.end());
     return {{"median", sorted[sorted.size() / 2]},
             {"p90", sorted[sorted.size() * 9 / 10]},
@@ -136,6 +136,7 @@ int main(int argc, char** argv) {
   std::deque<Architecture> out;
   const auto propose = [&](Times* times, std::size_t count) {
     const auto work = snapshot.Measure([&] { return strategy.StartWork(count); });
+    if (work == nullptr) return;
     const auto& proposer = static_cast<const layernas::core::GuidedProposer&>(*work);
     if (times == nullptr) times = proposer.refits() ? &refit : &proposal;
     times->Measure([&] {
@@ -182,6 +183,7 @@ int main(int argc, char** argv) {
               generated.layers, generated.options, results);
   for (const char* what : {"snapshot", "proposal", "batch", "refit_and_proposal", "variances_refit_and_proposal"}) {
     const nlohmann::json& times = line[std::string(what) + "_milliseconds"];
+    if (times["count"] == 0) continue;
     std::printf("%-30s %8.3f %8.3f\n", what, times["median"].get<double>(), times["p90"].get<double>());
   }
   return 0;

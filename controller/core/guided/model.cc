@@ -31,6 +31,18 @@ Model::Model(const Space& space, ModelOptions options) : space_(space), options_
     }
   }
   name_count_ = names.size();
+  if (options_.name_pairs) {
+    std::map<std::pair<std::size_t, std::size_t>, Eigen::Index> numbers;
+    for (const LayerPair& pair : options_.pairs) {
+      auto& of_pair = name_pairs_.emplace_back();
+      for (const std::size_t first : names_[pair.first]) {
+        for (const std::size_t second : names_[pair.second]) {
+          of_pair.push_back(numbers.emplace(std::minmax(first, second), numbers.size()).first->second);
+        }
+      }
+    }
+    name_pair_count_ = static_cast<Eigen::Index>(numbers.size());
+  }
   // The values' variance, shared out: half to what is common to layers where there is such, the rest to the particular.
   const double layers = static_cast<double>(space_.layers.size());
   const double pairs = std::max<double>(1, static_cast<double>(options_.pairs.size()));
@@ -103,8 +115,8 @@ Eigen::VectorXd Model::Weights(Eigen::VectorXd v) const {
 Eigen::MatrixXd Model::GroupKernel(Group group) const {
   const auto n = static_cast<Eigen::Index>(architectures_.size());
   if ((group == kSlope || group == kLayerSlope) && options_.cost_shares.empty()) return {};
-  if ((group == kPair || group == kNamePair) && options_.pairs.empty()) return {};
-  if (group == kNamePair && !options_.name_pairs) return {};
+  if (group == kPair && options_.pairs.empty()) return {};
+  if (group == kNamePair && name_pairs_.empty()) return {};
   Eigen::MatrixXd kernel = Eigen::MatrixXd::Zero(n, n);
   Eigen::MatrixXd features;
   switch (group) {
@@ -129,8 +141,8 @@ Eigen::MatrixXd Model::GroupKernel(Group group) const {
       return features * features.transpose();
     }
     case kNamePair: {
-      features.resize(n, NamePairCount());
-      for (Eigen::Index i = 0; i < n; ++i) features.row(i) = NamePairs(architectures_[i]);
+      features.resize(n, name_pair_count_);
+      for (Eigen::Index i = 0; i < n; ++i) features.row(i) = CountNamePairs(architectures_[i]);
       return features * features.transpose();
     }
     case kOption:
@@ -159,18 +171,14 @@ Eigen::MatrixXd Model::GroupKernel(Group group) const {
   }
 }
 
-Eigen::Index Model::NamePair(const LayerPair& pair, OptionIndex first, OptionIndex second) const {
-  const auto [low, high] = std::minmax(names_[pair.first][first], names_[pair.second][second]);
-  return static_cast<Eigen::Index>(high * (high + 1) / 2 + low);
+std::size_t Model::EffectAt(std::size_t p, const Architecture& architecture) const {
+  const LayerPair& pair = options_.pairs[p];
+  return architecture[pair.first] * std::size_t{space_.layers[pair.second].option_count} + architecture[pair.second];
 }
 
-Eigen::Index Model::NamePairCount() const { return static_cast<Eigen::Index>(name_count_ * (name_count_ + 1) / 2); }
-
-Eigen::VectorXd Model::NamePairs(const Architecture& architecture) const {
-  Eigen::VectorXd counts = Eigen::VectorXd::Zero(NamePairCount());
-  for (const LayerPair& pair : options_.pairs) {
-    counts[NamePair(pair, architecture[pair.first], architecture[pair.second])] += 1;
-  }
+Eigen::VectorXd Model::CountNamePairs(const Architecture& architecture) const {
+  Eigen::VectorXd counts = Eigen::VectorXd::Zero(name_pair_count_);
+  for (std::size_t p = 0; p < name_pairs_.size(); ++p) counts[name_pairs_[p][EffectAt(p, architecture)]] += 1;
   return counts;
 }
 
@@ -239,7 +247,7 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
   double slope = 0;
   std::vector<double> layer_slopes(space_.layers.size());
   std::vector<double> by_name(name_count_);
-  Eigen::VectorXd by_name_pair = Eigen::VectorXd::Zero(NamePairCount());
+  Eigen::VectorXd by_name_pair = Eigen::VectorXd::Zero(name_pair_count_);
   Surface particular = MakeSurface(space_, options_.pairs);
   for (std::size_t i = 0; i < architectures_.size(); ++i) {
     const Architecture& architecture = architectures_[i];
@@ -254,11 +262,11 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
       by_name[names_[l][option]] += weight;
       particular.options[l][option] += weight;
     }
-    if (options_.name_pairs) by_name_pair += weight * NamePairs(architecture);
     for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
-      const LayerPair& pair = options_.pairs[p];
-      particular.pair_effects[p][architecture[pair.first] * space_.layers[pair.second].option_count +
-                                 architecture[pair.second]] += weight;
+      particular.pair_effects[p][EffectAt(p, architecture)] += weight;
+    }
+    for (std::size_t p = 0; p < name_pairs_.size(); ++p) {
+      by_name_pair[name_pairs_[p][EffectAt(p, architecture)]] += weight;
     }
   }
   std::array<double, kGroupCount> variance;
@@ -274,15 +282,9 @@ void Model::AddFeatures(const Eigen::VectorXd& v, Surface& surface) const {
     }
   }
   for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
-    const LayerPair& pair = options_.pairs[p];
-    std::size_t k = 0;
-    for (OptionIndex a = 0; a < space_.layers[pair.first].option_count; ++a) {
-      for (OptionIndex b = 0; b < space_.layers[pair.second].option_count; ++b, ++k) {
-        surface.pair_effects[p][k] += variance[kPair] * particular.pair_effects[p][k];
-        if (options_.name_pairs) {
-          surface.pair_effects[p][k] += variance[kNamePair] * by_name_pair[NamePair(pair, a, b)];
-        }
-      }
+    for (std::size_t k = 0; k < surface.pair_effects[p].size(); ++k) {
+      surface.pair_effects[p][k] += variance[kPair] * particular.pair_effects[p][k];
+      if (!name_pairs_.empty()) surface.pair_effects[p][k] += variance[kNamePair] * by_name_pair[name_pairs_[p][k]];
     }
   }
 }
@@ -303,17 +305,12 @@ Surface Model::DrawPrior(RandomStream& random) const {
       }
     }
   }
-  Eigen::VectorXd by_name_pair = Eigen::VectorXd::Zero(NamePairCount());
-  if (options_.name_pairs) {
-    for (double& effect : by_name_pair) effect = draw(kNamePair);
-  }
-  for (std::size_t p = 0; p < options_.pairs.size(); ++p) {
-    const LayerPair& pair = options_.pairs[p];
-    std::size_t k = 0;
-    for (OptionIndex a = 0; a < space_.layers[pair.first].option_count; ++a) {
-      for (OptionIndex b = 0; b < space_.layers[pair.second].option_count; ++b, ++k) {
-        surface.pair_effects[p][k] = draw(kPair) + by_name_pair[NamePair(pair, a, b)];
-      }
+  Eigen::VectorXd by_name_pair(name_pair_count_);
+  for (double& effect : by_name_pair) effect = draw(kNamePair);
+  for (std::size_t p = 0; p < surface.pair_effects.size(); ++p) {
+    for (std::size_t k = 0; k < surface.pair_effects[p].size(); ++k) {
+      surface.pair_effects[p][k] = draw(kPair);
+      if (!name_pairs_.empty()) surface.pair_effects[p][k] += by_name_pair[name_pairs_[p][k]];
     }
   }
   return surface;
@@ -329,7 +326,7 @@ Eigen::VectorXd Model::PriorCovariance(const Architecture& architecture,
   for (int group = 0; group < kGroupCount; ++group) variance[group] = std::exp(log_variance_[group]);
   double own_slope = 0;
   std::vector<double> own_names(name_count_);
-  const Eigen::VectorXd own_name_pairs = NamePairs(architecture);
+  const Eigen::VectorXd own_name_pairs = CountNamePairs(architecture);
   for (std::size_t l = 0; l < layers; ++l) {
     if (slopes) own_slope += options_.cost_shares[l][architecture[l]];
     own_names[names_[l][architecture[l]]] += 1;
@@ -348,10 +345,8 @@ Eigen::VectorXd Model::PriorCovariance(const Architecture& architecture,
     double pairs = 0;
     for (const LayerPair& pair : options_.pairs) pairs += equal[pair.first] & equal[pair.second];
     double name_pairs = 0;
-    if (options_.name_pairs) {
-      for (const LayerPair& pair : options_.pairs) {
-        name_pairs += own_name_pairs[NamePair(pair, other[pair.first], other[pair.second])];
-      }
+    for (std::size_t p = 0; p < name_pairs_.size(); ++p) {
+      name_pairs += own_name_pairs[name_pairs_[p][EffectAt(p, other)]];
     }
     double covariance = kMeanVariance + variance[kName] * names + variance[kOption] * options +
                         variance[kPair] * pairs + variance[kNamePair] * name_pairs;

@@ -62,11 +62,10 @@ class Model {
   enum Group { kSlope, kLayerSlope, kName, kOption, kPair, kNamePair, kGroupCount };
 
   Eigen::MatrixXd GroupKernel(Group group) const;
-  // Which two names, in any order, the options of a pair of layers have; below NamePairCount().
-  Eigen::Index NamePair(const LayerPair& pair, OptionIndex first, OptionIndex second) const;
-  Eigen::Index NamePairCount() const;
-  // How often an architecture has each.
-  Eigen::VectorXd NamePairs(const Architecture& architecture) const;
+  // Which of pair p's effects an architecture has.
+  std::size_t EffectAt(std::size_t p, const Architecture& architecture) const;
+  // How often an architecture has each two names.
+  Eigen::VectorXd CountNamePairs(const Architecture& architecture) const;
   void FitVariances();
   Eigen::MatrixXd Kernel() const;
   // Inverse of the values' covariance, times v.
@@ -80,6 +79,9 @@ class Model {
   // [layer][option]: number of the option's name.
   std::vector<std::vector<std::size_t>> names_;
   std::size_t name_count_ = 0;
+  // [pair][effect]: number of the two options' names, in any order. Empty unless options_.name_pairs.
+  std::vector<std::vector<Eigen::Index>> name_pairs_;
+  Eigen::Index name_pair_count_ = 0;
 
   // log of the groups' variances and of the noise's, of standardised values.
   std::array<double, kGroupCount> log_variance_;

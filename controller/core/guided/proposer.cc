@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "controller/core/guided/solver.h"
 
@@ -27,7 +28,6 @@ constexpr int kFutileDraws = 2000;
 constexpr std::uint64_t kFrontierEvery = 2;
 // Limits of the cost up to which solutions join the pool for the whole frontier.
 constexpr int kFrontierLimits = 10;
-constexpr std::size_t kAllSolutions = 1'000'000;
 
 }  // namespace
 
@@ -126,7 +126,9 @@ void GuidedProposer::Fill(Pool& pool, const std::vector<double>& limits, std::si
   };
   // One run of the table has what is best up to each cost.
   const auto solve = [&](const Surface& reward, std::size_t count) {
-    const std::size_t enough = limits.size() > 1 ? kAllSolutions : count + now_.proposed.size() + seen.size();
+    // Those of the lower limits are among the last.
+    const std::size_t enough =
+        limits.size() > 1 ? std::numeric_limits<std::size_t>::max() : count + now_.proposed.size() + seen.size();
     std::vector<Solution> solutions = Solve(*now_.space, reward, cost_mean_, highest.back(), enough, {});
     for (const double limit : highest) {
       std::size_t added = 0;
