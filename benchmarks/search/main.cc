@@ -14,6 +14,9 @@ namespace {
 
 using layernas::bench::Problem;
 
+// Of the trainings, at most, for the finalists: a spec's default.
+constexpr int kRepeatPercent = 8;
+
 class Mean {
  public:
   void Add(double value) {
@@ -67,7 +70,6 @@ int main(int argc, char** argv) {
   int spaces = 1;
   int parallel = 1;
   int finalists = 1;
-  double repeat_share = 0.08;
   bool joint = false;
   bool json = false;
   app.add_option("--table", table.file, "CSV file with one row per architecture");
@@ -91,8 +93,6 @@ int main(int argc, char** argv) {
   app.add_option("--strategies", strategies)->delimiter(',');
   app.add_option("--parallel", parallel, "Candidates out at once")->check(CLI::PositiveNumber);
   app.add_option("--finalists", finalists, "Trainings of a finalist; 1: none is repeated")->check(CLI::PositiveNumber);
-  app.add_option("--repeat-share", repeat_share, "Share of the trainings that may be repeats of finalists")
-      ->check(CLI::Range(0.0, 0.5));
   app.add_flag("--joint", joint, "All targets in one search");
   app.add_flag("--json", json, "One JSON object per line");
   CLI11_PARSE(app, argc, argv);
@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
             options.seed = first_seed + seed;
             options.parallel = parallel;
             options.finalist_trainings = finalists;
-            options.finalist_repeats = std::max(static_cast<int>(repeat_share * budget), finalists - 1);
+            options.finalist_repeats = std::max(kRepeatPercent * budget / 100, finalists - 1);
             const auto result = layernas::bench::Run(*problem, options);
             if (!result.ok()) return Fail(result.status().message());
             for (std::size_t i = 0; i < options.targets.size(); ++i) {

@@ -1,6 +1,5 @@
 #include "controller/core/standings.h"
 
-#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -11,15 +10,14 @@ Standings::Standings(FinalistOptions options, std::vector<double> targets)
 
 void Standings::Add(std::uint64_t candidate, Outcome outcome) {
   if (means_.size() < candidate) means_.resize(candidate);
-  means_[candidate - 1] = {outcome, true};
+  means_[candidate - 1] = outcome;
   next_.reset();
   frontier_.Insert(outcome.cost, {candidate, outcome.reward});
 }
 
 void Standings::BeginRepeat(std::uint64_t candidate) {
-  if (means_.size() < candidate) means_.resize(candidate);
   Repeats& repeats = repeats_[candidate];
-  if (repeats.begun == 0) repeats.outcomes.push_back(means_[candidate - 1].outcome);
+  if (repeats.begun == 0) repeats.outcomes.emplace(candidate, *means_[candidate - 1]);
   ++repeats.begun;
   ++repeats_begun_;
   next_.reset();
@@ -30,25 +28,20 @@ void Standings::EndRepeat(std::uint64_t candidate, std::uint64_t repeat, std::op
   ++repeats.ended;
   next_.reset();
   if (!outcome) return;
-  repeats.succeeded.insert(std::upper_bound(repeats.succeeded.begin(), repeats.succeeded.end(), repeat), repeat);
-  // In an order that doesn't depend on the arrival: so do their sums.
-  repeats.outcomes.insert(std::upper_bound(repeats.outcomes.begin(), repeats.outcomes.end(), *outcome,
-                                           [](const Outcome& a, const Outcome& b) {
-                                             return std::pair(a.reward, a.cost) < std::pair(b.reward, b.cost);
-                                           }),
-                          *outcome);
-  Outcome& mean = means_[candidate - 1].outcome;
-  mean = {};
-  for (const Outcome& one : repeats.outcomes) {
+  repeats.outcomes.emplace(repeat, *outcome);
+  // Not in the order of arrival, on which a sum would depend.
+  Outcome mean;
+  for (const auto& [number, one] : repeats.outcomes) {
     mean.reward += one.reward;
     mean.cost += one.cost;
   }
   mean.reward /= static_cast<double>(repeats.outcomes.size());
   mean.cost /= static_cast<double>(repeats.outcomes.size());
+  means_[candidate - 1] = mean;
   // What it dominated may be on the frontier now. Repeats are few: all of it is made anew.
   frontier_ = {};
   for (std::size_t i = 0; i < means_.size(); ++i) {
-    if (means_[i].known) frontier_.Insert(means_[i].outcome.cost, {i + 1, means_[i].outcome.reward});
+    if (means_[i]) frontier_.Insert(means_[i]->cost, {i + 1, means_[i]->reward});
   }
 }
 
@@ -72,9 +65,9 @@ std::optional<std::uint64_t> Standings::NextWithin(double target) const {
   // still being repeated: their results may bring them down.
   std::optional<std::uint64_t> open;
   std::optional<std::uint64_t> settled;
-  const auto reward = [this](std::uint64_t candidate) { return means_[candidate - 1].outcome.reward; };
+  const auto reward = [this](std::uint64_t candidate) { return means_[candidate - 1]->reward; };
   for (std::size_t i = 0; i < means_.size(); ++i) {
-    if (!means_[i].known || means_[i].outcome.cost > target) continue;
+    if (!means_[i] || means_[i]->cost > target) continue;
     const std::uint64_t candidate = i + 1;
     const auto repeats = repeats_.find(candidate);
     const int begun = repeats == repeats_.end() ? 0 : repeats->second.begun;
@@ -103,21 +96,25 @@ int Standings::RepeatsOf(std::uint64_t candidate) const {
   return repeats == repeats_.end() ? 0 : repeats->second.begun;
 }
 
-std::span<const std::uint64_t> Standings::RepeatsWithResult(std::uint64_t candidate) const {
+std::vector<std::uint64_t> Standings::RepeatsWithResult(std::uint64_t candidate) const {
+  std::vector<std::uint64_t> numbers;
   const auto repeats = repeats_.find(candidate);
-  if (repeats == repeats_.end()) return {};
-  return repeats->second.succeeded;
+  if (repeats == repeats_.end()) return numbers;
+  for (const auto& [number, outcome] : repeats->second.outcomes) {
+    if (number != candidate) numbers.push_back(number);
+  }
+  return numbers;
 }
 
 std::optional<Standing> Standings::Of(std::uint64_t candidate) const {
-  if (candidate == 0 || candidate > means_.size() || !means_[candidate - 1].known) return std::nullopt;
-  Standing standing{means_[candidate - 1].outcome.reward, means_[candidate - 1].outcome.cost, 1, 0};
+  if (candidate == 0 || candidate > means_.size() || !means_[candidate - 1]) return std::nullopt;
+  Standing standing{means_[candidate - 1]->reward, means_[candidate - 1]->cost, 1, 0};
   const auto repeats = repeats_.find(candidate);
   if (repeats == repeats_.end()) return standing;
   standing.trainings = static_cast<int>(repeats->second.outcomes.size());
   if (standing.trainings < 2) return standing;
   double squares = 0;
-  for (const Outcome& one : repeats->second.outcomes) {
+  for (const auto& [number, one] : repeats->second.outcomes) {
     squares += (one.reward - standing.reward) * (one.reward - standing.reward);
   }
   standing.reward_deviation = std::sqrt(squares / (standing.trainings - 1));

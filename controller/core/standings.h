@@ -4,8 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
-#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -50,8 +50,8 @@ class Standings {
   std::int64_t repeats_begun() const { return repeats_begun_; }
   // Of the trainings of an architecture, how many repeats were handed out.
   int RepeatsOf(std::uint64_t candidate) const;
-  // Their own numbers, ascending, of those that brought a result.
-  std::span<const std::uint64_t> RepeatsWithResult(std::uint64_t candidate) const;
+  // Numbers of the repeats that brought a result, ascending.
+  std::vector<std::uint64_t> RepeatsWithResult(std::uint64_t candidate) const;
 
   // None if it has no result.
   std::optional<Standing> Of(std::uint64_t candidate) const;
@@ -62,14 +62,8 @@ class Standings {
   struct Repeats {
     int begun = 0;
     int ended = 0;
-    // By reward.
-    std::vector<Outcome> outcomes;
-    // Numbers of the repeats that brought a result, ascending.
-    std::vector<std::uint64_t> succeeded;
-  };
-  struct Mean {
-    Outcome outcome;
-    bool known = false;
+    // By candidate number, the first training's among them.
+    std::map<std::uint64_t, Outcome> outcomes;
   };
 
   std::optional<std::uint64_t> FindNext() const;
@@ -79,8 +73,8 @@ class Standings {
   const FinalistOptions options_;
   const std::vector<double> targets_;
   Frontier frontier_;
-  // By candidate number - 1; those of repeats are never known.
-  std::vector<Mean> means_;
+  // By candidate number - 1; none of repeats.
+  std::vector<std::optional<Outcome>> means_;
   // Of what was repeated.
   std::unordered_map<std::uint64_t, Repeats> repeats_;
   std::int64_t repeats_begun_ = 0;

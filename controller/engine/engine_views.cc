@@ -62,7 +62,7 @@ SearchView Engine::MakeView(const Entry& entry) const {
 
 PointView Engine::MakePoint(const core::Search& search, std::uint64_t number) {
   const core::Candidate& first = *search.candidate(number);
-  const std::span<const std::uint64_t> repeats = search.standings().RepeatsWithResult(number);
+  const std::vector<std::uint64_t> repeats = search.standings().RepeatsWithResult(number);
   PointView point{number, first.architecture, *search.standings().Of(number), first.metrics};
   if (repeats.empty()) return point;
   std::vector<std::pair<std::string, double>> means;
@@ -87,7 +87,12 @@ std::string Engine::WaitingFor(const core::Search& search) const {
   const auto& workers = workers_.workers();
   const bool any_fits = std::any_of(workers.begin(), workers.end(),
                                     [&](const auto& worker) { return Meets(worker.second.info, require); });
-  if (any_fits) return "";
+  if (any_fits) {
+    const bool all_shunned = std::none_of(workers.begin(), workers.end(), [&](const auto& worker) {
+      return Meets(worker.second.info, require) && !worker.second.shunned;
+    });
+    return all_shunned ? "a worker: all that fit are shunned for a while, for they kept failing" : "";
+  }
   if (workers.empty()) {
     return require.empty() ? "a worker: none is connected; start one with layernas-worker"
                            : absl::StrCat("a worker labelled ", FormatLabels(require),

@@ -280,7 +280,7 @@ class World {
 
   void Expire(const Token& token) {
     const std::optional<Candidate> before = Copy(token);
-    search_->Expire(token.number, token.attempt, now_);
+    search_->Expire(token.number, token.attempt, now_, "it is gone");
     if (!IsLive(token)) {
       ASSERT_EQ(Copy(token), before);
       return;
@@ -472,9 +472,7 @@ class World {
                                                                                               candidate.cost);
     }
     std::map<std::uint64_t, Outcome> means;
-    for (auto& [number, of_one] : results) {
-      // Sums depend on their order.
-      std::sort(of_one.begin(), of_one.end());
+    for (const auto& [number, of_one] : results) {
       Outcome& mean = means[number];
       for (const auto& [reward, cost] : of_one) {
         mean.reward += reward;
