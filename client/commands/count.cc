@@ -26,22 +26,9 @@ constexpr double kMostArchitectures = 10'000'000;
 
 using Visit = std::function<absl::Status(const spec::Choices&)>;
 
-spec::Choices DefaultChoices(const v1::Space& space) {
-  spec::Choices choices;
-  for (const v1::Layer& layer : space.layers()) {
-    std::uint16_t chosen = static_cast<std::uint16_t>(layer.options_size() - 1);
-    for (int i = 0; i < layer.options_size(); ++i) {
-      if (layer.options(i).name() == layer.default_()) chosen = static_cast<std::uint16_t>(i);
-    }
-    choices.push_back(chosen);
-  }
-  return choices;
-}
-
 // The last layer's options vary fastest.
 absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
-  double size = 1;
-  for (const v1::Layer& layer : space.layers()) size *= layer.options_size();
+  const double size = spec::SpaceSize(space);
   if (size > kMostArchitectures) {
     return absl::InvalidArgumentError(absl::StrCat("the space has ", size, " architectures, more than ",
                                                    kMostArchitectures, ": name those to count in a file"));
@@ -72,7 +59,7 @@ absl::Status VisitFile(const std::string& path, const v1::Space& space, const Vi
     if (!choices) {
       return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": \"", Printable(line),
                                                      "\" is no architecture of the space: write one id a line, as ",
-                                                     spec::FormatArchitectureId(space, DefaultChoices(space))));
+                                                     spec::FormatArchitectureId(space, spec::DefaultChoices(space))));
     }
     LAYERNAS_RETURN_IF_ERROR(visit(*choices));
   }
@@ -80,7 +67,7 @@ absl::Status VisitFile(const std::string& path, const v1::Space& space, const Vi
 }
 
 absl::Status VisitWanted(const std::string& wanted, const v1::Space& space, const Visit& visit) {
-  if (wanted.empty()) return visit(DefaultChoices(space));
+  if (wanted.empty()) return visit(spec::DefaultChoices(space));
   if (wanted == "all") return VisitAll(space, visit);
   return VisitFile(wanted, space, visit);
 }

@@ -38,16 +38,12 @@ void AddUpdateCommand(CLI::App& search, CommandContext& context) {
                                   "layernas search update shapes10-1 --priority 1 --max-running 8"});
   const auto options = std::make_shared<UpdateOptions>();
   AddSearchName(command, options->name);
-  CLI::Option* weight =
-      command.add_option("--weight", options->weight, "Twice the weight, twice the workers' time")->option_text("W");
-  CLI::Option* priority =
-      command.add_option("--priority", options->priority, "Higher ones are served first")->option_text("P");
-  CLI::Option* max_running =
-      command.add_option("--max-running", options->max_running, "Most evaluations at once; 0 = no limit")
-          ->option_text("N");
+  command.add_option("--weight", options->weight, "Twice the weight, twice the workers' time")->option_text("W");
+  command.add_option("--priority", options->priority, "Higher ones are served first")->option_text("P");
+  command.add_option("--max-running", options->max_running, "Most evaluations at once; 0 = no limit")->option_text("N");
   AddController(command, context);
-  SetAction(command, context, [options, weight, priority, max_running, &context]() -> absl::StatusOr<ExitCode> {
-    if (weight->empty() && priority->empty() && max_running->empty()) {
+  SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {
+    if (!options->weight && !options->priority && !options->max_running) {
       return absl::InvalidArgumentError("nothing to change: give --weight, --priority or --max-running");
     }
     return Update(context, *options);

@@ -17,9 +17,10 @@ namespace {
 // Whether a metric tells of the measurement rather than of the architecture (docs/measuring.md): too much for a
 // terminal.
 bool IsOfMeasurement(const std::string& metric) {
-  if (metric.starts_with("machine_")) return true;
-  constexpr std::string_view kEnds[] = {"_spread", "_runs", "_ratio", "_interval", "_reference_ms"};
-  return std::any_of(std::begin(kEnds), std::end(kEnds), [&](std::string_view end) { return metric.ends_with(end); });
+  constexpr std::string_view kOfMeasurement[] = {"latency_spread", "latency_runs", "latency_ratio_interval",
+                                                 "latency_reference_ms"};
+  return metric.starts_with("machine_") ||
+         std::find(std::begin(kOfMeasurement), std::end(kOfMeasurement), metric) != std::end(kOfMeasurement);
 }
 
 std::vector<std::string> MetricsOf(const v1::Search& search, const v1::GetFrontierResponse& frontier) {

@@ -15,8 +15,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/spec/closest.h"
 #include "common/base/duration.h"
+#include "common/network/closest.h"
 
 namespace layernas::client {
 namespace {

@@ -1,5 +1,6 @@
 #include "common/network/architecture.h"
 
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -48,8 +49,9 @@ Shape ReadInput(ObjectReader& network) {
   int sizes[3];
   for (int i = 0; i < 3; ++i) {
     const nlohmann::json& size = (*input)[i];
-    if (!size.is_number() || !(size.get<double>() >= 1 && size.get<double>() <= kMaxSize)) {
-      throw InfeasibleError("network.input must hold numbers from 1 to " + std::to_string(kMaxSize) + ", not " +
+    if (!size.is_number() || !(size.get<double>() >= 1 && size.get<double>() <= kMaxSize) ||
+        size.get<double>() != std::floor(size.get<double>())) {
+      throw InfeasibleError("network.input must hold whole numbers from 1 to " + std::to_string(kMaxSize) + ", not " +
                             size.dump());
     }
     sizes[i] = size.get<int>();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/network/cell.h"
+#include "common/network/closest.h"
 #include "common/network/errors.h"
 #include "common/network/object_reader.h"
 
@@ -75,7 +76,9 @@ class MbConv final : public BlockType {
     const int channels = builder.ShapeOf(input).channels;
     const double expanded = *s.expansion * channels;
     const bool whole = *s.expansion == std::floor(*s.expansion);
-    const int hidden = whole ? static_cast<int>(expanded) : RoundToEight(expanded);
+    // What no integer holds is refused as what no map has.
+    const double bounded = std::min(expanded, 1e9);
+    const int hidden = whole ? static_cast<int>(bounded) : RoundToEight(bounded);
     Value value = input;
     if (hidden != channels) value = builder.ConvNorm(value, hidden, 1, 1, 1, activation);
     value = builder.ConvNorm(value, hidden, *s.kernel, s.stride, hidden, activation);
@@ -149,7 +152,7 @@ std::string UnknownBlock(const std::string& name) {
     names.emplace_back(type->name());
     list += (list.empty() ? "" : ", ") + names.back();
   }
-  return "no block is called '" + name + "' (there are " + list + ")" + Suggestion(name, names);
+  return "no block is called '" + name + "' (there are " + list + ")" + DidYouMean(name, names);
 }
 
 template <typename Number>

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "common/network/object_reader.h"
+#include "common/network/closest.h"
 
 namespace layernas::network {
 namespace {
@@ -42,14 +42,16 @@ constexpr Operation kOperations[] = {
 };
 
 const Operation& FindOperation(const GraphBuilder& builder, const std::string& name) {
+  for (const Operation& operation : kOperations) {
+    if (name == operation.name) return operation;
+  }
   std::vector<std::string> names;
   std::string list;
   for (const Operation& operation : kOperations) {
-    if (name == operation.name) return operation;
     names.emplace_back(operation.name);
     list += (list.empty() ? "" : ", ") + names.back();
   }
-  builder.Refuse("no operation of a cell is called '" + name + "' (there are " + list + ")" + Suggestion(name, names));
+  builder.Refuse("no operation of a cell is called '" + name + "' (there are " + list + ")" + DidYouMean(name, names));
 }
 
 }  // namespace

@@ -104,6 +104,9 @@ class GraphBuilder {
   [[noreturn]] void Refuse(const std::string& why) const;
 
  private:
+  // Of one input, whose shape it keeps.
+  Op Make(OpKind kind, Value input) const;
+  void Stride(Op& op, int stride) const;
   Value Append(Op op);
 
   Graph graph_;

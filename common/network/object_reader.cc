@@ -2,29 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <sstream>
 
+#include "common/network/closest.h"
 #include "common/network/errors.h"
 
 namespace layernas::network {
 namespace {
-
-// Levenshtein distance.
-std::size_t EditDistance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
 
 // Long values are cut: they come from outside and go into messages.
 std::string Shown(const nlohmann::json& value) {
@@ -43,20 +27,6 @@ std::string Range(const char* what, T min, T max) {
 }
 
 }  // namespace
-
-std::string Suggestion(const std::string& name, const std::vector<std::string>& known) {
-  // A third of the letters may be wrong.
-  std::size_t best = std::max<std::size_t>(name.size() / 3, 1) + 1;
-  const std::string* closest = nullptr;
-  for (const std::string& candidate : known) {
-    const std::size_t distance = EditDistance(name, candidate);
-    if (distance < best) {
-      best = distance;
-      closest = &candidate;
-    }
-  }
-  return closest == nullptr ? "" : ": did you mean '" + *closest + "'?";
-}
 
 ObjectReader::ObjectReader(const nlohmann::json& value, std::string path) : object_(value), path_(std::move(path)) {
   if (!value.is_object()) throw InfeasibleError(path_ + " must be an object, but is " + Shown(value));
@@ -108,7 +78,7 @@ std::optional<bool> ObjectReader::Bool(const std::string& name) {
 void ObjectReader::RefuseUnknownFields() const {
   for (const auto& [name, value] : object_.items()) {
     if (std::find(known_.begin(), known_.end(), name) == known_.end()) {
-      throw InfeasibleError(path_ + " has no field '" + name + "'" + Suggestion(name, known_));
+      throw InfeasibleError(path_ + " has no field '" + name + "'" + DidYouMean(name, known_));
     }
   }
 }

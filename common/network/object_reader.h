@@ -9,9 +9,6 @@
 
 namespace layernas::network {
 
-// ": did you mean 'x'?" for the name closest to `name`, or nothing where none is close.
-std::string Suggestion(const std::string& name, const std::vector<std::string>& known);
-
 // Reads the fields of one object; every getter throws InfeasibleError for a value that does not fit, and returns
 // nothing for a field that is absent or null. The object must outlive the reader. Not thread-safe.
 class ObjectReader {

@@ -9,6 +9,9 @@
 
 namespace layernas::spec {
 
+// The spec's finalists, which it must have, with their defaults.
+v1::Finalists WithFinalistDefaults(const v1::SearchSpec& spec);
+
 void CheckStrategy(const v1::SearchSpec& spec, const std::optional<CostBounds>& bounds, Violations& violations);
 
 }  // namespace layernas::spec

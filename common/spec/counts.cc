@@ -70,14 +70,10 @@ ArchitectureCounter::ArchitectureCounter(const v1::Space& space) {
   parts->network = ToJson(space.network());
   for (const v1::Layer& layer : space.layers()) {
     std::vector<json>& options = parts->options.emplace_back();
-    std::uint16_t standing = static_cast<std::uint16_t>(std::max(layer.options_size(), 1) - 1);
-    for (int i = 0; i < layer.options_size(); ++i) {
-      options.push_back(ToJson(Choose(layer, layer.options(i))));
-      if (layer.options(i).name() == layer.default_()) standing = static_cast<std::uint16_t>(i);
-    }
-    parts->defaults.push_back(standing);
+    for (const v1::Option& option : layer.options()) options.push_back(ToJson(Choose(layer, option)));
     parts->layers.push_back(layer.name());
   }
+  parts->defaults = DefaultChoices(space);
   parts_ = std::move(parts);
 }
 
@@ -91,6 +87,15 @@ absl::StatusOr<network::Counts> ArchitectureCounter::Count(std::span<const std::
 
 absl::StatusOr<ArchitectureCounter::PerLayer> ArchitectureCounter::CountPerLayer(std::string_view metric) const {
   LAYERNAS_ASSIGN_OR_RETURN(const Graph standing, parts_->Plan(parts_->defaults));
+  // Each option is counted within a whole architecture; a spec must not keep the controller busy for long.
+  constexpr std::size_t kMostWork = 1'000'000;
+  std::size_t all_options = 0;
+  for (const std::vector<json>& options : parts_->options) all_options += options.size();
+  if (standing.ops.size() * all_options > kMostWork) {
+    return absl::InvalidArgumentError("is for smaller spaces: " + std::to_string(standing.ops.size()) +
+                                      " operations times " + std::to_string(all_options) + " options are more than " +
+                                      std::to_string(kMostWork));
+  }
   const std::vector<Shape> handed_on = HandedOn(standing);
   const double whole = CountOf(network::CountNetwork(standing), metric);
   PerLayer result;

@@ -2,7 +2,9 @@
 #include <cstdint>
 #include <optional>
 
+#include "common/spec/checks.h"
 #include "common/spec/costs.h"
+#include "common/spec/resolve.h"
 #include "common/spec/validate.h"
 
 namespace layernas::spec {
@@ -45,21 +47,6 @@ void SetStrategyDefaults(v1::Strategy& strategy, const std::optional<CostBounds>
   }
 }
 
-void SetFinalistDefaults(const v1::SearchSpec& spec, v1::Finalists& finalists) {
-  if (finalists.trainings() == 0) finalists.set_trainings(kDefaultFinalistTrainings);
-  if (finalists.has_repeats()) return;
-  const std::int64_t repeats = spec.budget().has_trainings()
-                                   ? kDefaultRepeatPercent * spec.budget().trainings() / 100
-                                   : kDefaultRepeatsPerTarget * std::max(1, spec.objective().targets_size());
-  finalists.set_repeats(static_cast<std::int32_t>(std::max<std::int64_t>(repeats, finalists.trainings() - 1)));
-}
-
-double SpaceSize(const v1::Space& space) {
-  double size = 1;
-  for (const v1::Layer& layer : space.layers()) size *= layer.options_size();
-  return size;
-}
-
 // Without regard to the budget and to the size of the space. In double: the product may be beyond any integer.
 double MostTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
   const int buckets =
@@ -76,6 +63,17 @@ double MostTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
 
 }  // namespace
 
+v1::Finalists WithFinalistDefaults(const v1::SearchSpec& spec) {
+  v1::Finalists finalists = spec.finalists();
+  if (finalists.trainings() == 0) finalists.set_trainings(kDefaultFinalistTrainings);
+  if (finalists.has_repeats()) return finalists;
+  const std::int64_t repeats = spec.budget().has_trainings()
+                                   ? kDefaultRepeatPercent * spec.budget().trainings() / 100
+                                   : kDefaultRepeatsPerTarget * std::max(1, spec.objective().targets_size());
+  finalists.set_repeats(static_cast<std::int32_t>(std::max<std::int64_t>(repeats, finalists.trainings() - 1)));
+  return finalists;
+}
+
 v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
   for (v1::Layer& layer : *spec.mutable_space()->mutable_layers()) {
     if (layer.default_().empty() && !layer.options().empty()) {
@@ -87,7 +85,7 @@ v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
   if (spec.objective().reward().empty()) spec.mutable_objective()->set_reward("accuracy");
   SetStrategyDefaults(*spec.mutable_strategy(), BoundCosts(spec));
   if (!spec.budget().has_initial_failures()) spec.mutable_budget()->set_initial_failures(kDefaultInitialFailures);
-  if (spec.has_finalists()) SetFinalistDefaults(spec, *spec.mutable_finalists());
+  if (spec.has_finalists()) *spec.mutable_finalists() = WithFinalistDefaults(spec);
   v1::Evaluation& evaluation = *spec.mutable_evaluation();
   if (!evaluation.has_timeout()) evaluation.mutable_timeout()->set_seconds(kDefaultTimeoutSeconds);
   if (!evaluation.has_attempts()) evaluation.set_attempts(kDefaultAttempts);

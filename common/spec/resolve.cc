@@ -75,6 +75,24 @@ std::optional<Choices> ParseArchitectureId(const v1::Space& space, std::string_v
   return choices;
 }
 
+Choices DefaultChoices(const v1::Space& space) {
+  Choices choices;
+  for (const v1::Layer& layer : space.layers()) {
+    int chosen = layer.options_size() - 1;
+    for (int i = 0; i < layer.options_size(); ++i) {
+      if (layer.options(i).name() == layer.default_()) chosen = i;
+    }
+    choices.push_back(static_cast<std::uint16_t>(chosen));
+  }
+  return choices;
+}
+
+double SpaceSize(const v1::Space& space) {
+  double size = 1;
+  for (const v1::Layer& layer : space.layers()) size *= layer.options_size();
+  return size;
+}
+
 v1::ChosenLayer Choose(const v1::Layer& layer, const v1::Option& option) {
   v1::ChosenLayer chosen;
   chosen.set_name(layer.name());

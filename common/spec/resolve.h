@@ -23,6 +23,12 @@ std::string FormatArchitectureId(const v1::Space& space, std::span<const std::ui
 // Nothing if `id` is not of an architecture of `space`.
 std::optional<Choices> ParseArchitectureId(const v1::Space& space, std::string_view id);
 
+// What stands while a layer is undecided: the options named default, else the last ones. Layers must have options.
+Choices DefaultChoices(const v1::Space& space);
+
+// How many architectures there are. In double: the product may be beyond any integer.
+double SpaceSize(const v1::Space& space);
+
 // The layer's parameters are laid under the option's.
 v1::ChosenLayer Choose(const v1::Layer& layer, const v1::Option& option);
 v1::Architecture Resolve(const v1::Space& space, std::span<const std::uint16_t> choices);

@@ -20,6 +20,8 @@ constexpr int kMostAttempts = 20;
 constexpr double kLeastWeight = 0.001;
 constexpr double kMostWeight = 1000;
 constexpr int kMostPriority = 1000;
+// Of a measurement (spec.proto).
+constexpr int kDefaultRuns = 200;
 // A sanity bound that also keeps milliseconds far from overflow.
 constexpr std::int64_t kLongestDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
 
@@ -196,10 +198,13 @@ void CheckFinalists(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Finalists& finalists = spec.finalists();
   // 0 is not given.
   if (finalists.trainings() != 0) violations.CheckRange("finalists.trainings", finalists.trainings(), 2, 20);
-  if (!finalists.has_repeats()) return;
-  violations.CheckAtLeast("finalists.repeats", finalists.repeats(), 1);
-  if (spec.budget().has_trainings() && finalists.repeats() >= spec.budget().trainings()) {
-    violations.Add("finalists.repeats", "must be less than budget.trainings, for repeats are part of it");
+  if (finalists.has_repeats()) violations.CheckAtLeast("finalists.repeats", finalists.repeats(), 1);
+  const std::int32_t repeats = WithFinalistDefaults(spec).repeats();
+  if (spec.budget().has_trainings() && repeats >= spec.budget().trainings()) {
+    violations.Add(finalists.has_repeats() ? "finalists.repeats" : "finalists",
+                   "up to " + std::to_string(repeats) +
+                       " repeats are part of budget.trainings, which must be more, but is " +
+                       std::to_string(spec.budget().trainings()));
   }
 }
 
@@ -236,7 +241,8 @@ void CheckMeasurement(const v1::Measurement& measure, Violations& violations) {
     violations.CheckRange("evaluation.measure.ratio_interval", measure.ratio_interval(), 1e-4, 1);
   }
   if (measure.has_max_runs()) {
-    violations.CheckAtLeast("evaluation.measure.max_runs", measure.max_runs(), std::max(measure.runs(), 1));
+    violations.CheckAtLeast("evaluation.measure.max_runs", measure.max_runs(),
+                            measure.has_runs() ? measure.runs() : kDefaultRuns);
   }
   if (measure.has_threads()) violations.CheckRange("evaluation.measure.threads", measure.threads(), 1, 1024);
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "common/spec/checks.h"
+#include "common/spec/resolve.h"
 
 namespace layernas::spec {
 namespace {
@@ -124,8 +125,7 @@ void CheckExhaustive(const v1::SearchSpec& spec, Violations& violations) {
   const int given = spec.strategy().exhaustive().max_size();
   if (given != 0) violations.CheckRange("strategy.exhaustive.max_size", given, 1, kMostExhaustive);
   const double most = given != 0 ? given : kDefaultExhaustive;
-  double size = 1;
-  for (const v1::Layer& layer : spec.space().layers()) size *= layer.options_size();
+  const double size = SpaceSize(spec.space());
   if (size > most) {
     violations.Add("strategy.exhaustive", "the space has " + FormatNumber(size) +
                                               " architectures, more than max_size (" + FormatNumber(most) +

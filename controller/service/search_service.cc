@@ -55,6 +55,12 @@ Reply<SearchView> AnswerWithSearch(const Call& call, Response* response, const s
   };
 }
 
+// Also as it will be stored: that must still be taken when the controller is started again.
+absl::Status CheckSpec(const v1::SearchSpec& spec) {
+  const absl::Status status = ToStatus(spec::ValidateSpec(spec));
+  return status.ok() ? ToStatus(spec::ValidateSpec(spec::WithDefaults(spec))) : status;
+}
+
 }  // namespace
 
 SearchServiceImpl::SearchServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics)
@@ -65,7 +71,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ValidateSearch(grpc::CallbackServer
                                                             v1::ValidateSearchResponse* response) {
   const Call call = entrance_.Begin(context, "ValidateSearch");
   if (call.refused()) return call.reactor();
-  const absl::Status status = ToStatus(spec::ValidateSpec(request->spec()));
+  const absl::Status status = CheckSpec(request->spec());
   if (status.ok()) *response->mutable_summary() = spec::Summarize(request->spec());
   call.Finish(status);
   return call.reactor();
@@ -76,7 +82,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
                                                           v1::CreateSearchResponse* response) {
   const Call call = entrance_.Begin(context, "CreateSearch");
   if (call.refused()) return call.reactor();
-  absl::Status status = ToStatus(spec::ValidateSpec(request->spec()));
+  absl::Status status = CheckSpec(request->spec());
   if (request->request_id().size() > kMostRequestIdBytes) {
     status = absl::InvalidArgumentError(absl::StrCat("request_id: is longer than ", kMostRequestIdBytes, " bytes"));
   }

@@ -26,15 +26,7 @@ v1::SearchSpec ReadExample(const std::string& name) {
 
 network::Counts CountDefault(const std::string& name) {
   const v1::Space space = ReadExample(name).space();
-  spec::Choices choices;
-  for (const v1::Layer& layer : space.layers()) {
-    int chosen = layer.options_size() - 1;
-    for (int i = 0; i < layer.options_size(); ++i) {
-      if (layer.options(i).name() == layer.default_()) chosen = i;
-    }
-    choices.push_back(static_cast<std::uint16_t>(chosen));
-  }
-  const auto counts = spec::ArchitectureCounter(space).Count(choices);
+  const auto counts = spec::ArchitectureCounter(space).Count(spec::DefaultChoices(space));
   EXPECT_TRUE(counts.ok()) << name << ": " << counts.status();
   return counts.value_or(network::Counts{});
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <sstream>
 #include <vector>
 
@@ -31,11 +32,7 @@ struct Times {
   }
 };
 
-double Sum(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return sum;
-}
+double Sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 // Runs that fill a turn, once the network is warm.
 class Contestant {
@@ -46,7 +43,7 @@ class Contestant {
   void WarmUp(int fewest_runs) {
     int runs = 0;
     double before = 0;
-    for (int turn = 0; turn < kMostWarmUpTurns; ++turn) {
+    for (int turn = 0; turn < kMostWarmUpTurns || runs < fewest_runs; ++turn) {
       Times times;
       do times.Add(run_());
       while (Sum(times.wall) < kShortestTurnMs);

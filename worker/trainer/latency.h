@@ -10,7 +10,7 @@ namespace layernas::trainer {
 // One run of a network.
 struct RunTime {
   double wall_ms = 0;
-  // What the threads of this process worked; nothing of what others took away in between.
+  // What this thread worked; nothing of what others took away in between.
   double cpu_ms = 0;
 };
 using TimedRun = std::function<RunTime()>;
@@ -35,9 +35,9 @@ struct Latency {
 };
 
 // Runs `network` and `reference` in turns, after a warm-up that lasts until neither gets faster, at least settings.runs
-// times and until the ratio is known as well as settings.ratio_interval says (0.02 where it does not), at most
-// settings.max_runs times. Throws MachineError where settings.ratio_interval is given and was not reached: the machine
-// is too noisy.
+// times and twenty rounds, then until the ratio is known as well as settings.ratio_interval says (0.02 where it does
+// not) or settings.max_runs is reached. Throws MachineError where settings.ratio_interval is given and was not reached:
+// the machine is too noisy.
 Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const MeasureSettings& settings);
 
 }  // namespace layernas::trainer

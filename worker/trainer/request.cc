@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "common/network/architecture.h"
+#include "common/network/closest.h"
 #include "common/network/object_reader.h"
 #include "worker/trainer/errors.h"
 
@@ -10,7 +11,6 @@ namespace layernas::trainer {
 namespace {
 
 using network::ObjectReader;
-using network::Suggestion;
 
 constexpr std::int64_t kMaxExamples = 10'000'000;
 // Generated images may be as large as this.
@@ -53,7 +53,7 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
   const auto is = [&](const char* name) { return train.data.dataset == name; };
   if (!is("shapes10") && !is("cifar10") && !is("cifar100") && !is("idx")) {
     throw InfeasibleError("train.dataset must be " + sets + ", but is '" + train.data.dataset + "'" +
-                          Suggestion(train.data.dataset, {"shapes10", "cifar10", "cifar100", "idx"}));
+                          DidYouMean(train.data.dataset, {"shapes10", "cifar10", "cifar100", "idx"}));
   }
   Assign(reader.Integer("epochs", 1, 100'000), train.epochs);
   // Batch normalization needs two values at least.
@@ -61,7 +61,7 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
   if (const auto optimizer = reader.String("optimizer")) {
     if (*optimizer != "sgd" && *optimizer != "adamw") {
       throw InfeasibleError("train.optimizer must be sgd or adamw, but is '" + *optimizer + "'" +
-                            Suggestion(*optimizer, {"sgd", "adamw"}));
+                            DidYouMean(*optimizer, {"sgd", "adamw"}));
     }
     if (*optimizer == "adamw") {
       train.optimizer = Optimizer::kAdamW;
@@ -97,7 +97,7 @@ MeasureSettings ReadMeasure(const nlohmann::json& json) {
   Assign(reader.Integer("warm_up", 0, 1'000'000), measure.warm_up);
   Assign(reader.Integer("runs", 1, 1'000'000), measure.runs);
   measure.max_runs = 20 * measure.runs;
-  Assign(reader.Integer("max_runs", 1, 20'000'000), measure.max_runs);
+  Assign(reader.Integer("max_runs", measure.runs, 20'000'000), measure.max_runs);
   Assign(reader.Integer("threads", 1, 1024), measure.threads);
   measure.ratio_interval = reader.Number("ratio_interval", 1e-4, 1);
   if (const nlohmann::json* parameters = reader.Value("parameters")) {

@@ -58,7 +58,7 @@ struct MeasureSettings {
   // Least numbers of runs.
   int warm_up = 20;
   int runs = 200;
-  int max_runs = 4000;
+  int max_runs = 20 * runs;
   int threads = 1;
   // Most that the ratio to the reference network may be uncertain, as a share of it.
   std::optional<double> ratio_interval;

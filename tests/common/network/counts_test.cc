@@ -19,7 +19,7 @@ Counts Count(const json& layers, const json& parameters, int head_channels = 0) 
 }
 
 // Worked out by hand, so that graph and torch module cannot be wrong together. (Their agreement: torch_test; that with
-// the published figures: tests/common/spec/counts_test.)
+// the published figures: tests/client/count_test.)
 TEST(CountNetwork, ByHand) {
   const Counts counts = Count({{{"name", "block1"}, {"option", "conv_k3"}, {"channels", 16}, {"stride", 2}},
                                {{"name", "block2"}, {"option", "mbconv_k3_e2"}}},

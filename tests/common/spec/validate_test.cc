@@ -251,7 +251,13 @@ INSTANTIATE_TEST_SUITE_P(
                 "at least 1, is 0"},
         Mistake{"NothingButRepeats",
                 [](auto& s) { s.mutable_budget()->set_trainings(9), s.mutable_finalists()->set_repeats(9); },
-                "finalists.repeats", "less than budget.trainings"},
+                "finalists.repeats", "budget.trainings, which must be more"},
+        Mistake{"BudgetTooSmallForFinalists",
+                [](auto& s) { s.mutable_budget()->set_trainings(2), s.mutable_finalists(); }, "finalists",
+                "up to 2 repeats are part of budget.trainings, which must be more, but is 2"},
+        Mistake{"FewerRunsThanTheDefault",
+                [](auto& s) { s.mutable_evaluation()->mutable_measure()->set_max_runs(199); },
+                "evaluation.measure.max_runs", "at least 200, is 199"},
         Mistake{"RandomForEver", [](auto& s) { s.mutable_strategy()->mutable_random(), s.clear_budget(); }, "budget",
                 "this strategy needs trainings or duration"},
         Mistake{"GuidedForEver", [](auto& s) { s.mutable_strategy()->mutable_guided_layernas(), s.clear_budget(); },
@@ -440,7 +446,8 @@ TEST(CountedCost, WhatCanNotBeCountedIsExplained) {
                 spec.mutable_space()->clear_network();
               }),
               HasSubstr("objective.counted network.input"));
-  EXPECT_THAT(refusal([](auto& spec) { spec.mutable_space()->clear_layers(); }), HasSubstr("objective.counted is for"));
+  EXPECT_THAT(refusal([](auto& spec) { spec.mutable_space()->clear_layers(); }),
+              HasSubstr("objective.counted needs layers"));
 }
 
 TEST(Summarize, BoundsTheTrainingsByStrategyBudgetAndSpace) {

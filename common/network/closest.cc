@@ -1,15 +1,14 @@
-#include "client/spec/closest.h"
+#include "common/network/closest.h"
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
-
-namespace layernas::client {
+namespace layernas {
 namespace {
 
 // Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
-std::size_t EditDistance(std::string_view a, std::string_view b) {
+std::size_t EditDistance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> before_last(b.size() + 1);
   std::vector<std::size_t> last(b.size() + 1);
   std::vector<std::size_t> row(b.size() + 1);
@@ -29,7 +28,7 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string DidYouMean(std::string_view written, const std::vector<std::string>& words) {
+std::string DidYouMean(const std::string& written, const std::vector<std::string>& words) {
   // Longer words are never a slip of the finger, and would cost time.
   constexpr std::size_t kLongest = 100;
   if (written.size() > kLongest) return "";
@@ -39,9 +38,9 @@ std::string DidYouMean(std::string_view written, const std::vector<std::string>&
     const std::size_t distance = EditDistance(written, word);
     if (distance >= closest) continue;
     closest = distance;
-    suggestion = absl::StrCat("; did you mean '", word, "'?");
+    suggestion = "; did you mean '" + word + "'?";
   }
   return suggestion;
 }
 
-}  // namespace layernas::client
+}  // namespace layernas
