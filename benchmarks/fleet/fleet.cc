@@ -128,7 +128,7 @@ class Fleet {
       // Back by the time it is missed.
       time_.At(end + kLeaseDuration, [this, worker, number, attempt] {
         ++crashes_;
-        search_.Expire(number, attempt, Now());
+        search_.Expire(number, attempt, Now(), "its worker was lost");
         idle_.push_back(worker);
       });
     } else {

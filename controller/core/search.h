@@ -128,7 +128,7 @@ class Search {
   // not current.
   void Release(std::uint64_t number, int attempt);
   // The lease ran out: an attempt is used up. Nothing happens if the lease is not current.
-  void Expire(std::uint64_t number, int attempt, Instant now, std::string why = "nothing was heard from the worker");
+  void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
   // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is
   // taken up again, its attempt no longer used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);

@@ -150,8 +150,8 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
 }
 
 void Engine::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why) {
-  // A worker that is gone with all that it held has failed once.
-  std::set<std::pair<std::uint64_t, std::string>> lost;
+  // Worker: a search of it. One that is gone with all that it held has failed once.
+  std::map<std::string, std::uint64_t> lost;
   for (const LeaseBook::Key& key : leases) {
     leases_.Remove(key);
     // Its search may be gone, or a report of this very turn has ended it.
@@ -165,11 +165,14 @@ void Engine::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::
                                    {"why", why}});
     metrics_.lease_expirations.Increment();
     metrics_.AttemptsFailed(core::FailureKind::kWorkerLost).Increment();
-    lost.emplace(key.search, candidate.worker);
+    lost.emplace(candidate.worker, key.search);
     entry->second.search->Expire(key.number, candidate.attempt, now_, why);
     touched_.insert(key.search);
   }
-  for (const auto& [search, worker] : lost) Blame(searches_.at(search), worker, why);
+  for (const auto& [worker, search] : lost) {
+    // Leases that were granted at other times run out at other times: no more than one loss each time it is heard.
+    if (workers_.Lost(worker)) Blame(searches_.at(search), worker, why);
+  }
 }
 
 void Engine::ExpireUnlisted(const std::string& worker, const std::vector<std::string>& listed) {
@@ -195,7 +198,7 @@ void Engine::Blame(Entry& entry, const std::string& worker, const std::string& w
   }
   const auto& workers = workers_.workers();
   const bool has_others = std::any_of(workers.begin(), workers.end(), [&](const auto& other) {
-    return other.first != worker && Meets(other.second.info, entry.search->config().require);
+    return other.first != worker && !other.second.shunned && Meets(other.second.info, entry.search->config().require);
   });
   if (!has_others || !workers_.Failed(worker, why, now_.steady)) return;
   polls_.HoldBack(worker);

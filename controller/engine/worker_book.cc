@@ -13,6 +13,7 @@ void WorkerBook::Hear(const WorkerInfo& worker, SteadyTime now) {
   }
   if (!(found->second.info == worker)) found->second.info = worker;
   found->second.heard = now;
+  found->second.lost = false;
 }
 
 void WorkerBook::Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string&)>& is_there) {
@@ -42,6 +43,13 @@ void WorkerBook::Succeeded(const std::string& id) {
   worker.last_shun = Millis{0};
 }
 
+bool WorkerBook::Lost(const std::string& id) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end() || found->second.lost) return false;
+  found->second.lost = true;
+  return true;
+}
+
 bool WorkerBook::Failed(const std::string& id, const std::string& message, SteadyTime now) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return false;
@@ -65,12 +73,6 @@ std::vector<std::string> WorkerBook::EndShuns(SteadyTime now) {
     by_shun_end_.erase(by_shun_end_.begin());
   }
   return ended;
-}
-
-bool WorkerBook::IsShunned(const std::string& id) const {
-  if (by_shun_end_.empty()) return false;
-  const auto worker = workers_.find(id);
-  return worker != workers_.end() && worker->second.shunned;
 }
 
 bool WorkerBook::IsOnProbation(const std::string& id) const {

@@ -30,6 +30,8 @@ class WorkerBook {
     // Attempts that failed since the last one that did not, and what the latest of them said.
     int failures_in_a_row = 0;
     std::string last_failure;
+    // Leases of it were lost since it was last heard from.
+    bool lost = false;
     bool shunned = false;
     // While it is shunned: until when.
     SteadyTime shunned_until;
@@ -47,11 +49,12 @@ class WorkerBook {
 
   // An attempt succeeded: what failed before is forgiven.
   void Succeeded(const std::string& id);
+  // Leases that it held ran out. False if that has been noted since it was last heard from, or it is not known.
+  bool Lost(const std::string& id);
   // An attempt failed by the worker's own fault. True if that is why it is shunned from now on.
   bool Failed(const std::string& id, const std::string& message, SteadyTime now);
   // Those whose time of being shunned is over, and those forgotten meanwhile; they have one more try.
   std::vector<std::string> EndShuns(SteadyTime now);
-  bool IsShunned(const std::string& id) const;
   // Whether its next failure leads to its being shunned.
   bool IsOnProbation(const std::string& id) const;
   std::size_t shunned() const { return by_shun_end_.size(); }

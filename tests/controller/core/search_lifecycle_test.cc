@@ -92,7 +92,7 @@ TEST_F(SearchTest, EarlyFailuresEndTheSearchWithTheCommonestReason) {
   for (int i = 1; i <= 5; ++i) Lease(search);
   Fail(search, 1, 1, FailureKind::kEvaluator, "no such file: train.py");
   Fail(search, 2, 1, FailureKind::kInfeasible, "too big");
-  search.Expire(3, 1, Now());
+  search.Expire(3, 1, Now(), "it is gone");
   Fail(search, 4, 1, FailureKind::kEvaluator, "no such file: train.py");
   // A lost worker says nothing about the search.
   EXPECT_EQ(search.state(), SearchState::kRunning);

@@ -102,7 +102,7 @@ TEST_F(SearchTest, ALeaseThatNeverWasIsRefused) {
     EXPECT_EQ(Fail(search, number, attempt), kRefused);
     EXPECT_FALSE(search.Renew(number, attempt, "w1"));
     search.Release(number, attempt);
-    search.Expire(number, attempt, Now());
+    search.Expire(number, attempt, Now(), "it is gone");
   }
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
 }
@@ -110,7 +110,7 @@ TEST_F(SearchTest, ALeaseThatNeverWasIsRefused) {
 TEST_F(SearchTest, ALateResultOfAnExpiredLeaseIsTaken) {
   Search search(SmallConfig(), kStart);
   Lease(search);
-  search.Expire(1, 1, Now());
+  search.Expire(1, 1, Now(), "it is gone");
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
   ASSERT_THAT(search.candidate(1)->failures, SizeIs(1));
   EXPECT_EQ(search.candidate(1)->failures[0].kind, FailureKind::kWorkerLost);
@@ -123,7 +123,7 @@ TEST_F(SearchTest, ALateResultOfAnExpiredLeaseIsTaken) {
 TEST_F(SearchTest, OfTwoAttemptsTheFirstResultWins) {
   Search search(SmallConfig(), kStart);
   Lease(search, "w1");
-  search.Expire(1, 1, Now());
+  search.Expire(1, 1, Now(), "it is gone");
   EXPECT_EQ(Lease(search, "w2"), 1u);
   EXPECT_EQ(search.candidate(1)->attempt, 2);
   // The superseded worker goes on, and is first.
@@ -141,7 +141,7 @@ TEST_F(SearchTest, OfTwoAttemptsTheFirstResultWins) {
 TEST_F(SearchTest, AFailedSupersededAttemptChangesNothing) {
   Search search(SmallConfig(), kStart);
   Lease(search, "w1");
-  search.Expire(1, 1, Now());
+  search.Expire(1, 1, Now(), "it is gone");
   Lease(search, "w2");
   const Candidate before = *search.candidate(1);
   EXPECT_EQ(Fail(search, 1, 1), kAccepted);
@@ -154,7 +154,7 @@ TEST_F(SearchTest, AFailedSupersededAttemptChangesNothing) {
 TEST_F(SearchTest, ARenewedLeaseThatRanOutIsTakenUpAgain) {
   Search search(SmallConfig(), kStart);
   Lease(search);
-  search.Expire(1, 1, Now());
+  search.Expire(1, 1, Now(), "it is gone");
   EXPECT_TRUE(search.Renew(1, 1, "w1"));
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
   EXPECT_EQ(search.candidate(1)->attempt, 1);
@@ -181,7 +181,7 @@ TEST_F(SearchTest, AHeartbeatDoesNotTakeUpWhatFailedOrWasReleased) {
 TEST_F(SearchTest, WhatRanOutIsNotTakenUpByAnotherWorkerOrWhilePaused) {
   Search search(SmallConfig(), kStart);
   Lease(search);
-  search.Expire(1, 1, Now());
+  search.Expire(1, 1, Now(), "it is gone");
   EXPECT_TRUE(search.Renew(1, 1, "w2"));
   ASSERT_TRUE(search.Pause().ok());
   EXPECT_TRUE(search.Renew(1, 1, "w1"));
@@ -200,7 +200,7 @@ TEST_F(SearchTest, AReleaseUsesNoAttemptAndGoesToAnyoneAtOnce) {
   EXPECT_EQ(search.candidate(1)->attempt, 2);
   // A lease that is not current can't be released or expire.
   search.Release(1, 1);
-  search.Expire(1, 1, Now());
+  search.Expire(1, 1, Now(), "it is gone");
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
 }
 
@@ -232,7 +232,7 @@ TEST_F(SearchTest, AttemptsUsedUpMakeTheCandidateFailed) {
     EXPECT_EQ(Lease(search), 1u);
     EXPECT_EQ(search.candidate(1)->attempt, attempt);
     if (attempt == 2) {
-      search.Expire(1, attempt, Now());
+      search.Expire(1, attempt, Now(), "it is gone");
     } else {
       Fail(search, 1, attempt, FailureKind::kEvaluator, "crash " + std::to_string(attempt));
     }
@@ -321,7 +321,7 @@ TEST_F(SearchTest, TheBackoffDoublesUpToHalfAMinute) {
 TEST_F(SearchTest, ALostWorkersCandidateGoesToOthersAtOnce) {
   Search search(SmallConfig(), kStart);
   Lease(search, "w1");
-  search.Expire(1, 1, Now());
+  search.Expire(1, 1, Now(), "it is gone");
   EXPECT_EQ(Lease(search, "w1"), 2u);
   EXPECT_EQ(Lease(search, "w2"), 1u);
 }

@@ -118,6 +118,34 @@ TEST_F(ShunningTest, LostLeasesCountAsFailures) {
   EXPECT_THAT(WorkerOf("bad").last_failure, HasSubstr("nothing was heard"));
 }
 
+TEST_F(ShunningTest, AWorkerThatIsGoneHasFailedOnce) {
+  options_.lease_duration = Millis{1'000};
+  Restart();
+  // Of three searches, at three times.
+  for (const char* name : {"a", "b", "c"}) {
+    Create(RandomSpec(name, 200));
+    LeaseOne("gone");
+    Pass(Millis{10});
+  }
+  Heartbeat("good", {});
+  Pass(Millis{990});
+  Pass(Millis{10});
+  Pass(Millis{10});
+  EXPECT_EQ(metrics_->lease_expirations.Value(), 3);
+  EXPECT_EQ(WorkerOf("gone").failures_in_a_row, 1);
+}
+
+TEST_F(ShunningTest, TheLastWorkerThatIsNotShunnedIsNotShunned) {
+  Create(RandomSpec("s", 200));
+  LeaseOne("good");
+  for (int i = 0; i < 3; ++i) FailOne("bad");
+  EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{30'000});
+  // Of a search that knows of no other failing worker.
+  const std::string other = Create(RandomSpec("t", 200));
+  for (int i = 0; i < 6; ++i) FailOne("good");
+  EXPECT_EQ(WorkerOf("good").shunned_for, Millis{0});
+}
+
 TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
   const std::string name = Create(RandomSpec("s", 5));
   const LeasedTask lost = LeaseOne("w");
