@@ -128,6 +128,7 @@ void Engine::TakeTime() {
   const Millis set =
       Millis{now_.unix_ms - before.unix_ms} - std::chrono::duration_cast<Millis>(now_.steady - before.steady);
   if (std::chrono::abs(set) < kClockSet) return;
+  clock_ahead_ += set;
   log::Warning("the machine's clock was set; leases and budgets don't mind", {{"by_ms", set.count()}});
   for (const auto& [id, entry] : open_searches_) {
     if (entry->search->config().duration.count() == 0) continue;
@@ -266,9 +267,7 @@ bool Engine::ReuseResult(Entry& entry, const core::Candidate& candidate) {
   core::Search& search = *entry.search;
   // A repeat is to be a training of its own.
   if (!search.config().reuse_results || candidate.repeat != 0) return false;
-  const auto same = same_evaluation_.find(search.config().evaluation_key);
-  if (same == same_evaluation_.end()) return false;
-  for (const std::uint64_t id : same->second) {
+  for (const std::uint64_t id : same_evaluation_.at(search.config().evaluation_key)) {
     if (id == entry.stored.id) continue;
     const Entry& other = searches_.at(id);
     const core::Candidate* result = other.search->candidate(other.search->NumberOf(candidate.architecture));
@@ -340,7 +339,9 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
     }
     if (core::IsFinal(candidate.state)) {
       metrics_.Evaluations(candidate.state).Increment();
-      if (candidate.state != core::CandidateState::kSkipped && candidate.started != 0) {
+      // Not after the clock was set back in between.
+      if (candidate.state != core::CandidateState::kSkipped && candidate.started != 0 &&
+          candidate.ended > candidate.started) {
         shares_.Took(id, Millis{candidate.ended - candidate.started});
       }
     }

@@ -245,6 +245,8 @@ class Engine {
   std::vector<std::function<void()>> answers_;
   SteadyTime gauges_due_;
   SteadyTime old_searches_due_;
+  // By how much the machine's clock was set, in all.
+  Millis clock_ahead_{0};
 
   // In the order in which they hand on to each other; destroyed in reverse, each after what hands on to it.
   SerialExecutor reader_;

@@ -120,7 +120,8 @@ void Engine::DeleteSearch(std::string name, Reply<SearchView> reply) {
 void Engine::DeleteOldSearches() {
   if (options_.retention == Millis{0} || now_.steady < old_searches_due_) return;
   old_searches_due_ = now_.steady + kOldSearchesInterval;
-  const UnixMillis before = now_.unix_ms - options_.retention.count();
+  // A clock that was set ahead makes nothing older.
+  const UnixMillis before = now_.unix_ms - std::max(clock_ahead_, Millis{0}).count() - options_.retention.count();
   for (auto next = searches_.begin(); next != searches_.end();) {
     Entry& entry = (next++)->second;
     if (!core::IsFinal(entry.search->state()) || entry.search->ended() > before) continue;

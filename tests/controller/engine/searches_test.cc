@@ -320,6 +320,20 @@ TEST_F(SearchesTest, TimeIsUpWithoutAnyCall) {
   EXPECT_EQ(Get(name)->state_reason, "its time is up");
 }
 
+TEST_F(SearchesTest, AClockThatIsSetAheadMakesNoSearchOld) {
+  options_.retention = Millis{1'000'000};
+  Restart();
+  const std::string name = Create(RandomSpec("s", 1));
+  Finish();
+  clock_.Set(Millis{1'000'000'000});
+  Settle();
+  Pass(Millis{900'000});
+  EXPECT_TRUE(Get(name).ok());
+  Pass(Millis{200'000});
+  Settle();
+  EXPECT_EQ(Get(name).status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(SearchesTest, SettingTheClockChangesNoBudgetAndNoLease) {
   v1::SearchSpec spec = RandomSpec("s", 100);
   spec.mutable_budget()->mutable_duration()->set_seconds(20);
