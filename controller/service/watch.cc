@@ -59,10 +59,12 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   };
 
   void OnRead(const absl::StatusOr<ChangesView>& view) {
-    Step([this, &view]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    // Here, for a watch is woken on a thread that must not wait.
+    const absl::Status status = view.ok() ? admit_() : view.status();
+    Step([this, &view, &status]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       busy_ = false;
-      if (!view.ok()) {
-        failure_ = view.status();
+      if (!status.ok()) {
+        failure_ = status;
         return;
       }
       Queue(*view);
@@ -94,7 +96,6 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
       busy_ = true;
       StartWrite(&current_);
     } else if (more_ || changed_) {
-      if (absl::Status admitted = admit_(); !admitted.ok()) return admitted;
       Read();
     } else if (ended_) {
       return absl::OkStatus();

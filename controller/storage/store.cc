@@ -1,10 +1,12 @@
 #include "controller/storage/store.h"
 
+#include <fcntl.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -29,6 +31,18 @@ constexpr std::array kFamiliesOfASearch = {kSearches, kCandidates, kBuckets, kCh
 constexpr std::size_t kMostRowBytes = 8 << 20;
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// Whether another process has RocksDB's lock.
+bool IsHeldElsewhere(const std::string& directory) {
+  const int file = open((directory + "/LOCK").c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  const bool held = fcntl(file, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  close(file);
+  return held;
+}
 
 absl::Status NothingIn(const std::string& directory) {
   return absl::NotFoundError(absl::StrCat("there is no controller's data in ", directory));
@@ -172,6 +186,11 @@ Store::~Store() = default;
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory) { return Open(directory, false); }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& directory) {
+  if (IsHeldElsewhere(directory)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("a controller runs on the data directory ", directory,
+                     ", and changes it all the time; stop it first, or look at a backup"));
+  }
   return Open(directory, true);
 }
 
@@ -237,6 +256,7 @@ absl::Status Store::Commit(Batch batch) {
 }
 
 absl::Status Store::Reclaim(std::uint64_t search) {
+  if (impl_->reclaiming_stopped) return absl::OkStatus();
   const std::string begin_key = EncodeKey(search);
   const std::string end_key = EncodeKey(search + 1);
   const rocksdb::Slice begin(begin_key);

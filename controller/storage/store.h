@@ -82,7 +82,8 @@ class Store {
   // As Open, for one that is DATA_LOSS because a power cut damaged its log: what was written from the damage on is
   // dropped, also if it was synced. The store has a new lineage then.
   static absl::StatusOr<std::unique_ptr<Store>> OpenWithoutDamagedLog(const std::string& directory);
-  // For a look from outside, also while a controller runs; NOT_FOUND if there is no store.
+  // For a look that changes nothing; NOT_FOUND if there is no store, FAILED_PRECONDITION if another process holds it:
+  // what it removes would be missed.
   static absl::StatusOr<std::unique_ptr<Store>> OpenReadOnly(const std::string& directory);
   ~Store();
   Store(const Store&) = delete;

@@ -131,9 +131,10 @@ class ControllerTest(harness.IntegrationTest):
         output = harness.refused_controller(*ANY_PORTS, f"--data-dir={server.data_dir}")
         self.assertIn(server.data_dir, output)
         self.assertRegex(output, "(?i)another|in use|held|lock")
-        # A look at it is harmless.
+        # Nor is it looked at while it changes.
         code, output = server.check()
-        self.assertEqual(code, 0, output)
+        self.assertEqual(code, 1, output)
+        self.assertIn("stop it first", output)
         # The one that holds it has noticed nothing.
         search = self.client(server).create(Space(2, 2, 1).spec("still-there"))
         self.assertEqual(search.state, search_pb2.SEARCH_STATE_RUNNING)

@@ -221,6 +221,9 @@ TEST_F(StoreTest, ADirectoryHeldByAnotherProcessIsRefused) {
   const auto refused = Store::Open(directory_);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition) << refused.status();
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr(directory_ + " is in use by another controller"));
+  const absl::Status look = Store::OpenReadOnly(directory_).status();
+  EXPECT_EQ(look.code(), absl::StatusCode::kFailedPrecondition) << look;
+  EXPECT_THAT(std::string(look.message()), HasSubstr("a controller runs on the data directory " + directory_));
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   close(ready[0]);
