@@ -256,7 +256,9 @@ class Chaos:
         try:
             request = admin_service_pb2.CreateBackupRequest()
             backup = self.api.call("CreateBackup", request, timeout_s=BACKUP_DEADLINE_S).backup
-        except grpc.RpcError:
+        except grpc.RpcError as error:
+            if error.code() not in AWAY:
+                raise
             return
         self.backups += 1
         restored = harness.Controller(self.test, data_dir=backup.path, name="restored")
@@ -290,6 +292,7 @@ class ChaosTest(harness.IntegrationTest):
                 chaos.kill_something()
 
         chaos.over = True
+        harness.wait_for(lambda: chaos.backups or chaos.restart_what_died() or chaos.back_up(), "a backup")
         ends = {}
         for name in chaos.searches:
             harness.wait_for(lambda n=name: chaos.restart_what_died() or chaos.watchers[n].final, f"the end of {name}")
@@ -311,7 +314,8 @@ class ChaosTest(harness.IntegrationTest):
         code, output = chaos.server.check()
         self.assertEqual(code, 0, output)
         for name, expected in chaos.searches.items():
-            if expected and all(found.state == SUCCEEDED for found in candidates[name]):
+            if expected:
+                self.assertEqual({found.state for found in candidates[name]}, {SUCCEEDED}, name)
                 self.assertEqual(tables[name], expected, name)
         self.assertEqual(chaos.problems, [])
         seconds = time.monotonic() - begin
