@@ -89,14 +89,17 @@ def train(network, settings, shape, progress):
     held_out = stripes(settings.get("validation_examples", 500), shape, 2)
     epochs, batch = settings.get("epochs", 5), settings.get("batch", 64)
     steps = epochs * (len(images) // batch)
+    learning_rate, momentum = settings.get("learning_rate", 0.1), settings.get("momentum", 0.9)
     optimizer = torch.optim.SGD(
         network.parameters(),
-        settings.get("learning_rate", 0.1),
-        settings.get("momentum", 0.9),
+        learning_rate,
+        momentum,
         weight_decay=settings.get("weight_decay", 5e-4),
-        nesterov=True,
+        nesterov=momentum > 0,
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.get("learning_rate", 0.1), steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, steps, pct_start=0.1, cycle_momentum=False
+    )
     reached = 0
     for epoch in range(1, epochs + 1):
         network.train()
