@@ -6,6 +6,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   list(APPEND LAYERNAS_WARNINGS -Wno-restrict)
 endif()
 
+# gRPC and RocksDB come uninstrumented from Debian: what happens inside them looks like races (tests/tsan.supp).
+set(LAYERNAS_TSAN_OPTIONS "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+
 # layernas_library(<name> SOURCES … DEPS … [PRIVATE_DEPS …]): library layernas_<name>, alias layernas::<name>.
 function(layernas_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
@@ -43,9 +46,7 @@ function(layernas_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
-  # gRPC and RocksDB come uninstrumented from Debian: what happens inside them looks like races (tests/tsan.supp).
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT
-    "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "${LAYERNAS_TSAN_OPTIONS}")
 endfunction()
 
 # layernas_fuzzer(<name> MUTATIONS <number> DEPS …): fuzz target <name>.cc. Where there is no libFuzzer, one CTest test that
@@ -62,6 +63,6 @@ function(layernas_fuzzer name)
   else()
     target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
     add_test(NAME ${name} COMMAND ${name} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name} ${arg_MUTATIONS})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS fuzz)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS fuzz ENVIRONMENT "${LAYERNAS_TSAN_OPTIONS}")
   endif()
 endfunction()
