@@ -1,11 +1,31 @@
 #include "controller/storage/database.h"
 
 #include <charconv>
+#include <cstdarg>
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/log/log.h"
 
 namespace layernas::storage {
+namespace {
+
+class DatabaseLogger final : public rocksdb::Logger {
+ public:
+  DatabaseLogger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+
+  using Logger::Logv;
+  // Of the levels from WARN on.
+  void Logv(const char* format, va_list arguments) override {
+    char text[1024];
+    if (std::vsnprintf(text, sizeof(text), format, arguments) > 0) log::Warning("RocksDB", {{"says", text}});
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<rocksdb::Logger> MakeDatabaseLogger() { return std::make_shared<DatabaseLogger>(); }
 
 Database::~Database() {
   for (rocksdb::ColumnFamilyHandle* handle : families) db->DestroyColumnFamilyHandle(handle);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/status.h>
 
 #include <array>
@@ -25,6 +26,9 @@ inline constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"default"
 inline constexpr char kSchemaVersionKey[] = "schema_version";
 inline constexpr char kNextSearchIdKey[] = "next_search_id";
 inline constexpr char kLineageKey[] = "lineage";
+
+// What RocksDB warns of, into the controller's log: a log of its own would lie on the disk that may be full.
+std::shared_ptr<rocksdb::Logger> MakeDatabaseLogger();
 
 struct Database {
   std::string directory;

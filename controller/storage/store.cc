@@ -62,12 +62,12 @@ rocksdb::Options DatabaseOptions(bool read_only) {
   // were acknowledged. This one accepts a torn tail (never acknowledged) and refuses anything else.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.max_open_files = 512;
-  options.keep_log_file_num = 4;
   options.max_total_wal_size = 256 << 20;
   // Spread over the time of writing, lest a large file that is done holds a synced write up.
   options.bytes_per_sync = 1 << 20;
   // What lies in the first levels does not lie there for long.
   options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression, rocksdb::kSnappyCompression};
+  options.info_log = MakeDatabaseLogger();
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   return options;
 }
