@@ -57,7 +57,7 @@ Evaluator::Evaluator(std::filesystem::path data_dir, int threads) : datasets_(st
 
 Metrics Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress) {
   std::shared_ptr<const Dataset> dataset;
-  if (!request.only_measure) {
+  if (request.is_trained) {
     dataset = datasets_.Get(request.train.data);
     CheckFit(request.network, *dataset, request.train.data.dataset);
   }
@@ -77,7 +77,7 @@ Metrics Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallba
                {"train_epochs", training.epochs},
                {"train_seconds", train_time.count()}};
   }
-  metrics.merge(MeasuredMetrics(Measure(network, request.network.input, request.measure)));
+  if (request.is_measured) metrics.merge(MeasuredMetrics(Measure(network, request.network.input, request.measure)));
   const network::Counts counts = network::CountNetwork(request.network);
   metrics["params"] = static_cast<double>(counts.params);
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);

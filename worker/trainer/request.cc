@@ -1,5 +1,6 @@
 #include "worker/trainer/request.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "common/network/architecture.h"
@@ -113,24 +114,31 @@ const nlohmann::json& Required(ObjectReader& reader, const std::string& name) {
   return *value;
 }
 
+void ReadWork(const nlohmann::json& work, EvaluateRequest& request) {
+  const auto wants = [&work](const char* what) { return std::find(work.begin(), work.end(), what) != work.end(); };
+  request.is_trained = wants("train");
+  request.is_measured = wants("measure");
+  const int known = (request.is_trained ? 1 : 0) + (request.is_measured ? 1 : 0);
+  if (!work.is_array() || known == 0 || static_cast<std::size_t>(known) != work.size()) {
+    throw InfeasibleError("evaluate.work must be a list of train, measure or both, but is " + work.dump());
+  }
+}
+
 }  // namespace
 
 EvaluateRequest ParseRequest(const nlohmann::json& message) {
   ObjectReader envelope(message, "the request");
-  const nlohmann::json* evaluate = envelope.Value("evaluate");
-  const nlohmann::json* only_measure = envelope.Value("measure");
+  const nlohmann::json* body = envelope.Value("evaluate");
   envelope.RefuseUnknownFields();
-  if ((evaluate == nullptr) == (only_measure == nullptr)) {
-    throw InfeasibleError("the request must hold either 'evaluate' or 'measure'");
-  }
+  if (body == nullptr) throw InfeasibleError("the request must hold 'evaluate'");
 
   // Unknown fields at this level are let through: a newer worker may say more than this trainer needs to know.
-  ObjectReader reader(evaluate != nullptr ? *evaluate : *only_measure, evaluate != nullptr ? "evaluate" : "measure");
+  ObjectReader reader(*body, "evaluate");
   EvaluateRequest request;
-  request.only_measure = evaluate == nullptr;
+  if (const nlohmann::json* work = reader.Value("work")) ReadWork(*work, request);
   Assign(reader.String("task"), request.task);
   Assign(reader.Integer("seed", 0, UINT32_MAX), request.seed);
-  if (!request.only_measure) request.train = ReadTrain(Required(reader, "train"));
+  if (request.is_trained) request.train = ReadTrain(Required(reader, "train"));
   if (const nlohmann::json* measure = reader.Value("measure")) request.measure = ReadMeasure(*measure);
   request.network = network::PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));
   const network::Shape& input = request.network.input;

@@ -67,15 +67,16 @@ struct MeasureSettings {
 struct EvaluateRequest {
   std::string task;
   network::Graph network;
-  // The network is measured as it is initialised, and not trained: `train` says nothing.
-  bool only_measure = false;
+  // What is wanted. A network that is not trained is measured as it is initialised, and `train` says nothing.
+  bool is_trained = true;
+  bool is_measured = true;
   TrainSettings train;
   MeasureSettings measure;
   // Of initialisation, shuffling and augmentation.
   std::uint32_t seed = 0;
 };
 
-// `message` is one parsed line: {"evaluate": {…}} or {"measure": {…}}. Throws InfeasibleError, naming the field.
+// `message` is one parsed line: {"evaluate": {…}}. Throws InfeasibleError, naming the field.
 EvaluateRequest ParseRequest(const nlohmann::json& message);
 
 }  // namespace layernas::trainer

@@ -92,12 +92,23 @@ TEST_F(TrainerProcess, AnswersOneRequestAfterAnother) {
 TEST_F(TrainerProcess, MeasuresWithoutTraining) {
   nlohmann::json body = SmallRequest()["evaluate"];
   body.erase("train");
-  const auto lines = Run(nlohmann::json{{"measure", body}}.dump() + "\n");
+  body["work"] = {"measure"};
+  const auto lines = Run(nlohmann::json{{"evaluate", body}}.dump() + "\n");
   ASSERT_EQ(lines.size(), 1U) << stderr_;
   const nlohmann::json& metrics = lines[0]["result"]["metrics"];
   EXPECT_GT(metrics.value("latency_ratio", 0.0), 0) << lines[0];
   EXPECT_GT(metrics.value("params", 0.0), 0) << lines[0];
   EXPECT_FALSE(metrics.contains("accuracy")) << lines[0];
+}
+
+TEST_F(TrainerProcess, TrainsWithoutMeasuring) {
+  nlohmann::json request = SmallRequest();
+  request["evaluate"]["work"] = {"train"};
+  const auto lines = Run(request.dump() + "\n");
+  ASSERT_FALSE(lines.empty()) << stderr_;
+  const nlohmann::json& metrics = lines.back()["result"]["metrics"];
+  EXPECT_TRUE(metrics.contains("accuracy")) << lines.back();
+  EXPECT_FALSE(metrics.contains("latency_ms")) << lines.back();
 }
 
 TEST_F(TrainerProcess, ReadsTheDataItIsGiven) {
