@@ -168,6 +168,8 @@ class Search {
   const std::deque<Candidate>& candidates() const { return candidates_; }
   // Null if there is none of that number.
   const Candidate* candidate(std::uint64_t number) const;
+  // Candidates that were trained, or are to be.
+  std::int64_t trainings() const;
   std::size_t CountOf(CandidateState state) const { return counts_[static_cast<std::size_t>(state)]; }
   // By the means of trainings; goes by the candidates that were the first ones.
   const Frontier& frontier() const { return standings_.frontier(); }

@@ -45,10 +45,12 @@ void Search::EndIfOver(UnixMillis now) {
   }
 }
 
-std::int64_t Search::Remaining() const {
-  const std::size_t trainings = candidates_.size() - CountOf(CandidateState::kSkipped);
-  return config_.trainings - static_cast<std::int64_t>(trainings);
+std::int64_t Search::trainings() const {
+  const std::size_t spared = config_.measure_first ? CountOf(CandidateState::kSkipped) : 0;
+  return static_cast<std::int64_t>(candidates_.size() - spared);
 }
+
+std::int64_t Search::Remaining() const { return config_.trainings - trainings(); }
 
 bool Search::BudgetUsed() const {
   return time_is_up_ || (config_.trainings > 0 && Remaining() <= 0) || MeasuredInVain();

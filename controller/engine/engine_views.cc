@@ -37,7 +37,7 @@ SearchView Engine::MakeView(const Entry& entry) const {
     view.stage_count = static_cast<int>(search.config().space.layers.size());
   }
   view.layer = LayerAt(search.config(), search.position());
-  view.trainings = static_cast<std::int64_t>(search.candidates().size());
+  view.trainings = search.trainings();
   view.trainings_budget = search.config().trainings;
   for (int state = 1; state <= static_cast<int>(core::CandidateState::kSkipped); ++state) {
     const auto candidate_state = static_cast<core::CandidateState>(state);
