@@ -419,7 +419,7 @@ int Search::FailuresOfTask(const Candidate& candidate) {
 
 bool Search::IsPoison(const Candidate& candidate) {
   return std::any_of(candidate.failures.begin(), candidate.failures.end(), [&](const AttemptFailure& failure) {
-    return failure.worker != candidate.failures.front().worker;
+    return failure.attempt > candidate.measured_attempt && failure.worker != candidate.failures.back().worker;
   });
 }
 
