@@ -255,18 +255,23 @@ void CheckSharing(const std::string& path, const v1::Sharing& sharing, Violation
   if (sharing.has_max_running()) violations.CheckAtLeast(path + "max_running", sharing.max_running(), 0);
 }
 
-void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
-  CheckTraining(evaluation.train(), violations);
-  CheckMeasurement(evaluation.measure(), violations);
-  const auto& require = evaluation.require();
-  for (const auto& [key, value] : std::map<std::string, std::string>(require.begin(), require.end())) {
-    const std::string field = "evaluation.require." + key;
+void CheckLabels(const std::string& path, const google::protobuf::Map<std::string, std::string>& labels,
+                 Violations& violations) {
+  for (const auto& [key, value] : std::map<std::string, std::string>(labels.begin(), labels.end())) {
+    const std::string field = path + "." + key;
     violations.CheckText(field, key, "the label's key");
     violations.CheckText(field, value, "the label's value");
     if (value.starts_with(">=") && !ParseAtLeast(value)) {
       violations.Add(field, "\"" + value + "\" must have a number after the >=, for example \">=16\"");
     }
   }
+}
+
+void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
+  CheckTraining(evaluation.train(), violations);
+  CheckMeasurement(evaluation.measure(), violations);
+  CheckLabels("evaluation.require", evaluation.require(), violations);
+  CheckLabels("evaluation.measure_on", evaluation.measure_on(), violations);
   if (evaluation.has_timeout()) CheckDuration("evaluation.timeout", evaluation.timeout(), violations);
   if (evaluation.has_attempts()) {
     violations.CheckRange("evaluation.attempts", evaluation.attempts(), 1, kMostAttempts);
@@ -279,6 +284,21 @@ std::vector<Violation> ValidateSharing(const v1::Sharing& sharing) {
   Violations violations;
   CheckSharing("", sharing, violations);
   return violations.Take();
+}
+
+void CheckMeasureFirst(const v1::SearchSpec& spec, Violations& violations) {
+  const char* field = "evaluation.measure_first";
+  if (spec.objective().targets().empty()) {
+    violations.Add(field, "skips what exceeds every target: give objective.targets");
+  }
+  if (spec.objective().counted() || CostIsPerLayer(spec)) {
+    violations.Add(field, "is of no use where the cost is known without measuring: leave it out");
+  }
+  if (spec.strategy().has_layernas()) {
+    violations.Add(field,
+                   "does not go with strategy.layernas, which gets to small architectures by way of large ones: "
+                   "use guided_layernas, or leave it out");
+  }
 }
 
 std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
@@ -308,6 +328,7 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   CheckBudget(spec, violations);
   if (spec.has_finalists()) CheckFinalists(spec, violations);
   CheckEvaluation(spec.evaluation(), violations);
+  if (spec.evaluation().measure_first()) CheckMeasureFirst(spec, violations);
   CheckSharing("sharing.", spec.sharing(), violations);
   return violations.Take();
 }

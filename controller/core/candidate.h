@@ -12,8 +12,8 @@
 namespace layernas::core {
 
 // Stored: DO NOT CHANGE the values. QUEUED -> LEASED -> one of the others; back to QUEUED when a lease is lost,
-// released or its attempt failed with attempts left. Once all attempts have failed: kInfeasible if that was on
-// different workers (it is the candidate's fault), kFailed otherwise.
+// released or its attempt failed with attempts left, and when it is measured and yet to be trained. Once all attempts
+// have failed: kInfeasible if that was on different workers (it is the candidate's fault), kFailed otherwise.
 enum class CandidateState {
   kQueued = 1,
   kLeased = 2,
@@ -34,6 +34,10 @@ enum class FailureKind {
   // The lease ran out.
   kWorkerLost = 3,
 };
+
+// What a lease asks for. Where architectures are measured apart from their training, a candidate has a task to measure
+// it and then one to train it.
+enum class TaskKind { kEvaluate, kMeasure, kTrain };
 
 struct AttemptFailure {
   int attempt = 0;
@@ -61,6 +65,9 @@ struct Candidate {
   std::string worker;
   // While it is not in a final state: the request that the latest lease answered.
   std::string request_id;
+  // Measured apart: the number of leases granted when the measurement came, all of which were to measure; 0 before.
+  // With it come cost and metrics.
+  int measured_attempt = 0;
   // With kSucceeded: the attempt that brought the result, and the result.
   int result_attempt = 0;
   double reward = 0;

@@ -12,17 +12,17 @@ namespace {
 
 constexpr Millis kFirstBackoff{500};
 constexpr Millis kLongestBackoff{30'000};
-// How long a candidate is kept for other workers after its attempt failed on one.
-constexpr Millis kElsewhereFirst{5'000};
 
 Millis Backoff(std::size_t failures) {
   return std::min(kLongestBackoff, kFirstBackoff * (std::int64_t{1} << std::min<std::size_t>(failures - 1, 10)));
 }
 
-// Empty if the metrics are a valid result.
-std::string WhatIsInvalid(const SearchConfig& config, const Metrics& metrics) {
-  std::vector<std::string> required = {config.reward_metric};
-  if (!config.space.CostIsPerLayer()) required.push_back(config.cost_metric);
+// Empty if the metrics are a valid result of such a task.
+std::string WhatIsInvalid(const SearchConfig& config, const Metrics& metrics, TaskKind kind) {
+  const bool has_cost = kind != TaskKind::kTrain && !config.space.CostIsPerLayer();
+  std::vector<std::string> required;
+  if (kind != TaskKind::kMeasure) required.push_back(config.reward_metric);
+  if (has_cost) required.push_back(config.cost_metric);
   for (const std::string& name : required) {
     if (!metrics.Find(name)) {
       return absl::StrCat(
@@ -35,10 +35,17 @@ std::string WhatIsInvalid(const SearchConfig& config, const Metrics& metrics) {
   for (const auto& [name, value] : metrics) {
     if (!std::isfinite(value)) return absl::StrCat("the metric ", name, " is not a finite number");
   }
-  if (!config.space.CostIsPerLayer() && *metrics.Find(config.cost_metric) < 0) {
+  if (has_cost && *metrics.Find(config.cost_metric) < 0) {
     return absl::StrCat("the cost ", config.cost_metric, " is negative: ", *metrics.Find(config.cost_metric));
   }
   return "";
+}
+
+bool Contains(const Metrics& all, const Metrics& some) {
+  for (const auto& [name, value] : some) {
+    if (all.Find(name) != value) return false;
+  }
+  return true;
 }
 
 std::string WhyRefused(CandidateState final_state) {
@@ -88,14 +95,20 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
     ++counts_[static_cast<std::size_t>(candidate.state)];
     architectures_.Add(candidate.architecture);
     const std::optional<Outcome> outcome = OutcomeOf(candidate);
-    // What was skipped was never told to the strategy.
+    // What was skipped was never told to the strategy, but for its cost.
     const bool finished = core::IsFinal(candidate.state) && candidate.state != CandidateState::kSkipped;
+    std::optional<double> cost;
+    if (candidate.state == CandidateState::kSkipped && candidate.measured_attempt > 0 &&
+        IsOverTargets(candidate.cost)) {
+      cost = candidate.cost;
+    }
+    if (candidate.state == CandidateState::kLeased && KindOf(candidate) == TaskKind::kMeasure) ++being_measured_;
     if (candidate.repeat_of != 0) {
       standings_.BeginRepeat(candidate.repeat_of);
       if (finished) standings_.EndRepeat(candidate.repeat_of, candidate.number, outcome);
     } else {
       if (outcome) standings_.Add(candidate.number, *outcome);
-      past.push_back({{candidate.architecture, candidate.position}, finished, outcome});
+      past.push_back({{candidate.architecture, candidate.position}, finished, outcome, cost});
     }
     for (const AttemptFailure& failure : candidate.failures) CountFailure(failure);
     if (candidate.state == CandidateState::kQueued) queue_.push_back({candidate.number, {}, ""});
@@ -128,85 +141,6 @@ std::unique_ptr<Strategy> Search::MakeStrategy() const {
   return std::visit(Maker{config_}, config_.strategy);
 }
 
-std::unique_ptr<BackgroundWork> Search::StartWork(std::size_t wanted) {
-  if (state_ != SearchState::kRunning || !MayPropose()) return nullptr;
-  if (config_.trainings > 0) wanted = std::min<std::size_t>(wanted, Remaining());
-  return strategy_->StartWork(wanted);
-}
-
-std::size_t Search::Ready() const {
-  if (state_ != SearchState::kRunning) return 0;
-  std::size_t proposals = 0;
-  if (NextRepeat()) {
-    proposals = config_.finalists.repeats - standings_.repeats_begun();
-  } else if (MayPropose()) {
-    proposals = strategy_->Ready();
-  }
-  if (config_.trainings > 0) proposals = std::min<std::size_t>(proposals, Remaining());
-  return std::min(queue_.size() + proposals, FreePlaces());
-}
-
-std::size_t Search::FreePlaces() const {
-  const std::size_t leased = CountOf(CandidateState::kLeased);
-  const auto most = static_cast<std::size_t>(sharing_.max_running);
-  if (most == 0) return std::numeric_limits<std::size_t>::max();
-  return most > leased ? most - leased : 0;
-}
-
-const Candidate* Search::Lease(const std::string& worker, const std::string& request_id, Instant now) {
-  if (state_ != SearchState::kRunning || FreePlaces() == 0) return nullptr;
-  Candidate* chosen = nullptr;
-  const auto waiting = std::find_if(queue_.begin(), queue_.end(), [&](const Waiting& one) {
-    return one.not_before <= now.steady && !AvoidsWorker(one, worker, now.steady);
-  });
-  if (waiting != queue_.end()) {
-    chosen = &candidates_[waiting->number - 1];
-    queue_.erase(waiting);
-  } else if (const auto first = NextRepeat()) {
-    const Candidate& repeated = candidates_[*first - 1];
-    chosen = &Create(repeated.architecture, repeated.position, now.unix_ms);
-    chosen->repeat_of = *first;
-    chosen->repeat = standings_.RepeatsOf(*first) + 1;
-    standings_.BeginRepeat(*first);
-  } else {
-    std::optional<Proposal> proposal;
-    if (MayPropose()) proposal = strategy_->Propose();
-    if (!proposal) {
-      EndIfOver(now.unix_ms);
-      return nullptr;
-    }
-    chosen = &Create(std::move(proposal->architecture), proposal->position, now.unix_ms);
-  }
-  ++chosen->attempt;
-  chosen->worker = worker;
-  chosen->request_id = request_id;
-  chosen->started = now.unix_ms;
-  SetState(*chosen, CandidateState::kLeased);
-  return chosen;
-}
-
-Candidate& Search::Create(Architecture architecture, Position position, UnixMillis now) {
-  Candidate& created = candidates_.emplace_back();
-  dirty_.push_back(false);
-  created.number = candidates_.size();
-  created.architecture = std::move(architecture);
-  created.position = position;
-  created.created = now;
-  ++counts_[static_cast<std::size_t>(created.state)];
-  architectures_.Add(created.architecture);
-  return created;
-}
-
-bool Search::HoldsBack(const std::string& worker, Instant now) const {
-  return state_ == SearchState::kRunning && std::any_of(queue_.begin(), queue_.end(), [&](const Waiting& one) {
-           return one.not_before <= now.steady && AvoidsWorker(one, worker, now.steady);
-         });
-}
-
-bool Search::AvoidsWorker(const Waiting& waiting, const std::string& worker, SteadyTime now) {
-  return waiting.avoid_worker == worker && now < waiting.not_before + kElsewhereFirst;
-}
-
 Candidate* Search::Granted(std::uint64_t number, int attempt) {
   if (number == 0 || number > candidates_.size()) return nullptr;
   Candidate& candidate = candidates_[number - 1];
@@ -217,14 +151,16 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
                                    Instant now) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  if (WasToMeasure(*candidate, attempt)) return CompleteMeasurement(*candidate, attempt, worker, metrics, now);
   if (core::IsFinal(candidate->state)) {
-    if (candidate->state == CandidateState::kSucceeded && candidate->result_attempt == attempt &&
-        candidate->metrics == metrics) {
-      return {};
-    }
+    // Where it was measured apart, that has joined it since.
+    const bool same = IsMeasuredApart()
+                          ? candidate->metrics.Find(config_.reward_metric) == metrics.Find(config_.reward_metric)
+                          : candidate->metrics == metrics;
+    if (candidate->state == CandidateState::kSucceeded && candidate->result_attempt == attempt && same) return {};
     return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
   }
-  if (std::string invalid = WhatIsInvalid(config_, metrics); !invalid.empty()) {
+  if (std::string invalid = WhatIsInvalid(config_, metrics, KindOf(*candidate)); !invalid.empty()) {
     // Training diverged: that is a result, and no attempt would change it.
     const std::optional<double> reward = metrics.Find(config_.reward_metric);
     const bool diverged = reward && !std::isfinite(*reward);
@@ -233,12 +169,48 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
   }
   candidate->result_attempt = attempt;
   candidate->worker = worker;
-  Succeed(*candidate, metrics, now.unix_ms);
+  if (candidate->measured_attempt == 0) {
+    Succeed(*candidate, metrics, now.unix_ms);
+  } else {
+    Metrics joined = metrics;
+    for (const auto& [name, value] : candidate->metrics) joined.Set(name, value);
+    Succeed(*candidate, joined, now.unix_ms);
+  }
+  return {};
+}
+
+CompletionVerdict Search::CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,
+                                              const Metrics& metrics, Instant now) {
+  // An evaluator that does all at once may have a reward, too.
+  Metrics measured;
+  for (const auto& [name, value] : metrics) {
+    if (name != config_.reward_metric) measured.Set(name, value);
+  }
+  if (candidate.measured_attempt > 0) {
+    if (Contains(candidate.metrics, measured)) return {};
+    return {CompletionVerdict::kRefused, "another measurement came first"};
+  }
+  if (core::IsFinal(candidate.state)) return {CompletionVerdict::kRefused, WhyRefused(candidate.state)};
+  if (std::string invalid = WhatIsInvalid(config_, measured, TaskKind::kMeasure); !invalid.empty()) {
+    Fail(candidate.number, attempt, worker, FailureKind::kEvaluator, invalid, now);
+    return {CompletionVerdict::kInvalid, std::move(invalid)};
+  }
+  std::erase_if(queue_, [&](const Waiting& one) { return one.number == candidate.number; });
+  Queue(candidate, {}, "");
+  candidate.metrics = std::move(measured);
+  candidate.cost = CostOf(candidate);
+  candidate.worker = worker;
+  candidate.measured_attempt = candidate.attempt;
+  // A repeat may lie on the other side of the limit by chance.
+  if (config_.measure_first && IsOverTargets(candidate.cost) && candidate.repeat_of == 0) {
+    strategy_->ObserveCost(candidate.architecture, candidate.cost);
+    Finished(candidate, CandidateState::kSkipped, now.unix_ms);
+  }
   return {};
 }
 
 bool Search::Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now) {
-  if (!WhatIsInvalid(config_, metrics).empty()) return false;
+  if (!WhatIsInvalid(config_, metrics, TaskKind::kEvaluate).empty()) return false;
   Candidate& candidate = candidates_[number - 1];
   --candidate.attempt;
   candidate.worker.clear();
@@ -248,13 +220,17 @@ bool Search::Reuse(std::uint64_t number, const Metrics& metrics, std::string fro
   return true;
 }
 
+double Search::CostOf(const Candidate& candidate) const {
+  return config_.space.CostIsPerLayer() ? config_.space.Cost(candidate.architecture)
+                                        : *candidate.metrics.Find(config_.cost_metric);
+}
+
 void Search::Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now) {
   candidate.metrics = metrics;
   candidate.metrics.ShareNames(latest_metrics_);
   latest_metrics_ = candidate.metrics;
   candidate.reward = *metrics.Find(config_.reward_metric);
-  candidate.cost =
-      config_.space.CostIsPerLayer() ? config_.space.Cost(candidate.architecture) : *metrics.Find(config_.cost_metric);
+  candidate.cost = CostOf(candidate);
   Finished(candidate, CandidateState::kSucceeded, now);
 }
 
@@ -262,6 +238,8 @@ CompletionVerdict Search::Fail(std::uint64_t number, int attempt, const std::str
                                std::string message, Instant now) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  // It was measured meanwhile.
+  if (attempt <= candidate->measured_attempt) return {};
   const bool known =
       std::any_of(candidate->failures.begin(), candidate->failures.end(), [&](const AttemptFailure& one) {
         return one.attempt == attempt && (one.kind == kind || kind != FailureKind::kInfeasible);
@@ -291,7 +269,7 @@ void Search::Expire(std::uint64_t number, int attempt, Instant now, std::string 
 
 bool Search::Renew(std::uint64_t number, int attempt, const std::string& worker) {
   Candidate* candidate = Granted(number, attempt);
-  if (candidate == nullptr || core::IsFinal(candidate->state)) return false;
+  if (candidate == nullptr || core::IsFinal(candidate->state) || attempt <= candidate->measured_attempt) return false;
   // A superseded attempt goes on: whichever result comes first is taken.
   if (candidate->state == CandidateState::kLeased || candidate->attempt != attempt) return true;
   // Nobody is at work on an attempt that failed or was released.
@@ -377,6 +355,10 @@ Changes Search::TakeChanges() {
 void Search::SetState(Candidate& candidate, CandidateState state) {
   --counts_[static_cast<std::size_t>(candidate.state)];
   ++counts_[static_cast<std::size_t>(state)];
+  if (KindOf(candidate) == TaskKind::kMeasure) {
+    if (candidate.state == CandidateState::kLeased) --being_measured_;
+    if (state == CandidateState::kLeased) ++being_measured_;
+  }
   candidate.state = state;
   // No lease asks for it again.
   if (core::IsFinal(state)) candidate.request_id = std::string();
@@ -415,7 +397,7 @@ void Search::AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant
   candidate.failures.push_back(std::move(failure));
   if (kind == FailureKind::kInfeasible) {
     Finished(candidate, CandidateState::kInfeasible, now.unix_ms);
-  } else if (static_cast<int>(candidate.failures.size()) >= config_.attempts) {
+  } else if (FailuresOfTask(candidate) >= config_.attempts) {
     Finished(candidate, IsPoison(candidate) ? CandidateState::kInfeasible : CandidateState::kFailed, now.unix_ms);
   } else {
     const Millis backoff = kind == FailureKind::kWorkerLost ? Millis{0} : Backoff(candidate.failures.size());
@@ -429,9 +411,15 @@ void Search::AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant
   }
 }
 
+int Search::FailuresOfTask(const Candidate& candidate) {
+  return static_cast<int>(
+      std::count_if(candidate.failures.begin(), candidate.failures.end(),
+                    [&](const AttemptFailure& failure) { return failure.attempt > candidate.measured_attempt; }));
+}
+
 bool Search::IsPoison(const Candidate& candidate) {
   return std::any_of(candidate.failures.begin(), candidate.failures.end(), [&](const AttemptFailure& failure) {
-    return failure.worker != candidate.failures.front().worker;
+    return failure.attempt > candidate.measured_attempt && failure.worker != candidate.failures.back().worker;
   });
 }
 
@@ -453,53 +441,6 @@ void Search::End(SearchState state, std::string reason, UnixMillis now) {
     candidate.ended = now;
     SetState(candidate, CandidateState::kSkipped);
   }
-}
-
-void Search::EndIfOver(UnixMillis now) {
-  if (core::IsFinal(state_)) return;
-  if (CountOf(CandidateState::kLeased) > 0 || !queue_.empty()) return;
-  const bool nothing_left = !NextRepeat() && (strategy_->Done() || !MayPropose());
-  if (!nothing_left && !BudgetUsed()) return;
-  if (CountOf(CandidateState::kSucceeded) == 0) {
-    End(SearchState::kFailed, absl::StrCat("no evaluation has succeeded; ", CommonestFailure()), now);
-  } else if (strategy_->Done()) {
-    End(SearchState::kSucceeded, "the strategy has nothing left to try", now);
-  } else if (time_is_up_) {
-    End(SearchState::kSucceeded, "its time is up", now);
-  } else if (BudgetUsed()) {
-    End(SearchState::kSucceeded, absl::StrCat("its budget of ", config_.trainings, " trainings is used"), now);
-  } else {
-    // Whatever else is tried could not be repeated any more.
-    End(SearchState::kSucceeded,
-        absl::StrCat("its finalists are settled; ", Remaining(), " of ", config_.trainings, " trainings are left"),
-        now);
-  }
-}
-
-std::int64_t Search::Remaining() const { return config_.trainings - static_cast<std::int64_t>(candidates_.size()); }
-
-bool Search::BudgetUsed() const { return time_is_up_ || (config_.trainings > 0 && Remaining() <= 0); }
-
-bool Search::InFinals() const {
-  if (config_.finalists.trainings <= 1 || BudgetUsed()) return false;
-  const std::int64_t repeats = config_.finalists.repeats - standings_.repeats_begun();
-  return strategy_->Done() || (config_.trainings > 0 && Remaining() <= repeats);
-}
-
-std::optional<std::uint64_t> Search::NextRepeat() const { return InFinals() ? standings_.NextRepeat() : std::nullopt; }
-
-bool Search::MayPropose() const {
-  if (BudgetUsed()) return false;
-  if (!InFinals()) return true;
-  // What can't be repeated should it look best is not begun any more.
-  return !standings_.NextRepeat() && (config_.trainings == 0 || Remaining() >= config_.finalists.trainings);
-}
-
-std::string Search::CommonestFailure() const {
-  const auto commonest = std::max_element(failure_messages_.begin(), failure_messages_.end(),
-                                          [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (commonest == failure_messages_.end()) return "nothing was evaluated";
-  return absl::StrCat("the commonest failure (", commonest->second, " times): ", commonest->first);
 }
 
 void Search::MarkDirty(Candidate& candidate) {

@@ -53,6 +53,10 @@ struct SearchConfig {
   int attempts = 3;
   // Labels that a worker must have.
   std::map<std::string, std::string> require;
+  // Architectures are measured apart, before they are trained, on workers with these labels; none: one task does both.
+  std::optional<std::map<std::string, std::string>> measure_on;
+  // What is measured apart and exceeds every target is not trained.
+  bool measure_first = false;
   Sharing sharing;
   // Equal for two searches if, and only if, their candidates of equal architecture are evaluated in the same way.
   std::string evaluation_key;
@@ -100,13 +104,22 @@ class Search {
 
   // --- Handing out
 
+  // The kinds of its tasks, those first that go before the others.
+  std::span<const TaskKind> kinds() const;
+  // Labels that a worker must have for such a task.
+  const std::map<std::string, std::string>& RequireOf(TaskKind kind) const;
+  // What the candidate's current lease asks for, or its next.
+  TaskKind KindOf(const Candidate& candidate) const;
   // How many candidates could be leased now, those that wait out a back-off included; never more than sharing() allows.
+  std::size_t Ready(TaskKind kind) const;
+  // Of all kinds.
   std::size_t Ready() const;
   // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out
   // a back-off, and is offered to other workers first.
-  const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now);
+  const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now,
+                         TaskKind kind = TaskKind::kEvaluate);
   // Whether Lease() would have a candidate but for its attempt having failed on this very worker.
-  bool HoldsBack(const std::string& worker, Instant now) const;
+  bool HoldsBack(const std::string& worker, Instant now, TaskKind kind = TaskKind::kEvaluate) const;
 
   // As Strategy's: to be done before Lease() finds nothing, for strategies that compute their proposals.
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
@@ -155,6 +168,8 @@ class Search {
   const std::deque<Candidate>& candidates() const { return candidates_; }
   // Null if there is none of that number.
   const Candidate* candidate(std::uint64_t number) const;
+  // Candidates that were trained, or are to be.
+  std::int64_t trainings() const;
   std::size_t CountOf(CandidateState state) const { return counts_[static_cast<std::size_t>(state)]; }
   // By the means of trainings; goes by the candidates that were the first ones.
   const Frontier& frontier() const { return standings_.frontier(); }
@@ -175,12 +190,21 @@ class Search {
   Candidate* Granted(std::uint64_t number, int attempt);
   void SetState(Candidate& candidate, CandidateState state);
   void Queue(Candidate& candidate, SteadyTime not_before, std::string avoid_worker);
+  // Whether the lease of this attempt was, or is, to measure it apart.
+  bool WasToMeasure(const Candidate& candidate, int attempt) const {
+    return IsMeasuredApart() && (candidate.measured_attempt == 0 || attempt <= candidate.measured_attempt);
+  }
+  CompletionVerdict CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,
+                                        const Metrics& metrics, Instant now);
+  double CostOf(const Candidate& candidate) const;
   // Its result: metrics that are valid.
   void Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now);
   // The candidate has reached a final state: tells the strategy, and ends the search if that was it.
   void Finished(Candidate& candidate, CandidateState state, UnixMillis now);
   // A failed attempt; the candidate is tried again or given up.
   void AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now);
+  // Failed attempts at its current task.
+  static int FailuresOfTask(const Candidate& candidate);
   // Whether it is the candidate that its failures speak against: they happened on more than one worker.
   static bool IsPoison(const Candidate& candidate);
   void CountFailure(const AttemptFailure& failure);
@@ -199,6 +223,17 @@ class Search {
   bool MayPropose() const;
   // How many more may be under way.
   std::size_t FreePlaces() const;
+  // How many more may be measured ahead of the trainings.
+  std::size_t PlacesAhead() const;
+  bool IsMeasuredApart() const { return config_.measure_on.has_value(); }
+  // Candidates queued for a task of this kind.
+  std::size_t Queued(TaskKind kind) const;
+  // Whether the cost exceeds every target.
+  bool IsOverTargets(double cost) const;
+  // So many were measured and skipped that going on is pointless.
+  bool MeasuredInVain() const;
+  // Of what was measured apart.
+  double LowestCost() const;
   std::string CommonestFailure() const;
   void MarkDirty(Candidate& candidate);
   // Notes a change of the search if stage or best results are no longer those noted last.
@@ -218,6 +253,8 @@ class Search {
   ArchitectureIndex architectures_;
   std::array<std::size_t, 7> counts_{};
   Standings standings_;
+  // Of those leased.
+  std::size_t being_measured_ = 0;
   std::map<std::string, int> failure_messages_;
   int failed_attempts_ = 0;
   bool time_is_up_ = false;

@@ -45,6 +45,8 @@ struct PastProposal {
   // False while its evaluation is under way, or if it was skipped.
   bool finished = false;
   std::optional<Outcome> outcome;
+  // Where it was measured and, for its cost exceeds every target, never trained.
+  std::optional<double> cost = std::nullopt;
 };
 
 // Computation on a snapshot that takes too long for the thread that owns the strategy.
@@ -74,6 +76,11 @@ class Strategy {
 
   // The outcome of an architecture that was proposed; each once.
   virtual void Observe(const Architecture& architecture, std::optional<Outcome> outcome) = 0;
+  // In place of an outcome: it was measured and, for its cost exceeds every target, is not trained.
+  virtual void ObserveCost(const Architecture& architecture, double cost) {
+    static_cast<void>(cost);
+    Observe(architecture, std::nullopt);
+  }
 
   // Nothing is left to propose, and never will be.
   virtual bool Done() const = 0;

@@ -181,12 +181,14 @@ void Engine::Dispatch() {
   if (polls_.empty()) return;
   std::vector<Offer> offers;
   for (const auto& [id, entry] : open_searches_) {
-    if (entry->search->Ready() > 0) offers.push_back({entry, 0});
+    for (const core::TaskKind kind : entry->search->kinds()) {
+      if (entry->search->Ready(kind) > 0) offers.push_back({entry, kind, 0});
+    }
   }
   while (!offers.empty()) {
     const Poll* oldest = nullptr;
     for (const Offer& offer : offers) {
-      const Poll* poll = polls_.OldestAfter(offer.passed, offer.entry->search->config().require);
+      const Poll* poll = polls_.OldestAfter(offer.passed, offer.entry->search->RequireOf(offer.kind));
       if (poll != nullptr && (oldest == nullptr || poll->id < oldest->id)) oldest = poll;
     }
     if (oldest == nullptr) return;
@@ -217,7 +219,8 @@ std::vector<LeasedTask> Engine::TasksFor(const Poll& poll, std::vector<Offer>& o
     const auto offer = OfferFor(poll, offers);
     if (offer == offers.end()) break;
     Entry& entry = *offer->entry;
-    const core::Candidate* candidate = entry.search->Lease(worker, poll.request.request_id, now_);
+    const core::TaskKind kind = offer->kind;
+    const core::Candidate* candidate = entry.search->Lease(worker, poll.request.request_id, now_, kind);
     touched_.insert(entry.stored.id);
     if (candidate != nullptr && ReuseResult(entry, *candidate)) {
       if (++reused < kMostReused) continue;
@@ -230,8 +233,8 @@ std::vector<LeasedTask> Engine::TasksFor(const Poll& poll, std::vector<Offer>& o
       leases_.Set({entry.stored.id, candidate->number}, worker, now_.steady + options_.lease_duration);
       tasks.push_back(MakeTask(entry, *candidate));
       bytes += entry.spec->size();
-      if (entry.search->Ready() == 0) offers.erase(offer);
-    } else if (entry.search->HoldsBack(worker, now_)) {
+      if (entry.search->Ready(kind) == 0) offers.erase(offer);
+    } else if (entry.search->HoldsBack(worker, now_, kind)) {
       offer->passed = poll.id;
     } else {
       offers.erase(offer);
@@ -244,12 +247,12 @@ std::vector<Engine::Offer>::iterator Engine::OfferFor(const Poll& poll, std::vec
   // Most often there is but one, and nothing to choose.
   if (offers.size() == 1) {
     const Offer& only = offers.front();
-    const bool fits = only.passed < poll.id && Meets(poll.request.worker, only.entry->search->config().require);
+    const bool fits = only.passed < poll.id && Meets(poll.request.worker, only.entry->search->RequireOf(only.kind));
     return fits ? offers.begin() : offers.end();
   }
   std::vector<std::vector<Offer>::iterator> fitting;
   for (auto offer = offers.begin(); offer != offers.end(); ++offer) {
-    if (offer->passed < poll.id && Meets(poll.request.worker, offer->entry->search->config().require)) {
+    if (offer->passed < poll.id && Meets(poll.request.worker, offer->entry->search->RequireOf(offer->kind))) {
       fitting.push_back(offer);
     }
   }
@@ -307,7 +310,8 @@ LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate
           entry.name,
           entry.spec,
           candidate.architecture,
-          static_cast<std::uint32_t>(seed)};
+          static_cast<std::uint32_t>(seed),
+          entry.search->KindOf(candidate)};
 }
 
 storage::Batch Engine::CollectChanges() {

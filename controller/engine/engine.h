@@ -117,9 +117,10 @@ class Engine {
     // Those whose evaluator failed since one succeeded anywhere; at most two. A lost worker says nothing of the search.
     std::set<std::string> failing_workers;
   };
-  // A search that has something for polls, in one round of dispatching.
+  // A search that has tasks of a kind for polls, in one round of dispatching.
   struct Offer {
     Entry* entry = nullptr;
+    core::TaskKind kind = core::TaskKind::kEvaluate;
     // Polls up to this one have been offered all that it has for them.
     PollId passed = 0;
   };
@@ -189,12 +190,13 @@ class Engine {
   // A heartbeat lists all leases that a worker holds: what is missing has nobody who works on it.
   void ExpireUnlisted(const std::string& worker, const std::vector<std::string>& listed);
   // An attempt failed on the worker: shuns it if that happens again and again, and to no other.
-  void Blame(Entry& entry, const std::string& worker, const std::string& why);
+  void Blame(Entry& entry, const std::string& worker, core::TaskKind kind, const std::string& why);
   // The current lease that a token stands for, if its search is there and it is of this store's lineage.
   std::pair<Entry*, LeaseToken> FindLease(const std::string& token);
 
   SearchView MakeView(const Entry& entry) const;
   std::string WaitingFor(const core::Search& search) const;
+  std::string WaitingFor(const std::map<std::string, std::string>& require) const;
   // Of a candidate that was a first training and has a result.
   static PointView MakePoint(const core::Search& search, std::uint64_t number);
   static std::vector<BucketView> MakeBuckets(const core::Search& search, const core::StageTable& table);

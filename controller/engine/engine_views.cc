@@ -37,7 +37,7 @@ SearchView Engine::MakeView(const Entry& entry) const {
     view.stage_count = static_cast<int>(search.config().space.layers.size());
   }
   view.layer = LayerAt(search.config(), search.position());
-  view.trainings = static_cast<std::int64_t>(search.candidates().size());
+  view.trainings = search.trainings();
   view.trainings_budget = search.config().trainings;
   for (int state = 1; state <= static_cast<int>(core::CandidateState::kSkipped); ++state) {
     const auto candidate_state = static_cast<core::CandidateState>(state);
@@ -82,8 +82,15 @@ PointView Engine::MakePoint(const core::Search& search, std::uint64_t number) {
 }
 
 std::string Engine::WaitingFor(const core::Search& search) const {
-  if (search.Ready() == 0 || search.CountOf(core::CandidateState::kLeased) > 0) return "";
-  const auto& require = search.config().require;
+  if (search.CountOf(core::CandidateState::kLeased) > 0) return "";
+  for (const core::TaskKind kind : search.kinds()) {
+    if (search.Ready(kind) == 0) continue;
+    if (std::string waits = WaitingFor(search.RequireOf(kind)); !waits.empty()) return waits;
+  }
+  return "";
+}
+
+std::string Engine::WaitingFor(const std::map<std::string, std::string>& require) const {
   const auto& workers = workers_.workers();
   const bool any_fits = std::any_of(workers.begin(), workers.end(),
                                     [&](const auto& worker) { return Meets(worker.second.info, require); });

@@ -136,7 +136,7 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
           if (failure.kind == core::FailureKind::kEvaluator) {
             // At most two are told apart: whether it is one or more.
             if (entry->failing_workers.size() < 2) entry->failing_workers.insert(worker);
-            Blame(*entry, worker, failure.message);
+            Blame(*entry, worker, entry->search->KindOf(*candidate), failure.message);
           }
         } else if (report.metrics && verdicts.back().status == core::CompletionVerdict::kAccepted) {
           workers_.Succeeded(worker);
@@ -150,8 +150,8 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
 }
 
 void Engine::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why) {
-  // Worker: a search of it. One that is gone with all that it held has failed once.
-  std::map<std::string, std::uint64_t> lost;
+  // By worker: a search of it, and the kind of task. One that is gone with all that it held has failed once.
+  std::map<std::string, std::pair<std::uint64_t, core::TaskKind>> lost;
   for (const LeaseBook::Key& key : leases) {
     leases_.Remove(key);
     // Its search may be gone, or a report of this very turn has ended it.
@@ -165,13 +165,13 @@ void Engine::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::
                                    {"why", why}});
     metrics_.lease_expirations.Increment();
     metrics_.AttemptsFailed(core::FailureKind::kWorkerLost).Increment();
-    lost.emplace(candidate.worker, key.search);
+    lost.emplace(candidate.worker, std::pair(key.search, entry->second.search->KindOf(candidate)));
     entry->second.search->Expire(key.number, candidate.attempt, now_, why);
     touched_.insert(key.search);
   }
-  for (const auto& [worker, search] : lost) {
+  for (const auto& [worker, of] : lost) {
     // Leases that were granted at other times run out at other times: no more than one loss each time it is heard.
-    if (workers_.Lost(worker)) Blame(searches_.at(search), worker, why);
+    if (workers_.Lost(worker)) Blame(searches_.at(of.first), worker, of.second, why);
   }
 }
 
@@ -190,7 +190,7 @@ void Engine::ExpireUnlisted(const std::string& worker, const std::vector<std::st
   ExpireLeases(unlisted, "the worker no longer knows of it: it was restarted, or never got it");
 }
 
-void Engine::Blame(Entry& entry, const std::string& worker, const std::string& why) {
+void Engine::Blame(Entry& entry, const std::string& worker, core::TaskKind kind, const std::string& why) {
   // Where others fail too it is the search's fault, and where there are no others nobody can tell.
   if (std::any_of(entry.failing_workers.begin(), entry.failing_workers.end(),
                   [&worker](const std::string& other) { return other != worker; })) {
@@ -198,7 +198,7 @@ void Engine::Blame(Entry& entry, const std::string& worker, const std::string& w
   }
   const auto& workers = workers_.workers();
   const bool has_others = std::any_of(workers.begin(), workers.end(), [&](const auto& other) {
-    return other.first != worker && !other.second.shunned && Meets(other.second.info, entry.search->config().require);
+    return other.first != worker && !other.second.shunned && Meets(other.second.info, entry.search->RequireOf(kind));
   });
   if (!has_others || !workers_.Failed(worker, why, now_.steady)) return;
   polls_.HoldBack(worker);

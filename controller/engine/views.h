@@ -157,6 +157,7 @@ struct LeasedTask {
   core::Architecture architecture;
   // The same for each attempt.
   std::uint32_t seed = 0;
+  core::TaskKind kind = core::TaskKind::kEvaluate;
 };
 
 struct Report {

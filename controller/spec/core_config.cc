@@ -93,6 +93,10 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   config.initial_failures = spec.budget().initial_failures();
   config.attempts = spec.evaluation().attempts();
   config.require.insert(spec.evaluation().require().begin(), spec.evaluation().require().end());
+  const auto& measure_on = spec.evaluation().measure_on();
+  if (!measure_on.empty()) config.measure_on.emplace(measure_on.begin(), measure_on.end());
+  config.measure_first = spec.evaluation().measure_first();
+  if (config.measure_first && !config.measure_on) config.measure_on = config.require;
   config.sharing = {spec.sharing().weight(), spec.sharing().priority(), spec.sharing().max_running()};
   config.evaluation_key = EvaluationKey(spec);
   config.reuse_results = spec.evaluation().reuse_results();

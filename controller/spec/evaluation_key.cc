@@ -21,6 +21,7 @@ std::string EvaluationKey(const v1::SearchSpec& spec) {
   *seen.mutable_evaluation()->mutable_train() = spec.evaluation().train();
   *seen.mutable_evaluation()->mutable_measure() = spec.evaluation().measure();
   *seen.mutable_evaluation()->mutable_require() = spec.evaluation().require();
+  *seen.mutable_evaluation()->mutable_measure_on() = spec.evaluation().measure_on();
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);

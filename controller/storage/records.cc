@@ -70,6 +70,7 @@ void Fill(v1::CandidateRecord& record, const core::Candidate& candidate) {
   record.set_end_unix_ms(candidate.ended);
   record.set_repeat_of(candidate.repeat_of);
   record.set_repeat(candidate.repeat);
+  record.set_measured_attempt(candidate.measured_attempt);
 }
 
 absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
@@ -106,6 +107,7 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   candidate.ended = record.end_unix_ms();
   candidate.repeat_of = record.repeat_of();
   candidate.repeat = record.repeat();
+  candidate.measured_attempt = record.measured_attempt();
   return candidate;
 }
 

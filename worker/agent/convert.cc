@@ -37,6 +37,8 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task) {
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["network"], ToJson(task.network()));
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["train"], ToJson(task.train()));
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["measure"], ToJson(task.measure()));
+  if (task.work() == v1::WORK_MEASURE) evaluate["work"] = json::array({"measure"});
+  if (task.work() == v1::WORK_TRAIN) evaluate["work"] = json::array({"train"});
   const Millis timeout(TimeUtil::DurationToMilliseconds(task.timeout()));
   return Evaluation{.task = task.candidate(),
                     .architecture_id = task.architecture().id(),

@@ -1,5 +1,6 @@
 #include "worker/trainer/request.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "common/network/architecture.h"
@@ -113,6 +114,16 @@ const nlohmann::json& Required(ObjectReader& reader, const std::string& name) {
   return *value;
 }
 
+void ReadWork(const nlohmann::json& work, EvaluateRequest& request) {
+  const auto wants = [&work](const char* what) { return std::find(work.begin(), work.end(), what) != work.end(); };
+  request.is_trained = wants("train");
+  request.is_measured = wants("measure");
+  const int known = (request.is_trained ? 1 : 0) + (request.is_measured ? 1 : 0);
+  if (!work.is_array() || known == 0 || static_cast<std::size_t>(known) != work.size()) {
+    throw InfeasibleError("evaluate.work must be a list of train, measure or both, but is " + work.dump());
+  }
+}
+
 }  // namespace
 
 EvaluateRequest ParseRequest(const nlohmann::json& message) {
@@ -124,9 +135,10 @@ EvaluateRequest ParseRequest(const nlohmann::json& message) {
   // Unknown fields at this level are let through: a newer worker may say more than this trainer needs to know.
   ObjectReader reader(*body, "evaluate");
   EvaluateRequest request;
+  if (const nlohmann::json* work = reader.Value("work")) ReadWork(*work, request);
   Assign(reader.String("task"), request.task);
   Assign(reader.Integer("seed", 0, UINT32_MAX), request.seed);
-  request.train = ReadTrain(Required(reader, "train"));
+  if (request.is_trained) request.train = ReadTrain(Required(reader, "train"));
   if (const nlohmann::json* measure = reader.Value("measure")) request.measure = ReadMeasure(*measure);
   request.network = network::PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));
   const network::Shape& input = request.network.input;

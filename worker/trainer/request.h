@@ -67,6 +67,9 @@ struct MeasureSettings {
 struct EvaluateRequest {
   std::string task;
   network::Graph network;
+  // What is wanted. A network that is not trained is measured as it is initialised, and `train` says nothing.
+  bool is_trained = true;
+  bool is_measured = true;
   TrainSettings train;
   MeasureSettings measure;
   // Of initialisation, shuffling and augmentation.

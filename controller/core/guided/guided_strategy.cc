@@ -94,6 +94,7 @@ void GuidedStrategy::Restore(std::span<const PastProposal> past) {
     ++computed_;
     under_way_.push_back(one.proposal.architecture);
     if (one.finished) Observe(one.proposal.architecture, one.outcome);
+    if (one.cost) ObserveCost(one.proposal.architecture, *one.cost);
   }
   std::erase_if(ready_, [&seen](const Architecture& architecture) { return seen.contains(architecture); });
 }
@@ -114,6 +115,12 @@ void GuidedStrategy::Observe(const Architecture& architecture, std::optional<Out
   costs_.push_back(outcome->cost);
 }
 
+void GuidedStrategy::ObserveCost(const Architecture& architecture, double cost) {
+  std::erase(under_way_, architecture);
+  skipped_.push_back(architecture);
+  skipped_costs_.push_back(cost);
+}
+
 std::size_t GuidedStrategy::Ready() const {
   if (exhausted_) return ready_.size();
   // Computed on demand.
@@ -132,6 +139,8 @@ std::unique_ptr<BackgroundWork> GuidedStrategy::StartWork(std::size_t wanted) {
   now.architectures = architectures_;
   now.rewards = rewards_;
   now.costs = costs_;
+  now.skipped = skipped_;
+  now.skipped_costs = skipped_costs_;
   now.under_way = under_way_;
   now.under_way.insert(now.under_way.end(), ready_.begin(), ready_.end());
   now.proposed = proposed_;
@@ -139,7 +148,9 @@ std::unique_ptr<BackgroundWork> GuidedStrategy::StartWork(std::size_t wanted) {
                    static_cast<double>(architectures_.size()) >= kMoreToFit * static_cast<double>(last_fit_);
   if (fit) last_fit_ = architectures_.size();
   now.fitted = fit ? 0 : known_;
+  now.fitted_skipped = fit ? 0 : known_skipped_;
   known_ = architectures_.size();
+  known_skipped_ = skipped_.size();
   now.fit_variances =
       fit && static_cast<double>(architectures_.size()) >= kMoreResults * static_cast<double>(fitted_variances_);
   if (now.fit_variances) fitted_variances_ = architectures_.size();

@@ -26,6 +26,7 @@ class GuidedStrategy final : public Strategy {
   std::optional<Proposal> Propose() override;
   std::size_t Ready() const override;
   void Observe(const Architecture& architecture, std::optional<Outcome> outcome) override;
+  void ObserveCost(const Architecture& architecture, double cost) override;
   bool Done() const override { return exhausted_ && ready_.empty(); }
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted) override;
   void FinishWork(BackgroundWork& work) override;
@@ -41,14 +42,18 @@ class GuidedStrategy final : public Strategy {
   std::optional<GuidedModels> models_;
   // Results that the models had seen when their variances were last fitted.
   std::size_t fitted_variances_ = 0;
-  // Results when the models were last fitted, and results that they know.
+  // Results when the models were last fitted, and what they know.
   std::size_t last_fit_ = 0;
   std::size_t known_ = 0;
+  std::size_t known_skipped_ = 0;
 
   // Results, in the order of arrival.
   std::vector<Architecture> architectures_;
   std::vector<double> rewards_;
   std::vector<double> costs_;
+  // Measured and never trained.
+  std::vector<Architecture> skipped_;
+  std::vector<double> skipped_costs_;
   std::unordered_set<Architecture, ArchitectureHash> proposed_;
   // Handed out, outcome not known; in the order of proposal.
   std::vector<Architecture> under_way_;

@@ -60,10 +60,14 @@ Model::Model(const Space& space, ModelOptions options) : space_(space), options_
 void Model::Fit(const std::vector<Architecture>& architectures, const std::vector<double>& values, bool variances) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
-  if (order.size() > options_.most_values) {
+  if (order.size() > options_.most_values && options_.clipped_share > 0) {
+    // The highest are what matters.
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
     order.resize(options_.most_values);
     std::sort(order.begin(), order.end());
+  } else if (order.size() > options_.most_values) {
+    // The latest were proposed near what matters.
+    order.erase(order.begin(), order.end() - static_cast<std::ptrdiff_t>(options_.most_values));
   }
   architectures_.clear();
   values_.resize(static_cast<Eigen::Index>(order.size()));

@@ -25,7 +25,7 @@ struct ModelOptions {
   std::vector<std::vector<double>> cost_shares;
   // The lowest share of the values is raised to its upper end, so that broken architectures don't bend the fit.
   double clipped_share = 0;
-  // Values used at most: the highest ones, where there are more.
+  // Values used at most: where there are more the highest ones of what is clipped, otherwise the latest.
   std::size_t most_values = 800;
   // Noise to begin with, as a share of the values' variance.
   double noise = 0.1;

@@ -64,26 +64,45 @@ void GuidedProposer::Fit() {
     for (std::size_t l = 0; l < now_.space->layers.size(); ++l) cost_mean_.options[l] = now_.space->layers[l].costs;
     lowest_cost_ = now_.space->CheapestCost();
     highest_cost_ = now_.space->DearestCost();
-  } else if (!now_.costs.empty()) {
-    lowest_cost_ = *std::min_element(now_.costs.begin(), now_.costs.end());
-    highest_cost_ = *std::max_element(now_.costs.begin(), now_.costs.end());
+    cost_learned_ = true;
+  } else {
+    FitCost();
   }
-  if (!learned_) return;
-  lowest_reward_ = *std::min_element(now_.rewards.begin(), now_.rewards.end());
-  FitModel(*models_.reward, now_.rewards);
-  reward_mean_ = models_.reward->Mean();
-  if (models_.cost == nullptr) return;
-  // What a choice does to a latency is in proportion to the rest more often than not.
-  log_cost_ = lowest_cost_ > 0;
-  std::vector<double> costs;
-  for (const double cost : now_.costs) costs.push_back(Modelled(cost));
-  FitModel(*models_.cost, costs);
-  cost_mean_ = models_.cost->Mean();
+  if (learned_) FitReward();
 }
 
-void GuidedProposer::FitModel(Model& model, const std::vector<double>& values) const {
-  if (now_.fitted == 0) return model.Fit(now_.architectures, values, now_.fit_variances);
-  for (std::size_t i = now_.fitted; i < values.size(); ++i) model.Append(now_.architectures[i], values[i]);
+void GuidedProposer::FitReward() {
+  lowest_reward_ = *std::min_element(now_.rewards.begin(), now_.rewards.end());
+  Model& model = *models_.reward;
+  if (now_.fitted == 0) model.Fit(now_.architectures, now_.rewards, now_.fit_variances);
+  for (std::size_t i = now_.fitted; now_.fitted > 0 && i < now_.rewards.size(); ++i) {
+    model.Append(now_.architectures[i], now_.rewards[i]);
+  }
+  reward_mean_ = model.Mean();
+}
+
+void GuidedProposer::FitCost() {
+  std::vector<Architecture> architectures = now_.architectures;
+  architectures.insert(architectures.end(), now_.skipped.begin(), now_.skipped.end());
+  std::vector<double> costs = now_.costs;
+  costs.insert(costs.end(), now_.skipped_costs.begin(), now_.skipped_costs.end());
+  if (costs.empty()) return;
+  lowest_cost_ = *std::min_element(costs.begin(), costs.end());
+  highest_cost_ = *std::max_element(costs.begin(), costs.end());
+  // What a choice does to a latency is in proportion to the rest more often than not.
+  log_cost_ = lowest_cost_ > 0;
+  cost_learned_ = costs.size() >= 2;
+  if (!cost_learned_) return;
+  for (double& cost : costs) cost = Modelled(cost);
+  Model& model = *models_.cost;
+  if (now_.fitted == 0) {
+    model.Fit(architectures, costs, now_.fit_variances);
+  } else {
+    const std::size_t results = now_.architectures.size();
+    for (std::size_t i = now_.fitted; i < results; ++i) model.Append(architectures[i], costs[i]);
+    for (std::size_t i = results + now_.fitted_skipped; i < costs.size(); ++i) model.Append(architectures[i], costs[i]);
+  }
+  cost_mean_ = model.Mean();
 }
 
 double GuidedProposer::Unmodelled(double cost) const { return log_cost_ ? std::exp(cost) : cost; }
@@ -249,15 +268,20 @@ std::optional<Architecture> GuidedProposer::FromPrior(RandomStream& random, std:
 std::optional<Architecture> GuidedProposer::Uniform(RandomStream& random) const {
   const double largest =
       now_.targets.empty() ? highest_cost_ : *std::max_element(now_.targets.begin(), now_.targets.end());
+  // Without a reward yet, all that can be had is one that is likely to be within the targets.
+  const bool by_prediction = models_.cost != nullptr && cost_learned_ && !learned_;
+  std::optional<Architecture> cheapest;
   for (int i = 0; i < kFutileDraws; ++i) {
     Architecture drawn;
     for (const Layer& layer : now_.space->layers) {
       drawn.push_back(static_cast<OptionIndex>(random.Below(layer.option_count)));
     }
-    if (now_.proposed.contains(drawn) || (models_.cost == nullptr && cost_mean_.At(drawn) > largest)) continue;
-    return drawn;
+    if (now_.proposed.contains(drawn)) continue;
+    const bool over = (models_.cost == nullptr || by_prediction) && cost_mean_.At(drawn) > Modelled(largest);
+    if (!over) return drawn;
+    if (by_prediction && (!cheapest || cost_mean_.At(drawn) < cost_mean_.At(*cheapest))) cheapest = std::move(drawn);
   }
-  return std::nullopt;
+  return cheapest;
 }
 
 void GuidedProposer::Believe(Pool& pool, std::size_t index) {

@@ -34,12 +34,16 @@ struct GuidedSnapshot {
   std::vector<Architecture> architectures;
   std::vector<double> rewards;
   std::vector<double> costs;
+  // Measured and, for their cost exceeds every target, never trained.
+  std::vector<Architecture> skipped;
+  std::vector<double> skipped_costs;
   // Handed out, or about to be, without a result.
   std::vector<Architecture> under_way;
   // Everything ever proposed.
   std::unordered_set<Architecture, ArchitectureHash> proposed;
-  // How many of the results the models have seen; 0: they are fitted anew to all of them.
+  // How many of the results and of those skipped the models have seen. 0 results: they are fitted anew to all.
   std::size_t fitted = 0;
+  std::size_t fitted_skipped = 0;
   bool fit_variances = false;
   // Number of the first proposal to compute, and how many.
   std::uint64_t first = 0;
@@ -83,7 +87,8 @@ class GuidedProposer final : public BackgroundWork {
   };
 
   void Fit();
-  void FitModel(Model& model, const std::vector<double>& values) const;
+  void FitReward();
+  void FitCost();
   // The cost, or a limit of it, as it is modelled.
   double Modelled(double cost) const;
   double Unmodelled(double cost) const;
@@ -108,6 +113,7 @@ class GuidedProposer final : public BackgroundWork {
   // Effects of pairs are too many for the space to be looked through.
   bool big_ = false;
   bool learned_ = false;
+  bool cost_learned_ = false;
   bool log_cost_ = false;
   double lowest_cost_ = 0;
   double highest_cost_ = 0;

@@ -270,6 +270,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"NumberThatIsNone",
                 [](auto& s) { (*s.mutable_evaluation()->mutable_require())["memory_gib"] = ">=lots"; },
                 "evaluation.require.memory_gib", "must have a number after the >="},
+        Mistake{"DeviceThatIsNone",
+                [](auto& s) { (*s.mutable_evaluation()->mutable_measure_on())["memory_gib"] = ">=lots"; },
+                "evaluation.measure_on.memory_gib", "must have a number after the >="},
         Mistake{"WeightOfNothing", [](auto& s) { s.mutable_sharing()->set_weight(0); }, "sharing.weight",
                 "between 0.001 and 1000, is 0"},
         Mistake{"WeightNotANumber", [](auto& s) { s.mutable_sharing()->set_weight(kNan); }, "sharing.weight",
@@ -423,6 +426,25 @@ TEST(CountedCost, IsKnownPerLayer) {
   EXPECT_EQ(full.strategy().layernas().buckets().max() - full.strategy().layernas().buckets().min(), 256 + 512);
   EXPECT_THAT(ValidateSpec(full), IsEmpty());
   EXPECT_EQ(WithDefaults(full).SerializeAsString(), full.SerializeAsString());
+}
+
+TEST(MeasureFirst, IsRefusedWhereItIsOfNoUse) {
+  const auto refusals = [](const v1::SearchSpec& spec) {
+    std::string messages;
+    for (const Violation& violation : ValidateSpec(spec)) messages += violation.field + " " + violation.message + "\n";
+    return messages;
+  };
+  v1::SearchSpec spec = WithMeasuredCost();
+  spec.mutable_evaluation()->set_measure_first(true);
+  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.measure_first does not go with strategy.layernas"));
+  spec.mutable_strategy()->mutable_guided_layernas();
+  spec.mutable_budget()->set_trainings(50);
+  EXPECT_EQ(refusals(spec), "");
+  spec.mutable_objective()->clear_targets();
+  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.measure_first skips what exceeds every target: give"));
+  v1::SearchSpec known = Good();
+  known.mutable_evaluation()->set_measure_first(true);
+  EXPECT_THAT(refusals(known), HasSubstr("evaluation.measure_first is of no use where the cost is known"));
 }
 
 TEST(CountedCost, WhatCanNotBeCountedIsExplained) {

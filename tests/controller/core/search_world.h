@@ -54,6 +54,11 @@ inline SearchConfig RandomConfig(RandomStream& random) {
   if (random.Below(4) == 0) config.duration = Millis(1 + random.Below(400'000));
   config.initial_failures = 1 + static_cast<int>(random.Below(12));
   config.attempts = 1 + static_cast<int>(random.Below(4));
+  if (random.Below(3) == 0) {
+    config.measure_on.emplace();
+    config.measure_first = !per_layer && !config.targets.empty() &&
+                           !std::holds_alternative<LayerNasOptions>(config.strategy) && random.Below(2) == 0;
+  }
   return config;
 }
 
@@ -174,6 +179,16 @@ class World {
     return candidate != nullptr && token.attempt >= 1 && token.attempt <= candidate->attempt;
   }
 
+  bool WasToMeasure(const Candidate& candidate, int attempt) const {
+    return config_.measure_on && (candidate.measured_attempt == 0 || attempt <= candidate.measured_attempt);
+  }
+
+  // Measured, and not to be trained.
+  bool IsSpared(const Candidate& candidate) const {
+    return config_.measure_first && candidate.measured_attempt > 0 && candidate.repeat_of == 0 &&
+           candidate.cost > *std::max_element(config_.targets.begin(), config_.targets.end());
+  }
+
   std::optional<Candidate> Copy(const Token& token) const {
     const Candidate* candidate = search_->candidate(token.number);
     return candidate == nullptr ? std::nullopt : std::optional<Candidate>(*candidate);
@@ -181,15 +196,17 @@ class World {
 
   void Lease() {
     const std::string worker = AnyWorker();
-    const std::size_t ready = search_->Ready();
+    const TaskKind kind = search_->kinds()[random_.Below(search_->kinds().size())];
+    const std::size_t ready = search_->Ready(kind);
     const std::size_t known = search_->candidates().size();
     const SearchState state = search_->state();
-    const Candidate* candidate = search_->Lease(worker, "r", now_);
+    const Candidate* candidate = search_->Lease(worker, "r", now_, kind);
     if (candidate == nullptr) return;
     ASSERT_EQ(state, SearchState::kRunning);
     ASSERT_GT(ready, 0u);
     ASSERT_FALSE(live_.contains(candidate->number)) << "two live attempts";
     ASSERT_EQ(candidate->worker, worker);
+    ASSERT_EQ(search_->KindOf(*candidate), kind);
     if (candidate->number > known) {
       ASSERT_EQ(candidate->number, known + 1);
       ASSERT_EQ(candidate->attempt, 1);
@@ -223,25 +240,41 @@ class World {
     const std::optional<Candidate> before = Copy(token);
     const bool repeat = before && before->state == CandidateState::kSucceeded && random_.Below(2) == 0;
     const Metrics metrics = repeat ? before->metrics : AnyMetrics();
-    const bool diverged = metrics.Find("accuracy") && std::isnan(*metrics.Find("accuracy"));
-    const bool valid = metrics.Find("accuracy") && !diverged && std::isfinite(*metrics.Find("latency_ms"));
+    const bool measures = WasGranted(token) && WasToMeasure(*before, token.attempt);
+    const bool diverged = !measures && metrics.Find("accuracy") && std::isnan(*metrics.Find("accuracy"));
+    const bool valid =
+        (measures || (metrics.Find("accuracy") && !diverged)) && std::isfinite(*metrics.Find("latency_ms"));
     const auto verdict = search_->Complete(token.number, token.attempt, token.worker, metrics, now_).status;
     if (!WasGranted(token)) {
       ASSERT_EQ(verdict, CompletionVerdict::kRefused);
       ASSERT_EQ(Copy(token), before);
       return;
     }
+    if (token.attempt <= before->measured_attempt) {
+      const bool same = before->metrics.Find("latency_ms") == metrics.Find("latency_ms");
+      ASSERT_EQ(verdict, same ? CompletionVerdict::kAccepted : CompletionVerdict::kRefused);
+      ASSERT_EQ(Copy(token), before);
+      return;
+    }
     if (IsFinal(before->state)) {
       const bool same = before->state == CandidateState::kSucceeded && before->result_attempt == token.attempt &&
-                        before->metrics == metrics;
+                        (config_.measure_on ? before->metrics.Find("accuracy") == metrics.Find("accuracy")
+                                            : before->metrics == metrics);
       ASSERT_EQ(verdict, same ? CompletionVerdict::kAccepted : CompletionVerdict::kRefused);
       ASSERT_EQ(Copy(token), before);
       return;
     }
     ASSERT_EQ(verdict, valid ? CompletionVerdict::kAccepted : CompletionVerdict::kInvalid);
-    if (valid) {
-      ASSERT_EQ(search_->candidate(token.number)->state, CandidateState::kSucceeded);
-      ASSERT_EQ(search_->candidate(token.number)->metrics, metrics);
+    const Candidate& after = *search_->candidate(token.number);
+    if (valid && measures) {
+      ASSERT_TRUE(Over() || after.state == (IsSpared(after) ? CandidateState::kSkipped : CandidateState::kQueued));
+      ASSERT_EQ(after.measured_attempt, before->attempt);
+      ASSERT_EQ(after.metrics, (Metrics{{"latency_ms", *metrics.Find("latency_ms")}}));
+    } else if (valid) {
+      ASSERT_EQ(after.state, CandidateState::kSucceeded);
+      Metrics joined = metrics;
+      if (config_.measure_on) joined.Set("latency_ms", *before->metrics.Find("latency_ms"));
+      ASSERT_EQ(after.metrics, joined);
     }
     if (valid || diverged || IsLive(token)) live_.erase(token.number);
   }
@@ -251,7 +284,7 @@ class World {
     const FailureKind kind = random_.Below(4) == 0 ? FailureKind::kInfeasible : FailureKind::kEvaluator;
     const auto verdict =
         search_->Fail(token.number, token.attempt, token.worker, kind, "f" + std::to_string(random_.Below(3)), now_);
-    if (!WasGranted(token) || IsFinal(before->state)) {
+    if (!WasGranted(token) || IsFinal(before->state) || token.attempt <= before->measured_attempt) {
       ASSERT_EQ(Copy(token), before);
       return;
     }
@@ -293,7 +326,7 @@ class World {
   void Renew(const Token& token) {
     const std::optional<Candidate> before = Copy(token);
     const bool go_on = search_->Renew(token.number, token.attempt, token.worker);
-    if (!WasGranted(token) || IsFinal(before->state)) {
+    if (!WasGranted(token) || IsFinal(before->state) || token.attempt <= before->measured_attempt) {
       ASSERT_FALSE(go_on);
       ASSERT_EQ(Copy(token), before);
       return;
@@ -394,15 +427,20 @@ class World {
     ASSERT_TRUE(std::equal(candidates.begin(), candidates.end(), disk_.candidates.begin(), disk_.candidates.end()));
     ASSERT_TRUE(View(search_->final_tables()) == disk_.tables);
     if (config_.trainings > 0) {
-      ASSERT_LE(candidates.size(), static_cast<std::size_t>(config_.trainings));
+      ASSERT_LE(search_->trainings(), config_.trainings);
     }
 
     std::map<CandidateState, std::size_t> counts;
     std::set<std::pair<Architecture, int>> architectures;
     std::map<double, FrontierPoint> frontier;
     std::int64_t repeats = 0;
+    std::size_t spared = 0;
     for (const Candidate& candidate : candidates) {
       ++counts[candidate.state];
+      if (IsSpared(candidate)) {
+        ++spared;
+        ASSERT_EQ(candidate.state, CandidateState::kSkipped);
+      }
       ASSERT_TRUE(architectures.insert({candidate.architecture, candidate.repeat}).second);
       ASSERT_EQ(search_->NumberOf(candidate.architecture),
                 candidate.repeat_of != 0 ? candidate.repeat_of : candidate.number);
@@ -432,7 +470,7 @@ class World {
     }
     // Only a cancelled search, or one whose time was up, leaves anything undone.
     if (search_->state() == SearchState::kSucceeded && config_.duration.count() == 0) {
-      ASSERT_EQ(counts[CandidateState::kSkipped], 0u);
+      ASSERT_EQ(counts[CandidateState::kSkipped], spared);
     }
     if (search_->state() == SearchState::kSucceeded) {
       ASSERT_GT(counts[CandidateState::kSucceeded], 0u);
@@ -445,6 +483,7 @@ class World {
   }
 
   void CheckFailures(const Candidate& candidate) const {
+    std::set<int> used;
     std::set<int> lost_or_crashed;
     std::set<std::string> workers;
     bool infeasible = false;
@@ -454,7 +493,10 @@ class World {
       if (failure.kind == FailureKind::kInfeasible) {
         infeasible = true;
       } else {
-        ASSERT_TRUE(lost_or_crashed.insert(failure.attempt).second) << "an attempt used up twice";
+        ASSERT_TRUE(used.insert(failure.attempt).second) << "an attempt used up twice";
+        // What went wrong while it was measured does not count against its training.
+        if (failure.attempt <= candidate.measured_attempt) continue;
+        lost_or_crashed.insert(failure.attempt);
         workers.insert(failure.worker);
       }
     }

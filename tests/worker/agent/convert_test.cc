@@ -44,6 +44,18 @@ TEST(Convert, TheRequestHoldsWhatIsSetUnderItsProtoNames) {
     "seed": 4000000000}})"));
 }
 
+TEST(Convert, APartOfTheWorkIsAskedForByName) {
+  v1::Task task;
+  const auto work = [&task] {
+    return nlohmann::json::parse(ToEvaluation(task)->request)["evaluate"].value("work", nlohmann::json());
+  };
+  EXPECT_EQ(work(), nlohmann::json());
+  task.set_work(v1::WORK_MEASURE);
+  EXPECT_EQ(work(), nlohmann::json::array({"measure"}));
+  task.set_work(v1::WORK_TRAIN);
+  EXPECT_EQ(work(), nlohmann::json::array({"train"}));
+}
+
 TEST(Convert, ATaskWithoutATimeOutGetsAnHour) { EXPECT_EQ(ToEvaluation(v1::Task())->timeout, std::chrono::hours(1)); }
 
 TEST(Convert, OutcomesBecomeCompletions) {

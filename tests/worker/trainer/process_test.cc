@@ -89,6 +89,28 @@ TEST_F(TrainerProcess, AnswersOneRequestAfterAnother) {
   EXPECT_EQ(first["train_loss"], again["train_loss"]);
 }
 
+TEST_F(TrainerProcess, MeasuresWithoutTraining) {
+  nlohmann::json body = SmallRequest()["evaluate"];
+  body.erase("train");
+  body["work"] = {"measure"};
+  const auto lines = Run(nlohmann::json{{"evaluate", body}}.dump() + "\n");
+  ASSERT_EQ(lines.size(), 1U) << stderr_;
+  const nlohmann::json& metrics = lines[0]["result"]["metrics"];
+  EXPECT_GT(metrics.value("latency_ratio", 0.0), 0) << lines[0];
+  EXPECT_GT(metrics.value("params", 0.0), 0) << lines[0];
+  EXPECT_FALSE(metrics.contains("accuracy")) << lines[0];
+}
+
+TEST_F(TrainerProcess, TrainsWithoutMeasuring) {
+  nlohmann::json request = SmallRequest();
+  request["evaluate"]["work"] = {"train"};
+  const auto lines = Run(request.dump() + "\n");
+  ASSERT_FALSE(lines.empty()) << stderr_;
+  const nlohmann::json& metrics = lines.back()["result"]["metrics"];
+  EXPECT_TRUE(metrics.contains("accuracy")) << lines.back();
+  EXPECT_FALSE(metrics.contains("latency_ms")) << lines.back();
+}
+
 TEST_F(TrainerProcess, ReadsTheDataItIsGiven) {
   fs::create_directory(folder_ / "tiny");
   for (int i = 1; i <= 5; ++i) {

@@ -111,6 +111,21 @@ TEST(ParseRequest, FolderMustStayInside) {
   }
 }
 
+TEST(ParseRequest, APartOfTheWorkCanBeWanted) {
+  EXPECT_TRUE(ParseRequest(SmallRequest()).is_trained);
+  EXPECT_TRUE(ParseRequest(SmallRequest()).is_measured);
+  EXPECT_FALSE(ParseRequest(With("/work", {"train"})).is_measured);
+  nlohmann::json measure = With("/work", {"measure"});
+  measure["evaluate"].erase("train");
+  const EvaluateRequest request = ParseRequest(measure);
+  EXPECT_FALSE(request.is_trained);
+  EXPECT_TRUE(request.is_measured);
+  EXPECT_EQ(request.measure.runs, 30);
+  EXPECT_THAT(Refusal(With("/work", nlohmann::json::array())), HasSubstr("evaluate.work must be a list"));
+  EXPECT_THAT(Refusal(With("/work", {"train", "deploy"})), HasSubstr("evaluate.work must be a list"));
+  EXPECT_THAT(Refusal(With("/work", "train")), HasSubstr("evaluate.work must be a list"));
+}
+
 TEST(ParseRequest, MissingPartsAreNamed) {
   for (const char* part : {"train", "architecture", "network"}) {
     nlohmann::json request = SmallRequest();
@@ -118,6 +133,7 @@ TEST(ParseRequest, MissingPartsAreNamed) {
     EXPECT_THAT(Refusal(request), HasSubstr("evaluate." + std::string(part) + " is missing"));
   }
   EXPECT_THAT(Refusal({{"evalute", nullptr}}), HasSubstr("did you mean 'evaluate'?"));
+  EXPECT_THAT(Refusal(nlohmann::json::object()), HasSubstr("must hold 'evaluate'"));
   EXPECT_THAT(Refusal(3), HasSubstr("must be an object"));
 }
 

@@ -1,0 +1,155 @@
+// Candidates that are measured on one worker and trained on another.
+#include <string>
+
+#include "controller/core/search.h"
+#include "tests/controller/core/search_fixture.h"
+
+namespace layernas::core {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr TaskKind kMeasure = TaskKind::kMeasure;
+constexpr TaskKind kTrain = TaskKind::kTrain;
+
+class MeasuredApartTest : public SearchTest {
+ protected:
+  // Targets 5 and 2.
+  static SearchConfig Config(bool measure_first) {
+    SearchConfig config = SmallConfig();
+    config.require["gpu"] = "yes";
+    config.measure_on.emplace()["device"] = "phone";
+    config.measure_first = measure_first;
+    return config;
+  }
+
+  std::uint64_t LeaseKind(Search& search, TaskKind kind, const std::string& worker = "w1") {
+    const Candidate* candidate = search.Lease(worker, "", Now(), kind);
+    return candidate == nullptr ? 0 : candidate->number;
+  }
+
+  // A candidate is measured, by whatever attempt it is at.
+  std::uint64_t Measure(Search& search, double latency_ms) {
+    const std::uint64_t number = LeaseKind(search, kMeasure, "phone");
+    EXPECT_EQ(
+        search.Complete(number, search.candidate(number)->attempt, "phone", {{"latency_ms", latency_ms}}, Now()).status,
+        kAccepted);
+    return number;
+  }
+};
+
+TEST_F(MeasuredApartTest, ACandidateIsMeasuredThenTrained) {
+  Search search(Config(false), kStart);
+  EXPECT_EQ(search.RequireOf(kMeasure).at("device"), "phone");
+  EXPECT_EQ(search.RequireOf(kTrain).at("gpu"), "yes");
+  EXPECT_EQ(search.Ready(kTrain), 0u);
+  EXPECT_EQ(LeaseKind(search, kTrain), 0u);
+  EXPECT_EQ(Measure(search, 3), 1u);
+  const Candidate& candidate = *search.candidate(1);
+  EXPECT_EQ(candidate.state, CandidateState::kQueued);
+  EXPECT_EQ(candidate.cost, 3);
+  EXPECT_EQ(search.Ready(kTrain), 1u);
+  EXPECT_EQ(LeaseKind(search, kTrain, "gpu"), 1u);
+  EXPECT_EQ(candidate.attempt, 2);
+  // What the training machine measured is none of the device's.
+  EXPECT_EQ(search.Complete(1, 2, "gpu", {{"accuracy", 0.8}, {"latency_ms", 99}, {"params", 7}}, Now()).status,
+            kAccepted);
+  EXPECT_EQ(candidate.state, CandidateState::kSucceeded);
+  EXPECT_EQ(candidate.reward, 0.8);
+  EXPECT_EQ(candidate.cost, 3);
+  EXPECT_EQ(candidate.metrics, (Metrics{{"accuracy", 0.8}, {"latency_ms", 3}, {"params", 7}}));
+  // Told again, as after a lost answer.
+  EXPECT_EQ(search.Complete(1, 2, "gpu", {{"accuracy", 0.8}, {"latency_ms", 99}, {"params", 7}}, Now()).status,
+            kAccepted);
+  EXPECT_EQ(search.Complete(1, 1, "phone", {{"latency_ms", 3}}, Now()).status, kAccepted);
+  EXPECT_EQ(search.Complete(1, 1, "phone", {{"latency_ms", 4}}, Now()).status, kRefused);
+}
+
+TEST_F(MeasuredApartTest, WhatExceedsEveryTargetIsSkippedAndCostsNoTraining) {
+  SearchConfig config = Config(true);
+  config.trainings = 2;
+  Search search(config, kStart);
+  for (std::uint64_t number = 1; number <= 5; ++number) {
+    EXPECT_EQ(Measure(search, 5.1), number);
+    EXPECT_EQ(search.candidate(number)->state, CandidateState::kSkipped);
+  }
+  EXPECT_EQ(search.Ready(kTrain), 0u);
+  for (int i = 0; i < 2; ++i) {
+    const std::uint64_t number = Measure(search, 5);
+    EXPECT_EQ(LeaseKind(search, kTrain), number);
+    EXPECT_EQ(Complete(search, number, 2, Result(0.8, 1)), kAccepted);
+  }
+  EXPECT_EQ(search.state(), SearchState::kSucceeded);
+  EXPECT_THAT(search.state_reason(), HasSubstr("budget of 2"));
+  EXPECT_THAT(search.frontier().points(), SizeIs(1));
+}
+
+TEST_F(MeasuredApartTest, ASearchWithinNoTargetSaysSo) {
+  Search search(Config(true), kStart);
+  for (int i = 0; i < 9; ++i) Measure(search, 9 - 0.1 * i);
+  EXPECT_EQ(LeaseKind(search, kMeasure), 0u);
+  EXPECT_EQ(search.state(), SearchState::kFailed);
+  EXPECT_THAT(search.state_reason(), HasSubstr("none of the 9 architectures that were measured"));
+  EXPECT_THAT(search.state_reason(), HasSubstr("8.2"));
+}
+
+TEST_F(MeasuredApartTest, ALateMeasurementIsTakenAndItsSuccessorStopped) {
+  Search search(Config(false), kStart);
+  LeaseKind(search, kMeasure, "w1");
+  search.Expire(1, 1, Now(), "it is gone");
+  Pass(Millis{10'000});
+  EXPECT_EQ(LeaseKind(search, kMeasure, "w2"), 1u);
+  EXPECT_EQ(search.Complete(1, 1, "w1", {{"latency_ms", 3}}, Now()).status, kAccepted);
+  EXPECT_FALSE(search.Renew(1, 2, "w2"));
+  EXPECT_EQ(search.Complete(1, 2, "w2", {{"latency_ms", 3.5}}, Now()).status, kRefused);
+  EXPECT_EQ(Fail(search, 1, 2), kAccepted);
+  EXPECT_EQ(search.candidate(1)->failures.size(), 1u);
+  EXPECT_EQ(LeaseKind(search, kTrain), 1u);
+  EXPECT_EQ(search.candidate(1)->attempt, 3);
+  // Nor does the past count against the training.
+  EXPECT_TRUE(search.Renew(1, 3, "w1"));
+  for (int attempt = 3; attempt < 6; ++attempt) {
+    EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased) << attempt;
+    EXPECT_EQ(Fail(search, 1, attempt), kAccepted);
+    Pass(Millis{60'000});
+    LeaseKind(search, kTrain);
+  }
+  EXPECT_TRUE(IsFinal(search.candidate(1)->state));
+}
+
+TEST_F(MeasuredApartTest, MeasuringKeepsALittleAhead) {
+  Search search(Config(false), kStart);
+  EXPECT_EQ(search.Ready(kMeasure), 4u);
+  for (int i = 0; i < 4; ++i) Measure(search, 3);
+  EXPECT_EQ(search.Ready(kMeasure), 0u);
+  EXPECT_EQ(LeaseKind(search, kMeasure), 0u);
+  EXPECT_EQ(LeaseKind(search, kTrain), 1u);
+  EXPECT_EQ(search.Ready(kMeasure), 1u);
+}
+
+TEST_F(MeasuredApartTest, ARestartGoesOnWhereItWas) {
+  Search before(Config(true), kStart);
+  Measure(before, 3);
+  Measure(before, 7);
+  LeaseKind(before, kMeasure);
+  Search after(Config(true), before.state(), before.state_reason(), before.created(), before.ended(),
+               before.candidates());
+  EXPECT_EQ(after.Ready(kTrain), 1u);
+  EXPECT_EQ(after.Ready(kMeasure), before.Ready(kMeasure));
+  EXPECT_EQ(after.KindOf(*after.candidate(3)), kMeasure);
+  EXPECT_EQ(LeaseKind(after, kTrain), 1u);
+  EXPECT_EQ(LeaseKind(after, kMeasure), 4u);
+}
+
+TEST_F(MeasuredApartTest, AMeasurementMustHaveTheCost) {
+  Search search(Config(false), kStart);
+  LeaseKind(search, kMeasure);
+  const CompletionVerdict verdict = search.Complete(1, 1, "w1", {{"accuracy", 0.8}}, Now());
+  EXPECT_EQ(verdict.status, kInvalid);
+  EXPECT_THAT(verdict.message, HasSubstr("lacks the metric latency_ms"));
+  EXPECT_THAT(search.candidate(1)->failures, SizeIs(1));
+}
+
+}  // namespace
+}  // namespace layernas::core
