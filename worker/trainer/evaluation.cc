@@ -1,6 +1,7 @@
 #include "worker/trainer/evaluation.h"
 
 #include <chrono>
+#include <memory>
 #include <sstream>
 
 #include "common/network/counts.h"
@@ -55,24 +56,29 @@ Evaluator::Evaluator(std::filesystem::path data_dir, int threads) : datasets_(st
 }
 
 Metrics Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress) {
-  const auto dataset = datasets_.Get(request.train.data);
-  CheckFit(request.network, *dataset, request.train.data.dataset);
+  std::shared_ptr<const Dataset> dataset;
+  if (!request.only_measure) {
+    dataset = datasets_.Get(request.train.data);
+    CheckFit(request.network, *dataset, request.train.data.dataset);
+  }
   torch::manual_seed(request.seed);
   Network network(request.network);
 
-  const auto start = std::chrono::steady_clock::now();
-  const TrainingResult training =
-      Train(network, *dataset, request.train, request.seed, [&](int epoch, double accuracy) {
-        on_progress({epoch, request.train.epochs, accuracy});
-      });
-  const std::chrono::duration<double> train_time = std::chrono::steady_clock::now() - start;
-  const Measured measured = Measure(network, request.network.input, request.measure);
-  Metrics metrics = MeasuredMetrics(measured);
+  Metrics metrics;
+  if (dataset != nullptr) {
+    const auto start = std::chrono::steady_clock::now();
+    const TrainingResult training =
+        Train(network, *dataset, request.train, request.seed, [&](int epoch, double accuracy) {
+          on_progress({epoch, request.train.epochs, accuracy});
+        });
+    const std::chrono::duration<double> train_time = std::chrono::steady_clock::now() - start;
+    metrics = {{"accuracy", training.accuracy},
+               {"train_loss", training.train_loss},
+               {"train_epochs", training.epochs},
+               {"train_seconds", train_time.count()}};
+  }
+  metrics.merge(MeasuredMetrics(Measure(network, request.network.input, request.measure)));
   const network::Counts counts = network::CountNetwork(request.network);
-  metrics["accuracy"] = training.accuracy;
-  metrics["train_loss"] = training.train_loss;
-  metrics["train_epochs"] = training.epochs;
-  metrics["train_seconds"] = train_time.count();
   metrics["params"] = static_cast<double>(counts.params);
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);
   return metrics;

@@ -29,8 +29,8 @@ class Evaluator {
   // cores make it slower by far.
   Evaluator(std::filesystem::path data_dir, int threads);
 
-  // Builds, trains and measures. Throws InfeasibleError or MachineError, or what torch and the standard library throw
-  // when the machine gives out (std::exception).
+  // Builds, trains (unless the request is only to measure) and measures. Throws InfeasibleError or MachineError, or
+  // what torch and the standard library throw when the machine gives out (std::exception).
   Metrics Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress);
 
  private:

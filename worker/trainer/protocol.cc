@@ -52,7 +52,8 @@ nlohmann::json Failure(const char* kind, const std::string& message) {
 // The line that answers `line`; progress goes to `out` meanwhile.
 nlohmann::json Answer(const std::string& line, std::ostream& out, std::ostream& log, const EvaluateFunction& evaluate) {
   const EvaluateRequest request = ParseRequest(ParseLine(line));
-  log << "evaluating " << (request.task.empty() ? "a task without a name" : request.task) << std::endl;
+  log << (request.only_measure ? "measuring " : "evaluating ")
+      << (request.task.empty() ? "a task without a name" : request.task) << std::endl;
   const Metrics metrics = evaluate(request, [&](const Progress& progress) {
     WriteLine(out,
               {{"progress", {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}}}});

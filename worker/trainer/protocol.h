@@ -1,5 +1,6 @@
 // The evaluator protocol: JSON lines, one request at a time, in on one stream and answers out on the other.
-//   -> {"evaluate": {"task", "architecture", "network", "train", "measure", "seed"}}     see request.h
+//   -> {"evaluate": {"task", "architecture", "network", "train", "measure", "seed"}}     see request.h; or
+//   -> {"measure": {"task", "architecture", "network", "measure", "seed"}}               without a training
 //   <- {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}}                           any number of times
 //   <- {"result": {"metrics": {"accuracy": 0.874, …}}}                                   or
 //   <- {"failure": {"kind": "infeasible" | "retry", "message": "…"}}

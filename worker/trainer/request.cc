@@ -117,16 +117,20 @@ const nlohmann::json& Required(ObjectReader& reader, const std::string& name) {
 
 EvaluateRequest ParseRequest(const nlohmann::json& message) {
   ObjectReader envelope(message, "the request");
-  const nlohmann::json* body = envelope.Value("evaluate");
+  const nlohmann::json* evaluate = envelope.Value("evaluate");
+  const nlohmann::json* only_measure = envelope.Value("measure");
   envelope.RefuseUnknownFields();
-  if (body == nullptr) throw InfeasibleError("the request must hold 'evaluate'");
+  if ((evaluate == nullptr) == (only_measure == nullptr)) {
+    throw InfeasibleError("the request must hold either 'evaluate' or 'measure'");
+  }
 
   // Unknown fields at this level are let through: a newer worker may say more than this trainer needs to know.
-  ObjectReader reader(*body, "evaluate");
+  ObjectReader reader(evaluate != nullptr ? *evaluate : *only_measure, evaluate != nullptr ? "evaluate" : "measure");
   EvaluateRequest request;
+  request.only_measure = evaluate == nullptr;
   Assign(reader.String("task"), request.task);
   Assign(reader.Integer("seed", 0, UINT32_MAX), request.seed);
-  request.train = ReadTrain(Required(reader, "train"));
+  if (!request.only_measure) request.train = ReadTrain(Required(reader, "train"));
   if (const nlohmann::json* measure = reader.Value("measure")) request.measure = ReadMeasure(*measure);
   request.network = network::PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));
   const network::Shape& input = request.network.input;

@@ -67,13 +67,15 @@ struct MeasureSettings {
 struct EvaluateRequest {
   std::string task;
   network::Graph network;
+  // The network is measured as it is initialised, and not trained: `train` says nothing.
+  bool only_measure = false;
   TrainSettings train;
   MeasureSettings measure;
   // Of initialisation, shuffling and augmentation.
   std::uint32_t seed = 0;
 };
 
-// `message` is one parsed line: {"evaluate": {…}}. Throws InfeasibleError, naming the field.
+// `message` is one parsed line: {"evaluate": {…}} or {"measure": {…}}. Throws InfeasibleError, naming the field.
 EvaluateRequest ParseRequest(const nlohmann::json& message);
 
 }  // namespace layernas::trainer

@@ -89,6 +89,17 @@ TEST_F(TrainerProcess, AnswersOneRequestAfterAnother) {
   EXPECT_EQ(first["train_loss"], again["train_loss"]);
 }
 
+TEST_F(TrainerProcess, MeasuresWithoutTraining) {
+  nlohmann::json body = SmallRequest()["evaluate"];
+  body.erase("train");
+  const auto lines = Run(nlohmann::json{{"measure", body}}.dump() + "\n");
+  ASSERT_EQ(lines.size(), 1U) << stderr_;
+  const nlohmann::json& metrics = lines[0]["result"]["metrics"];
+  EXPECT_GT(metrics.value("latency_ratio", 0.0), 0) << lines[0];
+  EXPECT_GT(metrics.value("params", 0.0), 0) << lines[0];
+  EXPECT_FALSE(metrics.contains("accuracy")) << lines[0];
+}
+
 TEST_F(TrainerProcess, ReadsTheDataItIsGiven) {
   fs::create_directory(folder_ / "tiny");
   for (int i = 1; i <= 5; ++i) {

@@ -111,6 +111,19 @@ TEST(ParseRequest, FolderMustStayInside) {
   }
 }
 
+TEST(ParseRequest, MeasuringNeedsNoTraining) {
+  nlohmann::json body = SmallRequest()["evaluate"];
+  EXPECT_FALSE(ParseRequest({{"evaluate", body}}).only_measure);
+  body.erase("train");
+  const EvaluateRequest request = ParseRequest({{"measure", body}});
+  EXPECT_TRUE(request.only_measure);
+  EXPECT_EQ(request.measure.runs, 30);
+  EXPECT_FALSE(request.network.ops.empty());
+  EXPECT_THAT(Refusal({{"measure", body}, {"evaluate", body}}), HasSubstr("either 'evaluate' or 'measure'"));
+  body.erase("network");
+  EXPECT_THAT(Refusal({{"measure", body}}), HasSubstr("measure.network is missing"));
+}
+
 TEST(ParseRequest, MissingPartsAreNamed) {
   for (const char* part : {"train", "architecture", "network"}) {
     nlohmann::json request = SmallRequest();
@@ -118,6 +131,7 @@ TEST(ParseRequest, MissingPartsAreNamed) {
     EXPECT_THAT(Refusal(request), HasSubstr("evaluate." + std::string(part) + " is missing"));
   }
   EXPECT_THAT(Refusal({{"evalute", nullptr}}), HasSubstr("did you mean 'evaluate'?"));
+  EXPECT_THAT(Refusal(nlohmann::json::object()), HasSubstr("either 'evaluate' or 'measure'"));
   EXPECT_THAT(Refusal(3), HasSubstr("must be an object"));
 }
 
