@@ -32,7 +32,7 @@ space:
 objective: { cost: latency_ms, targets: [100] }
 strategy: { guided_layernas: {} }
 budget: { trainings: 20 }
-evaluation: { measure: { warm_up: 2, runs: 20 }, timeout: 20s, attempts: 2 }
+evaluation: { measure: { warm_up: 2, runs: 20, max_runs: 60 }, timeout: 20s, attempts: 2 }
 )";
 
 struct Done {
@@ -60,13 +60,11 @@ class MeasureCommand : public ::testing::Test {
   }
 
   // With an evaluator that does `script` with each line of its input, in $line.
-  Done Measure(const std::string& script, std::vector<std::string> more = {}) {
+  Done Measure(const std::string& script, const std::vector<std::string>& more = {"--networks", "20"}) {
     std::ofstream(Path("evaluator.sh")) << "while read -r line; do\n" << script << "\ndone\n";
-    std::vector<std::string> arguments = {"measure",         "lut",
-                                          Path("spec.yaml"), Path("table.json"),
-                                          "--command",       "sh " + Path("evaluator.sh"),
-                                          "--networks",      "20",
-                                          "--held-out",      "8"};
+    std::vector<std::string> arguments = {"measure",          "lut",       Path("spec.yaml"),
+                                          Path("table.json"), "--command", "sh " + Path("evaluator.sh"),
+                                          "--held-out",       "8"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return Run(arguments);
   }
@@ -113,7 +111,7 @@ TEST_F(MeasureCommand, ATableOfSomethingElseIsRefused) {
   };
   EXPECT_THAT(refusal("latency_ms", "energy_mj"), HasSubstr("the table holds latency_ms"));
   EXPECT_THAT(refusal("classes: 10", "classes: 12"), HasSubstr("of another network"));
-  EXPECT_THAT(refusal("runs: 20", "runs: 20, batch: 8"), HasSubstr("another batch"));
+  EXPECT_THAT(refusal("runs: 20", "batch: 8, runs: 20"), HasSubstr("another batch"));
   EXPECT_THAT(refusal("conv_k3", "conv_k5"), HasSubstr("no option \"conv_k5\" of layer \"a\""));
   EXPECT_THAT(refusal("name: d, channels: 16", "name: d, channels: 24"), HasSubstr("of layer \"d\" as the spec"));
   EXPECT_THAT(refusal("mbconv_k3_e3] }", "{ name: mbconv_k3_e3, costs: { latency_ms: 1 } }] }"),
@@ -178,8 +176,8 @@ TEST_F(MeasureCommand, WrongWishesAreRefusedBeforeAnythingIsMeasured) {
 
 TEST_F(MeasureCommand, MeasuresForReal) {
   if (!fs::exists(fs::path(LAYERNAS_BIN) / "layernas-trainer")) GTEST_SKIP() << "layernas-trainer is not built";
-  const Done done = Run(
-      {"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "20", "--held-out", "8"}, LAYERNAS_BIN);
+  const Done done = Run({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "6", "--held-out", "5"},
+                        LAYERNAS_BIN);
   ASSERT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, HasSubstr("latency_ms = latency_ratio x "));
   const Done valid = Run({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
