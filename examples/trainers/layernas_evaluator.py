@@ -21,11 +21,14 @@ class Infeasible(Exception):
     failed attempt, which is tried again."""
 
 
-def serve(evaluate, requests=None, answers=None):
+def serve(evaluate, requests=None, answers=None, measure=None):
     """Answers requests, one after the other, until the input ends.
 
     evaluate(request, progress) returns the metrics by name, numbers with their unit in the name. `request` is a dict:
     task, architecture, network, train, measure, seed. progress(epoch, epochs, reward) may be called at any time.
+
+    measure(request) does the same without a training, for `layernas measure lut`: its request has no `train`, and its
+    metrics no reward.
 
     Standard output belongs to the protocol: what the trainer and its libraries print goes to standard error, which the
     worker writes to its log.
@@ -47,7 +50,13 @@ def serve(evaluate, requests=None, answers=None):
         if not line.strip():
             continue
         try:
-            metrics = evaluate(json.loads(line)["evaluate"], progress)
+            request = json.loads(line)
+            if "evaluate" in request:
+                metrics = evaluate(request["evaluate"], progress)
+            elif measure is None:
+                raise Infeasible("this evaluator does not measure what it has not trained")
+            else:
+                metrics = measure(request["measure"])
             send(result={"metrics": {name: _finite(value) for name, value in metrics.items()}})
         except Infeasible as error:
             send(failure={"kind": "infeasible", "message": str(error)})
