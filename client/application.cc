@@ -26,6 +26,7 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   app.require_subcommand(1);
   AddAdminCommands(app, context);
   AddCountCommand(app, context);
+  AddMeasureCommands(app, context);
   AddRunCommand(app, context);
   AddSearchCommands(app, context);
   AddValidateCommand(app, context);

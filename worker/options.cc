@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
 #include "common/cli/security_flags.h"
+#include "common/process/command_line.h"
 
 namespace layernas {
 namespace {
@@ -155,40 +156,6 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
     std::exit(app.exit(error) == 0 ? 0 : 2);
   }
   return ToOptions(flags);
-}
-
-absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command) {
-  std::vector<std::string> words;
-  std::string word;
-  bool in_word = false;
-  char quote = 0;
-  for (std::size_t i = 0; i < command.size(); ++i) {
-    const char c = command[i];
-    if (c == '\\' && quote != '\'') {
-      if (++i == command.size()) return absl::InvalidArgumentError("ends in a backslash");
-      word += command[i];
-      in_word = true;
-    } else if (quote != 0) {
-      if (c == quote) {
-        quote = 0;
-      } else {
-        word += c;
-      }
-    } else if (c == '\'' || c == '"') {
-      quote = c;
-      in_word = true;
-    } else if (c == ' ' || c == '\t' || c == '\n') {
-      if (in_word) words.push_back(std::exchange(word, std::string()));
-      in_word = false;
-    } else {
-      word += c;
-      in_word = true;
-    }
-  }
-  if (quote != 0) return absl::InvalidArgumentError(std::string("a quote ") + quote + " is not closed");
-  if (in_word) words.push_back(word);
-  if (words.empty()) return absl::InvalidArgumentError("no program in it");
-  return words;
 }
 
 }  // namespace layernas

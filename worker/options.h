@@ -31,8 +31,4 @@ struct WorkerOptions {
 // can't be read, and NOT_FOUND or PERMISSION_DENIED the program that can't be run.
 absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv);
 
-// Words separated by spaces; quotes (single, or double with backslashes) and backslashes keep spaces, as in a shell.
-// Nothing is expanded.
-absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command);
-
 }  // namespace layernas

@@ -77,6 +77,14 @@ void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<Output
       ->option_text(text);
 }
 
+void AddCosts(CLI::App& command, std::string& table) {
+  command
+      .add_option("--costs", table,
+                  "A table of 'layernas measure lut': the search then knows the cost of every architecture before it "
+                  "trains, and does not measure it")
+      ->option_text("TABLE");
+}
+
 void AddSearchName(CLI::App& command, std::string& name) {
   command.add_option("NAME", name, "The search, for example shapes10-1")->required()->option_text("");
 }

@@ -42,6 +42,8 @@ void AddValidateCommand(CLI::App& app, CommandContext& context);
 // Adds all of `layernas search …`.
 void AddSearchCommands(CLI::App& app, CommandContext& context);
 void AddWorkerCommands(CLI::App& app, CommandContext& context);
+// Adds all of `layernas measure …`.
+void AddMeasureCommands(CLI::App& app, CommandContext& context);
 void AddRunCommand(CLI::App& app, CommandContext& context);
 void AddAdminCommands(CLI::App& app, CommandContext& context);
 
@@ -64,6 +66,8 @@ void SetAction(CLI::App& command, CommandContext& context, std::function<absl::S
 // --controller and how to get in there.
 void AddController(CLI::App& command, CommandContext& context);
 void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<OutputFormat>& formats);
+// --costs, the table of `layernas measure lut`.
+void AddCosts(CLI::App& command, std::string& table);
 // The positional NAME of a search.
 void AddSearchName(CLI::App& command, std::string& name);
 

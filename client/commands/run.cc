@@ -20,6 +20,8 @@ namespace {
 
 struct RunOptions {
   std::string spec;
+  // A table, or empty.
+  std::string costs;
   std::string data_dir;
   int workers = 1;
   bool layers = false;
@@ -76,7 +78,7 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
 }
 
 absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& options) {
-  const SpecFile file = ReadSpecFile(options.spec);
+  const SpecFile file = ReadSpecFile(options.spec, options.costs);
   if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
   StopSignal stop;
   const StopOnInterrupt interrupt(stop);
@@ -118,6 +120,7 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
   const auto options = std::make_shared<RunOptions>();
   options->workers = DefaultWorkers();
   command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  AddCosts(command, options->costs);
   command.add_option("--workers", options->workers, "Workers to start, each with one training at a time")
       ->check(CLI::Range(1, 1000))
       ->option_text("N [" + std::to_string(options->workers) + ", one per CPU core]");

@@ -12,12 +12,14 @@ namespace {
 
 struct SubmitOptions {
   std::string spec;
+  // A table, or empty.
+  std::string costs;
   bool watch = false;
   OutputFormat output = OutputFormat::kTable;
 };
 
 absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptions& options) {
-  const SpecFile file = ReadSpecFile(options.spec);
+  const SpecFile file = ReadSpecFile(options.spec, options.costs);
   if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
   StopSignal stop;
   std::unique_ptr<StopOnInterrupt> interrupt;
@@ -45,6 +47,7 @@ void AddSubmitCommand(CLI::App& search, CommandContext& context) {
                                   "layernas search submit - -o json < spec.yaml"});
   const auto options = std::make_shared<SubmitOptions>();
   command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  AddCosts(command, options->costs);
   command.add_flag("-w,--watch", options->watch, "Follow the search to its end, as 'search watch' does");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
   AddController(command, context);

@@ -13,6 +13,8 @@ namespace {
 
 struct ValidateOptions {
   std::string spec;
+  // A table, or empty.
+  std::string costs;
   OutputFormat output = OutputFormat::kTable;
   int workers = 1;
   // 0 = not known.
@@ -64,6 +66,7 @@ void AddValidateCommand(CLI::App& app, CommandContext& context) {
                  {"layernas validate spec.yaml", "layernas validate spec.yaml --workers 8 --seconds-per-training 90"});
   const auto options = std::make_shared<ValidateOptions>();
   command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  AddCosts(command, options->costs);
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
   command.add_option("--workers", options->workers, "Trainings at a time, for the estimate of the time")
       ->check(CLI::Range(1, 1'000'000))
@@ -72,7 +75,7 @@ void AddValidateCommand(CLI::App& app, CommandContext& context) {
       ->check(CLI::PositiveNumber)
       ->option_text("S");
   SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {
-    const SpecFile file = ReadSpecFile(options->spec);
+    const SpecFile file = ReadSpecFile(options->spec, options->costs);
     if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
     const v1::SpecSummary summary = spec::Summarize(file.spec);
     if (options->output == OutputFormat::kJson) {

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/spec/cost_table.h"
 #include "client/spec/message_reader.h"
 #include "common/base/utf8.h"
 
@@ -96,6 +97,14 @@ void Parse(std::string_view text, SpecFile& file) {
   }
 }
 
+void AddCosts(const std::string& path, SpecFile& file) {
+  const auto table = ReadCostTable(path);
+  const absl::Status status = table.ok() ? ApplyCostTable(*table, file.spec) : table.status();
+  if (status.ok()) return;
+  file.mistakes.push_back(
+      {{}, "", absl::StrCat("does not go with --costs ", path, ": ", std::string(status.message()))});
+}
+
 bool IsWithin(const std::string& inner, const std::string& outer) {
   return inner.starts_with(outer) &&
          (inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[');
@@ -127,7 +136,7 @@ void AddViolations(SpecFile& file) {
 
 }  // namespace
 
-SpecFile ReadSpecText(std::string name, std::string_view text) {
+SpecFile ReadSpecText(std::string name, std::string_view text, const std::string& cost_table) {
   SpecFile file;
   file.name = std::move(name);
   if (text.size() > kLargestFile) {
@@ -139,6 +148,7 @@ SpecFile ReadSpecText(std::string name, std::string_view text) {
     return file;
   }
   Parse(text, file);
+  if (file.mistakes.empty() && !cost_table.empty()) AddCosts(cost_table, file);
   // A mistake without a field is one of the file: there is nothing to go on with.
   const bool readable = std::none_of(file.mistakes.begin(), file.mistakes.end(),
                                      [](const Mistake& mistake) { return mistake.field.empty(); });
@@ -149,7 +159,7 @@ SpecFile ReadSpecText(std::string name, std::string_view text) {
   return file;
 }
 
-SpecFile ReadSpecFile(const std::string& path) {
+SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table) {
   const auto unreadable = [&path](const std::string& why) {
     SpecFile file;
     file.name = path;
@@ -164,13 +174,13 @@ SpecFile ReadSpecFile(const std::string& path) {
     text.resize(static_cast<std::size_t>(in.gcount()));
     return text;
   };
-  if (path == "-") return ReadSpecText("standard input", read(std::cin));
+  if (path == "-") return ReadSpecText("standard input", read(std::cin), cost_table);
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) return unreadable(std::strerror(errno));
   if (S_ISDIR(status.st_mode)) return unreadable("it is a folder; give the spec file in it");
   std::ifstream in(path, std::ios::binary);
   if (!in) return unreadable(std::strerror(errno));
-  return ReadSpecText(path, read(in));
+  return ReadSpecText(path, read(in), cost_table);
 }
 
 Mistake Locate(const SpecFile& file, const spec::Violation& violation) {

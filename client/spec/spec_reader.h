@@ -24,9 +24,10 @@ struct SpecFile {
 };
 
 // Checks the form and, as far as that goes, the meaning (common/spec). `path` "-" reads standard input. At most 4 MiB.
-SpecFile ReadSpecFile(const std::string& path);
+// `cost_table`, where it is not empty, is the file of a table whose costs are written into the spec (cost_table.h).
+SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table = "");
 // The same for text at hand; `name` is that of the file for messages.
-SpecFile ReadSpecText(std::string name, std::string_view text);
+SpecFile ReadSpecText(std::string name, std::string_view text, const std::string& cost_table = "");
 
 // Gives a violation found by someone else its place.
 Mistake Locate(const SpecFile& file, const spec::Violation& violation);

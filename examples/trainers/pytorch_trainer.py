@@ -132,12 +132,13 @@ def evaluate(request, progress):
     torch.manual_seed(request.get("seed", 0))
     shape = request["network"]["input"]
     network = build(request["architecture"], request["network"])
-    reached = train(network, request.get("train", {}), shape, progress)
-    return {
-        "accuracy": reached,
-        "latency_ms": latency_ms(network, shape, request.get("measure", {})),
-        "params": sum(parameter.numel() for parameter in network.parameters()),
-    }
+    metrics = {"params": sum(parameter.numel() for parameter in network.parameters())}
+    work = request.get("work", ["train", "measure"])
+    if "train" in work:
+        metrics["accuracy"] = train(network, request["train"], shape, progress)
+    if "measure" in work:
+        metrics["latency_ms"] = latency_ms(network, shape, request.get("measure", {}))
+    return metrics
 
 
 if __name__ == "__main__":

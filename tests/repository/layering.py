@@ -40,7 +40,7 @@ LAYERS = {
     "worker/trainer": ("common/base", "common/network"),
     "worker/agent": ("common", "worker/evaluator"),
     "worker": ("common", "worker/agent", "worker/evaluator"),
-    "client": ("common",),
+    "client": ("common", "worker/evaluator"),
 }
 
 # Headers from elsewhere -> the only folders (or files, without extension) that may include them.

@@ -181,7 +181,7 @@ TEST(PlanNetwork, CellsAreRepeatedInStagesThatHalveTheSize) {
   EXPECT_THAT(graph.layers, ::testing::ElementsAre("stem", "stage1_cell1", "stage1_cell2", "reduction1", "stage2_cell1",
                                                    "stage2_cell2", "head"));
   EXPECT_EQ(OpsOf(graph, "stage1_cell1", OpKind::kConv).size(), 1U);
-  const Op& last = OpsOf(graph, "stage2_cell2", OpKind::kConv)[0];
+  const Op last = OpsOf(graph, "stage2_cell2", OpKind::kConv)[0];
   EXPECT_TRUE((last.output == Shape{16, 16, 16}));
 }
 

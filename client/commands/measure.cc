@@ -1,0 +1,304 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/commands/command.h"
+#include "client/lookup/additive_fit.h"
+#include "client/lookup/design.h"
+#include "client/lookup/network_meter.h"
+#include "client/output/table.h"
+#include "client/output/units.h"
+#include "client/spec/cost_table.h"
+#include "client/stop_signal.h"
+#include "common/base/version.h"
+#include "common/log/log.h"
+#include "common/process/command_line.h"
+#include "common/spec/counts.h"
+#include "common/spec/validate.h"
+#include "worker/evaluator/exec_evaluator.h"
+
+namespace layernas::client {
+namespace {
+
+using std::chrono::steady_clock;
+
+struct LutOptions {
+  std::string spec;
+  std::string table;
+  // Empty: objective.cost.
+  std::string metric;
+  // 0: so many that each cost is seen well (DefaultNetworks).
+  int networks = 0;
+  int held_out = 30;
+  std::uint32_t seed = 1;
+  std::string command;
+};
+
+// Where the first networks can't be built, none can.
+constexpr int kMostInfeasibleAtFirst = 10;
+constexpr std::chrono::seconds kReportEvery{10};
+// A table worse than that is worth a word.
+constexpr double kLargeError = 0.1;
+
+// Twice the unknowns of a regression leave little of the noise; a few more where there are few.
+int DefaultNetworks(const v1::Space& space) {
+  const int unknowns = Unknowns(space);
+  return std::max(2 * unknowns, unknowns + 10);
+}
+
+struct Measured {
+  DesignPoint point;
+  Metrics metrics;
+};
+
+absl::StatusOr<ExecOptions> FindEvaluator(const CommandContext& context, const std::string& command) {
+  ExecOptions exec;
+  if (command.empty()) {
+    exec.argv = {(std::filesystem::path(context.program_folder) / "layernas-trainer").string()};
+  } else {
+    auto words = SplitCommand(command);
+    if (!words.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--command: ", std::string(words.status().message())));
+    }
+    exec.argv = std::move(*words);
+  }
+  const absl::Status found = CheckProgram(exec.argv.front());
+  if (!found.ok()) return absl::Status(found.code(), absl::StrCat("--command: ", std::string(found.message())));
+  return exec;
+}
+
+// Says now and then how far it is.
+class ProgressLines {
+ public:
+  ProgressLines(std::ostream& out, std::size_t all) : out_(out), all_(all) {}
+
+  void Done(std::size_t done) {
+    const auto now = steady_clock::now();
+    if (now - last_ < kReportEvery || done == all_) return;
+    last_ = now;
+    const double left = std::chrono::duration<double>(now - start_).count() / static_cast<double>(done) *
+                        static_cast<double>(all_ - done);
+    out_ << "measured " << done << " of " << all_ << ", about "
+         << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(std::ceil(left)))) << " left" << std::endl;
+  }
+  std::chrono::seconds elapsed() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - start_);
+  }
+
+ private:
+  std::ostream& out_;
+  const std::size_t all_;
+  const steady_clock::time_point start_ = steady_clock::now();
+  steady_clock::time_point last_ = start_;
+};
+
+absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, const std::vector<DesignPoint>& design,
+                                                 Evaluator& evaluator, ProgressLines& progress,
+                                                 const std::stop_token& stop) {
+  NetworkMeter meter(evaluator, spec);
+  std::vector<Measured> measured;
+  for (std::size_t i = 0; i < design.size(); ++i) {
+    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(design[i].choices, stop));
+    if (metrics) measured.push_back({design[i], std::move(*metrics)});
+    if (measured.empty() && i + 1 >= std::min<std::size_t>(kMostInfeasibleAtFirst, design.size())) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("none of the first ", i + 1, " networks could be measured: ", meter.why_infeasible()));
+    }
+    progress.Done(i + 1);
+  }
+  return measured;
+}
+
+struct Result {
+  AdditiveCosts costs;
+  PredictionError error;
+  CostScale scale;
+  std::vector<Sample> fitted;
+  std::vector<Sample> held_out;
+};
+
+absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, const std::vector<Measured>& measured) {
+  std::vector<Metrics> metrics;
+  for (const Measured& network : measured) metrics.push_back(network.metrics);
+  LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, metrics));
+  Result result{{}, {}, scale, {}, {}};
+  for (const Measured& network : measured) {
+    LAYERNAS_ASSIGN_OR_RETURN(const double cost, scale.CostOf(network.metrics));
+    (network.point.held_out ? result.held_out : result.fitted).push_back({network.point.choices, cost});
+  }
+  if (result.held_out.empty()) {
+    return absl::FailedPreconditionError("none of the networks that were held out could be built");
+  }
+  LAYERNAS_ASSIGN_OR_RETURN(result.costs, FitAdditiveCosts(space, result.fitted));
+  result.error = MeasureError(result.costs, result.held_out);
+  return result;
+}
+
+// Six digits: far more than is known, and readable.
+double Rounded(double value) {
+  double rounded = value;
+  return absl::SimpleAtod(absl::StrFormat("%.6g", value), &rounded) ? rounded : value;
+}
+
+nlohmann::ordered_json Networks(const v1::Space& space, const Result& result) {
+  nlohmann::ordered_json networks = nlohmann::ordered_json::array();
+  const auto add = [&](const std::vector<Sample>& samples, bool held_out) {
+    for (const Sample& sample : samples) {
+      networks.push_back({{"architecture", spec::FormatArchitectureId(space, sample.choices)},
+                          {"measured", Rounded(sample.cost)},
+                          {"predicted", Rounded(result.costs.Predict(sample.choices))},
+                          {"held_out", held_out}});
+    }
+  };
+  add(result.fitted, false);
+  add(result.held_out, true);
+  return networks;
+}
+
+CostTable MakeTable(const v1::SearchSpec& spec, const std::string& metric, const Result& result,
+                    const Metrics& last_metrics) {
+  CostTable table;
+  table.metric = metric;
+  table.measure = spec.evaluation().measure();
+  table.space = spec.space();
+  table.space.clear_base_costs();
+  (*table.space.mutable_base_costs())[metric] = Rounded(result.costs.base);
+  for (int i = 0; i < table.space.layers_size(); ++i) {
+    v1::Layer& layer = *table.space.mutable_layers(i);
+    for (int j = 0; j < layer.options_size(); ++j) {
+      layer.mutable_options(j)->clear_costs();
+      (*layer.mutable_options(j)->mutable_costs())[metric] = Rounded(result.costs.options[i][j]);
+    }
+  }
+  const PredictionError& error = result.error;
+  table.notes["error"] = {{"of", "networks that the fit has not seen: |predicted - measured| / measured"},
+                          {"networks", error.networks},
+                          {"median", Rounded(error.median)},
+                          {"p90", Rounded(error.p90)},
+                          {"worst", Rounded(error.worst)},
+                          {"spearman", Rounded(error.spearman)}};
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  nlohmann::ordered_json& machine = table.notes["machine"];
+  machine["host"] = host;
+  if (const auto it = last_metrics.find("machine_fingerprint"); it != last_metrics.end()) {
+    machine["fingerprint"] = static_cast<std::int64_t>(it->second);
+  }
+  if (result.scale.quiet_reference_ms() > 0) machine["quiet_reference_ms"] = Rounded(result.scale.quiet_reference_ms());
+  table.notes["made_by"] = "layernas " + std::string(Version());
+  table.notes["networks"] = Networks(spec.space(), result);
+  return table;
+}
+
+std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
+
+void PrintSummary(std::ostream& out, const LutOptions& options, const std::string& metric, const Result& result,
+                  std::size_t wanted, std::chrono::seconds elapsed) {
+  const std::size_t measured = result.fitted.size() + result.held_out.size();
+  out << "networks           " << measured << " in " << FormatElapsed(elapsed) << ": " << result.fitted.size()
+      << " fitted, " << result.held_out.size() << " held out";
+  if (measured < wanted) out << "; " << wanted - measured << " could not be built";
+  out << "\ncost               " << metric;
+  if (result.scale.quiet_reference_ms() > 0) {
+    out << " = latency_ratio x " << FormatValue(result.scale.quiet_reference_ms()) << " ms of the reference";
+  }
+  const PredictionError& error = result.error;
+  out << "\nerror              median " << Percent(error.median) << ", 90 % of networks within " << Percent(error.p90)
+      << ", worst " << Percent(error.worst) << '\n'
+      << "rank correlation   " << FormatValue(error.spearman) << '\n';
+  double dearest = result.costs.base;
+  for (const auto& layer : result.costs.options) dearest += *std::max_element(layer.begin(), layer.end());
+  out << "cheapest, dearest  " << FormatValue(result.costs.base) << ", " << FormatValue(dearest) << '\n'
+      << "table              " << options.table << '\n';
+  if (error.median > kLargeError) {
+    out << "The costs of this space's options do not add up well: take the table for a first guess, or measure more\n"
+           "networks (--networks).\n";
+  }
+}
+
+absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOptions& options) {
+  const SpecFile file = ReadSpecFile(options.spec);
+  if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
+  const v1::SearchSpec spec = spec::WithDefaults(file.spec);
+  const std::string metric = options.metric.empty() ? spec.objective().cost() : options.metric;
+  if (spec::IsCounted(metric)) {
+    return absl::InvalidArgumentError(absl::StrCat(metric,
+                                                   " need not be measured: set objective.counted. "
+                                                   "For a table of latencies, add --metric latency_ms"));
+  }
+  const int networks = options.networks > 0 ? options.networks : DefaultNetworks(spec.space());
+  LAYERNAS_ASSIGN_OR_RETURN(const std::vector<DesignPoint> design,
+                            DrawDesign(spec.space(), networks, options.held_out, options.seed));
+  LAYERNAS_ASSIGN_OR_RETURN(ExecOptions exec, FindEvaluator(context, options.command));
+  log::Init("layernas", "warning");
+
+  StopSignal stop;
+  const StopOnInterrupt interrupt(stop);
+  std::stop_source stop_source;
+  const StopSignal::Callback on_stop(stop, [&stop_source] { stop_source.request_stop(); });
+  context.terminal.err << "measuring " << design.size() << " networks with " << exec.argv.front() << std::endl;
+  ExecEvaluator evaluator(std::move(exec));
+  ProgressLines progress(context.terminal.err, design.size());
+  const auto measured = MeasureAll(spec, design, evaluator, progress, stop_source.get_token());
+  if (absl::IsCancelled(measured.status())) {
+    context.terminal.err << "interrupted: no table was written\n";
+    return ExitCode::kInterrupted;
+  }
+  if (!measured.ok()) return measured.status();
+  LAYERNAS_ASSIGN_OR_RETURN(const Result result, Fit(spec.space(), metric, *measured));
+  LAYERNAS_RETURN_IF_ERROR(WriteCostTable(options.table, MakeTable(spec, metric, result, measured->back().metrics)));
+  PrintSummary(context.terminal.out, options, metric, result, design.size(), progress.elapsed());
+  return ExitCode::kOk;
+}
+
+void AddLutCommand(CLI::App& measure, CommandContext& context) {
+  CLI::App& command = AddCommand(
+      measure, "lut",
+      "Make a look-up table of this machine's latencies: what each option of each layer costs, found from\n"
+      "whole networks that are measured, not trained, and how far its predictions are off. A search that is\n"
+      "given the table (--costs) knows every latency before it trains. Needs no controller",
+      {"layernas measure lut spec.yaml laptop.json", "layernas run spec.yaml --costs laptop.json",
+       "layernas measure lut spec.yaml laptop.json --metric latency_ratio --held-out 50",
+       "layernas measure lut spec.yaml phone.json --command 'python3 measure_on_phone.py'"});
+  const auto options = std::make_shared<LutOptions>();
+  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("TABLE", options->table, "The file to write, JSON")->required()->option_text("");
+  command.add_option("--metric", options->metric, "The cost to predict; the spec's objective.cost if not given")
+      ->option_text("NAME");
+  command
+      .add_option("--networks", options->networks,
+                  "Networks to find the costs from; twice as many as there are costs, if not given")
+      ->check(CLI::Range(3, 100'000))
+      ->option_text("N");
+  command.add_option("--held-out", options->held_out, "Further networks, to see how far predictions are off")
+      ->check(CLI::Range(5, 100'000))
+      ->option_text("N [30]");
+  command.add_option("--seed", options->seed, "Which networks are drawn")->option_text("N [1]");
+  command
+      .add_option("--command", options->command,
+                  "The evaluator that measures (docs/evaluators.md); layernas-trainer beside this program if not given")
+      ->option_text("'PROGRAM ARG…'");
+  SetAction(command, context, [options, &context] { return MeasureLut(context, *options); });
+}
+
+}  // namespace
+
+void AddMeasureCommands(CLI::App& app, CommandContext& context) {
+  CLI::App& measure = AddCommand(app, "measure", "Measure networks on this machine, without training them", {});
+  measure.require_subcommand(1);
+  AddLutCommand(measure, context);
+}
+
+}  // namespace layernas::client

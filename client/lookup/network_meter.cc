@@ -1,0 +1,103 @@
+#include "client/lookup/network_meter.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace layernas::client {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kLatency[] = "latency_ms";
+constexpr char kRatio[] = "latency_ratio";
+constexpr char kReference[] = "latency_reference_ms";
+// The machine is quiet in the quickest tenth of the measurements.
+constexpr double kQuietShare = 0.1;
+
+absl::StatusOr<json> ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
+  if (!status.ok()) return absl::InvalidArgumentError("can't write the request as JSON: " + status.ToString());
+  return json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+std::string Names(const Metrics& metrics) {
+  std::string names;
+  for (const auto& [name, value] : metrics) absl::StrAppend(&names, names.empty() ? "" : ", ", name);
+  return names;
+}
+
+}  // namespace
+
+absl::StatusOr<Evaluation> NetworkMeter::MakeRequest(std::span<const std::uint16_t> choices) const {
+  Evaluation evaluation;
+  evaluation.architecture_id = spec::FormatArchitectureId(spec_.space(), choices);
+  evaluation.task = absl::StrCat("lookup-table/", spec_.name(), "/", evaluation.architecture_id);
+  evaluation.seed = 1;
+  evaluation.timeout = Millis(1000 * spec_.evaluation().timeout().seconds() +
+                              (spec_.evaluation().timeout().nanos() + 999'999) / 1'000'000);
+  json request = {{"task", evaluation.task}, {"seed", evaluation.seed}, {"work", {"measure"}}};
+  LAYERNAS_ASSIGN_OR_RETURN(request["architecture"], ToJson(spec::Resolve(spec_.space(), choices)));
+  LAYERNAS_ASSIGN_OR_RETURN(request["network"], ToJson(spec_.space().network()));
+  LAYERNAS_ASSIGN_OR_RETURN(request["measure"], ToJson(spec_.evaluation().measure()));
+  evaluation.request = json{{"evaluate", std::move(request)}}.dump();
+  return evaluation;
+}
+
+absl::StatusOr<std::optional<Metrics>> NetworkMeter::Measure(std::span<const std::uint16_t> choices,
+                                                             std::stop_token stop) {
+  LAYERNAS_ASSIGN_OR_RETURN(const Evaluation evaluation, MakeRequest(choices));
+  std::string reason;
+  for (int attempt = 0; attempt < spec_.evaluation().attempts(); ++attempt) {
+    EvaluationOutcome outcome = evaluator_.Evaluate(evaluation, stop, [](const Progress&) {});
+    if (stop.stop_requested()) return absl::CancelledError("interrupted");
+    if (auto* metrics = std::get_if<Metrics>(&outcome)) return std::move(*metrics);
+    const auto& failure = std::get<EvaluationFailure>(outcome);
+    if (failure.kind == EvaluationFailure::Kind::kInfeasible) {
+      why_infeasible_ = failure.message;
+      return std::nullopt;
+    }
+    reason = failure.message;
+  }
+  return absl::AbortedError(absl::StrCat("architecture ", evaluation.architecture_id, " could not be measured in ",
+                                         spec_.evaluation().attempts(), " attempts: ", reason));
+}
+
+absl::StatusOr<CostScale> CostScale::Find(std::string metric, std::span<const Metrics> measured) {
+  CostScale scale(std::move(metric));
+  const auto have = [&measured](const char* name) {
+    return std::all_of(measured.begin(), measured.end(),
+                       [name](const Metrics& metrics) { return metrics.contains(name); });
+  };
+  if (scale.metric_ == kLatency && have(kRatio) && have(kReference)) {
+    std::vector<double> references;
+    for (const Metrics& metrics : measured) references.push_back(metrics.at(kReference));
+    std::sort(references.begin(), references.end());
+    scale.quiet_reference_ms_ =
+        references[static_cast<std::size_t>(kQuietShare * static_cast<double>(references.size()))];
+  } else if (!have(scale.metric_.c_str())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the evaluator does not report ", scale.metric_, "; it reports ", Names(measured.front())));
+  }
+  return scale;
+}
+
+absl::StatusOr<double> CostScale::CostOf(const Metrics& measured) const {
+  const double cost = quiet_reference_ms_ > 0 ? measured.at(kRatio) * quiet_reference_ms_ : measured.at(metric_);
+  if (cost > 0) return cost;
+  return absl::InvalidArgumentError(
+      absl::StrCat("the evaluator reported a ", metric_, " of ", cost, "; a table needs costs above 0"));
+}
+
+}  // namespace layernas::client

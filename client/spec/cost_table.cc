@@ -1,0 +1,133 @@
+#include "client/spec/cost_table.h"
+
+#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/message_differencer.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/process/ready_file.h"
+#include "common/spec/resolve.h"
+
+namespace layernas::client {
+namespace {
+
+using google::protobuf::util::MessageDifferencer;
+using nlohmann::ordered_json;
+
+constexpr std::size_t kLargestFile = 16 << 20;
+constexpr char kAgain[] = "; measure again with layernas measure lut";
+
+absl::StatusOr<ordered_json> ToJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string text;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
+  if (!status.ok()) return absl::InvalidArgumentError("can't be written as JSON: " + status.ToString());
+  return ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+absl::Status ReadPart(const ordered_json& json, const std::string& name, google::protobuf::Message& message) {
+  if (!json.contains(name) || !json[name].is_object()) {
+    return absl::InvalidArgumentError("has no " + name + ": it is no table of layernas measure lut");
+  }
+  const auto status = google::protobuf::util::JsonStringToMessage(json[name].dump(), &message);
+  if (!status.ok()) return absl::InvalidArgumentError("its " + name + " can't be read: " + status.ToString());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CostTable> ParseCostTable(const std::string& text) {
+  const ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || !json.contains("metric") || !json["metric"].is_string()) {
+    return absl::InvalidArgumentError("is no table of layernas measure lut");
+  }
+  CostTable table;
+  table.metric = json["metric"].get<std::string>();
+  LAYERNAS_RETURN_IF_ERROR(ReadPart(json, "measure", table.measure));
+  LAYERNAS_RETURN_IF_ERROR(ReadPart(json, "space", table.space));
+  table.notes = json;
+  for (const char* name : {"metric", "measure", "space"}) table.notes.erase(name);
+  return table;
+}
+
+// What changes a latency; how often it is taken does not.
+bool MeasuredAlike(const v1::Measurement& a, const v1::Measurement& b) {
+  const auto or_one = [](bool given, int value) { return given ? value : 1; };
+  return or_one(a.has_batch(), a.batch()) == or_one(b.has_batch(), b.batch()) &&
+         or_one(a.has_threads(), a.threads()) == or_one(b.has_threads(), b.threads()) &&
+         MessageDifferencer::Equals(a.parameters(), b.parameters());
+}
+
+// Null if the table has none that is the same.
+const v1::Option* Find(const v1::Layer& in_table, const v1::ChosenLayer& wanted) {
+  for (const v1::Option& option : in_table.options()) {
+    if (MessageDifferencer::Equals(spec::Choose(in_table, option), wanted)) return &option;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+absl::Status WriteCostTable(const std::string& path, const CostTable& table) {
+  ordered_json json = {{"metric", table.metric}};
+  json.update(table.notes);
+  LAYERNAS_ASSIGN_OR_RETURN(json["measure"], ToJson(table.measure));
+  LAYERNAS_ASSIGN_OR_RETURN(json["space"], ToJson(table.space));
+  return WriteReadyFile(path, json.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+}
+
+absl::StatusOr<CostTable> ReadCostTable(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text(kLargestFile + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  // A folder can be opened, but not read.
+  if (in.bad() || (!in.eof() && in.gcount() == 0)) {
+    return absl::InvalidArgumentError(absl::StrCat("can't be read: ", std::strerror(errno)));
+  }
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kLargestFile) return absl::InvalidArgumentError("is larger than 16 MiB");
+  return ParseCostTable(text);
+}
+
+absl::Status ApplyCostTable(const CostTable& table, v1::SearchSpec& spec) {
+  const std::string& metric = table.metric;
+  if (spec.objective().cost() != metric) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the table holds ", metric, ", but the spec's objective.cost is ",
+                     spec.objective().cost().empty() ? "missing" : spec.objective().cost()));
+  }
+  if (!MessageDifferencer::Equals(spec.space().network(), table.space.network()) ||
+      spec.space().layers_size() != table.space.layers_size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the table is of another network (space.network, or the number of layers)", kAgain));
+  }
+  if (!MeasuredAlike(spec.evaluation().measure(), table.measure)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the table was measured with another batch, threads or parameters of evaluation.measure", kAgain));
+  }
+  v1::Space priced = spec.space();
+  for (int i = 0; i < priced.layers_size(); ++i) {
+    v1::Layer& layer = *priced.mutable_layers(i);
+    for (v1::Option& option : *layer.mutable_options()) {
+      if (option.costs().contains(metric)) {
+        return absl::InvalidArgumentError(absl::StrCat("the options of layer \"", layer.name(), "\" have costs of ",
+                                                       metric, " in the spec: remove them, or go without the table"));
+      }
+      const v1::Option* same = Find(table.space.layers(i), spec::Choose(layer, option));
+      if (same == nullptr || !same->costs().contains(metric)) {
+        return absl::InvalidArgumentError(absl::StrCat("the table has no option \"", option.name(), "\" of layer \"",
+                                                       layer.name(), "\" as the spec describes it", kAgain));
+      }
+      (*option.mutable_costs())[metric] = same->costs().at(metric);
+    }
+  }
+  const auto base = table.space.base_costs().find(metric);
+  if (base != table.space.base_costs().end()) (*priced.mutable_base_costs())[metric] = base->second;
+  *spec.mutable_space() = std::move(priced);
+  return absl::OkStatus();
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,204 @@
+// Costs of options found from costs of whole networks that are made up, where the truth is known.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "client/lookup/additive_fit.h"
+#include "client/lookup/design.h"
+#include "client/lookup/network_meter.h"
+#include "common/base/random.h"
+
+namespace layernas::client {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::DoubleNear;
+using ::testing::HasSubstr;
+
+v1::Space MakeSpace(const std::vector<int>& options) {
+  v1::Space space;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    v1::Layer& layer = *space.add_layers();
+    layer.set_name("layer" + std::to_string(i));
+    for (int j = 0; j < options[i]; ++j) layer.add_options()->set_name("option" + std::to_string(j));
+  }
+  return space;
+}
+
+AdditiveCosts Truth(const v1::Space& space, std::uint64_t seed) {
+  RandomStream random({seed});
+  AdditiveCosts costs;
+  costs.base = 0.05;
+  for (const v1::Layer& layer : space.layers()) {
+    std::vector<double>& options = costs.options.emplace_back();
+    for (int j = 0; j < layer.options_size(); ++j) options.push_back(j == 0 ? 0 : 0.1 * random.Uniform());
+  }
+  return costs;
+}
+
+// `noise` is the standard deviation, as a share of the cost.
+std::vector<Sample> Draw(const v1::Space& space, const AdditiveCosts& truth, int fitted, int held_out, double noise,
+                         bool want_held_out) {
+  RandomStream random({7, want_held_out ? 1U : 0U});
+  std::vector<Sample> samples;
+  const auto design = DrawDesign(space, fitted, held_out, 1);
+  for (const DesignPoint& point : *design) {
+    if (point.held_out != want_held_out) continue;
+    samples.push_back({point.choices, truth.Predict(point.choices) * (1 + noise * random.Normal())});
+  }
+  return samples;
+}
+
+const std::vector<int> kOptions = {4, 4, 3, 5, 4, 2};
+
+TEST(AdditiveFit, RecoversCostsThatAddUp) {
+  const v1::Space space = MakeSpace(kOptions);
+  const AdditiveCosts truth = Truth(space, 3);
+  const auto found = FitAdditiveCosts(space, Draw(space, truth, 40, 30, 0, false));
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_THAT(found->base, DoubleNear(truth.base, 1e-3));
+  for (std::size_t i = 0; i < truth.options.size(); ++i) {
+    for (std::size_t j = 0; j < truth.options[i].size(); ++j) {
+      EXPECT_THAT(found->options[i][j], DoubleNear(truth.options[i][j], 1e-3)) << i << " " << j;
+    }
+  }
+  const PredictionError error = MeasureError(*found, Draw(space, truth, 40, 30, 0, true));
+  EXPECT_EQ(error.networks, 30);
+  EXPECT_LT(error.worst, 1e-3);
+  EXPECT_GT(error.spearman, 0.999);
+}
+
+TEST(AdditiveFit, NoiseCostsNoMoreThanItIs) {
+  const v1::Space space = MakeSpace(kOptions);
+  const AdditiveCosts truth = Truth(space, 4);
+  const auto found = FitAdditiveCosts(space, Draw(space, truth, 40, 100, 0.02, false));
+  ASSERT_TRUE(found.ok()) << found.status();
+  // Against the truth: below the noise of one measurement, for the fit averages over many.
+  EXPECT_LT(MeasureError(*found, Draw(space, truth, 40, 100, 0, true)).median, 0.02);
+}
+
+TEST(AdditiveFit, FewSamplesAreStillOfUse) {
+  const v1::Space space = MakeSpace(kOptions);
+  const AdditiveCosts truth = Truth(space, 5);
+  // Fewer than there are unknowns.
+  ASSERT_EQ(Unknowns(space), 17);
+  const auto found = FitAdditiveCosts(space, Draw(space, truth, 12, 100, 0.01, false));
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_LT(MeasureError(*found, Draw(space, truth, 12, 100, 0, true)).median, 0.2);
+}
+
+// Where the costs do not add up, the error on what was held out is about that on any other architecture.
+TEST(AdditiveFit, TheErrorIsHonest) {
+  const v1::Space space = MakeSpace({4, 4, 4, 4});
+  const auto product = [](const spec::Choices& choices) {
+    double cost = 1;
+    for (const auto choice : choices) cost *= 1 + choice;
+    return cost;
+  };
+  const auto design = DrawDesign(space, 40, 60, 1);
+  ASSERT_TRUE(design.ok()) << design.status();
+  std::vector<Sample> fitted, held_out, all;
+  for (const DesignPoint& point : *design) {
+    (point.held_out ? held_out : fitted).push_back({point.choices, product(point.choices)});
+  }
+  for (std::uint16_t i = 0; i < 256; ++i) {
+    const spec::Choices choices = {static_cast<std::uint16_t>(i / 64), static_cast<std::uint16_t>(i / 16 % 4),
+                                   static_cast<std::uint16_t>(i / 4 % 4), static_cast<std::uint16_t>(i % 4)};
+    all.push_back({choices, product(choices)});
+  }
+  const auto found = FitAdditiveCosts(space, fitted);
+  ASSERT_TRUE(found.ok()) << found.status();
+  const PredictionError stated = MeasureError(*found, held_out);
+  const PredictionError real = MeasureError(*found, all);
+  EXPECT_GT(stated.median, 0.1);
+  EXPECT_GT(stated.median, real.median / 1.7);
+  EXPECT_LT(stated.median, real.median * 1.7);
+  // What comes out can stand in a spec.
+  EXPECT_GE(found->base, 0);
+  for (const auto& layer : found->options) {
+    for (const double cost : layer) EXPECT_GE(cost, 0);
+  }
+}
+
+TEST(AdditiveFit, AnOptionThatNobodyMeasuredIsNamed) {
+  const v1::Space space = MakeSpace({2, 3});
+  const std::vector<Sample> samples = {{{0, 0}, 1}, {{1, 0}, 2}, {{0, 1}, 3}, {{1, 1}, 4}};
+  const auto found = FitAdditiveCosts(space, samples);
+  EXPECT_EQ(found.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(found.status().message()),
+              HasSubstr("no measured network has option \"option2\" of layer \"layer1\""));
+  EXPECT_THAT(std::string(FitAdditiveCosts(space, {}).status().message()), HasSubstr("only 0 networks"));
+  EXPECT_THAT(std::string(FitAdditiveCosts(MakeSpace({1000, 1000, 1000}), samples).status().message()),
+              HasSubstr("more than 2000"));
+}
+
+TEST(MeasureError, QuantilesAndRanksAreThoseByHand) {
+  AdditiveCosts costs;
+  costs.base = 10;
+  costs.options = {{0, 1, 2, 3, 4}};
+  // Off by 0, 1/12, 0, 3/10, 0; the last but one in the wrong rank.
+  const std::vector<Sample> samples = {{{0}, 10}, {{1}, 12}, {{2}, 12}, {{3}, 10}, {{4}, 14}};
+  const PredictionError error = MeasureError(costs, samples);
+  EXPECT_DOUBLE_EQ(error.median, 0);
+  EXPECT_DOUBLE_EQ(error.p90, 0.3);
+  EXPECT_DOUBLE_EQ(error.worst, 0.3);
+  // Ranks 0 1 2 3 4 and 0.5 2.5 2.5 0.5 4.
+  EXPECT_NEAR(error.spearman, 5.0 / std::sqrt(10 * 9.0), 1e-9);
+}
+
+TEST(DrawDesign, OptionsStandEquallyOftenAndNothingTwice) {
+  const v1::Space space = MakeSpace({4, 3, 5, 4});
+  const auto design = DrawDesign(space, 41, 30, 9);
+  ASSERT_TRUE(design.ok()) << design.status();
+  std::set<spec::Choices> seen;
+  std::map<std::uint16_t, int> of_first;
+  int held_out = 0;
+  for (const DesignPoint& point : *design) {
+    EXPECT_TRUE(seen.insert(point.choices).second);
+    held_out += point.held_out ? 1 : 0;
+    if (!point.held_out) ++of_first[point.choices[0]];
+  }
+  EXPECT_EQ(design->size(), 71U);
+  EXPECT_EQ(held_out, 30);
+  // One or two may have been drawn again for being there already.
+  for (const auto& [option, times] : of_first) EXPECT_NEAR(times, 10, 4) << option;
+  const auto again = DrawDesign(space, 41, 30, 9);
+  EXPECT_EQ(again->front().choices, design->front().choices);
+}
+
+TEST(DrawDesign, RefusesWhatCannotBeDrawn) {
+  EXPECT_THAT(std::string(DrawDesign(MakeSpace({4, 4}), 10, 5, 1).status().message()),
+              AllOf(HasSubstr("only 16 architectures"), HasSubstr("measure fewer")));
+  EXPECT_THAT(std::string(DrawDesign(MakeSpace({40, 4, 4}), 10, 5, 1).status().message()),
+              HasSubstr("layer \"layer0\" has 40 options"));
+}
+
+TEST(CostScale, CalibratesLatency) {
+  std::vector<Metrics> measured;
+  for (int i = 0; i < 10; ++i) {
+    // The machine gets slower; the ratio stays.
+    measured.push_back({{"latency_ms", 1.0 + i}, {"latency_ratio", 2}, {"latency_reference_ms", 0.5 + i}});
+  }
+  const auto scale = CostScale::Find("latency_ms", measured);
+  ASSERT_TRUE(scale.ok()) << scale.status();
+  EXPECT_DOUBLE_EQ(scale->quiet_reference_ms(), 1.5);
+  EXPECT_DOUBLE_EQ(*scale->CostOf(measured[0]), 3);
+  EXPECT_DOUBLE_EQ(*scale->CostOf(measured[9]), 3);
+}
+
+TEST(CostScale, TakesOthersAsTheyAre) {
+  const std::vector<Metrics> plain = {{{"latency_ms", 4}}, {{"latency_ms", 0}}};
+  const auto scale = CostScale::Find("latency_ms", plain);
+  ASSERT_TRUE(scale.ok()) << scale.status();
+  EXPECT_DOUBLE_EQ(*scale->CostOf(plain[0]), 4);
+  EXPECT_THAT(std::string(scale->CostOf(plain[1]).status().message()), HasSubstr("above 0"));
+  EXPECT_THAT(std::string(CostScale::Find("energy_mj", plain).status().message()),
+              HasSubstr("does not report energy_mj; it reports latency_ms"));
+}
+
+}  // namespace
+}  // namespace layernas::client

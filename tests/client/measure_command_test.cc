@@ -1,0 +1,188 @@
+// `layernas measure lut` as a whole, with evaluators that are shell scripts, and with the real one where it is built.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/application.h"
+
+namespace layernas::client {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kSpec[] = R"(name: small
+space:
+  network: { input: [3, 32, 32], classes: 10, stem_channels: 8, head_channels: 32, parameters: { stem_stride: 2 } }
+  layers:
+    - { name: a, channels: 8, options: [skip, conv_k3, mbconv_k3_e3] }
+    - { name: b, channels: 16, stride: 2, options: [skip, conv_k3, mbconv_k3_e3] }
+    - { name: c, channels: 16, options: [skip, conv_k3, mbconv_k3_e3] }
+    - { name: d, channels: 16, options: [skip, conv_k3, mbconv_k3_e3] }
+objective: { cost: latency_ms, targets: [100] }
+strategy: { guided_layernas: {} }
+budget: { trainings: 20 }
+evaluation: { measure: { warm_up: 2, runs: 20, max_runs: 60 }, timeout: 20s, attempts: 2 }
+)";
+
+struct Done {
+  ExitCode code;
+  std::string out;
+  std::string err;
+};
+
+class MeasureCommand : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "layernas-measure-XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    std::ofstream(Path("spec.yaml")) << kSpec;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  std::string Path(const std::string& name) const { return (folder_ / name).string(); }
+
+  static Done Run(const std::vector<std::string>& arguments, const std::string& programs = "") {
+    std::ostringstream out, err;
+    const ExitCode code = RunClient(arguments, Terminal{out, err}, programs);
+    return {code, out.str(), err.str()};
+  }
+
+  // With an evaluator that does `script` with each line of its input, in $line.
+  Done Measure(const std::string& script, const std::vector<std::string>& more = {"--networks", "20"}) {
+    std::ofstream(Path("evaluator.sh")) << "while read -r line; do\n" << script << "\ndone\n";
+    std::vector<std::string> arguments = {"measure",          "lut",       Path("spec.yaml"),
+                                          Path("table.json"), "--command", "sh " + Path("evaluator.sh"),
+                                          "--held-out",       "8"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  }
+
+  fs::path folder_;
+};
+
+// 1, and 1 for each conv, 2 for each mbconv.
+constexpr char kCounts[] =
+    "conv=$(echo \"$line\" | grep -o '\"conv_k3\"' | wc -l); mbconv=$(echo \"$line\" | grep -o '\"mbconv_k3_e3\"' | wc "
+    "-l)\n"
+    "echo \"{\\\"result\\\": {\\\"metrics\\\": {\\\"latency_ms\\\": $((1 + conv + 2 * mbconv))}}}\"";
+
+TEST_F(MeasureCommand, TheTableIsWhatTheNetworksSay) {
+  const Done done = Measure(kCounts);
+  ASSERT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out"), HasSubstr("median 0.0 %")));
+  std::ifstream in(Path("table.json"));
+  const nlohmann::json table = nlohmann::json::parse(in);
+  EXPECT_EQ(table["metric"], "latency_ms");
+  EXPECT_EQ(table["error"]["networks"], 8);
+  EXPECT_LT(table["error"]["median"], 0.001);
+  EXPECT_EQ(table["networks"].size(), 28U);
+  const nlohmann::json& options = table["space"]["layers"][1]["options"];
+  EXPECT_EQ(options[2]["name"], "mbconv_k3_e3");
+  EXPECT_NEAR(options[2]["costs"]["latency_ms"].get<double>(), 2, 0.01);
+  EXPECT_NEAR(table["space"]["base_costs"]["latency_ms"].get<double>(), 1, 0.01);
+
+  const Done valid = Run({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
+  EXPECT_EQ(valid.code, ExitCode::kOk) << valid.err;
+  EXPECT_THAT(valid.out, HasSubstr("latency_ms, known per layer"));
+  EXPECT_THAT(Run({"validate", Path("spec.yaml")}).out, HasSubstr("measured for each architecture"));
+}
+
+TEST_F(MeasureCommand, ATableOfSomethingElseIsRefused) {
+  ASSERT_EQ(Measure(kCounts).code, ExitCode::kOk);
+  const auto refusal = [this](const std::string& from, const std::string& to) {
+    std::string text = kSpec;
+    text.replace(text.find(from), from.size(), to);
+    std::ofstream(Path("other.yaml")) << text;
+    const Done done = Run({"validate", Path("other.yaml"), "--costs", Path("table.json")});
+    EXPECT_EQ(done.code, ExitCode::kUsage) << to;
+    return done.err;
+  };
+  EXPECT_THAT(refusal("latency_ms", "energy_mj"), HasSubstr("the table holds latency_ms"));
+  EXPECT_THAT(refusal("classes: 10", "classes: 12"), HasSubstr("of another network"));
+  EXPECT_THAT(refusal("runs: 20", "batch: 8, runs: 20"), HasSubstr("another batch"));
+  EXPECT_THAT(refusal("conv_k3", "conv_k5"), HasSubstr("no option \"conv_k5\" of layer \"a\""));
+  EXPECT_THAT(refusal("name: d, channels: 16", "name: d, channels: 24"), HasSubstr("of layer \"d\" as the spec"));
+  EXPECT_THAT(refusal("mbconv_k3_e3] }", "{ name: mbconv_k3_e3, costs: { latency_ms: 1 } }] }"),
+              HasSubstr("have costs of latency_ms"));
+  // Fewer options than were measured are fine.
+  std::string fewer = kSpec;
+  fewer.replace(fewer.find("skip, conv_k3"), 13, "conv_k3");
+  std::ofstream(Path("fewer.yaml")) << fewer;
+  EXPECT_EQ(Run({"validate", Path("fewer.yaml"), "--costs", Path("table.json")}).code, ExitCode::kOk);
+  for (const char* text : {"", "rubbish", "[]", "{\"metric\": \"latency_ms\"}",
+                           "{\"metric\": \"latency_ms\", \"measure\": {}, \"space\": {\"layers\": 3}}"}) {
+    std::ofstream(Path("table.json")) << text;
+    const Done done = Run({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
+    EXPECT_EQ(done.code, ExitCode::kUsage) << text;
+    EXPECT_THAT(done.err, HasSubstr("--costs " + Path("table.json"))) << text;
+  }
+  EXPECT_THAT(Run({"validate", Path("spec.yaml"), "--costs", Path("none")}).err, HasSubstr("No such file"));
+}
+
+TEST_F(MeasureCommand, ABadEvaluatorIsAnErrorThatSaysWhatItDid) {
+  const auto fails = [this](const std::string& script, const std::string& message) {
+    const Done done = Measure(script);
+    EXPECT_NE(done.code, ExitCode::kOk) << script;
+    EXPECT_THAT(done.err, HasSubstr(message)) << script;
+    EXPECT_FALSE(fs::exists(Path("table.json"))) << script;
+  };
+  fails("echo Segmentation fault", "not the protocol's");
+  fails("echo out of memory >&2; exit 3", "out of memory");
+  fails("echo '{\"failure\": {\"kind\": \"retry\", \"message\": \"too noisy\"}}'",
+        "could not be measured in 2 attempts: too noisy");
+  fails("echo '{\"failure\": {\"kind\": \"infeasible\", \"message\": \"no such block\"}}'",
+        "none of the first 10 networks could be measured: no such block");
+  fails("echo '{\"result\": {\"metrics\": {\"energy_mj\": 3}}}'", "does not report latency_ms; it reports energy_mj");
+  fails("echo '{\"result\": {\"metrics\": {\"latency_ms\": -1}}}'", "needs costs above 0");
+}
+
+TEST_F(MeasureCommand, AnEvaluatorThatDiesOrFailsNowAndThenIsAskedAgain) {
+  const std::string every_third = "n=$(cat " + Path("n") + " 2>/dev/null || echo 0); echo $((n + 1)) > " + Path("n") +
+                                  "\nif [ $((n % 3)) = 1 ]; then exit 1; fi\n";
+  const Done done = Measure(every_third + kCounts);
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+}
+
+TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
+  std::string text = kSpec;
+  text.replace(text.find("timeout: 20s, attempts: 2"), 25, "timeout: 1s, attempts: 1");
+  std::ofstream(Path("spec.yaml")) << text;
+  const Done done = Measure("sleep 1000");
+  EXPECT_EQ(done.code, ExitCode::kError);
+  EXPECT_THAT(done.err, HasSubstr("no result within the time-out of 1s"));
+}
+
+TEST_F(MeasureCommand, WrongWishesAreRefusedBeforeAnythingIsMeasured) {
+  EXPECT_THAT(Measure(kCounts, {"--metric", "params"}).err, HasSubstr("objective.counted"));
+  EXPECT_THAT(Measure(kCounts, {"--networks", "100"}).err, HasSubstr("only 81 architectures"));
+  EXPECT_THAT(Run({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "20", "--held-out", "8",
+                   "--command", "/nonexistent/program"})
+                  .err,
+              AllOf(HasSubstr("/nonexistent/program"), Not(HasSubstr("measuring"))));
+  EXPECT_EQ(Run({"measure", "lut", Path("spec.yaml")}).code, ExitCode::kUsage);
+}
+
+TEST_F(MeasureCommand, MeasuresForReal) {
+  if (!fs::exists(fs::path(LAYERNAS_BIN) / "layernas-trainer")) GTEST_SKIP() << "layernas-trainer is not built";
+  const Done done = Run({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "6", "--held-out", "5"},
+                        LAYERNAS_BIN);
+  ASSERT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("latency_ms = latency_ratio x "));
+  const Done valid = Run({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
+  EXPECT_EQ(valid.code, ExitCode::kOk) << valid.err;
+}
+
+}  // namespace
+}  // namespace layernas::client
