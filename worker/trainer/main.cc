@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
       "layernas-trainer");
   std::string data_dir;
   int threads = 1;
-  app.add_option("--data-dir", data_dir, "Folder with the files of cifar10, cifar100 and idx data sets")
+  app.add_option("--data-dir", data_dir, "Folder with the files of data sets; shapes10 needs none")
       ->envname("LAYERNAS_DATA_DIR");
   app.add_option("--threads", threads, "Threads for torch; not more than there are free cores")
       ->check(CLI::Range(1, 1024))
