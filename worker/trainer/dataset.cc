@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <sstream>
 
+#include "worker/trainer/cache_folder.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_files.h"
 #include "worker/trainer/image_folder.h"
@@ -125,15 +125,6 @@ void TakeStatistics(const ImageSet& train, std::vector<float>& means, std::vecto
   }
 }
 
-std::string CacheKey(const DataSettings& settings) {
-  std::ostringstream key;
-  key << settings.dataset << ' ' << settings.input.channels << ' ' << settings.input.height << ' '
-      << settings.input.width << ' ' << settings.data_seed << ' ' << settings.train_examples.value_or(0) << ' '
-      << settings.validation_examples.value_or(0) << ' ' << static_cast<int>(settings.holdout) << ' '
-      << settings.folder;
-  return key.str();
-}
-
 }  // namespace
 
 std::size_t DatasetLayout::block_bytes() const { return LabelOffset(*this) + (train + holdout) * sizeof(Label); }
@@ -153,8 +144,9 @@ Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std
     set.labels = {std::shared_ptr<const Label>(block, labels + begin), count};
     return set;
   };
-  return {part(0, layout.train), part(layout.train, layout.holdout), layout.classes, std::move(mean),
-          std::move(deviation)};
+  return {part(0, layout.train), part(layout.train, layout.holdout),
+          layout.classes,        std::move(mean),
+          std::move(deviation),  /*checksum=*/0};
 }
 
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir, const MakeBlock& make_block,
@@ -162,6 +154,9 @@ Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& d
   const Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
   const DatasetLayout layout = {plan.files.train->shape(), plan.train.size(), plan.holdout.size(), plan.files.classes};
   const std::shared_ptr<std::uint8_t> block = make_block(layout);
+  // The gap before the labels counts in the checksum.
+  std::fill(block.get() + (layout.train + layout.holdout) * ImageBytes(layout.shape), block.get() + LabelOffset(layout),
+            0);
   std::uint8_t* pixels = block.get();
   Label* labels = Labels(layout, block.get());
   std::size_t done = 0;
@@ -178,6 +173,7 @@ Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& d
 
   Dataset dataset = ViewDataset(layout, block, {}, {});
   TakeStatistics(dataset.train, dataset.mean, dataset.deviation);
+  dataset.checksum = Checksum(block.get(), layout.block_bytes());
   return dataset;
 }
 
@@ -189,22 +185,6 @@ std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, co
   if (settings.dataset == "cifar100") return ListCifar100(folder, with_test);
   if (settings.dataset == "idx") return ListIdx(folder, with_test);
   return ListImageFolder(folder, settings.holdout);
-}
-
-std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings) {
-  // Enough for the searches that share a fleet, and a bound on memory.
-  constexpr std::size_t kMaxEntries = 3;
-  const std::string key = CacheKey(settings);
-  const auto found =
-      std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.first == key; });
-  if (found != entries_.end()) {
-    std::rotate(entries_.begin(), found, found + 1);
-  } else {
-    auto dataset = std::make_shared<const Dataset>(LoadDataset(settings, data_dir_));
-    if (entries_.size() == kMaxEntries) entries_.pop_back();
-    entries_.insert(entries_.begin(), {key, std::move(dataset)});
-  }
-  return entries_.front().second;
 }
 
 BatchWriter::BatchWriter(const Dataset& dataset) : table_(dataset.mean.size() * 256) {

@@ -64,6 +64,8 @@ struct Dataset {
   // Of the training images, per channel, on the scale 0 to 255.
   std::vector<float> mean;
   std::vector<float> deviation;
+  // Of all images and labels (cache_folder.h).
+  std::uint32_t checksum = 0;
 };
 
 // Makes the memory that a data set is kept in: as many bytes, aligned for any type.
@@ -85,27 +87,12 @@ using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,
                     const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_image = nullptr);
 
-// The data set in a block that LoadDataset has filled, whoever did.
+// The data set in a block that LoadDataset has filled, in whatever process; without a checksum.
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,
                     std::vector<float> mean, std::vector<float> deviation);
 
 // The files that LoadDataset would read. Throws MachineError where an image folder cannot be listed.
 std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, const std::filesystem::path& data_dir);
-
-// Keeps the last few data sets of this process, because one process answers many requests for the same. Not
-// thread-safe.
-class DatasetCache {
- public:
-  explicit DatasetCache(std::filesystem::path data_dir) : data_dir_(std::move(data_dir)) {}
-
-  // As LoadDataset. Failures are not kept.
-  std::shared_ptr<const Dataset> Get(const DataSettings& settings);
-
- private:
-  const std::filesystem::path data_dir_;
-  // Most recently used first.
-  std::vector<std::pair<std::string, std::shared_ptr<const Dataset>>> entries_;
-};
 
 // Writes images of a set as normalised floats into a buffer, in the layout of ImageSet.
 class BatchWriter {

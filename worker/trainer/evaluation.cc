@@ -48,8 +48,9 @@ Metrics MeasuredMetrics(const Measured& measured) {
 
 }  // namespace
 
-Evaluator::Evaluator(std::filesystem::path data_dir, int threads) : datasets_(std::move(data_dir)) {
-  torch::set_num_threads(threads);
+Evaluator::Evaluator(EvaluatorOptions options)
+    : datasets_(std::move(options.data_dir), std::move(options.data_cache), options.log) {
+  torch::set_num_threads(options.threads);
   // Numbers close to zero are slow on the CPU and add nothing.
   at::globalContext().setFlushDenormal(true);
 }

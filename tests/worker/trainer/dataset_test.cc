@@ -5,17 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <numeric>
 #include <set>
 
+#include "tests/worker/trainer/temp_folder.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/shapes10.h"
 
 namespace layernas::trainer {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
@@ -27,20 +26,8 @@ std::vector<std::uint8_t> Pixels(const ImageSource& source) {
   return pixels;
 }
 
-// A folder of this test's own, removed at its end.
-class DatasetFiles : public ::testing::Test {
+class DatasetFiles : public TempFolder {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "layernas-dataset-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  void Write(const std::string& name, const std::string& bytes) {
-    std::ofstream(folder_ / name, std::ios::binary) << bytes;
-  }
-
   static std::string Word(std::uint32_t value) {
     return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
             static_cast<char>(value)};
@@ -85,8 +72,6 @@ class DatasetFiles : public ::testing::Test {
     }
     return "loaded";
   }
-
-  fs::path folder_;
 };
 
 TEST_F(DatasetFiles, Cifar10IsReadAndSplit) {
@@ -230,22 +215,6 @@ TEST(Shapes10, FixedByTheSeedAlone) {
   for (int label = 0; label < kShapes10Classes; ++label) {
     EXPECT_EQ(std::count(more_images->labels().begin(), more_images->labels().end(), label), 4);
   }
-}
-
-TEST(DatasetCache, GeneratesOnce) {
-  DatasetCache cache("");
-  DataSettings settings;
-  settings.dataset = "shapes10";
-  settings.train_examples = 20;
-  settings.validation_examples = 10;
-  const auto first = cache.Get(settings);
-  EXPECT_EQ(cache.Get(settings), first);
-  for (std::uint32_t seed = 2; seed <= 4; ++seed) {
-    settings.data_seed = seed;
-    EXPECT_NE(cache.Get(settings), first);
-  }
-  settings.data_seed = 1;
-  EXPECT_NE(cache.Get(settings), first);  // Pushed out by the three others, so that memory is bounded.
 }
 
 class Batches : public ::testing::Test {

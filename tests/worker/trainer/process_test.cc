@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/worker/trainer/temp_folder.h"
 #include "tests/worker/trainer/test_requests.h"
 
 namespace layernas::trainer {
@@ -19,32 +19,22 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class TrainerProcess : public ::testing::Test {
+class TrainerProcess : public TempFolder {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "layernas-trainer-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   // Runs the trainer until its input ends; fills exit_code_, stderr_ and returns the lines of its output.
   std::vector<nlohmann::json> Run(const std::string& input, const std::string& flags = "") {
     std::ofstream(folder_ / "in") << input;
     const std::string path = folder_.string();
-    const std::string command =
-        "timeout 240 " TRAINER_BINARY " " + flags + " <" + path + "/in >" + path + "/out 2>" + path + "/err";
+    const std::string command = "timeout 240 " TRAINER_BINARY " --cache-dir " + path + "/cache " + flags + " <" + path +
+                                "/in >" + path + "/out 2>" + path + "/err";
     exit_code_ = std::system(command.c_str());
     std::vector<nlohmann::json> lines;
     std::ifstream out(folder_ / "out");
     for (std::string line; std::getline(out, line);) lines.push_back(nlohmann::json::parse(line));
-    std::ostringstream text;
-    text << std::ifstream(folder_ / "err").rdbuf();
-    stderr_ = text.str();
+    stderr_ = ReadAll(folder_ / "err");
     return lines;
   }
 
-  fs::path folder_;
   int exit_code_ = -1;
   std::string stderr_;
 };

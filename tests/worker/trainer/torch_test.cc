@@ -189,7 +189,7 @@ TEST_F(Training, DataSetSmallerThanABatchIsOneBatch) {
 }
 
 TEST_F(Training, DataMustFitTheNetwork) {
-  Evaluator evaluator("", 1);
+  Evaluator evaluator({});
   const auto refusal = [&](const char* path, const nlohmann::json& value) -> std::string {
     nlohmann::json request = SmallRequest();
     request["evaluate"][nlohmann::json::json_pointer(path)] = value;
