@@ -29,6 +29,8 @@ struct EvaluatorOptions {
   int threads = 1;
   // Decoded data sets, which the processes of a machine share.
   CacheOptions data_cache;
+  // Trainings that were interrupted.
+  CacheOptions checkpoints;
   LogLine log = [](const std::string&) {};
 };
 
@@ -37,12 +39,17 @@ class Evaluator {
  public:
   explicit Evaluator(EvaluatorOptions options);
 
-  // Builds, trains and measures. Throws InfeasibleError or MachineError, or what torch and the standard library throw
-  // when the machine gives out (std::exception).
+  // Builds, trains and measures; a training that was interrupted on this machine goes on. SIGTERM and SIGINT end the
+  // process after the training's next batch, when its state is kept (stop_signal.h). Throws InfeasibleError or
+  // MachineError, or what torch and the standard library throw when the machine gives out (std::exception).
   Metrics Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress);
 
  private:
+  Metrics TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress);
+
   DatasetCache datasets_;
+  const CacheOptions checkpoints_;
+  const LogLine log_;
 };
 
 }  // namespace layernas::trainer

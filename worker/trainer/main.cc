@@ -1,5 +1,5 @@
 // layernas-trainer: trains and measures architectures for a worker, over the evaluator protocol (protocol.h) on
-// standard input and output. Ends when standard input does.
+// standard input and output. Ends when standard input does, or on SIGTERM.
 #include <malloc.h>
 #include <unistd.h>
 
@@ -15,6 +15,7 @@
 
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/protocol.h"
+#include "worker/trainer/stop_signal.h"
 
 namespace {
 
@@ -47,6 +48,7 @@ int main(int argc, char** argv) {
   layernas::trainer::EvaluatorOptions options;
   options.log = [](const std::string& line) { std::cerr << line << std::endl; };
   std::filesystem::path cache_dir = layernas::trainer::DefaultCacheFolder();
+  options.checkpoints.limit_bytes = std::uint64_t{1} << 30;
   options.data_cache.limit_bytes = std::uint64_t{32} << 30;
   app.add_option("--data-dir", options.data_dir, "Folder with the files of data sets; shapes10 needs none")
       ->envname("LAYERNAS_DATA_DIR");
@@ -61,12 +63,20 @@ int main(int argc, char** argv) {
                  "Most bytes (or 500MiB, 32GiB) of decoded data sets in it; those used longest ago go")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->capture_default_str();
+  app.add_option("--checkpoint-limit", options.checkpoints.limit_bytes,
+                 "Most bytes of states of interrupted trainings in it; the oldest go")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->capture_default_str();
   app.set_version_flag("--version", "layernas-trainer " LAYERNAS_VERSION);
   CLI11_PARSE(app, argc, argv);
   LimitBlasThreads(options.threads, argv);
   KeepFreedMemory();
 
-  if (!cache_dir.empty()) options.data_cache.folder = cache_dir / "data";
+  if (!cache_dir.empty()) {
+    options.data_cache.folder = cache_dir / "data";
+    options.checkpoints.folder = cache_dir / "checkpoints";
+  }
+  layernas::trainer::InstallStopSignals();
   layernas::trainer::Evaluator evaluator(std::move(options));
   layernas::trainer::ServeRequests(
       std::cin, std::cout, std::cerr,

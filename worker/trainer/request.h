@@ -69,6 +69,8 @@ struct EvaluateRequest {
   network::Graph network;
   TrainSettings train;
   MeasureSettings measure;
+  // All of the request that determines the trained network, as text.
+  std::string training_key;
   // Of initialisation, shuffling and augmentation.
   std::uint32_t seed = 0;
 };
