@@ -16,6 +16,13 @@ class RandomStream {
   explicit RandomStream(std::initializer_list<std::uint64_t> key) : state_(MixKey(key)) {}
 
   std::uint64_t Next();
+  // What FromState needs to go on from here.
+  std::uint64_t state() const { return state_; }
+  static RandomStream FromState(std::uint64_t state) {
+    RandomStream stream({});
+    stream.state_ = state;
+    return stream;
+  }
   // Uniform in [0, bound), without bias; bound > 0.
   std::uint64_t Below(std::uint64_t bound);
   // Uniform in [0, 1).

@@ -112,7 +112,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **(environment or {}), _MARK: folder},
+                env={**os.environ, "LAYERNAS_CACHE_DIR": os.path.join(folder, "cache"), **(environment or {}), _MARK: folder},
             )
         self.pid = self._process.pid
 

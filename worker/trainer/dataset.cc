@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <sstream>
 
+#include "worker/trainer/cache_folder.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_files.h"
+#include "worker/trainer/image_folder.h"
 #include "worker/trainer/shapes10.h"
 
 namespace layernas::trainer {
@@ -14,19 +15,8 @@ namespace {
 
 // Key of the random stream that picks the validation images; shapes10 has keys of its own.
 constexpr std::uint64_t kSplitStream = 1;
-
-ImageSet Select(const ImageSet& from, const std::uint32_t* indices, std::size_t count) {
-  ImageSet set;
-  set.shape = from.shape;
-  set.pixels.reserve(count * from.image_bytes());
-  set.labels.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto begin = from.pixels.begin() + static_cast<std::ptrdiff_t>(indices[i] * from.image_bytes());
-    set.pixels.insert(set.pixels.end(), begin, begin + static_cast<std::ptrdiff_t>(from.image_bytes()));
-    set.labels.push_back(from.labels[indices[i]]);
-  }
-  return set;
-}
+// Generated images may be as large as this.
+constexpr int kLargestGenerated = 512;
 
 std::vector<std::uint32_t> Counted(std::size_t count) {
   std::vector<std::uint32_t> indices(count);
@@ -44,96 +34,157 @@ std::size_t Portion(const char* name, std::optional<int> wanted, std::size_t ava
   return static_cast<std::size_t>(*wanted);
 }
 
-Dataset Generate(const DataSettings& settings) {
-  Dataset dataset;
-  dataset.classes = kShapes10Classes;
-  dataset.train = GenerateShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000), settings.size);
+// What a data set will be made of, before any image is read.
+struct Plan {
+  ImageFiles files;
+  // Indices into files.train.
+  std::vector<std::uint32_t> train;
+  // Indices into files.holdout or, where there is none, files.train.
+  std::vector<std::uint32_t> holdout;
+
+  const ImageSource& holdout_source() const { return files.holdout == nullptr ? *files.train : *files.holdout; }
+};
+
+Plan PlanShapes10(const DataSettings& settings) {
+  const bool square = settings.input.height == settings.input.width && settings.input.height <= kLargestGenerated;
+  const int size = square ? settings.input.height : 32;
   const std::uint64_t stream = settings.holdout == Holdout::kTest ? 2 : 1;
-  dataset.holdout =
-      GenerateShapes10({settings.data_seed, stream}, settings.validation_examples.value_or(1000), settings.size);
-  return dataset;
+  Plan plan;
+  plan.files.classes = kShapes10Classes;
+  plan.files.train = MakeShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000), size);
+  plan.files.holdout = MakeShapes10({settings.data_seed, stream}, settings.validation_examples.value_or(1000), size);
+  plan.train = Counted(plan.files.train->size());
+  plan.holdout = Counted(plan.files.holdout->size());
+  return plan;
 }
 
-Dataset Read(const DataSettings& settings, const std::filesystem::path& data_dir) {
+std::filesystem::path DataFolder(const DataSettings& settings, const std::filesystem::path& data_dir) {
   if (data_dir.empty()) {
     throw MachineError("data set " + settings.dataset +
                        " is read from files: start layernas-trainer with --data-dir (or LAYERNAS_DATA_DIR)");
   }
-  const auto read = settings.dataset == "cifar10"    ? ReadCifar10
-                    : settings.dataset == "cifar100" ? ReadCifar100
-                                                     : ReadIdx;
-  const ImageFiles files = read(data_dir / settings.folder, settings.holdout == Holdout::kTest);
-  Dataset dataset;
-  dataset.classes = files.classes;
-  std::vector<std::uint32_t> indices = Counted(files.train.size());
+  return data_dir / settings.folder;
+}
+
+ImageFiles ReadFiles(const DataSettings& settings, const std::filesystem::path& folder) {
+  const bool with_test = settings.holdout == Holdout::kTest;
+  if (settings.dataset == "cifar10") return ReadCifar10(folder, with_test);
+  if (settings.dataset == "cifar100") return ReadCifar100(folder, with_test);
+  if (settings.dataset == "idx") return ReadIdx(folder, with_test);
+  return ReadImageFolder(folder, settings.holdout, settings.input);
+}
+
+Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_dir) {
+  Plan plan;
+  plan.files = ReadFiles(settings, DataFolder(settings, data_dir));
+  std::vector<std::uint32_t> indices = Counted(plan.files.train->size());
   // Fisher-Yates; std::shuffle differs from library to library.
   RandomStream random({settings.data_seed, kSplitStream});
   for (std::size_t i = indices.size(); i > 1; --i) std::swap(indices[i - 1], indices[random.Below(i)]);
 
   std::size_t held_out = 0;
-  if (settings.holdout == Holdout::kTest) {
-    const std::size_t count =
-        Portion("validation_examples", settings.validation_examples, files.test.size(), files.test.size());
-    dataset.holdout = Select(files.test, Counted(count).data(), count);
+  if (plan.files.holdout != nullptr) {
+    const std::size_t available = plan.files.holdout->size();
+    plan.holdout = Counted(Portion("validation_examples", settings.validation_examples, available, available));
   } else {
     const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(indices.size() / 10, 1));
     held_out = Portion("validation_examples", settings.validation_examples, indices.size() - 1, otherwise);
-    dataset.holdout = Select(files.train, indices.data(), held_out);
+    plan.holdout.assign(indices.begin(), indices.begin() + static_cast<std::ptrdiff_t>(held_out));
   }
   const std::size_t rest = indices.size() - held_out;
   const std::size_t count = Portion("train_examples", settings.train_examples, rest, rest);
   // From the end, so that the validation images may change in number without changing the training images.
-  dataset.train = Select(files.train, indices.data() + indices.size() - count, count);
-  return dataset;
+  plan.train.assign(indices.end() - static_cast<std::ptrdiff_t>(count), indices.end());
+  return plan;
 }
 
-void TakeStatistics(Dataset& dataset) {
-  const auto channels = static_cast<std::size_t>(dataset.train.shape.channels);
+// Where the parts lie in a block: all pixels, then, aligned, all labels; of each the training images' first.
+std::size_t LabelOffset(const DatasetLayout& layout) {
+  const std::size_t pixels = (layout.train + layout.holdout) * ImageBytes(layout.shape);
+  return (pixels + alignof(Label) - 1) / alignof(Label) * alignof(Label);
+}
+
+Label* Labels(const DatasetLayout& layout, std::uint8_t* block) {
+  return reinterpret_cast<Label*>(block + LabelOffset(layout));
+}
+
+void TakeStatistics(const ImageSet& train, std::vector<float>& means, std::vector<float>& deviations) {
+  const auto channels = static_cast<std::size_t>(train.shape.channels);
   std::vector<double> sum(channels), squares(channels);
-  for (std::size_t i = 0; i < dataset.train.pixels.size(); ++i) {
-    const double value = dataset.train.pixels[i];
+  for (std::size_t i = 0; i < train.pixels.size(); ++i) {
+    const double value = train.pixels[i];
     sum[i % channels] += value;
     squares[i % channels] += value * value;
   }
-  const double count = static_cast<double>(dataset.train.pixels.size()) / static_cast<double>(channels);
+  const double count = static_cast<double>(train.pixels.size()) / static_cast<double>(channels);
   for (std::size_t c = 0; c < channels; ++c) {
     const double mean = sum[c] / count;
-    dataset.mean.push_back(static_cast<float>(mean));
+    means.push_back(static_cast<float>(mean));
     // At least one grey level: a channel may be constant.
-    dataset.deviation.push_back(static_cast<float>(std::sqrt(std::max(squares[c] / count - mean * mean, 1.0))));
+    deviations.push_back(static_cast<float>(std::sqrt(std::max(squares[c] / count - mean * mean, 1.0))));
   }
-}
-
-std::string CacheKey(const DataSettings& settings) {
-  std::ostringstream key;
-  key << settings.dataset << ' ' << settings.size << ' ' << settings.data_seed << ' '
-      << settings.train_examples.value_or(0) << ' ' << settings.validation_examples.value_or(0) << ' '
-      << static_cast<int>(settings.holdout) << ' ' << settings.folder;
-  return key.str();
 }
 
 }  // namespace
 
-Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir) {
-  Dataset dataset = settings.dataset == "shapes10" ? Generate(settings) : Read(settings, data_dir);
-  TakeStatistics(dataset);
+std::size_t DatasetLayout::block_bytes() const { return LabelOffset(*this) + (train + holdout) * sizeof(Label); }
+
+std::shared_ptr<std::uint8_t> MakeHeapBlock(const DatasetLayout& layout) {
+  return {new std::uint8_t[layout.block_bytes()], std::default_delete<std::uint8_t[]>()};
+}
+
+Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,
+                    std::vector<float> mean, std::vector<float> deviation) {
+  const auto part = [&](std::size_t begin, std::size_t count) {
+    const std::size_t bytes = ImageBytes(layout.shape);
+    const auto* labels = reinterpret_cast<const Label*>(block.get() + LabelOffset(layout));
+    ImageSet set;
+    set.shape = layout.shape;
+    set.pixels = {std::shared_ptr<const std::uint8_t>(block, block.get() + begin * bytes), count * bytes};
+    set.labels = {std::shared_ptr<const Label>(block, labels + begin), count};
+    return set;
+  };
+  return {part(0, layout.train), part(layout.train, layout.holdout),
+          layout.classes,        std::move(mean),
+          std::move(deviation),  /*checksum=*/0};
+}
+
+Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir, const MakeBlock& make_block,
+                    const LoadCallback& on_image) {
+  const Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
+  const DatasetLayout layout = {plan.files.train->shape(), plan.train.size(), plan.holdout.size(), plan.files.classes};
+  const std::shared_ptr<std::uint8_t> block = make_block(layout);
+  // The gap before the labels counts in the checksum.
+  std::fill(block.get() + (layout.train + layout.holdout) * ImageBytes(layout.shape), block.get() + LabelOffset(layout),
+            0);
+  std::uint8_t* pixels = block.get();
+  Label* labels = Labels(layout, block.get());
+  std::size_t done = 0;
+  const auto read = [&](const ImageSource& source, const std::vector<std::uint32_t>& indices) {
+    for (const std::uint32_t index : indices) {
+      source.Read(index, pixels);
+      pixels += ImageBytes(layout.shape);
+      *labels++ = source.labels()[index];
+      if (on_image) on_image(++done, layout.train + layout.holdout);
+    }
+  };
+  read(*plan.files.train, plan.train);
+  read(plan.holdout_source(), plan.holdout);
+
+  Dataset dataset = ViewDataset(layout, block, {}, {});
+  TakeStatistics(dataset.train, dataset.mean, dataset.deviation);
+  dataset.checksum = Checksum(block.get(), layout.block_bytes());
   return dataset;
 }
 
-std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings) {
-  // Enough for the searches that share a fleet, and a bound on memory.
-  constexpr std::size_t kMaxEntries = 3;
-  const std::string key = CacheKey(settings);
-  const auto found =
-      std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.first == key; });
-  if (found != entries_.end()) {
-    std::rotate(entries_.begin(), found, found + 1);
-  } else {
-    auto dataset = std::make_shared<const Dataset>(LoadDataset(settings, data_dir_));
-    if (entries_.size() == kMaxEntries) entries_.pop_back();
-    entries_.insert(entries_.begin(), {key, std::move(dataset)});
-  }
-  return entries_.front().second;
+std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, const std::filesystem::path& data_dir) {
+  if (settings.dataset == "shapes10") return {};
+  const std::filesystem::path folder = DataFolder(settings, data_dir);
+  const bool with_test = settings.holdout == Holdout::kTest;
+  if (settings.dataset == "cifar10") return ListCifar10(folder, with_test);
+  if (settings.dataset == "cifar100") return ListCifar100(folder, with_test);
+  if (settings.dataset == "idx") return ListIdx(folder, with_test);
+  return ListImageFolder(folder, settings.holdout);
 }
 
 BatchWriter::BatchWriter(const Dataset& dataset) : table_(dataset.mean.size() * 256) {

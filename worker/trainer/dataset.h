@@ -10,24 +10,49 @@
 #include <vector>
 
 #include "common/base/random.h"
-#include "common/network/graph.h"
+#include "worker/trainer/image_source.h"
 #include "worker/trainer/request.h"
 
 namespace layernas::trainer {
 
-using network::Shape;
+// An array that does not change and lives as long as anyone holds it.
+template <typename T>
+class SharedArray {
+ public:
+  SharedArray() = default;
+  SharedArray(std::shared_ptr<const T> first, std::size_t size) : first_(std::move(first)), size_(size) {}
+
+  const T* data() const { return first_.get(); }
+  const T* begin() const { return data(); }
+  const T* end() const { return data() + size_; }
+  std::size_t size() const { return size_; }
+  const T& operator[](std::size_t index) const { return data()[index]; }
+
+ private:
+  std::shared_ptr<const T> first_;
+  std::size_t size_ = 0;
+};
 
 // Images of one shape, in memory one after the other: rows, columns, channels (channels last).
 struct ImageSet {
   Shape shape;
-  std::vector<std::uint8_t> pixels;
-  std::vector<std::uint8_t> labels;
+  SharedArray<std::uint8_t> pixels;
+  SharedArray<Label> labels;
 
   std::size_t size() const { return labels.size(); }
-  std::size_t image_bytes() const {
-    return static_cast<std::size_t>(shape.channels) * static_cast<std::size_t>(shape.height) *
-           static_cast<std::size_t>(shape.width);
-  }
+  std::size_t image_bytes() const { return ImageBytes(shape); }
+};
+
+// How many images of what kind.
+struct DatasetLayout {
+  Shape shape;
+  std::size_t train = 0;
+  std::size_t holdout = 0;
+  // Labels are below it.
+  int classes = 0;
+
+  // Of the block of memory that holds all images and labels.
+  std::size_t block_bytes() const;
 };
 
 struct Dataset {
@@ -39,31 +64,35 @@ struct Dataset {
   // Of the training images, per channel, on the scale 0 to 255.
   std::vector<float> mean;
   std::vector<float> deviation;
+  // Of all images and labels (cache_folder.h).
+  std::uint32_t checksum = 0;
 };
+
+// Makes the memory that a data set is kept in: as many bytes, aligned for any type.
+using MakeBlock = std::function<std::shared_ptr<std::uint8_t>(const DatasetLayout& layout)>;
+// On the heap.
+std::shared_ptr<std::uint8_t> MakeHeapBlock(const DatasetLayout& layout);
+// Called for each image that was read.
+using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 
 // Training and holdout images as DataSettings asks for them:
 //  * shapes10: generated, nothing is read; 4,000 and 1,000 images without a number given.
-//  * cifar10, cifar100, idx: read from data_dir/folder. The validation images are drawn from the training files by
-//    data_seed (5,000, or a tenth where there are fewer than 50,000), the training images from the rest (all of it
-//    without a number given). With holdout = test, the holdout is the test file's images, the first validation_examples
-//    of them where that is given.
-// Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken.
-Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir);
+//  * cifar10, cifar100, idx, image_folder: read from data_dir/folder. The validation images are drawn from the training
+//    files by data_seed (5,000, or a tenth where there are fewer than 50,000), the training images from the rest (all
+//    of it without a number given). With holdout = test, the holdout is the test file's images, the first
+//    validation_examples of them where that is given; an image folder may hold validation images of its own too. Of an
+//    image folder only the images that were drawn are read.
+// Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken, and
+// what `make_block` and `on_image` throw.
+Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,
+                    const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_image = nullptr);
 
-// Keeps the last few data sets of this process, because one process answers many requests for the same. Not
-// thread-safe.
-class DatasetCache {
- public:
-  explicit DatasetCache(std::filesystem::path data_dir) : data_dir_(std::move(data_dir)) {}
+// The data set in a block that LoadDataset has filled, in whatever process; without a checksum.
+Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,
+                    std::vector<float> mean, std::vector<float> deviation);
 
-  // As LoadDataset. Failures are not kept.
-  std::shared_ptr<const Dataset> Get(const DataSettings& settings);
-
- private:
-  const std::filesystem::path data_dir_;
-  // Most recently used first.
-  std::vector<std::pair<std::string, std::shared_ptr<const Dataset>>> entries_;
-};
+// The files that LoadDataset would read. Throws MachineError where an image folder cannot be listed.
+std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, const std::filesystem::path& data_dir);
 
 // Writes images of a set as normalised floats into a buffer, in the layout of ImageSet.
 class BatchWriter {

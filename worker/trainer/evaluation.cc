@@ -1,12 +1,18 @@
 #include "worker/trainer/evaluation.h"
 
-#include <chrono>
+#include <torch/version.h>
+
 #include <memory>
+#include <new>
+#include <optional>
 #include <sstream>
+#include <utility>
 
 #include "common/network/counts.h"
 #include "worker/trainer/errors.h"
+#include "worker/trainer/machine.h"
 #include "worker/trainer/measurement.h"
+#include "worker/trainer/stop_signal.h"
 #include "worker/trainer/training.h"
 
 namespace layernas::trainer {
@@ -47,15 +53,43 @@ Metrics MeasuredMetrics(const Measured& measured) {
   return metrics;
 }
 
+TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const EvaluateRequest& request,
+                                const Checkpoint& checkpoint, const ProgressCallback& on_progress) {
+  // At its end the process does, if a signal has come.
+  const StopSignal signal;
+  TrainingHooks hooks;
+  hooks.on_epoch = [&](int epoch, double accuracy) { on_progress({epoch, request.train.epochs, accuracy}); };
+  hooks.stop = [] { return StopSignal::Requested() != 0; };
+  hooks.checkpoint = &checkpoint;
+  return Train(network, dataset, request.train, request.seed, hooks);
+}
+
 }  // namespace
 
-Evaluator::Evaluator(std::filesystem::path data_dir, int threads) : datasets_(std::move(data_dir)) {
-  torch::set_num_threads(threads);
+Evaluator::Evaluator(EvaluatorOptions options)
+    : datasets_(std::move(options.data_dir), std::move(options.data_cache), options.log),
+      checkpoints_(std::move(options.checkpoints)),
+      log_(std::move(options.log)) {
+  torch::set_num_threads(options.threads);
   // Numbers close to zero are slow on the CPU and add nothing.
   at::globalContext().setFlushDenormal(true);
 }
 
 Metrics Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress) {
+  try {
+    return TrainAndMeasure(request, on_progress);
+  } catch (const std::bad_alloc&) {
+    throw MachineError("out of memory: " + DescribeMemory());
+  } catch (const c10::Error& error) {
+    // Torch has no type of its own for it on the CPU.
+    const std::string message = error.what_without_backtrace();
+    const bool memory = message.find("can't allocate memory") != std::string::npos ||
+                        message.find("out of memory") != std::string::npos;
+    throw MachineError(memory ? "out of memory: " + message + "; " + DescribeMemory() : message);
+  }
+}
+
+Metrics Evaluator::TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress) {
   std::shared_ptr<const Dataset> dataset;
   if (request.is_trained) {
     dataset = datasets_.Get(request.train.data);
@@ -65,22 +99,24 @@ Metrics Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallba
   Network network(request.network);
 
   Metrics metrics;
+  std::optional<Checkpoint> checkpoint;
   if (dataset != nullptr) {
-    const auto start = std::chrono::steady_clock::now();
-    const TrainingResult training =
-        Train(network, *dataset, request.train, request.seed, [&](int epoch, double accuracy) {
-          on_progress({epoch, request.train.epochs, accuracy});
-        });
-    const std::chrono::duration<double> train_time = std::chrono::steady_clock::now() - start;
+    // Other versions of torch, and other data, give other results.
+    checkpoint.emplace(checkpoints_,
+                       request.training_key + " data " + std::to_string(dataset->checksum) + " torch " + TORCH_VERSION,
+                       log_);
+    const TrainingResult training = TrainUntilSignal(network, *dataset, request, *checkpoint, on_progress);
     metrics = {{"accuracy", training.accuracy},
                {"train_loss", training.train_loss},
                {"train_epochs", training.epochs},
-               {"train_seconds", train_time.count()}};
+               {"train_seconds", training.seconds}};
   }
   if (request.is_measured) metrics.merge(MeasuredMetrics(Measure(network, request.network.input, request.measure)));
   const network::Counts counts = network::CountNetwork(request.network);
   metrics["params"] = static_cast<double>(counts.params);
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);
+  // Not before: after a failed measurement the training goes on from there.
+  if (checkpoint) checkpoint->Remove();
   return metrics;
 }
 

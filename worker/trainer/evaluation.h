@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "worker/trainer/dataset.h"
+#include "worker/trainer/dataset_cache.h"
 #include "worker/trainer/request.h"
 
 namespace layernas::trainer {
@@ -22,19 +22,35 @@ struct Progress {
 };
 using ProgressCallback = std::function<void(const Progress&)>;
 
+struct EvaluatorOptions {
+  // May be empty where only generated data is asked for.
+  std::filesystem::path data_dir;
+  // Of torch; more threads than free cores make it slower by far.
+  int threads = 1;
+  // Decoded data sets, which the processes of a machine share.
+  CacheOptions data_cache;
+  // Trainings that were interrupted.
+  CacheOptions checkpoints;
+  LogLine log = [](const std::string&) {};
+};
+
 // Evaluates one request after another. Not thread-safe; torch's thread number is the process's.
 class Evaluator {
  public:
-  // `data_dir` may be empty where only generated data is asked for. `threads` is for torch; more threads than free
-  // cores make it slower by far.
-  Evaluator(std::filesystem::path data_dir, int threads);
+  explicit Evaluator(EvaluatorOptions options);
 
-  // Builds, trains and measures, as far as is wanted. Throws InfeasibleError or MachineError, or
-  // what torch and the standard library throw when the machine gives out (std::exception).
+  // Builds, trains and measures, as far as is wanted; a training that was interrupted on this machine goes on. SIGTERM
+  // and SIGINT end the process after the training's next batch, when its state is kept (stop_signal.h). Throws
+  // InfeasibleError or MachineError, or what torch and the standard library throw when the machine gives out
+  // (std::exception).
   Metrics Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress);
 
  private:
+  Metrics TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress);
+
   DatasetCache datasets_;
+  const CacheOptions checkpoints_;
+  const LogLine log_;
 };
 
 }  // namespace layernas::trainer

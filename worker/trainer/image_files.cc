@@ -1,9 +1,12 @@
 #include "worker/trainer/image_files.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "worker/trainer/errors.h"
 
@@ -74,11 +77,19 @@ IdxFile ReadIdxFile(const std::filesystem::path& path, std::size_t dimensions) {
   return file;
 }
 
-ImageSet ReadIdxPair(const std::filesystem::path& folder, const std::string& prefix) {
-  const std::filesystem::path images_path = folder / (prefix + "-images-idx3-ubyte");
-  const std::filesystem::path labels_path = folder / (prefix + "-labels-idx1-ubyte");
+std::filesystem::path IdxImages(const std::filesystem::path& folder, const std::string& prefix) {
+  return folder / (prefix + "-images-idx3-ubyte");
+}
+
+std::filesystem::path IdxLabels(const std::filesystem::path& folder, const std::string& prefix) {
+  return folder / (prefix + "-labels-idx1-ubyte");
+}
+
+std::unique_ptr<ImageSource> ReadIdxPair(const std::filesystem::path& folder, const std::string& prefix) {
+  const std::filesystem::path images_path = IdxImages(folder, prefix);
+  const std::filesystem::path labels_path = IdxLabels(folder, prefix);
   IdxFile images = ReadIdxFile(images_path, 3);
-  IdxFile labels = ReadIdxFile(labels_path, 1);
+  const IdxFile labels = ReadIdxFile(labels_path, 1);
   constexpr std::uint32_t kMaxSize = 4096;
   if (images.sizes[0] < 2 || images.sizes[1] < 1 || images.sizes[1] > kMaxSize || images.sizes[2] < 1 ||
       images.sizes[2] > kMaxSize) {
@@ -90,9 +101,13 @@ ImageSet ReadIdxPair(const std::filesystem::path& folder, const std::string& pre
     throw MachineError(labels_path.string() + " holds " + std::to_string(labels.sizes[0]) + " labels; expected " +
                        std::to_string(images.sizes[0]) + ", one per image of " + images_path.filename().string());
   }
-  return {{1, static_cast<int>(images.sizes[1]), static_cast<int>(images.sizes[2])},
-          std::move(images.bytes),
-          std::move(labels.bytes)};
+  const Shape shape = {1, static_cast<int>(images.sizes[1]), static_cast<int>(images.sizes[2])};
+  return std::make_unique<MemorySource>(shape, std::move(images.bytes),
+                                        std::vector<Label>(labels.bytes.begin(), labels.bytes.end()));
+}
+
+int CountClasses(const ImageSource& images) {
+  return 1 + *std::max_element(images.labels().begin(), images.labels().end());
 }
 
 // What the binary versions of CIFAR-10 and CIFAR-100 differ in.
@@ -101,12 +116,27 @@ struct CifarFormat {
   int classes;
   // The last of them is the one that counts.
   std::size_t labels;
+  std::vector<std::string> train;
+  std::string test;
 };
 
-constexpr CifarFormat kCifar10 = {"CIFAR-10", 10, 1};
-constexpr CifarFormat kCifar100 = {"CIFAR-100", 100, 2};
+const CifarFormat& Cifar10() {
+  static const auto* format = new CifarFormat{
+      "CIFAR-10",
+      10,
+      1,
+      {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+      "test_batch.bin"};
+  return *format;
+}
 
-void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, ImageSet& set) {
+const CifarFormat& Cifar100() {
+  static const auto* format = new CifarFormat{"CIFAR-100", 100, 2, {"train.bin"}, "test.bin"};
+  return *format;
+}
+
+void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, std::vector<std::uint8_t>& pixels,
+                 std::vector<Label>& labels) {
   constexpr std::size_t kPlane = 32 * 32;
   const std::size_t record = format.labels + 3 * kPlane;
   const std::string expected =
@@ -123,51 +153,75 @@ void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, I
                          std::to_string(offset / record) + "; expected " + expected + " with labels 0 to " +
                          std::to_string(format.classes - 1));
     }
-    set.labels.push_back(label);
+    labels.push_back(label);
     const std::uint8_t* planes = bytes.data() + offset + format.labels;
     for (std::size_t pixel = 0; pixel < kPlane; ++pixel) {
-      for (std::size_t channel = 0; channel < 3; ++channel) set.pixels.push_back(planes[channel * kPlane + pixel]);
+      for (std::size_t channel = 0; channel < 3; ++channel) pixels.push_back(planes[channel * kPlane + pixel]);
     }
   }
 }
 
-ImageFiles ReadCifar(const CifarFormat& format, const std::filesystem::path& folder,
-                     const std::vector<std::string>& train, const std::string& test) {
+std::unique_ptr<ImageSource> ReadCifarImages(const CifarFormat& format, const std::filesystem::path& folder,
+                                             const std::vector<std::string>& names) {
+  std::vector<std::uint8_t> pixels;
+  std::vector<Label> labels;
+  for (const std::string& name : names) AppendCifar(format, folder / name, pixels, labels);
+  return std::make_unique<MemorySource>(Shape{3, 32, 32}, std::move(pixels), std::move(labels));
+}
+
+ImageFiles ReadCifar(const CifarFormat& format, const std::filesystem::path& folder, bool with_test) {
   RequireFolder(folder);
   ImageFiles files;
   files.classes = format.classes;
-  files.train.shape = {3, 32, 32};
-  files.test.shape = files.train.shape;
-  for (const std::string& name : train) AppendCifar(format, folder / name, files.train);
-  if (!test.empty()) AppendCifar(format, folder / test, files.test);
+  files.train = ReadCifarImages(format, folder, format.train);
+  if (with_test) files.holdout = ReadCifarImages(format, folder, {format.test});
+  return files;
+}
+
+std::vector<std::filesystem::path> ListCifar(const CifarFormat& format, const std::filesystem::path& folder,
+                                             bool with_test) {
+  std::vector<std::filesystem::path> files;
+  for (const std::string& name : format.train) files.push_back(folder / name);
+  if (with_test) files.push_back(folder / format.test);
   return files;
 }
 
 }  // namespace
 
 ImageFiles ReadCifar10(const std::filesystem::path& folder, bool with_test) {
-  return ReadCifar(kCifar10, folder,
-                   {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
-                   with_test ? "test_batch.bin" : "");
+  return ReadCifar(Cifar10(), folder, with_test);
+}
+
+std::vector<std::filesystem::path> ListCifar10(const std::filesystem::path& folder, bool with_test) {
+  return ListCifar(Cifar10(), folder, with_test);
 }
 
 ImageFiles ReadCifar100(const std::filesystem::path& folder, bool with_test) {
-  return ReadCifar(kCifar100, folder, {"train.bin"}, with_test ? "test.bin" : "");
+  return ReadCifar(Cifar100(), folder, with_test);
+}
+
+std::vector<std::filesystem::path> ListCifar100(const std::filesystem::path& folder, bool with_test) {
+  return ListCifar(Cifar100(), folder, with_test);
 }
 
 ImageFiles ReadIdx(const std::filesystem::path& folder, bool with_test) {
   RequireFolder(folder);
   ImageFiles files;
   files.train = ReadIdxPair(folder, "train");
-  files.classes = 1 + *std::max_element(files.train.labels.begin(), files.train.labels.end());
+  files.classes = CountClasses(*files.train);
   if (with_test) {
-    files.test = ReadIdxPair(folder, "t10k");
-    if (!(files.test.shape == files.train.shape)) {
+    files.holdout = ReadIdxPair(folder, "t10k");
+    if (!(files.holdout->shape() == files.train->shape())) {
       throw MachineError("the test images in " + folder.string() + " are not of the size of its training images");
     }
-    const int test_classes = 1 + *std::max_element(files.test.labels.begin(), files.test.labels.end());
-    files.classes = std::max(files.classes, test_classes);
+    files.classes = std::max(files.classes, CountClasses(*files.holdout));
   }
+  return files;
+}
+
+std::vector<std::filesystem::path> ListIdx(const std::filesystem::path& folder, bool with_test) {
+  std::vector<std::filesystem::path> files = {IdxImages(folder, "train"), IdxLabels(folder, "train")};
+  if (with_test) files.insert(files.end(), {IdxImages(folder, "t10k"), IdxLabels(folder, "t10k")});
   return files;
 }
 

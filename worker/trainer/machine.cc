@@ -28,7 +28,25 @@ std::vector<std::string> CpuInfo(const std::string& field) {
   return values;
 }
 
+// A field of a file of /proc that is given in kB, in MiB; "?" where there is none.
+std::string Mebibytes(const char* path, const std::string& field) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream words(line);
+    std::string name;
+    long long kilobytes = 0;
+    if (words >> name >> kilobytes && name == field + ":") return std::to_string(kilobytes / 1024) + " MiB";
+  }
+  return "?";
+}
+
 }  // namespace
+
+std::string DescribeMemory() {
+  return "this process holds " + Mebibytes("/proc/self/status", "VmRSS") + ", and " +
+         Mebibytes("/proc/meminfo", "MemAvailable") + " of the machine's " + Mebibytes("/proc/meminfo", "MemTotal") +
+         " are free";
+}
 
 std::string DescribeMachine(int threads) {
   const std::vector<std::string> models = CpuInfo("model name");

@@ -23,6 +23,9 @@ struct MachineState {
 };
 MachineState ReadMachineState();
 
+// "this process holds 812 MiB, and 1203 MiB of the machine's 16000 MiB are free".
+std::string DescribeMemory();
+
 // Energy of the processor packages, from Linux's power capping interface (RAPL). Everything that runs on the machine
 // counts. Not thread-safe.
 class EnergyMeter {

@@ -1,5 +1,5 @@
 // layernas-trainer: trains and measures architectures for a worker, over the evaluator protocol (protocol.h) on
-// standard input and output. Ends when standard input does.
+// standard input and output. Ends when standard input does, or on SIGTERM.
 #include <malloc.h>
 #include <unistd.h>
 
@@ -8,11 +8,14 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <string>
+#include <utility>
 
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/protocol.h"
+#include "worker/trainer/stop_signal.h"
 
 namespace {
 
@@ -42,19 +45,39 @@ int main(int argc, char** argv) {
       "Trains and measures architectures. Started by layernas-worker, with which it speaks JSON lines on standard "
       "input and output.",
       "layernas-trainer");
-  std::string data_dir;
-  int threads = 1;
-  app.add_option("--data-dir", data_dir, "Folder with the files of cifar10, cifar100 and idx data sets")
+  layernas::trainer::EvaluatorOptions options;
+  options.log = [](const std::string& line) { std::cerr << line << std::endl; };
+  std::filesystem::path cache_dir = layernas::trainer::DefaultCacheFolder();
+  options.checkpoints.limit_bytes = std::uint64_t{1} << 30;
+  options.data_cache.limit_bytes = std::uint64_t{32} << 30;
+  app.add_option("--data-dir", options.data_dir, "Folder with the files of data sets; shapes10 needs none")
       ->envname("LAYERNAS_DATA_DIR");
-  app.add_option("--threads", threads, "Threads for torch; not more than there are free cores")
+  app.add_option("--threads", options.threads, "Threads for torch; not more than there are free cores")
       ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--cache-dir", cache_dir,
+                 "Folder for what the trainers of this machine share and can make anew; '' keeps nothing")
+      ->envname("LAYERNAS_CACHE_DIR")
+      ->capture_default_str();
+  app.add_option("--data-cache-limit", options.data_cache.limit_bytes,
+                 "Most bytes (or 500MiB, 32GiB) of decoded data sets in it; those used longest ago go")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->capture_default_str();
+  app.add_option("--checkpoint-limit", options.checkpoints.limit_bytes,
+                 "Most bytes of states of interrupted trainings in it; the oldest go")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->capture_default_str();
   app.set_version_flag("--version", "layernas-trainer " LAYERNAS_VERSION);
   CLI11_PARSE(app, argc, argv);
-  LimitBlasThreads(threads, argv);
+  LimitBlasThreads(options.threads, argv);
   KeepFreedMemory();
 
-  layernas::trainer::Evaluator evaluator(data_dir, threads);
+  if (!cache_dir.empty()) {
+    options.data_cache.folder = cache_dir / "data";
+    options.checkpoints.folder = cache_dir / "checkpoints";
+  }
+  layernas::trainer::InstallStopSignals();
+  layernas::trainer::Evaluator evaluator(std::move(options));
   layernas::trainer::ServeRequests(
       std::cin, std::cout, std::cerr,
       [&](const layernas::trainer::EvaluateRequest& request, const layernas::trainer::ProgressCallback& on_progress) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "common/network/architecture.h"
 #include "common/network/closest.h"
@@ -14,8 +16,10 @@ namespace {
 using network::ObjectReader;
 
 constexpr std::int64_t kMaxExamples = 10'000'000;
-// Generated images may be as large as this.
-constexpr int kLargestGenerated = 512;
+const std::vector<std::string>& Datasets() {
+  static const auto* names = new std::vector<std::string>{"shapes10", "cifar10", "cifar100", "idx", "image_folder"};
+  return *names;
+}
 // What is usual for AdamW, whose steps don't shrink with the gradient.
 constexpr double kAdamWLearningRate = 2e-3;
 constexpr double kAdamWWeightDecay = 0.05;
@@ -49,12 +53,11 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
   ObjectReader reader(json, "train");
   TrainSettings train;
   Assign(reader.String("dataset"), train.data.dataset);
-  const std::string sets = "shapes10, cifar10, cifar100 or idx";
+  const std::string sets = "shapes10, cifar10, cifar100, idx or image_folder";
   if (train.data.dataset.empty()) throw InfeasibleError("train.dataset is missing: " + sets);
-  const auto is = [&](const char* name) { return train.data.dataset == name; };
-  if (!is("shapes10") && !is("cifar10") && !is("cifar100") && !is("idx")) {
+  if (std::find(Datasets().begin(), Datasets().end(), train.data.dataset) == Datasets().end()) {
     throw InfeasibleError("train.dataset must be " + sets + ", but is '" + train.data.dataset + "'" +
-                          DidYouMean(train.data.dataset, {"shapes10", "cifar10", "cifar100", "idx"}));
+                          DidYouMean(train.data.dataset, Datasets()));
   }
   Assign(reader.Integer("epochs", 1, 100'000), train.epochs);
   // Batch normalization needs two values at least.
@@ -141,8 +144,11 @@ EvaluateRequest ParseRequest(const nlohmann::json& message) {
   if (request.is_trained) request.train = ReadTrain(Required(reader, "train"));
   if (const nlohmann::json* measure = reader.Value("measure")) request.measure = ReadMeasure(*measure);
   request.network = network::PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));
-  const network::Shape& input = request.network.input;
-  if (input.height == input.width && input.height <= kLargestGenerated) request.train.data.size = input.height;
+  request.train.data.input = request.network.input;
+  nlohmann::json key;
+  for (const char* part : {"architecture", "network", "train"}) key[part] = body->at(part);
+  key["seed"] = request.seed;
+  request.training_key = key.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return request;
 }
 

@@ -16,7 +16,7 @@ enum class Holdout { kValidation, kTest };
 
 // What identifies the images; equal settings give equal data.
 struct DataSettings {
-  // shapes10, cifar10, cifar100 or idx.
+  // shapes10, cifar10, cifar100, idx or image_folder.
   std::string dataset;
   // Below the trainer's data directory; empty = the directory itself.
   std::string folder;
@@ -25,8 +25,8 @@ struct DataSettings {
   std::optional<int> validation_examples;
   Holdout holdout = Holdout::kValidation;
   std::uint32_t data_seed = 1;
-  // Height and width of images that are generated: those that the network takes.
-  int size = 32;
+  // What the network takes: images that are generated or decoded are made to fit it.
+  network::Shape input = {3, 32, 32};
 };
 
 enum class Optimizer { kSgd, kAdamW };
@@ -72,6 +72,8 @@ struct EvaluateRequest {
   bool is_measured = true;
   TrainSettings train;
   MeasureSettings measure;
+  // All of the request that determines the trained network, as text.
+  std::string training_key;
   // Of initialisation, shuffling and augmentation.
   std::uint32_t seed = 0;
 };

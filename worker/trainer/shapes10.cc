@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <vector>
+
+#include "common/base/random.h"
 
 namespace layernas::trainer {
 namespace {
@@ -154,20 +157,28 @@ class Painter {
   const double scale_;
 };
 
+std::vector<Label> TakeTurns(int count) {
+  std::vector<Label> labels(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = static_cast<Label>(i % kShapes10Classes);
+  return labels;
+}
+
+class Shapes10 final : public ImageSource {
+ public:
+  Shapes10(std::uint64_t seed, int count, int size) : ImageSource({3, size, size}, TakeTurns(count)), seed_(seed) {}
+
+  void Read(std::size_t index, std::uint8_t* out) const override {
+    Painter(RandomStream({seed_, index}), shape().height).Paint(kShapes[labels()[index]], out);
+  }
+
+ private:
+  const std::uint64_t seed_;
+};
+
 }  // namespace
 
-ImageSet GenerateShapes10(std::initializer_list<std::uint64_t> key, int count, int size) {
-  const std::uint64_t seed = MixKey(key);
-  ImageSet set;
-  set.shape = {3, size, size};
-  set.pixels.resize(static_cast<std::size_t>(count) * set.image_bytes());
-  set.labels.resize(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < set.labels.size(); ++i) {
-    const std::size_t label = i % kShapes10Classes;
-    set.labels[i] = static_cast<std::uint8_t>(label);
-    Painter(RandomStream({seed, i}), size).Paint(kShapes[label], set.pixels.data() + i * set.image_bytes());
-  }
-  return set;
+std::unique_ptr<ImageSource> MakeShapes10(std::initializer_list<std::uint64_t> key, int count, int size) {
+  return std::make_unique<Shapes10>(MixKey(key), count, size);
 }
 
 }  // namespace layernas::trainer

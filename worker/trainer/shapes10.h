@@ -5,15 +5,16 @@
 #pragma once
 
 #include <initializer_list>
+#include <memory>
 
-#include "worker/trainer/dataset.h"
+#include "worker/trainer/image_source.h"
 
 namespace layernas::trainer {
 
 inline constexpr int kShapes10Classes = 10;
 
-// `count` images of size x size, the same drawings in every size; the classes take turns. Fixed by the key alone: image
-// i is the same for every count above i.
-ImageSet GenerateShapes10(std::initializer_list<std::uint64_t> key, int count, int size = 32);
+// `count` images of size x size, drawn when they are read: the same drawings in every size; the classes take turns.
+// Fixed by the key alone: image i is the same for every count above i.
+std::unique_ptr<ImageSource> MakeShapes10(std::initializer_list<std::uint64_t> key, int count, int size = 32);
 
 }  // namespace layernas::trainer

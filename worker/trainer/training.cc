@@ -5,12 +5,15 @@
 #include <torch/optim/sgd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <numeric>
 #include <optional>
 
 #include "worker/trainer/errors.h"
+#include "worker/trainer/moving_average.h"
+#include "worker/trainer/training_state.h"
 
 namespace layernas::trainer {
 namespace {
@@ -79,51 +82,6 @@ double LearningRate(const TrainSettings& settings, std::int64_t step, std::int64
   return settings.learning_rate * factor;
 }
 
-// Exponential moving average of everything that a network has learned: weights and the statistics of its
-// normalizations.
-class MovingAverage {
- public:
-  MovingAverage(Network& network, double decay) : decay_(decay) {
-    const torch::NoGradGuard no_grad;
-    for (const torch::Tensor& tensor : Tensors(network)) average_.push_back(tensor.detach().clone());
-  }
-
-  void Update(Network& network) {
-    const torch::NoGradGuard no_grad;
-    ++steps_;
-    // Short at first, or the average would be of the initial weights for long.
-    const double decay = std::min(decay_, (1.0 + steps_) / (10.0 + steps_));
-    const std::vector<torch::Tensor> now = Tensors(network);
-    for (std::size_t i = 0; i < now.size(); ++i) average_[i].lerp_(now[i], 1 - decay);
-  }
-
-  // Exchanges the network's state with the average; a second call takes it back.
-  void Swap(Network& network) {
-    const torch::NoGradGuard no_grad;
-    const std::vector<torch::Tensor> now = Tensors(network);
-    for (std::size_t i = 0; i < now.size(); ++i) {
-      const torch::Tensor kept = now[i].clone();
-      torch::Tensor state = now[i];
-      state.copy_(average_[i]);
-      average_[i].copy_(kept);
-    }
-  }
-
- private:
-  static std::vector<torch::Tensor> Tensors(Network& network) {
-    std::vector<torch::Tensor> tensors = network->parameters();
-    for (const torch::Tensor& buffer : network->buffers()) {
-      // Not the number of batches seen.
-      if (buffer.is_floating_point()) tensors.push_back(buffer);
-    }
-    return tensors;
-  }
-
-  const double decay_;
-  double steps_ = 0;
-  std::vector<torch::Tensor> average_;
-};
-
 double Accuracy(Network& network, TensorWriter& writer, const ImageSet& set) {
   network->eval();
   const torch::InferenceMode inference;
@@ -138,63 +96,121 @@ double Accuracy(Network& network, TensorWriter& writer, const ImageSet& set) {
   return static_cast<double>(correct) / static_cast<double>(set.size());
 }
 
+// Keeps a training's state while it runs.
+class Keeper {
+ public:
+  Keeper(const TrainingHooks& hooks, double seconds_before) : hooks_(hooks), seconds_before_(seconds_before) {}
+
+  // To be called between two batches; `save` makes the bytes. Throws Interrupted once the state is kept.
+  void Look(TrainingState& state, const std::function<std::string()>& save) {
+    const bool stop = hooks_.stop && hooks_.stop();
+    const bool due = hooks_.checkpoint != nullptr && Since(kept_) >= std::max(kLeastInterval, last_cost_ / kMostCost);
+    if (stop || due) {
+      const Clock::time_point begin = Clock::now();
+      state.seconds = seconds();
+      if (hooks_.checkpoint != nullptr) hooks_.checkpoint->Write(save());
+      kept_ = Clock::now();
+      last_cost_ = Since(begin);
+    }
+    if (stop) throw Interrupted("stopped in epoch " + std::to_string(state.epoch));
+  }
+
+  // Of the whole training, interruptions left out.
+  double seconds() const { return seconds_before_ + Since(start_); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  // In seconds. Not worth it for less.
+  static constexpr double kLeastInterval = 10;
+  // Share of the time that may go into keeping states.
+  static constexpr double kMostCost = 0.02;
+
+  static double Since(Clock::time_point point) { return std::chrono::duration<double>(Clock::now() - point).count(); }
+
+  const TrainingHooks& hooks_;
+  const double seconds_before_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point kept_ = start_;
+  double last_cost_ = 0;
+};
+
 }  // namespace
 
 TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettings& settings, std::uint32_t seed,
-                     const EpochCallback& on_epoch) {
+                     const TrainingHooks& hooks) {
   const std::size_t batch_size = std::min(static_cast<std::size_t>(settings.batch), dataset.train.size());
   const auto batches = static_cast<std::int64_t>(dataset.train.size() / batch_size);
   TensorWriter writer(dataset, std::max(batch_size, kEvaluationBatch));
   const std::unique_ptr<torch::optim::Optimizer> optimizer = MakeOptimizer(network, settings);
-  std::optional<MovingAverage> average;
-  if (settings.ema_decay > 0) average.emplace(network, settings.ema_decay);
+  std::optional<MovingAverage> moving;
+  if (settings.ema_decay > 0) moving.emplace(network, settings.ema_decay);
+  MovingAverage* average = moving ? &*moving : nullptr;
   const auto loss_options = torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(settings.label_smoothing);
   const std::vector<torch::Tensor> parameters = network->parameters();
-  RandomStream random({seed});
-  std::vector<std::uint32_t> order(dataset.train.size());
-  std::iota(order.begin(), order.end(), 0);
+
+  TrainingState state;
+  state.random = RandomStream({seed});
+  state.order.resize(dataset.train.size());
+  std::iota(state.order.begin(), state.order.end(), 0);
+  if (hooks.checkpoint != nullptr) {
+    if (const auto kept = hooks.checkpoint->Read()) {
+      // Half of it may have been taken when the rest fails: the next attempt must not meet it again.
+      try {
+        LoadTraining(*kept, state, network, *optimizer, average);
+      } catch (const std::exception& error) {
+        hooks.checkpoint->Remove();
+        throw MachineError(std::string("the checkpoint of this training is of no use and was removed: ") +
+                           error.what());
+      }
+    }
+  }
+  Keeper keeper(hooks, state.seconds);
 
   TrainingResult result;
-  double best = -1;
-  int best_epoch = 0;
-  for (int epoch = 1; epoch <= settings.epochs; ++epoch) {
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.Below(i)]);
-    network->train();
-    double loss_sum = 0;
-    for (std::int64_t index = 0; index < batches; ++index) {
-      const std::uint32_t* indices = order.data() + static_cast<std::size_t>(index) * batch_size;
-      const auto batch = writer.Write(dataset.train, indices, batch_size, settings.augment ? &random : nullptr);
-      const double rate = LearningRate(settings, (epoch - 1) * batches + index, settings.epochs * batches);
-      for (auto& group : optimizer->param_groups()) group.options().set_lr(rate);
-      optimizer->zero_grad();
-      const torch::Tensor loss =
-          torch::nn::functional::cross_entropy(network(batch.images), batch.labels, loss_options);
-      const double value = loss.item<double>();
-      if (!std::isfinite(value)) {
-        throw InfeasibleError("the loss is no longer a finite number in epoch " + std::to_string(epoch) +
-                              ": a lower train.learning_rate or a train.clip_norm may help");
-      }
-      loss_sum += value;
-      loss.backward();
-      if (settings.clip_norm > 0) torch::nn::utils::clip_grad_norm_(parameters, settings.clip_norm);
-      optimizer->step();
-      if (average) average->Update(network);
+  while (true) {
+    keeper.Look(state, [&] { return SaveTraining(state, network, *optimizer, average); });
+    std::vector<std::uint32_t>& order = state.order;
+    if (state.batch == 0) {
+      for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[state.random.Below(i)]);
+      state.loss_sum = 0;
     }
+    if (!network->is_training()) network->train();
+    const std::uint32_t* indices = order.data() + static_cast<std::size_t>(state.batch) * batch_size;
+    const auto batch = writer.Write(dataset.train, indices, batch_size, settings.augment ? &state.random : nullptr);
+    const double rate = LearningRate(settings, (state.epoch - 1) * batches + state.batch, settings.epochs * batches);
+    for (auto& group : optimizer->param_groups()) group.options().set_lr(rate);
+    optimizer->zero_grad();
+    const torch::Tensor loss = torch::nn::functional::cross_entropy(network(batch.images), batch.labels, loss_options);
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) {
+      throw InfeasibleError("the loss is no longer a finite number in epoch " + std::to_string(state.epoch) +
+                            ": a lower train.learning_rate or a train.clip_norm may help");
+    }
+    state.loss_sum += value;
+    loss.backward();
+    if (settings.clip_norm > 0) torch::nn::utils::clip_grad_norm_(parameters, settings.clip_norm);
+    optimizer->step();
+    if (average != nullptr) average->Update(network);
+    if (++state.batch < batches) continue;
+
+    const auto epoch = static_cast<int>(state.epoch);
     result.epochs = epoch;
-    result.train_loss = loss_sum / static_cast<double>(batches);
-    if (average) average->Swap(network);
+    result.train_loss = state.loss_sum / static_cast<double>(batches);
+    if (average != nullptr) average->Swap(network);
     result.accuracy = Accuracy(network, writer, dataset.holdout);
-    on_epoch(epoch, result.accuracy);
-    if (result.accuracy > best) {
-      best = result.accuracy;
-      best_epoch = epoch;
+    if (hooks.on_epoch) hooks.on_epoch(epoch, result.accuracy);
+    if (result.accuracy > state.best_accuracy) {
+      state.best_accuracy = result.accuracy;
+      state.best_epoch = epoch;
     }
-    const bool last = epoch == settings.epochs || (settings.patience > 0 && epoch - best_epoch >= settings.patience);
-    if (last) break;
+    if (epoch == settings.epochs || (settings.patience > 0 && epoch - state.best_epoch >= settings.patience)) break;
     // After the last epoch the average stays.
-    if (average) average->Swap(network);
+    if (average != nullptr) average->Swap(network);
+    state.batch = 0;
+    ++state.epoch;
   }
-  if (settings.patience > 0) result.accuracy = best;
+  if (settings.patience > 0) result.accuracy = state.best_accuracy;
+  result.seconds = keeper.seconds();
   return result;
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <functional>
+#include <stdexcept>
 
+#include "worker/trainer/checkpoint.h"
 #include "worker/trainer/dataset.h"
 #include "worker/trainer/network.h"
 #include "worker/trainer/request.h"
@@ -16,16 +18,33 @@ struct TrainingResult {
   double train_loss = 0;
   // Fewer than asked for where the training was ended by TrainSettings::patience.
   int epochs = 0;
+  // Of all the processes that had a part in it.
+  double seconds = 0;
 };
 
-// Called after each epoch, the last one included.
-using EpochCallback = std::function<void(int epoch, double accuracy)>;
+// What the caller of a training may want of it; each may be left out.
+struct TrainingHooks {
+  // Called after each epoch, the last one included; not again for those before an interruption.
+  std::function<void(int epoch, double accuracy)> on_epoch;
+  // Asked before each batch: true ends the training.
+  std::function<bool()> stop;
+  // Where the training goes on from, if something is there, and where its state is kept: when it is stopped, and now
+  // and then, so that keeping takes no more than a fiftieth of the time.
+  const Checkpoint* checkpoint = nullptr;
+};
+
+// The training was stopped, and its state is in the checkpoint.
+class Interrupted : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 // Trains `network` in place, as `settings` say, batches in random order (those that are not full left out; a data set
 // smaller than one batch is one batch). On one thread the same seed gives the
-// same result on the same machine. Throws InfeasibleError if the loss stops being a finite number.
+// same result on the same machine, whether it was interrupted or not. Throws InfeasibleError if the loss stops being a
+// finite number, Interrupted after TrainingHooks::stop.
 TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettings& settings, std::uint32_t seed,
-                     const EpochCallback& on_epoch);
+                     const TrainingHooks& hooks = {});
 
 // Share of `set` that the network classifies as labelled. Leaves the network in evaluation mode.
 double Accuracy(Network& network, const Dataset& dataset, const ImageSet& set);

@@ -5,34 +5,29 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <numeric>
 #include <set>
 
+#include "tests/worker/trainer/temp_folder.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/shapes10.h"
 
 namespace layernas::trainer {
 namespace {
 
-namespace fs = std::filesystem;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// A folder of this test's own, removed at its end.
-class DatasetFiles : public ::testing::Test {
+std::vector<std::uint8_t> Pixels(const ImageSet& set) { return {set.pixels.begin(), set.pixels.end()}; }
+
+std::vector<std::uint8_t> Pixels(const ImageSource& source) {
+  std::vector<std::uint8_t> pixels(source.size() * ImageBytes(source.shape()));
+  for (std::size_t i = 0; i < source.size(); ++i) source.Read(i, pixels.data() + i * ImageBytes(source.shape()));
+  return pixels;
+}
+
+class DatasetFiles : public TempFolder {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "layernas-dataset-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  void Write(const std::string& name, const std::string& bytes) {
-    std::ofstream(folder_ / name, std::ios::binary) << bytes;
-  }
-
   static std::string Word(std::uint32_t value) {
     return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
             static_cast<char>(value)};
@@ -77,8 +72,6 @@ class DatasetFiles : public ::testing::Test {
     }
     return "loaded";
   }
-
-  fs::path folder_;
 };
 
 TEST_F(DatasetFiles, Cifar10IsReadAndSplit) {
@@ -153,9 +146,9 @@ TEST_F(DatasetFiles, IdxSplitIsDisjointAndFixedByTheSeed) {
   }
   EXPECT_EQ(all.size(), 100U);
   EXPECT_EQ(std::set<int>(all.begin(), all.end()).size(), 100U);
-  EXPECT_EQ(LoadDataset(settings, folder_).holdout.pixels, dataset.holdout.pixels);
+  EXPECT_EQ(Pixels(LoadDataset(settings, folder_).holdout), Pixels(dataset.holdout));
   settings.data_seed = 2;
-  EXPECT_NE(LoadDataset(settings, folder_).holdout.pixels, dataset.holdout.pixels);
+  EXPECT_NE(Pixels(LoadDataset(settings, folder_).holdout), Pixels(dataset.holdout));
 }
 
 TEST_F(DatasetFiles, MoreExamplesThanThereAreIsInfeasible) {
@@ -210,33 +203,18 @@ TEST_F(DatasetFiles, FolderThatIsNotThereIsNamed) {
 }
 
 TEST(Shapes10, FixedByTheSeedAlone) {
-  const ImageSet few = GenerateShapes10({3, 0}, 20);
-  const ImageSet more = GenerateShapes10({3, 0}, 40);
-  EXPECT_TRUE(std::equal(few.pixels.begin(), few.pixels.end(), more.pixels.begin()));
-  const ImageSet large = GenerateShapes10({3, 0}, 2, 64);
-  EXPECT_TRUE((large.shape == Shape{3, 64, 64}));
-  EXPECT_EQ(large.pixels.size(), 2U * 3 * 64 * 64);
-  EXPECT_NE(GenerateShapes10({4, 0}, 20).pixels, few.pixels);
-  EXPECT_NE(GenerateShapes10({3, 1}, 20).pixels, few.pixels);
+  const std::vector<std::uint8_t> few = Pixels(*MakeShapes10({3, 0}, 20));
+  const auto more_images = MakeShapes10({3, 0}, 40);
+  const std::vector<std::uint8_t> more = Pixels(*more_images);
+  EXPECT_TRUE(std::equal(few.begin(), few.end(), more.begin()));
+  const auto large = MakeShapes10({3, 0}, 2, 64);
+  EXPECT_TRUE((large->shape() == Shape{3, 64, 64}));
+  EXPECT_EQ(Pixels(*large).size(), 2U * 3 * 64 * 64);
+  EXPECT_NE(Pixels(*MakeShapes10({4, 0}, 20)), few);
+  EXPECT_NE(Pixels(*MakeShapes10({3, 1}, 20)), few);
   for (int label = 0; label < kShapes10Classes; ++label) {
-    EXPECT_EQ(std::count(more.labels.begin(), more.labels.end(), label), 4);
+    EXPECT_EQ(std::count(more_images->labels().begin(), more_images->labels().end(), label), 4);
   }
-}
-
-TEST(DatasetCache, GeneratesOnce) {
-  DatasetCache cache("");
-  DataSettings settings;
-  settings.dataset = "shapes10";
-  settings.train_examples = 20;
-  settings.validation_examples = 10;
-  const auto first = cache.Get(settings);
-  EXPECT_EQ(cache.Get(settings), first);
-  for (std::uint32_t seed = 2; seed <= 4; ++seed) {
-    settings.data_seed = seed;
-    EXPECT_NE(cache.Get(settings), first);
-  }
-  settings.data_seed = 1;
-  EXPECT_NE(cache.Get(settings), first);  // Pushed out by the three others, so that memory is bounded.
 }
 
 class Batches : public ::testing::Test {

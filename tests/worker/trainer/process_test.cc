@@ -7,10 +7,10 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "tests/worker/trainer/temp_folder.h"
 #include "tests/worker/trainer/test_requests.h"
 
 namespace layernas::trainer {
@@ -19,32 +19,24 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-class TrainerProcess : public ::testing::Test {
+class TrainerProcess : public TempFolder {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "layernas-trainer-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   // Runs the trainer until its input ends; fills exit_code_, stderr_ and returns the lines of its output.
   std::vector<nlohmann::json> Run(const std::string& input, const std::string& flags = "") {
     std::ofstream(folder_ / "in") << input;
     const std::string path = folder_.string();
-    const std::string command =
-        "timeout 240 " TRAINER_BINARY " " + flags + " <" + path + "/in >" + path + "/out 2>" + path + "/err";
+    const std::string command = limit_ + "timeout 240 " TRAINER_BINARY " --cache-dir " + path + "/cache " + flags +
+                                " <" + path + "/in >" + path + "/out 2>" + path + "/err";
     exit_code_ = std::system(command.c_str());
     std::vector<nlohmann::json> lines;
     std::ifstream out(folder_ / "out");
     for (std::string line; std::getline(out, line);) lines.push_back(nlohmann::json::parse(line));
-    std::ostringstream text;
-    text << std::ifstream(folder_ / "err").rdbuf();
-    stderr_ = text.str();
+    stderr_ = ReadAll(folder_ / "err");
     return lines;
   }
 
-  fs::path folder_;
+  // Shell commands before it.
+  std::string limit_;
   int exit_code_ = -1;
   std::string stderr_;
 };
@@ -124,6 +116,70 @@ TEST_F(TrainerProcess, ReadsTheDataItIsGiven) {
   const auto lines = Run(request.dump() + "\n", "--data-dir " + folder_.string());
   ASSERT_FALSE(lines.empty()) << stderr_;
   EXPECT_TRUE(lines.back().contains("result")) << lines.back();
+}
+
+// The answers among the lines.
+std::vector<nlohmann::json> Answers(const std::vector<nlohmann::json>& lines) {
+  std::vector<nlohmann::json> answers;
+  for (const nlohmann::json& line : lines) {
+    if (!line.contains("progress")) answers.push_back(line);
+  }
+  return answers;
+}
+
+TEST_F(TrainerProcess, WhatWasStoppedGoesOnAndEndsTheSame) {
+  nlohmann::json request = SmallRequest();
+  request["evaluate"]["train"]["epochs"] = 40;
+  const std::string line = request.dump() + "\n";
+  const nlohmann::json whole = Run(line).back()["result"]["metrics"];
+  // Stopped by the signal once the fifth epoch is told. The shell holds the pipe open, so that nobody dies of its end.
+  const std::string path = folder_.string();
+  Write("stop.sh", "mkfifo " + path + "/out.fifo; exec 7<>" + path + "/out.fifo\n" TRAINER_BINARY " --cache-dir " +
+                       path + "/cache <" + path + "/in >&7 2>" + path + "/err & trainer=$!\n" +
+                       "for i in 1 2 3 4 5; do read -r line <&7; done; kill -TERM $trainer; wait $trainer\n");
+  const int status = std::system(("timeout 240 bash " + path + "/stop.sh").c_str());
+  EXPECT_EQ(WEXITSTATUS(status), 128 + 15) << ReadAll(folder_ / "err");
+  ASSERT_FALSE(fs::is_empty(folder_ / "cache" / "checkpoints"));
+
+  const auto lines = Run(line);
+  ASSERT_TRUE(lines.back().contains("result")) << lines.back();
+  EXPECT_GT(lines.front()["progress"]["epoch"], 5);
+  const nlohmann::json& metrics = lines.back()["result"]["metrics"];
+  EXPECT_EQ(metrics["accuracy"], whole["accuracy"]);
+  EXPECT_EQ(metrics["train_loss"], whole["train_loss"]);
+  EXPECT_TRUE(fs::is_empty(folder_ / "cache" / "checkpoints"));
+}
+
+TEST_F(TrainerProcess, FailuresNameTheirCause) {
+  Write("cifar/train.bin", "not CIFAR-100");
+  nlohmann::json corrupted = SmallRequest();
+  corrupted["evaluate"]["train"].update({{"dataset", "cifar100"}, {"parameters", {{"folder", "cifar"}}}});
+  nlohmann::json unknown = SmallRequest();
+  unknown["evaluate"]["architecture"]["layers"][0]["option"] = "convv_k3";
+  const auto answers = Answers(Run(corrupted.dump() + "\n" + unknown.dump() + "\n" + SmallRequest().dump() + "\n",
+                                   "--data-dir " + folder_.string()));
+  ASSERT_EQ(answers.size(), 3U) << stderr_;
+  EXPECT_EQ(answers[0]["failure"]["kind"], "retry");
+  EXPECT_THAT(answers[0].dump(), HasSubstr((folder_ / "cifar/train.bin").string()));
+  EXPECT_EQ(answers[1]["failure"]["kind"], "infeasible");
+  EXPECT_THAT(answers[1].dump(), HasSubstr("block1"));
+  EXPECT_THAT(answers[1].dump(), HasSubstr("convv"));
+  EXPECT_TRUE(answers[2].contains("result")) << answers[2];
+}
+
+TEST_F(TrainerProcess, OutOfMemoryIsSaidWithSizes) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "AddressSanitizer needs more address space than there is under a limit";
+#endif
+  nlohmann::json request = SmallRequest();
+  request["evaluate"]["measure"]["batch"] = 65536;
+  limit_ = "ulimit -v 3000000; ";
+  const auto answers = Answers(Run(request.dump() + "\n" + SmallRequest().dump() + "\n"));
+  ASSERT_EQ(answers.size(), 2U) << stderr_;
+  EXPECT_EQ(answers[0]["failure"]["kind"], "retry") << answers[0];
+  EXPECT_THAT(answers[0].dump(), HasSubstr("out of memory"));
+  EXPECT_THAT(answers[0].dump(), HasSubstr("MiB"));
+  EXPECT_TRUE(answers[1].contains("result")) << answers[1];
 }
 
 TEST_F(TrainerProcess, EndsAtOnceWithoutInput) {

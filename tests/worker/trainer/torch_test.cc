@@ -105,7 +105,7 @@ TEST_F(Training, SameSeedSameResult) {
   const auto train = [&](std::uint32_t seed) {
     torch::manual_seed(seed);
     Network network(SmallPlan());
-    return Train(network, dataset, settings, seed, [](int, double) {});
+    return Train(network, dataset, settings, seed);
   };
   const TrainingResult first = train(3);
   const TrainingResult second = train(3);
@@ -123,10 +123,12 @@ TEST_F(Training, LearnsWhatALinearModelCannot) {
   torch::manual_seed(1);
   Network network(SmallPlan());
   std::vector<double> accuracies;
-  const TrainingResult result = Train(network, dataset, settings, 1, [&](int epoch, double accuracy) {
-    EXPECT_EQ(epoch, static_cast<int>(accuracies.size()) + 1);
-    accuracies.push_back(accuracy);
-  });
+  const TrainingResult result = Train(network, dataset, settings, 1,
+                                      {[&](int epoch, double accuracy) {
+                                         EXPECT_EQ(epoch, static_cast<int>(accuracies.size()) + 1);
+                                         accuracies.push_back(accuracy);
+                                       },
+                                       nullptr, nullptr});
   EXPECT_EQ(accuracies.size(), 8U);
   EXPECT_EQ(accuracies.back(), result.accuracy);
   EXPECT_EQ(Accuracy(network, dataset, dataset.holdout), result.accuracy);
@@ -173,7 +175,7 @@ TEST_F(Training, LossThatIsNotFiniteIsInfeasible) {
   settings.batch = 10;
   Network network(SmallPlan());
   try {
-    Train(network, dataset, settings, 1, [](int, double) {});
+    Train(network, dataset, settings, 1);
     FAIL();
   } catch (const InfeasibleError& error) {
     EXPECT_THAT(error.what(), HasSubstr("train.learning_rate"));
@@ -185,11 +187,11 @@ TEST_F(Training, DataSetSmallerThanABatchIsOneBatch) {
   TrainSettings settings;
   settings.epochs = 1;
   Network network(SmallPlan());
-  EXPECT_GT(Train(network, dataset, settings, 1, [](int, double) {}).train_loss, 0);
+  EXPECT_GT(Train(network, dataset, settings, 1).train_loss, 0);
 }
 
 TEST_F(Training, DataMustFitTheNetwork) {
-  Evaluator evaluator("", 1);
+  Evaluator evaluator({});
   const auto refusal = [&](const char* path, const nlohmann::json& value) -> std::string {
     nlohmann::json request = SmallRequest();
     request["evaluate"][nlohmann::json::json_pointer(path)] = value;
@@ -209,7 +211,7 @@ TEST_F(Training, EverySettingTrains) {
   const auto train = [&](const TrainSettings& settings) {
     torch::manual_seed(1);
     Network network(SmallPlan());
-    return Train(network, dataset, settings, 1, [](int, double) {});
+    return Train(network, dataset, settings, 1);
   };
   TrainSettings plain;
   plain.epochs = 4;
@@ -252,7 +254,8 @@ TEST_F(Training, AverageIsOfTheSameTraining) {
     Network network(SmallPlan());
     std::vector<double> accuracies;
     const TrainingResult result =
-        Train(network, dataset, settings, 1, [&](int, double accuracy) { accuracies.push_back(accuracy); });
+        Train(network, dataset, settings, 1,
+              {[&](int, double accuracy) { accuracies.push_back(accuracy); }, nullptr, nullptr});
     EXPECT_EQ(Accuracy(network, dataset, dataset.holdout), result.accuracy) << "decay " << ema_decay;
     return std::tuple(result.train_loss, accuracies, State(network));
   };
@@ -278,7 +281,7 @@ TEST_F(Training, AverageAfterOneStepHasTheShareThatIsDue) {
     settings.ema_decay = ema_decay;
     torch::manual_seed(1);
     Network network(SmallPlan());
-    if (train) Train(network, dataset, settings, 1, [](int, double) {});
+    if (train) Train(network, dataset, settings, 1);
     return State(network);
   };
   const std::vector<torch::Tensor> first = state(false, 0), then = state(true, 0), average = state(true, 0.9);
@@ -297,8 +300,8 @@ TEST_F(Training, PatienceEndsATrainingThatDoesNotGetBetter) {
   settings.patience = 3;
   Network network(SmallPlan());
   std::vector<double> accuracies;
-  const TrainingResult result =
-      Train(network, dataset, settings, 1, [&](int, double accuracy) { accuracies.push_back(accuracy); });
+  const TrainingResult result = Train(
+      network, dataset, settings, 1, {[&](int, double accuracy) { accuracies.push_back(accuracy); }, nullptr, nullptr});
   EXPECT_LT(result.epochs, 30);
   EXPECT_EQ(result.epochs, static_cast<int>(accuracies.size()));
   EXPECT_EQ(result.accuracy, *std::max_element(accuracies.begin(), accuracies.end()));

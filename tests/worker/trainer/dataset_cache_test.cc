@@ -1,0 +1,249 @@
+#include "worker/trainer/dataset_cache.h"
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tests/worker/trainer/temp_folder.h"
+#include "worker/trainer/errors.h"
+
+namespace layernas::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::vector<std::uint8_t> Pixels(const Dataset& dataset) {
+  return {dataset.train.pixels.begin(), dataset.train.pixels.end()};
+}
+
+class SharedData : public TempFolder {
+ protected:
+  void SetUp() override {
+    TempFolder::SetUp();
+    options_ = {folder_ / "cache" / "data", 1 << 30};
+    settings_.dataset = "cifar100";
+    settings_.validation_examples = 3;
+    WriteSource('a');
+  }
+
+  // 20 images of one grey.
+  void WriteSource(char grey) {
+    std::string records;
+    for (int i = 0; i < 20; ++i) records += std::string(1, '\0') + static_cast<char>(i) + std::string(3072, grey);
+    Write("train.bin", records);
+  }
+
+  DatasetCache Cache() {
+    return {folder_, options_, [this](const std::string& line) { log_.push_back(line); }};
+  }
+  Dataset Load() { return *Cache().Get(settings_); }
+
+  std::vector<fs::path> Files() const {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(options_.folder)) {
+      if (entry.path().extension() != ".lock") files.push_back(entry.path());
+    }
+    return files;
+  }
+
+  CacheOptions options_;
+  DataSettings settings_;
+  std::vector<std::string> log_;
+};
+
+TEST_F(SharedData, IsWhatLoadingGives) {
+  settings_.dataset = "shapes10";
+  settings_.train_examples = 30;
+  const Dataset loaded = LoadDataset(settings_, "");
+  const Dataset made = Load();
+  const Dataset opened = Load();
+  for (const Dataset* dataset : {&made, &opened}) {
+    EXPECT_EQ(Pixels(*dataset), Pixels(loaded));
+    EXPECT_EQ(std::vector<Label>(dataset->train.labels.begin(), dataset->train.labels.end()),
+              std::vector<Label>(loaded.train.labels.begin(), loaded.train.labels.end()));
+    EXPECT_EQ(dataset->holdout.size(), 3U);
+    EXPECT_EQ(dataset->classes, 10);
+    EXPECT_EQ(dataset->mean, loaded.mean);
+    EXPECT_EQ(dataset->deviation, loaded.deviation);
+    EXPECT_EQ(dataset->checksum, loaded.checksum);
+  }
+  EXPECT_EQ(Files().size(), 1U);
+  EXPECT_THAT(log_, IsEmpty());
+  struct stat info {};
+  ASSERT_EQ(stat(options_.folder.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700U);
+}
+
+TEST_F(SharedData, SecondProcessMapsWhatTheFirstMade) {
+  std::fflush(nullptr);
+  const pid_t first = fork();
+  ASSERT_GE(first, 0);
+  if (first == 0) _exit(Load().train.size() == 17 ? 0 : 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(first, &status, 0), first);
+  ASSERT_EQ(status, 0);
+  // Were it read again, it would be with the other grey: size and time are as they were, so nothing seems to have
+  // changed.
+  const auto time = fs::last_write_time(folder_ / "train.bin");
+  WriteSource('b');
+  fs::last_write_time(folder_ / "train.bin", time);
+  const Dataset dataset = Load();
+  EXPECT_THAT(Pixels(dataset), Each('a'));
+  // The pages are those of the file.
+  const std::string maps = ReadAll("/proc/self/maps");
+  EXPECT_THAT(maps, HasSubstr(Files().at(0).string()));
+}
+
+TEST_F(SharedData, ManyProcessesAtOnceMakeItOnce) {
+  settings_.dataset = "shapes10";
+  settings_.train_examples = 2000;
+  const std::uint32_t checksum = LoadDataset(settings_, "").checksum;
+  std::fflush(nullptr);
+  std::vector<pid_t> processes;
+  for (int i = 0; i < 4; ++i) {
+    const pid_t process = fork();
+    ASSERT_GE(process, 0);
+    if (process == 0) {
+      const bool right = Load().checksum == checksum;
+      struct stat info {};
+      // The inode tells which file each was given.
+      if (!right || stat(Files().at(0).c_str(), &info) != 0) _exit(1);
+      Write("inode-" + std::to_string(i), std::to_string(info.st_ino));
+      _exit(0);
+    }
+    processes.push_back(process);
+  }
+  for (const pid_t process : processes) {
+    int status = -1;
+    ASSERT_EQ(waitpid(process, &status, 0), process);
+    EXPECT_EQ(status, 0);
+  }
+  for (int i = 1; i < 4; ++i) {
+    EXPECT_EQ(ReadAll(folder_ / ("inode-" + std::to_string(i))), ReadAll(folder_ / "inode-0"));
+  }
+  EXPECT_EQ(Files().size(), 1U);
+}
+
+TEST_F(SharedData, StaleFileIsMadeAnew) {
+  EXPECT_THAT(Pixels(Load()), Each('a'));
+  WriteSource('b');
+  fs::last_write_time(folder_ / "train.bin", fs::last_write_time(folder_ / "train.bin") + std::chrono::seconds(2));
+  EXPECT_THAT(Pixels(Load()), Each('b'));
+  EXPECT_EQ(Files().size(), 1U);
+  fs::remove(folder_ / "train.bin");
+  EXPECT_THROW(Load(), MachineError);
+  EXPECT_THAT(log_, IsEmpty());
+}
+
+TEST_F(SharedData, DamagedFileIsMadeAnew) {
+  Load();
+  const fs::path file = Files().at(0);
+  const std::string good = ReadAll(file);
+  const auto damaged = [&](std::size_t at) {
+    std::string bytes = good;
+    bytes[at] ^= 1;
+    return bytes;
+  };
+  for (const std::string& bytes :
+       {damaged(good.find("mean") + 7), damaged(2), damaged(5000), damaged(good.size() - 1), good.substr(0, 100),
+        good.substr(0, good.size() - 1), std::string(), good + "x", std::string(8000, '['), std::string(8000, '\0')}) {
+    log_.clear();
+    std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
+    EXPECT_THAT(Pixels(Load()), Each('a'));
+    EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr(file.string()), HasSubstr("made anew"))));
+    EXPECT_EQ(ReadAll(file), good);
+  }
+  // What a process left behind that was killed while it wrote.
+  std::ofstream(file.string() + ".tmp") << "half";
+  fs::remove(file);
+  EXPECT_THAT(Pixels(Load()), Each('a'));
+  EXPECT_EQ(Files().size(), 1U);
+}
+
+TEST_F(SharedData, WithoutRoomItIsInMemory) {
+  // A limit to the size of files is as good as a full disk.
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit small = before;
+  small.rlim_cur = 20'000;
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Dataset dataset = Load();
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, handler);
+  EXPECT_THAT(Pixels(dataset), Each('a'));
+  EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr("not shared"), HasSubstr("cannot write"))));
+  EXPECT_THAT(Files(), IsEmpty());
+
+  log_.clear();
+  Write("file", "");
+  options_.folder = folder_ / "file" / "data";
+  EXPECT_THAT(Pixels(Load()), Each('a'));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("not shared")));
+  options_.folder = folder_ / "open";
+  fs::create_directory(options_.folder);
+  fs::permissions(options_.folder, fs::perms::all);
+  EXPECT_THAT(Pixels(Load()), Each('a'));
+  EXPECT_THAT(log_.back(), HasSubstr("can be written by, other users"));
+  options_.folder.clear();
+  log_.clear();
+  EXPECT_THAT(Pixels(Load()), Each('a'));
+  EXPECT_THAT(log_, IsEmpty());
+}
+
+TEST_F(SharedData, BrokenSourceLeavesNothingBehind) {
+  Write("train.bin", "broken");
+  EXPECT_THROW(Load(), MachineError);
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
+TEST_F(SharedData, WhatWasUsedLongestAgoGoes) {
+  const std::uintmax_t one = (Load(), fs::file_size(Files().at(0)));
+  options_.limit_bytes = 2 * one + one / 2;
+  const fs::path first = Files().at(0);
+  settings_.data_seed = 2;
+  Load();
+  fs::path second = Files().at(0) == first ? Files().at(1) : Files().at(0);
+  const auto age = [](const fs::path& path, int hours) {
+    fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(hours));
+  };
+  age(first, 5);
+  age(second, 4);
+  settings_.data_seed = 1;
+  Load();  // Used again.
+  settings_.data_seed = 3;
+  const Dataset third = Load();
+  EXPECT_TRUE(fs::exists(first));
+  EXPECT_FALSE(fs::exists(second));
+  EXPECT_EQ(Files().size(), 2U);
+  options_.limit_bytes = 0;
+  settings_.data_seed = 4;
+  Load();
+  EXPECT_EQ(Files().size(), 1U);
+  EXPECT_THAT(Pixels(third), Each('a'));  // Its file is gone, its memory is not.
+}
+
+TEST_F(SharedData, ProcessKeepsTheLastFew) {
+  DatasetCache cache = Cache();
+  const auto first = cache.Get(settings_);
+  EXPECT_EQ(cache.Get(settings_), first);
+  for (std::uint32_t seed = 2; seed <= 4; ++seed) {
+    settings_.data_seed = seed;
+    EXPECT_NE(cache.Get(settings_), first);
+  }
+  settings_.data_seed = 1;
+  EXPECT_NE(cache.Get(settings_), first);  // Pushed out by the three others, so that memory is bounded.
+}
+
+}  // namespace
+}  // namespace layernas::trainer

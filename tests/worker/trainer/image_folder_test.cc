@@ -1,0 +1,257 @@
+#include "worker/trainer/image_folder.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "tests/worker/trainer/temp_folder.h"
+#include "tests/worker/trainer/test_images.h"
+#include "worker/trainer/dataset.h"
+#include "worker/trainer/errors.h"
+#include "worker/trainer/image_decoder.h"
+
+namespace layernas::trainer {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes Decode(const std::filesystem::path& path, const Shape& shape) {
+  Bytes pixels(ImageBytes(shape));
+  DecodeImage(path, shape, pixels.data());
+  return pixels;
+}
+
+class Decoder : public TempFolder {
+ protected:
+  std::string Trouble(const std::filesystem::path& path) {
+    try {
+      Decode(path, {3, 4, 4});
+    } catch (const MachineError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(path.string()));
+      return error.what();
+    }
+    return "decoded";
+  }
+};
+
+TEST_F(Decoder, PngOfTheRightSizeIsTakenAsItIs) {
+  TestImage image{3, 2, 3, Bytes(18)};
+  std::iota(image.pixels.begin(), image.pixels.end(), 100);
+  WritePng(folder_ / "a.png", image);
+  EXPECT_EQ(Decode(folder_ / "a.png", {3, 2, 3}), image.pixels);
+}
+
+TEST_F(Decoder, ColoursBecomeWhatTheNetworkTakes) {
+  WritePng(folder_ / "grey.png", Plain(5, 5, {77}));
+  EXPECT_THAT(Decode(folder_ / "grey.png", {3, 2, 2}), Each(77));
+  WritePng(folder_ / "half.png", Plain(5, 5, {200, 100, 50, 0}));
+  EXPECT_THAT(Decode(folder_ / "half.png", {3, 2, 2}), Each(0));  // Transparent.
+  WritePng(folder_ / "same.png", Plain(5, 5, {60, 60, 60}));
+  EXPECT_THAT(Decode(folder_ / "same.png", {1, 5, 5}), Each(60));
+  WriteJpeg(folder_ / "red.jpg", Plain(40, 40, {200, 20, 20}));
+  const Bytes red = Decode(folder_ / "red.jpg", {3, 1, 1});
+  EXPECT_NEAR(red[0], 200, 3);
+  EXPECT_NEAR(red[1], 20, 3);
+  WriteJpeg(folder_ / "grey.jpg", Plain(16, 16, {90}), TJPF_GRAY);
+  EXPECT_THAT(Decode(folder_ / "grey.jpg", {3, 4, 4}), Each(90));
+  // Inverted, as Photoshop has them: no cyan and a little black.
+  WriteJpeg(folder_ / "print.jpg", Plain(16, 16, {255, 128, 0, 200}), TJPF_CMYK);
+  const Bytes print = Decode(folder_ / "print.jpg", {3, 1, 1});
+  EXPECT_NEAR(print[0], 200, 3);
+  EXPECT_NEAR(print[1], 100, 3);
+  EXPECT_NEAR(print[2], 0, 3);
+}
+
+TEST_F(Decoder, EveryPixelCountsWhenAnImageGetsSmaller) {
+  // Stripes of one pixel: what samples a few of them sees black or white alone.
+  TestImage stripes{64, 64, 1, {}};
+  for (int i = 0; i < 64 * 64; ++i) stripes.pixels.push_back(i % 2 == 0 ? 0 : 254);
+  WritePng(folder_ / "stripes.png", stripes);
+  for (const int value : Decode(folder_ / "stripes.png", {1, 4, 4})) EXPECT_NEAR(value, 127, 3);
+  // And a ramp stays a ramp, in any format.
+  TestImage ramp{128, 96, 3, {}};
+  for (int i = 0; i < 128 * 96; ++i) ramp.pixels.insert(ramp.pixels.end(), 3, static_cast<std::uint8_t>(2 * (i % 128)));
+  WritePng(folder_ / "ramp.png", ramp);
+  WriteJpeg(folder_ / "ramp.jpg", ramp);
+  for (const char* name : {"ramp.png", "ramp.jpg"}) {
+    const Bytes small = Decode(folder_ / name, {1, 3, 4});
+    for (std::size_t i = 0; i < 12; ++i) EXPECT_NEAR(small[i], 31 + 64 * static_cast<int>(i % 4), 9) << name;
+  }
+  // Larger: between the two values, in order.
+  WritePng(folder_ / "two.png", {2, 1, 1, {0, 200}});
+  EXPECT_THAT(Decode(folder_ / "two.png", {1, 1, 4}), ElementsAre(0, 50, 150, 200));
+}
+
+TEST_F(Decoder, WhatIsBrokenIsNamed) {
+  TestImage noise{40, 40, 3, {}};
+  for (int i = 0; i < 4800; ++i) noise.pixels.push_back(static_cast<std::uint8_t>(i * i % 251));
+  WritePng(folder_ / "good.png", noise);
+  WriteJpeg(folder_ / "good.jpg", noise);
+  for (const char* name : {"good.png", "good.jpg"}) {
+    ASSERT_EQ(Trouble(folder_ / name), "decoded");
+    const std::string bytes = ReadAll(folder_ / name);
+    for (const std::size_t size : {std::size_t{4}, std::size_t{30}, bytes.size() / 2, bytes.size() - 20}) {
+      Write("cut", bytes.substr(0, size));
+      EXPECT_NE(Trouble(folder_ / "cut"), "decoded") << name << " of " << size << " bytes";
+    }
+  }
+  std::string damaged = ReadAll(folder_ / "good.png");
+  damaged[damaged.size() / 2] ^= 0x40;
+  Write("damaged.png", damaged);
+  EXPECT_NE(Trouble(folder_ / "damaged.png"), "decoded");
+  Write("text.png", "not an image");
+  EXPECT_THAT(Trouble(folder_ / "text.png"), HasSubstr("neither PNG nor JPEG"));
+  Write("empty.png", "");
+  EXPECT_THAT(Trouble(folder_ / "empty.png"), HasSubstr("neither PNG nor JPEG"));
+  EXPECT_THAT(Trouble(folder_ / "absent.png"), HasSubstr("No such file"));
+}
+
+TEST_F(Decoder, ImageThatWouldFillTheMemoryIsRefused) {
+  // The header of a PNG of 100,000 x 100,000 pixels, with the checksum it needs to be believed.
+  std::string header("IHDR\x00\x01\x86\xa0\x00\x01\x86\xa0\x08\x02\x00\x00\x00", 17);
+  std::uint32_t crc = ~0U;
+  for (const char c : header) {
+    crc ^= static_cast<std::uint8_t>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1) != 0 ? crc >> 1 ^ 0xedb88320U : crc >> 1;
+  }
+  crc = ~crc;
+  std::string bytes("\x89PNG\r\n\x1a\n\x00\x00\x00\x0d", 12);
+  bytes += header;
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(crc >> shift);
+  bytes += std::string("\x00\x00\x00\x0aIDAT", 8) + std::string(30, 'x');
+  Write("bomb.png", bytes);
+  EXPECT_NE(Trouble(folder_ / "bomb.png"), "decoded");
+}
+
+class ImageFolder : public TempFolder {
+ protected:
+  void SetUp() override {
+    TempFolder::SetUp();
+    settings_.dataset = "image_folder";
+    settings_.input = {3, 4, 4};
+    // The red of every image is its own, its green that of its class.
+    for (int i = 0; i < 10; ++i) {
+      Add("train/cat/" + std::to_string(i) + ".png", i, 10);
+      Add("train/dog/" + std::to_string(i) + ".jpeg", 100 + 10 * i, 200);
+    }
+  }
+
+  void Add(const std::string& name, int red, int green) {
+    const TestImage image = Plain(9, 7, {static_cast<std::uint8_t>(red), static_cast<std::uint8_t>(green), 50});
+    name.back() == 'g' && name[name.size() - 2] == 'n' ? WritePng(folder_ / name, image)
+                                                       : WriteJpeg(folder_ / name, image);
+  }
+
+  std::string Trouble() {
+    try {
+      LoadDataset(settings_, folder_);
+    } catch (const MachineError& error) {
+      return error.what();
+    }
+    return "loaded";
+  }
+
+  DataSettings settings_;
+};
+
+TEST_F(ImageFolder, IsReadAndSplit) {
+  Write("train/.hidden", "not an image");
+  Write("train/cat/.hidden", "not an image");
+  settings_.validation_examples = 6;
+  const Dataset dataset = LoadDataset(settings_, folder_);
+  EXPECT_EQ(dataset.classes, 2);
+  EXPECT_EQ(dataset.train.size(), 14U);
+  EXPECT_EQ(dataset.holdout.size(), 6U);
+  std::set<int> reds;
+  for (const ImageSet* set : {&dataset.train, &dataset.holdout}) {
+    EXPECT_TRUE((set->shape == Shape{3, 4, 4}));
+    for (std::size_t i = 0; i < set->size(); ++i) {
+      const std::uint8_t* pixel = set->pixels.data() + i * set->image_bytes();
+      EXPECT_NEAR(pixel[1], set->labels[i] == 0 ? 10 : 200, 5);
+      EXPECT_NEAR(pixel[2], 50, 5);
+      reds.insert(pixel[0]);
+    }
+  }
+  EXPECT_EQ(reds.size(), 20U);  // None is in both, none twice.
+}
+
+TEST_F(ImageFolder, OnlyWhatWasDrawnIsDecoded) {
+  settings_.train_examples = 1;
+  settings_.validation_examples = 1;
+  int damaged = 0;
+  // Whichever image is broken, a data set of two of the twenty seldom has it.
+  for (int i = 0; i < 10; ++i) {
+    const std::string name = "train/cat/" + std::to_string(i) + ".png";
+    const std::string bytes = ReadAll(folder_ / name);
+    Write(name, "broken");
+    damaged += Trouble() == "loaded" ? 0 : 1;
+    Write(name, bytes);
+  }
+  EXPECT_LE(damaged, 2);
+}
+
+TEST_F(ImageFolder, TestAndValidationFolders) {
+  settings_.holdout = Holdout::kTest;
+  EXPECT_THAT(Trouble(), AllOf(HasSubstr("there is no folder " + (folder_ / "test").string()), HasSubstr("val")));
+  Add("val/dog/1.png", 1, 200);
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 1U);
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.labels[0], 1);
+  EXPECT_EQ(LoadDataset(settings_, folder_).train.size(), 20U);
+  settings_.holdout = Holdout::kValidation;
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 2U);  // A tenth, drawn: val is for the test.
+
+  Add("test/cat/1.png", 1, 10);
+  Add("test/cat/2.png", 2, 10);
+  Add("test/dog/3.png", 3, 200);
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 1U);
+  EXPECT_EQ(LoadDataset(settings_, folder_).train.size(), 20U);
+  settings_.holdout = Holdout::kTest;
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 3U);
+}
+
+TEST_F(ImageFolder, GreyNetworksGetGreyImages) {
+  settings_.input = {1, 3, 3};
+  EXPECT_EQ(LoadDataset(settings_, folder_).train.image_bytes(), 9U);
+  settings_.input = {4, 3, 3};
+  EXPECT_THROW(LoadDataset(settings_, folder_), InfeasibleError);
+}
+
+TEST_F(ImageFolder, WhatIsWrongIsNamed) {
+  const auto path = [&](const char* name) { return (folder_ / name).string(); };
+  Write("train/cat/3.png", ReadAll(folder_ / "train/cat/3.png").substr(0, 60));
+  EXPECT_THAT(Trouble(), HasSubstr("cannot read the image " + path("train/cat/3.png")));
+  Write("train/cat/3.png", "");
+  EXPECT_THAT(Trouble(), HasSubstr(path("train/cat/3.png")));
+  Add("train/cat/3.png", 3, 10);
+  ASSERT_EQ(Trouble(), "loaded");
+
+  Write("train/cat/labels.csv", "a,b");
+  EXPECT_THAT(Trouble(), HasSubstr(path("train/cat/labels.csv") + " is no .png, .jpg or .jpeg file"));
+  std::filesystem::remove(folder_ / "train/cat/labels.csv");
+  std::filesystem::create_directory(folder_ / "train/ant");
+  EXPECT_THAT(Trouble(), AllOf(HasSubstr("the class " + path("train/ant") + " has no images")));
+  std::filesystem::remove(folder_ / "train/ant");
+  Add("val/cow/1.png", 1, 1);
+  settings_.holdout = Holdout::kTest;
+  EXPECT_THAT(Trouble(), HasSubstr(path("val/cow") + " is a class that the training images don't have"));
+  std::filesystem::remove_all(folder_ / "val");
+  std::filesystem::create_directory(folder_ / "val");
+  EXPECT_THAT(Trouble(), HasSubstr(path("val") + " has no classes"));
+  settings_.holdout = Holdout::kValidation;
+
+  std::filesystem::remove_all(folder_ / "train/cat");
+  EXPECT_THAT(Trouble(), AllOf(HasSubstr(path("train") + " has 1 class (dog)"), HasSubstr("nothing to tell apart")));
+  std::filesystem::remove_all(folder_ / "train/dog");
+  EXPECT_THAT(Trouble(), HasSubstr(path("train") + " has 0 classes"));
+  std::filesystem::remove_all(folder_ / "train");
+  EXPECT_THAT(Trouble(), AllOf(HasSubstr("there is no folder " + path("train")), HasSubstr("--data-dir")));
+}
+
+}  // namespace
+}  // namespace layernas::trainer

@@ -1,0 +1,57 @@
+// The folder for what can be made anew at any time: who may find it there, what it is called, and how it stays bounded.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace layernas::trainer {
+
+struct CacheOptions {
+  // Empty: nothing is kept.
+  std::filesystem::path folder;
+  // Most that the files in it may take together.
+  std::uint64_t limit_bytes = 0;
+};
+
+// Takes a line for the log.
+using LogLine = std::function<void(const std::string&)>;
+
+// layernas below XDG_CACHE_HOME or ~/.cache or, where neither is set, a folder of the user's own in the system's folder
+// for temporary files.
+std::filesystem::path DefaultCacheFolder();
+
+// Makes the folder, for nobody but the user; throws MachineError where that fails or it belongs to someone else.
+void MakePrivateFolder(const std::filesystem::path& folder);
+
+// Removes the files that were used longest ago until those left take no more than options.limit_bytes; `keep`, a name
+// in the folder, stays whatever its size. Files that are in use stay usable to those that have them.
+void ShrinkFolder(const CacheOptions& options, const std::string& keep);
+
+// Says that a file is in use.
+void Touch(const std::filesystem::path& path);
+
+// A file name that is fixed by the key: 16 hexadecimal digits. Who reads the file must compare the key.
+std::string CacheFileName(const std::string& key);
+
+// FNV-1a, 64 bits; `hash` is that of what came before.
+std::uint64_t HashText(const std::string& text, std::uint64_t hash = 0xcbf29ce484222325);
+
+// CRC-32 of zlib; `before` is that of what came before.
+std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before = 0);
+
+// Held against all other processes, and given back when the object or the process ends.
+class FileLock {
+ public:
+  // Waits until nobody else has it; `on_wait` is called if somebody does. Throws MachineError if there can be no lock.
+  FileLock(const std::filesystem::path& path, const std::function<void()>& on_wait);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  const int fd_;
+};
+
+}  // namespace layernas::trainer

@@ -1,0 +1,38 @@
+// Data sets that are made once and used many times: by one process after another, and by all of a machine at once.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "worker/trainer/cache_folder.h"
+#include "worker/trainer/dataset.h"
+#include "worker/trainer/request.h"
+
+namespace layernas::trainer {
+
+// Keeps the last few data sets of this process. Each is memory that is mapped from a file in the cache folder, so that
+// the processes of a machine share it; the first that needs it makes the file, and the others wait for that. A file
+// that is damaged, or whose sources have other sizes or times now, is made anew. Where there can be no file (a full
+// disk, a folder that cannot be written), the data set is in this process's own memory, and the log says why. Not
+// thread-safe.
+class DatasetCache {
+ public:
+  DatasetCache(std::filesystem::path data_dir, CacheOptions options, LogLine log);
+
+  // As LoadDataset. Failures are not kept.
+  std::shared_ptr<const Dataset> Get(const DataSettings& settings);
+
+ private:
+  Dataset Load(const DataSettings& settings, const std::string& key) const;
+
+  const std::filesystem::path data_dir_;
+  const CacheOptions options_;
+  const LogLine log_;
+  // Most recently used first.
+  std::vector<std::pair<std::string, std::shared_ptr<const Dataset>>> entries_;
+};
+
+}  // namespace layernas::trainer

@@ -1,0 +1,69 @@
+// Labelled images that can be read one by one, wherever they come from. No torch here.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/network/graph.h"
+
+namespace layernas::trainer {
+
+using network::Shape;
+// Number of a class; ImageNet has a thousand of them.
+using Label = std::uint16_t;
+
+inline std::size_t ImageBytes(const Shape& shape) {
+  return static_cast<std::size_t>(shape.channels) * static_cast<std::size_t>(shape.height) *
+         static_cast<std::size_t>(shape.width);
+}
+
+// Thread-safe.
+class ImageSource {
+ public:
+  ImageSource(const Shape& shape, std::vector<Label> labels) : shape_(shape), labels_(std::move(labels)) {}
+  virtual ~ImageSource() = default;
+  ImageSource(const ImageSource&) = delete;
+  ImageSource& operator=(const ImageSource&) = delete;
+
+  // Of every image.
+  const Shape& shape() const { return shape_; }
+  // One per image.
+  const std::vector<Label>& labels() const { return labels_; }
+  std::size_t size() const { return labels_.size(); }
+
+  // Writes image `index` to the ImageBytes(shape()) bytes at `out`: rows, columns, channels (channels last). Throws
+  // MachineError, naming the file, for an image that is broken.
+  virtual void Read(std::size_t index, std::uint8_t* out) const = 0;
+
+ private:
+  const Shape shape_;
+  const std::vector<Label> labels_;
+};
+
+// Images that are in memory already, one after the other, channels last.
+class MemorySource final : public ImageSource {
+ public:
+  MemorySource(const Shape& shape, std::vector<std::uint8_t> pixels, std::vector<Label> labels)
+      : ImageSource(shape, std::move(labels)), pixels_(std::move(pixels)) {}
+
+  void Read(std::size_t index, std::uint8_t* out) const override {
+    const std::size_t bytes = ImageBytes(shape());
+    std::memcpy(out, pixels_.data() + index * bytes, bytes);
+  }
+
+ private:
+  const std::vector<std::uint8_t> pixels_;
+};
+
+// What a data set's files hold.
+struct ImageFiles {
+  std::unique_ptr<ImageSource> train;
+  // The images that the accuracy is taken on, where the files keep them apart from the training images.
+  std::unique_ptr<ImageSource> holdout;
+  int classes = 0;
+};
+
+}  // namespace layernas::trainer

@@ -1,0 +1,44 @@
+#include "worker/trainer/moving_average.h"
+
+#include <algorithm>
+
+namespace layernas::trainer {
+namespace {
+
+std::vector<torch::Tensor> Tensors(Network& network) {
+  std::vector<torch::Tensor> tensors = network->parameters();
+  for (const torch::Tensor& buffer : network->buffers()) {
+    // Not the number of batches seen.
+    if (buffer.is_floating_point()) tensors.push_back(buffer);
+  }
+  return tensors;
+}
+
+}  // namespace
+
+MovingAverage::MovingAverage(Network& network, double decay) : decay_(decay) {
+  const torch::NoGradGuard no_grad;
+  for (const torch::Tensor& tensor : Tensors(network)) average_.push_back(tensor.detach().clone());
+}
+
+void MovingAverage::Update(Network& network) {
+  const torch::NoGradGuard no_grad;
+  ++steps_;
+  // Short at first, or the average would be of the initial weights for long.
+  const double decay = std::min(decay_, (1.0 + steps_) / (10.0 + steps_));
+  const std::vector<torch::Tensor> now = Tensors(network);
+  for (std::size_t i = 0; i < now.size(); ++i) average_[i].lerp_(now[i], 1 - decay);
+}
+
+void MovingAverage::Swap(Network& network) {
+  const torch::NoGradGuard no_grad;
+  const std::vector<torch::Tensor> now = Tensors(network);
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    const torch::Tensor kept = now[i].clone();
+    torch::Tensor state = now[i];
+    state.copy_(average_[i]);
+    average_[i].copy_(kept);
+  }
+}
+
+}  // namespace layernas::trainer

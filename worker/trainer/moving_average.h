@@ -1,0 +1,30 @@
+// A moving average of a network's weights, which often classifies better than the weights themselves.
+#pragma once
+
+#include <vector>
+
+#include "worker/trainer/network.h"
+
+namespace layernas::trainer {
+
+// Exponential, of everything that a network has learned: weights and the statistics of its normalizations.
+class MovingAverage {
+ public:
+  MovingAverage(Network& network, double decay);
+
+  void Update(Network& network);
+  // Exchanges the network's state with the average; a second call takes it back.
+  void Swap(Network& network);
+
+  // What a checkpoint needs; the tensors are the average's own.
+  std::vector<torch::Tensor>& tensors() { return average_; }
+  double steps() const { return steps_; }
+  void set_steps(double steps) { steps_ = steps; }
+
+ private:
+  const double decay_;
+  double steps_ = 0;
+  std::vector<torch::Tensor> average_;
+};
+
+}  // namespace layernas::trainer

@@ -1,0 +1,42 @@
+// Where a training stands, as bytes from which it goes on as if it had never stopped.
+#pragma once
+
+#include <torch/optim/optimizer.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/random.h"
+#include "worker/trainer/moving_average.h"
+#include "worker/trainer/network.h"
+
+namespace layernas::trainer {
+
+// What changes during a training, apart from tensors.
+struct TrainingState {
+  RandomStream random{};
+  // The training images in the order of this epoch.
+  std::vector<std::uint32_t> order;
+  // From 1.
+  std::int64_t epoch = 1;
+  // The next one of the epoch, from 0.
+  std::int64_t batch = 0;
+  // Over the batches of the epoch so far.
+  double loss_sum = 0;
+  double best_accuracy = -1;
+  std::int64_t best_epoch = 0;
+  // Of work, before the process began or went on.
+  double seconds = 0;
+};
+
+// `average` may be null. The state of torch's global random numbers is kept too.
+std::string SaveTraining(const TrainingState& state, Network& network, torch::optim::Optimizer& optimizer,
+                         MovingAverage* average);
+
+// Into a network, an optimizer and an average that were made for the same training. Throws std::exception for bytes
+// that SaveTraining did not make of such; what was passed is of no use then.
+void LoadTraining(const std::string& bytes, TrainingState& state, Network& network, torch::optim::Optimizer& optimizer,
+                  MovingAverage* average);
+
+}  // namespace layernas::trainer
