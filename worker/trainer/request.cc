@@ -145,10 +145,12 @@ EvaluateRequest ParseRequest(const nlohmann::json& message) {
   if (const nlohmann::json* measure = reader.Value("measure")) request.measure = ReadMeasure(*measure);
   request.network = network::PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));
   request.train.data.input = request.network.input;
-  nlohmann::json key;
-  for (const char* part : {"architecture", "network", "train"}) key[part] = body->at(part);
-  key["seed"] = request.seed;
-  request.training_key = key.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (request.is_trained) {
+    nlohmann::json key;
+    for (const char* part : {"architecture", "network", "train"}) key[part] = body->at(part);
+    key["seed"] = request.seed;
+    request.training_key = key.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  }
   return request;
 }
 
