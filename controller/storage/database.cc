@@ -13,13 +13,13 @@ namespace {
 
 class DatabaseLogger final : public rocksdb::Logger {
  public:
-  DatabaseLogger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  DatabaseLogger() : Logger(rocksdb::InfoLogLevel::ERROR_LEVEL) {}
 
   using Logger::Logv;
-  // Of the levels from WARN on.
+  // Of the levels from ERROR on.
   void Logv(const char* format, va_list arguments) override {
     char text[1024];
-    if (std::vsnprintf(text, sizeof(text), format, arguments) > 0) log::Warning("RocksDB", {{"says", text}});
+    if (std::vsnprintf(text, sizeof(text), format, arguments) > 0) log::Error("RocksDB", {{"says", text}});
   }
 };
 

@@ -27,7 +27,7 @@ inline constexpr char kSchemaVersionKey[] = "schema_version";
 inline constexpr char kNextSearchIdKey[] = "next_search_id";
 inline constexpr char kLineageKey[] = "lineage";
 
-// What RocksDB warns of, into the controller's log: a log of its own would lie on the disk that may be full.
+// The errors that RocksDB tells of, into the controller's log: a log of its own would lie on the disk that may be full.
 std::shared_ptr<rocksdb::Logger> MakeDatabaseLogger();
 
 struct Database {

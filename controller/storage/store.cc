@@ -68,7 +68,7 @@ rocksdb::Options DatabaseOptions(bool read_only) {
   // What lies in the first levels does not lie there for long.
   options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression, rocksdb::kSnappyCompression};
   options.info_log = MakeDatabaseLogger();
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
   return options;
 }
 
