@@ -3,6 +3,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -194,6 +195,11 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.request_id = record.request_id();
   search.clock_set = Millis{record.clock_set_ms()};
   if (record.has_sharing()) {
+    // Whoever's turn it is would never be found out.
+    if (!(record.sharing().weight() > 0) || !std::isfinite(record.sharing().weight())) {
+      return absl::DataLossError("a stored search has the impossible weight " +
+                                 std::to_string(record.sharing().weight()));
+    }
     search.sharing = {record.sharing().weight(), record.sharing().priority(), record.sharing().max_running()};
   }
   return search;

@@ -180,6 +180,11 @@ TEST(Records, ValuesWithoutAMeaningAreDataLoss) {
   StoredSearch search;
   search.state = static_cast<core::SearchState>(6);
   ExpectDataLoss(DecodeSearch(Encode(search)).status());
+  for (const double weight : {0.0, -1.0, std::numeric_limits<double>::quiet_NaN()}) {
+    search = StoredSearch();
+    search.sharing = core::Sharing{weight, 0, 0};
+    ExpectDataLoss(DecodeSearch(Encode(search)).status());
+  }
   // The choice 65,536 (field 2, packed, 3 bytes): no option has that index, and it must not come back as 0.
   ExpectDataLoss(DecodeCandidate(std::string("\x08\x01\x12\x03\x80\x80\x04\x18\x01", 9)).status());
 }
