@@ -44,6 +44,7 @@ struct Totals {
   Mean regret_reward;
   Mean hypervolume_ratio;
   Mean trained;
+  Mean spared;
   Mean strategy_seconds;
 };
 
@@ -71,6 +72,7 @@ int main(int argc, char** argv) {
   int parallel = 1;
   int finalists = 1;
   bool joint = false;
+  bool measure_first = false;
   bool json = false;
   app.add_option("--table", table.file, "CSV file with one row per architecture");
   app.add_option("--architecture-column", table.architecture_column)->default_val("arch");
@@ -93,6 +95,8 @@ int main(int argc, char** argv) {
   app.add_option("--strategies", strategies)->delimiter(',');
   app.add_option("--parallel", parallel, "Candidates out at once")->check(CLI::PositiveNumber);
   app.add_option("--finalists", finalists, "Trainings of a finalist; 1: none is repeated")->check(CLI::PositiveNumber);
+  app.add_flag("--measure-first", measure_first,
+               "What is measured and exceeds every target is not trained, and not counted");
   app.add_flag("--joint", joint, "All targets in one search");
   app.add_flag("--json", json, "One JSON object per line");
   CLI11_PARSE(app, argc, argv);
@@ -143,6 +147,7 @@ int main(int argc, char** argv) {
             options.trainings = budget;
             options.seed = first_seed + seed;
             options.parallel = parallel;
+            options.measure_first = measure_first;
             options.finalist_trainings = finalists;
             options.finalist_repeats = std::max(kRepeatPercent * budget / 100, finalists - 1);
             const auto result = layernas::bench::Run(*problem, options);
@@ -156,6 +161,7 @@ int main(int argc, char** argv) {
               total.regret_reward.Add(result->regret_reward[i]);
               total.hypervolume_ratio.Add(result->hypervolume_ratio);
               total.trained.Add(result->trained);
+              total.spared.Add(result->spared);
               total.strategy_seconds.Add(result->strategy_seconds);
             }
           }
@@ -179,6 +185,7 @@ int main(int argc, char** argv) {
                                  {"hypervolume_ratio", total.hypervolume_ratio.value()},
                                  {"error_hypervolume_ratio", total.hypervolume_ratio.error()},
                                  {"mean_trained", total.trained.value()},
+                                 {"mean_spared", total.spared.value()},
                                  {"strategy_seconds", total.strategy_seconds.value()}};
           std::cout << line.dump() << std::endl;
         } else {

@@ -59,10 +59,23 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
   const auto strategy = MakeStrategy(options.strategy, problem.space());
   if (!strategy.ok()) return strategy.status();
   config.strategy = *strategy;
+  if (options.measure_first && std::holds_alternative<core::LayerNasOptions>(config.strategy)) {
+    return absl::InvalidArgumentError(options.strategy +
+                                      " gets to small architectures by way of large ones: it does not "
+                                      "go with measuring first");
+  }
   config.seed = options.seed;
   config.trainings = options.trainings;
   config.finalists = {options.finalist_trainings, options.finalist_repeats};
+  config.measure_first = options.measure_first;
+  if (options.measure_first) config.measure_on.emplace();
   core::Search search(config, 0);
+  const auto lease = [&search]() -> const core::Candidate* {
+    for (const core::TaskKind kind : search.kinds()) {
+      if (const core::Candidate* candidate = search.Lease("bench", "", {}, kind)) return candidate;
+    }
+    return nullptr;
+  };
 
   using Clock = std::chrono::steady_clock;
   Clock::duration spent{};
@@ -82,7 +95,7 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
       return 0;
     });
     while (static_cast<int>(out.size()) < options.parallel) {
-      const core::Candidate* candidate = timed([&] { return search.Lease("bench", "", {}); });
+      const core::Candidate* candidate = timed(lease);
       if (candidate == nullptr) break;
       out.emplace_back(candidate->number, candidate->attempt);
     }
@@ -98,7 +111,8 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
   }
 
   RunResult result;
-  result.trained = static_cast<int>(search.candidates().size());
+  result.trained = static_cast<int>(search.trainings());
+  result.spared = static_cast<int>(search.candidates().size()) - result.trained;
   result.strategy_seconds = std::chrono::duration<double>(spent).count();
   for (const core::BestWithinTarget& best : search.BestPerTarget()) {
     // Without an answer the user stands where guessing would: at the worst that meets the target is not known; count

@@ -20,6 +20,8 @@ struct RunOptions {
   // Trainings of a finalist, each with another draw of the reward; 1: none is repeated. Part of `trainings`.
   int finalist_trainings = 1;
   int finalist_repeats = 0;
+  // What is measured and exceeds every target is not trained.
+  bool measure_first = false;
 };
 
 struct RunResult {
@@ -33,6 +35,8 @@ struct RunResult {
   // target, above the judged value of the cheapest architecture of the true frontier. NaN where that is not known.
   double hypervolume_ratio = 0;
   int trained = 0;
+  // Measured and not trained.
+  int spared = 0;
   // In the strategy and the search's state machine.
   double strategy_seconds = 0;
 };
