@@ -16,10 +16,11 @@ class DatabaseLogger final : public rocksdb::Logger {
   DatabaseLogger() : Logger(rocksdb::InfoLogLevel::ERROR_LEVEL) {}
 
   using Logger::Logv;
-  // Of the levels from ERROR on.
+  // Of the levels from ERROR on. For who looks for a cause: what matters comes as a status, and a new folder is an
+  // error too.
   void Logv(const char* format, va_list arguments) override {
     char text[1024];
-    if (std::vsnprintf(text, sizeof(text), format, arguments) > 0) log::Error("RocksDB", {{"says", text}});
+    if (std::vsnprintf(text, sizeof(text), format, arguments) > 0) log::Debug("RocksDB", {{"says", text}});
   }
 };
 

@@ -27,7 +27,8 @@ inline constexpr char kSchemaVersionKey[] = "schema_version";
 inline constexpr char kNextSearchIdKey[] = "next_search_id";
 inline constexpr char kLineageKey[] = "lineage";
 
-// The errors that RocksDB tells of, into the controller's log: a log of its own would lie on the disk that may be full.
+// What RocksDB takes for errors, into the controller's log at level debug: a log of its own would lie on the disk that
+// may be full.
 std::shared_ptr<rocksdb::Logger> MakeDatabaseLogger();
 
 struct Database {
