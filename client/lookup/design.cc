@@ -9,11 +9,6 @@
 namespace layernas::client {
 namespace {
 
-template <typename T>
-void Shuffle(std::vector<T>& items, RandomStream& random) {
-  for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random.Below(i)]);
-}
-
 spec::Choices DrawUniformly(const v1::Space& space, RandomStream& random) {
   spec::Choices choices;
   for (const v1::Layer& layer : space.layers()) {

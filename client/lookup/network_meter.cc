@@ -1,6 +1,6 @@
 #include "client/lookup/network_meter.h"
 
-#include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/spec/json.h"
 
 namespace layernas::client {
 namespace {
@@ -22,15 +23,6 @@ constexpr char kRatio[] = "latency_ratio";
 constexpr char kReference[] = "latency_reference_ms";
 // The machine is quiet in the quickest tenth of the measurements.
 constexpr double kQuietShare = 0.1;
-
-absl::StatusOr<json> ToJson(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
-  if (!status.ok()) return absl::InvalidArgumentError("can't write the request as JSON: " + status.ToString());
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
 
 std::string Names(const Metrics& metrics) {
   std::string names;
@@ -45,12 +37,11 @@ absl::StatusOr<Evaluation> NetworkMeter::MakeRequest(std::span<const std::uint16
   evaluation.architecture_id = spec::FormatArchitectureId(spec_.space(), choices);
   evaluation.task = absl::StrCat("lookup-table/", spec_.name(), "/", evaluation.architecture_id);
   evaluation.seed = 1;
-  evaluation.timeout = Millis(1000 * spec_.evaluation().timeout().seconds() +
-                              (spec_.evaluation().timeout().nanos() + 999'999) / 1'000'000);
+  evaluation.timeout = Millis(google::protobuf::util::TimeUtil::DurationToMilliseconds(spec_.evaluation().timeout()));
   json request = {{"task", evaluation.task}, {"seed", evaluation.seed}, {"work", {"measure"}}};
-  LAYERNAS_ASSIGN_OR_RETURN(request["architecture"], ToJson(spec::Resolve(spec_.space(), choices)));
-  LAYERNAS_ASSIGN_OR_RETURN(request["network"], ToJson(spec_.space().network()));
-  LAYERNAS_ASSIGN_OR_RETURN(request["measure"], ToJson(spec_.evaluation().measure()));
+  LAYERNAS_ASSIGN_OR_RETURN(request["architecture"], spec::ToJson(spec::Resolve(spec_.space(), choices)));
+  LAYERNAS_ASSIGN_OR_RETURN(request["network"], spec::ToJson(spec_.space().network()));
+  LAYERNAS_ASSIGN_OR_RETURN(request["measure"], spec::ToJson(spec_.evaluation().measure()));
   evaluation.request = json{{"evaluate", std::move(request)}}.dump();
   return evaluation;
 }

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/process/ready_file.h"
+#include "common/spec/json.h"
 #include "common/spec/resolve.h"
 
 namespace layernas::client {
@@ -20,15 +21,6 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t kLargestFile = 16 << 20;
 constexpr char kAgain[] = "; measure again with layernas measure lut";
-
-absl::StatusOr<ordered_json> ToJson(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
-  if (!status.ok()) return absl::InvalidArgumentError("can't be written as JSON: " + status.ToString());
-  return ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
 
 absl::Status ReadPart(const ordered_json& json, const std::string& name, google::protobuf::Message& message) {
   if (!json.contains(name) || !json[name].is_object()) {
@@ -74,8 +66,8 @@ const v1::Option* Find(const v1::Layer& in_table, const v1::ChosenLayer& wanted)
 absl::Status WriteCostTable(const std::string& path, const CostTable& table) {
   ordered_json json = {{"metric", table.metric}};
   json.update(table.notes);
-  LAYERNAS_ASSIGN_OR_RETURN(json["measure"], ToJson(table.measure));
-  LAYERNAS_ASSIGN_OR_RETURN(json["space"], ToJson(table.space));
+  LAYERNAS_ASSIGN_OR_RETURN(json["measure"], spec::ToJson(table.measure));
+  LAYERNAS_ASSIGN_OR_RETURN(json["space"], spec::ToJson(table.space));
   return WriteReadyFile(path, json.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 

@@ -2,8 +2,11 @@
 // the same. Our own, because std::*_distribution differs from library to library.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <utility>
+#include <vector>
 
 namespace layernas {
 
@@ -33,5 +36,11 @@ class RandomStream {
  private:
   std::uint64_t state_;
 };
+
+// In an order that is one of all with equal probability (Fisher-Yates); std::shuffle differs from library to library.
+template <typename T>
+void Shuffle(std::vector<T>& items, RandomStream& random) {
+  for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random.Below(i)]);
+}
 
 }  // namespace layernas

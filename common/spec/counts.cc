@@ -1,7 +1,5 @@
 #include "common/spec/counts.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "common/base/status_macros.h"
 #include "common/network/architecture.h"
 #include "common/network/errors.h"
+#include "common/spec/json.h"
 #include "common/spec/resolve.h"
 
 namespace layernas::spec {
@@ -17,15 +16,6 @@ namespace {
 using network::Graph;
 using network::Shape;
 using nlohmann::json;
-
-json ToJson(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string text;
-  // Only numbers that are not finite can't be written; null stands for them and is refused by name.
-  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return nullptr;
-  return json::parse(text, nullptr, /*allow_exceptions=*/false);
-}
 
 // What each layer of the graph hands on.
 std::vector<Shape> HandedOn(const Graph& graph) {
@@ -67,10 +57,11 @@ struct ArchitectureCounter::Parts {
 
 ArchitectureCounter::ArchitectureCounter(const v1::Space& space) {
   auto parts = std::make_unique<Parts>();
-  parts->network = ToJson(space.network());
+  // What can't be written, for a number is not finite, is null, and refused by name.
+  parts->network = ToJson(space.network()).value_or(nullptr);
   for (const v1::Layer& layer : space.layers()) {
     std::vector<json>& options = parts->options.emplace_back();
-    for (const v1::Option& option : layer.options()) options.push_back(ToJson(Choose(layer, option)));
+    for (const v1::Option& option : layer.options()) options.push_back(ToJson(Choose(layer, option)).value_or(nullptr));
     parts->layers.push_back(layer.name());
   }
   parts->defaults = DefaultChoices(space);

@@ -359,9 +359,7 @@ std::vector<LayerNasStrategy::Entry*> LayerNasStrategy::Limit(std::vector<Entry*
         space_.CostIsPerLayer() ? edges.IndexOf(untrained[i]->second.cost) : i * edges.count() / untrained.size();
     by_bucket[bucket].push_back(untrained[i]);
   }
-  for (auto& [bucket, members] : by_bucket) {
-    for (std::size_t i = members.size() - 1; i > 0; --i) std::swap(members[i], members[random.Below(i + 1)]);
-  }
+  for (auto& [bucket, members] : by_bucket) Shuffle(members, random);
   std::vector<Entry*> chosen;
   chosen.reserve(limit);
   for (std::size_t round = 0; chosen.size() < limit; ++round) {

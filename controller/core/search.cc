@@ -98,7 +98,7 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
     // What was skipped was never told to the strategy, but for its cost.
     const bool finished = core::IsFinal(candidate.state) && candidate.state != CandidateState::kSkipped;
     std::optional<double> cost;
-    if (candidate.state == CandidateState::kSkipped && candidate.measured_attempt > 0 &&
+    if (config_.measure_first && candidate.state == CandidateState::kSkipped && candidate.measured_attempt > 0 &&
         IsOverTargets(candidate.cost)) {
       cost = candidate.cost;
     }

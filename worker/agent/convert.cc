@@ -1,12 +1,12 @@
 #include "worker/agent/convert.h"
 
-#include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/time_util.h>
 
 #include <nlohmann/json.hpp>
 
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
+#include "common/spec/json.h"
 
 namespace layernas {
 namespace {
@@ -18,25 +18,14 @@ using nlohmann::json;
 constexpr Millis kDefaultTimeout = std::chrono::hours(1);
 constexpr std::size_t kLongestMessage = 2'000;
 
-absl::StatusOr<json> ToJson(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
-  if (!status.ok()) return absl::InvalidArgumentError("can't write the task as JSON: " + status.ToString());
-  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (parsed.is_discarded()) return absl::InvalidArgumentError("can't write the task as JSON");
-  return parsed;
-}
-
 }  // namespace
 
 absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task) {
   json evaluate = {{"task", task.candidate()}, {"seed", task.seed()}};
-  LAYERNAS_ASSIGN_OR_RETURN(evaluate["architecture"], ToJson(task.architecture()));
-  LAYERNAS_ASSIGN_OR_RETURN(evaluate["network"], ToJson(task.network()));
-  LAYERNAS_ASSIGN_OR_RETURN(evaluate["train"], ToJson(task.train()));
-  LAYERNAS_ASSIGN_OR_RETURN(evaluate["measure"], ToJson(task.measure()));
+  LAYERNAS_ASSIGN_OR_RETURN(evaluate["architecture"], spec::ToJson(task.architecture()));
+  LAYERNAS_ASSIGN_OR_RETURN(evaluate["network"], spec::ToJson(task.network()));
+  LAYERNAS_ASSIGN_OR_RETURN(evaluate["train"], spec::ToJson(task.train()));
+  LAYERNAS_ASSIGN_OR_RETURN(evaluate["measure"], spec::ToJson(task.measure()));
   if (task.work() == v1::WORK_MEASURE) evaluate["work"] = json::array({"measure"});
   if (task.work() == v1::WORK_TRAIN) evaluate["work"] = json::array({"train"});
   const Millis timeout(TimeUtil::DurationToMilliseconds(task.timeout()));

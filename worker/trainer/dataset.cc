@@ -78,9 +78,8 @@ Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_d
   Plan plan;
   plan.files = ReadFiles(settings, DataFolder(settings, data_dir));
   std::vector<std::uint32_t> indices = Counted(plan.files.train->size());
-  // Fisher-Yates; std::shuffle differs from library to library.
   RandomStream random({settings.data_seed, kSplitStream});
-  for (std::size_t i = indices.size(); i > 1; --i) std::swap(indices[i - 1], indices[random.Below(i)]);
+  Shuffle(indices, random);
 
   std::size_t held_out = 0;
   if (plan.files.holdout != nullptr) {

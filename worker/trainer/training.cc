@@ -171,7 +171,7 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     keeper.Look(state, [&] { return SaveTraining(state, network, *optimizer, average); });
     std::vector<std::uint32_t>& order = state.order;
     if (state.batch == 0) {
-      for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[state.random.Below(i)]);
+      Shuffle(order, state.random);
       state.loss_sum = 0;
     }
     if (!network->is_training()) network->train();

@@ -77,7 +77,7 @@ void GuidedStrategy::MakeDesign(std::int64_t trainings) {
       for (std::size_t i = 0; i < most_options; ++i) {
         order[i] = static_cast<OptionIndex>(i % space_.layers[l].option_count);
       }
-      for (std::size_t i = order.size() - 1; i > 0; --i) std::swap(order[i], order[random.Below(i + 1)]);
+      Shuffle(order, random);
       for (std::size_t i = 0; i < round.size(); ++i) round[i][l] = order[i];
     }
     for (Architecture& architecture : round) {

@@ -46,11 +46,6 @@ std::vector<Evaluated> RandomEvaluated(RandomStream& random, std::size_t count) 
   return all;
 }
 
-template <typename T>
-void Shuffle(std::vector<T>& values, RandomStream& random) {
-  for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random.Below(i)]);
-}
-
 TEST(Better, HigherRewardThenLowerCostThenLowerArchitecture) {
   EXPECT_TRUE(Better({{1}, 0.9, 5}, {{0}, 0.8, 1}));
   EXPECT_TRUE(Better({{1}, 0.9, 4}, {{0}, 0.9, 5}));

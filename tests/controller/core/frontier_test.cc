@@ -95,7 +95,7 @@ TEST(Frontier, EqualsBruteForceInAnyOrderOfInsertion) {
     }
     const std::vector<Point> expected = BruteForce(all);
     for (int order = 0; order < 3; ++order) {
-      for (std::size_t i = count; i > 1; --i) std::swap(all[i - 1], all[random.Below(i)]);
+      Shuffle(all, random);
       Frontier frontier;
       std::vector<Point> inserted;
       for (const auto& [cost, reward, candidate] : all) {

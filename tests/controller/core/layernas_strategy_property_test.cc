@@ -22,7 +22,7 @@ std::vector<std::size_t> RandomOrder(RandomStream& random, std::size_t layers) {
       std::reverse(order.begin(), order.end());
       break;
     default:
-      for (std::size_t i = layers; i > 1; --i) std::swap(order[i - 1], order[random.Below(i)]);
+      Shuffle(order, random);
   }
   return order;
 }
