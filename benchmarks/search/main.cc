@@ -185,8 +185,8 @@ int main(int argc, char** argv) {
                                  {"hypervolume_ratio", total.hypervolume_ratio.value()},
                                  {"error_hypervolume_ratio", total.hypervolume_ratio.error()},
                                  {"mean_trained", total.trained.value()},
-                                 {"mean_spared", total.spared.value()},
                                  {"strategy_seconds", total.strategy_seconds.value()}};
+          if (measure_first) line["mean_spared"] = total.spared.value();
           std::cout << line.dump() << std::endl;
         } else {
           std::printf(
