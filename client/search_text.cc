@@ -66,6 +66,7 @@ Cell StateCell(v1::CandidateState state) {
     case v1::CANDIDATE_STATE_FAILED:
       return Cell::Text(StateText(state), Style::kBad);
     case v1::CANDIDATE_STATE_SKIPPED:
+    case v1::CANDIDATE_STATE_STOPPED:
       return Cell::Text(StateText(state), Style::kFaint);
     default:
       return Cell::Text(StateText(state));

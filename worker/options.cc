@@ -32,6 +32,7 @@ struct Flags {
   std::string table;
   std::string architecture_column = "arch";
   std::vector<std::string> metrics;
+  std::vector<std::string> curve;
   std::string delay = "0s";
   std::string metrics_listen = "127.0.0.1:0";
   std::string ready_file;
@@ -112,7 +113,7 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   } else {
     if (flags.table.empty()) return Invalid("--table", "the tabular evaluator needs a CSV file");
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, ParseMetrics(flags.metrics));
-    options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics)};
+    options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics), flags.curve};
   }
   LAYERNAS_ASSIGN_OR_RETURN(options.delay, For("--delay", ParseDuration(flags.delay)));
   options.ready_file = flags.ready_file;
@@ -142,6 +143,9 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   app.add_option("--metric", flags.metrics,
                  "tabular: NAME=COLUMN[,COLUMN…]; one of several columns is drawn by the task's seed; repeatable")
       ->allow_extra_args(false);
+  app.add_option("--curve", flags.curve,
+                 "tabular: COLUMN[,COLUMN…] with the reward after each epoch, reported in the course of the delay")
+      ->delimiter(',');
   app.add_option("--delay", flags.delay, "tabular: time that each evaluation takes, like 500ms");
   app.add_option("--metrics-listen", flags.metrics_listen, "Address for Prometheus, HOST:PORT; port 0 takes any");
   app.add_option("--ready-file", flags.ready_file,

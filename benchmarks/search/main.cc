@@ -45,6 +45,8 @@ struct Totals {
   Mean hypervolume_ratio;
   Mean trained;
   Mean spared;
+  Mean stopped;
+  Mean epochs_saved;
   Mean strategy_seconds;
 };
 
@@ -71,6 +73,7 @@ int main(int argc, char** argv) {
   int spaces = 1;
   int parallel = 1;
   int finalists = 1;
+  layernas::core::EarlyStopOptions early_stop;
   bool joint = false;
   bool measure_first = false;
   bool json = false;
@@ -97,11 +100,16 @@ int main(int argc, char** argv) {
   app.add_option("--finalists", finalists, "Trainings of a finalist; 1: none is repeated")->check(CLI::PositiveNumber);
   app.add_flag("--measure-first", measure_first,
                "What is measured and exceeds every target is not trained, and not counted");
+  app.add_option("--curve-columns", table.curve_columns, "Rewards after each epoch, for --early-stop")->delimiter(',');
+  app.add_option("--early-stop", early_stop.compared,
+                 "End trainings that are behind the median of so many others of like cost; 0: none");
+  app.add_option("--min-epochs", early_stop.min_epochs, "Epochs of each training at least")->check(CLI::PositiveNumber);
   app.add_flag("--joint", joint, "All targets in one search");
   app.add_flag("--json", json, "One JSON object per line");
   CLI11_PARSE(app, argc, argv);
 
   if (table.file.empty() == shape.empty()) return Fail("one of --table and --generated is needed");
+  if (early_stop.compared > 0 && table.curve_columns.empty()) return Fail("--early-stop needs --curve-columns");
   if (targets.empty() == target_shares.empty()) return Fail("one of --targets and --target-shares is needed");
   std::vector<std::unique_ptr<Problem>> problems;
   std::string name = std::filesystem::path(table.file).filename().string();
@@ -148,6 +156,7 @@ int main(int argc, char** argv) {
             options.seed = first_seed + seed;
             options.parallel = parallel;
             options.measure_first = measure_first;
+            options.early_stop = early_stop;
             options.finalist_trainings = finalists;
             options.finalist_repeats = std::max(kRepeatPercent * budget / 100, finalists - 1);
             const auto result = layernas::bench::Run(*problem, options);
@@ -162,6 +171,8 @@ int main(int argc, char** argv) {
               total.hypervolume_ratio.Add(result->hypervolume_ratio);
               total.trained.Add(result->trained);
               total.spared.Add(result->spared);
+              total.stopped.Add(result->stopped);
+              total.epochs_saved.Add(result->epochs_saved);
               total.strategy_seconds.Add(result->strategy_seconds);
             }
           }
@@ -187,6 +198,10 @@ int main(int argc, char** argv) {
                                  {"mean_trained", total.trained.value()},
                                  {"strategy_seconds", total.strategy_seconds.value()}};
           if (measure_first) line["mean_spared"] = total.spared.value();
+          if (early_stop.compared > 0) {
+            line["mean_stopped"] = total.stopped.value();
+            line["mean_epochs_saved"] = total.epochs_saved.value();
+          }
           std::cout << line.dump() << std::endl;
         } else {
           std::printf(

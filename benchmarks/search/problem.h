@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,11 @@ class Problem {
   // What the result is judged by.
   virtual double Judged(const core::Architecture& architecture) const = 0;
   virtual double Cost(const core::Architecture& architecture) const = 0;
+  // The reward after each epoch of a training; empty where that is not known.
+  virtual std::span<const float> Curve(const core::Architecture& architecture) const {
+    static_cast<void>(architecture);
+    return {};
+  }
   // Best judged value, and best expected reward, of all architectures with cost <= target.
   virtual double BestJudged(double target) const = 0;
   virtual double BestExpectedReward(double target) const = 0;
@@ -40,6 +46,8 @@ struct TableOptions {
   std::vector<std::string> reward_columns;
   std::string judge_column;
   std::string cost_column;
+  // With the reward after epoch 1, 2, …
+  std::vector<std::string> curve_columns = {};
   // What the table must have, layer by layer; empty: whatever it has.
   std::vector<int> options_per_layer = {};
 };

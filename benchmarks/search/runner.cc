@@ -68,8 +68,14 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
   config.trainings = options.trainings;
   config.finalists = {options.finalist_trainings, options.finalist_repeats};
   config.measure_first = options.measure_first;
-  if (options.measure_first) config.measure_on.emplace();
+  config.early_stop = options.early_stop;
+  // A cost that is not known before the training is measured before it, too.
+  const bool needs_cost = options.early_stop.compared > 0 && !config.space.CostIsPerLayer();
+  if (options.measure_first || needs_cost) config.measure_on.emplace();
   core::Search search(config, 0);
+  RunResult result;
+  std::int64_t epochs = 0;
+  std::int64_t epochs_trained = 0;
   const auto lease = [&search]() -> const core::Candidate* {
     for (const core::TaskKind kind : search.kinds()) {
       if (const core::Candidate* candidate = search.Lease("bench", "", {}, kind)) return candidate;
@@ -103,14 +109,32 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
     const auto [number, attempt] = out.front();
     out.pop_front();
     const core::Architecture architecture = search.candidate(number)->architecture;
+    if (search.KindOf(*search.candidate(number)) != core::TaskKind::kMeasure) {
+      const std::span<const float> curve = problem.Curve(architecture);
+      const int last = static_cast<int>(curve.size());
+      int epoch = 0;
+      const bool goes_on = timed([&, number = number, attempt = attempt] {
+        while (epoch < last) {
+          const float reward = curve[epoch++];
+          if (!search.NoteProgress(number, attempt, {epoch, reward}, last, 0)) return false;
+        }
+        return true;
+      });
+      epochs += last;
+      epochs_trained += epoch;
+      if (!goes_on) continue;
+    }
     const int repeat = search.candidate(number)->repeat;
     const std::uint64_t seed = repeat == 0 ? options.seed : MixKey({options.seed, static_cast<std::uint64_t>(repeat)});
     const core::Metrics metrics = {{"reward", problem.Reward(architecture, seed)},
                                    {"cost", problem.Cost(architecture)}};
-    timed([&, number = number, attempt = attempt] { return search.Complete(number, attempt, "bench", metrics, {}); });
+    timed([&, number = number, attempt = attempt] {
+      return search.Complete(number, attempt, "bench", metrics, {}, search.candidate(number)->curve);
+    });
   }
 
-  RunResult result;
+  result.stopped = static_cast<int>(search.CountOf(core::CandidateState::kStopped));
+  if (epochs > 0) result.epochs_saved = 1 - static_cast<double>(epochs_trained) / static_cast<double>(epochs);
   result.trained = static_cast<int>(search.trainings());
   result.spared = static_cast<int>(search.candidates().size()) - result.trained;
   result.strategy_seconds = std::chrono::duration<double>(spent).count();

@@ -22,6 +22,8 @@ struct RunOptions {
   int finalist_repeats = 0;
   // What is measured and exceeds every target is not trained.
   bool measure_first = false;
+  // Trainings may be ended early, on a problem with curves.
+  core::EarlyStopOptions early_stop = {};
 };
 
 struct RunResult {
@@ -37,6 +39,9 @@ struct RunResult {
   int trained = 0;
   // Measured and not trained.
   int spared = 0;
+  // Ended early, and the epochs that this saved as a share of those that all trainings would have had.
+  int stopped = 0;
+  double epochs_saved = 0;
   // In the strategy and the search's state machine.
   double strategy_seconds = 0;
 };

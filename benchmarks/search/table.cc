@@ -20,6 +20,7 @@ struct Row {
   std::vector<double> rewards;
   double judged = 0;
   double cost = 0;
+  std::vector<float> curve;
 };
 
 class TableProblem final : public Problem {
@@ -35,6 +36,9 @@ class TableProblem final : public Problem {
   double ExpectedReward(const core::Architecture& architecture) const override { return Mean(rows_.at(architecture)); }
   double Judged(const core::Architecture& architecture) const override { return rows_.at(architecture).judged; }
   double Cost(const core::Architecture& architecture) const override { return rows_.at(architecture).cost; }
+  std::span<const float> Curve(const core::Architecture& architecture) const override {
+    return rows_.at(architecture).curve;
+  }
   double BestJudged(double target) const override {
     double best = -std::numeric_limits<double>::infinity();
     for (const auto& [architecture, row] : rows_) {
@@ -130,6 +134,9 @@ absl::StatusOr<std::vector<NamedRow>> ReadRows(const TableOptions& options) {
   for (const std::string& name : options.reward_columns) {
     LAYERNAS_ASSIGN_OR_RETURN(numbers_at.emplace_back(), column(name));
   }
+  for (const std::string& name : options.curve_columns) {
+    LAYERNAS_ASSIGN_OR_RETURN(numbers_at.emplace_back(), column(name));
+  }
   LAYERNAS_ASSIGN_OR_RETURN(numbers_at.emplace_back(), column(options.judge_column));
   LAYERNAS_ASSIGN_OR_RETURN(numbers_at.emplace_back(), column(options.cost_column));
 
@@ -155,6 +162,9 @@ absl::StatusOr<std::vector<NamedRow>> ReadRows(const TableOptions& options) {
     numbers.pop_back();
     row.row.judged = numbers.back();
     numbers.pop_back();
+    const auto curve = numbers.begin() + static_cast<std::ptrdiff_t>(options.reward_columns.size());
+    row.row.curve.assign(curve, numbers.end());
+    numbers.erase(curve, numbers.end());
     row.row.rewards = std::move(numbers);
   }
   if (rows.empty()) return absl::InvalidArgumentError(absl::StrCat(options.file, ": has no rows"));

@@ -14,6 +14,7 @@ constexpr int kDefaultBuckets = 20;
 constexpr int kDefaultInitialFailures = 10;
 constexpr int kDefaultAttempts = 3;
 constexpr std::int64_t kDefaultTimeoutSeconds = 3600;
+constexpr int kDefaultCompared = 10;
 constexpr int kDefaultFinalistTrainings = 3;
 // Repeats of finalists: percent of the trainings, or per target.
 constexpr std::int64_t kDefaultRepeatPercent = 8;
@@ -89,6 +90,11 @@ v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
   v1::Evaluation& evaluation = *spec.mutable_evaluation();
   if (!evaluation.has_timeout()) evaluation.mutable_timeout()->set_seconds(kDefaultTimeoutSeconds);
   if (!evaluation.has_attempts()) evaluation.set_attempts(kDefaultAttempts);
+  if (evaluation.has_early_stop()) {
+    v1::EarlyStop& early_stop = *evaluation.mutable_early_stop();
+    if (early_stop.compared() == 0) early_stop.set_compared(kDefaultCompared);
+    if (!early_stop.has_min_epochs()) early_stop.set_min_epochs(std::max(1, (evaluation.train().epochs() + 3) / 4));
+  }
   v1::Sharing& sharing = *spec.mutable_sharing();
   if (!sharing.has_weight()) sharing.set_weight(1);
   if (!sharing.has_priority()) sharing.set_priority(0);

@@ -278,6 +278,22 @@ void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
   }
 }
 
+void CheckEarlyStop(const v1::SearchSpec& spec, Violations& violations) {
+  const v1::EarlyStop& early_stop = spec.evaluation().early_stop();
+  const std::string path = "evaluation.early_stop";
+  // 0 is not given.
+  if (early_stop.compared() != 0) violations.CheckRange(path + ".compared", early_stop.compared(), 2, 1000);
+  if (early_stop.has_min_epochs()) violations.CheckAtLeast(path + ".min_epochs", early_stop.min_epochs(), 1);
+  const v1::Evaluation& evaluation = spec.evaluation();
+  const bool is_measured_apart = evaluation.measure_first() || !evaluation.measure_on().empty();
+  if (!is_measured_apart && !spec.objective().counted() && !CostIsPerLayer(spec)) {
+    violations.Add(path,
+                   "compares trainings of like cost, which must be known before them: give costs to the options, have "
+                   "them counted (objective.counted), or have architectures measured before they are trained "
+                   "(evaluation.measure_first or measure_on)");
+  }
+}
+
 }  // namespace
 
 std::vector<Violation> ValidateSharing(const v1::Sharing& sharing) {
@@ -329,6 +345,7 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   if (spec.has_finalists()) CheckFinalists(spec, violations);
   CheckEvaluation(spec.evaluation(), violations);
   if (spec.evaluation().measure_first()) CheckMeasureFirst(spec, violations);
+  if (spec.evaluation().has_early_stop()) CheckEarlyStop(spec, violations);
   CheckSharing("sharing.", spec.sharing(), violations);
   return violations.Take();
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "controller/core/curve.h"
 #include "controller/core/metrics.h"
 #include "controller/core/strategy.h"
 
@@ -21,6 +22,9 @@ enum class CandidateState {
   kInfeasible = 4,
   kFailed = 5,
   kSkipped = 6,
+  // Its training was ended early, for it was hopeless beside others of like cost. Its reward is an estimate of what it
+  // would have come to, which strategies learn from; it is no result, and on no frontier.
+  kStopped = 7,
 };
 
 constexpr bool IsFinal(CandidateState state) { return state >= CandidateState::kSucceeded; }
@@ -73,6 +77,9 @@ struct Candidate {
   double reward = 0;
   double cost = 0;
   Metrics metrics;
+  // Of the attempt that brought the result, or that was stopped. While it is leased, what was heard of it; that is not
+  // stored.
+  Curve curve;
   // Where the result is another search's: the name of its candidate. No attempt was made then.
   std::string reused_from;
   // Attempts used up.

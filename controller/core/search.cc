@@ -56,6 +56,8 @@ std::string WhyRefused(CandidateState final_state) {
       return "the candidate was found infeasible";
     case CandidateState::kSkipped:
       return "its search has ended or its time is up";
+    case CandidateState::kStopped:
+      return "its training was stopped: it was behind others of like cost";
     default:
       return "another result came first";
   }
@@ -69,7 +71,8 @@ Search::Search(SearchConfig config, UnixMillis now)
       sharing_(config_.sharing),
       created_(now),
       architectures_(config_.space.layers.size()),
-      standings_(config_.finalists, config_.targets) {
+      standings_(config_.finalists, config_.targets),
+      median_rule_(config_.early_stop) {
   changes_.search = true;
 }
 
@@ -85,6 +88,7 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
       candidates_(std::move(candidates)),
       architectures_(config_.space.layers.size()),
       standings_(config_.finalists, config_.targets),
+      median_rule_(config_.early_stop),
       dirty_(candidates_.size()) {
   std::vector<PastProposal> past;
   past.reserve(candidates_.size());
@@ -107,14 +111,15 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
       standings_.BeginRepeat(candidate.repeat_of);
       if (finished) standings_.EndRepeat(candidate.repeat_of, candidate.number, outcome);
     } else {
-      if (outcome) standings_.Add(candidate.number, *outcome);
+      if (candidate.state == CandidateState::kSucceeded) standings_.Add(candidate.number, *outcome);
+      NoteCurve(candidate);
       past.push_back({{candidate.architecture, candidate.position}, finished, outcome, cost});
     }
     for (const AttemptFailure& failure : candidate.failures) CountFailure(failure);
     if (candidate.state == CandidateState::kQueued) queue_.push_back({candidate.number, {}, ""});
   }
   strategy_->Restore(past);
-  NoteProgress();
+  NoteStandings();
   changes_ = {};
   changes_.new_tables_from = final_tables().size();
 }
@@ -148,7 +153,7 @@ Candidate* Search::Granted(std::uint64_t number, int attempt) {
 }
 
 CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std::string& worker, const Metrics& metrics,
-                                   Instant now) {
+                                   Instant now, Curve curve) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
   if (WasToMeasure(*candidate, attempt)) return CompleteMeasurement(*candidate, attempt, worker, metrics, now);
@@ -169,6 +174,7 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
   }
   candidate->result_attempt = attempt;
   candidate->worker = worker;
+  candidate->curve = std::move(curve);
   if (candidate->measured_attempt == 0) {
     Succeed(*candidate, metrics, now.unix_ms);
   } else {
@@ -284,6 +290,25 @@ bool Search::Renew(std::uint64_t number, int attempt, const std::string& worker)
   return true;
 }
 
+bool Search::NoteProgress(std::uint64_t number, int attempt, CurvePoint point, int epochs, UnixMillis now) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr || candidate->attempt != attempt || candidate->state != CandidateState::kLeased) return true;
+  if (!candidate->curve.empty() && candidate->curve.back().epoch >= point.epoch) return true;
+  candidate->curve.push_back(point);
+  // A repeat is to tell what its architecture is worth.
+  if (KindOf(*candidate) == TaskKind::kMeasure || candidate->repeat_of != 0) return true;
+  // Nothing is saved any more.
+  if (epochs > 0 && point.epoch >= epochs) return true;
+  if (!IsMeasuredApart() && !config_.space.CostIsPerLayer()) return true;
+  const double cost = CostOf(*candidate);
+  const std::optional<double> expected = median_rule_.Judge(cost, candidate->curve);
+  if (!expected) return true;
+  candidate->reward = *expected;
+  candidate->cost = cost;
+  Finished(*candidate, CandidateState::kStopped, now);
+  return false;
+}
+
 absl::Status Search::Pause() {
   if (state_ != SearchState::kRunning) return absl::FailedPreconditionError("only a running search can be paused");
   state_ = SearchState::kPaused;
@@ -383,11 +408,12 @@ void Search::Finished(Candidate& candidate, CandidateState state, UnixMillis now
     if (candidate.repeat_of != 0) {
       standings_.EndRepeat(candidate.repeat_of, candidate.number, outcome);
     } else {
-      if (outcome) standings_.Add(candidate.number, *outcome);
+      if (state == CandidateState::kSucceeded) standings_.Add(candidate.number, *outcome);
+      NoteCurve(candidate);
       strategy_->Observe(candidate.architecture, outcome);
     }
   }
-  NoteProgress();
+  NoteStandings();
   EndIfOver(now);
 }
 
@@ -449,7 +475,7 @@ void Search::MarkDirty(Candidate& candidate) {
   changes_.candidates.push_back(candidate.number);
 }
 
-void Search::NoteProgress() {
+void Search::NoteStandings() {
   std::vector<std::uint64_t> best;
   best.reserve(config_.targets.size());
   for (const BestWithinTarget& one : BestPerTarget()) best.push_back(one.candidate);
@@ -460,8 +486,16 @@ void Search::NoteProgress() {
 }
 
 std::optional<Outcome> Search::OutcomeOf(const Candidate& candidate) const {
-  if (candidate.state != CandidateState::kSucceeded) return std::nullopt;
+  if (candidate.state != CandidateState::kSucceeded && candidate.state != CandidateState::kStopped) return std::nullopt;
   return Outcome{candidate.reward, candidate.cost};
+}
+
+void Search::NoteCurve(const Candidate& candidate) {
+  if (candidate.state == CandidateState::kSucceeded) {
+    median_rule_.Add(candidate.number, candidate.cost, candidate.curve, candidate.reward);
+  } else if (candidate.state == CandidateState::kStopped) {
+    median_rule_.Add(candidate.number, candidate.cost, candidate.curve, std::nullopt);
+  }
 }
 
 }  // namespace layernas::core

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "controller/core/architecture_index.h"
 #include "controller/core/candidate.h"
+#include "controller/core/early_stop.h"
 #include "controller/core/evolution_strategy.h"
 #include "controller/core/exhaustive_strategy.h"
 #include "controller/core/fair_share.h"
@@ -57,6 +58,8 @@ struct SearchConfig {
   std::optional<std::map<std::string, std::string>> measure_on;
   // What is measured apart and exceeds every target is not trained.
   bool measure_first = false;
+  // Needs costs that are known before the training: per layer, or measured apart.
+  EarlyStopOptions early_stop;
   Sharing sharing;
   // Equal for two searches if, and only if, their candidates of equal architecture are evaluated in the same way.
   std::string evaluation_key;
@@ -134,7 +137,7 @@ class Search {
   // Accepted once per candidate, from whichever attempt comes first; the same report again is accepted and changes
   // nothing.
   CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, const Metrics& metrics,
-                             Instant now);
+                             Instant now, Curve curve = {});
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
   // Back to the queue, no attempt used up; a failure reported afterwards is ignored. Nothing happens if the lease is
@@ -145,6 +148,9 @@ class Search {
   // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is
   // taken up again, its attempt no longer used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);
+  // How far the current lease's training has come, of `epochs` (0: not known). False if it is hopeless, and stopped
+  // thereby. Nothing happens if the lease is not current.
+  bool NoteProgress(std::uint64_t number, int attempt, CurvePoint point, int epochs, UnixMillis now);
 
   // --- Lifecycle. FAILED_PRECONDITION where the state does not allow it.
 
@@ -237,8 +243,11 @@ class Search {
   std::string CommonestFailure() const;
   void MarkDirty(Candidate& candidate);
   // Notes a change of the search if stage or best results are no longer those noted last.
-  void NoteProgress();
+  void NoteStandings();
+  // What the strategy learns of it, in its state.
   std::optional<Outcome> OutcomeOf(const Candidate& candidate) const;
+  // Notes a training that has ended, where it is compared with others.
+  void NoteCurve(const Candidate& candidate);
 
   const SearchConfig config_;
   std::unique_ptr<Strategy> strategy_;
@@ -251,8 +260,9 @@ class Search {
   std::deque<Candidate> candidates_;
   // Numbered as the candidates.
   ArchitectureIndex architectures_;
-  std::array<std::size_t, 7> counts_{};
+  std::array<std::size_t, 8> counts_{};
   Standings standings_;
+  MedianRule median_rule_;
   // Of those leased.
   std::size_t being_measured_ = 0;
   std::map<std::string, int> failure_messages_;

@@ -111,6 +111,7 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
   chosen->worker = worker;
   chosen->request_id = request_id;
   chosen->started = now.unix_ms;
+  chosen->curve.clear();
   SetState(*chosen, CandidateState::kLeased);
   return chosen;
 }

@@ -398,7 +398,7 @@ void Engine::UpdateGauges() {
   for (const auto& [id, entry] : searches_) {
     ++searches[entry.search->state()];
     if (core::IsFinal(entry.search->state())) continue;
-    for (int state = 1; state <= static_cast<int>(core::CandidateState::kSkipped); ++state) {
+    for (int state = 1; state <= static_cast<int>(core::CandidateState::kStopped); ++state) {
       const auto candidate_state = static_cast<core::CandidateState>(state);
       candidates[candidate_state] += entry.search->CountOf(candidate_state);
     }

@@ -95,8 +95,8 @@ class Engine {
   PollId LeaseTasks(LeaseRequest request, Reply<std::vector<LeasedTask>> reply);
   // The caller is gone: answers the poll if it is parked still.
   void CancelPoll(PollId poll);
-  // True per token: go on.
-  void Heartbeat(WorkerInfo worker, std::vector<std::string> tokens, Reply<std::vector<bool>> reply);
+  // True per lease: go on.
+  void Heartbeat(WorkerInfo worker, std::vector<HeldLease> leases, Reply<std::vector<bool>> reply);
   void CompleteTasks(std::string worker, std::vector<Report> reports,
                      Reply<std::vector<core::CompletionVerdict>> reply);
   void ReleaseTasks(std::string worker, std::vector<std::string> tokens, Reply<bool> reply);
@@ -185,10 +185,12 @@ class Engine {
   absl::StatusOr<Entry*> Find(const std::string& name);
   // What the same request was given before, if its answer got lost; each lease has its full time again.
   std::vector<LeasedTask> LeasedBefore(const LeaseRequest& request);
+  // What a heartbeat says of the candidate's current lease. False if its training is hopeless, and stopped thereby.
+  bool NoteProgress(Entry& entry, const LeaseToken& token, const TaskProgress& progress);
   // An attempt is used up for each that its search has still.
   void ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why);
   // A heartbeat lists all leases that a worker holds: what is missing has nobody who works on it.
-  void ExpireUnlisted(const std::string& worker, const std::vector<std::string>& listed);
+  void ExpireUnlisted(const std::string& worker, const std::vector<HeldLease>& listed);
   // An attempt failed on the worker: shuns it if that happens again and again, and to no other.
   void Blame(Entry& entry, const std::string& worker, core::TaskKind kind, const std::string& why);
   // The current lease that a token stands for, if its search is there and it is of this store's lineage.

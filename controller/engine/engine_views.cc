@@ -39,7 +39,7 @@ SearchView Engine::MakeView(const Entry& entry) const {
   view.layer = LayerAt(search.config(), search.position());
   view.trainings = search.trainings();
   view.trainings_budget = search.config().trainings;
-  for (int state = 1; state <= static_cast<int>(core::CandidateState::kSkipped); ++state) {
+  for (int state = 1; state <= static_cast<int>(core::CandidateState::kStopped); ++state) {
     const auto candidate_state = static_cast<core::CandidateState>(state);
     view.candidates[candidate_state] = search.CountOf(candidate_state);
   }

@@ -28,6 +28,7 @@ void Engine::ListWorkers(std::string after, std::size_t limit, Reply<std::vector
       for (const LeaseBook::Key& key : leases_.OfWorker(worker->first)) {
         if (const auto entry = searches_.find(key.search); entry != searches_.end()) {
           view.candidates.push_back(CandidateName(entry->second.name, key.number));
+          view.progress.push_back(leases_.ProgressOf(key));
         }
       }
     }
@@ -83,27 +84,35 @@ void Engine::CancelPoll(PollId poll) {
   });
 }
 
-void Engine::Heartbeat(WorkerInfo worker, std::vector<std::string> tokens, Reply<std::vector<bool>> reply) {
-  Submit([this, worker = std::move(worker), tokens = std::move(tokens), reply = std::move(reply)]() mutable {
+void Engine::Heartbeat(WorkerInfo worker, std::vector<HeldLease> leases, Reply<std::vector<bool>> reply) {
+  Submit([this, worker = std::move(worker), leases = std::move(leases), reply = std::move(reply)]() mutable {
     workers_.Hear(worker, now_.steady);
     std::vector<bool> go_on;
-    go_on.reserve(tokens.size());
-    for (const std::string& text : tokens) {
-      const auto [entry, token] = FindLease(text);
-      const bool wanted = entry != nullptr && entry->search->Renew(token.number, token.attempt, worker.id);
+    go_on.reserve(leases.size());
+    for (const HeldLease& lease : leases) {
+      const auto [entry, token] = FindLease(lease.token);
+      bool wanted = entry != nullptr && entry->search->Renew(token.number, token.attempt, worker.id);
       if (wanted) {
         touched_.insert(token.search);
         const LeaseBook::Key key{token.search, token.number};
         const core::Candidate& candidate = *entry->search->candidate(token.number);
         if (candidate.attempt == token.attempt && leases_.Holds(key, worker.id)) {
           leases_.Set(key, worker.id, now_.steady + options_.lease_duration);
+          if (lease.progress) wanted = NoteProgress(*entry, token, *lease.progress);
         }
       }
       go_on.push_back(wanted);
     }
-    ExpireUnlisted(worker.id, tokens);
+    ExpireUnlisted(worker.id, leases);
     Answer<std::vector<bool>>(std::move(reply), std::move(go_on));
   });
+}
+
+bool Engine::NoteProgress(Entry& entry, const LeaseToken& token, const TaskProgress& progress) {
+  leases_.SetProgress({token.search, token.number}, progress);
+  if (!progress.reward || progress.epoch == 0) return true;
+  return entry.search->NoteProgress(token.number, token.attempt, {progress.epoch, static_cast<float>(*progress.reward)},
+                                    progress.epochs, now_.unix_ms);
 }
 
 void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
@@ -122,7 +131,7 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
         const std::size_t failures = before == nullptr ? 0 : before->failures.size();
         verdicts.push_back(
             report.metrics
-                ? entry->search->Complete(token.number, token.attempt, worker, *report.metrics, now_)
+                ? entry->search->Complete(token.number, token.attempt, worker, *report.metrics, now_, report.curve)
                 : entry->search->Fail(token.number, token.attempt, worker, report.failure, report.message, now_));
         const core::Candidate* candidate = entry->search->candidate(token.number);
         if (candidate != nullptr && candidate->failures.size() > failures) {
@@ -175,13 +184,13 @@ void Engine::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::
   }
 }
 
-void Engine::ExpireUnlisted(const std::string& worker, const std::vector<std::string>& listed) {
+void Engine::ExpireUnlisted(const std::string& worker, const std::vector<HeldLease>& listed) {
   std::vector<LeaseBook::Key> unlisted;
   for (const LeaseBook::Key& key : leases_.OfWorker(worker)) {
     // One that it was granted only just now it may not know of yet.
     const bool is_fresh = leases_.Deadline(key) > now_.steady + options_.lease_duration - heartbeat_interval();
-    if (!is_fresh && std::none_of(listed.begin(), listed.end(), [&](const std::string& text) {
-          const std::optional<LeaseToken> token = ParseLeaseToken(text);
+    if (!is_fresh && std::none_of(listed.begin(), listed.end(), [&](const HeldLease& lease) {
+          const std::optional<LeaseToken> token = ParseLeaseToken(lease.token);
           return token && token->search == key.search && token->number == key.number;
         })) {
       unlisted.push_back(key);

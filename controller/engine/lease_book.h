@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -14,6 +15,15 @@
 #include "common/base/clock.h"
 
 namespace layernas {
+
+// How far a training has come.
+struct TaskProgress {
+  // 0 where nothing was reported yet.
+  int epoch = 0;
+  // Those that the training is to have.
+  int epochs = 0;
+  std::optional<double> reward;
+};
 
 // Not thread-safe. O(log n) throughout.
 class LeaseBook {
@@ -32,6 +42,9 @@ class LeaseBook {
   // Notes a lease, in place of one that the candidate had.
   void Set(Key key, const std::string& worker, SteadyTime deadline);
   void Remove(Key key);
+  // Of a lease that is in the book.
+  void SetProgress(Key key, const TaskProgress& progress) { leases_.at(key).progress = progress; }
+  const TaskProgress& ProgressOf(Key key) const { return leases_.at(key).progress; }
   bool Holds(Key key, const std::string& worker) const;
   // Of a lease that is in the book.
   SteadyTime Deadline(Key key) const { return leases_.at(key).deadline->first; }
@@ -50,6 +63,7 @@ class LeaseBook {
   struct Lease {
     ByWorker::value_type* worker;
     ByDeadline::iterator deadline;
+    TaskProgress progress = {};
   };
 
   void Add(Key key, const std::string& worker, SteadyTime deadline);

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "controller/core/search.h"
+#include "controller/engine/lease_book.h"
 #include "controller/engine/names.h"
 #include "controller/storage/records.h"
 
@@ -33,6 +34,8 @@ struct WorkerView {
   WorkerInfo info;
   // Names of the candidates that it holds.
   std::vector<std::string> candidates;
+  // As many: how far they have come.
+  std::vector<TaskProgress> progress;
   Millis since_heard{0};
   // Attempts that failed since the last one that did not, and what the latest of them said.
   int failures_in_a_row = 0;
@@ -142,6 +145,12 @@ struct ChangesView {
   bool gap = false;
 };
 
+// A lease that a worker says to hold.
+struct HeldLease {
+  std::string token;
+  std::optional<TaskProgress> progress = {};
+};
+
 struct LeaseRequest {
   WorkerInfo worker;
   int max_tasks = 1;
@@ -167,6 +176,8 @@ struct Report {
   // … or a failure.
   core::FailureKind failure = core::FailureKind::kEvaluator;
   std::string message;
+  // With a result.
+  core::Curve curve = {};
 };
 
 }  // namespace layernas

@@ -17,7 +17,8 @@ constexpr std::array kSearchStates = {core::SearchState::kRunning, core::SearchS
                                       core::SearchState::kCancelled};
 constexpr std::array kCandidateStates = {core::CandidateState::kQueued,    core::CandidateState::kLeased,
                                          core::CandidateState::kSucceeded, core::CandidateState::kInfeasible,
-                                         core::CandidateState::kFailed,    core::CandidateState::kSkipped};
+                                         core::CandidateState::kFailed,    core::CandidateState::kSkipped,
+                                         core::CandidateState::kStopped};
 
 const prometheus::Histogram::BucketBoundaries& SecondsBuckets() {
   static const prometheus::Histogram::BucketBoundaries kBuckets = {
@@ -62,6 +63,8 @@ const char* Name(core::CandidateState state) {
       return "failed";
     case core::CandidateState::kSkipped:
       return "skipped";
+    case core::CandidateState::kStopped:
+      return "stopped";
   }
   return "unknown";
 }
@@ -165,8 +168,9 @@ ControllerMetrics::ControllerMetrics()
                           .Name("layernas_evaluations_total")
                           .Help("Candidates that came to their end, by outcome.")
                           .Register(*registry_);
-  for (const auto state : {core::CandidateState::kSucceeded, core::CandidateState::kInfeasible,
-                           core::CandidateState::kFailed, core::CandidateState::kSkipped}) {
+  for (const auto state :
+       {core::CandidateState::kSucceeded, core::CandidateState::kInfeasible, core::CandidateState::kFailed,
+        core::CandidateState::kSkipped, core::CandidateState::kStopped}) {
     evaluations_[static_cast<std::size_t>(state)] = &evaluations.Add({{"outcome", Name(state)}});
   }
   auto& attempts_failed =

@@ -76,6 +76,8 @@ v1::CandidateState ToWire(core::CandidateState state) {
       return v1::CANDIDATE_STATE_FAILED;
     case core::CandidateState::kSkipped:
       return v1::CANDIDATE_STATE_SKIPPED;
+    case core::CandidateState::kStopped:
+      return v1::CANDIDATE_STATE_STOPPED;
   }
   return v1::CANDIDATE_STATE_UNSPECIFIED;
 }
@@ -94,6 +96,8 @@ std::optional<core::CandidateState> FromWire(v1::CandidateState state) {
       return core::CandidateState::kFailed;
     case v1::CANDIDATE_STATE_SKIPPED:
       return core::CandidateState::kSkipped;
+    case v1::CANDIDATE_STATE_STOPPED:
+      return core::CandidateState::kStopped;
     default:
       return std::nullopt;
   }
@@ -127,6 +131,7 @@ v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec) {
   progress.set_infeasible(count(core::CandidateState::kInfeasible));
   progress.set_failed(count(core::CandidateState::kFailed));
   progress.set_skipped(count(core::CandidateState::kSkipped));
+  progress.set_stopped(count(core::CandidateState::kStopped));
   progress.set_ready(static_cast<std::int32_t>(std::min<std::size_t>(view.ready, INT32_MAX)));
   progress.set_frontier_size(static_cast<std::int32_t>(view.frontier_size));
   AddBest(view, search.spec(), *search.mutable_best());
@@ -148,6 +153,11 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
   wire.set_cost(candidate.cost);
   SetMetrics(candidate.metrics, *wire.mutable_metrics());
   wire.set_reused_from(candidate.reused_from);
+  for (const core::CurvePoint& point : candidate.curve) {
+    v1::CurvePoint& added = *wire.add_curve();
+    added.set_epoch(point.epoch);
+    added.set_reward(point.reward);
+  }
   for (const core::AttemptFailure& failure : candidate.failures) {
     v1::AttemptFailure& attempt = *wire.add_failures();
     attempt.set_attempt(failure.attempt);
@@ -227,6 +237,12 @@ v1::WorkerStatus ToWire(const WorkerView& worker) {
   wire.mutable_info()->set_slots(worker.info.slots);
   wire.mutable_info()->set_version(worker.info.version);
   wire.mutable_candidates()->Add(worker.candidates.begin(), worker.candidates.end());
+  for (const TaskProgress& progress : worker.progress) {
+    v1::TaskProgress& added = *wire.add_progress();
+    added.set_epoch(progress.epoch);
+    added.set_epochs(progress.epochs);
+    if (progress.reward) added.set_reward(*progress.reward);
+  }
   *wire.mutable_since_heard() = ToDuration(worker.since_heard);
   wire.set_failures_in_a_row(worker.failures_in_a_row);
   wire.set_last_failure(worker.last_failure);
@@ -238,12 +254,26 @@ WorkerInfo FromWire(const v1::WorkerInfo& worker) {
   return {worker.id(), {worker.labels().begin(), worker.labels().end()}, worker.slots(), worker.version()};
 }
 
+HeldLease FromWire(const v1::HeldLease& lease) {
+  HeldLease held{lease.lease_token()};
+  if (lease.has_progress()) {
+    const v1::TaskProgress& progress = lease.progress();
+    held.progress = {progress.epoch(), progress.epochs(), std::nullopt};
+    if (progress.has_reward()) held.progress->reward = progress.reward();
+  }
+  return held;
+}
+
 Report FromWire(const v1::Completion& completion) {
   Report report;
   report.token = completion.lease_token();
   if (completion.has_result()) {
     const auto& metrics = completion.result().metrics();
     report.metrics.emplace(std::vector<std::pair<std::string, double>>(metrics.begin(), metrics.end()));
+    report.curve.reserve(completion.result().curve_size());
+    for (const v1::CurvePoint& point : completion.result().curve()) {
+      report.curve.push_back({point.epoch(), point.reward()});
+    }
   } else {
     report.failure = completion.failure().kind() == v1::FAILURE_KIND_INFEASIBLE ? core::FailureKind::kInfeasible
                                                                                 : core::FailureKind::kEvaluator;

@@ -32,6 +32,7 @@ v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const st
 v1::WorkerStatus ToWire(const WorkerView& worker);
 
 WorkerInfo FromWire(const v1::WorkerInfo& worker);
+HeldLease FromWire(const v1::HeldLease& lease);
 Report FromWire(const v1::Completion& completion);
 
 google::protobuf::Timestamp ToTimestamp(UnixMillis time);

@@ -34,6 +34,7 @@ v1::Task ConstantPartOfTask(const v1::SearchSpec& spec) {
   *task.mutable_train() = spec.evaluation().train();
   *task.mutable_measure() = spec.evaluation().measure();
   *task.mutable_timeout() = spec.evaluation().timeout();
+  task.set_report_epochs(spec.evaluation().has_early_stop());
   return task;
 }
 

@@ -1,6 +1,7 @@
 #include "controller/service/worker_service.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,7 @@ constexpr int kMostCompletions = 256;
 constexpr int kMostLeases = 1024;
 constexpr int kMostLabels = 64;
 constexpr int kMostMetrics = 256;
+constexpr int kMostCurvePoints = 1000;
 constexpr std::size_t kMostNameBytes = 100;
 constexpr Millis kLongestWait{60'000};
 // Before the caller's own deadline, so that an empty answer is not mistaken for a failure.
@@ -63,6 +65,31 @@ absl::Status CheckTokens(const char* list, const char* field, const std::vector<
 absl::Status CheckCount(const char* field, int count, int least, int most) {
   if (count >= least && count <= most) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(field, ": must be ", least, " to ", most, ", is ", count));
+}
+
+absl::Status CheckProgress(const std::string& field, const v1::TaskProgress& progress) {
+  if (progress.epoch() < 0) return absl::InvalidArgumentError(absl::StrCat(field, ".epoch: must not be negative"));
+  if (progress.epochs() < 0) return absl::InvalidArgumentError(absl::StrCat(field, ".epochs: must not be negative"));
+  if (!std::isfinite(static_cast<float>(progress.reward()))) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ".reward: is not a finite number"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckCurve(const std::string& field, const google::protobuf::RepeatedPtrField<v1::CurvePoint>& curve) {
+  if (curve.size() > kMostCurvePoints) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ": more than ", kMostCurvePoints, " points"));
+  }
+  for (int i = 0; i < curve.size(); ++i) {
+    const std::string item = absl::StrCat(field, "[", i, "]");
+    if (curve[i].epoch() <= (i == 0 ? 0 : curve[i - 1].epoch())) {
+      return absl::InvalidArgumentError(absl::StrCat(item, ".epoch: epochs must ascend from 1"));
+    }
+    if (!std::isfinite(curve[i].reward())) {
+      return absl::InvalidArgumentError(absl::StrCat(item, ".reward: is not a finite number"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // Answers the caller or, when the caller is gone, itself.
@@ -168,23 +195,24 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::Heartbeat(grpc::CallbackServerConte
   if (call.refused()) return call.reactor();
   absl::Status status = CheckWorker(request->worker());
   if (status.ok()) status = CheckCount("leases", request->leases_size(), 0, kMostLeases);
-  std::vector<std::string> tokens;
-  if (status.ok()) {
-    tokens.reserve(request->leases_size());
-    for (const v1::HeldLease& lease : request->leases()) tokens.push_back(lease.lease_token());
-    status = CheckTokens("leases", ".lease_token", tokens);
+  std::vector<HeldLease> leases;
+  for (int i = 0; status.ok() && i < request->leases_size(); ++i) {
+    leases.push_back(FromWire(request->leases(i)));
+    // Our own tokens are shorter than names. What is wrong with a short one is found out where it is used.
+    status = CheckName(absl::StrCat("leases[", i, "].lease_token"), leases.back().token, 0);
+    if (status.ok()) status = CheckProgress(absl::StrCat("leases[", i, "].progress"), request->leases(i).progress());
   }
   if (!status.ok()) {
     call.Finish(status);
     return call.reactor();
   }
   *response->mutable_interval() = ToDuration(engine_.heartbeat_interval());
-  engine_.Heartbeat(FromWire(request->worker()), tokens,
-                    [call, response, tokens](const absl::StatusOr<std::vector<bool>>& go_on) {
+  engine_.Heartbeat(FromWire(request->worker()), std::move(leases),
+                    [call, request, response](const absl::StatusOr<std::vector<bool>>& go_on) {
                       if (go_on.ok()) {
-                        for (std::size_t i = 0; i < tokens.size(); ++i) {
+                        for (int i = 0; i < request->leases_size(); ++i) {
                           v1::LeaseVerdict& verdict = *response->add_verdicts();
-                          verdict.set_lease_token(tokens[i]);
+                          verdict.set_lease_token(request->leases(i).lease_token());
                           verdict.set_action((*go_on)[i] ? v1::LEASE_ACTION_CONTINUE : v1::LEASE_ACTION_CANCEL);
                         }
                       }
@@ -211,6 +239,8 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
       status =
           absl::InvalidArgumentError(absl::StrCat("completions[", i, "].result.metrics: more than ", kMostMetrics));
     }
+    if (status.ok())
+      status = CheckCurve(absl::StrCat("completions[", i, "].result.curve"), completion.result().curve());
     for (const auto& [name, value] : completion.result().metrics()) {
       if (status.ok()) status = CheckName(absl::StrCat("completions[", i, "].result.metrics name"), name);
     }

@@ -97,6 +97,9 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   if (!measure_on.empty()) config.measure_on.emplace(measure_on.begin(), measure_on.end());
   config.measure_first = spec.evaluation().measure_first();
   if (config.measure_first && !config.measure_on) config.measure_on = config.require;
+  if (const v1::Evaluation& evaluation = spec.evaluation(); evaluation.has_early_stop()) {
+    config.early_stop = {evaluation.early_stop().compared(), evaluation.early_stop().min_epochs()};
+  }
   config.sharing = {spec.sharing().weight(), spec.sharing().priority(), spec.sharing().max_running()};
   config.evaluation_key = EvaluationKey(spec);
   config.reuse_results = spec.evaluation().reuse_results();

@@ -16,7 +16,11 @@ absl::Status AddLineage(const Database& database, rocksdb::WriteBatch& batch) {
   return ToStatus(batch.Put(database.families[kMeta], kLineageKey, "0"), database.directory);
 }
 
-constexpr std::array<Migration, kSchemaVersion - 1> kMigrations = {AddLineage};
+// Candidates may have been stopped early from here on, which version 2 would take for damage; and it would drop
+// learning curves. What it wrote itself stays as it is.
+absl::Status AllowStopped(const Database&, rocksdb::WriteBatch&) { return absl::OkStatus(); }
+
+constexpr std::array<Migration, kSchemaVersion - 1> kMigrations = {AddLineage, AllowStopped};
 
 }  // namespace
 

@@ -72,6 +72,10 @@ void Fill(v1::CandidateRecord& record, const core::Candidate& candidate) {
   record.set_repeat_of(candidate.repeat_of);
   record.set_repeat(candidate.repeat);
   record.set_measured_attempt(candidate.measured_attempt);
+  for (const core::CurvePoint& point : candidate.curve) {
+    record.add_curve_epochs(static_cast<std::uint32_t>(point.epoch));
+    record.add_curve_rewards(point.reward);
+  }
 }
 
 absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
@@ -85,7 +89,7 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
     candidate.architecture.push_back(static_cast<core::OptionIndex>(choice));
   }
   LAYERNAS_ASSIGN_OR_RETURN(candidate.state,
-                            ToEnum(record.state(), core::CandidateState::kSkipped, "candidate's state"));
+                            ToEnum(record.state(), core::CandidateState::kStopped, "candidate's state"));
   candidate.position = {record.pass(), record.stage()};
   candidate.attempt = record.attempt();
   candidate.worker = record.worker();
@@ -109,6 +113,14 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   candidate.repeat_of = record.repeat_of();
   candidate.repeat = record.repeat();
   candidate.measured_attempt = record.measured_attempt();
+  if (record.curve_epochs_size() != record.curve_rewards_size()) {
+    return absl::DataLossError("a stored candidate's learning curve has " + std::to_string(record.curve_epochs_size()) +
+                               " epochs, but " + std::to_string(record.curve_rewards_size()) + " rewards");
+  }
+  candidate.curve.reserve(record.curve_epochs_size());
+  for (int i = 0; i < record.curve_epochs_size(); ++i) {
+    candidate.curve.push_back({static_cast<int>(record.curve_epochs(i)), record.curve_rewards(i)});
+  }
   return candidate;
 }
 
@@ -223,7 +235,7 @@ absl::StatusOr<core::CandidateState> DecodeCandidateState(std::string_view bytes
   }
   // Where it is missing, or follows rubbish, it is 0.
   in.ReadVarint32(&state);
-  return ToEnum(static_cast<int>(state), core::CandidateState::kSkipped, "candidate's state");
+  return ToEnum(static_cast<int>(state), core::CandidateState::kStopped, "candidate's state");
 }
 
 absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_view bytes) {

@@ -23,7 +23,7 @@ class WriteBatch;
 namespace layernas::storage {
 
 // Of the records and keys on disk. An older one is migrated when it is opened, a newer one is refused.
-inline constexpr int kSchemaVersion = 2;
+inline constexpr int kSchemaVersion = 3;
 
 struct LoadedSearch {
   StoredSearch search;

@@ -121,7 +121,7 @@ void CheckSpec(std::string_view input) {
   SearchView view;
   view.name = "searches/x-1";
   view.targets = {{1, std::nullopt, std::nullopt}};
-  for (int state = 1; state <= static_cast<int>(core::CandidateState::kSkipped); ++state) {
+  for (int state = 1; state <= static_cast<int>(core::CandidateState::kStopped); ++state) {
     view.candidates[static_cast<core::CandidateState>(state)] = 1;
   }
   CheckReadable(ToWire(view, parsed.spec()));

@@ -208,11 +208,14 @@ class Fleet {
 
   void Beat() {
     const std::string worker = AnyWorker();
-    std::vector<std::string> tokens;
+    std::vector<HeldLease> held;
     for (const Lease& lease : leases_) {
-      if (lease.worker == worker && draws_.Below(3) > 0) tokens.push_back(FormatLeaseToken(lease.task.token));
+      if (lease.worker != worker || draws_.Below(3) == 0) continue;
+      held.push_back({FormatLeaseToken(lease.task.token)});
+      const int epoch = static_cast<int>(draws_.Below(6));
+      if (draws_.Below(2) == 0) held.back().progress = {epoch, 5, static_cast<double>(draws_.Below(10))};
     }
-    engine_->Heartbeat({worker, {}, 1, "test"}, tokens, [size = tokens.size()](const auto& verdicts) {
+    engine_->Heartbeat({worker, {}, 1, "test"}, held, [size = held.size()](const auto& verdicts) {
       FUZZ_CHECK(verdicts.ok() && verdicts->size() == size);
     });
   }

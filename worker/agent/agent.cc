@@ -12,7 +12,6 @@
 #include "common/base/version.h"
 #include "common/log/log.h"
 #include "common/rpc/backoff.h"
-#include "worker/agent/convert.h"
 
 namespace layernas {
 namespace {
@@ -30,6 +29,8 @@ constexpr Millis kPollMargin{5'000};
 constexpr Millis kShortestPoll{100};
 constexpr Millis kDrainCall{2'000};
 constexpr Millis kDrainRetry{200};
+// Between heartbeats that report epochs which the controller waits for.
+constexpr Millis kNewsInterval{200};
 // Longer than any answer is on its way.
 constexpr std::size_t kDoneKept = 256;
 
@@ -75,6 +76,7 @@ void Agent::Run() {
     while (!unreported_.empty() && Left(deadline) > Millis(0)) changed_.WaitFor(mutex_, Left(deadline));
     undelivered = unreported_.size();
     stopping_ = true;
+    has_news_ = true;
     changed_.NotifyAll();
   }
   client_->Shutdown();
@@ -195,6 +197,10 @@ EvaluationOutcome Agent::Evaluate(Evaluator& evaluator, const std::shared_ptr<Le
     outcome = evaluator.Evaluate(*evaluation, lease->stop.get_token(), [&](const Progress& progress) {
       MutexLock lock(mutex_);
       lease->progress = ToProto(progress);
+      AddToCurve(lease->curve, progress);
+      if (!lease->task.report_epochs()) return;
+      has_news_ = true;
+      changed_.NotifyAll();
     });
   } else {
     outcome = EvaluationFailure{EvaluationFailure::Kind::kEvaluator, std::string(evaluation.status().message())};
@@ -231,7 +237,7 @@ void Agent::Finish(Lease& lease, const EvaluationOutcome& outcome) {
   --busy_slots_;
   // Otherwise the controller has called it off.
   if (const auto held = leases_.find(lease.token); held != leases_.end()) {
-    if (std::optional<v1::Completion> completion = ToCompletion(lease.token, outcome)) {
+    if (std::optional<v1::Completion> completion = ToCompletion(lease.token, outcome, lease.curve)) {
       lease.finished = true;
       unreported_.push_back(*std::move(completion));
     } else {
@@ -269,7 +275,13 @@ void Agent::HeartbeatLoop() {
       metrics_.rpc_retries.Increment();
       pause = std::min(interval, backoff.Next());
     }
-    PauseUnless(&Agent::stopping_, pause);
+    if (status.ok()) {
+      // Many small trainings at once have news all the time.
+      PauseUnless(&Agent::stopping_, std::min(pause, kNewsInterval));
+      PauseUnless(&Agent::has_news_, pause - std::min(pause, kNewsInterval));
+    } else {
+      PauseUnless(&Agent::stopping_, pause);
+    }
   }
 }
 
@@ -282,6 +294,7 @@ v1::HeartbeatRequest Agent::MakeHeartbeat() {
   v1::HeartbeatRequest request;
   *request.mutable_worker() = Info();
   MutexLock lock(mutex_);
+  has_news_ = stopping_;
   for (const auto& [token, lease] : leases_) {
     v1::HeldLease* held = request.add_leases();
     held->set_lease_token(token);

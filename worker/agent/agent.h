@@ -14,6 +14,7 @@
 #include "common/base/mutex.h"
 #include "layernas/v1/worker_service.pb.h"
 #include "worker/agent/controller_client.h"
+#include "worker/agent/convert.h"
 #include "worker/agent/metrics.h"
 #include "worker/evaluator/evaluator.h"
 
@@ -58,6 +59,7 @@ class Agent {
   struct Lease {
     v1::Task task;
     std::optional<v1::TaskProgress> progress;
+    LearningCurve curve;
     std::stop_source stop;
     // Its key in leases_.
     std::string token;
@@ -91,7 +93,7 @@ class Agent {
   v1::CompleteTasksRequest NextBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Blocks until it holds a lease or is stopping.
   void AwaitLease();
-  // Sleeps, until draining_ or stopping_, whichever is named, is set at the latest.
+  // Sleeps, until the flag that is named (draining_, stopping_, has_news_) is set at the latest.
   void PauseUnless(bool Agent::*flag, Millis pause);
 
   const AgentOptions options_;
@@ -107,6 +109,8 @@ class Agent {
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   // The controller is not waited for any longer.
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  // An epoch has ended of a task whose controller waits for that, or we are stopping: the next heartbeat is due.
+  bool has_news_ ABSL_GUARDED_BY(mutex_) = false;
   // By token.
   std::map<std::string, std::shared_ptr<Lease>> leases_ ABSL_GUARDED_BY(mutex_);
   // Tokens of leases that no slot has taken yet.

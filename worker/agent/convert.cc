@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "common/base/status_macros.h"
@@ -17,6 +18,7 @@ using nlohmann::json;
 // As in spec.proto, for a controller that names none.
 constexpr Millis kDefaultTimeout = std::chrono::hours(1);
 constexpr std::size_t kLongestMessage = 2'000;
+constexpr int kLongestCurve = 1'000;
 
 }  // namespace
 
@@ -36,12 +38,23 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task) {
                     .request = json{{"evaluate", std::move(evaluate)}}.dump()};
 }
 
-std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const EvaluationOutcome& outcome) {
+void AddToCurve(LearningCurve& curve, const Progress& progress) {
+  if (!progress.reward || curve.size() == kLongestCurve) return;
+  const auto reward = static_cast<float>(*progress.reward);
+  if (progress.epoch <= (curve.empty() ? 0 : curve.rbegin()->epoch()) || !std::isfinite(reward)) return;
+  v1::CurvePoint& point = *curve.Add();
+  point.set_epoch(progress.epoch);
+  point.set_reward(reward);
+}
+
+std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const EvaluationOutcome& outcome,
+                                           const LearningCurve& curve) {
   if (std::holds_alternative<EvaluationCancelled>(outcome)) return std::nullopt;
   v1::Completion completion;
   completion.set_lease_token(lease_token);
   if (const auto* metrics = std::get_if<Metrics>(&outcome)) {
     completion.mutable_result()->mutable_metrics()->insert(metrics->begin(), metrics->end());
+    *completion.mutable_result()->mutable_curve() = curve;
   } else {
     const auto& failure = std::get<EvaluationFailure>(outcome);
     const bool infeasible = failure.kind == EvaluationFailure::Kind::kInfeasible;
@@ -55,7 +68,7 @@ v1::TaskProgress ToProto(const Progress& progress) {
   v1::TaskProgress proto;
   proto.set_epoch(progress.epoch);
   proto.set_epochs(progress.epochs);
-  proto.set_reward(progress.reward);
+  if (progress.reward) proto.set_reward(*progress.reward);
   return proto;
 }
 

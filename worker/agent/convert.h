@@ -10,8 +10,15 @@ namespace layernas {
 // The request holds only what is set in the task; names are those of the proto files.
 absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task);
 
+using LearningCurve = google::protobuf::RepeatedPtrField<v1::CurvePoint>;
+
+// As worker_service.proto wants it: of ascending epochs, finite rewards, and no longer than may be. What does not fit
+// in is left out.
+void AddToCurve(LearningCurve& curve, const Progress& progress);
+
 // Nothing to report for a cancelled one.
-std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const EvaluationOutcome& outcome);
+std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const EvaluationOutcome& outcome,
+                                           const LearningCurve& curve = {});
 
 v1::TaskProgress ToProto(const Progress& progress);
 

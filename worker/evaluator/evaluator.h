@@ -28,9 +28,11 @@ struct Evaluation {
 };
 
 struct Progress {
+  // From 1; 0 where the evaluator does not say.
   int epoch = 0;
   int epochs = 0;
-  double reward = 0;
+  // Missing where it is not a number, which the result will tell.
+  std::optional<double> reward;
 };
 
 // Finite numbers by name; at least one.

@@ -26,7 +26,6 @@ absl::StatusOr<EvaluatorMessage> ParseProgress(const json& object) {
   Progress progress;
   LAYERNAS_ASSIGN_OR_RETURN(progress.epoch, OptionalInt(object, "epoch"));
   LAYERNAS_ASSIGN_OR_RETURN(progress.epochs, OptionalInt(object, "epochs"));
-  // Null: not a number yet; the result will tell.
   if (const auto reward = object.find("reward"); reward != object.end() && !reward->is_null()) {
     if (!reward->is_number()) return Invalid("reward is not a number");
     progress.reward = reward->get<double>();

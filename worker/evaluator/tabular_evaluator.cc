@@ -60,7 +60,11 @@ absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const Table
       columns.push_back(column);
     }
   }
-  std::shared_ptr<ResultTable> table(new ResultTable(options.metrics));
+  for (const std::string& name : options.curve) {
+    LAYERNAS_ASSIGN_OR_RETURN(const std::size_t column, FindColumn(csv, options.path, name));
+    columns.push_back(column);
+  }
+  std::shared_ptr<ResultTable> table(new ResultTable(options.metrics, options.curve.size()));
   table->rows_.reserve(csv.rows.size());
   std::unordered_map<std::string, int> first_lines;
   for (const CsvRow& row : csv.rows) {
@@ -97,14 +101,22 @@ std::optional<Metrics> ResultTable::Find(const std::string& architecture_id, std
   return metrics;
 }
 
+std::span<const double> ResultTable::Curve(const std::string& architecture_id) const {
+  const auto row = rows_.find(architecture_id);
+  if (row == rows_.end()) return {};
+  return std::span(row->second).last(epochs_);
+}
+
 EvaluationOutcome TabularEvaluator::Evaluate(const Evaluation& evaluation, std::stop_token stop,
-                                             const std::function<void(const Progress&)>&) {
-  if (delay_ > Millis(0)) {
-    std::mutex mutex;
-    std::unique_lock lock(mutex);
-    std::condition_variable_any never;
-    never.wait_for(lock, stop, std::min(delay_, evaluation.timeout), [] { return false; });
+                                             const std::function<void(const Progress&)>& on_progress) {
+  const Millis time = std::min(delay_, evaluation.timeout);
+  const std::span<const double> curve = table_->Curve(evaluation.architecture_id);
+  const int epochs = static_cast<int>(curve.size());
+  for (int epoch = 1; epoch <= epochs && !stop.stop_requested(); ++epoch) {
+    Wait(time * epoch / epochs - time * (epoch - 1) / epochs, stop);
+    on_progress({epoch, epochs, curve[epoch - 1]});
   }
+  if (epochs == 0) Wait(time, stop);
   if (stop.stop_requested()) return EvaluationCancelled{};
   if (delay_ > evaluation.timeout) {
     return EvaluationFailure{EvaluationFailure::Kind::kEvaluator,
@@ -113,6 +125,14 @@ EvaluationOutcome TabularEvaluator::Evaluate(const Evaluation& evaluation, std::
   if (auto metrics = table_->Find(evaluation.architecture_id, evaluation.seed)) return *std::move(metrics);
   return EvaluationFailure{EvaluationFailure::Kind::kInfeasible,
                            "architecture \"" + evaluation.architecture_id + "\" is not in the table"};
+}
+
+void TabularEvaluator::Wait(Millis time, const std::stop_token& stop) {
+  if (time <= Millis(0)) return;
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any never;
+  never.wait_for(lock, stop, time, [] { return false; });
 }
 
 }  // namespace layernas

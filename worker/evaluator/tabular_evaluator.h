@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,6 +24,8 @@ struct TableOptions {
     std::vector<std::string> columns;
   };
   std::vector<Metric> metrics;
+  // Columns with the reward after epoch 1, 2, …; empty: no progress is reported.
+  std::vector<std::string> curve = {};
 };
 
 // Immutable, hence thread-safe: loaded once, shared by all slots.
@@ -34,17 +37,23 @@ class ResultTable {
   // Nothing if the architecture is not in the table.
   std::optional<Metrics> Find(const std::string& architecture_id, std::uint32_t seed) const;
 
+  // The rewards after epoch 1, 2, …; empty if the architecture is not in the table, or the table has none.
+  std::span<const double> Curve(const std::string& architecture_id) const;
+
   std::size_t size() const { return rows_.size(); }
 
  private:
-  explicit ResultTable(std::vector<TableOptions::Metric> metrics) : metrics_(std::move(metrics)) {}
+  ResultTable(std::vector<TableOptions::Metric> metrics, std::size_t epochs)
+      : metrics_(std::move(metrics)), epochs_(epochs) {}
 
   const std::vector<TableOptions::Metric> metrics_;
-  // The cells of all metrics' columns, in their order, by architecture.
+  const std::size_t epochs_;
+  // The cells of all metrics' columns, in their order, and of the curve, by architecture.
   std::unordered_map<std::string, std::vector<double>> rows_;
 };
 
-// Each evaluation takes `delay`. An architecture that is not in the table is infeasible.
+// Each evaluation takes `delay`, in the course of which it reports its epochs. An architecture that is not in the table
+// is infeasible.
 class TabularEvaluator final : public Evaluator {
  public:
   TabularEvaluator(std::shared_ptr<const ResultTable> table, Millis delay) : table_(std::move(table)), delay_(delay) {}
@@ -53,6 +62,9 @@ class TabularEvaluator final : public Evaluator {
                              const std::function<void(const Progress&)>& on_progress) override;
 
  private:
+  // Less where it is asked to stop.
+  static void Wait(Millis time, const std::stop_token& stop);
+
   const std::shared_ptr<const ResultTable> table_;
   const Millis delay_;
 };

@@ -447,6 +447,30 @@ TEST(MeasureFirst, IsRefusedWhereItIsOfNoUse) {
   EXPECT_THAT(refusals(known), HasSubstr("evaluation.measure_first is of no use where the cost is known"));
 }
 
+TEST(EarlyStop, NeedsACostThatIsKnownBeforeTheTraining) {
+  const auto refusals = [](const v1::SearchSpec& spec) {
+    std::string messages;
+    for (const Violation& violation : ValidateSpec(spec)) messages += violation.field + " " + violation.message + "\n";
+    return messages;
+  };
+  v1::SearchSpec spec = WithMeasuredCost();
+  spec.mutable_evaluation()->mutable_early_stop();
+  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.early_stop compares trainings of like cost"));
+  (*spec.mutable_evaluation()->mutable_measure_on())["device"] = "cpu";
+  EXPECT_EQ(refusals(spec), "");
+  v1::SearchSpec known = Good();
+  known.mutable_evaluation()->mutable_early_stop();
+  EXPECT_EQ(refusals(known), "");
+  known.mutable_evaluation()->mutable_train()->set_epochs(10);
+  const v1::EarlyStop full = WithDefaults(known).evaluation().early_stop();
+  EXPECT_EQ(full.compared(), 10);
+  EXPECT_EQ(full.min_epochs(), 3);
+  known.mutable_evaluation()->mutable_early_stop()->set_compared(1);
+  known.mutable_evaluation()->mutable_early_stop()->set_min_epochs(0);
+  EXPECT_THAT(refusals(known), HasSubstr("evaluation.early_stop.compared must be"));
+  EXPECT_THAT(refusals(known), HasSubstr("evaluation.early_stop.min_epochs must be"));
+}
+
 TEST(CountedCost, WhatCanNotBeCountedIsExplained) {
   const auto refusal = [](const std::function<void(v1::SearchSpec&)>& spoil) {
     v1::SearchSpec spec = Counted();

@@ -57,7 +57,7 @@ core::Candidate RandomCandidate(RandomStream& random) {
     candidate.architecture.push_back(static_cast<core::OptionIndex>(random.Next() >> random.Below(64)));
   }
   candidate.position = {static_cast<int>(random.Below(10)), static_cast<int>(random.Below(1000))};
-  candidate.state = static_cast<core::CandidateState>(1 + random.Below(6));
+  candidate.state = static_cast<core::CandidateState>(1 + random.Below(7));
   candidate.attempt = static_cast<int>(random.Below(1u << 31));
   candidate.worker = RandomText(random);
   candidate.request_id = RandomText(random);
@@ -76,6 +76,10 @@ core::Candidate RandomCandidate(RandomStream& random) {
   candidate.ended = static_cast<UnixMillis>(random.Next() >> 20);
   candidate.repeat_of = random.Next() >> random.Below(64);
   candidate.repeat = static_cast<int>(random.Below(20));
+  candidate.measured_attempt = static_cast<int>(random.Below(20));
+  for (int epoch = 1; epoch < static_cast<int>(random.Below(6)); ++epoch) {
+    candidate.curve.push_back({epoch, static_cast<float>(random.Uniform())});
+  }
   return candidate;
 }
 

@@ -313,6 +313,23 @@ TEST_F(AgentTest, HeartbeatsListWhatIsHeldWithItsProgress) {
   });
 }
 
+TEST_F(AgentTest, EpochsThatAreWaitedForAreToldAtOnce) {
+  options_.heartbeat_interval = Millis(3'600'000);
+  Start([this](const Evaluation&, std::stop_token stop, const std::function<void(const Progress&)>& on_progress) {
+    on_progress({1, 5, 0.25});
+    return gate_.Pass(std::move(stop), Accuracy(0.5));
+  });
+  controller_.With([](State& state) {
+    state.heartbeat_interval = Millis(3'600'000);
+    state.cancel.insert("lease-1");
+    state.tasks.push_back(MakeTask(1));
+    state.tasks.back().set_report_epochs(true);
+  });
+  // And what the answer says is done at once.
+  controller_.Await("its end", [](const State& state) { return state.heartbeats.size() >= 2 && Held(state).empty(); });
+  EXPECT_EQ(metrics_->cancelled.Value(), 1);
+}
+
 TEST_F(AgentTest, FailedHeartbeatsAreCountedAndMadeAgain) {
   controller_.With([](State& state) { state.failing_heartbeats = 3; });
   StartGated();

@@ -65,6 +65,23 @@ TEST(Convert, OutcomesBecomeCompletions) {
   EXPECT_FALSE(ToCompletion("t", EvaluationCancelled{}).has_value());
 }
 
+TEST(Convert, TheLearningCurveGoesWithTheResult) {
+  LearningCurve curve;
+  AddToCurve(curve, {1, 5, 0.25});
+  // Not a number, the same again, of no epoch, and beyond a float: left out.
+  AddToCurve(curve, {2, 5, std::nullopt});
+  AddToCurve(curve, {1, 5, 0.5});
+  AddToCurve(curve, {0, 5, 0.5});
+  AddToCurve(curve, {2, 5, 1e300});
+  AddToCurve(curve, {4, 5, 0.75});
+  const auto result = ToCompletion("t", Metrics{{"accuracy", 0.75}}, curve);
+  ASSERT_EQ(result->result().curve_size(), 2);
+  EXPECT_EQ(result->result().curve(1).epoch(), 4);
+  EXPECT_EQ(result->result().curve(1).reward(), 0.75f);
+  for (int epoch = 5; epoch < 2000; ++epoch) AddToCurve(curve, {epoch, 2000, 0.5});
+  EXPECT_EQ(curve.size(), 1000);
+}
+
 TEST(Convert, AMessageIsCutAndMadeFitForTheWire) {
   const EvaluationFailure failure{EvaluationFailure::Kind::kEvaluator, "\xff" + std::string(3000, 'x')};
   const auto completion = ToCompletion("t", failure);

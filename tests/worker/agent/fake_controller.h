@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/clock.h"
 #include "common/rpc/transport.h"
 #include "layernas/v1/worker_service.grpc.pb.h"
 
@@ -33,6 +34,7 @@ class FakeController final : public v1::WorkerService::Service {
     int failing_completes = 0;
     int failing_releases = 0;
     std::set<std::string> cancel;
+    Millis heartbeat_interval{20};
     std::map<std::string, v1::CompletionStatus> statuses;
     // Left without a verdict, once each.
     std::set<std::string> ignore_once;
@@ -113,7 +115,8 @@ class FakeController final : public v1::WorkerService::Service {
       verdict->set_action(state_.cancel.count(held.lease_token()) != 0 ? v1::LEASE_ACTION_CANCEL
                                                                        : v1::LEASE_ACTION_CONTINUE);
     }
-    response->mutable_interval()->set_nanos(20'000'000);
+    response->mutable_interval()->set_seconds(state_.heartbeat_interval.count() / 1000);
+    response->mutable_interval()->set_nanos(static_cast<int>(state_.heartbeat_interval.count() % 1000 * 1'000'000));
     return Lost(state_.failing_heartbeats);
   }
 

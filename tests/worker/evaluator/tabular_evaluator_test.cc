@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 #include <thread>
+#include <tuple>
 
 namespace layernas {
 namespace {
@@ -66,6 +67,30 @@ TEST_F(TabularEvaluatorTest, DrawsOneOfSeveralRunsFixedByTheSeed) {
     drawn.insert(metrics.at("accuracy"));
   }
   EXPECT_THAT(drawn, ElementsAre(1, 2, 3));
+}
+
+TEST_F(TabularEvaluatorTest, ReportsItsEpochs) {
+  ASSERT_TRUE(Load("arch,acc,e1,e2\n0,0.5,0.25,0.375\n", {{"accuracy", {"acc"}}}).ok());
+  const auto table = ResultTable::Load({path_, "arch", {{"accuracy", {"acc"}}}, {"e1", "e2"}});
+  ASSERT_TRUE(table.ok()) << table.status();
+  std::vector<std::tuple<int, int, double>> epochs;
+  TabularEvaluator evaluator(*table, Millis(3));
+  const auto outcome = evaluator.Evaluate(Of("0"), {}, [&](const Progress& progress) {
+    epochs.emplace_back(progress.epoch, progress.epochs, *progress.reward);
+  });
+  EXPECT_THAT(std::get<Metrics>(outcome), ElementsAre(Pair("accuracy", 0.5)));
+  EXPECT_THAT(epochs, ElementsAre(std::tuple(1, 2, 0.25), std::tuple(2, 2, 0.375)));
+  EXPECT_TRUE(std::holds_alternative<EvaluationFailure>(evaluator.Evaluate(Of("1"), {}, NoProgress)));
+  // Stopped after the first one.
+  std::stop_source stop;
+  int heard = 0;
+  TabularEvaluator slow(*table, Millis(2'000));
+  EXPECT_TRUE(
+      std::holds_alternative<EvaluationCancelled>(slow.Evaluate(Of("0"), stop.get_token(), [&](const Progress&) {
+        ++heard;
+        stop.request_stop();
+      })));
+  EXPECT_EQ(heard, 1);
 }
 
 TEST_F(TabularEvaluatorTest, ErrorsNameFileAndLine) {
