@@ -53,7 +53,7 @@ absl::StatusOr<std::optional<Metrics>> NetworkMeter::Measure(std::span<const std
   for (int attempt = 0; attempt < spec_.evaluation().attempts(); ++attempt) {
     EvaluationOutcome outcome = evaluator_.Evaluate(evaluation, stop, [](const Progress&) {});
     if (stop.stop_requested()) return absl::CancelledError("interrupted");
-    if (auto* metrics = std::get_if<Metrics>(&outcome)) return std::move(*metrics);
+    if (auto* result = std::get_if<EvaluationResult>(&outcome)) return std::move(result->metrics);
     const auto& failure = std::get<EvaluationFailure>(outcome);
     if (failure.kind == EvaluationFailure::Kind::kInfeasible) {
       why_infeasible_ = failure.message;

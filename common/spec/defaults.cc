@@ -62,6 +62,18 @@ double MostTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
   return 1 + layernas.passes() * per_pass;
 }
 
+void SetFinalDefaults(const v1::Evaluation& evaluation, v1::Final& final) {
+  if (final.per_target() == 0) final.set_per_target(1);
+  if (final.seeds() == 0) final.set_seeds(1);
+  if (!final.has_epochs() && evaluation.train().has_epochs()) final.set_epochs(evaluation.train().epochs());
+  if (final.has_timeout()) return;
+  std::int64_t seconds = evaluation.timeout().seconds() + (evaluation.timeout().nanos() > 0 ? 1 : 0);
+  if (evaluation.train().epochs() > 0 && final.epochs() > evaluation.train().epochs()) {
+    seconds = seconds * final.epochs() / evaluation.train().epochs();
+  }
+  final.mutable_timeout()->set_seconds(seconds);
+}
+
 }  // namespace
 
 v1::Finalists WithFinalistDefaults(const v1::SearchSpec& spec) {
@@ -90,6 +102,7 @@ v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
   v1::Evaluation& evaluation = *spec.mutable_evaluation();
   if (!evaluation.has_timeout()) evaluation.mutable_timeout()->set_seconds(kDefaultTimeoutSeconds);
   if (!evaluation.has_attempts()) evaluation.set_attempts(kDefaultAttempts);
+  if (spec.has_final()) SetFinalDefaults(evaluation, *spec.mutable_final());
   if (evaluation.has_early_stop()) {
     v1::EarlyStop& early_stop = *evaluation.mutable_early_stop();
     if (early_stop.compared() == 0) early_stop.set_compared(kDefaultCompared);

@@ -208,6 +208,14 @@ void CheckFinalists(const v1::SearchSpec& spec, Violations& violations) {
   }
 }
 
+void CheckFinal(const v1::Final& final, Violations& violations) {
+  // 0 is not given.
+  if (final.per_target() != 0) violations.CheckRange("final.per_target", final.per_target(), 1, 20);
+  if (final.has_epochs()) violations.CheckAtLeast("final.epochs", final.epochs(), 1);
+  if (final.seeds() != 0) violations.CheckRange("final.seeds", final.seeds(), 1, 20);
+  if (final.has_timeout()) CheckDuration("final.timeout", final.timeout(), violations);
+}
+
 void CheckTraining(const v1::Training& train, Violations& violations) {
   const std::string path = "evaluation.train.";
   const auto at_least = [&](const char* name, bool given, double value, double min) {
@@ -343,6 +351,7 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   CheckStrategy(spec, bounds, violations);
   CheckBudget(spec, violations);
   if (spec.has_finalists()) CheckFinalists(spec, violations);
+  if (spec.has_final()) CheckFinal(spec.final(), violations);
   CheckEvaluation(spec.evaluation(), violations);
   if (spec.evaluation().measure_first()) CheckMeasureFirst(spec, violations);
   if (spec.evaluation().has_early_stop()) CheckEarlyStop(spec, violations);

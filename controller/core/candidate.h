@@ -43,6 +43,17 @@ enum class FailureKind {
 // it and then one to train it.
 enum class TaskKind { kEvaluate, kMeasure, kTrain };
 
+// A trained network that a worker has kept.
+struct WeightsFile {
+  // On the worker's machine.
+  std::string path;
+  // In hexadecimal digits.
+  std::string sha256;
+  std::int64_t bytes = 0;
+
+  bool operator==(const WeightsFile&) const = default;
+};
+
 struct AttemptFailure {
   int attempt = 0;
   FailureKind kind = FailureKind::kEvaluator;
@@ -62,6 +73,10 @@ struct Candidate {
   // repeat this is, from 1. 0 otherwise.
   std::uint64_t repeat_of = 0;
   int repeat = 0;
+  // A training in full of an architecture that won: the number of the candidate that was its first, and which of the
+  // seeds this is, from 1. 0 otherwise.
+  std::uint64_t final_of = 0;
+  int final_seed = 0;
   CandidateState state = CandidateState::kQueued;
   // Leases granted so far. The number of the current one is its fence.
   int attempt = 0;
@@ -80,6 +95,8 @@ struct Candidate {
   // Of the attempt that brought the result, or that was stopped. While it is leased, what was heard of it; that is not
   // stored.
   Curve curve;
+  // What the attempt kept; at most one.
+  std::vector<WeightsFile> weights;
   // Where the result is another search's: the name of its candidate. No attempt was made then.
   std::string reused_from;
   // Attempts used up.

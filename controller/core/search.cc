@@ -107,7 +107,9 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
       cost = candidate.cost;
     }
     if (candidate.state == CandidateState::kLeased && KindOf(candidate) == TaskKind::kMeasure) ++being_measured_;
-    if (candidate.repeat_of != 0) {
+    if (candidate.final_of != 0) {
+      if (first_final_ == 0) first_final_ = candidate.number;
+    } else if (candidate.repeat_of != 0) {
       standings_.BeginRepeat(candidate.repeat_of);
       if (finished) standings_.EndRepeat(candidate.repeat_of, candidate.number, outcome);
     } else {
@@ -119,6 +121,7 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
     if (candidate.state == CandidateState::kQueued) queue_.push_back({candidate.number, {}, ""});
   }
   strategy_->Restore(past);
+  if (first_final_ != 0) BeginFinals();
   NoteStandings();
   changes_ = {};
   changes_.new_tables_from = final_tables().size();
@@ -153,7 +156,7 @@ Candidate* Search::Granted(std::uint64_t number, int attempt) {
 }
 
 CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std::string& worker, const Metrics& metrics,
-                                   Instant now, Curve curve) {
+                                   Instant now, Curve curve, std::vector<WeightsFile> weights) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
   if (WasToMeasure(*candidate, attempt)) return CompleteMeasurement(*candidate, attempt, worker, metrics, now);
@@ -175,6 +178,7 @@ CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std:
   candidate->result_attempt = attempt;
   candidate->worker = worker;
   candidate->curve = std::move(curve);
+  candidate->weights = std::move(weights);
   if (candidate->measured_attempt == 0) {
     Succeed(*candidate, metrics, now.unix_ms);
   } else {
@@ -208,7 +212,7 @@ CompletionVerdict Search::CompleteMeasurement(Candidate& candidate, int attempt,
   candidate.worker = worker;
   candidate.measured_attempt = candidate.attempt;
   // A repeat may lie on the other side of the limit by chance.
-  if (config_.measure_first && IsOverTargets(candidate.cost) && candidate.repeat_of == 0) {
+  if (config_.measure_first && IsOverTargets(candidate.cost) && candidate.repeat_of == 0 && candidate.final_of == 0) {
     strategy_->ObserveCost(candidate.architecture, candidate.cost);
     Finished(candidate, CandidateState::kSkipped, now.unix_ms);
   }
@@ -295,8 +299,8 @@ bool Search::NoteProgress(std::uint64_t number, int attempt, CurvePoint point, i
   if (candidate == nullptr || candidate->attempt != attempt || candidate->state != CandidateState::kLeased) return true;
   if (!candidate->curve.empty() && candidate->curve.back().epoch >= point.epoch) return true;
   candidate->curve.push_back(point);
-  // A repeat is to tell what its architecture is worth.
-  if (KindOf(*candidate) == TaskKind::kMeasure || candidate->repeat_of != 0) return true;
+  // A repeat and a training in full are to tell what the architecture is worth.
+  if (KindOf(*candidate) == TaskKind::kMeasure || candidate->repeat_of != 0 || candidate->final_of != 0) return true;
   // Nothing is saved any more.
   if (epochs > 0 && point.epoch >= epochs) return true;
   if (!IsMeasuredApart() && !config_.space.CostIsPerLayer()) return true;
@@ -337,9 +341,10 @@ absl::Status Search::Share(const Sharing& sharing) {
 }
 
 void Search::CheckTime(UnixMillis now, Millis clock_set) {
-  if (core::IsFinal(state_) || config_.duration.count() == 0) return;
+  if (core::IsFinal(state_) || config_.duration.count() == 0 || first_final_ != 0) return;
   if (Millis{now - created_} - clock_set < config_.duration) return;
-  if (state_ == SearchState::kPaused) {
+  const bool has_finals = config_.finals.per_target > 0 && CountOf(CandidateState::kSucceeded) > 0;
+  if (state_ == SearchState::kPaused && !has_finals) {
     // Nothing may be handed out to end it by itself.
     End(CountOf(CandidateState::kSucceeded) > 0 ? SearchState::kSucceeded : SearchState::kFailed,
         "its time was up while it was paused", now);
@@ -367,7 +372,9 @@ std::vector<BestWithinTarget> Search::BestPerTarget() const {
 
 std::uint64_t Search::NumberOf(const Architecture& architecture) const {
   const std::uint64_t number = architectures_.Find(architecture);
-  return number != 0 && candidates_[number - 1].repeat_of != 0 ? candidates_[number - 1].repeat_of : number;
+  if (number == 0) return 0;
+  const Candidate& found = candidates_[number - 1];
+  return found.repeat_of != 0 ? found.repeat_of : found.final_of != 0 ? found.final_of : number;
 }
 
 Changes Search::TakeChanges() {
@@ -403,7 +410,9 @@ void Search::Finished(Candidate& candidate, CandidateState state, UnixMillis now
   candidate.ended = now;
   SetState(candidate, state);
   // What is skipped leaves its stage unfinished: a table that lacks it isn't final.
-  if (state != CandidateState::kSkipped) {
+  if (candidate.final_of != 0) {
+    changes_.search = true;
+  } else if (state != CandidateState::kSkipped) {
     const std::optional<Outcome> outcome = OutcomeOf(candidate);
     if (candidate.repeat_of != 0) {
       standings_.EndRepeat(candidate.repeat_of, candidate.number, outcome);

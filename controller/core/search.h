@@ -34,6 +34,13 @@ struct RandomOptions {};
 
 using StrategyConfig = std::variant<LayerNasOptions, GuidedOptions, RandomOptions, EvolutionOptions, ExhaustiveOptions>;
 
+struct FinalOptions {
+  // Architectures that win per target, without targets in all. 0: the search ends without trainings in full.
+  int per_target = 0;
+  // Trainings in full of each.
+  int seeds = 1;
+};
+
 struct SearchConfig {
   Space space;
   std::string reward_metric;
@@ -46,6 +53,8 @@ struct SearchConfig {
   std::int64_t trainings = 0;
   // Their repeats are part of the trainings: the last ones, or what follows when the strategy has nothing left.
   FinalistOptions finalists;
+  // Come after everything else, and are no part of `trainings` and `duration`.
+  FinalOptions finals;
   // From the creation of the search; 0 = no limit.
   Millis duration{0};
   // Failed attempts without any success after which the search is FAILED.
@@ -137,7 +146,7 @@ class Search {
   // Accepted once per candidate, from whichever attempt comes first; the same report again is accepted and changes
   // nothing.
   CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, const Metrics& metrics,
-                             Instant now, Curve curve = {});
+                             Instant now, Curve curve = {}, std::vector<WeightsFile> weights = {});
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
   // Back to the queue, no attempt used up; a failure reported afterwards is ignored. Nothing happens if the lease is
@@ -180,6 +189,10 @@ class Search {
   // By the means of trainings; goes by the candidates that were the first ones.
   const Frontier& frontier() const { return standings_.frontier(); }
   const Standings& standings() const { return standings_; }
+  // What is trained in full, the first target's best first; empty before that begins.
+  const std::vector<std::uint64_t>& winners() const { return winners_; }
+  // The number of the first training in full; 0 where none has begun. No other candidates follow it.
+  std::uint64_t first_final() const { return first_final_; }
   // One per target of the configuration, in its order.
   std::vector<BestWithinTarget> BestPerTarget() const;
   // The number of the first candidate with this architecture; 0 if there is none.
@@ -225,6 +238,15 @@ class Search {
   bool InFinals() const;
   // What to repeat now.
   std::optional<std::uint64_t> NextRepeat() const;
+  // Whether there is nothing left to search for: all that may follow are trainings in full.
+  bool SearchingIsOver() const;
+  // Whether the strategy, the finalists' repeats or the budget allow for nothing more to be begun.
+  bool NothingLeft() const;
+  // Decides who has won once searching is over.
+  void BeginFinals();
+  // Trainings in full that were handed out, and that are still to be.
+  std::int64_t FinalsBegun() const;
+  std::int64_t FinalsLeft() const;
   // Whether the strategy may be asked.
   bool MayPropose() const;
   // How many more may be under way.
@@ -263,6 +285,9 @@ class Search {
   std::array<std::size_t, 8> counts_{};
   Standings standings_;
   MedianRule median_rule_;
+  std::vector<std::uint64_t> winners_;
+  bool winners_known_ = false;
+  std::uint64_t first_final_ = 0;
   // Of those leased.
   std::size_t being_measured_ = 0;
   std::map<std::string, int> failure_messages_;

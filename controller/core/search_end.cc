@@ -16,9 +16,9 @@ constexpr std::int64_t kMostSkippedPerTraining = 20;
 
 void Search::EndIfOver(UnixMillis now) {
   if (core::IsFinal(state_)) return;
-  if (CountOf(CandidateState::kLeased) > 0 || !queue_.empty()) return;
-  const bool nothing_left = !NextRepeat() && (strategy_->Done() || !MayPropose());
-  if (!nothing_left && !BudgetUsed()) return;
+  if (CountOf(CandidateState::kLeased) > 0 || !queue_.empty() || !SearchingIsOver()) return;
+  BeginFinals();
+  if (FinalsLeft() > 0) return;
   if (CountOf(CandidateState::kSucceeded) == 0) {
     End(SearchState::kFailed,
         CountOf(CandidateState::kSkipped) > 0
@@ -45,9 +45,38 @@ void Search::EndIfOver(UnixMillis now) {
   }
 }
 
+bool Search::NothingLeft() const { return BudgetUsed() || (!NextRepeat() && (strategy_->Done() || !MayPropose())); }
+
+bool Search::SearchingIsOver() const {
+  if (first_final_ != 0) return true;
+  return CountOf(CandidateState::kLeased) == 0 && queue_.empty() && NothingLeft();
+}
+
+void Search::BeginFinals() {
+  if (std::exchange(winners_known_, true) || config_.finals.per_target == 0) return;
+  std::vector<double> targets = config_.targets;
+  if (targets.empty()) targets.push_back(std::numeric_limits<double>::infinity());
+  for (const double target : targets) {
+    for (const std::uint64_t best :
+         standings_.BestWithin(target, static_cast<std::size_t>(config_.finals.per_target))) {
+      if (std::find(winners_.begin(), winners_.end(), best) == winners_.end()) winners_.push_back(best);
+    }
+  }
+}
+
+std::int64_t Search::FinalsBegun() const {
+  return first_final_ == 0 ? 0 : static_cast<std::int64_t>(candidates_.size() - first_final_ + 1);
+}
+
+std::int64_t Search::FinalsLeft() const {
+  // Whoever asks for one decides.
+  if (!winners_known_) return config_.finals.per_target > 0 && CountOf(CandidateState::kSucceeded) > 0 ? 1 : 0;
+  return static_cast<std::int64_t>(winners_.size()) * config_.finals.seeds - FinalsBegun();
+}
+
 std::int64_t Search::trainings() const {
   const std::size_t spared = config_.measure_first ? CountOf(CandidateState::kSkipped) : 0;
-  return static_cast<std::int64_t>(candidates_.size() - spared);
+  return static_cast<std::int64_t>(candidates_.size() - spared) - FinalsBegun();
 }
 
 std::int64_t Search::Remaining() const { return config_.trainings - trainings(); }

@@ -47,6 +47,10 @@ std::size_t Search::Ready(TaskKind kind) const {
   if (state_ != SearchState::kRunning) return 0;
   if (kind == TaskKind::kTrain) return std::min(Queued(kind), FreePlaces());
   std::size_t proposals = 0;
+  if (SearchingIsOver()) {
+    proposals = static_cast<std::size_t>(FinalsLeft());
+    return std::min({Queued(kind) + proposals, FreePlaces(), PlacesAhead()});
+  }
   if (NextRepeat()) {
     proposals = config_.finalists.repeats - standings_.repeats_begun();
   } else if (MayPropose()) {
@@ -92,6 +96,19 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
     queue_.erase(waiting);
   } else if (kind == TaskKind::kTrain) {
     return nullptr;
+  } else if (SearchingIsOver()) {
+    BeginFinals();
+    if (FinalsLeft() == 0) {
+      EndIfOver(now.unix_ms);
+      return nullptr;
+    }
+    // One seed of each before the next seed of any.
+    const auto begun = static_cast<std::size_t>(FinalsBegun());
+    const Candidate& winner = candidates_[winners_[begun % winners_.size()] - 1];
+    chosen = &Create(winner.architecture, winner.position, now.unix_ms);
+    chosen->final_of = winner.number;
+    chosen->final_seed = static_cast<int>(begun / winners_.size()) + 1;
+    if (first_final_ == 0) first_final_ = chosen->number;
   } else if (const auto first = NextRepeat()) {
     const Candidate& repeated = candidates_[*first - 1];
     chosen = &Create(repeated.architecture, repeated.position, now.unix_ms);

@@ -1,6 +1,8 @@
 #include "controller/core/standings.h"
 
+#include <algorithm>
 #include <cmath>
+#include <tuple>
 #include <utility>
 
 namespace layernas::core {
@@ -104,6 +106,18 @@ std::vector<std::uint64_t> Standings::RepeatsWithResult(std::uint64_t candidate)
     if (number != candidate) numbers.push_back(number);
   }
   return numbers;
+}
+
+std::vector<std::uint64_t> Standings::BestWithin(double target, std::size_t count) const {
+  std::vector<std::tuple<double, double, std::uint64_t>> within;
+  for (std::size_t i = 0; i < means_.size(); ++i) {
+    if (means_[i] && means_[i]->cost <= target) within.emplace_back(-means_[i]->reward, means_[i]->cost, i + 1);
+  }
+  count = std::min(count, within.size());
+  std::partial_sort(within.begin(), within.begin() + static_cast<std::ptrdiff_t>(count), within.end());
+  std::vector<std::uint64_t> best;
+  for (std::size_t i = 0; i < count; ++i) best.push_back(std::get<2>(within[i]));
+  return best;
 }
 
 std::optional<Standing> Standings::Of(std::uint64_t candidate) const {

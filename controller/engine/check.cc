@@ -24,6 +24,13 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
                                    all[candidate.repeat_of - 1].architecture != candidate.architecture)) {
     return "repeats a candidate that is none of its architecture";
   }
+  if ((candidate.final_of != 0) != (candidate.final_seed > 0))
+    return "is the training in full of nothing, or of no seed";
+  if (candidate.final_of != 0 && (candidate.final_of >= candidate.number ||
+                                  all[candidate.final_of - 1].state != core::CandidateState::kSucceeded ||
+                                  all[candidate.final_of - 1].architecture != candidate.architecture)) {
+    return "is the training in full of a candidate that is none of its architecture";
+  }
   const bool succeeded = candidate.state == core::CandidateState::kSucceeded;
   const bool has_result = candidate.result_attempt > 0 || !candidate.reused_from.empty();
   if (succeeded != has_result) return "has a state that does not fit its result";
@@ -55,7 +62,7 @@ absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecPa
       report.problems.push_back(absl::StrCat(name, ": ", config.status().message()));
       continue;
     }
-    std::set<std::pair<core::Architecture, int>> seen;
+    std::set<std::tuple<core::Architecture, int, int>> seen;
     const std::size_t problems_before = report.problems.size();
     for (const core::Candidate& candidate : one.candidates) {
       const std::string wrong = WhatIsWrong(candidate, *config, one.candidates);
@@ -63,7 +70,7 @@ absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecPa
       if (core::IsFinal(one.search.state) && !core::IsFinal(candidate.state)) {
         report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " goes on in an ended search"));
       }
-      if (!seen.insert({candidate.architecture, candidate.repeat}).second) {
+      if (!seen.insert({candidate.architecture, candidate.repeat, candidate.final_seed}).second) {
         report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " occurs twice"));
       }
     }

@@ -29,6 +29,8 @@ constexpr std::size_t kMostUnwritten = 16;
 constexpr std::size_t kMostProposalsAtOnce = 16;
 // Of the tasks in one answer, each of which may be as large as its search's spec. Half of what a message may hold.
 constexpr std::size_t kMostTaskBytes = 8 << 20;
+// Sets the seeds of trainings in full apart from all others.
+constexpr std::uint64_t kFinalSeeds = 0xf1a1;
 // Results taken from other searches for one poll: bounds the time of a turn.
 constexpr std::size_t kMostReused = 256;
 
@@ -268,8 +270,8 @@ std::vector<Engine::Offer>::iterator Engine::OfferFor(const Poll& poll, std::vec
 
 bool Engine::ReuseResult(Entry& entry, const core::Candidate& candidate) {
   core::Search& search = *entry.search;
-  // A repeat is to be a training of its own.
-  if (!search.config().reuse_results || candidate.repeat != 0) return false;
+  // A repeat, or a training in full, is to be a training of its own.
+  if (!search.config().reuse_results || candidate.repeat != 0 || candidate.final_seed != 0) return false;
   for (const std::uint64_t id : same_evaluation_.at(search.config().evaluation_key)) {
     if (id == entry.stored.id) continue;
     const Entry& other = searches_.at(id);
@@ -303,15 +305,18 @@ void Engine::StartWork() {
 LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate) const {
   const std::uint64_t search_seed = entry.search->config().seed;
   const std::uint64_t fingerprint = core::Fingerprint(candidate.architecture);
-  const std::uint64_t seed = candidate.repeat == 0
-                                 ? MixKey({search_seed, fingerprint})
-                                 : MixKey({search_seed, fingerprint, static_cast<std::uint64_t>(candidate.repeat)});
+  std::uint64_t seed = MixKey({search_seed, fingerprint});
+  if (candidate.repeat != 0) seed = MixKey({search_seed, fingerprint, static_cast<std::uint64_t>(candidate.repeat)});
+  if (candidate.final_seed != 0) {
+    seed = MixKey({search_seed, fingerprint, kFinalSeeds, static_cast<std::uint64_t>(candidate.final_seed)});
+  }
   return {{entry.stored.id, candidate.number, candidate.attempt, lineage_},
           entry.name,
           entry.spec,
           candidate.architecture,
           static_cast<std::uint32_t>(seed),
-          entry.search->KindOf(candidate)};
+          entry.search->KindOf(candidate),
+          candidate.final_of != 0};
 }
 
 storage::Batch Engine::CollectChanges() {

@@ -201,6 +201,7 @@ class Engine {
   std::string WaitingFor(const std::map<std::string, std::string>& require) const;
   // Of a candidate that was a first training and has a result.
   static PointView MakePoint(const core::Search& search, std::uint64_t number);
+  static WinnerView MakeWinner(const core::Search& search, std::uint64_t number);
   static std::vector<BucketView> MakeBuckets(const core::Search& search, const core::StageTable& table);
 
   storage::Store& store_;

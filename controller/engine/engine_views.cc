@@ -1,5 +1,6 @@
 // How the engine shows its searches.
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -55,6 +56,7 @@ SearchView Engine::MakeView(const Entry& entry) const {
       target.nearest = MakePoint(search, points.begin()->second.candidate);
     }
   }
+  for (const std::uint64_t winner : search.winners()) view.winners.push_back(MakeWinner(search, winner));
   view.waiting_for = WaitingFor(search);
   view.sequence = entry.sequence;
   return view;
@@ -79,6 +81,30 @@ PointView Engine::MakePoint(const core::Search& search, std::uint64_t number) {
   }
   point.metrics = core::Metrics(std::move(means));
   return point;
+}
+
+WinnerView Engine::MakeWinner(const core::Search& search, std::uint64_t number) {
+  WinnerView view{number, search.candidate(number)->architecture};
+  view.trainings = search.config().finals.seeds;
+  std::vector<double> rewards;
+  for (std::uint64_t i = search.first_final(); i != 0 && i <= search.candidates().size(); ++i) {
+    const core::Candidate& candidate = *search.candidate(i);
+    if (candidate.final_of != number) continue;
+    view.finals.push_back(i);
+    if (candidate.state != core::CandidateState::kSucceeded) continue;
+    rewards.push_back(candidate.reward);
+    view.cost += candidate.cost;
+  }
+  if (rewards.empty()) return view;
+  const auto count = static_cast<double>(rewards.size());
+  view.succeeded = static_cast<int>(rewards.size());
+  view.cost /= count;
+  for (const double reward : rewards) view.reward += reward / count;
+  if (rewards.size() < 2) return view;
+  double squares = 0;
+  for (const double reward : rewards) squares += (reward - view.reward) * (reward - view.reward);
+  view.reward_deviation = std::sqrt(squares / (count - 1));
+  return view;
 }
 
 std::string Engine::WaitingFor(const core::Search& search) const {

@@ -129,10 +129,10 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
         touched_.insert(token.search);
         const core::Candidate* before = entry->search->candidate(token.number);
         const std::size_t failures = before == nullptr ? 0 : before->failures.size();
-        verdicts.push_back(
-            report.metrics
-                ? entry->search->Complete(token.number, token.attempt, worker, *report.metrics, now_, report.curve)
-                : entry->search->Fail(token.number, token.attempt, worker, report.failure, report.message, now_));
+        verdicts.push_back(report.metrics ? entry->search->Complete(token.number, token.attempt, worker,
+                                                                    *report.metrics, now_, report.curve, report.weights)
+                                          : entry->search->Fail(token.number, token.attempt, worker, report.failure,
+                                                                report.message, now_));
         const core::Candidate* candidate = entry->search->candidate(token.number);
         if (candidate != nullptr && candidate->failures.size() > failures) {
           const core::AttemptFailure& failure = candidate->failures.back();

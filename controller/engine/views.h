@@ -60,6 +60,20 @@ struct TargetView {
   std::optional<PointView> nearest;
 };
 
+// By its trainings in full.
+struct WinnerView {
+  // Of the candidate that was its first training.
+  std::uint64_t candidate = 0;
+  core::Architecture architecture;
+  int trainings = 0;
+  int succeeded = 0;
+  double reward = 0;
+  double reward_deviation = 0;
+  double cost = 0;
+  // By seed.
+  std::vector<std::uint64_t> finals;
+};
+
 struct SearchView {
   std::string name;
   // Serialized layernas.v1.SearchSpec.
@@ -81,6 +95,7 @@ struct SearchView {
   std::size_t ready = 0;
   std::size_t frontier_size = 0;
   std::vector<TargetView> targets;
+  std::vector<WinnerView> winners;
   std::string waiting_for;
   std::uint64_t sequence = 0;
 };
@@ -167,6 +182,8 @@ struct LeasedTask {
   // The same for each attempt.
   std::uint32_t seed = 0;
   core::TaskKind kind = core::TaskKind::kEvaluate;
+  // A winner's training in full.
+  bool is_final = false;
 };
 
 struct Report {
@@ -178,6 +195,7 @@ struct Report {
   std::string message;
   // With a result.
   core::Curve curve = {};
+  std::vector<core::WeightsFile> weights = {};
 };
 
 }  // namespace layernas

@@ -135,6 +135,7 @@ v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec) {
   progress.set_ready(static_cast<std::int32_t>(std::min<std::size_t>(view.ready, INT32_MAX)));
   progress.set_frontier_size(static_cast<std::int32_t>(view.frontier_size));
   AddBest(view, search.spec(), *search.mutable_best());
+  for (const WinnerView& winner : view.winners) *search.add_winners() = ToWire(winner, search.spec(), view.name);
   search.set_waiting_for(view.waiting_for);
   search.set_sequence(view.sequence);
   return search;
@@ -173,6 +174,15 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
     wire.set_repeat_of(CandidateName(search_name, candidate.repeat_of));
     wire.set_repeat(candidate.repeat);
   }
+  if (candidate.final_of != 0) {
+    wire.set_final_of(CandidateName(search_name, candidate.final_of));
+    wire.set_final_seed(candidate.final_seed);
+  }
+  if (!candidate.weights.empty()) {
+    wire.mutable_weights()->set_path(candidate.weights.front().path);
+    wire.mutable_weights()->set_sha256(candidate.weights.front().sha256);
+    wire.mutable_weights()->set_bytes(candidate.weights.front().bytes);
+  }
   return wire;
 }
 
@@ -194,6 +204,19 @@ v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, cons
   if (target.best) *best.mutable_best() = ToFrontierPoint(*target.best, spec, search_name);
   if (target.nearest) *best.mutable_nearest() = ToFrontierPoint(*target.nearest, spec, search_name);
   return best;
+}
+
+v1::Winner ToWire(const WinnerView& view, const v1::SearchSpec& spec, const std::string& search_name) {
+  v1::Winner winner;
+  winner.set_candidate(CandidateName(search_name, view.candidate));
+  *winner.mutable_architecture() = spec::Resolve(spec.space(), view.architecture);
+  winner.set_trainings(view.trainings);
+  winner.set_succeeded(view.succeeded);
+  winner.set_reward(view.reward);
+  winner.set_reward_deviation(view.reward_deviation);
+  winner.set_cost(view.cost);
+  for (const std::uint64_t number : view.finals) winner.add_finals(CandidateName(search_name, number));
+  return winner;
 }
 
 void AddBest(const SearchView& view, const v1::SearchSpec& spec,
@@ -273,6 +296,10 @@ Report FromWire(const v1::Completion& completion) {
     report.curve.reserve(completion.result().curve_size());
     for (const v1::CurvePoint& point : completion.result().curve()) {
       report.curve.push_back({point.epoch(), point.reward()});
+    }
+    if (completion.result().has_weights()) {
+      const v1::WeightsFile& weights = completion.result().weights();
+      report.weights.push_back({weights.path(), weights.sha256(), weights.bytes()});
     }
   } else {
     report.failure = completion.failure().kind() == v1::FAILURE_KIND_INFEASIBLE ? core::FailureKind::kInfeasible

@@ -24,6 +24,7 @@ std::optional<core::CandidateState> FromWire(v1::CandidateState state);
 v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec);
 v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spec, const std::string& search_name);
 v1::FrontierPoint ToFrontierPoint(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name);
+v1::Winner ToWire(const WinnerView& view, const v1::SearchSpec& spec, const std::string& search_name);
 v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name);
 // One per target of the search. Where they get too large for an answer, their architectures have the ids alone.
 void AddBest(const SearchView& view, const v1::SearchSpec& spec,

@@ -38,11 +38,25 @@ v1::Task ConstantPartOfTask(const v1::SearchSpec& spec) {
   return task;
 }
 
+// Of the winners' trainings in full.
+v1::Task ConstantPartOfFinal(const v1::SearchSpec& spec) {
+  v1::Task task = ConstantPartOfTask(spec);
+  task.set_report_epochs(false);
+  task.set_keep_weights(true);
+  if (spec.final().has_epochs()) task.mutable_train()->set_epochs(spec.final().epochs());
+  if (!spec.final().holdout().empty()) {
+    (*task.mutable_train()->mutable_parameters()->mutable_fields())["holdout"].set_string_value(spec.final().holdout());
+  }
+  *task.mutable_timeout() = spec.final().timeout();
+  return task;
+}
+
 }  // namespace
 
 ParsedSpec::ParsedSpec(const std::string& serialized) : spec_(ParseSpec(serialized)) {
   task_ = ConstantPartOfTask(spec_).SerializeAsString();
-  bytes_ = spec_.SpaceUsedLong() + task_.size();
+  if (spec_.has_final()) final_task_ = ConstantPartOfFinal(spec_).SerializeAsString();
+  bytes_ = spec_.SpaceUsedLong() + task_.size() + final_task_.size();
   std::size_t layer_bytes = 0;
   for (int i = 0; i < spec_.space().layers_size(); ++i) {
     std::vector<std::string>& options = layers_.emplace_back();
@@ -70,7 +84,7 @@ void ParsedSpec::AppendTask(int field, const LeasedTask& task, Millis lease_dura
     own.set_work(task.kind == core::TaskKind::kMeasure ? v1::WORK_MEASURE : v1::WORK_TRAIN);
   }
   std::string bytes = own.SerializeAsString();
-  bytes += task_;
+  bytes += task.is_final ? final_task_ : task_;
   std::string architecture;
   AppendArchitecture(task.architecture, architecture);
   AppendField(v1::Task::kArchitectureFieldNumber, architecture, bytes);

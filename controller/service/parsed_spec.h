@@ -32,6 +32,8 @@ class ParsedSpec {
   v1::SearchSpec spec_;
   // Fields of a task that are the search's.
   std::string task_;
+  // Those of a winner's training in full; empty where there is none.
+  std::string final_task_;
   // By layer and option: the field of an architecture that holds it, serialized. Empty where that would be too much.
   std::vector<std::vector<std::string>> layers_;
   std::size_t bytes_ = 0;

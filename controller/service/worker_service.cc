@@ -19,6 +19,7 @@ constexpr int kMostLeases = 1024;
 constexpr int kMostLabels = 64;
 constexpr int kMostMetrics = 256;
 constexpr int kMostCurvePoints = 1000;
+constexpr std::size_t kMostPathBytes = 4096;
 constexpr std::size_t kMostNameBytes = 100;
 constexpr Millis kLongestWait{60'000};
 // Before the caller's own deadline, so that an empty answer is not mistaken for a failure.
@@ -89,6 +90,21 @@ absl::Status CheckCurve(const std::string& field, const google::protobuf::Repeat
       return absl::InvalidArgumentError(absl::StrCat(item, ".reward: is not a finite number"));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckWeights(const std::string& field, const v1::TaskResult& result) {
+  if (!result.has_weights()) return absl::OkStatus();
+  const v1::WeightsFile& weights = result.weights();
+  if (weights.path().empty() || weights.path().size() > kMostPathBytes ||
+      std::any_of(weights.path().begin(), weights.path().end(), IsControl)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ".path: must be 1 to ", kMostPathBytes, " bytes without control characters"));
+  }
+  if (weights.sha256().size() != 64 || weights.sha256().find_first_not_of("0123456789abcdef") != std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ".sha256: must be 64 hexadecimal digits in lower case"));
+  }
+  if (weights.bytes() < 0) return absl::InvalidArgumentError(absl::StrCat(field, ".bytes: must not be negative"));
   return absl::OkStatus();
 }
 
@@ -241,6 +257,7 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::CompleteTasks(grpc::CallbackServerC
     }
     if (status.ok())
       status = CheckCurve(absl::StrCat("completions[", i, "].result.curve"), completion.result().curve());
+    if (status.ok()) status = CheckWeights(absl::StrCat("completions[", i, "].result.weights"), completion.result());
     for (const auto& [name, value] : completion.result().metrics()) {
       if (status.ok()) status = CheckName(absl::StrCat("completions[", i, "].result.metrics name"), name);
     }

@@ -90,6 +90,7 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   const google::protobuf::Duration& duration = spec.budget().duration();
   config.duration = Millis{duration.seconds() * 1000 + (duration.nanos() + 999'999) / 1'000'000};
   if (spec.has_finalists()) config.finalists = {spec.finalists().trainings(), spec.finalists().repeats()};
+  if (spec.has_final()) config.finals = {spec.final().per_target(), spec.final().seeds()};
   config.initial_failures = spec.budget().initial_failures();
   config.attempts = spec.evaluation().attempts();
   config.require.insert(spec.evaluation().require().begin(), spec.evaluation().require().end());

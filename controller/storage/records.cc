@@ -76,6 +76,14 @@ void Fill(v1::CandidateRecord& record, const core::Candidate& candidate) {
     record.add_curve_epochs(static_cast<std::uint32_t>(point.epoch));
     record.add_curve_rewards(point.reward);
   }
+  record.set_final_of(candidate.final_of);
+  record.set_final_seed(candidate.final_seed);
+  for (const core::WeightsFile& file : candidate.weights) {
+    v1::WeightsRecord& stored = *record.add_weights();
+    stored.set_path(file.path);
+    stored.set_sha256(file.sha256);
+    stored.set_bytes(file.bytes);
+  }
 }
 
 absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
@@ -120,6 +128,11 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   candidate.curve.reserve(record.curve_epochs_size());
   for (int i = 0; i < record.curve_epochs_size(); ++i) {
     candidate.curve.push_back({static_cast<int>(record.curve_epochs(i)), record.curve_rewards(i)});
+  }
+  candidate.final_of = record.final_of();
+  candidate.final_seed = record.final_seed();
+  for (const v1::WeightsRecord& stored : record.weights()) {
+    candidate.weights.push_back({stored.path(), stored.sha256(), stored.bytes()});
   }
   return candidate;
 }

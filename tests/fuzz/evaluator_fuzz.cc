@@ -14,12 +14,13 @@ bool IsUtf8(std::string_view text) { return CutUtf8(text, text.size()) == text; 
 
 void CheckAnswer(const Progress& progress) {
   FUZZ_CHECK(progress.epoch >= 0 && progress.epochs >= 0);
-  FUZZ_CHECK(std::isfinite(progress.reward));
+  FUZZ_CHECK(!progress.reward || std::isfinite(*progress.reward));
 }
 
-void CheckAnswer(const Metrics& metrics) {
-  FUZZ_CHECK(!metrics.empty());
-  for (const auto& [name, value] : metrics) FUZZ_CHECK(IsUtf8(name) && std::isfinite(value));
+void CheckAnswer(const EvaluationResult& result) {
+  FUZZ_CHECK(!result.metrics.empty());
+  for (const auto& [name, value] : result.metrics) FUZZ_CHECK(IsUtf8(name) && std::isfinite(value));
+  FUZZ_CHECK(!result.weights || (IsUtf8(result.weights->path) && result.weights->sha256.size() == 64));
 }
 
 void CheckAnswer(const EvaluationFailure& failure) { FUZZ_CHECK(IsUtf8(failure.message)); }

@@ -208,7 +208,7 @@ EvaluationOutcome Agent::Evaluate(Evaluator& evaluator, const std::shared_ptr<Le
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   metrics_.slots_busy.Decrement();
   Count(outcome, seconds.count());
-  if (std::holds_alternative<Metrics>(outcome)) {
+  if (std::holds_alternative<EvaluationResult>(outcome)) {
     log::Info("evaluated", {{"task", lease->task.candidate()}, {"seconds", seconds.count()}});
   } else if (const auto* failure = std::get_if<EvaluationFailure>(&outcome)) {
     const bool infeasible = failure->kind == EvaluationFailure::Kind::kInfeasible;
@@ -220,7 +220,7 @@ EvaluationOutcome Agent::Evaluate(Evaluator& evaluator, const std::shared_ptr<Le
 
 void Agent::Count(const EvaluationOutcome& outcome, double seconds) {
   metrics_.evaluation_seconds.Observe(seconds);
-  if (std::holds_alternative<Metrics>(outcome)) {
+  if (std::holds_alternative<EvaluationResult>(outcome)) {
     metrics_.succeeded.Increment();
   } else if (std::holds_alternative<EvaluationCancelled>(outcome)) {
     metrics_.cancelled.Increment();

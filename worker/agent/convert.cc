@@ -30,6 +30,7 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task) {
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["measure"], spec::ToJson(task.measure()));
   if (task.work() == v1::WORK_MEASURE) evaluate["work"] = json::array({"measure"});
   if (task.work() == v1::WORK_TRAIN) evaluate["work"] = json::array({"train"});
+  if (task.keep_weights()) evaluate["keep_weights"] = true;
   const Millis timeout(TimeUtil::DurationToMilliseconds(task.timeout()));
   return Evaluation{.task = task.candidate(),
                     .architecture_id = task.architecture().id(),
@@ -52,8 +53,14 @@ std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const
   if (std::holds_alternative<EvaluationCancelled>(outcome)) return std::nullopt;
   v1::Completion completion;
   completion.set_lease_token(lease_token);
-  if (const auto* metrics = std::get_if<Metrics>(&outcome)) {
-    completion.mutable_result()->mutable_metrics()->insert(metrics->begin(), metrics->end());
+  if (const auto* result = std::get_if<EvaluationResult>(&outcome)) {
+    completion.mutable_result()->mutable_metrics()->insert(result->metrics.begin(), result->metrics.end());
+    if (result->weights) {
+      v1::WeightsFile& weights = *completion.mutable_result()->mutable_weights();
+      weights.set_path(result->weights->path);
+      weights.set_sha256(result->weights->sha256);
+      weights.set_bytes(result->weights->bytes);
+    }
     *completion.mutable_result()->mutable_curve() = curve;
   } else {
     const auto& failure = std::get<EvaluationFailure>(outcome);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "absl/status/statusor.h"
@@ -38,6 +39,22 @@ struct Progress {
 // Finite numbers by name; at least one.
 using Metrics = std::map<std::string, double>;
 
+// The trained network, in a file of this machine.
+struct KeptWeights {
+  std::string path;
+  // In hexadecimal digits.
+  std::string sha256;
+  std::int64_t bytes = 0;
+};
+
+struct EvaluationResult {
+  EvaluationResult(Metrics all) : metrics(std::move(all)) {}  // NOLINT: most results are their metrics.
+
+  Metrics metrics;
+  // Where the request asked for it.
+  std::optional<KeptWeights> weights;
+};
+
 struct EvaluationFailure {
   enum class Kind {
     // No attempt can succeed: this is the architecture's fault.
@@ -53,7 +70,7 @@ struct EvaluationFailure {
 // It was asked to stop, and there is nothing to tell.
 struct EvaluationCancelled {};
 
-using EvaluationOutcome = std::variant<Metrics, EvaluationFailure, EvaluationCancelled>;
+using EvaluationOutcome = std::variant<EvaluationResult, EvaluationFailure, EvaluationCancelled>;
 
 // Does one evaluation at a time. Not thread-safe.
 class Evaluator {

@@ -115,8 +115,8 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTim
       on_progress(*progress);
       // A child that only ever reports progress gets no further than any other.
       if (Left(deadline) == Millis(0)) return Broken(evaluation, absl::DeadlineExceededError(""), spoke);
-    } else if (auto* metrics = std::get_if<Metrics>(&*message)) {
-      return {.outcome = std::move(*metrics), .keep_child = true};
+    } else if (auto* result = std::get_if<EvaluationResult>(&*message)) {
+      return {.outcome = std::move(*result), .keep_child = true};
     } else {
       return {.outcome = std::get<EvaluationFailure>(std::move(*message)), .keep_child = true};
     }

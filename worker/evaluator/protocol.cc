@@ -33,6 +33,24 @@ absl::StatusOr<EvaluatorMessage> ParseProgress(const json& object) {
   return progress;
 }
 
+absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
+  const auto field = object.find("weights");
+  if (field == object.end()) return std::nullopt;
+  const auto text = [&](const char* name) {
+    const auto found = field->is_object() ? field->find(name) : field->end();
+    return field->is_object() && found != field->end() && found->is_string() ? found->get<std::string>() : "";
+  };
+  KeptWeights weights{text("path"), text("sha256"), 0};
+  if (weights.path.empty()) return Invalid("the weights of a result lack their path");
+  if (weights.sha256.size() != 64 || weights.sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    return Invalid("the sha256 of a result's weights is not 64 hexadecimal digits");
+  }
+  if (const auto bytes = field->find("bytes"); bytes != field->end() && bytes->is_number_unsigned()) {
+    weights.bytes = bytes->get<std::int64_t>();
+  }
+  return weights;
+}
+
 absl::StatusOr<EvaluatorMessage> ParseResult(const json& object) {
   const auto field = object.find("metrics");
   if (field == object.end() || !field->is_object() || field->empty()) return Invalid("a result without metrics");
@@ -50,7 +68,9 @@ absl::StatusOr<EvaluatorMessage> ParseResult(const json& object) {
   if (!not_a_number.empty()) {
     return EvaluationFailure{EvaluationFailure::Kind::kInfeasible, "metric " + not_a_number + " is not a number"};
   }
-  return metrics;
+  EvaluationResult result(std::move(metrics));
+  LAYERNAS_ASSIGN_OR_RETURN(result.weights, ParseWeights(object));
+  return result;
 }
 
 absl::StatusOr<EvaluatorMessage> ParseFailure(const json& object) {

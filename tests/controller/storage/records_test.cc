@@ -76,6 +76,12 @@ core::Candidate RandomCandidate(RandomStream& random) {
   candidate.ended = static_cast<UnixMillis>(random.Next() >> 20);
   candidate.repeat_of = random.Next() >> random.Below(64);
   candidate.repeat = static_cast<int>(random.Below(20));
+  candidate.final_of = random.Next() >> random.Below(64);
+  candidate.final_seed = static_cast<int>(random.Below(20));
+  if (random.Below(2) == 0) {
+    candidate.weights.push_back(
+        {RandomText(random), RandomText(random), static_cast<std::int64_t>(random.Next() >> 20)});
+  }
   candidate.measured_attempt = static_cast<int>(random.Below(20));
   for (int epoch = 1; epoch < static_cast<int>(random.Below(6)); ++epoch) {
     candidate.curve.push_back({epoch, static_cast<float>(random.Uniform())});

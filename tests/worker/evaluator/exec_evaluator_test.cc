@@ -48,9 +48,9 @@ class ExecEvaluatorTest : public ::testing::Test {
   // The process id that kAnswer reports.
   pid_t EvaluateForPid(ExecEvaluator& evaluator) {
     const EvaluationOutcome outcome = Evaluate(evaluator);
-    const auto* metrics = std::get_if<Metrics>(&outcome);
-    EXPECT_NE(metrics, nullptr) << Message(outcome);
-    return metrics != nullptr ? static_cast<pid_t>(metrics->at("pid")) : -1;
+    const auto* result = std::get_if<EvaluationResult>(&outcome);
+    EXPECT_NE(result, nullptr) << Message(outcome);
+    return result != nullptr ? static_cast<pid_t>(result->metrics.at("pid")) : -1;
   }
 
   static std::string Message(const EvaluationOutcome& outcome) {

@@ -23,7 +23,7 @@ TEST(EvaluatorProtocol, ReadsProgress) {
 TEST(EvaluatorProtocol, ReadsAResult) {
   const auto message = ParseEvaluatorMessage(R"({"result": {"metrics": {"params": 7, "accuracy": 0.5}}})");
   ASSERT_TRUE(message.ok()) << message.status();
-  EXPECT_THAT(std::get<Metrics>(*message), ElementsAre(Pair("accuracy", 0.5), Pair("params", 7)));
+  EXPECT_THAT(std::get<EvaluationResult>(*message).metrics, ElementsAre(Pair("accuracy", 0.5), Pair("params", 7)));
 }
 
 TEST(EvaluatorProtocol, ANullMetricMakesTheArchitectureInfeasible) {

@@ -48,7 +48,7 @@ TEST_F(TabularEvaluatorTest, AnswersFromTheTable) {
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_EQ((*table)->size(), 2u);
   TabularEvaluator evaluator(*table, Millis(0));
-  EXPECT_THAT(std::get<Metrics>(evaluator.Evaluate(Of("10"), {}, NoProgress)),
+  EXPECT_THAT(std::get<EvaluationResult>(evaluator.Evaluate(Of("10"), {}, NoProgress)).metrics,
               ElementsAre(Pair("accuracy", 0.75), Pair("latency_ms", 10)));
   const auto missing = evaluator.Evaluate(Of("11"), {}, NoProgress);
   EXPECT_EQ(std::get<EvaluationFailure>(missing).kind, EvaluationFailure::Kind::kInfeasible);
@@ -78,7 +78,7 @@ TEST_F(TabularEvaluatorTest, ReportsItsEpochs) {
   const auto outcome = evaluator.Evaluate(Of("0"), {}, [&](const Progress& progress) {
     epochs.emplace_back(progress.epoch, progress.epochs, *progress.reward);
   });
-  EXPECT_THAT(std::get<Metrics>(outcome), ElementsAre(Pair("accuracy", 0.5)));
+  EXPECT_THAT(std::get<EvaluationResult>(outcome).metrics, ElementsAre(Pair("accuracy", 0.5)));
   EXPECT_THAT(epochs, ElementsAre(std::tuple(1, 2, 0.25), std::tuple(2, 2, 0.375)));
   EXPECT_TRUE(std::holds_alternative<EvaluationFailure>(evaluator.Evaluate(Of("1"), {}, NoProgress)));
   // Stopped after the first one.
@@ -136,7 +136,7 @@ TEST_F(TabularEvaluatorTest, TheDelayEndsWithAStopOrTheTimeOut) {
   EXPECT_THAT(std::get<EvaluationFailure>(outcome).message, HasSubstr("time-out of 20ms"));
 
   TabularEvaluator quick(*table, Millis(1));
-  EXPECT_TRUE(std::holds_alternative<Metrics>(quick.Evaluate(Of("0"), {}, NoProgress)));
+  EXPECT_TRUE(std::holds_alternative<EvaluationResult>(quick.Evaluate(Of("0"), {}, NoProgress)));
 }
 
 }  // namespace
