@@ -20,6 +20,15 @@ namespace {
 
 constexpr std::size_t kLongestId = 100;
 
+// Below the folder for what users keep (XDG Base Directory Specification).
+std::string DefaultWeightsDir() {
+  const char* data = std::getenv("XDG_DATA_HOME");
+  const char* home = std::getenv("HOME");
+  if (data != nullptr && *data == '/') return std::string(data) + "/layernas/weights";
+  if (home != nullptr && *home == '/') return std::string(home) + "/.local/share/layernas/weights";
+  return "";
+}
+
 // The texts of the flags, before they are made sense of.
 struct Flags {
   std::string controller = "127.0.0.1:7060";
@@ -33,6 +42,7 @@ struct Flags {
   std::string architecture_column = "arch";
   std::vector<std::string> metrics;
   std::vector<std::string> curve;
+  std::string weights_dir = DefaultWeightsDir();
   std::string delay = "0s";
   std::string metrics_listen = "127.0.0.1:0";
   std::string ready_file;
@@ -116,6 +126,9 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
     options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics), flags.curve};
   }
   LAYERNAS_ASSIGN_OR_RETURN(options.delay, For("--delay", ParseDuration(flags.delay)));
+  if (!flags.weights_dir.empty()) {
+    options.agent.weights_dir = std::filesystem::absolute(flags.weights_dir).lexically_normal().string();
+  }
   options.ready_file = flags.ready_file;
   options.log_level = flags.log_level;
   return options;
@@ -147,6 +160,8 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
                  "tabular: COLUMN[,COLUMN…] with the reward after each epoch, reported in the course of the delay")
       ->delimiter(',');
   app.add_option("--delay", flags.delay, "tabular: time that each evaluation takes, like 500ms");
+  app.add_option("--weights-dir", flags.weights_dir, "Where the networks of winners are kept; empty: they are not")
+      ->envname("LAYERNAS_WEIGHTS_DIR");
   app.add_option("--metrics-listen", flags.metrics_listen, "Address for Prometheus, HOST:PORT; port 0 takes any");
   app.add_option("--ready-file", flags.ready_file,
                  "File that is written once the worker runs: {\"metrics_address\": …}");

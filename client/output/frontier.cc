@@ -80,6 +80,23 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
   }
 }
 
+void PrintWinners(const Terminal& terminal, const v1::Search& search) {
+  if (search.winners().empty()) return;
+  terminal.out << "\nwinners, trained in full\n";
+  Table winners({"candidate", "architecture", "trainings", RewardName(search), "deviation", CostName(search), "weights"});
+  for (const v1::Winner& winner : search.winners()) {
+    const bool known = winner.succeeded() > 0;
+    winners.AddRow({Cell::Text(winner.candidate().substr(winner.candidate().rfind('/') + 1)),
+                    Cell::Text(winner.architecture().id()),
+                    Cell::Text(absl::StrCat(winner.succeeded(), "/", winner.trainings())),
+                    known ? Cell::Value(winner.reward()) : Cell::Empty(),
+                    winner.succeeded() > 1 ? Cell::Value(winner.reward_deviation()) : Cell::Empty(),
+                    known ? Cell::Value(winner.cost()) : Cell::Empty(),
+                    winner.weights().empty() ? Cell::Empty() : Cell::Text(winner.weights(0).path())});
+  }
+  winners.Print(terminal.out, terminal.color);
+}
+
 void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                    bool layers) {
   std::vector<std::string> metrics = MetricsOf(search, frontier);
@@ -116,6 +133,7 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
     points.AddRow(std::move(cells));
   }
   points.Print(out, terminal.color);
+  PrintWinners(terminal, search);
 }
 
 void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::GetFrontierResponse& frontier,

@@ -87,6 +87,7 @@ WinnerView Engine::MakeWinner(const core::Search& search, std::uint64_t number) 
   WinnerView view{number, search.candidate(number)->architecture};
   view.trainings = search.config().finals.seeds;
   std::vector<double> rewards;
+  std::vector<const core::Candidate*> kept;
   for (std::uint64_t i = search.first_final(); i != 0 && i <= search.candidates().size(); ++i) {
     const core::Candidate& candidate = *search.candidate(i);
     if (candidate.final_of != number) continue;
@@ -94,7 +95,10 @@ WinnerView Engine::MakeWinner(const core::Search& search, std::uint64_t number) 
     if (candidate.state != core::CandidateState::kSucceeded) continue;
     rewards.push_back(candidate.reward);
     view.cost += candidate.cost;
+    if (!candidate.weights.empty()) kept.push_back(&candidate);
   }
+  std::stable_sort(kept.begin(), kept.end(), [](const auto* a, const auto* b) { return a->reward > b->reward; });
+  for (const core::Candidate* one : kept) view.weights.emplace_back(one->weights.front(), one->worker);
   if (rewards.empty()) return view;
   const auto count = static_cast<double>(rewards.size());
   view.succeeded = static_cast<int>(rewards.size());

@@ -72,6 +72,8 @@ struct WinnerView {
   double cost = 0;
   // By seed.
   std::vector<std::uint64_t> finals;
+  // What they have kept, and the worker that has it; that of the highest reward first.
+  std::vector<std::pair<core::WeightsFile, std::string>> weights;
 };
 
 struct SearchView {

@@ -29,6 +29,15 @@ void SetMetrics(const core::Metrics& metrics, google::protobuf::Map<std::string,
   for (const core::Metrics::Entry& metric : metrics) wire[metric.name] = metric.value;
 }
 
+v1::WeightsFile ToWire(const core::WeightsFile& file, const std::string& worker) {
+  v1::WeightsFile wire;
+  wire.set_path(file.path);
+  wire.set_sha256(file.sha256);
+  wire.set_bytes(file.bytes);
+  wire.set_worker(worker);
+  return wire;
+}
+
 std::string LastBytes(const std::string& text) {
   if (text.size() <= kMessageBytes) return text;
   std::size_t begin = text.size() - (kMessageBytes - kCut.size());
@@ -178,11 +187,7 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
     wire.set_final_of(CandidateName(search_name, candidate.final_of));
     wire.set_final_seed(candidate.final_seed);
   }
-  if (!candidate.weights.empty()) {
-    wire.mutable_weights()->set_path(candidate.weights.front().path);
-    wire.mutable_weights()->set_sha256(candidate.weights.front().sha256);
-    wire.mutable_weights()->set_bytes(candidate.weights.front().bytes);
-  }
+  if (!candidate.weights.empty()) *wire.mutable_weights() = ToWire(candidate.weights.front(), candidate.worker);
   return wire;
 }
 
@@ -216,6 +221,7 @@ v1::Winner ToWire(const WinnerView& view, const v1::SearchSpec& spec, const std:
   winner.set_reward_deviation(view.reward_deviation);
   winner.set_cost(view.cost);
   for (const std::uint64_t number : view.finals) winner.add_finals(CandidateName(search_name, number));
+  for (const auto& [file, worker] : view.weights) *winner.add_weights() = ToWire(file, worker);
   return winner;
 }
 

@@ -26,6 +26,9 @@ struct AgentOptions {
   // Evaluations at once; at least 1.
   int slots = 1;
 
+  // Where the networks of winners are kept, an absolute path; empty: they are not.
+  std::string weights_dir = {};
+
   // The rest is changed by tests alone.
   // How long a request for tasks may wait at the controller.
   Millis poll_wait{60'000};

@@ -22,7 +22,7 @@ constexpr int kLongestCurve = 1'000;
 
 }  // namespace
 
-absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task) {
+absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, const std::string& weights_dir) {
   json evaluate = {{"task", task.candidate()}, {"seed", task.seed()}};
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["architecture"], spec::ToJson(task.architecture()));
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["network"], spec::ToJson(task.network()));
@@ -30,7 +30,7 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task) {
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["measure"], spec::ToJson(task.measure()));
   if (task.work() == v1::WORK_MEASURE) evaluate["work"] = json::array({"measure"});
   if (task.work() == v1::WORK_TRAIN) evaluate["work"] = json::array({"train"});
-  if (task.keep_weights()) evaluate["keep_weights"] = true;
+  if (task.keep_weights() && !weights_dir.empty()) evaluate["keep_weights"] = {{"folder", weights_dir}};
   const Millis timeout(TimeUtil::DurationToMilliseconds(task.timeout()));
   return Evaluation{.task = task.candidate(),
                     .architecture_id = task.architecture().id(),

@@ -447,6 +447,28 @@ TEST(MeasureFirst, IsRefusedWhereItIsOfNoUse) {
   EXPECT_THAT(refusals(known), HasSubstr("evaluation.measure_first is of no use where the cost is known"));
 }
 
+TEST(Final, HasDefaultsThatFollowTheEvaluation) {
+  v1::SearchSpec spec = Good();
+  spec.mutable_evaluation()->mutable_train()->set_epochs(10);
+  spec.mutable_evaluation()->mutable_timeout()->set_seconds(60);
+  spec.mutable_final()->set_epochs(50);
+  EXPECT_THAT(ValidateSpec(spec), IsEmpty());
+  const v1::Final final = WithDefaults(spec).final();
+  EXPECT_EQ(final.per_target(), 1);
+  EXPECT_EQ(final.seeds(), 1);
+  EXPECT_EQ(final.timeout().seconds(), 300);
+  spec.mutable_final()->clear_epochs();
+  EXPECT_EQ(WithDefaults(spec).final().epochs(), 10);
+  EXPECT_EQ(WithDefaults(spec).final().timeout().seconds(), 60);
+  spec.mutable_final()->set_per_target(21);
+  spec.mutable_final()->set_seeds(-1);
+  spec.mutable_final()->set_epochs(0);
+  spec.mutable_final()->mutable_timeout();
+  std::vector<std::string> fields;
+  for (const Violation& violation : ValidateSpec(spec)) fields.push_back(violation.field);
+  EXPECT_THAT(fields, ::testing::ElementsAre("final.per_target", "final.epochs", "final.seeds", "final.timeout"));
+}
+
 TEST(EarlyStop, NeedsACostThatIsKnownBeforeTheTraining) {
   const auto refusals = [](const v1::SearchSpec& spec) {
     std::string messages;

@@ -296,6 +296,39 @@ TEST_F(LeasesTest, AHopelessTrainingIsCalledOff) {
   EXPECT_FALSE(train(0.2f));
 }
 
+TEST_F(LeasesTest, WinnersAreTrainedInFullAndKept) {
+  v1::SearchSpec spec = RandomSpec("s", 3);
+  spec.mutable_final()->set_seeds(2);
+  spec = spec::WithDefaults(spec);
+  const std::string name = Create(spec);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Complete("w", LeaseOne("w")).status, CompletionVerdict::kAccepted);
+  ASSERT_THAT(Get(name)->winners, ::testing::SizeIs(1));
+  const LeasedTask first = LeaseOne("w");
+  EXPECT_TRUE(first.is_final);
+  EXPECT_EQ(Complete("w", first).status, CompletionVerdict::kAccepted);
+  Restart();
+  const LeasedTask second = LeaseOne("v");
+  EXPECT_TRUE(second.is_final);
+  EXPECT_NE(second.seed, first.seed);
+  EXPECT_EQ(second.architecture, first.architecture);
+  const core::WeightsFile kept{"/weights/5", std::string(64, 'a'), 12};
+  const auto verdicts = Await<Verdicts>([&](auto reply) {
+    engine_->CompleteTasks("v", {{FormatLeaseToken(second.token), Evaluate(second.architecture), {}, "", {}, {kept}}},
+                           reply);
+  });
+  EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kAccepted);
+  const auto view = Get(name);
+  EXPECT_EQ(view->state, SearchState::kSucceeded);
+  EXPECT_EQ(view->trainings, 3);
+  ASSERT_THAT(view->winners, ::testing::SizeIs(1));
+  const WinnerView& winner = view->winners[0];
+  EXPECT_EQ(winner.succeeded, 2);
+  EXPECT_EQ(winner.reward_deviation, 0);
+  EXPECT_THAT(winner.finals, ElementsAre(4, 5));
+  EXPECT_THAT(winner.weights, ElementsAre(std::pair(kept, std::string("v"))));
+  EXPECT_EQ(Candidate(name, 5).weights, std::vector{kept});
+}
+
 TEST_F(LeasesTest, ARestartGivesLeasesTheirFullTimeAgain) {
   const std::string name = Create(RandomSpec("s", 5));
   LeaseOne("w");

@@ -56,6 +56,22 @@ TEST(Convert, APartOfTheWorkIsAskedForByName) {
   EXPECT_EQ(work(), nlohmann::json::array({"train"}));
 }
 
+TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
+  const auto keep = [](const v1::Task& task, const std::string& folder) {
+    return nlohmann::json::parse(ToEvaluation(task, folder)->request)["evaluate"].value("keep_weights", nlohmann::json());
+  };
+  v1::Task task;
+  EXPECT_EQ(keep(task, "/weights"), nlohmann::json());
+  task.set_keep_weights(true);
+  EXPECT_EQ(keep(task, "/weights"), (nlohmann::json{{"folder", "/weights"}}));
+  EXPECT_EQ(keep(task, ""), nlohmann::json());
+  EvaluationResult result(Metrics{{"accuracy", 0.5}});
+  result.weights = KeptWeights{"/weights/1.pt", std::string(64, '0'), 7};
+  const v1::WeightsFile weights = ToCompletion("t", result)->result().weights();
+  EXPECT_EQ(weights.path(), "/weights/1.pt");
+  EXPECT_EQ(weights.bytes(), 7);
+}
+
 TEST(Convert, ATaskWithoutATimeOutGetsAnHour) { EXPECT_EQ(ToEvaluation(v1::Task())->timeout, std::chrono::hours(1)); }
 
 TEST(Convert, OutcomesBecomeCompletions) {

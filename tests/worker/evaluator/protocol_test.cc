@@ -26,6 +26,24 @@ TEST(EvaluatorProtocol, ReadsAResult) {
   EXPECT_THAT(std::get<EvaluationResult>(*message).metrics, ElementsAre(Pair("accuracy", 0.5), Pair("params", 7)));
 }
 
+TEST(EvaluatorProtocol, AResultMayHaveKeptItsWeights) {
+  const auto parse = [](const std::string& weights) {
+    return ParseEvaluatorMessage(R"({"result": {"metrics": {"accuracy": 0.5}, "weights": )" + weights + "}}");
+  };
+  const std::string digest(64, 'a');
+  const auto message = parse(R"({"path": "/w/1.pt", "sha256": ")" + digest + R"(", "bytes": 12})");
+  ASSERT_TRUE(message.ok()) << message.status();
+  const std::optional<KeptWeights> weights = std::get<EvaluationResult>(*message).weights;
+  ASSERT_TRUE(weights.has_value());
+  EXPECT_EQ(weights->path, "/w/1.pt");
+  EXPECT_EQ(weights->sha256, digest);
+  EXPECT_EQ(weights->bytes, 12);
+  for (const std::string& wrong : {std::string("7"), std::string("{}"), R"({"sha256": ")" + digest + "\"}",
+                                   std::string(R"({"path": "/w", "sha256": "abc"})")}) {
+    EXPECT_FALSE(parse(wrong).ok()) << wrong;
+  }
+}
+
 TEST(EvaluatorProtocol, ANullMetricMakesTheArchitectureInfeasible) {
   const auto message = ParseEvaluatorMessage(R"({"result": {"metrics": {"params": 7, "accuracy": null}}})");
   ASSERT_TRUE(message.ok()) << message.status();
