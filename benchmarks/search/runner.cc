@@ -87,9 +87,9 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
   Clock::duration spent{};
   const auto timed = [&spent](auto&& work) {
     const auto begin = Clock::now();
-    auto result = work();
+    auto done = work();
     spent += Clock::now() - begin;
-    return result;
+    return done;
   };
   std::deque<std::pair<std::uint64_t, int>> out;
   while (!core::IsFinal(search.state())) {

@@ -121,7 +121,7 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
     if (candidate.state == CandidateState::kQueued) queue_.push_back({candidate.number, {}, ""});
   }
   strategy_->Restore(past);
-  if (first_final_ != 0) BeginFinals();
+  if (first_final_ != 0 || (!core::IsFinal(state_) && SearchingIsOver())) BeginFinals();
   NoteStandings();
   changes_ = {};
   changes_.new_tables_from = final_tables().size();

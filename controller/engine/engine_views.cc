@@ -84,7 +84,9 @@ PointView Engine::MakePoint(const core::Search& search, std::uint64_t number) {
 }
 
 WinnerView Engine::MakeWinner(const core::Search& search, std::uint64_t number) {
-  WinnerView view{number, search.candidate(number)->architecture};
+  WinnerView view;
+  view.candidate = number;
+  view.architecture = search.candidate(number)->architecture;
   view.trainings = search.config().finals.seeds;
   std::vector<double> rewards;
   std::vector<const core::Candidate*> kept;

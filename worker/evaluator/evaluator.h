@@ -48,7 +48,7 @@ struct KeptWeights {
 };
 
 struct EvaluationResult {
-  EvaluationResult(Metrics all) : metrics(std::move(all)) {}  // NOLINT: most results are their metrics.
+  EvaluationResult(Metrics all = {}) : metrics(std::move(all)) {}  // NOLINT: most results are their metrics.
 
   Metrics metrics;
   // Where the request asked for it.

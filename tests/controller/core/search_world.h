@@ -12,6 +12,7 @@
 #include <memory>
 #include <numeric>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "controller/core/search.h"
@@ -58,6 +59,12 @@ inline SearchConfig RandomConfig(RandomStream& random) {
     config.measure_on.emplace();
     config.measure_first = !per_layer && !config.targets.empty() &&
                            !std::holds_alternative<LayerNasOptions>(config.strategy) && random.Below(2) == 0;
+  }
+  if (random.Below(3) == 0) {
+    config.finals = {1 + static_cast<int>(random.Below(3)), 1 + static_cast<int>(random.Below(2))};
+  }
+  if (random.Below(3) == 0 && (per_layer || config.measure_on)) {
+    config.early_stop = {1 + static_cast<int>(random.Below(4)), 1 + static_cast<int>(random.Below(2))};
   }
   return config;
 }
@@ -113,8 +120,10 @@ class World {
       Release(AnyToken());
     } else if (command < 820) {
       Expire(AnyToken());
-    } else if (command < 900) {
+    } else if (command < 860) {
       Renew(AnyToken());
+    } else if (command < 900) {
+      Progress(AnyToken());
     } else if (command < 920) {
       (void)search_->Pause();
     } else if (command < 950) {
@@ -186,6 +195,7 @@ class World {
   // Measured, and not to be trained.
   bool IsSpared(const Candidate& candidate) const {
     return config_.measure_first && candidate.measured_attempt > 0 && candidate.repeat_of == 0 &&
+           candidate.final_of == 0 &&
            candidate.cost > *std::max_element(config_.targets.begin(), config_.targets.end());
   }
 
@@ -236,6 +246,12 @@ class World {
     return metrics;
   }
 
+  Curve AnyCurve() {
+    Curve curve;
+    for (int epoch = 1; epoch <= 5; ++epoch) curve.push_back({epoch, static_cast<float>(random_.Below(8)) / 8});
+    return curve;
+  }
+
   void Complete(const Token& token) {
     const std::optional<Candidate> before = Copy(token);
     const bool repeat = before && before->state == CandidateState::kSucceeded && random_.Below(2) == 0;
@@ -244,7 +260,7 @@ class World {
     const bool diverged = !measures && metrics.Find("accuracy") && std::isnan(*metrics.Find("accuracy"));
     const bool valid =
         (measures || (metrics.Find("accuracy") && !diverged)) && std::isfinite(*metrics.Find("latency_ms"));
-    const auto verdict = search_->Complete(token.number, token.attempt, token.worker, metrics, now_).status;
+    const auto verdict = search_->Complete(token.number, token.attempt, token.worker, metrics, now_, AnyCurve()).status;
     if (!WasGranted(token)) {
       ASSERT_EQ(verdict, CompletionVerdict::kRefused);
       ASSERT_EQ(Copy(token), before);
@@ -346,6 +362,26 @@ class World {
     ASSERT_EQ(Copy(token), before);
   }
 
+  void Progress(const Token& token) {
+    const std::optional<Candidate> before = Copy(token);
+    const CurvePoint point{1 + static_cast<int>(random_.Below(5)), static_cast<float>(random_.Below(8)) / 8};
+    const bool go_on = search_->NoteProgress(token.number, token.attempt, point, 5, now_.unix_ms);
+    if (!go_on) {
+      ASSERT_TRUE(IsLive(token));
+      ASSERT_GT(config_.early_stop.compared, 0);
+      ASSERT_TRUE(before->repeat_of == 0 && before->final_of == 0 && !WasToMeasure(*before, token.attempt));
+      ASSERT_LT(point.epoch, 5);
+      ASSERT_EQ(search_->candidate(token.number)->state, CandidateState::kStopped);
+      live_.erase(token.number);
+      return;
+    }
+    if (IsLive(token) && (before->curve.empty() || before->curve.back().epoch < point.epoch)) {
+      ASSERT_EQ(search_->candidate(token.number)->curve.back(), point);
+    } else {
+      ASSERT_EQ(Copy(token), before);
+    }
+  }
+
   // A new controller that has only the disk.
   void Restart() {
     search_->CheckTime(now_.unix_ms);
@@ -424,14 +460,19 @@ class World {
   void CheckAll() {
     if (::testing::Test::HasFatalFailure()) return;
     const auto& candidates = search_->candidates();
-    ASSERT_TRUE(std::equal(candidates.begin(), candidates.end(), disk_.candidates.begin(), disk_.candidates.end()));
+    // How far a training has come is not written.
+    ASSERT_TRUE(std::equal(candidates.begin(), candidates.end(), disk_.candidates.begin(), disk_.candidates.end(),
+                           [](Candidate known, Candidate stored) {
+                             if (!IsFinal(known.state)) known.curve = stored.curve = {};
+                             return known == stored;
+                           }));
     ASSERT_TRUE(View(search_->final_tables()) == disk_.tables);
     if (config_.trainings > 0) {
       ASSERT_LE(search_->trainings(), config_.trainings);
     }
 
     std::map<CandidateState, std::size_t> counts;
-    std::set<std::pair<Architecture, int>> architectures;
+    std::set<std::tuple<Architecture, int, int>> architectures;
     std::map<double, FrontierPoint> frontier;
     std::int64_t repeats = 0;
     std::size_t spared = 0;
@@ -441,9 +482,13 @@ class World {
         ++spared;
         ASSERT_EQ(candidate.state, CandidateState::kSkipped);
       }
-      ASSERT_TRUE(architectures.insert({candidate.architecture, candidate.repeat}).second);
-      ASSERT_EQ(search_->NumberOf(candidate.architecture),
-                candidate.repeat_of != 0 ? candidate.repeat_of : candidate.number);
+      ASSERT_TRUE(architectures.insert({candidate.architecture, candidate.repeat, candidate.final_seed}).second);
+      ASSERT_EQ(search_->NumberOf(candidate.architecture), candidate.repeat_of != 0  ? candidate.repeat_of
+                                                           : candidate.final_of != 0 ? candidate.final_of
+                                                                                     : candidate.number);
+      ASSERT_EQ(candidate.final_of != 0, candidate.final_seed != 0);
+      ASSERT_LE(candidate.final_seed, config_.finals.seeds);
+      ASSERT_EQ(candidate.final_of != 0, search_->first_final() != 0 && candidate.number >= search_->first_final());
       ASSERT_EQ(candidate.repeat_of != 0, candidate.repeat != 0);
       ASSERT_LT(candidate.repeat, config_.finalists.trainings);
       if (candidate.repeat_of != 0) ++repeats;
@@ -462,7 +507,7 @@ class World {
     }
     for (const CandidateState state :
          {CandidateState::kQueued, CandidateState::kLeased, CandidateState::kSucceeded, CandidateState::kInfeasible,
-          CandidateState::kFailed, CandidateState::kSkipped}) {
+          CandidateState::kFailed, CandidateState::kSkipped, CandidateState::kStopped}) {
       ASSERT_EQ(search_->CountOf(state), counts[state]);
     }
     if (Over()) {
@@ -471,6 +516,10 @@ class World {
     // Only a cancelled search, or one whose time was up, leaves anything undone.
     if (search_->state() == SearchState::kSucceeded && config_.duration.count() == 0) {
       ASSERT_EQ(counts[CandidateState::kSkipped], spared);
+    }
+    if (search_->state() == SearchState::kSucceeded && config_.finals.per_target > 0) {
+      ASSERT_TRUE(search_->winners().empty() ||
+                  candidates.size() + 1 - search_->first_final() == search_->winners().size() * config_.finals.seeds);
     }
     if (search_->state() == SearchState::kSucceeded) {
       ASSERT_GT(counts[CandidateState::kSucceeded], 0u);
@@ -509,7 +558,7 @@ class World {
   std::map<std::uint64_t, Outcome> Means() const {
     std::map<std::uint64_t, std::vector<std::pair<double, double>>> results;
     for (const Candidate& candidate : search_->candidates()) {
-      if (candidate.state != CandidateState::kSucceeded) continue;
+      if (candidate.state != CandidateState::kSucceeded || candidate.final_of != 0) continue;
       results[candidate.repeat_of != 0 ? candidate.repeat_of : candidate.number].emplace_back(candidate.reward,
                                                                                               candidate.cost);
     }

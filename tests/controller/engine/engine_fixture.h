@@ -162,7 +162,7 @@ class EngineTest : public ::testing::Test {
   core::CompletionVerdict Complete(const std::string& worker, const LeasedTask& task) {
     return Report(worker, task.token, Evaluate(task.architecture));
   }
-  std::vector<bool> Heartbeat(const std::string& worker, const std::vector<HeldLease>& leases) {
+  std::vector<bool> HeartbeatWith(const std::string& worker, const std::vector<HeldLease>& leases) {
     const auto verdicts = Await<std::vector<bool>>([&](auto reply) {
       engine_->Heartbeat({worker, {}, 1, "test"}, leases, reply);
     });
@@ -172,7 +172,7 @@ class EngineTest : public ::testing::Test {
   std::vector<bool> Heartbeat(const std::string& worker, const std::vector<std::string>& tokens) {
     std::vector<HeldLease> leases;
     for (const std::string& token : tokens) leases.push_back({token});
-    return Heartbeat(worker, leases);
+    return HeartbeatWith(worker, leases);
   }
   void Release(const std::string& worker, const LeaseToken& token) {
     EXPECT_TRUE(Await<bool>([&](auto reply) { engine_->ReleaseTasks(worker, {FormatLeaseToken(token)}, reply); }).ok());

@@ -250,7 +250,7 @@ TEST_F(LeasesTest, HeartbeatsSayHowFarATrainingHasCome) {
   const std::string name = Create(RandomSpec("s", 5));
   const std::string token = FormatLeaseToken(LeaseOne("w").token);
   EXPECT_EQ(Workers().at(0).progress.at(0).epoch, 0);
-  EXPECT_THAT(Heartbeat("w", std::vector<HeldLease>{{token, TaskProgress{2, 5, 0.25}}}), ElementsAre(true));
+  EXPECT_THAT(HeartbeatWith("w", {{token, TaskProgress{2, 5, 0.25}}}), ElementsAre(true));
   // The next one has no news.
   EXPECT_THAT(Heartbeat("w", {token}), ElementsAre(true));
   const std::vector<WorkerView> workers = Workers();
@@ -261,20 +261,19 @@ TEST_F(LeasesTest, HeartbeatsSayHowFarATrainingHasCome) {
 }
 
 TEST_F(LeasesTest, AHopelessTrainingIsCalledOff) {
-  v1::SearchSpec spec = RandomSpec("s", 5);
-  spec.mutable_evaluation()->mutable_measure_on()->insert({"device", "any"});
-  spec.mutable_evaluation()->mutable_early_stop()->set_compared(2);
-  spec = spec::WithDefaults(spec);
-  const std::string name = Create(spec);
+  v1::SearchSpec wanted = RandomSpec("s", 5);
+  wanted.mutable_evaluation()->mutable_measure_on()->insert({"device", "any"});
+  wanted.mutable_evaluation()->mutable_early_stop()->set_compared(2);
+  const std::string name = Create(spec::WithDefaults(wanted));
   const auto train = [&](float last) {
     LeaseRequest request = Request("w");
     request.worker.labels["device"] = "any";
-    const LeasedTask measure = Lease(request).at(0);
+    const LeasedTask measure = Lease(request)->at(0);
     EXPECT_EQ(Complete("w", measure).status, CompletionVerdict::kAccepted);
-    const LeasedTask training = Lease(request).at(0);
+    const LeasedTask training = Lease(request)->at(0);
     EXPECT_EQ(training.token.number, measure.token.number);
     const std::string token = FormatLeaseToken(training.token);
-    const bool goes_on = Heartbeat("w", std::vector<HeldLease>{{token, TaskProgress{1, 5, last}}}).at(0);
+    const bool goes_on = HeartbeatWith("w", {{token, TaskProgress{1, 5, last}}}).at(0);
     if (!goes_on) return false;
     const auto verdicts = Await<Verdicts>([&](auto reply) {
       engine_->CompleteTasks("w", {{token, Evaluate(training.architecture), {}, "", {{1, last}}}}, reply);
@@ -297,10 +296,9 @@ TEST_F(LeasesTest, AHopelessTrainingIsCalledOff) {
 }
 
 TEST_F(LeasesTest, WinnersAreTrainedInFullAndKept) {
-  v1::SearchSpec spec = RandomSpec("s", 3);
-  spec.mutable_final()->set_seeds(2);
-  spec = spec::WithDefaults(spec);
-  const std::string name = Create(spec);
+  v1::SearchSpec wanted = RandomSpec("s", 3);
+  wanted.mutable_final()->set_seeds(2);
+  const std::string name = Create(spec::WithDefaults(wanted));
   for (int i = 0; i < 3; ++i) EXPECT_EQ(Complete("w", LeaseOne("w")).status, CompletionVerdict::kAccepted);
   ASSERT_THAT(Get(name)->winners, ::testing::SizeIs(1));
   const LeasedTask first = LeaseOne("w");
