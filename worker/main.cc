@@ -43,9 +43,10 @@ absl::StatusOr<EvaluatorFactory> MakeFactory(const WorkerOptions& options) {
       return std::make_unique<TabularEvaluator>(table, delay);
     };
   }
-  return [exec = *options.exec, slots = options.agent.slots](int slot) {
+  return [exec = *options.exec, slots = options.agent.slots, weights_dir = options.weights_dir](int slot) {
     ExecOptions of_slot = exec;
     of_slot.environment = SlotEnvironment(slot, slots);
+    of_slot.environment.emplace_back("LAYERNAS_WEIGHTS_DIR", weights_dir);
     return std::make_unique<ExecEvaluator>(std::move(of_slot));
   };
 }

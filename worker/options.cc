@@ -127,8 +127,9 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   }
   LAYERNAS_ASSIGN_OR_RETURN(options.delay, For("--delay", ParseDuration(flags.delay)));
   if (!flags.weights_dir.empty()) {
-    options.agent.weights_dir = std::filesystem::absolute(flags.weights_dir).lexically_normal().string();
+    options.weights_dir = std::filesystem::absolute(flags.weights_dir).lexically_normal().string();
   }
+  options.agent.keeps_weights = !options.weights_dir.empty();
   options.ready_file = flags.ready_file;
   options.log_level = flags.log_level;
   return options;

@@ -19,6 +19,8 @@ struct WorkerOptions {
   // One of the two.
   std::optional<ExecOptions> exec;
   std::optional<TableOptions> table;
+  // Where evaluators keep the networks of winners, an absolute path; empty: they are not kept.
+  std::string weights_dir;
   // Of each evaluation from a table.
   Millis delay{0};
   rpc::Address metrics_listen;

@@ -193,7 +193,7 @@ EvaluationOutcome Agent::Evaluate(Evaluator& evaluator, const std::shared_ptr<Le
   const SteadyTime start = std::chrono::steady_clock::now();
   log::Info("evaluating", {{"task", lease->task.candidate()}, {"architecture", lease->task.architecture().id()}});
   EvaluationOutcome outcome;
-  if (const auto evaluation = ToEvaluation(lease->task, options_.weights_dir); evaluation.ok()) {
+  if (const auto evaluation = ToEvaluation(lease->task, options_.keeps_weights); evaluation.ok()) {
     outcome = evaluator.Evaluate(*evaluation, lease->stop.get_token(), [&](const Progress& progress) {
       MutexLock lock(mutex_);
       lease->progress = ToProto(progress);

@@ -26,8 +26,8 @@ struct AgentOptions {
   // Evaluations at once; at least 1.
   int slots = 1;
 
-  // Where the networks of winners are kept, an absolute path; empty: they are not.
-  std::string weights_dir = {};
+  // Whether evaluators know where to keep the networks of winners.
+  bool keeps_weights = false;
 
   // The rest is changed by tests alone.
   // How long a request for tasks may wait at the controller.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_replace.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/spec/json.h"
@@ -22,7 +23,7 @@ constexpr int kLongestCurve = 1'000;
 
 }  // namespace
 
-absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, const std::string& weights_dir) {
+absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights) {
   json evaluate = {{"task", task.candidate()}, {"seed", task.seed()}};
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["architecture"], spec::ToJson(task.architecture()));
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["network"], spec::ToJson(task.network()));
@@ -30,7 +31,9 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, const std::string&
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["measure"], spec::ToJson(task.measure()));
   if (task.work() == v1::WORK_MEASURE) evaluate["work"] = json::array({"measure"});
   if (task.work() == v1::WORK_TRAIN) evaluate["work"] = json::array({"train"});
-  if (task.keep_weights() && !weights_dir.empty()) evaluate["keep_weights"] = {{"folder", weights_dir}};
+  if (task.keep_weights() && keeps_weights) {
+    evaluate["keep_weights"] = absl::StrReplaceAll(task.candidate(), {{"searches/", ""}, {"/candidates/", "/"}});
+  }
   const Millis timeout(TimeUtil::DurationToMilliseconds(task.timeout()));
   return Evaluation{.task = task.candidate(),
                     .architecture_id = task.architecture().id(),

@@ -7,9 +7,9 @@
 
 namespace layernas {
 
-// The request holds only what is set in the task; names are those of the proto files. `weights_dir`: where to keep a network
-// that is to be kept; empty: nowhere.
-absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, const std::string& weights_dir = "");
+// The request holds only what is set in the task; names are those of the proto files. Where weights are to be
+// kept it has a name for them, search/number.
+absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights = false);
 
 using LearningCurve = google::protobuf::RepeatedPtrField<v1::CurvePoint>;
 

@@ -57,14 +57,15 @@ TEST(Convert, APartOfTheWorkIsAskedForByName) {
 }
 
 TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
-  const auto keep = [](const v1::Task& task, const std::string& folder) {
-    return nlohmann::json::parse(ToEvaluation(task, folder)->request)["evaluate"].value("keep_weights", nlohmann::json());
+  const auto keep = [](const v1::Task& task, bool keeps) {
+    return nlohmann::json::parse(ToEvaluation(task, keeps)->request)["evaluate"].value("keep_weights", "");
   };
   v1::Task task;
-  EXPECT_EQ(keep(task, "/weights"), nlohmann::json());
+  task.set_candidate("searches/shapes10-1/candidates/49");
+  EXPECT_EQ(keep(task, true), "");
   task.set_keep_weights(true);
-  EXPECT_EQ(keep(task, "/weights"), (nlohmann::json{{"folder", "/weights"}}));
-  EXPECT_EQ(keep(task, ""), nlohmann::json());
+  EXPECT_EQ(keep(task, true), "shapes10-1/49");
+  EXPECT_EQ(keep(task, false), "");
   EvaluationResult result(Metrics{{"accuracy", 0.5}});
   result.weights = KeptWeights{"/weights/1.pt", std::string(64, '0'), 7};
   const v1::WeightsFile weights = ToCompletion("t", result)->result().weights();
