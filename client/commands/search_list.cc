@@ -43,8 +43,8 @@ absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& 
                                         }));
   if (more) context.terminal.err << "only the newest " << options.limit << " are listed; --limit 0 lists all\n";
   std::ostream& out = context.terminal.out;
-  if (options.output == OutputFormat::kJson) {
-    JsonList list(out, "searches");
+  if (IsForPrograms(options.output)) {
+    MessageList list(out, "searches", options.output);
     for (const v1::Search& search : all.searches()) list.Add(search);
     return ExitCode::kOk;
   }
@@ -94,11 +94,11 @@ void PrintSearch(std::ostream& out, const v1::Search& search) {
 }
 
 absl::StatusOr<ExitCode> Get(const CommandContext& context, const GetOptions& options) {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
-  if (options.output == OutputFormat::kJson) {
-    PrintJson(context.terminal.out, search, JsonLayout::kIndented);
+  if (IsForPrograms(options.output)) {
+    PrintMessage(context.terminal.out, search, options.output);
   } else {
     PrintSearch(context.terminal.out, search);
   }
@@ -114,7 +114,7 @@ void AddListCommand(CLI::App& search, CommandContext& context) {
   command.add_option("--limit", options->limit, "Most to list; 0 = all")
       ->check(CLI::NonNegativeNumber)
       ->option_text("N [100]");
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return List(context, *options); });
 }
@@ -124,7 +124,7 @@ void AddGetCommand(CLI::App& search, CommandContext& context) {
                                  {"layernas search get shapes10-1", "layernas search get shapes10-1 -o json"});
   const auto options = std::make_shared<GetOptions>();
   AddSearchName(command, options->name);
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return Get(context, *options); });
 }
