@@ -12,8 +12,8 @@
 
 namespace layernas::client {
 
-// The search that someone wrote: by its name ("searches/shapes10-1" or "shapes10-1"), or the newest one whose spec has that
-// name ("shapes10").
+// The search that someone wrote: by its name ("searches/shapes10-1" or "shapes10-1"), or the newest one whose spec has
+// that name ("shapes10").
 absl::StatusOr<std::string> FindSearch(ControllerConnection& connection, const std::string& written);
 absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name);
 // All pages.

@@ -65,8 +65,10 @@ void AddController(CLI::App& command, CommandContext& context) {
 }
 
 void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<OutputFormat>& formats) {
-  static const std::map<OutputFormat, std::string> kNames = {
-      {OutputFormat::kTable, "table"}, {OutputFormat::kJson, "json"}, {OutputFormat::kCsv, "csv"}, {OutputFormat::kYaml, "yaml"}};
+  static const std::map<OutputFormat, std::string> kNames = {{OutputFormat::kTable, "table"},
+                                                             {OutputFormat::kJson, "json"},
+                                                             {OutputFormat::kCsv, "csv"},
+                                                             {OutputFormat::kYaml, "yaml"}};
   std::map<std::string, OutputFormat> allowed;
   std::string text;
   for (const OutputFormat each : formats) {
@@ -87,7 +89,9 @@ void AddCosts(CLI::App& command, std::string& table) {
 }
 
 void AddSearchName(CLI::App& command, std::string& name) {
-  command.add_option("NAME", name, "The search, for example shapes10-1; shapes10 is the newest of that name")->required()->option_text("");
+  command.add_option("NAME", name, "The search, for example shapes10-1; shapes10 is the newest of that name")
+      ->required()
+      ->option_text("");
 }
 
 absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandContext& context) {

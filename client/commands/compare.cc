@@ -119,9 +119,9 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
   LAYERNAS_ASSIGN_OR_RETURN(const Side a, Fetch(*connection, options.a));
   LAYERNAS_ASSIGN_OR_RETURN(const Side b, Fetch(*connection, options.b));
   if (RewardName(a.search) != RewardName(b.search) || CostName(a.search) != CostName(b.search)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "they can't be compared: one is about ", RewardName(a.search), " and ", CostName(a.search), ", the other about ",
-        RewardName(b.search), " and ", CostName(b.search)));
+    return absl::InvalidArgumentError(absl::StrCat("they can't be compared: one is about ", RewardName(a.search),
+                                                   " and ", CostName(a.search), ", the other about ",
+                                                   RewardName(b.search), " and ", CostName(b.search)));
   }
   std::ostream& out = context.terminal.out;
   switch (options.output) {
@@ -145,9 +145,9 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
 }  // namespace
 
 void AddCompareCommand(CLI::App& search, CommandContext& context) {
-  CLI::App& command = AddCommand(search, "compare", "Compare what two searches have found, target by target",
-                                 {"layernas search compare shapes10-1 shapes10-2",
-                                  "layernas search compare shapes10-1 shapes10-2 -o yaml"});
+  CLI::App& command = AddCommand(
+      search, "compare", "Compare what two searches have found, target by target",
+      {"layernas search compare shapes10-1 shapes10-2", "layernas search compare shapes10-1 shapes10-2 -o yaml"});
   const auto options = std::make_shared<CompareOptions>();
   command.add_option("A", options->a, "A search")->required()->option_text("");
   command.add_option("B", options->b, "The one to compare it with")->required()->option_text("");

@@ -64,8 +64,8 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
     PrintSpaces(context.terminal);
     return ExitCode::kOk;
   }
-  const auto example = std::find_if(kExamples.begin(), kExamples.end(),
-                                    [&](const Example& each) { return options.space == each.name; });
+  const auto example =
+      std::find_if(kExamples.begin(), kExamples.end(), [&](const Example& each) { return options.space == each.name; });
   if (example == kExamples.end()) {
     return absl::InvalidArgumentError(
         absl::StrCat("there is no space ", options.space, "; 'layernas init' without an argument lists them"));
@@ -76,8 +76,8 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
     context.terminal.out << text;
     return ExitCode::kOk;
   }
-  const std::string file = !options.file.empty() ? options.file
-                                                 : absl::StrCat(options.name.empty() ? options.space : options.name, ".yaml");
+  const std::string file =
+      !options.file.empty() ? options.file : absl::StrCat(options.name.empty() ? options.space : options.name, ".yaml");
   if (std::filesystem::exists(file)) {
     return absl::AlreadyExistsError(absl::StrCat(file, " is there already; choose another with -o"));
   }
@@ -93,9 +93,9 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
 }  // namespace
 
 void AddInitCommand(CLI::App& app, CommandContext& context) {
-  CLI::App& command = AddCommand(
-      app, "init", "Write a spec to start from, with comments; without a space, list those that there are",
-      {"layernas init", "layernas init shapes10", "layernas init mobilenet_v2 --name phone -o phone.yaml"});
+  CLI::App& command =
+      AddCommand(app, "init", "Write a spec to start from, with comments; without a space, list those that there are",
+                 {"layernas init", "layernas init shapes10", "layernas init mobilenet_v2 --name phone -o phone.yaml"});
   const auto options = std::make_shared<InitOptions>();
   command.add_option("SPACE", options->space, "What to search, as 'layernas init' lists it")->option_text("");
   command.add_option("--name", options->name, "The search's name")->option_text("NAME");

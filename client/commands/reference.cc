@@ -32,10 +32,10 @@ absl::StatusOr<ExitCode> WriteManPages(const CommandContext& context, const CLI:
 }  // namespace
 
 void AddReferenceCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& completion = AddCommand(app, "completion", "Print a script that completes command lines in a shell",
-                                    {"source <(layernas completion bash)",
-                                     "layernas completion zsh > ~/.zfunc/_layernas",
-                                     "layernas completion fish > ~/.config/fish/completions/layernas.fish"});
+  CLI::App& completion =
+      AddCommand(app, "completion", "Print a script that completes command lines in a shell",
+                 {"source <(layernas completion bash)", "layernas completion zsh > ~/.zfunc/_layernas",
+                  "layernas completion fish > ~/.config/fish/completions/layernas.fish"});
   const auto shell = std::make_shared<std::string>();
   completion.add_option("SHELL", *shell, "bash, zsh or fish")->required()->option_text("");
   SetAction(completion, context, [shell, &app, &context]() -> absl::StatusOr<ExitCode> {

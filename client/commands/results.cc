@@ -202,7 +202,8 @@ CLI::App& AddResultCommand(CLI::App& search, CommandContext& context, const std:
                            absl::StatusOr<ExitCode> (*action)(const CommandContext&, const ResultOptions&)) {
   CLI::App& command = AddCommand(search, name, description, examples);
   AddSearchName(command, options->name);
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
+  AddOutput(command, options->output,
+            {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, action, &context] { return action(context, *options); });
   return command;

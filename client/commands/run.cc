@@ -129,7 +129,8 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
                   "Keep the controller's data and all logs here; by default they are removed at the end")
       ->option_text("DIR");
   command.add_flag("--layers", options->layers, "Show the chosen option of each layer");
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
+  AddOutput(command, options->output,
+            {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   SetAction(command, context, [options, &context] { return Run(context, *options); });
 }
 

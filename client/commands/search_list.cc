@@ -114,7 +114,8 @@ void AddListCommand(CLI::App& search, CommandContext& context) {
   command.add_option("--limit", options->limit, "Most to list; 0 = all")
       ->check(CLI::NonNegativeNumber)
       ->option_text("N [100]");
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
+  AddOutput(command, options->output,
+            {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return List(context, *options); });
 }

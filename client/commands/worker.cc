@@ -88,7 +88,8 @@ void AddWorkerCommands(CLI::App& app, CommandContext& context) {
   CLI::App& list = AddCommand(worker, "list", "List the workers that were heard from lately",
                               {"layernas worker list", "layernas worker list -o csv"});
   const auto options = std::make_shared<WorkerListOptions>();
-  AddOutput(list, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
+  AddOutput(list, options->output,
+            {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(list, context);
   SetAction(list, context, [options, &context] { return ListWorkers(context, *options); });
 }

@@ -1,5 +1,5 @@
-// Messages for programs: protobuf's JSON mapping, with the field names of the proto files and without leaving out zeros; as
-// JSON or YAML.
+// Messages for programs: protobuf's JSON mapping, with the field names of the proto files and without leaving out
+// zeros; as JSON or YAML.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -19,7 +19,9 @@ void PrintJson(std::ostream& out, const google::protobuf::Message& message, Json
 // `format` is kJson or kYaml.
 void PrintMessage(std::ostream& out, const google::protobuf::Message& message, OutputFormat format);
 
-inline bool IsForPrograms(OutputFormat format) { return format == OutputFormat::kJson || format == OutputFormat::kYaml; }
+inline bool IsForPrograms(OutputFormat format) {
+  return format == OutputFormat::kJson || format == OutputFormat::kYaml;
+}
 
 // {"candidates": [ … ]}, item by item, so that a list of any length can be printed. The end is written on destruction.
 class MessageList {

@@ -33,7 +33,8 @@ std::string Scalar(const Json& value) {
 
 bool IsOnOneLine(const Json& value) {
   return !value.is_structured() || value.empty() ||
-         (value.is_array() && std::none_of(value.begin(), value.end(), [](const Json& each) { return each.is_structured(); }));
+         (value.is_array() &&
+          std::none_of(value.begin(), value.end(), [](const Json& each) { return each.is_structured(); }));
 }
 
 std::string OneLine(const Json& value) {

@@ -1,4 +1,5 @@
-// The commands of a program with their options, as its own parser knows them: so that what is written about them can't be stale.
+// The commands of a program with their options, as its own parser knows them: so that what is written about them can't
+// be stale.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -36,7 +36,9 @@ std::vector<std::string> Words(const CommandInfo& command) {
 }
 
 // In single quotes.
-std::string Quote(const std::string& text) { return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'"); }
+std::string Quote(const std::string& text) {
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
 
 std::string Places(const std::vector<CommandInfo>& tree) {
   std::vector<std::string> places;
@@ -58,7 +60,8 @@ std::string Bash(const std::vector<CommandInfo>& tree) {
                         " -- \"$current\")); return ;;\n");
       }
     }
-    absl::StrAppend(&words, "    '", Place(command), "') COMPREPLY=($(compgen -W \"", absl::StrJoin(Words(command), " "));
+    absl::StrAppend(&words, "    '", Place(command), "') COMPREPLY=($(compgen -W \"",
+                    absl::StrJoin(Words(command), " "));
     const bool wants_search = std::any_of(command.options.begin(), command.options.end(), IsSearch);
     if (wants_search) absl::StrAppend(&words, " $([[ $current == -* ]] || ", kSearches, ")");
     absl::StrAppend(&words, "\" -- \"$current\"))");
@@ -111,9 +114,10 @@ std::string Zsh(const std::vector<CommandInfo>& tree) {
       for (const std::string& name : option.names) {
         described.push_back(ZshWord(name, option.description));
         if (option.value.empty()) continue;
-        absl::StrAppend(&values, "    '", Place(command), " ", name, "') ",
-                        option.choices.empty() ? "_files" : absl::StrCat("compadd -- ", absl::StrJoin(option.choices, " ")),
-                        "; return ;;\n");
+        absl::StrAppend(
+            &values, "    '", Place(command), " ", name, "') ",
+            option.choices.empty() ? "_files" : absl::StrCat("compadd -- ", absl::StrJoin(option.choices, " ")),
+            "; return ;;\n");
       }
     }
     absl::StrAppend(&words, "    '", Place(command), "')\n      described=(", absl::StrJoin(described, " "), ")\n");
@@ -171,7 +175,8 @@ std::string Fish(const std::vector<CommandInfo>& tree) {
     }
     for (const OptionInfo& option : command.options) {
       if (option.positional) {
-        absl::StrAppend(&script, at, IsSearch(option) ? absl::StrCat(" -a ", Quote(absl::StrCat("(", kSearches, ")"))) : " -F",
+        absl::StrAppend(&script, at,
+                        IsSearch(option) ? absl::StrCat(" -a ", Quote(absl::StrCat("(", kSearches, ")"))) : " -F",
                         "\n");
         continue;
       }
@@ -180,7 +185,9 @@ std::string Fish(const std::vector<CommandInfo>& tree) {
         absl::StrAppend(&script, name.starts_with("--") ? " -l " : " -s ", name.substr(name.starts_with("--") ? 2 : 1));
       }
       if (!option.value.empty()) {
-        absl::StrAppend(&script, option.choices.empty() ? " -r -F" : absl::StrCat(" -x -a ", Quote(absl::StrJoin(option.choices, " "))));
+        absl::StrAppend(&script, option.choices.empty()
+                                     ? " -r -F"
+                                     : absl::StrCat(" -x -a ", Quote(absl::StrJoin(option.choices, " "))));
       }
       absl::StrAppend(&script, " -d ", Quote(FirstSentence(option.description)), "\n");
     }
@@ -194,7 +201,8 @@ absl::StatusOr<std::string> Completion(const std::vector<CommandInfo>& tree, con
   if (shell == "bash") return Bash(tree);
   if (shell == "zsh") return Zsh(tree);
   if (shell == "fish") return Fish(tree);
-  return absl::InvalidArgumentError(absl::StrCat("there is no completion for ", shell, "; for bash, zsh and fish there is"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("there is no completion for ", shell, "; for bash, zsh and fish there is"));
 }
 
 }  // namespace layernas::client

@@ -37,8 +37,8 @@ std::string Synopsis(const CommandInfo& command) {
   if (!command.commands.empty()) absl::StrAppend(&line, ".I COMMAND\n");
   for (const OptionInfo& option : command.options) {
     if (option.positional) {
-      absl::StrAppend(&line, option.required ? ".I " : ".RI [ ", Escape(option.names.front()), option.required ? "" : " ]",
-                      "\n");
+      absl::StrAppend(&line, option.required ? ".I " : ".RI [ ", Escape(option.names.front()),
+                      option.required ? "" : " ]", "\n");
     }
   }
   return absl::StrCat(line, "[options]\n");
@@ -93,10 +93,10 @@ std::vector<ManPage> ManPages(const std::vector<CommandInfo>& tree, const std::s
     for (const auto& [name, description] : command.commands) {
       absl::StrAppend(&commands, ".TP\n.B ", Escape(name), "\n", Escape(description), "\n");
     }
-    std::string text = absl::StrCat(".TH ", Title(command), " 1 \"\" \"layernas ", version, "\" \"layernas\"\n.SH NAME\n",
-                                    Escape(Title(command)), " \\- ", Escape(FirstSentence(command.description)),
-                                    "\n.SH SYNOPSIS\n", Synopsis(command), ".SH DESCRIPTION\n", Escape(command.description),
-                                    "\n");
+    std::string text =
+        absl::StrCat(".TH ", Title(command), " 1 \"\" \"layernas ", version, "\" \"layernas\"\n.SH NAME\n",
+                     Escape(Title(command)), " \\- ", Escape(FirstSentence(command.description)), "\n.SH SYNOPSIS\n",
+                     Synopsis(command), ".SH DESCRIPTION\n", Escape(command.description), "\n");
     if (!commands.empty()) absl::StrAppend(&text, ".SH COMMANDS\n", commands);
     absl::StrAppend(&text, ".SH OPTIONS\n", Options(command), Footer(command.footer), SeeAlso(command));
     pages.push_back({absl::StrCat(Title(command), ".1"), std::move(text)});

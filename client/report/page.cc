@@ -18,8 +18,8 @@ namespace layernas::client {
 namespace {
 
 std::string EscapeHtml(std::string_view text) {
-  return absl::StrReplaceAll(
-      std::string(text), {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+  return absl::StrReplaceAll(std::string(text),
+                             {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
 }
 
 // JSON that no HTML parser takes for markup: "</script>" and "<!--" can't appear.

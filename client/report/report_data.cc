@@ -140,8 +140,8 @@ std::vector<std::size_t> OrderOfArrival(const std::vector<v1::Candidate>& candid
   return order;
 }
 
-// A line per target, of the first ones where there are many; one of all results where there is none, or nothing meets any. Steps
-// are [arrival, reward].
+// A line per target, of the first ones where there are many; one of all results where there is none, or nothing meets
+// any. Steps are [arrival, reward].
 Json BestLines(const SearchData& data, const std::vector<std::size_t>& order) {
   std::vector<Score> scores;
   std::vector<std::size_t> arrivals;
@@ -161,7 +161,8 @@ Json BestLines(const SearchData& data, const std::vector<std::size_t>& order) {
   for (const double target : targets) {
     if (lines.size() < kMostLines) lines.push_back(line(target));
   }
-  const bool any_step = std::any_of(lines.begin(), lines.end(), [](const Json& each) { return !each["steps"].empty(); });
+  const bool any_step =
+      std::any_of(lines.begin(), lines.end(), [](const Json& each) { return !each["steps"].empty(); });
   if (!any_step) lines.push_back(line(std::numeric_limits<double>::infinity()));
   return lines;
 }
@@ -229,7 +230,8 @@ Json FailuresJson(const SearchData& data) {
                     {"worker", *group.workers.begin()},
                     {"first", group.first_candidate}});
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Json& a, const Json& b) { return a["attempts"] > b["attempts"]; });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Json& a, const Json& b) { return a["attempts"] > b["attempts"]; });
   Json json = {{"kinds", rows.size()}};
   rows.resize(std::min(rows.size(), kMostFailuresListed));
   json["rows"] = std::move(rows);
@@ -312,8 +314,8 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
     gap.push_back(result ? Number(gaps.at(i)) : Json(nullptr));
     const double took = Seconds(candidate.end_time()) - Seconds(candidate.start_time());
     seconds.push_back(result && candidate.has_start_time() ? Number(std::round(took * 1000) / 1000) : Json(nullptr));
-    worker.push_back(workers.Add(candidate.reused_from().empty() ? candidate.worker()
-                                                                 : "reused: " + candidate.reused_from()));
+    worker.push_back(
+        workers.Add(candidate.reused_from().empty() ? candidate.worker() : "reused: " + candidate.reused_from()));
     repeat_of.push_back(candidate.repeat() > 0 ? NumberOf(candidate.repeat_of()) : 0);
     std::size_t column = 0;
     for (const std::string& name : metric_names) {
@@ -321,22 +323,14 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
       metrics[column++].push_back(metric == candidate.metrics().end() ? Json(nullptr) : Number(metric->second));
     }
   }
-  return {{"total", data.candidates.size()},
-          {"metric_names", metric_names},
-          {"states", states.all()},
-          {"workers", workers.all()},
-          {"number", std::move(number)},
-          {"architecture", std::move(architecture)},
-          {"state", std::move(state)},
-          {"pass", std::move(pass)},
-          {"stage", std::move(stage)},
-          {"arrival", std::move(arrived)},
-          {"reward", std::move(reward)},
-          {"cost", std::move(cost)},
-          {"gap", std::move(gap)},
-          {"seconds", std::move(seconds)},
-          {"worker", std::move(worker)},
-          {"repeat_of", std::move(repeat_of)},
+  return {{"total", data.candidates.size()}, {"metric_names", metric_names},
+          {"states", states.all()},          {"workers", workers.all()},
+          {"number", std::move(number)},     {"architecture", std::move(architecture)},
+          {"state", std::move(state)},       {"pass", std::move(pass)},
+          {"stage", std::move(stage)},       {"arrival", std::move(arrived)},
+          {"reward", std::move(reward)},     {"cost", std::move(cost)},
+          {"gap", std::move(gap)},           {"seconds", std::move(seconds)},
+          {"worker", std::move(worker)},     {"repeat_of", std::move(repeat_of)},
           {"metrics", std::move(metrics)}};
 }
 
@@ -346,18 +340,12 @@ nlohmann::ordered_json ReportData(const SearchData& data, std::size_t most_candi
   const std::vector<std::size_t> order = OrderOfArrival(data.candidates);
   Json frontier = Json::array();
   for (const v1::FrontierPoint& point : data.frontier) frontier.push_back(PointJson(point));
-  return {{"version", std::string(Version())},
-          {"search", SearchJson(data.search)},
-          {"reward", RewardName(data.search)},
-          {"cost", CostName(data.search)},
-          {"targets", TargetsJson(data)},
-          {"frontier", std::move(frontier)},
-          {"best_lines", BestLines(data, order)},
-          {"effects", EffectsJson(data, order)},
-          {"buckets", BucketsJson(data)},
-          {"failures", FailuresJson(data)},
-          {"workers", WorkersJson(data)},
-          {"candidates", CandidatesJson(data, order, most_candidates)},
+  return {{"version", std::string(Version())},    {"search", SearchJson(data.search)},
+          {"reward", RewardName(data.search)},    {"cost", CostName(data.search)},
+          {"targets", TargetsJson(data)},         {"frontier", std::move(frontier)},
+          {"best_lines", BestLines(data, order)}, {"effects", EffectsJson(data, order)},
+          {"buckets", BucketsJson(data)},         {"failures", FailuresJson(data)},
+          {"workers", WorkersJson(data)},         {"candidates", CandidatesJson(data, order, most_candidates)},
           {"spec", SpecJson(data.search.spec())}};
 }
 

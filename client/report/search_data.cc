@@ -32,15 +32,13 @@ absl::StatusOr<int> FetchTable(ControllerConnection& connection, const std::stri
   request.set_pass(pass);
   request.set_stage(stage);
   int found = 0;
-  LAYERNAS_RETURN_IF_ERROR(ForEachPage(connection, &Stub::GetBuckets, request, 0,
-                                       [&](v1::GetBucketsResponse& page) {
-                                         for (v1::Bucket& bucket : *page.mutable_buckets()) {
-                                           found = bucket.pass();
-                                           if (!bucket.entries().empty()) data.buckets.push_back(std::move(bucket));
-                                         }
-                                         return page.buckets_size();
-                                       })
-                               .status());
+  LAYERNAS_RETURN_IF_ERROR(ForEachPage(connection, &Stub::GetBuckets, request, 0, [&](v1::GetBucketsResponse& page) {
+                             for (v1::Bucket& bucket : *page.mutable_buckets()) {
+                               found = bucket.pass();
+                               if (!bucket.entries().empty()) data.buckets.push_back(std::move(bucket));
+                             }
+                             return page.buckets_size();
+                           }).status());
   return found;
 }
 

@@ -15,8 +15,8 @@ constexpr double kSettled = 1e-4;
 // Gauss-Seidel on the normal equations: each sweep sets every layer's effects to the mean of what the others leave
 // unexplained. `value_of(result)` is what is explained, `effect_of(effect)` where its part goes.
 template <typename ValueOf, typename EffectOf>
-void FitAdditively(std::span<const std::vector<std::uint16_t>> choices, std::span<const Score> results, ValueOf value_of,
-                   EffectOf effect_of, std::vector<std::vector<OptionEffect>>& effects) {
+void FitAdditively(std::span<const std::vector<std::uint16_t>> choices, std::span<const Score> results,
+                   ValueOf value_of, EffectOf effect_of, std::vector<std::vector<OptionEffect>>& effects) {
   if (results.empty()) return;
   double mean = 0;
   for (const Score& result : results) mean += value_of(result) / static_cast<double>(results.size());

@@ -111,21 +111,21 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
   if (!state.rewards().empty()) {
     const std::vector<double> rewards(state.rewards().begin(), state.rewards().end());
     const auto [low, high] = std::minmax_element(rewards.begin(), rewards.end());
-    lines.push_back({RewardName(search), absl::StrCat(Sparkline(rewards, std::min(kSparkColumns, columns / 2)), " ",
-                                                      FormatValue(*low), " to ", FormatValue(*high), " of the last ",
-                                                      rewards.size())});
+    lines.push_back({RewardName(search),
+                     absl::StrCat(Sparkline(rewards, std::min(kSparkColumns, columns / 2)), " ", FormatValue(*low),
+                                  " to ", FormatValue(*high), " of the last ", rewards.size())});
   }
   std::string label = "best";
   for (const v1::TargetBest& best : search.best()) {
     lines.push_back({std::exchange(label, ""), BestText(search, best)});
   }
-  lines.push_back({"now", absl::StrCat(progress.leased(), " running, ", progress.queued(), " queued, ",
-                                       progress.succeeded(), " succeeded, ", progress.infeasible(), " infeasible, ",
-                                       progress.failed(), " failed")});
+  lines.push_back(
+      {"now", absl::StrCat(progress.leased(), " running, ", progress.queued(), " queued, ", progress.succeeded(),
+                           " succeeded, ", progress.infeasible(), " infeasible, ", progress.failed(), " failed")});
   if (state.fleet().has_value() && !over) {
     const Fleet& fleet = *state.fleet();
-    lines.push_back({"fleet", absl::StrCat(fleet.workers, fleet.workers == 1 ? " worker, " : " workers, ", fleet.busy, " of ",
-                                           fleet.slots, " slots busy",
+    lines.push_back({"fleet", absl::StrCat(fleet.workers, fleet.workers == 1 ? " worker, " : " workers, ", fleet.busy,
+                                           " of ", fleet.slots, " slots busy",
                                            fleet.shunned > 0 ? absl::StrCat(", ", fleet.shunned, " shunned") : "")});
   }
   label = "failed";

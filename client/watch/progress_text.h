@@ -14,8 +14,8 @@ namespace layernas::client {
 // `[#######-------------]`, `columns` wide; `done` out of `total`, which is above 0.
 std::string ProgressBar(double done, double total, int columns);
 
-// ▁▃▂▅▇█: values from the lowest to the highest, in at most `columns` characters; where there are more values, the highest of
-// each group. Empty for none.
+// ▁▃▂▅▇█: values from the lowest to the highest, in at most `columns` characters; where there are more values, the
+// highest of each group. Empty for none.
 std::string Sparkline(std::span<const double> values, int columns);
 
 struct ProgressLine {
@@ -25,7 +25,8 @@ struct ProgressLine {
 };
 
 // How the search stands; label and text together are no wider than `columns`.
-std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now, int columns);
+std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now,
+                                        int columns);
 // As it is printed.
 std::string ToText(const ProgressLine& line, bool color);
 

@@ -10,7 +10,8 @@
 
 namespace layernas::client {
 
-// Once a second while it lives, on a thread of its own. An answer that does not come is not missed: the watch itself says so.
+// Once a second while it lives, on a thread of its own. An answer that does not come is not missed: the watch itself
+// says so.
 class StatusPoller {
  public:
   StatusPoller(ControllerConnection& connection, std::string name, WatchView& view);

@@ -39,8 +39,8 @@ void WatchState::Apply(const v1::Candidate& candidate) {
   if (!IsFinal(candidate.state()) || candidate.state() == v1::CANDIDATE_STATE_SKIPPED) {
     return;
   }
-  PushBounded(end_times_,
-              static_cast<double>(candidate.end_time().seconds()) + 1e-9 * candidate.end_time().nanos(), kMostEnds);
+  PushBounded(end_times_, static_cast<double>(candidate.end_time().seconds()) + 1e-9 * candidate.end_time().nanos(),
+              kMostEnds);
   if (candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED) {
     PushBounded(rewards_, candidate.reward(), kRewards);
     return;

@@ -43,7 +43,9 @@ MetricsExposer::MetricsExposer(std::shared_ptr<prometheus::Registry> registry, s
 MetricsExposer::~MetricsExposer() {
   // The web server looks for its stop flag every 2 s, and no program should take so long to end.
   std::thread([exposer = std::move(exposer_), registry = std::move(registry_),
-               process = std::move(process_)]() mutable { exposer.reset(); }).detach();
+               process = std::move(process_)]() mutable {
+    exposer.reset();
+  }).detach();
 }
 
 }  // namespace layernas

@@ -15,8 +15,8 @@
 namespace layernas {
 namespace {
 
-void Add(std::vector<prometheus::MetricFamily>& families, prometheus::MetricType type, std::string name, std::string help,
-         double value) {
+void Add(std::vector<prometheus::MetricFamily>& families, prometheus::MetricType type, std::string name,
+         std::string help, double value) {
   prometheus::ClientMetric metric;
   (type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
   families.push_back({std::move(name), std::move(help), type, {std::move(metric)}});

@@ -27,7 +27,7 @@ const prometheus::Histogram::BucketBoundaries& SecondsBuckets() {
 
 // Of trainings and of waiting for them.
 const prometheus::Histogram::BucketBoundaries& LongSecondsBuckets() {
-  static const prometheus::Histogram::BucketBoundaries kBuckets = {0.001, 0.01, 0.1,  1,    5,     15,
+  static const prometheus::Histogram::BucketBoundaries kBuckets = {0.001, 0.01, 0.1, 1,    5,     15,
                                                                    60,    300,  900, 3600, 14400, 86400};
   return kBuckets;
 }
@@ -114,25 +114,25 @@ ControllerMetrics::ControllerMetrics()
                         .Register(*registry_)
                         .Add({})),
       storage_table_bytes(BuildGauge()
-                      .Name("layernas_storage_table_bytes")
-                      .Help("Size of the table files of the database.")
-                      .Register(*registry_)
-                      .Add({})),
+                              .Name("layernas_storage_table_bytes")
+                              .Help("Size of the table files of the database.")
+                              .Register(*registry_)
+                              .Add({})),
       storage_memory_bytes(BuildGauge()
-                      .Name("layernas_storage_memory_bytes")
-                      .Help("Memory of the database's write buffers and table readers.")
-                      .Register(*registry_)
-                      .Add({})),
+                               .Name("layernas_storage_memory_bytes")
+                               .Help("Memory of the database's write buffers and table readers.")
+                               .Register(*registry_)
+                               .Add({})),
       storage_compaction_pending_bytes(BuildGauge()
-                      .Name("layernas_storage_compaction_pending_bytes")
-                      .Help("What the database has yet to rewrite to be in order.")
-                      .Register(*registry_)
-                      .Add({})),
+                                           .Name("layernas_storage_compaction_pending_bytes")
+                                           .Help("What the database has yet to rewrite to be in order.")
+                                           .Register(*registry_)
+                                           .Add({})),
       storage_free_bytes(BuildGauge()
-                      .Name("layernas_storage_free_bytes")
-                      .Help("Free space of the file system that the data directory is on.")
-                      .Register(*registry_)
-                      .Add({})),
+                             .Name("layernas_storage_free_bytes")
+                             .Help("Free space of the file system that the data directory is on.")
+                             .Register(*registry_)
+                             .Add({})),
       tasks_ready(BuildGauge()
                       .Name("layernas_tasks_ready")
                       .Help("Candidates that workers could lease now.")
@@ -183,15 +183,15 @@ ControllerMetrics::ControllerMetrics()
                       .Help("Candidates of the searches that have not ended, by state.")
                       .Register(*registry_)),
       task_wait_seconds_(BuildHistogram()
-                            .Name("layernas_task_wait_seconds")
-                            .Help("Time from a candidate's proposal to the lease that led to its end.")
-                            .Register(*registry_)
-                            .Add({}, LongSecondsBuckets())),
-      evaluation_seconds_(BuildHistogram()
-                             .Name("layernas_evaluation_seconds")
-                             .Help("Time from a candidate's last lease to its end.")
+                             .Name("layernas_task_wait_seconds")
+                             .Help("Time from a candidate's proposal to the lease that led to its end.")
                              .Register(*registry_)
                              .Add({}, LongSecondsBuckets())),
+      evaluation_seconds_(BuildHistogram()
+                              .Name("layernas_evaluation_seconds")
+                              .Help("Time from a candidate's last lease to its end.")
+                              .Register(*registry_)
+                              .Add({}, LongSecondsBuckets())),
       search_series_(*registry_) {
   // Every label value from the start: a series that appears with its first event hides that event from rate().
   auto& completions = BuildCounter()
@@ -227,8 +227,10 @@ prometheus::Histogram& ControllerMetrics::RpcSeconds(const std::string& method) 
 void ControllerMetrics::ObserveEvaluation(const core::Candidate& candidate) {
   constexpr double kMillis = 1000;
   // The clock may have been set in between.
-  task_wait_seconds_.Observe(static_cast<double>(std::max<UnixMillis>(candidate.started - candidate.created, 0)) / kMillis);
-  evaluation_seconds_.Observe(static_cast<double>(std::max<UnixMillis>(candidate.ended - candidate.started, 0)) / kMillis);
+  task_wait_seconds_.Observe(static_cast<double>(std::max<UnixMillis>(candidate.started - candidate.created, 0)) /
+                             kMillis);
+  evaluation_seconds_.Observe(static_cast<double>(std::max<UnixMillis>(candidate.ended - candidate.started, 0)) /
+                              kMillis);
 }
 
 prometheus::Counter& ControllerMetrics::CallsRefused(const std::string& reason) {

@@ -77,7 +77,8 @@ void SearchSeries::Set(const std::string& name, const core::Search& search, bool
     Put(series, name, best_reward_, best ? best->second.reward : std::numeric_limits<double>::quiet_NaN(),
         {{"target", label}});
   };
-  for (std::size_t i = 0; i < std::min(targets.size(), kMostTargets); ++i) put_best(targets[i], absl::StrCat(targets[i]));
+  for (std::size_t i = 0; i < std::min(targets.size(), kMostTargets); ++i)
+    put_best(targets[i], absl::StrCat(targets[i]));
   if (targets.empty()) {
     put_best(std::numeric_limits<double>::infinity(), "none");
   } else {

@@ -15,8 +15,8 @@
 
 namespace layernas {
 
-// Mean, over costs from 0 to `target`, of the best reward at no more cost (0 where nothing is so cheap, or it is negative):
-// the area below the frontier over its width. It never falls as results come in.
+// Mean, over costs from 0 to `target`, of the best reward at no more cost (0 where nothing is so cheap, or it is
+// negative): the area below the frontier over its width. It never falls as results come in.
 double MeanBestReward(const core::Frontier& frontier, double target);
 
 // For one thread.

@@ -10,8 +10,8 @@
 
 #include "client/output/json.h"
 #include "client/output/table.h"
-#include "client/output/yaml.h"
 #include "client/output/units.h"
+#include "client/output/yaml.h"
 #include "client/search_text.h"
 #include "client/watch/progress_text.h"
 #include "layernas/v1/search.pb.h"
@@ -107,9 +107,10 @@ TEST(Yaml, ReadsBackAsTheSame) {
       R"({"name": "x-1", "on": "no", "texts": ["1", "true", "a: b", "", "-", "ümlaut", "line\nfeed"], "number": 0.5, "none": null,
           "deep": {"list": [{"a": 1, "b": []}, {"c": {}}, [1, 2], [[3]]]}})");
   const std::string text = ToYaml(value);
-  EXPECT_EQ(text,
-            "name: x-1\n\"on\": \"no\"\ntexts: [\"1\", \"true\", \"a: b\", \"\", \"-\", \"ümlaut\", \"line\\nfeed\"]\n"
-            "number: 0.5\nnone: null\ndeep:\n  list:\n    - a: 1\n      b: []\n    - c: {}\n    - [1, 2]\n    - - [3]\n");
+  EXPECT_EQ(
+      text,
+      "name: x-1\n\"on\": \"no\"\ntexts: [\"1\", \"true\", \"a: b\", \"\", \"-\", \"ümlaut\", \"line\\nfeed\"]\n"
+      "number: 0.5\nnone: null\ndeep:\n  list:\n    - a: 1\n      b: []\n    - c: {}\n    - [1, 2]\n    - - [3]\n");
   EXPECT_EQ(ToYaml(nlohmann::ordered_json::object()), "{}\n");
 }
 
@@ -191,13 +192,14 @@ TEST(ProgressLines, SayHowTheSearchStands) {
   search.mutable_create_time()->set_seconds(1000);
   search.set_waiting_for("a worker with device=gpu");
   state.Apply(search, Fleet{4, 8, 7, 1});
-  EXPECT_THAT(Lines(state, 1080, 100),
-              ElementsAre("search    shapes10-1 is running, stage 3/8 block3, 1m20s",
-                          "progress  [##############--------------] 42/80 trainings",
-                          "best      target 0.8: accuracy 0.874 at latency_ms 0.79",
-                          "          nothing meets the target 0.2; the nearest costs 0.5",
-                          "now       2 running, 1 queued, 39 succeeded, 0 infeasible, 1 failed",
-                          "fleet     4 workers, 7 of 8 slots busy, 1 shunned", "waits     for a worker with device=gpu"));
+  EXPECT_THAT(
+      Lines(state, 1080, 100),
+      ElementsAre("search    shapes10-1 is running, stage 3/8 block3, 1m20s",
+                  "progress  [##############--------------] 42/80 trainings",
+                  "best      target 0.8: accuracy 0.874 at latency_ms 0.79",
+                  "          nothing meets the target 0.2; the nearest costs 0.5",
+                  "now       2 running, 1 queued, 39 succeeded, 0 infeasible, 1 failed",
+                  "fleet     4 workers, 7 of 8 slots busy, 1 shunned", "waits     for a worker with device=gpu"));
 }
 
 TEST(ProgressLines, EstimateTheEndAndShowWhatCameLast) {

@@ -91,20 +91,30 @@ TEST(OptionEffects, FindTheModelThatMadeTheResults) {
 
 SearchData Data(int candidates) {
   SearchData data;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(R"pb(
-    name: "searches/x-1"
-    spec {
-      name: "x"
-      space {
-        layers { name: "a" options { name: "p" } options { name: "q" } }
-        layers { name: "b" options { name: "p" } options { name: "q" } }
-      }
-      objective { reward: "accuracy" cost: "latency_ms" targets: 2 }
-      strategy { layernas {} }
-    }
-    state: SEARCH_STATE_RUNNING
-    progress { trainings: 3 succeeded: 3 }
-  )pb", &data.search));
+  EXPECT_TRUE(
+      google::protobuf::TextFormat::ParseFromString(R"pb(
+                                                      name: "searches/x-1"
+                                                      spec {
+                                                        name: "x"
+                                                        space {
+                                                          layers {
+                                                            name: "a"
+                                                            options { name: "p" }
+                                                            options { name: "q" }
+                                                          }
+                                                          layers {
+                                                            name: "b"
+                                                            options { name: "p" }
+                                                            options { name: "q" }
+                                                          }
+                                                        }
+                                                        objective { reward: "accuracy" cost: "latency_ms" targets: 2 }
+                                                        strategy { layernas {} }
+                                                      }
+                                                      state: SEARCH_STATE_RUNNING
+                                                      progress { trainings: 3 succeeded: 3 }
+                                                    )pb",
+                                                    &data.search));
   for (int i = 1; i <= candidates; ++i) {
     v1::Candidate& candidate = data.candidates.emplace_back();
     candidate.set_name("searches/x-1/candidates/" + std::to_string(i));
