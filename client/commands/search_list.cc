@@ -88,7 +88,8 @@ void PrintSearch(std::ostream& out, const v1::Search& search) {
   line("candidates", std::to_string(progress.queued()) + " queued, " + std::to_string(progress.leased()) +
                          " running, " + std::to_string(progress.succeeded()) + " succeeded, " +
                          std::to_string(progress.infeasible()) + " infeasible, " + std::to_string(progress.failed()) +
-                         " failed, " + std::to_string(progress.skipped()) + " skipped");
+                         " failed, " + std::to_string(progress.skipped()) + " skipped" +
+                         (progress.stopped() > 0 ? ", " + std::to_string(progress.stopped()) + " stopped early" : ""));
   line("frontier", std::to_string(progress.frontier_size()) + " points");
   for (const v1::TargetBest& best : search.best()) line("best", BestText(search, best));
 }

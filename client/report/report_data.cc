@@ -45,7 +45,10 @@ double Seconds(const google::protobuf::Timestamp& time) {
   return static_cast<double>(time.seconds()) + static_cast<double>(time.nanos()) * 1e-9;
 }
 
-bool HasResult(const v1::Candidate& candidate) { return candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED; }
+// Trainings in full of what has won come after the search, and are not to be compared with it.
+bool HasResult(const v1::Candidate& candidate) {
+  return candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED && candidate.final_of().empty();
+}
 
 Score ScoreOf(const v1::Candidate& candidate) { return {candidate.reward(), candidate.cost()}; }
 
@@ -95,6 +98,7 @@ Json SearchJson(const v1::Search& search) {
   counts["succeeded"] = progress.succeeded();
   counts["infeasible"] = progress.infeasible();
   counts["failed"] = progress.failed();
+  counts["stopped"] = progress.stopped();
   counts["skipped"] = progress.skipped();
   json["counts"] = counts;
   return json;
@@ -126,6 +130,54 @@ Json TargetsJson(const SearchData& data) {
     targets.push_back(std::move(json));
   }
   return targets;
+}
+
+Json WinnersJson(const v1::Search& search) {
+  Json winners = Json::array();
+  for (const v1::Winner& winner : search.winners()) {
+    Json json = {{"number", NumberOf(winner.candidate())},
+                 {"architecture", winner.architecture().id()},
+                 {"trainings", winner.trainings()},
+                 {"succeeded", winner.succeeded()}};
+    if (winner.succeeded() > 0) {
+      json["reward"] = Number(winner.reward());
+      json["deviation"] = Number(winner.reward_deviation());
+      json["cost"] = Number(winner.cost());
+    }
+    if (!winner.weights().empty()) {
+      json["weights"] = winner.weights(0).path();
+      json["worker"] = winner.weights(0).worker();
+    }
+    winners.push_back(std::move(json));
+  }
+  return winners;
+}
+
+// Of those that came closest to the frontier and of those that were stopped, evenly chosen where there are many.
+Json CurvesJson(const SearchData& data, const std::vector<std::size_t>& order) {
+  constexpr std::size_t kMostCurves = 150;
+  constexpr int kMostPoints = 60;
+  std::vector<const v1::Candidate*> with_curve;
+  for (const std::size_t i : order) {
+    if (data.candidates[i].curve_size() > 1) with_curve.push_back(&data.candidates[i]);
+  }
+  for (const v1::Candidate& candidate : data.candidates) {
+    if (candidate.state() == v1::CANDIDATE_STATE_STOPPED && candidate.curve_size() > 0)
+      with_curve.push_back(&candidate);
+  }
+  Json curves = Json::array();
+  const std::size_t step = (with_curve.size() + kMostCurves - 1) / kMostCurves;
+  for (std::size_t i = 0; i < with_curve.size(); i += step) {
+    const v1::Candidate& candidate = *with_curve[i];
+    Json points = Json::array();
+    const int every = (candidate.curve_size() + kMostPoints - 1) / kMostPoints;
+    for (int at = 0; at < candidate.curve_size(); ++at) {
+      if (at % every != 0 && at + 1 != candidate.curve_size()) continue;
+      points.push_back({candidate.curve(at).epoch(), Number(static_cast<double>(candidate.curve(at).reward()))});
+    }
+    curves.push_back({NumberOf(candidate.name()), candidate.state() == v1::CANDIDATE_STATE_STOPPED, std::move(points)});
+  }
+  return {{"total", with_curve.size()}, {"shown", std::move(curves)}};
 }
 
 // Candidates that have a result, in the order in which they got it.
@@ -298,7 +350,8 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
   Texts workers;
   Json number = Json::array(), architecture = Json::array(), state = Json::array(), pass = Json::array(),
        stage = Json::array(), arrived = Json::array(), reward = Json::array(), cost = Json::array(),
-       gap = Json::array(), seconds = Json::array(), worker = Json::array(), repeat_of = Json::array();
+       gap = Json::array(), seconds = Json::array(), worker = Json::array(), repeat_of = Json::array(),
+       final_of = Json::array();
   std::vector<Json> metrics(metric_names.size(), Json::array());
   for (const std::size_t i : Shown(data, gaps, most)) {
     const v1::Candidate& candidate = data.candidates[i];
@@ -317,6 +370,7 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
     worker.push_back(
         workers.Add(candidate.reused_from().empty() ? candidate.worker() : "reused: " + candidate.reused_from()));
     repeat_of.push_back(candidate.repeat() > 0 ? NumberOf(candidate.repeat_of()) : 0);
+    final_of.push_back(candidate.final_of().empty() ? 0 : NumberOf(candidate.final_of()));
     std::size_t column = 0;
     for (const std::string& name : metric_names) {
       const auto metric = candidate.metrics().find(name);
@@ -340,12 +394,13 @@ nlohmann::ordered_json ReportData(const SearchData& data, std::size_t most_candi
   const std::vector<std::size_t> order = OrderOfArrival(data.candidates);
   Json frontier = Json::array();
   for (const v1::FrontierPoint& point : data.frontier) frontier.push_back(PointJson(point));
-  return {{"version", std::string(Version())},    {"search", SearchJson(data.search)},
-          {"reward", RewardName(data.search)},    {"cost", CostName(data.search)},
-          {"targets", TargetsJson(data)},         {"frontier", std::move(frontier)},
-          {"best_lines", BestLines(data, order)}, {"effects", EffectsJson(data, order)},
-          {"buckets", BucketsJson(data)},         {"failures", FailuresJson(data)},
-          {"workers", WorkersJson(data)},         {"candidates", CandidatesJson(data, order, most_candidates)},
+  return {{"version", std::string(Version())},   {"search", SearchJson(data.search)},
+          {"reward", RewardName(data.search)},   {"cost", CostName(data.search)},
+          {"targets", TargetsJson(data)},        {"frontier", std::move(frontier)},
+          {"winners", WinnersJson(data.search)}, {"best_lines", BestLines(data, order)},
+          {"curves", CurvesJson(data, order)},   {"effects", EffectsJson(data, order)},
+          {"buckets", BucketsJson(data)},        {"failures", FailuresJson(data)},
+          {"workers", WorkersJson(data)},        {"candidates", CandidatesJson(data, order, most_candidates)},
           {"spec", SpecJson(data.search.spec())}};
 }
 

@@ -40,7 +40,8 @@ std::string Left(const WatchState& state, std::chrono::system_clock::time_point 
   const v1::SearchProgress& progress = state.search().progress();
   std::string text = *rate >= 1 ? absl::StrCat(", ", FormatValue(std::round(*rate * 10) / 10), " a second")
                                 : absl::StrCat(", ", FormatValue(std::round(*rate * 600) / 10), " a minute");
-  const int left = progress.trainings_budget() - progress.succeeded() - progress.infeasible() - progress.failed();
+  const int left = progress.trainings_budget() - progress.succeeded() - progress.infeasible() - progress.failed() -
+                   progress.stopped();
   const double seconds = left / *rate;
   // A budget is the most; a year is no estimate.
   if (progress.trainings_budget() == 0 || left <= 0 || seconds > 365 * 86400.0) return text;
@@ -121,7 +122,8 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
   }
   lines.push_back(
       {"now", absl::StrCat(progress.leased(), " running, ", progress.queued(), " queued, ", progress.succeeded(),
-                           " succeeded, ", progress.infeasible(), " infeasible, ", progress.failed(), " failed")});
+                           " succeeded, ", progress.infeasible(), " infeasible, ", progress.failed(), " failed",
+                           progress.stopped() > 0 ? absl::StrCat(", ", progress.stopped(), " stopped early") : "")});
   if (state.fleet().has_value() && !over) {
     const Fleet& fleet = *state.fleet();
     lines.push_back({"fleet", absl::StrCat(fleet.workers, fleet.workers == 1 ? " worker, " : " workers, ", fleet.busy,

@@ -85,7 +85,7 @@ void SearchSeries::Set(const std::string& name, const core::Search& search, bool
     const double largest = *std::max_element(targets.begin(), targets.end());
     Put(series, name, mean_best_reward_, MeanBestReward(search.frontier(), largest));
   }
-  for (int state = 1; state <= static_cast<int>(core::CandidateState::kSkipped); ++state) {
+  for (int state = 1; state <= static_cast<int>(core::CandidateState::kStopped); ++state) {
     const auto candidate_state = static_cast<core::CandidateState>(state);
     Put(series, name, candidates_, static_cast<double>(search.CountOf(candidate_state)),
         {{"state", Name(candidate_state)}});

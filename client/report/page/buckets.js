@@ -13,7 +13,6 @@ function heatColor(share) {
 function drawBuckets() {
   if (data.buckets.length === 0) {
     byId('buckets').hidden = true;
-    byId('progress').classList.add('alone');
     return;
   }
   const stages = Math.max(...data.buckets.map(([stage]) => stage));

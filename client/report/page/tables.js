@@ -44,8 +44,25 @@ function drawFound() {
   host.replaceChildren(table(columns, data.frontier, (point) => pickable(point.number)));
 }
 
+// What has won, trained in full.
+function drawWinners() {
+  if (data.winners.length === 0) {
+    byId('winners').hidden = true;
+    return;
+  }
+  byId('winners-table').replaceChildren(table([
+    { name: data.cost, n: true, cell: (row) => formatNumber(row.cost) },
+    { name: data.reward, n: true, cell: (row) => formatNumber(row.reward) + (row.succeeded > 1 ? ` ± ${formatNumber(Number(row.deviation.toPrecision(2)))}` : '') },
+    { name: 'trainings', n: true, cell: (row) => `${row.succeeded} of ${row.trainings}` },
+    { name: 'architecture', cell: (row) => mono(row.architecture) },
+    { name: 'candidate', n: true, cell: (row) => formatCount(row.number) },
+    { name: 'weights', text: true, cell: (row) => (row.weights ? `${row.weights} on ${row.worker}` : '–') },
+    { name: 'spec', cell: (row) => copyButton('Copy', () => specOf(row)) },
+  ], data.winners, (row) => pickable(row.number)));
+}
+
 function drawOutcomes() {
-  const colors = { succeeded: 'good', running: 'mark', queued: 'rule-strong', infeasible: 'line-5', failed: 'bad', skipped: 'faint' };
+  const colors = { succeeded: 'good', running: 'mark', queued: 'rule-strong', infeasible: 'line-5', failed: 'bad', stopped: 'line-4', skipped: 'faint' };
   const counts = Object.entries(data.search.counts).filter(([, count]) => count > 0);
   byId('outcomes-bar').replaceChildren(
     element('div', { class: 'stack', role: 'img', 'aria-label': counts.map(([state, count]) => `${count} ${state}`).join(', ') || 'no candidates' },
@@ -94,7 +111,7 @@ function drawCandidates() {
   const columns = [
     { name: 'candidate', n: true, cell: (i) => formatCount(all.number[i]), sort: (i) => all.number[i] },
     { name: 'architecture', cell: (i) => mono(all.architecture[i]), sort: (i) => all.architecture[i] },
-    { name: 'state', cell: (i) => element('span', { class: `state-${state(i)}` }, state(i) + (all.repeat_of[i] > 0 ? `, repeats ${all.repeat_of[i]}` : '')), sort: state },
+    { name: 'state', cell: (i) => element('span', { class: `state-${state(i)}` }, state(i) + (all.repeat_of[i] > 0 ? `, repeats ${all.repeat_of[i]}` : '') + (all.final_of[i] > 0 ? `, ${all.final_of[i]} in full` : '')), sort: state },
     { name: data.reward, n: true, cell: (i) => formatNumber(all.reward[i]), sort: (i) => all.reward[i] },
     { name: data.cost, n: true, cell: (i) => formatNumber(all.cost[i]), sort: (i) => all.cost[i] },
     { name: 'to the frontier', n: true, cell: (i) => formatNumber(all.gap[i]), sort: (i) => all.gap[i] },
