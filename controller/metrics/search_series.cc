@@ -96,7 +96,7 @@ void SearchSeries::Set(const std::string& name, const core::Search& search, bool
   Put(series, name, waiting_, waits ? 1 : 0);
   Put(series, name, pass_, search.position().pass);
   Put(series, name, stage_, search.position().stage);
-  Put(series, name, stages_, static_cast<double>(search.config().space.layers().size()));
+  Put(series, name, stages_, static_cast<double>(search.config().space.layers.size()));
   PutTable(series, name, search);
   PutFrontier(series, name, search);
 }
