@@ -34,7 +34,7 @@ function drawHead() {
 }
 
 function drawSpec() {
-  const text = yaml(data.spec);
+  const text = yaml(withShortOptions(data.spec));
   byId('spec-text').append(copyButton('Copy the spec', () => `${text}\n`),
     element('details', {}, element('summary', {}, 'Show it'), element('pre', { tabindex: '0' }, element('code', {}, text))));
 }

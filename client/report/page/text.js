@@ -85,6 +85,15 @@ function yaml(value, indent = '') {
   return lines.join('\n');
 }
 
+// Options that are a name and nothing else are written as it.
+function withShortOptions(spec) {
+  const layers = spec.space.layers.map((layer) => ({
+    ...layer,
+    options: layer.options.map((option) => (Object.keys(option).length === 1 ? option.name : option)),
+  }));
+  return { ...spec, space: { ...spec.space, layers } };
+}
+
 // A spec of this architecture alone: to train it once more, longer for example.
 function specOf(point) {
   const choices = choicesOf(point.architecture);
@@ -102,7 +111,7 @@ function specOf(point) {
   delete spec.sharing;
   if (spec.evaluation) delete spec.evaluation.measure_first;
   return `# Candidate ${point.number} of ${data.search.id}: ${data.reward} ${formatNumber(point.reward)} at ` +
-    `${data.cost} ${formatNumber(point.cost)}.\n${yaml(spec)}\n`;
+    `${data.cost} ${formatNumber(point.cost)}.\n${yaml(withShortOptions(spec))}\n`;
 }
 
 async function copyText(text) {
