@@ -12,10 +12,12 @@ namespace {
 
 constexpr char kFooter[] =
     "Examples:\n"
+    "  layernas init shapes10 -o spec.yaml\n"
     "  layernas validate spec.yaml\n"
     "  layernas run spec.yaml\n"
     "  layernas search submit spec.yaml --watch\n"
     "  layernas search frontier shapes10-1 -o csv\n"
+    "  layernas report shapes10-1 -o report.html\n"
     "\n"
     "Exit codes: 0 done; 1 error; 2 wrong arguments or spec; 3 the watched search failed; 4 it was cancelled;\n"
     "5 the controller can't be reached.";
@@ -26,7 +28,10 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   app.require_subcommand(1);
   AddAdminCommands(app, context);
   AddCountCommand(app, context);
+  AddInitCommand(app, context);
   AddMeasureCommands(app, context);
+  AddReferenceCommands(app, context);
+  AddReportCommand(app, context);
   AddRunCommand(app, context);
   AddSearchCommands(app, context);
   AddValidateCommand(app, context);

@@ -52,6 +52,8 @@ std::string StateText(v1::CandidateState state) {
   return WithoutPrefix(v1::CandidateState_Name(state), "CANDIDATE_STATE_");
 }
 
+std::string FailureKindText(v1::FailureKind kind) { return WithoutPrefix(v1::FailureKind_Name(kind), "FAILURE_KIND_"); }
+
 Cell StateCell(v1::SearchState state) {
   return Cell::Text(StateText(state), state == v1::SEARCH_STATE_SUCCEEDED ? Style::kGood
                                       : state == v1::SEARCH_STATE_FAILED  ? Style::kBad

@@ -20,6 +20,8 @@ std::string ShortName(std::string_view resource);
 // "running"; "unknown" for a value of a newer controller.
 std::string StateText(v1::SearchState state);
 std::string StateText(v1::CandidateState state);
+// "infeasible", "evaluator", "worker_lost".
+std::string FailureKindText(v1::FailureKind kind);
 // "is running", "has succeeded", "was cancelled".
 std::string StateSentence(v1::SearchState state);
 // ": why it is in this state", where there is more to say than the state itself.

@@ -66,3 +66,15 @@ function(layernas_fuzzer name)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS fuzz ENVIRONMENT "${LAYERNAS_TSAN_OPTIONS}")
   endif()
 endfunction()
+
+# layernas_embed(<library> <name> <file>…): the files' texts, joined, as `extern const char <name>[]` in layernas_<library>.
+function(layernas_embed library name)
+  set(output ${CMAKE_CURRENT_BINARY_DIR}/embedded/${name}.cc)
+  list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE inputs)
+  add_custom_command(
+    OUTPUT ${output}
+    COMMAND ${CMAKE_COMMAND} "-DINPUTS=${inputs}" -DOUTPUT=${output} -DNAME=${name} -P ${PROJECT_SOURCE_DIR}/cmake/EmbedFiles.cmake
+    DEPENDS ${inputs} ${PROJECT_SOURCE_DIR}/cmake/EmbedFiles.cmake
+    VERBATIM)
+  target_sources(layernas_${library} PRIVATE ${output})
+endfunction()

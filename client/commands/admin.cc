@@ -49,8 +49,8 @@ absl::StatusOr<ExitCode> MakeBackup(const CommandContext& context, const BackupO
   request.set_backup_id(options.id);
   LAYERNAS_ASSIGN_OR_RETURN(const v1::CreateBackupResponse response,
                             connection->Call(&v1::AdminService::Stub::CreateBackup, request, kPatience));
-  if (options.output == OutputFormat::kJson) {
-    PrintJson(context.terminal.out, response.backup(), JsonLayout::kIndented);
+  if (IsForPrograms(options.output)) {
+    PrintMessage(context.terminal.out, response.backup(), options.output);
   } else {
     context.terminal.out << "backup " << response.backup().id() << " (" << FormatValue(response.backup().size_bytes())
                          << "B) is on the controller's machine in " << response.backup().path() << '\n';
@@ -85,7 +85,7 @@ void AddBackupCommand(CLI::App& admin, CommandContext& context) {
   const auto options = std::make_shared<BackupOptions>();
   command.add_option("--id", options->id, "Name of the backup's folder; without it the time is taken")
       ->option_text("NAME");
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return MakeBackup(context, *options); });
 }

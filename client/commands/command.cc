@@ -1,5 +1,6 @@
 #include "client/commands/command.h"
 
+#include <algorithm>
 #include <map>
 #include <random>
 #include <set>
@@ -64,8 +65,10 @@ void AddController(CLI::App& command, CommandContext& context) {
 }
 
 void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<OutputFormat>& formats) {
-  static const std::map<OutputFormat, std::string> kNames = {
-      {OutputFormat::kTable, "table"}, {OutputFormat::kJson, "json"}, {OutputFormat::kCsv, "csv"}};
+  static const std::map<OutputFormat, std::string> kNames = {{OutputFormat::kTable, "table"},
+                                                             {OutputFormat::kJson, "json"},
+                                                             {OutputFormat::kCsv, "csv"},
+                                                             {OutputFormat::kYaml, "yaml"}};
   std::map<std::string, OutputFormat> allowed;
   std::string text;
   for (const OutputFormat each : formats) {
@@ -86,7 +89,9 @@ void AddCosts(CLI::App& command, std::string& table) {
 }
 
 void AddSearchName(CLI::App& command, std::string& name) {
-  command.add_option("NAME", name, "The search, for example shapes10-1")->required()->option_text("");
+  command.add_option("NAME", name, "The search, for example shapes10-1; shapes10 is the newest of that name")
+      ->required()
+      ->option_text("");
 }
 
 absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandContext& context) {
@@ -116,28 +121,6 @@ absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const Sp
   }
   if (!response.ok()) return response.status();
   return response->search();
-}
-
-absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name) {
-  v1::GetSearchRequest request;
-  request.set_name(name);
-  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetSearchResponse response,
-                            connection.Call(&v1::SearchService::Stub::GetSearch, request));
-  return response.search();
-}
-
-absl::StatusOr<v1::GetFrontierResponse> GetFrontier(ControllerConnection& connection, const std::string& name) {
-  v1::GetFrontierRequest request;
-  request.set_name(name);
-  v1::GetFrontierResponse frontier;
-  LAYERNAS_RETURN_IF_ERROR(ForEachPage(connection, &v1::SearchService::Stub::GetFrontier, request, 0,
-                                       [&frontier](const v1::GetFrontierResponse& page) {
-                                         frontier.MergeFrom(page);
-                                         return page.points_size();
-                                       })
-                               .status());
-  frontier.clear_next_page_token();
-  return frontier;
 }
 
 }  // namespace layernas::client

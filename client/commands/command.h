@@ -3,10 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <cstdint>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +13,7 @@
 #include "client/controller_connection.h"
 #include "client/exit_code.h"
 #include "client/output/format.h"
+#include "client/queries.h"
 #include "client/spec/spec_reader.h"
 #include "client/terminal.h"
 #include "common/base/status_macros.h"
@@ -44,7 +42,11 @@ void AddSearchCommands(CLI::App& app, CommandContext& context);
 void AddWorkerCommands(CLI::App& app, CommandContext& context);
 // Adds all of `layernas measure …`.
 void AddMeasureCommands(CLI::App& app, CommandContext& context);
+void AddReportCommand(CLI::App& app, CommandContext& context);
 void AddRunCommand(CLI::App& app, CommandContext& context);
+void AddInitCommand(CLI::App& app, CommandContext& context);
+// `layernas completion` and `layernas man`.
+void AddReferenceCommands(CLI::App& app, CommandContext& context);
 void AddAdminCommands(CLI::App& app, CommandContext& context);
 
 // Parts of `layernas search`.
@@ -57,6 +59,8 @@ void AddUpdateCommand(CLI::App& search, CommandContext& context);
 void AddFrontierCommand(CLI::App& search, CommandContext& context);
 void AddCandidatesCommand(CLI::App& search, CommandContext& context);
 void AddBucketsCommand(CLI::App& search, CommandContext& context);
+void AddCompareCommand(CLI::App& search, CommandContext& context);
+void AddWaitCommand(CLI::App& search, CommandContext& context);
 
 // A command whose help ends with `examples`, a line each.
 CLI::App& AddCommand(CLI::App& parent, const std::string& name, const std::string& description,
@@ -78,26 +82,5 @@ bool ReportMistakes(const Terminal& terminal, const SpecFile& file);
 
 // Submits the spec; prints where it is wrong if the controller thinks so. Safe against a lost answer.
 absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const SpecFile& file);
-
-absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name);
-// All pages.
-absl::StatusOr<v1::GetFrontierResponse> GetFrontier(ControllerConnection& connection, const std::string& name);
-
-// Fetches page by page, until `limit` items are there (0 = all), and calls visit(response), which returns how many
-// items were in it. Returns whether there are more.
-template <typename Stub, typename Request, typename Response, typename Visit>
-absl::StatusOr<bool> ForEachPage(ControllerConnection& connection,
-                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                                 Request request, std::int64_t limit, Visit visit) {
-  constexpr std::int64_t kLargestPage = 1000;
-  std::int64_t left = limit > 0 ? limit : std::numeric_limits<std::int64_t>::max();
-  do {
-    request.set_page_size(static_cast<std::int32_t>(std::min(left, kLargestPage)));
-    LAYERNAS_ASSIGN_OR_RETURN(const Response response, connection.Call(method, request));
-    left -= visit(response);
-    request.set_page_token(response.next_page_token());
-  } while (left > 0 && !request.page_token().empty());
-  return !request.page_token().empty();
-}
 
 }  // namespace layernas::client

@@ -34,13 +34,13 @@ void AddLayers(CLI::App& command, ResultOptions& options) {
 }
 
 absl::StatusOr<ExitCode> Frontier(const CommandContext& context, const ResultOptions& options) {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier, GetFrontier(*connection, name));
   std::ostream& out = context.terminal.out;
-  if (options.output == OutputFormat::kJson) {
-    PrintJson(out, frontier, JsonLayout::kIndented);
+  if (IsForPrograms(options.output)) {
+    PrintMessage(out, frontier, options.output);
   } else if (options.output == OutputFormat::kCsv) {
     PrintFrontierCsv(out, search, frontier, options.layers);
   } else {
@@ -111,16 +111,16 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
 }
 
 absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultOptions& options) {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, options.name));
   v1::ListCandidatesRequest request;
   request.set_parent(name);
   for (const v1::CandidateState state : options.states) request.add_states(state);
   const auto method = &v1::SearchService::Stub::ListCandidates;
-  if (options.output == OutputFormat::kJson) {
+  if (IsForPrograms(options.output)) {
     // Asked first, so that an unknown search gives an error and not half a list.
     LAYERNAS_RETURN_IF_ERROR(GetSearch(*connection, name).status());
-    JsonList list(context.terminal.out, "candidates");
+    MessageList list(context.terminal.out, "candidates", options.output);
     LAYERNAS_RETURN_IF_ERROR(
         ForEachPage(*connection, method, request, options.limit, [&](const v1::ListCandidatesResponse& page) {
           for (const v1::Candidate& candidate : page.candidates()) list.Add(candidate);
@@ -144,8 +144,8 @@ absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultO
 }
 
 absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOptions& options) {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
   v1::GetBucketsRequest request;
   request.set_name(name);
@@ -160,8 +160,8 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
                                .status());
   response.clear_next_page_token();
   std::ostream& out = context.terminal.out;
-  if (options.output == OutputFormat::kJson) {
-    PrintJson(out, response, JsonLayout::kIndented);
+  if (IsForPrograms(options.output)) {
+    PrintMessage(out, response, options.output);
     return ExitCode::kOk;
   }
   Table table(
@@ -202,7 +202,8 @@ CLI::App& AddResultCommand(CLI::App& search, CommandContext& context, const std:
                            absl::StatusOr<ExitCode> (*action)(const CommandContext&, const ResultOptions&)) {
   CLI::App& command = AddCommand(search, name, description, examples);
   AddSearchName(command, options->name);
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  AddOutput(command, options->output,
+            {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, action, &context] { return action(context, *options); });
   return command;

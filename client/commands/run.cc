@@ -66,8 +66,8 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
                           const RunOptions& options) {
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(connection, name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier, GetFrontier(connection, name));
-  if (options.output == OutputFormat::kJson) {
-    PrintJson(terminal.out, frontier, JsonLayout::kIndented);
+  if (IsForPrograms(options.output)) {
+    PrintMessage(terminal.out, frontier, options.output);
   } else if (options.output == OutputFormat::kCsv) {
     PrintFrontierCsv(terminal.out, search, frontier, options.layers);
   } else {
@@ -129,7 +129,8 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
                   "Keep the controller's data and all logs here; by default they are removed at the end")
       ->option_text("DIR");
   command.add_flag("--layers", options->layers, "Show the chosen option of each layer");
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  AddOutput(command, options->output,
+            {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   SetAction(command, context, [options, &context] { return Run(context, *options); });
 }
 

@@ -43,8 +43,8 @@ absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& 
                                         }));
   if (more) context.terminal.err << "only the newest " << options.limit << " are listed; --limit 0 lists all\n";
   std::ostream& out = context.terminal.out;
-  if (options.output == OutputFormat::kJson) {
-    JsonList list(out, "searches");
+  if (IsForPrograms(options.output)) {
+    MessageList list(out, "searches", options.output);
     for (const v1::Search& search : all.searches()) list.Add(search);
     return ExitCode::kOk;
   }
@@ -88,17 +88,18 @@ void PrintSearch(std::ostream& out, const v1::Search& search) {
   line("candidates", std::to_string(progress.queued()) + " queued, " + std::to_string(progress.leased()) +
                          " running, " + std::to_string(progress.succeeded()) + " succeeded, " +
                          std::to_string(progress.infeasible()) + " infeasible, " + std::to_string(progress.failed()) +
-                         " failed, " + std::to_string(progress.skipped()) + " skipped");
+                         " failed, " + std::to_string(progress.skipped()) + " skipped" +
+                         (progress.stopped() > 0 ? ", " + std::to_string(progress.stopped()) + " stopped early" : ""));
   line("frontier", std::to_string(progress.frontier_size()) + " points");
   for (const v1::TargetBest& best : search.best()) line("best", BestText(search, best));
 }
 
 absl::StatusOr<ExitCode> Get(const CommandContext& context, const GetOptions& options) {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
-  if (options.output == OutputFormat::kJson) {
-    PrintJson(context.terminal.out, search, JsonLayout::kIndented);
+  if (IsForPrograms(options.output)) {
+    PrintMessage(context.terminal.out, search, options.output);
   } else {
     PrintSearch(context.terminal.out, search);
   }
@@ -114,7 +115,8 @@ void AddListCommand(CLI::App& search, CommandContext& context) {
   command.add_option("--limit", options->limit, "Most to list; 0 = all")
       ->check(CLI::NonNegativeNumber)
       ->option_text("N [100]");
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  AddOutput(command, options->output,
+            {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return List(context, *options); });
 }
@@ -124,7 +126,7 @@ void AddGetCommand(CLI::App& search, CommandContext& context) {
                                  {"layernas search get shapes10-1", "layernas search get shapes10-1 -o json"});
   const auto options = std::make_shared<GetOptions>();
   AddSearchName(command, options->name);
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return Get(context, *options); });
 }

@@ -18,8 +18,8 @@ void AddCall(CLI::App& search, CommandContext& context, const std::string& verb,
   AddController(command, context);
   SetAction(command, context, [name, method, describe, &context]() -> absl::StatusOr<ExitCode> {
     Request request;
-    LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), SearchName(*name));
     LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+    LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), FindSearch(*connection, *name));
     LAYERNAS_ASSIGN_OR_RETURN(const Response response, connection->Call(method, request));
     context.terminal.out << request.name() << ' ' << describe(response) << '\n';
     return ExitCode::kOk;
@@ -47,11 +47,13 @@ void AddSearchCommands(CLI::App& app, CommandContext& context) {
   AddListCommand(search, context);
   AddGetCommand(search, context);
   AddWatchCommand(search, context);
+  AddWaitCommand(search, context);
   AddStateCommands(search, context);
   AddUpdateCommand(search, context);
   AddFrontierCommand(search, context);
   AddCandidatesCommand(search, context);
   AddBucketsCommand(search, context);
+  AddCompareCommand(search, context);
 }
 
 }  // namespace layernas::client

@@ -30,8 +30,8 @@ absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptio
     if (options.output == OutputFormat::kTable) context.terminal.out << "submitted " << search.name() << '\n';
     return FollowSearch(context.terminal, *connection, search, options.output, stop);
   }
-  if (options.output == OutputFormat::kJson) {
-    PrintJson(context.terminal.out, search, JsonLayout::kIndented);
+  if (IsForPrograms(options.output)) {
+    PrintMessage(context.terminal.out, search, options.output);
   } else {
     context.terminal.out << "submitted " << search.name() << "\nfollow it with: layernas search watch "
                          << ShortName(search.name()) << '\n';
@@ -49,7 +49,7 @@ void AddSubmitCommand(CLI::App& search, CommandContext& context) {
   command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
   AddCosts(command, options->costs);
   command.add_flag("-w,--watch", options->watch, "Follow the search to its end, as 'search watch' does");
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return Submit(context, *options); });
 }

@@ -17,13 +17,13 @@ struct UpdateOptions {
 };
 
 absl::StatusOr<ExitCode> Update(const CommandContext& context, const UpdateOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   v1::UpdateSearchRequest request;
-  LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), SearchName(options.name));
+  LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), FindSearch(*connection, options.name));
   v1::Sharing& sharing = *request.mutable_sharing();
   if (options.weight) sharing.set_weight(*options.weight);
   if (options.priority) sharing.set_priority(*options.priority);
   if (options.max_running) sharing.set_max_running(*options.max_running);
-  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::UpdateSearchResponse response,
                             connection->Call(&v1::SearchService::Stub::UpdateSearch, request));
   context.terminal.out << request.name() << " has " << SharingText(response.search().spec().sharing()) << '\n';

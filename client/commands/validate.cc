@@ -67,7 +67,7 @@ void AddValidateCommand(CLI::App& app, CommandContext& context) {
   const auto options = std::make_shared<ValidateOptions>();
   command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
   AddCosts(command, options->costs);
-  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson});
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   command.add_option("--workers", options->workers, "Trainings at a time, for the estimate of the time")
       ->check(CLI::Range(1, 1'000'000))
       ->option_text("N [1]");
@@ -78,8 +78,8 @@ void AddValidateCommand(CLI::App& app, CommandContext& context) {
     const SpecFile file = ReadSpecFile(options->spec, options->costs);
     if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
     const v1::SpecSummary summary = spec::Summarize(file.spec);
-    if (options->output == OutputFormat::kJson) {
-      PrintJson(context.terminal.out, summary, JsonLayout::kIndented);
+    if (IsForPrograms(options->output)) {
+      PrintMessage(context.terminal.out, summary, options->output);
     } else {
       PrintSummary(context.terminal.out, file, summary, *options);
     }

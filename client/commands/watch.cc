@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,8 +19,8 @@ struct WatchOptions {
 absl::StatusOr<ExitCode> WatchByName(const CommandContext& context, const WatchOptions& options) {
   StopSignal stop;
   const StopOnInterrupt interrupt(stop);
-  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
   return FollowSearch(context.terminal, *connection, search, options.output, stop);
 }
@@ -39,7 +40,9 @@ absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnec
     v1::WatchSearchResponse now;
     *now.mutable_search() = search;
     view->Show(now);
-    after = search.sequence();
+    // What came last is shown too.
+    constexpr std::uint64_t kPast = 1000;
+    after = search.sequence() - std::min(search.sequence(), kPast);
     if (IsFinal(search.state())) {
       view->End();
       return ExitCodeOf(search.state());

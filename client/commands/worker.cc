@@ -50,8 +50,8 @@ absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const Worker
                                        })
                                .status());
   std::ostream& out = context.terminal.out;
-  if (options.output == OutputFormat::kJson) {
-    JsonList list(out, "workers");
+  if (IsForPrograms(options.output)) {
+    MessageList list(out, "workers", options.output);
     for (const v1::WorkerStatus& worker : all.workers()) list.Add(worker);
     return ExitCode::kOk;
   }
@@ -88,7 +88,8 @@ void AddWorkerCommands(CLI::App& app, CommandContext& context) {
   CLI::App& list = AddCommand(worker, "list", "List the workers that were heard from lately",
                               {"layernas worker list", "layernas worker list -o csv"});
   const auto options = std::make_shared<WorkerListOptions>();
-  AddOutput(list, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
+  AddOutput(list, options->output,
+            {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(list, context);
   SetAction(list, context, [options, &context] { return ListWorkers(context, *options); });
 }

@@ -2,6 +2,6 @@
 
 namespace layernas::client {
 
-enum class OutputFormat { kTable, kJson, kCsv };
+enum class OutputFormat { kTable, kJson, kCsv, kYaml };
 
 }  // namespace layernas::client

@@ -2,6 +2,10 @@
 
 #include <google/protobuf/util/json_util.h>
 
+#include <nlohmann/json.hpp>
+
+#include "client/output/yaml.h"
+
 namespace layernas::client {
 namespace {
 
@@ -17,18 +21,47 @@ std::string ToJson(const google::protobuf::Message& message, JsonLayout layout) 
   return json;
 }
 
+nlohmann::ordered_json Parse(const google::protobuf::Message& message) {
+  return nlohmann::ordered_json::parse(ToJson(message, JsonLayout::kOneLine), nullptr, /*allow_exceptions=*/false);
+}
+
+std::string AsYaml(const google::protobuf::Message& message) { return ToYaml(Parse(message)); }
+
 }  // namespace
 
 void PrintJson(std::ostream& out, const google::protobuf::Message& message, JsonLayout layout) {
   out << ToJson(message, layout) << '\n';
 }
 
-JsonList::JsonList(std::ostream& out, std::string_view field) : out_(out) { out_ << "{\"" << field << "\": ["; }
+void PrintMessage(std::ostream& out, const google::protobuf::Message& message, OutputFormat format) {
+  if (format == OutputFormat::kYaml) {
+    out << AsYaml(message);
+  } else {
+    PrintJson(out, message, JsonLayout::kIndented);
+  }
+}
 
-JsonList::~JsonList() { out_ << (first_ ? "]}\n" : "\n]}\n"); }
+MessageList::MessageList(std::ostream& out, std::string_view field, OutputFormat format)
+    : out_(out), field_(field), format_(format) {
+  if (format_ == OutputFormat::kJson) out_ << "{\"" << field_ << "\": [";
+}
 
-void JsonList::Add(const google::protobuf::Message& item) {
-  out_ << (first_ ? "\n" : ",\n") << ToJson(item, JsonLayout::kOneLine);
+MessageList::~MessageList() {
+  if (format_ == OutputFormat::kJson) {
+    out_ << (first_ ? "]}\n" : "\n]}\n");
+  } else if (first_) {
+    out_ << field_ << ": []\n";
+  }
+}
+
+void MessageList::Add(const google::protobuf::Message& item) {
+  if (format_ == OutputFormat::kJson) {
+    out_ << (first_ ? "\n" : ",\n") << ToJson(item, JsonLayout::kOneLine);
+  } else {
+    if (first_) out_ << field_ << ":\n";
+    // A list of one item.
+    out_ << ToYaml(nlohmann::ordered_json::array({Parse(item)}));
+  }
   first_ = false;
 }
 

@@ -1,4 +1,5 @@
-// Protobuf's JSON mapping, with the field names of the proto files and without leaving out zeros.
+// Messages for programs: protobuf's JSON mapping, with the field names of the proto files and without leaving out
+// zeros; as JSON or YAML.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -7,25 +8,35 @@
 #include <string>
 #include <string_view>
 
+#include "client/output/format.h"
+
 namespace layernas::client {
 
 enum class JsonLayout { kIndented, kOneLine };
 
 // With a line feed at the end.
 void PrintJson(std::ostream& out, const google::protobuf::Message& message, JsonLayout layout);
+// `format` is kJson or kYaml.
+void PrintMessage(std::ostream& out, const google::protobuf::Message& message, OutputFormat format);
+
+inline bool IsForPrograms(OutputFormat format) {
+  return format == OutputFormat::kJson || format == OutputFormat::kYaml;
+}
 
 // {"candidates": [ … ]}, item by item, so that a list of any length can be printed. The end is written on destruction.
-class JsonList {
+class MessageList {
  public:
-  JsonList(std::ostream& out, std::string_view field);
-  ~JsonList();
-  JsonList(const JsonList&) = delete;
-  JsonList& operator=(const JsonList&) = delete;
+  MessageList(std::ostream& out, std::string_view field, OutputFormat format);
+  ~MessageList();
+  MessageList(const MessageList&) = delete;
+  MessageList& operator=(const MessageList&) = delete;
 
   void Add(const google::protobuf::Message& item);
 
  private:
   std::ostream& out_;
+  const std::string field_;
+  const OutputFormat format_;
   bool first_ = true;
 };
 

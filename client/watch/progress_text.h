@@ -2,17 +2,32 @@
 #pragma once
 
 #include <chrono>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "layernas/v1/search.pb.h"
+#include "client/output/table.h"
+#include "client/watch/watch_state.h"
 
 namespace layernas::client {
 
 // `[#######-------------]`, `columns` wide; `done` out of `total`, which is above 0.
 std::string ProgressBar(double done, double total, int columns);
 
-// How the search stands, a line each, none wider than `columns`.
-std::vector<std::string> ProgressLines(const v1::Search& search, std::chrono::seconds elapsed, int columns);
+// ▁▃▂▅▇█: values from the lowest to the highest, in at most `columns` characters; where there are more values, the
+// highest of each group. Empty for none.
+std::string Sparkline(std::span<const double> values, int columns);
+
+struct ProgressLine {
+  std::string label;
+  std::string text;
+  Style style = Style::kPlain;
+};
+
+// How the search stands; label and text together are no wider than `columns`.
+std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now,
+                                        int columns);
+// As it is printed.
+std::string ToText(const ProgressLine& line, bool color);
 
 }  // namespace layernas::client

@@ -25,8 +25,14 @@ class ProgressView : public WatchView {
 
   void Show(const v1::WatchSearchResponse& change) override {
     const MutexLock lock(mutex_);
-    if (change.has_search()) search_ = change.search();
-    if (change.has_snapshot()) search_ = change.snapshot();
+    state_.Apply(change);
+  }
+
+  bool WantsStatus() const override { return true; }
+
+  void Status(const v1::Search& search, const Fleet& fleet) override {
+    const MutexLock lock(mutex_);
+    state_.Apply(search, fleet);
   }
 
   void Notice(const std::string& text) override {
@@ -66,14 +72,9 @@ class ProgressView : public WatchView {
   }
 
   void Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!search_.name().empty()) {
-      const auto end =
-          search_.has_end_time()
-              ? std::chrono::seconds(search_.end_time().seconds())
-              : std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
-      const std::chrono::seconds elapsed = end - std::chrono::seconds(search_.create_time().seconds());
-      for (const std::string& line : ProgressLines(search_, elapsed, terminal_.Columns())) {
-        terminal_.out << line << '\n';
+    if (!state_.search().name().empty()) {
+      for (const ProgressLine& line : ProgressLines(state_, std::chrono::system_clock::now(), terminal_.Columns())) {
+        terminal_.out << ToText(line, terminal_.color) << '\n';
         ++drawn_;
       }
     }
@@ -83,7 +84,7 @@ class ProgressView : public WatchView {
   const Terminal terminal_;
   Mutex mutex_;
   CondVar ended_changed_;
-  v1::Search search_ ABSL_GUARDED_BY(mutex_);
+  WatchState state_ ABSL_GUARDED_BY(mutex_);
   int drawn_ ABSL_GUARDED_BY(mutex_) = 0;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread redraw_;

@@ -5,11 +5,12 @@
 #include <string>
 
 #include "client/terminal.h"
+#include "client/watch/watch_state.h"
 #include "layernas/v1/search_service.pb.h"
 
 namespace layernas::client {
 
-// Called from one thread at a time.
+// Show, Notice and End are called from one thread at a time.
 class WatchView {
  public:
   virtual ~WatchView() = default;
@@ -17,6 +18,10 @@ class WatchView {
   virtual void Show(const v1::WatchSearchResponse& change) = 0;
   // For the watcher himself: the connection broke, or came back.
   virtual void Notice(const std::string& text) = 0;
+  // Whether Status is of use to it.
+  virtual bool WantsStatus() const { return false; }
+  // How search and fleet stand, asked for now and then; from another thread.
+  virtual void Status(const v1::Search& /*search*/, const Fleet& /*fleet*/) {}
   // No more will come. Leaves the terminal as it should be.
   virtual void End() = 0;
 };

@@ -1,9 +1,11 @@
 #include "client/watch/watcher.h"
 
 #include <chrono>
+#include <optional>
 #include <random>
 
 #include "client/search_text.h"
+#include "client/watch/status_poller.h"
 #include "common/rpc/backoff.h"
 
 namespace layernas::client {
@@ -94,7 +96,10 @@ class Watcher {
 
 absl::StatusOr<std::optional<v1::Search>> Watch(ControllerConnection& connection, const std::string& name,
                                                 std::uint64_t after_sequence, WatchView& view, StopSignal& stop) {
+  std::optional<StatusPoller> poller;
+  if (view.WantsStatus()) poller.emplace(connection, name, view);
   absl::StatusOr<std::optional<v1::Search>> result = Watcher(connection, name, after_sequence, view, stop).Run();
+  poller.reset();
   view.End();
   return result;
 }

@@ -15,6 +15,8 @@ namespace {
 // The resolution of time-outs.
 constexpr Millis kTick{100};
 constexpr Millis kGaugeInterval{200};
+// Each search has a hundred series or so.
+constexpr Millis kSearchGaugeInterval{1000};
 // By less the clocks may differ without anybody having set one: the two are not read at the same moment, and one is
 // kept right by small steps.
 constexpr Millis kClockSet{2'000};
@@ -157,6 +159,9 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   deleted_.clear();
   // Also without a write: what is answered may be owed to a turn that is not written yet.
   if (!turn.batch.empty() || !turn.answers.empty()) pipeline_.Post(std::move(turn));
+  if (!commands.empty()) {
+    metrics_.engine_turn_seconds.Observe(std::chrono::duration<double>(clock_.Now() - now_.steady).count());
+  }
   UpdateGauges();
 }
 
@@ -353,6 +358,9 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
           candidate.ended > candidate.started) {
         shares_.Took(id, Millis{candidate.ended - candidate.started});
       }
+      if (candidate.state != core::CandidateState::kSkipped && candidate.started != 0) {
+        metrics_.ObserveEvaluation(candidate);
+      }
     }
     batch.PutChangedCandidate(id, candidate, ++entry.sequence, now_.unix_ms);
   }
@@ -382,7 +390,7 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
       shares_.Forget(id);
       log::Info("search ended",
                 {{"search", entry.name}, {"state", Name(search.state())}, {"why", search.state_reason()}});
-      metrics_.ForgetSearch(entry.name);
+      metrics_.searches().Forget(entry.name);
     }
   }
   // Not at every change, for a range deletion costs.
@@ -397,6 +405,8 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
 void Engine::UpdateGauges() {
   if (now_.steady < gauges_due_) return;
   gauges_due_ = now_.steady + kGaugeInterval;
+  const bool searches_due = now_.steady >= search_gauges_due_;
+  if (searches_due) search_gauges_due_ = now_.steady + kSearchGaugeInterval;
   std::map<core::SearchState, std::size_t> searches;
   std::map<core::CandidateState, std::size_t> candidates;
   std::size_t ready = 0;
@@ -408,15 +418,27 @@ void Engine::UpdateGauges() {
       candidates[candidate_state] += entry.search->CountOf(candidate_state);
     }
     ready += entry.search->Ready();
-    metrics_.SetSearch(entry.name, *entry.search);
+    if (searches_due) {
+      metrics_.searches().Set(entry.name, *entry.search, !WaitingFor(*entry.search).empty());
+    }
   }
   metrics_.SetSearches(searches);
   metrics_.SetCandidates(candidates);
   metrics_.tasks_ready.Set(static_cast<double>(ready));
   metrics_.tasks_leased.Set(static_cast<double>(leases_.size()));
   metrics_.workers.Set(static_cast<double>(workers_.workers().size()));
+  int slots = 0;
+  for (const auto& [id, worker] : workers_.workers()) slots += worker.info.slots;
+  metrics_.fleet_slots.Set(slots);
   metrics_.workers_shunned.Set(static_cast<double>(workers_.shunned()));
   metrics_.polls_parked.Set(static_cast<double>(polls_.size()));
+  if (searches_due) {
+    const storage::Store::Figures figures = store_.MeasureFigures();
+    metrics_.storage_table_bytes.Set(static_cast<double>(figures.table_bytes));
+    metrics_.storage_memory_bytes.Set(static_cast<double>(figures.memory_bytes));
+    metrics_.storage_compaction_pending_bytes.Set(static_cast<double>(figures.compaction_pending_bytes));
+    metrics_.storage_free_bytes.Set(static_cast<double>(figures.free_bytes));
+  }
   metrics_.storage_syncs.Increment(static_cast<double>(store_.syncs()) - metrics_.storage_syncs.Value());
 }
 

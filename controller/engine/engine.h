@@ -248,6 +248,7 @@ class Engine {
   // Of this turn: what is to be looked at when it is over, and the answers.
   std::vector<std::function<void()>> at_end_;
   std::vector<std::function<void()>> answers_;
+  SteadyTime search_gauges_due_;
   SteadyTime gauges_due_;
   SteadyTime old_searches_due_;
   // By how much the machine's clock was set, in all.

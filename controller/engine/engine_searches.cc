@@ -133,7 +133,7 @@ void Engine::DeleteOldSearches() {
 void Engine::Remove(Entry& entry) {
   const std::uint64_t id = entry.stored.id;
   search_of_request_.erase(entry.stored.request_id);
-  metrics_.ForgetSearch(entry.name);
+  metrics_.searches().Forget(entry.name);
   deleted_.insert(id);
   open_searches_.erase(id);
   shares_.Forget(id);

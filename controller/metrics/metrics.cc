@@ -1,9 +1,8 @@
 #include "controller/metrics/metrics.h"
 
+#include <algorithm>
 #include <array>
-#include <limits>
-
-#include "absl/strings/str_cat.h"
+#include <utility>
 
 namespace layernas {
 namespace {
@@ -23,6 +22,13 @@ constexpr std::array kCandidateStates = {core::CandidateState::kQueued,    core:
 const prometheus::Histogram::BucketBoundaries& SecondsBuckets() {
   static const prometheus::Histogram::BucketBoundaries kBuckets = {
       0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
+  return kBuckets;
+}
+
+// Of trainings and of waiting for them.
+const prometheus::Histogram::BucketBoundaries& LongSecondsBuckets() {
+  static const prometheus::Histogram::BucketBoundaries kBuckets = {0.001, 0.01, 0.1, 1,    5,     15,
+                                                                   60,    300,  900, 3600, 14400, 86400};
   return kBuckets;
 }
 
@@ -97,11 +103,36 @@ ControllerMetrics::ControllerMetrics()
                           .Help("Commands that shared one synced write.")
                           .Register(*registry_)
                           .Add({}, CountBuckets())),
+      engine_turn_seconds(BuildHistogram()
+                              .Name("layernas_engine_turn_seconds")
+                              .Help("Time in which the engine decides on the commands of one turn.")
+                              .Register(*registry_)
+                              .Add({}, SecondsBuckets())),
       storage_syncs(BuildCounter()
                         .Name("layernas_storage_syncs_total")
                         .Help("Writes that the database has synced to the disk.")
                         .Register(*registry_)
                         .Add({})),
+      storage_table_bytes(BuildGauge()
+                              .Name("layernas_storage_table_bytes")
+                              .Help("Size of the table files of the database.")
+                              .Register(*registry_)
+                              .Add({})),
+      storage_memory_bytes(BuildGauge()
+                               .Name("layernas_storage_memory_bytes")
+                               .Help("Memory of the database's write buffers and table readers.")
+                               .Register(*registry_)
+                               .Add({})),
+      storage_compaction_pending_bytes(BuildGauge()
+                                           .Name("layernas_storage_compaction_pending_bytes")
+                                           .Help("What the database has yet to rewrite to be in order.")
+                                           .Register(*registry_)
+                                           .Add({})),
+      storage_free_bytes(BuildGauge()
+                             .Name("layernas_storage_free_bytes")
+                             .Help("Free space of the file system that the data directory is on.")
+                             .Register(*registry_)
+                             .Add({})),
       tasks_ready(BuildGauge()
                       .Name("layernas_tasks_ready")
                       .Help("Candidates that workers could lease now.")
@@ -113,6 +144,11 @@ ControllerMetrics::ControllerMetrics()
                        .Register(*registry_)
                        .Add({})),
       workers(BuildGauge().Name("layernas_workers").Help("Workers heard from lately.").Register(*registry_).Add({})),
+      fleet_slots(BuildGauge()
+                      .Name("layernas_fleet_slots")
+                      .Help("Evaluations that the workers heard from lately can run at once.")
+                      .Register(*registry_)
+                      .Add({})),
       workers_shunned(BuildGauge()
                           .Name("layernas_workers_shunned")
                           .Help("Workers that get no tasks for a while, for attempts fail on them again and again.")
@@ -146,14 +182,17 @@ ControllerMetrics::ControllerMetrics()
                       .Name("layernas_candidates")
                       .Help("Candidates of the searches that have not ended, by state.")
                       .Register(*registry_)),
-      frontier_points_(BuildGauge()
-                           .Name("layernas_frontier_points")
-                           .Help("Non-dominated results of a search that has not ended.")
-                           .Register(*registry_)),
-      best_reward_(BuildGauge()
-                       .Name("layernas_best_reward")
-                       .Help("Best reward at or under a target of a search that has not ended.")
-                       .Register(*registry_)) {
+      task_wait_seconds_(BuildHistogram()
+                             .Name("layernas_task_wait_seconds")
+                             .Help("Time from a candidate's proposal to the lease that led to its end.")
+                             .Register(*registry_)
+                             .Add({}, LongSecondsBuckets())),
+      evaluation_seconds_(BuildHistogram()
+                              .Name("layernas_evaluation_seconds")
+                              .Help("Time from a candidate's last lease to its end.")
+                              .Register(*registry_)
+                              .Add({}, LongSecondsBuckets())),
+      search_series_(*registry_) {
   // Every label value from the start: a series that appears with its first event hides that event from rate().
   auto& completions = BuildCounter()
                           .Name("layernas_completions_total")
@@ -185,6 +224,15 @@ prometheus::Histogram& ControllerMetrics::RpcSeconds(const std::string& method) 
   return rpc_seconds_.Add({{"method", method}}, SecondsBuckets());
 }
 
+void ControllerMetrics::ObserveEvaluation(const core::Candidate& candidate) {
+  constexpr double kMillis = 1000;
+  // The clock may have been set in between.
+  task_wait_seconds_.Observe(static_cast<double>(std::max<UnixMillis>(candidate.started - candidate.created, 0)) /
+                             kMillis);
+  evaluation_seconds_.Observe(static_cast<double>(std::max<UnixMillis>(candidate.ended - candidate.started, 0)) /
+                              kMillis);
+}
+
 prometheus::Counter& ControllerMetrics::CallsRefused(const std::string& reason) {
   return calls_refused_.Add({{"reason", reason}});
 }
@@ -201,34 +249,6 @@ void ControllerMetrics::SetCandidates(const std::map<core::CandidateState, std::
     const auto count = counts.find(state);
     candidates_.Add({{"state", Name(state)}}).Set(count == counts.end() ? 0 : static_cast<double>(count->second));
   }
-}
-
-void ControllerMetrics::SetSearch(const std::string& name, const core::Search& search) {
-  auto [entry, added] = per_search_.try_emplace(name);
-  PerSearch& series = entry->second;
-  if (added) {
-    series.frontier_points = &frontier_points_.Add({{"search", name}});
-    for (const double target : search.config().targets) {
-      series.best_reward.emplace_back(target, &best_reward_.Add({{"search", name}, {"target", absl::StrCat(target)}}));
-    }
-    if (series.best_reward.empty()) {
-      series.best_reward.emplace_back(std::numeric_limits<double>::infinity(),
-                                      &best_reward_.Add({{"search", name}, {"target", "none"}}));
-    }
-  }
-  series.frontier_points->Set(static_cast<double>(search.frontier().points().size()));
-  for (auto& [target, gauge] : series.best_reward) {
-    const auto best = search.frontier().BestWithin(target);
-    gauge->Set(best ? best->second.reward : std::numeric_limits<double>::quiet_NaN());
-  }
-}
-
-void ControllerMetrics::ForgetSearch(const std::string& name) {
-  const auto entry = per_search_.find(name);
-  if (entry == per_search_.end()) return;
-  frontier_points_.Remove(entry->second.frontier_points);
-  for (auto& [target, gauge] : entry->second.best_reward) best_reward_.Remove(gauge);
-  per_search_.erase(entry);
 }
 
 }  // namespace layernas

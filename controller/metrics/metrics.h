@@ -12,10 +12,9 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "controller/core/search.h"
+#include "controller/metrics/search_series.h"
 
 namespace layernas {
 
@@ -38,15 +37,23 @@ class ControllerMetrics {
   prometheus::Counter& lease_expirations;
   prometheus::Histogram& commit_seconds;
   prometheus::Histogram& commit_commands;
+  prometheus::Histogram& engine_turn_seconds;
   prometheus::Counter& storage_syncs;
+  prometheus::Gauge& storage_table_bytes;
+  prometheus::Gauge& storage_memory_bytes;
+  prometheus::Gauge& storage_compaction_pending_bytes;
+  prometheus::Gauge& storage_free_bytes;
   prometheus::Gauge& tasks_ready;
   prometheus::Gauge& tasks_leased;
   prometheus::Gauge& workers;
+  prometheus::Gauge& fleet_slots;
   prometheus::Gauge& workers_shunned;
   prometheus::Counter& worker_shuns;
   prometheus::Counter& results_reused;
   prometheus::Gauge& polls_parked;
 
+  // A candidate that workers were at has come to its end.
+  void ObserveEvaluation(const core::Candidate& candidate);
   prometheus::Counter& Completions(core::CompletionVerdict::Status status) { return *completions_[status]; }
   // `state` is a final one.
   prometheus::Counter& Evaluations(core::CandidateState state) {
@@ -62,18 +69,10 @@ class ControllerMetrics {
   void SetSearches(const std::map<core::SearchState, std::size_t>& counts);
   // Over searches that have not ended.
   void SetCandidates(const std::map<core::CandidateState, std::size_t>& counts);
-  // The engine's: what a running search has found so far.
-  void SetSearch(const std::string& name, const core::Search& search);
-  // The engine's: the search has ended.
-  void ForgetSearch(const std::string& name);
+  // The engine's: what a running search has found so far; forgotten when it has ended.
+  SearchSeries& searches() { return search_series_; }
 
  private:
-  struct PerSearch {
-    prometheus::Gauge* frontier_points;
-    // By target; the whole frontier's best where the search has no targets.
-    std::vector<std::pair<double, prometheus::Gauge*>> best_reward;
-  };
-
   prometheus::Family<prometheus::Histogram>& rpc_seconds_;
   prometheus::Family<prometheus::Counter>& calls_refused_;
   // By the number of their label's value. Found once: the library looks each up under a lock.
@@ -82,9 +81,9 @@ class ControllerMetrics {
   std::array<prometheus::Counter*, 4> attempts_failed_{};
   prometheus::Family<prometheus::Gauge>& searches_;
   prometheus::Family<prometheus::Gauge>& candidates_;
-  prometheus::Family<prometheus::Gauge>& frontier_points_;
-  prometheus::Family<prometheus::Gauge>& best_reward_;
-  std::map<std::string, PerSearch> per_search_;
+  prometheus::Histogram& task_wait_seconds_;
+  prometheus::Histogram& evaluation_seconds_;
+  SearchSeries search_series_;
 };
 
 // As in labels and logs: "running", "succeeded", …

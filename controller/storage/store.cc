@@ -11,10 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
 #include <random>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/crash_point.h"
@@ -285,6 +287,22 @@ std::uint64_t Store::syncs() const {
   std::map<std::string, std::string> stats;
   if (!impl_->db->GetMapProperty(rocksdb::DB::Properties::kDBStats, &stats)) return 0;
   return ParseNumber(stats["db.wal_syncs"]).value_or(0);
+}
+
+Store::Figures Store::MeasureFigures() const {
+  const auto sum = [this](const std::string& property) {
+    std::uint64_t value = 0;
+    return impl_->db->GetAggregatedIntProperty(property, &value) ? value : 0;
+  };
+  using Properties = rocksdb::DB::Properties;
+  Figures figures;
+  figures.table_bytes = sum(Properties::kTotalSstFilesSize);
+  figures.memory_bytes = sum(Properties::kCurSizeAllMemTables) + sum(Properties::kEstimateTableReadersMem);
+  figures.compaction_pending_bytes = sum(Properties::kEstimatePendingCompactionBytes);
+  std::error_code error;
+  const std::filesystem::space_info space = std::filesystem::space(impl_->directory, error);
+  if (!error) figures.free_bytes = space.available;
+  return figures;
 }
 
 absl::Status Store::CopyTo(const std::string& directory) const {

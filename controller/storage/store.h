@@ -97,6 +97,16 @@ class Store {
   absl::Status Reclaim(std::uint64_t search);
   // Now and for ever.
   void StopReclaiming();
+  struct Figures {
+    // Of the table files, the write buffers and caches, and what is still to be compacted.
+    std::uint64_t table_bytes = 0;
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t compaction_pending_bytes = 0;
+    // On the file system that it is on; 0 where that can't be told.
+    std::uint64_t free_bytes = 0;
+  };
+  // Cheap enough for once a second.
+  Figures MeasureFigures() const;
   // How often it was synced to the disk since it was opened, as the database counts it.
   std::uint64_t syncs() const;
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "client/output/json.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
+#include "client/output/yaml.h"
 #include "client/search_text.h"
 #include "client/watch/progress_text.h"
 #include "layernas/v1/search.pb.h"
@@ -85,19 +87,46 @@ TEST(Table, CsvIsExactAndQuoted) {
 
 TEST(Json, ListsAreWholeWhateverTheirLength) {
   std::ostringstream empty;
-  { const JsonList list(empty, "items"); }
+  { const MessageList list(empty, "items", OutputFormat::kJson); }
   EXPECT_EQ(empty.str(), "{\"items\": []}\n");
 
   v1::AttemptFailure failure;
   failure.set_attempt(2);
   std::ostringstream out;
   {
-    JsonList list(out, "items");
+    MessageList list(out, "items", OutputFormat::kJson);
     list.Add(failure);
     list.Add(failure);
   }
   const std::string item = R"({"attempt":2,"kind":"FAILURE_KIND_UNSPECIFIED","worker":"","message":""})";
   EXPECT_EQ(out.str(), "{\"items\": [\n" + item + ",\n" + item + "\n]}\n");
+}
+
+TEST(Yaml, ReadsBackAsTheSame) {
+  const auto value = nlohmann::ordered_json::parse(
+      R"({"name": "x-1", "on": "no", "texts": ["1", "true", "a: b", "", "-", "ümlaut", "line\nfeed"], "number": 0.5, "none": null,
+          "deep": {"list": [{"a": 1, "b": []}, {"c": {}}, [1, 2], [[3]]]}})");
+  const std::string text = ToYaml(value);
+  EXPECT_EQ(
+      text,
+      "name: x-1\n\"on\": \"no\"\ntexts: [\"1\", \"true\", \"a: b\", \"\", \"-\", \"ümlaut\", \"line\\nfeed\"]\n"
+      "number: 0.5\nnone: null\ndeep:\n  list:\n    - a: 1\n      b: []\n    - c: {}\n    - [1, 2]\n    - - [3]\n");
+  EXPECT_EQ(ToYaml(nlohmann::ordered_json::object()), "{}\n");
+}
+
+TEST(MessageLists, AreYamlToo) {
+  v1::Bucket bucket;
+  bucket.set_pass(1);
+  std::ostringstream out;
+  {
+    MessageList list(out, "buckets", OutputFormat::kYaml);
+    list.Add(bucket);
+    list.Add(bucket);
+  }
+  EXPECT_EQ(out.str().substr(0, out.str().find("stage")), "buckets:\n- pass: 1\n  ");
+  std::ostringstream none;
+  { const MessageList list(none, "buckets", OutputFormat::kYaml); }
+  EXPECT_EQ(none.str(), "buckets: []\n");
 }
 
 TEST(SearchText, NamesMayBeShort) {
@@ -136,22 +165,91 @@ v1::Search RunningSearch() {
   return search;
 }
 
+using Clock = std::chrono::system_clock;
+
+constexpr Clock::time_point At(int seconds) { return Clock::time_point(std::chrono::seconds(seconds)); }
+
+v1::WatchSearchResponse Ended(int number, v1::CandidateState state, double reward, int seconds) {
+  v1::WatchSearchResponse change;
+  v1::Candidate& candidate = *change.mutable_candidate();
+  candidate.set_name("searches/shapes10-1/candidates/" + std::to_string(number));
+  candidate.set_state(state);
+  candidate.set_reward(reward);
+  candidate.mutable_end_time()->set_seconds(seconds);
+  if (state == v1::CANDIDATE_STATE_FAILED) candidate.add_failures()->set_message("out of memory\nTraceback");
+  return change;
+}
+
+std::vector<std::string> Lines(const WatchState& state, int seconds, int columns) {
+  std::vector<std::string> lines;
+  for (const ProgressLine& line : ProgressLines(state, At(seconds), columns)) lines.push_back(ToText(line, false));
+  return lines;
+}
+
 TEST(ProgressLines, SayHowTheSearchStands) {
+  WatchState state;
   v1::Search search = RunningSearch();
+  search.mutable_create_time()->set_seconds(1000);
   search.set_waiting_for("a worker with device=gpu");
+  state.Apply(search, Fleet{4, 8, 7, 1});
   EXPECT_THAT(
-      ProgressLines(search, std::chrono::seconds(80), 100),
-      ElementsAre("shapes10-1  running  stage 3/8 block3  1m20s",
-                  "[##############--------------] 42/80 trainings, at most 1m20s left",
-                  "2 running, 1 queued, 39 succeeded, 0 infeasible, 1 failed",
-                  "target 0.8: accuracy 0.874 at latency_ms 0.79",
-                  "nothing meets the target 0.2; the nearest costs 0.5", "waiting for a worker with device=gpu"));
+      Lines(state, 1080, 100),
+      ElementsAre("search    shapes10-1 is running, stage 3/8 block3, 1m20s",
+                  "progress  [##############--------------] 42/80 trainings",
+                  "best      target 0.8: accuracy 0.874 at latency_ms 0.79",
+                  "          nothing meets the target 0.2; the nearest costs 0.5",
+                  "now       2 running, 1 queued, 39 succeeded, 0 infeasible, 1 failed",
+                  "fleet     4 workers, 7 of 8 slots busy, 1 shunned", "waits     for a worker with device=gpu"));
+}
+
+TEST(ProgressLines, EstimateTheEndAndShowWhatCameLast) {
+  WatchState state;
+  state.Apply(RunningSearch(), Fleet());
+  for (int i = 0; i <= 10; ++i) state.Apply(Ended(i, v1::CANDIDATE_STATE_SUCCEEDED, 0.5 + 0.01 * i, 1000 + 2 * i));
+  for (int i = 0; i < 5; ++i) state.Apply(Ended(20 + i, v1::CANDIDATE_STATE_FAILED, 0, 1020));
+  const std::vector<std::string> lines = Lines(state, 1030, 200);
+  // 15 more in 30 s, 40 are left.
+  EXPECT_THAT(lines[1], ::testing::HasSubstr("42/80 trainings, 30 a minute, about 1m20s left, until "));
+  EXPECT_EQ(lines[2], "accuracy  ▁▂▂▃▄▅▅▆▇▇█ 0.5 to 0.6 of the last 11");
+  EXPECT_EQ(lines[6], "fleet     0 workers, 0 of 0 slots busy");
+  EXPECT_EQ(lines[7], "failed    candidate 24 failed: out of memory");
+  EXPECT_EQ(lines.size(), 10U);
 }
 
 TEST(ProgressLines, FitTheTerminal) {
-  for (const std::string& line : ProgressLines(RunningSearch(), std::chrono::seconds(80), 24)) {
-    EXPECT_LE(Width(line), 24) << line;
-  }
+  WatchState state;
+  state.Apply(RunningSearch(), Fleet());
+  state.Apply(Ended(1, v1::CANDIDATE_STATE_SUCCEEDED, 0.5, 1000));
+  for (const std::string& line : Lines(state, 80, 24)) EXPECT_LE(Width(line), 24U) << line;
+}
+
+TEST(WatchState, KeepsTheNewestSearch) {
+  WatchState state;
+  v1::Search search = RunningSearch();
+  search.set_sequence(7);
+  search.mutable_progress()->set_trainings(50);
+  state.Apply(search, Fleet());
+  v1::WatchSearchResponse old;
+  *old.mutable_search() = RunningSearch();
+  old.mutable_search()->set_sequence(6);
+  state.Apply(old);
+  EXPECT_EQ(state.search().progress().trainings(), 50);
+}
+
+TEST(WatchState, ItsRateFallsWhenNothingComes) {
+  WatchState state;
+  EXPECT_FALSE(state.Rate(At(1000)).has_value());
+  for (int i = 0; i <= 300; ++i) state.Apply(Ended(i, v1::CANDIDATE_STATE_SUCCEEDED, 0.5, 1000 + i));
+  EXPECT_NEAR(state.Rate(At(1300)).value(), 1, 0.01);
+  EXPECT_NEAR(state.Rate(At(1300 + 199)).value(), 0.5, 0.01);
+  EXPECT_EQ(state.rewards().size(), 301U);
+}
+
+TEST(Sparkline, ShowsTheHighestOfEachGroup) {
+  EXPECT_EQ(Sparkline(std::vector<double>{}, 5), "");
+  EXPECT_EQ(Sparkline(std::vector<double>{3, 3}, 5), "██");
+  EXPECT_EQ(Sparkline(std::vector<double>{0, 7}, 5), "▁█");
+  EXPECT_EQ(Sparkline(std::vector<double>{0, 1, 0, 7, 3, 0}, 3), "▁█▄");
 }
 
 TEST(ProgressBar, IsFullAtTheEndAndNeverFuller) {

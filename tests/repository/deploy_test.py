@@ -43,10 +43,32 @@ class DeployTest(unittest.TestCase):
         for stage in re.findall(r"--from=(\w+)", text):
             self.assertIn(stage, stages)
 
-    @unittest.skipUnless(shutil.which("promtool"), "promtool is not installed: prometheus.yml NOT checked")
-    def test_prometheus_configuration(self):
-        done = repository.run("promtool", "check", "config", "deploy/prometheus/prometheus.yml")
+    def promtool(self, *arguments):
+        done = repository.run(repository.prometheus_program("promtool"), *arguments)
         self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_prometheus_configuration(self):
+        self.promtool("check", "config", "deploy/prometheus/prometheus.yml")
+
+    def test_rules(self):
+        self.promtool("test", "rules", *glob.glob(os.path.join(repository.ROOT, "tests/deploy/prometheus/*_test.yml")))
+
+    def test_every_rule_has_a_test_and_every_alert_a_runbook(self):
+        alerts = re.findall(r"- alert: (\w+)", repository.read("deploy/prometheus/rules/layernas-alerts.yml"))
+        records = re.findall(r"- record: ([\w:]+)", repository.read("deploy/prometheus/rules/layernas-recording.yml"))
+        self.assertGreater(len(alerts), 10)
+        tested = repository.read("tests/deploy/prometheus/alerts_test.yml")
+        rules = repository.read("deploy/prometheus/rules/layernas-alerts.yml")
+        operations = repository.read("docs/operations.md")
+        for alert in alerts:
+            # At least one case in which it fires.
+            fires = rf'alertname: {alert}\n +eval_time: \w+\n +exp_alerts: \[\{{|ALERTS\{{alertname="{alert}",alertstate="firing",instance'
+            self.assertRegex(tested, fires, alert)
+            self.assertIn(f"docs/operations.md#{alert.lower()}\n", rules)
+            self.assertIn(f"\n### {alert}\n", operations)
+        tested = repository.read("tests/deploy/prometheus/recording_test.yml")
+        for record in records:
+            self.assertIn(record, tested)
 
     def test_dashboards(self):
         paths = glob.glob(os.path.join(repository.ROOT, "deploy/grafana/dashboards/*.json"))

@@ -53,6 +53,15 @@ def run(*command, **options):
     )
 
 
+def prometheus_program(name):
+    """Path of Debian's prometheus or promtool, which scripts/install-deps --test unpacks."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = os.path.join(cache, "layernas/prometheus/usr/bin", name)
+    if not os.access(path, os.X_OK):
+        raise AssertionError(f"{path} is not there: run scripts/install-deps --test")
+    return path
+
+
 def main():
     """Runs the calling file's tests. Exit code 77, CTest's "skipped", where every one of them was skipped."""
     result = unittest.main(verbosity=2, exit=False).result

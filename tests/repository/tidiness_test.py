@@ -12,6 +12,8 @@ LARGEST_BYTES = 1 << 20
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|root|home)/(?=[\w.])")
 # Benchmark tables may lie beside the checkout, where LAYERNAS_TABLES doesn't say otherwise; nothing else may be sought there.
 BESIDE = re.compile(r"\.\./shared\b(/\w+)?")
+# Made by scripts/demo-dashboards --screenshots.
+PICTURE = re.compile(r"docs/images/[\w-]+\.png")
 SHELL = re.compile(r"#!\s*(/usr)?/bin/(env )?(ba|da)?sh\b")
 
 
@@ -40,6 +42,8 @@ class TidinessTest(unittest.TestCase):
         for name in repository.files():
             path = os.path.join(repository.ROOT, name)
             self.assertLessEqual(os.path.getsize(path), LARGEST_BYTES, name)
+            if PICTURE.fullmatch(name):
+                continue
             with open(path, "rb") as file:
                 content = file.read()
             self.assertNotIn(b"\0", content, f"{name} is binary")

@@ -207,7 +207,7 @@ EvaluationOutcome Agent::Evaluate(Evaluator& evaluator, const std::shared_ptr<Le
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   metrics_.slots_busy.Decrement();
-  Count(outcome, seconds.count());
+  Count(lease->task.work(), outcome, seconds.count());
   if (std::holds_alternative<EvaluationResult>(outcome)) {
     log::Info("evaluated", {{"task", lease->task.candidate()}, {"seconds", seconds.count()}});
   } else if (const auto* failure = std::get_if<EvaluationFailure>(&outcome)) {
@@ -218,8 +218,11 @@ EvaluationOutcome Agent::Evaluate(Evaluator& evaluator, const std::shared_ptr<Le
   return outcome;
 }
 
-void Agent::Count(const EvaluationOutcome& outcome, double seconds) {
-  metrics_.evaluation_seconds.Observe(seconds);
+void Agent::Count(v1::Work work, const EvaluationOutcome& outcome, double seconds) {
+  (work == v1::WORK_TRAIN     ? metrics_.train_seconds
+   : work == v1::WORK_MEASURE ? metrics_.measure_seconds
+                              : metrics_.evaluate_seconds)
+      .Observe(seconds);
   if (std::holds_alternative<EvaluationResult>(outcome)) {
     metrics_.succeeded.Increment();
   } else if (std::holds_alternative<EvaluationCancelled>(outcome)) {

@@ -84,7 +84,7 @@ class Agent {
   bool Settle(const v1::CompleteTasksRequest& request, const v1::CompleteTasksResponse& response);
   EvaluationOutcome Evaluate(Evaluator& evaluator, const std::shared_ptr<Lease>& lease);
   void Finish(Lease& lease, const EvaluationOutcome& outcome);
-  void Count(const EvaluationOutcome& outcome, double seconds);
+  void Count(v1::Work work, const EvaluationOutcome& outcome, double seconds);
 
   // Stops the evaluations and puts their tasks, and those that wait for a slot, up for release.
   void StopEvaluations();

@@ -1,5 +1,6 @@
 #include "worker/agent/metrics.h"
 
+#include <map>
 #include <string>
 
 namespace layernas {
@@ -22,25 +23,37 @@ prometheus::Counter& Evaluations(prometheus::Registry& registry, const std::stri
       .Add({{"outcome", outcome}});
 }
 
+prometheus::Histogram& Seconds(prometheus::Registry& registry, const std::string& work) {
+  return prometheus::BuildHistogram()
+      .Name("layernas_worker_evaluation_seconds")
+      .Help("Time from the start of an evaluation to its end, whatever that was, by what it was for.")
+      .Register(registry)
+      .Add({{"work", work}},
+           prometheus::Histogram::BucketBoundaries{0.001, 0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600, 14400});
+}
+
 }  // namespace
 
-WorkerMetrics::WorkerMetrics(prometheus::Registry& registry, int slots)
+WorkerMetrics::WorkerMetrics(prometheus::Registry& registry, int slots,
+                             const std::map<std::string, std::string>& labels)
     : slots_busy(Gauge(registry, "layernas_worker_slots_busy", "Evaluations running now.")),
       succeeded(Evaluations(registry, "succeeded")),
       infeasible(Evaluations(registry, "infeasible")),
       failed(Evaluations(registry, "failed")),
       cancelled(Evaluations(registry, "cancelled")),
-      evaluation_seconds(
-          prometheus::BuildHistogram()
-              .Name("layernas_worker_evaluation_seconds")
-              .Help("Time from the start of an evaluation to its end, whatever that was.")
-              .Register(registry)
-              .Add({}, prometheus::Histogram::BucketBoundaries{0.001, 0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600, 14400})),
+      evaluate_seconds(Seconds(registry, "evaluate")),
+      train_seconds(Seconds(registry, "train")),
+      measure_seconds(Seconds(registry, "measure")),
       heartbeat_failures(Counter(registry, "layernas_worker_heartbeat_failures_total",
                                  "Heartbeats that the controller did not take.")),
       rpc_retries(Counter(registry, "layernas_worker_rpc_retries_total",
                           "Calls to the controller that failed and are made again.")) {
   Gauge(registry, "layernas_worker_slots", "Evaluations that may run at once.").Set(slots);
+  auto& label_info = prometheus::BuildGauge()
+                         .Name("layernas_worker_label_info")
+                         .Help("Always 1; one for each label of the worker.")
+                         .Register(registry);
+  for (const auto& [label, value] : labels) label_info.Add({{"label", label}, {"value", value}}).Set(1);
 }
 
 }  // namespace layernas

@@ -1,0 +1,106 @@
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/command.h"
+#include "client/output/table.h"
+
+// The files of examples/, embedded by CMake.
+extern const char kExampleShapes10[];
+extern const char kExampleMobileNetV2[];
+extern const char kExampleMobileNetV3Small[];
+extern const char kExampleMobileNetV3Large[];
+extern const char kExampleNatsBenchSize[];
+extern const char kExampleNatsBenchTopology[];
+extern const char kExampleNasBenchMacro[];
+
+namespace layernas::client {
+namespace {
+
+struct Example {
+  const char* name;
+  const char* text;
+  const char* description;
+};
+
+constexpr std::array<Example, 7> kExamples = {{
+    {"shapes10", kExampleShapes10, "six blocks for small images; runs as it is, on generated data"},
+    {"mobilenet_v2", kExampleMobileNetV2, "the blocks of MobileNetV2"},
+    {"mobilenet_v3_small", kExampleMobileNetV3Small, "the blocks of MobileNetV3 (small)"},
+    {"mobilenet_v3_large", kExampleMobileNetV3Large, "the blocks of MobileNetV3 (large)"},
+    {"nats_bench_size", kExampleNatsBenchSize, "the widths of NATS-Bench"},
+    {"nats_bench_topology", kExampleNatsBenchTopology, "the cells of NATS-Bench"},
+    {"nas_bench_macro", kExampleNasBenchMacro, "NAS-Bench-Macro, whose results are known"},
+}};
+
+struct InitOptions {
+  std::string space;
+  std::string name;
+  // Empty: named after the spec.
+  std::string file;
+};
+
+void PrintSpaces(const Terminal& terminal) {
+  Table table({"space", "what it is"});
+  for (const Example& example : kExamples) table.AddRow({Cell::Text(example.name), Cell::Text(example.description)});
+  table.Print(terminal.out, terminal.color);
+  terminal.out << "write one with: layernas init SPACE\n";
+}
+
+// The spec's line "name: …" replaced.
+std::string WithName(std::string text, const std::string& name) {
+  const std::size_t begin = text.find("\nname: ") + 1;
+  return text.replace(begin, text.find('\n', begin) - begin, absl::StrCat("name: ", name));
+}
+
+absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& options) {
+  if (options.space.empty()) {
+    PrintSpaces(context.terminal);
+    return ExitCode::kOk;
+  }
+  const auto example =
+      std::find_if(kExamples.begin(), kExamples.end(), [&](const Example& each) { return options.space == each.name; });
+  if (example == kExamples.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no space ", options.space, "; 'layernas init' without an argument lists them"));
+  }
+  std::string text = example->text;
+  if (!options.name.empty()) text = WithName(std::move(text), options.name);
+  if (options.file == "-") {
+    context.terminal.out << text;
+    return ExitCode::kOk;
+  }
+  const std::string file =
+      !options.file.empty() ? options.file : absl::StrCat(options.name.empty() ? options.space : options.name, ".yaml");
+  if (std::filesystem::exists(file)) {
+    return absl::AlreadyExistsError(absl::StrCat(file, " is there already; choose another with -o"));
+  }
+  std::ofstream out(file, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) return absl::UnknownError(absl::StrCat(file, ": can't be written"));
+  context.terminal.out << "wrote " << file << "\ncheck it with: layernas validate " << file
+                       << "\nrun it with:   layernas run " << file << '\n';
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddInitCommand(CLI::App& app, CommandContext& context) {
+  CLI::App& command =
+      AddCommand(app, "init", "Write a spec to start from, with comments; without a space, list those that there are",
+                 {"layernas init", "layernas init shapes10", "layernas init mobilenet_v2 --name phone -o phone.yaml"});
+  const auto options = std::make_shared<InitOptions>();
+  command.add_option("SPACE", options->space, "What to search, as 'layernas init' lists it")->option_text("");
+  command.add_option("--name", options->name, "The search's name")->option_text("NAME");
+  command.add_option("-o,--output", options->file, "Where to; - is standard output")->option_text("FILE [NAME.yaml]");
+  SetAction(command, context, [options, &context] { return Init(context, *options); });
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,57 @@
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/commands/command.h"
+#include "client/report/page.h"
+#include "client/search_text.h"
+
+namespace layernas::client {
+namespace {
+
+struct ReportOptions {
+  std::string name;
+  // Empty: named after the search.
+  std::string file;
+};
+
+absl::Status WriteFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file) return absl::UnknownError(absl::StrCat(path, ": can't be written"));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ExitCode> Report(const CommandContext& context, const ReportOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, options.name));
+  LAYERNAS_ASSIGN_OR_RETURN(const SearchData data, FetchSearchData(*connection, name));
+  const std::string page = ReportPage(data);
+  if (options.file == "-") {
+    context.terminal.out << page;
+    return ExitCode::kOk;
+  }
+  const std::string file = options.file.empty() ? ShortName(name) + ".html" : options.file;
+  LAYERNAS_RETURN_IF_ERROR(WriteFile(file, page));
+  context.terminal.out << "wrote " << file << ": " << data.candidates.size() << " candidates, " << data.frontier.size()
+                       << " on the frontier; open it in any browser\n";
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddReportCommand(CLI::App& app, CommandContext& context) {
+  CLI::App& command = AddCommand(
+      app, "report",
+      "Write all that a search has found as one HTML file, with charts, that needs no network and can be passed on",
+      {"layernas report shapes10-1", "layernas report shapes10-1 -o report.html && xdg-open report.html"});
+  const auto options = std::make_shared<ReportOptions>();
+  AddSearchName(command, options->name);
+  command.add_option("-o,--output", options->file, "Where to; - is standard output")->option_text("FILE [NAME.html]");
+  AddController(command, context);
+  SetAction(command, context, [options, &context] { return Report(context, *options); });
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,59 @@
+#include "client/queries.h"
+
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "client/search_text.h"
+
+namespace layernas::client {
+namespace {
+
+// Of "shapes10-1", which no spec's name can be taken for: the controller numbers its searches.
+bool IsNumbered(std::string_view id) {
+  const std::size_t dash = id.rfind('-');
+  return dash != std::string_view::npos && dash + 1 < id.size() &&
+         id.find_first_not_of("0123456789", dash + 1) == std::string_view::npos;
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindSearch(ControllerConnection& connection, const std::string& written) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(written));
+  const std::string id = ShortName(name);
+  if (IsNumbered(id)) return name;
+  v1::ListSearchesRequest request;
+  request.set_page_size(1000);
+  do {
+    LAYERNAS_ASSIGN_OR_RETURN(const v1::ListSearchesResponse page,
+                              connection.Call(&v1::SearchService::Stub::ListSearches, request));
+    for (const v1::Search& search : page.searches()) {
+      if (search.spec().name() == id) return search.name();
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!request.page_token().empty());
+  return absl::NotFoundError(absl::StrCat("no search is called ", id, "; 'layernas search list' shows them"));
+}
+
+absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name) {
+  v1::GetSearchRequest request;
+  request.set_name(name);
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetSearchResponse response,
+                            connection.Call(&v1::SearchService::Stub::GetSearch, request));
+  return response.search();
+}
+
+absl::StatusOr<v1::GetFrontierResponse> GetFrontier(ControllerConnection& connection, const std::string& name) {
+  v1::GetFrontierRequest request;
+  request.set_name(name);
+  v1::GetFrontierResponse frontier;
+  LAYERNAS_RETURN_IF_ERROR(ForEachPage(connection, &v1::SearchService::Stub::GetFrontier, request, 0,
+                                       [&frontier](const v1::GetFrontierResponse& page) {
+                                         frontier.MergeFrom(page);
+                                         return page.points_size();
+                                       })
+                               .status());
+  frontier.clear_next_page_token();
+  return frontier;
+}
+
+}  // namespace layernas::client

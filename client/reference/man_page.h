@@ -1,0 +1,21 @@
+// Manual pages.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/reference/command_tree.h"
+
+namespace layernas::client {
+
+struct ManPage {
+  // "layernas-search-submit.1".
+  std::string file;
+  // For groff's man macros.
+  std::string text;
+};
+
+// One per command.
+std::vector<ManPage> ManPages(const std::vector<CommandInfo>& tree, const std::string& version);
+
+}  // namespace layernas::client

@@ -1,0 +1,52 @@
+#include "client/report/page.h"
+
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_replace.h"
+#include "client/report/report_data.h"
+#include "client/search_text.h"
+
+// The files of client/report/page, embedded by CMake.
+extern const char kReportHtml[];
+extern const char kReportCss[];
+extern const char kReportJs[];
+
+namespace layernas::client {
+namespace {
+
+std::string EscapeHtml(std::string_view text) {
+  return absl::StrReplaceAll(std::string(text),
+                             {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+}
+
+// JSON that no HTML parser takes for markup: "</script>" and "<!--" can't appear.
+std::string EscapeJson(std::string json) {
+  return absl::StrReplaceAll(json, {{"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}});
+}
+
+// The template's {{marks}}, each once; what is put in is not looked at again.
+std::string Fill(std::string_view text, const std::vector<std::pair<std::string_view, std::string>>& marks) {
+  std::string filled;
+  for (const auto& [mark, value] : marks) {
+    const std::size_t at = text.find(mark);
+    filled.append(text.substr(0, at)).append(value);
+    text.remove_prefix(at + mark.size());
+  }
+  return filled.append(text);
+}
+
+}  // namespace
+
+std::string ReportPage(const SearchData& data) {
+  // Text that is not UTF-8 can't come over the wire; should it all the same, it is replaced.
+  std::string json = ReportData(data).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return Fill(kReportHtml, {{"{{title}}", EscapeHtml(ShortName(data.search.name()))},
+                            {"{{style}}", kReportCss},
+                            {"{{data}}", EscapeJson(std::move(json))},
+                            {"{{script}}", kReportJs}});
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,60 @@
+// What each option of each layer brings, as a table whose cells are coloured.
+
+function drawEffects() {
+  const layers = data.spec.space.layers;
+  const host = byId('effects-table');
+  if (results.length < 2) {
+    isEmpty(host, 'Needs more results.');
+    return;
+  }
+  const known = data.effects.flat().filter((effect) => effect !== null);
+  const largest = Math.max(...known.map(([, reward]) => Math.abs(reward))) || 1;
+  const written = (values) => {
+    const decimals = 1 - Math.floor(Math.log10(Math.max(...values.map(Math.abs)) || 1));
+    // As many decimals as the largest needs: smaller differences are noise.
+    return (value) => {
+      if (decimals < 0 || decimals > 6) return formatSigned(value);
+      const text = Math.abs(value).toFixed(decimals);
+      return Number(text) === 0 ? '0' : (value > 0 ? '+' : '−') + text;
+    };
+  };
+  const writeReward = written(known.map((effect) => effect[1]));
+  const writeCost = written(known.map((effect) => effect[2]));
+  const spread = (row) => {
+    const rewards = row.filter((effect) => effect !== null).map(([, reward]) => reward);
+    return rewards.length > 1 ? Math.max(...rewards) - Math.min(...rewards) : 0;
+  };
+  const widest = Math.max(...data.effects.map(spread)) || 1;
+  // One column per name where the layers share them; else each cell has its own name.
+  const names = [...new Set(layers.flatMap((layer) => layer.options.map((option) => option.name)))];
+  const most = Math.max(...layers.map((layer) => layer.options.length));
+  const share = names.length <= Math.max(most + 2, 8);
+  byId('effects-note').textContent = `How much each option moves ${data.reward} (large) and ${data.cost} (small) against the layer's mean option, the other ` +
+    `layers being equal: main effects of an additive model of all results. The bar says how much the layer matters; framed is its best option.`;
+  const cell = (layer, option) => {
+    const effect = data.effects[layer][option];
+    const name = share ? null : element('em', { title: layers[layer].options[option].name }, layers[layer].options[option].name);
+    if (effect === null) return element('td', {}, element('span', { class: 'effect untried', title: 'not tried' }, name || '·'));
+    const [count, reward, cost] = effect;
+    const best = data.effects[layer].every((other) => other === null || other[1] <= reward) && data.effects[layer].filter((other) => other !== null).length > 1;
+    const strength = (Math.min(1, Math.abs(reward) / largest) * 0.72).toFixed(3);
+    return element('td', {}, element('span', {
+      class: `effect${best ? ' top' : ''}`,
+      style: `background: rgba(var(--${reward >= 0 ? 'plus' : 'minus'}), ${strength})`,
+      title: `${layers[layer].name}, ${layers[layer].options[option].name}: ${counted(count, 'result', 'results')}`,
+    }, name, writeReward(reward), element('small', {}, writeCost(cost))));
+  };
+  const row = (layer, i) => {
+    const cells = share
+      ? names.map((name) => {
+        const option = layer.options.findIndex((each) => each.name === name);
+        return option < 0 ? element('td') : cell(i, option);
+      })
+      : layer.options.map((_, option) => cell(i, option));
+    return element('tr', {}, element('th', { scope: 'row', title: layer.name }, layer.name),
+      element('td', { class: 'weight' }, element('i', { style: `width: ${(100 * spread(data.effects[i]) / widest).toFixed(1)}%` })), ...cells);
+  };
+  const head = element('tr', {}, element('th', { scope: 'col' }, 'layer'), element('th', { scope: 'col' }, 'matters'),
+    ...(share ? names.map((name) => element('th', { scope: 'col', class: 'n' }, name)) : [element('th', { scope: 'col', colspan: most }, 'options')]));
+  host.replaceChildren(element('table', { class: 'effects', style: 'width:auto' }, element('thead', {}, head), element('tbody', {}, ...layers.map(row))));
+}

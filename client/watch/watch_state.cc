@@ -1,0 +1,63 @@
+#include "client/watch/watch_state.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "client/search_text.h"
+
+namespace layernas::client {
+namespace {
+
+// Over how many ends the rate is taken, and from how many on it says something.
+constexpr std::size_t kMostEnds = 200;
+constexpr std::size_t kLeastEnds = 4;
+
+template <typename T>
+void PushBounded(std::deque<T>& values, T value, std::size_t most) {
+  values.push_back(std::move(value));
+  if (values.size() > most) values.pop_front();
+}
+
+}  // namespace
+
+void WatchState::Apply(const v1::WatchSearchResponse& change) {
+  if (change.has_search()) Take(change.search());
+  if (change.has_snapshot()) Take(change.snapshot());
+  if (change.has_candidate()) Apply(change.candidate());
+}
+
+void WatchState::Apply(const v1::Search& search, const Fleet& fleet) {
+  Take(search);
+  fleet_ = fleet;
+}
+
+void WatchState::Take(const v1::Search& search) {
+  if (search_.name().empty() || search.sequence() >= search_.sequence()) search_ = search;
+}
+
+void WatchState::Apply(const v1::Candidate& candidate) {
+  if (!IsFinal(candidate.state()) || candidate.state() == v1::CANDIDATE_STATE_SKIPPED) {
+    return;
+  }
+  PushBounded(end_times_, static_cast<double>(candidate.end_time().seconds()) + 1e-9 * candidate.end_time().nanos(),
+              kMostEnds);
+  if (candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED) {
+    PushBounded(rewards_, candidate.reward(), kRewards);
+    return;
+  }
+  const std::string message = candidate.failures().empty() ? "" : candidate.failures().rbegin()->message();
+  failures_.push_front(absl::StrCat("candidate ", ShortName(candidate.name()), " ", StateText(candidate.state()),
+                                    message.empty() ? "" : ": ", message.substr(0, message.find('\n'))));
+  if (failures_.size() > kFailures) failures_.pop_back();
+}
+
+std::optional<double> WatchState::Rate(std::chrono::system_clock::time_point now) const {
+  if (end_times_.size() < kLeastEnds) return std::nullopt;
+  // To now rather than to the last end, so that it falls when nothing comes any more.
+  const double until = std::chrono::duration<double>(now.time_since_epoch()).count();
+  const double span = std::max(until, end_times_.back()) - end_times_.front();
+  if (span <= 0) return std::nullopt;
+  return static_cast<double>(end_times_.size() - 1) / span;
+}
+
+}  // namespace layernas::client

@@ -1,0 +1,386 @@
+"""A client of the controller. Every call has a deadline, and every error says what went wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+
+from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc, spec_pb2
+
+DEADLINE_S = 20.0
+# How long a watch tries to reach a controller that is away.
+PATIENCE_S = 600.0
+_PAGE = 1000
+
+
+class Error(Exception):
+    """A call that failed; `code` is gRPC's."""
+
+    def __init__(self, message: str, code: grpc.StatusCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """An architecture that was trained and measured; a finalist's numbers are means over its trainings."""
+
+    candidate: int
+    architecture: str
+    reward: float
+    cost: float
+    metrics: Mapping[str, float]
+    layers: Mapping[str, str]
+    trainings: int = 1
+    deviation: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What was found for a target: the best, or where nothing meets it what comes nearest."""
+
+    target: float
+    best: Point | None
+    nearest: Point | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A candidate in any state, such as "running" or "succeeded"."""
+
+    number: int
+    architecture: str
+    state: str
+    reward: float | None
+    cost: float | None
+    metrics: Mapping[str, float]
+    worker: str
+    attempt: int
+    failures: tuple[str, ...]
+
+
+class Frontier(tuple[Point, ...]):
+    """Points, the cheapest first."""
+
+    def to_pandas(self) -> Any:
+        """A DataFrame with a row per point: reward, cost, the metrics, and the option of each layer."""
+        import pandas
+
+        return pandas.DataFrame.from_records(
+            [
+                {"candidate": point.candidate, "architecture": point.architecture, "reward": point.reward, "cost": point.cost}
+                | dict(point.metrics)
+                | dict(point.layers)
+                for point in self
+            ]
+        )
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("/")[2])
+
+
+def _point(message: search_pb2.FrontierPoint) -> Point:
+    return Point(
+        candidate=_number(message.candidate),
+        architecture=message.architecture.id,
+        reward=message.reward,
+        cost=message.cost,
+        metrics=dict(message.metrics),
+        layers={layer.name: layer.option for layer in message.architecture.layers},
+        trainings=message.trainings,
+        deviation=message.reward_deviation,
+    )
+
+
+def _candidate(message: search_pb2.Candidate) -> Candidate:
+    succeeded = message.state == search_pb2.CANDIDATE_STATE_SUCCEEDED
+    state = search_pb2.CandidateState.Name(message.state).removeprefix("CANDIDATE_STATE_").lower()
+    return Candidate(
+        number=_number(message.name),
+        architecture=message.architecture.id,
+        state="running" if state == "leased" else state,
+        reward=message.reward if succeeded else None,
+        cost=message.cost if succeeded else None,
+        metrics=dict(message.metrics),
+        worker=message.worker,
+        attempt=message.attempt,
+        failures=tuple(failure.message for failure in message.failures),
+    )
+
+
+class _Token(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Shows a token with every call; read anew each time, so that it may be renewed."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def _with_token(self, details: Any) -> Any:
+        with open(self._path, encoding="utf-8") as file:
+            token = file.read().strip()
+        return details._replace(metadata=[*(details.metadata or ()), ("authorization", f"Bearer {token}")])
+
+    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return continuation(self._with_token(client_call_details), request)
+
+    def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return continuation(self._with_token(client_call_details), request)
+
+
+class Client:
+    """A connection to a controller. Arguments that are not given come from the environment, as with the command line:
+    LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA, LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY and LAYERNAS_TOKEN_FILE."""
+
+    def __init__(
+        self,
+        controller: str | None = None,
+        *,
+        tls_ca: str | None = None,
+        tls_cert: str | None = None,
+        tls_key: str | None = None,
+        token_file: str | None = None,
+    ) -> None:
+        def setting(given: str | None, name: str) -> str | None:
+            return given or os.environ.get(f"LAYERNAS_{name}") or None
+
+        self.address = setting(controller, "CONTROLLER") or "127.0.0.1:7060"
+        options = [("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", 64 << 20)]
+        if ca := setting(tls_ca, "TLS_CA"):
+
+            def read(path: str | None) -> bytes | None:
+                if path is None:
+                    return None
+                with open(path, "rb") as file:
+                    return file.read()
+
+            credentials = grpc.ssl_channel_credentials(
+                read(ca), read(setting(tls_key, "TLS_KEY")), read(setting(tls_cert, "TLS_CERT"))
+            )
+            channel = grpc.secure_channel(self.address, credentials, options=options)
+        else:
+            channel = grpc.insecure_channel(self.address, options=options)
+        self._channel = channel
+        if path := setting(token_file, "TOKEN_FILE"):
+            channel = grpc.intercept_channel(channel, _Token(path))
+        self._searches = search_service_pb2_grpc.SearchServiceStub(channel)
+        self._fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def submit(self, spec: str | os.PathLike[str] | Mapping[str, Any]) -> Search:
+        """Starts a search: from a spec file, or from the same as a dictionary. Safe against a lost answer."""
+        request = search_service_pb2.CreateSearchRequest(spec=_spec(spec), request_id=uuid.uuid4().hex)
+        try:
+            answer = self._call(self._searches.CreateSearch, request)
+        except Error as error:
+            if error.code not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+                raise
+            answer = self._call(self._searches.CreateSearch, request)
+        return Search(self, answer.search.name)
+
+    def search(self, name: str) -> Search:
+        """One that is there, by its name: "shapes10-1"."""
+        search = Search(self, name if name.startswith("searches/") else f"searches/{name}")
+        search.refresh()
+        return search
+
+    def searches(self) -> Iterator[Search]:
+        """Newest first."""
+        request = search_service_pb2.ListSearchesRequest(page_size=_PAGE)
+        for page in self._pages(self._searches.ListSearches, request):
+            for each in page.searches:
+                yield Search(self, each.name)
+
+    def workers(self) -> dict[str, int]:
+        """Workers heard from lately, and how many candidates each holds."""
+        request = fleet_service_pb2.ListWorkersRequest(page_size=_PAGE)
+        pages = self._pages(self._fleet.ListWorkers, request)
+        return {worker.info.id: len(worker.candidates) for page in pages for worker in page.workers}
+
+    def _call(self, method: Any, request: Any) -> Any:
+        try:
+            return method(request, timeout=DEADLINE_S)
+        except grpc.RpcError as error:
+            raise self._explain(error) from None
+
+    def _explain(self, error: grpc.RpcError) -> Error:
+        if error.code() == grpc.StatusCode.UNAVAILABLE:
+            return Error(f"cannot reach the controller at {self.address}: {error.details()}", error.code())
+        return Error(error.details(), error.code())
+
+    def _pages(self, method: Any, request: Any) -> Iterator[Any]:
+        while True:
+            page = self._call(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+
+class Search:
+    """One search. What it is asked for is fetched anew each time."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    @property
+    def id(self) -> str:
+        return self.name.removeprefix("searches/")
+
+    def __repr__(self) -> str:
+        return f"<Search {self.id}>"
+
+    def refresh(self) -> search_pb2.Search:
+        """How it stands, as the API says it."""
+        request = search_service_pb2.GetSearchRequest(name=self.name)
+        return self._client._call(self._client._searches.GetSearch, request).search
+
+    @property
+    def state(self) -> str:
+        """"running", "paused", "succeeded", "failed" or "cancelled"."""
+        return _state(self.refresh())
+
+    def frontier(self) -> Frontier:
+        request = search_service_pb2.GetFrontierRequest(name=self.name)
+        pages = self._client._pages(self._client._searches.GetFrontier, request)
+        return Frontier(_point(point) for page in pages for point in page.points)
+
+    def best(self) -> list[Target]:
+        """One per target, in the order of the spec."""
+        request = search_service_pb2.GetFrontierRequest(name=self.name)
+        answer = self._client._call(self._client._searches.GetFrontier, request)
+        return [
+            Target(
+                each.target,
+                _point(each.best) if each.HasField("best") else None,
+                _point(each.nearest) if each.HasField("nearest") else None,
+            )
+            for each in answer.best
+        ]
+
+    def candidates(self) -> Iterator[Candidate]:
+        """In the order of proposal."""
+        request = search_service_pb2.ListCandidatesRequest(parent=self.name, page_size=_PAGE)
+        for page in self._client._pages(self._client._searches.ListCandidates, request):
+            for each in page.candidates:
+                yield _candidate(each)
+
+    def watch(self, after_sequence: int = 0) -> Iterator[Candidate | search_pb2.Search]:
+        """Every change of a candidate and of the search, until that has ended; over restarts of the controller."""
+        sequence = after_sequence
+        away_since: float | None = None
+        while True:
+            ended = False
+            try:
+                request = search_service_pb2.WatchSearchRequest(name=self.name, after_sequence=sequence)
+                for change in self._client._searches.WatchSearch(request):
+                    away_since = None
+                    sequence = change.sequence
+                    if change.HasField("candidate"):
+                        yield _candidate(change.candidate)
+                    else:
+                        search = change.search if change.HasField("search") else change.snapshot
+                        ended = _state(search) in ("succeeded", "failed", "cancelled")
+                        yield search
+                if ended:
+                    return
+            except grpc.RpcError as error:
+                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN):
+                    raise self._client._explain(error) from None
+                away_since = away_since or time.monotonic()
+                if time.monotonic() - away_since > PATIENCE_S:
+                    raise self._client._explain(error) from None
+            time.sleep(0.25)
+
+    def wait(self) -> str:
+        """Returns the final state once it is reached."""
+        now = self.refresh()
+        if _state(now) in ("succeeded", "failed", "cancelled"):
+            return _state(now)
+        state = "unknown"
+        for change in self.watch(now.sequence):
+            if isinstance(change, search_pb2.Search):
+                state = _state(change)
+        return state
+
+    def pause(self) -> None:
+        self._client._call(self._client._searches.PauseSearch, search_service_pb2.PauseSearchRequest(name=self.name))
+
+    def resume(self) -> None:
+        self._client._call(self._client._searches.ResumeSearch, search_service_pb2.ResumeSearchRequest(name=self.name))
+
+    def cancel(self) -> None:
+        self._client._call(self._client._searches.CancelSearch, search_service_pb2.CancelSearchRequest(name=self.name))
+
+    def delete(self) -> None:
+        """Of one that has ended."""
+        self._client._call(self._client._searches.DeleteSearch, search_service_pb2.DeleteSearchRequest(name=self.name))
+
+
+def _state(search: search_pb2.Search) -> str:
+    return search_pb2.SearchState.Name(search.state).removeprefix("SEARCH_STATE_").lower()
+
+
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def _spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.SearchSpec:
+    if not isinstance(spec, Mapping):
+        import yaml
+
+        with open(spec, encoding="utf-8") as file:
+            spec = yaml.safe_load(file)
+    return json_format.ParseDict(_long_form(spec, spec_pb2.SearchSpec.DESCRIPTOR), spec_pb2.SearchSpec())
+
+
+def _long_form(value: Any, message: Any) -> Any:
+    """The spec's short forms ("20" for a number of buckets, "2h" for a time) written out for protobuf's JSON mapping."""
+    if message.full_name == "google.protobuf.Duration":
+        return _seconds(value)
+    if message.full_name.startswith("google.protobuf."):
+        return value
+    if not isinstance(value, Mapping):
+        # A plain value stands for the field of number 1.
+        value = {message.fields_by_number[1].name: value}
+    written: dict[str, Any] = {}
+    for name, each in value.items():
+        field = message.fields_by_name.get(name)
+        inner = field.message_type if field else None
+        if field is not None and field.enum_type is not None:
+            written[name] = _enum(each, field.enum_type)
+        elif inner is None or inner.GetOptions().map_entry:
+            written[name] = each
+        elif field.label == field.LABEL_REPEATED:
+            written[name] = [_long_form(item, inner) for item in each]
+        else:
+            written[name] = _long_form({} if each is None else each, inner)
+    return written
+
+
+def _enum(value: Any, enum: Any) -> Any:
+    """"logarithmic" is BUCKET_SCALE_LOGARITHMIC."""
+    names = [each.name for each in enum.values]
+    return next((name for name in names if name.lower().endswith(f"_{value}".lower())), value)
+
+
+def _seconds(text: Any) -> str:
+    parts = re.findall(r"([\d.]+)(ms|s|m|h)", str(text))
+    if not parts or "".join(number + unit for number, unit in parts) != str(text):
+        raise ValueError(f"{text!r} is no time: write 90s, 30m or 1h30m")
+    return f"{sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts):.3f}s"

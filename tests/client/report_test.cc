@@ -1,0 +1,202 @@
+// What a report computes, and that whatever stands in names is text on its page.
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+
+#include "client/report/page.h"
+#include "client/report/report_data.h"
+#include "client/report/statistics.h"
+
+namespace layernas::client {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+TEST(BestSoFar, KeepsWhatIsBetterThanAllBeforeAndMeetsTheTarget) {
+  const std::vector<Score> scores = {{0.5, 3}, {0.9, 9}, {0.5, 1}, {0.4, 1}, {0.7, 5}, {0.6, 2}};
+  EXPECT_THAT(BestSoFar(scores, 100), ElementsAre(0, 1));
+  EXPECT_THAT(BestSoFar(scores, 5), ElementsAre(0, 4));
+  EXPECT_THAT(BestSoFar(scores, 2), ElementsAre(2, 5));
+  EXPECT_THAT(BestSoFar(scores, 0.5), IsEmpty());
+}
+
+TEST(GapsToFrontier, AreWhatTheFrontierOffersMoreAtNoMoreCost) {
+  const std::vector<Score> frontier = {{0.5, 1}, {0.7, 2}, {0.9, 4}};
+  const std::vector<Score> results = {{0.5, 1}, {0.7, 2}, {0.4, 2}, {0.6, 3.9}, {0.1, 9}, {0.2, 0.5}, {0.95, 4}};
+  const std::vector<double> gaps = GapsToFrontier(frontier, results);
+  const std::vector<double> expected = {0, 0, 0.3, 0.1, 0.8, 0, 0};
+  ASSERT_EQ(gaps.size(), expected.size());
+  for (std::size_t i = 0; i < gaps.size(); ++i) EXPECT_NEAR(gaps[i], expected[i], 1e-12) << i;
+  EXPECT_THAT(GapsToFrontier({}, results), Each(0.0));
+}
+
+TEST(OptionEffects, GiveNoCreditForTheCompanyAnOptionWasIn) {
+  // Only layer 0 matters. Layer 1's second option came mostly together with layer 0's good one.
+  std::vector<std::vector<std::uint16_t>> choices;
+  std::vector<Score> results;
+  const auto add = [&](std::uint16_t first, std::uint16_t second, int times) {
+    for (int i = 0; i < times; ++i) {
+      choices.push_back({first, second});
+      results.push_back({0.5 + 0.2 * first, 1.0 + 2.0 * first});
+    }
+  };
+  add(0, 0, 90);
+  add(0, 1, 10);
+  add(1, 0, 10);
+  add(1, 1, 90);
+  const std::vector<std::size_t> options = {2, 3};
+  const auto effects = OptionEffects(options, choices, results);
+  ASSERT_EQ(effects.size(), 2U);
+  EXPECT_NEAR(effects[0][1].reward, 0.1, 0.01);
+  EXPECT_NEAR(effects[0][0].reward, -0.1, 0.01);
+  EXPECT_NEAR(effects[0][1].cost, 1.0, 0.1);
+  EXPECT_NEAR(effects[1][1].reward, 0, 0.01);
+  EXPECT_EQ(effects[1][0].results, 100U);
+  EXPECT_EQ(effects[1][2].results, 0U);
+  EXPECT_EQ(effects[1][2].reward, 0);
+}
+
+TEST(OptionEffects, FindTheModelThatMadeTheResults) {
+  std::mt19937 random(1);
+  const std::vector<std::vector<double>> truth = {{-0.2, 0.0, 0.2}, {0.1, -0.1}, {0.05, -0.15, 0.05, 0.05}};
+  const std::vector<std::size_t> options = {3, 2, 4};
+  std::vector<std::vector<std::uint16_t>> choices;
+  std::vector<Score> results;
+  for (int i = 0; i < 2000; ++i) {
+    std::vector<std::uint16_t> chosen;
+    double reward = 0.6;
+    for (std::size_t layer = 0; layer < options.size(); ++layer) {
+      chosen.push_back(static_cast<std::uint16_t>(random() % options[layer]));
+      reward += truth[layer][chosen.back()];
+    }
+    choices.push_back(chosen);
+    results.push_back({reward, 1});
+  }
+  const auto effects = OptionEffects(options, choices, results);
+  for (std::size_t layer = 0; layer < options.size(); ++layer) {
+    for (std::size_t option = 0; option < options[layer]; ++option) {
+      EXPECT_NEAR(effects[layer][option].reward, truth[layer][option], 0.002) << layer << ' ' << option;
+      EXPECT_EQ(effects[layer][option].cost, 0);
+    }
+  }
+}
+
+SearchData Data(int candidates) {
+  SearchData data;
+  EXPECT_TRUE(
+      google::protobuf::TextFormat::ParseFromString(R"pb(
+                                                      name: "searches/x-1"
+                                                      spec {
+                                                        name: "x"
+                                                        space {
+                                                          layers {
+                                                            name: "a"
+                                                            options { name: "p" }
+                                                            options { name: "q" }
+                                                          }
+                                                          layers {
+                                                            name: "b"
+                                                            options { name: "p" }
+                                                            options { name: "q" }
+                                                          }
+                                                        }
+                                                        objective { reward: "accuracy" cost: "latency_ms" targets: 2 }
+                                                        strategy { layernas {} }
+                                                      }
+                                                      state: SEARCH_STATE_RUNNING
+                                                      progress { trainings: 3 succeeded: 3 }
+                                                    )pb",
+                                                    &data.search));
+  for (int i = 1; i <= candidates; ++i) {
+    v1::Candidate& candidate = data.candidates.emplace_back();
+    candidate.set_name("searches/x-1/candidates/" + std::to_string(i));
+    candidate.mutable_architecture()->set_id(i % 2 == 0 ? "01" : "10");
+    candidate.set_state(v1::CANDIDATE_STATE_SUCCEEDED);
+    candidate.set_reward(0.1 * i);
+    candidate.set_cost(i);
+    // They came in the opposite order.
+    candidate.mutable_end_time()->set_seconds(1000 - i);
+  }
+  return data;
+}
+
+v1::FrontierPoint Point(int number, double reward, double cost) {
+  v1::FrontierPoint point;
+  point.set_candidate("searches/x-1/candidates/" + std::to_string(number));
+  point.set_reward(reward);
+  point.set_cost(cost);
+  return point;
+}
+
+TEST(ReportData, HasACandidatePerRowInEachColumn) {
+  SearchData data = Data(3);
+  data.frontier = {Point(1, 0.1, 1), Point(3, 0.3, 2.5)};
+  v1::AttemptFailure& failure = *data.candidates[0].add_failures();
+  failure.set_kind(v1::FAILURE_KIND_WORKER_LOST);
+  failure.set_message("gone\nfor good");
+  const auto json = ReportData(data);
+  EXPECT_EQ(json["candidates"]["number"].dump(), "[1,2,3]");
+  EXPECT_EQ(json["candidates"]["arrival"].dump(), "[3,2,1]");
+  EXPECT_EQ(json["candidates"]["gap"].dump(), "[0,0,0]");
+  EXPECT_EQ(json["candidates"]["reward"].dump(), "[0.1,0.2,0.3]");
+  // The dearest came first and does not meet the target of 2.
+  EXPECT_EQ(json["best_lines"].dump(), R"([{"target":2,"steps":[[2,0.2]]}])");
+  EXPECT_EQ(json["failures"]["rows"][0]["kind"], "worker_lost");
+  EXPECT_EQ(json["search"]["strategy"], "layernas");
+  EXPECT_EQ(json["effects"][0][1][0], 2);
+}
+
+TEST(ReportData, OfASearchWithoutResultsIsWhole) {
+  SearchData data = Data(2);
+  for (v1::Candidate& candidate : data.candidates) candidate.set_state(v1::CANDIDATE_STATE_FAILED);
+  const auto json = ReportData(data);
+  EXPECT_EQ(json["candidates"]["reward"].dump(), "[null,null]");
+  EXPECT_EQ(json["effects"].dump(), "[[null,null],[null,null]]");
+  EXPECT_EQ(json["best_lines"].back()["steps"].dump(), "[]");
+}
+
+TEST(ReportData, ThinsOutManyCandidatesButKeepsTheBest) {
+  SearchData data = Data(1000);
+  data.frontier = {Point(777, 5000, 1)};
+  // Far above the rest: it is what the others are measured by.
+  data.candidates[776].set_reward(5000);
+  const auto json = ReportData(data, 100);
+  const auto& numbers = json["candidates"]["number"];
+  EXPECT_LE(numbers.size(), 101U);
+  EXPECT_GE(numbers.size(), 75U);
+  EXPECT_EQ(json["candidates"]["total"], 1000);
+  EXPECT_NE(std::find(numbers.begin(), numbers.end(), 777), numbers.end());
+  EXPECT_EQ(json["candidates"]["gap"].size(), numbers.size());
+}
+
+TEST(ReportPage, TakesHostileNamesForText) {
+  constexpr char kHostile[] = "</script><script>alert('x')</script><!-- & {{script}} \"";
+  SearchData data = Data(2);
+  data.search.mutable_spec()->mutable_space()->mutable_layers(0)->set_name(kHostile);
+  data.search.mutable_spec()->mutable_space()->mutable_layers(1)->mutable_options(0)->set_name(kHostile);
+  data.search.set_name(std::string("searches/") + "<b>");
+  data.candidates[0].set_worker(kHostile);
+  data.candidates[1].add_failures()->set_message(kHostile);
+  const std::string page = ReportPage(data);
+  EXPECT_THAT(page, Not(HasSubstr("alert('x')</script>")));
+  EXPECT_THAT(page, HasSubstr("<title>&lt;b&gt; – layernas</title>"));
+  // One for the data, one for the code; a mark in a name is not filled in.
+  std::size_t scripts = 0;
+  for (std::size_t at = page.find("</script"); at != std::string::npos; at = page.find("</script", at + 1)) ++scripts;
+  EXPECT_EQ(scripts, 2U);
+  constexpr char kBegin[] = "id=\"data\">";
+  const std::size_t begin = page.find(kBegin) + sizeof kBegin - 1;
+  const auto json = nlohmann::json::parse(page.substr(begin, page.find("</script>", begin) - begin));
+  EXPECT_EQ(json["spec"]["space"]["layers"][0]["name"], kHostile);
+}
+
+}  // namespace
+}  // namespace layernas::client

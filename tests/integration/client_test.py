@@ -1,0 +1,194 @@
+"""The `layernas` program as people meet it: on a terminal, in a shell, over a restart of the controller."""
+
+import glob
+import os
+import pty
+import re
+import subprocess
+import threading
+import time
+
+import harness
+from layernas.v1 import search_pb2
+from spaces import Space
+
+LAYERNAS = os.path.join(harness.BIN, "layernas")
+ERASE = re.compile(r"\x1b\[\d+A\r\x1b\[J")
+
+
+class Terminal:
+    """A program on a terminal of its own, and what it wrote there."""
+
+    def __init__(self, test, *arguments, environment=None):
+        self._master, slave = pty.openpty()
+        self.output = b""
+        self.process = subprocess.Popen(
+            [LAYERNAS, *arguments],
+            stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+            env={**os.environ, "TERM": "xterm", **(environment or {})},
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        test.addCleanup(self.end)
+
+    def _read(self):
+        while True:
+            try:
+                read = os.read(self._master, 65536)
+            except OSError:
+                return  # the other side is closed
+            if not read:
+                return
+            self.output += read
+
+    def wait(self):
+        """Exit code, and the screen as it was left."""
+        code = self.process.wait(harness.PATIENCE_S)
+        self._reader.join(harness.PATIENCE_S)
+        return code, self.screen()
+
+    def screen(self):
+        """What was drawn last."""
+        return ERASE.split(self.output.decode(errors="replace"))[-1].replace("\r\n", "\n")
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(harness.PATIENCE_S)
+        os.close(self._master)
+
+
+class ClientTest(harness.IntegrationTest):
+
+    def search_of(self, api, space, trainings, name="seen", **strategy):
+        spec = space.spec(name, **strategy)
+        spec.strategy.random.SetInParent()
+        spec.budget.trainings = trainings
+        spec.objective.targets.extend([space.dearest() / 2, space.dearest()])
+        return api.create(spec).name
+
+    def test_watch_on_a_terminal_over_a_restart(self):
+        space = Space(layers=5, options=4, seed=81)
+        table = space.write_table(self.path("table.csv"))
+        server = self.controller(port=harness.free_port())
+        api = self.client(server)
+        search = self.search_of(api, space, 400)
+        watch = Terminal(self, "search", "watch", "seen", "--controller", server.address, environment={"NO_COLOR": "1"})
+        self.worker(server, "tabular", *harness.tabular_flags(table, delay="10ms"))
+        harness.wait_for(lambda: api.search(search).progress.succeeded > 50, "some results")
+        harness.wait_for(lambda: "fleet     1 worker" in watch.screen(), "the fleet to be shown")
+        server.kill()
+        harness.wait_for(lambda: b"broke; trying again" in watch.output, "the watch to notice")
+        server.start()
+        code, screen = watch.wait()
+        self.assertEqual(code, 0, screen)
+        self.assertIn(b"connected again", watch.output)
+        ended = api.search(search)
+        self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED)
+        progress = ended.progress
+        self.assertIn(f"{search.split('/')[1]} has succeeded", screen)
+        self.assertIn(f"{progress.trainings}/400 trainings", screen)
+        self.assertIn(
+            f"0 running, 0 queued, {progress.succeeded} succeeded, {progress.infeasible} infeasible, {progress.failed} failed",
+            screen,
+        )
+        for best in ended.best:
+            self.assertIn(f"target {best.target:g}: accuracy {best.best.reward:.5g} at", screen)
+        self.assertNotRegex(screen, r"\x1b\[\d*m", "NO_COLOR is set")
+        self.assertRegex(screen, "accuracy  [▁▂▃▄▅▆▇█]{30}")
+        # With colours where nobody minds.
+        code, screen = Terminal(self, "search", "watch", search, "--controller", server.address).wait()
+        self.assertEqual(code, 0)
+        self.assertIn("\x1b[32m", screen)
+
+    def test_watch_keeps_up(self):
+        """Lines in a pipe, one per result, while results come as fast as they can. The rate is printed."""
+        space = Space(layers=7, options=4, seed=82)
+        server = self.controller()
+        api = self.client(server)
+        trainings = 5000
+        search = self.search_of(api, space, trainings)
+        watch = subprocess.Popen(
+            [LAYERNAS, "search", "watch", search, "--controller", server.address],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        self.addCleanup(watch.stderr.close)
+        self.addCleanup(watch.stdout.close)
+        self.addCleanup(watch.kill)
+        ended_at = []
+
+        def note_end():
+            api.wait_for_end(search, 4 * harness.PATIENCE_S)
+            ended_at.append(time.monotonic())
+
+        noting = threading.Thread(target=note_end)
+        table = space.write_table(self.path("table.csv"))
+        begun = time.monotonic()
+        self.worker(server, "tabular", *harness.tabular_flags(table), "--slots=64")
+        noting.start()
+        lines = watch.stdout.read().splitlines()
+        read_at = time.monotonic()
+        self.assertEqual(watch.wait(), 0)
+        noting.join()
+        candidates = [line.split()[2] for line in lines if re.search(r"  candidate \d+  \w+  succeeded  ", line)]
+        self.assertEqual(sorted(map(int, candidates)), list(range(1, trainings + 1)))
+        self.assertRegex(lines[-1] + lines[-2] + lines[-3], "has succeeded")
+        print(
+            f"{trainings / (ended_at[0] - begun):.0f} results a second; the last line was there"
+            f" {read_at - ended_at[0]:+.2f} s after the search's end",
+            flush=True,
+        )
+
+    def complete(self, shell, line):
+        """What completion of `line` offers, by the shell's own means."""
+        script = self.write(f"completion.{shell}", self.cli(None, "completion", shell).stdout)
+        words = line.split(" ")
+        environment = {**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}", "LAYERNAS_CONTROLLER": self.address}
+        if shell == "bash":
+            quoted = " ".join(f"'{word}'" for word in words)
+            program = f"source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _layernas; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        elif shell == "zsh":
+            quoted = " ".join(f"'{word}'" for word in words)
+            # The widget's own helpers say what they were given.
+            program = (
+                "_describe() { print -l -- ${(P)2%%:*} }; compadd() { shift; print -l -- $@ }; _files() { print FILES };"
+                f" words=({quoted}); CURRENT={len(words)}; source {script}"
+            )
+        else:
+            program = f"source {script}; complete -C '{line}'"
+        done = subprocess.run(
+            [shell, *(["--norc"] if shell == "bash" else ["-f"] if shell == "zsh" else ["--no-config"]), "-c", program],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**environment, "HOME": self.folder},
+            timeout=harness.PATIENCE_S, check=False, text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return {each.split("\t")[0].strip() for each in done.stdout.splitlines()}
+
+    def test_completion(self):
+        server = self.controller()
+        self.address = server.address
+        search = self.client(server).create(Space(layers=2, options=2, seed=1).spec("named")).name.split("/")[1]
+        for shell in ("bash", "zsh", "fish"):
+            with self.subTest(shell):
+                self.assertLessEqual({"submit", "watch", "wait", "compare"}, self.complete(shell, "layernas search "))
+                self.assertIn(search, self.complete(shell, "layernas search watch "))
+                self.assertLessEqual({"table", "json", "csv", "yaml"}, self.complete(shell, "layernas search list -o "))
+                self.assertIn("--output", self.complete(shell, "layernas search list --"))
+
+    def test_manual_pages(self):
+        folder = self.path("man")
+        self.assertEqual(self.cli(None, "man", folder).returncode, 0)
+        pages = glob.glob(os.path.join(folder, "*.1"))
+        self.assertGreater(len(pages), 20)
+        for page in pages:
+            done = subprocess.run(
+                ["groff", "-k", "-man", "-Tutf8", "-ww", "-z", page],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=harness.PATIENCE_S, check=False, text=True,
+            )
+            self.assertEqual((done.returncode, done.stdout), (0, ""), page)
+
+
+if __name__ == "__main__":
+    harness.main()

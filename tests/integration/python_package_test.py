@@ -1,0 +1,115 @@
+"""The Python package against a real controller, and a trainer made with it under a real worker."""
+
+import json
+import os
+import subprocess
+import sys
+
+import harness
+import layernas
+from spaces import Space
+
+TRAINER = '''
+import csv, layernas
+table = {row["arch"]: row for row in csv.DictReader(open(__TABLE__))}
+def train(evaluation, progress):
+    print("this is no answer")
+    architecture = evaluation["architecture"]["id"]
+    if architecture == "000":
+        raise layernas.Infeasible("too small")
+    progress(1, 1, 0.5)
+    return {name: float(table[architecture][name]) for name in ("accuracy", "latency_ms")}
+layernas.serve(train)
+'''
+
+
+class PythonPackageTest(harness.IntegrationTest):
+
+    def start(self):
+        self.space = Space(layers=3, options=2, seed=91)
+        table = self.space.write_table(self.path("table.csv"))
+        trainer = self.write("train.py", TRAINER.replace("__TABLE__", repr(table)))
+        self.server = self.controller(port=harness.free_port())
+        environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        harness.Worker(self, self.server.address, "python", "--evaluator=exec", f"--command=/usr/bin/python3 -B {trainer}", environment=environment)
+        client = layernas.Client(self.server.address)
+        self.addCleanup(client.close)
+        return client
+
+    def spec(self):
+        return {
+            "name": "python",
+            "space": {"layers": [{"name": f"layer{layer}", "options": ["a", {"name": "b"}]} for layer in range(3)]},
+            "objective": {"reward": "accuracy", "cost": "latency_ms", "targets": [self.space.cheapest() - 1, self.space.dearest()]},
+            "strategy": {"layernas": {"buckets": {"count": 3, "scale": "logarithmic", "min": 1, "max": 20}, "order": "reverse"}},
+            "budget": {"duration": "1h30m"},
+            "evaluation": {"timeout": "1m"},
+        }
+
+    def test_a_search_from_its_spec_to_its_frontier(self):
+        client = self.start()
+        search = client.submit(self.spec())
+        changes = list(search.watch())
+        self.assertEqual(search.state, "succeeded", search.refresh().state_reason)
+        self.assertEqual(search.wait(), "succeeded")
+        message = search.refresh()
+        self.assertEqual(message.spec.budget.duration.seconds, 5400)
+        self.assertEqual(message.spec.strategy.layernas.buckets.count, 3)
+        candidates = list(search.candidates())
+        ended = {each.number: each for each in changes if isinstance(each, layernas.Candidate)}
+        self.assertEqual(sorted(ended), [each.number for each in candidates])
+        for each in candidates:
+            self.assertEqual(each.state, "infeasible" if each.architecture == "000" else "succeeded", each)
+            if each.reward is not None:
+                self.assertEqual((each.reward, each.cost), (self.space.reward(each.architecture), self.space.cost(each.architecture)))
+        unmet, met = search.best()
+        self.assertIsNone(unmet.best)
+        self.assertEqual(met.best.reward, max(each.reward for each in candidates if each.reward is not None))
+        frontier = search.frontier()
+        self.assertEqual(unmet.nearest.cost, frontier[0].cost)
+        table = frontier.to_pandas()
+        self.assertEqual(list(table["reward"]), [point.reward for point in frontier])
+        self.assertEqual(table["layer0"].iloc[-1], frontier[-1].layers["layer0"])
+        self.assertEqual([each.id for each in client.searches()], [search.id])
+        self.assertEqual(client.workers(), {"python": 0})
+        search.delete()
+        with self.assertRaisesRegex(layernas.Error, search.name):
+            client.search(search.id)
+
+    def test_a_watch_outlives_the_controller(self):
+        client = self.start()
+        search = client.submit(self.spec())
+        seen = []
+        for change in search.watch():
+            seen.append(change)
+            if len(seen) == 1:
+                self.server.kill()
+                self.server.start()
+        self.assertEqual(search.state, "succeeded")
+        final = [each for each in seen if isinstance(each, layernas.Candidate) and each.state in ("succeeded", "infeasible")]
+        self.assertEqual(len({each.number for each in final}), len(list(search.candidates())))
+
+    def test_errors_say_what_to_do(self):
+        client = layernas.Client("127.0.0.1:1")
+        self.addCleanup(client.close)
+        with self.assertRaisesRegex(layernas.Error, "cannot reach the controller at 127.0.0.1:1"):
+            client.search("x-1")
+        with self.assertRaisesRegex(ValueError, "write 90s"):
+            client.submit({"budget": {"duration": "soon"}})
+
+    def test_the_example_runs(self):
+        self.start()
+        spec = self.write("spec.json", json.dumps(self.spec()))
+        example = os.path.join(harness.REPOSITORY, "python/examples/search.py")
+        environment = {**os.environ, "LAYERNAS_CONTROLLER": self.server.address, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        done = subprocess.run(
+            ["/usr/bin/python3", "-B", example, spec], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
+            timeout=harness.PATIENCE_S, check=False, text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("python-1 succeeded", done.stdout)
+        self.assertIn("layer2", done.stdout)
+
+
+if __name__ == "__main__":
+    harness.main()

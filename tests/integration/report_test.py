@@ -1,0 +1,182 @@
+"""`layernas report` in a real browser: what is drawn, at which widths, and how long it takes with many candidates."""
+
+import os
+import time
+import unittest
+
+import browser
+import harness
+from layernas.v1 import search_pb2
+from layernas.v1 import spec_pb2
+from proto_worker import complete
+from proto_worker import failure
+from proto_worker import lease
+from proto_worker import result
+from spaces import Space
+
+DRAWN = "document.documentElement.dataset.drawn === 'yes'"
+HOSTILE = "</script><img src=x onerror=\"document.title='broken'\">"
+
+
+class ReportTest(harness.IntegrationTest):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.page = browser.Browser()
+        cls.addClassCleanup(cls.page.close)
+
+    def report(self, server, search):
+        """The report's path."""
+        path = self.path("report.html")
+        done = self.cli(server, "report", search.split("/")[1], "-o", path)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path
+
+    def show(self, path, width, dark=False):
+        self.page.size(width, 900, dark)
+        self.page.open(f"file://{path}")
+        self.page.wait_for(DRAWN)
+        self.assertEqual(self.page.complaints, [])
+        self.assertEqual(self.page.overflows(), [], f"{width} px wide")
+        self.assertEqual([url for url in self.page.requests if not url.startswith(("file:", "data:"))], [])
+
+    def count(self, selector):
+        return self.page.value(f"document.querySelectorAll({selector!r}).length")
+
+    def drawn(self, section):
+        return self.page.value(f"{browser.DRAWN_PIXELS}('#{section}-chart canvas')")
+
+    def finished_search(self, space, spec, *worker_flags):
+        server = self.controller()
+        api = self.client(server)
+        search = api.create(spec).name
+        self.worker(server, "tabular", *harness.tabular_flags(space.write_table(self.path("table.csv"))), *worker_flags)
+        ended = api.wait_for_end(search)
+        self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
+        return server, api, search
+
+    def test_a_finished_search_is_drawn(self):
+        space = Space(layers=5, options=3, seed=71)
+        spec = space.spec("drawn", buckets=spec_pb2.Buckets(count=12))
+        # One that is met and one that nothing meets.
+        target = (space.cheapest() + space.dearest()) / 2
+        spec.objective.targets.extend([space.cheapest() - 0.5, target])
+        server, api, search = self.finished_search(space, spec)
+        path = self.report(server, search)
+        frontier = api.frontier(search)
+        trained = len(api.candidates(search))
+        for width, dark in ((1600, False), (390, False), (1600, True)):
+            with self.subTest(width=width, dark=dark):
+                self.show(path, width, dark)
+                self.assertEqual(self.count("#frontier-chart .frontier-point"), len(frontier.points))
+                self.assertEqual(self.count("#found-table tbody tr"), len(frontier.points))
+                self.assertGreater(self.page.value("document.querySelector('.frontier-line').getTotalLength()"), 50)
+                self.assertGreater(self.page.value("document.querySelector('.best-line').getTotalLength()"), 50)
+                # A dot has some 40 pixels.
+                self.assertGreater(self.drawn("frontier"), 10 * (trained - len(frontier.points)) / 3)
+                self.assertGreater(self.drawn("progress"), 10 * trained / 3)
+                self.assertGreater(self.drawn("buckets"), 1000)
+                self.assertGreater(self.count("#parallel-chart path"), 5)
+                self.assertEqual(self.count("#effects-table tbody tr"), 5)
+                self.assertEqual(self.count("#candidates-table tbody tr"), min(trained, 50))
+        best = frontier.best[1].best
+        self.assertEqual(self.page.value("document.querySelector('#detail h3').textContent"), f"Candidate {best.candidate.split('/')[-1]}")
+        self.assertIn("Nothing meets the target", self.page.value("document.querySelector('#found-note').textContent"))
+        self.choosing(api, search)
+        self.copied_spec(server)
+
+    def choosing(self, api, search):
+        """A row that is clicked is shown in detail and marked everywhere; filter and order work."""
+        value = self.page.value
+        value("document.querySelectorAll('#candidates-table th button')[3].click()")
+        rewards = sorted((each.reward for each in api.candidates(search)), reverse=True)
+        first = value("document.querySelector('#candidates-table tbody td:nth-child(4)').textContent")
+        self.assertAlmostEqual(float(first), rewards[0], 4)
+        value("document.querySelector('#candidates-table tbody tr').click()")
+        number = value("document.querySelector('#candidates-table tbody tr').dataset.number")
+        self.assertEqual(value("document.querySelector('#detail h3').textContent"), f"Candidate {number}")
+        self.assertEqual(self.count("#frontier-chart .chosen"), 1)
+        value(
+            "(() => { const input = document.querySelector('#candidates-filter input'); input.value = '1';"
+            " input.dispatchEvent(new Event('input')); })()"
+        )
+        self.assertGreater(self.count("#candidates-table tbody tr"), 0)
+        self.assertEqual(self.page.complaints, [])
+
+    def copied_spec(self, server):
+        """What “Copy as spec” gives is a spec that the program takes, of the one architecture."""
+        text = self.page.value(
+            "new Promise((done) => { navigator.clipboard.writeText = async (text) => done(text);"
+            " document.querySelector('#detail .buttons button').click(); })"
+        )
+        checked = self.cli(server, "validate", self.write("copied.yaml", text))
+        self.assertEqual(checked.returncode, 0, f"{checked.stderr}\n{text}")
+        self.assertRegex(checked.stdout, r"architectures +1\n")
+
+    def test_running_without_results_failed_and_hostile(self):
+        space = Space(layers=2, options=2, seed=72)
+        spec = space.spec("hostile")
+        spec.space.layers[0].name = HOSTILE
+        spec.space.layers[1].options[0].name = HOSTILE
+        spec.budget.initial_failures = 1
+        spec.evaluation.attempts = 1
+        server = self.controller()
+        api = self.client(server)
+        search = api.create(spec).name
+        with self.subTest("nothing yet"):
+            self.show(self.report(server, search), 390)
+            self.assertEqual(self.page.value("document.querySelector('.chip').textContent"), "running")
+            self.assertIn("No results yet", self.page.value("document.querySelector('#frontier-chart').textContent"))
+        (task,) = lease(api, "by-hand")
+        complete(api, "by-hand", failure(task.lease_token, search_pb2.FAILURE_KIND_EVALUATOR, f"{HOSTILE}\n& more"))
+        self.assertEqual(api.wait_for_end(search).state, search_pb2.SEARCH_STATE_FAILED)
+        with self.subTest("failed"):
+            self.show(self.report(server, search), 390)
+            self.assertIn(HOSTILE, self.page.value("document.querySelector('#failures-table').textContent"))
+            self.assertEqual(self.page.value("document.title"), "hostile-1 – layernas")
+            self.assertEqual(self.count("img"), 0)
+        another = space.spec("other")
+        another.space.layers[0].name = HOSTILE
+        other = api.create(another).name
+        (task,) = lease(api, "by-hand")
+        complete(api, "by-hand", result(task.lease_token, space.metrics(task.architecture.id)))
+        with self.subTest("one result, no target, still running"):
+            self.show(self.report(server, other), 1600)
+            self.assertEqual(self.count("#frontier-chart .frontier-point"), 1)
+            self.assertIn(HOSTILE, self.page.value("document.querySelector('#detail').textContent"))
+            self.assertEqual(self.count("img"), 0)
+
+    def test_ten_thousand_candidates(self):
+        """Timing is printed and not asserted: the machine may be busy. Sizes are."""
+        space = Space(layers=7, options=4, seed=73)
+        spec = space.spec("many")
+        spec.strategy.random.SetInParent()
+        spec.budget.trainings = 10000
+        spec.objective.targets.extend([space.cheapest() * 2, space.dearest() / 2])
+        server, _, search = self.finished_search(space, spec, "--slots=64")
+        begun = time.monotonic()
+        path = self.report(server, search)
+        made = time.monotonic() - begun
+        size = os.path.getsize(path)
+        self.assertLess(size, 5 << 20)
+        self.page.size(1600, 900)
+        opened = self.page.open(f"file://{path}")
+        self.page.wait_for(DRAWN)
+        self.page.value("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
+        ready = self.page.value("performance.now()") / 1000
+        self.assertEqual(self.page.complaints, [])
+        self.assertGreater(self.drawn("frontier"), 10000)
+        self.assertEqual(self.page.value("JSON.parse(document.getElementById('data').textContent).candidates.number.length"), 10000)
+        chosen = self.page.value(
+            "(() => { const begun = performance.now(); document.querySelectorAll('#candidates-table th button')[3].click();"
+            " document.querySelector('#candidates-table tbody tr').click(); return performance.now() - begun; })()"
+        )
+        print(
+            f"10,000 candidates: made in {made:.2f} s, {size / 1e6:.2f} MB, loaded in {opened:.2f} s,"
+            f" interactive {ready:.2f} s after navigation, sorted and chosen in {chosen:.0f} ms",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    harness.main()
