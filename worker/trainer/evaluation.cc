@@ -14,6 +14,7 @@
 #include "worker/trainer/measurement.h"
 #include "worker/trainer/stop_signal.h"
 #include "worker/trainer/training.h"
+#include "worker/trainer/weights.h"
 
 namespace layernas::trainer {
 namespace {
@@ -54,13 +55,17 @@ Metrics MeasuredMetrics(const Measured& measured) {
 }
 
 TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const EvaluateRequest& request,
-                                const Checkpoint& checkpoint, const ProgressCallback& on_progress) {
+                                const Checkpoint& checkpoint, const ProgressCallback& on_progress, const LogLine& log) {
   // At its end the process does, if a signal has come.
   const StopSignal signal;
   TrainingHooks hooks;
   hooks.on_epoch = [&](int epoch, double accuracy) { on_progress({epoch, request.train.epochs, accuracy}); };
   hooks.stop = [] { return StopSignal::Requested() != 0; };
   hooks.checkpoint = &checkpoint;
+  hooks.on_resume = [&](int epoch) {
+    log("an interrupted training goes on in epoch " + std::to_string(epoch) + " of " +
+        std::to_string(request.train.epochs));
+  };
   return Train(network, dataset, request.train, request.seed, hooks);
 }
 
@@ -68,6 +73,7 @@ TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const 
 
 Evaluator::Evaluator(EvaluatorOptions options)
     : datasets_(std::move(options.data_dir), std::move(options.data_cache), options.log),
+      weights_dir_(std::move(options.weights_dir)),
       checkpoints_(std::move(options.checkpoints)),
       log_(std::move(options.log)) {
   torch::set_num_threads(options.threads);
@@ -75,7 +81,7 @@ Evaluator::Evaluator(EvaluatorOptions options)
   at::globalContext().setFlushDenormal(true);
 }
 
-Metrics Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress) {
+EvaluationResult Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress) {
   try {
     return TrainAndMeasure(request, on_progress);
   } catch (const std::bad_alloc&) {
@@ -89,7 +95,10 @@ Metrics Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallba
   }
 }
 
-Metrics Evaluator::TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress) {
+EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress) {
+  if (request.is_trained && !request.keep_weights.empty() && weights_dir_.empty()) {
+    throw MachineError("the request asks for the weights: start layernas-trainer with --weights-dir");
+  }
   std::shared_ptr<const Dataset> dataset;
   if (request.is_trained) {
     dataset = datasets_.Get(request.train.data);
@@ -98,18 +107,22 @@ Metrics Evaluator::TrainAndMeasure(const EvaluateRequest& request, const Progres
   torch::manual_seed(request.seed);
   Network network(request.network);
 
-  Metrics metrics;
+  EvaluationResult result{Metrics{}};
+  Metrics& metrics = result.metrics;
   std::optional<Checkpoint> checkpoint;
   if (dataset != nullptr) {
     // Other versions of torch, and other data, give other results.
     checkpoint.emplace(checkpoints_,
                        request.training_key + " data " + std::to_string(dataset->checksum) + " torch " + TORCH_VERSION,
                        log_);
-    const TrainingResult training = TrainUntilSignal(network, *dataset, request, *checkpoint, on_progress);
+    const TrainingResult training = TrainUntilSignal(network, *dataset, request, *checkpoint, on_progress, log_);
     metrics = {{"accuracy", training.accuracy},
                {"train_loss", training.train_loss},
                {"train_epochs", training.epochs},
                {"train_seconds", training.seconds}};
+    if (!request.keep_weights.empty()) {
+      result.weights = KeepWeights(network, *dataset, weights_dir_ / (request.keep_weights + ".pt"));
+    }
   }
   if (request.is_measured) metrics.merge(MeasuredMetrics(Measure(network, request.network.input, request.measure)));
   const network::Counts counts = network::CountNetwork(request.network);
@@ -117,7 +130,7 @@ Metrics Evaluator::TrainAndMeasure(const EvaluateRequest& request, const Progres
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);
   // Not before: after a failed measurement the training goes on from there.
   if (checkpoint) checkpoint->Remove();
-  return metrics;
+  return result;
 }
 
 }  // namespace layernas::trainer

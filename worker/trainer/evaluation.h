@@ -1,10 +1,13 @@
 // From a request to the metrics of its architecture.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "worker/trainer/dataset_cache.h"
 #include "worker/trainer/request.h"
@@ -13,6 +16,22 @@ namespace layernas::trainer {
 
 // By name; all of them finite.
 using Metrics = std::map<std::string, double>;
+
+// A trained network on disk (weights.h).
+struct KeptWeights {
+  // Absolute.
+  std::string path;
+  // Of the file, in hexadecimal.
+  std::string sha256;
+  std::uint64_t bytes = 0;
+};
+
+struct EvaluationResult {
+  EvaluationResult(Metrics of_network) : metrics(std::move(of_network)) {}
+  Metrics metrics;
+  // Where the request asked for them.
+  std::optional<KeptWeights> weights;
+};
 
 struct Progress {
   int epoch = 0;
@@ -25,6 +44,8 @@ using ProgressCallback = std::function<void(const Progress&)>;
 struct EvaluatorOptions {
   // May be empty where only generated data is asked for.
   std::filesystem::path data_dir;
+  // For the networks that requests ask to be kept; may be empty where none does.
+  std::filesystem::path weights_dir;
   // Of torch; more threads than free cores make it slower by far.
   int threads = 1;
   // Decoded data sets, which the processes of a machine share.
@@ -43,12 +64,13 @@ class Evaluator {
   // and SIGINT end the process after the training's next batch, when its state is kept (stop_signal.h). Throws
   // InfeasibleError or MachineError, or what torch and the standard library throw when the machine gives out
   // (std::exception).
-  Metrics Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress);
+  EvaluationResult Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress);
 
  private:
-  Metrics TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress);
+  EvaluationResult TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress);
 
   DatasetCache datasets_;
+  const std::filesystem::path weights_dir_;
   const CacheOptions checkpoints_;
   const LogLine log_;
 };

@@ -52,6 +52,9 @@ int main(int argc, char** argv) {
   options.data_cache.limit_bytes = std::uint64_t{32} << 30;
   app.add_option("--data-dir", options.data_dir, "Folder with the files of data sets; shapes10 needs none")
       ->envname("LAYERNAS_DATA_DIR");
+  app.add_option("--weights-dir", options.weights_dir,
+                 "Folder for the trained networks that requests ask to be kept, as TorchScript")
+      ->envname("LAYERNAS_WEIGHTS_DIR");
   app.add_option("--threads", options.threads, "Threads for torch; not more than there are free cores")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "common/network/blocks.h"
+#include "worker/trainer/mixed_precision.h"
 
 namespace layernas::trainer {
 namespace {
@@ -84,7 +85,9 @@ Measured Measure(Network& network, const network::Shape& input, const MeasureSet
   Network reference = MakeReference();
   reference->eval();
   network->eval();
-  const TimedRun run = MakeRun(network, RandomInput(settings.batch, input));
+  const torch::ScalarType type = TypeOf(settings.precision);
+  network->to(type);
+  const TimedRun run = MakeRun(network, RandomInput(settings.batch, input).to(type));
   const TimedRun reference_run = MakeRun(reference, RandomInput(1, {3, 32, 32}));
 
   Measured measured;

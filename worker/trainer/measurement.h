@@ -18,8 +18,8 @@ struct Measured {
   std::uint32_t fingerprint = 0;
 };
 
-// Runs `network` in evaluation mode, in which it is left, on random input; torch's number of threads is
-// settings.threads meanwhile. Throws MachineError as MeasureInTurns does.
+// Runs `network` in evaluation mode and settings.precision, in which it is left, on random input; torch's number of
+// threads is settings.threads meanwhile. Throws MachineError as MeasureInTurns does.
 Measured Measure(Network& network, const network::Shape& input, const MeasureSettings& settings);
 
 }  // namespace layernas::trainer

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "worker/trainer/errors.h"
+#include "worker/trainer/training_ops.h"
 
 namespace layernas::trainer {
 namespace {
@@ -46,6 +47,8 @@ torch::Tensor Activate(torch::Tensor input, Activation activation, bool in_place
 
 }  // namespace
 
+int AveragePoolPadding(const Op& op) { return op.stride < op.kernel ? op.kernel / 2 : 0; }
+
 NetworkImpl::NetworkImpl(network::Graph graph) : graph_(std::move(graph)), steps_(graph_.ops.size()) {
   const std::vector<int> readers = CountReaders(graph_);
   std::vector<int> left = readers;
@@ -61,6 +64,19 @@ NetworkImpl::NetworkImpl(network::Graph graph) : graph_(std::move(graph)), steps
     for (const int value : {op.first, op.second}) {
       if (value >= 0 && --left[static_cast<std::size_t>(value)] == 0) steps_[i].done.push_back(value);
     }
+  }
+  Fuse(readers);
+}
+
+void NetworkImpl::Fuse(const std::vector<int>& readers) {
+  for (std::size_t i = 1; i < steps_.size(); ++i) {
+    const Op &norm = graph_.ops[i - 1], &op = graph_.ops[i];
+    if (norm.kind != OpKind::kNorm || op.kind != OpKind::kActivation || op.first != static_cast<int>(i) ||
+        readers[i] != 1 || !IsFusedWithNorm(op.activation)) {
+      continue;
+    }
+    steps_[i - 1].activation = op.activation;
+    steps_[i].after_norm = true;
   }
 }
 
@@ -97,17 +113,20 @@ void NetworkImpl::MakeStep(const Op& op, Step& step) {
 }
 
 torch::Tensor NetworkImpl::Run(const Op& op, Step& step, torch::Tensor first, const torch::Tensor& second) {
+  // Not where it is measured: what is deployed runs on torch's.
+  const bool own_ops = is_training() && HasTrainingOps(first);
   switch (op.kind) {
     case OpKind::kConv:
-      return step.conv(first);
+      return own_ops && op.groups > 1 ? DepthwiseConv(first, step.conv->weight, op.stride) : step.conv(first);
     case OpKind::kNorm:
-      return step.norm(first);
+      return own_ops ? NormActivate(first, *step.norm, step.activation) : step.norm(first);
     case OpKind::kLinear:
       return step.linear(first.flatten(1));
     case OpKind::kActivation:
+      if (step.after_norm && own_ops) return first;
       return Activate(first, op.activation, step.in_place);
     case OpKind::kAveragePool:
-      return torch::avg_pool2d(first, op.kernel, op.stride, op.stride < op.kernel ? op.kernel / 2 : 0,
+      return torch::avg_pool2d(first, op.kernel, op.stride, AveragePoolPadding(op),
                                /*ceil_mode=*/true, /*count_include_pad=*/false);
     case OpKind::kGlobalPool:
       return first.mean({2, 3}, /*keepdim=*/true);

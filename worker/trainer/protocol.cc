@@ -56,14 +56,19 @@ nlohmann::json Answer(const std::string& line, std::ostream& out, std::ostream& 
           : !request.is_measured ? "training "
                                  : "evaluating ")
       << (request.task.empty() ? "a task without a name" : request.task) << std::endl;
-  const Metrics metrics = evaluate(request, [&](const Progress& progress) {
+  const EvaluationResult result = evaluate(request, [&](const Progress& progress) {
     WriteLine(out,
               {{"progress", {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}}}});
   });
-  for (const auto& [name, value] : metrics) {
+  for (const auto& [name, value] : result.metrics) {
     if (!std::isfinite(value)) throw InfeasibleError("metric " + name + " is not a finite number");
   }
-  return {{"result", {{"metrics", metrics}}}};
+  nlohmann::json body = {{"metrics", result.metrics}};
+  if (result.weights) {
+    body["weights"] = {
+        {"path", result.weights->path}, {"sha256", result.weights->sha256}, {"bytes", result.weights->bytes}};
+  }
+  return {{"result", body}};
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // The evaluator protocol: JSON lines, one request at a time, in on one stream and answers out on the other.
-//   -> {"evaluate": {"task", "architecture", "network", "train", "measure", "seed", "work"}}   see request.h
+//   -> {"evaluate": {"task", "architecture", "network", "train", "measure", "seed", "work", "keep_weights"}}   see
+//   request.h
 //   <- {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}}                           any number of times
-//   <- {"result": {"metrics": {"accuracy": 0.874, …}}}                                   or
+//   <- {"result": {"metrics": {"accuracy": 0.874, …}, "weights": {"path", "sha256", "bytes"}}}   or
 //   <- {"failure": {"kind": "infeasible" | "retry", "message": "…"}}
 #pragma once
 
@@ -12,7 +13,7 @@
 
 namespace layernas::trainer {
 
-using EvaluateFunction = std::function<Metrics(const EvaluateRequest&, const ProgressCallback&)>;
+using EvaluateFunction = std::function<EvaluationResult(const EvaluateRequest&, const ProgressCallback&)>;
 
 // Answers every line with exactly one result or failure until `in` ends or `out` fails; blank lines are passed over.
 // Whatever `evaluate` throws becomes a failure: InfeasibleError "infeasible", any other std::exception "retry". A line

@@ -29,14 +29,17 @@ void Assign(const std::optional<From>& from, To& to) {
   if (from) to = static_cast<To>(*from);
 }
 
+// Requests come over the network: they must not reach outside of the folders that the trainer is given.
+bool StaysInside(const std::string& text) {
+  const std::filesystem::path path(text);
+  return path.is_relative() && std::find(path.begin(), path.end(), "..") == path.end();
+}
+
 void ReadTrainParameters(const nlohmann::json& json, DataSettings& data) {
   ObjectReader reader(json, "train.parameters");
   if (const auto folder = reader.String("folder")) {
-    // The request comes over the network: it must not reach outside of the data directory.
-    const std::filesystem::path path(*folder);
-    bool inside = path.is_relative();
-    for (const auto& part : path) inside = inside && part != "..";
-    if (!inside) throw InfeasibleError("train.parameters.folder must be a path inside the trainer's data directory");
+    if (!StaysInside(*folder))
+      throw InfeasibleError("train.parameters.folder must be a path inside the trainer's data directory");
     data.folder = *folder;
   }
   if (const auto holdout = reader.String("holdout")) {
@@ -47,6 +50,14 @@ void ReadTrainParameters(const nlohmann::json& json, DataSettings& data) {
     }
   }
   reader.RefuseUnknownFields();
+}
+
+Precision ReadPrecision(ObjectReader& reader) {
+  const auto text = reader.String("precision");
+  if (!text || *text == "float32") return Precision::kFloat32;
+  if (*text == "bfloat16") return Precision::kBfloat16;
+  throw InfeasibleError(reader.path() + ".precision must be float32 or bfloat16, but is '" + *text + "'" +
+                        DidYouMean(*text, {"float32", "bfloat16"}));
 }
 
 TrainSettings ReadTrain(const nlohmann::json& json) {
@@ -88,6 +99,7 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
   Assign(reader.Number("clip_norm", 0, 1e9), train.clip_norm);
   Assign(reader.Number("ema_decay", 0, 0.999999), train.ema_decay);
   Assign(reader.Integer("patience", 0, 100'000), train.patience);
+  train.precision = ReadPrecision(reader);
   Assign(reader.Integer("data_seed", 0, UINT32_MAX), train.data.data_seed);
   if (const nlohmann::json* parameters = reader.Value("parameters")) ReadTrainParameters(*parameters, train.data);
   reader.RefuseUnknownFields();
@@ -103,6 +115,7 @@ MeasureSettings ReadMeasure(const nlohmann::json& json) {
   measure.max_runs = 20 * measure.runs;
   Assign(reader.Integer("max_runs", measure.runs, 20'000'000), measure.max_runs);
   Assign(reader.Integer("threads", 1, 1024), measure.threads);
+  measure.precision = ReadPrecision(reader);
   measure.ratio_interval = reader.Number("ratio_interval", 1e-4, 1);
   if (const nlohmann::json* parameters = reader.Value("parameters")) {
     ObjectReader(*parameters, "measure.parameters").RefuseUnknownFields();
@@ -141,6 +154,13 @@ EvaluateRequest ParseRequest(const nlohmann::json& message) {
   if (const nlohmann::json* work = reader.Value("work")) ReadWork(*work, request);
   Assign(reader.String("task"), request.task);
   Assign(reader.Integer("seed", 0, UINT32_MAX), request.seed);
+  if (const auto name = reader.String("keep_weights")) {
+    if (name->empty() || !StaysInside(*name) || !std::filesystem::path(*name).has_filename()) {
+      throw InfeasibleError("evaluate.keep_weights must name a file inside the trainer's folder for weights, but is '" +
+                            *name + "'");
+    }
+    request.keep_weights = *name;
+  }
   if (request.is_trained) request.train = ReadTrain(Required(reader, "train"));
   if (const nlohmann::json* measure = reader.Value("measure")) request.measure = ReadMeasure(*measure);
   request.network = network::PlanNetwork(Required(reader, "architecture"), Required(reader, "network"));

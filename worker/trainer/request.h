@@ -31,6 +31,9 @@ struct DataSettings {
 
 enum class Optimizer { kSgd, kAdamW };
 
+// What a network calculates in. With kBfloat16 a training keeps weights and statistics in 32 bits.
+enum class Precision { kFloat32, kBfloat16 };
+
 struct TrainSettings {
   DataSettings data;
   int epochs = 5;
@@ -51,6 +54,7 @@ struct TrainSettings {
   double ema_decay = 0;
   // Epochs without a better accuracy after which the training ends; 0 = never.
   int patience = 0;
+  Precision precision = Precision::kFloat32;
 };
 
 struct MeasureSettings {
@@ -62,10 +66,15 @@ struct MeasureSettings {
   int threads = 1;
   // Most that the ratio to the reference network may be uncertain, as a share of it.
   std::optional<double> ratio_interval;
+  // Of the network; the reference always has 32 bits.
+  Precision precision = Precision::kFloat32;
 };
 
 struct EvaluateRequest {
   std::string task;
+  // Where the trained network is to be kept, below the trainer's folder for weights and without a file type; empty =
+  // not. Means nothing where nothing is trained.
+  std::string keep_weights;
   network::Graph network;
   // What is wanted. A network that is not trained is measured as it is initialised, and `train` says nothing.
   bool is_trained = true;

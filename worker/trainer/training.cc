@@ -12,6 +12,8 @@
 #include <optional>
 
 #include "worker/trainer/errors.h"
+#include "worker/trainer/flat_parameters.h"
+#include "worker/trainer/mixed_precision.h"
 #include "worker/trainer/moving_average.h"
 #include "worker/trainer/training_state.h"
 
@@ -53,13 +55,12 @@ std::unique_ptr<torch::optim::OptimizerOptions> WithDecay(Options options, doubl
   return std::make_unique<Options>(options);
 }
 
-std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(Network& network, const TrainSettings& settings) {
-  std::vector<torch::Tensor> decayed, plain;
-  for (torch::Tensor& parameter : network->parameters()) (parameter.dim() > 1 ? decayed : plain).push_back(parameter);
+std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const FlatParameters& parameters,
+                                                       const TrainSettings& settings) {
   std::vector<torch::optim::OptimizerParamGroup> groups;
   const auto make = [&](const auto& options, auto make_optimizer) {
-    groups.emplace_back(decayed, WithDecay(options, settings.weight_decay));
-    groups.emplace_back(plain, WithDecay(options, 0));
+    groups.emplace_back(std::vector<torch::Tensor>{parameters.weights()}, WithDecay(options, settings.weight_decay));
+    groups.emplace_back(std::vector<torch::Tensor>{parameters.others()}, WithDecay(options, 0));
     return make_optimizer(options);
   };
   if (settings.optimizer == Optimizer::kAdamW) {
@@ -141,12 +142,12 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
   const std::size_t batch_size = std::min(static_cast<std::size_t>(settings.batch), dataset.train.size());
   const auto batches = static_cast<std::int64_t>(dataset.train.size() / batch_size);
   TensorWriter writer(dataset, std::max(batch_size, kEvaluationBatch));
-  const std::unique_ptr<torch::optim::Optimizer> optimizer = MakeOptimizer(network, settings);
+  const FlatParameters parameters(network);
+  const std::unique_ptr<torch::optim::Optimizer> optimizer = MakeOptimizer(parameters, settings);
   std::optional<MovingAverage> moving;
   if (settings.ema_decay > 0) moving.emplace(network, settings.ema_decay);
   MovingAverage* average = moving ? &*moving : nullptr;
   const auto loss_options = torch::nn::functional::CrossEntropyFuncOptions().label_smoothing(settings.label_smoothing);
-  const std::vector<torch::Tensor> parameters = network->parameters();
 
   TrainingState state;
   state.random = RandomStream({seed});
@@ -162,6 +163,7 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
         throw MachineError(std::string("the checkpoint of this training is of no use and was removed: ") +
                            error.what());
       }
+      if (hooks.on_resume) hooks.on_resume(static_cast<int>(state.epoch));
     }
   }
   Keeper keeper(hooks, state.seconds);
@@ -180,7 +182,12 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     const double rate = LearningRate(settings, (state.epoch - 1) * batches + state.batch, settings.epochs * batches);
     for (auto& group : optimizer->param_groups()) group.options().set_lr(rate);
     optimizer->zero_grad();
-    const torch::Tensor loss = torch::nn::functional::cross_entropy(network(batch.images), batch.labels, loss_options);
+    torch::Tensor logits;
+    {
+      const MixedPrecision precision(settings.precision, torch::kCPU);
+      logits = network(batch.images).to(torch::kFloat);
+    }
+    const torch::Tensor loss = torch::nn::functional::cross_entropy(logits, batch.labels, loss_options);
     const double value = loss.item<double>();
     if (!std::isfinite(value)) {
       throw InfeasibleError("the loss is no longer a finite number in epoch " + std::to_string(state.epoch) +
@@ -188,7 +195,7 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     }
     state.loss_sum += value;
     loss.backward();
-    if (settings.clip_norm > 0) torch::nn::utils::clip_grad_norm_(parameters, settings.clip_norm);
+    if (settings.clip_norm > 0) torch::nn::utils::clip_grad_norm_(parameters.all(), settings.clip_norm);
     optimizer->step();
     if (average != nullptr) average->Update(network);
     if (++state.batch < batches) continue;

@@ -31,6 +31,8 @@ struct TrainingHooks {
   // Where the training goes on from, if something is there, and where its state is kept: when it is stopped, and now
   // and then, so that keeping takes no more than a fiftieth of the time.
   const Checkpoint* checkpoint = nullptr;
+  // Called where the training goes on from a kept state.
+  std::function<void(int epoch)> on_resume = nullptr;
 };
 
 // The training was stopped, and its state is in the checkpoint.

@@ -41,6 +41,16 @@ TEST(ServeRequests, ProgressThenResult) {
   EXPECT_EQ(answers[1], nlohmann::json::parse(R"({"result": {"metrics": {"accuracy": 0.5, "latency_ms": 2.0}}})"));
 }
 
+TEST(ServeRequests, WeightsAreInTheResult) {
+  const auto answers = Serve(kGood, [](const EvaluateRequest&, const ProgressCallback&) {
+    EvaluationResult result(Metrics{{"accuracy", 0.5}});
+    result.weights = KeptWeights{"/weights/a.pt", "0123", 17};
+    return result;
+  });
+  EXPECT_EQ(answers.at(0)["result"]["weights"],
+            nlohmann::json::parse(R"({"path": "/weights/a.pt", "sha256": "0123", "bytes": 17})"));
+}
+
 TEST(ServeRequests, RubbishIsAnsweredAndSurvived) {
   const std::string too_long(5 << 20, 'x');
   const std::string input = "rubbish\n\n[1, 2]\n{\"evaluate\": {\"train\": {\"dataset\": \"\xff\"}}}\n" + too_long +

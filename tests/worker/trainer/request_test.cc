@@ -42,8 +42,11 @@ TEST(ParseRequest, ReadsEverything) {
                                     {"clip_norm", 1.5},
                                     {"ema_decay", 0.99},
                                     {"patience", 3},
+                                    {"precision", "bfloat16"},
                                     {"parameters", {{"folder", "a/b"}, {"holdout", "test"}}}});
-  json["evaluate"]["measure"].update({{"batch", 4}, {"max_runs", 90}, {"threads", 2}, {"ratio_interval", 0.05}});
+  json["evaluate"]["measure"].update(
+      {{"batch", 4}, {"max_runs", 90}, {"threads", 2}, {"ratio_interval", 0.05}, {"precision", "bfloat16"}});
+  json["evaluate"]["keep_weights"] = "search-1/candidate-3";
   const EvaluateRequest request = ParseRequest(json);
   EXPECT_EQ(request.task, "searches/test-1/candidates/3");
   EXPECT_EQ(request.seed, 7U);
@@ -65,6 +68,9 @@ TEST(ParseRequest, ReadsEverything) {
   EXPECT_EQ(request.train.clip_norm, 1.5);
   EXPECT_EQ(request.train.ema_decay, 0.99);
   EXPECT_EQ(request.train.patience, 3);
+  EXPECT_EQ(request.train.precision, Precision::kBfloat16);
+  EXPECT_EQ(request.measure.precision, Precision::kBfloat16);
+  EXPECT_EQ(request.keep_weights, "search-1/candidate-3");
   EXPECT_EQ(request.measure.max_runs, 90);
   EXPECT_EQ(request.measure.threads, 2);
   EXPECT_EQ(request.measure.ratio_interval, 0.05);
@@ -99,6 +105,8 @@ TEST(ParseRequest, IllTypedSettingIsNamed) {
   EXPECT_THAT(Refusal(With("/train/learning_rate", -1)), HasSubstr("train.learning_rate"));
   EXPECT_THAT(Refusal(With("/train/label_smoothing", 1.5)), HasSubstr("train.label_smoothing"));
   EXPECT_THAT(Refusal(With("/train/optimizer", "adam")), HasSubstr("train.optimizer must be sgd or adamw"));
+  EXPECT_THAT(Refusal(With("/train/precision", "float16")), HasSubstr("train.precision must be float32 or bfloat16"));
+  EXPECT_THAT(Refusal(With("/measure/precision", "int8")), HasSubstr("measure.precision must be float32 or bfloat16"));
   EXPECT_THAT(Refusal(With("/measure/runs", 0)), HasSubstr("measure.runs"));
   EXPECT_THAT(Refusal(With("/measure/warmup", 5)), HasSubstr("did you mean 'warm_up'?"));
   EXPECT_THAT(Refusal(With("/train", nlohmann::json::array())), HasSubstr("train must be an object"));
@@ -108,6 +116,12 @@ TEST(ParseRequest, IllTypedSettingIsNamed) {
 TEST(ParseRequest, FolderMustStayInside) {
   for (const char* folder : {"/etc", "..", "a/../../b"}) {
     EXPECT_THAT(Refusal(With("/train/parameters", {{"folder", folder}})), HasSubstr("train.parameters.folder"));
+  }
+}
+
+TEST(ParseRequest, WeightsMustStayInside) {
+  for (const char* name : {"", "/etc/passwd", "..", "a/../../b", "a/"}) {
+    EXPECT_THAT(Refusal(With("/keep_weights", name)), HasSubstr("evaluate.keep_weights")) << name;
   }
 }
 

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/nn.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -14,6 +13,7 @@
 #include "common/network/architecture.h"
 #include "common/network/counts.h"
 #include "tests/worker/trainer/test_requests.h"
+#include "tests/worker/trainer/test_spaces.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/machine.h"
@@ -25,38 +25,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// A spec file as JSON; of YAML's scalars it knows what the specs use.
-nlohmann::json ToJson(const YAML::Node& node) {
-  nlohmann::json json;
-  if (node.IsMap()) {
-    json = nlohmann::json::object();
-    for (const auto& item : node) json[item.first.as<std::string>()] = ToJson(item.second);
-  } else if (node.IsSequence()) {
-    json = nlohmann::json::array();
-    for (const auto& item : node) json.push_back(ToJson(item));
-  } else {
-    json = nlohmann::json::parse(node.Scalar(), nullptr, /*allow_exceptions=*/false);
-    if (json.is_discarded()) json = node.Scalar();
-  }
-  return json;
-}
-
-// One option per layer, drawn.
-nlohmann::json DrawArchitecture(const nlohmann::json& space, RandomStream& random) {
-  nlohmann::json layers = nlohmann::json::array();
-  for (const nlohmann::json& layer : space["layers"]) {
-    nlohmann::json option = layer["options"][random.Below(layer["options"].size())];
-    if (option.is_string()) option = {{"name", option}};
-    nlohmann::json chosen = {{"name", layer["name"]}, {"option", option["name"]}};
-    for (const char* field : {"channels", "stride", "parameters"}) {
-      if (layer.contains(field)) chosen[field] = layer[field];
-    }
-    if (option.contains("parameters")) chosen["parameters"].update(option["parameters"]);
-    layers.push_back(chosen);
-  }
-  return {{"layers", layers}};
-}
-
 // LAYERNAS_LONG_TESTS=1 draws 1,000 of each space, which takes some minutes.
 TEST(Network, HasTheSizeThatWasCounted) {
   const torch::NoGradGuard no_grad;
@@ -64,7 +32,7 @@ TEST(Network, HasTheSizeThatWasCounted) {
   for (const char* name : {"shapes10", "nas_bench_macro", "nats_bench_size", "nats_bench_topology", "mobilenet_v2",
                            "mobilenet_v3_small", "mobilenet_v3_large"}) {
     const bool big = std::string(name).find("mobilenet") == 0;
-    const nlohmann::json space = ToJson(YAML::LoadFile(std::string(LAYERNAS_EXAMPLES) + "/" + name + ".yaml"))["space"];
+    const nlohmann::json space = ReadSpace(name);
     RandomStream random({1});
     for (int i = 0; i < (all ? 1000 : big ? 8 : 40); ++i) {
       const network::Graph graph = network::PlanNetwork(DrawArchitecture(space, random), space["network"]);
@@ -227,7 +195,9 @@ TEST_F(Training, EverySettingTrains) {
   smoothed.label_smoothing = 0.1;
   TrainSettings warm = plain;
   warm.warm_up = 0;
-  for (const TrainSettings& settings : {adamw, clipped, smoothed, warm}) {
+  TrainSettings mixed = plain;
+  mixed.precision = Precision::kBfloat16;
+  for (const TrainSettings& settings : {adamw, clipped, smoothed, warm, mixed}) {
     const TrainingResult result = train(settings);
     EXPECT_LT(result.train_loss, 2.3);  // That of guessing.
     EXPECT_NE(result.train_loss, plain_loss);
@@ -305,6 +275,30 @@ TEST_F(Training, PatienceEndsATrainingThatDoesNotGetBetter) {
   EXPECT_LT(result.epochs, 30);
   EXPECT_EQ(result.epochs, static_cast<int>(accuracies.size()));
   EXPECT_EQ(result.accuracy, *std::max_element(accuracies.begin(), accuracies.end()));
+}
+
+TEST_F(Training, MixedPrecisionEndsWithTheForwardPass) {
+  TrainSettings settings;
+  settings.epochs = 1;
+  settings.batch = 20;
+  settings.precision = Precision::kBfloat16;
+  const Dataset dataset = Shapes(40, 10);
+  torch::manual_seed(1);
+  Network network(SmallPlan());
+  Train(network, dataset, settings, 1);
+  for (const torch::Tensor& tensor : State(network)) EXPECT_EQ(tensor.scalar_type(), torch::kFloat);
+  EXPECT_EQ(network(torch::randn({2, 3, 32, 32})).scalar_type(), torch::kFloat);
+}
+
+TEST(Measure, ANetworkOf16Bits) {
+  const nlohmann::json body = SmallRequest()["evaluate"];
+  const network::Graph graph = network::PlanNetwork(body["architecture"], body["network"]);
+  Network network(graph);
+  MeasureSettings settings;
+  settings.runs = 5;
+  settings.precision = Precision::kBfloat16;
+  EXPECT_GT(Measure(network, graph.input, settings).latency.ratio, 0);
+  EXPECT_EQ(network->parameters().front().scalar_type(), torch::kBFloat16);
 }
 
 TEST(Measure, FiguresAreInOrder) {

@@ -1,0 +1,67 @@
+#include "worker/trainer/weights.h"
+
+#include <gtest/gtest.h>
+#include <torch/script.h>
+
+#include <filesystem>
+#include <string>
+
+#include "common/network/architecture.h"
+#include "tests/worker/trainer/temp_folder.h"
+#include "tests/worker/trainer/test_requests.h"
+#include "tests/worker/trainer/test_spaces.h"
+#include "worker/trainer/errors.h"
+
+namespace layernas::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+
+Dataset SomeData() {
+  Dataset dataset;
+  dataset.mean = {100, 120, 140};
+  dataset.deviation = {50, 60, 70};
+  return dataset;
+}
+
+class Weights : public TempFolder {};
+
+// Every kind of operation that the spaces have.
+TEST_F(Weights, RunAsTheNetworkDoes) {
+  const torch::NoGradGuard no_grad;
+  for (const char* name :
+       {"shapes10", "nats_bench_size", "nats_bench_topology", "mobilenet_v2", "mobilenet_v3_small"}) {
+    const nlohmann::json space = ReadSpace(name);
+    RandomStream random({3});
+    Network network(network::PlanNetwork(DrawArchitecture(space, random), space["network"]));
+    const network::Shape& input = network->graph().input;
+    const torch::Tensor images = torch::randn({2, input.channels, input.height, input.width});
+    // Running statistics that are not those of the start.
+    network(images);
+    const KeptWeights kept = KeepWeights(network, SomeData(), folder_ / "deep" / "er" / "net.pt");
+    EXPECT_EQ(kept.path, (folder_ / "deep" / "er" / "net.pt").string());
+    EXPECT_EQ(kept.bytes, fs::file_size(kept.path));
+    EXPECT_EQ(kept.sha256.size(), 64U);
+    torch::jit::Module module = torch::jit::load(kept.path);
+    network->eval();
+    EXPECT_TRUE(torch::allclose(module.forward({images}).toTensor(), network(images), 1e-4, 1e-4)) << name;
+    const torch::Tensor pixels = torch::full({1, 3, 1, 1}, 150.0F);
+    EXPECT_TRUE(torch::allclose(module.get_method("normalize")({pixels}).toTensor().flatten(),
+                                torch::tensor({50.0F / 50, 30.0F / 60, 10.0F / 70})));
+  }
+}
+
+TEST_F(Weights, AFolderThatCannotBeWrittenIsNamed) {
+  const nlohmann::json body = SmallRequest()["evaluate"];
+  Network network(network::PlanNetwork(body["architecture"], body["network"]));
+  Write("file", "not a folder");
+  try {
+    KeepWeights(network, SomeData(), folder_ / "file" / "net.pt");
+    FAIL();
+  } catch (const MachineError& error) {
+    EXPECT_NE(std::string(error.what()).find((folder_ / "file").string()), std::string::npos) << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace layernas::trainer

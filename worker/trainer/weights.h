@@ -1,0 +1,18 @@
+// Trained networks as files that need nothing of ours to run.
+#pragma once
+
+#include <filesystem>
+
+#include "worker/trainer/dataset.h"
+#include "worker/trainer/evaluation.h"
+#include "worker/trainer/network.h"
+
+namespace layernas::trainer {
+
+// Writes the network, in evaluation mode and 32 bits, as TorchScript: torch.jit.load("….pt") gives a module that takes
+// normalised images (batch x channels x height x width) to logits, and whose normalize() makes such of pixels from 0 to
+// 255, as the training images were. The file appears whole or not at all, in place of an older one; folders are made.
+// Throws MachineError where that fails.
+KeptWeights KeepWeights(Network& network, const Dataset& dataset, const std::filesystem::path& file);
+
+}  // namespace layernas::trainer
