@@ -17,7 +17,7 @@ import time
 
 # What says something of the machine at that moment, and nothing of the architecture.
 LEFT_OUT = {"machine_clock_mhz", "machine_fingerprint", "machine_load", "machine_stolen", "latency_runs", "train_epochs"}
-# Where a column would be too long otherwise.
+# Of what is not whole.
 DIGITS = 6
 
 
@@ -76,6 +76,12 @@ def await_end(programs, name):
         time.sleep(30)
 
 
+def cell(value):
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else f"{value:.{DIGITS}g}"
+    return value
+
+
 def write(candidates, path):
     rows = []
     for candidate in candidates:
@@ -94,7 +100,7 @@ def write(candidates, path):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
-            writer.writerow([f"{cell:.{DIGITS}g}" if isinstance(cell, float) else cell for cell in map(row.get, columns)])
+            writer.writerow([cell(row.get(column)) for column in columns])
 
 
 def main():

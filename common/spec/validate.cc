@@ -20,6 +20,7 @@ constexpr int kMostAttempts = 20;
 constexpr double kLeastWeight = 0.001;
 constexpr double kMostWeight = 1000;
 constexpr int kMostPriority = 1000;
+constexpr int kMostWinners = 200;
 // Of a measurement (spec.proto).
 constexpr int kDefaultRuns = 200;
 // A sanity bound that also keeps milliseconds far from overflow.
@@ -208,9 +209,17 @@ void CheckFinalists(const v1::SearchSpec& spec, Violations& violations) {
   }
 }
 
-void CheckFinal(const v1::Final& final, Violations& violations) {
+void CheckFinal(const v1::SearchSpec& spec, Violations& violations) {
+  const v1::Final& final = spec.final();
   // 0 is not given.
   if (final.per_target() != 0) violations.CheckRange("final.per_target", final.per_target(), 1, 20);
+  // They go with each answer that shows the search.
+  const int winners = std::max(1, final.per_target()) * std::max(1, spec.objective().targets_size());
+  if (winners > kMostWinners) {
+    violations.Add("final.per_target", "of " + std::to_string(spec.objective().targets_size()) + " targets " +
+                                           std::to_string(winners) + " architectures would be trained in full; at most " +
+                                           std::to_string(kMostWinners) + " may be");
+  }
   if (final.has_epochs()) violations.CheckAtLeast("final.epochs", final.epochs(), 1);
   if (final.seeds() != 0) violations.CheckRange("final.seeds", final.seeds(), 1, 20);
   if (final.has_timeout()) CheckDuration("final.timeout", final.timeout(), violations);
@@ -351,7 +360,7 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   CheckStrategy(spec, bounds, violations);
   CheckBudget(spec, violations);
   if (spec.has_finalists()) CheckFinalists(spec, violations);
-  if (spec.has_final()) CheckFinal(spec.final(), violations);
+  if (spec.has_final()) CheckFinal(spec, violations);
   CheckEvaluation(spec.evaluation(), violations);
   if (spec.evaluation().measure_first()) CheckMeasureFirst(spec, violations);
   if (spec.evaluation().has_early_stop()) CheckEarlyStop(spec, violations);

@@ -460,6 +460,10 @@ TEST(Final, HasDefaultsThatFollowTheEvaluation) {
   spec.mutable_final()->clear_epochs();
   EXPECT_EQ(WithDefaults(spec).final().epochs(), 10);
   EXPECT_EQ(WithDefaults(spec).final().timeout().seconds(), 60);
+  spec.mutable_objective()->clear_targets();
+  for (int i = 0; i < 201; ++i) spec.mutable_objective()->add_targets(1000 + i);
+  EXPECT_THAT(ValidateSpec(spec).front().message, HasSubstr("201 architectures would be trained in full"));
+  spec.mutable_objective()->clear_targets();
   spec.mutable_final()->set_per_target(21);
   spec.mutable_final()->set_seeds(-1);
   spec.mutable_final()->set_epochs(0);
