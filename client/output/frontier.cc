@@ -83,7 +83,8 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
 void PrintWinners(const Terminal& terminal, const v1::Search& search) {
   if (search.winners().empty()) return;
   terminal.out << "\nwinners, trained in full\n";
-  Table winners({"candidate", "architecture", "trainings", RewardName(search), "deviation", CostName(search), "weights"});
+  Table winners(
+      {"candidate", "architecture", "trainings", RewardName(search), "deviation", CostName(search), "weights"});
   for (const v1::Winner& winner : search.winners()) {
     const bool known = winner.succeeded() > 0;
     winners.AddRow({Cell::Text(winner.candidate().substr(winner.candidate().rfind('/') + 1)),

@@ -216,9 +216,9 @@ void CheckFinal(const v1::SearchSpec& spec, Violations& violations) {
   // They go with each answer that shows the search.
   const int winners = std::max(1, final.per_target()) * std::max(1, spec.objective().targets_size());
   if (winners > kMostWinners) {
-    violations.Add("final.per_target", "of " + std::to_string(spec.objective().targets_size()) + " targets " +
-                                           std::to_string(winners) + " architectures would be trained in full; at most " +
-                                           std::to_string(kMostWinners) + " may be");
+    violations.Add("final.per_target",
+                   "of " + std::to_string(spec.objective().targets_size()) + " targets " + std::to_string(winners) +
+                       " architectures would be trained in full; at most " + std::to_string(kMostWinners) + " may be");
   }
   if (final.has_epochs()) violations.CheckAtLeast("final.epochs", final.epochs(), 1);
   if (final.seeds() != 0) violations.CheckRange("final.seeds", final.seeds(), 1, 20);
