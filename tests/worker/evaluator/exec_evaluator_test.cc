@@ -244,9 +244,8 @@ TEST_F(ExecEvaluatorTest, AStopKillsTheChild) {
 }
 
 TEST_F(ExecEvaluatorTest, AStopLeavesTheChildTimeToKeepItsWork) {
-  // The leader ends at once; what it started in its group has the grace too.
-  auto evaluator = Script(R"(read -r request; sh -c 'trap "sleep 0.3; echo $$ > $FOLDER/kept; exit" TERM;
-                             echo $$ > $FOLDER/started; while :; do sleep 0.01; done')");
+  auto evaluator = Script(R"(trap 'sleep 0.3; echo $$ > $FOLDER/kept; exit' TERM; echo $$ > $FOLDER/started;
+                             while :; do sleep 0.01; done)");
   EvaluationOutcome outcome;
   std::thread evaluating([&] { outcome = Evaluate(*evaluator); });
   const pid_t pid = ReadPid("started");
