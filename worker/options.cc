@@ -38,6 +38,7 @@ struct Flags {
   std::vector<std::string> labels;
   std::string evaluator = "exec";
   std::string command;
+  std::string grace = "5s";
   std::string table;
   std::string architecture_column = "arch";
   std::vector<std::string> metrics;
@@ -98,6 +99,7 @@ absl::StatusOr<ExecOptions> ParseExec(const Flags& flags) {
   } else {
     LAYERNAS_ASSIGN_OR_RETURN(exec.argv, For("--command", SplitCommand(flags.command)));
   }
+  LAYERNAS_ASSIGN_OR_RETURN(exec.grace, For("--evaluator-grace", ParseDuration(flags.grace)));
   // Found out now, and not with each of the first candidates.
   if (const absl::Status found = CheckProgram(exec.argv.front()); !found.ok()) {
     return absl::Status(found.code(), "--command: " + std::string(found.message()));
@@ -152,6 +154,8 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   app.add_option(
       "--command", flags.command,
       "exec: the program that evaluates, with its arguments (default: layernas-trainer beside this program)");
+  app.add_option("--evaluator-grace", flags.grace,
+                 "exec: time that the program has after SIGTERM, to keep an unfinished training, before it is killed");
   app.add_option("--table", flags.table, "tabular: CSV file with a header");
   app.add_option("--architecture-column", flags.architecture_column, "tabular: column with the architecture ids");
   app.add_option("--metric", flags.metrics,

@@ -191,11 +191,13 @@ std::optional<ExitStatus> ChildProcess::Wait(Millis timeout) {
 }
 
 ExitStatus ChildProcess::Terminate(Millis grace) {
-  SignalGroup(SIGTERM);
+  AskToEnd();
   if (const auto exit = Wait(grace)) return *exit;
   Kill();
   return Wait(kKillTimeout).value_or(ExitStatus{0, SIGKILL});
 }
+
+void ChildProcess::AskToEnd() { SignalGroup(SIGTERM); }
 
 void ChildProcess::Kill() { SignalGroup(SIGKILL); }
 

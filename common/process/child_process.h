@@ -55,7 +55,7 @@ absl::Status CheckProgram(const std::string& program);
 // The child leads a process group of its own, and whatever it leaves behind in that group is killed when it ends. The
 // kernel kills the child when our process dies, however that happens.
 //
-// Kill() and LastStderr() may be called from any thread; everything else from one thread at a time.
+// AskToEnd(), Kill() and LastStderr() may be called from any thread; everything else from one thread at a time.
 class ChildProcess {
  public:
   // Returns once the program runs. NOT_FOUND or PERMISSION_DENIED names the program that can't be started and says why.
@@ -85,7 +85,10 @@ class ChildProcess {
   // Waits for the end; nothing if the child still runs after the timeout. Zero only looks.
   std::optional<ExitStatus> Wait(Millis timeout);
 
-  // SIGTERM to the group, and SIGKILL to what is left after the grace.
+  // SIGTERM to the group; returns at once, and does nothing once the end has been seen.
+  void AskToEnd();
+
+  // AskToEnd, and SIGKILL to what is left after the grace.
   ExitStatus Terminate(Millis grace);
 
   // SIGKILL to the group; returns at once, and does nothing once the end has been seen.

@@ -225,6 +225,11 @@ void CheckFinal(const v1::SearchSpec& spec, Violations& violations) {
   if (final.has_timeout()) CheckDuration("final.timeout", final.timeout(), violations);
 }
 
+void CheckPrecision(const std::string& path, const std::string& precision, Violations& violations) {
+  if (precision.empty() || precision == "float32" || precision == "bfloat16") return;
+  violations.Add(path, "must be float32 or bfloat16, is \"" + precision + "\"");
+}
+
 void CheckTraining(const v1::Training& train, Violations& violations) {
   const std::string path = "evaluation.train.";
   const auto at_least = [&](const char* name, bool given, double value, double min) {
@@ -242,6 +247,7 @@ void CheckTraining(const v1::Training& train, Violations& violations) {
   if (!train.optimizer().empty() && train.optimizer() != "sgd" && train.optimizer() != "adamw") {
     violations.Add(path + "optimizer", "must be sgd or adamw, is \"" + train.optimizer() + "\"");
   }
+  CheckPrecision(path + "precision", train.precision(), violations);
   if (train.has_warm_up()) violations.CheckRange(path + "warm_up", train.warm_up(), 0, 1);
   at_least("clip_norm", train.has_clip_norm(), train.clip_norm(), 0);
   if (train.has_ema_decay()) violations.CheckRange(path + "ema_decay", train.ema_decay(), 0, 0.999999);
@@ -262,6 +268,7 @@ void CheckMeasurement(const v1::Measurement& measure, Violations& violations) {
                             measure.has_runs() ? measure.runs() : kDefaultRuns);
   }
   if (measure.has_threads()) violations.CheckRange("evaluation.measure.threads", measure.threads(), 1, 1024);
+  CheckPrecision("evaluation.measure.precision", measure.precision(), violations);
 }
 
 void CheckSharing(const std::string& path, const v1::Sharing& sharing, Violations& violations) {

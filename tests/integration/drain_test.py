@@ -1,5 +1,7 @@
 """SIGTERM: a worker gives its leases back, a controller lets go of everyone who waits; both end well and promptly."""
 
+import json
+import os
 import time
 
 import grpc
@@ -43,6 +45,41 @@ class DrainTest(harness.IntegrationTest):
         ended = api.wait_for_end(search)
         self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
         self.assertFalse(any(found.failures for found in api.candidates(search)))
+
+    def test_a_drained_training_goes_on_where_it_was(self):
+        trainer = os.path.join(harness.BIN, "layernas-trainer")
+        if not os.path.exists(trainer):
+            self.skipTest("built without layernas-trainer")
+        server = self.controller("--lease-duration=600s")
+        api = self.client(server)
+        spec = Space(layers=1, options=1, seed=44).spec("interrupted")
+        spec.space.layers[0].options[0].name = "conv_k3"
+        spec.objective.cost = "params"
+        spec.evaluation.attempts = 1
+        spec.evaluation.train.dataset = "shapes10"
+        spec.evaluation.train.epochs = 60
+        spec.evaluation.train.train_examples = 640
+        spec.evaluation.train.validation_examples = 10
+        search = api.create(spec).name
+        # What the trainer says is written down; only the trainer itself heeds SIGTERM.
+        cache, said = self.path("cache"), self.write("said", "")
+        script = f"trap '' TERM; {trainer} --cache-dir {cache} | tee -a {said}"
+        flags = ("--evaluator=exec", f'--command=/bin/sh -c "{script}"', "--evaluator-grace=60s")
+        worker = self.worker(server, "leaving", *flags)
+
+        def epochs():
+            with open(said, encoding="utf-8") as lines:
+                return [json.loads(line)["progress"]["epoch"] for line in lines if "progress" in line]
+
+        harness.wait_for(epochs, "the first epoch")
+        self.assertEqual(worker.stop(PROMPT_S), 0)
+        self.assertEqual(len(os.listdir(os.path.join(cache, "checkpoints"))), 1)
+
+        worker = self.worker(server, "staying", *flags)
+        ended = api.wait_for_end(search)
+        self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
+        self.assertEqual(epochs(), list(range(1, 61)), "an epoch was trained twice, or not at all")
+        self.assertEqual(os.listdir(os.path.join(cache, "checkpoints")), [])
 
     def test_idle_worker_ends_at_once(self):
         server = self.controller()

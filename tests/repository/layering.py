@@ -61,7 +61,7 @@ RESTRICTED = {
     r"google/(protobuf|rpc)/": _PROTO_USERS + ("controller/storage/records",),
     r"rocksdb/": ("controller/storage",),
     r"(torch|ATen|c10)/": ("worker/trainer",),
-    r"openssl/": ("common/rpc", "common/security"),
+    r"openssl/": ("common/rpc", "common/security", "worker/trainer"),
     r"prometheus/": (
         "common/metrics",
         "controller/access",

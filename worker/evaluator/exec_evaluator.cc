@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <thread>
 
 #include "common/base/duration.h"
 #include "common/base/status_macros.h"
@@ -30,6 +31,39 @@ EvaluationFailure EvaluatorFault(std::string message) {
   return {EvaluationFailure::Kind::kEvaluator, std::move(message)};
 }
 
+// Ends a child while its owner still listens to it.
+class GentleEnd {
+ public:
+  GentleEnd(ChildProcess& child, Millis grace) : child_(child), grace_(grace) {}
+  // The owner has seen the end, or an answer.
+  ~GentleEnd() {
+    {
+      MutexLock lock(mutex_);
+      over_ = true;
+    }
+    changed_.NotifyAll();
+  }
+
+  // SIGTERM, and SIGKILL after the grace. Returns at once; to be called once.
+  void Begin() {
+    child_.AskToEnd();
+    killer_ = std::jthread([this] {
+      const SteadyTime deadline = std::chrono::steady_clock::now() + grace_;
+      MutexLock lock(mutex_);
+      while (!over_ && Left(deadline) > Millis(0)) changed_.WaitFor(mutex_, Left(deadline));
+      if (!over_) child_.Kill();
+    });
+  }
+
+ private:
+  ChildProcess& child_;
+  const Millis grace_;
+  Mutex mutex_;
+  CondVar changed_;
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;
+  std::jthread killer_;
+};
+
 }  // namespace
 
 ExecEvaluator::ExecEvaluator(ExecOptions options)
@@ -56,8 +90,9 @@ EvaluationOutcome ExecEvaluator::Evaluate(const Evaluation& evaluation, std::sto
     }
     Answer answer;
     {
+      GentleEnd end(*child_, options_.grace);
       // Runs at once where the stop was asked for before; the reader then sees the child's end.
-      std::stop_callback kill_on_stop(stop, [this] { child_->Kill(); });
+      std::stop_callback end_on_stop(stop, [&end] { end.Begin(); });
       answer = Ask(evaluation, deadline, on_progress);
     }
     // A finished evaluation is told even when the stop came while it finished: the work was done.
@@ -126,7 +161,8 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTim
 ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const absl::Status& status, bool spoke) {
   switch (status.code()) {
     case absl::StatusCode::kDeadlineExceeded: {
-      std::string message = "no result within the time-out of " + FormatDuration(evaluation.timeout) + "; killed";
+      child_->Terminate(options_.grace);
+      std::string message = "no result within the time-out of " + FormatDuration(evaluation.timeout) + "; ended";
       const std::string last_words = child_->LastStderr();
       if (!last_words.empty()) message += "; standard error ended with:\n" + last_words;
       return {.outcome = EvaluatorFault(std::move(message))};

@@ -17,11 +17,15 @@ struct ExecOptions {
   std::vector<std::string> argv;
   // Laid over the worker's environment.
   std::vector<std::pair<std::string, std::string>> environment;
+  // How long a child that is to end has for it after SIGTERM, so that it can keep what it has done, before it is
+  // killed.
+  Millis grace{5'000};
 };
 
-// The child is started with the first evaluation and kept for the next ones. It is killed, with its whole process
-// group, and replaced at the next evaluation after a time-out, a stop, or an answer that is not the protocol's;
-// replaced too when it has ended. Its standard error goes to the log, with the task's name.
+// The child is started with the first evaluation and kept for the next ones. It is ended, with its whole process group,
+// and replaced at the next evaluation after a time-out, a stop (after both with the grace, which Evaluate then takes at
+// most in addition) or an answer that is not the protocol's; replaced too when it has ended. Its standard error goes to
+// the log, with the task's name.
 class ExecEvaluator final : public Evaluator {
  public:
   explicit ExecEvaluator(ExecOptions options);

@@ -4,6 +4,7 @@
 
 #include "worker/trainer/errors.h"
 #include "worker/trainer/training_ops.h"
+#include "worker/trainer/winograd.h"
 
 namespace layernas::trainer {
 namespace {
@@ -117,7 +118,11 @@ torch::Tensor NetworkImpl::Run(const Op& op, Step& step, torch::Tensor first, co
   const bool own_ops = is_training() && HasTrainingOps(first);
   switch (op.kind) {
     case OpKind::kConv:
-      return own_ops && op.groups > 1 ? DepthwiseConv(first, step.conv->weight, op.stride) : step.conv(first);
+      if (own_ops && op.groups > 1) return DepthwiseConv(first, step.conv->weight, op.stride);
+      if (own_ops && op.kernel == 3 && op.stride == 1 && !op.bias && SuitsWinograd(first.size(1), op.output.channels)) {
+        return WinogradConv(first, step.conv->weight);
+      }
+      return step.conv(first);
     case OpKind::kNorm:
       return own_ops ? NormActivate(first, *step.norm, step.activation) : step.norm(first);
     case OpKind::kLinear:

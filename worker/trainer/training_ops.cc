@@ -5,6 +5,7 @@
 #include "worker/trainer/depthwise.h"
 #include "worker/trainer/mixed_precision.h"
 #include "worker/trainer/norm_activation.h"
+#include "worker/trainer/winograd.h"
 
 namespace layernas::trainer {
 namespace {
@@ -36,6 +37,32 @@ class DepthwiseFunction : public torch::autograd::Function<DepthwiseFunction> {
     torch::Tensor of_map = torch::empty_like(map), of_filters = torch::empty_like(filters);
     DepthwiseBackward(shape, Data(map), Data(filters), Data(gradient), Data(of_map), Data(of_filters));
     return {of_map, of_filters, {}};
+  }
+};
+
+class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
+ public:
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& input, const torch::Tensor& filters) {
+    const torch::Tensor map = input.contiguous(kChannelsLast), weight = filters.contiguous(kChannelsLast);
+    context->save_for_backward({map, weight});
+    torch::Tensor output =
+        torch::empty({map.size(0), weight.size(0), map.size(2), map.size(3)}, map.options(), kChannelsLast);
+    WinogradForward(Shape(map, weight), Data(map), Data(weight), Data(output));
+    return output;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const torch::Tensor &map = saved[0], &weight = saved[1];
+    const torch::Tensor gradient = gradients[0].contiguous(kChannelsLast);
+    torch::Tensor of_map = torch::empty_like(map), of_weight = torch::empty_like(weight);
+    WinogradBackward(Shape(map, weight), Data(map), Data(weight), Data(gradient), Data(of_map), Data(of_weight));
+    return {of_map, of_weight};
+  }
+
+ private:
+  static WinogradShape Shape(const torch::Tensor& map, const torch::Tensor& weight) {
+    return {map.size(0), map.size(2), map.size(3), map.size(1), weight.size(0)};
   }
 };
 
@@ -87,6 +114,10 @@ bool HasTrainingOps(const torch::Tensor& input) {
 
 torch::Tensor DepthwiseConv(const torch::Tensor& input, const torch::Tensor& filters, int stride) {
   return DepthwiseFunction::apply(input, filters, static_cast<std::int64_t>(stride));
+}
+
+torch::Tensor WinogradConv(const torch::Tensor& input, const torch::Tensor& filters) {
+  return WinogradFunction::apply(input, filters);
 }
 
 bool IsFusedWithNorm(network::Activation activation) {

@@ -243,6 +243,40 @@ TEST_F(ExecEvaluatorTest, AStopKillsTheChild) {
   ExpectGoneSoon(pid);
 }
 
+TEST_F(ExecEvaluatorTest, AStopLeavesTheChildTimeToKeepItsWork) {
+  auto evaluator = Script(R"(trap 'sleep 0.3; echo $$ > $FOLDER/kept; exit' TERM; echo $$ > $FOLDER/started;
+                             while :; do sleep 0.01; done)");
+  EvaluationOutcome outcome;
+  std::thread evaluating([&] { outcome = Evaluate(*evaluator); });
+  const pid_t pid = ReadPid("started");
+  stop_.request_stop();
+  evaluating.join();
+  EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(outcome));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "kept"));
+  ExpectGoneSoon(pid);
+}
+
+TEST_F(ExecEvaluatorTest, ATimeOutLeavesTheChildTimeToKeepItsWork) {
+  auto evaluator = Script(R"(trap 'sleep 0.3; echo $$ > $FOLDER/kept; exit' TERM; read -r request;
+                             while :; do sleep 0.01; done)");
+  EXPECT_THAT(Message(Evaluate(*evaluator, Millis(1000))), HasSubstr("time-out of 1s"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "kept"));
+}
+
+TEST_F(ExecEvaluatorTest, AChildThatWillNotEndIsKilled) {
+  ExecEvaluator evaluator(
+      {.argv = {"/bin/sh", "-c", R"(trap '' TERM; echo $$ > $FOLDER/started; sleep 1000; sleep 1000)"},
+       .environment = {{"FOLDER", folder_.string()}},
+       .grace = kShort});
+  EvaluationOutcome outcome;
+  std::thread evaluating([&] { outcome = Evaluate(evaluator); });
+  const pid_t pid = ReadPid("started");
+  stop_.request_stop();
+  evaluating.join();
+  EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(outcome));
+  ExpectGoneSoon(pid);
+}
+
 TEST_F(ExecEvaluatorTest, AStopBeforeTheStartCounts) {
   auto evaluator = PerRequest("sleep 1000");
   stop_.request_stop();

@@ -4,6 +4,7 @@
 #include <torch/nn.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 #include <tuple>
@@ -44,6 +45,31 @@ TEST(Network, HasTheSizeThatWasCounted) {
       const torch::Tensor images = torch::randn({2, graph.input.channels, graph.input.height, graph.input.width});
       ASSERT_EQ(network(images).sizes(), (torch::IntArrayRef{2, graph.ops.back().output.channels})) << name;
     }
+  }
+}
+
+// For an epoch of few images, in the size that the space is made for.
+TEST(Network, OfEverySpaceTrains) {
+  for (const char* name : {"shapes10", "nats_bench_size", "nats_bench_topology", "mobilenet_v2", "mobilenet_v3_small",
+                           "mobilenet_v3_large"}) {
+    const nlohmann::json space = ReadSpace(name);
+    torch::manual_seed(1);
+    RandomStream random({1});
+    const network::Graph graph = network::PlanNetwork(DrawArchitecture(space, random), space["network"]);
+    DataSettings data;
+    data.dataset = "shapes10";
+    data.train_examples = 4;
+    data.validation_examples = 2;
+    data.input = graph.input;
+    TrainSettings settings;
+    settings.epochs = 1;
+    settings.batch = 2;
+    settings.learning_rate = 0.01;
+    Network network(graph);
+    const torch::Tensor before = network->parameters().front().detach().clone();
+    const TrainingResult result = Train(network, LoadDataset(data, ""), settings, 1);
+    EXPECT_TRUE(std::isfinite(result.train_loss)) << name;
+    EXPECT_FALSE(torch::equal(network->parameters().front(), before)) << name;
   }
 }
 

@@ -12,6 +12,7 @@
 #include "tests/worker/trainer/test_requests.h"
 #include "worker/trainer/flat_parameters.h"
 #include "worker/trainer/network.h"
+#include "worker/trainer/winograd.h"
 
 namespace layernas::trainer {
 namespace {
@@ -48,6 +49,31 @@ TEST(DepthwiseConv, IsTorchs) {
                             fb = Leaf(filters, torch::kDouble);
         const torch::Tensor ours = DepthwiseConv(a, fa, stride);
         const torch::Tensor theirs = torch::conv2d(b, fb, {}, stride, kernel / 2, 1, channels);
+        ExpectClose(ours, theirs, what);
+        const torch::Tensor gradient = torch::randn_like(ours);
+        ours.backward(gradient);
+        theirs.backward(gradient.to(torch::kDouble));
+        ExpectClose(a.grad(), b.grad(), what + ", gradient of the input");
+        ExpectClose(fa.grad(), fb.grad(), what + ", gradient of the filters");
+      }
+    }
+  }
+}
+
+TEST(WinogradConv, IsTorchs) {
+  torch::manual_seed(1);
+  for (const int channels : {16, 24, 40}) {
+    for (const int out_channels : {16, 56}) {
+      for (const int height : {1, 4, 7}) {
+        const std::string what = std::to_string(channels) + " to " + std::to_string(out_channels) +
+                                 " channels, height " + std::to_string(height);
+        ASSERT_TRUE(SuitsWinograd(channels, out_channels));
+        // More tiles than are multiplied together, and a number that is no multiple of theirs.
+        const torch::Tensor input = Random({7, channels, height, 9});
+        const torch::Tensor filters = Random({out_channels, channels, 3, 3});
+        const torch::Tensor a = Leaf(input), b = Leaf(input, torch::kDouble), fa = Leaf(filters),
+                            fb = Leaf(filters, torch::kDouble);
+        const torch::Tensor ours = WinogradConv(a, fa), theirs = torch::conv2d(b, fb, {}, 1, 1);
         ExpectClose(ours, theirs, what);
         const torch::Tensor gradient = torch::randn_like(ours);
         ours.backward(gradient);
