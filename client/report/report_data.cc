@@ -385,7 +385,7 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
           {"reward", std::move(reward)},     {"cost", std::move(cost)},
           {"gap", std::move(gap)},           {"seconds", std::move(seconds)},
           {"worker", std::move(worker)},     {"repeat_of", std::move(repeat_of)},
-          {"metrics", std::move(metrics)}};
+          {"final_of", std::move(final_of)}, {"metrics", std::move(metrics)}};
 }
 
 }  // namespace

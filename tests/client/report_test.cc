@@ -145,6 +145,9 @@ TEST(ReportData, HasACandidatePerRowInEachColumn) {
   const auto json = ReportData(data);
   EXPECT_EQ(json["candidates"]["number"].dump(), "[1,2,3]");
   EXPECT_EQ(json["candidates"]["arrival"].dump(), "[3,2,1]");
+  for (const char* column : {"architecture", "state", "pass", "stage", "seconds", "worker", "repeat_of", "final_of"}) {
+    EXPECT_EQ(json["candidates"][column].size(), 3U) << column;
+  }
   EXPECT_EQ(json["candidates"]["gap"].dump(), "[0,0,0]");
   EXPECT_EQ(json["candidates"]["reward"].dump(), "[0.1,0.2,0.3]");
   // The dearest came first and does not meet the target of 2.
