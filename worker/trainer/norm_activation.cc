@@ -44,20 +44,21 @@ LAYERNAS_INLINE void ForParts(const NormShape& shape, const Visit& visit) {
   }
 }
 
+// What is not a number stays so: it is how a training that diverged is noticed.
 template <Activation kActivation>
 LAYERNAS_INLINE void Activate(Lanes& value) {
   const Lanes zero = {};
   if (kActivation == Activation::kRelu) {
-    value = value > zero ? value : zero;
+    value = value < zero ? zero : value;
   } else if (kActivation == Activation::kRelu6) {
     const Lanes six = zero + 6;
-    value = value > zero ? value : zero;
-    value = value < six ? value : six;
+    value = value < zero ? zero : value;
+    value = value > six ? six : value;
   } else if (kActivation == Activation::kHardSwish) {
     const Lanes six = zero + 6;
     Lanes gate = value + 3;
-    gate = gate > zero ? gate : zero;
-    gate = gate < six ? gate : six;
+    gate = gate < zero ? zero : gate;
+    gate = gate > six ? six : gate;
     value *= gate / 6;
   }
 }
@@ -193,7 +194,7 @@ NormStatistics TakeNormStatistics(const NormShape& shape, const float* input) {
   for (std::size_t c = 0; c < channels; ++c) {
     const double mean = sum[c] / rows;
     statistics.mean.push_back(static_cast<float>(static_cast<double>(base[c]) + mean));
-    statistics.variance.push_back(static_cast<float>(std::max(0.0, squares[c] / rows - mean * mean)));
+    statistics.variance.push_back(static_cast<float>(std::max(squares[c] / rows - mean * mean, 0.0)));
   }
   return statistics;
 }

@@ -167,6 +167,7 @@ TEST_F(Training, LossThatIsNotFiniteIsInfeasible) {
   settings.momentum = 1;
   settings.epochs = 50;
   settings.batch = 10;
+  torch::manual_seed(1);
   Network network(SmallPlan());
   try {
     Train(network, dataset, settings, 1);

@@ -5,6 +5,8 @@
 #include <torch/nn.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -126,6 +128,20 @@ TEST(NormActivate, IsTorchs) {
       ExpectClose(a.grad(), b.grad(), what + ", gradient of the input");
       ExpectClose(ours->weight.grad(), theirs->weight.grad(), what + ", gradient of the weight");
       ExpectClose(ours->bias.grad(), theirs->bias.grad(), what + ", gradient of the bias");
+    }
+  }
+}
+
+TEST(NormActivate, WhatIsNotANumberStaysSo) {
+  for (const Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kRelu6, Activation::kHardSwish}) {
+    for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+      torch::nn::BatchNorm2d norm(8);
+      torch::Tensor input = Random({2, 8, 3, 3});
+      input[1][5][2][2] = bad;
+      const torch::Tensor result = NormActivate(input, *norm, activation);
+      EXPECT_TRUE(result.select(1, 5).isnan().any().item<bool>()) << static_cast<int>(activation);
+      EXPECT_FALSE(result.select(1, 4).isnan().any().item<bool>()) << static_cast<int>(activation);
     }
   }
 }
