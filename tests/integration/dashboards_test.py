@@ -68,6 +68,10 @@ class DashboardsTest(harness.IntegrationTest):
         self.assertEqual(dict(rows), there)
 
     def test_every_query_has_an_answer(self):
+        # An attempt that fails while it is watched, for there to be a share of such.
+        self.prometheus.wait_for("count_over_time(layernas_completions_total[1m]) > 2", "some scrapes")
+        (task,) = harness.wait_for(self.lease, "a task")
+        complete(self.api, "by-hand", failure(task.lease_token, search_pb2.FAILURE_KIND_EVALUATOR, "crashed again"))
         queries = {}
         for path in glob.glob(os.path.join(harness.REPOSITORY, "deploy/grafana/dashboards/*.json")):
             with open(path, encoding="utf-8") as file:
