@@ -64,11 +64,12 @@ void Agent::Run() {
     MutexLock lock(mutex_);
     while (!draining_) changed_.Wait(mutex_);
   }
-  const SteadyTime deadline = std::chrono::steady_clock::now() + options_.drain_timeout;
   client_->StopLeasing();
   StopEvaluations();
+  // Evaluators may take a while to keep what they are at.
   for (std::thread& slot : slots) slot.join();
   poller.join();
+  const SteadyTime deadline = std::chrono::steady_clock::now() + options_.drain_timeout;
   ReleaseAll(deadline);
   std::size_t undelivered = 0;
   {

@@ -54,7 +54,7 @@ class Agent {
   void Run();
 
   // Makes Run stop asking for tasks, stop the evaluations, give their tasks back, deliver what is finished, and return;
-  // all that within about 10 s.
+  // all that within about 10 s after the evaluators have ended.
   void Drain();
 
  private:
