@@ -143,7 +143,7 @@ TEST_F(FinalsTest, ARestartGoesOnWithThem) {
   Search search(Config(), kStart);
   Run(search);
   Search before = Restarted(search);
-  EXPECT_EQ(before.Ready(), 1u);
+  EXPECT_EQ(before.Ready(), 4u);
   EXPECT_EQ(before.candidate(Lease(before))->final_of, 2u);
   EXPECT_EQ(before.Ready(), 3u);
   EXPECT_EQ(Complete(search, Lease(search), 1, Result(0.99, 4)), kAccepted);

@@ -1,3 +1,4 @@
+#include "common/spec/validate.h"
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {

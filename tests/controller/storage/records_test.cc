@@ -181,7 +181,7 @@ TEST(Records, RubbishIsDataLoss) {
 
 TEST(Records, ValuesWithoutAMeaningAreDataLoss) {
   core::Candidate candidate = SmallCandidate();
-  candidate.state = static_cast<core::CandidateState>(7);
+  candidate.state = static_cast<core::CandidateState>(8);
   ExpectDataLoss(DecodeCandidate(Encode(candidate)).status());
   candidate = SmallCandidate();
   candidate.failures[0].kind = static_cast<core::FailureKind>(0);

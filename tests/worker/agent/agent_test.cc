@@ -89,7 +89,7 @@ class AgentTest : public ::testing::Test {
 
   void Start(EvaluatorFactory factory, int slots = 1) {
     options_.slots = slots;
-    metrics_.emplace(registry_, slots);
+    metrics_.emplace(registry_, slots, options_.labels);
     auto client = std::make_unique<ControllerClient>(
         v1::WorkerService::NewStub(rpc::MakeChannel(controller_.address())), controller_.address().ToString());
     agent_ = std::make_unique<Agent>(options_, std::move(client), std::move(factory), *metrics_);
