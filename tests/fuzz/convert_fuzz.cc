@@ -65,7 +65,7 @@ void CheckWorker(std::string_view input) {
   v1::LeaseTasksRequest request;
   if (!Parse(input, request)) return;
   const WorkerInfo info = FromWire(request.worker());
-  CheckReadable(ToWire(WorkerView{info, {"searches/x-1/candidates/1"}, Millis{1500}}));
+  CheckReadable(ToWire(WorkerView{info, {"searches/x-1/candidates/1"}, {TaskProgress{1, 5, 0.5}}, Millis{1500}}));
   const Millis wait = FromDuration(request.max_wait());
   // Within what a clock can be moved by.
   FUZZ_CHECK(std::abs(wait.count()) <= std::int64_t{101} * 366 * 24 * 3600 * 1000);
