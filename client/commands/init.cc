@@ -13,6 +13,7 @@
 
 // The files of examples/, embedded by CMake.
 extern const char kExampleShapes10[];
+extern const char kExampleShapes10Blocks[];
 extern const char kExampleMobileNetV2[];
 extern const char kExampleMobileNetV3Small[];
 extern const char kExampleMobileNetV3Large[];
@@ -29,8 +30,9 @@ struct Example {
   const char* description;
 };
 
-constexpr std::array<Example, 7> kExamples = {{
+constexpr std::array<Example, 8> kExamples = {{
     {"shapes10", kExampleShapes10, "six blocks for small images; runs as it is, on generated data"},
+    {"shapes10_blocks", kExampleShapes10Blocks, "four blocks, with a table of all results that comes with layernas"},
     {"mobilenet_v2", kExampleMobileNetV2, "the blocks of MobileNetV2"},
     {"mobilenet_v3_small", kExampleMobileNetV3Small, "the blocks of MobileNetV3 (small)"},
     {"mobilenet_v3_large", kExampleMobileNetV3Large, "the blocks of MobileNetV3 (large)"},

@@ -249,7 +249,7 @@ TEST(Sparkline, ShowsTheHighestOfEachGroup) {
   EXPECT_EQ(Sparkline(std::vector<double>{}, 5), "");
   EXPECT_EQ(Sparkline(std::vector<double>{3, 3}, 5), "██");
   EXPECT_EQ(Sparkline(std::vector<double>{0, 7}, 5), "▁█");
-  EXPECT_EQ(Sparkline(std::vector<double>{0, 1, 0, 7, 3, 0}, 3), "▁█▄");
+  EXPECT_EQ(Sparkline(std::vector<double>{0, 1, 0, 7, 3, 0}, 3), "▁█▃");
 }
 
 TEST(ProgressBar, IsFullAtTheEndAndNeverFuller) {

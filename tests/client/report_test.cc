@@ -84,7 +84,7 @@ TEST(OptionEffects, FindTheModelThatMadeTheResults) {
   for (std::size_t layer = 0; layer < options.size(); ++layer) {
     for (std::size_t option = 0; option < options[layer]; ++option) {
       EXPECT_NEAR(effects[layer][option].reward, truth[layer][option], 0.002) << layer << ' ' << option;
-      EXPECT_EQ(effects[layer][option].cost, 0);
+      EXPECT_NEAR(effects[layer][option].cost, 0, 1e-12);
     }
   }
 }

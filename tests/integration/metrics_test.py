@@ -50,6 +50,8 @@ class MetricsTest(harness.IntegrationTest):
         self.assertEqual(verdict.status, worker_service_pb2.COMPLETION_STATUS_REFUSED)
 
         self.wait_for_value(server, 1, "layernas_candidates", state="succeeded")
+        # Series of a search follow once a second.
+        self.wait_for_value(server, 1, "layernas_frontier_points", search=search)
         running = server.metrics()
         self.assertEqual(total(running, "layernas_searches", state="running"), 1)
         self.assertGreater(total(running, "layernas_tasks_ready"), 0)

@@ -30,8 +30,10 @@ class ScriptWriter {
   // The source of forward(); what it needs is registered with the module.
   std::string Forward(Network& network) {
     std::string source = "def forward(self, images):\n    v0 = images\n";
-    for (const auto& item : network->named_parameters()) Register(item.key(), item.value());
-    for (const auto& item : network->named_buffers()) Register(item.key(), item.value());
+    for (const auto& item : network->named_parameters()) {
+      module_.register_parameter(Name(item.key()), Copy(item.value()), /*is_buffer=*/false);
+    }
+    for (const auto& item : network->named_buffers()) module_.register_buffer(Name(item.key()), Copy(item.value()));
     for (std::size_t i = 0; i < graph_.ops.size(); ++i) {
       source += "    v" + std::to_string(i + 1) + " = " + Expression(i) + "\n";
     }
@@ -45,8 +47,8 @@ class ScriptWriter {
   }
 
   // A copy: the parameter may be a view of something larger, all of which would be written.
-  void Register(const std::string& name, const torch::Tensor& tensor) {
-    module_.register_buffer(Name(name), tensor.detach().to(torch::kCPU).contiguous().clone());
+  static torch::Tensor Copy(const torch::Tensor& tensor) {
+    return tensor.detach().to(torch::kCPU).contiguous().clone();
   }
 
   std::string Expression(std::size_t index) const {

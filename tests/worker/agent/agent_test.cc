@@ -325,8 +325,13 @@ TEST_F(AgentTest, EpochsThatAreWaitedForAreToldAtOnce) {
     state.tasks.push_back(MakeTask(1));
     state.tasks.back().set_report_epochs(true);
   });
-  // And what the answer says is done at once.
-  controller_.Await("its end", [](const State& state) { return state.heartbeats.size() >= 2 && Held(state).empty(); });
+  controller_.Await("the epoch", [](const State& state) {
+    return !Held(state).empty() && state.heartbeats.back().leases(0).progress().epoch() == 1;
+  });
+  // And what the answer says is done at once: the slot is free for another task.
+  controller_.Await("the next request", [](const State& state) {
+    return state.leases.back().request_id() != state.leases.front().request_id();
+  });
   EXPECT_EQ(metrics_->cancelled.Value(), 1);
 }
 
