@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "client/output/units.h"
 
@@ -14,7 +15,8 @@ constexpr std::string_view kPrefix = "searches/";
 std::string WithoutPrefix(const std::string& name, std::string_view prefix) {
   if (!name.starts_with(prefix)) return "unknown";
   std::string text = name.substr(prefix.size());
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) { return static_cast<char>(c - 'A' + 'a'); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return absl::ascii_tolower(static_cast<unsigned char>(c)); });
   return text;
 }
 

@@ -257,8 +257,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"TwoStrategies", Replace("random: {}", "random: {}, layernas: {}"),
                 "s.yaml:7:24: strategy.layernas: can't stand beside random"},
         BadFile{"NotAMapping", "[1, 2]\n",
-                "s.yaml:1:1: must be a mapping of name, space, objective, strategy, budget, evaluation, sharing or "
-                "finalists, is a list"},
+                "s.yaml:1:1: must be a mapping of name, space, objective, strategy, budget, evaluation, sharing, "
+                "finalists or final, is a list"},
         BadFile{"Empty", "# nothing\n", "s.yaml: is empty"},
         BadFile{"Syntax", "name: good\nspace: [1, 2\n", "s.yaml:3:1: is no valid YAML: "},
         BadFile{"TabIndent", "name: good\nspace:\n\tlayers: []\n",
