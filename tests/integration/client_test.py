@@ -82,6 +82,8 @@ class ClientTest(harness.IntegrationTest):
         server.kill()
         harness.wait_for(lambda: b"broke; trying again" in watch.output, "the watch to notice")
         server.start()
+        # The old connection may find out only now that it is broken.
+        api = self.client(server)
         code, screen = watch.wait()
         self.assertEqual(code, 0, screen)
         self.assertIn(b"connected again", watch.output)
