@@ -152,10 +152,11 @@ void Agent::Accept(const v1::LeaseTasksResponse& response) {
 }
 
 bool Agent::HeldAllAlong(const v1::Task& task) {
-  // Answers may overtake each other.
-  if (std::find(done_.begin(), done_.end(), task.candidate()) != done_.end()) return true;
-  const auto held = std::find_if(leases_.begin(), leases_.end(),
-                                 [&](const auto& entry) { return entry.second->task.candidate() == task.candidate(); });
+  // Answers may overtake each other. What was measured here may be trained here, too: that is another task.
+  if (std::find(done_.begin(), done_.end(), std::pair(task.candidate(), task.work())) != done_.end()) return true;
+  const auto held = std::find_if(leases_.begin(), leases_.end(), [&](const auto& entry) {
+    return entry.second->task.candidate() == task.candidate() && entry.second->task.work() == task.work();
+  });
   if (held == leases_.end()) return false;
   const std::shared_ptr<Lease> lease = held->second;
   if (lease->finished) {
@@ -395,7 +396,7 @@ bool Agent::Settle(const v1::CompleteTasksRequest& request, const v1::CompleteTa
       const auto lease = leases_.find(completion.lease_token());
       if (lease == leases_.end()) continue;
       if (completion.has_result() && accepted.count(completion.lease_token()) != 0) {
-        done_.push_back(lease->second->task.candidate());
+        done_.emplace_back(lease->second->task.candidate(), lease->second->task.work());
         if (done_.size() > kDoneKept) done_.pop_front();
       }
       leases_.erase(lease);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -121,8 +122,8 @@ class Agent {
   int busy_slots_ ABSL_GUARDED_BY(mutex_) = 0;
   // In the order in which they finished; kept until the controller has answered.
   std::deque<v1::Completion> unreported_ ABSL_GUARDED_BY(mutex_);
-  // Candidates whose results the controller has taken, the latest last.
-  std::deque<std::string> done_ ABSL_GUARDED_BY(mutex_);
+  // Candidates of whose work the controller has taken the results, the latest last.
+  std::deque<std::pair<std::string, v1::Work>> done_ ABSL_GUARDED_BY(mutex_);
   // Tokens to be given back.
   std::vector<std::string> released_ ABSL_GUARDED_BY(mutex_);
 };

@@ -313,6 +313,23 @@ TEST_F(AgentTest, HeartbeatsListWhatIsHeldWithItsProgress) {
   });
 }
 
+TEST_F(AgentTest, WhatItHasMeasuredItTrainsToo) {
+  StartGated();
+  gate_.Open();
+  controller_.With([](State& state) {
+    state.tasks.push_back(MakeTask(1));
+    state.tasks.back().set_work(v1::WORK_MEASURE);
+  });
+  AwaitCompletions(1);
+  controller_.With([](State& state) {
+    state.tasks.push_back(MakeTask(1));
+    state.tasks.back().set_lease_token("lease-1-to-train");
+    state.tasks.back().set_work(v1::WORK_TRAIN);
+  });
+  AwaitCompletions(2);
+  EXPECT_THAT(CompletedTokens(), UnorderedElementsAre("lease-1", "lease-1-to-train"));
+}
+
 TEST_F(AgentTest, EpochsThatAreWaitedForAreToldAtOnce) {
   options_.heartbeat_interval = Millis(3'600'000);
   Start([this](const Evaluation&, std::stop_token stop, const std::function<void(const Progress&)>& on_progress) {
