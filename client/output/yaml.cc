@@ -1,5 +1,8 @@
 #include "client/output/yaml.h"
 
+#include <yaml-cpp/emitter.h>
+#include <yaml-cpp/emittermanip.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -25,56 +28,46 @@ bool IsPlain(std::string_view text) {
   return std::find(kTaken.begin(), kTaken.end(), lower) == kTaken.end();
 }
 
-// JSON's quoted strings and numbers are YAML's too.
-std::string Scalar(const Json& value) {
-  if (value.is_string() && IsPlain(value.get_ref<const std::string&>())) return value.get<std::string>();
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+void EmitText(const std::string& text, YAML::Emitter& out) {
+  // The library would leave "no" and "1" without quotes.
+  if (!IsPlain(text)) out << YAML::DoubleQuoted;
+  out << text;
 }
 
-bool IsOnOneLine(const Json& value) {
-  return !value.is_structured() || value.empty() ||
-         (value.is_array() &&
-          std::none_of(value.begin(), value.end(), [](const Json& each) { return each.is_structured(); }));
-}
-
-std::string OneLine(const Json& value) {
-  if (!value.is_structured()) return Scalar(value);
-  if (value.is_object()) return "{}";
-  std::string text = "[";
-  for (const Json& each : value) {
-    if (text.size() > 1) text += ", ";
-    text += Scalar(each);
-  }
-  return text + "]";
-}
-
-// `value` is structured and not on one line. Its first line goes on where the caller's ended.
-void Write(const Json& value, std::size_t indent, std::string& out) {
-  bool first = true;
-  for (const auto& [key, each] : value.items()) {
-    if (!std::exchange(first, false)) out.append(indent, ' ');
-    const std::string head = value.is_object() ? Scalar(key) + ":" : "-";
-    out += head;
-    if (IsOnOneLine(each)) {
-      out += ' ' + OneLine(each) + '\n';
-    } else if (value.is_object()) {
-      out += '\n';
-      out.append(indent + 2, ' ');
-      Write(each, indent + 2, out);
-    } else {
-      out += ' ';
-      Write(each, indent + 2, out);
+void Emit(const Json& value, YAML::Emitter& out) {
+  if (value.is_object()) {
+    if (value.empty()) out << YAML::Flow;
+    out << YAML::BeginMap;
+    for (const auto& [key, each] : value.items()) {
+      out << YAML::Key;
+      EmitText(key, out);
+      out << YAML::Value;
+      Emit(each, out);
     }
+    out << YAML::EndMap;
+  } else if (value.is_array()) {
+    if (std::none_of(value.begin(), value.end(), [](const Json& each) { return each.is_structured(); })) {
+      out << YAML::Flow;
+    }
+    out << YAML::BeginSeq;
+    for (const Json& each : value) Emit(each, out);
+    out << YAML::EndSeq;
+  } else if (value.is_string()) {
+    EmitText(value.get_ref<const std::string&>(), out);
+  } else if (value.is_null()) {
+    out << YAML::Null;
+  } else {
+    // Numbers and literals of JSON are YAML's too.
+    out << value.dump();
   }
 }
 
 }  // namespace
 
 std::string ToYaml(const Json& value) {
-  if (IsOnOneLine(value)) return OneLine(value) + "\n";
-  std::string out;
-  Write(value, 0, out);
-  return out;
+  YAML::Emitter out;
+  Emit(value, out);
+  return std::string(out.c_str()) + "\n";
 }
 
 }  // namespace layernas::client

@@ -1,5 +1,7 @@
 #include "client/report/statistics.h"
 
+#include <Eigen/IterativeLinearSolvers>
+#include <Eigen/Sparse>
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -9,43 +11,15 @@ namespace {
 
 // As if so many results of each option had shown no effect: one result alone proves little.
 constexpr double kShrinkage = 1.0;
-constexpr int kMostSweeps = 60;
-constexpr double kSettled = 1e-4;
 
-// Gauss-Seidel on the normal equations: each sweep sets every layer's effects to the mean of what the others leave
-// unexplained. `value_of(result)` is what is explained, `effect_of(effect)` where its part goes.
-template <typename ValueOf, typename EffectOf>
-void FitAdditively(std::span<const std::vector<std::uint16_t>> choices, std::span<const Score> results,
-                   ValueOf value_of, EffectOf effect_of, std::vector<std::vector<OptionEffect>>& effects) {
-  if (results.empty()) return;
-  double mean = 0;
-  for (const Score& result : results) mean += value_of(result) / static_cast<double>(results.size());
-  std::vector<double> unexplained;
-  double spread = 0;
-  for (const Score& result : results) {
-    unexplained.push_back(value_of(result) - mean);
-    spread = std::max(spread, std::abs(unexplained.back()));
-  }
-  std::vector<double> sums;
-  for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
-    double largest_step = 0;
-    for (std::size_t layer = 0; layer < effects.size(); ++layer) {
-      std::vector<OptionEffect>& options = effects[layer];
-      sums.assign(options.size(), 0);
-      for (std::size_t i = 0; i < results.size(); ++i) sums[choices[i][layer]] += unexplained[i];
-      for (std::size_t option = 0; option < options.size(); ++option) {
-        double& effect = effect_of(options[option]);
-        const auto count = static_cast<double>(options[option].results);
-        // The sum with this effect taken out again, over the shrunken count; then the step there.
-        const double step = (sums[option] + count * effect) / (count + kShrinkage) - effect;
-        effect += step;
-        sums[option] = step;
-        largest_step = std::max(largest_step, std::abs(step));
-      }
-      for (std::size_t i = 0; i < results.size(); ++i) unexplained[i] -= sums[choices[i][layer]];
-    }
-    if (largest_step <= kSettled * spread) break;
-  }
+// What each column of `design`, one per option, adds to the mean: a ridge regression. Sparse and without its normal
+// equations, for a space may have many thousands of options.
+Eigen::VectorXd FitAdditively(const Eigen::SparseMatrix<double>& design, const Eigen::VectorXd& values) {
+  Eigen::LeastSquaresConjugateGradient<Eigen::SparseMatrix<double>> solver(design);
+  solver.setTolerance(1e-8);
+  Eigen::VectorXd wanted = Eigen::VectorXd::Zero(design.rows());
+  wanted.head(values.size()) = values.array() - values.mean();
+  return solver.solve(wanted);
 }
 
 }  // namespace
@@ -80,12 +54,33 @@ std::vector<std::vector<OptionEffect>> OptionEffects(std::span<const std::size_t
   for (const std::vector<std::uint16_t>& chosen : choices) {
     for (std::size_t layer = 0; layer < effects.size(); ++layer) ++effects[layer][chosen[layer]].results;
   }
-  FitAdditively(
-      choices, results, [](const Score& score) { return score.reward; },
-      [](OptionEffect& effect) -> double& { return effect.reward; }, effects);
-  FitAdditively(
-      choices, results, [](const Score& score) { return score.cost; },
-      [](OptionEffect& effect) -> double& { return effect.cost; }, effects);
+  if (results.empty()) return effects;
+  std::vector<std::size_t> first = {0};
+  for (const std::size_t options : options_of_layer) first.push_back(first.back() + options);
+  // A row for each result; then, for the shrinkage, one for each option.
+  std::vector<Eigen::Triplet<double>> entries;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    for (std::size_t layer = 0; layer < effects.size(); ++layer) {
+      entries.emplace_back(i, first[layer] + choices[i][layer], 1);
+    }
+  }
+  for (std::size_t i = 0; i < first.back(); ++i) entries.emplace_back(results.size() + i, i, std::sqrt(kShrinkage));
+  Eigen::SparseMatrix<double> design(static_cast<Eigen::Index>(results.size() + first.back()),
+                                     static_cast<Eigen::Index>(first.back()));
+  design.setFromTriplets(entries.begin(), entries.end());
+  Eigen::VectorXd rewards(results.size()), costs(results.size());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    rewards[static_cast<Eigen::Index>(i)] = results[i].reward;
+    costs[static_cast<Eigen::Index>(i)] = results[i].cost;
+  }
+  const Eigen::VectorXd of_reward = FitAdditively(design, rewards);
+  const Eigen::VectorXd of_cost = FitAdditively(design, costs);
+  for (std::size_t layer = 0; layer < effects.size(); ++layer) {
+    for (std::size_t option = 0; option < effects[layer].size(); ++option) {
+      effects[layer][option].reward = of_reward[static_cast<Eigen::Index>(first[layer] + option)];
+      effects[layer][option].cost = of_cost[static_cast<Eigen::Index>(first[layer] + option)];
+    }
+  }
   // Effects are against the layer's mean option, so that layers in which everything was tried little do not drift.
   for (std::vector<OptionEffect>& options : effects) {
     OptionEffect mean;

@@ -235,7 +235,7 @@ class Search {
   // Trainings that are left of the budget.
   std::int64_t Remaining() const;
   // The rest of the budget is for the finalists, or the strategy has nothing left.
-  bool InFinals() const;
+  bool AreRepeatsDue() const;
   // What to repeat now.
   std::optional<std::uint64_t> NextRepeat() const;
   // Whether there is nothing left to search for: all that may follow are trainings in full.

@@ -103,17 +103,19 @@ double Search::LowestCost() const {
   return lowest;
 }
 
-bool Search::InFinals() const {
+bool Search::AreRepeatsDue() const {
   if (config_.finalists.trainings <= 1 || BudgetUsed()) return false;
   const std::int64_t repeats = config_.finalists.repeats - standings_.repeats_begun();
   return strategy_->Done() || (config_.trainings > 0 && Remaining() <= repeats);
 }
 
-std::optional<std::uint64_t> Search::NextRepeat() const { return InFinals() ? standings_.NextRepeat() : std::nullopt; }
+std::optional<std::uint64_t> Search::NextRepeat() const {
+  return AreRepeatsDue() ? standings_.NextRepeat() : std::nullopt;
+}
 
 bool Search::MayPropose() const {
   if (BudgetUsed()) return false;
-  if (!InFinals()) return true;
+  if (!AreRepeatsDue()) return true;
   // What can't be repeated should it look best is not begun any more.
   return !standings_.NextRepeat() && (config_.trainings == 0 || Remaining() >= config_.finalists.trainings);
 }

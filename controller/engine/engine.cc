@@ -15,8 +15,9 @@ namespace {
 // The resolution of time-outs.
 constexpr Millis kTick{100};
 constexpr Millis kGaugeInterval{200};
-// Each search has a hundred series or so.
-constexpr Millis kSearchGaugeInterval{1000};
+// Each search has a hundred series or so: some are shown anew at a time, in turn, however many there are.
+constexpr std::size_t kSearchesShownAtOnce = 8;
+constexpr Millis kStorageGaugeInterval{1000};
 // By less the clocks may differ without anybody having set one: the two are not read at the same moment, and one is
 // kept right by small steps.
 constexpr Millis kClockSet{2'000};
@@ -405,8 +406,6 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
 void Engine::UpdateGauges() {
   if (now_.steady < gauges_due_) return;
   gauges_due_ = now_.steady + kGaugeInterval;
-  const bool searches_due = now_.steady >= search_gauges_due_;
-  if (searches_due) search_gauges_due_ = now_.steady + kSearchGaugeInterval;
   std::map<core::SearchState, std::size_t> searches;
   std::map<core::CandidateState, std::size_t> candidates;
   std::size_t ready = 0;
@@ -418,9 +417,13 @@ void Engine::UpdateGauges() {
       candidates[candidate_state] += entry.search->CountOf(candidate_state);
     }
     ready += entry.search->Ready();
-    if (searches_due) {
-      metrics_.searches().Set(entry.name, *entry.search, !WaitingFor(*entry.search).empty());
-    }
+  }
+  for (std::size_t i = 0; i < std::min(kSearchesShownAtOnce, open_searches_.size()); ++i) {
+    auto next = open_searches_.upper_bound(last_shown_);
+    if (next == open_searches_.end()) next = open_searches_.begin();
+    last_shown_ = next->first;
+    const Entry& entry = *next->second;
+    metrics_.searches().Set(entry.name, *entry.search, !WaitingFor(*entry.search).empty());
   }
   metrics_.SetSearches(searches);
   metrics_.SetCandidates(candidates);
@@ -432,7 +435,8 @@ void Engine::UpdateGauges() {
   metrics_.fleet_slots.Set(slots);
   metrics_.workers_shunned.Set(static_cast<double>(workers_.shunned()));
   metrics_.polls_parked.Set(static_cast<double>(polls_.size()));
-  if (searches_due) {
+  if (now_.steady >= storage_gauges_due_) {
+    storage_gauges_due_ = now_.steady + kStorageGaugeInterval;
     const storage::Store::Figures figures = store_.MeasureFigures();
     metrics_.storage_table_bytes.Set(static_cast<double>(figures.table_bytes));
     metrics_.storage_memory_bytes.Set(static_cast<double>(figures.memory_bytes));

@@ -248,8 +248,10 @@ class Engine {
   // Of this turn: what is to be looked at when it is over, and the answers.
   std::vector<std::function<void()>> at_end_;
   std::vector<std::function<void()>> answers_;
-  SteadyTime search_gauges_due_;
   SteadyTime gauges_due_;
+  SteadyTime storage_gauges_due_;
+  // The open search whose series were brought up to date last.
+  std::uint64_t last_shown_ = 0;
   SteadyTime old_searches_due_;
   // By how much the machine's clock was set, in all.
   Millis clock_ahead_{0};

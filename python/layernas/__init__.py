@@ -17,6 +17,6 @@ import pkgutil
 __path__ = pkgutil.extend_path(__path__, __name__)
 
 from layernas.client import Candidate, Client, Error, Frontier, Point, Search, Target  # noqa: E402
-from layernas.trainer import Infeasible, Retry, serve  # noqa: E402
+from layernas.trainer import Infeasible, serve  # noqa: E402
 
-__all__ = ["Candidate", "Client", "Error", "Frontier", "Infeasible", "Point", "Retry", "Search", "Target", "serve"]
+__all__ = ["Candidate", "Client", "Error", "Frontier", "Infeasible", "Point", "Search", "Target", "serve"]

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "client/application.h"
+#include "tests/client/call.h"
 #include "tests/client/fake_controller.h"
 
 namespace layernas::client {
@@ -27,19 +27,6 @@ Message Parse(const std::string& text) {
   Message message;
   EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
   return message;
-}
-
-struct Outcome {
-  ExitCode code;
-  std::string out;
-  std::string err;
-};
-
-Outcome CallLocally(const std::vector<std::string>& arguments) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const ExitCode code = RunClient(arguments, Terminal{out, err}, "/nonexistent");
-  return {code, out.str(), err.str()};
 }
 
 class ClientTest : public ::testing::Test {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "client/application.h"
 #include "client/spec/spec_reader.h"
+#include "tests/client/call.h"
 #include "tests/client/fake_controller.h"
 
 namespace layernas::client {
@@ -18,19 +18,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-struct Outcome {
-  ExitCode code;
-  std::string out;
-  std::string err;
-};
-
-Outcome CallLocally(const std::vector<std::string>& arguments) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const ExitCode code = RunClient(arguments, Terminal{out, err}, "/nonexistent");
-  return {code, out.str(), err.str()};
-}
 
 v1::Search MakeSearch(const std::string& name, v1::SearchState state) {
   v1::Search search;

@@ -110,7 +110,7 @@ TEST(Yaml, ReadsBackAsTheSame) {
   EXPECT_EQ(
       text,
       "name: x-1\n\"on\": \"no\"\ntexts: [\"1\", \"true\", \"a: b\", \"\", \"-\", \"ümlaut\", \"line\\nfeed\"]\n"
-      "number: 0.5\nnone: null\ndeep:\n  list:\n    - a: 1\n      b: []\n    - c: {}\n    - [1, 2]\n    - - [3]\n");
+      "number: 0.5\nnone: ~\ndeep:\n  list:\n    - a: 1\n      b: []\n    - c: {}\n    - [1, 2]\n    -\n      - [3]\n");
   EXPECT_EQ(ToYaml(nlohmann::ordered_json::object()), "{}\n");
 }
 

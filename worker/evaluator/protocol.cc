@@ -36,9 +36,10 @@ absl::StatusOr<EvaluatorMessage> ParseProgress(const json& object) {
 absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
   const auto field = object.find("weights");
   if (field == object.end()) return std::nullopt;
+  if (!field->is_object()) return Invalid("the weights of a result are no object");
   const auto text = [&](const char* name) {
-    const auto found = field->is_object() ? field->find(name) : field->end();
-    return field->is_object() && found != field->end() && found->is_string() ? found->get<std::string>() : "";
+    const auto found = field->find(name);
+    return found != field->end() && found->is_string() ? found->get<std::string>() : "";
   };
   KeptWeights weights{text("path"), text("sha256"), 0};
   if (weights.path.empty()) return Invalid("the weights of a result lack their path");

@@ -1,0 +1,26 @@
+// The command line, called as a function.
+#pragma once
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/application.h"
+
+namespace layernas::client {
+
+struct Outcome {
+  ExitCode code;
+  std::string out;
+  std::string err;
+};
+
+// Where nothing on the command line says otherwise, there is no controller.
+inline Outcome CallLocally(const std::vector<std::string>& arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const ExitCode code = RunClient(arguments, Terminal{out, err}, "/nonexistent");
+  return {code, out.str(), err.str()};
+}
+
+}  // namespace layernas::client
