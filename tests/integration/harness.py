@@ -256,12 +256,16 @@ class Client:
 
 
 class Controller:
-    """layernas-controller with a data directory that outlives kills and restarts."""
+    """layernas-controller with a data directory that outlives kills and restarts. prefix: as for Worker."""
 
-    def __init__(self, test, *flags, port=0, host="127.0.0.1", data_dir=None, name="controller"):
+    def __init__(
+        self, test, *flags, port=0, host="127.0.0.1", metrics_host="127.0.0.1", data_dir=None, name="controller", prefix=()
+    ):
         self._test = test
         self._flags = flags
         self._listen = f"{host}:{port}"
+        self._metrics_listen = f"{metrics_host}:0"
+        self._prefix = prefix
         self.name = name
         self.data_dir = data_dir or test.path(f"{name}-data")
         self.process = None
@@ -281,10 +285,11 @@ class Controller:
             os.unlink(ready_file)
         self.process = self._test.spawn(
             self.name,
+            *self._prefix,
             os.path.join(BIN, "layernas-controller"),
             f"--data-dir={self.data_dir}",
             f"--listen={self._listen}",
-            "--metrics-listen=127.0.0.1:0",
+            f"--metrics-listen={self._metrics_listen}",
             f"--ready-file={ready_file}",
             *self._flags,
             environment=environment,
@@ -318,7 +323,9 @@ class Controller:
 class Worker:
     """layernas-worker. prefix: a command to run it with, such as `ip netns exec …`."""
 
-    def __init__(self, test, controller_address, name, *flags, prefix=(), environment=None):
+    def __init__(
+        self, test, controller_address, name, *flags, metrics_host="127.0.0.1", prefix=(), environment=None
+    ):
         ready_file = test.path(f"{name}-ready.json")
         self.name = name
         self.process = test.spawn(
@@ -327,7 +334,7 @@ class Worker:
             os.path.join(BIN, "layernas-worker"),
             f"--controller={controller_address}",
             f"--id={name}",
-            "--metrics-listen=127.0.0.1:0",
+            f"--metrics-listen={metrics_host}:0",
             f"--ready-file={ready_file}",
             *flags,
             environment=environment,
@@ -444,14 +451,14 @@ class IntegrationTest(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
-    def cli(self, controller, *arguments, timeout_s=PATIENCE_S, environment=None):
-        """The `layernas` command line; `controller` may be None, a Controller or an address."""
+    def cli(self, controller, *arguments, timeout_s=PATIENCE_S, environment=None, prefix=()):
+        """The `layernas` command line; `controller` may be None, a Controller or an address. prefix: as for Worker."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("LAYERNAS_")}
         environment = {**ours, **(environment or {}), _MARK: self.folder}
         if controller:
             environment["LAYERNAS_CONTROLLER"] = getattr(controller, "address", controller)
         return subprocess.run(
-            [os.path.join(BIN, "layernas"), *arguments],
+            [*prefix, os.path.join(BIN, "layernas"), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

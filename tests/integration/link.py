@@ -1,4 +1,4 @@
-"""A host of its own for a test: a network namespace behind a link that can be cut, slow, or lossy. Needs root, ip, tc and
+"""Hosts of their own for a test: network namespaces behind links that can be cut, slow, or lossy. Needs root, ip, tc and
 iptables."""
 
 import os
@@ -7,6 +7,8 @@ import shutil
 import subprocess
 
 _TIMEOUT_S = 30
+# 198.18.0.0/15 is set apart for tests (RFC 2544).
+_FOR_TESTS = (198 << 24) + (18 << 16)
 
 
 def _run(*arguments):
@@ -14,6 +16,10 @@ def _run(*arguments):
     if done.returncode != 0:
         raise OSError(f"{' '.join(arguments)}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
+
+
+def _dotted(address):
+    return ".".join(str(address >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def why_not():
@@ -30,30 +36,27 @@ def why_not():
     return ""
 
 
-class Link:
-    """near: the address of this end of the link. Programs started with `inside` in front see the other end alone."""
+class Host:
+    """A namespace with one device, `net`. Programs started with `inside` in front see nothing else.
 
-    def __init__(self):
-        nonce = random.SystemRandom().randrange(1 << 15)
-        self._namespace = f"layernas-{nonce:05d}"
-        device = f"lnas{nonce:05d}"
-        # 198.18.0.0/15 is set apart for tests (RFC 2544).
-        network = (198 << 24) + (18 << 16) + 4 * nonce
-        self.near, far = (".".join(str(network + host >> shift & 255) for shift in (24, 16, 8, 0)) for host in (1, 2))
-        self.inside = ("ip", "netns", "exec", self._namespace)
-        _run("ip", "netns", "add", self._namespace)
-        try:
-            _run("ip", "link", "add", device, "type", "veth", "peer", "name", "far", "netns", self._namespace)
-            _run("ip", "addr", "add", f"{self.near}/30", "dev", device)
-            _run("ip", "link", "set", device, "up")
-            _run("ip", "-n", self._namespace, "addr", "add", f"{far}/30", "dev", "far")
-            _run("ip", "-n", self._namespace, "link", "set", "far", "up")
-            _run("ip", "-n", self._namespace, "link", "set", "lo", "up")
-            # Whether rules can be made is better known now.
-            self.heal()
-        except OSError:
-            self.close()
-            raise
+    address: its address.
+    """
+
+    def __init__(self, namespace):
+        self._namespace = namespace
+        self.inside = ("ip", "netns", "exec", namespace)
+        self.address = None
+        _run("ip", "netns", "add", namespace)
+
+    def attach(self, address, prefix, *other_end):
+        """Gives it its device; other_end: where the other end is, as `ip link add … peer` has it."""
+        self.address = address
+        _run("ip", "-n", self._namespace, "link", "add", "net", "type", "veth", "peer", *other_end)
+        _run("ip", "-n", self._namespace, "addr", "add", f"{address}/{prefix}", "dev", "net")
+        for device in ("net", "lo"):
+            _run("ip", "-n", self._namespace, "link", "set", device, "up")
+        # Whether rules can be made is better known now.
+        self.heal()
 
     def cut(self):
         """Packets vanish without a word, both ways."""
@@ -67,7 +70,7 @@ class Link:
 
     def slow(self, rate):
         """What goes out from inside passes at that rate, as tc writes it: 64kbit."""
-        _run(*self.inside, "tc", "qdisc", "replace", "dev", "far", "root", "tbf", "rate", rate, "burst", "4kb", "latency", "1s")
+        _run(*self.inside, "tc", "qdisc", "replace", "dev", "net", "root", "tbf", "rate", rate, "burst", "4kb", "latency", "1s")
 
     def heal(self):
         """Neither cut nor lossy."""
@@ -79,4 +82,47 @@ class Link:
 
     def _drop(self, *match):
         for chain, flag in (("INPUT", "-i"), ("OUTPUT", "-o")):
-            _run(*self.inside, "iptables", "-A", chain, flag, "far", *match, "-j", "DROP")
+            _run(*self.inside, "iptables", "-A", chain, flag, "net", *match, "-j", "DROP")
+
+
+class Link(Host):
+    """A host at the other end of a link to this machine. near: the address of this end."""
+
+    def __init__(self):
+        nonce = random.SystemRandom().randrange(1 << 15)
+        super().__init__(f"layernas-{nonce:05d}")
+        device = f"lnas{nonce:05d}"
+        network = _FOR_TESTS + 4 * nonce
+        self.near = _dotted(network + 1)
+        try:
+            self.attach(_dotted(network + 2), 30, "name", device, "netns", str(os.getpid()))
+            _run("ip", "addr", "add", f"{self.near}/30", "dev", device)
+            _run("ip", "link", "set", device, "up")
+        except OSError:
+            self.close()
+            raise
+
+
+class Network:
+    """Hosts on one switch, apart from this machine: a name each in hosts."""
+
+    def __init__(self, *names):
+        nonce = random.SystemRandom().randrange(1 << 15)
+        self._switch = f"layernas-{nonce:05d}"
+        self.hosts = {}
+        _run("ip", "netns", "add", self._switch)
+        try:
+            _run("ip", "-n", self._switch, "link", "add", "switch", "type", "bridge")
+            _run("ip", "-n", self._switch, "link", "set", "switch", "up")
+            for number, name in enumerate(names, 1):
+                host = self.hosts[name] = Host(f"{self._switch}-{name}")
+                host.attach(_dotted(_FOR_TESTS + number), 24, "name", name, "netns", self._switch)
+                _run("ip", "-n", self._switch, "link", "set", name, "master", "switch", "up")
+        except OSError:
+            self.close()
+            raise
+
+    def close(self):
+        for host in self.hosts.values():
+            host.close()
+        _run("ip", "netns", "del", self._switch)

@@ -22,18 +22,19 @@ def prometheus_program(name):
 
 
 class Prometheus:
-    """Scrapes each second."""
+    """Scrapes each second. host: the address that it listens on; prefix: a command to run it with."""
 
-    def __init__(self, test, controllers, workers):
+    def __init__(self, test, controllers, workers, host="127.0.0.1", prefix=()):
         with open(os.path.join(DEPLOYED, "prometheus.yml"), encoding="utf-8") as file:
             text = file.read()
         text = re.sub(r"(scrape_interval|evaluation_interval): \w+", r"\1: 1s", text)
         text = re.sub(r"targets: \[controller:[^]]*\]", f"targets: [{', '.join(controllers)}]", text)
         text = re.sub(r"targets: \[worker-1:[^]]*\]", f"targets: [{', '.join(workers)}]", text)
         text = text.replace("rules/*.yml", os.path.join(DEPLOYED, "rules/*.yml"))
-        self.address = f"127.0.0.1:{harness.free_port()}"
+        self.address = f"{host}:{harness.free_port()}"
         test.spawn(
             "prometheus",
+            *prefix,
             prometheus_program("prometheus"),
             f"--config.file={test.write('prometheus.yml', text)}",
             f"--storage.tsdb.path={test.path('tsdb')}",
