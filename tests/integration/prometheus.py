@@ -30,6 +30,7 @@ class Prometheus:
         text = re.sub(r"(scrape_interval|evaluation_interval): \w+", r"\1: 1s", text)
         text = re.sub(r"targets: \[controller:[^]]*\]", f"targets: [{', '.join(controllers)}]", text)
         text = re.sub(r"targets: \[worker-1:[^]]*\]", f"targets: [{', '.join(workers)}]", text)
+        text = re.sub(r"(?s)    # There in a profile alone.*", "", text)
         text = text.replace("rules/*.yml", os.path.join(DEPLOYED, "rules/*.yml"))
         self.address = f"{host}:{harness.free_port()}"
         test.spawn(

@@ -7,24 +7,56 @@ import re
 import shutil
 import unittest
 
+import yaml
+
 import repository
 
 
 class DeployTest(unittest.TestCase):
 
+    def compose(self, *profiles):
+        """The services as docker-compose understands them in these profiles."""
+        flags = [flag for profile in profiles for flag in ("--profile", profile)]
+        done = repository.run("docker-compose", "-f", "docker-compose.yml", *flags, "config")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return yaml.safe_load(done.stdout)["services"]
+
     @unittest.skipUnless(shutil.which("docker-compose"), "docker-compose is not installed: docker-compose.yml NOT checked")
     def test_compose_file(self):
-        done = repository.run("docker-compose", "-f", "docker-compose.yml", "config")
-        self.assertEqual(done.returncode, 0, done.stdout)
-        for service in ("controller", "worker-1", "worker-2", "prometheus", "grafana"):
-            self.assertRegex(done.stdout, rf"(?m)^  {service}:$")
+        in_profile = {"tls": {"tls-controller", "tls-worker"}, "gpu": {"worker-gpu"}, "tools": {"client"}}
+        always = {"controller", "worker-1", "worker-2", "prometheus", "grafana"}
+        for profiles in ([], ["tls"], ["gpu"], ["tools"], ["tls", "gpu", "tools"]):
+            with self.subTest(profiles=profiles):
+                services = self.compose(*profiles)
+                self.assertEqual({name for name, one in services.items() if not one.get("profiles")}, always)
+                for profile, names in in_profile.items():
+                    self.assertEqual({name for name, one in services.items() if one.get("profiles") == [profile]}, names)
 
-    def test_compose_publishes_on_loopback_alone(self):
-        text = repository.read("docker-compose.yml")
-        ports = re.findall(r"- *\"?((?:[\d.]+:)?\d+:\d+)\"?", text)
-        self.assertGreater(len(ports), 0)
-        for port in ports:
-            self.assertTrue(port.startswith("127.0.0.1:"), port)
+    @unittest.skipUnless(shutil.which("docker-compose"), "docker-compose is not installed: docker-compose.yml NOT checked")
+    def test_compose_services_are_confined_and_started_in_order(self):
+        services = self.compose()
+        for name, one in services.items():
+            with self.subTest(service=name):
+                if one["image"].startswith("layernas-"):
+                    self.assertTrue(one["read_only"])
+                    self.assertEqual(one["cap_drop"], ["ALL"])
+                    self.assertEqual(one["security_opt"], ["no-new-privileges:true"])
+                if name != "client":
+                    self.assertIn("mem_limit", one)
+                if "worker" in name:
+                    controller = "tls-controller" if name == "tls-worker" else "controller"
+                    self.assertEqual(one["depends_on"], {controller: {"condition": "service_healthy"}})
+
+    def test_compose_publishes_on_loopback_what_asks_nobody(self):
+        with open(os.path.join(repository.ROOT, "docker-compose.yml"), encoding="utf-8") as file:
+            services = yaml.safe_load(file)["services"]
+        published = {name: one["ports"] for name, one in services.items() if "ports" in one}
+        self.assertEqual(published.pop("tls-controller"), ["7060:7060"])
+        self.assertIn("--token-file=/tls/tokens", services["tls-controller"]["command"])
+        self.assertGreater(len(published), 2)
+        for ports in published.values():
+            for port in ports:
+                self.assertTrue(port.startswith("127.0.0.1:"), port)
 
     def test_what_is_mounted_is_there(self):
         text = repository.read("docker-compose.yml")
@@ -35,13 +67,24 @@ class DeployTest(unittest.TestCase):
 
     def test_dockerfile_copies_what_is_there(self):
         text = repository.read("deploy/docker/Dockerfile")
-        stages = set(re.findall(r"(?m)^FROM \S+ AS (\w+)$", text))
-        self.assertLessEqual({"controller", "worker", "client"}, stages)
+        stages = set(re.findall(r"(?m)^FROM \S+ AS ([\w-]+)$", text))
+        self.assertLessEqual({"controller", "worker", "worker-cuda", "client"}, stages)
         for sources in re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", text):
             for source in sources.split():
                 self.assertTrue(os.path.exists(os.path.join(repository.ROOT, source)), source)
-        for stage in re.findall(r"--from=(\w+)", text):
+        for stage in re.findall(r"--from=([\w-]+)", text):
             self.assertIn(stage, stages)
+
+    def test_images_get_all_that_they_are_built_of(self):
+        let_through = set(re.findall(r"(?m)^!(\S+)$", repository.read(".dockerignore")))
+        cmake = repository.read("CMakeLists.txt")
+        folders = set(re.findall(r"add_subdirectory\((\S+)\)", cmake)) - {"tests"}
+        embedded = re.findall(r"layernas_embed\(\S+ \S+ \.\./(\w+)/", repository.read("client/CMakeLists.txt"))
+        self.assertGreater(len(folders), 5)
+        for folder in {*folders, *embedded}:
+            self.assertTrue(folder.split("/")[0] in let_through, folder)
+        for sources in re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", repository.read("deploy/docker/Dockerfile")):
+            self.assertLessEqual(set(sources.split()) - {"."}, let_through)
 
     def promtool(self, *arguments):
         done = repository.run(repository.prometheus_program("promtool"), *arguments)
