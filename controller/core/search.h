@@ -126,6 +126,8 @@ class Search {
   std::size_t Ready(TaskKind kind) const;
   // Of all kinds.
   std::size_t Ready() const;
+  // How many are leased for such a task.
+  std::size_t Leased(TaskKind kind) const;
   // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out
   // a back-off, and is offered to other workers first.
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now,

@@ -43,6 +43,12 @@ std::size_t Search::Ready() const {
   return ready;
 }
 
+std::size_t Search::Leased(TaskKind kind) const {
+  const std::size_t leased = CountOf(CandidateState::kLeased);
+  if (!IsMeasuredApart()) return leased;
+  return kind == TaskKind::kMeasure ? being_measured_ : leased - being_measured_;
+}
+
 std::size_t Search::Ready(TaskKind kind) const {
   if (state_ != SearchState::kRunning) return 0;
   if (kind == TaskKind::kTrain) return std::min(Queued(kind), FreePlaces());
@@ -71,7 +77,7 @@ std::size_t Search::PlacesAhead() const {
   if (!IsMeasuredApart()) return std::numeric_limits<std::size_t>::max();
   // As many as are being trained, for these may all end at once; but a proposal that waits for long was made with less
   // than is known by then.
-  const std::size_t most = std::max(kLeastAhead, CountOf(CandidateState::kLeased) - being_measured_);
+  const std::size_t most = std::max(kLeastAhead, Leased(TaskKind::kTrain));
   const std::size_t ahead = being_measured_ + Queued(TaskKind::kTrain);
   return most > ahead ? most - ahead : 0;
 }

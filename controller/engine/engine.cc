@@ -408,6 +408,7 @@ void Engine::UpdateGauges() {
   gauges_due_ = now_.steady + kGaugeInterval;
   std::map<core::SearchState, std::size_t> searches;
   std::map<core::CandidateState, std::size_t> candidates;
+  std::map<std::map<std::string, std::string>, std::size_t> wanted;
   std::size_t ready = 0;
   for (const auto& [id, entry] : searches_) {
     ++searches[entry.search->state()];
@@ -417,6 +418,8 @@ void Engine::UpdateGauges() {
       candidates[candidate_state] += entry.search->CountOf(candidate_state);
     }
     ready += entry.search->Ready();
+    for (const core::TaskKind kind : entry.search->kinds())
+      wanted[entry.search->RequireOf(kind)] += entry.search->Ready(kind) + entry.search->Leased(kind);
   }
   for (std::size_t i = 0; i < std::min(kSearchesShownAtOnce, open_searches_.size()); ++i) {
     auto next = open_searches_.upper_bound(last_shown_);
@@ -427,6 +430,7 @@ void Engine::UpdateGauges() {
   }
   metrics_.SetSearches(searches);
   metrics_.SetCandidates(candidates);
+  metrics_.SetWanted(wanted);
   metrics_.tasks_ready.Set(static_cast<double>(ready));
   metrics_.tasks_leased.Set(static_cast<double>(leases_.size()));
   metrics_.workers.Set(static_cast<double>(workers_.workers().size()));

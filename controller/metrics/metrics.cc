@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/str_join.h"
+
 namespace layernas {
 namespace {
 
@@ -182,6 +184,10 @@ ControllerMetrics::ControllerMetrics()
                       .Name("layernas_candidates")
                       .Help("Candidates of the searches that have not ended, by state.")
                       .Register(*registry_)),
+      tasks_wanted_(BuildGauge()
+                        .Name("layernas_tasks_wanted")
+                        .Help("Candidates that workers could lease now or hold, by the labels that a worker must have.")
+                        .Register(*registry_)),
       task_wait_seconds_(BuildHistogram()
                              .Name("layernas_task_wait_seconds")
                              .Help("Time from a candidate's proposal to the lease that led to its end.")
@@ -249,6 +255,21 @@ void ControllerMetrics::SetCandidates(const std::map<core::CandidateState, std::
     const auto count = counts.find(state);
     candidates_.Add({{"state", Name(state)}}).Set(count == counts.end() ? 0 : static_cast<double>(count->second));
   }
+}
+
+void ControllerMetrics::SetWanted(const std::map<std::map<std::string, std::string>, std::size_t>& counts) {
+  std::map<std::string, prometheus::Gauge*> shown;
+  for (const auto& [labels, count] : counts) {
+    if (shown.size() == kMostRequirements) break;
+    const std::string required = absl::StrJoin(labels, ",", absl::PairFormatter("="));
+    prometheus::Gauge& gauge = tasks_wanted_.Add({{"required", required}});
+    gauge.Set(static_cast<double>(count));
+    shown.emplace(required, &gauge);
+  }
+  for (const auto& [required, gauge] : wanted_) {
+    if (!shown.contains(required)) tasks_wanted_.Remove(gauge);
+  }
+  wanted_ = std::move(shown);
 }
 
 }  // namespace layernas

@@ -9,6 +9,7 @@
 #include <prometheus/registry.h>
 
 #include <array>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <string>
@@ -69,6 +70,10 @@ class ControllerMetrics {
   void SetSearches(const std::map<core::SearchState, std::size_t>& counts);
   // Over searches that have not ended.
   void SetCandidates(const std::map<core::CandidateState, std::size_t>& counts);
+  // The engine's: tasks that could be leased now or are, by the labels that they require. A set of labels that is not
+  // among them any more is forgotten; of many sets only so many are shown.
+  static constexpr std::size_t kMostRequirements = 100;
+  void SetWanted(const std::map<std::map<std::string, std::string>, std::size_t>& counts);
   // The engine's: what a running search has found so far; forgotten when it has ended.
   SearchSeries& searches() { return search_series_; }
 
@@ -81,6 +86,9 @@ class ControllerMetrics {
   std::array<prometheus::Counter*, 4> attempts_failed_{};
   prometheus::Family<prometheus::Gauge>& searches_;
   prometheus::Family<prometheus::Gauge>& candidates_;
+  prometheus::Family<prometheus::Gauge>& tasks_wanted_;
+  // By the value of the label.
+  std::map<std::string, prometheus::Gauge*> wanted_;
   prometheus::Histogram& task_wait_seconds_;
   prometheus::Histogram& evaluation_seconds_;
   SearchSeries search_series_;

@@ -4,6 +4,7 @@ import subprocess
 
 import harness
 from layernas.v1 import search_pb2
+from layernas.v1 import search_service_pb2
 from layernas.v1 import worker_service_pb2
 from proto_worker import complete
 from proto_worker import failure
@@ -99,6 +100,45 @@ class MetricsTest(harness.IntegrationTest):
             f"no counter of the worker says that it did {len(trained) - 1} evaluations: {sorted(samples)}",
         )
         self.assert_sound(samples)
+
+    def test_what_is_wanted_by_the_labels_of_workers(self):
+        space = Space(layers=3, options=3, seed=54)
+        server = self.controller("--lease-duration=600s")
+        api = self.client(server)
+
+        def create(name, trainings, require, measure_on=None):
+            spec = space.spec(name)
+            spec.strategy.random.SetInParent()
+            spec.budget.trainings = trainings
+            spec.evaluation.require.update(require)
+            spec.evaluation.measure_on.update(measure_on or {})
+            return api.create(spec).name
+
+        gpu = {"device": "gpu", "memory": "40"}
+        search = create("gpu", 3, gpu)
+        create("also-gpu", 2, gpu)
+        create("apart", 5, {"device": "gpu"}, measure_on={"device": "phone"})
+        self.wait_for_value(server, 5, "layernas_tasks_wanted", required="device=gpu,memory=40")
+        # Nothing is measured yet that could be trained.
+        self.assertGreater(total(server.metrics(), "layernas_tasks_wanted", required="device=phone"), 0)
+        self.assertEqual(total(server.metrics(), "layernas_tasks_wanted", required="device=gpu"), 0)
+
+        # What a worker holds is wanted until it is done.
+        (task,) = lease(api, "by-hand", labels={"device": "phone"})
+        self.wait_for_value(server, 1, "layernas_tasks_leased")
+        measured = {"latency_ms": space.cost(task.architecture.id)}
+        complete(api, "by-hand", result(task.lease_token, measured))
+        self.wait_for_value(server, 1, "layernas_tasks_wanted", required="device=gpu")
+        (task,) = lease(api, "by-hand", labels={"device": "gpu"})
+        self.wait_for_value(server, 1, "layernas_tasks_leased")
+        self.assertEqual(total(server.metrics(), "layernas_tasks_wanted", required="device=gpu"), 1)
+
+        create("any", 4, {})
+        self.wait_for_value(server, 4, "layernas_tasks_wanted", required="")
+        api.call("CancelSearch", search_service_pb2.CancelSearchRequest(name=search))
+        self.wait_for_value(server, 2, "layernas_tasks_wanted", required="device=gpu,memory=40")
+        api.call("CancelSearch", search_service_pb2.CancelSearchRequest(name="searches/also-gpu-2"))
+        self.wait_for_value(server, None, "layernas_tasks_wanted", required="device=gpu,memory=40")
 
     def assert_sound(self, samples):
         for name, labels in samples:
