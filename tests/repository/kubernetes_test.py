@@ -1,0 +1,225 @@
+"""deploy/kubernetes: every overlay renders, its objects are what Kubernetes, KEDA and the Prometheus operator know, they fit together,
+and the pools are scaled as they should be."""
+
+import copy
+import glob
+import json
+import os
+import re
+import shutil
+import tempfile
+import unittest
+
+import yaml
+
+import kubernetes_schemas
+import repository
+
+FOLDER = os.path.join(repository.ROOT, "deploy/kubernetes")
+OVERLAYS = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLDER, "overlays/*")))
+
+
+def why_no_kubectl():
+    """Why nothing can be rendered here; empty if it can."""
+    if not shutil.which("kubectl"):
+        return "kubectl is not installed"
+    version = json.loads(repository.run("kubectl", "version", "--client", "-o", "json").stdout)["clientVersion"]
+    if (int(version["major"]), int(re.match(r"\d+", version["minor"]).group())) < (1, 21):
+        return f"kubectl {version['gitVersion']} is too old for these overlays: 1.21 is needed"
+    return ""
+
+
+WHY_NOT = why_no_kubectl()
+
+
+@unittest.skipIf(WHY_NOT, f"{WHY_NOT}: deploy/kubernetes was NOT checked")
+class KubernetesTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.overlays = {}
+        for name in OVERLAYS:
+            done = repository.run("kubectl", "kustomize", os.path.join(FOLDER, "overlays", name))
+            if done.returncode != 0 or "Warning" in done.stdout:
+                raise AssertionError(f"{name}: {done.stdout}")
+            cls.overlays[name] = list(yaml.safe_load_all(done.stdout))
+
+    def of_kind(self, overlay, *kinds):
+        return [one for one in self.overlays[overlay] if one["kind"] in kinds]
+
+    def each(self, *kinds):
+        """(overlay, object) of these kinds."""
+        for overlay in OVERLAYS:
+            for one in self.of_kind(overlay, *kinds):
+                with self.subTest(overlay=overlay, kind=one["kind"], name=one["metadata"]["name"]):
+                    yield overlay, one
+
+    def named(self, overlay, kind, name):
+        (found,) = [one for one in self.of_kind(overlay, kind) if one["metadata"]["name"] == name]
+        return found
+
+    def test_what_is_in_each(self):
+        pools = {"single-node": 1, "gpu-pool": 2, "gpu-pool-hpa": 2, "tls": 2}
+        self.assertEqual(OVERLAYS, sorted(pools))
+        for overlay, count in pools.items():
+            self.assertEqual(len(self.of_kind(overlay, "StatefulSet")), 1, overlay)
+            for kind in ("Deployment", "PodDisruptionBudget"):
+                self.assertEqual(len(self.of_kind(overlay, kind)), count, (overlay, kind))
+            scaler = {"single-node": None, "gpu-pool-hpa": "HorizontalPodAutoscaler"}.get(overlay, "ScaledObject")
+            if scaler:
+                self.assertEqual(len(self.of_kind(overlay, scaler)), count, overlay)
+            for one in self.overlays[overlay]:
+                if one["kind"] != "Namespace":
+                    self.assertEqual(one["metadata"]["namespace"], "layernas", one["metadata"]["name"])
+
+    def rule(self):
+        done = repository.run(os.path.join(FOLDER, "monitoring/prometheus-rule"))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return yaml.safe_load(done.stdout)
+
+    @unittest.skipIf(kubernetes_schemas.why_not(), f"{kubernetes_schemas.why_not()}: schemas were NOT checked")
+    def test_objects_are_what_the_schemas_say(self):
+        objects = [one for overlay in OVERLAYS for one in self.overlays[overlay]]
+        self.assertEqual(kubernetes_schemas.complaints([*objects, self.rule()]), "")
+
+    @unittest.skipIf(kubernetes_schemas.why_not(), f"{kubernetes_schemas.why_not()}: schemas were NOT checked")
+    def test_what_the_schemas_do_not_say_is_refused(self):
+        worker = self.named("gpu-pool", "Deployment", "layernas-worker-gpu")
+        scaled = self.named("gpu-pool", "ScaledObject", "layernas-worker-gpu")
+        monitor = self.named("gpu-pool", "ServiceMonitor", "layernas-controller")
+
+        def container(one):
+            return one["spec"]["template"]["spec"]["containers"][0]
+
+        def wrong(one, mistake):
+            one = copy.deepcopy(one)
+            mistake(one)
+            return one
+
+        # The compiler's are found all at once.
+        mistakes = [
+            (wrong(worker, lambda it: container(it).update(readOnlyRootFilesystem=True)), '"readOnlyRootFilesystem"'),
+            (wrong(worker, lambda it: container(it)["ports"][0].update(containerPort="7062")), "Type 'string'"),
+            (wrong(worker, lambda it: it["spec"].pop("selector")), '"selector"'),
+            (wrong(scaled, lambda it: it["spec"].update(minReplicas=0)), '"minReplicas"'),
+            (wrong(scaled, lambda it: it["spec"]["triggers"][0].pop("metadata")), '"metadata"'),
+            (wrong(monitor, lambda it: it["spec"]["endpoints"][0].update(intervall="15s")), '"intervall"'),
+        ]
+        found = kubernetes_schemas.complaints([one for one, _ in mistakes])
+        self.assertEqual(found.count("error TS"), len(mistakes), found)
+        for _, said in mistakes:
+            self.assertIn(said, found)
+        value = wrong(worker, lambda it: container(it)["resources"]["limits"].update(memory="16GB!"))
+        self.assertIn("memory", kubernetes_schemas.complaints([value]))
+
+    def test_programs_run_with_little_rights(self):
+        for _, one in self.each("StatefulSet", "Deployment"):
+            pod = one["spec"]["template"]["spec"]
+            self.assertTrue(pod["securityContext"]["runAsNonRoot"])
+            self.assertEqual(pod["securityContext"]["seccompProfile"], {"type": "RuntimeDefault"})
+            self.assertFalse(pod["automountServiceAccountToken"])
+            for container in pod["containers"]:
+                self.assertEqual(
+                    container["securityContext"],
+                    {
+                        "allowPrivilegeEscalation": False,
+                        "readOnlyRootFilesystem": True,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                )
+                self.assertIn("memory", container["resources"]["limits"])
+                self.assertIn("cpu", container["resources"]["requests"])
+                for probe in ("readinessProbe", "livenessProbe"):
+                    self.assertIn(probe, container)
+
+    def test_flags_are_the_programs(self):
+        known = "".join(repository.read(name) for name in repository.cpp_files() if not name.startswith("tests/"))
+        for _, one in self.each("StatefulSet", "Deployment"):
+            (container,) = one["spec"]["template"]["spec"]["containers"]
+            for argument in container["args"]:
+                self.assertRegex(known, rf'"{re.escape(argument.split("=")[0])}[",]', argument)
+
+    def test_a_worker_has_time_to_drain(self):
+        for _, one in self.each("Deployment"):
+            pod = one["spec"]["template"]["spec"]
+            (grace,) = [re.fullmatch(r"--evaluator-grace=(\d+)s", argument) for argument in pod["containers"][0]["args"]
+                        if argument.startswith("--evaluator-grace")]
+            # What is left is for a call or two that deliver results.
+            self.assertGreaterEqual(pod["terminationGracePeriodSeconds"], int(grace.group(1)) + 30)
+
+    def test_only_tls_goes_without_the_insecure_flag(self):
+        for overlay, one in self.each("StatefulSet"):
+            (container,) = one["spec"]["template"]["spec"]["containers"]
+            secure = overlay == "tls"
+            self.assertEqual("--insecure-listen" in container["args"], not secure)
+            self.assertEqual(any(argument.startswith("--token-file") for argument in container["args"]), secure)
+            # The kubelet's grpc probes can't talk TLS.
+            self.assertEqual("grpc" in container["readinessProbe"], not secure)
+        for overlay, one in self.each("Deployment"):
+            names = {variable["name"] for variable in one["spec"]["template"]["spec"]["containers"][0]["env"]}
+            self.assertEqual({"LAYERNAS_TLS_CA", "LAYERNAS_TOKEN_FILE"} <= names, overlay == "tls")
+
+    def test_whoever_selects_pods_finds_them(self):
+        for overlay in OVERLAYS:
+            pods = [one["spec"]["template"] for one in self.of_kind(overlay, "StatefulSet", "Deployment")]
+            services = self.of_kind(overlay, "Service")
+
+            def selected(labels, among):
+                found = [one for one in among if labels.items() <= one["metadata"]["labels"].items()]
+                self.assertTrue(found, (overlay, labels))
+                return found
+
+            for one in services:
+                for pod in selected(one["spec"]["selector"], pods):
+                    ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
+                    self.assertLessEqual({port["targetPort"] for port in one["spec"]["ports"]}, ports)
+            for one in self.of_kind(overlay, "PodDisruptionBudget"):
+                self.assertEqual(len(selected(one["spec"]["selector"]["matchLabels"], pods)), 1)
+            for one in self.of_kind(overlay, "NetworkPolicy"):
+                selected(one["spec"]["podSelector"]["matchLabels"], pods)
+            for one in self.of_kind(overlay, "ServiceMonitor"):
+                for service in selected(one["spec"]["selector"]["matchLabels"], services):
+                    ports = {port["name"] for port in service["spec"]["ports"]}
+                    self.assertLessEqual({endpoint["port"] for endpoint in one["spec"]["endpoints"]}, ports)
+            for one in self.of_kind(overlay, "PodMonitor"):
+                selected(one["spec"]["selector"]["matchLabels"], pods)
+            deployments = {one["metadata"]["name"] for one in self.of_kind(overlay, "Deployment")}
+            for one in self.of_kind(overlay, "ScaledObject", "HorizontalPodAutoscaler"):
+                self.assertIn(one["spec"]["scaleTargetRef"]["name"], deployments)
+
+    def queries(self):
+        """{pool: query} of KEDA's scaled objects."""
+        found = {}
+        for one in self.of_kind("gpu-pool", "ScaledObject"):
+            (trigger,) = one["spec"]["triggers"]
+            # The query's value is the number of workers.
+            self.assertEqual((trigger["metricType"], trigger["metadata"]["threshold"]), ("AverageValue", "1"))
+            # No answer is no reason to take workers away.
+            self.assertEqual(trigger["metadata"]["ignoreNullValues"], "false")
+            found[one["spec"]["scaleTargetRef"]["name"]] = trigger["metadata"]["query"]
+        return found
+
+    def test_pools_are_scaled_by_their_queue(self):
+        rules = [{"record": "wanted", "labels": {"pool": pool}, "expr": query} for pool, query in self.queries().items()]
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "queries.yml"), "w", encoding="utf-8") as file:
+                yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}, file)
+            shutil.copy(os.path.join(repository.ROOT, "tests/deploy/kubernetes/scaling_test.yml"), folder)
+            promtool = repository.prometheus_program("promtool")
+            done = repository.run(promtool, "test", "rules", os.path.join(folder, "scaling_test.yml"))
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_plain_autoscalers_ask_the_same(self):
+        with open(os.path.join(FOLDER, "scaling/hpa/prometheus-adapter.yaml"), encoding="utf-8") as file:
+            adapter = {rule["name"]["as"]: rule["metricsQuery"] for rule in yaml.safe_load(file)["rules"]["external"]}
+        queries = self.queries()
+        for one in self.of_kind("gpu-pool-hpa", "HorizontalPodAutoscaler"):
+            (metric,) = one["spec"]["metrics"]
+            self.assertEqual(metric["external"]["target"], {"type": "AverageValue", "averageValue": "1"})
+            self.assertEqual(
+                adapter[metric["external"]["metric"]["name"]], queries[one["spec"]["scaleTargetRef"]["name"]]
+            )
+
+
+if __name__ == "__main__":
+    repository.main()
