@@ -19,6 +19,7 @@
 #include "common/rpc/library_logs.h"
 #include "common/rpc/transport.h"
 #include "worker/agent/agent.h"
+#include "worker/evaluator/memory_retry.h"
 #include "worker/options.h"
 
 namespace layernas {
@@ -43,11 +44,12 @@ absl::StatusOr<EvaluatorFactory> MakeFactory(const WorkerOptions& options) {
       return std::make_unique<TabularEvaluator>(table, delay);
     };
   }
-  return [exec = *options.exec, slots = options.agent.slots, weights_dir = options.weights_dir](int slot) {
+  return [exec = *options.exec, slots = options.agent.slots, weights_dir = options.weights_dir,
+          machine = std::make_shared<SharedMachine>()](int slot) {
     ExecOptions of_slot = exec;
     of_slot.environment = SlotEnvironment(slot, slots);
     of_slot.environment.emplace_back("LAYERNAS_WEIGHTS_DIR", weights_dir);
-    return std::make_unique<ExecEvaluator>(std::move(of_slot));
+    return std::make_unique<MemoryRetryEvaluator>(std::make_unique<ExecEvaluator>(std::move(of_slot)), machine);
   };
 }
 

@@ -51,6 +51,9 @@ def serve(evaluate, requests=None, answers=None):
             send(result={"metrics": {name: _finite(value) for name, value in metrics.items()}})
         except Infeasible as error:
             send(failure={"kind": "infeasible", "message": str(error)})
+        except MemoryError as error:
+            # The worker tries once more when nothing else runs on its machine.
+            send(failure={"kind": "out_of_memory", "message": f"out of memory: {error}"})
         except Exception as error:
             traceback.print_exc()
             send(failure={"kind": "retry", "message": f"{type(error).__name__}: {error}"})

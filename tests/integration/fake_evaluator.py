@@ -32,6 +32,26 @@ def hang():
         time.sleep(3600)
 
 
+def at_work(options):
+    return os.path.join(options.machine, str(os.getpid()))
+
+
+def fits(options, architecture):
+    """Enters the machine, unless it has no room for this architecture."""
+    with open(at_work(options), "w", encoding="utf-8"):
+        pass
+    others = len(os.listdir(options.machine)) > 1
+    if architecture in options.too_large.split(",") or (others and architecture in options.hungry.split(",")):
+        leave(options)
+        return False
+    return True
+
+
+def leave(options):
+    if options.machine:
+        os.remove(at_work(options))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--table", help="CSV with arch, accuracy, latency_ms")
@@ -39,6 +59,9 @@ def main():
     parser.add_argument("--delay", type=float, default=0, help="seconds per evaluation")
     parser.add_argument("--hold-first", help="the evaluation that creates this file never ends")
     parser.add_argument("--hold-while", help="no evaluation ends while this file is there")
+    parser.add_argument("--machine", help="folder of the evaluations at work, for the sake of --hungry")
+    parser.add_argument("--hungry", default="", help="architectures, with commas, that only fit the machine alone")
+    parser.add_argument("--too-large", default="", help="architectures, with commas, that never fit the machine")
     parser.add_argument(
         "--mode",
         default="table",
@@ -67,7 +90,11 @@ def main():
                 pass
         while options.hold_while and os.path.exists(options.hold_while):
             time.sleep(0.01)
+        if options.machine and not fits(options, architecture):
+            answer(failure={"kind": "out_of_memory", "message": f"{architecture} wants 3 GiB"})
+            continue
         time.sleep(options.delay)
+        leave(options)
         metrics = table.get(architecture, {"accuracy": 0.5, "latency_ms": 1.0})
         if options.mode == "table":
             answer(result={"metrics": metrics})

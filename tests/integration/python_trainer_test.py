@@ -74,7 +74,7 @@ class HelperTest(unittest.TestCase):
 
         answers = self.answers(evaluate, *[json.dumps(REQUEST)] * 3, "no JSON")
         self.assertEqual(answers[0]["failure"], {"kind": "infeasible", "message": "no such block"})
-        self.assertEqual(answers[1]["failure"], {"kind": "retry", "message": "MemoryError: too big"})
+        self.assertEqual(answers[1]["failure"], {"kind": "out_of_memory", "message": "out of memory: too big"})
         self.assertIn("result", answers[2])
         self.assertEqual(answers[3]["failure"]["kind"], "retry")
 

@@ -61,6 +61,8 @@ struct EvaluationFailure {
     kInfeasible,
     // The evaluator's fault, or nobody's: another attempt may succeed.
     kEvaluator,
+    // The machine had not enough memory left. Outside of this folder it does not occur (memory_retry.h).
+    kOutOfMemory,
   };
   Kind kind = Kind::kEvaluator;
   // For people; any bytes.

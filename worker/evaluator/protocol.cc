@@ -81,8 +81,10 @@ absl::StatusOr<EvaluatorMessage> ParseFailure(const json& object) {
     failure.kind = EvaluationFailure::Kind::kInfeasible;
   } else if (kind == "retry") {
     failure.kind = EvaluationFailure::Kind::kEvaluator;
+  } else if (kind == "out_of_memory") {
+    failure.kind = EvaluationFailure::Kind::kOutOfMemory;
   } else {
-    return Invalid("a failure's kind must be infeasible or retry");
+    return Invalid("a failure's kind must be infeasible, retry or out_of_memory");
   }
   if (const auto message = object.find("message"); message != object.end()) {
     if (!message->is_string()) return Invalid("a failure's message is not a string");

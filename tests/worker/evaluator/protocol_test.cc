@@ -58,6 +58,8 @@ TEST(EvaluatorProtocol, ReadsFailures) {
   EXPECT_EQ(std::get<EvaluationFailure>(*infeasible).message, "loss is nan");
   const auto retry = ParseEvaluatorMessage(R"({"failure": {"kind": "retry"}})");
   EXPECT_EQ(std::get<EvaluationFailure>(*retry).kind, EvaluationFailure::Kind::kEvaluator);
+  const auto memory = ParseEvaluatorMessage(R"({"failure": {"kind": "out_of_memory"}})");
+  EXPECT_EQ(std::get<EvaluationFailure>(*memory).kind, EvaluationFailure::Kind::kOutOfMemory);
 }
 
 TEST(EvaluatorProtocol, RefusesTheRestAndSaysWhy) {
@@ -80,8 +82,8 @@ TEST(EvaluatorProtocol, RefusesTheRestAndSaysWhy) {
       {R"({"progress": {"epoch": -1}})", "out of range"},
       {R"({"progress": {"epochs": 18446744073709551615}})", "out of range"},
       {R"({"progress": {"reward": "good"}})", "reward is not a number"},
-      {R"({"failure": {"kind": "fatal"}})", "infeasible or retry"},
-      {R"({"failure": {"message": "x"}})", "infeasible or retry"},
+      {R"({"failure": {"kind": "fatal"}})", "infeasible, retry or out_of_memory"},
+      {R"({"failure": {"message": "x"}})", "infeasible, retry or out_of_memory"},
       {R"({"failure": {"kind": "retry", "message": 7}})", "not a string"},
   };
   for (const auto& [line, why] : cases) {

@@ -1,0 +1,81 @@
+#include "worker/evaluator/memory_retry.h"
+
+#include <utility>
+
+#include "common/log/log.h"
+
+namespace layernas {
+namespace {
+
+bool WantsMemory(const EvaluationOutcome& outcome) {
+  const auto* failure = std::get_if<EvaluationFailure>(&outcome);
+  return failure != nullptr && failure->kind == EvaluationFailure::Kind::kOutOfMemory;
+}
+
+}  // namespace
+
+bool SharedMachine::Enter(Company company, std::stop_token stop) {
+  const std::stop_callback wake(stop, [this] {
+    // So that no one who has just looked for the stop misses this.
+    MutexLock lock(mutex_);
+    changed_.NotifyAll();
+  });
+  MutexLock lock(mutex_);
+  const bool alone = company == Company::kAlone;
+  waiting_to_be_alone_ += alone ? 1 : 0;
+  while (!HasRoom(company) && !stop.stop_requested()) changed_.Wait(mutex_);
+  waiting_to_be_alone_ -= alone ? 1 : 0;
+  if (!HasRoom(company)) {
+    // Others may have waited for this one.
+    changed_.NotifyAll();
+    return false;
+  }
+  ++inside_;
+  is_one_alone_ = alone;
+  return true;
+}
+
+void SharedMachine::Leave(Company company) {
+  MutexLock lock(mutex_);
+  --inside_;
+  if (company == Company::kAlone) is_one_alone_ = false;
+  changed_.NotifyAll();
+}
+
+bool SharedMachine::IsWanted() {
+  MutexLock lock(mutex_);
+  return waiting_to_be_alone_ > 0;
+}
+
+bool SharedMachine::HasRoom(Company company) const {
+  if (company == Company::kAlone) return inside_ == 0;
+  return !is_one_alone_ && waiting_to_be_alone_ == 0;
+}
+
+MemoryRetryEvaluator::MemoryRetryEvaluator(std::unique_ptr<Evaluator> evaluator, std::shared_ptr<SharedMachine> machine)
+    : evaluator_(std::move(evaluator)), machine_(std::move(machine)) {}
+
+EvaluationOutcome MemoryRetryEvaluator::Evaluate(const Evaluation& evaluation, std::stop_token stop,
+                                                 const std::function<void(const Progress&)>& on_progress) {
+  EvaluationOutcome outcome = EvaluateIn(SharedMachine::Company::kOthers, evaluation, stop, on_progress);
+  if (!WantsMemory(outcome)) return outcome;
+  log::Warning("out of memory; trying again with the machine to itself",
+               {{"task", evaluation.task}, {"says", std::get<EvaluationFailure>(outcome).message}});
+  outcome = EvaluateIn(SharedMachine::Company::kAlone, evaluation, stop, on_progress);
+  if (WantsMemory(outcome)) {
+    return EvaluationFailure{EvaluationFailure::Kind::kInfeasible,
+                             "alone on its machine, too: " + std::get<EvaluationFailure>(outcome).message};
+  }
+  return outcome;
+}
+
+EvaluationOutcome MemoryRetryEvaluator::EvaluateIn(SharedMachine::Company company, const Evaluation& evaluation,
+                                                   std::stop_token stop,
+                                                   const std::function<void(const Progress&)>& on_progress) {
+  if (!machine_->Enter(company, stop)) return EvaluationCancelled{};
+  EvaluationOutcome outcome = evaluator_->Evaluate(evaluation, stop, on_progress);
+  machine_->Leave(company);
+  return outcome;
+}
+
+}  // namespace layernas
