@@ -48,7 +48,10 @@ absl::StatusOr<CostTable> ParseCostTable(const std::string& text) {
 // What changes a latency; how often it is taken does not.
 bool MeasuredAlike(const v1::Measurement& a, const v1::Measurement& b) {
   const auto or_one = [](bool given, int value) { return given ? value : 1; };
-  return or_one(a.has_batch(), a.batch()) == or_one(b.has_batch(), b.batch()) &&
+  const auto precision = [](const v1::Measurement& measure) {
+    return measure.precision().empty() ? std::string_view("float32") : std::string_view(measure.precision());
+  };
+  return precision(a) == precision(b) && or_one(a.has_batch(), a.batch()) == or_one(b.has_batch(), b.batch()) &&
          or_one(a.has_threads(), a.threads()) == or_one(b.has_threads(), b.threads()) &&
          MessageDifferencer::Equals(a.parameters(), b.parameters());
 }
@@ -97,8 +100,8 @@ absl::Status ApplyCostTable(const CostTable& table, v1::SearchSpec& spec) {
         absl::StrCat("the table is of another network (space.network, or the number of layers)", kAgain));
   }
   if (!MeasuredAlike(spec.evaluation().measure(), table.measure)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the table was measured with another batch, threads or parameters of evaluation.measure", kAgain));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the table was measured with another batch, precision, threads or parameters of evaluation.measure", kAgain));
   }
   v1::Space priced = spec.space();
   for (int i = 0; i < priced.layers_size(); ++i) {
