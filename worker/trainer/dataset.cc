@@ -186,6 +186,18 @@ std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, co
   return ListImageFolder(folder, settings.holdout);
 }
 
+ImageChange DrawChange(const Shape& shape, RandomStream& random) {
+  const auto shift = [&](int size) {
+    const int most = size / 8;
+    return static_cast<int>(random.Below(static_cast<std::uint64_t>(2 * most + 1))) - most;
+  };
+  ImageChange change;
+  change.flip = random.Below(2) == 1;
+  change.down = shift(shape.height);
+  change.right = shift(shape.width);
+  return change;
+}
+
 BatchWriter::BatchWriter(const Dataset& dataset) : table_(dataset.mean.size() * 256) {
   for (std::size_t c = 0; c < dataset.mean.size(); ++c) {
     for (int value = 0; value < 256; ++value) {
@@ -200,19 +212,13 @@ void BatchWriter::Write(const ImageSet& set, const std::uint32_t* indices, std::
   const int height = set.shape.height;
   const int width = set.shape.width;
   const int channels = set.shape.channels;
-  const auto shift = [&](int size) {
-    const int most = size / 8;
-    return static_cast<int>(augment->Below(static_cast<std::uint64_t>(2 * most + 1))) - most;
-  };
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint8_t* image = set.pixels.data() + indices[i] * set.image_bytes();
-    const bool flip = augment != nullptr && augment->Below(2) == 1;
-    const int down = augment == nullptr ? 0 : shift(height);
-    const int right = augment == nullptr ? 0 : shift(width);
+    const ImageChange change = augment == nullptr ? ImageChange{} : DrawChange(set.shape, *augment);
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < width; ++x) {
-        const int from_y = y - down;
-        const int from_x = (flip ? width - 1 - x : x) - right;
+        const int from_y = y - change.down;
+        const int from_x = (change.flip ? width - 1 - x : x) - change.right;
         const bool inside = from_y >= 0 && from_y < height && from_x >= 0 && from_x < width;
         const std::uint8_t* pixel = inside ? image + (from_y * width + from_x) * channels : nullptr;
         for (int c = 0; c < channels; ++c) *out++ = inside ? table_[static_cast<std::size_t>(c * 256 + pixel[c])] : 0;

@@ -94,6 +94,16 @@ Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std
 // The files that LoadDataset would read. Throws MachineError where an image folder cannot be listed.
 std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, const std::filesystem::path& data_dir);
 
+// How a training image is changed: flipped left to right first, then shifted by so many pixels, the gap filled with the
+// mean.
+struct ImageChange {
+  bool flip = false;
+  int down = 0;
+  int right = 0;
+};
+// Flips every second time, and shifts by up to an eighth of the size.
+ImageChange DrawChange(const Shape& shape, RandomStream& random);
+
 // Writes images of a set as normalised floats into a buffer, in the layout of ImageSet.
 class BatchWriter {
  public:
@@ -101,8 +111,7 @@ class BatchWriter {
   explicit BatchWriter(const Dataset& dataset);
 
   // `indices` names `count` images of `set`; `out` has room for count * set.image_bytes() floats. With `augment`, each
-  // image is flipped left to right every second time and shifted by up to an eighth of its size, the gap filled with
-  // the mean; the choices are drawn from it.
+  // image is changed as DrawChange draws from it.
   void Write(const ImageSet& set, const std::uint32_t* indices, std::size_t count, RandomStream* augment,
              float* out) const;
 

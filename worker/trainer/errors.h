@@ -1,4 +1,4 @@
-// The two ways in which an evaluation fails. Thrown inside the trainer and caught at the edge of the protocol, which
+// The ways in which an evaluation fails. Thrown inside the trainer and caught at the edge of the protocol, which
 // answers with the matching kind of failure.
 #pragma once
 
@@ -15,6 +15,18 @@ using network::InfeasibleError;
 class MachineError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
+};
+
+// This machine or its GPU has not enough memory left: "out_of_memory".
+class MemoryError : public MachineError {
+ public:
+  using MachineError::MachineError;
+};
+
+// The GPU can't be used by this process any more, which has to end: "retry".
+class LostGpuError : public MachineError {
+ public:
+  using MachineError::MachineError;
 };
 
 }  // namespace layernas::trainer

@@ -1,5 +1,6 @@
 #include "worker/trainer/evaluation.h"
 
+#include <malloc.h>
 #include <torch/version.h>
 
 #include <memory>
@@ -9,7 +10,9 @@
 #include <utility>
 
 #include "common/network/counts.h"
+#include "worker/trainer/device.h"
 #include "worker/trainer/errors.h"
+#include "worker/trainer/gpu.h"
 #include "worker/trainer/machine.h"
 #include "worker/trainer/measurement.h"
 #include "worker/trainer/stop_signal.h"
@@ -55,7 +58,8 @@ Metrics MeasuredMetrics(const Measured& measured) {
 }
 
 TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const EvaluateRequest& request,
-                                const Checkpoint& checkpoint, const ProgressCallback& on_progress, const LogLine& log) {
+                                const Checkpoint& checkpoint, const ProgressCallback& on_progress, const LogLine& log,
+                                torch::Device device) {
   // At its end the process does, if a signal has come.
   const StopSignal signal;
   TrainingHooks hooks;
@@ -66,7 +70,13 @@ TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const 
     log("an interrupted training goes on in epoch " + std::to_string(epoch) + " of " +
         std::to_string(request.train.epochs));
   };
-  return Train(network, dataset, request.train, request.seed, hooks);
+  return Train(network, dataset, request.train, request.seed, hooks, device);
+}
+
+// While this process waits, others may need what it keeps.
+void FreeUnusedMemory(torch::Device device) {
+  if (device.is_cuda()) ReleaseGpuMemory();
+  malloc_trim(0);
 }
 
 }  // namespace
@@ -75,6 +85,7 @@ Evaluator::Evaluator(EvaluatorOptions options)
     : datasets_(std::move(options.data_dir), std::move(options.data_cache), options.log),
       weights_dir_(std::move(options.weights_dir)),
       checkpoints_(std::move(options.checkpoints)),
+      device_(options.device),
       log_(std::move(options.log)) {
   torch::set_num_threads(options.threads);
   // Numbers close to zero are slow on the CPU and add nothing.
@@ -83,15 +94,21 @@ Evaluator::Evaluator(EvaluatorOptions options)
 
 EvaluationResult Evaluator::Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress) {
   try {
-    return TrainAndMeasure(request, on_progress);
+    EvaluationResult result = TrainAndMeasure(request, on_progress);
+    FreeUnusedMemory(device_);
+    return result;
   } catch (const std::bad_alloc&) {
-    throw MachineError("out of memory: " + DescribeMemory());
+    FreeUnusedMemory(device_);
+    throw MemoryError("out of memory: " + DescribeMemory());
   } catch (const c10::Error& error) {
-    // Torch has no type of its own for it on the CPU.
     const std::string message = error.what_without_backtrace();
+    if (device_.is_cuda() && IsLostGpu(message)) throw LostGpuError("the GPU gave up: " + message);
+    // Torch has no type of its own for it on the CPU.
     const bool memory = message.find("can't allocate memory") != std::string::npos ||
                         message.find("out of memory") != std::string::npos;
-    throw MachineError(memory ? "out of memory: " + message + "; " + DescribeMemory() : message);
+    FreeUnusedMemory(device_);
+    if (memory) throw MemoryError("out of memory: " + message + "; " + DescribeMemory());
+    throw MachineError(message);
   }
 }
 
@@ -106,6 +123,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   }
   torch::manual_seed(request.seed);
   Network network(request.network);
+  network->to(device_);
 
   EvaluationResult result{Metrics{}};
   Metrics& metrics = result.metrics;
@@ -113,9 +131,11 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   if (dataset != nullptr) {
     // Other versions of torch, and other data, give other results.
     checkpoint.emplace(checkpoints_,
-                       request.training_key + " data " + std::to_string(dataset->checksum) + " torch " + TORCH_VERSION,
+                       request.training_key + " data " + std::to_string(dataset->checksum) + " torch " + TORCH_VERSION +
+                           (device_.is_cuda() ? " gpu" : ""),
                        log_);
-    const TrainingResult training = TrainUntilSignal(network, *dataset, request, *checkpoint, on_progress, log_);
+    const TrainingResult training =
+        TrainUntilSignal(network, *dataset, request, *checkpoint, on_progress, log_, device_);
     metrics = {{"accuracy", training.accuracy},
                {"train_loss", training.train_loss},
                {"train_epochs", training.epochs},
@@ -124,7 +144,9 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
       result.weights = KeepWeights(network, *dataset, weights_dir_ / (request.keep_weights + ".pt"));
     }
   }
-  if (request.is_measured) metrics.merge(MeasuredMetrics(Measure(network, request.network.input, request.measure)));
+  if (request.is_measured) {
+    metrics.merge(MeasuredMetrics(Measure(network, request.network.input, request.measure, device_)));
+  }
   const network::Counts counts = network::CountNetwork(request.network);
   metrics["params"] = static_cast<double>(counts.params);
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);

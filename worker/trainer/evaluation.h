@@ -1,45 +1,15 @@
 // From a request to the metrics of its architecture.
 #pragma once
 
-#include <cstdint>
+#include <torch/types.h>
+
 #include <filesystem>
-#include <functional>
-#include <map>
-#include <optional>
-#include <string>
-#include <utility>
 
 #include "worker/trainer/dataset_cache.h"
+#include "worker/trainer/evaluation_result.h"
 #include "worker/trainer/request.h"
 
 namespace layernas::trainer {
-
-// By name; all of them finite.
-using Metrics = std::map<std::string, double>;
-
-// A trained network on disk (weights.h).
-struct KeptWeights {
-  // Absolute.
-  std::string path;
-  // Of the file, in hexadecimal.
-  std::string sha256;
-  std::uint64_t bytes = 0;
-};
-
-struct EvaluationResult {
-  EvaluationResult(Metrics of_network) : metrics(std::move(of_network)) {}
-  Metrics metrics;
-  // Where the request asked for them.
-  std::optional<KeptWeights> weights;
-};
-
-struct Progress {
-  int epoch = 0;
-  int epochs = 0;
-  // Accuracy so far, 0 to 1.
-  double reward = 0;
-};
-using ProgressCallback = std::function<void(const Progress&)>;
 
 struct EvaluatorOptions {
   // May be empty where only generated data is asked for.
@@ -48,6 +18,8 @@ struct EvaluatorOptions {
   std::filesystem::path weights_dir;
   // Of torch; more threads than free cores make it slower by far.
   int threads = 1;
+  // Prepared by ChooseDevice.
+  torch::Device device = torch::kCPU;
   // Decoded data sets, which the processes of a machine share.
   CacheOptions data_cache;
   // Trainings that were interrupted.
@@ -63,7 +35,7 @@ class Evaluator {
   // Builds, trains and measures, as far as is wanted; a training that was interrupted on this machine goes on. SIGTERM
   // and SIGINT end the process after the training's next batch, when its state is kept (stop_signal.h). Throws
   // InfeasibleError or MachineError, or what torch and the standard library throw when the machine gives out
-  // (std::exception).
+  // (std::exception); LostGpuError where the evaluator is of no more use.
   EvaluationResult Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress);
 
  private:
@@ -72,6 +44,7 @@ class Evaluator {
   DatasetCache datasets_;
   const std::filesystem::path weights_dir_;
   const CacheOptions checkpoints_;
+  const torch::Device device_;
   const LogLine log_;
 };
 

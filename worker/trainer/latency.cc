@@ -75,14 +75,14 @@ double HalfWidth(const std::vector<double>& ratios) {
 
 }  // namespace
 
-Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const MeasureSettings& settings) {
+Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const MeasureSettings& settings,
+                       bool by_cpu_time) {
   Contestant ours(network);
   Contestant fixed(reference);
   ours.WarmUp(settings.warm_up);
   fixed.WarmUp(settings.warm_up);
 
   const double wanted = settings.ratio_interval.value_or(kDefaultInterval);
-  const bool one_thread = settings.threads == 1;
   Times times, reference_times;
   std::vector<double> ratios;
   Latency latency;
@@ -94,7 +94,7 @@ Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const
     const Times second = ours_first ? fixed.Turn() : ours.Turn();
     const Times& mine = ours_first ? first : second;
     const Times& other = ours_first ? second : first;
-    ratios.push_back(one_thread ? Median(mine.cpu) / Median(other.cpu) : Median(mine.wall) / Median(other.wall));
+    ratios.push_back(by_cpu_time ? Median(mine.cpu) / Median(other.cpu) : Median(mine.wall) / Median(other.wall));
     times.Append(mine);
     reference_times.Append(other);
     if (static_cast<int>(ratios.size()) < kFewestRounds || runs() < settings.runs) continue;
@@ -112,7 +112,7 @@ Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const
 
   latency.runs = runs();
   latency.reference_ms = Median(reference_times.wall);
-  if (one_thread) latency.stolen = std::clamp(1 - Sum(times.cpu) / Sum(times.wall), 0.0, 1.0);
+  if (by_cpu_time) latency.stolen = std::clamp(1 - Sum(times.cpu) / Sum(times.wall), 0.0, 1.0);
   std::sort(times.wall.begin(), times.wall.end());
   latency.median_ms = Quantile(times.wall, 0.5);
   latency.p90_ms = Quantile(times.wall, 0.9);

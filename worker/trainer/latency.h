@@ -10,7 +10,7 @@ namespace layernas::trainer {
 // One run of a network.
 struct RunTime {
   double wall_ms = 0;
-  // What this thread worked; nothing of what others took away in between.
+  // What this thread worked; nothing of what others took away in between. Means nothing on a GPU.
   double cpu_ms = 0;
 };
 using TimedRun = std::function<RunTime()>;
@@ -23,21 +23,22 @@ struct Latency {
   // (p90 - p10) / median: how far these can be trusted.
   double spread = 0;
   int runs = 0;
-  // Against a fixed reference network: the median of the ratios of each round. On one thread it is taken of the time on
-  // the processor, else of the wall clock.
+  // Against a fixed reference network: the median of the ratios of each round, of RunTime::cpu_ms where that was asked
+  // for, else of the wall clock.
   double ratio = 0;
   // Half of the width of the ratio's 95 % confidence interval, as a share of the ratio.
   double ratio_interval = 0;
   // Median of the reference, on the wall clock.
   double reference_ms = 0;
-  // Share of the time that others had the processor, 0 to 1; of several threads it says nothing and is 0.
+  // Share of the time that others had the processor, 0 to 1; 0 without RunTime::cpu_ms.
   double stolen = 0;
 };
 
 // Runs `network` and `reference` in turns, after a warm-up that lasts until neither gets faster, at least settings.runs
 // times and twenty rounds, then until the ratio is known as well as settings.ratio_interval says (0.02 where it does
 // not) or settings.max_runs is reached. Throws MachineError where settings.ratio_interval is given and was not reached:
-// the machine is too noisy.
-Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const MeasureSettings& settings);
+// the machine is too noisy. `by_cpu_time` is for runs that are all the work of this thread.
+Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const MeasureSettings& settings,
+                       bool by_cpu_time);
 
 }  // namespace layernas::trainer

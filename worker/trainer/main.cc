@@ -8,11 +8,13 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <string>
 #include <utility>
 
+#include "worker/trainer/device.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/protocol.h"
 #include "worker/trainer/stop_signal.h"
@@ -58,6 +60,11 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "Threads for torch; not more than there are free cores")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  std::string device = "auto";
+  app.add_option("--device", device,
+                 "What trains and is measured: cpu, cuda (the first GPU), cuda:N, or auto: a GPU if there is one")
+      ->envname("LAYERNAS_DEVICE")
+      ->capture_default_str();
   app.add_option("--cache-dir", cache_dir,
                  "Folder for what the trainers of this machine share and can make anew; '' keeps nothing")
       ->envname("LAYERNAS_CACHE_DIR")
@@ -78,6 +85,12 @@ int main(int argc, char** argv) {
   if (!cache_dir.empty()) {
     options.data_cache.folder = cache_dir / "data";
     options.checkpoints.folder = cache_dir / "checkpoints";
+  }
+  try {
+    options.device = layernas::trainer::ChooseDevice(device);
+  } catch (const std::exception& error) {
+    std::cerr << "layernas-trainer: --device: " << error.what() << std::endl;
+    return 1;
   }
   layernas::trainer::InstallStopSignals();
   layernas::trainer::Evaluator evaluator(std::move(options));

@@ -3,9 +3,14 @@
 #include <time.h>
 
 #include <chrono>
+#include <functional>
+#include <memory>
 
 #include "common/network/blocks.h"
+#include "worker/trainer/device.h"
+#include "worker/trainer/gpu.h"
 #include "worker/trainer/mixed_precision.h"
+#include "worker/trainer/nvml.h"
 
 namespace layernas::trainer {
 namespace {
@@ -31,8 +36,10 @@ Network MakeReference() {
   return Network(builder.Take());
 }
 
-torch::Tensor RandomInput(int batch, const network::Shape& shape) {
-  return torch::randn({batch, shape.channels, shape.height, shape.width}).contiguous(torch::MemoryFormat::ChannelsLast);
+torch::Tensor RandomInput(int batch, const network::Shape& shape, torch::Device device) {
+  return torch::randn({batch, shape.channels, shape.height, shape.width})
+      .contiguous(torch::MemoryFormat::ChannelsLast)
+      .to(device);
 }
 
 double ThreadCpuMs() {
@@ -41,7 +48,11 @@ double ThreadCpuMs() {
   return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) / 1e6;
 }
 
-TimedRun MakeRun(Network network, torch::Tensor input) {
+// `timer` is null on the processor.
+TimedRun MakeRun(Network network, torch::Tensor input, const std::shared_ptr<GpuTimer>& timer) {
+  if (timer != nullptr) {
+    return [network, input, timer]() mutable { return RunTime{timer->Time([&] { network(input); }), 0}; };
+  }
   return [network, input]() mutable {
     using Clock = std::chrono::steady_clock;
     const double cpu = ThreadCpuMs();
@@ -52,17 +63,24 @@ TimedRun MakeRun(Network network, torch::Tensor input) {
   };
 }
 
-// The counters are renewed about every millisecond, so many runs are taken together.
-std::optional<double> MeasureEnergy(const TimedRun& run, double median_ms) {
+// In millijoules for each of many runs, which are taken together because counters are renewed some ten times a second
+// or seldomer; `used` says how much was used since it was called first.
+std::optional<double> EnergyPerRun(const TimedRun& run, double median_ms,
+                                   const std::function<std::optional<double>()>& used) {
   constexpr double kLeastMs = 500;
-  EnergyMeter meter;
-  if (!meter.available()) return std::nullopt;
   const int runs = 1 + static_cast<int>(kLeastMs / median_ms);
-  meter.Start();
+  const auto before = used();
+  if (!before) return std::nullopt;
   for (int i = 0; i < runs; ++i) run();
-  const auto used = meter.MillijoulesSinceStart();
-  if (!used) return std::nullopt;
-  return *used / runs;
+  const auto after = used();
+  if (!after) return std::nullopt;
+  return (*after - *before) / runs;
+}
+
+std::optional<double> EnergyOnProcessor(const TimedRun& run, double median_ms) {
+  EnergyMeter meter;
+  meter.Start();
+  return EnergyPerRun(run, median_ms, [&] { return meter.MillijoulesSinceStart(); });
 }
 
 // Torch's number of threads while it lives.
@@ -79,22 +97,30 @@ class ThreadCount {
 
 }  // namespace
 
-Measured Measure(Network& network, const network::Shape& input, const MeasureSettings& settings) {
+Measured Measure(Network& network, const network::Shape& input, const MeasureSettings& settings, torch::Device device) {
   const torch::InferenceMode inference;
   const ThreadCount threads(settings.threads);
   Network reference = MakeReference();
+  reference->to(device);
   reference->eval();
   network->eval();
   const torch::ScalarType type = TypeOf(settings.precision);
   network->to(type);
-  const TimedRun run = MakeRun(network, RandomInput(settings.batch, input).to(type));
-  const TimedRun reference_run = MakeRun(reference, RandomInput(1, {3, 32, 32}));
+  const auto timer = device.is_cuda() ? std::make_shared<GpuTimer>() : nullptr;
+  const TimedRun run = MakeRun(network, RandomInput(settings.batch, input, device).to(type), timer);
+  const TimedRun reference_run = MakeRun(reference, RandomInput(1, {3, 32, 32}, device), timer);
 
   Measured measured;
-  measured.latency = MeasureInTurns(run, reference_run, settings);
+  measured.latency = MeasureInTurns(run, reference_run, settings, device.is_cpu() && settings.threads == 1);
   measured.machine = ReadMachineState();
-  measured.fingerprint = Fingerprint(DescribeMachine(settings.threads));
-  measured.energy_mj = MeasureEnergy(run, measured.latency.median_ms);
+  measured.fingerprint = Fingerprint(DescribeDevice(device, settings.threads));
+  if (device.is_cuda()) {
+    const GpuMonitor monitor(DescribeGpu(device).pci_address);
+    measured.machine.clock_mhz = monitor.clock_mhz();
+    measured.energy_mj = EnergyPerRun(run, measured.latency.median_ms, [&] { return monitor.energy_mj(); });
+  } else {
+    measured.energy_mj = EnergyOnProcessor(run, measured.latency.median_ms);
+  }
   return measured;
 }
 

@@ -1,4 +1,4 @@
-// Latency and energy of a network on this machine, by the method of docs/measuring.md.
+// Latency and energy of a network on this machine's processor or GPU, by the method of docs/measuring.md.
 #pragma once
 
 #include <optional>
@@ -12,14 +12,15 @@ namespace layernas::trainer {
 
 struct Measured {
   Latency latency;
-  // Of the processor packages per batch, where the machine says.
+  // Of the processor packages, or the GPU, per batch, where the machine says.
   std::optional<double> energy_mj;
   MachineState machine;
   std::uint32_t fingerprint = 0;
 };
 
-// Runs `network` in evaluation mode and settings.precision, in which it is left, on random input; torch's number of
-// threads is settings.threads meanwhile. Throws MachineError as MeasureInTurns does.
-Measured Measure(Network& network, const network::Shape& input, const MeasureSettings& settings);
+// Runs `network`, which lies on `device`, in evaluation mode and settings.precision, in which it is left, on random
+// input; torch's number of threads is settings.threads meanwhile. Throws MachineError as MeasureInTurns does.
+Measured Measure(Network& network, const network::Shape& input, const MeasureSettings& settings,
+                 torch::Device device = torch::kCPU);
 
 }  // namespace layernas::trainer

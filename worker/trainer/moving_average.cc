@@ -19,15 +19,19 @@ std::vector<torch::Tensor> Tensors(Network& network) {
 MovingAverage::MovingAverage(Network& network, double decay) : decay_(decay) {
   const torch::NoGradGuard no_grad;
   for (const torch::Tensor& tensor : Tensors(network)) average_.push_back(tensor.detach().clone());
+  weight_ = torch::zeros({}, average_.front().options());
+}
+
+void MovingAverage::Prepare() {
+  ++steps_;
+  // Short at first, or the average would be of the initial weights for long.
+  weight_.fill_(1 - std::min(decay_, (1.0 + steps_) / (10.0 + steps_)));
 }
 
 void MovingAverage::Update(Network& network) {
   const torch::NoGradGuard no_grad;
-  ++steps_;
-  // Short at first, or the average would be of the initial weights for long.
-  const double decay = std::min(decay_, (1.0 + steps_) / (10.0 + steps_));
   const std::vector<torch::Tensor> now = Tensors(network);
-  for (std::size_t i = 0; i < now.size(); ++i) average_[i].lerp_(now[i], 1 - decay);
+  for (std::size_t i = 0; i < now.size(); ++i) average_[i].lerp_(now[i], weight_);
 }
 
 void MovingAverage::Swap(Network& network) {

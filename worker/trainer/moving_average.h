@@ -12,6 +12,9 @@ class MovingAverage {
  public:
   MovingAverage(Network& network, double decay);
 
+  // To be called before each update, and not in RepeatedWork.
+  void Prepare();
+  // Does not wait for the device.
   void Update(Network& network);
   // Exchanges the network's state with the average; a second call takes it back.
   void Swap(Network& network);
@@ -24,6 +27,8 @@ class MovingAverage {
  private:
   const double decay_;
   double steps_ = 0;
+  // Of the network's state in the next update.
+  torch::Tensor weight_;
   std::vector<torch::Tensor> average_;
 };
 

@@ -74,7 +74,8 @@ nlohmann::json Answer(const std::string& line, std::ostream& out, std::ostream& 
 }  // namespace
 
 void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const EvaluateFunction& evaluate) {
-  while (in && out) {
+  bool may_go_on = true;
+  while (may_go_on && in && out) {
     nlohmann::json answer;
     try {
       std::string line;
@@ -83,6 +84,11 @@ void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const
       answer = Answer(line, out, log, evaluate);
     } catch (const InfeasibleError& error) {
       answer = Failure("infeasible", error.what());
+    } catch (const MemoryError& error) {
+      answer = Failure("out_of_memory", error.what());
+    } catch (const LostGpuError& error) {
+      answer = Failure("retry", error.what());
+      may_go_on = false;
     } catch (const std::exception& error) {
       answer = Failure("retry", error.what());
     }

@@ -3,20 +3,22 @@
 //   request.h
 //   <- {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}}                           any number of times
 //   <- {"result": {"metrics": {"accuracy": 0.874, …}, "weights": {"path", "sha256", "bytes"}}}   or
-//   <- {"failure": {"kind": "infeasible" | "retry", "message": "…"}}
+//   <- {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}}
 #pragma once
 
 #include <functional>
 #include <iosfwd>
 
-#include "worker/trainer/evaluation.h"
+#include "worker/trainer/evaluation_result.h"
+#include "worker/trainer/request.h"
 
 namespace layernas::trainer {
 
 using EvaluateFunction = std::function<EvaluationResult(const EvaluateRequest&, const ProgressCallback&)>;
 
-// Answers every line with exactly one result or failure until `in` ends or `out` fails; blank lines are passed over.
-// Whatever `evaluate` throws becomes a failure: InfeasibleError "infeasible", any other std::exception "retry". A line
+// Answers every line with exactly one result or failure until `in` ends, `out` fails or the GPU is lost (LostGpuError,
+// once that is answered); blank lines are passed over. Whatever `evaluate` throws becomes a failure: InfeasibleError
+// "infeasible", MemoryError "out_of_memory", any other std::exception "retry". A line
 // that is not JSON says nothing about the architecture and is answered with "retry". One line of text per request goes
 // to `log`.
 void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const EvaluateFunction& evaluate);

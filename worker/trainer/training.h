@@ -41,14 +41,14 @@ class Interrupted : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Trains `network` in place, as `settings` say, batches in random order (those that are not full left out; a data set
-// smaller than one batch is one batch). On one thread the same seed gives the
-// same result on the same machine, whether it was interrupted or not. Throws InfeasibleError if the loss stops being a
+// Trains `network`, which lies on `device`, in place, as `settings` say, batches in random order (those that are not
+// full left out; a data set smaller than one batch is one batch). On one thread the same seed gives the same result on
+// the same machine's processor, whether it was interrupted or not. Throws InfeasibleError if the loss stops being a
 // finite number, Interrupted after TrainingHooks::stop.
 TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettings& settings, std::uint32_t seed,
-                     const TrainingHooks& hooks = {});
+                     const TrainingHooks& hooks = {}, torch::Device device = torch::kCPU);
 
 // Share of `set` that the network classifies as labelled. Leaves the network in evaluation mode.
-double Accuracy(Network& network, const Dataset& dataset, const ImageSet& set);
+double Accuracy(Network& network, const Dataset& dataset, const ImageSet& set, torch::Device device = torch::kCPU);
 
 }  // namespace layernas::trainer

@@ -11,11 +11,15 @@
 namespace layernas::trainer {
 namespace {
 
-// Weights, statistics of the normalizations and the average of both.
-std::vector<torch::Tensor> Tensors(Network& network, MovingAverage* average) {
+// Weights, statistics of the normalizations, the average of both, and what the optimizer keeps.
+std::vector<torch::Tensor> Tensors(Network& network, TrainingStep& step) {
   std::vector<torch::Tensor> tensors = network->parameters();
-  for (const torch::Tensor& buffer : network->buffers()) tensors.push_back(buffer);
-  if (average != nullptr) tensors.insert(tensors.end(), average->tensors().begin(), average->tensors().end());
+  const auto append = [&](const std::vector<torch::Tensor>& more) {
+    tensors.insert(tensors.end(), more.begin(), more.end());
+  };
+  append(network->buffers());
+  append(step.optimizer().tensors());
+  if (step.average() != nullptr) append(step.average()->tensors());
   return tensors;
 }
 
@@ -29,31 +33,26 @@ torch::Tensor ReadTensor(torch::serialize::InputArchive& archive, const std::str
 
 }  // namespace
 
-std::string SaveTraining(const TrainingState& state, Network& network, torch::optim::Optimizer& optimizer,
-                         MovingAverage* average) {
+std::string SaveTraining(const TrainingState& state, Network& network, TrainingStep& step) {
   const torch::NoGradGuard no_grad;
   torch::serialize::OutputArchive archive;
   const std::vector<std::int64_t> whole = {static_cast<std::int64_t>(state.random.state()), state.epoch, state.batch,
                                            state.best_epoch};
-  const std::vector<double> real = {state.loss_sum, state.best_accuracy, state.seconds,
-                                    average == nullptr ? 0 : average->steps()};
+  const std::vector<double> real = {state.loss_sum, state.best_accuracy, state.seconds, step.optimizer().steps(),
+                                    step.average() == nullptr ? 0 : step.average()->steps()};
   const std::vector<std::int64_t> order(state.order.begin(), state.order.end());
   archive.write("whole", torch::tensor(whole, torch::kInt64), true);
   archive.write("real", torch::tensor(real, torch::kFloat64), true);
   archive.write("order", torch::tensor(order, torch::kInt64), true);
   archive.write("generator", at::detail::getDefaultCPUGenerator().get_state(), true);
-  const std::vector<torch::Tensor> tensors = Tensors(network, average);
-  for (std::size_t i = 0; i < tensors.size(); ++i) archive.write(TensorName(i), tensors[i].detach(), true);
-  torch::serialize::OutputArchive of_optimizer;
-  optimizer.save(of_optimizer);
-  archive.write("optimizer", of_optimizer);
+  const std::vector<torch::Tensor> tensors = Tensors(network, step);
+  for (std::size_t i = 0; i < tensors.size(); ++i) archive.write(TensorName(i), tensors[i].detach().cpu(), true);
   std::ostringstream bytes;
   archive.save_to(bytes);
   return bytes.str();
 }
 
-void LoadTraining(const std::string& bytes, TrainingState& state, Network& network, torch::optim::Optimizer& optimizer,
-                  MovingAverage* average) {
+void LoadTraining(const std::string& bytes, TrainingState& state, Network& network, TrainingStep& step) {
   const torch::NoGradGuard no_grad;
   std::istringstream in(bytes);
   torch::serialize::InputArchive archive;
@@ -61,7 +60,7 @@ void LoadTraining(const std::string& bytes, TrainingState& state, Network& netwo
   const torch::Tensor whole = ReadTensor(archive, "whole"), real = ReadTensor(archive, "real"),
                       order = ReadTensor(archive, "order");
   const auto* indices = order.data_ptr<std::int64_t>();
-  if (whole.numel() != 4 || real.numel() != 4 || static_cast<std::size_t>(order.numel()) != state.order.size() ||
+  if (whole.numel() != 4 || real.numel() != 5 || static_cast<std::size_t>(order.numel()) != state.order.size() ||
       std::any_of(indices, indices + order.numel(),
                   [&](std::int64_t index) { return index < 0 || index >= order.numel(); })) {
     throw MachineError("the checkpoint is of another training");
@@ -74,16 +73,14 @@ void LoadTraining(const std::string& bytes, TrainingState& state, Network& netwo
   state.loss_sum = real[0].item<double>();
   state.best_accuracy = real[1].item<double>();
   state.seconds = real[2].item<double>();
-  if (average != nullptr) average->set_steps(real[3].item<double>());
-  std::vector<torch::Tensor> tensors = Tensors(network, average);
+  step.optimizer().set_steps(real[3].item<double>());
+  if (step.average() != nullptr) step.average()->set_steps(real[4].item<double>());
+  std::vector<torch::Tensor> tensors = Tensors(network, step);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const torch::Tensor kept = ReadTensor(archive, TensorName(i));
     if (kept.sizes() != tensors[i].sizes()) throw MachineError("the checkpoint is of another network");
     tensors[i].copy_(kept);
   }
-  torch::serialize::InputArchive of_optimizer;
-  archive.read("optimizer", of_optimizer);
-  optimizer.load(of_optimizer);
   at::Generator generator = at::detail::getDefaultCPUGenerator();
   generator.set_state(ReadTensor(archive, "generator"));
 }

@@ -1,15 +1,13 @@
 // Where a training stands, as bytes from which it goes on as if it had never stopped.
 #pragma once
 
-#include <torch/optim/optimizer.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "common/base/random.h"
-#include "worker/trainer/moving_average.h"
 #include "worker/trainer/network.h"
+#include "worker/trainer/training_step.h"
 
 namespace layernas::trainer {
 
@@ -30,13 +28,11 @@ struct TrainingState {
   double seconds = 0;
 };
 
-// `average` may be null. The state of torch's global random numbers is kept too.
-std::string SaveTraining(const TrainingState& state, Network& network, torch::optim::Optimizer& optimizer,
-                         MovingAverage* average);
+// The state of torch's global random numbers is kept too.
+std::string SaveTraining(const TrainingState& state, Network& network, TrainingStep& step);
 
-// Into a network, an optimizer and an average that were made for the same training. Throws std::exception for bytes
-// that SaveTraining did not make of such; what was passed is of no use then.
-void LoadTraining(const std::string& bytes, TrainingState& state, Network& network, torch::optim::Optimizer& optimizer,
-                  MovingAverage* average);
+// Into a network and its step that were made for the same training. Throws std::exception for bytes that SaveTraining
+// did not make of such; what was passed is of no use then.
+void LoadTraining(const std::string& bytes, TrainingState& state, Network& network, TrainingStep& step);
 
 }  // namespace layernas::trainer

@@ -79,7 +79,7 @@ TEST(MeasureInTurns, OnAQuietMachineStopsAtTheLeastRuns) {
   Machine machine(0.01, 0, false);
   MeasureSettings settings;
   settings.runs = 100;
-  const Latency latency = MeasureInTurns(machine.Run(3), machine.Run(0.5), settings);
+  const Latency latency = MeasureInTurns(machine.Run(3), machine.Run(0.5), settings, true);
   EXPECT_EQ(latency.runs, 100);
   EXPECT_NEAR(latency.median_ms, 3, 0.05);
   EXPECT_NEAR(latency.ratio, 6, 0.1);
@@ -95,7 +95,7 @@ TEST(MeasureInTurns, RunsOnUntilTheRatioIsKnown) {
   MeasureSettings settings;
   settings.runs = 20;
   settings.ratio_interval = 0.02;
-  const Latency latency = MeasureInTurns(machine.Run(3), machine.Run(3), settings);
+  const Latency latency = MeasureInTurns(machine.Run(3), machine.Run(3), settings, true);
   EXPECT_GT(latency.runs, 40);
   EXPECT_LE(latency.ratio_interval, 0.02);
   EXPECT_NEAR(latency.ratio, 1, 0.06);
@@ -104,10 +104,19 @@ TEST(MeasureInTurns, RunsOnUntilTheRatioIsKnown) {
 TEST(MeasureInTurns, WhatOthersTakeAwayIsNotInTheRatio) {
   Machine machine(0.02, 40, true);
   MeasureSettings settings;
-  const Latency latency = MeasureInTurns(machine.Run(8), machine.Run(0.5), settings);
+  const Latency latency = MeasureInTurns(machine.Run(8), machine.Run(0.5), settings, true);
   EXPECT_NEAR(latency.ratio, 16, 0.5);
   EXPECT_GT(latency.stolen, 0.1);
   EXPECT_GT(latency.p99_ms, 40);
+}
+
+TEST(MeasureInTurns, GoesByTheWallClockWhereTheProcessorsTimeSaysNothing) {
+  Machine machine(0.01, 0, false);
+  const TimedRun run = machine.Run(3), reference = machine.Run(0.5);
+  const auto without_cpu = [](const TimedRun& timed) { return [timed] { return RunTime{timed().wall_ms, 0}; }; };
+  const Latency latency = MeasureInTurns(without_cpu(run), without_cpu(reference), MeasureSettings(), false);
+  EXPECT_NEAR(latency.ratio, 6, 0.1);
+  EXPECT_EQ(latency.stolen, 0);
 }
 
 TEST(MeasureInTurns, RefusesATooNoisyMachineIfAskedTo) {
@@ -115,10 +124,10 @@ TEST(MeasureInTurns, RefusesATooNoisyMachineIfAskedTo) {
   MeasureSettings settings;
   settings.runs = 20;
   settings.max_runs = 100;
-  EXPECT_GT(MeasureInTurns(machine.Run(3), machine.Run(3), settings).ratio_interval, 0.02);
+  EXPECT_GT(MeasureInTurns(machine.Run(3), machine.Run(3), settings, true).ratio_interval, 0.02);
   settings.ratio_interval = 0.02;
   try {
-    MeasureInTurns(machine.Run(3), machine.Run(3), settings);
+    MeasureInTurns(machine.Run(3), machine.Run(3), settings, true);
     FAIL();
   } catch (const MachineError& error) {
     EXPECT_THAT(error.what(), HasSubstr("too noisy"));
@@ -129,7 +138,7 @@ TEST(MeasureInTurns, WarmsUpUntilItIsStable) {
   Machine machine(0.001, 0, false);
   MeasureSettings settings;
   settings.warm_up = 0;
-  const Latency latency = MeasureInTurns(machine.Run(3, 3), machine.Run(0.5, 3), settings);
+  const Latency latency = MeasureInTurns(machine.Run(3, 3), machine.Run(0.5, 3), settings, true);
   EXPECT_LT(latency.p99_ms, 3.1);
 }
 

@@ -176,7 +176,7 @@ TEST_F(TrainerProcess, OutOfMemoryIsSaidWithSizes) {
   limit_ = "ulimit -v 3000000; ";
   const auto answers = Answers(Run(request.dump() + "\n" + SmallRequest().dump() + "\n"));
   ASSERT_EQ(answers.size(), 2U) << stderr_;
-  EXPECT_EQ(answers[0]["failure"]["kind"], "retry") << answers[0];
+  EXPECT_EQ(answers[0]["failure"]["kind"], "out_of_memory") << answers[0];
   EXPECT_THAT(answers[0].dump(), HasSubstr("out of memory"));
   EXPECT_THAT(answers[0].dump(), HasSubstr("MiB"));
   EXPECT_TRUE(answers[1].contains("result")) << answers[1];
@@ -185,6 +185,15 @@ TEST_F(TrainerProcess, OutOfMemoryIsSaidWithSizes) {
 TEST_F(TrainerProcess, EndsAtOnceWithoutInput) {
   EXPECT_TRUE(Run("").empty());
   EXPECT_EQ(exit_code_, 0) << stderr_;
+}
+
+TEST_F(TrainerProcess, AGpuThatIsNotThereIsSaidAtOnce) {
+  EXPECT_TRUE(Run(SmallRequest().dump() + "\n", "--device cuda:99").empty());
+  EXPECT_NE(exit_code_, 0);
+  EXPECT_THAT(stderr_, HasSubstr("there is no device cuda:99"));
+  Run("", "--device tpu");
+  EXPECT_NE(exit_code_, 0);
+  EXPECT_THAT(stderr_, HasSubstr("--device: must be auto, cpu, cuda or cuda:N, but is 'tpu'"));
 }
 
 TEST_F(TrainerProcess, WrongFlagIsRefused) {

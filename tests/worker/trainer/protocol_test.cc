@@ -75,7 +75,17 @@ TEST(ServeRequests, WhatIsThrownBecomesAFailureOfItsKind) {
   };
   EXPECT_EQ(kind(InfeasibleError("no")), "infeasible");
   EXPECT_EQ(kind(MachineError("no")), "retry");
+  EXPECT_EQ(kind(MemoryError("no")), "out_of_memory");
   EXPECT_EQ(kind(std::bad_alloc()), "retry");
+}
+
+TEST(ServeRequests, ALostGpuIsAnsweredAndEndsTheProcess) {
+  const auto answers = Serve(kGood + kGood, [](const EvaluateRequest&, const ProgressCallback&) -> Metrics {
+    throw LostGpuError("CUDA error: the GPU has fallen off the bus");
+  });
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0]["failure"]["kind"], "retry");
+  EXPECT_THAT(answers[0].dump(), HasSubstr("off the bus"));
 }
 
 TEST(ServeRequests, MetricsMustBeFinite) {

@@ -1,0 +1,40 @@
+// What the evaluation of an architecture tells, meanwhile and at its end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace layernas::trainer {
+
+// By name; all of them finite.
+using Metrics = std::map<std::string, double>;
+
+// A trained network on disk (weights.h).
+struct KeptWeights {
+  // Absolute.
+  std::string path;
+  // Of the file, in hexadecimal.
+  std::string sha256;
+  std::uint64_t bytes = 0;
+};
+
+struct EvaluationResult {
+  EvaluationResult(Metrics of_network) : metrics(std::move(of_network)) {}
+  Metrics metrics;
+  // Where the request asked for them.
+  std::optional<KeptWeights> weights;
+};
+
+struct Progress {
+  int epoch = 0;
+  int epochs = 0;
+  // Accuracy so far, 0 to 1.
+  double reward = 0;
+};
+using ProgressCallback = std::function<void(const Progress&)>;
+
+}  // namespace layernas::trainer
