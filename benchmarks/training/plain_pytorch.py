@@ -141,14 +141,15 @@ def learning_rate_factor(step, steps, warm_up=0.1):
 
 class Trainer:
 
-    def __init__(self, data_dir, tuned):
+    def __init__(self, data_dir, tuned, device):
         self.images, self.labels = read_cifar10(data_dir)
+        self.device = torch.device(device)
         self.memory_format = torch.channels_last if tuned else torch.contiguous_format
 
     def __call__(self, request, progress):
         train = request["train"]
         torch.manual_seed(request["seed"])
-        model = build(request["architecture"], request["network"]).to(memory_format=self.memory_format)
+        model = build(request["architecture"], request["network"]).to(self.device, memory_format=self.memory_format)
         weights = [parameter for parameter in model.parameters() if parameter.dim() > 1]
         others = [parameter for parameter in model.parameters() if parameter.dim() <= 1]
         groups = [{"params": weights, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0}]
@@ -169,14 +170,14 @@ class Trainer:
                 if len(indices) < batch:
                     break
                 optimizer.zero_grad()
-                loss = loss_of(model(images[indices]), labels[indices])
+                loss = loss_of(model(images[indices].to(self.device)), labels[indices].to(self.device))
                 loss.backward()
                 optimizer.step()
                 schedule.step()
                 loss_sum += loss.item()
             model.eval()
             with torch.no_grad():
-                accuracy = (model(held_out).argmax(1) == truth).float().mean().item()
+                accuracy = (model(held_out.to(self.device)).argmax(1).cpu() == truth).float().mean().item()
             progress(epoch, epochs, accuracy)
         seconds = time.monotonic() - start
         parameters = sum(parameter.numel() for parameter in model.parameters())
@@ -192,9 +193,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--tuned", action="store_true", help="channels-last memory")
+    parser.add_argument("--device", default="cpu", help="as torch names it")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    serve(Trainer(options.data_dir, options.tuned))
+    serve(Trainer(options.data_dir, options.tuned, options.device))
 
 
 if __name__ == "__main__":

@@ -147,6 +147,7 @@ def main():
     parser.add_argument("--share", type=float, default=1, help="of the usual number of images per round")
     parser.add_argument("--tuned", action="store_true", help="a tuned PyTorch script too")
     parser.add_argument("--slots", type=int, help="so many processes of layernas-trainer at once against one")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; give a GPU more images, --share 100")
     options = parser.parse_args()
 
     requests = {name: request(*NETWORKS[name], options.share) for name in options.networks}
@@ -155,8 +156,9 @@ def main():
         data, cache = pathlib.Path(folder) / "data", pathlib.Path(folder) / "cache"
         data.mkdir()
         write_cifar10(data, most + HELD_OUT)
-        trainer = [options.trainer, "--data-dir", str(data), "--cache-dir", str(cache)]
+        trainer = [options.trainer, "--data-dir", str(data), "--cache-dir", str(cache), "--device", options.device]
         plain = [sys.executable, str(pathlib.Path(__file__).parent / "plain_pytorch.py"), "--data-dir", str(data)]
+        plain += ["--device", options.device]
         if options.slots:
             processes = {f"slot{i}": Process(trainer) for i in range(options.slots)}
         else:
