@@ -1,5 +1,6 @@
 #include "common/spec/validate.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -21,10 +22,31 @@ struct ValidateOptions {
   double seconds_per_training = 0;
 };
 
+// What the winners' trainings come to, at most.
+struct WinnersWork {
+  int trainings = 0;
+  int epochs = 0;
+  // In trainings of the search, which may have fewer epochs.
+  double in_trainings = 0;
+};
+
+// `spec` has its defaults.
+WinnersWork WorkOfWinners(const v1::SearchSpec& spec) {
+  if (!spec.has_final()) return {};
+  const v1::Final& final = spec.final();
+  const int in_search = spec.evaluation().train().epochs();
+  WinnersWork work;
+  work.trainings = final.per_target() * std::max(1, spec.objective().targets_size()) * final.seeds();
+  work.epochs = final.epochs();
+  work.in_trainings = work.trainings * (in_search > 0 ? static_cast<double>(work.epochs) / in_search : 1);
+  return work;
+}
+
 void PrintTime(std::ostream& out, const v1::SearchSpec& spec, const v1::SpecSummary& summary,
                const ValidateOptions& options) {
   const std::string fleet = std::to_string(options.workers) + (options.workers == 1 ? " worker" : " workers");
-  const double seconds = static_cast<double>(summary.most_trainings()) * options.seconds_per_training / options.workers;
+  const double trainings = static_cast<double>(summary.most_trainings()) + WorkOfWinners(spec).in_trainings;
+  const double seconds = trainings * options.seconds_per_training / options.workers;
   constexpr double kCentury = 100.0 * 365 * 24 * 3600;
   if (summary.most_trainings() > 0 && seconds < kCentury) {
     out << "time               at most about "
@@ -49,6 +71,11 @@ void PrintSummary(std::ostream& out, const SpecFile& file, const v1::SpecSummary
   out << "most trainings     "
       << (summary.most_trainings() > 0 ? FormatCount(static_cast<double>(summary.most_trainings())) : "unlimited")
       << '\n';
+  if (const WinnersWork winners = WorkOfWinners(spec); winners.trainings > 0) {
+    out << "winners            " << winners.trainings << " trainings more at most";
+    if (winners.epochs > 0) out << ", of " << winners.epochs << " epochs";
+    out << '\n';
+  }
   out << "reward             " << spec.objective().reward() << '\n';
   out << "cost               " << spec.objective().cost()
       << (summary.has_cheapest() ? ", known per layer" : ", measured for each architecture") << '\n';

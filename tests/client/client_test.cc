@@ -164,6 +164,17 @@ TEST_F(ClientTest, ValidateSaysHowLargeTheSearchIs) {
                              "time               at most about 1m30s with 2 workers at 90 s per training\n");
 }
 
+TEST_F(ClientTest, ValidateCountsTheTrainingsOfTheWinners) {
+  const std::string path = WriteSpec(
+      std::string(kSpec) + "evaluation: {train: {epochs: 5}}\nfinal: {per_target: 2, epochs: 20, seeds: 3}\n");
+  const Outcome outcome = CallLocally({"validate", path, "--seconds-per-training", "10"});
+  EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("most trainings     2\n"
+                                     "winners            6 trainings more at most, of 20 epochs\n"));
+  // 2 + 6 x 20 / 5 trainings.
+  EXPECT_THAT(outcome.out, HasSubstr("at most about 4m20s with 1 worker"));
+}
+
 TEST_F(ClientTest, ValidatePrintsEveryMistakeWithItsPlace) {
   const std::string path = WriteSpec(std::string(kSpec) + "budgte: 5\nevaluation: {attempts: 0}\n");
   const Outcome outcome = CallLocally({"validate", path});
