@@ -207,6 +207,12 @@ EvaluationOutcome Agent::Evaluate(Evaluator& evaluator, const std::shared_ptr<Le
   } else {
     outcome = EvaluationFailure{EvaluationFailure::Kind::kEvaluator, std::string(evaluation.status().message())};
   }
+  if (const auto* failure = std::get_if<EvaluationFailure>(&outcome); failure != nullptr && failure->told_to_end) {
+    // A cluster's scheduler and a service manager tell all our processes at once: no reason to use up an attempt.
+    PauseUnless(&Agent::draining_, options_.drain_follows);
+    MutexLock lock(mutex_);
+    if (draining_) outcome = EvaluationCancelled{};
+  }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   metrics_.slots_busy.Decrement();
   Count(lease->task.work(), outcome, seconds.count());

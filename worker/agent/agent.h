@@ -40,6 +40,8 @@ struct AgentOptions {
   // Pauses between attempts while the controller is away.
   Millis first_retry{1'000};
   Millis longest_retry{10'000};
+  // Where a signal ends all processes of a machine or a job, so much later than an evaluator's end ours may be.
+  Millis drain_follows{3'000};
   // Longest time that the drain waits for the controller.
   Millis drain_timeout{8'000};
 };

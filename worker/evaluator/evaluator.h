@@ -67,6 +67,8 @@ struct EvaluationFailure {
   Kind kind = Kind::kEvaluator;
   // For people; any bytes.
   std::string message;
+  // Its program ended because somebody else than this worker sent it SIGTERM.
+  bool told_to_end = false;
 };
 
 // It was asked to stop, and there is nothing to tell.

@@ -1,6 +1,7 @@
 #include "worker/evaluator/exec_evaluator.h"
 
 #include <algorithm>
+#include <csignal>
 #include <optional>
 #include <thread>
 
@@ -169,8 +170,10 @@ ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const 
     }
     case absl::StatusCode::kUnavailable: {
       const auto exit = child_->Wait(Millis(0));
-      return {.outcome = EvaluatorFault("the evaluator ended without a result: " + Text(status)),
-              .retired = !spoke && exit && exit->ok()};
+      EvaluationFailure failure = EvaluatorFault("the evaluator ended without a result: " + Text(status));
+      // By the signal itself, or as shells and layernas-trainer say it.
+      failure.told_to_end = exit && (exit->signal == SIGTERM || exit->code == 128 + SIGTERM);
+      return {.outcome = std::move(failure), .retired = !spoke && exit && exit->ok()};
     }
     default:
       return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's: " + Text(status))};

@@ -465,6 +465,33 @@ TEST_F(AgentTest, FailuresAreReportedByKind) {
   EXPECT_EQ(metrics_->failed.Value(), 1);
 }
 
+TEST_F(AgentTest, WhatASignalToAllOfUsEndsIsGivenBack) {
+  options_.drain_follows = Millis(60'000);
+  std::atomic<bool> ended = false;
+  Start([&](const Evaluation&, std::stop_token, const auto&) -> EvaluationOutcome {
+    ended = true;
+    return EvaluationFailure{.message = "killed by signal 15", .told_to_end = true};
+  });
+  Hand({1});
+  while (!ended) std::this_thread::sleep_for(Millis(1));
+  Drain();
+  EXPECT_THAT(ReleasedTokens(), ElementsAre("lease-1"));
+  EXPECT_THAT(CompletedTokens(), IsEmpty());
+  EXPECT_EQ(metrics_->failed.Value(), 0);
+}
+
+TEST_F(AgentTest, WhatASignalToTheEvaluatorAloneEndsHasFailed) {
+  options_.drain_follows = Millis(1);
+  Start([](const Evaluation&, std::stop_token, const auto&) -> EvaluationOutcome {
+    return EvaluationFailure{.message = "killed by signal 15", .told_to_end = true};
+  });
+  Hand({1});
+  AwaitCompletions(1);
+  Drain();
+  EXPECT_THAT(ReleasedTokens(), IsEmpty());
+  EXPECT_EQ(metrics_->failed.Value(), 1);
+}
+
 TEST_F(AgentTest, ADrainGivesBackWhatRunsAndDeliversWhatIsFinished) {
   controller_.With([](State& state) {
     state.failing_completes = 1'000'000;

@@ -194,6 +194,16 @@ TEST_F(ExecEvaluatorTest, DeathIsToldInWordsWithTheLastOfStandardError) {
   EXPECT_THAT(Message(outcome), HasSubstr("killed by signal 9 (SIGKILL)"));
 }
 
+TEST_F(ExecEvaluatorTest, AnEndBySigtermIsToldFromOthers) {
+  for (const auto& [script, expected] : {std::pair("kill -TERM $$", true), std::pair("exit 143", true),
+                                         std::pair("kill -KILL $$", false), std::pair("exit 3", false)}) {
+    const EvaluationOutcome outcome = Evaluate(*PerRequest(script));
+    const auto* failure = std::get_if<EvaluationFailure>(&outcome);
+    ASSERT_NE(failure, nullptr) << script;
+    EXPECT_EQ(failure->told_to_end, expected) << script;
+  }
+}
+
 TEST_F(ExecEvaluatorTest, AChildThatDiedBetweenTasksIsReplaced) {
   auto evaluator = PerRequest(kAnswer);
   const pid_t first = EvaluateForPid(*evaluator);
