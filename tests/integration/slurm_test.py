@@ -1,0 +1,102 @@
+"""deploy/slurm on a Slurm of one node: an array job of workers, one of which is pre-empted in the middle of a training."""
+
+import json
+import os
+import unittest
+
+import harness
+import slurm
+from layernas.v1 import search_pb2
+from spaces import Space
+
+WORKER = os.path.join(harness.REPOSITORY, "deploy/slurm/worker.sbatch")
+CONTROLLER = os.path.join(harness.REPOSITORY, "deploy/slurm/controller.sbatch")
+TRAININGS = 12
+WHY_NOT = slurm.why_not()
+
+
+@unittest.skipIf(WHY_NOT, f"{WHY_NOT}: deploy/slurm was NOT tried")
+class SlurmTest(harness.IntegrationTest):
+
+    def setUp(self):
+        super().setUp()
+        self.space = Space(layers=3, options=3, seed=19)
+        self.table = self.space.write_table(self.path("table.csv"))
+        self.slurm = slurm.Slurm(self)
+
+    def started(self):
+        """Tasks that trainings were begun for, one for each time."""
+        if not os.path.exists(self.path("trainings.jsonl")):
+            return []
+        with open(self.path("trainings.jsonl"), encoding="utf-8") as file:
+            notes = [json.loads(line) for line in file if line.endswith("\n")]
+        return [note["task"] for note in notes if note["event"] == "start"]
+
+    def submit_workers(self, address):
+        """As many as the node has processors; none ends a training while the file hold is there."""
+        evaluator = ("--table", self.table, "--log", self.path("trainings.jsonl"), "--hold-while", self.path("hold"))
+        return self.slurm.submit(
+            f"--array=1-{slurm.CPUS}",
+            WORKER,
+            *harness.exec_flags(*evaluator),
+            environment={"LAYERNAS_CONTROLLER": address},
+        )
+
+    def test_a_pre_empted_worker_loses_no_attempt(self):
+        # A lease that is not given back stays for longer than the test, and a single attempt is all that a candidate has.
+        server = self.controller("--lease-duration=600s")
+        api = self.client(server)
+        spec = self.space.spec("spare-time")
+        spec.strategy.random.SetInParent()
+        spec.budget.trainings = TRAININGS
+        spec.evaluation.attempts = 1
+        spec.evaluation.require.update({"partition": "spare", "device": "cpu"})
+        search = api.create(spec).name
+
+        self.write("hold", "")
+        job = self.submit_workers(server.address)
+        harness.wait_for(lambda: len(self.started()) == slurm.CPUS, "a training of each worker")
+        urgent = self.slurm.submit("--partition=urgent", "--output=urgent.log", "--wrap=sleep 600")
+        harness.wait_for(lambda: self.slurm.states(urgent) == {"N/A": "RUNNING"}, "the urgent job to run")
+        # One worker has made room, and given back what it was at.
+        self.assertEqual(sorted(self.slurm.states(job).values()), ["PENDING", "RUNNING"])
+        self.assertEqual(api.search(search).progress.leased, slurm.CPUS - 1)
+        self.assertEqual(len(api.candidates(search, states=[search_pb2.CANDIDATE_STATE_QUEUED])), 1)
+
+        self.slurm.cancel(urgent)
+        harness.wait_for(lambda: len(self.started()) == slurm.CPUS + 1, "the pre-empted worker to be back")
+        os.unlink(self.path("hold"))
+        ended = api.wait_for_end(search)
+        self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
+        candidates = api.candidates(search)
+        self.assertEqual(len(candidates), TRAININGS)
+        for candidate in candidates:
+            self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_SUCCEEDED, candidate.name)
+            self.assertEqual(list(candidate.failures), [], candidate.name)
+            self.assertRegex(candidate.worker, rf"^slurm-{job}-\d$")
+        # That one alone was begun twice.
+        self.assertEqual(len(self.started()), TRAININGS + 1)
+        self.slurm.cancel(job)
+        harness.wait_for(lambda: not self.slurm.states(job), "the workers to end")
+
+    def test_a_controller_whose_time_is_up_goes_on_where_it_was(self):
+        address = f"127.0.0.1:{harness.free_port()}"
+        ready_file = self.path("ready.json")
+        flags = (f"--listen={address}", "--metrics-listen=127.0.0.1:0", f"--ready-file={ready_file}")
+        job = self.slurm.submit(CONTROLLER, self.path("controller-data"), *flags)
+        harness.wait_for(lambda: os.path.exists(ready_file), "the controller to serve")
+        api = harness.Client(address)
+        self.addCleanup(api.close)
+        search = api.create(self.space.spec("long")).name
+
+        os.unlink(ready_file)
+        self.slurm.signal(job, "USR1")
+        harness.wait_for(lambda: os.path.exists(ready_file), "the controller to serve again")
+        self.assertEqual(api.search(search).state, search_pb2.SEARCH_STATE_RUNNING)
+        # Who cancels it does not want it back.
+        self.slurm.cancel(job)
+        harness.wait_for(lambda: not self.slurm.states(job), "the controller to end")
+
+
+if __name__ == "__main__":
+    harness.main()
