@@ -1,7 +1,8 @@
-"""Pictures for docs/images, of what scripts/demo-dashboards shows.
+"""Pictures for docs/images, of what scripts/demo-dashboards and scripts/tutorial-pictures show.
 
 screenshots.py consoles SITE SEARCH FOLDER
 screenshots.py report URL FOLDER
+screenshots.py tutorial URL FOLDER
 """
 
 import os
@@ -31,6 +32,9 @@ def main():
             picture(f"{site}/layernas.html?range=15m", "console-fleet.png", 1280, 900)
             query = urllib.parse.urlencode({"search": search, "range": "15m"})
             picture(f"{site}/layernas-search.html?{query}", "console-search.png", 1280, 900)
+        elif kind == "tutorial":
+            (url,) = arguments
+            picture(url, "tutorial-report.png", 1280, 860)
         else:
             (url,) = arguments
             picture(url, "report.png", 1280, 860)

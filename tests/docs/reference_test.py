@@ -1,0 +1,88 @@
+"""The reference pages against the programs, and the links between all pages."""
+
+import os
+import re
+import subprocess
+import unittest
+
+import harness
+import token_test
+from layernas.v1 import admin_service_pb2
+from layernas.v1 import fleet_service_pb2
+from layernas.v1 import search_service_pb2
+from layernas.v1 import worker_service_pb2
+
+SERVICES = (search_service_pb2, fleet_service_pb2, admin_service_pb2, worker_service_pb2)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def read(name):
+    with open(os.path.join(harness.REPOSITORY, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def pages():
+    """README, ARCHITECTURE and all below docs."""
+    found = ["README.md", "ARCHITECTURE.md", "python/README.md"]
+    for folder, _, names in os.walk(os.path.join(harness.REPOSITORY, "docs")):
+        found += [os.path.relpath(os.path.join(folder, name), harness.REPOSITORY) for name in names if name.endswith(".md")]
+    return sorted(found)
+
+
+def without_blocks(text):
+    return re.sub(r"(?ms)^ *```.*?^ *```$", "", text)
+
+
+def anchors(name):
+    """As they are made of headings on the page's host."""
+    headings = re.findall(r"(?m)^#+ (.*)$", without_blocks(read(name)))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+class ReferenceTest(unittest.TestCase):
+
+    maxDiff = None
+
+    def test_command_line(self):
+        done = subprocess.run(
+            [os.path.join(harness.REPOSITORY, "scripts/cli-reference"), harness.BIN],
+            stdout=subprocess.PIPE, check=True, timeout=300, text=True,
+        )
+        self.assertMultiLineEqual(
+            read("docs/cli.md").rstrip(), done.stdout.rstrip(), "write it anew with: scripts/cli-reference >docs/cli.md"
+        )
+
+    def test_methods(self):
+        rows = re.findall(r"(?m)^\| `([\w.]+)/(\w+)` \| .* \| (yes|) ?\| ?(yes|) ?\| ?(yes|) ?\| ?(yes|) ?\|$", read("docs/protocols.md"))
+        written = {(service, method): {role for role, yes in zip(token_test.ROLES, may) if yes} for service, method, *may in rows}
+        there = {
+            (service.full_name, method.name): token_test.ALLOWED[service.full_name][method.name]
+            for module in SERVICES
+            for service in module.DESCRIPTOR.services_by_name.values()
+            for method in service.methods
+        }
+        self.assertEqual(written, there)
+
+    def test_links_lead_somewhere(self):
+        checked = 0
+        for page in pages():
+            for match in LINK.finditer(without_blocks(read(page))):
+                target = match.group(1) or match.group(2)
+                if re.match(r"\w+:", target):
+                    continue
+                path, _, anchor = target.partition("#")
+                name = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
+                with self.subTest(page=page, link=target):
+                    self.assertTrue(os.path.exists(os.path.join(harness.REPOSITORY, name)), "is not there")
+                    if anchor:
+                        self.assertIn(anchor, anchors(name))
+                checked += 1
+        self.assertGreater(checked, 100)
+
+    def test_readme_leads_to_every_page(self):
+        linked = {os.path.normpath((match.group(1) or "").partition("#")[0]) for match in LINK.finditer(read("README.md"))}
+        self.assertLessEqual({page for page in pages() if page.startswith("docs/")}, linked)
+
+
+if __name__ == "__main__":
+    harness.main()
