@@ -24,8 +24,8 @@ def why_no_kubectl():
     if not shutil.which("kubectl"):
         return "kubectl is not installed"
     version = json.loads(repository.run("kubectl", "version", "--client", "-o", "json").stdout)["clientVersion"]
-    if (int(version["major"]), int(re.match(r"\d+", version["minor"]).group())) < (1, 21):
-        return f"kubectl {version['gitVersion']} is too old for these overlays: 1.21 is needed"
+    if (int(version["major"]), int(re.match(r"\d+", version["minor"]).group())) < (1, 25):
+        return f"kubectl {version['gitVersion']} is too old for these overlays: 1.25 is needed"
     return ""
 
 
