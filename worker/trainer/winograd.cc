@@ -6,20 +6,22 @@
 
 #include "worker/trainer/vectorized.h"
 
-// A 2x2 tile of the output comes from a 4x4 patch of the input. With d the patch, g a filter, y the tile:
-//   y = A' [(G g G') * (B' d B)] A,  B' = | 1  0 -1  0 |   G = |  1    0    0  |   A' = | 1  1  1  0 |
-//                                         | 0  1  1  0 |       | 1/2  1/2  1/2 |        | 0  1 -1 -1 |
-//                                         | 0 -1  1  0 |       | 1/2 -1/2  1/2 |
-//                                         | 0  1  0 -1 |       |  0    0    1  |
-// where * multiplies the 16 places of each. Summed over channels, each place is a product of matrices. The gradient of
-// the transformed filters is (B' d B) * (A dy A').
+// A 4x4 tile of the output comes from a 6x6 patch of the input. With d the patch, g a filter, y the tile:
+//   y = A' [(G g G') * (B' d B)] A
+// where * multiplies the 36 places of each; A, B and G are Lavin and Gray's (ByA, ByB and ByG below). Summed over
+// channels, each place is a product of matrices. The gradient of the transformed filters is (B' d B) * (A dy A').
 
 namespace layernas::trainer {
 namespace {
 
-constexpr int kPlaces = 16;
+constexpr int kTile = 4;
+constexpr int kPatch = 6;
+constexpr int kPlaces = kPatch * kPatch;
 // Tiles that are transformed and multiplied together: few enough to stay in the second-level cache.
-constexpr std::int64_t kTiles = 48;
+constexpr std::int64_t kTiles = 24;
+
+LAYERNAS_INLINE const Lanes& At(const float* values) { return *reinterpret_cast<const Lanes*>(values); }
+LAYERNAS_INLINE Lanes& At(float* values) { return *reinterpret_cast<Lanes*>(values); }
 
 // sum += left * right for so many rows and kColumns registers of columns; left(row, i) = left[row * row_step + i *
 // step].
@@ -28,17 +30,27 @@ LAYERNAS_INLINE void MultiplyBlock(const float* left, std::int64_t row_step, std
                                    std::int64_t depth, std::int64_t columns, float* sum) {
   Lanes part[kRows][kColumns];
   for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kColumns; ++c) part[r][c] = *reinterpret_cast<const Lanes*>(sum + r * columns + c * kLanes);
+    for (int c = 0; c < kColumns; ++c) part[r][c] = At(sum + r * columns + c * kLanes);
   }
   for (std::int64_t i = 0; i < depth; ++i, left += step, right += columns) {
     Lanes factor[kColumns];
-    for (int c = 0; c < kColumns; ++c) factor[c] = *reinterpret_cast<const Lanes*>(right + c * kLanes);
+    for (int c = 0; c < kColumns; ++c) factor[c] = At(right + c * kLanes);
     for (int r = 0; r < kRows; ++r) {
       for (int c = 0; c < kColumns; ++c) part[r][c] += left[r * row_step] * factor[c];
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    for (int c = 0; c < kColumns; ++c) *reinterpret_cast<Lanes*>(sum + r * columns + c * kLanes) = part[r][c];
+    for (int c = 0; c < kColumns; ++c) At(sum + r * columns + c * kLanes) = part[r][c];
+  }
+}
+
+template <int kRows>
+LAYERNAS_INLINE void MultiplyRows(const float* left, std::int64_t row_step, std::int64_t step, const float* right,
+                                  std::int64_t depth, std::int64_t columns, bool two, float* sum) {
+  if (two) {
+    MultiplyBlock<kRows, 2>(left, row_step, step, right, depth, columns, sum);
+  } else {
+    MultiplyBlock<kRows, 1>(left, row_step, step, right, depth, columns, sum);
   }
 }
 
@@ -49,22 +61,13 @@ LAYERNAS_INLINE void Multiply(const float* left, std::int64_t row_step, std::int
     const bool two = c + kLanes < columns;
     std::int64_t r = 0;
     for (; r + 6 <= rows; r += 6) {
-      const float* from = left + r * row_step;
-      float* to = sum + r * columns + c;
-      if (two) {
-        MultiplyBlock<6, 2>(from, row_step, step, right + c, depth, columns, to);
-      } else {
-        MultiplyBlock<6, 1>(from, row_step, step, right + c, depth, columns, to);
-      }
+      MultiplyRows<6>(left + r * row_step, row_step, step, right + c, depth, columns, two, sum + r * columns + c);
+    }
+    for (; r + 4 <= rows; r += 4) {
+      MultiplyRows<4>(left + r * row_step, row_step, step, right + c, depth, columns, two, sum + r * columns + c);
     }
     for (; r < rows; r += 2) {
-      const float* from = left + r * row_step;
-      float* to = sum + r * columns + c;
-      if (two) {
-        MultiplyBlock<2, 2>(from, row_step, step, right + c, depth, columns, to);
-      } else {
-        MultiplyBlock<2, 1>(from, row_step, step, right + c, depth, columns, to);
-      }
+      MultiplyRows<2>(left + r * row_step, row_step, step, right + c, depth, columns, two, sum + r * columns + c);
     }
   }
 }
@@ -73,7 +76,7 @@ LAYERNAS_INLINE void Multiply(const float* left, std::int64_t row_step, std::int
 class Tiles {
  public:
   explicit Tiles(const WinogradShape& shape)
-      : shape_(shape), rows_((shape.height + 1) / 2), columns_((shape.width + 1) / 2) {}
+      : shape_(shape), rows_((shape.height + kTile - 1) / kTile), columns_((shape.width + kTile - 1) / kTile) {}
 
   std::int64_t count() const { return shape_.images * rows_ * columns_; }
   struct Place {
@@ -82,7 +85,7 @@ class Tiles {
   // The upper left corner of a tile.
   LAYERNAS_INLINE Place At(std::int64_t tile) const {
     const std::int64_t in_image = tile % (rows_ * columns_);
-    return {tile / (rows_ * columns_), in_image / columns_ * 2, in_image % columns_ * 2};
+    return {tile / (rows_ * columns_), in_image / columns_ * kTile, in_image % columns_ * kTile};
   }
 
  private:
@@ -91,38 +94,74 @@ class Tiles {
   const std::int64_t columns_;
 };
 
+// B' d, of one column.
+LAYERNAS_INLINE void ByB(const Lanes* d, int step, Lanes* to, int to_step) {
+  const Lanes d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
+  const Lanes even = d4 - 4 * d2, odd = d3 - 4 * d1, even2 = d4 - d2, odd2 = 2 * (d3 - d1);
+  to[0] = 4 * d[0] - 5 * d2 + d4;
+  to[to_step] = even + odd;
+  to[2 * to_step] = even - odd;
+  to[3 * to_step] = even2 + odd2;
+  to[4 * to_step] = even2 - odd2;
+  to[5 * to_step] = 4 * d1 - 5 * d3 + d[5 * step];
+}
+
+// A' m, of one column.
+LAYERNAS_INLINE void ByA(const Lanes* m, int step, Lanes* to, int to_step) {
+  const Lanes sum = m[step] + m[2 * step], difference = m[step] - m[2 * step];
+  const Lanes sum2 = m[3 * step] + m[4 * step], difference2 = m[3 * step] - m[4 * step];
+  to[0] = m[0] + sum + sum2;
+  to[to_step] = difference + 2 * difference2;
+  to[2 * to_step] = sum + 4 * sum2;
+  to[3 * to_step] = difference + 8 * difference2 + m[5 * step];
+}
+
+// A y, of one column.
+LAYERNAS_INLINE void ByATransposed(const Lanes* y, int step, Lanes* to, int to_step) {
+  const Lanes even = y[0] + y[2 * step], odd = y[step] + y[3 * step];
+  const Lanes even2 = y[0] + 4 * y[2 * step], odd2 = 2 * y[step] + 8 * y[3 * step];
+  to[0] = y[0];
+  to[to_step] = even + odd;
+  to[2 * to_step] = even - odd;
+  to[3 * to_step] = even2 + odd2;
+  to[4 * to_step] = even2 - odd2;
+  to[5 * to_step] = y[3 * step];
+}
+
+// Loads kSize x kSize neighbours of one image from (y, x) on, eight channels of each; zeros outside of it.
+template <int kSize>
+LAYERNAS_INLINE void Load(const float* image, std::int64_t height, std::int64_t width, std::int64_t channels,
+                          std::int64_t y, std::int64_t x, Lanes* to) {
+  const float* first = image + (y * width + x) * channels;
+  if (y >= 0 && x >= 0 && y + kSize <= height && x + kSize <= width) {
+    for (int i = 0; i < kSize; ++i) {
+      for (int j = 0; j < kSize; ++j) to[i * kSize + j] = At(first + (i * width + j) * channels);
+    }
+    return;
+  }
+  for (int i = 0; i < kSize; ++i) {
+    for (int j = 0; j < kSize; ++j) {
+      const bool inside = y + i >= 0 && y + i < height && x + j >= 0 && x + j < width;
+      to[i * kSize + j] = inside ? At(first + (i * width + j) * channels) : Lanes{};
+    }
+  }
+}
+
 // B' d B of `count` tiles from `first` on: to[place][tile][channel].
 LAYERNAS_INLINE void TransformInput(const WinogradShape& shape, const Tiles& tiles, std::int64_t first,
                                     std::int64_t count, const float* input, float* to) {
   const std::int64_t channels = shape.channels;
-  const std::vector<float> zeros(static_cast<std::size_t>(channels));
   for (std::int64_t t = 0; t < count; ++t) {
     const auto [image, y, x] = tiles.At(first + t);
-    const float* patch[4][4];
-    for (int i = 0; i < 4; ++i) {
-      for (int j = 0; j < 4; ++j) {
-        const std::int64_t row = y + i - 1, column = x + j - 1;
-        const bool inside = row >= 0 && row < shape.height && column >= 0 && column < shape.width;
-        patch[i][j] = inside ? input + ((image * shape.height + row) * shape.width + column) * channels : zeros.data();
-      }
-    }
     for (std::int64_t c = 0; c < channels; c += kLanes) {
-      Lanes half[4][4];
-      for (int j = 0; j < 4; ++j) {
-        Lanes d[4];
-        for (int i = 0; i < 4; ++i) d[i] = *reinterpret_cast<const Lanes*>(patch[i][j] + c);
-        half[0][j] = d[0] - d[2];
-        half[1][j] = d[1] + d[2];
-        half[2][j] = d[2] - d[1];
-        half[3][j] = d[1] - d[3];
-      }
+      Lanes d[kPlaces], half[kPlaces], u[kPatch];
+      Load<kPatch>(input + image * shape.height * shape.width * channels + c, shape.height, shape.width, channels,
+                   y - 1, x - 1, d);
+      for (int column = 0; column < kPatch; ++column) ByB(d + column, kPatch, half + column, kPatch);
       float* out = to + t * channels + c;
-      const std::int64_t place = kTiles * channels;
-      for (int i = 0; i < 4; ++i, out += 4 * place) {
-        *reinterpret_cast<Lanes*>(out) = half[i][0] - half[i][2];
-        *reinterpret_cast<Lanes*>(out + place) = half[i][1] + half[i][2];
-        *reinterpret_cast<Lanes*>(out + 2 * place) = half[i][2] - half[i][1];
-        *reinterpret_cast<Lanes*>(out + 3 * place) = half[i][1] - half[i][3];
+      for (int row = 0; row < kPatch; ++row) {
+        ByB(half + row * kPatch, 1, u, 1);
+        for (int i = 0; i < kPatch; ++i, out += kTiles * channels) At(out) = u[i];
       }
     }
   }
@@ -131,24 +170,25 @@ LAYERNAS_INLINE void TransformInput(const WinogradShape& shape, const Tiles& til
 // y = A' m A of `count` tiles from `first` on, with m[place][tile][channel].
 LAYERNAS_INLINE void TransformOutput(const WinogradShape& shape, const Tiles& tiles, std::int64_t first,
                                      std::int64_t count, const float* m, float* output) {
-  const std::int64_t channels = shape.out_channels, place = kTiles * channels;
+  const std::int64_t channels = shape.out_channels;
   for (std::int64_t t = 0; t < count; ++t) {
     const auto [image, y, x] = tiles.At(first + t);
-    float* out = output + ((image * shape.height + y) * shape.width + x) * channels;
-    const bool right = x + 1 < shape.width, below = y + 1 < shape.height;
+    const std::int64_t rows = std::min<std::int64_t>(kTile, shape.height - y);
+    const std::int64_t columns = std::min<std::int64_t>(kTile, shape.width - x);
     for (std::int64_t c = 0; c < channels; c += kLanes) {
-      Lanes half[2][4];
+      Lanes v[kPatch], half[kTile * kPatch], tile[kTile];
       const float* from = m + t * channels + c;
-      for (int j = 0; j < 4; ++j, from += place) {
-        Lanes v[4];
-        for (int i = 0; i < 4; ++i) v[i] = *reinterpret_cast<const Lanes*>(from + 4 * i * place);
-        half[0][j] = v[0] + v[1] + v[2];
-        half[1][j] = v[1] - v[2] - v[3];
+      const std::int64_t place = kTiles * channels;
+      for (int column = 0; column < kPatch; ++column) {
+        for (int i = 0; i < kPatch; ++i) {
+          v[i] = At(from + (i * kPatch + column) * place);
+        }
+        ByA(v, 1, half + column, kPatch);
       }
-      for (int i = 0; i < (below ? 2 : 1); ++i) {
-        float* row = out + i * shape.width * channels + c;
-        *reinterpret_cast<Lanes*>(row) = half[i][0] + half[i][1] + half[i][2];
-        if (right) *reinterpret_cast<Lanes*>(row + channels) = half[i][1] - half[i][2] - half[i][3];
+      float* out = output + ((image * shape.height + y) * shape.width + x) * channels + c;
+      for (std::int64_t i = 0; i < rows; ++i, out += shape.width * channels) {
+        ByA(half + i * kPatch, 1, tile, 1);
+        for (std::int64_t j = 0; j < columns; ++j) At(out + j * channels) = tile[j];
       }
     }
   }
@@ -157,84 +197,93 @@ LAYERNAS_INLINE void TransformOutput(const WinogradShape& shape, const Tiles& ti
 // A dy A' of `count` tiles from `first` on: to[place][tile][channel].
 LAYERNAS_INLINE void TransformGradient(const WinogradShape& shape, const Tiles& tiles, std::int64_t first,
                                        std::int64_t count, const float* gradient, float* to) {
-  const std::int64_t channels = shape.out_channels, place = kTiles * channels;
-  const std::vector<float> zeros(static_cast<std::size_t>(channels));
+  const std::int64_t channels = shape.out_channels;
   for (std::int64_t t = 0; t < count; ++t) {
     const auto [image, y, x] = tiles.At(first + t);
-    const float* tile[2][2];
-    for (int i = 0; i < 2; ++i) {
-      for (int j = 0; j < 2; ++j) {
-        const bool inside = y + i < shape.height && x + j < shape.width;
-        tile[i][j] =
-            inside ? gradient + ((image * shape.height + y + i) * shape.width + x + j) * channels : zeros.data();
-      }
-    }
     for (std::int64_t c = 0; c < channels; c += kLanes) {
-      Lanes half[4][2];
-      for (int j = 0; j < 2; ++j) {
-        const Lanes upper = *reinterpret_cast<const Lanes*>(tile[0][j] + c);
-        const Lanes lower = *reinterpret_cast<const Lanes*>(tile[1][j] + c);
-        half[0][j] = upper;
-        half[1][j] = upper + lower;
-        half[2][j] = upper - lower;
-        half[3][j] = -lower;
-      }
+      Lanes tile[kTile * kTile], half[kPatch * kTile], u[kPatch];
+      Load<kTile>(gradient + image * shape.height * shape.width * channels + c, shape.height, shape.width, channels, y,
+                  x, tile);
+      for (int column = 0; column < kTile; ++column) ByATransposed(tile + column, kTile, half + column, kTile);
       float* out = to + t * channels + c;
-      for (int i = 0; i < 4; ++i, out += 4 * place) {
-        *reinterpret_cast<Lanes*>(out) = half[i][0];
-        *reinterpret_cast<Lanes*>(out + place) = half[i][0] + half[i][1];
-        *reinterpret_cast<Lanes*>(out + 2 * place) = half[i][0] - half[i][1];
-        *reinterpret_cast<Lanes*>(out + 3 * place) = -half[i][1];
+      for (int row = 0; row < kPatch; ++row) {
+        ByATransposed(half + row * kTile, 1, u, 1);
+        for (int i = 0; i < kPatch; ++i, out += kTiles * channels) At(out) = u[i];
       }
     }
   }
 }
 
-// One dimension of G g G', and of its transpose G' u G.
-void ByG(const float* g, int step, float* u, int u_step) {
-  const float sum = g[0] + g[2 * step];
-  u[0] = g[0];
-  u[u_step] = 0.5F * (sum + g[step]);
-  u[2 * u_step] = 0.5F * (sum - g[step]);
-  u[3 * u_step] = g[2 * step];
+// G g, of one column.
+LAYERNAS_INLINE void ByG(const Lanes* g, int step, Lanes* to, int to_step) {
+  const Lanes even = (g[0] + g[2 * step]) * (1.0F / 6), odd = g[step] * (1.0F / 6);
+  const Lanes even2 = g[0] * (1.0F / 24) + g[2 * step] * (1.0F / 6), odd2 = g[step] * (1.0F / 12);
+  to[0] = g[0] * 0.25F;
+  to[to_step] = -even - odd;
+  to[2 * to_step] = odd - even;
+  to[3 * to_step] = even2 + odd2;
+  to[4 * to_step] = even2 - odd2;
+  to[5 * to_step] = g[2 * step];
 }
 
-void ByGTransposed(const float* u, int step, float* g, int g_step) {
-  const float sum = 0.5F * (u[step] + u[2 * step]), difference = 0.5F * (u[step] - u[2 * step]);
-  g[0] = u[0] + sum;
-  g[g_step] = difference;
-  g[2 * g_step] = sum + u[3 * step];
+// G' u, of one column.
+LAYERNAS_INLINE void ByGTransposed(const Lanes* u, int step, Lanes* to, int to_step) {
+  const Lanes sum = (u[step] + u[2 * step]) * (1.0F / 6), difference = (u[step] - u[2 * step]) * (1.0F / 6);
+  const Lanes sum2 = (u[3 * step] + u[4 * step]) * (1.0F / 24);
+  const Lanes difference2 = (u[3 * step] - u[4 * step]) * (1.0F / 12);
+  to[0] = u[0] * 0.25F - sum + sum2;
+  to[to_step] = difference2 - difference;
+  to[2 * to_step] = 4 * sum2 - sum + u[5 * step];
 }
 
 // [place][in][out] from filters [out][row][column][in]. With `turned`, of the convolution that gives the gradient of
 // the input: filters turned round, in and out exchanged.
-std::vector<float> TransformFilters(const WinogradShape& shape, const float* filters, bool turned) {
+LAYERNAS_INLINE std::vector<float> TransformFilters(const WinogradShape& shape, const float* filters, bool turned) {
   const std::int64_t in = shape.channels, out = shape.out_channels;
   std::vector<float> to(static_cast<std::size_t>(kPlaces * in * out));
-  for (std::int64_t o = 0; o < out; ++o) {
-    for (std::int64_t i = 0; i < in; ++i) {
-      float g[9], half[12], u[kPlaces];
-      for (int tap = 0; tap < 9; ++tap) g[turned ? 8 - tap : tap] = filters[(o * 9 + tap) * in + i];
+  // Of both channels, that which comes last in the result by eights.
+  const std::int64_t slow = turned ? out : in, fast = turned ? in : out;
+  for (std::int64_t s = 0; s < slow; ++s) {
+    for (std::int64_t f = 0; f < fast; f += kLanes) {
+      Lanes g[9], half[3 * kPatch], u[kPatch];
+      for (int tap = 0; tap < 9; ++tap) {
+        if (turned) {
+          g[8 - tap] = At(filters + (s * 9 + tap) * in + f);
+        } else {
+          for (int lane = 0; lane < kLanes; ++lane) g[tap][lane] = filters[((f + lane) * 9 + tap) * in + s];
+        }
+      }
       for (int column = 0; column < 3; ++column) ByG(g + column, 3, half + column, 3);
-      for (int row = 0; row < 4; ++row) ByG(half + 3 * row, 1, u + 4 * row, 1);
-      const std::int64_t at = turned ? o * in + i : i * out + o;
-      for (int place = 0; place < kPlaces; ++place) to[static_cast<std::size_t>(place * in * out + at)] = u[place];
+      float* place = to.data() + s * fast + f;
+      for (int row = 0; row < kPatch; ++row) {
+        ByG(half + 3 * row, 1, u, 1);
+        for (int i = 0; i < kPatch; ++i, place += in * out) At(place) = u[i];
+      }
     }
   }
   return to;
 }
 
-void FilterGradient(const WinogradShape& shape, const std::vector<float>& of_transformed, float* filter_gradient) {
+LAYERNAS_INLINE void FilterGradient(const WinogradShape& shape, const std::vector<float>& of_transformed,
+                                    float* filter_gradient) {
   const std::int64_t in = shape.channels, out = shape.out_channels;
-  for (std::int64_t o = 0; o < out; ++o) {
-    for (std::int64_t i = 0; i < in; ++i) {
-      float u[kPlaces], half[12], g[9];
-      for (int place = 0; place < kPlaces; ++place) {
-        u[place] = of_transformed[static_cast<std::size_t>((place * in + i) * out + o)];
+  for (std::int64_t i = 0; i < in; ++i) {
+    for (std::int64_t o = 0; o < out; o += kLanes) {
+      Lanes u[kPatch], half[3 * kPatch], g[3];
+      for (int column = 0; column < kPatch; ++column) {
+        for (int row = 0; row < kPatch; ++row) {
+          u[row] = At(of_transformed.data() + ((row * kPatch + column) * in + i) * out + o);
+        }
+        ByGTransposed(u, 1, half + column, kPatch);
       }
-      for (int column = 0; column < 4; ++column) ByGTransposed(u + column, 4, half + column, 4);
-      for (int row = 0; row < 3; ++row) ByGTransposed(half + 4 * row, 1, g + 3 * row, 1);
-      for (int tap = 0; tap < 9; ++tap) filter_gradient[(o * 9 + tap) * in + i] = g[tap];
+      for (int row = 0; row < 3; ++row) {
+        ByGTransposed(half + kPatch * row, 1, g, 1);
+        for (int column = 0; column < 3; ++column) {
+          for (int lane = 0; lane < kLanes; ++lane) {
+            filter_gradient[((o + lane) * 9 + 3 * row + column) * in + i] = g[column][lane];
+          }
+        }
+      }
     }
   }
 }

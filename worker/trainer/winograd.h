@@ -1,5 +1,6 @@
-// Convolution with 3x3 filters by Winograd's minimal filtering, F(2x2, 3x3) (Lavin and Gray, 2016): 2.25 times fewer
-// multiplications than the plain sum, which is all that there is to win where a processor is busy multiplying.
+// Convolution with 3x3 filters by Winograd's minimal filtering, F(4x4, 3x3) (Lavin and Gray, 2016): 4 times fewer
+// multiplications than the plain sum, which is all that there is to win where a processor is busy multiplying. Its
+// results are off by some 5e-6 of the largest, ten times as much as with tiles of 2x2.
 #pragma once
 
 #include <cstdint>
