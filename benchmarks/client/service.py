@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BIN = pathlib.Path(os.environ.get("LAYERNAS_BIN", ROOT / "build/release/bin"))
 PATIENCE_S = 600
-STRATEGIES = {"random": "random: {}", "layernas": "layernas: { buckets: 100 }"}
+STRATEGIES = {"random": "random: {}", "layernas": "layernas: { buckets: 100, replicas: 4 }"}
 
 
 def spec(trainings, strategy, layers, options):

@@ -1,6 +1,7 @@
 """docs/spec.md against the API and a controller: every field and no other, bounds where values begin to be refused, defaults as
-a search gets them."""
+a search gets them. And the specs that any page shows are valid."""
 
+import glob
 import os
 import re
 
@@ -203,6 +204,19 @@ class SpecPageTest(harness.IntegrationTest):
                     self.assertEqual(str(value), default.group(1))
                 checked += 1
         self.assertGreater(checked, 20)
+
+    def test_specs_on_all_pages_are_valid(self):
+        checked = 0
+        for page in ["README.md", *glob.glob("docs/**/*.md", root_dir=harness.REPOSITORY, recursive=True)]:
+            with open(os.path.join(harness.REPOSITORY, page), encoding="utf-8") as file:
+                blocks = re.findall(r"(?ms)^```yaml[^\n]*\n(.*?)^```$", file.read())
+            for text in blocks:
+                if not re.match(r"(#.*\n)*name: ", text):
+                    continue  # a part of one
+                done = self.cli(None, "validate", self.write("page.yaml", text))
+                self.assertEqual(done.returncode, 0, f"{page}: {done.stderr}")
+                checked += 1
+        self.assertGreaterEqual(checked, 3)
 
 
 if __name__ == "__main__":
