@@ -5,7 +5,7 @@
 #include <exception>
 
 #include "client/commands/command.h"
-#include "common/base/version.h"
+#include "common/build_info/build_info.h"
 
 namespace layernas::client {
 namespace {
@@ -23,7 +23,7 @@ constexpr char kFooter[] =
     "5 the controller can't be reached.";
 
 void AddCommands(CLI::App& app, CommandContext& context) {
-  app.set_version_flag("--version", "layernas " + std::string(Version()));
+  app.set_version_flag("--version", VersionText("layernas"));
   app.footer(kFooter);
   app.require_subcommand(1);
   AddAdminCommands(app, context);

@@ -3,7 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "common/base/duration.h"
-#include "common/base/version.h"
+#include "common/build_info/build_info.h"
 
 namespace layernas {
 namespace {
@@ -53,7 +53,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
 
   CLI::App app("Runs searches: hands architectures to workers, keeps what they report, answers clients.",
                "layernas-controller");
-  app.set_version_flag("--version", std::string(Version()));
+  app.set_version_flag("--version", VersionText("layernas-controller"));
   app.footer("Example:\n  layernas-controller --data-dir /var/lib/layernas");
   app.add_option("--data-dir", options.data_dir, "Folder for the searches' state; made if there is none")
       ->required()

@@ -11,7 +11,7 @@
 
 #include "common/base/duration.h"
 #include "common/base/status_macros.h"
-#include "common/base/version.h"
+#include "common/build_info/build_info.h"
 #include "common/cli/security_flags.h"
 #include "common/process/command_line.h"
 
@@ -142,7 +142,7 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
 absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   Flags flags;
   CLI::App app("Evaluates architectures for a layernas controller.", "layernas-worker");
-  app.set_version_flag("--version", std::string(Version()));
+  app.set_version_flag("--version", VersionText("layernas-worker"));
   app.option_defaults()->always_capture_default();
   app.add_option("--controller", flags.controller, "Address of the controller, HOST:PORT")
       ->envname("LAYERNAS_CONTROLLER");

@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-#include "common/base/version.h"
+#include "common/build_info/build_info.h"
 
 namespace layernas {
 
@@ -20,9 +20,11 @@ absl::StatusOr<std::unique_ptr<MetricsExposer>> MetricsExposer::Start(const rpc:
     exposer->RegisterCollectable(process);
     prometheus::BuildGauge()
         .Name("layernas_build_info")
-        .Help("Always 1; the version is in the label.")
+        .Help("Always 1; the labels say what the program was built from.")
         .Register(*registry)
-        .Add({{"version", std::string(Version())}})
+        .Add({{"version", std::string(Build().version)},
+              {"commit", std::string(Build().commit)},
+              {"build_type", std::string(Build().build_type)}})
         .Set(1);
     rpc::Address real{address.host, static_cast<std::uint16_t>(exposer->GetListeningPorts().at(0))};
     return std::unique_ptr<MetricsExposer>(

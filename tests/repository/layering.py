@@ -8,6 +8,7 @@ import repository
 # Folder -> prefixes of our own headers that it may include, its own always. The longest folder that matches counts.
 LAYERS = {
     "common/base": (),
+    "common/build_info": (),
     "common/log": ("common/base",),
     "common/network": (),
     "common/process": ("common/base", "common/log"),
@@ -37,7 +38,7 @@ LAYERS = {
     # main, server, options
     "controller": ("common", "controller"),
     "worker/evaluator": ("common/base", "common/log", "common/process"),
-    "worker/trainer": ("common/base", "common/network"),
+    "worker/trainer": ("common/base", "common/build_info", "common/network"),
     "worker/agent": ("common", "worker/evaluator"),
     "worker": ("common", "worker/agent", "worker/evaluator"),
     "client": ("common", "worker/evaluator"),

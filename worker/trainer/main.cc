@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "common/build_info/build_info.h"
 #include "worker/trainer/device.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/protocol.h"
@@ -77,7 +78,7 @@ int main(int argc, char** argv) {
                  "Most bytes of states of interrupted trainings in it; the oldest go")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->capture_default_str();
-  app.set_version_flag("--version", "layernas-trainer " LAYERNAS_VERSION);
+  app.set_version_flag("--version", layernas::VersionText("layernas-trainer"));
   CLI11_PARSE(app, argc, argv);
   LimitBlasThreads(options.threads, argv);
   KeepFreedMemory();

@@ -7,11 +7,13 @@
 
 #include <array>
 
+#include "common/build_info/build_info.h"
 #include "common/process/fd.h"
 
 namespace layernas {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string Get(const rpc::Address& address, const std::string& path) {
@@ -31,11 +33,15 @@ std::string Get(const rpc::Address& address, const std::string& path) {
   return reply;
 }
 
-TEST(MetricsExposer, ServesTheRegistryAndTheVersion) {
+TEST(MetricsExposer, ServesTheRegistryAndWhatItWasBuiltFrom) {
   const auto exposer = MetricsExposer::Start({"127.0.0.1", 0}, std::make_shared<prometheus::Registry>());
   ASSERT_TRUE(exposer.ok()) << exposer.status();
   EXPECT_GT((*exposer)->address().port, 0);
-  EXPECT_THAT(Get((*exposer)->address(), "/metrics"), HasSubstr("layernas_build_info{version=\"0."));
+  const BuildInfo& build = Build();
+  EXPECT_THAT(Get((*exposer)->address(), "/metrics"),
+              AllOf(HasSubstr("layernas_build_info{"), HasSubstr("version=\"" + std::string(build.version) + "\""),
+                    HasSubstr("commit=\"" + std::string(build.commit) + "\""),
+                    HasSubstr("build_type=\"" + std::string(build.build_type) + "\"")));
 }
 
 TEST(MetricsExposer, ABusyPortIsNamed) {
