@@ -2,10 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 
 #include "client/commands/command.h"
 #include "common/build_info/build_info.h"
+#include "common/cli/configuration.h"
 
 namespace layernas::client {
 namespace {
@@ -26,6 +28,8 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   app.set_version_flag("--version", VersionText("layernas"));
   app.footer(kFooter);
   app.require_subcommand(1);
+  // What the commands do is said each time; how to reach the controller is set once (AddController).
+  app.option_defaults()->configurable(false);
   AddAdminCommands(app, context);
   AddCountCommand(app, context);
   AddInitCommand(app, context);
@@ -38,6 +42,20 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   AddWorkerCommands(app, context);
 }
 
+// Those of the user (XDG Base Directory Specification), then that of the machine.
+std::vector<std::string> DefaultFiles() {
+  std::vector<std::string> files;
+  const char* config = std::getenv("XDG_CONFIG_HOME");
+  const char* home = std::getenv("HOME");
+  if (config != nullptr && *config == '/') {
+    files.push_back(std::string(config) + "/layernas/client.yaml");
+  } else if (home != nullptr && *home == '/') {
+    files.push_back(std::string(home) + "/.config/layernas/client.yaml");
+  }
+  files.push_back("/etc/layernas/client.yaml");
+  return files;
+}
+
 }  // namespace
 
 ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& terminal,
@@ -48,9 +66,9 @@ ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& te
 
   CLI::App app("Searches for neural networks that are accurate at a given cost.", "layernas");
   AddCommands(app, context);
+  cli::Configuration configuration(app, {"LAYERNAS_CLIENT_CONFIG", DefaultFiles()});
   try {
-    // CLI11 takes them from the back.
-    app.parse(std::vector<std::string>(std::make_reverse_iterator(dashes), arguments.rend()));
+    configuration.Parse(std::vector<std::string>(arguments.begin(), dashes));
     if (!context.worker_arguments.empty() && !app.got_subcommand("run")) {
       throw CLI::ExtrasError("layernas", {"arguments after -- are for the workers of 'layernas run' alone"});
     }

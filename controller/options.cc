@@ -4,17 +4,18 @@
 
 #include "common/base/duration.h"
 #include "common/build_info/build_info.h"
+#include "common/cli/configuration.h"
 
 namespace layernas {
 namespace {
 
 constexpr char kSecurity[] = "Security";
 
-// Parses `text` by `parse` into `value`; the message if it can't be.
+// Parses the text of `option` by `parse` into `value`; the message if it can't be.
 template <typename T, typename Parse>
-std::string ParseInto(const std::string& text, T& value, Parse parse) {
+std::string ParseInto(const std::string& option, const std::string& text, T& value, Parse parse) {
   auto parsed = parse(text);
-  if (!parsed.ok()) return std::string(parsed.status().message());
+  if (!parsed.ok()) return option + ": " + std::string(parsed.status().message());
   value = *parsed;
   return "";
 }
@@ -56,20 +57,17 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   app.set_version_flag("--version", VersionText("layernas-controller"));
   app.footer("Example:\n  layernas-controller --data-dir /var/lib/layernas");
   app.add_option("--data-dir", options.data_dir, "Folder for the searches' state; made if there is none")
-      ->required()
-      ->envname("LAYERNAS_DATA_DIR");
+      ->option_text("DIR REQUIRED")
+      ->required();
   app.add_option(
          "--backup-dir", options.backup_dir,
          "Folder for what 'layernas admin backup' makes, of this controller alone; made if there is none. Without "
          "it no backups are made")
-      ->option_text("DIR")
-      ->envname("LAYERNAS_BACKUP_DIR");
+      ->option_text("DIR");
   app.add_option("--listen", listen, "HOST:PORT for clients and workers; port 0 takes any free one")
-      ->capture_default_str()
-      ->envname("LAYERNAS_LISTEN");
+      ->capture_default_str();
   app.add_option("--metrics-listen", metrics_listen, "HOST:PORT for Prometheus (http, /metrics)")
-      ->capture_default_str()
-      ->envname("LAYERNAS_METRICS_LISTEN");
+      ->capture_default_str();
   app.add_option("--tls-cert", options.tls.certificate_file,
                  "Talk TLS: our certificate, followed by those that lead to its issuer (PEM)")
       ->option_text("FILE")
@@ -109,23 +107,26 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
       ->default_val("info")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   app.add_flag(
-      "--drop-damaged-log", options.drop_damaged_log,
-      "Where a power cut damaged the data folder's log, start without what was written from the damage on: mostly "
-      "what was never acknowledged, but nobody can tell. Better restore a backup, if it is recent");
-  app.add_flag("--check", options.check, "Check the data folder instead of serving it, say what is in it, and exit");
+         "--drop-damaged-log", options.drop_damaged_log,
+         "Where a power cut damaged the data folder's log, start without what was written from the damage on: mostly "
+         "what was never acknowledged, but nobody can tell. Better restore a backup, if it is recent")
+      ->configurable(false);
+  app.add_flag("--check", options.check, "Check the data folder instead of serving it, say what is in it, and exit")
+      ->configurable(false);
 
+  cli::Configuration configuration(app, {"LAYERNAS_CONTROLLER_CONFIG", {}});
   try {
-    app.parse(argc, argv);
-    std::string wrong = ParseInto(listen, options.listen, rpc::ParseAddress);
-    if (wrong.empty()) wrong = ParseInto(metrics_listen, options.metrics_listen, rpc::ParseAddress);
-    if (wrong.empty()) wrong = ParseInto(lease_duration, options.lease_duration, ParseDuration);
+    configuration.Parse({argv + 1, argv + argc});
+    std::string wrong = ParseInto("--listen", listen, options.listen, rpc::ParseAddress);
+    if (wrong.empty()) wrong = ParseInto("--metrics-listen", metrics_listen, options.metrics_listen, rpc::ParseAddress);
+    if (wrong.empty()) wrong = ParseInto("--lease-duration", lease_duration, options.lease_duration, ParseDuration);
     if (wrong.empty() && options.lease_duration < Millis{500}) wrong = "--lease-duration: must be at least 500ms";
     if (wrong.empty() && !retention.empty()) {
-      wrong = ParseInto(retention, options.retention, ParseDuration);
+      wrong = ParseInto("--retention", retention, options.retention, ParseDuration);
       if (wrong.empty() && options.retention < Millis{1000}) wrong = "--retention: must be at least 1s";
     }
     if (wrong.empty()) wrong = CheckExposure(options, insecure_listen, insecure_metrics_listen);
-    if (!wrong.empty()) throw CLI::ValidationError(wrong, 2);
+    if (!wrong.empty()) throw CLI::ValidationError(configuration.Locate(wrong), 2);
   } catch (const CLI::ParseError& error) {
     result.exit = true;
     result.exit_code = app.exit(error) == 0 ? 0 : 2;

@@ -31,8 +31,8 @@ struct ControllerOptions {
   bool drop_damaged_log = false;
 };
 
-// What to do after the command line was read: go on with options, or exit with a code (help, version, a mistake; what
-// there was to say has been printed).
+// What to do after the command line was read: go on with options, or exit with a code (help, version, configuration, a
+// mistake; what there was to say has been printed).
 struct ParsedCommandLine {
   ControllerOptions options;
   bool exit = false;

@@ -12,6 +12,7 @@
 #include "common/base/duration.h"
 #include "common/base/status_macros.h"
 #include "common/build_info/build_info.h"
+#include "common/cli/configuration.h"
 #include "common/cli/security_flags.h"
 #include "common/process/command_line.h"
 
@@ -109,8 +110,7 @@ absl::StatusOr<ExecOptions> ParseExec(const Flags& flags) {
 
 absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   WorkerOptions options;
-  LAYERNAS_ASSIGN_OR_RETURN(options.controller,
-                            For("--controller (or LAYERNAS_CONTROLLER)", rpc::ParseAddress(flags.controller)));
+  LAYERNAS_ASSIGN_OR_RETURN(options.controller, For("--controller", rpc::ParseAddress(flags.controller)));
   LAYERNAS_ASSIGN_OR_RETURN(options.metrics_listen, For("--metrics-listen", rpc::ParseAddress(flags.metrics_listen)));
   options.security = flags.security;
   options.agent.worker_id = flags.id.empty() ? DefaultId() : flags.id;
@@ -144,8 +144,7 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   CLI::App app("Evaluates architectures for a layernas controller.", "layernas-worker");
   app.set_version_flag("--version", VersionText("layernas-worker"));
   app.option_defaults()->always_capture_default();
-  app.add_option("--controller", flags.controller, "Address of the controller, HOST:PORT")
-      ->envname("LAYERNAS_CONTROLLER");
+  app.add_option("--controller", flags.controller, "Address of the controller, HOST:PORT");
   app.add_option("--id", flags.id, "Name of this worker, unique in the fleet (default: host name and process id)");
   app.add_option("--slots", flags.slots, "Evaluations at once")->check(CLI::Range(1, 1024));
   app.add_option("--label", flags.labels, "KEY=VALUE that tasks can require; repeatable")->allow_extra_args(false);
@@ -165,21 +164,23 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
                  "tabular: COLUMN[,COLUMN…] with the reward after each epoch, reported in the course of the delay")
       ->delimiter(',');
   app.add_option("--delay", flags.delay, "tabular: time that each evaluation takes, like 500ms");
-  app.add_option("--weights-dir", flags.weights_dir, "Where the networks of winners are kept; empty: they are not")
-      ->envname("LAYERNAS_WEIGHTS_DIR");
+  app.add_option("--weights-dir", flags.weights_dir, "Where the networks of winners are kept; empty: they are not");
   app.add_option("--metrics-listen", flags.metrics_listen, "Address for Prometheus, HOST:PORT; port 0 takes any");
   app.add_option("--ready-file", flags.ready_file,
                  "File that is written once the worker runs: {\"metrics_address\": …}");
   app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   cli::AddSecurityFlags(app, flags.security);
+  cli::Configuration configuration(app, {"LAYERNAS_WORKER_CONFIG", {}});
   try {
-    app.parse(argc, argv);
+    configuration.Parse({argv + 1, argv + argc});
   } catch (const CLI::ParseError& error) {
     // 2 for a wrong command line, as with most programs.
     std::exit(app.exit(error) == 0 ? 0 : 2);
   }
-  return ToOptions(flags);
+  absl::StatusOr<WorkerOptions> options = ToOptions(flags);
+  if (options.ok()) return options;
+  return absl::Status(options.status().code(), configuration.Locate(std::string(options.status().message())));
 }
 
 }  // namespace layernas

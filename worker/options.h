@@ -29,8 +29,9 @@ struct WorkerOptions {
   std::string log_level;
 };
 
-// Prints and exits on --help, --version and what CLI11 refuses (exit code 2); INVALID_ARGUMENT names the flag that
-// can't be read, and NOT_FOUND or PERMISSION_DENIED the program that can't be run.
+// Prints and exits on --help, --version, --print-config and what CLI11 refuses (exit code 2); INVALID_ARGUMENT names
+// the option that can't be read, with the file or variable that it comes from, and NOT_FOUND or PERMISSION_DENIED the
+// program that can't be run.
 absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv);
 
 }  // namespace layernas

@@ -59,8 +59,9 @@ void SetAction(CLI::App& command, CommandContext& context, std::function<absl::S
 
 void AddController(CLI::App& command, CommandContext& context) {
   command.add_option("--controller", context.controller, "Address of the controller")
-      ->envname("LAYERNAS_CONTROLLER")
-      ->option_text("HOST:PORT [127.0.0.1:7060] (env LAYERNAS_CONTROLLER)");
+      ->option_text("HOST:PORT [127.0.0.1:7060] (env LAYERNAS_CONTROLLER)")
+      ->capture_default_str()
+      ->configurable();
   cli::AddSecurityFlags(command, context.security);
 }
 

@@ -96,8 +96,10 @@ absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::stri
   auto log = std::make_shared<std::ofstream>(log_path, std::ios::app);
   ChildOptions child;
   child.argv = std::move(argv);
-  // What may be set there for another controller.
-  for (const char* variable : {"LAYERNAS_TLS_CA", "LAYERNAS_TLS_CERT", "LAYERNAS_TLS_KEY"}) {
+  // What may be set there for other programs than these.
+  for (const char* variable :
+       {"LAYERNAS_CONTROLLER_CONFIG", "LAYERNAS_WORKER_CONFIG", "LAYERNAS_METRICS_LISTEN", "LAYERNAS_READY_FILE",
+        "LAYERNAS_TLS_CA", "LAYERNAS_TLS_CERT", "LAYERNAS_TLS_KEY", "LAYERNAS_TLS_CLIENT_CA"}) {
     child.environment.emplace_back(variable, "");
   }
   child.pipes = false;

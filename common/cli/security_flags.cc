@@ -6,9 +6,9 @@ void AddSecurityFlags(CLI::App& app, rpc::ChannelSecurity& security) {
   constexpr char kGroup[] = "Security";
   const auto add_file = [&](const char* flag, const char* environment, std::string& file, const char* description) {
     app.add_option(flag, file, description)
-        ->envname(environment)
         ->option_text(std::string("FILE (env ") + environment + ")")
-        ->group(kGroup);
+        ->group(kGroup)
+        ->configurable();
   };
   add_file("--tls-ca", "LAYERNAS_TLS_CA", security.tls.ca_file,
            "Talk TLS, with a controller that has a certificate of this authority (PEM)");
@@ -19,8 +19,8 @@ void AddSecurityFlags(CLI::App& app, rpc::ChannelSecurity& security) {
            "File with the token that lets us in, and nothing else");
   app.add_flag("--insecure-token", security.insecure_token,
                "Let the token go over the network without TLS, where whoever listens can take it")
-      ->envname("LAYERNAS_INSECURE_TOKEN")
-      ->group(kGroup);
+      ->group(kGroup)
+      ->configurable();
 }
 
 }  // namespace layernas::cli

@@ -72,7 +72,7 @@ RESTRICTED = {
         "worker/agent",
         "worker/main",
     ),
-    r"yaml-cpp/": ("client", "common/spec"),
+    r"yaml-cpp/": ("client", "common/cli", "common/spec"),
     r"CLI/": ("controller/options", "controller/main", "worker", "client", "common/base", "common/cli"),
 }
 

@@ -57,7 +57,7 @@ TEST(WorkerOptions, TheControllerMayComeFromTheEnvironment) {
 
 TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--command", "sh", "--controller", "nowhere"}),
-              HasSubstr("--controller (or LAYERNAS_CONTROLLER)"));
+              HasSubstr("--controller: not an address: \"nowhere\""));
   EXPECT_THAT(Error({"--command", "sh", "--label", "cpu"}), HasSubstr("--label: \"cpu\" is not of the form KEY=VALUE"));
   EXPECT_THAT(Error({"--command", "sh", "--label", "a=1", "--label", "a=2"}), HasSubstr("--label: a is given twice"));
   EXPECT_THAT(Error({"--command", "/no/such/trainer"}), HasSubstr("--command: can't start /no/such/trainer"));

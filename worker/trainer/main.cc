@@ -60,6 +60,7 @@ int main(int argc, char** argv) {
       ->envname("LAYERNAS_WEIGHTS_DIR");
   app.add_option("--threads", options.threads, "Threads for torch; not more than there are free cores")
       ->check(CLI::Range(1, 1024))
+      ->envname("LAYERNAS_THREADS")
       ->capture_default_str();
   std::string device = "auto";
   app.add_option("--device", device,
@@ -73,10 +74,12 @@ int main(int argc, char** argv) {
   app.add_option("--data-cache-limit", options.data_cache.limit_bytes,
                  "Most bytes (or 500MiB, 32GiB) of decoded data sets in it; those used longest ago go")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->envname("LAYERNAS_DATA_CACHE_LIMIT")
       ->capture_default_str();
   app.add_option("--checkpoint-limit", options.checkpoints.limit_bytes,
                  "Most bytes of states of interrupted trainings in it; the oldest go")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->envname("LAYERNAS_CHECKPOINT_LIMIT")
       ->capture_default_str();
   app.set_version_flag("--version", layernas::VersionText("layernas-trainer"));
   CLI11_PARSE(app, argc, argv);

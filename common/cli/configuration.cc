@@ -1,0 +1,207 @@
+#include "common/cli/configuration.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/cli/configuration_file.h"
+#include "common/network/closest.h"
+#include "common/process/command_line.h"
+
+namespace layernas::cli {
+namespace {
+
+CLI::ConfigError Wrong(const std::string& message) { return CLI::ConfigError(message, CLI::ExitCodes::ConfigError); }
+
+// A variable that is empty counts as one that is not set.
+std::string Environment(const std::string& variable) {
+  const char* value = std::getenv(variable.c_str());
+  return value == nullptr ? "" : value;
+}
+
+// The value of --config; empty if there is none.
+std::string FileOf(const std::vector<std::string>& arguments) {
+  std::string file;
+  CLI::App finder;
+  finder.set_help_flag();
+  finder.allow_extras();
+  finder.add_option("--config", file);
+  try {
+    finder.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError&) {
+    // The program's own parser says what is wrong.
+  }
+  return file;
+}
+
+}  // namespace
+
+std::string Configuration::Setting::Variable() const {
+  return absl::StrCat("LAYERNAS_", absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}})));
+}
+
+bool Configuration::Setting::IsList() const { return options.front()->get_items_expected_max() > 1; }
+
+bool Configuration::Setting::IsFlag() const { return options.front()->get_items_expected_max() == 0; }
+
+Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app), files_(std::move(files)) {
+  Collect(app);
+  app.add_option(
+         "--config",
+         "YAML file with values for options, by their names without dashes. Each can also be in the environment, "
+         "as LAYERNAS_ and its name (--log-level: LAYERNAS_LOG_LEVEL)")
+      ->option_text(absl::StrCat("FILE (env ", files_.variable, ")"))
+      ->configurable(false);
+  // The last of all options, so that the others have been checked.
+  app.add_flag_callback(
+         "--print-config", [this] { throw CLI::CallForVersion(Text(), 0); },
+         "Print the values of all options and where they come from, as a file for --config, and exit")
+      ->configurable(false);
+}
+
+void Configuration::Parse(const std::vector<std::string>& arguments) {
+  std::exception_ptr wrong;
+  try {
+    Load(arguments);
+  } catch (const CLI::ConfigError&) {
+    // Help is there all the same.
+    wrong = std::current_exception();
+  }
+  try {
+    // CLI11 takes them from the back.
+    app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::Success&) {
+    throw;
+  } catch (const CLI::ParseError&) {
+    // Options may be missing because the file is wrong.
+    if (!wrong) throw;
+  }
+  if (wrong) std::rethrow_exception(wrong);
+}
+
+std::string Configuration::Locate(const std::string& message) const {
+  for (const Setting& setting : settings_) {
+    const bool on_command_line = std::any_of(setting.options.begin(), setting.options.end(),
+                                             [](const CLI::Option* option) { return option->count() > 0; });
+    if (!setting.source.empty() && !on_command_line && message.starts_with(absl::StrCat("--", setting.name, ": "))) {
+      return absl::StrCat(setting.source, ": ", message);
+    }
+  }
+  return message;
+}
+
+void Configuration::Collect(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (!option->get_configurable() || option->get_lnames().empty() || option == app.get_help_ptr()) continue;
+    const std::string& name = option->get_lnames().front();
+    if (Setting* known = Find(name)) {
+      known->options.push_back(option);
+    } else {
+      settings_.push_back({name, {option}, {}, {}});
+    }
+  }
+  for (CLI::App* command : app.get_subcommands({})) Collect(*command);
+}
+
+Configuration::Setting* Configuration::Find(const std::string& name) {
+  const auto found =
+      std::find_if(settings_.begin(), settings_.end(), [&](const Setting& setting) { return setting.name == name; });
+  return found == settings_.end() ? nullptr : &*found;
+}
+
+void Configuration::Load(const std::vector<std::string>& arguments) {
+  std::string file = FileOf(arguments);
+  if (file.empty()) file = Environment(files_.variable);
+  for (const std::string& each : files_.defaults) {
+    std::error_code ignored;
+    if (file.empty() && std::filesystem::exists(each, ignored)) file = each;
+  }
+  if (!file.empty()) ReadFile(file);
+  ReadEnvironment();
+  for (const Setting& setting : settings_) {
+    if (!setting.source.empty()) Apply(setting);
+  }
+}
+
+void Configuration::ReadFile(const std::string& path) {
+  absl::StatusOr<std::vector<FileSetting>> lines = ReadConfigurationFile(path);
+  if (!lines.ok()) throw Wrong(std::string(lines.status().message()));
+  for (FileSetting& line : *lines) {
+    Setting* const setting = Find(line.key);
+    if (setting == nullptr) {
+      std::vector<std::string> names;
+      for (const Setting& each : settings_) names.push_back(each.name);
+      throw Wrong(
+          absl::StrCat(line.place, ": ", line.key, ": is no option that a file may have", DidYouMean(line.key, names)));
+    }
+    setting->values = std::move(line.values);
+    setting->source = std::move(line.place);
+  }
+}
+
+void Configuration::ReadEnvironment() {
+  for (Setting& setting : settings_) {
+    const std::string value = Environment(setting.Variable());
+    if (value.empty()) continue;
+    setting.source = setting.Variable();
+    setting.values = {value};
+    if (!setting.IsList()) continue;
+    // Several, separated by blanks.
+    absl::StatusOr<std::vector<std::string>> words = SplitCommand(value);
+    if (!words.ok()) throw Wrong(absl::StrCat(setting.source, ": ", std::string(words.status().message())));
+    setting.values = *std::move(words);
+  }
+}
+
+void Configuration::Apply(const Setting& setting) {
+  for (CLI::Option* option : setting.options) {
+    try {
+      option->add_result(setting.values);
+      option->run_callback();
+    } catch (const CLI::ParseError& error) {
+      throw Wrong(absl::StrCat(setting.source, ": ", error.what()));
+    }
+    // For the command line, of which there was nothing yet.
+    option->clear();
+    option->required(false);
+    if (!setting.IsFlag()) option->default_str(CLI::detail::join(setting.values, " "));
+  }
+}
+
+std::string Configuration::Text() const {
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  for (const Setting& setting : settings_) {
+    std::vector<std::string> values = setting.values;
+    std::string source = setting.source;
+    if (source.empty()) {
+      source = "default";
+      const std::string text = setting.IsFlag() ? "false" : setting.options.front()->get_default_str();
+      if (!setting.IsList()) values = {text};
+    }
+    for (const CLI::Option* option : setting.options) {
+      if (option->count() == 0) continue;
+      values = option->results();
+      source = "command line";
+    }
+    out << YAML::Key << setting.name << YAML::Value;
+    if (setting.IsList()) {
+      out << YAML::Flow << values;
+    } else {
+      out << values.back();
+    }
+    out << YAML::Comment(source);
+  }
+  out << YAML::EndMap;
+  return out.c_str();
+}
+
+}  // namespace layernas::cli

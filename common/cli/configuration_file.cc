@@ -1,0 +1,72 @@
+#include "common/cli/configuration_file.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+
+namespace layernas::cli {
+namespace {
+
+std::string Place(const std::string& path, const YAML::Mark& mark) {
+  return mark.is_null() ? path : absl::StrCat(path, ":", mark.line + 1);
+}
+
+absl::StatusOr<std::vector<std::string>> Values(const YAML::Node& node) {
+  if (node.IsScalar()) return std::vector<std::string>{node.Scalar()};
+  if (node.IsNull()) return absl::InvalidArgumentError("there is no value; leave the line out to have the default");
+  if (!node.IsSequence()) return absl::InvalidArgumentError("must be a value, or a list of values");
+  std::vector<std::string> values;
+  for (const YAML::Node& each : node) {
+    if (!each.IsScalar()) return absl::InvalidArgumentError("each item of the list must be a value");
+    values.push_back(each.Scalar());
+  }
+  return values;
+}
+
+absl::StatusOr<std::vector<FileSetting>> Settings(const std::string& path, const YAML::Node& root) {
+  std::vector<FileSetting> settings;
+  // Nothing but comments.
+  if (root.IsNull()) return settings;
+  if (!root.IsMap()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(Place(path, root.Mark()), ": must be lines of the form 'option: value'"));
+  }
+  std::map<std::string, std::string> places;
+  for (const auto& line : root) {
+    const YAML::Node& key = line.first;
+    const std::string place = Place(path, key.Mark());
+    if (!key.IsScalar()) return absl::InvalidArgumentError(absl::StrCat(place, ": the option's name must be a text"));
+    const auto [first, is_new] = places.emplace(key.Scalar(), place);
+    if (!is_new) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, ": ", key.Scalar(), ": is there already, at ", first->second));
+    }
+    absl::StatusOr<std::vector<std::string>> values = Values(line.second);
+    if (!values.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(place, ": ", key.Scalar(), ": ", std::string(values.status().message())));
+    }
+    settings.push_back({key.Scalar(), *std::move(values), place});
+  }
+  return settings;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<FileSetting>> ReadConfigurationFile(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return absl::NotFoundError(absl::StrCat(path, ": can't be read: ", std::strerror(errno)));
+  try {
+    return Settings(path, YAML::Load(file));
+  } catch (const YAML::Exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat(Place(path, error.mark), ": ", error.msg));
+  }
+}
+
+}  // namespace layernas::cli
