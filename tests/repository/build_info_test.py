@@ -60,6 +60,11 @@ class BuildInfoTest(unittest.TestCase):
         self.git("-C", self.folder, "init", "-q")
         self.assertEqual(self.commit(), "unknown")
 
+    def test_there_is_one_version(self):
+        version = re.search(r"project\(layernas VERSION (\S+)", repository.read("CMakeLists.txt")).group(1)
+        self.assertIn(f'\nversion = "{version}"\n', repository.read("python/pyproject.toml"))
+        self.assertRegex(repository.read("CHANGELOG.md"), rf"(?m)\A[^#]*# [^#]*\n## {re.escape(version)}, ")
+
     def test_packages_do_not_depend_on_the_folder(self):
         """One source file with the flags of the preset `package`, with debug information, which has the most paths."""
         presets = json.loads(repository.read("CMakePresets.json"))["configurePresets"]
