@@ -19,6 +19,7 @@ void AddSecurityFlags(CLI::App& app, rpc::ChannelSecurity& security) {
            "File with the token that lets us in, and nothing else");
   app.add_flag("--insecure-token", security.insecure_token,
                "Let the token go over the network without TLS, where whoever listens can take it")
+      ->option_text("(env LAYERNAS_INSECURE_TOKEN)")
       ->group(kGroup)
       ->configurable();
 }
