@@ -42,8 +42,8 @@ def request(choices):
         for (name, channels, stride), choice in zip(LAYERS, choices)
     ]
     architecture = {"id": "".join(map(str, choices)), "layers": layers}
-    body = {"task": "rounds", "architecture": architecture, "network": NETWORK, "measure": {"runs": 200}, "seed": 1}
-    return json.dumps({"measure": body}) + "\n"
+    body = {"task": "rounds", "architecture": architecture, "network": NETWORK, "measure": {"runs": 200}, "work": ["measure"]}
+    return json.dumps({"evaluate": body}) + "\n"
 
 
 def measure_round(trainer, architectures):
