@@ -12,6 +12,8 @@ namespace layernas::client {
 namespace {
 
 constexpr std::chrono::minutes kPatience{10};
+// For how long at a time a controller that is away is waited for.
+constexpr std::chrono::seconds kAwaited{5};
 
 // Worth another try: the controller restarts, or something on the way gave up.
 bool IsBrokenConnection(const grpc::Status& status) {
@@ -55,10 +57,26 @@ class Watcher {
         return connection_.Explain(status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "no answer") : status);
       }
       if (stop_.WaitFor(backoff_.Next())) return std::nullopt;
+      // One that answers, but does not let us watch, is left alone for longer each time; one that was away is watched
+      // as soon as it is back.
+      if (!AwaitController()) backoff_.Reset();
     }
   }
 
  private:
+  // False if it can't be reached for as long as one call waits for it, or a stop was requested.
+  bool AwaitController() {
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + kAwaited);
+    const StopSignal::Callback cancel(stop_, [&context] { context.TryCancel(); });
+    v1::GetSearchRequest request;
+    request.set_name(name_);
+    v1::GetSearchResponse response;
+    const grpc::Status status = connection_.searches().GetSearch(&context, request, &response);
+    return status.ok() || !IsBrokenConnection(status);
+  }
+
   grpc::Status ReadStream() {
     grpc::ClientContext context;
     const StopSignal::Callback cancel(stop_, [&context] { context.TryCancel(); });
