@@ -5,9 +5,11 @@
 #include <cstdlib>
 #include <exception>
 
+#include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "common/build_info/build_info.h"
 #include "common/cli/configuration.h"
+#include "common/network/closest.h"
 
 namespace layernas::client {
 namespace {
@@ -56,6 +58,28 @@ std::vector<std::string> DefaultFiles() {
   return files;
 }
 
+// What is wrong where a command is misspelled, of which the parser only says that one is required; else empty.
+std::string UnknownCommand(const CLI::App& app, const std::vector<std::string>& arguments) {
+  const CLI::App* command = &app;
+  std::string path = "layernas";
+  for (const std::string& argument : arguments) {
+    const std::vector<const CLI::App*> below = command->get_subcommands([](const CLI::App*) { return true; });
+    if (below.empty() || argument.starts_with('-')) return "";
+    const auto found = std::find_if(below.begin(), below.end(),
+                                    [&argument](const CLI::App* each) { return each->get_name() == argument; });
+    if (found == below.end()) {
+      std::vector<std::string> names;
+      for (const CLI::App* each : below) names.push_back(each->get_name());
+      const std::string meant = DidYouMean(argument, names);
+      return absl::StrCat("'", path, "' has no command '", argument, "'",
+                          meant.empty() ? absl::StrCat("; '", path, " --help' lists them") : meant);
+    }
+    command = *found;
+    absl::StrAppend(&path, " ", argument);
+  }
+  return "";
+}
+
 }  // namespace
 
 ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& terminal,
@@ -72,6 +96,14 @@ ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& te
     if (!context.worker_arguments.empty() && !app.got_subcommand("run")) {
       throw CLI::ExtrasError("layernas", {"arguments after -- are for the workers of 'layernas run' alone"});
     }
+  } catch (const CLI::RequiredError& error) {
+    const std::string unknown = UnknownCommand(app, arguments);
+    if (unknown.empty()) {
+      app.exit(error, terminal.out, terminal.err);
+    } else {
+      terminal.err << "layernas: " << unknown << '\n';
+    }
+    return ExitCode::kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error, terminal.out, terminal.err) == 0 ? ExitCode::kOk : ExitCode::kUsage;
   }

@@ -179,6 +179,15 @@ class ClientTest(harness.IntegrationTest):
                 self.assertLessEqual({"table", "json", "csv", "yaml"}, self.complete(shell, "layernas search list -o "))
                 self.assertIn("--output", self.complete(shell, "layernas search list --"))
 
+    def test_misspelled_command(self):
+        for arguments, message in (
+            (["search", "wach"], "layernas: 'layernas search' has no command 'wach'; did you mean 'watch'?\n"),
+            (["frobnicate", "x"], "layernas: 'layernas' has no command 'frobnicate'; 'layernas --help' lists them\n"),
+        ):
+            done = self.cli(None, *arguments)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (2, "", message))
+        self.assertIn("subcommand is required", self.cli(None, "search").stderr)
+
     def test_manual_pages(self):
         folder = self.path("man")
         self.assertEqual(self.cli(None, "man", folder).returncode, 0)
