@@ -116,6 +116,8 @@ def run(page, folder, programs, stubs, shorter=(), timeout_s=600):
         # Debian's Python, which sees Debian's packages.
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",
+        # Of a build with sanitizers.
+        **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")},
     }
     command = [*_ISOLATED, "bash", "-c", 'ip link set lo up && exec bash "$PAGE_FOLDER/page.sh"']
     with open(os.path.join(folder, "output.txt"), "w+", encoding="utf-8", errors="replace") as output:
