@@ -16,6 +16,7 @@
 #include "common/log/log.h"
 #include "common/metrics/exposer.h"
 #include "common/process/ready_file.h"
+#include "common/rpc/idle_polling.h"
 #include "common/rpc/library_logs.h"
 #include "common/rpc/transport.h"
 #include "worker/agent/agent.h"
@@ -112,6 +113,7 @@ int Main(int argc, char** argv) {
   }
   log::Init("layernas-worker", options->log_level);
   rpc::RouteLibraryLogs();
+  rpc::LookOftenAfterIdleConnections();
   if (const absl::Status status = RunWorker(*std::move(options), signals); !status.ok()) {
     log::Error(std::string(status.message()));
     return EXIT_FAILURE;

@@ -64,6 +64,16 @@ class TlsTest(harness.IntegrationTest):
         done = self.cli(server, "search", "list", f"--tls-ca={self.authority.certificate}")
         self.assertEqual(done.returncode, 5, done.stderr)
 
+    def test_a_worker_that_was_there_first_gets_through(self):
+        """gRPC 1.51 left to itself never ends a handshake while no call is under way."""
+        table = Space(layers=2, options=2, seed=72).write_table(self.path("table.csv"))
+        port = harness.free_port()
+        flags = [*harness.tabular_flags(table), f"--tls-ca={self.authority.certificate}"]
+        worker = harness.Worker(self, f"127.0.0.1:{port}", "worker", *flags)
+        harness.wait_for(lambda: "can't reach the controller" in worker.process.log(), "the worker to have tried")
+        self.tls_controller(port=port)
+        harness.wait_for(lambda: "the controller is back" in worker.process.log(), "the worker to get through")
+
     def test_mutual(self):
         server = self.tls_controller(f"--tls-client-ca={self.authority.certificate}")
         certificate, key = self.authority.issue("client")
