@@ -12,7 +12,7 @@ double Quantile(const std::vector<double>& sorted, double q) {
 
 double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  return Quantile(values, 0.5);
+  return (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
 }
 
 Interval MedianInterval(std::vector<double> values) {

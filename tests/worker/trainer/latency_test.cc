@@ -23,6 +23,11 @@ TEST(Quantile, NearestRank) {
   EXPECT_EQ(Quantile({3}, 0.1), 3);
 }
 
+TEST(Median, OfAnEvenNumberLiesBetween) {
+  EXPECT_EQ(Median({4, 1, 2}), 2);
+  EXPECT_EQ(Median({4, 1, 3, 2}), 2.5);
+}
+
 TEST(MedianInterval, HoldsTheMedianAtLeastAsOftenAsItSays) {
   RandomStream random({1});
   int held = 0;
@@ -117,6 +122,15 @@ TEST(MeasureInTurns, GoesByTheWallClockWhereTheProcessorsTimeSaysNothing) {
   const Latency latency = MeasureInTurns(without_cpu(run), without_cpu(reference), MeasureSettings(), false);
   EXPECT_NEAR(latency.ratio, 6, 0.1);
   EXPECT_EQ(latency.stolen, 0);
+}
+
+// Two runs of one in a turn and three of the other.
+TEST(MeasureInTurns, TurnsOfDifferentLengthsFavourNeither) {
+  Machine machine(0.4, 0, false);
+  MeasureSettings settings;
+  settings.runs = 2000;
+  settings.max_runs = 2000;
+  EXPECT_NEAR(MeasureInTurns(machine.Run(1.1), machine.Run(0.7), settings, true).ratio, 1.1 / 0.7, 0.03);
 }
 
 TEST(MeasureInTurns, RefusesATooNoisyMachineIfAskedTo) {
