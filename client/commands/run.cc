@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -56,6 +57,23 @@ class ClusterGuard {
   std::thread thread_;
 };
 
+// A search that is submitted before the first worker is there would say how to start one, which is not the reader's
+// business here. Whoever stays away for long is not waited for: the search says so then.
+absl::Status AwaitWorker(ControllerConnection& connection, LocalCluster& cluster, StopSignal& stop) {
+  constexpr Millis kPoll{50};
+  const SteadyTime deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (std::chrono::steady_clock::now() < deadline) {
+    LAYERNAS_RETURN_IF_ERROR(cluster.Check());
+    v1::ListWorkersRequest request;
+    request.set_page_size(1);
+    LAYERNAS_ASSIGN_OR_RETURN(const v1::ListWorkersResponse workers,
+                              connection.Call(&v1::FleetService::Stub::ListWorkers, request));
+    if (!workers.workers().empty()) break;
+    if (stop.WaitFor(kPoll)) return absl::CancelledError("interrupted");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Cancel(ControllerConnection& connection, const std::string& name) {
   v1::CancelSearchRequest request;
   request.set_name(name);
@@ -87,6 +105,7 @@ absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& op
       LocalCluster::Start({context.program_folder, options.data_dir, options.workers, context.worker_arguments}, stop));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, ControllerConnection::Create(cluster->controller_address(),
                                                                                 cluster->controller_security()));
+  LAYERNAS_RETURN_IF_ERROR(AwaitWorker(*connection, *cluster, stop));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, SubmitSpec(*connection, file));
 
   ClusterGuard guard(*cluster, stop);
@@ -126,7 +145,8 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
       ->option_text("N [" + std::to_string(options->workers) + ", one per CPU core]");
   command
       .add_option("--data-dir", options->data_dir,
-                  "Keep the controller's data and all logs here; by default they are removed at the end")
+                  "Keep the controller's data, the winners' networks and all logs here; by default data and logs are "
+                  "removed at the end")
       ->option_text("DIR");
   command.add_flag("--layers", options->layers, "Show the chosen option of each layer");
   AddOutput(command, options->output,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -101,6 +102,12 @@ absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::stri
        {"LAYERNAS_CONTROLLER_CONFIG", "LAYERNAS_WORKER_CONFIG", "LAYERNAS_METRICS_LISTEN", "LAYERNAS_READY_FILE",
         "LAYERNAS_TLS_CA", "LAYERNAS_TLS_CERT", "LAYERNAS_TLS_KEY", "LAYERNAS_TLS_CLIENT_CA"}) {
     child.environment.emplace_back(variable, "");
+  }
+  // Where all is kept, the winners' networks are too: elsewhere the next run would write over them, for its search has
+  // the same name.
+  const char* weights = std::getenv("LAYERNAS_WEIGHTS_DIR");
+  if (!temporary_ && (weights == nullptr || *weights == '\0')) {
+    child.environment.emplace_back("LAYERNAS_WEIGHTS_DIR", (options_.data_dir / "weights").string());
   }
   child.pipes = false;
   child.on_stderr_line = [log](std::string_view line) { *log << line << '\n' << std::flush; };

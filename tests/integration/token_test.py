@@ -416,6 +416,7 @@ class RunTest(harness.IntegrationTest):
             environment={"LAYERNAS_TLS_CA": "/nowhere.pem", "LAYERNAS_TOKEN_FILE": "/nowhere.token"},
         )
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("waiting for a worker", done.stdout)
 
 
 class BoundsTest(harness.IntegrationTest):

@@ -68,6 +68,14 @@ class WinnersTest(harness.IntegrationTest):
         self.assertIn("winners, trained in full", shown)
         self.assertIn(search.winners[0].weights[0].path, shown)
 
+    def test_a_run_keeps_them_where_it_keeps_all_else(self):
+        spec = self.write("spec.yaml", SPEC.replace("seeds: 2", "seeds: 1") + "budget: { trainings: 1 }\n")
+        done = self.cli(None, "run", spec, "--data-dir=kept", "--workers=1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        kept = self.path("kept/weights/winners-1/2.pt")
+        self.assertIn(os.path.realpath(kept), done.stdout)
+        self.assertTrue(os.path.isfile(kept))
+
     def assert_opens(self, candidate):
         weights = candidate.weights
         with open(weights.path, "rb") as file:
