@@ -17,6 +17,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -357,7 +358,7 @@ TEST_F(ClientTest, WatchAsJsonIsOneObjectPerLine) {
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   EXPECT_THAT(lines,
               ElementsAre(StartsWith(R"({"sequence":"7","snapshot":{)"), StartsWith(R"({"sequence":"8","search":{)")));
-  EXPECT_THAT(lines, Each(::testing::EndsWith("}")));
+  EXPECT_THAT(lines, Each(EndsWith("}")));
 }
 
 v1::GetFrontierResponse FrontierOfTwo() {
@@ -422,6 +423,21 @@ TEST_F(ClientTest, FrontierPutsTheTargetsFirst) {
             "best_for_targets,latency_ms,accuracy,architecture,candidate,params\n"
             "1,0.93,0.7,0,2,7713280\n"
             ",1.5,0.8,1,1,\n");
+}
+
+TEST_F(ClientTest, FrontierSaysWhyNothingWasTrainedInFull) {
+  v1::Search search = RunningSearch();
+  search.mutable_spec()->mutable_final()->set_epochs(6);
+  controller_.frontier = [](const auto&, auto& response) {
+    response = FrontierOfTwo();
+    return grpc::Status::OK;
+  };
+  AnswerGet(search);
+  EXPECT_THAT(Call({"search", "frontier", "shapes10-1"}).out, Not(HasSubstr("in full")));
+  search.set_state(v1::SEARCH_STATE_SUCCEEDED);
+  AnswerGet(search);
+  EXPECT_THAT(Call({"search", "frontier", "shapes10-1"}).out,
+              EndsWith("\nnothing was trained in full: no target is met\n"));
 }
 
 TEST_F(ClientTest, CandidatesMayBeAskedForByState) {
