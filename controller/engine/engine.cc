@@ -418,8 +418,9 @@ void Engine::UpdateGauges() {
       candidates[candidate_state] += entry.search->CountOf(candidate_state);
     }
     ready += entry.search->Ready();
-    for (const core::TaskKind kind : entry.search->kinds())
+    for (const core::TaskKind kind : entry.search->kinds()) {
       wanted[entry.search->RequireOf(kind)] += entry.search->Ready(kind) + entry.search->Leased(kind);
+    }
   }
   for (std::size_t i = 0; i < std::min(kSearchesShownAtOnce, open_searches_.size()); ++i) {
     auto next = open_searches_.upper_bound(last_shown_);

@@ -15,13 +15,9 @@ class GpuGoneTest(harness.IntegrationTest):
 
     def test_says_so_and_leaves_the_work_to_others(self):
         space = Space(layers=2, options=2, seed=3)
-        spec = space.spec("gone")
-        spec.strategy.Clear()
-        spec.strategy.random.SetInParent()
-        spec.budget.trainings = 1
         server = self.controller()
         api = self.client(server)
-        search = api.create(spec).name
+        search = api.create(space.random_spec("gone", trainings=1)).name
         self.worker(server, "gone", "--evaluator=exec", f"--command={TRAINER} --device cuda:99")
         harness.wait_for(
             lambda: [found for found in api.candidates(search) if found.failures], "an attempt without a GPU to fail"

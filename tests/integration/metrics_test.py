@@ -107,9 +107,7 @@ class MetricsTest(harness.IntegrationTest):
         api = self.client(server)
 
         def create(name, trainings, require, measure_on=None):
-            spec = space.spec(name)
-            spec.strategy.random.SetInParent()
-            spec.budget.trainings = trainings
+            spec = space.random_spec(name, trainings=trainings)
             spec.evaluation.require.update(require)
             spec.evaluation.measure_on.update(measure_on or {})
             return api.create(spec).name

@@ -37,9 +37,7 @@ class NetworkTest(harness.IntegrationTest):
         self.api = self.client(self.server)
 
     def create(self, trainings):
-        spec = self.space.spec("far")
-        spec.strategy.random.SetInParent()
-        spec.budget.trainings = trainings
+        spec = self.space.random_spec("far", trainings=trainings)
         return self.api.create(spec).name
 
     def far_worker(self, delay, slots=1):

@@ -16,14 +16,10 @@ class OutOfMemoryTest(harness.IntegrationTest):
         table = space.write_table(self.path("table.csv"))
         machine, log = self.path("machine"), self.path("log")
         os.mkdir(machine)
-        spec = space.spec("hungry")
-        spec.strategy.Clear()
-        spec.strategy.random.SetInParent()
-        spec.budget.trainings = 27
         server = self.controller()
         api = self.client(server)
-        search = api.create(spec).name
-        # Every second architecture, so that both slots meet them; and the third always has someone beside it at first.
+        search = api.create(space.random_spec("hungry", trainings=27)).name
+        # Many of the one kind, so that some are sure to meet others at work.
         ids = list(space.all())
         hungry, too_large = ids[::2], ids[1]
         self.worker(

@@ -149,9 +149,7 @@ class ReportTest(harness.IntegrationTest):
     def test_ten_thousand_candidates(self):
         """Timing is printed and not asserted: the machine may be busy. Sizes are."""
         space = Space(layers=7, options=4, seed=73)
-        spec = space.spec("many")
-        spec.strategy.random.SetInParent()
-        spec.budget.trainings = 10000
+        spec = space.random_spec("many", trainings=10000)
         spec.objective.targets.extend([space.cheapest() * 2, space.dearest() / 2])
         server, _, search = self.finished_search(space, spec, "--slots=64")
         begun = time.monotonic()

@@ -165,9 +165,7 @@ class SeveralHostsTest(harness.IntegrationTest):
 
     def spec(self):
         """A file with a search of some of the architectures."""
-        spec = self.space.spec("spread")
-        spec.strategy.random.SetInParent()
-        spec.budget.trainings = TRAININGS
+        spec = self.space.random_spec("spread", trainings=TRAININGS)
         spec.objective.targets.append(self.space.dearest())
         return self.write("spec.yaml", json_format.MessageToJson(spec, preserving_proto_field_name=True))
 

@@ -46,9 +46,7 @@ class SlurmTest(harness.IntegrationTest):
         # A lease that is not given back stays for longer than the test, and a single attempt is all that a candidate has.
         server = self.controller("--lease-duration=600s")
         api = self.client(server)
-        spec = self.space.spec("spare-time")
-        spec.strategy.random.SetInParent()
-        spec.budget.trainings = TRAININGS
+        spec = self.space.random_spec("spare-time", trainings=TRAININGS)
         spec.evaluation.attempts = 1
         spec.evaluation.require.update({"partition": "spare", "device": "cpu"})
         search = api.create(spec).name

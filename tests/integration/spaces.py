@@ -66,6 +66,13 @@ class Space:
         spec.evaluation.attempts = 3
         return spec
 
+    def random_spec(self, name, trainings):
+        """The same with random search, which ends after so many trainings."""
+        spec = self.spec(name)
+        spec.strategy.random.SetInParent()
+        spec.budget.trainings = trainings
+        return spec
+
     def edges(self, count):
         """Inner edges of `count` buckets over the space's costs, none of which is a cost."""
         low, high = self.cheapest(), self.dearest()

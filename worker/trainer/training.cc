@@ -157,8 +157,8 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
   return result;
 }
 
-double Accuracy(Network& network, const Dataset& dataset, const ImageSet& set, torch::Device device) {
-  return Accuracy(network, *MakeBatchSource(dataset, kEvaluationBatch, device), set);
+double Accuracy(Network& network, const Dataset& dataset, const ImageSet& set) {
+  return Accuracy(network, *MakeBatchSource(dataset, kEvaluationBatch, torch::kCPU), set);
 }
 
 }  // namespace layernas::trainer

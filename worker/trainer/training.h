@@ -48,7 +48,8 @@ class Interrupted : public std::runtime_error {
 TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettings& settings, std::uint32_t seed,
                      const TrainingHooks& hooks = {}, torch::Device device = torch::kCPU);
 
-// Share of `set` that the network classifies as labelled. Leaves the network in evaluation mode.
-double Accuracy(Network& network, const Dataset& dataset, const ImageSet& set, torch::Device device = torch::kCPU);
+// Share of `set` that the network, which lies on the processor, classifies as labelled. Leaves the network in
+// evaluation mode.
+double Accuracy(Network& network, const Dataset& dataset, const ImageSet& set);
 
 }  // namespace layernas::trainer
