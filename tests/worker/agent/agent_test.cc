@@ -331,20 +331,30 @@ TEST_F(AgentTest, WhatItHasMeasuredItTrainsToo) {
 }
 
 TEST_F(AgentTest, EpochsThatAreWaitedForAreToldAtOnce) {
+  // From the first answer on: only news can bring a heartbeat about.
   options_.heartbeat_interval = Millis(3'600'000);
-  Start([this](const Evaluation&, std::stop_token stop, const std::function<void(const Progress&)>& on_progress) {
+  controller_.With([](State& state) { state.heartbeat_interval = Millis(3'600'000); });
+  Gate next_epoch;
+  Start([&](const Evaluation&, std::stop_token stop, const std::function<void(const Progress&)>& on_progress) {
     on_progress({1, 5, 0.25});
+    next_epoch.Pass(stop, Accuracy(0));
+    on_progress({2, 5, 0.5});
     return gate_.Pass(std::move(stop), Accuracy(0.5));
   });
   controller_.With([](State& state) {
-    state.heartbeat_interval = Millis(3'600'000);
-    state.cancel.insert("lease-1");
     state.tasks.push_back(MakeTask(1));
     state.tasks.back().set_report_epochs(true);
   });
-  controller_.Await("the epoch", [](const State& state) {
-    return !Held(state).empty() && state.heartbeats.back().leases(0).progress().epoch() == 1;
-  });
+  const auto await_epoch = [this](int epoch) {
+    controller_.Await("the epoch", [epoch](const State& state) {
+      return !state.heartbeats.empty() && !Held(state).empty() &&
+             state.heartbeats.back().leases(0).progress().epoch() == epoch;
+    });
+  };
+  await_epoch(1);
+  controller_.With([](State& state) { state.cancel.insert("lease-1"); });
+  next_epoch.Open();
+  await_epoch(2);
   // And what the answer says is done at once: the slot is free for another task.
   controller_.Await("the next request", [](const State& state) {
     return state.leases.back().request_id() != state.leases.front().request_id();
