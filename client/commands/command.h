@@ -58,6 +58,7 @@ void AddStateCommands(CLI::App& search, CommandContext& context);
 void AddUpdateCommand(CLI::App& search, CommandContext& context);
 void AddFrontierCommand(CLI::App& search, CommandContext& context);
 void AddCandidatesCommand(CLI::App& search, CommandContext& context);
+void AddLogsCommand(CLI::App& search, CommandContext& context);
 void AddBucketsCommand(CLI::App& search, CommandContext& context);
 void AddCompareCommand(CLI::App& search, CommandContext& context);
 void AddWaitCommand(CLI::App& search, CommandContext& context);

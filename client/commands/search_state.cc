@@ -52,6 +52,7 @@ void AddSearchCommands(CLI::App& app, CommandContext& context) {
   AddUpdateCommand(search, context);
   AddFrontierCommand(search, context);
   AddCandidatesCommand(search, context);
+  AddLogsCommand(search, context);
   AddBucketsCommand(search, context);
   AddCompareCommand(search, context);
 }

@@ -49,4 +49,11 @@ std::string CutUtf8(std::string_view text, std::size_t max_bytes) {
   return result;
 }
 
+std::string_view LastOfUtf8(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  text.remove_prefix(text.size() - max_bytes);
+  while (!text.empty() && IsContinuation(text.front())) text.remove_prefix(1);
+  return text;
+}
+
 }  // namespace layernas

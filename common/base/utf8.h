@@ -11,4 +11,7 @@ namespace layernas {
 // character is cut in half.
 std::string CutUtf8(std::string_view text, std::size_t max_bytes);
 
+// The end of well-formed UTF-8, at most max_bytes of it. No character is cut in half.
+std::string_view LastOfUtf8(std::string_view text, std::size_t max_bytes);
+
 }  // namespace layernas

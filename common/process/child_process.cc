@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -223,6 +224,19 @@ std::string ChildProcess::LastStderr() const {
   return text;
 }
 
+void ChildProcess::AwaitStderr() {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
+  while (true) {
+    {
+      MutexLock lock(stderr_reading_);
+      int unread = 0;
+      if (ioctl(error_.get(), FIONREAD, &unread) != 0 || unread == 0) return;
+    }
+    if (Left(deadline) == Millis(0)) return;
+    std::this_thread::sleep_for(Millis(1));
+  }
+}
+
 absl::Status ChildProcess::Ended() {
   // A child that closed its pipe is no use to anyone, whatever else it does.
   std::optional<ExitStatus> exit = Wait(kLastWords);
@@ -240,6 +254,7 @@ void ChildProcess::ReadStderr(int stop_fd) {
     if (poll(wait.data(), wait.size(), -1) < 0) continue;
     if (wait[0].revents == 0 && wait[1].revents != 0) break;
     if (wait[0].revents == 0) continue;
+    MutexLock lock(stderr_reading_);
     const ssize_t count = read(error_.get(), buffer.data(), buffer.size());
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count <= 0) break;

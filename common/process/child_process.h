@@ -94,6 +94,10 @@ class ChildProcess {
   // SIGKILL to the group; returns at once, and does nothing once the end has been seen.
   void Kill();
 
+  // Returns once on_stderr_line has had every whole line that the child has written to standard error before the call;
+  // or half a second later.
+  void AwaitStderr();
+
   // The last lines of standard error, at most 20 lines and 4 KiB, joined by line feeds; all of them once the end was
   // seen.
   std::string LastStderr() const;
@@ -120,6 +124,9 @@ class ChildProcess {
   // Output read, but not yet returned.
   std::string pending_;
   bool output_ended_ = false;
+
+  // Held while what was read of standard error is passed on.
+  Mutex stderr_reading_;
 
   mutable Mutex mutex_;
   mutable CondVar stderr_ended_;

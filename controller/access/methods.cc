@@ -22,6 +22,7 @@ constexpr std::array kMethods = {
     Method{"/layernas.v1.SearchService/ListSearches", Access::kRead},
     Method{"/layernas.v1.SearchService/WatchSearch", Access::kRead},
     Method{"/layernas.v1.SearchService/ListCandidates", Access::kRead},
+    Method{"/layernas.v1.SearchService/GetTaskLog", Access::kRead},
     Method{"/layernas.v1.SearchService/GetFrontier", Access::kRead},
     Method{"/layernas.v1.SearchService/GetBuckets", Access::kRead},
     Method{"/layernas.v1.SearchService/CreateSearch", Access::kSearch},

@@ -334,6 +334,7 @@ storage::Batch Engine::CollectChanges() {
     const auto entry = searches_.find(id);
     return entry == searches_.end() || !CollectChangesOf(entry->second, batch);
   });
+  CollectLogs(batch);
   for (const std::uint64_t id : std::exchange(clock_set_, {})) {
     if (const auto entry = searches_.find(id); entry != searches_.end()) batch.PutSearch(entry->second.stored);
   }
@@ -401,6 +402,27 @@ bool Engine::CollectChangesOf(Entry& entry, storage::Batch& batch) {
     batch.TrimChanges(id, entry.first_kept);
   }
   return changes.Any();
+}
+
+void Engine::CollectLogs(storage::Batch& batch) {
+  // Not at every log, for a range deletion costs.
+  constexpr std::uint64_t kTrimEvery = 100;
+  for (const auto& [key, log] : std::exchange(new_logs_, {})) {
+    const auto found = searches_.find(key.search);
+    if (found == searches_.end()) continue;
+    Entry& entry = found->second;
+    // Comes too late to be one of the latest.
+    if (key.candidate < entry.first_logged) continue;
+    batch.PutLog(key, log);
+    const auto kept_attempts = static_cast<std::uint32_t>(options_.kept_attempt_logs);
+    if (key.attempt > kept_attempts) {
+      batch.DeleteLogs({key.search, key.candidate, 0}, {key.search, key.candidate, key.attempt - kept_attempts + 1});
+    }
+    if (key.candidate >= entry.first_logged + options_.kept_logs + kTrimEvery) {
+      entry.first_logged = key.candidate - options_.kept_logs + 1;
+      batch.DeleteLogs({key.search, 0, 0}, {key.search, entry.first_logged, 0});
+    }
+  }
 }
 
 void Engine::UpdateGauges() {

@@ -38,6 +38,10 @@ struct EngineOptions {
   Millis lease_duration{30'000};
   // Changes kept per search, for watches to go on from; at least 1,000 more are kept before they are trimmed.
   std::uint64_t kept_changes = 10'000;
+  // Candidates per search whose logs are kept, the latest; at least 100 more are kept before they are trimmed.
+  std::uint64_t kept_logs = 1'000;
+  // Of each, attempts whose logs are kept, the latest.
+  int kept_attempt_logs = 5;
   // How long a search is kept after its end; 0 = until someone deletes it.
   Millis retention{0};
 };
@@ -76,6 +80,8 @@ class Engine {
   // Numbers above `after` in one of `states` (none given: any), ascending.
   void ListCandidates(std::string name, std::set<core::CandidateState> states, std::uint64_t after, std::size_t limit,
                       Reply<CandidatePage> reply);
+  // What the evaluator of an attempt (0: of the latest that has a log) wrote. NOT_FOUND says why there is nothing.
+  void GetTaskLog(std::string candidate, int attempt, Reply<TaskLogView> reply);
   // The points of higher cost than `above`, ascending.
   void GetFrontier(std::string name, double above, std::size_t limit, Reply<FrontierView> reply);
   // {0, 0}: the latest table. NOT_FOUND if there is none at that position.
@@ -114,6 +120,8 @@ class Engine {
     std::uint64_t sequence = 0;
     // Of the oldest change that was not trimmed; 0 after a restart: the next trimming finds it out.
     std::uint64_t first_kept = 0;
+    // Of the oldest candidate whose log was not trimmed; 1 after a restart: the next trimming begins anew.
+    std::uint64_t first_logged = 1;
     // Those whose evaluator failed since one succeeded anywhere; at most two. A lost worker says nothing of the search.
     std::set<std::string> failing_workers;
   };
@@ -163,6 +171,8 @@ class Engine {
   storage::Batch CollectChanges();
   // False if there are none.
   bool CollectChangesOf(Entry& entry, storage::Batch& batch);
+  // Moves the logs that came in this turn to the batch, and removes old ones.
+  void CollectLogs(storage::Batch& batch);
   void UpdateGauges();
   // From any thread.
   void WakeWatches(const std::set<std::uint64_t>& searches);
@@ -240,6 +250,8 @@ class Engine {
   // Searches that this turn may have changed (after CollectChanges: has changed), and those to be removed with it.
   std::set<std::uint64_t> touched_;
   std::set<std::uint64_t> deleted_;
+  // That came in this turn.
+  std::vector<std::pair<storage::LogKey, storage::StoredLog>> new_logs_;
   // Searches whose record is to be written because the clock was set.
   std::vector<std::uint64_t> clock_set_;
   LeaseBook leases_;

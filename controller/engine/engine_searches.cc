@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/log/log.h"
 #include "controller/engine/engine.h"
@@ -13,6 +14,20 @@ namespace {
 // Records looked at for one page of candidates at most; a filter may pass few of them.
 constexpr std::size_t kMostScanned = 20'000;
 constexpr Millis kOldSearchesInterval{1'000};
+
+absl::Status WhyThereIsNoLog(const std::string& name, const core::Candidate& candidate) {
+  if (!candidate.reused_from.empty()) {
+    return absl::NotFoundError(absl::StrCat(name, " has no log: its result is that of ", candidate.reused_from));
+  }
+  if (candidate.state == core::CandidateState::kQueued || candidate.state == core::CandidateState::kLeased) {
+    return absl::NotFoundError(
+        absl::StrCat(name, " has no log yet: one comes with the result or the failure of an attempt"));
+  }
+  return absl::NotFoundError(absl::StrCat(
+      name,
+      " has no log: its evaluator wrote nothing to standard error, or it was lost with its worker, stopped early "
+      "or cancelled, or is older than what is kept"));
+}
 
 }  // namespace
 
@@ -162,6 +177,43 @@ void Engine::ListCandidates(std::string name, std::set<core::CandidateState> sta
                                                         store_.ReadCandidates(id, after, limit, states, kMostScanned));
                               return CandidatePage{std::move(view), {std::move(rows.candidates), rows.next}};
                             });
+}
+
+void Engine::GetTaskLog(std::string candidate, int attempt, Reply<TaskLogView> reply) {
+  const std::optional<ParsedCandidateName> name = ParseCandidateName(candidate);
+  if (!name) {
+    Submit([this, candidate = std::move(candidate), reply = std::move(reply)] {
+      Answer<TaskLogView>(reply,
+                          absl::InvalidArgumentError(absl::StrCat("\"", candidate,
+                                                                  "\" is not the name of a candidate: expected "
+                                                                  "searches/{name}-{number}/candidates/{number}")));
+    });
+    return;
+  }
+  ReadSearch<TaskLogView>(
+      name->search_name, std::move(reply),
+      [this, candidate = std::move(candidate), number = name->number, attempt](
+          std::uint64_t id, const SearchView&) -> absl::StatusOr<TaskLogView> {
+        LAYERNAS_ASSIGN_OR_RETURN(const auto logs, store_.ReadLogs(id, number));
+        if (logs.empty()) {
+          LAYERNAS_ASSIGN_OR_RETURN(const storage::CandidateRows rows, store_.ReadCandidates(id, number - 1, 1));
+          if (rows.candidates.empty() || rows.candidates.front().number != number) {
+            return absl::NotFoundError(absl::StrCat("there is no candidate ", candidate));
+          }
+          return WhyThereIsNoLog(candidate, rows.candidates.front());
+        }
+        TaskLogView view;
+        for (const auto& [one, log] : logs) view.attempts.push_back(one);
+        const auto found = attempt == 0 ? std::prev(logs.end()) : logs.find(attempt);
+        if (found == logs.end()) {
+          return absl::NotFoundError(absl::StrCat("no log is kept of attempt ", attempt, " at ", candidate,
+                                                  ", but of attempt", view.attempts.size() == 1 ? " " : "s ",
+                                                  absl::StrJoin(view.attempts, ", ")));
+        }
+        view.attempt = found->first;
+        view.log = found->second;
+        return view;
+      });
 }
 
 void Engine::GetFrontier(std::string name, double above, std::size_t limit, Reply<FrontierView> reply) {

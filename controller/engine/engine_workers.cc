@@ -120,7 +120,7 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
   Submit([this, worker = std::move(worker), reports = std::move(reports), reply = std::move(reply)]() mutable {
     std::vector<core::CompletionVerdict> verdicts;
     verdicts.reserve(reports.size());
-    for (const Report& report : reports) {
+    for (Report& report : reports) {
       const auto [entry, token] = FindLease(report.token);
       if (entry == nullptr) {
         verdicts.push_back({core::CompletionVerdict::kRefused,
@@ -150,6 +150,13 @@ void Engine::CompleteTasks(std::string worker, std::vector<Report> reports,
         } else if (report.metrics && verdicts.back().status == core::CompletionVerdict::kAccepted) {
           workers_.Succeeded(worker);
           entry->failing_workers.clear();
+        }
+        // Also of a result that is none.
+        if (report.log && verdicts.back().status != core::CompletionVerdict::kRefused) {
+          report.log->worker = worker;
+          report.log->time = now_.unix_ms;
+          new_logs_.emplace_back(storage::LogKey{token.search, token.number, static_cast<std::uint32_t>(token.attempt)},
+                                 *std::move(report.log));
         }
       }
       metrics_.Completions(verdicts.back().status).Increment();

@@ -7,6 +7,7 @@ namespace layernas {
 namespace {
 
 constexpr std::string_view kSearches = "searches/";
+constexpr std::string_view kCandidates = "/candidates/";
 
 // Plain digits without leading zeros, so that one thing has one name.
 template <typename Number>
@@ -25,7 +26,7 @@ std::string SearchName(std::string_view slug, std::uint64_t id) {
 }
 
 std::string CandidateName(std::string_view search_name, std::uint64_t number) {
-  return std::string(search_name) + "/candidates/" + std::to_string(number);
+  return std::string(search_name) + std::string(kCandidates) + std::to_string(number);
 }
 
 std::optional<ParsedSearchName> ParseSearchName(std::string_view name) {
@@ -36,6 +37,14 @@ std::optional<ParsedSearchName> ParseSearchName(std::string_view name) {
   const auto id = ParseNumber<std::uint64_t>(name.substr(dash + 1));
   if (!id) return std::nullopt;
   return ParsedSearchName{std::string(name.substr(0, dash)), *id};
+}
+
+std::optional<ParsedCandidateName> ParseCandidateName(std::string_view name) {
+  const std::size_t end = name.rfind(kCandidates);
+  if (end == std::string_view::npos || !ParseSearchName(name.substr(0, end))) return std::nullopt;
+  const auto number = ParseNumber<std::uint64_t>(name.substr(end + kCandidates.size()));
+  if (!number) return std::nullopt;
+  return ParsedCandidateName{std::string(name.substr(0, end)), *number};
 }
 
 std::string FormatLeaseToken(const LeaseToken& token) {

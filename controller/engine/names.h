@@ -21,6 +21,14 @@ struct ParsedSearchName {
 // Nothing if `name` is not of the form searches/{slug}-{id}.
 std::optional<ParsedSearchName> ParseSearchName(std::string_view name);
 
+struct ParsedCandidateName {
+  std::string search_name;
+  std::uint64_t number = 0;
+};
+
+// Nothing if `name` is not of the form searches/{slug}-{id}/candidates/{number}.
+std::optional<ParsedCandidateName> ParseCandidateName(std::string_view name);
+
 // One attempt at one candidate. Opaque outside of the controller.
 struct LeaseToken {
   std::uint64_t search = 0;

@@ -162,6 +162,13 @@ struct ChangesView {
   bool gap = false;
 };
 
+struct TaskLogView {
+  int attempt = 0;
+  storage::StoredLog log;
+  // Those that have a log, ascending.
+  std::vector<int> attempts;
+};
+
 // A lease that a worker says to hold.
 struct HeldLease {
   std::string token;
@@ -198,6 +205,8 @@ struct Report {
   // With a result.
   core::Curve curve = {};
   std::vector<core::WeightsFile> weights = {};
+  // Without its worker and time. None: the evaluator wrote nothing.
+  std::optional<storage::StoredLog> log = {};
 };
 
 }  // namespace layernas

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/utf8.h"
 #include "common/spec/resolve.h"
 #include "common/spec/validate.h"
 #include "controller/service/page_bytes.h"
@@ -9,9 +10,12 @@
 namespace layernas {
 namespace {
 
-// Longer messages of evaluators are cut, at the front: the end of an error tells most.
+// Longer messages of evaluators are cut in the middle: an error's first words say what has happened, its last ones why.
 constexpr std::size_t kMessageBytes = 2000;
+constexpr std::size_t kFirstBytes = 300;
 constexpr std::string_view kCut = "…";
+// As search.proto has it.
+constexpr std::size_t kLogBytes = 16 << 10;
 
 v1::FailureKind ToWire(core::FailureKind kind) {
   switch (kind) {
@@ -38,12 +42,21 @@ v1::WeightsFile ToWire(const core::WeightsFile& file, const std::string& worker)
   return wire;
 }
 
-std::string LastBytes(const std::string& text) {
+std::string Shortened(const std::string& text) {
   if (text.size() <= kMessageBytes) return text;
-  std::size_t begin = text.size() - (kMessageBytes - kCut.size());
-  // Not in the middle of a UTF-8 character.
-  while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) ++begin;
-  return std::string(kCut) + text.substr(begin);
+  std::string shortened = CutUtf8(text, kFirstBytes);
+  shortened += kCut;
+  shortened += LastOfUtf8(text, kMessageBytes - kFirstBytes - kCut.size());
+  return shortened;
+}
+
+std::optional<storage::StoredLog> ToLog(const v1::TaskLog& wire) {
+  if (wire.tail().empty()) return std::nullopt;
+  storage::StoredLog log;
+  log.tail = LastOfUtf8(wire.tail(), kLogBytes);
+  log.omitted_bytes = std::clamp<std::int64_t>(wire.omitted_bytes(), 0, std::int64_t{1} << 60) +
+                      static_cast<std::int64_t>(wire.tail().size() - log.tail.size());
+  return log;
 }
 
 }  // namespace
@@ -279,6 +292,15 @@ v1::WorkerStatus ToWire(const WorkerView& worker) {
   return wire;
 }
 
+void Fill(const TaskLogView& view, v1::GetTaskLogResponse& wire) {
+  wire.set_attempt(view.attempt);
+  wire.set_worker(view.log.worker);
+  *wire.mutable_time() = ToTimestamp(view.log.time);
+  wire.mutable_log()->set_tail(view.log.tail);
+  wire.mutable_log()->set_omitted_bytes(view.log.omitted_bytes);
+  wire.mutable_attempts()->Add(view.attempts.begin(), view.attempts.end());
+}
+
 WorkerInfo FromWire(const v1::WorkerInfo& worker) {
   return {worker.id(), {worker.labels().begin(), worker.labels().end()}, worker.slots(), worker.version()};
 }
@@ -310,8 +332,9 @@ Report FromWire(const v1::Completion& completion) {
   } else {
     report.failure = completion.failure().kind() == v1::FAILURE_KIND_INFEASIBLE ? core::FailureKind::kInfeasible
                                                                                 : core::FailureKind::kEvaluator;
-    report.message = LastBytes(completion.failure().message());
+    report.message = Shortened(completion.failure().message());
   }
+  report.log = ToLog(completion.log());
   return report;
 }
 

@@ -31,6 +31,7 @@ void AddBest(const SearchView& view, const v1::SearchSpec& spec,
              google::protobuf::RepeatedPtrField<v1::TargetBest>& best);
 v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name);
 v1::WorkerStatus ToWire(const WorkerView& worker);
+void Fill(const TaskLogView& view, v1::GetTaskLogResponse& wire);
 
 WorkerInfo FromWire(const v1::WorkerInfo& worker);
 HeldLease FromWire(const v1::HeldLease& lease);

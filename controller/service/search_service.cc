@@ -235,6 +235,22 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServer
   return call.reactor();
 }
 
+grpc::ServerUnaryReactor* SearchServiceImpl::GetTaskLog(grpc::CallbackServerContext* context,
+                                                        const v1::GetTaskLogRequest* request,
+                                                        v1::GetTaskLogResponse* response) {
+  const Call call = entrance_.Begin(context, "GetTaskLog");
+  if (call.refused()) return call.reactor();
+  if (request->attempt() < 0) {
+    call.Finish(absl::InvalidArgumentError("attempt: must be a number from 1 on, or 0 for the latest"));
+    return call.reactor();
+  }
+  engine_.GetTaskLog(request->name(), request->attempt(), [call, response](const absl::StatusOr<TaskLogView>& view) {
+    if (view.ok()) Fill(*view, *response);
+    call.Finish(view.status());
+  });
+  return call.reactor();
+}
+
 grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerContext* context,
                                                          const v1::GetFrontierRequest* request,
                                                          v1::GetFrontierResponse* response) {

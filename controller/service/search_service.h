@@ -39,6 +39,8 @@ class SearchServiceImpl final : public v1::SearchService::CallbackService {
   grpc::ServerUnaryReactor* ListCandidates(grpc::CallbackServerContext* context,
                                            const v1::ListCandidatesRequest* request,
                                            v1::ListCandidatesResponse* response) override;
+  grpc::ServerUnaryReactor* GetTaskLog(grpc::CallbackServerContext* context, const v1::GetTaskLogRequest* request,
+                                       v1::GetTaskLogResponse* response) override;
   grpc::ServerUnaryReactor* GetFrontier(grpc::CallbackServerContext* context, const v1::GetFrontierRequest* request,
                                         v1::GetFrontierResponse* response) override;
   grpc::ServerUnaryReactor* GetBuckets(grpc::CallbackServerContext* context, const v1::GetBucketsRequest* request,

@@ -18,9 +18,9 @@
 namespace layernas::storage {
 
 // Column families. DO NOT CHANGE the names. RocksDB insists on `default`, which stays empty.
-enum Family { kDefault, kMeta, kSearches, kCandidates, kBuckets, kChanges, kFamilyCount };
-inline constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"default",    "meta",    "searches",
-                                                                       "candidates", "buckets", "changes"};
+enum Family { kDefault, kMeta, kSearches, kCandidates, kBuckets, kChanges, kLogs, kFamilyCount };
+inline constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"default", "meta",    "searches", "candidates",
+                                                                       "buckets", "changes", "logs"};
 
 // Keys of kMeta; the values are decimal numbers.
 inline constexpr char kSchemaVersionKey[] = "schema_version";

@@ -39,6 +39,12 @@ std::string EncodeKey(const TableKey& table) {
   return key;
 }
 
+std::string EncodeKey(const LogKey& log) {
+  std::string key(20, '\0');
+  Put(Put(Put(key.data(), log.search), log.candidate), log.attempt);
+  return key;
+}
+
 std::optional<std::uint64_t> DecodeSearchKey(std::string_view key) {
   if (key.size() != 8) return std::nullopt;
   return Take<std::uint64_t>(key);
@@ -58,6 +64,15 @@ std::optional<TableKey> DecodeTableKey(std::string_view key) {
   table.stage = Take<std::uint32_t>(key);
   table.bucket = Take<std::uint32_t>(key);
   return table;
+}
+
+std::optional<LogKey> DecodeLogKey(std::string_view key) {
+  if (key.size() != 20) return std::nullopt;
+  LogKey log;
+  log.search = Take<std::uint64_t>(key);
+  log.candidate = Take<std::uint64_t>(key);
+  log.attempt = Take<std::uint32_t>(key);
+  return log;
 }
 
 }  // namespace layernas::storage

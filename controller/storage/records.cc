@@ -207,6 +207,15 @@ std::string Encode(const std::vector<StoredBucketEntry>& bucket) {
   return record.SerializeAsString();
 }
 
+std::string Encode(const StoredLog& log) {
+  v1::LogRecord record;
+  record.set_worker(log.worker);
+  record.set_unix_ms(log.time);
+  record.set_tail(log.tail);
+  record.set_omitted_bytes(log.omitted_bytes);
+  return record.SerializeAsString();
+}
+
 absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::SearchRecord>(bytes, "search"));
   StoredSearch search;
@@ -269,6 +278,11 @@ absl::StatusOr<std::vector<StoredBucketEntry>> DecodeBucket(std::string_view byt
   bucket.reserve(record.entries_size());
   for (const auto& stored : record.entries()) bucket.push_back({stored.candidate(), stored.reward(), stored.cost()});
   return bucket;
+}
+
+absl::StatusOr<StoredLog> DecodeLog(std::string_view bytes) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::LogRecord>(bytes, "log"));
+  return StoredLog{record.worker(), record.unix_ms(), record.tail(), record.omitted_bytes()};
 }
 
 }  // namespace layernas::storage

@@ -51,10 +51,23 @@ struct StoredBucketEntry {
   bool operator==(const StoredBucketEntry&) const = default;
 };
 
+// What the evaluator of one attempt wrote, or the end of it.
+struct StoredLog {
+  std::string worker;
+  // When it came.
+  UnixMillis time = 0;
+  std::string tail;
+  // Bytes that were before the tail.
+  std::int64_t omitted_bytes = 0;
+
+  bool operator==(const StoredLog&) const = default;
+};
+
 std::string Encode(const StoredSearch& search);
 std::string Encode(const core::Candidate& candidate);
 std::string Encode(const StoredChange& change);
 std::string Encode(const std::vector<StoredBucketEntry>& bucket);
+std::string Encode(const StoredLog& log);
 // As above, in place of what the string held; a string that is used again keeps its memory. The candidate of the change
 // is encoded already.
 void EncodeTo(std::string& out, const core::Candidate& candidate);
@@ -68,5 +81,6 @@ absl::StatusOr<core::CandidateState> DecodeCandidateState(std::string_view bytes
 // `sequence` is in the key.
 absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_view bytes);
 absl::StatusOr<std::vector<StoredBucketEntry>> DecodeBucket(std::string_view bytes);
+absl::StatusOr<StoredLog> DecodeLog(std::string_view bytes);
 
 }  // namespace layernas::storage

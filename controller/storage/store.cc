@@ -28,7 +28,7 @@ namespace layernas::storage {
 namespace {
 
 // Families whose keys begin with a search's id.
-constexpr std::array kFamiliesOfASearch = {kSearches, kCandidates, kBuckets, kChanges};
+constexpr std::array kFamiliesOfASearch = {kSearches, kCandidates, kBuckets, kChanges, kLogs};
 // Encoded candidates that are read in one go.
 constexpr std::size_t kMostRowBytes = 8 << 20;
 
@@ -90,6 +90,12 @@ struct Store::Impl : Database {
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
     if (read_only && options.env->FileExists(directory + "/CURRENT").IsNotFound()) return NothingIn(directory);
+    // An older version has not all of them: the last ones are missing. A look makes none; it finds the schema version.
+    if (read_only) {
+      std::erase_if(names, [&present](const std::string& name) {
+        return std::find(present.begin(), present.end(), name) == present.end();
+      });
+    }
     std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
     descriptors.reserve(names.size());
     for (const std::string& name : names) descriptors.emplace_back(name, rocksdb::ColumnFamilyOptions(options));
@@ -170,6 +176,14 @@ void Batch::PutChangedCandidate(std::uint64_t search, const core::Candidate& can
 void Batch::TrimChanges(std::uint64_t search, std::uint64_t sequence) {
   batch_->DeleteRange(store_->impl_->families[kChanges], EncodeKey(search, 0), EncodeKey(search, sequence))
       .PermitUncheckedError();
+}
+
+void Batch::PutLog(const LogKey& key, const StoredLog& log) {
+  batch_->Put(store_->impl_->families[kLogs], EncodeKey(key), Encode(log)).PermitUncheckedError();
+}
+
+void Batch::DeleteLogs(const LogKey& begin, const LogKey& end) {
+  batch_->DeleteRange(store_->impl_->families[kLogs], EncodeKey(begin), EncodeKey(end)).PermitUncheckedError();
 }
 
 void Batch::DeleteSearch(std::uint64_t search) {
@@ -430,6 +444,21 @@ absl::StatusOr<std::vector<std::pair<TableKey, std::vector<StoredBucketEntry>>>>
                                          return true;
                                        }));
   return buckets;
+}
+
+absl::StatusOr<std::map<int, StoredLog>> Store::ReadLogs(std::uint64_t search, std::uint64_t candidate) const {
+  std::map<int, StoredLog> logs;
+  LAYERNAS_RETURN_IF_ERROR(impl_->Scan(kLogs, EncodeKey(LogKey{search, candidate, 0}),
+                                       EncodeKey(LogKey{search, candidate, std::numeric_limits<std::uint32_t>::max()}),
+                                       [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                                         const auto decoded = DecodeLogKey(key);
+                                         if (!decoded)
+                                           return absl::DataLossError("a key of the logs has the wrong length");
+                                         LAYERNAS_ASSIGN_OR_RETURN(logs[static_cast<int>(decoded->attempt)],
+                                                                   DecodeLog(value));
+                                         return true;
+                                       }));
+  return logs;
 }
 
 }  // namespace layernas::storage

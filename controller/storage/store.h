@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -23,7 +24,7 @@ class WriteBatch;
 namespace layernas::storage {
 
 // Of the records and keys on disk. An older one is migrated when it is opened, a newer one is refused.
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 struct LoadedSearch {
   StoredSearch search;
@@ -59,6 +60,9 @@ class Batch {
                            UnixMillis time);
   // Forgets changes with sequence numbers below `sequence`.
   void TrimChanges(std::uint64_t search, std::uint64_t sequence);
+  void PutLog(const LogKey& key, const StoredLog& log);
+  // Forgets the logs from `begin` on, up to `end` and without that.
+  void DeleteLogs(const LogKey& begin, const LogKey& end);
   // The search and everything that belongs to it.
   void DeleteSearch(std::uint64_t search);
 
@@ -134,6 +138,8 @@ class Store {
   // All stored buckets of a search, in key order.
   absl::StatusOr<std::vector<std::pair<TableKey, std::vector<StoredBucketEntry>>>> ReadBuckets(
       std::uint64_t search) const;
+  // All stored logs of a candidate, by attempt.
+  absl::StatusOr<std::map<int, StoredLog>> ReadLogs(std::uint64_t search, std::uint64_t candidate) const;
 
  private:
   friend class Batch;

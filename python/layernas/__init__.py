@@ -16,7 +16,7 @@ import pkgutil
 # The generated messages of the API may lie in a folder of their own.
 __path__ = pkgutil.extend_path(__path__, __name__)
 
-from layernas.client import Candidate, Client, Error, Frontier, Point, Search, Target  # noqa: E402
+from layernas.client import Candidate, Client, Error, Frontier, Point, Search, Target, TaskLog  # noqa: E402
 from layernas.trainer import Infeasible, serve  # noqa: E402
 
-__all__ = ["Candidate", "Client", "Error", "Frontier", "Infeasible", "Point", "Search", "Target", "serve"]
+__all__ = ["Candidate", "Client", "Error", "Frontier", "Infeasible", "Point", "Search", "Target", "TaskLog", "serve"]

@@ -67,6 +67,17 @@ class Candidate:
     failures: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class TaskLog:
+    """What an evaluator wrote to standard error in one attempt at a candidate: the last lines, after `omitted_bytes`."""
+
+    attempt: int
+    worker: str
+    text: str
+    omitted_bytes: int
+    attempts: tuple[int, ...]
+
+
 class Frontier(tuple[Point, ...]):
     """Points, the cheapest first."""
 
@@ -280,6 +291,12 @@ class Search:
         for page in self._client._pages(self._client._searches.ListCandidates, request):
             for each in page.candidates:
                 yield _candidate(each)
+
+    def log(self, candidate: int, attempt: int = 0) -> TaskLog:
+        """Of an attempt at a candidate; 0 = of the latest whose log is kept. An Error says why there is none."""
+        request = search_service_pb2.GetTaskLogRequest(name=f"{self.name}/candidates/{candidate}", attempt=attempt)
+        answer = self._client._call(self._client._searches.GetTaskLog, request)
+        return TaskLog(answer.attempt, answer.worker, answer.log.tail, answer.log.omitted_bytes, tuple(answer.attempts))
 
     def watch(self, after_sequence: int = 0) -> Iterator[Candidate | search_pb2.Search]:
         """Every change of a candidate and of the search, until that has ended; over restarts of the controller."""

@@ -465,6 +465,44 @@ TEST_F(ClientTest, CandidatesMayBeAskedForByState) {
       "3          1             failed     1      1        3  w1      -           -         out of memory?line 2\n");
 }
 
+TEST_F(ClientTest, LogsArePrintedAsTheyAreAndWhatTheyAreAboutBeside) {
+  v1::GetTaskLogRequest asked;
+  controller_.log = [&](const auto& request, auto& response) {
+    asked = request;
+    response = Parse<v1::GetTaskLogResponse>(R"pb(
+      attempt: 3
+      worker: "w1"
+      time { seconds: 1 }
+      attempts: [ 2, 3 ]
+      log { tail: "one\033[2J\ntwo\n" omitted_bytes: 1234 }
+    )pb");
+    return grpc::Status::OK;
+  };
+  const Outcome outcome = Call({"search", "logs", "shapes10-1", "7"});
+  EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
+  EXPECT_EQ(asked.name(), "searches/shapes10-1/candidates/7");
+  EXPECT_EQ(asked.attempt(), 0);
+  EXPECT_EQ(outcome.out, "one\033[2J\ntwo\n");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("candidate 7 of shapes10-1, attempt 3 (of attempts 2, 3), by w1"),
+                                 HasSubstr("1234 bytes before these lines are not kept")));
+
+  std::ostringstream out;
+  std::ostringstream err;
+  const std::vector<std::string> command = {
+      "search", "logs", "shapes10-1", "searches/shapes10-1/candidates/7", "--controller", controller_.address()};
+  EXPECT_EQ(RunClient(command, Terminal{out, err, /*interactive=*/true}, "/nonexistent"), ExitCode::kOk) << err.str();
+  EXPECT_EQ(out.str(), "one?[2J\ntwo\n") << "a terminal is not steered by it";
+
+  EXPECT_THAT(Call({"search", "logs", "shapes10-1", "7", "--attempt", "2", "-o", "json"}).out,
+              HasSubstr("\"omitted_bytes\": \"1234\""));
+  EXPECT_EQ(asked.attempt(), 2);
+  for (const char* candidate : {"0", "x", "7x", "searches/other-1/candidates/7"}) {
+    const Outcome wrong = Call({"search", "logs", "shapes10-1", candidate});
+    EXPECT_EQ(wrong.code, ExitCode::kUsage) << candidate;
+    EXPECT_THAT(wrong.err, HasSubstr("is not a candidate of shapes10-1"));
+  }
+}
+
 TEST_F(ClientTest, BucketsShowEmptyOnesToo) {
   AnswerGet(RunningSearch());
   controller_.buckets = [](const auto&, auto& response) {

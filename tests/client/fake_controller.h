@@ -43,6 +43,7 @@ class FakeController final : public v1::SearchService::Service, public v1::Fleet
   Handler<v1::UpdateSearchRequest, v1::UpdateSearchResponse> update;
   Handler<v1::DeleteSearchRequest, v1::DeleteSearchResponse> remove;
   Handler<v1::ListCandidatesRequest, v1::ListCandidatesResponse> candidates;
+  Handler<v1::GetTaskLogRequest, v1::GetTaskLogResponse> log;
   Handler<v1::GetFrontierRequest, v1::GetFrontierResponse> frontier;
   Handler<v1::GetBucketsRequest, v1::GetBucketsResponse> buckets;
   Handler<v1::ListWorkersRequest, v1::ListWorkersResponse> workers;
@@ -82,6 +83,9 @@ class FakeController final : public v1::SearchService::Service, public v1::Fleet
   grpc::Status ListCandidates(Context*, const v1::ListCandidatesRequest* request,
                               v1::ListCandidatesResponse* response) override {
     return Answer(candidates, *request, *response);
+  }
+  grpc::Status GetTaskLog(Context*, const v1::GetTaskLogRequest* request, v1::GetTaskLogResponse* response) override {
+    return Answer(log, *request, *response);
   }
   grpc::Status GetFrontier(Context*, const v1::GetFrontierRequest* request,
                            v1::GetFrontierResponse* response) override {

@@ -57,6 +57,14 @@ void CheckCompletions(std::string_view input) {
     candidate.failures = {{1, report.failure, request.worker_id(), report.message, 1}};
     if (report.metrics) candidate.metrics = *report.metrics;
     FUZZ_CHECK(report.message.size() <= 2100);
+    if (report.log) {
+      FUZZ_CHECK(!report.log->tail.empty() || report.log->omitted_bytes > 0);
+      FUZZ_CHECK(report.log->tail.size() <= (16 << 10));
+      FUZZ_CHECK(report.log->omitted_bytes >= 0);
+      v1::GetTaskLogResponse response;
+      Fill(TaskLogView{1, *report.log, {1}}, response);
+      CheckReadable(response);
+    }
     CheckReadable(ToWire(candidate, v1::SearchSpec(), "searches/x-1"));
   }
 }

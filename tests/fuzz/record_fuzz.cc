@@ -53,6 +53,13 @@ void CheckBucket(std::string_view bytes) {
   FUZZ_CHECK(again.ok() && again->size() == bucket->size() && Encode(*again) == written);
 }
 
+void CheckLog(std::string_view bytes) {
+  const auto log = DecodeLog(bytes);
+  if (!log.ok()) return;
+  const auto again = DecodeLog(Encode(*log));
+  FUZZ_CHECK(again.ok() && *again == *log);
+}
+
 // A key is its numbers and nothing else.
 void CheckKeys(std::string_view bytes) {
   if (const auto search = DecodeSearchKey(bytes)) FUZZ_CHECK(EncodeKey(*search) == bytes);
@@ -61,6 +68,7 @@ void CheckKeys(std::string_view bytes) {
     if (number->second > 0) FUZZ_CHECK(EncodeKey(number->first, number->second - 1) < bytes);
     if (number->first > 0) FUZZ_CHECK(EncodeKey(number->first - 1, number->second) < bytes);
   }
+  if (const auto log = DecodeLogKey(bytes)) FUZZ_CHECK(EncodeKey(*log) == bytes);
   if (const auto table = DecodeTableKey(bytes)) {
     FUZZ_CHECK(EncodeKey(*table) == bytes);
     FUZZ_CHECK(EncodeKey(table->search) < bytes);
@@ -69,7 +77,7 @@ void CheckKeys(std::string_view bytes) {
 
 void RunOne(std::string_view input) {
   if (input.empty()) return;
-  const int kind = static_cast<unsigned char>(input.front()) % 5;
+  const int kind = static_cast<unsigned char>(input.front()) % 6;
   input.remove_prefix(1);
   switch (kind) {
     case 0:
@@ -80,6 +88,8 @@ void RunOne(std::string_view input) {
       return CheckChange(input);
     case 3:
       return CheckBucket(input);
+    case 5:
+      return CheckLog(input);
     default:
       return CheckKeys(input);
   }

@@ -59,6 +59,7 @@ def main():
     parser.add_argument("--delay", type=float, default=0, help="seconds per evaluation")
     parser.add_argument("--hold-first", help="the evaluation that creates this file never ends")
     parser.add_argument("--hold-while", help="no evaluation ends while this file is there")
+    parser.add_argument("--say", help="a file that is written to standard error in each evaluation, as it is")
     parser.add_argument("--machine", help="folder of the evaluations at work, for the sake of --hungry")
     parser.add_argument("--hungry", default="", help="architectures, with commas, that only fit the machine alone")
     parser.add_argument("--too-large", default="", help="architectures, with commas, that never fit the machine")
@@ -80,6 +81,10 @@ def main():
         architecture = request["architecture"]["id"]
         note(options.log, event="start", architecture=architecture, task=request["task"], request=request)
         answer(progress={"epoch": 1, "epochs": 1, "reward": 0.1})
+        if options.say:
+            with open(options.say, "rb") as file:
+                sys.stderr.buffer.write(file.read() + f"that was {architecture}\n".encode())
+            sys.stderr.flush()
         if options.hold_first:
             try:
                 descriptor = os.open(options.hold_first, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)

@@ -34,6 +34,7 @@ ALLOWED = {
         "ListSearches": READERS,
         "WatchSearch": READERS,
         "ListCandidates": READERS,
+        "GetTaskLog": READERS,
         "GetFrontier": READERS,
         "GetBuckets": READERS,
         "CreateSearch": SEARCHERS,

@@ -18,7 +18,7 @@ using nlohmann::json;
 
 // As in spec.proto, for a controller that names none.
 constexpr Millis kDefaultTimeout = std::chrono::hours(1);
-constexpr std::size_t kLongestMessage = 2'000;
+constexpr std::size_t kLongestMessage = 8 << 10;
 constexpr int kLongestCurve = 1'000;
 
 }  // namespace
@@ -56,6 +56,7 @@ std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const
   if (std::holds_alternative<EvaluationCancelled>(outcome)) return std::nullopt;
   v1::Completion completion;
   completion.set_lease_token(lease_token);
+  const EvaluatorLog* log = nullptr;
   if (const auto* result = std::get_if<EvaluationResult>(&outcome)) {
     completion.mutable_result()->mutable_metrics()->insert(result->metrics.begin(), result->metrics.end());
     if (result->weights) {
@@ -65,11 +66,18 @@ std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const
       weights.set_bytes(result->weights->bytes);
     }
     *completion.mutable_result()->mutable_curve() = curve;
+    log = &result->log;
   } else {
     const auto& failure = std::get<EvaluationFailure>(outcome);
     const bool infeasible = failure.kind == EvaluationFailure::Kind::kInfeasible;
     completion.mutable_failure()->set_kind(infeasible ? v1::FAILURE_KIND_INFEASIBLE : v1::FAILURE_KIND_EVALUATOR);
+    // The controller shortens it to what it wants to keep.
     completion.mutable_failure()->set_message(CutUtf8(failure.message, kLongestMessage));
+    log = &failure.log;
+  }
+  if (!log->tail.empty()) {
+    completion.mutable_log()->set_tail(log->tail);
+    completion.mutable_log()->set_omitted_bytes(log->omitted_bytes);
   }
   return completion;
 }

@@ -36,6 +36,13 @@ struct Progress {
   std::optional<double> reward;
 };
 
+// What the evaluator said meanwhile, for people: the last lines, well-formed UTF-8, at most 16 KiB.
+struct EvaluatorLog {
+  std::string tail;
+  // Bytes before these.
+  std::int64_t omitted_bytes = 0;
+};
+
 // Finite numbers by name; at least one.
 using Metrics = std::map<std::string, double>;
 
@@ -53,6 +60,7 @@ struct EvaluationResult {
   Metrics metrics;
   // Where the request asked for it.
   std::optional<KeptWeights> weights;
+  EvaluatorLog log;
 };
 
 struct EvaluationFailure {
@@ -69,6 +77,7 @@ struct EvaluationFailure {
   std::string message;
   // Its program ended because somebody else than this worker sent it SIGTERM.
   bool told_to_end = false;
+  EvaluatorLog log = {};
 };
 
 // It was asked to stop, and there is nothing to tell.

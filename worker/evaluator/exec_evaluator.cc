@@ -78,11 +78,23 @@ ExecEvaluator::~ExecEvaluator() {
 
 EvaluationOutcome ExecEvaluator::Evaluate(const Evaluation& evaluation, std::stop_token stop,
                                           const std::function<void(const Progress&)>& on_progress) {
-  const SteadyTime deadline = std::chrono::steady_clock::now() + evaluation.timeout;
   {
     MutexLock lock(current_->mutex);
     current_->name = evaluation.task;
+    // What was said since the last task is no one's.
+    current_->log.Take();
   }
+  EvaluationOutcome outcome = EvaluateInChild(evaluation, std::move(stop), on_progress);
+  if (child_ != nullptr) child_->AwaitStderr();
+  MutexLock lock(current_->mutex);
+  if (auto* result = std::get_if<EvaluationResult>(&outcome)) result->log = current_->log.Take();
+  if (auto* failure = std::get_if<EvaluationFailure>(&outcome)) failure->log = current_->log.Take();
+  return outcome;
+}
+
+EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, std::stop_token stop,
+                                                 const std::function<void(const Progress&)>& on_progress) {
+  const SteadyTime deadline = std::chrono::steady_clock::now() + evaluation.timeout;
   DropUnusableChild();
   while (true) {
     const bool reused = child_ != nullptr;
@@ -127,6 +139,7 @@ absl::Status ExecEvaluator::StartChild() {
     {
       MutexLock lock(current->mutex);
       task = current->name;
+      current->log.Add(line);
     }
     log::Info("evaluator", {{"task", task}, {"says", line}});
   };

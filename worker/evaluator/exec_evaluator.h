@@ -9,6 +9,7 @@
 #include "common/base/mutex.h"
 #include "common/process/child_process.h"
 #include "worker/evaluator/evaluator.h"
+#include "worker/evaluator/log_tail.h"
 
 namespace layernas {
 
@@ -25,7 +26,7 @@ struct ExecOptions {
 // The child is started with the first evaluation and kept for the next ones. It is ended, with its whole process group,
 // and replaced at the next evaluation after a time-out, a stop (after both with the grace, which Evaluate then takes at
 // most in addition) or an answer that is not the protocol's; replaced too when it has ended. Its standard error goes to
-// the log, with the task's name.
+// the log, with the task's name, and with the outcome.
 class ExecEvaluator final : public Evaluator {
  public:
   explicit ExecEvaluator(ExecOptions options);
@@ -40,6 +41,7 @@ class ExecEvaluator final : public Evaluator {
   struct CurrentTask {
     Mutex mutex;
     std::string name ABSL_GUARDED_BY(mutex);
+    LogTail log ABSL_GUARDED_BY(mutex);
   };
 
   // What an exchange with a child came to, and whether the child can be used again.
@@ -50,6 +52,8 @@ class ExecEvaluator final : public Evaluator {
     bool retired = false;
   };
 
+  EvaluationOutcome EvaluateInChild(const Evaluation& evaluation, std::stop_token stop,
+                                    const std::function<void(const Progress&)>& on_progress);
   void DropUnusableChild();
   absl::Status StartChild();
   Answer Ask(const Evaluation& evaluation, SteadyTime deadline,

@@ -63,8 +63,9 @@ EvaluationOutcome MemoryRetryEvaluator::Evaluate(const Evaluation& evaluation, s
                {{"task", evaluation.task}, {"says", std::get<EvaluationFailure>(outcome).message}});
   outcome = EvaluateIn(SharedMachine::Company::kAlone, evaluation, stop, on_progress);
   if (WantsMemory(outcome)) {
-    return EvaluationFailure{EvaluationFailure::Kind::kInfeasible,
-                             "alone on its machine, too: " + std::get<EvaluationFailure>(outcome).message};
+    auto& failure = std::get<EvaluationFailure>(outcome);
+    failure.kind = EvaluationFailure::Kind::kInfeasible;
+    failure.message.insert(0, "alone on its machine, too: ");
   }
   return outcome;
 }

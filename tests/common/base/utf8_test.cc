@@ -27,5 +27,12 @@ TEST(CutUtf8, CutsBetweenCharacters) {
   EXPECT_EQ(CutUtf8("a\u20acb", 3), "a");
 }
 
+TEST(LastOfUtf8, BeginsWithACharacter) {
+  EXPECT_EQ(LastOfUtf8("a\u20acb", 5), "a\u20acb");
+  EXPECT_EQ(LastOfUtf8("a\u20acb", 4), "\u20acb");
+  EXPECT_EQ(LastOfUtf8("a\u20acb", 3), "b");
+  EXPECT_EQ(LastOfUtf8("\u20ac", 2), "");
+}
+
 }  // namespace
 }  // namespace layernas

@@ -23,6 +23,18 @@ TEST(Names, OneSearchHasOneName) {
   }
 }
 
+TEST(Names, OfCandidatesAreReadAgain) {
+  const auto parsed = ParseCandidateName("searches/my-search-12/candidates/34");
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->search_name, "searches/my-search-12");
+  EXPECT_EQ(parsed->number, 34u);
+  for (const char* name :
+       {"", "searches/a-1", "searches/a-1/candidates", "searches/a-1/candidates/", "searches/a-1/candidates/0",
+        "searches/a-1/candidates/01", "searches/a-1/candidates/1/", "searches/a/candidates/1", "/candidates/1"}) {
+    EXPECT_FALSE(ParseCandidateName(name)) << name;
+  }
+}
+
 TEST(LeaseTokens, RoundTrip) {
   for (const LeaseToken& token :
        {LeaseToken{1, 2, 3}, LeaseToken{~0ull, ~0ull, 2147483647}, LeaseToken{1, 2, 3, ~0ull}}) {

@@ -117,19 +117,39 @@ TEST(Convert, Completions) {
   }
 }
 
-TEST(Convert, LongMessagesKeepTheirEnd) {
+TEST(Convert, LongMessagesKeepTheirBeginningAndTheirEnd) {
   v1::Completion completion;
   completion.mutable_failure()->set_message(std::string(2000, 'x'));
   EXPECT_EQ(FromWire(completion).message.size(), 2000u);
   // Characters of two bytes, cut at an odd place.
   std::string text;
   for (int i = 0; i < 3000; ++i) text += "ü";
-  completion.mutable_failure()->set_message(text + "the end");
+  completion.mutable_failure()->set_message("exit code 1: " + text + "the end");
   const std::string message = FromWire(completion).message;
   EXPECT_LE(message.size(), 2000u);
   EXPECT_GT(message.size(), 1990u);
-  EXPECT_TRUE(message.starts_with("…ü")) << message.substr(0, 8);
+  EXPECT_TRUE(message.starts_with("exit code 1: ü")) << message.substr(0, 20);
+  EXPECT_NE(message.find("ü…ü"), std::string::npos);
   EXPECT_TRUE(message.ends_with("the end"));
+}
+
+TEST(Convert, LogsAreBounded) {
+  v1::Completion completion;
+  (*completion.mutable_result()->mutable_metrics())["accuracy"] = 0.5;
+  EXPECT_FALSE(FromWire(completion).log);
+  completion.mutable_log()->set_omitted_bytes(7);
+  EXPECT_FALSE(FromWire(completion).log) << "nothing of it is there";
+  completion.mutable_log()->set_tail("a line\n");
+  EXPECT_EQ(FromWire(completion).log, (storage::StoredLog{"", 0, "a line\n", 7}));
+
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) text += "ü";
+  completion.mutable_log()->set_tail(text + "!");
+  completion.mutable_log()->set_omitted_bytes(-1);
+  const std::optional<storage::StoredLog> log = FromWire(completion).log;
+  EXPECT_EQ(log->tail.size(), std::size_t{16 << 10} - 1);
+  EXPECT_TRUE(log->tail.starts_with("ü"));
+  EXPECT_EQ(log->omitted_bytes, 20'001 - (16 << 10) + 1);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ TEST(Keys, GoldenBytes) {
   EXPECT_EQ(EncodeKey(1, 0x80000000000000ff), Bytes({0, 0, 0, 0, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0xff}));
   EXPECT_EQ(EncodeKey({258, 1, 0xa0b0c0d0, 3}),
             Bytes({0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 1, 0xa0, 0xb0, 0xc0, 0xd0, 0, 0, 0, 3}));
+  EXPECT_EQ(EncodeKey(LogKey{258, 7, 3}), Bytes({0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 3}));
 }
 
 TEST(Keys, RoundTrip) {
@@ -38,6 +39,8 @@ TEST(Keys, RoundTrip) {
     const TableKey table{search, static_cast<std::uint32_t>(random.Next()), static_cast<std::uint32_t>(random.Next()),
                          static_cast<std::uint32_t>(random.Next())};
     EXPECT_EQ(DecodeTableKey(EncodeKey(table)), table);
+    const LogKey log{search, number, static_cast<std::uint32_t>(random.Next())};
+    EXPECT_EQ(DecodeLogKey(EncodeKey(log)), log);
   }
 }
 

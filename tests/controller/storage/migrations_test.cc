@@ -101,6 +101,26 @@ TEST_F(MigrationsTest, AStoreOfVersion1IsBroughtUpToDate) {
   EXPECT_TRUE(Store::OpenReadOnly(directory_).ok());
 }
 
+TEST_F(MigrationsTest, AStoreOfVersion3CanTakeLogs) {
+  WriteVersion1();
+  {
+    const auto database = Raw({"default", "meta", "searches", "candidates", "buckets", "changes"});
+    Put(*database, 1, "schema_version", "3");
+    Put(*database, 1, "lineage", "0");
+  }
+  const StoredLog log{"w", 7, "the log", 0};
+  for (int round = 0; round < 2; ++round) {
+    auto store = Store::Open(directory_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    EXPECT_EQ((*store)->LoadSearches()->at(0).candidates.size(), 2u);
+    EXPECT_EQ((*store)->ReadLogs(1, 1)->size(), round == 0 ? 0u : 1u);
+    Batch batch(**store);
+    batch.PutLog({1, 1, 1}, log);
+    ASSERT_TRUE((*store)->Commit(std::move(batch)).ok());
+    EXPECT_EQ((*store)->ReadLogs(1, 1)->at(1), log);
+  }
+}
+
 // Two made-up migrations, the second of which needs what the first one did.
 absl::Status AddFirst(const Database& database, rocksdb::WriteBatch& batch) {
   return ToStatus(batch.Put(database.families[kMeta], "first", "1"), database.directory);

@@ -147,7 +147,8 @@ TEST(Records, GoldenBytes) {
             "08ac0212017018042203776879280530063a0172420173");
   EXPECT_EQ(Hex(Encode(StoredChange{1, 5, std::nullopt})), "08051001");
   EXPECT_EQ(Hex(Encode(StoredChange{1, 5, core::Candidate{}})), "08051a021801");
-  EXPECT_EQ(Hex(Encode({{7, 0.5, 2}})), "0a14080711000000000000e03f190000000000000040");
+  EXPECT_EQ(Hex(Encode(std::vector<StoredBucketEntry>{{7, 0.5, 2}})), "0a14080711000000000000e03f190000000000000040");
+  EXPECT_EQ(Hex(Encode(StoredLog{"w", 7, "t\n", 3})), "0a017710071a02740a2003");
 }
 
 void ExpectDataLoss(const absl::Status& status) { EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status; }

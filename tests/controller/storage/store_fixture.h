@@ -37,6 +37,8 @@ inline StoredChange Change(std::uint64_t sequence) {
   return change;
 }
 
+inline StoredLog Log(const std::string& tail) { return {"w", 7, tail, 3}; }
+
 // One of everything, and three candidates and changes.
 inline Batch FullBatch(const Store& store, std::uint64_t id) {
   Batch batch(store);
@@ -46,6 +48,7 @@ inline Batch FullBatch(const Store& store, std::uint64_t id) {
     batch.PutChange(id, Change(number));
   }
   batch.PutBucket({id, 1, 2, 3}, {{1, 0.5, 2}});
+  batch.PutLog({id, 2, 1}, Log("first"));
   return batch;
 }
 
@@ -57,6 +60,7 @@ inline void ExpectFull(const Store& store, std::uint64_t id) {
   ASSERT_EQ(buckets.size(), 1u);
   EXPECT_EQ(buckets[0].first, (TableKey{id, 1, 2, 3}));
   EXPECT_EQ(buckets[0].second, (std::vector<StoredBucketEntry>{{1, 0.5, 2}}));
+  EXPECT_THAT(*store.ReadLogs(id, 2), ::testing::ElementsAre(::testing::Pair(1, Log("first"))));
 }
 
 inline std::vector<std::uint64_t> Numbers(const std::vector<StoredChange>& changes) {

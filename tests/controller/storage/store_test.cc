@@ -53,6 +53,42 @@ TEST_F(StoreTest, EverythingComesBackAfterReopening) {
   EXPECT_EQ(loaded[1].candidates[1], Candidate(2, "another"));
 }
 
+TEST_F(StoreTest, LogsAreOfOneCandidateAndGoByRange) {
+  const auto store = Open();
+  Batch batch(*store);
+  for (const std::uint32_t attempt : {1u, 2u, 300u}) {
+    batch.PutLog({1, 2, attempt}, Log("attempt " + std::to_string(attempt)));
+  }
+  batch.PutLog({1, 1, 1}, Log("the candidate before"));
+  batch.PutLog({1, 3, 1}, Log("the candidate after"));
+  batch.PutLog({2, 2, 1}, Log("another search"));
+  Commit(*store, std::move(batch));
+  const auto attempts = [&](std::uint64_t search, std::uint64_t candidate) {
+    std::vector<int> found;
+    const auto logs = *store->ReadLogs(search, candidate);
+    for (const auto& [attempt, log] : logs) found.push_back(attempt);
+    return found;
+  };
+  EXPECT_THAT(attempts(1, 2), ::testing::ElementsAre(1, 2, 300));
+  EXPECT_EQ(store->ReadLogs(1, 2)->at(300), Log("attempt 300"));
+
+  Batch attempts_go(*store);
+  attempts_go.DeleteLogs({1, 2, 0}, {1, 2, 2});
+  Commit(*store, std::move(attempts_go));
+  EXPECT_THAT(attempts(1, 2), ::testing::ElementsAre(2, 300));
+  Batch candidates_go(*store);
+  candidates_go.DeleteLogs({1, 0, 0}, {1, 3, 0});
+  Commit(*store, std::move(candidates_go));
+  EXPECT_THAT(attempts(1, 1), ::testing::IsEmpty());
+  EXPECT_THAT(attempts(1, 2), ::testing::IsEmpty());
+  EXPECT_THAT(attempts(1, 3), ::testing::ElementsAre(1));
+  Batch search_goes(*store);
+  search_goes.DeleteSearch(1);
+  Commit(*store, std::move(search_goes));
+  EXPECT_THAT(attempts(1, 3), ::testing::IsEmpty());
+  EXPECT_THAT(attempts(2, 2), ::testing::ElementsAre(1));
+}
+
 TEST_F(StoreTest, ReadsByStateLookAtSoManyAtMost) {
   const auto store = Open();
   Batch batch(*store);

@@ -82,6 +82,16 @@ TEST(Convert, OutcomesBecomeCompletions) {
   EXPECT_FALSE(ToCompletion("t", EvaluationCancelled{}).has_value());
 }
 
+TEST(Convert, TheLogGoesWithResultsAndFailures) {
+  EXPECT_FALSE(ToCompletion("t", Metrics{{"accuracy", 0.5}})->has_log());
+  EvaluationResult result(Metrics{{"accuracy", 0.5}});
+  result.log = {"done\n", 3};
+  EXPECT_EQ(ToCompletion("t", result)->log().tail(), "done\n");
+  EXPECT_EQ(ToCompletion("t", result)->log().omitted_bytes(), 3);
+  const EvaluationFailure failure{.message = "crashed", .log = {"oops\n", 0}};
+  EXPECT_EQ(ToCompletion("t", failure)->log().tail(), "oops\n");
+}
+
 TEST(Convert, TheLearningCurveGoesWithTheResult) {
   LearningCurve curve;
   AddToCurve(curve, {1, 5, 0.25});
@@ -100,9 +110,9 @@ TEST(Convert, TheLearningCurveGoesWithTheResult) {
 }
 
 TEST(Convert, AMessageIsCutAndMadeFitForTheWire) {
-  const EvaluationFailure failure{EvaluationFailure::Kind::kEvaluator, "\xff" + std::string(3000, 'x')};
+  const EvaluationFailure failure{EvaluationFailure::Kind::kEvaluator, "\xff" + std::string(9000, 'x')};
   const auto completion = ToCompletion("t", failure);
-  EXPECT_EQ(completion->failure().message(), "?" + std::string(1999, 'x'));
+  EXPECT_EQ(completion->failure().message(), "?" + std::string(8191, 'x'));
   std::string wire;
   v1::Completion read;
   ASSERT_TRUE(completion->SerializeToString(&wire));

@@ -303,6 +303,42 @@ TEST_F(ExecEvaluatorTest, StandardErrorGoesToTheLogWithTheTask) {
               AllOf(HasSubstr("task=searches/x-1/candidates/3"), HasSubstr("says=\"loading data\"")));
 }
 
+std::string LogOf(const EvaluationOutcome& outcome) {
+  if (const auto* result = std::get_if<EvaluationResult>(&outcome)) return result->log.tail;
+  if (const auto* failure = std::get_if<EvaluationFailure>(&outcome)) return failure->log.tail;
+  return "(no log)";
+}
+
+// Again and again, for what is written just before the answer could come too late.
+TEST_F(ExecEvaluatorTest, TheLogIsOfTheTaskAndNoOther) {
+  auto evaluator = PerRequest(std::string("n=$((n+1)); echo \"begin $n\" >&2; echo \"end $n\" >&2; ") + kAnswer);
+  for (int i = 1; i <= 200; ++i) {
+    const std::string n = std::to_string(i);
+    ASSERT_EQ(LogOf(Evaluate(*evaluator)), "begin " + n + "\nend " + n + "\n");
+  }
+}
+
+TEST_F(ExecEvaluatorTest, FailuresHaveTheirLogToo) {
+  auto crashes = Script("read -r request; echo 'about to die' >&2; exit 3");
+  EXPECT_EQ(LogOf(Evaluate(*crashes)), "about to die\n");
+  auto hangs = Script("read -r request; echo 'about to hang' >&2; sleep 1000");
+  EXPECT_EQ(LogOf(Evaluate(*hangs, kShort)), "about to hang\n");
+  auto says_so =
+      Script("read -r request; echo 'no way' >&2; echo '{\"failure\": {\"kind\": \"infeasible\"}}'; sleep 1000");
+  EXPECT_EQ(LogOf(Evaluate(*says_so)), "no way\n");
+}
+
+TEST_F(ExecEvaluatorTest, OfALongLogTheEndIsKept) {
+  auto evaluator =
+      PerRequest(std::string("seq 1 200000 >&2; head -c 100000 /dev/urandom >&2; echo >&2; echo last >&2; ") + kAnswer);
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  ASSERT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << Message(outcome);
+  const EvaluatorLog& log = std::get<EvaluationResult>(outcome).log;
+  EXPECT_THAT(log.tail, EndsWith("\nlast\n"));
+  EXPECT_LE(log.tail.size(), std::size_t{16 << 10});
+  EXPECT_GT(log.omitted_bytes, 1'200'000);
+}
+
 TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {
   auto evaluator = Script("while read -r request; do " + std::string(kAnswer) + "; done; echo $$ > $FOLDER/ended");
   const pid_t pid = EvaluateForPid(*evaluator);

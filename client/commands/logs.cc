@@ -1,0 +1,100 @@
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "client/commands/command.h"
+#include "client/output/json.h"
+#include "client/output/table.h"
+#include "client/output/units.h"
+#include "client/search_text.h"
+
+namespace layernas::client {
+namespace {
+
+struct LogsOptions {
+  std::string search;
+  std::string candidate;
+  int attempt = 0;
+  OutputFormat output = OutputFormat::kTable;
+};
+
+// "7" and "searches/shapes10-1/candidates/7" are both understood.
+absl::StatusOr<std::string> CandidateName(const std::string& search, const std::string& written) {
+  std::string_view number = written;
+  if (const std::string folder = absl::StrCat(search, "/candidates/"); number.starts_with(folder)) {
+    number.remove_prefix(folder.size());
+  }
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  if (error != std::errc() || end != number.data() + number.size() || value == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", Printable(written), "\" is not a candidate of ",
+                                                   ShortName(search),
+                                                   "; 'layernas search candidates' lists their numbers"));
+  }
+  return absl::StrCat(search, "/candidates/", value);
+}
+
+// The lines may come from anywhere: on a terminal they can't do more than be read.
+void PrintLines(const Terminal& terminal, std::string_view text) {
+  if (!terminal.interactive) {
+    terminal.out << text;
+    return;
+  }
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    terminal.out << Printable(absl::StrReplaceAll(std::string(text.substr(0, end)), {{"\t", "    "}})) << '\n';
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+absl::StatusOr<ExitCode> Logs(const CommandContext& context, const LogsOptions& options) {
+  LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string search, FindSearch(*connection, options.search));
+  v1::GetTaskLogRequest request;
+  LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), CandidateName(search, options.candidate));
+  request.set_attempt(options.attempt);
+  LAYERNAS_ASSIGN_OR_RETURN(const v1::GetTaskLogResponse response,
+                            connection->Call(&v1::SearchService::Stub::GetTaskLog, request));
+  if (IsForPrograms(options.output)) {
+    PrintMessage(context.terminal.out, response, options.output);
+    return ExitCode::kOk;
+  }
+  std::ostream& err = context.terminal.err;
+  err << "candidate " << ShortName(request.name()) << " of " << ShortName(search) << ", attempt " << response.attempt();
+  if (response.attempts_size() > 1) err << " (of attempts " << absl::StrJoin(response.attempts(), ", ") << ')';
+  err << ", by " << Printable(response.worker()) << ", " << FormatTime(response.time()) << '\n';
+  if (response.log().omitted_bytes() > 0) {
+    err << "… " << response.log().omitted_bytes() << " bytes before these lines are not kept\n";
+  }
+  err << std::flush;
+  PrintLines(context.terminal, response.log().tail());
+  return ExitCode::kOk;
+}
+
+}  // namespace
+
+void AddLogsCommand(CLI::App& search, CommandContext& context) {
+  CLI::App& command =
+      AddCommand(search, "logs", "Show what a candidate's evaluator wrote to standard error, or the end of it",
+                 {"layernas search logs shapes10-1 7", "layernas search logs shapes10-1 7 --attempt 1",
+                  "layernas search candidates shapes10-1 --state failed"});
+  const auto options = std::make_shared<LogsOptions>();
+  AddSearchName(command, options->search);
+  command.add_option("CANDIDATE", options->candidate, "Its number, as 'layernas search candidates' has it")
+      ->required()
+      ->option_text("");
+  command.add_option("--attempt", options->attempt, "Of which attempt; 0 = the latest whose log is kept")
+      ->check(CLI::NonNegativeNumber)
+      ->option_text("N [0]");
+  AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
+  AddController(command, context);
+  SetAction(command, context, [options, &context] { return Logs(context, *options); });
+}
+
+}  // namespace layernas::client
