@@ -224,6 +224,12 @@ std::string ChildProcess::LastStderr() const {
   return text;
 }
 
+void ChildProcess::ForgetStderr() {
+  MutexLock lock(mutex_);
+  last_stderr_.clear();
+  last_stderr_bytes_ = 0;
+}
+
 void ChildProcess::AwaitStderr() {
   const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
   while (true) {

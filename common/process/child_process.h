@@ -102,6 +102,10 @@ class ChildProcess {
   // seen.
   std::string LastStderr() const;
 
+  // LastStderr and what Ended says begin anew: of a child that answers many requests, with what the next one makes it
+  // say.
+  void ForgetStderr();
+
  private:
   ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_reading, std::function<void(std::string_view)> sink);
 

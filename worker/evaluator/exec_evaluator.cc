@@ -100,6 +100,9 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
     const bool reused = child_ != nullptr;
     if (!reused) {
       if (absl::Status started = StartChild(); !started.ok()) return EvaluatorFault(Text(started));
+    } else {
+      // What it said about another candidate is no reason for the failure of this one.
+      child_->ForgetStderr();
     }
     Answer answer;
     {

@@ -137,6 +137,16 @@ TEST_F(ExecEvaluatorTest, ATimeOutKillsTheWholeProcessGroup) {
   ExpectGoneSoon(ReadPid("grandchild"));
 }
 
+TEST_F(ExecEvaluatorTest, AFailureQuotesNothingOfTheEvaluationsBefore) {
+  auto evaluator =
+      PerRequest("if [ -e $FOLDER/second ]; then echo of the second >&2; exit 3; fi; echo of the first >&2; " +
+                 std::string(kAnswer) + "; echo > $FOLDER/second");
+  EvaluateForPid(*evaluator);
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_THAT(Message(outcome), AllOf(EndsWith("of the second"), Not(HasSubstr("of the first"))));
+}
+
 TEST_F(ExecEvaluatorTest, AChildThatDoesNotReadIsBounded) {
   auto evaluator = Script("sleep 1000");
   Evaluation evaluation{"t", "0", 0, kShort, std::string(1 << 20, 'x')};
