@@ -47,7 +47,7 @@ std::string StateSentence(v1::SearchState state) {
 
 std::string ReasonText(const v1::Search& search) {
   const std::string& reason = search.state_reason();
-  return reason.empty() || reason == StateText(search.state()) ? "" : absl::StrCat(": ", reason);
+  return reason.empty() || reason == StateText(search.state()) ? "" : absl::StrCat(": ", OneLine(reason));
 }
 
 std::string StateText(v1::CandidateState state) {
@@ -138,7 +138,7 @@ std::string BestText(const v1::Search& search, const v1::TargetBest& best) {
     return absl::StrCat("nothing meets the target ", target, "; the nearest costs ",
                         FormatValue(best.nearest().cost()));
   }
-  return absl::StrCat("target ", target, ": no result yet");
+  return absl::StrCat("target ", target, IsFinal(search.state()) ? ": no result" : ": no result yet");
 }
 
 std::string RewardName(const v1::Search& search) {

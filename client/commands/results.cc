@@ -55,6 +55,13 @@ Cell TimeCell(const google::protobuf::Timestamp& time) {
   return cell;
 }
 
+// What a candidate that is no architecture's first training is trained for.
+Cell TrainedForCell(const v1::Candidate& candidate) {
+  if (!candidate.final_of().empty()) return Cell::Text("final of " + ShortName(candidate.final_of()));
+  if (candidate.repeat() > 0) return Cell::Text("repeat of " + ShortName(candidate.repeat_of()));
+  return Cell::Text("");
+}
+
 // Who evaluated it; where nobody did, for the result is another search's, from where it is.
 Cell WorkerCell(const v1::Candidate& candidate) {
   return Cell::Text(candidate.reused_from().empty() ? candidate.worker() : "reused: " + candidate.reused_from());
@@ -64,9 +71,11 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
                      const ResultOptions& options) {
   std::set<std::string> metrics;
   bool any_failure = false;
+  bool any_again = false;
   for (const v1::Candidate& candidate : candidates) {
     for (const auto& [name, value] : candidate.metrics()) metrics.insert(name);
     any_failure = any_failure || !candidate.failures().empty();
+    any_again = any_again || candidate.repeat() > 0 || !candidate.final_of().empty();
   }
   metrics.erase(RewardName(search));
   metrics.erase(CostName(search));
@@ -77,6 +86,7 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
   for (std::string& title : columns.Titles()) titles.push_back(std::move(title));
   if (csv) titles.insert(titles.end(), {"created", "started", "ended"});
   if (csv || any_failure) titles.push_back("last failure");
+  if (csv || any_again) titles.push_back("trained as");
 
   Table table(std::move(titles));
   for (const v1::Candidate& candidate : candidates) {
@@ -97,14 +107,17 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
       }
     }
     if (csv || any_failure) {
-      cells.push_back(Cell::Text(candidate.failures().empty() ? "" : candidate.failures().rbegin()->message()));
+      Cell failure = Cell::Text(candidate.failures().empty() ? "" : candidate.failures().rbegin()->message());
+      failure.human = OneLine(failure.human);
+      cells.push_back(std::move(failure));
     }
+    if (csv || any_again) cells.push_back(TrainedForCell(candidate));
     table.AddRow(std::move(cells));
   }
   if (csv) {
     table.PrintCsv(terminal.out);
   } else if (table.empty()) {
-    terminal.out << "no candidates\n";
+    terminal.out << (options.states.empty() ? "no candidates\n" : "no candidates in that state\n");
   } else {
     table.Print(terminal.out, terminal.color);
   }

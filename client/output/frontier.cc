@@ -73,6 +73,8 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
   for (const std::string& name : metrics_) {
     const auto metric = metrics.find(name);
     cells.push_back(metric == metrics.end() ? Cell::Empty() : Cell::Value(metric->second));
+    // A hash: what is rounded of it says nothing.
+    if (name == "machine_fingerprint") cells.back().human = cells.back().exact;
   }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const bool known = static_cast<int>(i) < architecture.layers_size();
@@ -109,7 +111,7 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
   const ResultColumns columns(search, std::move(metrics), layers);
   std::ostream& out = terminal.out;
   if (frontier.points().empty()) {
-    out << "no results yet\n";
+    out << (IsFinal(search.state()) ? "no results\n" : "no results yet\n");
     return;
   }
   Table best(Titles(search, "target", columns));

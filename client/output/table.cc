@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "client/output/units.h"
+#include "common/base/utf8.h"
 
 namespace layernas::client {
 namespace {
@@ -40,6 +42,15 @@ std::string Printable(std::string_view text) {
   std::string printable(text);
   std::replace_if(printable.begin(), printable.end(), IsControl, '?');
   return printable;
+}
+
+std::string OneLine(std::string_view text) {
+  // A trainer's traceback says at its end what went wrong, and at its beginning what it comes from.
+  constexpr std::size_t kAtFirst = 100;
+  constexpr std::size_t kAtLast = 200;
+  const std::string line = absl::StrReplaceAll(std::string(text), {{":\n", ": "}, {"\n", " | "}, {"\t", " "}});
+  if (line.size() <= kAtFirst + kAtLast) return line;
+  return absl::StrCat(CutUtf8(line, kAtFirst), "…", std::string(LastOfUtf8(line, kAtLast)));
 }
 
 std::size_t Width(std::string_view text) {

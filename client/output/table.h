@@ -45,6 +45,8 @@ class Table {
 std::string Styled(std::string_view text, Style style, bool color);
 // Control characters replaced, so that text from elsewhere can't steer the terminal.
 std::string Printable(std::string_view text);
+// The message of a failure, which may have many lines, as one that is not long.
+std::string OneLine(std::string_view text);
 // Characters of UTF-8 text.
 std::size_t Width(std::string_view text);
 

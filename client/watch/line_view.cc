@@ -75,8 +75,9 @@ class LineView : public WatchView {
     if (candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED) {
       absl::StrAppend(&line, "  ", reward_, "=", FormatValue(candidate.reward()), "  ", cost_, "=",
                       FormatValue(candidate.cost()));
-    } else if (!candidate.failures().empty()) {
-      absl::StrAppend(&line, ": ", candidate.failures().rbegin()->message());
+    } else if (candidate.state() != v1::CANDIDATE_STATE_SKIPPED && !candidate.failures().empty()) {
+      // What is skipped may have failed before, which is not why.
+      absl::StrAppend(&line, ": ", OneLine(candidate.failures().rbegin()->message()));
     }
     Print(time, line);
   }

@@ -18,6 +18,14 @@ void PushBounded(std::deque<T>& values, T value, std::size_t most) {
   if (values.size() > most) values.pop_front();
 }
 
+// There is room for one, and where standard error is quoted it says at its end what went wrong.
+std::string LastLine(const std::string& message) {
+  const std::size_t end = message.find_last_not_of(" \r\n");
+  if (end == std::string::npos) return "";
+  const std::size_t line_feed = message.rfind('\n', end);
+  return message.substr(line_feed == std::string::npos ? 0 : line_feed + 1, end - line_feed);
+}
+
 }  // namespace
 
 void WatchState::Apply(const v1::WatchSearchResponse& change) {
@@ -47,7 +55,7 @@ void WatchState::Apply(const v1::Candidate& candidate) {
   }
   const std::string message = candidate.failures().empty() ? "" : candidate.failures().rbegin()->message();
   failures_.push_front(absl::StrCat("candidate ", ShortName(candidate.name()), " ", StateText(candidate.state()),
-                                    message.empty() ? "" : ": ", message.substr(0, message.find('\n'))));
+                                    message.empty() ? "" : ": ", LastLine(message)));
   if (failures_.size() > kFailures) failures_.pop_back();
 }
 

@@ -462,7 +462,41 @@ TEST_F(ClientTest, CandidatesMayBeAskedForByState) {
   EXPECT_EQ(
       outcome.out,
       "candidate  architecture  state   pass  stage  attempt  worker  latency_ms  accuracy  last failure\n"
-      "3          1             failed     1      1        3  w1      -           -         out of memory?line 2\n");
+      "3          1             failed     1      1        3  w1      -           -         out of memory | line 2\n");
+  controller_.candidates = [](const auto&, auto&) { return grpc::Status::OK; };
+  EXPECT_EQ(Call({"search", "candidates", "shapes10-1", "--state", "failed"}).out, "no candidates in that state\n");
+}
+
+TEST_F(ClientTest, CandidatesSayWhichAreTrainedAgain) {
+  AnswerGet(RunningSearch());
+  controller_.candidates = [&](const auto&, auto& response) {
+    response = Parse<v1::ListCandidatesResponse>(R"pb(
+      candidates {
+        name: "searches/shapes10-1/candidates/3"
+        architecture { id: "1" }
+        state: CANDIDATE_STATE_SUCCEEDED
+        metrics { key: "machine_fingerprint" value: 1977038056 }
+      }
+      candidates {
+        name: "searches/shapes10-1/candidates/8"
+        architecture { id: "1" }
+        state: CANDIDATE_STATE_QUEUED
+        repeat_of: "searches/shapes10-1/candidates/3"
+        repeat: 1
+      }
+      candidates {
+        name: "searches/shapes10-1/candidates/9"
+        architecture { id: "1" }
+        state: CANDIDATE_STATE_QUEUED
+        final_of: "searches/shapes10-1/candidates/3"
+      }
+    )pb");
+    return grpc::Status::OK;
+  };
+  const std::string out = Call({"search", "candidates", "shapes10-1"}).out;
+  EXPECT_THAT(out, HasSubstr("  1977038056  -\n"));
+  EXPECT_THAT(out, HasSubstr("  repeat of 3\n"));
+  EXPECT_THAT(out, HasSubstr("  final of 3\n"));
 }
 
 TEST_F(ClientTest, LogsArePrintedAsTheyAreAndWhatTheyAreAboutBeside) {

@@ -176,7 +176,8 @@ v1::WatchSearchResponse Ended(int number, v1::CandidateState state, double rewar
   candidate.set_state(state);
   candidate.set_reward(reward);
   candidate.mutable_end_time()->set_seconds(seconds);
-  if (state == v1::CANDIDATE_STATE_FAILED) candidate.add_failures()->set_message("out of memory\nTraceback");
+  if (state == v1::CANDIDATE_STATE_FAILED)
+    candidate.add_failures()->set_message("exit code 1; standard error ended with:\nTraceback\nout of memory\n");
   return change;
 }
 
@@ -214,6 +215,14 @@ TEST(ProgressLines, EstimateTheEndAndShowWhatCameLast) {
   EXPECT_EQ(lines[6], "fleet     0 workers, 0 of 0 slots busy");
   EXPECT_EQ(lines[7], "failed    candidate 24 failed: out of memory");
   EXPECT_EQ(lines.size(), 10U);
+}
+
+TEST(OneLine, KeepsBothEndsOfALongMessage) {
+  EXPECT_EQ(OneLine("exit code 1:\nTraceback\n\tMemoryError"), "exit code 1: Traceback |  MemoryError");
+  const std::string text = OneLine("exit code 1\n" + std::string(2000, 'x') + "\nMemoryError");
+  EXPECT_LT(text.size(), 310U);
+  EXPECT_THAT(text, ::testing::StartsWith("exit code 1 | xx"));
+  EXPECT_THAT(text, ::testing::EndsWith("xx | MemoryError"));
 }
 
 TEST(ProgressLines, FitTheTerminal) {
