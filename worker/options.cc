@@ -11,6 +11,7 @@
 
 #include "common/base/duration.h"
 #include "common/base/status_macros.h"
+#include "common/base/weights_dir.h"
 #include "common/build_info/build_info.h"
 #include "common/cli/configuration.h"
 #include "common/cli/security_flags.h"
@@ -20,15 +21,6 @@ namespace layernas {
 namespace {
 
 constexpr std::size_t kLongestId = 100;
-
-// Below the folder for what users keep (XDG Base Directory Specification).
-std::string DefaultWeightsDir() {
-  const char* data = std::getenv("XDG_DATA_HOME");
-  const char* home = std::getenv("HOME");
-  if (data != nullptr && *data == '/') return std::string(data) + "/layernas/weights";
-  if (home != nullptr && *home == '/') return std::string(home) + "/.local/share/layernas/weights";
-  return "";
-}
 
 // The texts of the flags, before they are made sense of.
 struct Flags {

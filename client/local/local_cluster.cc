@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/base/weights_dir.h"
 #include "common/security/file.h"
 #include "common/security/token_list.h"
 
@@ -91,6 +92,14 @@ absl::Status LocalCluster::MakeToken() {
   return security::WriteNewPrivateFile(list.string(), line + "\n");
 }
 
+// A folder of this run alone: in one of all runs the next one would write over the winners' networks, for its search
+// has the same name.
+std::string LocalCluster::WeightsDir() const {
+  if (!temporary_) return (options_.data_dir / "weights").string();
+  const std::string all = DefaultWeightsDir();
+  return all.empty() ? "" : (fs::path(all) / options_.data_dir.filename()).string();
+}
+
 absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::string& name,
                                                                  std::vector<std::string> argv) {
   const fs::path log_path = options_.data_dir / "logs" / (name + ".log");
@@ -103,11 +112,9 @@ absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::stri
         "LAYERNAS_TLS_CA", "LAYERNAS_TLS_CERT", "LAYERNAS_TLS_KEY", "LAYERNAS_TLS_CLIENT_CA"}) {
     child.environment.emplace_back(variable, "");
   }
-  // Where all is kept, the winners' networks are too: elsewhere the next run would write over them, for its search has
-  // the same name.
   const char* weights = std::getenv("LAYERNAS_WEIGHTS_DIR");
-  if (!temporary_ && (weights == nullptr || *weights == '\0')) {
-    child.environment.emplace_back("LAYERNAS_WEIGHTS_DIR", (options_.data_dir / "weights").string());
+  if (const std::string own = WeightsDir(); !own.empty() && (weights == nullptr || *weights == '\0')) {
+    child.environment.emplace_back("LAYERNAS_WEIGHTS_DIR", own);
   }
   child.pipes = false;
   child.on_stderr_line = [log](std::string_view line) { *log << line << '\n' << std::flush; };

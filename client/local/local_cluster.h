@@ -54,6 +54,7 @@ class LocalCluster {
   absl::Status MakeDataDir();
   std::filesystem::path ListOfTokens() const { return options_.data_dir / "tokens"; }
   absl::Status MakeToken();
+  std::string WeightsDir() const;
   absl::StatusOr<Program> StartProgram(const std::string& name, std::vector<std::string> argv);
   absl::Status StartController(StopSignal& stop);
   absl::Status StartWorkers();

@@ -1,5 +1,6 @@
 """A search that trains its winners in full, with the real trainer: what it keeps runs in plain PyTorch."""
 
+import glob
 import hashlib
 import json
 import os
@@ -75,6 +76,13 @@ class WinnersTest(harness.IntegrationTest):
         kept = self.path("kept/weights/winners-1/2.pt")
         self.assertIn(os.path.realpath(kept), done.stdout)
         self.assertTrue(os.path.isfile(kept))
+
+    def test_two_runs_do_not_write_over_each_others(self):
+        spec = self.write("spec.yaml", SPEC.replace("seeds: 2", "seeds: 1") + "budget: { trainings: 1 }\n")
+        for _ in range(2):
+            done = self.cli(None, "run", spec, "--workers=1", environment={"XDG_DATA_HOME": self.path("home")})
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(len(glob.glob(self.path("home/layernas/weights/*/winners-1/2.pt"))), 2)
 
     def assert_opens(self, candidate):
         weights = candidate.weights
