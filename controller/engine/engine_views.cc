@@ -11,7 +11,10 @@ namespace {
 
 std::string FormatLabels(const std::map<std::string, std::string>& labels) {
   if (labels.empty()) return "no labels";
-  return absl::StrJoin(labels, ", ", absl::PairFormatter("="));
+  // A least number that is asked for reads memory>=16.
+  return absl::StrJoin(labels, ", ", [](std::string* out, const auto& label) {
+    absl::StrAppend(out, label.first, label.second.starts_with(">=") ? "" : "=", label.second);
+  });
 }
 
 // The name of the layer that is being decided.
@@ -137,12 +140,20 @@ std::string Engine::WaitingFor(const std::map<std::string, std::string>& require
                            : absl::StrCat("a worker labelled ", FormatLabels(require),
                                           ": none is connected; start one with layernas-worker --label …");
   }
-  // A few are enough to see what is wrong.
+  // A few are enough to see what is wrong: those that lack least.
   constexpr std::size_t kShown = 5;
-  std::vector<std::string> shown;
+  std::vector<std::pair<std::map<std::string, std::string>, std::string>> near;
   for (const auto& [id, worker] : workers) {
+    near.emplace_back(LackingOf(worker.info, require), absl::StrCat(id, " (", FormatLabels(worker.info.labels)));
+  }
+  std::stable_sort(near.begin(), near.end(),
+                   [](const auto& a, const auto& b) { return a.first.size() < b.first.size(); });
+  std::vector<std::string> shown;
+  for (const auto& [lacking, worker] : near) {
     if (shown.size() == kShown) break;
-    shown.push_back(absl::StrCat(id, " (", FormatLabels(worker.info.labels), ")"));
+    // Of several that are asked for, which.
+    const bool some = lacking.size() < require.size();
+    shown.push_back(absl::StrCat(worker, some ? "; lacks " : "", some ? FormatLabels(lacking) : "", ")"));
   }
   return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", workers.size(),
                       " connected is: ", absl::StrJoin(shown, ", "), workers.size() > kShown ? ", …" : "");

@@ -12,11 +12,24 @@ constexpr std::size_t kMostRequirements = 1000;
 
 }  // namespace
 
+namespace {
+
+bool MeetsOne(const WorkerInfo& worker, const PollBook::Requirements::value_type& label) {
+  const auto has = worker.labels.find(label.first);
+  return has != worker.labels.end() && LabelMeets(has->second, label.second);
+}
+
+}  // namespace
+
 bool Meets(const WorkerInfo& worker, const PollBook::Requirements& requirements) {
-  return std::all_of(requirements.begin(), requirements.end(), [&](const auto& label) {
-    const auto has = worker.labels.find(label.first);
-    return has != worker.labels.end() && LabelMeets(has->second, label.second);
-  });
+  return std::all_of(requirements.begin(), requirements.end(),
+                     [&](const auto& label) { return MeetsOne(worker, label); });
+}
+
+PollBook::Requirements LackingOf(const WorkerInfo& worker, const PollBook::Requirements& requirements) {
+  PollBook::Requirements lacking = requirements;
+  std::erase_if(lacking, [&](const auto& label) { return MeetsOne(worker, label); });
+  return lacking;
 }
 
 void PollBook::Park(Poll poll) {

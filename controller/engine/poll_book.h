@@ -65,5 +65,7 @@ class PollBook {
 
 // Whether the worker has all the labels, with values that meet them (common/base/label.h).
 bool Meets(const WorkerInfo& worker, const PollBook::Requirements& requirements);
+// Those that it does not meet.
+PollBook::Requirements LackingOf(const WorkerInfo& worker, const PollBook::Requirements& requirements);
 
 }  // namespace layernas

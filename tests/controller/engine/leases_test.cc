@@ -418,6 +418,22 @@ TEST_F(LeasesTest, OnlyWorkersWithTheLabelsGetTheWork) {
   EXPECT_EQ(Get(name)->waiting_for, "");
 }
 
+TEST_F(LeasesTest, WhichLabelIsMissingIsSaidOfTheNearestWorkersFirst) {
+  v1::SearchSpec spec = RandomSpec("s", 5);
+  (*spec.mutable_evaluation()->mutable_require())["device"] = "gpu";
+  (*spec.mutable_evaluation()->mutable_require())["memory"] = ">=16";
+  const std::string name = Create(spec);
+  LeaseRequest far = Request("far");
+  far.worker.labels = {{"device", "cpu"}};
+  LeaseRequest near = Request("near");
+  near.worker.labels = {{"device", "gpu"}, {"memory", "8"}};
+  EXPECT_THAT(*Lease(far), IsEmpty());
+  EXPECT_THAT(*Lease(near), IsEmpty());
+  EXPECT_EQ(Get(name)->waiting_for,
+            "a worker labelled device=gpu, memory>=16: none of the 2 connected is: near (device=gpu, memory=8; lacks "
+            "memory>=16), far (device=cpu)");
+}
+
 TEST_F(LeasesTest, AParkedPollThatDoesNotFitHoldsNobodyUp) {
   v1::SearchSpec spec = RandomSpec("s", 5);
   (*spec.mutable_evaluation()->mutable_require())["device"] = "gpu";
