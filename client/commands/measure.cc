@@ -4,7 +4,10 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -26,12 +29,15 @@
 #include "common/log/log.h"
 #include "common/process/command_line.h"
 #include "common/spec/counts.h"
+#include "common/spec/json.h"
+#include "common/spec/resolve.h"
 #include "common/spec/validate.h"
 #include "worker/evaluator/exec_evaluator.h"
 
 namespace layernas::client {
 namespace {
 
+using nlohmann::json;
 using std::chrono::steady_clock;
 
 struct LutOptions {
@@ -56,6 +62,12 @@ constexpr double kLargeError = 0.1;
 int DefaultNetworks(const v1::Space& space) {
   const int unknowns = Unknowns(space);
   return std::max(2 * unknowns, unknowns + 10);
+}
+
+std::string HostName() {
+  char host[256] = "";
+  gethostname(host, sizeof(host) - 1);
+  return host;
 }
 
 struct Measured {
@@ -84,11 +96,13 @@ class ProgressLines {
  public:
   ProgressLines(std::ostream& out, std::size_t all) : out_(out), all_(all) {}
 
+  // One that need not be measured.
+  void Known() { ++known_; }
   void Done(std::size_t done) {
     const auto now = steady_clock::now();
     if (now - last_ < kReportEvery || done == all_) return;
     last_ = now;
-    const double left = std::chrono::duration<double>(now - start_).count() / static_cast<double>(done) *
+    const double left = std::chrono::duration<double>(now - start_).count() / static_cast<double>(done - known_) *
                         static_cast<double>(all_ - done);
     out_ << "measured " << done << " of " << all_ << ", about "
          << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(std::ceil(left)))) << " left" << std::endl;
@@ -100,18 +114,89 @@ class ProgressLines {
  private:
   std::ostream& out_;
   const std::size_t all_;
+  std::size_t known_ = 0;
   const steady_clock::time_point start_ = steady_clock::now();
   steady_clock::time_point last_ = start_;
 };
 
+// What was measured, line by line in a file beside the table until that is written, so that an interrupted measurement
+// of hours goes on where it was. Of what can't be built nothing is kept: it costs little to find out again.
+class Kept {
+ public:
+  // `asked` is what the measurements depend on; of other ones nothing is taken.
+  static absl::StatusOr<Kept> Open(const std::string& path, const json& asked) {
+    Kept kept(path);
+    const std::string first = asked.dump();
+    std::string line;
+    if (std::ifstream in(path); std::getline(in, line) && line == first) {
+      while (std::getline(in, line)) kept.Take(json::parse(line, nullptr, /*allow_exceptions=*/false));
+    }
+    kept.out_.open(path, kept.known_.empty() ? std::ios::trunc : std::ios::app);
+    if (kept.known_.empty()) kept.out_ << first;
+    // What a crash cut off stays a line of its own.
+    kept.out_ << std::endl;
+    if (!kept.out_) return absl::InvalidArgumentError(absl::StrCat(path, ": can't be written"));
+    return kept;
+  }
+
+  std::size_t count() const { return known_.size(); }
+  const Metrics* Find(const std::string& architecture) const {
+    const auto found = known_.find(architecture);
+    return found == known_.end() ? nullptr : &found->second;
+  }
+  void Add(const std::string& architecture, const Metrics& metrics) {
+    out_ << json({{"architecture", architecture}, {"metrics", metrics}}).dump() << std::endl;
+    known_[architecture] = metrics;
+  }
+  void Remove() {
+    out_.close();
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+
+ private:
+  explicit Kept(std::string path) : path_(std::move(path)) {}
+
+  void Take(const json& line) {
+    if (!line.is_object() || !line.contains("architecture") || !line.contains("metrics")) return;
+    Metrics metrics;
+    for (const auto& [name, value] : line["metrics"].items()) {
+      if (!value.is_number()) return;
+      metrics[name] = value.get<double>();
+    }
+    known_[line["architecture"].get<std::string>()] = std::move(metrics);
+  }
+
+  std::string path_;
+  std::ofstream out_;
+  std::map<std::string, Metrics> known_;
+};
+
+absl::StatusOr<Kept> OpenKept(const std::string& path, const v1::SearchSpec& spec,
+                              const std::vector<std::string>& evaluator) {
+  json asked = {{"host", HostName()}, {"evaluator", evaluator}};
+  LAYERNAS_ASSIGN_OR_RETURN(asked["space"], spec::ToJson(spec.space()));
+  LAYERNAS_ASSIGN_OR_RETURN(asked["measure"], spec::ToJson(spec.evaluation().measure()));
+  return Kept::Open(path, asked);
+}
+
 absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, const std::vector<DesignPoint>& design,
-                                                 Evaluator& evaluator, ProgressLines& progress,
+                                                 Evaluator& evaluator, Kept& kept, ProgressLines& progress,
                                                  const std::stop_token& stop) {
   NetworkMeter meter(evaluator, spec);
   std::vector<Measured> measured;
   for (std::size_t i = 0; i < design.size(); ++i) {
+    const std::string id = spec::FormatArchitectureId(spec.space(), design[i].choices);
+    if (const Metrics* known = kept.Find(id)) {
+      measured.push_back({design[i], *known});
+      progress.Known();
+      continue;
+    }
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(design[i].choices, stop));
-    if (metrics) measured.push_back({design[i], std::move(*metrics)});
+    if (metrics) {
+      kept.Add(id, *metrics);
+      measured.push_back({design[i], std::move(*metrics)});
+    }
     if (measured.empty() && i + 1 >= std::min<std::size_t>(kMostInfeasibleAtFirst, design.size())) {
       return absl::FailedPreconditionError(
           absl::StrCat("none of the first ", i + 1, " networks could be measured: ", meter.why_infeasible()));
@@ -189,10 +274,8 @@ CostTable MakeTable(const v1::SearchSpec& spec, const std::string& metric, const
                           {"p90", Rounded(error.p90)},
                           {"worst", Rounded(error.worst)},
                           {"spearman", Rounded(error.spearman)}};
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
   nlohmann::ordered_json& machine = table.notes["machine"];
-  machine["host"] = host;
+  machine["host"] = HostName();
   if (const auto it = last_metrics.find("machine_fingerprint"); it != last_metrics.end()) {
     machine["fingerprint"] = static_cast<std::int64_t>(it->second);
   }
@@ -248,17 +331,37 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   const StopOnInterrupt interrupt(stop);
   std::stop_source stop_source;
   const StopSignal::Callback on_stop(stop, [&stop_source] { stop_source.request_stop(); });
-  context.terminal.err << "measuring " << design.size() << " networks with " << exec.argv.front() << std::endl;
+  const std::string kept_in = options.table + ".partial";
+  LAYERNAS_ASSIGN_OR_RETURN(Kept kept, OpenKept(kept_in, spec, exec.argv));
+  context.terminal.err << "measuring " << design.size() << " networks with " << exec.argv.front();
+  if (kept.count() > 0) {
+    context.terminal.err << "; " << kept.count() << " were measured before (remove " << kept_in << " to begin anew)";
+  }
+  context.terminal.err << std::endl;
   ExecEvaluator evaluator(std::move(exec));
   ProgressLines progress(context.terminal.err, design.size());
-  const auto measured = MeasureAll(spec, design, evaluator, progress, stop_source.get_token());
-  if (absl::IsCancelled(measured.status())) {
-    context.terminal.err << "interrupted: no table was written\n";
-    return ExitCode::kInterrupted;
+  const auto measured = MeasureAll(spec, design, evaluator, kept, progress, stop_source.get_token());
+  if (!measured.ok()) {
+    const bool interrupted = absl::IsCancelled(measured.status());
+    if (interrupted) context.terminal.err << "interrupted: no table was written\n";
+    if (kept.count() > 0) {
+      context.terminal.err << kept.count() << " measurements are kept in " << kept_in
+                           << ": the same command goes on from there\n";
+    } else {
+      kept.Remove();
+    }
+    if (interrupted) return ExitCode::kInterrupted;
+    return measured.status();
   }
-  if (!measured.ok()) return measured.status();
-  LAYERNAS_ASSIGN_OR_RETURN(const Result result, Fit(spec.space(), metric, *measured));
+  const absl::StatusOr<Result> fitted = Fit(spec.space(), metric, *measured);
+  if (!fitted.ok()) {
+    // Nothing that measuring less would mend.
+    kept.Remove();
+    return fitted.status();
+  }
+  const Result& result = *fitted;
   LAYERNAS_RETURN_IF_ERROR(WriteCostTable(options.table, MakeTable(spec, metric, result, measured->back().metrics)));
+  kept.Remove();
   PrintSummary(context.terminal.out, options, metric, result, design.size(), progress.elapsed());
   return ExitCode::kOk;
 }

@@ -156,6 +156,37 @@ TEST_F(MeasureCommand, AnEvaluatorThatDiesOrFailsNowAndThenIsAskedAgain) {
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
 }
 
+TEST_F(MeasureCommand, WhatWasMeasuredBeforeAnInterruptionIsNotMeasuredAgain) {
+  // Ends for good after 12 networks, until something else is there.
+  const std::string script = "n=$(cat " + Path("n") + " 2>/dev/null || echo 0); if [ $n -ge 12 ] && [ ! -e " +
+                             Path("more") + " ]; then exit 1; fi; echo $((n + 1)) > " + Path("n") + "\n" + kCounts;
+  const Done broken = Measure(script);
+  EXPECT_EQ(broken.code, ExitCode::kError);
+  EXPECT_THAT(broken.err, HasSubstr("12 measurements are kept in " + Path("table.json.partial")));
+  std::ofstream(Path("more")) << "yes";
+  const Done done = Measure(script);
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("12 were measured before"));
+  EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out"), HasSubstr("median 0.0 %")));
+  int measured = 0;
+  std::ifstream(Path("n")) >> measured;
+  EXPECT_EQ(measured, 28);
+  EXPECT_FALSE(fs::exists(Path("table.json.partial")));
+}
+
+TEST_F(MeasureCommand, WhatWasKeptOfAnotherSpecIsNotTaken) {
+  const std::string dies = "n=$(cat " + Path("n") +
+                           " 2>/dev/null || echo 0); if [ $n -eq 5 ]; then exit 1; fi; echo $((n + 1)) > " + Path("n") +
+                           "\n" + kCounts;
+  EXPECT_EQ(Measure(dies).code, ExitCode::kError);
+  std::string text = kSpec;
+  text.replace(text.find("stem_channels: 8"), 16, "stem_channels: 4");
+  std::ofstream(Path("spec.yaml")) << text;
+  const Done done = Measure(kCounts);
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.err, Not(HasSubstr("measured before")));
+}
+
 TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
   std::string text = kSpec;
   text.replace(text.find("timeout: 20s, attempts: 2"), 25, "timeout: 1s, attempts: 1");
