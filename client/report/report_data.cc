@@ -32,10 +32,12 @@ constexpr std::size_t kMostLines = 8;
 
 Json Number(double value) {
   if (!std::isfinite(value)) return nullptr;
+  // A count, or a hash; as whole numbers they have no ".0".
+  const auto is_whole = [](double number) { return number == std::floor(number) && std::abs(number) < 1e15; };
+  if (is_whole(value)) return static_cast<std::int64_t>(value);
   // Shorter than what reads back exactly, and more than a screen resolves.
   const double rounded = std::strtod(absl::StrFormat("%.7g", value).c_str(), nullptr);
-  // As whole numbers they have no ".0".
-  if (rounded == std::floor(rounded) && std::abs(rounded) < 1e15) return static_cast<std::int64_t>(rounded);
+  if (is_whole(rounded)) return static_cast<std::int64_t>(rounded);
   return rounded;
 }
 

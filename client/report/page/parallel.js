@@ -10,11 +10,13 @@ function drawParallel() {
     byId('parallel').hidden = true;
     return;
   }
-  const best = [...results].sort((a, b) => all.gap[a] - all.gap[b] || all.cost[a] - all.cost[b]).slice(0, mostLines)
+  // A finalist by the mean of its trainings, as everywhere, and not once for each of them.
+  const rewardOf = (i) => pointOf(all.number[i]).reward;
+  const best = results.filter((i) => all.repeat_of[i] === 0).sort((a, b) => all.gap[a] - all.gap[b] || all.cost[a] - all.cost[b]).slice(0, mostLines)
     // The frontier last, so that it lies on top.
     .sort((a, b) => onFrontier.has(all.number[a]) - onFrontier.has(all.number[b]));
   byId('parallel-note').textContent = `The ${best.length} results closest to the frontier; those on it stand out. Where lines gather, the search has made up its mind.`;
-  const rewards = padded(extent(best.map((i) => all.reward[i])), 0.02);
+  const rewards = padded(extent(best.map(rewardOf)), 0.02);
   const costs = costDomain(best.map((i) => all.cost[i]));
   const axes = layers.length + 2;
   const paint = () => {
@@ -29,7 +31,7 @@ function drawParallel() {
     const rewardY = scale(rewards, [height - box.bottom, box.top], false);
     const lines = best.map((i, at) => {
       const points = choicesOf(all.architecture[i]).map((option, layer) => optionY[layer](option + fan(at) * 0.42));
-      points.push(costY(all.cost[i]), rewardY(all.reward[i]));
+      points.push(costY(all.cost[i]), rewardY(rewardOf(i)));
       let path = `M${box.left},${points[0].toFixed(1)}`;
       for (let axis = 1; axis < axes; axis += 1) {
         const x = box.left + step * axis;

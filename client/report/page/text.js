@@ -15,6 +15,9 @@ function formatNumber(value) {
   return String(Number(value.toPrecision(5)));
 }
 
+// A hash is no quantity, of which some digits would do.
+const formatMetric = (name, value) => name === 'machine_fingerprint' && value !== undefined && value !== null ? String(value) : formatNumber(value);
+
 const formatCount = (value) => value < 1e15 ? Math.round(value).toLocaleString('en-US') : value.toExponential(1);
 
 const formatSigned = (value) => {
