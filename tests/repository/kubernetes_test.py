@@ -132,6 +132,11 @@ class KubernetesTest(unittest.TestCase):
                 for probe in ("readinessProbe", "livenessProbe"):
                     self.assertIn(probe, container)
 
+    def test_images_that_were_loaded_into_the_node_are_not_pulled(self):
+        for one in self.of_kind("single-node", "StatefulSet", "Deployment"):
+            for container in one["spec"]["template"]["spec"]["containers"]:
+                self.assertEqual(container["imagePullPolicy"], "IfNotPresent", one["metadata"]["name"])
+
     def test_flags_are_the_programs(self):
         known = "".join(repository.read(name) for name in repository.cpp_files() if not name.startswith("tests/"))
         for _, one in self.each("StatefulSet", "Deployment"):
