@@ -76,7 +76,8 @@ class ClientTest(harness.IntegrationTest):
         api = self.client(server)
         search = self.search_of(api, space, 400)
         watch = Terminal(self, "search", "watch", "seen", "--controller", server.address, environment={"NO_COLOR": "1"})
-        self.worker(server, "tabular", *harness.tabular_flags(table, delay="10ms"))
+        # Long enough for a busy machine to show the fleet before the search is over.
+        self.worker(server, "tabular", *harness.tabular_flags(table, delay="25ms"))
         harness.wait_for(lambda: api.search(search).progress.succeeded > 50, "some results")
         harness.wait_for(lambda: "fleet     1 worker" in watch.screen(), "the fleet to be shown")
         server.kill()
