@@ -66,7 +66,8 @@ class TaskLogsTest(harness.IntegrationTest):
             self.assertEqual(shown["log"]["tail"], "fake_evaluator: out of memory, dying\n")
             self.assertEqual((shown["attempt"], shown["attempts"]), (int(attempt), [1, 2]))
 
-        hanging = self.search(api, "hanging", timeout_ms=500)
+        # Long enough for all the words on a busy machine, where half a second was not.
+        hanging = self.search(api, "hanging", timeout_ms=8000)
         worker = self.worker(server, "two", *harness.exec_flags("--mode", "hang", "--say", self.path("words")))
         api.wait_for_end("searches/" + hanging)
         worker.stop()
