@@ -132,7 +132,8 @@ class ReportTest(harness.IntegrationTest):
         self.assertEqual(api.wait_for_end(search).state, search_pb2.SEARCH_STATE_FAILED)
         with self.subTest("failed"):
             self.show(self.report(server, search), 390)
-            self.assertIn(HOSTILE, self.page.value("document.querySelector('#failures-table').textContent"))
+            # The first line, and the last one, which says of quoted standard error what went wrong.
+            self.assertIn(f"{HOSTILE} & more", self.page.value("document.querySelector('#failures-table').textContent"))
             self.assertEqual(self.page.value("document.title"), "hostile-1 – layernas")
             self.assertEqual(self.count("img"), 0)
         another = space.spec("other")

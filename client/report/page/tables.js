@@ -61,6 +61,13 @@ function drawWinners() {
   ], data.winners, (row) => pickable(row.number)));
 }
 
+// The first line and, where standard error is quoted, the last one, which says what went wrong.
+function briefly(message) {
+  const lines = message.split('\n').map((line) => line.trim()).filter(Boolean);
+  if (lines.length < 2) return message.slice(0, 240);
+  return `${lines[0].slice(0, 120)}${lines.length > 2 ? ' … ' : ' '}${lines[lines.length - 1].slice(0, 120)}`;
+}
+
 function drawOutcomes() {
   const colors = { succeeded: 'good', running: 'mark', queued: 'rule-strong', infeasible: 'line-5', failed: 'bad', stopped: 'line-4', skipped: 'faint' };
   const counts = Object.entries(data.search.counts).filter(([, count]) => count > 0);
@@ -77,7 +84,7 @@ function drawOutcomes() {
   byId('failures-table').replaceChildren(table([
     { name: 'attempts', n: true, cell: (row) => formatCount(row.attempts) },
     { name: 'kind', cell: (row) => row.kind.replace('_', ' ') },
-    { name: 'message', text: true, cell: (row) => element('span', { title: row.message }, row.message.split('\n')[0].slice(0, 240) || '–') },
+    { name: 'message', text: true, cell: (row) => element('span', { title: row.message }, briefly(row.message) || '–') },
     { name: 'on', cell: (row) => (row.workers === 1 ? row.worker : `${row.workers} workers`) },
     { name: 'first', n: true, cell: (row) => formatCount(row.first) },
   ], rows), ...(kinds > rows.length ? [element('p', { class: 'note' }, `${formatCount(kinds - rows.length)} more kinds of failure are not listed.`)] : []));
