@@ -63,7 +63,13 @@ TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const 
   // At its end the process does, if a signal has come.
   const StopSignal signal;
   TrainingHooks hooks;
-  hooks.on_epoch = [&](int epoch, double accuracy) { on_progress({epoch, request.train.epochs, accuracy}); };
+  hooks.on_epoch = [&](const EpochResult& result) {
+    std::ostringstream line;
+    line << "epoch " << result.epoch << " of " << request.train.epochs << ": loss " << result.train_loss
+         << ", accuracy " << result.accuracy;
+    log(line.str());
+    on_progress({result.epoch, request.train.epochs, result.accuracy});
+  };
   hooks.stop = [] { return StopSignal::Requested() != 0; };
   hooks.checkpoint = &checkpoint;
   hooks.on_resume = [&](int epoch) {
@@ -145,7 +151,12 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
     }
   }
   if (request.is_measured) {
-    metrics.merge(MeasuredMetrics(Measure(network, request.network.input, request.measure, device_)));
+    const Measured measured = Measure(network, request.network.input, request.measure, device_);
+    std::ostringstream line;
+    line << "latency " << measured.latency.median_ms << " ms in " << measured.latency.runs << " runs, spread "
+         << measured.latency.spread;
+    log_(line.str());
+    metrics.merge(MeasuredMetrics(measured));
   }
   const network::Counts counts = network::CountNetwork(request.network);
   metrics["params"] = static_cast<double>(counts.params);

@@ -141,7 +141,7 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     result.train_loss = state.loss_sum / static_cast<double>(batches);
     if (average != nullptr) average->Swap(network);
     result.accuracy = Accuracy(network, *source, dataset.holdout);
-    if (hooks.on_epoch) hooks.on_epoch(epoch, result.accuracy);
+    if (hooks.on_epoch) hooks.on_epoch({epoch, result.train_loss, result.accuracy});
     if (result.accuracy > state.best_accuracy) {
       state.best_accuracy = result.accuracy;
       state.best_epoch = epoch;

@@ -22,10 +22,18 @@ struct TrainingResult {
   double seconds = 0;
 };
 
+struct EpochResult {
+  int epoch = 0;
+  // Mean over the epoch.
+  double train_loss = 0;
+  // On the holdout images, 0 to 1.
+  double accuracy = 0;
+};
+
 // What the caller of a training may want of it; each may be left out.
 struct TrainingHooks {
   // Called after each epoch, the last one included; not again for those before an interruption.
-  std::function<void(int epoch, double accuracy)> on_epoch;
+  std::function<void(const EpochResult&)> on_epoch;
   // Asked before each batch: true ends the training.
   std::function<bool()> stop;
   // Where the training goes on from, if something is there, and where its state is kept: when it is stopped, and now

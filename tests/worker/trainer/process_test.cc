@@ -76,6 +76,9 @@ TEST_F(TrainerProcess, AnswersOneRequestAfterAnother) {
     EXPECT_TRUE(std::isfinite(first[name].get<double>())) << name;
   }
   EXPECT_GE(first["latency_runs"], 30);
+  // For whoever wants to know how it went.
+  EXPECT_THAT(stderr_, HasSubstr("epoch 1 of "));
+  EXPECT_THAT(stderr_, HasSubstr(" ms in "));
   // What other requests left behind in the process changes nothing.
   EXPECT_EQ(first["accuracy"], again["accuracy"]);
   EXPECT_EQ(first["train_loss"], again["train_loss"]);

@@ -49,7 +49,7 @@ class Resume : public TempFolder {
       }
       int done = 0;
       TrainingHooks hooks;
-      hooks.on_epoch = [&](int, double accuracy) { outcome.accuracies.push_back(accuracy); };
+      hooks.on_epoch = [&](const EpochResult& epoch) { outcome.accuracies.push_back(epoch.accuracy); };
       hooks.stop = [&] { return batches > 0 && done++ == batches; };
       hooks.checkpoint = &checkpoint;
       try {

@@ -118,9 +118,10 @@ TEST_F(Training, LearnsWhatALinearModelCannot) {
   Network network(SmallPlan());
   std::vector<double> accuracies;
   const TrainingResult result = Train(network, dataset, settings, 1,
-                                      {[&](int epoch, double accuracy) {
-                                         EXPECT_EQ(epoch, static_cast<int>(accuracies.size()) + 1);
-                                         accuracies.push_back(accuracy);
+                                      {[&](const EpochResult& epoch) {
+                                         EXPECT_EQ(epoch.epoch, static_cast<int>(accuracies.size()) + 1);
+                                         EXPECT_GT(epoch.train_loss, 0);
+                                         accuracies.push_back(epoch.accuracy);
                                        },
                                        nullptr, nullptr});
   EXPECT_EQ(accuracies.size(), 8U);
@@ -252,7 +253,7 @@ TEST_F(Training, AverageIsOfTheSameTraining) {
     std::vector<double> accuracies;
     const TrainingResult result =
         Train(network, dataset, settings, 1,
-              {[&](int, double accuracy) { accuracies.push_back(accuracy); }, nullptr, nullptr});
+              {[&](const EpochResult& epoch) { accuracies.push_back(epoch.accuracy); }, nullptr, nullptr});
     EXPECT_EQ(Accuracy(network, dataset, dataset.holdout), result.accuracy) << "decay " << ema_decay;
     return std::tuple(result.train_loss, accuracies, State(network));
   };
@@ -297,8 +298,9 @@ TEST_F(Training, PatienceEndsATrainingThatDoesNotGetBetter) {
   settings.patience = 3;
   Network network(SmallPlan());
   std::vector<double> accuracies;
-  const TrainingResult result = Train(
-      network, dataset, settings, 1, {[&](int, double accuracy) { accuracies.push_back(accuracy); }, nullptr, nullptr});
+  const TrainingResult result =
+      Train(network, dataset, settings, 1,
+            {[&](const EpochResult& epoch) { accuracies.push_back(epoch.accuracy); }, nullptr, nullptr});
   EXPECT_LT(result.epochs, 30);
   EXPECT_EQ(result.epochs, static_cast<int>(accuracies.size()));
   EXPECT_EQ(result.accuracy, *std::max_element(accuracies.begin(), accuracies.end()));
