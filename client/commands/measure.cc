@@ -4,8 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +18,7 @@
 #include "client/commands/command.h"
 #include "client/lookup/additive_fit.h"
 #include "client/lookup/design.h"
+#include "client/lookup/kept_measurements.h"
 #include "client/lookup/network_meter.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
@@ -119,69 +118,16 @@ class ProgressLines {
   steady_clock::time_point last_ = start_;
 };
 
-// What was measured, line by line in a file beside the table until that is written, so that an interrupted measurement
-// of hours goes on where it was. Of what can't be built nothing is kept: it costs little to find out again.
-class Kept {
- public:
-  // `asked` is what the measurements depend on; of other ones nothing is taken.
-  static absl::StatusOr<Kept> Open(const std::string& path, const json& asked) {
-    Kept kept(path);
-    const std::string first = asked.dump();
-    std::string line;
-    if (std::ifstream in(path); std::getline(in, line) && line == first) {
-      while (std::getline(in, line)) kept.Take(json::parse(line, nullptr, /*allow_exceptions=*/false));
-    }
-    kept.out_.open(path, kept.known_.empty() ? std::ios::trunc : std::ios::app);
-    if (kept.known_.empty()) kept.out_ << first;
-    // What a crash cut off stays a line of its own.
-    kept.out_ << std::endl;
-    if (!kept.out_) return absl::InvalidArgumentError(absl::StrCat(path, ": can't be written"));
-    return kept;
-  }
-
-  std::size_t count() const { return known_.size(); }
-  const Metrics* Find(const std::string& architecture) const {
-    const auto found = known_.find(architecture);
-    return found == known_.end() ? nullptr : &found->second;
-  }
-  void Add(const std::string& architecture, const Metrics& metrics) {
-    out_ << json({{"architecture", architecture}, {"metrics", metrics}}).dump() << std::endl;
-    known_[architecture] = metrics;
-  }
-  void Remove() {
-    out_.close();
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-
- private:
-  explicit Kept(std::string path) : path_(std::move(path)) {}
-
-  void Take(const json& line) {
-    if (!line.is_object() || !line.contains("architecture") || !line.contains("metrics")) return;
-    Metrics metrics;
-    for (const auto& [name, value] : line["metrics"].items()) {
-      if (!value.is_number()) return;
-      metrics[name] = value.get<double>();
-    }
-    known_[line["architecture"].get<std::string>()] = std::move(metrics);
-  }
-
-  std::string path_;
-  std::ofstream out_;
-  std::map<std::string, Metrics> known_;
-};
-
-absl::StatusOr<Kept> OpenKept(const std::string& path, const v1::SearchSpec& spec,
-                              const std::vector<std::string>& evaluator) {
+absl::StatusOr<KeptMeasurements> OpenKept(const std::string& path, const v1::SearchSpec& spec,
+                                          const std::vector<std::string>& evaluator) {
   json asked = {{"host", HostName()}, {"evaluator", evaluator}};
   LAYERNAS_ASSIGN_OR_RETURN(asked["space"], spec::ToJson(spec.space()));
   LAYERNAS_ASSIGN_OR_RETURN(asked["measure"], spec::ToJson(spec.evaluation().measure()));
-  return Kept::Open(path, asked);
+  return KeptMeasurements::Open(path, asked);
 }
 
 absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, const std::vector<DesignPoint>& design,
-                                                 Evaluator& evaluator, Kept& kept, ProgressLines& progress,
+                                                 Evaluator& evaluator, KeptMeasurements& kept, ProgressLines& progress,
                                                  const std::stop_token& stop) {
   NetworkMeter meter(evaluator, spec);
   std::vector<Measured> measured;
@@ -332,7 +278,7 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   std::stop_source stop_source;
   const StopSignal::Callback on_stop(stop, [&stop_source] { stop_source.request_stop(); });
   const std::string kept_in = options.table + ".partial";
-  LAYERNAS_ASSIGN_OR_RETURN(Kept kept, OpenKept(kept_in, spec, exec.argv));
+  LAYERNAS_ASSIGN_OR_RETURN(KeptMeasurements kept, OpenKept(kept_in, spec, exec.argv));
   context.terminal.err << "measuring " << design.size() << " networks with " << exec.argv.front();
   if (kept.count() > 0) {
     context.terminal.err << "; " << kept.count() << " were measured before (remove " << kept_in << " to begin anew)";

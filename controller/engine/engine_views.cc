@@ -1,6 +1,8 @@
 // How the engine shows its searches.
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -140,20 +142,20 @@ std::string Engine::WaitingFor(const std::map<std::string, std::string>& require
                            : absl::StrCat("a worker labelled ", FormatLabels(require),
                                           ": none is connected; start one with layernas-worker --label …");
   }
-  // A few are enough to see what is wrong: those that lack least.
+  // A few are enough to see what is wrong: those that lack least. Of the others no text is made, for there may be
+  // thousands.
   constexpr std::size_t kShown = 5;
-  std::vector<std::pair<std::map<std::string, std::string>, std::string>> near;
+  std::multimap<std::size_t, const WorkerInfo*> nearest;
   for (const auto& [id, worker] : workers) {
-    near.emplace_back(LackingOf(worker.info, require), absl::StrCat(id, " (", FormatLabels(worker.info.labels)));
+    nearest.emplace(LackingOf(worker.info, require).size(), &worker.info);
+    if (nearest.size() > kShown) nearest.erase(std::prev(nearest.end()));
   }
-  std::stable_sort(near.begin(), near.end(),
-                   [](const auto& a, const auto& b) { return a.first.size() < b.first.size(); });
   std::vector<std::string> shown;
-  for (const auto& [lacking, worker] : near) {
-    if (shown.size() == kShown) break;
+  for (const auto& [lacks, worker] : nearest) {
     // Of several that are asked for, which.
-    const bool some = lacking.size() < require.size();
-    shown.push_back(absl::StrCat(worker, some ? "; lacks " : "", some ? FormatLabels(lacking) : "", ")"));
+    const std::string lacking =
+        lacks < require.size() ? absl::StrCat("; lacks ", FormatLabels(LackingOf(*worker, require))) : "";
+    shown.push_back(absl::StrCat(worker->id, " (", FormatLabels(worker->labels), lacking, ")"));
   }
   return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", workers.size(),
                       " connected is: ", absl::StrJoin(shown, ", "), workers.size() > kShown ? ", …" : "");

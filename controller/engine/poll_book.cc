@@ -10,10 +10,6 @@ namespace {
 // More than so many are made anew when they are needed again: searches come and go.
 constexpr std::size_t kMostRequirements = 1000;
 
-}  // namespace
-
-namespace {
-
 bool MeetsOne(const WorkerInfo& worker, const PollBook::Requirements::value_type& label) {
   const auto has = worker.labels.find(label.first);
   return has != worker.labels.end() && LabelMeets(has->second, label.second);

@@ -14,12 +14,21 @@ class TaskLogsTest : public EngineTest {
  protected:
   // Succeeds where the task's architecture has metrics, fails where `fails`.
   CompletionVerdict ReportWithLog(const LeasedTask& task, bool fails, const std::string& tail) {
-    layernas::Report report{FormatLeaseToken(task.token), std::nullopt, core::FailureKind::kEvaluator, "crashed"};
-    if (!fails) report.metrics = Evaluate(task.architecture);
-    report.log = storage::StoredLog{"", 0, tail, 5};
+    layernas::Report report = Succeeded(task, tail);
+    if (fails) {
+      report.metrics.reset();
+      report.message = "crashed";
+    }
     const auto verdicts = Await<Verdicts>([&](auto reply) { engine_->CompleteTasks("w", {report}, reply); });
     EXPECT_TRUE(verdicts.ok()) << verdicts.status();
     return verdicts.ok() ? verdicts->at(0) : CompletionVerdict();
+  }
+  static layernas::Report Succeeded(const LeasedTask& task, const std::string& tail) {
+    layernas::Report report;
+    report.token = FormatLeaseToken(task.token);
+    report.metrics = Evaluate(task.architecture);
+    report.log = storage::StoredLog{"", 0, tail, 5};
+    return report;
   }
   absl::StatusOr<TaskLogView> Log(const std::string& search, std::uint64_t candidate, int attempt = 0) {
     return Await<TaskLogView>(
@@ -97,7 +106,11 @@ TEST_F(TaskLogsTest, OfManyCandidatesTheLatestAreKept) {
   options_.kept_logs = 50;
   Start();
   const std::string search = Create(RandomSpec("s", 300, 5));
-  for (int i = 0; i < 300; ++i) ReportWithLog(LeaseOne("w"), false, "a log\n");
+  for (Tasks tasks = Lease("w", 50); !tasks.empty(); tasks = Lease("w", 50)) {
+    std::vector<layernas::Report> reports;
+    for (const LeasedTask& task : tasks) reports.push_back(Succeeded(task, "a log\n"));
+    ASSERT_TRUE(Await<Verdicts>([&](auto reply) { engine_->CompleteTasks("w", reports, reply); }).ok());
+  }
   std::size_t kept = 0;
   for (std::uint64_t number = 1; number <= 300; ++number) kept += Log(search, number).ok() ? 1 : 0;
   EXPECT_GE(kept, 50u);
