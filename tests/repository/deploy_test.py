@@ -86,6 +86,12 @@ class DeployTest(unittest.TestCase):
         for sources in re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", repository.read("deploy/docker/Dockerfile")):
             self.assertLessEqual(set(sources.split()) - {"."}, let_through)
 
+    def test_images_are_told_what_they_ask_for(self):
+        asked = set(re.findall(r"(?m)^ARG (\w+)", repository.read("deploy/docker/Dockerfile")))
+        told = re.findall(r"--build-arg (\w+)=", repository.read("deploy/docker/check-with-buildah"))
+        self.assertGreater(len(told), 0)
+        self.assertLessEqual(set(told), asked)
+
     def promtool(self, *arguments):
         done = repository.run(repository.prometheus_program("promtool"), *arguments)
         self.assertEqual(done.returncode, 0, done.stdout)
