@@ -52,6 +52,9 @@ def why_not():
             return f"{program} is missing: scripts/install-deps --test"
     if os.geteuid() != 0:
         return "slurmd needs root"
+    # As in a bare chroot.
+    if not os.path.ismount("/sys/fs/cgroup"):
+        return "slurmd does not start without control groups, and none are mounted at /sys/fs/cgroup"
     return ""
 
 
