@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -26,18 +26,14 @@ struct LogsOptions {
 
 // "7" and "searches/shapes10-1/candidates/7" are both understood.
 absl::StatusOr<std::string> CandidateName(const std::string& search, const std::string& written) {
-  std::string_view number = written;
-  if (const std::string folder = absl::StrCat(search, "/candidates/"); number.starts_with(folder)) {
-    number.remove_prefix(folder.size());
-  }
-  std::uint64_t value = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-  if (error != std::errc() || end != number.data() + number.size() || value == 0) {
+  const std::string folder = absl::StrCat(search, "/candidates/");
+  std::uint64_t number = 0;
+  if (!absl::SimpleAtoi(written.substr(written.starts_with(folder) ? folder.size() : 0), &number) || number == 0) {
     return absl::InvalidArgumentError(absl::StrCat("\"", Printable(written), "\" is not a candidate of ",
                                                    ShortName(search),
                                                    "; 'layernas search candidates' lists their numbers"));
   }
-  return absl::StrCat(search, "/candidates/", value);
+  return absl::StrCat(folder, number);
 }
 
 // The lines may come from anywhere: on a terminal they can't do more than be read.

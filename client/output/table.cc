@@ -45,12 +45,10 @@ std::string Printable(std::string_view text) {
 }
 
 std::string OneLine(std::string_view text) {
-  // A trainer's traceback says at its end what went wrong, and at its beginning what it comes from.
-  constexpr std::size_t kAtFirst = 100;
-  constexpr std::size_t kAtLast = 200;
-  const std::string line = absl::StrReplaceAll(std::string(text), {{":\n", ": "}, {"\n", " | "}, {"\t", " "}});
-  if (line.size() <= kAtFirst + kAtLast) return line;
-  return absl::StrCat(CutUtf8(line, kAtFirst), "…", std::string(LastOfUtf8(line, kAtLast)));
+  constexpr std::size_t kFirstBytes = 100;
+  constexpr std::size_t kMostBytes = 300;
+  return ShortenUtf8(absl::StrReplaceAll(std::string(text), {{":\n", ": "}, {"\n", " | "}, {"\t", " "}}), kFirstBytes,
+                     kMostBytes);
 }
 
 std::size_t Width(std::string_view text) {

@@ -56,4 +56,13 @@ std::string_view LastOfUtf8(std::string_view text, std::size_t max_bytes) {
   return text;
 }
 
+std::string ShortenUtf8(std::string_view text, std::size_t first, std::size_t max_bytes) {
+  constexpr std::string_view kCut = "…";
+  if (text.size() <= max_bytes) return std::string(text);
+  std::string shortened = CutUtf8(text, first);
+  shortened += kCut;
+  shortened += LastOfUtf8(text, max_bytes - shortened.size());
+  return shortened;
+}
+
 }  // namespace layernas

@@ -182,12 +182,8 @@ void Engine::ListCandidates(std::string name, std::set<core::CandidateState> sta
 void Engine::GetTaskLog(std::string candidate, int attempt, Reply<TaskLogView> reply) {
   const std::optional<ParsedCandidateName> name = ParseCandidateName(candidate);
   if (!name) {
-    Submit([this, candidate = std::move(candidate), reply = std::move(reply)] {
-      Answer<TaskLogView>(reply,
-                          absl::InvalidArgumentError(absl::StrCat("\"", candidate,
-                                                                  "\" is not the name of a candidate: expected "
-                                                                  "searches/{name}-{number}/candidates/{number}")));
-    });
+    reply(absl::InvalidArgumentError(absl::StrCat(
+        "\"", candidate, "\" is not the name of a candidate: expected searches/{name}-{number}/candidates/{number}")));
     return;
   }
   ReadSearch<TaskLogView>(

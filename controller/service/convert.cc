@@ -10,10 +10,9 @@
 namespace layernas {
 namespace {
 
-// Longer messages of evaluators are cut in the middle: an error's first words say what has happened, its last ones why.
+// Longer messages of evaluators are cut, in the middle.
 constexpr std::size_t kMessageBytes = 2000;
 constexpr std::size_t kFirstBytes = 300;
-constexpr std::string_view kCut = "…";
 // As search.proto has it.
 constexpr std::size_t kLogBytes = 16 << 10;
 
@@ -40,14 +39,6 @@ v1::WeightsFile ToWire(const core::WeightsFile& file, const std::string& worker)
   wire.set_bytes(file.bytes);
   wire.set_worker(worker);
   return wire;
-}
-
-std::string Shortened(const std::string& text) {
-  if (text.size() <= kMessageBytes) return text;
-  std::string shortened = CutUtf8(text, kFirstBytes);
-  shortened += kCut;
-  shortened += LastOfUtf8(text, kMessageBytes - kFirstBytes - kCut.size());
-  return shortened;
 }
 
 std::optional<storage::StoredLog> ToLog(const v1::TaskLog& wire) {
@@ -332,7 +323,7 @@ Report FromWire(const v1::Completion& completion) {
   } else {
     report.failure = completion.failure().kind() == v1::FAILURE_KIND_INFEASIBLE ? core::FailureKind::kInfeasible
                                                                                 : core::FailureKind::kEvaluator;
-    report.message = Shortened(completion.failure().message());
+    report.message = ShortenUtf8(completion.failure().message(), kFirstBytes, kMessageBytes);
   }
   report.log = ToLog(completion.log());
   return report;

@@ -34,5 +34,11 @@ TEST(LastOfUtf8, BeginsWithACharacter) {
   EXPECT_EQ(LastOfUtf8("\u20ac", 2), "");
 }
 
+TEST(ShortenUtf8, LeavesTheMiddleOut) {
+  EXPECT_EQ(ShortenUtf8("0123456789", 2, 10), "0123456789");
+  EXPECT_EQ(ShortenUtf8("0123456789+", 2, 10), "01…6789+");
+  EXPECT_EQ(ShortenUtf8("0\u20ac456\u20ac89", 2, 10), "0…6\u20ac89") << "no character is cut";
+}
+
 }  // namespace
 }  // namespace layernas
