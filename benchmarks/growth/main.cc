@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "benchmarks/search/cpu_time.h"
 #include "benchmarks/search/runner.h"
+#include "controller/core/strategies/layernas_strategy.h"
 
 namespace {
 

@@ -12,9 +12,9 @@
 #include "benchmarks/search/cpu_time.h"
 #include "benchmarks/search/problem.h"
 #include "common/base/random.h"
-#include "controller/core/guided/guided_strategy.h"
-#include "controller/core/guided/proposer.h"
-#include "controller/core/guided/solver.h"
+#include "controller/core/strategies/guided/guided_strategy.h"
+#include "controller/core/strategies/guided/proposer.h"
+#include "controller/core/strategies/guided/solver.h"
 
 namespace {
 

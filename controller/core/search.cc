@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "controller/core/strategies/strategy_factory.h"
 
 namespace layernas::core {
 namespace {
@@ -67,7 +68,7 @@ std::string WhyRefused(CandidateState final_state) {
 
 Search::Search(SearchConfig config, UnixMillis now)
     : config_(std::move(config)),
-      strategy_(MakeStrategy()),
+      strategy_(MakeStrategy(config_.strategy, config_.space, config_.targets, config_.trainings, config_.seed)),
       sharing_(config_.sharing),
       created_(now),
       architectures_(config_.space.layers.size()),
@@ -79,7 +80,7 @@ Search::Search(SearchConfig config, UnixMillis now)
 Search::Search(SearchConfig config, SearchState state, std::string state_reason, UnixMillis created, UnixMillis ended,
                std::deque<Candidate> candidates)
     : config_(std::move(config)),
-      strategy_(MakeStrategy()),
+      strategy_(MakeStrategy(config_.strategy, config_.space, config_.targets, config_.trainings, config_.seed)),
       sharing_(config_.sharing),
       state_(state),
       state_reason_(std::move(state_reason)),
@@ -125,28 +126,6 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
   NoteStandings();
   changes_ = {};
   changes_.new_tables_from = final_tables().size();
-}
-
-std::unique_ptr<Strategy> Search::MakeStrategy() const {
-  struct Maker {
-    const SearchConfig& config;
-    std::unique_ptr<Strategy> operator()(const LayerNasOptions& options) const {
-      return std::make_unique<LayerNasStrategy>(config.space, config.targets, options, config.seed);
-    }
-    std::unique_ptr<Strategy> operator()(const GuidedOptions&) const {
-      return std::make_unique<GuidedStrategy>(config.space, config.targets, config.trainings, config.seed);
-    }
-    std::unique_ptr<Strategy> operator()(const RandomOptions&) const {
-      return std::make_unique<RandomStrategy>(config.space, config.targets, config.seed);
-    }
-    std::unique_ptr<Strategy> operator()(const ExhaustiveOptions&) const {
-      return std::make_unique<ExhaustiveStrategy>(config.space, config.targets);
-    }
-    std::unique_ptr<Strategy> operator()(const EvolutionOptions& options) const {
-      return std::make_unique<EvolutionStrategy>(config.space, config.targets, options, config.seed);
-    }
-  };
-  return std::visit(Maker{config_}, config_.strategy);
 }
 
 Candidate* Search::Granted(std::uint64_t number, int attempt) {

@@ -18,68 +18,14 @@
 #include "controller/core/architecture_index.h"
 #include "controller/core/candidate.h"
 #include "controller/core/early_stop.h"
-#include "controller/core/evolution_strategy.h"
-#include "controller/core/exhaustive_strategy.h"
 #include "controller/core/fair_share.h"
 #include "controller/core/frontier.h"
-#include "controller/core/guided/guided_strategy.h"
-#include "controller/core/layernas_strategy.h"
-#include "controller/core/random_strategy.h"
+#include "controller/core/search_config.h"
+#include "controller/core/search_state.h"
 #include "controller/core/space.h"
 #include "controller/core/standings.h"
 
 namespace layernas::core {
-
-struct RandomOptions {};
-
-using StrategyConfig = std::variant<LayerNasOptions, GuidedOptions, RandomOptions, EvolutionOptions, ExhaustiveOptions>;
-
-struct FinalOptions {
-  // Architectures that win per target, without targets in all. 0: the search ends without trainings in full.
-  int per_target = 0;
-  // Trainings in full of each.
-  int seeds = 1;
-};
-
-struct SearchConfig {
-  Space space;
-  std::string reward_metric;
-  std::string cost_metric;
-  // Ascending order not required.
-  std::vector<double> targets;
-  StrategyConfig strategy;
-  std::uint64_t seed = 1;
-  // Most candidates handed out; 0 = no limit.
-  std::int64_t trainings = 0;
-  // Their repeats are part of the trainings: the last ones, or what follows when the strategy has nothing left.
-  FinalistOptions finalists;
-  // Come after everything else, and are no part of `trainings` and `duration`.
-  FinalOptions finals;
-  // From the creation of the search; 0 = no limit.
-  Millis duration{0};
-  // Failed attempts without any success after which the search is FAILED.
-  int initial_failures = 10;
-  // Failed attempts after which a candidate is given up.
-  int attempts = 3;
-  // Labels that a worker must have.
-  std::map<std::string, std::string> require;
-  // Architectures are measured apart, before they are trained, on workers with these labels; none: one task does both.
-  std::optional<std::map<std::string, std::string>> measure_on;
-  // What is measured apart and exceeds every target is not trained.
-  bool measure_first = false;
-  // Needs costs that are known before the training: per layer, or measured apart.
-  EarlyStopOptions early_stop;
-  Sharing sharing;
-  // Equal for two searches if, and only if, their candidates of equal architecture are evaluated in the same way.
-  std::string evaluation_key;
-  // Take results of other searches of the same evaluation key.
-  bool reuse_results = false;
-};
-
-// Stored: DO NOT CHANGE the values.
-enum class SearchState { kRunning = 1, kPaused = 2, kSucceeded = 3, kFailed = 4, kCancelled = 5 };
-
-constexpr bool IsFinal(SearchState state) { return state >= SearchState::kSucceeded; }
 
 // What became of a reported result or failure.
 struct CompletionVerdict {
@@ -206,7 +152,6 @@ class Search {
   Changes TakeChanges();
 
  private:
-  std::unique_ptr<Strategy> MakeStrategy() const;
   // Null unless (number, attempt) is a lease that was granted.
   Candidate* Granted(std::uint64_t number, int attempt);
   void SetState(Candidate& candidate, CandidateState state);

@@ -1,4 +1,4 @@
-#include "controller/core/guided/acquisition.h"
+#include "controller/core/strategies/guided/acquisition.h"
 
 #include <gtest/gtest.h>
 

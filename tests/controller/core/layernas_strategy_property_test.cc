@@ -6,7 +6,7 @@
 #include <numeric>
 #include <set>
 
-#include "controller/core/layernas_strategy.h"
+#include "controller/core/strategies/layernas_strategy.h"
 #include "tests/controller/core/strategy_runs.h"
 
 namespace layernas::core {

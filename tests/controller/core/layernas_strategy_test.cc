@@ -1,5 +1,5 @@
 // LayerNAS on small examples that can be followed by hand.
-#include "controller/core/layernas_strategy.h"
+#include "controller/core/strategies/layernas_strategy.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -10,7 +10,7 @@
 #include <unordered_map>
 
 #include "controller/core/frontier.h"
-#include "controller/core/layernas_strategy.h"
+#include "controller/core/strategies/layernas_strategy.h"
 #include "tests/controller/core/strategy_runs.h"
 
 namespace layernas::core {

@@ -1,4 +1,4 @@
-#include "controller/core/guided/solver.h"
+#include "controller/core/strategies/guided/solver.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

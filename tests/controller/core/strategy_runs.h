@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "common/base/random.h"
-#include "controller/core/layernas_strategy.h"
+#include "controller/core/strategies/layernas_strategy.h"
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
 

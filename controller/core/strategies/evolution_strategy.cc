@@ -1,4 +1,4 @@
-#include "controller/core/evolution_strategy.h"
+#include "controller/core/strategies/evolution_strategy.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "controller/core/guided/model.h"
+#include "controller/core/strategies/guided/model.h"
 
 #include <algorithm>
 #include <cmath>

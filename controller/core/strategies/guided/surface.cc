@@ -1,4 +1,4 @@
-#include "controller/core/guided/surface.h"
+#include "controller/core/strategies/guided/surface.h"
 
 #include <algorithm>
 

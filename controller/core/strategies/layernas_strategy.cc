@@ -1,4 +1,4 @@
-#include "controller/core/layernas_strategy.h"
+#include "controller/core/strategies/layernas_strategy.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "controller/core/guided/guided_strategy.h"
+#include "controller/core/strategies/guided/guided_strategy.h"
 
 #include <algorithm>
 #include <cmath>

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "common/base/random.h"
-#include "controller/core/guided/surface.h"
+#include "controller/core/strategies/guided/surface.h"
 #include "controller/core/space.h"
 
 namespace layernas::core {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "controller/core/guided/model.h"
+#include "controller/core/strategies/guided/model.h"
 
 namespace layernas::core {
 

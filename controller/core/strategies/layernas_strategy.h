@@ -16,23 +16,9 @@
 
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
+#include "controller/core/strategy_options.h"
 
 namespace layernas::core {
-
-struct LayerNasOptions {
-  BucketOptions buckets;
-  // Architectures kept per bucket, at least 1.
-  int replicas = 1;
-  // The order in which layers are decided: a permutation of 0 … L-1.
-  std::vector<std::size_t> order;
-  // Most passes over the layers, at least 1; a pass that changes nothing is the last. No pass worsens a bucket.
-  int passes = 1;
-  // Most trainings per stage, spread evenly over the buckets; 0 = no limit. A limit needs all of a stage's candidates
-  // to choose from, and so rules out pipelining.
-  int stage_limit = 0;
-  // False: each stage waits for the one before, as in the paper.
-  bool pipelined = true;
-};
 
 // Trainings: at most 1 + H * replicas * sum of |S_i| per pass, with H buckets.
 class LayerNasStrategy final : public Strategy {

@@ -9,13 +9,11 @@
 #include <unordered_set>
 #include <vector>
 
-#include "controller/core/guided/proposer.h"
+#include "controller/core/strategies/guided/proposer.h"
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
 
 namespace layernas::core {
-
-struct GuidedOptions {};
 
 class GuidedStrategy final : public Strategy {
  public:

@@ -10,15 +10,9 @@
 #include "controller/core/architecture_index.h"
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
+#include "controller/core/strategy_options.h"
 
 namespace layernas::core {
-
-struct EvolutionOptions {
-  // Individuals alive, at least 2; as many are drawn at random first.
-  int population = 20;
-  // Individuals drawn to find a parent, at least 1.
-  int sample = 5;
-};
 
 // Under constraint: proposals take turns between the targets; a parent is the best of the sample that meets the turn's
 // target, or the cheapest where none does. Where the cost is known per layer, children that miss the target are not

@@ -1,4 +1,4 @@
-#include "controller/core/exhaustive_strategy.h"
+#include "controller/core/strategies/exhaustive_strategy.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "controller/core/guided/solver.h"
+#include "controller/core/strategies/guided/solver.h"
 
 #include <algorithm>
 #include <cmath>

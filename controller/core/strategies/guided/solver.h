@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "controller/core/guided/surface.h"
+#include "controller/core/strategies/guided/surface.h"
 #include "controller/core/space.h"
 
 namespace layernas::core {

@@ -9,8 +9,6 @@
 
 namespace layernas::core {
 
-struct ExhaustiveOptions {};
-
 // Where the cost is known per layer, only architectures that meet the largest target.
 class ExhaustiveStrategy final : public Strategy {
  public:

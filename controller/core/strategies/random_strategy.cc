@@ -1,4 +1,4 @@
-#include "controller/core/random_strategy.h"
+#include "controller/core/strategies/random_strategy.h"
 
 #include <algorithm>
 

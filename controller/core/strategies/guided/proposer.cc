@@ -1,10 +1,10 @@
-#include "controller/core/guided/proposer.h"
+#include "controller/core/strategies/guided/proposer.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "controller/core/guided/solver.h"
+#include "controller/core/strategies/guided/solver.h"
 
 namespace layernas::core {
 namespace {

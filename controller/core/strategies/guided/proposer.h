@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "common/base/random.h"
-#include "controller/core/guided/acquisition.h"
-#include "controller/core/guided/model.h"
-#include "controller/core/guided/surface.h"
+#include "controller/core/strategies/guided/acquisition.h"
+#include "controller/core/strategies/guided/model.h"
+#include "controller/core/strategies/guided/surface.h"
 #include "controller/core/space.h"
 #include "controller/core/strategy.h"
 
