@@ -326,7 +326,7 @@ LeasedTask Engine::MakeTask(const Entry& entry, const core::Candidate& candidate
 }
 
 storage::Batch Engine::CollectChanges() {
-  storage::Batch batch(store_);
+  storage::Batch batch;
   if (next_search_id_ != stored_next_search_id_) batch.PutNextSearchId(next_search_id_);
   stored_next_search_id_ = next_search_id_;
   for (const std::uint64_t id : deleted_) batch.DeleteSearch(id);

@@ -1,6 +1,5 @@
 #include "controller/storage/database.h"
 
-#include <charconv>
 #include <cstdarg>
 #include <cstdio>
 
@@ -38,16 +37,7 @@ absl::StatusOr<std::optional<std::uint64_t>> Database::ReadMeta(const char* key)
   const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), families[kMeta], key, &value);
   if (status.IsNotFound()) return std::optional<std::uint64_t>();
   LAYERNAS_RETURN_IF_ERROR(ToStatus(status, directory));
-  const std::optional<std::uint64_t> number = ParseNumber(value);
-  if (!number) return absl::DataLossError(absl::StrCat("the stored ", key, " is not a number: ", value));
-  return number;
-}
-
-std::optional<std::uint64_t> ParseNumber(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
+  return ParseMeta(key, value);
 }
 
 absl::Status ToStatus(const rocksdb::Status& status, const std::string& directory) {

@@ -19,12 +19,12 @@ class CheckTest : public EngineTest {
   }
 
   void Put(const core::Candidate& candidate) {
-    storage::Batch batch(*store_);
+    storage::Batch batch;
     batch.PutCandidate(1, candidate);
     ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
   }
   void Put(const storage::TableKey& key, const std::vector<storage::StoredBucketEntry>& bucket) {
-    storage::Batch batch(*store_);
+    storage::Batch batch;
     batch.PutBucket(key, bucket);
     ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
   }
@@ -111,7 +111,7 @@ TEST_F(CheckTest, TamperedCandidatesAreFound) {
 TEST_F(CheckTest, ASpecThatCantBeReadIsFoundAndStopsTheStart) {
   storage::StoredSearch search = store_->LoadSearches()->front().search;
   search.spec = "rubbish";
-  storage::Batch batch(*store_);
+  storage::Batch batch;
   batch.PutSearch(search);
   ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
   EXPECT_THAT(Problems(), ElementsAre(HasSubstr("searches/s-1: the stored spec can't be parsed")));

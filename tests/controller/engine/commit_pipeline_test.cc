@@ -21,7 +21,7 @@ class CommitPipelineTest : public ::testing::Test {
 
   // A turn that writes `id`, or nothing if that is 0.
   Turn MakeTurn(std::uint64_t id, std::function<void()> answer) {
-    Turn turn{storage::Batch(*store_), {std::move(answer)}, 1};
+    Turn turn{storage::Batch(), {std::move(answer)}, 1};
     if (id != 0) turn.batch.PutNextSearchId(id);
     return turn;
   }

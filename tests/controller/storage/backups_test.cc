@@ -32,7 +32,7 @@ class BackupsTest : public ::testing::Test {
     backups_ = *std::move(backups);
   }
   void PutNextSearchId(std::uint64_t id) {
-    Batch batch(*store_);
+    Batch batch;
     batch.PutNextSearchId(id);
     ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
   }
@@ -63,15 +63,17 @@ TEST_F(BackupsTest, HoldsWhatWasCommittedBeforeItAndNothingLater) {
   EXPECT_EQ(*store_->NextSearchId(), 8u);
 }
 
-TEST_F(BackupsTest, EachHasALineageOfItsOwn) {
-  EXPECT_EQ(*store_->Lineage(), 0u);
+TEST_F(BackupsTest, AStoreThatIsStartedOnOneHasALineageOfItsOwnThatStays) {
+  const std::uint64_t original = *store_->Lineage();
   const std::string one = backups_->Make("one", kNow)->path;
   const std::string two = backups_->Make("two", kNow)->path;
-  EXPECT_EQ(*store_->Lineage(), 0u);
+  EXPECT_EQ(*store_->Lineage(), original);
+  // A look at a backup is no start.
+  EXPECT_TRUE((*Store::OpenReadOnly(one))->VerifyFiles().ok());
   const std::uint64_t lineage = *(*Store::Open(one))->Lineage();
-  EXPECT_NE(lineage, 0u);
+  EXPECT_NE(lineage, original);
   EXPECT_NE(lineage, *(*Store::Open(two))->Lineage());
-  // It stays: what is leased after it was put back can be reported after a restart.
+  // What is leased after the restore can be reported after a restart.
   EXPECT_EQ(lineage, *(*Store::Open(one))->Lineage());
 }
 
@@ -81,7 +83,7 @@ TEST_F(BackupsTest, IsWholeWhileOthersWrite) {
   std::thread writer([&] {
     for (std::uint64_t sequence = 1; !stop; ++sequence) {
       // Both or neither.
-      Batch batch(*store_);
+      Batch batch;
       batch.PutNextSearchId(sequence);
       batch.PutChange(1, {sequence, 1, std::nullopt});
       ASSERT_TRUE(store_->Commit(std::move(batch)).ok());

@@ -114,7 +114,7 @@ TEST_F(MigrationsTest, AStoreOfVersion3CanTakeLogs) {
     ASSERT_TRUE(store.ok()) << store.status();
     EXPECT_EQ((*store)->LoadSearches()->at(0).candidates.size(), 2u);
     EXPECT_EQ((*store)->ReadLogs(1, 1)->size(), round == 0 ? 0u : 1u);
-    Batch batch(**store);
+    Batch batch;
     batch.PutLog({1, 1, 1}, log);
     ASSERT_TRUE((*store)->Commit(std::move(batch)).ok());
     EXPECT_EQ((*store)->ReadLogs(1, 1)->at(1), log);

@@ -40,8 +40,8 @@ inline StoredChange Change(std::uint64_t sequence) {
 inline StoredLog Log(const std::string& tail) { return {"w", 7, tail, 3}; }
 
 // One of everything, and three candidates and changes.
-inline Batch FullBatch(const Store& store, std::uint64_t id) {
-  Batch batch(store);
+inline Batch FullBatch(std::uint64_t id) {
+  Batch batch;
   batch.PutSearch(Search(id));
   for (std::uint64_t number = 1; number <= 3; ++number) {
     batch.PutCandidate(id, Candidate(number));

@@ -1,0 +1,26 @@
+// The numbers that the store keeps about itself, in the family kMeta.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace layernas::storage {
+
+// Keys; the values are decimal numbers.
+inline constexpr char kSchemaVersionKey[] = "schema_version";
+inline constexpr char kNextSearchIdKey[] = "next_search_id";
+inline constexpr char kLineageKey[] = "lineage";
+// 1 in a copy on which no store was opened for writing yet.
+inline constexpr char kUnusedCopyKey[] = "unused_copy";
+
+// Draws a random number for a history that no other has; never 0.
+std::uint64_t DrawLineage();
+
+std::optional<std::uint64_t> ParseNumber(std::string_view text);
+// DATA_LOSS, with the key, if the value is not a number.
+absl::StatusOr<std::optional<std::uint64_t>> ParseMeta(std::string_view key, std::string_view value);
+
+}  // namespace layernas::storage

@@ -1,0 +1,49 @@
+// A store in a directory of RocksDB.
+#pragma once
+
+#include <rocksdb/options.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "controller/storage/database.h"
+#include "controller/storage/store.h"
+
+namespace layernas::storage {
+
+// Opened by Store::Open() and its siblings.
+class RocksStore final : public Store {
+ public:
+  using Store::Commit;
+  absl::Status Commit(std::vector<Batch> batches) override;
+  absl::Status Reclaim(std::uint64_t search) override;
+  void StopReclaiming() override { reclaiming_stopped_ = true; }
+  Figures MeasureFigures() const override;
+  std::uint64_t syncs() const override;
+  absl::Status CopyTo(const std::string& directory) const override;
+  absl::Status VerifyFiles() const override;
+
+ protected:
+  absl::Status Scan(Family family, const std::string& begin, const std::string& end, const Visit& visit) const override;
+  absl::StatusOr<std::optional<std::string>> LastKeyUpTo(Family family, const std::string& key) const override;
+  absl::StatusOr<std::optional<std::uint64_t>> ReadMeta(const char* key) const override;
+
+ private:
+  friend class Store;
+  explicit RocksStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& directory, const rocksdb::Options& options,
+                                                          bool read_only);
+  // Makes a directory without a schema version a new store, and migrates an older one.
+  absl::Status CheckSchema(bool read_only);
+  // Begins a new history, durably.
+  absl::Status LeaveOriginal();
+  absl::Status ToStatus(const rocksdb::Status& status) const { return storage::ToStatus(status, database_->directory); }
+  rocksdb::DB& db() const { return *database_->db; }
+
+  const std::unique_ptr<Database> database_;
+  std::atomic<bool> reclaiming_stopped_ = false;
+};
+
+}  // namespace layernas::storage
