@@ -1,17 +1,22 @@
 #include "controller/storage/migrations.h"
 
 #include <array>
+#include <memory>
+#include <optional>
+#include <string>
 
 #include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
 #include "common/log/log.h"
+#include "controller/storage/keys.h"
+#include "controller/storage/records.h"
 #include "controller/storage/store.h"
 
 namespace layernas::storage {
 namespace {
 
-// Lease tokens name the store's lineage from here on. Those that version 1 gave out name none, which means 0: the
-// workers that hold them can go on.
+// Lease tokens name the store's lineage from here on. Those that version 1 gave out name none, which means 0. Version 5
+// replaces that.
 absl::Status AddLineage(const Database& database, rocksdb::WriteBatch& batch) {
   return ToStatus(batch.Put(database.families[kMeta], kLineageKey, "0"), database.directory);
 }
@@ -23,7 +28,45 @@ absl::Status AllowStopped(const Database&, rocksdb::WriteBatch&) { return absl::
 // Logs of evaluators have a family of their own from here on, which version 3 would not clear with their search.
 absl::Status AddLogs(const Database&, rocksdb::WriteBatch&) { return absl::OkStatus(); }
 
-constexpr std::array<Migration, kSchemaVersion - 1> kMigrations = {AddLineage, AllowStopped, AddLogs};
+// Whether a candidate of the search was ever leased.
+absl::StatusOr<bool> WasLeased(const Database& database, std::uint64_t search) {
+  const std::string end = EncodeKey(search + 1);
+  const rocksdb::Slice upper(end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &upper;
+  const std::unique_ptr<rocksdb::Iterator> rows(database.db->NewIterator(options, database.families[kCandidates]));
+  for (rows->Seek(EncodeKey(search)); rows->Valid(); rows->Next()) {
+    LAYERNAS_ASSIGN_OR_RETURN(const core::Candidate candidate, DecodeCandidate(rows->value().ToStringView()));
+    if (candidate.attempt > 0) return true;
+  }
+  LAYERNAS_RETURN_IF_ERROR(ToStatus(rows->status(), database.directory));
+  return false;
+}
+
+// Two things change. Lineage 0 is no lineage from here on: version 4 gave it to every new store, so that a token of one
+// store was valid in another. A store of lineage 0 draws one, which ends the leases that it has given out. And the time
+// of a search counts from its first lease, before which version 4 counted it from the creation: searches whose time was
+// counted keep that beginning.
+absl::Status NameEveryHistory(const Database& database, rocksdb::WriteBatch& batch) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> lineage, database.ReadMeta(kLineageKey));
+  if (lineage.value_or(0) == 0) {
+    LAYERNAS_RETURN_IF_ERROR(
+        ToStatus(batch.Put(database.families[kMeta], kLineageKey, std::to_string(DrawLineage())), database.directory));
+  }
+  const std::unique_ptr<rocksdb::Iterator> rows(
+      database.db->NewIterator(rocksdb::ReadOptions(), database.families[kSearches]));
+  for (rows->SeekToFirst(); rows->Valid(); rows->Next()) {
+    LAYERNAS_ASSIGN_OR_RETURN(StoredSearch search, DecodeSearch(rows->value().ToStringView()));
+    LAYERNAS_ASSIGN_OR_RETURN(const bool leased, WasLeased(database, search.id));
+    if (!leased) continue;
+    search.started = search.created;
+    LAYERNAS_RETURN_IF_ERROR(
+        ToStatus(batch.Put(database.families[kSearches], rows->key(), Encode(search)), database.directory));
+  }
+  return ToStatus(rows->status(), database.directory);
+}
+
+constexpr std::array<Migration, kSchemaVersion - 1> kMigrations = {AddLineage, AllowStopped, AddLogs, NameEveryHistory};
 
 }  // namespace
 

@@ -150,6 +150,8 @@ std::string Encode(const StoredSearch& search) {
   record.set_end_unix_ms(search.ended);
   record.set_request_id(search.request_id);
   record.set_clock_set_ms(search.clock_set.count());
+  record.set_start_unix_ms(search.started);
+  record.set_searching_over(search.searching_over);
   if (search.sharing) {
     v1::SharingRecord& sharing = *record.mutable_sharing();
     sharing.set_weight(search.sharing->weight);
@@ -228,6 +230,8 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.ended = record.end_unix_ms();
   search.request_id = record.request_id();
   search.clock_set = Millis{record.clock_set_ms()};
+  search.started = record.start_unix_ms();
+  search.searching_over = record.searching_over();
   if (record.has_sharing()) {
     // Whoever's turn it is would never be found out.
     if (!(record.sharing().weight() > 0) || !std::isfinite(record.sharing().weight())) {

@@ -28,13 +28,17 @@ struct StoredSearch {
   std::optional<core::Sharing> sharing = std::nullopt;
   // By how much the machine's clock was set since the search was created.
   Millis clock_set{0};
+  // When its first candidate was leased, from which its time counts; 0 before.
+  UnixMillis started = 0;
+  // Why no more architectures are proposed; empty while they are.
+  std::string searching_over = {};
 
   bool operator==(const StoredSearch&) const = default;
 };
 
 // One entry of a search's feed of changes.
 struct StoredChange {
-  // From 1, without gaps.
+  // From 1, ascending. A jump marks where the store was restored from a backup; elsewhere the numbers have no gaps.
   std::uint64_t sequence = 0;
   UnixMillis time = 0;
   // The candidate as it was then; none: the search itself changed.

@@ -25,7 +25,7 @@
 namespace layernas::storage {
 
 // Of the records and keys on disk. An older one is migrated when it is opened, a newer one is refused.
-inline constexpr int kSchemaVersion = 4;
+inline constexpr int kSchemaVersion = 5;
 
 struct LoadedSearch {
   StoredSearch search;

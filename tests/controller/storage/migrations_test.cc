@@ -82,11 +82,14 @@ TEST_F(MigrationsTest, AStoreOfVersion1IsBroughtUpToDate) {
   const absl::Status look = Store::OpenReadOnly(directory_).status();
   EXPECT_EQ(look.code(), absl::StatusCode::kFailedPrecondition) << look;
   EXPECT_THAT(std::string(look.message()), HasSubstr("older version of layernas (schema 1"));
+  std::uint64_t lineage = 0;
   for (int round = 0; round < 2; ++round) {
     const auto store = Store::Open(directory_);
     ASSERT_TRUE(store.ok()) << store.status();
-    // Tokens that were given out before stay good.
-    EXPECT_EQ(*(*store)->Lineage(), 0u);
+    // Drawn once.
+    EXPECT_NE(*(*store)->Lineage(), 0u);
+    if (round == 0) lineage = *(*store)->Lineage();
+    EXPECT_EQ(*(*store)->Lineage(), lineage);
     EXPECT_EQ(*(*store)->NextSearchId(), 2u);
     const auto loaded = *(*store)->LoadSearches();
     ASSERT_EQ(loaded.size(), 1u);
@@ -119,6 +122,73 @@ TEST_F(MigrationsTest, AStoreOfVersion3CanTakeLogs) {
     ASSERT_TRUE((*store)->Commit(std::move(batch)).ok());
     EXPECT_EQ((*store)->ReadLogs(1, 1)->at(1), log);
   }
+}
+
+// The families of version 4 and of all since.
+const std::vector<std::string> kFamiliesOfVersion4 = {"default", "meta",    "searches", "candidates",
+                                                      "buckets", "changes", "logs"};
+
+TEST_F(MigrationsTest, AStoreOfVersion4DrawsALineageAndKeepsWhenItsTimeBegan) {
+  {
+    const auto database = Raw(kFamiliesOfVersion4);
+    Put(*database, 1, "schema_version", "4");
+    Put(*database, 1, "lineage", "0");
+    // One that no candidate of was leased, one that some were leased of, and one without candidates.
+    for (char id = 1; id <= 3; ++id) {
+      const std::string key = std::string("\0\0\0\0\0\0\0", 7) + id;
+      v1::SearchRecord search;
+      search.set_id(id);
+      search.set_slug("s");
+      search.set_spec("the spec");
+      search.set_state(static_cast<int>(core::SearchState::kRunning));
+      search.set_create_unix_ms(100 + id);
+      search.mutable_sharing()->set_weight(2);
+      Put(*database, 2, key, search.SerializeAsString());
+      for (char number = 1; number <= 3 && id != 3; ++number) {
+        v1::CandidateRecord candidate;
+        candidate.set_number(number);
+        candidate.set_state(static_cast<int>(core::CandidateState::kQueued));
+        candidate.set_attempt(id == 2 && number == 3 ? 1 : 0);
+        Put(*database, 3, key + std::string("\0\0\0\0\0\0\0", 7) + number, candidate.SerializeAsString());
+      }
+    }
+  }
+  const absl::Status look = Store::OpenReadOnly(directory_).status();
+  EXPECT_EQ(look.code(), absl::StatusCode::kFailedPrecondition) << look;
+  EXPECT_THAT(std::string(look.message()), HasSubstr("older version of layernas (schema 4"));
+  std::uint64_t lineage = 0;
+  for (int round = 0; round < 2; ++round) {
+    const auto store = Store::Open(directory_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    EXPECT_NE(*(*store)->Lineage(), 0u);
+    if (round == 0) lineage = *(*store)->Lineage();
+    EXPECT_EQ(*(*store)->Lineage(), lineage);
+    const auto loaded = *(*store)->LoadSearches();
+    ASSERT_EQ(loaded.size(), 3u);
+    StoredSearch expected{1, "s", "the spec", core::SearchState::kRunning, "", 101, 0, ""};
+    expected.sharing = core::Sharing{2, 0, 0};
+    EXPECT_EQ(loaded[0].search, expected);
+    expected.id = 2;
+    expected.created = expected.started = 102;
+    EXPECT_EQ(loaded[1].search, expected);
+    expected = loaded[0].search;
+    expected.id = 3;
+    expected.created = 103;
+    EXPECT_EQ(loaded[2].search, expected);
+  }
+  EXPECT_TRUE(Store::OpenReadOnly(directory_).ok());
+}
+
+// A backup that version 4 made had a number already, which is in the leases of the store that was started on it.
+TEST_F(MigrationsTest, ACopyOfVersion4KeepsItsLineage) {
+  {
+    const auto database = Raw(kFamiliesOfVersion4);
+    Put(*database, 1, "schema_version", "4");
+    Put(*database, 1, "lineage", "77");
+  }
+  const auto store = Store::Open(directory_);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ(*(*store)->Lineage(), 77u);
 }
 
 // Two made-up migrations, the second of which needs what the first one did.
