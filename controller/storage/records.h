@@ -38,7 +38,7 @@ struct StoredSearch {
 
 // One entry of a search's feed of changes.
 struct StoredChange {
-  // From 1, ascending. A jump marks where the store was restored from a backup; elsewhere the numbers have no gaps.
+  // From 1, ascending. A jump marks a restored backup; elsewhere the numbers have no gaps.
   std::uint64_t sequence = 0;
   UnixMillis time = 0;
   // The candidate as it was then; none: the search itself changed.

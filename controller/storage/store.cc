@@ -146,6 +146,7 @@ absl::StatusOr<std::vector<StoredChange>> Store::ReadChanges(std::uint64_t searc
                                   const auto decoded = DecodeNumberKey(key);
                                   if (!decoded)
                                     return absl::DataLossError("a key in the feed of changes has the wrong length");
+                                  if (!changes.empty() && decoded->second != changes.back().sequence + 1) return false;
                                   LAYERNAS_ASSIGN_OR_RETURN(changes.emplace_back(),
                                                             DecodeChange(decoded->second, value));
                                   return changes.size() < limit;

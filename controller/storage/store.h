@@ -98,8 +98,9 @@ class Store {
   absl::StatusOr<CandidateRows> ReadCandidates(
       std::uint64_t search, std::uint64_t after, std::size_t limit, const std::set<core::CandidateState>& states = {},
       std::size_t most_scanned = std::numeric_limits<std::size_t>::max()) const;
-  // Changes of higher sequence number than `after`, ascending, at most `limit`. The first one's number is above after +
-  // 1 if those between are no longer kept, or if a new history began there.
+  // Changes of higher sequence number than `after`, at most `limit`, numbered without gaps: they end before a jump,
+  // which the next call begins with. The first one's number is above after + 1 if those between are no longer kept, or
+  // if a new history began there; a reader then needs to see how things stand, instead of what has changed.
   absl::StatusOr<std::vector<StoredChange>> ReadChanges(std::uint64_t search, std::uint64_t after,
                                                         std::size_t limit) const;
   // All stored buckets of a search, in key order.
