@@ -20,27 +20,40 @@ std::string Ordinal(std::size_t number) { return absl::StrFormat("%02d", number)
 
 }  // namespace
 
-double MeanBestReward(const core::Frontier& frontier, double target) {
+std::optional<double> LowestReward(const std::deque<core::Candidate>& candidates) {
+  const core::Candidate* first = nullptr;
+  for (const core::Candidate& candidate : candidates) {
+    if (candidate.state != core::CandidateState::kSucceeded) continue;
+    if (first == nullptr || candidate.ended < first->ended) first = &candidate;
+  }
+  if (first == nullptr) return std::nullopt;
+  return std::min(first->reward, 0.0);
+}
+
+double MeanBestReward(const core::Frontier& frontier, double target, double lowest) {
+  if (!(target > 0)) return lowest;
   double area = 0;
   double from = 0;
-  double reward = 0;
+  double reward = lowest;
   for (const auto& [cost, point] : frontier.points()) {
     if (cost > target) break;
     const double start = std::max(cost, 0.0);
     area += reward * (start - from);
     from = start;
-    reward = std::max(point.reward, 0.0);
+    reward = std::max(point.reward, lowest);
   }
   area += reward * (target - from);
-  return target > 0 ? area / target : 0;
+  return area / target;
 }
 
 SearchSeries::SearchSeries(prometheus::Registry& registry)
     : frontier_points_(Gauges(registry, "layernas_frontier_points", "Non-dominated results of a search.")),
       best_reward_(Gauges(registry, "layernas_best_reward",
                           "Best reward at or under a target of a search; NaN where nothing meets it.")),
-      mean_best_reward_(Gauges(registry, "layernas_mean_best_reward",
-                               "Area below the frontier of a search up to its largest target, over that target.")),
+      mean_best_reward_(
+          Gauges(registry, "layernas_mean_best_reward",
+                 "Mean of a search's best reward at no more cost, over costs up to its largest target; NaN before "
+                 "its first result.")),
       candidates_(Gauges(registry, "layernas_search_candidates", "Candidates of a search by state.")),
       trainings_(Gauges(registry, "layernas_search_trainings", "Candidates of a search that were handed to workers.")),
       trainings_budget_(
@@ -83,7 +96,13 @@ void SearchSeries::Set(const std::string& name, const core::Search& search, bool
     put_best(std::numeric_limits<double>::infinity(), "none");
   } else {
     const double largest = *std::max_element(targets.begin(), targets.end());
-    Put(series, name, mean_best_reward_, MeanBestReward(search.frontier(), largest));
+    // Looked for once: it is that of the first result.
+    if (!series.lowest_reward && search.CountOf(core::CandidateState::kSucceeded) > 0) {
+      series.lowest_reward = LowestReward(search.candidates());
+    }
+    Put(series, name, mean_best_reward_,
+        series.lowest_reward ? MeanBestReward(search.frontier(), largest, *series.lowest_reward)
+                             : std::numeric_limits<double>::quiet_NaN());
   }
   for (int state = 1; state <= static_cast<int>(core::CandidateState::kStopped); ++state) {
     const auto candidate_state = static_cast<core::CandidateState>(state);

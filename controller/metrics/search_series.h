@@ -6,7 +6,9 @@
 #include <prometheus/registry.h>
 
 #include <cstddef>
+#include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,9 +17,17 @@
 
 namespace layernas {
 
-// Mean, over costs from 0 to `target`, of the best reward at no more cost (0 where nothing is so cheap, or it is
-// negative): the area below the frontier over its width. It never falls as results come in.
-double MeanBestReward(const core::Frontier& frontier, double target);
+// What stands for the reward at costs at which a search has no result: 0, or the reward of its first result if that is
+// negative (as where the reward is a loss with its sign turned). Nothing if it has no result. The first result is the
+// one that came first, of those of the same millisecond that of the lowest number: it does not change as others arrive,
+// nor with a restart, unless the clock is set back.
+std::optional<double> LowestReward(const std::deque<core::Candidate>& candidates);
+
+// Returns the mean, over costs from 0 to `target`, of the best reward at no more cost, where `lowest` stands for what
+// is worse and for costs at which there is no result: the area between the frontier and `lowest`, over its width, on
+// top of `lowest`. With the same `lowest` a result that is added never lowers it, and raises it if the result is better
+// than `lowest` and than all at no more cost. A target of 0 or less has no width: `lowest`.
+double MeanBestReward(const core::Frontier& frontier, double target, double lowest);
 
 // For one thread.
 class SearchSeries {
@@ -40,6 +50,8 @@ class SearchSeries {
   // Gauges of one search, with the family that each is of.
   struct Series {
     std::map<std::pair<Family*, Labels>, prometheus::Gauge*> gauges;
+    // None before the first result.
+    std::optional<double> lowest_reward;
     // Of the table shown last, so that it is not looked through again.
     core::Position table;
   };

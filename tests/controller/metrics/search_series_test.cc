@@ -1,0 +1,78 @@
+#include "controller/metrics/search_series.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/random.h"
+
+namespace layernas {
+namespace {
+
+core::Candidate Result(std::uint64_t number, double reward, UnixMillis ended) {
+  core::Candidate candidate;
+  candidate.number = number;
+  candidate.state = core::CandidateState::kSucceeded;
+  candidate.reward = reward;
+  candidate.ended = ended;
+  return candidate;
+}
+
+core::Frontier FrontierOf(const std::vector<std::pair<double, double>>& points) {
+  core::Frontier frontier;
+  std::uint64_t number = 0;
+  for (const auto& [cost, reward] : points) frontier.Insert(cost, {++number, reward});
+  return frontier;
+}
+
+TEST(LowestReward, IsZeroOrTheRewardOfTheResultThatCameFirst) {
+  std::deque<core::Candidate> candidates(2);
+  EXPECT_EQ(LowestReward({}), std::nullopt);
+  EXPECT_EQ(LowestReward(candidates), std::nullopt);
+  candidates.push_back(Result(3, -2, 50));
+  EXPECT_EQ(LowestReward(candidates), -2);
+  // Those that come later change nothing, whatever their numbers; of the same time the lower number counts.
+  candidates[0] = Result(1, -9, 60);
+  candidates.push_back(Result(4, -1, 50));
+  EXPECT_EQ(LowestReward(candidates), -2);
+  candidates[1] = Result(2, 0.25, 49);
+  EXPECT_EQ(LowestReward(candidates), 0);
+}
+
+TEST(MeanBestReward, IsTheAreaBelowTheFrontierOverItsWidth) {
+  EXPECT_EQ(MeanBestReward({}, 10, 0), 0);
+  EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, 0.5}}), 10, 0), 0.4);
+  EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, 0.5}, {6, 0.75}}), 10, 0), 0.5);
+  // What costs more than the target does not count, and what is on it has no width.
+  EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, 0.5}, {10, 0.75}, {11, 1}}), 10, 0), 0.4);
+  EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{-1, 0.5}}), 10, 0), 0.5);
+  EXPECT_EQ(MeanBestReward(FrontierOf({{-1, 0.5}}), 0, 0), 0);
+}
+
+TEST(MeanBestReward, RisesWithLossesThatFall) {
+  EXPECT_EQ(MeanBestReward({}, 10, -2), -2);
+  EXPECT_EQ(MeanBestReward(FrontierOf({{2, -2}}), 10, -2), -2);
+  EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, -1}}), 10, -2), -1.2);
+  EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, -1}, {6, -0.5}}), 10, -2), -1);
+  // Worse than the first result is as nothing.
+  EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{1, -7}, {2, -1}}), 10, -2), -1.2);
+}
+
+TEST(MeanBestReward, NeverFallsWhenAResultIsAdded) {
+  RandomStream random({3});
+  for (int round = 0; round < 200; ++round) {
+    std::deque<core::Candidate> candidates;
+    core::Frontier frontier;
+    double before = -1e9;
+    for (std::uint64_t number = 1; number <= 20; ++number) {
+      const double reward = 4 * random.Uniform() - 3;
+      // They arrive in the order of their times, in another one than that of their numbers.
+      candidates.push_front(Result(100 - number, reward, static_cast<UnixMillis>(number)));
+      frontier.Insert(12 * random.Uniform(), {100 - number, reward});
+      const double now = MeanBestReward(frontier, 10, LowestReward(candidates).value());
+      EXPECT_GE(now, before - 1e-12);
+      before = now;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace layernas
