@@ -4,38 +4,29 @@
 #include <prometheus/registry.h>
 
 #include <memory>
-#include <string>
 
 #include "absl/status/statusor.h"
-#include "common/metrics/process_metrics.h"
+#include "common/metrics/http_server.h"
 #include "common/rpc/address.h"
-
-namespace prometheus {
-class Exposer;
-}
 
 namespace layernas {
 
-// Serves http://ADDRESS/metrics until destroyed; the port is free at the latest 2 s after that.
+// Serves http://ADDRESS/metrics until destroyed; the port is free then.
 class MetricsExposer {
  public:
-  // Port 0 takes any free one. UNAVAILABLE names an address that can't be listened on. Adds
-  // layernas_build_info{version} to the registry, which is kept alive, and serves the process's own metrics too.
+  // Takes a name, an IPv4 or an IPv6 address; port 0 takes any free one. UNAVAILABLE says which address can't be
+  // listened on, and why. Adds layernas_build_info{version} to the registry, which is kept alive, and serves the
+  // process's own metrics too.
   static absl::StatusOr<std::unique_ptr<MetricsExposer>> Start(const rpc::Address& address,
                                                                std::shared_ptr<prometheus::Registry> registry);
-  ~MetricsExposer();
 
   // With the real port.
   const rpc::Address& address() const { return address_; }
 
  private:
-  MetricsExposer(std::shared_ptr<prometheus::Registry> registry, std::shared_ptr<ProcessMetrics> process,
-                 std::unique_ptr<prometheus::Exposer> exposer, rpc::Address address);
+  MetricsExposer(std::unique_ptr<HttpServer> server, rpc::Address address);
 
-  // The exposer holds these weakly.
-  std::shared_ptr<prometheus::Registry> registry_;
-  std::shared_ptr<ProcessMetrics> process_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  const std::unique_ptr<HttpServer> server_;
   const rpc::Address address_;
 };
 

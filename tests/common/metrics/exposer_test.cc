@@ -1,11 +1,14 @@
 #include "common/metrics/exposer.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <sys/socket.h>
 
 #include <array>
+#include <filesystem>
+#include <memory>
+#include <string>
 
 #include "common/build_info/build_info.h"
 #include "common/process/fd.h"
@@ -15,22 +18,44 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
-std::string Get(const rpc::Address& address, const std::string& path) {
-  const Fd connection(socket(AF_INET, SOCK_STREAM, 0));
-  sockaddr_in where = {};
-  where.sin_family = AF_INET;
-  where.sin_port = htons(address.port);
-  inet_pton(AF_INET, address.host.c_str(), &where.sin_addr);
-  if (connect(connection.get(), reinterpret_cast<sockaddr*>(&where), sizeof(where)) != 0) return "";
-  const std::string request = "GET " + path + " HTTP/1.0\r\n\r\n";
-  if (write(connection.get(), request.data(), request.size()) < 0) return "";
+// Connected to the address, or invalid.
+Fd Connect(const rpc::Address& address) {
+  addrinfo hints = {};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0) return {};
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, &freeaddrinfo);
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    Fd connection(socket(one->ai_family, SOCK_STREAM, 0));
+    if (connect(connection.get(), one->ai_addr, one->ai_addrlen) == 0) return connection;
+  }
+  return {};
+}
+
+// All that the server answers to `request`; empty if there is none. `ends`: the client ends its side before it reads.
+std::string Ask(const rpc::Address& address, const std::string& request, bool ends = false) {
+  const Fd connection = Connect(address);
+  if (!connection.valid()) return "";
+  if (send(connection.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return "";
+  if (ends) shutdown(connection.get(), SHUT_WR);
   std::string reply;
   std::array<char, 4096> buffer;
   for (ssize_t count = 0; (count = read(connection.get(), buffer.data(), buffer.size())) > 0;) {
     reply.append(buffer.data(), static_cast<std::size_t>(count));
   }
   return reply;
+}
+
+std::string Get(const rpc::Address& address, const std::string& path) {
+  return Ask(address, "GET " + path + " HTTP/1.0\r\n\r\n");
+}
+
+std::unique_ptr<MetricsExposer> StartOn(const rpc::Address& address) {
+  auto started = MetricsExposer::Start(address, std::make_shared<prometheus::Registry>());
+  EXPECT_TRUE(started.ok()) << started.status();
+  return started.ok() ? *std::move(started) : nullptr;
 }
 
 TEST(MetricsExposer, ServesTheRegistryAndWhatItWasBuiltFrom) {
@@ -44,12 +69,72 @@ TEST(MetricsExposer, ServesTheRegistryAndWhatItWasBuiltFrom) {
                     HasSubstr("build_type=\"" + std::string(build.build_type) + "\"")));
 }
 
-TEST(MetricsExposer, ABusyPortIsNamed) {
-  const auto first = MetricsExposer::Start({"127.0.0.1", 0}, std::make_shared<prometheus::Registry>());
-  ASSERT_TRUE(first.ok());
-  const auto second = MetricsExposer::Start((*first)->address(), std::make_shared<prometheus::Registry>());
-  ASSERT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr((*first)->address().ToString()));
+TEST(MetricsExposer, ServesIPv6AndNames) {
+  if (!std::filesystem::exists("/proc/net/if_inet6")) GTEST_SKIP() << "this machine has no IPv6: it was NOT tried";
+  const auto v6 = StartOn({"::1", 0});
+  ASSERT_NE(v6, nullptr);
+  EXPECT_GT(v6->address().port, 0);
+  EXPECT_EQ(v6->address().ToString(), "[::1]:" + std::to_string(v6->address().port));
+  EXPECT_THAT(Get(v6->address(), "/metrics"), HasSubstr("layernas_build_info{"));
+  EXPECT_EQ(Get({"127.0.0.1", v6->address().port}, "/metrics"), "");
+  const auto any = StartOn({"::", 0});
+  ASSERT_NE(any, nullptr);
+  for (const char* host : {"::1", "127.0.0.1"}) {
+    EXPECT_THAT(Get({host, any->address().port}, "/metrics"), HasSubstr("layernas_build_info{")) << host;
+  }
+  const auto named = StartOn({"localhost", 0});
+  ASSERT_NE(named, nullptr);
+  EXPECT_THAT(Get(named->address(), "/metrics"), HasSubstr("layernas_build_info{"));
+}
+
+TEST(MetricsExposer, AnAddressThatCannotBeServedIsNamedWithTheReason) {
+  const bool has_v6 = std::filesystem::exists("/proc/net/if_inet6");
+  for (const char* host : {"127.0.0.1", has_v6 ? "::1" : "127.0.0.1"}) {
+    const auto first = StartOn({host, 0});
+    ASSERT_NE(first, nullptr);
+    const auto second = MetricsExposer::Start(first->address(), std::make_shared<prometheus::Registry>());
+    ASSERT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(second.status().message()),
+                HasSubstr(first->address().ToString() + ": Address already in use"));
+  }
+  // Addresses for documentation, which no machine has.
+  for (const char* host : {"192.0.2.1", has_v6 ? "2001:db8::1" : "192.0.2.1"}) {
+    const auto elsewhere = MetricsExposer::Start({host, 0}, std::make_shared<prometheus::Registry>());
+    ASSERT_EQ(elsewhere.status().code(), absl::StatusCode::kUnavailable);
+    EXPECT_THAT(std::string(elsewhere.status().message()), HasSubstr("Cannot assign requested address")) << host;
+  }
+}
+
+TEST(MetricsExposer, ThePortIsFreeOnceItIsGone) {
+  auto exposer = StartOn({"127.0.0.1", 0});
+  ASSERT_NE(exposer, nullptr);
+  const rpc::Address address = exposer->address();
+  EXPECT_NE(Get(address, "/metrics"), "");
+  // A client that never asks holds nothing up.
+  const Fd silent = Connect(address);
+  exposer.reset();
+  EXPECT_NE(StartOn(address), nullptr);
+}
+
+TEST(MetricsExposer, AnswersWhatIsNotARequestForMetrics) {
+  const auto exposer = StartOn({"127.0.0.1", 0});
+  ASSERT_NE(exposer, nullptr);
+  const rpc::Address& address = exposer->address();
+  EXPECT_THAT(Get(address, "/"), HasSubstr("404 Not Found"));
+  EXPECT_THAT(Get(address, "/metrics?name=x"), HasSubstr("layernas_build_info{"));
+  EXPECT_THAT(Ask(address, "POST /metrics HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"), HasSubstr("405 "));
+  EXPECT_THAT(Ask(address, "HEAD /metrics HTTP/1.1\r\n\r\n"),
+              AllOf(HasSubstr("200 OK"), HasSubstr("Connection: close\r\n"), Not(HasSubstr("layernas_build_info"))));
+  EXPECT_THAT(Ask(address, "GET /metrics HTTP/1.0\r\n\r\n", /*ends=*/true), HasSubstr("layernas_build_info{"));
+  EXPECT_EQ(Ask(address, "GET /metrics HTTP/1.0\r\n", /*ends=*/true), "");
+  for (const char* rubbish : {"\r\n\r\n", "GET\r\n\r\n", "GET /metrics\r\n\r\n", "a b c\r\n\r\n"}) {
+    EXPECT_THAT(Ask(address, rubbish), HasSubstr("400 Bad Request")) << rubbish;
+  }
+  EXPECT_THAT(Ask(address, "GET /metrics HTTP/1.1\r\n" + std::string(20'000, 'x')), HasSubstr("431 "));
+  // One who says nothing and one who leaves at once are in nobody's way.
+  const Fd silent = Connect(address);
+  Connect(address);
+  EXPECT_THAT(Get(address, "/metrics"), HasSubstr("200 OK"));
 }
 
 }  // namespace
