@@ -46,7 +46,7 @@ Measured Search(const Problem& problem, const layernas::core::LayerNasOptions& o
     }
     if (out.empty()) break;
     if (trainings == outcomes.size()) outcomes.push_back({problem.Reward(out.front(), 1), problem.Cost(out.front())});
-    strategy.Observe(out.front(), outcomes[trainings]);
+    strategy.Observe(out.front(), layernas::core::Observation::Result(outcomes[trainings]));
     ++trainings;
     out.pop_front();
   }

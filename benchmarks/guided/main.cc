@@ -64,8 +64,7 @@ std::vector<layernas::core::PastProposal> UniformResults(const layernas::bench::
     }
     if (!drawn.insert(architecture).second) continue;
     layernas::core::PastProposal& one = past.emplace_back();
-    one.outcome = Train(problem, architecture);
-    one.finished = true;
+    one.observation = layernas::core::Observation::Result(Train(problem, architecture));
     one.proposal.architecture = std::move(architecture);
   }
   return past;
@@ -132,22 +131,33 @@ int main(int argc, char** argv) {
   Times variances;
   Times refit;
   Times proposal;
-  Times snapshot;
+  // What the owner of the strategy waits for: StartWork() and FinishWork() together, and Observe().
+  Times handover;
+  Times observe;
   std::deque<Architecture> out;
   const auto propose = [&](Times* times, std::size_t count) {
-    const auto work = snapshot.Measure([&] { return strategy.StartWork(count); });
+    double begin = layernas::bench::CpuSeconds();
+    const auto work = strategy.StartWork(count);
     if (work == nullptr) return;
+    double owners = layernas::bench::CpuSeconds() - begin;
+    begin = layernas::bench::CpuSeconds();
+    work->Run();
+    const double run = layernas::bench::CpuSeconds() - begin;
     const auto& proposer = static_cast<const layernas::core::GuidedProposer&>(*work);
-    if (times == nullptr) times = proposer.refits() ? &refit : &proposal;
-    times->Measure([&] {
-      work->Run();
-      return 0;
-    });
+    if (times == nullptr) times = proposer.refitted() ? &refit : &proposal;
+    times->Add(1e3 * run);
+    begin = layernas::bench::CpuSeconds();
     strategy.FinishWork(*work);
+    owners += layernas::bench::CpuSeconds() - begin;
+    handover.Add(1e3 * owners);
     while (auto proposed = strategy.Propose()) out.push_back(std::move(proposed->architecture));
   };
   const auto finish_one = [&] {
-    strategy.Observe(out.front(), Train(**problem, out.front()));
+    const layernas::core::Outcome outcome = Train(**problem, out.front());
+    observe.Measure([&] {
+      strategy.Observe(out.front(), layernas::core::Observation::Result(outcome));
+      return 0;
+    });
     out.pop_front();
   };
   propose(&variances, 1 + static_cast<std::size_t>(under_way));
@@ -170,7 +180,8 @@ int main(int argc, char** argv) {
                                {"results", results},
                                {"under_way", under_way},
                                {"batch", batch},
-                               {"snapshot_milliseconds", snapshot.Summary()},
+                               {"handover_milliseconds", handover.Summary()},
+                               {"observe_milliseconds", observe.Summary()},
                                {"proposal_milliseconds", proposal.Summary()},
                                {"batch_milliseconds", many.Summary()},
                                {"refit_and_proposal_milliseconds", refit.Summary()},
@@ -181,7 +192,8 @@ int main(int argc, char** argv) {
   }
   std::printf("%d layers x %d options, %d results; milliseconds on one core, median and 90 %% quantile\n",
               generated.layers, generated.options, results);
-  for (const char* what : {"snapshot", "proposal", "batch", "refit_and_proposal", "variances_refit_and_proposal"}) {
+  for (const char* what :
+       {"handover", "observe", "proposal", "batch", "refit_and_proposal", "variances_refit_and_proposal"}) {
     const nlohmann::json& times = line[std::string(what) + "_milliseconds"];
     if (times["count"] == 0) continue;
     std::printf("%-30s %8.3f %8.3f\n", what, times["median"].get<double>(), times["p90"].get<double>());

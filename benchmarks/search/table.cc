@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "benchmarks/search/problem.h"
+#include "common/base/cost_limit.h"
 #include "common/base/random.h"
 #include "common/base/status_macros.h"
 
@@ -42,14 +43,14 @@ class TableProblem final : public Problem {
   double BestJudged(double target) const override {
     double best = -std::numeric_limits<double>::infinity();
     for (const auto& [architecture, row] : rows_) {
-      if (row.cost <= target) best = std::max(best, row.judged);
+      if (MeetsLimit(row.cost, target)) best = std::max(best, row.judged);
     }
     return best;
   }
   double BestExpectedReward(double target) const override {
     double best = -std::numeric_limits<double>::infinity();
     for (const auto& [architecture, row] : rows_) {
-      if (row.cost <= target) best = std::max(best, Mean(row));
+      if (MeetsLimit(row.cost, target)) best = std::max(best, Mean(row));
     }
     return best;
   }

@@ -1,11 +1,13 @@
 #include "client/output/comparison.h"
 
+#include "common/base/cost_limit.h"
+
 namespace layernas::client {
 
 const v1::FrontierPoint* BestWithin(const v1::GetFrontierResponse& frontier, double target) {
   const v1::FrontierPoint* best = nullptr;
   for (const v1::FrontierPoint& point : frontier.points()) {
-    if (point.cost() <= target) best = &point;
+    if (MeetsLimit(point.cost(), target)) best = &point;
   }
   return best;
 }

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "common/base/cost_limit.h"
+
 namespace layernas::client {
 namespace {
 
@@ -28,7 +30,7 @@ std::vector<std::size_t> BestSoFar(std::span<const Score> in_order, double targe
   std::vector<std::size_t> better;
   double best = -std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < in_order.size(); ++i) {
-    if (in_order[i].cost > target || in_order[i].reward <= best) continue;
+    if (!MeetsLimit(in_order[i].cost, target) || in_order[i].reward <= best) continue;
     best = in_order[i].reward;
     better.push_back(i);
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "common/base/cost_limit.h"
 #include "common/base/label.h"
 #include "common/spec/checks.h"
 #include "common/spec/costs.h"
@@ -165,7 +166,7 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
     if (const auto [earlier, is_new] = first.emplace(target, i); !is_new) {
       violations.Add(field,
                      FormatNumber(target) + " stands in " + At("objective.targets", earlier->second) + " already");
-    } else if (bounds.has_value() && target < bounds->cheapest) {
+    } else if (bounds.has_value() && !MeetsLimit(bounds->cheapest, target)) {
       violations.Add(field, "nothing can meet " + FormatNumber(target) + "; the cheapest architecture costs " +
                                 FormatNumber(bounds->cheapest));
     }

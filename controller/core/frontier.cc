@@ -1,11 +1,15 @@
 #include "controller/core/frontier.h"
 
+#include <iterator>
+
+#include "common/base/cost_limit.h"
+
 namespace layernas::core {
 
 bool Frontier::Insert(double cost, FrontierPoint point) {
   // The best at no more cost is the last one up to cost, for rewards ascend.
-  if (const auto best = BestWithin(cost)) {
-    const auto& [best_cost, best_point] = *best;
+  if (const auto above = points_.upper_bound(cost); above != points_.begin()) {
+    const auto& [best_cost, best_point] = *std::prev(above);
     if (best_point.reward > point.reward) return false;
     if (best_point.reward == point.reward && (best_cost < cost || best_point.candidate < point.candidate)) {
       return false;
@@ -18,7 +22,7 @@ bool Frontier::Insert(double cost, FrontierPoint point) {
 }
 
 std::optional<std::pair<double, FrontierPoint>> Frontier::BestWithin(double target) const {
-  const auto above = points_.upper_bound(target);
+  const auto above = points_.upper_bound(WidenedLimit(target));
   if (above == points_.begin()) return std::nullopt;
   return *std::prev(above);
 }

@@ -20,7 +20,7 @@ class Frontier {
   // Returns true if the point is on the frontier now.
   bool Insert(double cost, FrontierPoint point);
 
-  // The point of highest reward with cost <= target.
+  // The point of highest reward with a cost that meets the target (common/base/cost_limit.h).
   std::optional<std::pair<double, FrontierPoint>> BestWithin(double target) const;
 
   // By cost, ascending; rewards ascend too.

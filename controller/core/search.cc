@@ -116,7 +116,14 @@ Search::Search(SearchConfig config, SearchState state, std::string state_reason,
     } else {
       if (candidate.state == CandidateState::kSucceeded) standings_.Add(candidate.number, *outcome);
       NoteCurve(candidate);
-      past.push_back({{candidate.architecture, candidate.position}, finished, outcome, cost});
+      std::optional<Observation> observation;
+      if (cost) observation = Observation::TooDear(*cost);
+      if (finished) {
+        observation = outcome                                          ? Observation::Result(*outcome)
+                      : candidate.state == CandidateState::kInfeasible ? Observation::Infeasible()
+                                                                       : Observation::Unknown();
+      }
+      past.push_back({{candidate.architecture, candidate.position}, observation});
     }
     for (const AttemptFailure& failure : candidate.failures) CountFailure(failure);
     if (candidate.state == CandidateState::kQueued) queue_.push_back({candidate.number, {}, ""});
@@ -192,7 +199,7 @@ CompletionVerdict Search::CompleteMeasurement(Candidate& candidate, int attempt,
   candidate.measured_attempt = candidate.attempt;
   // A repeat may lie on the other side of the limit by chance.
   if (config_.measure_first && IsOverTargets(candidate.cost) && candidate.repeat_of == 0 && candidate.final_of == 0) {
-    strategy_->ObserveCost(candidate.architecture, candidate.cost);
+    strategy_->Observe(candidate.architecture, Observation::TooDear(candidate.cost));
     Finished(candidate, CandidateState::kSkipped, now.unix_ms);
   }
   return {};
@@ -398,7 +405,9 @@ void Search::Finished(Candidate& candidate, CandidateState state, UnixMillis now
     } else {
       if (state == CandidateState::kSucceeded) standings_.Add(candidate.number, *outcome);
       NoteCurve(candidate);
-      strategy_->Observe(candidate.architecture, outcome);
+      strategy_->Observe(candidate.architecture, outcome                                ? Observation::Result(*outcome)
+                                                 : state == CandidateState::kInfeasible ? Observation::Infeasible()
+                                                                                        : Observation::Unknown());
     }
   }
   NoteStandings();

@@ -189,6 +189,7 @@ class Search {
   bool SearchingIsOver() const;
   // Whether the strategy, the finalists' repeats or the budget allow for nothing more to be begun.
   bool NothingLeft() const;
+  bool StrategyIsDone() const;
   // Decides who has won once searching is over.
   void BeginFinals();
   // Trainings in full that were handed out, and that are still to be.

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/cost_limit.h"
 #include "controller/core/search.h"
 
 namespace layernas::core {
@@ -26,7 +27,7 @@ void Search::EndIfOver(UnixMillis now) {
                            " architectures that were measured is within a target: the lowest cost is ", LowestCost())
             : absl::StrCat("no evaluation has succeeded; ", CommonestFailure()),
         now);
-  } else if (strategy_->Done()) {
+  } else if (StrategyIsDone()) {
     End(SearchState::kSucceeded, "the strategy has nothing left to try", now);
   } else if (time_is_up_) {
     End(SearchState::kSucceeded, "its time is up", now);
@@ -45,7 +46,9 @@ void Search::EndIfOver(UnixMillis now) {
   }
 }
 
-bool Search::NothingLeft() const { return BudgetUsed() || (!NextRepeat() && (strategy_->Done() || !MayPropose())); }
+bool Search::StrategyIsDone() const { return strategy_->supply().when == Supply::When::kNever; }
+
+bool Search::NothingLeft() const { return BudgetUsed() || (!NextRepeat() && (StrategyIsDone() || !MayPropose())); }
 
 bool Search::SearchingIsOver() const {
   if (first_final_ != 0) return true;
@@ -92,7 +95,8 @@ bool Search::MeasuredInVain() const {
 }
 
 bool Search::IsOverTargets(double cost) const {
-  return !config_.targets.empty() && cost > *std::max_element(config_.targets.begin(), config_.targets.end());
+  return !config_.targets.empty() &&
+         !MeetsLimit(cost, *std::max_element(config_.targets.begin(), config_.targets.end()));
 }
 
 double Search::LowestCost() const {
@@ -106,7 +110,7 @@ double Search::LowestCost() const {
 bool Search::AreRepeatsDue() const {
   if (config_.finalists.trainings <= 1 || BudgetUsed()) return false;
   const std::int64_t repeats = config_.finalists.repeats - standings_.repeats_begun();
-  return strategy_->Done() || (config_.trainings > 0 && Remaining() <= repeats);
+  return StrategyIsDone() || (config_.trainings > 0 && Remaining() <= repeats);
 }
 
 std::optional<std::uint64_t> Search::NextRepeat() const {

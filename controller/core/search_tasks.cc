@@ -60,7 +60,7 @@ std::size_t Search::Ready(TaskKind kind) const {
   if (NextRepeat()) {
     proposals = config_.finalists.repeats - standings_.repeats_begun();
   } else if (MayPropose()) {
-    proposals = strategy_->Ready();
+    proposals = strategy_->supply().count;
   }
   if (config_.trainings > 0) proposals = std::min<std::size_t>(proposals, Remaining());
   return std::min({Queued(kind) + proposals, FreePlaces(), PlacesAhead()});

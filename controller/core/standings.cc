@@ -5,6 +5,8 @@
 #include <tuple>
 #include <utility>
 
+#include "common/base/cost_limit.h"
+
 namespace layernas::core {
 
 Standings::Standings(FinalistOptions options, std::vector<double> targets)
@@ -69,7 +71,7 @@ std::optional<std::uint64_t> Standings::NextWithin(double target) const {
   std::optional<std::uint64_t> settled;
   const auto reward = [this](std::uint64_t candidate) { return means_[candidate - 1]->reward; };
   for (std::size_t i = 0; i < means_.size(); ++i) {
-    if (!means_[i] || means_[i]->cost > target) continue;
+    if (!means_[i] || !MeetsLimit(means_[i]->cost, target)) continue;
     const std::uint64_t candidate = i + 1;
     const auto repeats = repeats_.find(candidate);
     const int begun = repeats == repeats_.end() ? 0 : repeats->second.begun;
@@ -111,7 +113,8 @@ std::vector<std::uint64_t> Standings::RepeatsWithResult(std::uint64_t candidate)
 std::vector<std::uint64_t> Standings::BestWithin(double target, std::size_t count) const {
   std::vector<std::tuple<double, double, std::uint64_t>> within;
   for (std::size_t i = 0; i < means_.size(); ++i) {
-    if (means_[i] && means_[i]->cost <= target) within.emplace_back(-means_[i]->reward, means_[i]->cost, i + 1);
+    if (means_[i] && MeetsLimit(means_[i]->cost, target))
+      within.emplace_back(-means_[i]->reward, means_[i]->cost, i + 1);
   }
   count = std::min(count, within.size());
   std::partial_sort(within.begin(), within.begin() + static_cast<std::ptrdiff_t>(count), within.end());

@@ -55,8 +55,8 @@ class Standings {
 
   // None if it has no result.
   std::optional<Standing> Of(std::uint64_t candidate) const;
-  // The architectures of highest reward with cost <= target, at most `count`, best first; of equals those of the lower
-  // cost, then number. O(results).
+  // The architectures of highest reward with a cost that meets the target, at most `count`, best first; of equals those
+  // of the lower cost, then number. O(results).
   std::vector<std::uint64_t> BestWithin(double target, std::size_t count) const;
   // Of the means.
   const Frontier& frontier() const { return frontier_; }

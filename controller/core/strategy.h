@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "controller/core/architecture.h"
@@ -12,10 +13,32 @@
 
 namespace layernas::core {
 
-// What an evaluation brought; none if it brought no result (infeasible, failed).
+// What an evaluation brought.
 struct Outcome {
   double reward = 0;
   double cost = 0;
+};
+
+// What a strategy learns of an architecture that it proposed.
+struct Observation {
+  enum class Kind {
+    // Reward and cost are known.
+    kResult,
+    // It can't be evaluated: nothing like it should be proposed.
+    kInfeasible,
+    // Its attempts failed in a way that says nothing about it.
+    kUnknown,
+    // It was measured and, since its cost exceeds every target, is not trained. Only the cost is known.
+    kTooDear,
+  };
+
+  static Observation Result(Outcome outcome) { return {Kind::kResult, outcome}; }
+  static Observation Infeasible() { return {Kind::kInfeasible, {}}; }
+  static Observation Unknown() { return {Kind::kUnknown, {}}; }
+  static Observation TooDear(double cost) { return {Kind::kTooDear, {0, cost}}; }
+
+  Kind kind = Kind::kUnknown;
+  Outcome outcome;
 };
 
 // Where in the search a proposal was made. Both 0 for strategies without passes and stages.
@@ -42,23 +65,42 @@ struct StageTable {
 // An architecture proposed earlier, as a restart finds it.
 struct PastProposal {
   Proposal proposal;
-  // False while its evaluation is under way, or if it was skipped.
-  bool finished = false;
-  std::optional<Outcome> outcome;
-  // Where it was measured and, for its cost exceeds every target, never trained.
-  std::optional<double> cost = std::nullopt;
+  // None while its evaluation is under way, or if it was skipped.
+  std::optional<Observation> observation;
+};
+
+// Whether a strategy has a proposal, or when it will. The one answer to that question: Propose() returns a proposal if
+// and only if it is kNow.
+struct Supply {
+  enum class When {
+    // Propose() returns one.
+    kNow,
+    // StartWork() returns a computation that brings one, unless one is under way already.
+    kAfterWork,
+    // An outcome must come first. Only while a proposal is out.
+    kAfterOutcome,
+    // There is none, and never will be.
+    kNever,
+  };
+
+  When when = When::kNow;
+  // With kNow and kAfterWork: how many could be had without a further outcome, the computation done; at least 1. May be
+  // an estimate.
+  std::size_t count = 0;
+  // With kNever: why, for people, in lower case and without a full stop.
+  std::string reason;
 };
 
 // Computation on a snapshot that takes too long for the thread that owns the strategy.
 class BackgroundWork {
  public:
   virtual ~BackgroundWork() = default;
-  // On any thread. Shares nothing with the strategy.
+  // On any thread. Shares nothing with the strategy that either of them changes meanwhile.
   virtual void Run() = 0;
 };
 
 // Pure and deterministic: the same construction, the same calls, the same answers. Asynchronous: any number of
-// proposals may be out at once and outcomes come in any order. Not thread-safe.
+// proposals may be out at once, and outcomes come in any order. Not thread-safe.
 class Strategy {
  public:
   virtual ~Strategy() = default;
@@ -67,26 +109,18 @@ class Strategy {
   // goes on as if it had proposed them itself.
   virtual void Restore(std::span<const PastProposal> past) = 0;
 
-  // The next architecture to evaluate, never one proposed before; none while outcomes must come first, or when Done().
+  // Changes nothing. O(1) amortised.
+  virtual Supply supply() const = 0;
+
+  // The next architecture to evaluate, never one proposed before. None unless supply() is kNow.
   virtual std::optional<Proposal> Propose() = 0;
 
-  // How many Propose() would return without a further outcome; an estimate where that is costly to know, but 0 only if
-  // there is none.
-  virtual std::size_t Ready() const = 0;
+  // What came of an architecture that was proposed; each once.
+  virtual void Observe(const Architecture& architecture, const Observation& observation) = 0;
 
-  // The outcome of an architecture that was proposed; each once.
-  virtual void Observe(const Architecture& architecture, std::optional<Outcome> outcome) = 0;
-  // In place of an outcome: it was measured and, for its cost exceeds every target, is not trained.
-  virtual void ObserveCost(const Architecture& architecture, double cost) {
-    static_cast<void>(cost);
-    Observe(architecture, std::nullopt);
-  }
-
-  // Nothing is left to propose, and never will be.
-  virtual bool Done() const = 0;
-
-  // Work that would bring Ready() to `wanted`, or null if there is none to do or one is under way. Once run, it is to
-  // be given back.
+  // Work that makes `wanted` proposals available, those that are available already included; null if there is none to
+  // do, or one is under way. Once run, it must be given back. O(1) amortised in the number of results: nothing that
+  // grows with them is copied.
   virtual std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted) {
     static_cast<void>(wanted);
     return nullptr;

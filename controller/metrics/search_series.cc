@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/base/cost_limit.h"
 #include "controller/metrics/metrics.h"
 
 namespace layernas {
@@ -36,8 +37,8 @@ double MeanBestReward(const core::Frontier& frontier, double target, double lowe
   double from = 0;
   double reward = lowest;
   for (const auto& [cost, point] : frontier.points()) {
-    if (cost > target) break;
-    const double start = std::max(cost, 0.0);
+    if (!MeetsLimit(cost, target)) break;
+    const double start = std::min(std::max(cost, 0.0), target);
     area += reward * (start - from);
     from = start;
     reward = std::max(point.reward, lowest);

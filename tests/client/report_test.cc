@@ -28,6 +28,11 @@ TEST(BestSoFar, KeepsWhatIsBetterThanAllBeforeAndMeetsTheTarget) {
   EXPECT_THAT(BestSoFar(scores, 0.5), IsEmpty());
 }
 
+TEST(BestSoFar, ASumThatIsRoundedMeetsItsTarget) {
+  const std::vector<Score> scores = {{0.5, 0.25}, {0.9, 0.1 + 0.2}};
+  EXPECT_THAT(BestSoFar(scores, 0.3), ElementsAre(0, 1));
+}
+
 TEST(GapsToFrontier, AreWhatTheFrontierOffersMoreAtNoMoreCost) {
   const std::vector<Score> frontier = {{0.5, 1}, {0.7, 2}, {0.9, 4}};
   const std::vector<Score> results = {{0.5, 1}, {0.7, 2}, {0.4, 2}, {0.6, 3.9}, {0.1, 9}, {0.2, 0.5}, {0.95, 4}};

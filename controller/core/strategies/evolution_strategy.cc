@@ -1,13 +1,15 @@
 #include "controller/core/strategies/evolution_strategy.h"
 
-#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "common/base/cost_limit.h"
 
 namespace layernas::core {
 namespace {
 
-// Children in a row that are known or unwanted before the parents are given up, and draws before the space is.
+// Children in a row that are known or unwanted before the parents are given up.
 constexpr int kFutileChildren = 200;
-constexpr int kFutileDraws = 5000;
 
 }  // namespace
 
@@ -18,54 +20,65 @@ EvolutionStrategy::EvolutionStrategy(const Space& space, std::span<const double>
       seed_(seed),
       targets_(targets.begin(), targets.end()),
       seen_(space.layers.size()) {
-  if (targets_.empty()) targets_.push_back(std::numeric_limits<double>::infinity());
+  std::vector<double> limits = targets_;
+  if (limits.empty()) limits.push_back(std::numeric_limits<double>::infinity());
+  for (const double limit : limits) {
+    if (choices_.empty() || space.CostIsPerLayer()) choices_.emplace_back(space, limit);
+    turns_.push_back({limit, &choices_.back()});
+    if (all_ == nullptr || limit > all_->wanted.limit()) all_ = turns_.back().choice;
+  }
+  left_.emplace(all_->wanted);
 }
 
 void EvolutionStrategy::Restore(std::span<const PastProposal> past) {
   // The order of proposal stands for that of arrival, which is not kept.
   for (const PastProposal& one : past) {
-    seen_.Insert(one.proposal.architecture);
-    if (one.finished) Observe(one.proposal.architecture, one.outcome);
+    Insert(one.proposal.architecture);
+    if (one.observation) Observe(one.proposal.architecture, *one.observation);
   }
+}
+
+Supply EvolutionStrategy::supply() const {
+  if (!left_->get()) return {Supply::When::kNever, 0, WhyNothingIsLeft(space_, targets_, tried_)};
+  return {Supply::When::kNow, CountLeft(space_, all_->sampler.size(), tried_), ""};
 }
 
 std::optional<Proposal> EvolutionStrategy::Propose() {
-  if (exhausted_) return std::nullopt;
+  if (!left_->get()) return std::nullopt;
   RandomStream random({seed_, seen_.size()});
-  const double target = targets_[seen_.size() % targets_.size()];
-  if (static_cast<int>(seen_.size()) >= options_.population) {
-    for (int i = 0; i < kFutileChildren; ++i) {
-      const Evaluated* parent = Parent(target, random);
-      if (parent == nullptr) break;
-      Architecture child = Mutate(parent->architecture, random);
-      if (Wanted(child, target) && seen_.Insert(child)) return Proposal{std::move(child), {}};
+  const std::size_t first = seen_.size() % turns_.size();
+  for (std::size_t i = 0; i < turns_.size(); ++i) {
+    Turn& turn = turns_[(first + i) % turns_.size()];
+    if (turn.used_up) continue;
+    if (std::optional<Architecture> found = ProposeFor(turn, random)) {
+      Insert(*found);
+      return Proposal{*std::move(found), {}};
     }
+    turn.used_up = true;
   }
-  for (int i = 0; i < kFutileDraws; ++i) {
-    Architecture drawn = DrawUniformly(random);
-    if (Wanted(drawn, target) && seen_.Insert(drawn)) return Proposal{std::move(drawn), {}};
-  }
-  exhausted_ = true;
   return std::nullopt;
 }
 
-std::size_t EvolutionStrategy::Ready() const {
-  constexpr double kMany = 1e9;
-  if (exhausted_) return 0;
-  return static_cast<std::size_t>(std::max(std::min(space_.Size(), kMany) - static_cast<double>(seen_.size()), 0.0));
+std::optional<Architecture> EvolutionStrategy::ProposeFor(const Turn& turn, RandomStream& random) const {
+  for (int i = 0; i < kFutileChildren && static_cast<int>(seen_.size()) >= options_.population; ++i) {
+    const Evaluated* parent = Parent(turn.target, random);
+    if (parent == nullptr) break;
+    Architecture child = Mutate(parent->architecture, random);
+    if (turn.choice->wanted.Contains(child) && !seen_.Contains(child)) return child;
+  }
+  return turn.choice->sampler.DrawUnseen(random, seen_);
 }
 
-void EvolutionStrategy::Observe(const Architecture& architecture, std::optional<Outcome> outcome) {
-  if (!outcome) return;
-  population_.push_back({architecture, outcome->reward, outcome->cost});
+void EvolutionStrategy::Insert(const Architecture& architecture) {
+  if (!seen_.Insert(architecture)) return;
+  tried_ += all_->wanted.Contains(architecture) ? 1 : 0;
+  left_->Update(seen_);
+}
+
+void EvolutionStrategy::Observe(const Architecture& architecture, const Observation& observation) {
+  if (observation.kind != Observation::Kind::kResult) return;
+  population_.push_back({architecture, observation.outcome.reward, observation.outcome.cost});
   if (static_cast<int>(population_.size()) > options_.population) population_.pop_front();
-}
-
-Architecture EvolutionStrategy::DrawUniformly(RandomStream& random) const {
-  Architecture drawn;
-  drawn.reserve(space_.layers.size());
-  for (const Layer& layer : space_.layers) drawn.push_back(static_cast<OptionIndex>(random.Below(layer.option_count)));
-  return drawn;
 }
 
 Architecture EvolutionStrategy::Mutate(Architecture architecture, RandomStream& random) const {
@@ -84,14 +97,10 @@ const Evaluated* EvolutionStrategy::Parent(double target, RandomStream& random) 
   if (population_.empty()) return nullptr;
   for (int i = 0; i < options_.sample; ++i) {
     const Evaluated& drawn = population_[random.Below(population_.size())];
-    if (drawn.cost <= target && (best == nullptr || Better(drawn, *best))) best = &drawn;
+    if (MeetsLimit(drawn.cost, target) && (best == nullptr || Better(drawn, *best))) best = &drawn;
     if (cheapest == nullptr || drawn.cost < cheapest->cost) cheapest = &drawn;
   }
   return best != nullptr ? best : cheapest;
-}
-
-bool EvolutionStrategy::Wanted(const Architecture& architecture, double target) const {
-  return !space_.CostIsPerLayer() || space_.Cost(architecture) <= target;
 }
 
 }  // namespace layernas::core

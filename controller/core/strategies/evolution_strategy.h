@@ -3,12 +3,14 @@
 #pragma once
 
 #include <deque>
-#include <limits>
+#include <optional>
 #include <vector>
 
 #include "common/base/random.h"
 #include "controller/core/architecture_index.h"
 #include "controller/core/space.h"
+#include "controller/core/strategies/limit_sampler.h"
+#include "controller/core/strategies/within_limit.h"
 #include "controller/core/strategy.h"
 #include "controller/core/strategy_options.h"
 
@@ -16,34 +18,57 @@ namespace layernas::core {
 
 // Under constraint: proposals take turns between the targets; a parent is the best of the sample that meets the turn's
 // target, or the cheapest where none does. Where the cost is known per layer, children that miss the target are not
-// born.
+// born, and a target within which everything was tried passes its turn to the next.
 class EvolutionStrategy final : public Strategy {
  public:
   // `space` must outlive the strategy.
   EvolutionStrategy(const Space& space, std::span<const double> targets, EvolutionOptions options, std::uint64_t seed);
 
   void Restore(std::span<const PastProposal> past) override;
+  Supply supply() const override;
   std::optional<Proposal> Propose() override;
-  std::size_t Ready() const override;
-  void Observe(const Architecture& architecture, std::optional<Outcome> outcome) override;
-  bool Done() const override { return exhausted_; }
+  void Observe(const Architecture& architecture, const Observation& observation) override;
 
  private:
-  Architecture DrawUniformly(RandomStream& random) const;
+  // What a target wants.
+  struct Choice {
+    Choice(const Space& space, double limit) : wanted(space, limit), sampler(wanted) {}
+
+    const WithinLimit wanted;
+    const LimitSampler sampler;
+  };
+
+  struct Turn {
+    // Infinite if the search has no target.
+    double target = 0;
+    // Shared where the cost is only measured: then everything is wanted.
+    const Choice* choice = nullptr;
+    // Everything that it wants was tried.
+    bool used_up = false;
+  };
+
+  std::optional<Architecture> ProposeFor(const Turn& turn, RandomStream& random) const;
+  void Insert(const Architecture& architecture);
   Architecture Mutate(Architecture architecture, RandomStream& random) const;
   // The individual to mutate; null while the population is empty.
   const Evaluated* Parent(double target, RandomStream& random) const;
-  bool Wanted(const Architecture& architecture, double target) const;
 
   const Space& space_;
   const EvolutionOptions options_;
   const std::uint64_t seed_;
-  // Unbounded if the search has none.
-  std::vector<double> targets_;
+  const std::vector<double> targets_;
+  // Stay where they are: others point to them.
+  std::deque<Choice> choices_;
+  // Of the highest target, which wants whatever any target wants.
+  const Choice* all_ = nullptr;
+  std::vector<Turn> turns_;
   // Oldest first.
   std::deque<Evaluated> population_;
   ArchitectureIndex seen_;
-  bool exhausted_ = false;
+  // Of what was proposed, within the highest target.
+  std::size_t tried_ = 0;
+  // Of all that is wanted: tells whether anything is left.
+  std::optional<FirstUnseen> left_;
 };
 
 }  // namespace layernas::core

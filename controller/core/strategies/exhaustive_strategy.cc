@@ -1,38 +1,34 @@
 #include "controller/core/strategies/exhaustive_strategy.h"
 
-#include <algorithm>
-
 namespace layernas::core {
 
 ExhaustiveStrategy::ExhaustiveStrategy(const Space& space, std::span<const double> targets)
-    : space_(space), seen_(space.layers.size()), next_(space.layers.size(), 0) {
-  if (!targets.empty()) largest_wanted_ = *std::max_element(targets.begin(), targets.end());
-  if (!Wanted()) Advance();
-}
+    : space_(space),
+      targets_(targets.begin(), targets.end()),
+      wanted_(space, HighestTarget(targets)),
+      size_(wanted_.CountUpTo(kMostCounted)),
+      seen_(space.layers.size()),
+      next_(wanted_) {}
 
 void ExhaustiveStrategy::Restore(std::span<const PastProposal> past) {
-  for (const PastProposal& one : past) seen_.Insert(one.proposal.architecture);
-  if (seen_.Contains(next_)) Advance();
+  for (const PastProposal& one : past) {
+    if (seen_.Insert(one.proposal.architecture)) tried_ += wanted_.Contains(one.proposal.architecture) ? 1 : 0;
+  }
+  next_.Update(seen_);
+}
+
+Supply ExhaustiveStrategy::supply() const {
+  if (!next_.get()) return {Supply::When::kNever, 0, WhyNothingIsLeft(space_, targets_, tried_)};
+  return {Supply::When::kNow, CountLeft(space_, size_, tried_), ""};
 }
 
 std::optional<Proposal> ExhaustiveStrategy::Propose() {
-  if (next_.empty()) return std::nullopt;
-  Proposal proposal{next_, {}};
-  Advance();
+  if (!next_.get()) return std::nullopt;
+  Proposal proposal{*next_.get(), {}};
+  seen_.Insert(proposal.architecture);
+  ++tried_;
+  next_.Update(seen_);
   return proposal;
 }
-
-void ExhaustiveStrategy::Advance() {
-  do {
-    std::size_t layer = next_.size();
-    while (layer > 0 && ++next_[layer - 1] == space_.layers[layer - 1].option_count) next_[--layer] = 0;
-    if (layer == 0) {
-      next_.clear();
-      return;
-    }
-  } while (!Wanted() || seen_.Contains(next_));
-}
-
-bool ExhaustiveStrategy::Wanted() const { return !space_.CostIsPerLayer() || space_.Cost(next_) <= largest_wanted_; }
 
 }  // namespace layernas::core

@@ -1,10 +1,11 @@
 // Every architecture, in lexicographic order.
 #pragma once
 
-#include <limits>
+#include <vector>
 
 #include "controller/core/architecture_index.h"
 #include "controller/core/space.h"
+#include "controller/core/strategies/within_limit.h"
 #include "controller/core/strategy.h"
 
 namespace layernas::core {
@@ -16,20 +17,19 @@ class ExhaustiveStrategy final : public Strategy {
   ExhaustiveStrategy(const Space& space, std::span<const double> targets);
 
   void Restore(std::span<const PastProposal> past) override;
+  Supply supply() const override;
   std::optional<Proposal> Propose() override;
-  std::size_t Ready() const override { return next_.empty() ? 0 : 1; }
-  void Observe(const Architecture&, std::optional<Outcome>) override {}
-  bool Done() const override { return next_.empty(); }
+  void Observe(const Architecture&, const Observation&) override {}
 
  private:
-  // Moves next_ on to the next wanted architecture that is not in `seen_`; empty at the end.
-  void Advance();
-  bool Wanted() const;
-
   const Space& space_;
-  double largest_wanted_ = std::numeric_limits<double>::infinity();
+  const std::vector<double> targets_;
+  const WithinLimit wanted_;
+  const std::optional<std::size_t> size_;
   ArchitectureIndex seen_;
-  Architecture next_;
+  // Of what was proposed, within the limit.
+  std::size_t tried_ = 0;
+  FirstUnseen next_;
 };
 
 }  // namespace layernas::core

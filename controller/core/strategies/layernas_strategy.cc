@@ -4,7 +4,10 @@
 #include <cmath>
 #include <map>
 
+#include "absl/strings/str_cat.h"
+#include "common/base/cost_limit.h"
 #include "common/base/random.h"
+#include "controller/core/strategies/within_limit.h"
 
 namespace layernas::core {
 namespace {
@@ -20,7 +23,7 @@ LayerNasStrategy::LayerNasStrategy(const Space& space, std::span<const double> t
       options_(std::move(options)),
       seed_(seed),
       pipelined_(options_.pipelined && options_.stage_limit == 0 && space.CostIsPerLayer()) {
-  if (!targets.empty()) largest_wanted_ = *std::max_element(targets.begin(), targets.end());
+  largest_wanted_ = HighestTarget(targets);
   if (options_.buckets.min) smallest_wanted_ = *options_.buckets.min;
   if (space_.CostIsPerLayer()) {
     const std::size_t layers = space_.layers.size();
@@ -58,11 +61,16 @@ void LayerNasStrategy::Restore(std::span<const PastProposal> past) {
   for (const PastProposal& one : past) {
     Known& known = EntryOf(one.proposal.architecture).second;
     known.proposed = one.proposal.position;
-    known.finished = one.finished;
-    known.outcome = one.outcome;
+    if (one.observation) Note(*one.observation, known);
   }
   // The stages follow from what is known.
   Begin();
+}
+
+Supply LayerNasStrategy::supply() const {
+  if (!ready_.empty()) return {Supply::When::kNow, ready_.size(), ""};
+  if (!done_.empty()) return {Supply::When::kNever, 0, done_};
+  return {Supply::When::kAfterOutcome, 0, ""};
 }
 
 std::optional<Proposal> LayerNasStrategy::Propose() {
@@ -72,10 +80,15 @@ std::optional<Proposal> LayerNasStrategy::Propose() {
   return Proposal{entry->first, position};
 }
 
-void LayerNasStrategy::Observe(const Architecture& architecture, std::optional<Outcome> outcome) {
-  Known& known = known_.at(architecture);
+void LayerNasStrategy::Note(const Observation& observation, Known& known) {
   known.finished = true;
-  known.outcome = outcome;
+  if (observation.kind == Observation::Kind::kResult) known.outcome = observation.outcome;
+}
+
+void LayerNasStrategy::Observe(const Architecture& architecture, const Observation& observation) {
+  Known& known = known_.at(architecture);
+  Note(observation, known);
+  const std::optional<Outcome>& outcome = known.outcome;
   std::vector<Place> changed;
   for (const std::size_t stage : std::exchange(known.awaited_by, {})) {
     const std::size_t region = RegionOf(stage, known);
@@ -102,7 +115,7 @@ Position LayerNasStrategy::position() const {
 }
 
 std::optional<StageTable> LayerNasStrategy::GrowingTable() const {
-  if (done_) return std::nullopt;
+  if (!done_.empty()) return std::nullopt;
   for (const Stage& stage : stages_) {
     if (stage.final()) continue;
     // Before the end of stage 0 there may be no buckets yet.
@@ -191,7 +204,7 @@ LayerNasStrategy::Entry& LayerNasStrategy::EntryOf(const Architecture& architect
 
 void LayerNasStrategy::Settle(std::vector<Place> places) {
   const auto layers = static_cast<int>(space_.layers.size());
-  while (!places.empty() && !done_) {
+  while (!places.empty() && done_.empty()) {
     const Place place = places.back();
     places.pop_back();
     if (!CanBeFinal(place)) continue;
@@ -250,10 +263,12 @@ void LayerNasStrategy::EndPass() {
   const std::size_t layers = space_.layers.size();
   const StageTable& now = tables_.back();
   const bool unchanged = pass_ > 1 && tables_[tables_.size() - 1 - layers].table.Entries() == now.table.Entries();
-  if (pass_ == options_.passes || unchanged) {
-    done_ = true;
-    return;
+  if (unchanged) {
+    done_ = "the last pass changed nothing";
+  } else if (pass_ == options_.passes) {
+    done_ = pass_ == 1 ? "its one pass is done" : absl::StrCat("all ", pass_, " passes are done");
   }
+  if (!done_.empty()) return;
   std::vector<Architecture> parents = LatestBest();
   ++pass_;
   stages_.clear();
@@ -338,10 +353,8 @@ double LayerNasStrategy::DecidedCost(const Architecture& architecture, int layer
 
 bool LayerNasStrategy::CanReachWantedCost(double decided_cost, Position position) const {
   if (cheapest_rest_.empty()) return true;
-  // Costs are summed in another order elsewhere; a bound must not drop what meets the target but for rounding.
-  const double slack = 1e-9 * (decided_cost + dearest_rest_[position.stage]);
-  return decided_cost + cheapest_rest_[position.stage] <= largest_wanted_ + slack &&
-         decided_cost + dearest_rest_[position.stage] >= smallest_wanted_ - slack;
+  return MeetsLimit(decided_cost + cheapest_rest_[position.stage], largest_wanted_) &&
+         MeetsLimit(smallest_wanted_, decided_cost + dearest_rest_[position.stage]);
 }
 
 std::vector<LayerNasStrategy::Entry*> LayerNasStrategy::Limit(std::vector<Entry*> untrained, const Stage& stage) const {

@@ -9,6 +9,7 @@
 #include <deque>
 #include <limits>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -27,10 +28,9 @@ class LayerNasStrategy final : public Strategy {
   LayerNasStrategy(const Space& space, std::span<const double> targets, LayerNasOptions options, std::uint64_t seed);
 
   void Restore(std::span<const PastProposal> past) override;
+  Supply supply() const override;
   std::optional<Proposal> Propose() override;
-  std::size_t Ready() const override { return ready_.size(); }
-  void Observe(const Architecture& architecture, std::optional<Outcome> outcome) override;
-  bool Done() const override { return done_; }
+  void Observe(const Architecture& architecture, const Observation& observation) override;
   // Of the first stage that is not final.
   Position position() const override;
   std::span<const StageTable> FinalTables() const override { return tables_; }
@@ -80,6 +80,7 @@ class LayerNasStrategy final : public Strategy {
 
   using Place = std::pair<std::size_t, std::size_t>;  // index in stages_, region
 
+  static void Note(const Observation& observation, Known& known);
   void Begin();
   void EndPass();
   // The next stage, or a pass's first.
@@ -130,7 +131,8 @@ class LayerNasStrategy final : public Strategy {
   std::set<std::pair<Position, Entry*>, ByArchitecture> ready_;
   std::vector<StageTable> tables_;
   int pass_ = 1;
-  bool done_ = false;
+  // Why nothing is left; empty as long as something may be.
+  std::string done_;
 };
 
 }  // namespace layernas::core

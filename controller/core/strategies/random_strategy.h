@@ -1,11 +1,13 @@
 // Random search: architectures drawn uniformly, without repeats.
 #pragma once
 
-#include <limits>
+#include <string>
+#include <vector>
 
-#include "common/base/random.h"
 #include "controller/core/architecture_index.h"
 #include "controller/core/space.h"
+#include "controller/core/strategies/limit_sampler.h"
+#include "controller/core/strategies/within_limit.h"
 #include "controller/core/strategy.h"
 
 namespace layernas::core {
@@ -17,21 +19,24 @@ class RandomStrategy final : public Strategy {
   RandomStrategy(const Space& space, std::span<const double> targets, std::uint64_t seed);
 
   void Restore(std::span<const PastProposal> past) override;
+  Supply supply() const override;
   std::optional<Proposal> Propose() override;
-  std::size_t Ready() const override;
-  void Observe(const Architecture&, std::optional<Outcome>) override {}
-  bool Done() const override { return Ready() == 0; }
+  void Observe(const Architecture&, const Observation&) override {}
 
  private:
-  Architecture Draw(RandomStream& random) const;
-  bool Wanted(const Architecture& architecture) const;
+  void DrawNext();
 
   const Space& space_;
+  const std::vector<double> targets_;
   const std::uint64_t seed_;
-  double largest_wanted_ = std::numeric_limits<double>::infinity();
+  const WithinLimit wanted_;
+  const LimitSampler sampler_;
   // What was proposed. Its size keys the next draw, so that a restart draws the same.
   ArchitectureIndex seen_;
-  bool exhausted_ = false;
+  // Of these, within the limit.
+  std::size_t tried_ = 0;
+  // What Propose() will return.
+  std::optional<Architecture> next_;
 };
 
 }  // namespace layernas::core

@@ -75,6 +75,17 @@ TEST(ValidateSpec, TakesGoodSpecs) {
   EXPECT_THAT(ValidateSpec(WithDefaults(WithMeasuredCost())), IsEmpty());
 }
 
+TEST(ValidateSpec, ASumOfCostsThatIsRoundedMeetsItsTarget) {
+  v1::SearchSpec spec = Good();
+  spec.mutable_space()->clear_base_costs();
+  const double cheapest[] = {0.1, 0.2};
+  for (int i = 0; i < 2; ++i) {
+    (*spec.mutable_space()->mutable_layers(i)->mutable_options(0)->mutable_costs())["ms"] = cheapest[i];
+  }
+  spec.mutable_objective()->set_targets(0, 0.3);
+  EXPECT_THAT(ValidateSpec(spec), IsEmpty());
+}
+
 struct Mistake {
   std::string name;
   std::function<void(v1::SearchSpec&)> make;

@@ -54,6 +54,17 @@ TEST(Frontier, DropsWhatANewPointDominates) {
   EXPECT_EQ(PointsOf(frontier), (std::vector<Point>{{4, 0.6, 4}, {9, 0.9, 3}}));
 }
 
+TEST(Frontier, ASumThatIsRoundedMeetsItsTarget) {
+  Frontier frontier;
+  frontier.Insert(0.25, {1, 0.5});
+  frontier.Insert(0.1 + 0.2, {2, 0.6});
+  ASSERT_TRUE(frontier.BestWithin(0.3).has_value());
+  EXPECT_EQ(frontier.BestWithin(0.3)->second.candidate, 2u);
+  // Whether one dominates another is no matter of a target.
+  frontier.Insert(0.3, {3, 0.6});
+  EXPECT_EQ(PointsOf(frontier), (std::vector<Point>{{0.25, 0.5, 1}, {0.3, 0.6, 3}}));
+}
+
 TEST(Frontier, RefusesDominatedPoints) {
   Frontier frontier;
   frontier.Insert(5, {1, 0.5});

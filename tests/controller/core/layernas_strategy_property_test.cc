@@ -251,11 +251,11 @@ TEST_F(LayerNasProperty, PipeliningSurvivesRestarts) {
         Step(*strategy, history, problem.evaluation, arrival, 7);
       }
       const std::vector<TableView> tables = View(strategy->FinalTables());
-      const std::size_t ready = strategy->Ready();
+      const std::size_t ready = strategy->supply().count;
       strategy.reset();
       strategy.emplace(problem.space, problem.targets, problem.options, problem.seed);
       strategy->Restore(history.past);
-      ASSERT_EQ(strategy->Ready(), ready);
+      ASSERT_EQ(strategy->supply().count, ready);
       ASSERT_TRUE(View(strategy->FinalTables()) == tables);
     }
     RunToEnd(*strategy, history, problem.evaluation, arrival, 7);
@@ -275,18 +275,18 @@ TEST_F(LayerNasProperty, RestoreAtAnyMomentContinuesAsIfNothingHadHappened) {
         Step(*strategy, history, problem.evaluation, arrival, 7);
       }
       const auto growing = strategy->GrowingTable();
-      const std::size_t ready = strategy->Ready();
+      const std::size_t ready = strategy->supply().count;
       const std::vector<TableView> tables = View(strategy->FinalTables());
       const Position position = strategy->position();
-      const bool done = strategy->Done();
+      const Supply::When when = strategy->supply().when;
 
       strategy.reset();
       strategy.emplace(problem.space, problem.targets, problem.options, problem.seed);
       strategy->Restore(history.past);
-      ASSERT_EQ(strategy->Ready(), ready);
+      ASSERT_EQ(strategy->supply().count, ready);
       ASSERT_TRUE(View(strategy->FinalTables()) == tables);
       ASSERT_EQ(strategy->position(), position);
-      ASSERT_EQ(strategy->Done(), done);
+      ASSERT_EQ(strategy->supply().when, when);
       ASSERT_EQ(strategy->GrowingTable().has_value(), growing.has_value());
       if (growing) {
         ASSERT_TRUE(View(*strategy->GrowingTable()) == View(*growing));

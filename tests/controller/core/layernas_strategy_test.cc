@@ -118,29 +118,42 @@ TEST(LayerNasStrategy, WaitsForTheStageAndShowsItsGrowingTable) {
   const Space space = SmallSpace();
   const Evaluation evaluation = SmallRewards(space);
   LayerNasStrategy strategy(space, {}, Options(2, {0, 1}), 1);
-  EXPECT_EQ(strategy.Ready(), 1u);
+  EXPECT_EQ(strategy.supply().count, 1u);
   EXPECT_FALSE(strategy.GrowingTable().has_value());
   strategy.Propose();
-  EXPECT_EQ(strategy.Ready(), 0u);
+  EXPECT_EQ(strategy.supply().when, Supply::When::kAfterOutcome);
   EXPECT_FALSE(strategy.Propose().has_value());
-  EXPECT_FALSE(strategy.Done());
-  strategy.Observe({1, 1}, evaluation({1, 1}));
+  strategy.Observe({1, 1}, Observed(evaluation({1, 1})));
   EXPECT_EQ(strategy.position(), (Position{1, 1}));
   // The default counts in the stage at once: it needs no second training.
   ASSERT_TRUE(strategy.GrowingTable().has_value());
   EXPECT_EQ(strategy.GrowingTable()->position, (Position{1, 1}));
   EXPECT_EQ(ArchitecturesOf(*strategy.GrowingTable()), (Buckets{{}, {{1, 1}}}));
   strategy.Propose();
-  strategy.Observe({0, 1}, evaluation({0, 1}));
-  EXPECT_EQ(strategy.Ready(), 2u);
+  strategy.Observe({0, 1}, Observed(evaluation({0, 1})));
+  EXPECT_EQ(strategy.supply().count, 2u);
   strategy.Propose();
   strategy.Propose();
-  strategy.Observe({1, 0}, evaluation({1, 0}));
+  strategy.Observe({1, 0}, Observed(evaluation({1, 0})));
   EXPECT_EQ(ArchitecturesOf(*strategy.GrowingTable()), (Buckets{{{0, 1}}, {{1, 0}}}));
   EXPECT_THAT(strategy.FinalTables(), SizeIs(2));
-  strategy.Observe({0, 0}, evaluation({0, 0}));
-  EXPECT_TRUE(strategy.Done());
+  strategy.Observe({0, 0}, Observed(evaluation({0, 0})));
+  EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
   EXPECT_FALSE(strategy.GrowingTable().has_value());
+}
+
+TEST(LayerNasStrategy, SaysWhyNothingIsLeft) {
+  const Space space = SmallSpace();
+  LayerNasOptions options = Options(2, {0, 1});
+  const auto reason = [&space](const LayerNasOptions& given) {
+    LayerNasStrategy strategy(space, {}, given, 1);
+    RunAlone(strategy, SmallRewards(space));
+    EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
+    return strategy.supply().reason;
+  };
+  EXPECT_EQ(reason(options), "its one pass is done");
+  options.passes = 100;
+  EXPECT_EQ(reason(options), "the last pass changed nothing");
 }
 
 TEST(LayerNasStrategy, GoesOnInABucketWhileAnotherIsAwaited) {
@@ -160,18 +173,18 @@ TEST(LayerNasStrategy, GoesOnInABucketWhileAnotherIsAwaited) {
     EXPECT_EQ(proposal->architecture, expected);
     EXPECT_EQ(proposal->position, (Position{1, stage}));
     // This one takes long.
-    if (expected != Architecture{0, 1, 1}) strategy.Observe(expected, evaluation(expected));
+    if (expected != Architecture{0, 1, 1}) strategy.Observe(expected, Observed(evaluation(expected)));
   };
   train({1, 1, 1}, 0);
   train({0, 1, 1}, 1);
   train({1, 0, 1}, 2);
   train({1, 0, 0}, 3);
-  EXPECT_EQ(strategy.Ready(), 0u);
+  EXPECT_EQ(strategy.supply().count, 0u);
   EXPECT_EQ(strategy.position(), (Position{1, 1}));
-  strategy.Observe({0, 1, 1}, evaluation({0, 1, 1}));
+  strategy.Observe({0, 1, 1}, Observed(evaluation({0, 1, 1})));
   train({0, 0, 1}, 2);
   train({0, 0, 0}, 3);
-  EXPECT_TRUE(strategy.Done());
+  EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
   EXPECT_EQ(View(strategy.FinalTables()), View(barrier.FinalTables()));
 }
 

@@ -75,7 +75,8 @@ class NasBenchMacro : public ::testing::Test {
         most_outstanding);
     Result result{history.past.size(), View(strategy.FinalTables()), {}};
     for (std::size_t i = 0; i < history.past.size(); ++i) {
-      result.frontier.Insert(history.past[i].outcome->cost, {i + 1, history.past[i].outcome->reward});
+      result.frontier.Insert(history.past[i].observation->outcome.cost,
+                             {i + 1, history.past[i].observation->outcome.reward});
     }
     return result;
   }

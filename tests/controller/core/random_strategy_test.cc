@@ -59,8 +59,8 @@ TEST(RandomStrategy, ExhaustsASmallSpaceWithoutRepeats) {
     const Space space = RandomSpace(random, 4, 4, round % 2 == 0);
     RandomStrategy strategy(space, {}, round);
     std::vector<Architecture> drawn = Draw(strategy);
-    EXPECT_TRUE(strategy.Done());
-    EXPECT_EQ(strategy.Ready(), 0u);
+    EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
+    EXPECT_EQ(strategy.supply().count, 0u);
     std::sort(drawn.begin(), drawn.end());
     EXPECT_EQ(drawn, AllArchitectures(space));
   }
@@ -77,7 +77,7 @@ TEST(RandomStrategy, DrawsAllAndOnlyWhatMeetsTheLargestTarget) {
     }
     RandomStrategy strategy(space, std::vector<double>{largest - 1, largest, largest - 2}, round);
     std::vector<Architecture> drawn = Draw(strategy);
-    EXPECT_TRUE(strategy.Done());
+    EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
     std::sort(drawn.begin(), drawn.end());
     EXPECT_EQ(drawn, expected);
   }
@@ -97,22 +97,24 @@ TEST(RandomStrategy, FindsANeedleInAHaystack) {
   RandomStrategy strategy(space, std::vector<double>{1}, 1);
   const std::vector<Architecture> drawn = Draw(strategy);
   EXPECT_EQ(drawn.size(), 2u);
-  EXPECT_TRUE(strategy.Done());
+  EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
 }
 
-TEST(RandomStrategy, GivesUpOnAHugeSpaceThatHasNothing) {
+TEST(RandomStrategy, KnowsThatAHugeSpaceHasNothing) {
   Space space;
   space.layers.assign(40, {"layer", 9, 0, {1, 2, 3, 4, 5, 6, 7, 8, 9}});
   RandomStrategy strategy(space, std::vector<double>{39}, 1);
+  EXPECT_EQ(strategy.supply().reason,
+            "no architecture is within a target: the lowest cost is 40, the highest target 39");
   EXPECT_FALSE(strategy.Propose().has_value());
-  EXPECT_TRUE(strategy.Done());
+  EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
 }
 
 TEST(RandomStrategy, AnAstronomicalSpaceIsAlwaysReady) {
   const Space space = Uniform(200, 9);
   RandomStrategy strategy(space, {}, 1);
   for (int i = 0; i < 100; ++i) {
-    ASSERT_GT(strategy.Ready(), 1'000'000u);
+    ASSERT_GT(strategy.supply().count, 1'000'000u);
     ASSERT_TRUE(strategy.Propose().has_value());
   }
 }
@@ -130,12 +132,14 @@ TEST(RandomStrategy, RestoreContinuesTheSameSequence) {
     const std::size_t before = random.Below(all.size() + 1);
     std::vector<PastProposal> past;
     for (std::size_t i = 0; i < before; ++i) {
-      past.push_back({{all[i], {}}, i % 3 > 0, i % 3 > 1 ? std::optional<Outcome>({1, 1}) : std::nullopt});
+      past.push_back({{all[i], {}},
+                      i % 3 > 0 ? std::optional(Observed(i % 3 > 1 ? std::optional<Outcome>({1, 1}) : std::nullopt))
+                                : std::nullopt});
     }
     RandomStrategy restored(space, targets, round);
     restored.Restore(past);
     EXPECT_EQ(Draw(restored), std::vector<Architecture>(all.begin() + before, all.end()));
-    EXPECT_TRUE(restored.Done());
+    EXPECT_EQ(restored.supply().when, Supply::When::kNever);
   }
 }
 

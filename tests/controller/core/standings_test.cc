@@ -23,6 +23,14 @@ TEST(Standings, WithoutFinalistsNothingIsRepeated) {
   EXPECT_EQ(standings.Of(2), std::nullopt);
 }
 
+TEST(Standings, ASumThatIsRoundedMeetsItsTarget) {
+  Standings standings({2, 100}, {0.3});
+  standings.Add(1, {0.8, 0.25});
+  standings.Add(2, {0.9, 0.1 + 0.2});
+  EXPECT_THAT(standings.NextRepeat(), Optional(2u));
+  EXPECT_THAT(standings.BestWithin(0.3, 2), ElementsAre(2, 1));
+}
+
 TEST(Standings, TheBestIsRepeatedUntilItHasAllItsTrainings) {
   Standings standings({3, 100}, {kTarget});
   standings.Add(1, {0.8, 5});

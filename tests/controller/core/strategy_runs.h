@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "common/base/random.h"
-#include "controller/core/strategies/layernas_strategy.h"
 #include "controller/core/space.h"
+#include "controller/core/strategies/layernas_strategy.h"
 #include "controller/core/strategy.h"
 
 namespace layernas::core {
@@ -98,17 +98,43 @@ struct History {
   std::vector<std::size_t> outstanding;
 };
 
+// No outcome: infeasible.
+inline Observation Observed(const std::optional<Outcome>& outcome) {
+  return outcome ? Observation::Result(*outcome) : Observation::Infeasible();
+}
+
+// What a strategy is told of an architecture; the same every time.
+using Observer = std::function<Observation(const Architecture&)>;
+
+// Computes `wanted` proposals, if the strategy computes any.
+inline void Work(Strategy& strategy, std::size_t wanted) {
+  if (const auto work = strategy.StartWork(wanted)) {
+    work->Run();
+    strategy.FinishWork(*work);
+  }
+}
+
 // One event: a proposal, if fewer than `most` are out, or the arrival of one outstanding outcome. False if neither can
-// be.
-inline bool Step(Strategy& strategy, History& history, const Evaluation& evaluation, RandomStream& arrival,
-                 std::size_t most) {
+// be. Checks what supply() must keep to.
+inline bool StepObserved(Strategy& strategy, History& history, const Observer& observe, RandomStream& arrival,
+                         std::size_t most) {
   std::vector<std::size_t>& outstanding = history.outstanding;
+  if (strategy.supply().when == Supply::When::kAfterWork) {
+    Work(strategy, most);
+    EXPECT_EQ(strategy.supply().when, Supply::When::kNow) << "the work brought nothing";
+  }
+  const Supply supply = strategy.supply();
+  EXPECT_EQ(strategy.supply().when, supply.when) << "supply() changed something";
+  EXPECT_EQ(strategy.supply().count, supply.count);
+  EXPECT_EQ(supply.when == Supply::When::kNow, supply.count > 0);
+  EXPECT_EQ(supply.when == Supply::When::kNever, !supply.reason.empty()) << supply.reason;
+  EXPECT_FALSE(supply.when == Supply::When::kAfterOutcome && outstanding.empty()) << "nothing can come any more";
   if (outstanding.size() < most && (outstanding.empty() || arrival.Below(3) > 0)) {
-    const bool none_ready = strategy.Ready() == 0;
-    if (std::optional<Proposal> proposal = strategy.Propose()) {
-      EXPECT_FALSE(none_ready) << "a proposal though Ready() was 0";
+    std::optional<Proposal> proposal = strategy.Propose();
+    EXPECT_EQ(proposal.has_value(), supply.when == Supply::When::kNow);
+    if (proposal) {
       outstanding.push_back(history.past.size());
-      history.past.push_back({std::move(*proposal), false, std::nullopt});
+      history.past.push_back({std::move(*proposal), std::nullopt});
       return true;
     }
   }
@@ -116,19 +142,23 @@ inline bool Step(Strategy& strategy, History& history, const Evaluation& evaluat
   std::swap(outstanding[arrival.Below(outstanding.size())], outstanding.back());
   PastProposal& arrived = history.past[outstanding.back()];
   outstanding.pop_back();
-  arrived.finished = true;
-  arrived.outcome = evaluation(arrived.proposal.architecture);
-  strategy.Observe(arrived.proposal.architecture, arrived.outcome);
+  arrived.observation = observe(arrived.proposal.architecture);
+  strategy.Observe(arrived.proposal.architecture, *arrived.observation);
   return true;
 }
 
-// Steps until nothing more can happen; the strategy must be Done() then and must have proposed nothing twice.
+inline bool Step(Strategy& strategy, History& history, const Evaluation& evaluation, RandomStream& arrival,
+                 std::size_t most) {
+  const auto observe = [&evaluation](const Architecture& one) { return Observed(evaluation(one)); };
+  return StepObserved(strategy, history, observe, arrival, most);
+}
+
+// Steps until nothing more can happen; there must be nothing left then, and nothing may have been proposed twice.
 inline void RunToEnd(Strategy& strategy, History& history, const Evaluation& evaluation, RandomStream& arrival,
                      std::size_t most) {
   while (Step(strategy, history, evaluation, arrival, most)) {
   }
-  EXPECT_TRUE(strategy.Done());
-  EXPECT_EQ(strategy.Ready(), 0u);
+  EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
   std::set<Architecture> distinct;
   for (const PastProposal& one : history.past) {
     EXPECT_TRUE(distinct.insert(one.proposal.architecture).second) << "proposed twice";

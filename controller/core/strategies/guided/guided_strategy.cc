@@ -1,7 +1,11 @@
 #include "controller/core/strategies/guided/guided_strategy.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "common/base/random.h"
+#include "controller/core/architecture_index.h"
+#include "controller/core/strategies/guided/proposer.h"
+#include "controller/core/strategies/within_limit.h"
 
 namespace layernas::core {
 namespace {
@@ -10,57 +14,22 @@ namespace {
 constexpr double kDesignShare = 1.0 / 3;
 // Rounds of the design, each with every option of every layer, as long as its share of the budget lasts.
 constexpr std::size_t kDesignRounds = 2;
-// The lower half of the rewards is no model of the good ones.
-constexpr double kClippedShare = 0.5;
-constexpr double kRewardNoise = 0.03;
-constexpr double kCostNoise = 0.01;
-// Variances are fitted again when there are this many times the results of the last time.
-constexpr double kMoreResults = 1.1;
-// Up to so many results the models are fitted anew for each; later when there are this many times the results of the
-// last fit, and what comes in between is appended.
-constexpr std::size_t kAlwaysFitted = 500;
-constexpr double kMoreToFit = 1.01;
-
-// [layer][option]: the option's cost as a share of the layer's dearest, to the power 1/2.
-std::vector<std::vector<double>> CostShares(const Space& space) {
-  std::vector<std::vector<double>> all;
-  for (const Layer& layer : space.layers) {
-    const double dearest = *std::max_element(layer.costs.begin(), layer.costs.end());
-    const double cheapest = std::min(0.0, *std::min_element(layer.costs.begin(), layer.costs.end()));
-    auto& shares = all.emplace_back();
-    for (const double cost : layer.costs) {
-      shares.push_back(dearest > cheapest ? std::sqrt((cost - cheapest) / (dearest - cheapest)) : 0);
-    }
-  }
-  return all;
-}
 
 }  // namespace
 
 GuidedStrategy::GuidedStrategy(const Space& space, std::span<const double> targets, std::int64_t trainings,
                                std::uint64_t seed)
-    : space_(space), seed_(seed), targets_(targets.begin(), targets.end()) {
-  ModelOptions reward;
-  reward.pairs = ChoosePairs(space);
-  // What neighbours in a chain do to each other tells little of other neighbours; and where the cost of an option is
-  // known, the slopes on it tell what layers have in common.
-  reward.name_pairs = !IsChain(reward.pairs) && !space.CostIsPerLayer();
-  reward.clipped_share = kClippedShare;
-  reward.noise = kRewardNoise;
-  if (space.CostIsPerLayer()) reward.cost_shares = CostShares(space);
-  GuidedModels& models = models_.emplace();
-  models.reward = std::make_unique<Model>(space, std::move(reward));
-  if (!space.CostIsPerLayer()) {
-    ModelOptions cost;
-    cost.pairs = ChoosePairs(space);
-    cost.name_pairs = !IsChain(cost.pairs);
-    cost.noise = kCostNoise;
-    models.cost = std::make_unique<Model>(space, std::move(cost));
-  }
+    : space_(space),
+      targets_(targets.begin(), targets.end()),
+      seed_(seed),
+      knowledge_(std::make_unique<GuidedKnowledge>(space, targets)) {
   MakeDesign(trainings);
+  NoteWhatIsLeft();
 }
 
 void GuidedStrategy::MakeDesign(std::int64_t trainings) {
+  // Where nothing is within a target, there is nothing to learn for.
+  if (!knowledge_->IsAnythingLeft()) return;
   // Rounds in which every option of every layer occurs (Latin hypercube), while the share of the budget lasts.
   std::size_t most_options = 0;
   for (const Layer& layer : space_.layers) most_options = std::max<std::size_t>(most_options, layer.option_count);
@@ -81,22 +50,32 @@ void GuidedStrategy::MakeDesign(std::int64_t trainings) {
       for (std::size_t i = 0; i < round.size(); ++i) round[i][l] = order[i];
     }
     for (Architecture& architecture : round) {
-      if (proposed_.insert(architecture).second) ready_.push_back(std::move(architecture));
+      if (knowledge_->Propose(architecture)) ready_.push_back(std::move(architecture));
     }
   }
 }
 
 void GuidedStrategy::Restore(std::span<const PastProposal> past) {
-  std::unordered_set<Architecture, ArchitectureHash> seen;
+  ArchitectureIndex seen(space_.layers.size());
   for (const PastProposal& one : past) {
-    seen.insert(one.proposal.architecture);
-    proposed_.insert(one.proposal.architecture);
+    seen.Insert(one.proposal.architecture);
+    knowledge_->Propose(one.proposal.architecture);
     ++computed_;
-    under_way_.push_back(one.proposal.architecture);
-    if (one.finished) Observe(one.proposal.architecture, one.outcome);
-    if (one.cost) ObserveCost(one.proposal.architecture, *one.cost);
+    if (one.observation) {
+      knowledge_->Note(one.proposal.architecture, *one.observation);
+    } else {
+      under_way_.push_back(one.proposal.architecture);
+    }
   }
-  std::erase_if(ready_, [&seen](const Architecture& architecture) { return seen.contains(architecture); });
+  std::erase_if(ready_, [&seen](const Architecture& architecture) { return seen.Contains(architecture); });
+  NoteWhatIsLeft();
+}
+
+Supply GuidedStrategy::supply() const {
+  const std::size_t computable = anything_left_ ? CountLeft(space_, std::nullopt, proposed_) : 0;
+  if (!ready_.empty()) return {Supply::When::kNow, ready_.size() + computable, ""};
+  if (anything_left_) return {Supply::When::kAfterWork, computable, ""};
+  return {Supply::When::kNever, 0, WhyNothingIsLeft(space_, targets_, tried_)};
 }
 
 std::optional<Proposal> GuidedStrategy::Propose() {
@@ -107,69 +86,36 @@ std::optional<Proposal> GuidedStrategy::Propose() {
   return proposal;
 }
 
-void GuidedStrategy::Observe(const Architecture& architecture, std::optional<Outcome> outcome) {
+void GuidedStrategy::Observe(const Architecture& architecture, const Observation& observation) {
   std::erase(under_way_, architecture);
-  if (!outcome) return;
-  architectures_.push_back(architecture);
-  rewards_.push_back(outcome->reward);
-  costs_.push_back(outcome->cost);
-}
-
-void GuidedStrategy::ObserveCost(const Architecture& architecture, double cost) {
-  std::erase(under_way_, architecture);
-  skipped_.push_back(architecture);
-  skipped_costs_.push_back(cost);
-}
-
-std::size_t GuidedStrategy::Ready() const {
-  if (exhausted_) return ready_.size();
-  // Computed on demand.
-  constexpr double kMany = 1e9;
-  return static_cast<std::size_t>(
-      std::max(std::min(space_.Size(), kMany) - static_cast<double>(proposed_.size()), 0.0) +
-      static_cast<double>(ready_.size()));
+  news_.emplace_back(architecture, observation);
 }
 
 std::unique_ptr<BackgroundWork> GuidedStrategy::StartWork(std::size_t wanted) {
-  if (wanted <= ready_.size() || !models_ || exhausted_) return nullptr;
-  GuidedSnapshot now;
-  now.space = &space_;
-  now.targets = targets_;
-  now.seed = seed_;
-  now.architectures = architectures_;
-  now.rewards = rewards_;
-  now.costs = costs_;
-  now.skipped = skipped_;
-  now.skipped_costs = skipped_costs_;
-  now.under_way = under_way_;
-  now.under_way.insert(now.under_way.end(), ready_.begin(), ready_.end());
-  now.proposed = proposed_;
-  const bool fit = architectures_.size() <= kAlwaysFitted || last_fit_ < 2 ||
-                   static_cast<double>(architectures_.size()) >= kMoreToFit * static_cast<double>(last_fit_);
-  if (fit) last_fit_ = architectures_.size();
-  now.fitted = fit ? 0 : known_;
-  now.fitted_skipped = fit ? 0 : known_skipped_;
-  known_ = architectures_.size();
-  known_skipped_ = skipped_.size();
-  now.fit_variances =
-      fit && static_cast<double>(architectures_.size()) >= kMoreResults * static_cast<double>(fitted_variances_);
-  if (now.fit_variances) fitted_variances_ = architectures_.size();
-  now.first = computed_;
-  now.wanted = wanted - ready_.size();
-  computed_ += now.wanted;
-  GuidedModels models = *std::move(models_);
-  models_.reset();
-  return std::make_unique<GuidedProposer>(std::move(now), std::move(models));
+  if (wanted <= ready_.size() || knowledge_ == nullptr || !anything_left_) return nullptr;
+  GuidedTask task;
+  task.knowledge = std::move(knowledge_);
+  task.news = std::exchange(news_, {});
+  task.under_way = under_way_;
+  task.under_way.insert(task.under_way.end(), ready_.begin(), ready_.end());
+  task.seed = seed_;
+  task.first = computed_;
+  task.wanted = wanted - ready_.size();
+  computed_ += task.wanted;
+  return std::make_unique<GuidedProposer>(std::move(task));
 }
 
 void GuidedStrategy::FinishWork(BackgroundWork& work) {
   auto& proposer = static_cast<GuidedProposer&>(work);
-  models_ = std::move(proposer.models());
-  exhausted_ = proposer.found().size() < proposer.wanted();
-  for (Architecture& architecture : proposer.found()) {
-    proposed_.insert(architecture);
-    ready_.push_back(std::move(architecture));
-  }
+  knowledge_ = proposer.TakeKnowledge();
+  for (Architecture& architecture : proposer.found()) ready_.push_back(std::move(architecture));
+  NoteWhatIsLeft();
+}
+
+void GuidedStrategy::NoteWhatIsLeft() {
+  anything_left_ = knowledge_->IsAnythingLeft();
+  proposed_ = knowledge_->proposed().size();
+  tried_ = knowledge_->tried();
 }
 
 }  // namespace layernas::core

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "common/base/random.h"
-#include "controller/core/strategies/guided/surface.h"
 #include "controller/core/space.h"
+#include "controller/core/strategies/guided/surface.h"
 
 namespace layernas::core {
 

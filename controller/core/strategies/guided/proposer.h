@@ -1,50 +1,30 @@
-// The computation behind guided LayerNAS's proposals, on a snapshot of what is known: fits the models, lets the
-// memorial table run on them for a pool of architectures that may be worth evaluating, and picks from it what promises
-// most.
+// The computation behind guided LayerNAS's proposals, on all that is known: lets the models learn, lets the memorial
+// table run on them for a pool of architectures that may be worth evaluating, and picks from it what promises most.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "common/base/random.h"
-#include "controller/core/strategies/guided/acquisition.h"
-#include "controller/core/strategies/guided/model.h"
-#include "controller/core/strategies/guided/surface.h"
 #include "controller/core/space.h"
+#include "controller/core/strategies/guided/acquisition.h"
+#include "controller/core/strategies/guided/knowledge.h"
+#include "controller/core/strategies/guided/surface.h"
 #include "controller/core/strategy.h"
 
 namespace layernas::core {
 
-// The models in use from one snapshot to the next.
-struct GuidedModels {
-  std::unique_ptr<Model> reward;
-  // Of the cost, or of its logarithm where all costs are positive; null where the cost is known per layer.
-  std::unique_ptr<Model> cost;
-};
-
-// What is known when proposals are computed.
-struct GuidedSnapshot {
-  const Space* space = nullptr;
-  std::vector<double> targets;
-  std::uint64_t seed = 0;
-  // Results, in the order of arrival.
-  std::vector<Architecture> architectures;
-  std::vector<double> rewards;
-  std::vector<double> costs;
-  // Measured and, for their cost exceeds every target, never trained.
-  std::vector<Architecture> skipped;
-  std::vector<double> skipped_costs;
-  // Handed out, or about to be, without a result.
+// What proposals are computed from. Everything but `knowledge` is as small as what is under way.
+struct GuidedTask {
+  std::unique_ptr<GuidedKnowledge> knowledge;
+  // What has come since the last computation began, in the order of arrival.
+  std::vector<std::pair<Architecture, Observation>> news;
+  // Handed out, or about to be, without an outcome.
   std::vector<Architecture> under_way;
-  // Everything ever proposed.
-  std::unordered_set<Architecture, ArchitectureHash> proposed;
-  // How many of the results and of those skipped the models have seen. 0 results: they are fitted anew to all.
-  std::size_t fitted = 0;
-  std::size_t fitted_skipped = 0;
-  bool fit_variances = false;
+  std::uint64_t seed = 0;
   // Number of the first proposal to compute, and how many.
   std::uint64_t first = 0;
   std::size_t wanted = 0;
@@ -52,16 +32,17 @@ struct GuidedSnapshot {
 
 class GuidedProposer final : public BackgroundWork {
  public:
-  GuidedProposer(GuidedSnapshot snapshot, GuidedModels models);
+  explicit GuidedProposer(GuidedTask task);
 
   void Run() override;
 
-  std::size_t wanted() const { return now_.wanted; }
-  // Whether the models are fitted anew.
-  bool refits() const { return now_.fitted == 0; }
-  // After Run(). Fewer than wanted only if nothing that is left could be found.
+  // --- After Run().
+
+  // Fewer than wanted only if nothing is left.
   std::vector<Architecture>& found() { return found_; }
-  GuidedModels& models() { return models_; }
+  std::unique_ptr<GuidedKnowledge> TakeKnowledge() { return std::move(task_.knowledge); }
+  // Whether the models were fitted anew.
+  bool refitted() const { return refitted_; }
 
  private:
   // A stretch of costs within which the best result so far is `best`, if there is any.
@@ -84,40 +65,34 @@ class GuidedProposer final : public BackgroundWork {
     std::optional<Deviations> reward_deviations;
     // Only where the cost is modelled.
     std::optional<Deviations> cost_deviations;
+    // Only where some are known to be infeasible: the probability that it is not.
+    std::vector<double> feasible;
   };
 
-  void Fit();
-  void FitReward();
-  void FitCost();
-  // The cost, or a limit of it, as it is modelled.
-  double Modelled(double cost) const;
-  double Unmodelled(double cost) const;
   // The limit that the proposal of this number is for; none: the whole frontier.
   std::optional<double> LimitOf(std::uint64_t number) const;
   Pool& PoolFor(std::optional<double> limit, RandomStream& random);
   std::vector<Step> FrontierSteps(double highest) const;
   // Up to `most` unproposed architectures for each of the limits, ascending, with a predicted cost of not much more
-  // than it.
+  // than it, or a known one within the highest.
   void Fill(Pool& pool, const std::vector<double>& limits, std::size_t most, RandomStream& random) const;
   // How much evaluating the pool's architecture promises.
   double Promise(const Pool& pool, std::size_t index) const;
   std::optional<Architecture> MostPromising(RandomStream& random, std::uint64_t number);
   // Before any result, where the cost is known: the best by a draw from what is held possible.
   std::optional<Architecture> FromPrior(RandomStream& random, std::uint64_t number) const;
-  // Where not even the cost is learned yet, or nothing that is learned helps.
+  // Where not even the cost is learned yet, or nothing that is learned helps: whatever is left within a target.
   std::optional<Architecture> Uniform(RandomStream& random) const;
+  void FindProbabilities(Pool& pool) const;
+  // The reward less what being infeasible would lose.
+  Surface WithFeasibility(Surface reward) const;
   static void Believe(Pool& pool, std::size_t index);
 
-  GuidedSnapshot now_;
-  GuidedModels models_;
+  GuidedTask task_;
+  GuidedKnowledge& known_;
+  bool refitted_ = false;
   // Effects of pairs are too many for the space to be looked through.
   bool big_ = false;
-  bool learned_ = false;
-  bool cost_learned_ = false;
-  bool log_cost_ = false;
-  double lowest_cost_ = 0;
-  double highest_cost_ = 0;
-  double lowest_reward_ = 0;
   Surface reward_mean_;
   Surface cost_mean_;
   std::vector<std::unique_ptr<Pool>> pools_;

@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "controller/core/strategies/guided/surface.h"
 #include "controller/core/space.h"
+#include "controller/core/strategies/guided/surface.h"
 
 namespace layernas::core {
 

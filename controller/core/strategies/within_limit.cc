@@ -1,0 +1,119 @@
+#include "controller/core/strategies/within_limit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/cost_limit.h"
+
+namespace layernas::core {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// By which sums of the same costs in another order may differ, as a share; far below the tolerance of a limit.
+constexpr double kRounding = 1e-12;
+
+}  // namespace
+
+double HighestTarget(std::span<const double> targets) {
+  return targets.empty() ? kInfinity : *std::max_element(targets.begin(), targets.end());
+}
+
+WithinLimit::WithinLimit(const Space& space, double limit)
+    : space_(space), limit_(space.CostIsPerLayer() ? limit : kInfinity) {
+  bound_ = WidenedLimit(limit_);
+  loose_bound_ = bound_ + kRounding * std::abs(bound_);
+  const std::size_t layers = space.layers.size();
+  cheapest_from_.assign(layers + 1, 0);
+  cheapest_option_from_.resize(layers);
+  for (const Layer& layer : space.layers) {
+    costs_.push_back(space.CostIsPerLayer() ? layer.costs : std::vector<double>(layer.option_count, 0.0));
+  }
+  double dearest = space.base_cost;
+  for (std::size_t l = layers; l-- > 0;) {
+    const std::vector<double>& costs = costs_[l];
+    std::vector<double>& from = cheapest_option_from_[l];
+    from = costs;
+    for (std::size_t o = costs.size() - 1; o > 0; --o) from[o - 1] = std::min(from[o - 1], from[o]);
+    cheapest_from_[l] = cheapest_from_[l + 1] + from.front();
+    dearest += *std::max_element(costs.begin(), costs.end());
+  }
+  everything_ = dearest <= bound_;
+}
+
+bool WithinLimit::Contains(const Architecture& architecture) const {
+  return everything_ || space_.Cost(architecture) <= bound_;
+}
+
+bool WithinLimit::Seek(Architecture& architecture, std::vector<double>& sums, std::size_t layer,
+                       std::size_t option) const {
+  const std::size_t layers = costs_.size();
+  while (true) {
+    const std::vector<double>& costs = costs_[layer];
+    const auto can_go_on = [&](double cost) { return CanGoOn(sums[layer] + cost, layer); };
+    if (option < costs.size() && can_go_on(cheapest_option_from_[layer][option])) {
+      while (!can_go_on(costs[option])) ++option;
+      architecture[layer] = static_cast<OptionIndex>(option);
+      sums[layer + 1] = sums[layer] + costs[option];
+      if (++layer == layers) return true;
+      option = 0;
+      continue;
+    }
+    if (layer == 0) return false;
+    --layer;
+    option = std::size_t{architecture[layer]} + 1;
+  }
+}
+
+std::optional<Architecture> WithinLimit::First() const {
+  Architecture architecture(costs_.size(), 0);
+  std::vector<double> sums(costs_.size() + 1, space_.base_cost);
+  if (!Seek(architecture, sums, 0, 0)) return std::nullopt;
+  return architecture;
+}
+
+std::optional<Architecture> WithinLimit::Next(Architecture architecture) const {
+  std::vector<double> sums(costs_.size() + 1, space_.base_cost);
+  std::size_t layer = 0;
+  // No further than to where the architecture is wanted.
+  for (; layer + 1 < costs_.size(); ++layer) {
+    sums[layer + 1] = sums[layer] + costs_[layer][architecture[layer]];
+    if (!CanGoOn(sums[layer + 1], layer)) break;
+  }
+  if (!Seek(architecture, sums, layer, std::size_t{architecture[layer]} + 1)) return std::nullopt;
+  return architecture;
+}
+
+std::optional<std::size_t> WithinLimit::CountUpTo(std::size_t most) const {
+  if (everything_) {
+    if (space_.Size() > static_cast<double>(most)) return std::nullopt;
+    return static_cast<std::size_t>(space_.Size());
+  }
+  std::size_t count = 0;
+  ForEach([&count, most](const Architecture&) { return ++count <= most; });
+  if (count > most) return std::nullopt;
+  return count;
+}
+
+std::size_t CountLeft(const Space& space, std::optional<std::size_t> size, std::size_t tried) {
+  constexpr double kMany = 1e15;
+  const std::size_t most = size.value_or(static_cast<std::size_t>(std::min(space.Size(), kMany)));
+  return most > tried ? most - tried : 1;
+}
+
+std::string WhyNothingIsLeft(const Space& space, std::span<const double> targets, std::size_t tried) {
+  const double highest = HighestTarget(targets);
+  const bool limited = space.CostIsPerLayer() && !MeetsLimit(space.DearestCost(), highest);
+  const std::string within =
+      limited ? absl::StrCat(" within the ", targets.size() > 1 ? "highest " : "", "target ", highest) : "";
+  if (limited && tried == 0) {
+    return absl::StrCat("no architecture is within a target: the lowest cost is ", space.CheapestCost(),
+                        ", the highest target ", highest);
+  }
+  if (tried == 1) return absl::StrCat("the only architecture", within, " was tried");
+  return absl::StrCat("all ", tried, " architectures", within, " were tried");
+}
+
+}  // namespace layernas::core
