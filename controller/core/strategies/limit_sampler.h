@@ -32,19 +32,19 @@ class LimitSampler {
   Architecture Listed(std::size_t index) const;
   Architecture DrawAny(RandomStream& random) const;
   void CountOnGrid();
-  // None if the exact cost exceeds the limit. `keep_within`: takes no option after which it would, and so is not quite
-  // uniform.
+  // Returns none if the exact cost exceeds the limit. With `keep_within` it takes only options after which the limit
+  // can be met: then it rarely returns none, but it is only nearly uniform.
   std::optional<Architecture> DrawOnGrid(RandomStream& random, bool keep_within) const;
 
   const WithinLimit& wanted_;
   std::optional<std::size_t> size_;
-  // One after the other, in lexicographic order; empty if they are too many or not needed.
+  // The options of all wanted architectures, in lexicographic order; empty if they are too many or if all are wanted.
   std::vector<OptionIndex> list_;
-  // [layer][option]: what it costs above the layer's cheapest, in cells of the grid, rounded down.
+  // [layer][option]: its cost above the layer's cheapest option, in cells of the grid, rounded down.
   std::vector<std::vector<std::size_t>> excess_;
-  // [layer][cells left]: number of completions from this layer on, each layer's in a unit of its own.
+  // [layer][cells left]: the number of completions from this layer on. Each layer has a unit of its own.
   std::vector<std::vector<double>> completions_;
-  // The exact cost rules out nearly all draws on the grid: each option is chosen so that the limit can still be met.
+  // True if the exact cost rules out nearly all draws on the grid, so that Draw() has to keep within the limit.
   bool coarse_ = false;
 };
 

@@ -24,6 +24,9 @@ class WithinLimit {
  public:
   // `space` must outlive this. `limit` may be infinite.
   WithinLimit(const Space& space, double limit);
+  // Others refer to it.
+  WithinLimit(const WithinLimit&) = delete;
+  WithinLimit& operator=(const WithinLimit&) = delete;
 
   // Returns true if the architecture is wanted: Space::Cost() of it meets the limit (common/base/cost_limit.h).
   bool Contains(const Architecture& architecture) const;
