@@ -19,9 +19,10 @@ def lines(*arguments):
 class GuidedTest(unittest.TestCase):
 
     def check_times(self, line):
-        # Of 600 results on, the models are fitted anew with each hundredth more.
+        # Of 600 results on, the models are fitted again with each hundredth more.
         counts = {
-            "snapshot": 11,
+            "handover": 11,
+            "observe": 10,
             "proposal": 8,
             "batch": 1,
             "refit_and_proposal": 1,

@@ -17,8 +17,8 @@
 namespace layernas::core {
 
 // Under constraint: proposals take turns between the targets; a parent is the best of the sample that meets the turn's
-// target, or the cheapest where none does. Where the cost is known per layer, children that miss the target are not
-// born, and a target within which everything was tried passes its turn to the next.
+// target, or the cheapest if none does. If the cost is known per layer, children that miss the target are not born, and
+// a target within which everything was tried passes its turn to the next one.
 class EvolutionStrategy final : public Strategy {
  public:
   // `space` must outlive the strategy.

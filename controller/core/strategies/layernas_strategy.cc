@@ -263,7 +263,9 @@ void LayerNasStrategy::EndPass() {
   const std::size_t layers = space_.layers.size();
   const StageTable& now = tables_.back();
   const bool unchanged = pass_ > 1 && tables_[tables_.size() - 1 - layers].table.Entries() == now.table.Entries();
-  if (unchanged) {
+  if (space_.CostIsPerLayer() && !MeetsLimit(space_.CheapestCost(), largest_wanted_)) {
+    done_ = WhyNothingIsLeft(space_, {&largest_wanted_, 1}, 0);
+  } else if (unchanged) {
     done_ = "the last pass changed nothing";
   } else if (pass_ == options_.passes) {
     done_ = pass_ == 1 ? "its one pass is done" : absl::StrCat("all ", pass_, " passes are done");

@@ -1,6 +1,7 @@
 #include "controller/core/strategies/limit_sampler.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <utility>
 
@@ -17,9 +18,10 @@ constexpr std::size_t kFewestCells = 1024;
 constexpr std::size_t kMostCells = 8192;
 // Of all layers together: 8 MB.
 constexpr std::size_t kMostCellsInAll = 1'000'000;
-// Draws in a row that the exact cost rules out before one is made to meet it, layer by layer. Only with hundreds of
-// layers.
-constexpr int kRefusedDraws = 1000;
+// If the exact cost rules out so many draws in a row, the grid is too coarse.
+constexpr int kRefusedDraws = 300;
+// Of the stream of draws that tells whether it is.
+constexpr std::uint64_t kTrialKey = 0x9a1d;
 // Draws in a row that bring only what was seen before the rest is looked through.
 constexpr int kFutileDraws = 200;
 
@@ -65,6 +67,9 @@ void LimitSampler::CountOnGrid() {
     const double most = here.back();
     for (double& count : here) count /= most;
   }
+  RandomStream random({kTrialKey});
+  coarse_ = true;
+  for (int i = 0; coarse_ && i < kRefusedDraws; ++i) coarse_ = !DrawOnGrid(random, false).has_value();
 }
 
 Architecture LimitSampler::Listed(std::size_t index) const {
@@ -115,7 +120,7 @@ std::optional<Architecture> LimitSampler::DrawOnGrid(RandomStream& random, bool 
 Architecture LimitSampler::Draw(RandomStream& random) const {
   if (wanted_.IsEverything()) return DrawAny(random);
   if (!list_.empty()) return Listed(random.Below(*size_));
-  for (int i = 0; i < kRefusedDraws; ++i) {
+  for (int i = 0; !coarse_ && i < kRefusedDraws; ++i) {
     if (std::optional<Architecture> drawn = DrawOnGrid(random, false)) return *std::move(drawn);
   }
   if (std::optional<Architecture> drawn = DrawOnGrid(random, true)) return *std::move(drawn);

@@ -11,38 +11,41 @@
 
 namespace layernas::core {
 
-// Draws uniformly: from a list where there are few; otherwise by counting the completions of each partial architecture
-// on a grid of costs that are rounded down, and drawing again what the exact cost rules out (with hundreds of layers
-// the grid is coarse, and draws are only nearly uniform). Immutable once built; safe to read from any thread.
+// Draws uniformly from the wanted architectures. If they are few, it draws from a list. Otherwise it counts the
+// completions of each partial architecture on a grid of costs that are rounded down, draws by these counts, and draws
+// again if the exact cost exceeds the limit. With hundreds of layers the grid is coarse, and the draws are only nearly
+// uniform. Immutable; safe to read from any thread.
 class LimitSampler {
  public:
-  // `wanted` must outlive this. Takes milliseconds where the limit matters.
+  // `wanted` must outlive this. Takes milliseconds if the limit rules anything out.
   explicit LimitSampler(const WithinLimit& wanted);
 
-  // The exact number of architectures within the limit; none if it is above kMostCounted.
+  // Returns the exact number of wanted architectures, or none if it is above kMostCounted.
   const std::optional<std::size_t>& size() const { return size_; }
-  // Requires that something is within the limit.
+  // Returns a wanted architecture. Requires that there is one.
   Architecture Draw(RandomStream& random) const;
-  // One within the limit that is not in `seen`; none only if there is none. A uniform draw as long as draws find
-  // something; the last few are looked for in order from a drawn one on.
+  // Returns a wanted architecture that is not in `seen`, or none if there is none. This is a uniform draw as long as
+  // draws find something; the last few are looked for in lexicographic order from a drawn one on.
   std::optional<Architecture> DrawUnseen(RandomStream& random, const ArchitectureIndex& seen) const;
 
  private:
   Architecture Listed(std::size_t index) const;
   Architecture DrawAny(RandomStream& random) const;
   void CountOnGrid();
-  // None if the exact cost exceeds the limit. `keep_within`: takes no option after which it would, and so is not quite
-  // uniform.
+  // Returns none if the exact cost exceeds the limit. With `keep_within` it takes only options after which the limit
+  // can be met: then it rarely returns none, but it is only nearly uniform.
   std::optional<Architecture> DrawOnGrid(RandomStream& random, bool keep_within) const;
 
   const WithinLimit& wanted_;
   std::optional<std::size_t> size_;
-  // One after the other, in lexicographic order; empty if they are too many or not needed.
+  // The options of all wanted architectures, in lexicographic order; empty if they are too many or if all are wanted.
   std::vector<OptionIndex> list_;
-  // [layer][option]: what it costs above the layer's cheapest, in cells of the grid, rounded down.
+  // [layer][option]: its cost above the layer's cheapest option, in cells of the grid, rounded down.
   std::vector<std::vector<std::size_t>> excess_;
-  // [layer][cells left]: number of completions from this layer on, each layer's in a unit of its own.
+  // [layer][cells left]: the number of completions from this layer on. Each layer has a unit of its own.
   std::vector<std::vector<double>> completions_;
+  // True if the exact cost rules out nearly all draws on the grid, so that Draw() has to keep within the limit.
+  bool coarse_ = false;
 };
 
 }  // namespace layernas::core

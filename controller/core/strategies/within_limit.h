@@ -1,5 +1,6 @@
-// The architectures of a space that are wanted: those with a cost within a limit where the cost is known per layer, all
-// of them where it is only measured. Found without trying the others, so that a few among 10^11 take milliseconds.
+// Which architectures of a space a strategy wants: if the cost is known per layer, those with a cost that meets a
+// limit; if the cost is only measured, all of them. They are found without a look at the others, so that a few among
+// 10^11 take milliseconds.
 #pragma once
 
 #include <cstddef>
@@ -14,28 +15,32 @@
 
 namespace layernas::core {
 
-// The highest of the targets; infinite if there are none.
+// Returns the highest of the targets, or infinity if there are none.
 double HighestTarget(std::span<const double> targets);
 
-// Enumerates what is wanted in lexicographic order. Safe to read from any thread.
+// Enumerates the wanted architectures in lexicographic order: a depth-first search that leaves a branch as soon as the
+// cheapest options of the remaining layers exceed the limit. Immutable; safe to read from any thread.
 class WithinLimit {
  public:
   // `space` must outlive this. `limit` may be infinite.
   WithinLimit(const Space& space, double limit);
+  // Others refer to it.
+  WithinLimit(const WithinLimit&) = delete;
+  WithinLimit& operator=(const WithinLimit&) = delete;
 
-  // The cost as Space::Cost() sums it, held against the limit.
+  // Returns true if the architecture is wanted: Space::Cost() of it meets the limit (common/base/cost_limit.h).
   bool Contains(const Architecture& architecture) const;
-  // True if every architecture is wanted.
+  // Returns true if every architecture of the space is wanted.
   bool IsEverything() const { return everything_; }
 
-  // The first one; none if nothing is wanted.
+  // Returns the first wanted architecture, or none if nothing is wanted.
   std::optional<Architecture> First() const;
-  // The one after an architecture of the space, wanted or not; none after the last. O(layers + options) of steps, but
-  // for what lies within the rounding of the limit.
+  // Returns the first wanted architecture after the given one, which need not be wanted itself, or none after the last.
+  // O(layers * options).
   std::optional<Architecture> Next(Architecture architecture) const;
-  // The exact number, counted one by one; none if it is above `most`.
+  // Returns the exact number of wanted architectures, or none if it is above `most`. O(most * layers).
   std::optional<std::size_t> CountUpTo(std::size_t most) const;
-  // Calls visit(architecture) for each one, until it returns false.
+  // Calls visit(architecture) for each wanted architecture, until it returns false.
   template <typename Visit>
   void ForEach(Visit visit) const;
 
@@ -43,21 +48,22 @@ class WithinLimit {
   double limit() const { return limit_; }
   // [layer][option]; 0 where the cost is only measured.
   const std::vector<std::vector<double>>& costs() const { return costs_; }
-  // What the layers from this one on cost at the lowest: [layer], and 0 after the last.
+  // Returns the lowest cost of the layers from `layer` on; 0 after the last layer.
   double CheapestFrom(std::size_t layer) const { return cheapest_from_[layer]; }
-  // True if layers 0 … `layer` that cost `sum` leave enough for the rest.
+  // Returns true if something wanted begins with layers 0 … `layer` that cost `sum`, the base cost included.
   bool CanGoOn(double sum, std::size_t layer) const {
     return sum + cheapest_from_[layer + 1] <= (layer + 1 == costs_.size() ? bound_ : loose_bound_);
   }
 
  private:
-  // Sets layer `layer` to its first option from `option` on that can go on, and the layers after it; goes back to the
-  // layers before where there is none. `sums`: of the base and the layers before each layer. False at the end.
+  // Moves on to the first wanted architecture that has the given layers before `layer` and an option of at least
+  // `option` there, or that comes later. `sums[l]` is the cost of the base and the layers before `l`, up to `layer`.
+  // Returns false if there is none.
   bool Seek(Architecture& architecture, std::vector<double>& sums, std::size_t layer, std::size_t option) const;
 
   const Space& space_;
   double limit_;
-  // The highest cost that is wanted, and the same with room for sums that are rounded in another order.
+  // The highest cost that is wanted, and the same with room for sums that are added in another order.
   double bound_ = 0;
   double loose_bound_ = 0;
   bool everything_ = false;
@@ -78,18 +84,18 @@ void WithinLimit::ForEach(Visit visit) const {
   }
 }
 
-// The first of what is wanted that was not seen yet. As what was seen only grows, it only moves forward: O(1)
-// amortised.
+// Tells whether a wanted architecture is left that was not seen yet, and which one is the first. As the set of seen
+// architectures only grows, this only moves forward: each architecture is looked at once in all. Not thread-safe.
 class FirstUnseen {
  public:
   // `wanted` must outlive this.
   explicit FirstUnseen(const WithinLimit& wanted) : wanted_(&wanted), at_(wanted.First()) {}
 
-  // After `seen`, always of the same space, has grown.
+  // Call after `seen`, which is always the same set, has grown.
   void Update(const ArchitectureIndex& seen) {
     while (at_ && seen.Contains(*at_)) at_ = wanted_->Next(*std::move(at_));
   }
-  // As of the last Update(). None if all of what is wanted was seen.
+  // Returns the first one as of the last Update(), or none if everything wanted was seen.
   const std::optional<Architecture>& get() const { return at_; }
 
  private:
@@ -97,14 +103,14 @@ class FirstUnseen {
   std::optional<Architecture> at_;
 };
 
-// Up to so many wanted architectures are counted one by one.
+// Wanted architectures are counted exactly up to this number.
 inline constexpr std::size_t kMostCounted = 100'000;
 
-// How many of `size` wanted architectures are left, as long as one is, after `tried` of them; an estimate where they
-// are too many to be counted.
+// Returns how many of `size` wanted architectures are left after `tried` of them; at least 1. `size` is none if they
+// are too many to be counted: then this is an estimate.
 std::size_t CountLeft(const Space& space, std::optional<std::size_t> size, std::size_t tried);
 
-// Why nothing is left to propose after `tried` architectures within the highest target, for Supply::reason.
+// Returns the reason for Supply::reason once all `tried` architectures within the highest target were tried.
 std::string WhyNothingIsLeft(const Space& space, std::span<const double> targets, std::size_t tried);
 
 }  // namespace layernas::core

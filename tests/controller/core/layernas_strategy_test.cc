@@ -145,8 +145,8 @@ TEST(LayerNasStrategy, WaitsForTheStageAndShowsItsGrowingTable) {
 TEST(LayerNasStrategy, SaysWhyNothingIsLeft) {
   const Space space = SmallSpace();
   LayerNasOptions options = Options(2, {0, 1});
-  const auto reason = [&space](const LayerNasOptions& given) {
-    LayerNasStrategy strategy(space, {}, given, 1);
+  const auto reason = [&space](const LayerNasOptions& given, std::vector<double> targets = {}) {
+    LayerNasStrategy strategy(space, targets, given, 1);
     RunAlone(strategy, SmallRewards(space));
     EXPECT_EQ(strategy.supply().when, Supply::When::kNever);
     return strategy.supply().reason;
@@ -154,6 +154,7 @@ TEST(LayerNasStrategy, SaysWhyNothingIsLeft) {
   EXPECT_EQ(reason(options), "its one pass is done");
   options.passes = 100;
   EXPECT_EQ(reason(options), "the last pass changed nothing");
+  EXPECT_EQ(reason(options, {1}), "no architecture is within a target: the lowest cost is 2, the highest target 1");
 }
 
 TEST(LayerNasStrategy, GoesOnInABucketWhileAnotherIsAwaited) {

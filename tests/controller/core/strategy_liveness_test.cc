@@ -119,6 +119,7 @@ class Liveness : public ::testing::TestWithParam<Kind> {
       if (::testing::Test::HasFailure()) return;
       if (!restart || random.Below(20) != 0) continue;
       const Supply before = strategy->supply();
+      history.work.reset();
       strategy = make();
       strategy->Restore(history.past);
       const Supply after = strategy->supply();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -96,6 +97,8 @@ inline std::vector<TableView> View(std::span<const StageTable> tables) {
 struct History {
   std::vector<PastProposal> past;
   std::vector<std::size_t> outstanding;
+  // A computation of the strategy's that has not been given back.
+  std::unique_ptr<BackgroundWork> work = nullptr;
 };
 
 // No outcome: infeasible.
@@ -114,21 +117,28 @@ inline void Work(Strategy& strategy, std::size_t wanted) {
   }
 }
 
-// One event: a proposal, if fewer than `most` are out, or the arrival of one outstanding outcome. False if neither can
-// be. Checks what supply() must keep to.
+// One event: a proposal, if fewer than `most` are out, the arrival of one outstanding outcome, or the end of a
+// computation. Returns false if none of them is possible. Checks what supply() must keep to.
 inline bool StepObserved(Strategy& strategy, History& history, const Observer& observe, RandomStream& arrival,
                          std::size_t most) {
   std::vector<std::size_t>& outstanding = history.outstanding;
-  if (strategy.supply().when == Supply::When::kAfterWork) {
-    Work(strategy, most);
-    EXPECT_EQ(strategy.supply().when, Supply::When::kNow) << "the work brought nothing";
-  }
   const Supply supply = strategy.supply();
   EXPECT_EQ(strategy.supply().when, supply.when) << "supply() changed something";
   EXPECT_EQ(strategy.supply().count, supply.count);
-  EXPECT_EQ(supply.when == Supply::When::kNow, supply.count > 0);
+  EXPECT_EQ(supply.when == Supply::When::kNow || supply.when == Supply::When::kAfterWork, supply.count > 0);
   EXPECT_EQ(supply.when == Supply::When::kNever, !supply.reason.empty()) << supply.reason;
   EXPECT_FALSE(supply.when == Supply::When::kAfterOutcome && outstanding.empty()) << "nothing can come any more";
+  if (history.work == nullptr) history.work = strategy.StartWork(1 + arrival.Below(most));
+  // Outcomes arrive and proposals are handed out while the work is under way.
+  const bool only_work = outstanding.empty() && supply.when == Supply::When::kAfterWork;
+  EXPECT_FALSE(supply.when == Supply::When::kAfterWork && history.work == nullptr) << "there is no work to wait for";
+  if (history.work != nullptr && (only_work || arrival.Below(2) == 0)) {
+    history.work->Run();
+    strategy.FinishWork(*history.work);
+    history.work.reset();
+    EXPECT_NE(strategy.supply().when, Supply::When::kAfterWork) << "the work brought nothing";
+    return true;
+  }
   if (outstanding.size() < most && (outstanding.empty() || arrival.Below(3) > 0)) {
     std::optional<Proposal> proposal = strategy.Propose();
     EXPECT_EQ(proposal.has_value(), supply.when == Supply::When::kNow);

@@ -17,8 +17,8 @@ constexpr double kFeasibilityNoise = 0.05;
 constexpr std::size_t kMostOfAKind = 400;
 // Variances are fitted again when there are this many times the results of the last time.
 constexpr double kMoreResults = 1.1;
-// Up to so many results the models are fitted anew for each; later when there are this many times the results of the
-// last fit, and what comes in between is appended.
+// Up to so many results the models are fitted again for each result; later if there are this many times the results of
+// the last fit, and what comes in between is appended.
 constexpr std::size_t kAlwaysFitted = 500;
 constexpr double kMoreToFit = 1.01;
 

@@ -1,5 +1,5 @@
-// What guided LayerNAS knows of a search, with the models that learn from it. It grows with the results, and so it is
-// moved to the computation of proposals and back, never copied.
+// What guided LayerNAS knows of a search, and the models that learn from it. It grows with the results: the strategy
+// moves it to the computation of proposals and back, and never copies it.
 #pragma once
 
 #include <cstddef>
@@ -19,27 +19,27 @@
 
 namespace layernas::core {
 
-// Not thread-safe: whoever has it may change it.
+// Not thread-safe. Its owner may change it: the strategy, or the work that is under way.
 class GuidedKnowledge {
  public:
   // `space` must outlive this.
   GuidedKnowledge(const Space& space, std::span<const double> targets);
 
-  // What an evaluation brought, in the order of arrival.
+  // Takes what came of an architecture that was proposed; in the order of arrival.
   void Note(const Architecture& architecture, const Observation& observation);
-  // Fits the models to what was noted since the last call, or appends it to them. Returns whether they were fitted
-  // anew.
+  // Fits the models to all that was noted, or appends what was noted since the last call. Returns true if it fitted
+  // them. Takes up to a second.
   bool Learn();
 
-  // Everything ever proposed, or about to be.
+  // Everything ever proposed, including what is ready to be proposed.
   const ArchitectureIndex& proposed() const { return proposed_; }
-  // Returns false if it was proposed before.
+  // Adds to proposed(). Returns false if it was there before.
   bool Propose(const Architecture& architecture);
-  // Whether something within the highest target was not proposed yet.
+  // Returns true if something within the highest target was not proposed yet.
   bool IsAnythingLeft() const { return left_.get().has_value(); }
-  // Of what was proposed, within the highest target.
+  // Returns how many of proposed() are within the highest target.
   std::size_t tried() const { return tried_; }
-  // Of what is within the highest target.
+  // Draws from what is within the highest target. Built by the first call, which takes milliseconds.
   const LimitSampler& sampler();
 
   const Space& space() const { return space_; }
@@ -52,9 +52,9 @@ class GuidedKnowledge {
   // --- As of the last Learn().
 
   const Model& reward() const { return *reward_; }
-  // Of the cost, or of its logarithm where all costs are positive; null where the cost is known per layer.
+  // Of the cost, or of its logarithm if all costs are positive; null if the cost is known per layer.
   const Model* cost() const { return cost_.get(); }
-  // 1 for what can be evaluated, 0 for what cannot; null while both are not known of at least one architecture.
+  // 1 for what can be evaluated, 0 for what is infeasible; null until there is at least one of each.
   const Model* feasibility() const { return feasibility_learned_ ? feasibility_.get() : nullptr; }
   bool learned() const { return learned_; }
   bool cost_learned() const { return cost_learned_; }
@@ -67,7 +67,7 @@ class GuidedKnowledge {
   double highest_reward() const { return highest_reward_; }
 
  private:
-  // Values that a model has seen: those before are part of it.
+  // How many values a model has taken.
   struct Seen {
     std::size_t results = 0;
     std::size_t others = 0;
@@ -88,7 +88,7 @@ class GuidedKnowledge {
   std::vector<Architecture> architectures_;
   std::vector<double> rewards_;
   std::vector<double> costs_;
-  // Measured and, since their cost exceeds every target, never trained.
+  // Measured and not trained, since their cost exceeds every target.
   std::vector<Architecture> skipped_;
   std::vector<double> skipped_costs_;
   std::vector<Architecture> infeasible_;

@@ -1,5 +1,5 @@
-// The computation behind guided LayerNAS's proposals, on all that is known: lets the models learn, lets the memorial
-// table run on them for a pool of architectures that may be worth evaluating, and picks from it what promises most.
+// The computation behind guided LayerNAS's proposals. It lets the models learn, runs the memorial table on them for a
+// pool of architectures that may be worth evaluating, and picks from the pool what promises most.
 #pragma once
 
 #include <cstdint>
@@ -38,10 +38,10 @@ class GuidedProposer final : public BackgroundWork {
 
   // --- After Run().
 
-  // Fewer than wanted only if nothing is left.
+  // The proposals. They are fewer than wanted only if nothing is left.
   std::vector<Architecture>& found() { return found_; }
   std::unique_ptr<GuidedKnowledge> TakeKnowledge() { return std::move(task_.knowledge); }
-  // Whether the models were fitted anew.
+  // Returns true if the models were fitted and not only appended to.
   bool refitted() const { return refitted_; }
 
  private:
@@ -65,7 +65,7 @@ class GuidedProposer final : public BackgroundWork {
     std::optional<Deviations> reward_deviations;
     // Only where the cost is modelled.
     std::optional<Deviations> cost_deviations;
-    // Only where some are known to be infeasible: the probability that it is not.
+    // The probability of being feasible; empty if there is no model of it.
     std::vector<double> feasible;
   };
 
@@ -84,7 +84,7 @@ class GuidedProposer final : public BackgroundWork {
   // Where not even the cost is learned yet, or nothing that is learned helps: whatever is left within a target.
   std::optional<Architecture> Uniform(RandomStream& random) const;
   void FindProbabilities(Pool& pool) const;
-  // The reward less what being infeasible would lose.
+  // Returns the reward less what an infeasible architecture would lose.
   Surface WithFeasibility(Surface reward) const;
   static void Believe(Pool& pool, std::size_t index);
 
