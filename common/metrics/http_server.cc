@@ -188,10 +188,10 @@ void HttpServer::Run() {
     if (polled[1].revents == 0) continue;
     Fd accepted(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (accepted.valid()) {
-      connections.push_back({std::move(accepted), now + kMaxConnectionTime, {}, {}, 0, false});
+      connections.push_back({std::move(accepted), SteadyClock::now() + kMaxConnectionTime, {}, {}, 0, false});
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       // The connection waits; without a pause it would be tried at full speed.
-      accept_after = now + std::chrono::seconds(1);
+      accept_after = SteadyClock::now() + std::chrono::seconds(1);
     }
   }
 }
