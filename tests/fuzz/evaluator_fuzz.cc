@@ -26,7 +26,7 @@ void CheckAnswer(const EvaluationResult& result) {
 void CheckAnswer(const EvaluationFailure& failure) { FUZZ_CHECK(IsUtf8(failure.message)); }
 
 void CheckLine(std::string_view line) {
-  const absl::StatusOr<EvaluatorMessage> message = ParseEvaluatorMessage(line);
+  const absl::StatusOr<EvaluatorMessage> message = ParseEvaluatorAnswer(line).message;
   if (message.ok()) {
     std::visit([](const auto& answer) { CheckAnswer(answer); }, *message);
   } else {
