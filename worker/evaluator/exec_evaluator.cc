@@ -231,6 +231,8 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTim
       EvaluatorAnswer answer = ParseEvaluatorAnswer(*line);
       if (answer.task && *answer.task != exchange.task) {
         exchange.Drop(*line, "dropped an answer of the evaluator to another task");
+      } else if (absl::IsOutOfRange(answer.message.status())) {
+        return {.outcome = EvaluatorFault(Text(answer.message.status()))};
       } else if (!answer.message.ok()) {
         return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's (" +
                                           Text(answer.message.status()) + "): " + Shortened(*line))};

@@ -20,6 +20,8 @@ constexpr std::size_t kQuotedBytes = 60;
 constexpr int kNamedMetrics = 3;
 
 absl::Status Invalid(const std::string& why) { return absl::InvalidArgumentError(why); }
+// Of the right form, but over a limit.
+absl::Status Excessive(const std::string& why) { return absl::OutOfRangeError(why); }
 
 std::string Quoted(std::string_view text) {
   return absl::StrCat("\"", CutUtf8(text, kQuotedBytes), text.size() > kQuotedBytes ? "…\"" : "\"");
@@ -86,10 +88,10 @@ absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
   KeptWeights weights{text("path"), text("sha256"), 0};
   if (weights.path.empty()) return Invalid("the weights of a result lack their path");
   if (weights.path.size() > kMaxWeightsPathBytes) {
-    return Invalid(absl::StrCat("the path of a result's weights has ", weights.path.size(), " bytes; the maximum is ",
-                                kMaxWeightsPathBytes));
+    return Excessive(absl::StrCat("the path of a result's weights has ", weights.path.size(), " bytes; the maximum is ",
+                                  kMaxWeightsPathBytes));
   }
-  if (HasControlCharacter(weights.path)) return Invalid("the path of a result's weights has control characters");
+  if (HasControlCharacter(weights.path)) return Excessive("the path of a result's weights has control characters");
   if (weights.sha256.size() != 64 || weights.sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
     return Invalid("the sha256 of a result's weights is not 64 hexadecimal digits");
   }
@@ -97,7 +99,7 @@ absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
     const auto count = bytes->get<std::uint64_t>();
     constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (count > kMost) {
-      return Invalid(absl::StrCat("the weights of a result have ", count, " bytes; the maximum is ", kMost));
+      return Excessive(absl::StrCat("the weights of a result have ", count, " bytes; the maximum is ", kMost));
     }
     weights.bytes = static_cast<std::int64_t>(count);
   }
@@ -105,13 +107,13 @@ absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
 }
 
 absl::Status CheckMetricName(const std::string& name) {
-  if (name.empty()) return Invalid("a metric has an empty name");
+  if (name.empty()) return Excessive("a metric has an empty name");
   if (name.size() > kMaxNameBytes) {
-    return Invalid(absl::StrCat("the name of metric ", Quoted(name), " has ", name.size(), " bytes; the maximum is ",
-                                kMaxNameBytes));
+    return Excessive(absl::StrCat("the name of metric ", Quoted(name), " has ", name.size(), " bytes; the maximum is ",
+                                  kMaxNameBytes));
   }
   if (HasControlCharacter(name))
-    return Invalid(absl::StrCat("the name of metric ", json(name).dump(), " has control characters"));
+    return Excessive(absl::StrCat("the name of metric ", json(name).dump(), " has control characters"));
   return absl::OkStatus();
 }
 
@@ -119,7 +121,7 @@ absl::StatusOr<EvaluatorMessage> ReadResult(const json& object, std::string& lef
   const auto field = object.find("metrics");
   if (field == object.end() || !field->is_object() || field->empty()) return Invalid("a result without metrics");
   if (field->size() > kMaxMetrics) {
-    return Invalid(absl::StrCat("a result has ", field->size(), " metrics; the maximum is ", kMaxMetrics));
+    return Excessive(absl::StrCat("a result has ", field->size(), " metrics; the maximum is ", kMaxMetrics));
   }
   EvaluationResult result;
   int not_numbers = 0;

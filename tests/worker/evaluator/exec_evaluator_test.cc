@@ -275,6 +275,14 @@ TEST_F(ExecEvaluatorTest, AnAnswerForAnotherTaskDoesNotCostTheChildItsLife) {
   EXPECT_EQ(EvaluateForPid(*evaluator), first);
 }
 
+// C3: the message is short enough to be read where candidates are listed.
+TEST_F(ExecEvaluatorTest, AResultOverALimitIsAFailureThatNamesIt) {
+  auto evaluator = PerRequest(R"(echo '{"result": {"metrics": {")" + std::string(101, 'n') + R"(": 1}}}')");
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_EQ(Message(outcome), "the name of metric \"" + std::string(60, 'n') + "…\" has 101 bytes; the maximum is 100");
+}
+
 TEST_F(ExecEvaluatorTest, EachRequestHasATaskOfItsOwn) {
   auto evaluator = PerRequest("echo $task >> $FOLDER/tasks; " + std::string(kAnswer));
   EvaluateForPid(*evaluator);
