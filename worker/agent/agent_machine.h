@@ -86,6 +86,8 @@ class AgentMachine {
     v1::LeaseTasksRequest request;
     // False: the controller may have given us tasks in an answer that was lost.
     bool answered = true;
+    // The last request was refused for good: the next one asks for one task only.
+    bool is_modest = false;
     bool last_was_sent = false;
     SteadyTime sent;
     SteadyTime not_before = SteadyTime::min();
@@ -171,6 +173,8 @@ class AgentMachine {
   bool IsSettled() const;
   void CheckEnd(SteadyTime now);
 
+  // True if the same call would be refused for ever.
+  static bool IsRefusedForGood(const absl::Status& status);
   int FreeSlots() const;
   v1::WorkerInfo Describe() const;
   Millis Left(SteadyTime now) const;

@@ -25,16 +25,15 @@ constexpr Millis kNewsInterval{200};
 // Longer than any answer is on its way.
 constexpr std::size_t kDoneKept = 256;
 
-// The same call would be refused for ever.
-bool IsRefusedForGood(const absl::Status& status) {
+std::string Text(const absl::Status& status) { return std::string(status.message()); }
+
+}  // namespace
+
+bool AgentMachine::IsRefusedForGood(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status) ||
          // As gRPC words it where a message is too long; else the controller is short of something for now.
          (absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "larger than max"));
 }
-
-std::string Text(const absl::Status& status) { return std::string(status.message()); }
-
-}  // namespace
 
 // Heartbeats.
 

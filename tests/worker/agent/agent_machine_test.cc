@@ -192,6 +192,17 @@ TEST_F(AgentMachineTest, ALostPollKeepsItsRequestId) {
   EXPECT_NE(poll_->request.request_id(), id);
 }
 
+TEST_F(AgentMachineTest, APollThatIsRefusedForGoodIsNotRepeated) {
+  Start(3);
+  const std::string id = poll_->request.request_id();
+  AnswerPoll({}, absl::ResourceExhaustedError("CLIENT: Received message larger than max (5 vs. 4)"));
+  Pass(options_.first_retry);
+  EXPECT_NE(poll_->request.request_id(), id);
+  EXPECT_EQ(poll_->request.max_tasks(), 1);
+  AnswerPoll({MakeTask(1)});
+  EXPECT_EQ(poll_->request.max_tasks(), 2);
+}
+
 TEST_F(AgentMachineTest, AnAnswerThatIsNotAwaitedIsIgnored) {
   Start();
   const std::uint64_t call = poll_->call;
