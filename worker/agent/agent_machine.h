@@ -68,6 +68,8 @@ class AgentMachine {
     bool finished = false;
     // The controller refused its result, and is given a failure instead.
     bool substituted = false;
+    // Answers that said nothing of its completion.
+    int silence = 0;
     // A heartbeat with its progress was refused: sent without it until there is new progress.
     bool plain = false;
     // A heartbeat with nothing but this lease was refused: sent apart from the others.
@@ -159,6 +161,8 @@ class AgentMachine {
   // False if something was left unanswered.
   bool Settle(const v1::CompleteTasksResponse& response);
   void ReportRefused(const absl::Status& status);
+  // Its lease is left to expire.
+  void DropCompletion(const Lease& lease, std::string_view message, std::string_view why);
 
   void Release(SteadyTime now);
   // Leaves what is to be given back to its expiry.
