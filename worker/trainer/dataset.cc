@@ -9,12 +9,12 @@
 #include "worker/trainer/image_files.h"
 #include "worker/trainer/image_folder.h"
 #include "worker/trainer/shapes10.h"
+#include "worker/trainer/split.h"
 
 namespace layernas::trainer {
 namespace {
 
-// Key of the random stream that picks the validation images; shapes10 has keys of its own.
-constexpr std::uint64_t kSplitStream = 1;
+constexpr int kShapes10TestImages = 1000;
 // Generated images may be as large as this.
 constexpr int kLargestGenerated = 512;
 
@@ -39,22 +39,28 @@ struct Plan {
   ImageFiles files;
   // Indices into files.train.
   std::vector<std::uint32_t> train;
-  // Indices into files.holdout or, where there is none, files.train.
+  // Indices into holdout_source().
   std::vector<std::uint32_t> holdout;
 
-  const ImageSource& holdout_source() const { return files.holdout == nullptr ? *files.train : *files.holdout; }
+  const ImageSource& holdout_source() const {
+    if (files.test != nullptr) return *files.test;
+    return files.validation == nullptr ? *files.train : *files.validation;
+  }
 };
 
 Plan PlanShapes10(const DataSettings& settings) {
   const bool square = settings.input.height == settings.input.width && settings.input.height <= kLargestGenerated;
   const int size = square ? settings.input.height : 32;
-  const std::uint64_t stream = settings.holdout == Holdout::kTest ? 2 : 1;
   Plan plan;
   plan.files.classes = kShapes10Classes;
   plan.files.train = MakeShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000), size);
-  plan.files.holdout = MakeShapes10({settings.data_seed, stream}, settings.validation_examples.value_or(1000), size);
+  if (settings.holdout == Holdout::kTest) {
+    plan.files.test = MakeShapes10({settings.data_seed, 2}, kShapes10TestImages, size);
+  } else {
+    plan.files.validation = MakeShapes10({settings.data_seed, 1}, settings.validation_examples.value_or(1000), size);
+  }
   plan.train = Counted(plan.files.train->size());
-  plan.holdout = Counted(plan.files.holdout->size());
+  plan.holdout = Counted(plan.holdout_source().size());
   return plan;
 }
 
@@ -77,24 +83,38 @@ ImageFiles ReadFiles(const DataSettings& settings, const std::filesystem::path& 
 Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_dir) {
   Plan plan;
   plan.files = ReadFiles(settings, DataFolder(settings, data_dir));
-  std::vector<std::uint32_t> indices = Counted(plan.files.train->size());
-  RandomStream random({settings.data_seed, kSplitStream});
-  Shuffle(indices, random);
-
+  const std::vector<Label>& labels = plan.files.train->labels();
   std::size_t held_out = 0;
-  if (plan.files.holdout != nullptr) {
-    const std::size_t available = plan.files.holdout->size();
-    plan.holdout = Counted(Portion("validation_examples", settings.validation_examples, available, available));
+  if (plan.files.test != nullptr) {
+    plan.holdout = Counted(plan.files.test->size());
+  } else if (plan.files.validation != nullptr) {
+    const std::size_t available = plan.files.validation->size();
+    const std::size_t count = Portion("validation_examples", settings.validation_examples, available, available);
+    plan.holdout = DrawSubset(plan.files.validation->labels(), count, settings.data_seed);
   } else {
-    const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(indices.size() / 10, 1));
-    held_out = Portion("validation_examples", settings.validation_examples, indices.size() - 1, otherwise);
-    plan.holdout.assign(indices.begin(), indices.begin() + static_cast<std::ptrdiff_t>(held_out));
+    const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(labels.size() / 10, 1));
+    held_out = Portion("validation_examples", settings.validation_examples, labels.size() - 1, otherwise);
   }
-  const std::size_t rest = indices.size() - held_out;
+  const std::size_t rest = labels.size() - held_out;
   const std::size_t count = Portion("train_examples", settings.train_examples, rest, rest);
-  // From the end, so that the validation images may change in number without changing the training images.
-  plan.train.assign(indices.end() - static_cast<std::ptrdiff_t>(count), indices.end());
+  Split split = DrawSplit(labels, held_out, count, settings.data_seed);
+  plan.train = std::move(split.train);
+  if (held_out > 0) plan.holdout = std::move(split.held_out);
   return plan;
+}
+
+// What DescribeMissingClasses has to say of a data set.
+std::vector<std::string> DescribeGaps(const Plan& plan, const Dataset& dataset, const DataSettings& settings) {
+  const auto gaps = [&](const char* part, const ImageSet& set) {
+    const std::vector<Label> labels(set.labels.begin(), set.labels.end());
+    return DescribeMissingClasses(part, labels, plan.files.classes, plan.files.class_names);
+  };
+  std::vector<std::string> notes;
+  for (const std::string& note : {gaps("training", dataset.train),
+                                  gaps(settings.holdout == Holdout::kTest ? "test" : "validation", dataset.holdout)}) {
+    if (!note.empty()) notes.push_back(settings.dataset + ": " + note);
+  }
+  return notes;
 }
 
 // Where the parts lie in a block: all pixels, then, aligned, all labels; of each the training images' first.
@@ -172,6 +192,7 @@ Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& d
 
   Dataset dataset = ViewDataset(layout, block, {}, {});
   TakeStatistics(dataset.train, dataset.mean, dataset.deviation);
+  dataset.notes = DescribeGaps(plan, dataset, settings);
   dataset.checksum = Checksum(block.get(), layout.block_bytes());
   return dataset;
 }

@@ -66,6 +66,8 @@ struct Dataset {
   std::vector<float> deviation;
   // Of all images and labels (cache_folder.h).
   std::uint32_t checksum = 0;
+  // For the log: what the numbers of images made impossible, such as a class without a training image.
+  std::vector<std::string> notes = {};
 };
 
 // Makes the memory that a data set is kept in: as many bytes, aligned for any type.
@@ -76,12 +78,13 @@ std::shared_ptr<std::uint8_t> MakeHeapBlock(const DatasetLayout& layout);
 using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 
 // Training and holdout images as DataSettings asks for them:
-//  * shapes10: generated, nothing is read; 4,000 and 1,000 images without a number given.
-//  * cifar10, cifar100, idx, image_folder: read from data_dir/folder. The validation images are drawn from the training
-//    files by data_seed (5,000, or a tenth where there are fewer than 50,000), the training images from the rest (all
-//    of it without a number given). With holdout = test, the holdout is the test file's images, the first
-//    validation_examples of them where that is given; an image folder may hold validation images of its own too. Of an
-//    image folder only the images that were drawn are read.
+//  * shapes10: generated, nothing is read; 4,000 training and 1,000 validation images unless the settings give numbers.
+//    There are always 1,000 test images.
+//  * cifar10, cifar100, idx, image_folder: read from data_dir/folder. data_seed draws the validation images from the
+//    training files (5,000, or a tenth where there are fewer than 50,000), and the training images from the rest (all
+//    of it unless train_examples is given). An image folder may have validation images of its own: all of them, or
+//    validation_examples drawn from them. Every draw is stratified (split.h). With holdout = test, the holdout is every
+//    test image, and validation_examples has no effect. Of an image folder only the images that were drawn are read.
 // Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken, and
 // what `make_block` and `on_image` throw.
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,

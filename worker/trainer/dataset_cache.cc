@@ -22,9 +22,9 @@ namespace {
 namespace fs = std::filesystem;
 
 // To be raised whenever the same files and settings give other bytes than before.
-constexpr int kVersion = 1;
-// A line of JSON, filled up with blanks; the block follows. One page, so that the block is aligned.
-constexpr std::size_t kHeaderBytes = 4096;
+constexpr int kVersion = 2;
+// A line of JSON, filled up with blanks; the block follows. Whole pages, so that the block is aligned.
+constexpr std::size_t kHeaderBytes = 16384;
 constexpr std::chrono::seconds kLogInterval{10};
 
 std::string DataKey(const DataSettings& settings, const fs::path& data_dir) {
@@ -85,7 +85,8 @@ std::string MakeHeader(const std::string& key, std::uint64_t stamp, const Datase
                                   {"classes", layout.classes},
                                   {"mean", dataset.mean},
                                   {"deviation", dataset.deviation},
-                                  {"checksum", dataset.checksum}};
+                                  {"checksum", dataset.checksum},
+                                  {"notes", dataset.notes}};
   const std::string text = content.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return nlohmann::json{{"content", content}, {"crc32", Checksum(text.data(), text.size())}}.dump(
       -1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -126,6 +127,7 @@ std::optional<Dataset> OpenFile(const fs::path& path, const std::string& key, st
   Dataset dataset = ViewDataset(layout, block, content.at("mean").get<std::vector<float>>(),
                                 content.at("deviation").get<std::vector<float>>());
   dataset.checksum = content.at("checksum").get<std::uint32_t>();
+  dataset.notes = content.at("notes").get<std::vector<std::string>>();
   return dataset;
 }
 

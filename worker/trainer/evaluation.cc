@@ -126,6 +126,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   if (request.is_trained) {
     dataset = datasets_.Get(request.train.data);
     CheckFit(request.network, *dataset, request.train.data.dataset);
+    for (const std::string& note : dataset->notes) log_("warning: " + note);
   }
   torch::manual_seed(request.seed);
   Network network(request.network);

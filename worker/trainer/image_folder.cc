@@ -89,9 +89,17 @@ Listing ListPart(const fs::path& folder, const std::vector<std::string>& classes
 
 struct FolderListing {
   Listing train;
-  Listing holdout;
-  int classes = 0;
+  // Each is empty where it was not asked for or does not exist.
+  Listing validation;
+  Listing test;
+  std::vector<std::string> classes;
 };
+
+Listing ListHeldOut(const fs::path& part, const std::vector<std::string>& classes) {
+  Listing listing = ListPart(part, ListClasses(part), classes);
+  if (listing.files.empty()) throw MachineError(part.string() + " has no classes" + kExpected);
+  return listing;
+}
 
 FolderListing ListFolder(const fs::path& folder, Holdout holdout) {
   const fs::path train = folder / "train";
@@ -108,7 +116,7 @@ FolderListing ListFolder(const fs::path& folder, Holdout holdout) {
         kExpected + ", two to " + std::to_string(std::numeric_limits<Label>::max()));
   }
   FolderListing listing;
-  listing.classes = static_cast<int>(classes.size());
+  listing.classes = classes;
   listing.train = ListPart(train, classes, classes);
 
   const bool has_test = fs::is_directory(folder / "test", error);
@@ -117,11 +125,10 @@ FolderListing ListFolder(const fs::path& folder, Holdout holdout) {
     throw MachineError("there is no folder " + (folder / "test").string() +
                        ", nor val, and train.parameters.holdout is test");
   }
-  if (holdout == Holdout::kTest || (has_test && has_val)) {
-    const bool test = holdout == Holdout::kTest && has_test;
-    const fs::path part = folder / (test ? "test" : "val");
-    listing.holdout = ListPart(part, ListClasses(part), classes);
-    if (listing.holdout.files.empty()) throw MachineError(part.string() + " has no classes" + kExpected);
+  if (holdout == Holdout::kTest) {
+    listing.test = ListHeldOut(folder / (has_test ? "test" : "val"), classes);
+  } else if (has_test && has_val) {
+    listing.validation = ListHeldOut(folder / "val", classes);
   }
   return listing;
 }
@@ -134,17 +141,24 @@ ImageFiles ReadImageFolder(const fs::path& folder, Holdout holdout, const Shape&
                           std::to_string(shape.channels));
   }
   FolderListing listing = ListFolder(folder, holdout);
+  const auto source = [&](Listing& part) {
+    return part.files.empty() ? nullptr : std::make_unique<FolderSource>(shape, std::move(part));
+  };
   ImageFiles files;
-  files.classes = listing.classes;
-  files.train = std::make_unique<FolderSource>(shape, std::move(listing.train));
-  if (!listing.holdout.files.empty()) files.holdout = std::make_unique<FolderSource>(shape, std::move(listing.holdout));
+  files.classes = static_cast<int>(listing.classes.size());
+  files.class_names = std::move(listing.classes);
+  files.train = source(listing.train);
+  files.validation = source(listing.validation);
+  files.test = source(listing.test);
   return files;
 }
 
 std::vector<fs::path> ListImageFolder(const fs::path& folder, Holdout holdout) {
   FolderListing listing = ListFolder(folder, holdout);
   std::vector<fs::path> files = std::move(listing.train.files);
-  files.insert(files.end(), listing.holdout.files.begin(), listing.holdout.files.end());
+  for (const Listing* part : {&listing.validation, &listing.test}) {
+    files.insert(files.end(), part->files.begin(), part->files.end());
+  }
   return files;
 }
 

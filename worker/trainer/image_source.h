@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -61,9 +62,13 @@ class MemorySource final : public ImageSource {
 // What a data set's files hold.
 struct ImageFiles {
   std::unique_ptr<ImageSource> train;
-  // The images that the accuracy is taken on, where the files keep them apart from the training images.
-  std::unique_ptr<ImageSource> holdout;
+  // Null unless the files keep validation images apart from the training images, and they were asked for.
+  std::unique_ptr<ImageSource> validation;
+  // Null unless test images were asked for.
+  std::unique_ptr<ImageSource> test;
   int classes = 0;
+  // By number; empty where the files name no classes.
+  std::vector<std::string> class_names;
 };
 
 }  // namespace layernas::trainer

@@ -215,6 +215,37 @@ TEST_F(ImageFolder, TestAndValidationFolders) {
   EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 3U);
 }
 
+// Images lie class by class: the first ones are all of the same class.
+TEST_F(ImageFolder, HeldOutFoldersAreDrawnFromByClassOrWhole) {
+  for (int i = 0; i < 6; ++i) {
+    for (const char* part : {"val", "test"}) {
+      Add(part + ("/cat/" + std::to_string(i)) + ".png", i, 10);
+      Add(part + ("/dog/" + std::to_string(i)) + ".png", i, 200);
+    }
+  }
+  settings_.validation_examples = 4;
+  const auto dogs = [&] {
+    const Dataset dataset = LoadDataset(settings_, folder_);
+    return std::count(dataset.holdout.labels.begin(), dataset.holdout.labels.end(), 1);
+  };
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 4U);
+  EXPECT_EQ(dogs(), 2);
+  // Which ones is drawn.
+  const auto reds = [&] {
+    const Dataset dataset = LoadDataset(settings_, folder_);
+    std::vector<int> values;
+    for (std::size_t i = 0; i < 4; ++i) values.push_back(dataset.holdout.pixels[i * dataset.holdout.image_bytes()]);
+    return values;
+  };
+  const std::vector<int> first = reds();
+  EXPECT_EQ(reds(), first);
+  settings_.data_seed = 2;
+  EXPECT_NE(reds(), first);
+  settings_.holdout = Holdout::kTest;
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 12U);
+  EXPECT_EQ(dogs(), 6);
+}
+
 TEST_F(ImageFolder, GreyNetworksGetGreyImages) {
   settings_.input = {1, 3, 3};
   EXPECT_EQ(LoadDataset(settings_, folder_).train.image_bytes(), 9U);
