@@ -34,19 +34,34 @@ std::size_t Portion(const char* name, std::optional<int> wanted, std::size_t ava
   return static_cast<std::size_t>(*wanted);
 }
 
+// Images of a source, by their indices.
+struct Part {
+  const ImageSource* source = nullptr;
+  std::vector<std::uint32_t> indices;
+};
+
+Part Whole(const ImageSource& source) { return {&source, Counted(source.size())}; }
+
 // What a data set will be made of, before any image is read.
 struct Plan {
   ImageFiles files;
-  // Indices into files.train.
-  std::vector<std::uint32_t> train;
-  // Indices into holdout_source().
-  std::vector<std::uint32_t> holdout;
+  Part train;
+  // Test images with Holdout::kTest, else validation images.
+  Part holdout;
+  // With DataSettings::with_validation.
+  Part validation;
 
-  const ImageSource& holdout_source() const {
-    if (files.test != nullptr) return *files.test;
-    return files.validation == nullptr ? *files.train : *files.validation;
-  }
+  std::vector<const Part*> parts() const { return {&train, &holdout, &validation}; }
 };
+
+// Puts the validation images where the settings want them.
+void PlaceValidation(const DataSettings& settings, Part validation, Plan& plan) {
+  (settings.holdout == Holdout::kTest ? plan.validation : plan.holdout) = std::move(validation);
+}
+
+bool WantsValidation(const DataSettings& settings) {
+  return settings.holdout == Holdout::kValidation || settings.with_validation;
+}
 
 Plan PlanShapes10(const DataSettings& settings) {
   const bool square = settings.input.height == settings.input.width && settings.input.height <= kLargestGenerated;
@@ -54,13 +69,15 @@ Plan PlanShapes10(const DataSettings& settings) {
   Plan plan;
   plan.files.classes = kShapes10Classes;
   plan.files.train = MakeShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000), size);
+  plan.train = Whole(*plan.files.train);
   if (settings.holdout == Holdout::kTest) {
     plan.files.test = MakeShapes10({settings.data_seed, 2}, kShapes10TestImages, size);
-  } else {
-    plan.files.validation = MakeShapes10({settings.data_seed, 1}, settings.validation_examples.value_or(1000), size);
+    plan.holdout = Whole(*plan.files.test);
   }
-  plan.train = Counted(plan.files.train->size());
-  plan.holdout = Counted(plan.holdout_source().size());
+  if (WantsValidation(settings)) {
+    plan.files.validation = MakeShapes10({settings.data_seed, 1}, settings.validation_examples.value_or(1000), size);
+    PlaceValidation(settings, Whole(*plan.files.validation), plan);
+  }
   return plan;
 }
 
@@ -77,49 +94,51 @@ ImageFiles ReadFiles(const DataSettings& settings, const std::filesystem::path& 
   if (settings.dataset == "cifar10") return ReadCifar10(folder, with_test);
   if (settings.dataset == "cifar100") return ReadCifar100(folder, with_test);
   if (settings.dataset == "idx") return ReadIdx(folder, with_test);
-  return ReadImageFolder(folder, settings.holdout, settings.input);
+  return ReadImageFolder(folder, settings);
 }
 
 Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_dir) {
   Plan plan;
   plan.files = ReadFiles(settings, DataFolder(settings, data_dir));
-  const std::vector<Label>& labels = plan.files.train->labels();
+  const ImageSource& train = *plan.files.train;
   std::size_t held_out = 0;
-  if (plan.files.test != nullptr) {
-    plan.holdout = Counted(plan.files.test->size());
-  } else if (plan.files.validation != nullptr) {
-    const std::size_t available = plan.files.validation->size();
-    const std::size_t count = Portion("validation_examples", settings.validation_examples, available, available);
-    plan.holdout = DrawSubset(plan.files.validation->labels(), count, settings.data_seed);
-  } else {
-    const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(labels.size() / 10, 1));
-    held_out = Portion("validation_examples", settings.validation_examples, labels.size() - 1, otherwise);
+  if (plan.files.test != nullptr) plan.holdout = Whole(*plan.files.test);
+  if (plan.files.validation != nullptr) {
+    const ImageSource& validation = *plan.files.validation;
+    const std::size_t count =
+        Portion("validation_examples", settings.validation_examples, validation.size(), validation.size());
+    PlaceValidation(settings, {&validation, DrawSubset(validation.labels(), count, settings.data_seed)}, plan);
+  } else if (WantsValidation(settings)) {
+    const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(train.size() / 10, 1));
+    held_out = Portion("validation_examples", settings.validation_examples, train.size() - 1, otherwise);
   }
-  const std::size_t rest = labels.size() - held_out;
+  const std::size_t rest = train.size() - held_out;
   const std::size_t count = Portion("train_examples", settings.train_examples, rest, rest);
-  Split split = DrawSplit(labels, held_out, count, settings.data_seed);
-  plan.train = std::move(split.train);
-  if (held_out > 0) plan.holdout = std::move(split.held_out);
+  Split split = DrawSplit(train.labels(), held_out, count, settings.data_seed);
+  plan.train = {&train, std::move(split.train)};
+  if (held_out > 0) PlaceValidation(settings, {&train, std::move(split.held_out)}, plan);
   return plan;
 }
 
 // What DescribeMissingClasses has to say of a data set.
-std::vector<std::string> DescribeGaps(const Plan& plan, const Dataset& dataset, const DataSettings& settings) {
-  const auto gaps = [&](const char* part, const ImageSet& set) {
-    const std::vector<Label> labels(set.labels.begin(), set.labels.end());
-    return DescribeMissingClasses(part, labels, plan.files.classes, plan.files.class_names);
-  };
+std::vector<std::string> DescribeGaps(const Plan& plan, const DataSettings& settings) {
   std::vector<std::string> notes;
-  for (const std::string& note : {gaps("training", dataset.train),
-                                  gaps(settings.holdout == Holdout::kTest ? "test" : "validation", dataset.holdout)}) {
-    if (!note.empty()) notes.push_back(settings.dataset + ": " + note);
-  }
+  const auto look = [&](const char* name, const Part& part) {
+    if (part.source == nullptr) return;
+    std::vector<Label> labels;
+    for (const std::uint32_t index : part.indices) labels.push_back(part.source->labels()[index]);
+    const std::string gaps = DescribeMissingClasses(name, labels, plan.files.classes, plan.files.class_names);
+    if (!gaps.empty()) notes.push_back(settings.dataset + ": " + gaps);
+  };
+  look("training", plan.train);
+  look(settings.holdout == Holdout::kTest ? "test" : "validation", plan.holdout);
+  look("validation", plan.validation);
   return notes;
 }
 
 // Where the parts lie in a block: all pixels, then, aligned, all labels; of each the training images' first.
 std::size_t LabelOffset(const DatasetLayout& layout) {
-  const std::size_t pixels = (layout.train + layout.holdout) * ImageBytes(layout.shape);
+  const std::size_t pixels = layout.images() * ImageBytes(layout.shape);
   return (pixels + alignof(Label) - 1) / alignof(Label) * alignof(Label);
 }
 
@@ -146,7 +165,7 @@ void TakeStatistics(const ImageSet& train, std::vector<float>& means, std::vecto
 
 }  // namespace
 
-std::size_t DatasetLayout::block_bytes() const { return LabelOffset(*this) + (train + holdout) * sizeof(Label); }
+std::size_t DatasetLayout::block_bytes() const { return LabelOffset(*this) + images() * sizeof(Label); }
 
 std::shared_ptr<std::uint8_t> MakeHeapBlock(const DatasetLayout& layout) {
   return {new std::uint8_t[layout.block_bytes()], std::default_delete<std::uint8_t[]>()};
@@ -163,36 +182,39 @@ Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std
     set.labels = {std::shared_ptr<const Label>(block, labels + begin), count};
     return set;
   };
-  return {part(0, layout.train), part(layout.train, layout.holdout),
-          layout.classes,        std::move(mean),
-          std::move(deviation),  /*checksum=*/0};
+  Dataset dataset;
+  dataset.train = part(0, layout.train);
+  dataset.holdout = part(layout.train, layout.holdout);
+  dataset.validation = part(layout.train + layout.holdout, layout.validation);
+  dataset.classes = layout.classes;
+  dataset.mean = std::move(mean);
+  dataset.deviation = std::move(deviation);
+  return dataset;
 }
 
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir, const MakeBlock& make_block,
                     const LoadCallback& on_image) {
   const Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
-  const DatasetLayout layout = {plan.files.train->shape(), plan.train.size(), plan.holdout.size(), plan.files.classes};
+  const DatasetLayout layout = {plan.files.train->shape(), plan.train.indices.size(), plan.holdout.indices.size(),
+                                plan.validation.indices.size(), plan.files.classes};
   const std::shared_ptr<std::uint8_t> block = make_block(layout);
   // The gap before the labels counts in the checksum.
-  std::fill(block.get() + (layout.train + layout.holdout) * ImageBytes(layout.shape), block.get() + LabelOffset(layout),
-            0);
+  std::fill(block.get() + layout.images() * ImageBytes(layout.shape), block.get() + LabelOffset(layout), 0);
   std::uint8_t* pixels = block.get();
   Label* labels = Labels(layout, block.get());
   std::size_t done = 0;
-  const auto read = [&](const ImageSource& source, const std::vector<std::uint32_t>& indices) {
-    for (const std::uint32_t index : indices) {
-      source.Read(index, pixels);
+  for (const Part* part : plan.parts()) {
+    for (const std::uint32_t index : part->indices) {
+      part->source->Read(index, pixels);
       pixels += ImageBytes(layout.shape);
-      *labels++ = source.labels()[index];
-      if (on_image) on_image(++done, layout.train + layout.holdout);
+      *labels++ = part->source->labels()[index];
+      if (on_image) on_image(++done, layout.images());
     }
-  };
-  read(*plan.files.train, plan.train);
-  read(plan.holdout_source(), plan.holdout);
+  }
 
   Dataset dataset = ViewDataset(layout, block, {}, {});
   TakeStatistics(dataset.train, dataset.mean, dataset.deviation);
-  dataset.notes = DescribeGaps(plan, dataset, settings);
+  dataset.notes = DescribeGaps(plan, settings);
   dataset.checksum = Checksum(block.get(), layout.block_bytes());
   return dataset;
 }
@@ -204,7 +226,7 @@ std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, co
   if (settings.dataset == "cifar10") return ListCifar10(folder, with_test);
   if (settings.dataset == "cifar100") return ListCifar100(folder, with_test);
   if (settings.dataset == "idx") return ListIdx(folder, with_test);
-  return ListImageFolder(folder, settings.holdout);
+  return ListImageFolder(folder, settings);
 }
 
 ImageChange DrawChange(const Shape& shape, RandomStream& random) {

@@ -48,17 +48,24 @@ struct DatasetLayout {
   Shape shape;
   std::size_t train = 0;
   std::size_t holdout = 0;
+  std::size_t validation = 0;
   // Labels are below it.
   int classes = 0;
 
+  std::size_t images() const { return train + holdout + validation; }
   // Of the block of memory that holds all images and labels.
   std::size_t block_bytes() const;
 };
 
 struct Dataset {
   ImageSet train;
-  // What the accuracy is taken on.
+  // What the accuracy is taken on: validation or test images.
   ImageSet holdout;
+  // With DataSettings::with_validation, what the best epoch is chosen by; else empty, and `holdout` does that.
+  ImageSet validation;
+
+  const ImageSet& selection() const { return validation.size() > 0 ? validation : holdout; }
+
   // Labels are below it.
   int classes = 0;
   // Of the training images, per channel, on the scale 0 to 255.
@@ -84,7 +91,7 @@ using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 //    training files (5,000, or a tenth where there are fewer than 50,000), and the training images from the rest (all
 //    of it unless train_examples is given). An image folder may have validation images of its own: all of them, or
 //    validation_examples drawn from them. Every draw is stratified (split.h). With holdout = test, the holdout is every
-//    test image, and validation_examples has no effect. Of an image folder only the images that were drawn are read.
+//    test image; validation images are held out besides only with_validation. Of an image folder only the images that were drawn are read.
 // Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken, and
 // what `make_block` and `on_image` throw.
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,

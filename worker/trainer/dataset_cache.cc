@@ -32,7 +32,8 @@ std::string DataKey(const DataSettings& settings, const fs::path& data_dir) {
   key << settings.dataset << ' ' << settings.input.channels << 'x' << settings.input.height << 'x'
       << settings.input.width << " seed " << settings.data_seed << " train " << settings.train_examples.value_or(0)
       << " holdout " << settings.validation_examples.value_or(0)
-      << (settings.holdout == Holdout::kTest ? " test" : " validation");
+      << (settings.holdout == Holdout::kTest ? " test" : " validation")
+      << (settings.with_validation ? " with validation" : "");
   std::error_code error;
   if (settings.dataset != "shapes10") key << " in " << fs::absolute(data_dir / settings.folder, error).string();
   return key.str();
@@ -82,6 +83,7 @@ std::string MakeHeader(const std::string& key, std::uint64_t stamp, const Datase
                                   {"shape", {layout.shape.channels, layout.shape.height, layout.shape.width}},
                                   {"train", layout.train},
                                   {"holdout", layout.holdout},
+                                  {"validation", layout.validation},
                                   {"classes", layout.classes},
                                   {"mean", dataset.mean},
                                   {"deviation", dataset.deviation},
@@ -120,6 +122,7 @@ std::optional<Dataset> OpenFile(const fs::path& path, const std::string& key, st
   const DatasetLayout layout = {{shape.at(0).get<int>(), shape.at(1).get<int>(), shape.at(2).get<int>()},
                                 content.at("train").get<std::size_t>(),
                                 content.at("holdout").get<std::size_t>(),
+                                content.at("validation").get<std::size_t>(),
                                 content.at("classes").get<int>()};
   const std::shared_ptr<const std::uint8_t> block(memory, memory.get() + kHeaderBytes);
   if (bytes - kHeaderBytes != layout.block_bytes()) throw MachineError("it is cut short");

@@ -136,9 +136,9 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   Metrics& metrics = result.metrics;
   std::optional<Checkpoint> checkpoint;
   if (dataset != nullptr) {
-    // Other versions of torch, and other data, give other results.
+    // Other versions of torch and of the state, and other data, give other results.
     checkpoint.emplace(checkpoints_,
-                       request.training_key + " data " + std::to_string(dataset->checksum) + " torch " + TORCH_VERSION +
+                       request.training_key + " data " + std::to_string(dataset->checksum) + " state 2 torch " + TORCH_VERSION +
                            (device_.is_cuda() ? " gpu" : ""),
                        log_);
     const TrainingResult training =

@@ -101,7 +101,7 @@ Listing ListHeldOut(const fs::path& part, const std::vector<std::string>& classe
   return listing;
 }
 
-FolderListing ListFolder(const fs::path& folder, Holdout holdout) {
+FolderListing ListFolder(const fs::path& folder, const DataSettings& settings) {
   const fs::path train = folder / "train";
   std::error_code error;
   if (!fs::is_directory(train, error)) {
@@ -121,13 +121,13 @@ FolderListing ListFolder(const fs::path& folder, Holdout holdout) {
 
   const bool has_test = fs::is_directory(folder / "test", error);
   const bool has_val = fs::is_directory(folder / "val", error);
-  if (holdout == Holdout::kTest && !has_test && !has_val) {
+  const bool with_test = settings.holdout == Holdout::kTest;
+  if (with_test && !has_test && !has_val) {
     throw MachineError("there is no folder " + (folder / "test").string() +
                        ", nor val, and train.parameters.holdout is test");
   }
-  if (holdout == Holdout::kTest) {
-    listing.test = ListHeldOut(folder / (has_test ? "test" : "val"), classes);
-  } else if (has_test && has_val) {
+  if (with_test) listing.test = ListHeldOut(folder / (has_test ? "test" : "val"), classes);
+  if (has_test && has_val && (!with_test || settings.with_validation)) {
     listing.validation = ListHeldOut(folder / "val", classes);
   }
   return listing;
@@ -135,12 +135,13 @@ FolderListing ListFolder(const fs::path& folder, Holdout holdout) {
 
 }  // namespace
 
-ImageFiles ReadImageFolder(const fs::path& folder, Holdout holdout, const Shape& shape) {
+ImageFiles ReadImageFolder(const fs::path& folder, const DataSettings& settings) {
+  const Shape& shape = settings.input;
   if (shape.channels != 1 && shape.channels != 3) {
     throw InfeasibleError("image_folder has images of 1 channel (grey) or 3 (RGB), but network.input asks for " +
                           std::to_string(shape.channels));
   }
-  FolderListing listing = ListFolder(folder, holdout);
+  FolderListing listing = ListFolder(folder, settings);
   const auto source = [&](Listing& part) {
     return part.files.empty() ? nullptr : std::make_unique<FolderSource>(shape, std::move(part));
   };
@@ -153,8 +154,8 @@ ImageFiles ReadImageFolder(const fs::path& folder, Holdout holdout, const Shape&
   return files;
 }
 
-std::vector<fs::path> ListImageFolder(const fs::path& folder, Holdout holdout) {
-  FolderListing listing = ListFolder(folder, holdout);
+std::vector<fs::path> ListImageFolder(const fs::path& folder, const DataSettings& settings) {
+  FolderListing listing = ListFolder(folder, settings);
   std::vector<fs::path> files = std::move(listing.train.files);
   for (const Listing* part : {&listing.validation, &listing.test}) {
     files.insert(files.end(), part->files.begin(), part->files.end());

@@ -102,6 +102,7 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
   train.precision = ReadPrecision(reader);
   Assign(reader.Integer("data_seed", 0, UINT32_MAX), train.data.data_seed);
   if (const nlohmann::json* parameters = reader.Value("parameters")) ReadTrainParameters(*parameters, train.data);
+  train.data.with_validation = train.patience > 0 && train.data.holdout == Holdout::kTest;
   reader.RefuseUnknownFields();
   return train;
 }

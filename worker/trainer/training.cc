@@ -140,11 +140,12 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     result.epochs = epoch;
     result.train_loss = state.loss_sum / static_cast<double>(batches);
     if (average != nullptr) average->Swap(network);
-    result.accuracy = Accuracy(network, *source, dataset.holdout);
+    result.accuracy = Accuracy(network, *source, dataset.selection());
     if (hooks.on_epoch) hooks.on_epoch({epoch, result.train_loss, result.accuracy});
-    if (result.accuracy > state.best_accuracy) {
+    if (settings.patience > 0 && result.accuracy > state.best_accuracy) {
       state.best_accuracy = result.accuracy;
       state.best_epoch = epoch;
+      state.best = CopyTensors(network);
     }
     if (epoch == settings.epochs || (settings.patience > 0 && epoch - state.best_epoch >= settings.patience)) break;
     // After the last epoch the average stays.
@@ -152,7 +153,11 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     state.batch = 0;
     ++state.epoch;
   }
-  if (settings.patience > 0) result.accuracy = state.best_accuracy;
+  if (settings.patience > 0) {
+    RestoreTensors(state.best, network);
+    result.accuracy = state.best_accuracy;
+  }
+  if (&dataset.selection() != &dataset.holdout) result.accuracy = Accuracy(network, *source, dataset.holdout);
   result.seconds = keeper.seconds();
   return result;
 }

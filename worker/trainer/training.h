@@ -12,7 +12,7 @@
 namespace layernas::trainer {
 
 struct TrainingResult {
-  // On the holdout images, 0 to 1. Of the best epoch with TrainSettings::patience, else of the last.
+  // Of the network as it is left, on the holdout images, 0 to 1.
   double accuracy = 0;
   // Mean over the last epoch.
   double train_loss = 0;
@@ -26,7 +26,7 @@ struct EpochResult {
   int epoch = 0;
   // Mean over the epoch.
   double train_loss = 0;
-  // On the holdout images, 0 to 1.
+  // On the images that the best epoch is chosen by (Dataset::selection), 0 to 1.
   double accuracy = 0;
 };
 
@@ -50,7 +50,9 @@ class Interrupted : public std::runtime_error {
 };
 
 // Trains `network`, which lies on `device`, in place, as `settings` say, batches in random order (those that are not
-// full left out; a data set smaller than one batch is one batch). On one thread the same seed gives the same result on
+// full left out; a data set smaller than one batch is one batch). With TrainSettings::patience the network is left as it
+// was after the epoch that was best on Dataset::selection(), else as it is after the last. If that is not the holdout,
+// the holdout is looked at only once, at the end. On one thread the same seed gives the same result on
 // the same machine's processor, whether it was interrupted or not. Throws InfeasibleError if the loss stops being a
 // finite number, Interrupted after TrainingHooks::stop.
 TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettings& settings, std::uint32_t seed,

@@ -64,6 +64,8 @@ class SharedData : public TempFolder {
 TEST_F(SharedData, IsWhatLoadingGives) {
   settings_.dataset = "shapes10";
   settings_.train_examples = 30;
+  settings_.holdout = Holdout::kTest;
+  settings_.with_validation = true;
   const Dataset loaded = LoadDataset(settings_, "");
   const Dataset made = Load();
   const Dataset opened = Load();
@@ -71,7 +73,10 @@ TEST_F(SharedData, IsWhatLoadingGives) {
     EXPECT_EQ(Pixels(*dataset), Pixels(loaded));
     EXPECT_EQ(std::vector<Label>(dataset->train.labels.begin(), dataset->train.labels.end()),
               std::vector<Label>(loaded.train.labels.begin(), loaded.train.labels.end()));
-    EXPECT_EQ(dataset->holdout.size(), 3U);
+    EXPECT_EQ(dataset->holdout.size(), 1000U);
+    EXPECT_EQ(dataset->validation.size(), 3U);
+    EXPECT_EQ(dataset->notes, loaded.notes);
+    EXPECT_EQ(dataset->notes.size(), 1U);
     EXPECT_EQ(dataset->classes, 10);
     EXPECT_EQ(dataset->mean, loaded.mean);
     EXPECT_EQ(dataset->deviation, loaded.deviation);

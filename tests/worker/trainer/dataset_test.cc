@@ -215,6 +215,26 @@ TEST_F(DatasetFiles, SmallClassesAreInBothPartsIfTheyCan) {
   }
 }
 
+// A training with patience chooses by them.
+TEST_F(DatasetFiles, ValidationImagesStandBesideTheTestIfAskedFor) {
+  WriteIdxOf("train", ByClass({60, 30, 10}));
+  WriteIdxOf("t10k", ByClass({5, 5, 5}));
+  DataSettings settings;
+  settings.dataset = "idx";
+  settings.validation_examples = 20;
+  const Dataset of_search = LoadDataset(settings, folder_);
+  EXPECT_EQ(of_search.validation.size(), 0U);
+  EXPECT_EQ(&of_search.selection(), &of_search.holdout);
+  settings.holdout = Holdout::kTest;
+  EXPECT_EQ(LoadDataset(settings, folder_).train.size(), 100U);
+  settings.with_validation = true;
+  const Dataset dataset = LoadDataset(settings, folder_);
+  EXPECT_EQ(Pixels(dataset.train), Pixels(of_search.train));
+  EXPECT_EQ(Pixels(dataset.validation), Pixels(of_search.holdout));
+  EXPECT_EQ(&dataset.selection(), &dataset.validation);
+  EXPECT_THAT(PerClass(dataset.holdout, 3), ElementsAre(5, 5, 5));
+}
+
 TEST_F(DatasetFiles, ClassesThatAPartLacksAreNamed) {
   WriteIdxOf("train", ByClass({500, 8, 1}));
   DataSettings settings;

@@ -244,6 +244,9 @@ TEST_F(ImageFolder, HeldOutFoldersAreDrawnFromByClassOrWhole) {
   settings_.holdout = Holdout::kTest;
   EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 12U);
   EXPECT_EQ(dogs(), 6);
+  settings_.with_validation = true;
+  EXPECT_EQ(LoadDataset(settings_, folder_).validation.size(), 4U);
+  EXPECT_EQ(LoadDataset(settings_, folder_).train.size(), 20U);
 }
 
 TEST_F(ImageFolder, GreyNetworksGetGreyImages) {

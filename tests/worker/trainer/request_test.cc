@@ -68,6 +68,8 @@ TEST(ParseRequest, ReadsEverything) {
   EXPECT_EQ(request.train.clip_norm, 1.5);
   EXPECT_EQ(request.train.ema_decay, 0.99);
   EXPECT_EQ(request.train.patience, 3);
+  // The best epoch is not chosen by the test images.
+  EXPECT_TRUE(request.train.data.with_validation);
   EXPECT_EQ(request.train.precision, Precision::kBfloat16);
   EXPECT_EQ(request.measure.precision, Precision::kBfloat16);
   EXPECT_EQ(request.keep_weights, "search-1/candidate-3");

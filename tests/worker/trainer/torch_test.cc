@@ -306,6 +306,50 @@ TEST_F(Training, PatienceEndsATrainingThatDoesNotGetBetter) {
   EXPECT_EQ(result.accuracy, *std::max_element(accuracies.begin(), accuracies.end()));
 }
 
+// A training that gets worse again after its best epoch.
+TrainSettings WithPatience() {
+  TrainSettings settings;
+  settings.epochs = 40;
+  settings.batch = 20;
+  settings.patience = 3;
+  return settings;
+}
+
+TEST_F(Training, PatienceKeepsTheWeightsOfTheBestEpoch) {
+  const Dataset dataset = Shapes(100, 40);
+  for (const double ema_decay : {0.0, 0.5}) {
+    TrainSettings settings = WithPatience();
+    settings.ema_decay = ema_decay;
+    torch::manual_seed(1);
+    Network network(SmallPlan());
+    std::vector<double> accuracies;
+    const TrainingResult result =
+        Train(network, dataset, settings, 1,
+              {[&](const EpochResult& epoch) { accuracies.push_back(epoch.accuracy); }, nullptr, nullptr});
+    const double best = *std::max_element(accuracies.begin(), accuracies.end());
+    ASSERT_LT(accuracies.back(), best);
+    EXPECT_EQ(result.accuracy, best);
+    EXPECT_EQ(Accuracy(network, dataset, dataset.holdout), best) << "decay " << ema_decay;
+  }
+}
+
+TEST_F(Training, TheBestEpochIsChosenOnValidationImagesAndTestedOnce) {
+  Dataset dataset = Shapes(100, 40);
+  Dataset other = Shapes(100, 70);
+  dataset.validation = dataset.holdout;
+  dataset.holdout = other.holdout;
+  torch::manual_seed(1);
+  Network network(SmallPlan());
+  std::vector<double> accuracies;
+  const TrainingResult result =
+      Train(network, dataset, WithPatience(), 1,
+            {[&](const EpochResult& epoch) { accuracies.push_back(epoch.accuracy); }, nullptr, nullptr});
+  // The curve is that of the validation images, and so is the choice.
+  EXPECT_EQ(Accuracy(network, dataset, dataset.validation), *std::max_element(accuracies.begin(), accuracies.end()));
+  EXPECT_EQ(result.accuracy, Accuracy(network, dataset, dataset.holdout));
+  EXPECT_NE(result.accuracy, Accuracy(network, dataset, dataset.validation));
+}
+
 TEST_F(Training, MixedPrecisionEndsWithTheForwardPass) {
   TrainSettings settings;
   settings.epochs = 1;
