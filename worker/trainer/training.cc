@@ -92,6 +92,8 @@ void Resume(const TrainingHooks& hooks, TrainingState& state, Network& network, 
   }
   step.SetLossSum(state.loss_sum);
   if (hooks.on_resume) hooks.on_resume(static_cast<int>(state.epoch));
+  if (!hooks.on_epoch) return;
+  for (const EpochResult& epoch : state.curve) hooks.on_epoch(epoch);
 }
 
 }  // namespace
@@ -141,7 +143,8 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     result.train_loss = state.loss_sum / static_cast<double>(batches);
     if (average != nullptr) average->Swap(network);
     result.accuracy = Accuracy(network, *source, dataset.selection());
-    if (hooks.on_epoch) hooks.on_epoch({epoch, result.train_loss, result.accuracy});
+    state.curve.push_back({epoch, result.train_loss, result.accuracy});
+    if (hooks.on_epoch) hooks.on_epoch(state.curve.back());
     if (settings.patience > 0 && result.accuracy > state.best_accuracy) {
       state.best_accuracy = result.accuracy;
       state.best_epoch = epoch;

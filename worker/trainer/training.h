@@ -8,6 +8,7 @@
 #include "worker/trainer/dataset.h"
 #include "worker/trainer/network.h"
 #include "worker/trainer/request.h"
+#include "worker/trainer/training_state.h"
 
 namespace layernas::trainer {
 
@@ -22,24 +23,17 @@ struct TrainingResult {
   double seconds = 0;
 };
 
-struct EpochResult {
-  int epoch = 0;
-  // Mean over the epoch.
-  double train_loss = 0;
-  // On the images that the best epoch is chosen by (Dataset::selection), 0 to 1.
-  double accuracy = 0;
-};
-
 // What the caller of a training may want of it; each may be left out.
 struct TrainingHooks {
-  // Called after each epoch, the last one included; not again for those before an interruption.
+  // Called after each epoch, the last one included. When a training resumes, it is called again for each epoch that was
+  // done before, in order: what is told is always the whole curve.
   std::function<void(const EpochResult&)> on_epoch;
   // Asked before each batch: true ends the training.
   std::function<bool()> stop;
   // Where the training goes on from, if something is there, and where its state is kept: when it is stopped, and now
   // and then, so that keeping takes no more than a fiftieth of the time.
   const Checkpoint* checkpoint = nullptr;
-  // Called where the training goes on from a kept state.
+  // Called when the training resumes from a kept state, in `epoch`, before on_epoch is called for the epochs before.
   std::function<void(int epoch)> on_resume = nullptr;
 };
 

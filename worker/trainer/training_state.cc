@@ -65,6 +65,13 @@ std::string SaveTraining(const TrainingState& state, Network& network, TrainingS
   const std::vector<std::int64_t> order(state.order.begin(), state.order.end());
   archive.write("whole", torch::tensor(whole, torch::kInt64), true);
   archive.write("real", torch::tensor(real, torch::kFloat64), true);
+  torch::Tensor curve = torch::empty({static_cast<std::int64_t>(state.curve.size()), 2}, torch::kFloat64);
+  auto* value = curve.data_ptr<double>();
+  for (const EpochResult& epoch : state.curve) {
+    *value++ = epoch.train_loss;
+    *value++ = epoch.accuracy;
+  }
+  archive.write("curve", curve, true);
   archive.write("order", torch::tensor(order, torch::kInt64), true);
   archive.write("generator", at::detail::getDefaultCPUGenerator().get_state(), true);
   const std::vector<torch::Tensor> tensors = Tensors(network, step);
@@ -81,7 +88,7 @@ void LoadTraining(const std::string& bytes, TrainingState& state, Network& netwo
   torch::serialize::InputArchive archive;
   archive.load_from(in);
   const torch::Tensor whole = ReadTensor(archive, "whole"), real = ReadTensor(archive, "real"),
-                      order = ReadTensor(archive, "order");
+                      order = ReadTensor(archive, "order"), curve = ReadTensor(archive, "curve");
   const auto* indices = order.data_ptr<std::int64_t>();
   if (whole.numel() != 4 || real.numel() != 5 || static_cast<std::size_t>(order.numel()) != state.order.size() ||
       std::any_of(indices, indices + order.numel(),
@@ -103,6 +110,10 @@ void LoadTraining(const std::string& bytes, TrainingState& state, Network& netwo
     const torch::Tensor kept = ReadTensor(archive, TensorName(i));
     if (kept.sizes() != tensors[i].sizes()) throw MachineError("the checkpoint is of another network");
     tensors[i].copy_(kept);
+  }
+  state.curve.clear();
+  for (std::int64_t i = 0; i < curve.size(0); ++i) {
+    state.curve.push_back({static_cast<int>(i) + 1, curve[i][0].item<double>(), curve[i][1].item<double>()});
   }
   state.best.clear();
   if (state.best_epoch > 0) {

@@ -11,6 +11,15 @@
 
 namespace layernas::trainer {
 
+struct EpochResult {
+  // From 1.
+  int epoch = 0;
+  // Mean over the epoch.
+  double train_loss = 0;
+  // On the images that the best epoch is chosen by (Dataset::selection), 0 to 1.
+  double accuracy = 0;
+};
+
 // What changes during a training, apart from the tensors of the network and its step.
 struct TrainingState {
   RandomStream random{};
@@ -26,6 +35,8 @@ struct TrainingState {
   double best_accuracy = -1;
   std::int64_t best_epoch = 0;
   std::vector<torch::Tensor> best;
+  // Of the epochs that are done.
+  std::vector<EpochResult> curve;
   // Of work, before the process began or went on.
   double seconds = 0;
 };
