@@ -1,6 +1,7 @@
 #include "worker/trainer/network.h"
 
 #include <string>
+#include <utility>
 
 #include "worker/trainer/errors.h"
 #include "worker/trainer/training_ops.h"
@@ -30,6 +31,14 @@ bool MayBeOverwritten(const network::Graph& graph, int value) {
   return kind == OpKind::kConv || kind == OpKind::kNorm;
 }
 
+torch::Tensor Relu6(torch::Tensor input, bool in_place) {
+  // On the processor torch has no gradient of it in 16 bits.
+  if (input.requires_grad() && input.is_cpu() && input.scalar_type() == torch::kBFloat16) {
+    return torch::hardtanh(input.to(torch::kFloat), 0, 6).to(torch::kBFloat16);
+  }
+  return in_place ? torch::hardtanh_(input, 0, 6) : torch::hardtanh(input, 0, 6);
+}
+
 torch::Tensor Activate(torch::Tensor input, Activation activation, bool in_place) {
   switch (activation) {
     case Activation::kNone:
@@ -37,7 +46,7 @@ torch::Tensor Activate(torch::Tensor input, Activation activation, bool in_place
     case Activation::kRelu:
       return in_place ? torch::relu_(input) : torch::relu(input);
     case Activation::kRelu6:
-      return in_place ? torch::hardtanh_(input, 0, 6) : torch::hardtanh(input, 0, 6);
+      return Relu6(std::move(input), in_place);
     case Activation::kHardSwish:
       return torch::hardswish(input);
     case Activation::kHardSigmoid:
