@@ -109,11 +109,8 @@ EvaluationResult Evaluator::Evaluate(const EvaluateRequest& request, const Progr
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
     if (device_.is_cuda() && IsLostGpu(message)) throw LostGpuError("the GPU gave up: " + message);
-    // Torch has no type of its own for it on the CPU.
-    const bool memory = message.find("can't allocate memory") != std::string::npos ||
-                        message.find("out of memory") != std::string::npos;
     FreeUnusedMemory(device_);
-    if (memory) throw MemoryError("out of memory: " + message + "; " + DescribeMemory());
+    if (IsOutOfMemory(message)) throw MemoryError("out of memory: " + message + "; " + DescribeMemory());
     throw MachineError(message);
   }
 }

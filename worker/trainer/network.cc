@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "worker/trainer/device.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/training_ops.h"
 #include "worker/trainer/winograd.h"
@@ -67,6 +68,8 @@ NetworkImpl::NetworkImpl(network::Graph graph) : graph_(std::move(graph)), steps
     try {
       MakeStep(op, steps_[i]);
     } catch (const c10::Error& error) {
+      // Says nothing about the architecture.
+      if (IsOutOfMemory(error.what_without_backtrace())) throw;
       throw InfeasibleError("layer '" + graph_.layers[static_cast<std::size_t>(op.layer)] +
                             "' cannot be built: " + error.what_without_backtrace());
     }

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <new>
 #include <numeric>
 #include <string>
 
 #include "worker/trainer/batches.h"
+#include "worker/trainer/device.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/training_state.h"
 #include "worker/trainer/training_step.h"
@@ -86,7 +88,12 @@ void Resume(const TrainingHooks& hooks, TrainingState& state, Network& network, 
   // Half of it may have been taken when the rest fails: the next attempt must not meet it again.
   try {
     LoadTraining(*kept, state, network, step);
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
+    // The checkpoint is good, and the next attempt may have the memory for it.
+    const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
+    if (of_torch != nullptr && IsOutOfMemory(of_torch->what_without_backtrace())) throw;
     hooks.checkpoint->Remove();
     throw MachineError(std::string("the checkpoint of this training is of no use and was removed: ") + error.what());
   }

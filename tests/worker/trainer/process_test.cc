@@ -189,6 +189,21 @@ TEST_F(TrainerProcess, OutOfMemoryIsSaidWithSizes) {
   EXPECT_TRUE(answers[1].contains("result")) << answers[1];
 }
 
+// Some 5 GB of weights: another machine may have the memory, so it must not be called infeasible.
+TEST_F(TrainerProcess, OutOfMemoryWhileTheNetworkIsBuiltIsSaidAsSuch) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "AddressSanitizer needs more address space than there is under a limit";
+#endif
+  nlohmann::json request = SmallRequest();
+  request["evaluate"]["work"] = {"measure"};
+  request["evaluate"]["architecture"]["layers"] = {
+      Layer("block1", "conv_k3", 8192, 2), Layer("block2", "conv_k3", 8192, 1), Layer("block3", "conv_k3", 8192, 1)};
+  limit_ = "ulimit -v 3000000; ";
+  const auto answers = Answers(Run(request.dump() + "\n"));
+  ASSERT_EQ(answers.size(), 1U) << stderr_;
+  EXPECT_EQ(answers[0]["failure"]["kind"], "out_of_memory") << answers[0];
+}
+
 TEST_F(TrainerProcess, EndsAtOnceWithoutInput) {
   EXPECT_TRUE(Run("").empty());
   EXPECT_EQ(exit_code_, 0) << stderr_;
