@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -97,6 +98,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   layernas::trainer::InstallStopSignals();
+  // A file that grows beyond its limit (ulimit -f) is an error that names the file, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   layernas::trainer::Evaluator evaluator(std::move(options));
   layernas::trainer::ServeRequests(
       std::cin, std::cout, std::cerr,

@@ -43,6 +43,27 @@ double Accuracy(Network& network, BatchSource& batches, const ImageSet& set) {
   return static_cast<double>(correct.item<std::int64_t>()) / static_cast<double>(set.size());
 }
 
+// The variance of one value does not exist.
+void CheckNormalizations(const network::Graph& graph, std::size_t batch) {
+  for (const network::Op& op : graph.ops) {
+    if (op.kind != network::OpKind::kNorm || batch > 1 || op.output.height * op.output.width > 1) continue;
+    throw InfeasibleError("layer '" + graph.layers[static_cast<std::size_t>(op.layer)] +
+                          "' normalizes maps of 1x1, which takes at least 2 training images, but there is only 1");
+  }
+}
+
+// The loss of a batch may be finite though running statistics, which it does not depend on, are not.
+void CheckFinite(Network& network) {
+  for (const std::vector<torch::Tensor>& tensors : {network->parameters(), network->buffers()}) {
+    for (const torch::Tensor& tensor : tensors) {
+      if (torch::isfinite(tensor).all().item<bool>()) continue;
+      throw InfeasibleError(
+          "the training left weights or running statistics that are not finite numbers: a lower train.learning_rate or "
+          "a train.clip_norm may help");
+    }
+  }
+}
+
 // Keeps a training's state while it runs.
 class Keeper {
  public:
@@ -109,6 +130,7 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
                      const TrainingHooks& hooks, torch::Device device) {
   const std::size_t batch_size = std::min(static_cast<std::size_t>(settings.batch), dataset.train.size());
   const auto batches = static_cast<std::int64_t>(dataset.train.size() / batch_size);
+  CheckNormalizations(network->graph(), batch_size);
   const auto source = MakeBatchSource(dataset, std::max(batch_size, kEvaluationBatch), device);
   TrainingStep step(network, *source, settings, device);
   MovingAverage* average = step.average();
@@ -167,6 +189,7 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     RestoreTensors(state.best, network);
     result.accuracy = state.best_accuracy;
   }
+  CheckFinite(network);
   if (&dataset.selection() != &dataset.holdout) result.accuracy = Accuracy(network, *source, dataset.holdout);
   result.seconds = keeper.seconds();
   return result;

@@ -48,7 +48,8 @@ class Interrupted : public std::runtime_error {
 // was after the epoch that was best on Dataset::selection(), else as it is after the last. If that is not the holdout,
 // the holdout is looked at only once, at the end. On one thread the same seed gives the same result on
 // the same machine's processor, whether it was interrupted or not. Throws InfeasibleError if the loss stops being a
-// finite number, Interrupted after TrainingHooks::stop.
+// finite number, if the network is left with a number that is not finite, or if a normalization would see one value per
+// channel (one image of 1x1); Interrupted after TrainingHooks::stop.
 TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettings& settings, std::uint32_t seed,
                      const TrainingHooks& hooks = {}, torch::Device device = torch::kCPU);
 

@@ -293,6 +293,21 @@ TEST_F(DatasetFiles, WhatIsMissingOrBrokenIsNamed) {
   EXPECT_THAT(Trouble("idx"), HasSubstr("20 images of 0x3"));
 }
 
+TEST_F(DatasetFiles, OneImageCannotBeDivided) {
+  Write("train.bin", std::string(3074, '\1'));
+  Write("test.bin", std::string(3074, '\1'));
+  DataSettings settings;
+  settings.dataset = "cifar100";
+  try {
+    LoadDataset(settings, folder_);
+    FAIL();
+  } catch (const MachineError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cifar100 has 1 training image"));
+  }
+  // For a test, none is held out.
+  EXPECT_EQ(Trouble("cifar100"), "loaded");
+}
+
 TEST_F(DatasetFiles, FolderThatIsNotThereIsNamed) {
   folder_ /= "absent";
   EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("no data folder"), HasSubstr("absent"), HasSubstr("--data-dir")));

@@ -204,6 +204,29 @@ TEST_F(TrainerProcess, OutOfMemoryWhileTheNetworkIsBuiltIsSaidAsSuch) {
   EXPECT_EQ(answers[0]["failure"]["kind"], "out_of_memory") << answers[0];
 }
 
+TEST_F(TrainerProcess, ALimitToTheSizeOfFilesIsAnErrorThatNamesTheFile) {
+  nlohmann::json request = SmallRequest();
+  request["evaluate"]["keep_weights"] = "search-1/3";
+  limit_ = "ulimit -f 20; ";
+  const auto answers = Answers(
+      Run(request.dump() + "\n" + SmallRequest().dump() + "\n", "--weights-dir " + (folder_ / "weights").string()));
+  ASSERT_EQ(answers.size(), 2U) << stderr_;
+  EXPECT_EQ(answers[0]["failure"]["kind"], "retry") << answers[0];
+  EXPECT_THAT(answers[0].dump(), HasSubstr("File too large"));
+  EXPECT_THAT(answers[0].dump(), HasSubstr((folder_ / "weights/search-1/3.pt").string()));
+  EXPECT_TRUE(answers[1].contains("result")) << answers[1];
+}
+
+TEST_F(TrainerProcess, ARequestThatIsNestedDeepIsRefused) {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  const auto answers =
+      Answers(Run("{\"evaluate\": {\"work\": " + deep + "}}\n" + deep + "\n" + SmallRequest().dump() + "\n"));
+  ASSERT_EQ(answers.size(), 3U) << stderr_;
+  EXPECT_THAT(answers[0].dump(), HasSubstr("nested more than 100 levels deep"));
+  EXPECT_THAT(answers[1].dump(), HasSubstr("nested more than 100 levels deep"));
+  EXPECT_TRUE(answers[2].contains("result")) << answers[2];
+}
+
 TEST_F(TrainerProcess, EndsAtOnceWithoutInput) {
   EXPECT_TRUE(Run("").empty());
   EXPECT_EQ(exit_code_, 0) << stderr_;

@@ -142,6 +142,16 @@ TEST(ParseRequest, APartOfTheWorkCanBeWanted) {
   EXPECT_THAT(Refusal(With("/work", "train")), HasSubstr("evaluate.work must be a list"));
 }
 
+TEST(ParseRequest, DeepNestingIsRefused) {
+  for (const char* path : {"/work", "/architecture/layers/0/parameters", "/task", "/unknown"}) {
+    nlohmann::json request = SmallRequest();
+    // Assigned by moving: a copy is made recursively.
+    request["evaluate"][nlohmann::json::json_pointer(path)] =
+        nlohmann::json::parse(std::string(100'000, '[') + std::string(100'000, ']'));
+    EXPECT_THAT(Refusal(request), HasSubstr("nested more than 100 levels deep")) << path;
+  }
+}
+
 TEST(ParseRequest, MissingPartsAreNamed) {
   for (const char* part : {"train", "architecture", "network"}) {
     nlohmann::json request = SmallRequest();

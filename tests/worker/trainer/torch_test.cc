@@ -178,6 +178,32 @@ TEST_F(Training, LossThatIsNotFiniteIsInfeasible) {
   }
 }
 
+// The normalizations of a training take the statistics of the batch: the loss is finite.
+TEST_F(Training, StatisticsThatAreNotFiniteAreInfeasible) {
+  const Dataset dataset = Shapes(40, 10);
+  TrainSettings settings;
+  settings.epochs = 1;
+  settings.batch = 20;
+  Network network(SmallPlan());
+  network->buffers().front().fill_(std::nan(""));
+  EXPECT_THROW(Train(network, dataset, settings, 1), InfeasibleError);
+}
+
+TEST_F(Training, OneImageOfOnePixelIsInfeasible) {
+  network::GraphBuilder builder({3, 32, 32});
+  builder.BeginLayer("squeeze");
+  builder.Linear(builder.Norm(builder.Conv(builder.GlobalPool(network::GraphBuilder::kInput), 8, 1, 1)), 10);
+  Network network(builder.Take());
+  TrainSettings settings;
+  settings.epochs = 1;
+  try {
+    Train(network, Shapes(1, 10), settings, 1);
+    FAIL();
+  } catch (const InfeasibleError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("layer 'squeeze' normalizes maps of 1x1"));
+  }
+}
+
 TEST_F(Training, DataSetSmallerThanABatchIsOneBatch) {
   const Dataset dataset = Shapes(20, 10);
   TrainSettings settings;
