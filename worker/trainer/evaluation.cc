@@ -94,6 +94,12 @@ Evaluator::Evaluator(EvaluatorOptions options)
       device_(options.device),
       log_(std::move(options.log)) {
   torch::set_num_threads(options.threads);
+  try {
+    if (!weights_dir_.empty()) CheckWritable(weights_dir_ / "check.pt");
+  } catch (const MachineError& error) {
+    // Not an error yet: most requests keep nothing.
+    log_(std::string("warning: --weights-dir: ") + error.what() + "; requests that keep weights will fail");
+  }
   // Numbers close to zero are slow on the CPU and add nothing.
   at::globalContext().setFlushDenormal(true);
 }
@@ -116,8 +122,13 @@ EvaluationResult Evaluator::Evaluate(const EvaluateRequest& request, const Progr
 }
 
 EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress) {
-  if (request.is_trained && !request.keep_weights.empty() && weights_dir_.empty()) {
-    throw MachineError("the request asks for the weights: start layernas-trainer with --weights-dir");
+  const std::filesystem::path weights_file = weights_dir_ / (request.keep_weights + ".pt");
+  const bool keeps_weights = request.is_trained && !request.keep_weights.empty();
+  if (keeps_weights) {
+    if (weights_dir_.empty()) {
+      throw MachineError("the request asks for the weights: start layernas-trainer with --weights-dir");
+    }
+    CheckWritable(weights_file);
   }
   std::shared_ptr<const Dataset> dataset;
   if (request.is_trained) {
@@ -144,9 +155,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
                {"train_loss", training.train_loss},
                {"train_epochs", training.epochs},
                {"train_seconds", training.seconds}};
-    if (!request.keep_weights.empty()) {
-      result.weights = KeepWeights(network, *dataset, weights_dir_ / (request.keep_weights + ".pt"));
-    }
+    if (keeps_weights) result.weights = KeepWeights(network, *dataset, weights_file);
   }
   if (request.is_measured) {
     const Measured measured = Measure(network, request.network.input, request.measure, device_);

@@ -212,9 +212,26 @@ TEST_F(TrainerProcess, ALimitToTheSizeOfFilesIsAnErrorThatNamesTheFile) {
       Run(request.dump() + "\n" + SmallRequest().dump() + "\n", "--weights-dir " + (folder_ / "weights").string()));
   ASSERT_EQ(answers.size(), 2U) << stderr_;
   EXPECT_EQ(answers[0]["failure"]["kind"], "retry") << answers[0];
+  EXPECT_THAT(answers[0].dump(), HasSubstr("the weights cannot be kept"));
   EXPECT_THAT(answers[0].dump(), HasSubstr("File too large"));
   EXPECT_THAT(answers[0].dump(), HasSubstr((folder_ / "weights/search-1/3.pt").string()));
   EXPECT_TRUE(answers[1].contains("result")) << answers[1];
+}
+
+TEST_F(TrainerProcess, AWeightsFolderThatCannotBeWrittenIsFoundBeforeTheTraining) {
+  Write("file", "not a folder");
+  nlohmann::json request = SmallRequest();
+  request["evaluate"]["keep_weights"] = "search-1/3";
+  const auto lines = Run(request.dump() + "\n" + SmallRequest().dump() + "\n",
+                         "--weights-dir " + (folder_ / "file").string());
+  ASSERT_FALSE(lines.empty()) << stderr_;
+  // Without a line of progress before it.
+  ASSERT_TRUE(lines[0].contains("failure")) << lines[0];
+  EXPECT_EQ(lines[0]["failure"]["kind"], "retry") << lines[0];
+  EXPECT_THAT(lines[0].dump(), HasSubstr((folder_ / "file/search-1/3.pt").string()));
+  // It is said when the trainer starts, too, and what keeps nothing is trained.
+  EXPECT_EQ(stderr_.find("warning: --weights-dir: the weights cannot be kept"), 0U) << stderr_;
+  EXPECT_TRUE(lines.back().contains("result")) << lines.back();
 }
 
 TEST_F(TrainerProcess, ARequestThatIsNestedDeepIsRefused) {

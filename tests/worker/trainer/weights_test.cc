@@ -51,6 +51,17 @@ TEST_F(Weights, RunAsTheNetworkDoes) {
   }
 }
 
+TEST_F(Weights, ThatTheyCanBeWrittenIsCheckedWithoutATrace) {
+  CheckWritable(folder_ / "new" / "net.pt");
+  EXPECT_TRUE(fs::is_empty(folder_ / "new"));
+  Write("new/net.pt", "before");
+  CheckWritable(folder_ / "new" / "net.pt");
+  EXPECT_EQ(ReadAll(folder_ / "new" / "net.pt"), "before");
+  EXPECT_THROW(CheckWritable(folder_ / "new" / "net.pt" / "net.pt"), MachineError);
+  fs::create_directories(folder_ / "folder.pt");
+  EXPECT_THROW(CheckWritable(folder_ / "folder.pt"), MachineError);
+}
+
 TEST_F(Weights, AFolderThatCannotBeWrittenIsNamed) {
   const nlohmann::json body = SmallRequest()["evaluate"];
   Network network(network::PlanNetwork(body["architecture"], body["network"]));
