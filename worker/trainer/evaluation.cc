@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/network/counts.h"
+#include "common/network/dead_ops.h"
 #include "worker/trainer/device.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/gpu.h"
@@ -137,7 +138,9 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
     for (const std::string& note : dataset->notes) log_("warning: " + note);
   }
   torch::manual_seed(request.seed);
-  Network network(request.network);
+  // What is trained, measured and kept is what will be deployed. The counts below are those of the architecture as it is
+  // asked for, as benchmarks have them.
+  Network network(network::WithoutDeadOps(request.network));
   network->to(device_);
 
   EvaluationResult result{Metrics{}};

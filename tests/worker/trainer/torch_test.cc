@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "common/base/random.h"
 #include "common/network/architecture.h"
 #include "common/network/counts.h"
+#include "common/network/dead_ops.h"
 #include "tests/worker/trainer/test_requests.h"
 #include "tests/worker/trainer/test_spaces.h"
 #include "worker/trainer/errors.h"
@@ -71,6 +73,33 @@ TEST(Network, OfEverySpaceTrains) {
     EXPECT_TRUE(std::isfinite(result.train_loss)) << name;
     EXPECT_FALSE(torch::equal(network->parameters().front(), before)) << name;
   }
+}
+
+// Cells with branches that lead nowhere, or where zeros come from.
+TEST(Network, WithoutDeadOperationsIsTheSameFunction) {
+  const torch::NoGradGuard no_grad;
+  const nlohmann::json space = ReadSpace("nats_bench_topology");
+  RandomStream random({2});
+  int smaller = 0;
+  for (int i = 0; i < 40; ++i) {
+    const network::Graph graph = network::PlanNetwork(DrawArchitecture(space, random), space["network"]);
+    Network whole(graph), live(network::WithoutDeadOps(graph));
+    smaller += live->graph().ops.size() < graph.ops.size() ? 1 : 0;
+    // The same values for all parameters of a size.
+    for (Network& network : {std::ref(whole), std::ref(live)}) {
+      for (const std::vector<torch::Tensor>& tensors : {network->parameters(), network->buffers()}) {
+        for (torch::Tensor tensor : tensors) {
+          torch::manual_seed(static_cast<std::uint64_t>(tensor.numel()));
+          if (tensor.is_floating_point()) tensor.copy_(torch::rand(tensor.sizes()) + 0.1);
+        }
+      }
+      network->eval();
+    }
+    torch::manual_seed(1);
+    const torch::Tensor images = torch::randn({2, 3, 32, 32});
+    EXPECT_TRUE(torch::allclose(whole(images), live(images), 1e-4, 1e-4)) << i;
+  }
+  EXPECT_GT(smaller, 5);
 }
 
 class Training : public ::testing::Test {
