@@ -110,8 +110,8 @@ Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_d
     PlaceValidation(settings, {&validation, DrawSubset(validation.labels(), count, settings.data_seed)}, plan);
   } else if (WantsValidation(settings)) {
     if (train.size() < 2) {
-      throw MachineError("the data set " + settings.dataset + " has 1 training image; it must have at least 2: one to " +
-                         "train on and one to hold out");
+      throw MachineError("the data set " + settings.dataset +
+                         " has 1 training image; it must have at least 2: one to " + "train on and one to hold out");
     }
     const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(train.size() / 10, 1));
     held_out = Portion("validation_examples", settings.validation_examples, train.size() - 1, otherwise);

@@ -91,7 +91,8 @@ using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 //    training files (5,000, or a tenth where there are fewer than 50,000), and the training images from the rest (all
 //    of it unless train_examples is given). An image folder may have validation images of its own: all of them, or
 //    validation_examples drawn from them. Every draw is stratified (split.h). With holdout = test, the holdout is every
-//    test image; validation images are held out besides only with_validation. Of an image folder only the images that were drawn are read.
+//    test image; validation images are held out besides only with_validation. Of an image folder only the images that
+//    were drawn are read.
 // Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken, and
 // what `make_block` and `on_image` throw.
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,

@@ -65,7 +65,8 @@ bool IsLostGpu(const std::string& message) {
 }
 
 bool IsOutOfMemory(const std::string& message) {
-  return message.find("can't allocate memory") != std::string::npos || message.find("out of memory") != std::string::npos;
+  return message.find("can't allocate memory") != std::string::npos ||
+         message.find("out of memory") != std::string::npos;
 }
 
 }  // namespace layernas::trainer

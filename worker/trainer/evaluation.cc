@@ -17,6 +17,7 @@
 #include "worker/trainer/machine.h"
 #include "worker/trainer/measurement.h"
 #include "worker/trainer/stop_signal.h"
+#include "worker/trainer/threads.h"
 #include "worker/trainer/training.h"
 #include "worker/trainer/weights.h"
 
@@ -94,7 +95,7 @@ Evaluator::Evaluator(EvaluatorOptions options)
       checkpoints_(std::move(options.checkpoints)),
       device_(options.device),
       log_(std::move(options.log)) {
-  torch::set_num_threads(options.threads);
+  SetThreads(options.threads);
   try {
     if (!weights_dir_.empty()) CheckWritable(weights_dir_ / "check.pt");
   } catch (const MachineError& error) {
@@ -138,8 +139,8 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
     for (const std::string& note : dataset->notes) log_("warning: " + note);
   }
   torch::manual_seed(request.seed);
-  // What is trained, measured and kept is what will be deployed. The counts below are those of the architecture as it is
-  // asked for, as benchmarks have them.
+  // What is trained, measured and kept is what will be deployed. The counts below are those of the architecture as it
+  // is asked for, as benchmarks have them.
   Network network(network::WithoutDeadOps(request.network));
   network->to(device_);
 
@@ -149,8 +150,8 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   if (dataset != nullptr) {
     // Other versions of torch and of the state, and other data, give other results.
     checkpoint.emplace(checkpoints_,
-                       request.training_key + " data " + std::to_string(dataset->checksum) + " state 2 torch " + TORCH_VERSION +
-                           (device_.is_cuda() ? " gpu" : ""),
+                       request.training_key + " data " + std::to_string(dataset->checksum) + " state 2 torch " +
+                           TORCH_VERSION + (device_.is_cuda() ? " gpu" : ""),
                        log_);
     const TrainingResult training =
         TrainUntilSignal(network, *dataset, request, *checkpoint, on_progress, log_, device_);

@@ -9,8 +9,8 @@
 
 namespace layernas::trainer {
 
-// Reads folder/train/CLASS/IMAGE, PNG and JPEG, decoded to `settings.input` when they are read; classes are numbered in the
-// order of their folders' names (as bytes). What is held out:
+// Reads folder/train/CLASS/IMAGE, PNG and JPEG, decoded to `settings.input` when they are read; classes are numbered in
+// the order of their folders' names (as bytes). What is held out:
 //  * Test images, with Holdout::kTest: test/CLASS/IMAGE or, without a test folder, val/CLASS/IMAGE, as in ImageNet.
 //  * Validation images, if the settings ask for them: val/CLASS/IMAGE if there is a test folder too; else none.
 // What starts with a dot is left out. Throws InfeasibleError for a shape that is neither grey nor RGB; MachineError,

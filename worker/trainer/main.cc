@@ -31,10 +31,9 @@ void KeepFreedMemory() {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-// OpenBLAS, which torch calls for linear layers, is not reached by torch's thread number: it starts its threads when it
-// is loaded, and takes their number from the environment alone. On a busy machine those threads make a latency of a
-// fraction of a millisecond one of several. So set the variable, unless it is set, and start over; the process stays
-// the same.
+// OpenBLAS, which torch calls for linear layers, starts a thread for each processor when it is loaded, and the number
+// can only be reduced after that (threads.h). On a busy machine those threads make a latency of a fraction of a
+// millisecond one of several. So set the variable, unless it is set, and start over; the process stays the same.
 void LimitBlasThreads(int threads, char** argv) {
   if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
   setenv("OPENBLAS_NUM_THREADS", std::to_string(threads).c_str(), 1);

@@ -44,11 +44,11 @@ class Interrupted : public std::runtime_error {
 };
 
 // Trains `network`, which lies on `device`, in place, as `settings` say, batches in random order (those that are not
-// full left out; a data set smaller than one batch is one batch). With TrainSettings::patience the network is left as it
-// was after the epoch that was best on Dataset::selection(), else as it is after the last. If that is not the holdout,
-// the holdout is looked at only once, at the end. On one thread the same seed gives the same result on
-// the same machine's processor, whether it was interrupted or not. Throws InfeasibleError if the loss stops being a
-// finite number, if the network is left with a number that is not finite, or if a normalization would see one value per
+// full left out; a data set smaller than one batch is one batch). With TrainSettings::patience the network is left as
+// it was after the epoch that was best on Dataset::selection(), else as it is after the last. If that is not the
+// holdout, the holdout is looked at only once, at the end. On one thread the same seed gives the same result on the
+// same machine's processor, whether it was interrupted or not. Throws InfeasibleError if the loss stops being a finite
+// number, if the network is left with a number that is not finite, or if a normalization would see one value per
 // channel (one image of 1x1); Interrupted after TrainingHooks::stop.
 TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettings& settings, std::uint32_t seed,
                      const TrainingHooks& hooks = {}, torch::Device device = torch::kCPU);

@@ -19,10 +19,8 @@ Graph Cell(const std::vector<std::string>& edges) {
   for (std::size_t i = 0; i < edges.size(); ++i) {
     layers.push_back({{"name", "edge" + std::to_string(i)}, {"option", edges[i]}});
   }
-  const json network = {{"input", {3, 8, 8}},
-                        {"classes", 10},
-                        {"stem_channels", 4},
-                        {"parameters", {{"cells", 1}, {"stages", 1}}}};
+  const json network = {
+      {"input", {3, 8, 8}}, {"classes", 10}, {"stem_channels", 4}, {"parameters", {{"cells", 1}, {"stages", 1}}}};
   return PlanNetwork({{"layers", layers}}, network);
 }
 

@@ -222,8 +222,8 @@ TEST_F(TrainerProcess, AWeightsFolderThatCannotBeWrittenIsFoundBeforeTheTraining
   Write("file", "not a folder");
   nlohmann::json request = SmallRequest();
   request["evaluate"]["keep_weights"] = "search-1/3";
-  const auto lines = Run(request.dump() + "\n" + SmallRequest().dump() + "\n",
-                         "--weights-dir " + (folder_ / "file").string());
+  const auto lines =
+      Run(request.dump() + "\n" + SmallRequest().dump() + "\n", "--weights-dir " + (folder_ / "file").string());
   ASSERT_FALSE(lines.empty()) << stderr_;
   // Without a line of progress before it.
   ASSERT_TRUE(lines[0].contains("failure")) << lines[0];

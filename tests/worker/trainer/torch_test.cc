@@ -1,4 +1,5 @@
 // Everything that needs torch, in one file because its headers take long to compile.
+#include <ATen/record_function.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/nn.h>
@@ -21,6 +22,7 @@
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/machine.h"
 #include "worker/trainer/measurement.h"
+#include "worker/trainer/threads.h"
 #include "worker/trainer/training.h"
 
 namespace layernas::trainer {
@@ -427,6 +429,39 @@ TEST(Measure, ANetworkOf16Bits) {
   settings.precision = Precision::kBfloat16;
   EXPECT_GT(Measure(network, graph.input, settings).latency.ratio, 0);
   EXPECT_EQ(network->parameters().front().scalar_type(), torch::kBFloat16);
+}
+
+// Of OpenBLAS while torch's operations run, as the callback below saw them.
+int fewest_blas_threads = 0;
+int most_blas_threads = 0;
+
+// Else a network of linear layers is faster or slower by what the trainer was started with.
+TEST(Measure, BlasHasTheThreadsOfTheMeasurement) {
+  SetThreads(2);
+  if (BlasThreads() != 2) GTEST_SKIP() << "torch calls another BLAS here";
+  const auto handle = at::addGlobalCallback(
+      at::RecordFunctionCallback([](const at::RecordFunction&) -> std::unique_ptr<at::ObserverContext> {
+        fewest_blas_threads = std::min(fewest_blas_threads, BlasThreads());
+        most_blas_threads = std::max(most_blas_threads, BlasThreads());
+        return nullptr;
+      }));
+  const nlohmann::json body = SmallRequest()["evaluate"];
+  const network::Graph graph = network::PlanNetwork(body["architecture"], body["network"]);
+  Network network(graph);
+  MeasureSettings settings;
+  settings.runs = 5;
+  for (const int threads : {1, 3}) {
+    settings.threads = threads;
+    fewest_blas_threads = 1000;
+    most_blas_threads = 0;
+    Measure(network, graph.input, settings);
+    EXPECT_EQ(fewest_blas_threads, threads);
+    EXPECT_EQ(most_blas_threads, threads);
+    EXPECT_EQ(BlasThreads(), 2);
+    EXPECT_EQ(torch::get_num_threads(), 2);
+  }
+  at::removeCallback(handle);
+  SetThreads(1);
 }
 
 TEST(Measure, FiguresAreInOrder) {

@@ -186,15 +186,16 @@ network::Graph EveryOperation(Activation activation) {
   network::Value value = builder.ConvNorm(network::GraphBuilder::kInput, 16, 3, 1, 1, activation);
   value = builder.Activate(builder.Conv(value, 16, 3, 1, /*groups=*/16), activation);
   value = builder.Add(value, builder.AveragePool(builder.ConvNorm(value, 16, 1, 1, 1, activation), 3, 1));
-  value = builder.Scale(value, builder.Activate(builder.Conv(builder.GlobalPool(value), 16, 1, 1, 1, true), activation));
+  value =
+      builder.Scale(value, builder.Activate(builder.Conv(builder.GlobalPool(value), 16, 1, 1, 1, true), activation));
   value = builder.Add(value, builder.Zero(value, 16));
   builder.Linear(builder.GlobalPool(builder.AveragePool(value, 2, 2)), 10);
   return builder.Take();
 }
 
 TEST(Network, EveryActivationTrainsAndRunsInEveryPrecision) {
-  for (const Activation activation : {Activation::kNone, Activation::kRelu, Activation::kRelu6, Activation::kHardSwish,
-                                      Activation::kHardSigmoid}) {
+  for (const Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kRelu6, Activation::kHardSwish, Activation::kHardSigmoid}) {
     for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
       const std::string what = "activation " + std::to_string(static_cast<int>(activation)) + ", precision " +
                                std::to_string(static_cast<int>(precision));

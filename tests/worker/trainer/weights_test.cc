@@ -56,10 +56,8 @@ TEST_F(Weights, RunAsTheNetworkDoes) {
 TEST_F(Weights, DeadOperationsAreCountedButNeitherTrainedNorKept) {
   nlohmann::json request = SmallRequest();
   nlohmann::json& body = request["evaluate"];
-  body["network"] = {{"input", {3, 32, 32}},
-                     {"classes", 10},
-                     {"stem_channels", 8},
-                     {"parameters", {{"cells", 1}, {"stages", 1}}}};
+  body["network"] = {
+      {"input", {3, 32, 32}}, {"classes", 10}, {"stem_channels", 8}, {"parameters", {{"cells", 1}, {"stages", 1}}}};
   // The result of the cell is its input.
   body["architecture"]["layers"] = nlohmann::json::array();
   for (const char* edge : {"nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "none", "none"}) {
@@ -70,8 +68,7 @@ TEST_F(Weights, DeadOperationsAreCountedButNeitherTrainedNorKept) {
   body["keep_weights"] = "net";
   EvaluatorOptions options;
   options.weights_dir = folder_;
-  const EvaluationResult result =
-      Evaluator(std::move(options)).Evaluate(ParseRequest(request), [](const Progress&) {});
+  const EvaluationResult result = Evaluator(std::move(options)).Evaluate(ParseRequest(request), [](const Progress&) {});
   std::int64_t params = 0;
   for (const torch::Tensor& parameter : torch::jit::load(result.weights.value().path).parameters()) {
     params += parameter.numel();
