@@ -192,19 +192,24 @@ std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings) {
   // Enough for the searches that share a fleet, and a bound on memory.
   constexpr std::size_t kMaxEntries = 3;
   const std::string key = DataKey(settings, data_dir_);
-  const auto found =
-      std::find_if(entries_.begin(), entries_.end(), [&](const auto& entry) { return entry.first == key; });
+  const std::uint64_t stamp = SourceStamp(settings, data_dir_);
+  auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
+  if (found != entries_.end() && found->stamp != stamp) {
+    log_("warning: the files of the data set have changed since it was loaded: loading " + key + " again");
+    entries_.erase(found);
+    found = entries_.end();
+  }
   if (found != entries_.end()) {
     std::rotate(entries_.begin(), found, found + 1);
   } else {
-    auto dataset = std::make_shared<const Dataset>(Load(settings, key));
+    auto dataset = std::make_shared<const Dataset>(Load(settings, key, stamp));
     if (entries_.size() == kMaxEntries) entries_.pop_back();
-    entries_.insert(entries_.begin(), {key, std::move(dataset)});
+    entries_.insert(entries_.begin(), {key, stamp, std::move(dataset)});
   }
-  return entries_.front().second;
+  return entries_.front().dataset;
 }
 
-Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key) const {
+Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key, std::uint64_t stamp) const {
   using Clock = std::chrono::steady_clock;
   // What is said is quoted where the evaluation does not end in time.
   const auto say_progress = [this, said = Clock::now(), &key](std::size_t done, std::size_t images) mutable {
@@ -219,7 +224,7 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key)
   const auto warn = [&](const std::string& what) {
     log_("the data set is not shared with this machine's other trainers: " + what);
   };
-  const auto open_file = [&](std::uint64_t stamp) -> std::optional<Dataset> {
+  const auto open_file = [&]() -> std::optional<Dataset> {
     try {
       std::optional<Dataset> dataset = OpenFile(path, key, stamp);
       if (dataset) Touch(path);
@@ -229,7 +234,6 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key)
       return std::nullopt;
     }
   };
-  const std::uint64_t stamp = SourceStamp(settings, data_dir_);
   std::optional<FileLock> lock;
   try {
     MakePrivateFolder(options_.folder);
@@ -238,7 +242,7 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key)
     warn(error.what());
     return LoadDataset(settings, data_dir_, MakeHeapBlock, say_progress);
   }
-  if (std::optional<Dataset> dataset = open_file(stamp)) return *std::move(dataset);
+  if (std::optional<Dataset> dataset = open_file()) return *std::move(dataset);
 
   std::optional<NewFile> file(path);
   DatasetLayout layout;

@@ -158,6 +158,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
     metrics = {{"accuracy", training.accuracy},
                {"train_loss", training.train_loss},
                {"train_epochs", training.epochs},
+               {"data_checksum", dataset->checksum},
                {"train_seconds", training.seconds}};
     if (keeps_weights) result.weights = KeepWeights(network, *dataset, weights_file);
   }

@@ -150,6 +150,25 @@ TEST_F(SharedData, StaleFileIsMadeAnew) {
   EXPECT_THAT(log_, IsEmpty());
 }
 
+TEST_F(SharedData, DataThatChangesWhileItIsInUseIsLoadedAgain) {
+  for (const bool shared : {true, false}) {
+    if (!shared) options_.folder.clear();
+    WriteSource('a');
+    log_.clear();
+    DatasetCache cache = Cache();
+    const auto before = cache.Get(settings_);
+    EXPECT_THAT(Pixels(*before), Each('a'));
+    EXPECT_EQ(cache.Get(settings_), before);
+    WriteSource('b');
+    fs::last_write_time(folder_ / "train.bin", fs::last_write_time(folder_ / "train.bin") + std::chrono::seconds(2));
+    const auto after = cache.Get(settings_);
+    EXPECT_THAT(Pixels(*after), Each('b'));
+    EXPECT_NE(after->checksum, before->checksum);
+    EXPECT_THAT(log_, ElementsAre(HasSubstr("have changed since it was loaded")));
+    EXPECT_THAT(Pixels(*before), Each('a'));  // Whoever has it keeps it.
+  }
+}
+
 TEST_F(SharedData, DamagedFileIsMadeAnew) {
   Load();
   const fs::path file = Files().at(0);

@@ -69,7 +69,7 @@ TEST_F(TrainerProcess, AnswersOneRequestAfterAnother) {
 
   const nlohmann::json& first = answers[1]["result"]["metrics"];
   const nlohmann::json& again = answers[4]["result"]["metrics"];
-  for (const char* name : {"accuracy", "train_loss", "train_seconds", "params", "multiply_adds", "latency_ms",
+  for (const char* name : {"accuracy", "data_checksum", "train_loss", "train_seconds", "params", "multiply_adds", "latency_ms",
                            "latency_p90_ms", "latency_p99_ms", "latency_spread", "latency_ratio", "latency_runs",
                            "latency_ratio_interval", "latency_reference_ms", "machine_fingerprint", "machine_stolen"}) {
     ASSERT_TRUE(first.contains(name)) << name << " in " << answers[1];
