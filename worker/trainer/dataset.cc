@@ -1,13 +1,16 @@
 #include "worker/trainer/dataset.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <mutex>
 #include <numeric>
 
 #include "worker/trainer/cache_folder.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_files.h"
 #include "worker/trainer/image_folder.h"
+#include "worker/trainer/parallel.h"
 #include "worker/trainer/shapes10.h"
 #include "worker/trainer/split.h"
 
@@ -167,12 +170,50 @@ void TakeStatistics(const ImageSet& train, std::vector<float>& means, std::vecto
   }
 }
 
+// Fills a block: its images, its labels and the gap between them, which counts in the checksum.
+void ReadImages(const Plan& plan, const DatasetLayout& layout, std::uint8_t* block, std::uint8_t* states,
+                const LoadCallback& on_image, int threads) {
+  struct Item {
+    const ImageSource* source;
+    std::uint32_t index;
+  };
+  std::vector<Item> items;
+  items.reserve(layout.images());
+  Label* label = Labels(layout, block);
+  for (const Part* part : plan.parts()) {
+    for (const std::uint32_t index : part->indices) {
+      items.push_back({part->source, index});
+      *label++ = part->source->labels()[index];
+    }
+  }
+  const std::size_t bytes = ImageBytes(layout.shape);
+  std::fill(block + layout.images() * bytes, block + LabelOffset(layout), 0);
+
+  std::vector<std::uint8_t> own_states;
+  if (states == nullptr) {
+    own_states.resize(items.size());
+    states = own_states.data();
+  }
+  std::size_t done = items.size() - static_cast<std::size_t>(std::count(states, states + items.size(), kImageMissing));
+  std::mutex mutex;
+  ForEachIndex(items.size(), threads, [&](std::size_t i) {
+    if (states[i] != kImageMissing) return;
+    items[i].source->Read(items[i].index, block + i * bytes);
+    // Not before the pixels, for any process that looks.
+    std::atomic_thread_fence(std::memory_order_release);
+    states[i] = kImageRead;
+    const std::lock_guard<std::mutex> lock(mutex);
+    ++done;
+    if (on_image) on_image(done, items.size());
+  });
+}
+
 }  // namespace
 
 std::size_t DatasetLayout::block_bytes() const { return LabelOffset(*this) + images() * sizeof(Label); }
 
-std::shared_ptr<std::uint8_t> MakeHeapBlock(const DatasetLayout& layout) {
-  return {new std::uint8_t[layout.block_bytes()], std::default_delete<std::uint8_t[]>()};
+LoadBlock MakeHeapBlock(const DatasetLayout& layout) {
+  return {{new std::uint8_t[layout.block_bytes()], std::default_delete<std::uint8_t[]>()}, nullptr};
 }
 
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,
@@ -197,24 +238,12 @@ Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std
 }
 
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir, const MakeBlock& make_block,
-                    const LoadCallback& on_image) {
+                    const LoadCallback& on_image, int threads) {
   const Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
   const DatasetLayout layout = {plan.files.train->shape(), plan.train.indices.size(), plan.holdout.indices.size(),
                                 plan.validation.indices.size(), plan.files.classes};
-  const std::shared_ptr<std::uint8_t> block = make_block(layout);
-  // The gap before the labels counts in the checksum.
-  std::fill(block.get() + layout.images() * ImageBytes(layout.shape), block.get() + LabelOffset(layout), 0);
-  std::uint8_t* pixels = block.get();
-  Label* labels = Labels(layout, block.get());
-  std::size_t done = 0;
-  for (const Part* part : plan.parts()) {
-    for (const std::uint32_t index : part->indices) {
-      part->source->Read(index, pixels);
-      pixels += ImageBytes(layout.shape);
-      *labels++ = part->source->labels()[index];
-      if (on_image) on_image(++done, layout.images());
-    }
-  }
+  const auto [block, states] = make_block(layout);
+  ReadImages(plan, layout, block.get(), states, on_image, threads);
 
   Dataset dataset = ViewDataset(layout, block, {}, {});
   TakeStatistics(dataset.train, dataset.mean, dataset.deviation);

@@ -77,11 +77,22 @@ struct Dataset {
   std::vector<std::string> notes = {};
 };
 
-// Makes the memory that a data set is kept in: as many bytes, aligned for any type.
-using MakeBlock = std::function<std::shared_ptr<std::uint8_t>(const DatasetLayout& layout)>;
-// On the heap.
-std::shared_ptr<std::uint8_t> MakeHeapBlock(const DatasetLayout& layout);
-// Called for each image that was read.
+// What LoadBlock::states says of an image.
+constexpr std::uint8_t kImageMissing = 0;
+constexpr std::uint8_t kImageRead = 1;
+
+// The memory that a data set is loaded into.
+struct LoadBlock {
+  // DatasetLayout::block_bytes() of them, aligned for any type.
+  std::shared_ptr<std::uint8_t> bytes;
+  // One per image. An image that is there already is not read again; a state is set only when the image is complete, so
+  // that a process that is killed leaves nothing false. Null if nothing is there and nobody wants to know.
+  std::uint8_t* states = nullptr;
+};
+using MakeBlock = std::function<LoadBlock(const DatasetLayout& layout)>;
+// On the heap, without states.
+LoadBlock MakeHeapBlock(const DatasetLayout& layout);
+// Called for each image that was read, with the number of images that are there. Never by two threads at once.
 using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 
 // Training and holdout images as DataSettings asks for them:
@@ -93,10 +104,12 @@ using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 //    validation_examples drawn from them. Every draw is stratified (split.h). With holdout = test, the holdout is every
 //    test image; validation images are held out besides only with_validation. Of an image folder only the images that
 //    were drawn are read.
+// Images are read by up to `threads` threads; the result, and which error is thrown, does not depend on their number.
 // Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken, and
 // what `make_block` and `on_image` throw.
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,
-                    const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_image = nullptr);
+                    const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_image = nullptr,
+                    int threads = 1);
 
 // The data set in a block that LoadDataset has filled, in whatever process; without a checksum.
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,

@@ -257,6 +257,16 @@ TEST_F(SharedData, WhatWasUsedLongestAgoGoes) {
   EXPECT_THAT(Pixels(third), Each('a'));  // Its file is gone, its memory is not.
 }
 
+TEST_F(SharedData, UnfinishedFilesGoAfterADay) {
+  fs::create_directories(options_.folder);
+  fs::permissions(options_.folder, fs::perms::owner_all);
+  for (const char* name : {"old.tmp", "new.tmp"}) std::ofstream(options_.folder / name) << "half";
+  fs::last_write_time(options_.folder / "old.tmp", fs::file_time_type::clock::now() - std::chrono::hours(25));
+  Load();
+  EXPECT_FALSE(fs::exists(options_.folder / "old.tmp"));
+  EXPECT_TRUE(fs::exists(options_.folder / "new.tmp"));
+}
+
 TEST_F(SharedData, ProcessKeepsTheLastFew) {
   DatasetCache cache = Cache();
   const auto first = cache.Get(settings_);

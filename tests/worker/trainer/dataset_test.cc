@@ -235,6 +235,41 @@ TEST_F(DatasetFiles, ValidationImagesStandBesideTheTestIfAskedFor) {
   EXPECT_THAT(PerClass(dataset.holdout, 3), ElementsAre(5, 5, 5));
 }
 
+TEST_F(DatasetFiles, ThreadsChangeNothing) {
+  DataSettings settings;
+  settings.dataset = "shapes10";
+  settings.train_examples = 50;
+  settings.validation_examples = 7;
+  std::vector<std::size_t> done;
+  const Dataset dataset = LoadDataset(
+      settings, "", MakeHeapBlock, [&](std::size_t images, std::size_t) { done.push_back(images); }, 4);
+  EXPECT_EQ(dataset.checksum, LoadDataset(settings, "").checksum);
+  std::vector<std::size_t> counted(57);
+  std::iota(counted.begin(), counted.end(), 1);
+  EXPECT_EQ(done, counted);
+}
+
+TEST_F(DatasetFiles, ImagesThatAreThereAreNotReadAgain) {
+  WriteIdx("train", 20);
+  DataSettings settings;
+  settings.dataset = "idx";
+  std::vector<std::uint8_t> states(20);
+  states[3] = kImageRead;
+  std::size_t first_done = 0;
+  const Dataset dataset = LoadDataset(
+      settings, folder_,
+      [&](const DatasetLayout& layout) {
+        LoadBlock block = MakeHeapBlock(layout);
+        std::fill_n(block.bytes.get() + std::size_t{3} * 6, 6, 99);
+        block.states = states.data();
+        return block;
+      },
+      [&](std::size_t done, std::size_t) { first_done = first_done == 0 ? done : first_done; });
+  EXPECT_EQ(first_done, 2U);
+  for (std::size_t i = 0; i < dataset.train.size(); ++i) EXPECT_EQ(dataset.train.pixels[i * 6] == 99, i == 3) << i;
+  EXPECT_EQ(std::count(states.begin(), states.end(), kImageRead), 20);
+}
+
 TEST_F(DatasetFiles, ClassesThatAPartLacksAreNamed) {
   WriteIdxOf("train", ByClass({500, 8, 1}));
   DataSettings settings;

@@ -262,6 +262,15 @@ TEST_F(ImageFolder, WhatIsWrongIsNamed) {
   EXPECT_THAT(Trouble(), HasSubstr("cannot read the image " + path("train/cat/3.png")));
   Write("train/cat/3.png", "");
   EXPECT_THAT(Trouble(), HasSubstr(path("train/cat/3.png")));
+  // Whatever the number of threads, it is the first one.
+  Write("train/dog/1.jpeg", "");
+  try {
+    LoadDataset(settings_, folder_, MakeHeapBlock, nullptr, 8);
+    FAIL();
+  } catch (const MachineError& error) {
+    EXPECT_THAT(error.what(), HasSubstr(path("train/cat/3.png")));
+  }
+  Add("train/dog/1.jpeg", 110, 200);
   Add("train/cat/3.png", 3, 10);
   ASSERT_EQ(Trouble(), "loaded");
 
