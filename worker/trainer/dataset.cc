@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <mutex>
 #include <numeric>
 
@@ -128,8 +129,7 @@ Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_d
 }
 
 // What DescribeMissingClasses has to say of a data set.
-std::vector<std::string> DescribeGaps(const Plan& plan, const DataSettings& settings) {
-  std::vector<std::string> notes;
+void DescribeGaps(const Plan& plan, const DataSettings& settings, std::vector<std::string>& notes) {
   const auto look = [&](const char* name, const Part& part) {
     if (part.source == nullptr) return;
     std::vector<Label> labels;
@@ -140,7 +140,6 @@ std::vector<std::string> DescribeGaps(const Plan& plan, const DataSettings& sett
   look("training", plan.train);
   look(settings.holdout == Holdout::kTest ? "test" : "validation", plan.holdout);
   look("validation", plan.validation);
-  return notes;
 }
 
 // Where the parts lie in a block: all pixels, then, aligned, all labels; of each the training images' first.
@@ -170,42 +169,97 @@ void TakeStatistics(const ImageSet& train, std::vector<float>& means, std::vecto
   }
 }
 
-// Fills a block: its images, its labels and the gap between them, which counts in the checksum.
-void ReadImages(const Plan& plan, const DatasetLayout& layout, std::uint8_t* block, std::uint8_t* states,
-                const LoadCallback& on_image, int threads) {
-  struct Item {
-    const ImageSource* source;
-    std::uint32_t index;
-  };
-  std::vector<Item> items;
-  items.reserve(layout.images());
-  Label* label = Labels(layout, block);
-  for (const Part* part : plan.parts()) {
-    for (const std::uint32_t index : part->indices) {
-      items.push_back({part->source, index});
-      *label++ = part->source->labels()[index];
-    }
-  }
-  const std::size_t bytes = ImageBytes(layout.shape);
-  std::fill(block + layout.images() * bytes, block + LabelOffset(layout), 0);
+DatasetLayout LayoutOf(const Plan& plan) {
+  return {plan.files.train->shape(), plan.train.indices.size(), plan.holdout.indices.size(),
+          plan.validation.indices.size(), plan.files.classes};
+}
 
-  std::vector<std::uint8_t> own_states;
-  if (states == nullptr) {
-    own_states.resize(items.size());
-    states = own_states.data();
+struct Item {
+  const ImageSource* source;
+  std::uint32_t index;
+};
+
+std::vector<Item> Items(const Plan& plan) {
+  std::vector<Item> items;
+  for (const Part* part : plan.parts()) {
+    for (const std::uint32_t index : part->indices) items.push_back({part->source, index});
   }
+  return items;
+}
+
+// Fills the images of a block that `states` does not have yet.
+void ReadImages(const std::vector<Item>& items, std::size_t image_bytes, std::uint8_t* block, std::uint8_t* states,
+                bool skip_broken, const LoadCallback& on_image, int threads) {
   std::size_t done = items.size() - static_cast<std::size_t>(std::count(states, states + items.size(), kImageMissing));
   std::mutex mutex;
   ForEachIndex(items.size(), threads, [&](std::size_t i) {
     if (states[i] != kImageMissing) return;
-    items[i].source->Read(items[i].index, block + i * bytes);
+    std::uint8_t state = kImageRead;
+    try {
+      const std::string warning = items[i].source->Read(items[i].index, block + i * image_bytes);
+      if (!warning.empty()) state = kImageReadWithWarning;
+    } catch (const MachineError&) {
+      if (!skip_broken) throw;
+      state = kImageBroken;
+    }
     // Not before the pixels, for any process that looks.
     std::atomic_thread_fence(std::memory_order_release);
-    states[i] = kImageRead;
+    states[i] = state;
     const std::lock_guard<std::mutex> lock(mutex);
     ++done;
     if (on_image) on_image(done, items.size());
   });
+}
+
+// "3 images …, the first: what is said of it". An attempt that was interrupted may have read it: it is read again for
+// that. Returns an empty text if no image has the state.
+std::string DescribeState(const std::vector<Item>& items, std::size_t image_bytes, const std::uint8_t* states,
+                          std::uint8_t state, const std::string& what) {
+  const auto count = std::count(states, states + items.size(), state);
+  if (count == 0) return "";
+  const Item& first = items[static_cast<std::size_t>(std::find(states, states + items.size(), state) - states)];
+  std::vector<std::uint8_t> pixels(image_bytes);
+  std::string message;
+  try {
+    message = first.source->Read(first.index, pixels.data());
+  } catch (const MachineError& error) {
+    message = error.what();
+  }
+  return std::to_string(count) + (count == 1 ? " image " : " images ") + what + ", the first: " + message;
+}
+
+// Takes broken images out of the plan and closes their gaps in the block. Throws MachineError if a part has none left.
+void RemoveBroken(Plan& plan, std::size_t image_bytes, std::uint8_t* block, std::uint8_t* block_states) {
+  const std::vector<std::uint8_t> states(block_states, block_states + LayoutOf(plan).images());
+  // A process that is killed meanwhile leaves images in the wrong places: none may count as read.
+  std::fill_n(block_states, states.size(), kImageMissing);
+  std::atomic_thread_fence(std::memory_order_release);
+  std::size_t from = 0, to = 0;
+  for (Part* part : {&plan.train, &plan.holdout, &plan.validation}) {
+    const bool had_images = !part->indices.empty();
+    std::vector<std::uint32_t> good;
+    for (const std::uint32_t index : part->indices) {
+      if (states[from] != kImageBroken) {
+        if (to != from) std::memcpy(block + to * image_bytes, block + from * image_bytes, image_bytes);
+        good.push_back(index);
+        ++to;
+      }
+      ++from;
+    }
+    part->indices = std::move(good);
+    if (had_images && part->indices.empty()) {
+      throw MachineError("all images that were drawn for training, or all that were held out, are broken");
+    }
+  }
+}
+
+// The labels, and the gap before them, which counts in the checksum.
+void WriteLabels(const Plan& plan, const DatasetLayout& layout, std::uint8_t* block) {
+  std::fill(block + layout.images() * ImageBytes(layout.shape), block + LabelOffset(layout), 0);
+  Label* label = Labels(layout, block);
+  for (const Part* part : plan.parts()) {
+    for (const std::uint32_t index : part->indices) *label++ = part->source->labels()[index];
+  }
 }
 
 }  // namespace
@@ -228,6 +282,7 @@ Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std
     return set;
   };
   Dataset dataset;
+  dataset.layout = layout;
   dataset.train = part(0, layout.train);
   dataset.holdout = part(layout.train, layout.holdout);
   dataset.validation = part(layout.train + layout.holdout, layout.validation);
@@ -239,15 +294,35 @@ Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std
 
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir, const MakeBlock& make_block,
                     const LoadCallback& on_image, int threads) {
-  const Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
-  const DatasetLayout layout = {plan.files.train->shape(), plan.train.indices.size(), plan.holdout.indices.size(),
-                                plan.validation.indices.size(), plan.files.classes};
-  const auto [block, states] = make_block(layout);
-  ReadImages(plan, layout, block.get(), states, on_image, threads);
+  Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
+  DatasetLayout layout = LayoutOf(plan);
+  const auto [block, given_states] = make_block(layout);
+  std::vector<std::uint8_t> own_states(given_states == nullptr ? layout.images() : 0);
+  std::uint8_t* states = given_states == nullptr ? own_states.data() : given_states;
+  const std::size_t bytes = ImageBytes(layout.shape);
+  const std::vector<Item> items = Items(plan);
+  ReadImages(items, bytes, block.get(), states, settings.skip_bad_files, on_image, threads);
+
+  std::vector<std::string> notes;
+  const auto note = [&](const std::string& text) {
+    if (!text.empty()) notes.push_back(settings.dataset + ": " + text);
+  };
+  note(DescribeState(items, bytes, states, kImageReadWithWarning, "with a warning"));
+  note(DescribeState(items, bytes, states, kImageBroken, "left out"));
+  if (const auto& skipped = plan.files.skipped; !skipped.empty()) {
+    note(std::to_string(skipped.size()) + (skipped.size() == 1 ? " file" : " files") +
+         " left out, the first: " + skipped.front());
+  }
+  if (std::count(states, states + items.size(), kImageBroken) > 0) {
+    RemoveBroken(plan, bytes, block.get(), states);
+    layout = LayoutOf(plan);
+  }
+  DescribeGaps(plan, settings, notes);
+  WriteLabels(plan, layout, block.get());
 
   Dataset dataset = ViewDataset(layout, block, {}, {});
   TakeStatistics(dataset.train, dataset.mean, dataset.deviation);
-  dataset.notes = DescribeGaps(plan, settings);
+  dataset.notes = std::move(notes);
   dataset.checksum = Checksum(block.get(), layout.block_bytes());
   return dataset;
 }

@@ -58,6 +58,8 @@ struct DatasetLayout {
 };
 
 struct Dataset {
+  // As it lies in memory.
+  DatasetLayout layout;
   ImageSet train;
   // What the accuracy is taken on: validation or test images.
   ImageSet holdout;
@@ -73,13 +75,17 @@ struct Dataset {
   std::vector<float> deviation;
   // Of all images and labels (cache_folder.h).
   std::uint32_t checksum = 0;
-  // For the log: what the numbers of images made impossible, such as a class without a training image.
+  // For the log: files with warnings, files that were left out, and what the numbers of images made impossible, such as
+  // a class without a training image.
   std::vector<std::string> notes = {};
 };
 
 // What LoadBlock::states says of an image.
 constexpr std::uint8_t kImageMissing = 0;
 constexpr std::uint8_t kImageRead = 1;
+constexpr std::uint8_t kImageReadWithWarning = 2;
+// With DataSettings::skip_bad_files: it is left out.
+constexpr std::uint8_t kImageBroken = 3;
 
 // The memory that a data set is loaded into.
 struct LoadBlock {

@@ -27,7 +27,7 @@ std::string DataKey(const DataSettings& settings, const fs::path& data_dir) {
       << settings.input.width << " seed " << settings.data_seed << " train " << settings.train_examples.value_or(0)
       << " holdout " << settings.validation_examples.value_or(0)
       << (settings.holdout == Holdout::kTest ? " test" : " validation")
-      << (settings.with_validation ? " with validation" : "");
+      << (settings.with_validation ? " with validation" : "") << (settings.skip_bad_files ? " skipping" : "");
   std::error_code error;
   if (settings.dataset != "shapes10") key << " in " << fs::absolute(data_dir / settings.folder, error).string();
   return key.str();
@@ -114,9 +114,7 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
   if (std::optional<Dataset> dataset = open_file()) return *std::move(dataset);
 
   std::optional<NewDatasetFile> file(std::in_place, path, DatasetIdentity{key, stamp});
-  DatasetLayout layout;
-  const auto make_block = [&](const DatasetLayout& wanted) -> LoadBlock {
-    layout = wanted;
+  const auto make_block = [&](const DatasetLayout& layout) -> LoadBlock {
     try {
       const LoadBlock block = file->Allocate(layout);
       const auto found = std::count_if(block.states, block.states + layout.images(),
@@ -135,7 +133,7 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
   Dataset dataset = load(make_block);
   if (!file) return dataset;
   try {
-    file->Finish(layout, dataset);
+    file->Finish(dataset);
     ShrinkFolder(options_, name);
   } catch (const MachineError& error) {
     warn(error.what());

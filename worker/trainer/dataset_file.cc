@@ -48,7 +48,8 @@ class FileDescriptor {
   const int fd_;
 };
 
-std::string MakeHeader(const DatasetIdentity& identity, const DatasetLayout& layout, const Dataset& dataset) {
+std::string MakeHeader(const DatasetIdentity& identity, const Dataset& dataset) {
+  const DatasetLayout& layout = dataset.layout;
   const nlohmann::json content = {{"version", kVersion},
                                   {"key", identity.key},
                                   {"stamp", identity.stamp},
@@ -162,15 +163,15 @@ LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout) {
 }
 
 // No sync: what a power cut leaves unwritten, the checksum finds.
-void NewDatasetFile::Finish(const DatasetLayout& layout, const Dataset& dataset) {
-  std::string header = MakeHeader(identity_, layout, dataset);
+void NewDatasetFile::Finish(const Dataset& dataset) {
+  std::string header = MakeHeader(identity_, dataset);
   if (header.size() >= kHeaderBytes) throw MachineError("the name of the data set is too long");
   header.resize(kHeaderBytes - 1, ' ');
   header += '\n';
   std::memcpy(memory_.get(), header.data(), kHeaderBytes);
   mprotect(memory_.get(), bytes_, PROT_READ);
   // The states were for this process and those that would have continued.
-  if (ftruncate(file_->get(), static_cast<off_t>(kHeaderBytes + layout.block_bytes())) != 0 ||
+  if (ftruncate(file_->get(), static_cast<off_t>(kHeaderBytes + dataset.layout.block_bytes())) != 0 ||
       rename(unfinished_.c_str(), path_.c_str()) != 0) {
     throw MachineError("cannot finish " + unfinished_ + ": " + std::strerror(errno));
   }

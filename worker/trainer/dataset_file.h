@@ -36,8 +36,8 @@ class NewDatasetFile {
   // images are there already.
   LoadBlock Allocate(const DatasetLayout& layout);
 
-  // Gives the file its name. `dataset` is what LoadDataset made in the block. Throws MachineError.
-  void Finish(const DatasetLayout& layout, const Dataset& dataset);
+  // Gives the file its name. `dataset` is what LoadDataset made in the block; it may be smaller. Throws MachineError.
+  void Finish(const Dataset& dataset);
 
  private:
   class Descriptor;

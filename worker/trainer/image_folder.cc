@@ -27,64 +27,31 @@ class FolderSource final : public ImageSource {
   FolderSource(const Shape& shape, Listing listing)
       : ImageSource(shape, std::move(listing.labels)), files_(std::move(listing.files)) {}
 
-  void Read(std::size_t index, std::uint8_t* out) const override { DecodeImage(files_[index], shape(), out); }
+  std::string Read(std::size_t index, std::uint8_t* out) const override {
+    return DecodeImage(files_[index], shape(), out);
+  }
 
  private:
   const std::vector<fs::path> files_;
 };
 
-// What is in a folder, by name, without what is hidden.
-std::vector<fs::directory_entry> Entries(const fs::path& folder) {
-  std::vector<fs::directory_entry> entries;
-  try {
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      if (entry.path().filename().native().front() != '.') entries.push_back(entry);
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw MachineError("cannot read the folder " + folder.string() + " (" + error.code().message() + ")" + kExpected);
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
-  return entries;
+// In ASCII alone, whatever the locale.
+std::string Lower(std::string text) {
+  for (char& letter : text) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  return text;
 }
 
-std::vector<std::string> ListClasses(const fs::path& folder) {
-  std::vector<std::string> classes;
-  for (const fs::directory_entry& entry : Entries(folder)) {
-    std::error_code error;
-    if (entry.is_directory(error)) classes.push_back(entry.path().filename().string());
-  }
-  return classes;
+// What file managers leave behind, which no one put there.
+bool IsClutter(const std::string& name) {
+  const std::string lower = Lower(name);
+  return name.front() == '.' || lower == "thumbs.db" || lower == "ehthumbs.db" || lower == "desktop.ini" ||
+         lower == "__macosx";
 }
 
-void RequireImageName(const fs::directory_entry& entry) {
+bool IsImageName(const fs::directory_entry& entry) {
   std::error_code error;
-  std::string extension = entry.path().extension().string();
-  // ASCII alone, whatever the locale.
-  for (char& letter : extension)
-    letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-  const bool image = extension == ".png" || extension == ".jpg" || extension == ".jpeg";
-  if (!image || !entry.is_regular_file(error)) {
-    throw MachineError(entry.path().string() + " is no .png, .jpg or .jpeg file: convert it, or take it away");
-  }
-}
-
-Listing ListPart(const fs::path& folder, const std::vector<std::string>& classes, const std::vector<std::string>& all) {
-  Listing listing;
-  for (const std::string& name : classes) {
-    const auto found = std::lower_bound(all.begin(), all.end(), name);
-    if (found == all.end() || *found != name) {
-      throw MachineError((folder / name).string() + " is a class that the training images don't have");
-    }
-    const std::vector<fs::directory_entry> entries = Entries(folder / name);
-    if (entries.empty()) throw MachineError("the class " + (folder / name).string() + " has no images" + kExpected);
-    for (const fs::directory_entry& entry : entries) {
-      RequireImageName(entry);
-      listing.files.push_back(entry.path());
-      listing.labels.push_back(static_cast<Label>(found - all.begin()));
-    }
-  }
-  return listing;
+  const std::string extension = Lower(entry.path().extension().string());
+  return (extension == ".png" || extension == ".jpg" || extension == ".jpeg") && entry.is_regular_file(error);
 }
 
 struct FolderListing {
@@ -93,44 +60,122 @@ struct FolderListing {
   Listing validation;
   Listing test;
   std::vector<std::string> classes;
+  // What makes the folder no data set, in the order in which it was found.
+  std::vector<std::string> problems;
+  std::vector<std::string> skipped;
 };
 
-Listing ListHeldOut(const fs::path& part, const std::vector<std::string>& classes) {
-  Listing listing = ListPart(part, ListClasses(part), classes);
-  if (listing.files.empty()) throw MachineError(part.string() + " has no classes" + kExpected);
-  return listing;
-}
+class FolderLister {
+ public:
+  FolderLister(const fs::path& folder, const DataSettings& settings) : folder_(folder), settings_(settings) {}
 
+  FolderListing List() {
+    const fs::path train = folder_ / "train";
+    if (!IsFolder("train")) {
+      Problem("there is no folder " + train.string() +
+              ": check --data-dir (or LAYERNAS_DATA_DIR) and train.parameters.folder" + kExpected + " in it");
+      return std::move(listing_);
+    }
+    const std::vector<std::string>& classes = listing_.classes = ListClasses(train);
+    if (classes.size() < 2 || classes.size() > std::numeric_limits<Label>::max()) {
+      Problem(
+          train.string() + " has " + std::to_string(classes.size()) +
+          (classes.size() == 1 ? " class (" + classes.front() + "), and one is nothing to tell apart" : " classes") +
+          kExpected + ", two to " + std::to_string(std::numeric_limits<Label>::max()));
+    }
+    listing_.train = ListPart(train, classes);
+
+    const bool with_test = settings_.holdout == Holdout::kTest;
+    if (with_test && !IsFolder("test") && !IsFolder("val")) {
+      Problem("there is no folder " + (folder_ / "test").string() + ", nor val, and train.parameters.holdout is test");
+      return std::move(listing_);
+    }
+    if (with_test) listing_.test = ListHeldOut(folder_ / (IsFolder("test") ? "test" : "val"));
+    if (IsFolder("test") && IsFolder("val") && (!with_test || settings_.with_validation)) {
+      listing_.validation = ListHeldOut(folder_ / "val");
+    }
+    return std::move(listing_);
+  }
+
+ private:
+  void Problem(std::string text) { listing_.problems.push_back(std::move(text)); }
+
+  bool IsFolder(const char* name) const {
+    std::error_code error;
+    return fs::is_directory(folder_ / name, error);
+  }
+
+  // What is in a folder, by name, without clutter.
+  std::vector<fs::directory_entry> Entries(const fs::path& folder) {
+    std::vector<fs::directory_entry> entries;
+    try {
+      for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+        if (!IsClutter(entry.path().filename().native())) entries.push_back(entry);
+      }
+    } catch (const fs::filesystem_error& error) {
+      Problem("cannot read the folder " + folder.string() + " (" + error.code().message() + ")" + kExpected);
+    }
+    std::sort(entries.begin(), entries.end(),
+              [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
+    return entries;
+  }
+
+  std::vector<std::string> ListClasses(const fs::path& folder) {
+    std::vector<std::string> classes;
+    for (const fs::directory_entry& entry : Entries(folder)) {
+      std::error_code error;
+      if (entry.is_directory(error)) classes.push_back(entry.path().filename().string());
+    }
+    return classes;
+  }
+
+  Listing ListPart(const fs::path& folder, const std::vector<std::string>& classes) {
+    const std::vector<std::string>& all = listing_.classes;
+    Listing listing;
+    for (const std::string& name : classes) {
+      const auto found = std::lower_bound(all.begin(), all.end(), name);
+      if (found == all.end() || *found != name) {
+        Problem((folder / name).string() + " is a class that the training images don't have");
+        continue;
+      }
+      const std::size_t before = listing.files.size();
+      for (const fs::directory_entry& entry : Entries(folder / name)) {
+        if (IsImageName(entry)) {
+          listing.files.push_back(entry.path());
+          listing.labels.push_back(static_cast<Label>(found - all.begin()));
+        } else if (settings_.skip_bad_files) {
+          listing_.skipped.push_back(entry.path().string() + " is no .png, .jpg or .jpeg file");
+        } else {
+          Problem(entry.path().string() + " is no .png, .jpg or .jpeg file: convert it, remove it, or set " +
+                  "train.parameters.skip_bad_files");
+        }
+      }
+      if (listing.files.size() == before)
+        Problem("the class " + (folder / name).string() + " has no images" + kExpected);
+    }
+    return listing;
+  }
+
+  Listing ListHeldOut(const fs::path& part) {
+    const std::vector<std::string> classes = ListClasses(part);
+    if (classes.empty()) Problem(part.string() + " has no classes" + kExpected);
+    return ListPart(part, classes);
+  }
+
+  const fs::path& folder_;
+  const DataSettings& settings_;
+  FolderListing listing_;
+};
+
+// Throws MachineError for problems.
 FolderListing ListFolder(const fs::path& folder, const DataSettings& settings) {
-  const fs::path train = folder / "train";
-  std::error_code error;
-  if (!fs::is_directory(train, error)) {
-    throw MachineError("there is no folder " + train.string() +
-                       ": check --data-dir (or LAYERNAS_DATA_DIR) and train.parameters.folder" + kExpected + " in it");
-  }
-  const std::vector<std::string> classes = ListClasses(train);
-  if (classes.size() < 2 || classes.size() > std::numeric_limits<Label>::max()) {
-    throw MachineError(
-        train.string() + " has " + std::to_string(classes.size()) +
-        (classes.size() == 1 ? " class (" + classes.front() + "), and one is nothing to tell apart" : " classes") +
-        kExpected + ", two to " + std::to_string(std::numeric_limits<Label>::max()));
-  }
-  FolderListing listing;
-  listing.classes = classes;
-  listing.train = ListPart(train, classes, classes);
-
-  const bool has_test = fs::is_directory(folder / "test", error);
-  const bool has_val = fs::is_directory(folder / "val", error);
-  const bool with_test = settings.holdout == Holdout::kTest;
-  if (with_test && !has_test && !has_val) {
-    throw MachineError("there is no folder " + (folder / "test").string() +
-                       ", nor val, and train.parameters.holdout is test");
-  }
-  if (with_test) listing.test = ListHeldOut(folder / (has_test ? "test" : "val"), classes);
-  if (has_test && has_val && (!with_test || settings.with_validation)) {
-    listing.validation = ListHeldOut(folder / "val", classes);
-  }
-  return listing;
+  FolderListing listing = FolderLister(folder, settings).List();
+  if (listing.problems.empty()) return listing;
+  const std::size_t more = listing.problems.size() - 1;
+  throw MachineError(listing.problems.front() +
+                     (more == 0 ? std::string()
+                                : " (and " + std::to_string(more) + (more == 1 ? " more problem" : " more problems") +
+                                      ": layernas-trainer --check-data lists all)"));
 }
 
 }  // namespace
@@ -151,6 +196,7 @@ ImageFiles ReadImageFolder(const fs::path& folder, const DataSettings& settings)
   files.train = source(listing.train);
   files.validation = source(listing.validation);
   files.test = source(listing.test);
+  files.skipped = std::move(listing.skipped);
   return files;
 }
 
@@ -161,6 +207,23 @@ std::vector<fs::path> ListImageFolder(const fs::path& folder, const DataSettings
     files.insert(files.end(), part->files.begin(), part->files.end());
   }
   return files;
+}
+
+FolderContent ListWholeImageFolder(const fs::path& folder) {
+  DataSettings settings;
+  std::error_code error;
+  if (fs::is_directory(folder / "test", error) || fs::is_directory(folder / "val", error)) {
+    settings.holdout = Holdout::kTest;
+    settings.with_validation = true;
+  }
+  FolderListing listing = FolderLister(folder, settings).List();
+  FolderContent content;
+  content.classes = static_cast<int>(listing.classes.size());
+  content.problems = std::move(listing.problems);
+  for (Listing* part : {&listing.train, &listing.validation, &listing.test}) {
+    content.files.insert(content.files.end(), part->files.begin(), part->files.end());
+  }
+  return content;
 }
 
 }  // namespace layernas::trainer

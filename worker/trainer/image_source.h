@@ -35,9 +35,10 @@ class ImageSource {
   const std::vector<Label>& labels() const { return labels_; }
   std::size_t size() const { return labels_.size(); }
 
-  // Writes image `index` to the ImageBytes(shape()) bytes at `out`: rows, columns, channels (channels last). Throws
-  // MachineError, naming the file, for an image that is broken.
-  virtual void Read(std::size_t index, std::uint8_t* out) const = 0;
+  // Writes image `index` to the ImageBytes(shape()) bytes at `out`: rows, columns, channels (channels last). Returns a
+  // warning that names the file, or an empty text (see DecodeImage). Throws MachineError, naming the file, for an image
+  // that is broken.
+  virtual std::string Read(std::size_t index, std::uint8_t* out) const = 0;
 
  private:
   const Shape shape_;
@@ -50,9 +51,10 @@ class MemorySource final : public ImageSource {
   MemorySource(const Shape& shape, std::vector<std::uint8_t> pixels, std::vector<Label> labels)
       : ImageSource(shape, std::move(labels)), pixels_(std::move(pixels)) {}
 
-  void Read(std::size_t index, std::uint8_t* out) const override {
+  std::string Read(std::size_t index, std::uint8_t* out) const override {
     const std::size_t bytes = ImageBytes(shape());
     std::memcpy(out, pixels_.data() + index * bytes, bytes);
+    return "";
   }
 
  private:
@@ -69,6 +71,8 @@ struct ImageFiles {
   int classes = 0;
   // By number; empty where the files name no classes.
   std::vector<std::string> class_names;
+  // Files that were left out because they are not images, as DataSettings::skip_bad_files has it.
+  std::vector<std::string> skipped;
 };
 
 }  // namespace layernas::trainer

@@ -15,7 +15,9 @@
 #include <string>
 #include <utility>
 
+#include "common/base/processors.h"
 #include "common/build_info/build_info.h"
+#include "worker/trainer/data_check.h"
 #include "worker/trainer/device.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/protocol.h"
@@ -39,6 +41,17 @@ void LimitBlasThreads(int threads, char** argv) {
   setenv("OPENBLAS_NUM_THREADS", std::to_string(threads).c_str(), 1);
   execv("/proc/self/exe", argv);
   std::cerr << "cannot limit the threads of OpenBLAS (" << std::strerror(errno) << "): latencies will be noisy\n";
+}
+
+// Prints every problem and a summary. Returns the exit code.
+int CheckDataIn(const std::filesystem::path& folder) {
+  const layernas::trainer::DataReport report = layernas::trainer::CheckData(folder, layernas::UsableProcessors());
+  for (const std::string& problem : report.problems) std::cout << "error: " << problem << '\n';
+  for (const std::string& warning : report.warnings) std::cout << "warning: " << warning << '\n';
+  std::cout << folder.string() << ": " << (report.dataset.empty() ? "no data set" : report.dataset) << ", "
+            << report.images << " images, " << report.classes << " classes, " << report.problems.size() << " errors, "
+            << report.warnings.size() << " warnings" << std::endl;
+  return report.problems.empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -81,8 +94,15 @@ int main(int argc, char** argv) {
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->envname("LAYERNAS_CHECKPOINT_LIMIT")
       ->capture_default_str();
+  std::string check_folder;
+  CLI::Option* check = app.add_option("--check-data", check_folder,
+                                      "Read every image of the data set in a folder below --data-dir, print all "
+                                      "problems and exit (default: --data-dir itself)")
+                           ->expected(0, 1)
+                           ->option_text("[FOLDER]");
   app.set_version_flag("--version", layernas::VersionText("layernas-trainer"));
   CLI11_PARSE(app, argc, argv);
+  if (check->count() > 0) return CheckDataIn(check_folder.empty() ? options.data_dir : options.data_dir / check_folder);
   LimitBlasThreads(options.threads, argv);
   KeepFreedMemory();
 

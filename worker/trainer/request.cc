@@ -50,6 +50,7 @@ void ReadTrainParameters(const nlohmann::json& json, DataSettings& data) {
       throw InfeasibleError("train.parameters.holdout must be validation or test, but is '" + *holdout + "'");
     }
   }
+  Assign(reader.Bool("skip_bad_files"), data.skip_bad_files);
   reader.RefuseUnknownFields();
 }
 

@@ -26,6 +26,9 @@ struct DataSettings {
   Holdout holdout = Holdout::kValidation;
   // With Holdout::kTest: validation images are held out of the training images too, to choose the best epoch by.
   bool with_validation = false;
+  // Files of an image folder that are no images, or are broken, are left out and named in the log; else they are
+  // errors.
+  bool skip_bad_files = false;
   std::uint32_t data_seed = 1;
   // What the network takes: images that are generated or decoded are made to fit it.
   network::Shape input = {3, 32, 32};

@@ -70,7 +70,7 @@ TEST_F(DatasetFile, ContinuesWhereAProcessWasKilled) {
     std::fill_n(block.bytes.get(), layout_.block_bytes(), 'y');
     Dataset dataset = ViewDataset(layout_, block.bytes, {1, 2, 3}, {4, 5, 6});
     dataset.checksum = Checksum(block.bytes.get(), layout_.block_bytes());
-    file.Finish(layout_, dataset);
+    file.Finish(dataset);
   }
   EXPECT_FALSE(fs::exists(path_.string() + ".tmp"));
   const auto dataset = OpenDatasetFile(path_, identity_);

@@ -69,9 +69,10 @@ TEST_F(TrainerProcess, AnswersOneRequestAfterAnother) {
 
   const nlohmann::json& first = answers[1]["result"]["metrics"];
   const nlohmann::json& again = answers[4]["result"]["metrics"];
-  for (const char* name : {"accuracy", "data_checksum", "train_loss", "train_seconds", "params", "multiply_adds", "latency_ms",
-                           "latency_p90_ms", "latency_p99_ms", "latency_spread", "latency_ratio", "latency_runs",
-                           "latency_ratio_interval", "latency_reference_ms", "machine_fingerprint", "machine_stolen"}) {
+  for (const char* name :
+       {"accuracy", "data_checksum", "train_loss", "train_seconds", "params", "multiply_adds", "latency_ms",
+        "latency_p90_ms", "latency_p99_ms", "latency_spread", "latency_ratio", "latency_runs", "latency_ratio_interval",
+        "latency_reference_ms", "machine_fingerprint", "machine_stolen"}) {
     ASSERT_TRUE(first.contains(name)) << name << " in " << answers[1];
     EXPECT_TRUE(std::isfinite(first[name].get<double>())) << name;
   }
@@ -256,6 +257,21 @@ TEST_F(TrainerProcess, AGpuThatIsNotThereIsSaidAtOnce) {
   Run("", "--device tpu");
   EXPECT_NE(exit_code_, 0);
   EXPECT_THAT(stderr_, HasSubstr("--device: must be auto, cpu, cuda or cuda:N, but is 'tpu'"));
+}
+
+TEST_F(TrainerProcess, ChecksDataWithoutTraining) {
+  Write("tiny/train.bin", "not CIFAR-100");
+  const auto check = [&](const std::string& flags) {
+    const std::string command = TRAINER_BINARY " " + flags + " >" + (folder_ / "out").string();
+    exit_code_ = WEXITSTATUS(std::system(command.c_str()));
+    return ReadAll(folder_ / "out");
+  };
+  EXPECT_THAT(check("--data-dir " + folder_.string() + " --check-data tiny"), HasSubstr("error: "));
+  EXPECT_EQ(exit_code_, 1);
+  Write("tiny/train.bin", std::string(3 * 3074, '\1'));
+  EXPECT_THAT(check("--check-data --data-dir " + (folder_ / "tiny").string()),
+              HasSubstr("cifar100, 3 images, 100 classes, 0 errors, 0 warnings"));
+  EXPECT_EQ(exit_code_, 0);
 }
 
 TEST_F(TrainerProcess, WrongFlagIsRefused) {
