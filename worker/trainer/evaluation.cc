@@ -97,7 +97,7 @@ Evaluator::Evaluator(EvaluatorOptions options)
       log_(std::move(options.log)) {
   SetThreads(options.threads);
   try {
-    if (!weights_dir_.empty()) CheckWritable(weights_dir_ / "check.pt");
+    if (!weights_dir_.empty()) CheckFolder(weights_dir_);
   } catch (const MachineError& error) {
     // Not an error yet: most requests keep nothing.
     log_(std::string("warning: --weights-dir: ") + error.what() + "; requests that keep weights will fail");

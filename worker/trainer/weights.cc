@@ -156,6 +156,14 @@ void WriteFile(const fs::path& file, const std::string& bytes) {
 
 }  // namespace
 
+void CheckFolder(const fs::path& folder) {
+  std::error_code error;
+  fs::path there = fs::absolute(folder, error).lexically_normal();
+  while (!fs::exists(there, error) && there.has_relative_path()) there = there.parent_path();
+  if (!fs::is_directory(there, error)) CannotKeep(folder, there.string() + " is not a folder");
+  if (access(there.c_str(), W_OK | X_OK) != 0) CannotKeep(folder, there.string() + ": " + std::strerror(errno));
+}
+
 void CheckWritable(const fs::path& file) {
   std::error_code error;
   // A file of that name is replaced, a folder cannot be.

@@ -233,6 +233,10 @@ TEST_F(TrainerProcess, AWeightsFolderThatCannotBeWrittenIsFoundBeforeTheTraining
   // It is said when the trainer starts, too, and what keeps nothing is trained.
   EXPECT_EQ(stderr_.find("warning: --weights-dir: the weights cannot be kept"), 0U) << stderr_;
   EXPECT_TRUE(lines.back().contains("result")) << lines.back();
+  // A trainer that keeps nothing makes no folder.
+  Run("", "--weights-dir " + (folder_ / "absent").string());
+  EXPECT_FALSE(fs::exists(folder_ / "absent"));
+  EXPECT_EQ(stderr_, "");
 }
 
 TEST_F(TrainerProcess, ARequestThatIsNestedDeepIsRefused) {

@@ -89,6 +89,16 @@ TEST_F(Weights, ThatTheyCanBeWrittenIsCheckedWithoutATrace) {
   EXPECT_THROW(CheckWritable(folder_ / "folder.pt"), MachineError);
 }
 
+TEST_F(Weights, AFolderIsCheckedWithoutBeingMade) {
+  CheckFolder(folder_);
+  CheckFolder(folder_ / "new" / "er");
+  EXPECT_TRUE(fs::is_empty(folder_));
+  Write("file", "not a folder");
+  for (const fs::path& folder : {folder_ / "file", folder_ / "file" / "new"}) {
+    EXPECT_THROW(CheckFolder(folder), MachineError) << folder;
+  }
+}
+
 TEST_F(Weights, AFolderThatCannotBeWrittenIsNamed) {
   const nlohmann::json body = SmallRequest()["evaluate"];
   Network network(network::PlanNetwork(body["architecture"], body["network"]));
