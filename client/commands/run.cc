@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -15,6 +14,7 @@
 #include "client/search_text.h"
 #include "client/stop_signal.h"
 #include "client/watch/watcher.h"
+#include "common/base/processors.h"
 
 namespace layernas::client {
 namespace {
@@ -124,8 +124,6 @@ absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& op
   return last.has_value() ? ExitCodeOf(last->state()) : ExitCode::kSearchCancelled;
 }
 
-int DefaultWorkers() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
-
 }  // namespace
 
 void AddRunCommand(CLI::App& app, CommandContext& context) {
@@ -137,7 +135,7 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
                   "layernas run spec.yaml -- --evaluator tabular --table results.csv --metric accuracy=test_acc",
                   "layernas run spec.yaml -- --command 'python3 train.py'"});
   const auto options = std::make_shared<RunOptions>();
-  options->workers = DefaultWorkers();
+  options->workers = UsableProcessors();
   command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
   AddCosts(command, options->costs);
   command.add_option("--workers", options->workers, "Workers to start, each with one training at a time")
