@@ -1,3 +1,4 @@
+#include <csignal>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -8,6 +9,8 @@
 
 int main(int argc, char** argv) {
   layernas::rpc::SilenceLibraryLogs();
+  // A reader that goes away is an error like any other: it is said, and what must be put in order is.
+  std::signal(SIGPIPE, SIG_IGN);
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const layernas::client::ExitCode code =

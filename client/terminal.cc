@@ -8,6 +8,8 @@
 #include <iostream>
 #include <string_view>
 
+#include "client/output_buffer.h"
+
 namespace layernas::client {
 namespace {
 
@@ -21,8 +23,10 @@ bool IsSet(const char* variable) {
 Terminal Terminal::Standard() {
   const char* term = std::getenv("TERM");
   const bool capable = term != nullptr && std::string_view(term) != "dumb";
+  static OutputBuffer buffer(STDOUT_FILENO);
+  static std::ostream out(&buffer);
   const bool interactive = ::isatty(STDOUT_FILENO) == 1 && capable;
-  return {std::cout, std::cerr, interactive, interactive && !IsSet("NO_COLOR")};
+  return {out, std::cerr, interactive, interactive && !IsSet("NO_COLOR")};
 }
 
 int Terminal::Columns() const {

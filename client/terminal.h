@@ -6,7 +6,7 @@
 namespace layernas::client {
 
 struct Terminal {
-  // Results.
+  // Results. What may be lost is looked for with FlushOutput.
   std::ostream& out;
   // Messages about how it went.
   std::ostream& err;
@@ -14,7 +14,8 @@ struct Terminal {
   bool interactive = false;
   bool color = false;
 
-  // Standard output and error. Colours where standard output is a terminal and NO_COLOR is not set.
+  // Standard output, through an OutputBuffer, and error. Colours where standard output is a terminal and NO_COLOR is
+  // not set.
   static Terminal Standard();
   // Columns, at least 20; 80 where that is not known.
   int Columns() const;

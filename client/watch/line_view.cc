@@ -37,6 +37,7 @@ class LineView : public WatchView {
 
   void Notice(const std::string& text) override { terminal_.err << text << '\n' << std::flush; }
 
+  bool OutputLost() override { return !terminal_.out.good(); }
   void End() override {}
 
  private:
@@ -97,6 +98,7 @@ class JsonView : public WatchView {
     terminal_.out.flush();
   }
   void Notice(const std::string& text) override { terminal_.err << text << '\n' << std::flush; }
+  bool OutputLost() override { return !terminal_.out.good(); }
   void End() override {}
 
  private:

@@ -42,6 +42,11 @@ class ProgressView : public WatchView {
     Draw();
   }
 
+  bool OutputLost() override {
+    const MutexLock lock(mutex_);
+    return !terminal_.out.good();
+  }
+
   void End() override { Stop(); }
 
  private:

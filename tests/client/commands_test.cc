@@ -131,7 +131,7 @@ TEST(InitCommand, OverwritesNothing) {
   EXPECT_EQ(CallLocally({"init", "shapes10", "-o", path}).code, ExitCode::kOk);
   const Outcome again = CallLocally({"init", "shapes10", "-o", path});
   EXPECT_EQ(again.code, ExitCode::kError);
-  EXPECT_THAT(again.err, HasSubstr("is there already"));
+  EXPECT_THAT(again.err, HasSubstr("exists already"));
   EXPECT_EQ(CallLocally({"init", "nothing"}).code, ExitCode::kUsage);
 }
 
