@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grpc
-from google.protobuf import json_format
 
-from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc, spec_pb2
+from layernas.spec import read_spec
+from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc
 
 DEADLINE_S = 20.0
 # How long a watch tries to reach a controller that is away.
@@ -194,8 +193,9 @@ class Client:
         self.close()
 
     def submit(self, spec: str | os.PathLike[str] | Mapping[str, Any]) -> Search:
-        """Starts a search: from a spec file, or from the same as a dictionary. Safe against a lost answer."""
-        request = search_service_pb2.CreateSearchRequest(spec=_spec(spec), request_id=uuid.uuid4().hex)
+        """Starts a search: from a spec file, or from the same as a dictionary. Safe against a lost answer. SpecError names
+        every mistake in the spec with its place."""
+        request = search_service_pb2.CreateSearchRequest(spec=read_spec(spec), request_id=uuid.uuid4().hex)
         try:
             answer = self._call(self._searches.CreateSearch, request)
         except Error as error:
@@ -352,52 +352,3 @@ class Search:
 
 def _state(search: search_pb2.Search) -> str:
     return search_pb2.SearchState.Name(search.state).removeprefix("SEARCH_STATE_").lower()
-
-
-_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.SearchSpec:
-    if not isinstance(spec, Mapping):
-        import yaml
-
-        with open(spec, encoding="utf-8") as file:
-            spec = yaml.safe_load(file)
-    return json_format.ParseDict(_long_form(spec, spec_pb2.SearchSpec.DESCRIPTOR), spec_pb2.SearchSpec())
-
-
-def _long_form(value: Any, message: Any) -> Any:
-    """The spec's short forms ("20" for a number of buckets, "2h" for a time) written out for protobuf's JSON mapping."""
-    if message.full_name == "google.protobuf.Duration":
-        return _seconds(value)
-    if message.full_name.startswith("google.protobuf."):
-        return value
-    if not isinstance(value, Mapping):
-        # A plain value stands for the field of number 1.
-        value = {message.fields_by_number[1].name: value}
-    written: dict[str, Any] = {}
-    for name, each in value.items():
-        field = message.fields_by_name.get(name)
-        inner = field.message_type if field else None
-        if field is not None and field.enum_type is not None:
-            written[name] = _enum(each, field.enum_type)
-        elif inner is None or inner.GetOptions().map_entry:
-            written[name] = each
-        elif field.label == field.LABEL_REPEATED:
-            written[name] = [_long_form(item, inner) for item in each]
-        else:
-            written[name] = _long_form({} if each is None else each, inner)
-    return written
-
-
-def _enum(value: Any, enum: Any) -> Any:
-    """"logarithmic" is BUCKET_SCALE_LOGARITHMIC."""
-    names = [each.name for each in enum.values]
-    return next((name for name in names if name.lower().endswith(f"_{value}".lower())), value)
-
-
-def _seconds(text: Any) -> str:
-    parts = re.findall(r"([\d.]+)(ms|s|m|h)", str(text))
-    if not parts or "".join(number + unit for number, unit in parts) != str(text):
-        raise ValueError(f"{text!r} is no time: write 90s, 30m or 1h30m")
-    return f"{sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts):.3f}s"

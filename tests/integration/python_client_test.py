@@ -1,0 +1,69 @@
+"""The Python client's own rules, which are those of the command line."""
+
+import json
+import os
+import re
+import unittest
+
+import harness
+import layernas
+from google.protobuf import json_format
+from layernas.spec import read_spec, read_spec_text
+from layernas.v1 import spec_pb2
+
+CORPUS = os.path.join(harness.REPOSITORY, "tests/corpus")
+
+
+def spec_corpus():
+    """(name, spec, "reads" or "mistakes", what is expected)"""
+    with open(os.path.join(CORPUS, "specs.txt"), encoding="utf-8") as corpus:
+        cases = corpus.read().split("\n=== ")[1:]
+    for case in cases:
+        name, rest = case.split("\n", 1)
+        spec, verdict, expected = re.split("^--- (reads|mistakes)\n", rest, maxsplit=1, flags=re.MULTILINE)
+        yield name, spec, verdict, expected.rstrip("\n")
+
+
+class SpecTest(unittest.TestCase):
+
+    def test_reads_what_the_command_line_reads(self):
+        for name, spec, verdict, expected in spec_corpus():
+            with self.subTest(name):
+                if verdict == "reads":
+                    self.assertEqual(read_spec_text(spec.encode(), "s"), json_format.Parse(expected, spec_pb2.SearchSpec()))
+                    continue
+                with self.assertRaises(layernas.SpecError) as raised:
+                    read_spec_text(spec.encode(), "s")
+                line, message = expected.split(": ", 1)
+                place = "s" if line == "0" else f"s:{line}(:[0-9]+)?"
+                self.assertRegex(str(raised.exception), f"^{place}: {re.escape(message)}")
+                self.assertNotIn("\n", str(raised.exception))
+
+    def test_a_dictionary_is_read_as_its_file(self):
+        spec = {
+            "name": "c",
+            "space": {"layers": [{"name": "a", "options": ["x", {"name": "on"}]}]},
+            "objective": {"cost": "ms", "targets": (1, 2.5)},
+            "strategy": {"layernas": {"buckets": {"scale": "linear"}}},
+            "budget": {"trainings": 5, "duration": "1h30m"},
+            "evaluation": {"train": {"augment": False, "parameters": {"lr": 1e-3, "text": "7", "none": None, "deep": [True]}}},
+        }
+        self.assertEqual(read_spec(spec), read_spec_text(json.dumps(spec).encode(), "s"))
+        with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must be a whole number, is '2.5'$"):
+            read_spec({**spec, "budget": 2.5})
+        with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must not stand in quotes, is '5'$"):
+            read_spec({**spec, "budget": {"trainings": "5"}})
+
+    def test_files_without_end_are_given_up(self):
+        for spec, message in (
+            (b"space: {network: {parameters: &a {b: *a}}}", "levels deep"),
+            (b"[" * 5000, "levels deep"),
+            (b"#" * (4 << 20) + b"#", "larger than 4 MiB"),
+            (b"name: good\n# caf\xe9\n", "^s:2: is not UTF-8"),
+        ):
+            with self.assertRaisesRegex(layernas.SpecError, message):
+                read_spec_text(spec, "s")
+
+
+if __name__ == "__main__":
+    harness.main()
