@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from layernas.spec import read_spec
+from layernas.transport import Security, TokenInterceptor, is_set, setting
 from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc
 
 DEADLINE_S = 20.0
@@ -127,27 +128,11 @@ def _candidate(message: search_pb2.Candidate) -> Candidate:
     )
 
 
-class _Token(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Shows a token with every call; read anew each time, so that it may be renewed."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def _with_token(self, details: Any) -> Any:
-        with open(self._path, encoding="utf-8") as file:
-            token = file.read().strip()
-        return details._replace(metadata=[*(details.metadata or ()), ("authorization", f"Bearer {token}")])
-
-    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return continuation(self._with_token(client_call_details), request)
-
-    def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return continuation(self._with_token(client_call_details), request)
-
-
 class Client:
     """A connection to a controller. Arguments that are not given come from the environment, as with the command line:
-    LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA, LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY and LAYERNAS_TOKEN_FILE."""
+    LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA, LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and
+    LAYERNAS_INSECURE_TOKEN. A token goes over TLS or to this machine only (127.0.0.0/8, ::1, "localhost"), unless
+    insecure_token allows more; ValueError says so, or what else is wrong with an address or a token's file."""
 
     def __init__(
         self,
@@ -157,29 +142,21 @@ class Client:
         tls_cert: str | None = None,
         tls_key: str | None = None,
         token_file: str | None = None,
+        insecure_token: bool = False,
     ) -> None:
-        def setting(given: str | None, name: str) -> str | None:
-            return given or os.environ.get(f"LAYERNAS_{name}") or None
-
         self.address = setting(controller, "CONTROLLER") or "127.0.0.1:7060"
+        security = Security(
+            tls_ca=setting(tls_ca, "TLS_CA"),
+            tls_cert=setting(tls_cert, "TLS_CERT"),
+            tls_key=setting(tls_key, "TLS_KEY"),
+            token_file=setting(token_file, "TOKEN_FILE"),
+            insecure_token=is_set(insecure_token, "INSECURE_TOKEN"),
+        )
+        security.check(self.address)
         options = [("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", 64 << 20)]
-        if ca := setting(tls_ca, "TLS_CA"):
-
-            def read(path: str | None) -> bytes | None:
-                if path is None:
-                    return None
-                with open(path, "rb") as file:
-                    return file.read()
-
-            credentials = grpc.ssl_channel_credentials(
-                read(ca), read(setting(tls_key, "TLS_KEY")), read(setting(tls_cert, "TLS_CERT"))
-            )
-            channel = grpc.secure_channel(self.address, credentials, options=options)
-        else:
-            channel = grpc.insecure_channel(self.address, options=options)
-        self._channel = channel
-        if path := setting(token_file, "TOKEN_FILE"):
-            channel = grpc.intercept_channel(channel, _Token(path))
+        self._channel = channel = security.open_channel(self.address, options)
+        if security.token_file:
+            channel = grpc.intercept_channel(channel, TokenInterceptor(security.token_file))
         self._searches = search_service_pb2_grpc.SearchServiceStub(channel)
         self._fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
 

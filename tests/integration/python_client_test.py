@@ -14,6 +14,48 @@ from layernas.v1 import spec_pb2
 CORPUS = os.path.join(harness.REPOSITORY, "tests/corpus")
 
 
+class TokenTest(harness.IntegrationTest):
+
+    def setUp(self):
+        super().setUp()
+        self.token_file = self.write_private("ann.token", "layernas_" + "0" * 64 + "\n")
+
+    def open(self, address, **options):
+        client = layernas.Client(address, token_file=self.token_file, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def test_a_token_goes_nowhere_in_clear_text(self):
+        with open(os.path.join(CORPUS, "token_addresses.txt"), encoding="ascii") as corpus:
+            cases = [line.split() for line in corpus if not line.startswith("#")]
+        self.assertGreater(len(cases), 20)
+        for verdict, address in cases:
+            with self.subTest(address):
+                done = self.cli(address, "search", "list", f"--token-file={self.token_file}")
+                if verdict == "allowed":
+                    self.open(address)
+                    self.assertEqual(done.returncode, 5, done.stderr)  # nobody answers
+                    continue
+                message = "in the clear" if verdict == "refused" else "not an address"
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(message, done.stderr)
+                with self.assertRaisesRegex(ValueError, message):
+                    self.open(address)
+                if verdict == "refused":
+                    self.open(address, insecure_token=True)
+
+    def test_a_file_that_holds_no_token_is_named(self):
+        for text, mode, message in (
+            ("short\n", 0o600, "holds no token"),
+            ("with space " * 4, 0o600, "holds no token"),
+            ("layernas_" + "0" * 64, 0o604, "others on this machine have access"),
+        ):
+            path = self.write_private("other.token", text)
+            os.chmod(path, mode)
+            with self.assertRaisesRegex(ValueError, message):
+                layernas.Client("127.0.0.1:1", token_file=path)
+
+
 def spec_corpus():
     """(name, spec, "reads" or "mistakes", what is expected)"""
     with open(os.path.join(CORPUS, "specs.txt"), encoding="utf-8") as corpus:
