@@ -18,6 +18,11 @@ from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, s
 DEADLINE_S = 20.0
 # How long a watch tries to reach a controller that is away.
 PATIENCE_S = 600.0
+# A watch asks again after so long, whatever the connection says.
+WATCH_S = 3600.0
+# A connection that answers no ping within the timeout is broken, though nobody said so: a balancer may have forgotten it.
+KEEPALIVE_MS = 30_000
+KEEPALIVE_TIMEOUT_MS = 10_000
 _PAGE = 1000
 
 
@@ -129,7 +134,7 @@ def _candidate(message: search_pb2.Candidate) -> Candidate:
 
 
 class Client:
-    """A connection to a controller. Arguments that are not given come from the environment, as with the command line:
+    """A connection to a controller, for the threads of one process: after a fork, make another in the child. Arguments that are not given come from the environment, as with the command line:
     LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA, LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and
     LAYERNAS_INSECURE_TOKEN. A token goes over TLS or to this machine only (127.0.0.0/8, ::1, "localhost"), unless
     insecure_token allows more; ValueError says so, or what else is wrong with an address or a token's file."""
@@ -153,7 +158,13 @@ class Client:
             insecure_token=is_set(insecure_token, "INSECURE_TOKEN"),
         )
         security.check(self.address)
-        options = [("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", 64 << 20)]
+        options = [
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.max_receive_message_length", 64 << 20),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ]
+        self._process = os.getpid()
         self._channel = channel = security.open_channel(self.address, options)
         if security.token_file:
             channel = grpc.intercept_channel(channel, TokenInterceptor(security.token_file))
@@ -200,7 +211,17 @@ class Client:
         pages = self._pages(self._fleet.ListWorkers, request)
         return {worker.info.id: len(worker.candidates) for page in pages for worker in page.workers}
 
+    def _check_process(self) -> None:
+        """A connection does not survive a fork: a child would share its parent's sockets."""
+        if os.getpid() != self._process:
+            raise Error(
+                f"this client belongs to process {self._process}, which has forked: make a layernas.Client in each process"
+                ' (with multiprocessing, use the start method "spawn")',
+                grpc.StatusCode.FAILED_PRECONDITION,
+            )
+
     def _call(self, method: Any, request: Any) -> Any:
+        self._check_process()
         try:
             return method(request, timeout=DEADLINE_S)
         except grpc.RpcError as error:
@@ -283,7 +304,8 @@ class Search:
             ended = False
             try:
                 request = search_service_pb2.WatchSearchRequest(name=self.name, after_sequence=sequence)
-                for change in self._client._searches.WatchSearch(request):
+                self._client._check_process()
+                for change in self._client._searches.WatchSearch(request, timeout=WATCH_S):
                     away_since = None
                     sequence = change.sequence
                     if change.HasField("candidate"):
@@ -295,6 +317,8 @@ class Search:
                 if ended:
                     return
             except grpc.RpcError as error:
+                if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                    continue
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN):
                     raise self._client._explain(error) from None
                 away_since = away_since or time.monotonic()
