@@ -1,11 +1,14 @@
 """The Python package against a real controller, and a trainer made with it under a real worker."""
 
+import importlib.util
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
+import unittest
 
 import harness
 import layernas
@@ -192,6 +195,24 @@ class PythonPackageTest(harness.IntegrationTest):
             client.search("x-1")
         with self.assertRaisesRegex(ValueError, "budget.duration: not a duration.* write it like 90s"):
             client.submit({"budget": {"duration": "soon"}})
+
+    @unittest.skipIf(importlib.util.find_spec("ensurepip") is None, "python3-venv is not installed: scripts/python-package NOT checked")
+    def test_it_installs_without_a_package_index(self):
+        subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", self.path("venv")], check=True, timeout=harness.PATIENCE_S)
+        python = self.path("venv/bin/python")
+        # An index that nobody serves, and no cache of one.
+        environment = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:1/", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1", "HOME": self.folder}
+        environment.pop("PYTHONPATH", None)
+        done = subprocess.run(
+            [os.path.join(harness.REPOSITORY, "scripts/python-package"), python], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=environment, timeout=harness.PATIENCE_S, check=False, text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+        shown = subprocess.run(
+            [python, "-c", "import layernas; from layernas.v1 import spec_pb2; print(layernas.__file__, spec_pb2.SearchSpec.DESCRIPTOR.name)"],
+            stdout=subprocess.PIPE, env=environment, cwd="/", timeout=harness.PATIENCE_S, check=True, text=True,
+        ).stdout
+        self.assertRegex(shown, rf"^{re.escape(os.path.realpath(self.folder))}.* SearchSpec$")
 
     def test_the_example_runs(self):
         self.start()
