@@ -238,9 +238,11 @@ Json EffectsJson(const SearchData& data, const std::vector<std::size_t>& order) 
     Json row = Json::array();
     for (const OptionEffect& effect : layer) {
       row.push_back(effect.results == 0 ? Json(nullptr)
-                                        : Json{effect.results, Number(effect.reward), Number(effect.cost)});
+                                        : Json{effect.results, Number(effect.reward), Number(effect.cost),
+                                               Number(effect.reward_margin)});
     }
-    effects.push_back(std::move(row));
+    const std::optional<std::size_t> best = ToldApart(layer);
+    effects.push_back({{"options", std::move(row)}, {"told_apart", best.has_value() ? Json(*best) : Json(nullptr)}});
   }
   return effects;
 }

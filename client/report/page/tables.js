@@ -97,7 +97,7 @@ function drawWorkers() {
   }
   const most = 50;
   const rows = [...data.workers].sort((a, b) => b[1] - a[1]).slice(0, most);
-  const largest = Math.max(...rows.map((row) => row[1])) || 1;
+  const largest = highest(rows.map((row) => row[1])) || 1;
   byId('workers-table').replaceChildren(table([
     { name: 'worker', cell: (row) => row[0] || '–' },
     { name: 'results', n: true, cell: (row) => formatCount(row[1]) },
