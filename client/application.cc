@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "client/output_buffer.h"
+#include "common/base/utf8.h"
 #include "common/build_info/build_info.h"
 #include "common/cli/configuration.h"
 #include "common/network/closest.h"
@@ -109,7 +110,8 @@ ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Termina
   }
   const absl::StatusOr<ExitCode> result = context.action();
   if (result.ok()) return *result;
-  terminal.err << "layernas: " << std::string(result.status().message()) << '\n';
+  // The message may be a controller's.
+  terminal.err << "layernas: " << Printable(std::string(result.status().message()), Unprintable::kMarkInLines) << '\n';
   return ExitCodeOf(result.status());
 }
 

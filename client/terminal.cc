@@ -6,9 +6,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <string>
 #include <string_view>
 
+#include "absl/strings/ascii.h"
+#include "client/output/units.h"
 #include "client/output_buffer.h"
+#include "common/base/utf8.h"
 
 namespace layernas::client {
 namespace {
@@ -16,6 +20,17 @@ namespace {
 bool IsSet(const char* variable) {
   const char* value = std::getenv(variable);
   return value != nullptr && *value != '\0';
+}
+
+// By the variables themselves: setlocale() would change how numbers are read and written.
+bool IsUtf8() {
+  for (const char* variable : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    if (!IsSet(variable)) continue;
+    std::string locale = absl::AsciiStrToLower(std::getenv(variable));
+    return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+  }
+  // Nothing is said: as nearly every terminal.
+  return true;
 }
 
 }  // namespace
@@ -26,7 +41,21 @@ Terminal Terminal::Standard() {
   static OutputBuffer buffer(STDOUT_FILENO);
   static std::ostream out(&buffer);
   const bool interactive = ::isatty(STDOUT_FILENO) == 1 && capable;
-  return {out, std::cerr, interactive, interactive && !IsSet("NO_COLOR")};
+  std::istream* answers = interactive && ::isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr;
+  return {out, std::cerr, interactive, interactive && !IsSet("NO_COLOR"), answers, IsUtf8()};
+}
+
+std::string Terminal::Shown(std::string_view text) const {
+  std::string shown = Printable(text);
+  return unicode ? shown : ToAscii(shown);
+}
+
+bool Terminal::Confirm(const std::string& question) const {
+  if (answers == nullptr) return true;
+  out << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(*answers, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 int Terminal::Columns() const {

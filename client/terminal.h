@@ -1,7 +1,10 @@
 // Where output goes, and what it may look like there.
 #pragma once
 
+#include <istream>
 #include <ostream>
+#include <string>
+#include <string_view>
 
 namespace layernas::client {
 
@@ -13,10 +16,19 @@ struct Terminal {
   // Standard output is a terminal that lines can be redrawn on.
   bool interactive = false;
   bool color = false;
+  // Where answers to questions come from; null where nobody can be asked.
+  std::istream* answers = nullptr;
+
+  // The encoding is UTF-8.
+  bool unicode = true;
 
   // Standard output, through an OutputBuffer, and error. Colours where standard output is a terminal and NO_COLOR is
-  // not set.
+  // not set; ASCII where LC_ALL, LC_CTYPE or LANG, the first that is set, names another encoding than UTF-8.
   static Terminal Standard();
+  // Asks a question that is answered by y or yes. True without a question where nobody can be asked.
+  bool Confirm(const std::string& question) const;
+  // A text from elsewhere as it is printed: Printable, and in ASCII where the encoding asks for it.
+  std::string Shown(std::string_view text) const;
   // Columns, at least 20; 80 where that is not known.
   int Columns() const;
 };

@@ -9,6 +9,7 @@
 #include "client/output/json.h"
 #include "client/output/units.h"
 #include "client/output_buffer.h"
+#include "common/base/utf8.h"
 #include "common/security/file.h"
 #include "common/security/token_list.h"
 
@@ -61,8 +62,9 @@ absl::StatusOr<ExitCode> MakeBackup(const CommandContext& context, const BackupO
   if (IsForPrograms(options.output)) {
     PrintMessage(context.terminal.out, response.backup(), options.output);
   } else {
-    context.terminal.out << "backup " << response.backup().id() << " (" << FormatValue(response.backup().size_bytes())
-                         << "B) is on the controller's machine in " << response.backup().path() << '\n';
+    context.terminal.out << "backup " << Printable(response.backup().id()) << " ("
+                         << FormatValue(response.backup().size_bytes()) << "B) is on the controller's machine in "
+                         << Printable(response.backup().path()) << '\n';
   }
   return ExitCode::kOk;
 }

@@ -72,7 +72,11 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
         absl::StrCat("there is no space ", options.space, "; 'layernas init' without an argument lists them"));
   }
   std::string text = example->text;
-  if (!options.name.empty()) text = WithName(std::move(text), options.name);
+  if (!options.name.empty()) {
+    text = WithName(std::move(text), options.name);
+    const SpecFile file = ReadSpecText(options.name, text);
+    if (!file.ok()) return absl::InvalidArgumentError(absl::StrCat("--name: ", file.mistakes.front().message));
+  }
   if (options.file == "-") {
     context.terminal.out << text;
     return ExitCode::kOk;

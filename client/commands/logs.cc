@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "client/commands/checks.h"
 #include "client/commands/command.h"
 #include "client/output/json.h"
 #include "client/output/table.h"
@@ -86,7 +87,7 @@ void AddLogsCommand(CLI::App& search, CommandContext& context) {
       ->required()
       ->option_text("");
   command.add_option("--attempt", options->attempt, "Of which attempt; 0 = the latest whose log is kept")
-      ->check(CLI::NonNegativeNumber)
+      ->check(WholeNumber(0))
       ->option_text("N [0]");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);

@@ -176,7 +176,7 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
   ClusterGuard guard(cluster, stop);
   // Results alone go to standard output where a program reads them.
   const bool for_people = options.output == OutputFormat::kTable;
-  const Terminal lines{context.terminal.err, context.terminal.err};
+  const Terminal lines{context.terminal.err, context.terminal.err, false, false, nullptr, context.terminal.unicode};
   const std::unique_ptr<WatchView> view = MakeView(for_people ? context.terminal : lines, OutputFormat::kTable);
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(connection, search.name(), 0, *view, stop));
   LAYERNAS_RETURN_IF_ERROR(guard.End());

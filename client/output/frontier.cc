@@ -45,12 +45,15 @@ std::vector<Cell> PointCells(const v1::Search& search, const v1::FrontierPoint& 
 }
 
 std::vector<std::string> Titles(const v1::Search& search, const char* first, const ResultColumns& columns) {
-  std::vector<std::string> titles = {first, CostName(search), RewardName(search), "architecture", "candidate"};
+  ColumnNames names({first, "architecture", "candidate", "trainings"});
+  // Cost and reward are metrics, too, and may be called as another column is.
+  std::vector<std::string> titles = {first, names.AddMetric(CostName(search)), names.AddMetric(RewardName(search)),
+                                     "architecture", "candidate"};
   if (search.spec().has_finalists()) {
     titles.push_back("trainings");
-    titles.push_back(absl::StrCat(RewardName(search), "_deviation"));
+    titles.push_back(names.AddMetric(absl::StrCat(RewardName(search), "_deviation")));
   }
-  for (std::string& title : columns.Titles()) titles.push_back(std::move(title));
+  columns.AddTitles(names, titles);
   return titles;
 }
 
@@ -62,10 +65,9 @@ ResultColumns::ResultColumns(const v1::Search& search, std::vector<std::string> 
   for (const v1::Layer& layer : search.spec().space().layers()) layers_.push_back(layer.name());
 }
 
-std::vector<std::string> ResultColumns::Titles() const {
-  std::vector<std::string> titles = metrics_;
-  titles.insert(titles.end(), layers_.begin(), layers_.end());
-  return titles;
+void ResultColumns::AddTitles(ColumnNames& names, std::vector<std::string>& titles) const {
+  for (const std::string& metric : metrics_) titles.push_back(names.AddMetric(metric));
+  for (const std::string& layer : layers_) titles.push_back(names.AddLayer(layer));
 }
 
 void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& metrics,

@@ -26,7 +26,7 @@ class ResultColumns {
   // `metrics`: names, in the order wanted.
   ResultColumns(const v1::Search& search, std::vector<std::string> metrics, bool layers);
 
-  std::vector<std::string> Titles() const;
+  void AddTitles(ColumnNames& names, std::vector<std::string>& titles) const;
   void AddCells(const google::protobuf::Map<std::string, double>& metrics, const v1::Architecture& architecture,
                 std::vector<Cell>& cells) const;
 

@@ -59,7 +59,8 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A candidate in any state, such as "running" or "succeeded"."""
+    """A candidate in any state, such as "running" or "succeeded". The reward is None unless it succeeded; where its
+    training was stopped early, reward_estimate is what it might have come to. The cost is None where it is not known."""
 
     number: int
     architecture: str
@@ -70,6 +71,7 @@ class Candidate:
     worker: str
     attempt: int
     failures: tuple[str, ...]
+    reward_estimate: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,17 +89,35 @@ class Frontier(tuple[Point, ...]):
     """Points, the cheapest first."""
 
     def to_pandas(self) -> Any:
-        """A DataFrame with a row per point: reward, cost, the metrics, and the option of each layer."""
+        """A DataFrame with a row per point: reward, cost, the metrics, and the option of each layer. A metric or layer
+        that is called as a column before it is gets the prefix "metric_" or "layer_", as in the command line's CSV.
+        Architectures are texts, such as "010202": read a CSV file with dtype={"architecture": str}."""
         import pandas
 
+        taken = {"candidate", "architecture", "reward", "cost"}
+        metrics = _columns(sorted({name for point in self for name in point.metrics}), "metric_", taken)
+        # In the order of the space.
+        layers = _columns(list(dict.fromkeys(name for point in self for name in point.layers)), "layer_", taken)
         return pandas.DataFrame.from_records(
             [
                 {"candidate": point.candidate, "architecture": point.architecture, "reward": point.reward, "cost": point.cost}
-                | dict(point.metrics)
-                | dict(point.layers)
+                | {metrics[name]: value for name, value in point.metrics.items()}
+                | {layers[name]: option for name, option in point.layers.items()}
                 for point in self
             ]
         )
+
+
+def _columns(names: list[str], prefix: str, taken: set[str]) -> dict[str, str]:
+    """{name: its column}, none of which is taken before; all of them are then."""
+    columns = {}
+    for name in names:
+        column = name
+        while column in taken:
+            column = prefix + column
+        taken.add(column)
+        columns[name] = column
+    return columns
 
 
 def _number(name: str) -> int:
@@ -125,11 +145,13 @@ def _candidate(message: search_pb2.Candidate) -> Candidate:
         architecture=message.architecture.id,
         state="running" if state == "leased" else state,
         reward=message.reward if succeeded else None,
-        cost=message.cost if succeeded else None,
+        # A cost is above 0 wherever it is known.
+        cost=message.cost if succeeded or message.cost != 0 else None,
         metrics=dict(message.metrics),
         worker=message.worker,
         attempt=message.attempt,
         failures=tuple(failure.message for failure in message.failures),
+        reward_estimate=message.reward if message.state == search_pb2.CANDIDATE_STATE_STOPPED else None,
     )
 
 

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -230,6 +232,36 @@ TEST(ProgressLines, FitTheTerminal) {
   state.Apply(RunningSearch(), Fleet());
   state.Apply(Ended(1, v1::CANDIDATE_STATE_SUCCEEDED, 0.5, 1000));
   for (const std::string& line : Lines(state, 80, 24)) EXPECT_LE(Width(line), 24U) << line;
+}
+
+TEST(ProgressLines, KeepTheCountWhereThereIsLittleRoom) {
+  WatchState state;
+  state.Apply(RunningSearch(), Fleet());
+  EXPECT_EQ(Lines(state, 80, 40)[1], "progress  [######------] 42/80 trainings");
+  EXPECT_EQ(Lines(state, 80, 30)[1], "progress  42/80 trainings");
+}
+
+TEST(ProgressLines, AreAsciiWhereTheTerminalIs) {
+  WatchState state;
+  state.Apply(RunningSearch(), Fleet());
+  for (int i = 0; i < 8; ++i) state.Apply(Ended(i, v1::CANDIDATE_STATE_SUCCEEDED, 0.1 * i, 1000 + i));
+  const std::vector<ProgressLine> lines = ProgressLines(state, At(1030), 100, /*unicode=*/false);
+  EXPECT_EQ(lines[2].text, ".:-=+*#@ 0 to 0.7 of the last 8");
+  EXPECT_EQ(ToAscii("trying again… größe"), "trying again... gr??e");
+}
+
+TEST(Units, ATimeHasItsZone) {
+  google::protobuf::Timestamp time;
+  time.set_seconds(1'770'130'000);
+  const auto in_zone = [&](const char* zone) {
+    setenv("TZ", zone, 1);
+    tzset();
+    return FormatTime(time);
+  };
+  EXPECT_EQ(in_zone("EST5EDT,M3.2.0,M11.1.0"), "2026-02-03 09:46:40-05:00");
+  EXPECT_EQ(in_zone("<+0530>-5:30"), "2026-02-03 20:16:40+05:30");
+  EXPECT_EQ(in_zone("UTC0"), "2026-02-03 14:46:40+00:00");
+  EXPECT_EQ(FormatExactTime(time), "2026-02-03T14:46:40Z");
 }
 
 TEST(WatchState, KeepsTheNewestSearch) {

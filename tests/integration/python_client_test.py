@@ -8,7 +8,9 @@ import unittest
 import harness
 import layernas
 from google.protobuf import json_format
+from layernas.client import _candidate
 from layernas.spec import read_spec, read_spec_text
+from layernas.v1 import search_pb2
 from layernas.v1 import spec_pb2
 
 CORPUS = os.path.join(harness.REPOSITORY, "tests/corpus")
@@ -54,6 +56,33 @@ class TokenTest(harness.IntegrationTest):
             os.chmod(path, mode)
             with self.assertRaisesRegex(ValueError, message):
                 layernas.Client("127.0.0.1:1", token_file=path)
+
+
+class ResultTest(unittest.TestCase):
+
+    def test_columns_of_the_same_name_stay_apart(self):
+        point = layernas.Point(
+            candidate=7, architecture="010202", reward=0.75, cost=2.0, metrics={"reward": 1.0, "layer_cost": 3.0, "ms": 4.0},
+            layers={"cost": "a", "stage": "b", "ms": "c"},
+        )
+        table = layernas.Frontier([point]).to_pandas()
+        self.assertEqual(
+            table.to_dict("records"),
+            [{
+                "candidate": 7, "architecture": "010202", "reward": 0.75, "cost": 2.0, "metric_reward": 1.0, "layer_cost": 3.0,
+                "ms": 4.0, "layer_layer_cost": "a", "stage": "b", "layer_ms": "c",
+            }],
+        )
+
+    def test_a_candidate_has_what_is_known_of_it(self):
+        def candidate(state, reward, cost):
+            read = _candidate(search_pb2.Candidate(name="searches/x-1/candidates/1", state=state, reward=reward, cost=cost))
+            return read.reward, read.cost, read.reward_estimate
+
+        self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_SUCCEEDED, 0.5, 2), (0.5, 2, None))
+        self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_STOPPED, 0.5, 2), (None, 2, 0.5))
+        self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_SKIPPED, 0, 9), (None, 9, None))
+        self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_FAILED, 0, 0), (None, None, None))
 
 
 def spec_corpus():
