@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -118,6 +119,17 @@ def _columns(names: list[str], prefix: str, taken: set[str]) -> dict[str, str]:
         taken.add(column)
         columns[name] = column
     return columns
+
+
+# What the command line's Printable() replaces: controls, marks that reverse the direction of writing, separators, tags.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def _printable(text: str) -> str:
+    """A controller's text for a terminal, which it must not steer; line feeds and tabs stay."""
+    return _UNPRINTABLE.sub("?", text)
 
 
 def _number(name: str) -> int:
@@ -251,8 +263,8 @@ class Client:
 
     def _explain(self, error: grpc.RpcError) -> Error:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
-            return Error(f"cannot reach the controller at {self.address}: {error.details()}", error.code())
-        return Error(error.details(), error.code())
+            return Error(f"cannot reach the controller at {self.address}: {_printable(error.details() or '')}", error.code())
+        return Error(_printable(error.details() or ""), error.code())
 
     def _pages(self, method: Any, request: Any) -> Iterator[Any]:
         while True:

@@ -8,7 +8,7 @@ import unittest
 import harness
 import layernas
 from google.protobuf import json_format
-from layernas.client import _candidate
+from layernas.client import _candidate, _printable
 from layernas.spec import read_spec, read_spec_text
 from layernas.v1 import search_pb2
 from layernas.v1 import spec_pb2
@@ -73,6 +73,9 @@ class ResultTest(unittest.TestCase):
                 "ms": 4.0, "layer_layer_cost": "a", "stage": "b", "layer_ms": "c",
             }],
         )
+
+    def test_a_controllers_text_does_not_steer_the_terminal(self):
+        self.assertEqual(_printable("größe\n\ta\x1b[2J\u009b1m\u202egnp\ud800\U000e0041"), "größe\n\ta?[2J?1m?gnp??")
 
     def test_a_candidate_has_what_is_known_of_it(self):
         def candidate(state, reward, cost):

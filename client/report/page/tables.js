@@ -2,9 +2,14 @@
 
 // columns: {name, n (a number), cell(row) -> node or text, sort(row)}. `rowAttributes(row)`.
 function table(columns, rows, rowAttributes = () => ({}), header = (column) => column.name) {
-  const head = element('tr', {}, ...columns.map((column) => element('th', { scope: 'col', class: column.n ? 'n' : null, ...(column.attributes || {}) }, header(column))));
+  const head = element('tr', {}, ...columns.map((column) => element('th', { scope: 'col', class: column.n ? 'n' : null, title: column.name || null, ...(column.attributes || {}) }, header(column))));
   const body = rows.map((row) => element('tr', rowAttributes(row),
-    ...columns.map((column) => element('td', { class: column.n ? 'n' : column.text ? 'text' : null }, column.cell(row)))));
+    ...columns.map((column) => {
+      const shown = column.cell(row);
+      // What is cut off is said in full where the pointer rests.
+      const title = typeof shown === 'string' && shown.length > 20 ? shown : null;
+      return element('td', { class: column.n ? 'n' : column.text ? 'text' : null, title }, shown);
+    })));
   return element('table', {}, element('thead', {}, head), element('tbody', {}, ...body));
 }
 

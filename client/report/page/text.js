@@ -25,7 +25,7 @@ const formatSigned = (value) => {
   return value > 0 ? `+${text}` : text.replace('-', '−');
 };
 
-// Of a list of any length: Math.max(...list) throws where it is longer than the stack has room for. 0 for an empty one.
+// Of a list of any length; spread as arguments of Math.max, a long one has no room on the stack. 0 for an empty one.
 function highest(values) {
   return values.reduce((high, value) => (value > high ? value : high), values.length > 0 ? values[0] : 0);
 }
