@@ -258,5 +258,22 @@ TEST(ReportPage, TakesHostileNamesForText) {
   EXPECT_EQ(json["spec"]["space"]["layers"][0]["name"], kHostile);
 }
 
+TEST(ReportData, ACostIsShownWhereverItIsKnown) {
+  SearchData data = Data(2);
+  v1::Candidate& skipped = data.candidates.emplace_back(data.candidates[0]);
+  skipped.set_name("searches/x-1/candidates/3");
+  skipped.set_state(v1::CANDIDATE_STATE_SKIPPED);
+  skipped.set_reward(0);
+  skipped.set_cost(9);
+  v1::Candidate& failed = data.candidates.emplace_back(skipped);
+  failed.set_name("searches/x-1/candidates/4");
+  failed.set_state(v1::CANDIDATE_STATE_FAILED);
+  failed.set_cost(0);
+  const auto candidates = ReportData(data)["candidates"];
+  EXPECT_EQ(candidates["cost"][2], 9);
+  EXPECT_TRUE(candidates["cost"][3].is_null());
+  EXPECT_TRUE(candidates["reward"][2].is_null());
+}
+
 }  // namespace
 }  // namespace layernas::client
