@@ -209,6 +209,15 @@ class KubernetesTest(unittest.TestCase):
             anybody = {"ports": [{"port": "grpc"}]}
             self.assertEqual(anybody in policy["spec"]["ingress"], overlay == "tls", overlay)
 
+    def test_runbooks_can_be_links(self):
+        done = repository.run(os.path.join(FOLDER, "monitoring/prometheus-rule"), "https://git.example/layernas/blob/main/")
+        rules = [rule for group in yaml.safe_load(done.stdout)["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+        self.assertGreater(len(rules), 10)
+        for rule in rules:
+            self.assertEqual(
+                rule["annotations"]["runbook_url"], f"https://git.example/layernas/blob/main/docs/operations.md#{rule['alert'].lower()}"
+            )
+
     def test_kube_prometheus_stack_finds_monitors_rules_and_dashboards(self):
         for _, one in self.each("ServiceMonitor", "PodMonitor"):
             self.assertEqual(one["metadata"]["labels"]["release"], "kube-prometheus-stack")
