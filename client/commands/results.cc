@@ -43,7 +43,7 @@ absl::StatusOr<ExitCode> Frontier(const CommandContext& context, const ResultOpt
   if (IsForPrograms(options.output)) {
     PrintMessage(out, frontier, options.output);
   } else if (options.output == OutputFormat::kCsv) {
-    PrintFrontierCsv(out, search, frontier, options.layers);
+    PrintFrontierCsv(context.terminal, search, frontier, options.layers);
   } else {
     PrintFrontier(context.terminal, search, frontier, options.layers);
   }
@@ -130,7 +130,7 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
     table.AddRow(std::move(cells));
   }
   if (csv) {
-    table.PrintCsv(terminal.out);
+    table.PrintCsv(terminal.out, terminal.interactive);
   } else if (table.empty()) {
     terminal.out << (options.states.empty() ? "no candidates\n" : "no candidates in that state\n");
   } else {
@@ -214,7 +214,7 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
     }
   }
   if (options.output == OutputFormat::kCsv) {
-    table.PrintCsv(out);
+    table.PrintCsv(out, context.terminal.interactive);
   } else if (table.empty()) {
     out << "no table: only LayerNAS keeps buckets, from its first decided layer on\n";
   } else {

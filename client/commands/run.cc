@@ -161,7 +161,7 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
   if (IsForPrograms(options.output)) {
     PrintMessage(terminal.out, frontier, options.output);
   } else if (options.output == OutputFormat::kCsv) {
-    PrintFrontierCsv(terminal.out, search, frontier, options.layers);
+    PrintFrontierCsv(terminal, search, frontier, options.layers);
   } else {
     terminal.out << '\n';
     PrintFrontier(terminal, search, frontier, options.layers);
@@ -184,7 +184,8 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
   const bool lost_early = !FlushOutput(context.terminal.out).ok();
   const bool cancel = !last.has_value() && options.data_dir.empty() && !lost_early;
   if (cancel) {
-    context.terminal.err << "interrupted: cancelling " << ShortName(search.name()) << '\n';
+    context.terminal.err << "interrupted: cancelling " << ShortName(search.name())
+                         << "; with --data-dir it could be resumed\n";
     LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::CancelSearch, search.name()));
   }
   if (!lost_early) LAYERNAS_RETURN_IF_ERROR(PrintResults(context.terminal, connection, search.name(), options));

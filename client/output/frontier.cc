@@ -145,7 +145,7 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
   PrintWinners(terminal, search);
 }
 
-void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::GetFrontierResponse& frontier,
+void PrintFrontierCsv(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                       bool layers) {
   const ResultColumns columns(search, MetricsOf(search, frontier), layers);
   std::map<std::string, std::string> best_for;
@@ -162,7 +162,7 @@ void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::Get
     columns.AddCells(point.metrics(), point.architecture(), cells);
     points.AddRow(std::move(cells));
   }
-  points.PrintCsv(out);
+  points.PrintCsv(terminal.out, terminal.interactive);
 }
 
 }  // namespace layernas::client

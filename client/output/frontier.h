@@ -17,7 +17,7 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
                    bool layers);
 
 // One row per point; a column says which targets it is the best for.
-void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::GetFrontierResponse& frontier,
+void PrintFrontierCsv(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                       bool layers);
 
 // Columns that depend on the search: the metrics besides reward and cost, and the layers.

@@ -6,6 +6,7 @@
 
 #include "client/output/yaml.h"
 #include "client/search_text.h"
+#include "common/base/utf8.h"
 #include "layernas/v1/search.pb.h"
 #include "layernas/v1/search_service.pb.h"
 
@@ -54,7 +55,12 @@ Json Parse(const google::protobuf::Message& message) {
 }
 
 std::string ToJson(const google::protobuf::Message& message, JsonLayout layout) {
-  return Parse(message).dump(layout == JsonLayout::kIndented ? 1 : -1);
+  const Json json = Parse(message);
+  const int indent = layout == JsonLayout::kIndented ? 1 : -1;
+  std::string text = json.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+  // As JSON's own escapes the same text steers no terminal.
+  if (Printable(text, Unprintable::kMarkInLines) == text) return text;
+  return json.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
 }
 
 std::string AsYaml(const google::protobuf::Message& message) { return ToYaml(Parse(message)); }

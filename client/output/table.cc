@@ -87,16 +87,19 @@ void Table::Print(std::ostream& out, bool color) const {
   }
 }
 
-void Table::PrintCsv(std::ostream& out) const {
+void Table::PrintCsv(std::ostream& out, bool to_terminal) const {
+  const auto write = [&out, to_terminal](const std::string& text) {
+    WriteCsvField(out, to_terminal ? Printable(text) : text);
+  };
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (i > 0) out << ',';
-    WriteCsvField(out, columns_[i]);
+    write(columns_[i]);
   }
   out << '\n';
   for (const std::vector<Cell>& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) out << ',';
-      WriteCsvField(out, row[i].exact);
+      write(row[i].exact);
     }
     out << '\n';
   }

@@ -51,8 +51,8 @@ class Table {
 
   // Text may come from anywhere in the fleet: see Printable(). Empty cells are shown as '-'.
   void Print(std::ostream& out, bool color) const;
-  // RFC 4180, with a header.
-  void PrintCsv(std::ostream& out) const;
+  // RFC 4180, with a header. Fields are exact, unless they go to a terminal: see Printable().
+  void PrintCsv(std::ostream& out, bool to_terminal) const;
 
  private:
   std::vector<std::string> columns_;

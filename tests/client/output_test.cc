@@ -80,7 +80,7 @@ TEST(Table, CsvIsExactAndQuoted) {
   table.AddRow({Cell::Text("say \"hi\"\nthere"), Cell::Value(7713280.5)});
   table.AddRow({Cell::Empty(), Cell::Count(6561)});
   std::ostringstream out;
-  table.PrintCsv(out);
+  table.PrintCsv(out, /*to_terminal=*/false);
   EXPECT_EQ(out.str(),
             "name,\"a,b\"\n"
             "\"say \"\"hi\"\"\nthere\",7713280.5\n"
@@ -232,6 +232,34 @@ TEST(ProgressLines, FitTheTerminal) {
   state.Apply(RunningSearch(), Fleet());
   state.Apply(Ended(1, v1::CANDIDATE_STATE_SUCCEEDED, 0.5, 1000));
   for (const std::string& line : Lines(state, 80, 24)) EXPECT_LE(Width(line), 24U) << line;
+}
+
+TEST(Output, OfNoFormatSteersATerminal) {
+  // A control sequence of one character, one of two, and a mark that reverses what follows.
+  const std::string hostile = "w\u009b1m\x1b[2J\u202egnp\x7f größe";
+  v1::Candidate candidate;
+  candidate.set_worker(hostile);
+  for (const OutputFormat format : {OutputFormat::kJson, OutputFormat::kYaml}) {
+    std::ostringstream out;
+    PrintMessage(out, candidate, format);
+    EXPECT_EQ(Printable(out.str(), Unprintable::kMarkInLines), out.str());
+    if (format == OutputFormat::kJson) {
+      EXPECT_EQ(nlohmann::json::parse(out.str())["worker"], hostile);
+    }
+  }
+  std::ostringstream plain;
+  candidate.set_worker("größe");
+  PrintMessage(plain, candidate, OutputFormat::kJson);
+  EXPECT_THAT(plain.str(), ::testing::HasSubstr("größe"));
+  Table table({"worker"});
+  table.AddRow({Cell::Text(hostile)});
+  const auto csv = [&table](bool to_terminal) {
+    std::ostringstream out;
+    table.PrintCsv(out, to_terminal);
+    return out.str();
+  };
+  EXPECT_EQ(csv(false), "worker\n" + hostile + "\n");
+  EXPECT_EQ(csv(true), "worker\nw?1m?[2J?gnp? größe\n");
 }
 
 TEST(ProgressLines, KeepTheCountWhereThereIsLittleRoom) {

@@ -29,7 +29,9 @@ TEST(Address, LoopbackIsWhatOnlyThisMachineReaches) {
     const std::string verdict = line.substr(0, line.find(' '));
     const auto address = ParseAddress(line.substr(line.find(' ') + 1));
     EXPECT_EQ(address.ok(), verdict != "malformed") << line;
-    if (address.ok()) EXPECT_EQ(address->IsLoopback(), verdict == "allowed") << line;
+    if (address.ok()) {
+      EXPECT_EQ(address->IsLoopback(), verdict == "allowed") << line;
+    }
     ++cases;
   }
   EXPECT_GT(cases, 20);
