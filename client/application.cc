@@ -111,7 +111,8 @@ ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Termina
   const absl::StatusOr<ExitCode> result = context.action();
   if (result.ok()) return *result;
   // The message may be a controller's.
-  terminal.err << "layernas: " << Printable(std::string(result.status().message()), Unprintable::kMarkInLines) << '\n';
+  terminal.err << "layernas: " << terminal.Shown(std::string(result.status().message()), Unprintable::kMarkInLines)
+               << '\n';
   return ExitCodeOf(result.status());
 }
 

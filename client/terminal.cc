@@ -12,7 +12,6 @@
 #include "absl/strings/ascii.h"
 #include "client/output/units.h"
 #include "client/output_buffer.h"
-#include "common/base/utf8.h"
 
 namespace layernas::client {
 namespace {
@@ -45,8 +44,8 @@ Terminal Terminal::Standard() {
   return {out, std::cerr, interactive, interactive && !IsSet("NO_COLOR"), answers, IsUtf8()};
 }
 
-std::string Terminal::Shown(std::string_view text) const {
-  std::string shown = Printable(text);
+std::string Terminal::Shown(std::string_view text, Unprintable as) const {
+  std::string shown = Printable(text, as);
   return unicode ? shown : ToAscii(shown);
 }
 

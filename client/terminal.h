@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/base/utf8.h"
+
 namespace layernas::client {
 
 struct Terminal {
@@ -28,7 +30,7 @@ struct Terminal {
   // Asks a question that is answered by y or yes. True without a question where nobody can be asked.
   bool Confirm(const std::string& question) const;
   // A text from elsewhere as it is printed: Printable, and in ASCII where the encoding asks for it.
-  std::string Shown(std::string_view text) const;
+  std::string Shown(std::string_view text, Unprintable as = Unprintable::kMark) const;
   // Columns, at least 20; 80 where that is not known.
   int Columns() const;
 };

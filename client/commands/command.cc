@@ -102,9 +102,9 @@ absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandConte
 bool ReportMistakes(const Terminal& terminal, const SpecFile& file) {
   const int shown = std::min(static_cast<int>(file.mistakes.size()), kMostMistakesShown);
   for (int i = 0; i < shown; ++i)
-    terminal.err << Printable(FormatMistake(file.name, file.mistakes[i]), Unprintable::kMarkInLines) << '\n';
+    terminal.err << terminal.Shown(FormatMistake(file.name, file.mistakes[i]), Unprintable::kMarkInLines) << '\n';
   const std::size_t more = file.mistakes.size() - shown;
-  if (more > 0) terminal.err << "… and " << more << " more mistakes\n";
+  if (more > 0) terminal.err << terminal.Shown("… and ") << more << " more mistakes\n";
   return !file.mistakes.empty();
 }
 

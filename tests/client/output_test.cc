@@ -15,6 +15,7 @@
 #include "client/output/units.h"
 #include "client/output/yaml.h"
 #include "client/search_text.h"
+#include "client/terminal.h"
 #include "client/watch/progress_text.h"
 #include "layernas/v1/search.pb.h"
 
@@ -276,6 +277,13 @@ TEST(ProgressLines, AreAsciiWhereTheTerminalIs) {
   const std::vector<ProgressLine> lines = ProgressLines(state, At(1030), 100, /*unicode=*/false);
   EXPECT_EQ(lines[2].text, ".:-=+*#@ 0 to 0.7 of the last 8");
   EXPECT_EQ(ToAscii("trying again… größe"), "trying again... gr??e");
+}
+
+TEST(Terminal, ShowsAsciiWhereTheEncodingAsksForIt) {
+  std::ostringstream out;
+  EXPECT_EQ((Terminal{out, out}.Shown("größe…\n\x1b")), "größe…??");
+  const Terminal ascii{out, out, false, false, nullptr, /*unicode=*/false};
+  EXPECT_EQ(ascii.Shown("größe…\n\x1b", Unprintable::kMarkInLines), "gr??e...\n?");
 }
 
 TEST(Units, ATimeHasItsZone) {

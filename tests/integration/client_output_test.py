@@ -61,6 +61,13 @@ class OutputTest(harness.IntegrationTest):
                 code, err = self.into(self.broken_pipe(), *command, server=server)
                 self.assertEqual(code, 1)
                 self.assertIn("Broken pipe", err)
+                closed = subprocess.run(
+                    ["/bin/sh", "-c", 'exec "$0" "$@" >&-', LAYERNAS, *command], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                    env={**os.environ, "LAYERNAS_CONTROLLER": server.address}, timeout=harness.PATIENCE_S, check=False, text=True,
+                )
+                # /dev/stdout is then what we have opened in its place.
+                self.assertEqual(closed.returncode, 1)
+                self.assertRegex(closed.stderr, "Bad file descriptor|Permission denied|cannot write")
 
     def test_a_token_whose_line_is_lost_is_not_left(self):
         with open("/dev/full", "wb") as full:
