@@ -25,42 +25,10 @@ Search::Search(SearchConfig config, SearchStatus status, std::deque<Candidate> c
       state_reason_(status.reason),
       created_(status.created),
       ended_(status.ended) {
-  std::vector<PastProposal> past;
-  past.reserve(parts_.candidates.size());
-  for (std::uint64_t number = 1; number <= parts_.candidates.size(); ++number) {
-    Candidate& candidate = parts_.candidates[number];
-    // Of a version that kept it.
-    if (core::IsFinal(candidate.state)) candidate.request_id = std::string();
-    parts_.phase.Began(candidate);
-    if (candidate.repeat_of != 0) parts_.standings.BeginRepeat(candidate.repeat_of);
-    for (const AttemptFailure& failure : candidate.failures) parts_.failures.Add(failure);
-    if (candidate.state == CandidateState::kSkipped && parts_.IsSpared(candidate)) parts_.phase.Spared(candidate);
-    std::optional<Observation> observation;
-    if (core::IsFinal(candidate.state)) observation = parts_.Learn(candidate);
-    if (SearchParts::IsFirst(candidate)) {
-      past.push_back({{candidate.architecture, candidate.position}, observation});
-    }
-    if (candidate.state == CandidateState::kQueued) parts_.Queue(candidate);
-  }
-  parts_.strategy->Restore(past);
-  parts_.phase.Restore(status);
-  if (!core::IsFinal(state_)) parts_.phase.Advance(parts_.IsUnderWay());
-  parts_.candidates.TakeDirty();
+  parts_.Restore(status);
   NoteStandings();
   parts_.is_changed = false;
   noted_tables_ = final_tables().size();
-}
-
-std::span<const TaskKind> Search::kinds() const {
-  static constexpr TaskKind kWhole[] = {TaskKind::kEvaluate};
-  // What is measured is trained before more is measured, where a worker may do both.
-  static constexpr TaskKind kApart[] = {TaskKind::kTrain, TaskKind::kMeasure};
-  if (parts_.IsMeasuredApart()) return kApart;
-  return kWhole;
-}
-
-const std::map<std::string, std::string>& Search::RequireOf(TaskKind kind) const {
-  return kind == TaskKind::kMeasure ? *config().measure_on : config().require;
 }
 
 std::size_t Search::Ready(TaskKind kind) const { return state_ == SearchState::kRunning ? leasing_.Ready(kind) : 0; }

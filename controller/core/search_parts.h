@@ -3,8 +3,10 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "controller/core/candidate_book.h"
@@ -23,6 +25,12 @@ struct SearchParts {
   SearchParts(const SearchParts&) = delete;
   SearchParts& operator=(const SearchParts&) = delete;
 
+  // After a restart: everybody learns what the stored candidates brought.
+  void Restore(const SearchStatus& status);
+
+  // As Search's.
+  std::span<const TaskKind> kinds() const;
+  const std::map<std::string, std::string>& RequireOf(TaskKind kind) const;
   bool IsMeasuredApart() const { return config.measure_on.has_value(); }
   bool IsUnderWay() const { return candidates.Leased() > 0 || !queue.empty(); }
   // Neither a repeat nor a training in full.

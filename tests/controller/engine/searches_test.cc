@@ -343,15 +343,6 @@ TEST_F(SearchesTest, OneThatThisVersionRefusesIsShownAndTheOthersGoOn) {
   EXPECT_EQ(Get(bad).status().code(), absl::StatusCode::kNotFound);
 }
 
-TEST_F(SearchesTest, OneWithNothingToTryEndsAtOnce) {
-  v1::SearchSpec spec = RandomSpec("s", 10);
-  spec.mutable_objective()->add_targets(0.5);
-  const auto view = TryCreate(spec);
-  ASSERT_TRUE(view.ok()) << view.status();
-  EXPECT_EQ(view->state, core::SearchState::kFailed);
-  EXPECT_THAT(view->state_reason, HasSubstr("no architecture is within"));
-}
-
 TEST_F(SearchesTest, NoTimePassesBeforeTheFirstLease) {
   v1::SearchSpec spec = RandomSpec("s", 100);
   spec.mutable_budget()->mutable_duration()->set_seconds(5);
