@@ -1,0 +1,99 @@
+"""A worker that outlives every controller, and knows which history took its results."""
+
+import threading
+import time
+import uuid
+
+import grpc
+
+import harness
+from formula import formula
+from layernas.v1 import worker_service_pb2
+from proto_worker import complete
+from proto_worker import lease
+from proto_worker import result
+from proto_worker import search_of
+
+# What a call may end with while its controller dies.
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+class Impatient(harness.Client):
+    """Learns at once that the controller is not there: nobody but its caller would start it again."""
+
+    def call(self, method, request, timeout_s=10.0, wait_for_ready=False):
+        return super().call(method, request, timeout_s, wait_for_ready)
+
+
+class Outliver(threading.Thread):
+    """Leases, evaluates by the formula and reports, whichever history the controller has meanwhile.
+
+    gate: held during each call and while its answer is noted. Whoever holds it while no controller runs may change
+    `history`: no answer is then noted for a history that did not give it.
+    says_architecture: whether reports name the architecture, which old workers do not do.
+    faults: tasks given again after their result was acknowledged; verdicts that should not be.
+    refused: how many reports were refused.
+    """
+
+    def __init__(self, address, name, history, max_tasks, seconds_per_task, says_architecture):
+        super().__init__(name=name, daemon=True)
+        self._client = Impatient(address)
+        self._max_tasks, self._seconds_per_task = max_tasks, seconds_per_task
+        self._says_architecture = says_architecture
+        self._stopped = threading.Event()
+        self.gate = threading.Lock()
+        self.history = history
+        self.twice, self.faults, self.refused = [], [], 0
+
+    def stop(self):
+        self._stopped.set()
+        self.join()
+        self._client.close()
+
+    def run(self):
+        while not self._stopped.is_set():
+            request_id = uuid.uuid4().hex
+            # Which history gave them; the tasks.
+            lent = self._persistently(lambda request_id=request_id: self._lease(request_id))
+            if lent and lent[1]:
+                self._stopped.wait(self._seconds_per_task * len(lent[1]))
+                self._persistently(lambda lent=lent: self._report(*lent))
+
+    def _lease(self, request_id):
+        asked = time.monotonic()
+        tasks = lease(self._client, self.name, self._max_tasks, max_wait_s=0.5, request_id=request_id, timeout_s=5.0)
+        for task in tasks:
+            since = self.history.known_since(search_of(task.candidate), task.architecture.id)
+            if since is not None and since < asked:
+                self.twice.append(f"{self.history}: {task.candidate} was leased after its result was acknowledged")
+        return self.history, tasks
+
+    def _report(self, lender, tasks):
+        completions = [
+            result(
+                task.lease_token,
+                formula(task.architecture),
+                task.architecture.id if self._says_architecture else "",
+            )
+            for task in tasks
+        ]
+        for task, verdict in zip(tasks, complete(self._client, self.name, *completions)):
+            if verdict.status == worker_service_pb2.COMPLETION_STATUS_ACCEPTED:
+                if self.history is not lender:
+                    self.faults.append(f"{self.history} took a result of {task.candidate} of {lender}")
+                self.history.acknowledge(task.candidate, task.architecture.id)
+            elif verdict.status == worker_service_pb2.COMPLETION_STATUS_REFUSED:
+                self.refused += 1
+            else:
+                self.faults.append(f"{self.history}: {task.candidate}: {verdict}")
+
+    def _persistently(self, call):
+        while not self._stopped.is_set():
+            try:
+                with self.gate:
+                    return call()
+            except grpc.RpcError as error:
+                if error.code() not in AWAY:
+                    raise
+            self._stopped.wait(0.02)
+        return None
