@@ -1,7 +1,7 @@
-"""Controllers, workers and trainers are killed, at crash points and at random moments, while several searches run;
-backups are restored, data directories are swapped, and workers outlive them all. At the end every stored result is that
-of its own architecture, no acknowledged result is lost, none was given twice, and every search has ended as if nobody
-had disturbed it.
+"""Kills controllers, workers and trainers while searches run, restores backups and swaps data directories.
+
+Workers outlive all of that. At the end every stored result is that of its own architecture, no acknowledged result is
+lost, no architecture was evaluated again after its result, and every search has ended as if nothing had happened.
 
 LAYERNAS_CHAOS_KILLS and LAYERNAS_CHAOS_SEED choose how many kills and which draw; see scripts/chaos.
 """
@@ -38,22 +38,24 @@ SEARCHES_AT_ONCE = 4
 TRAININGS = 60
 BUCKETS = 12
 LEASE = "2s"
-# Far more than the kills of one candidate's trainers come to.
+# Far more than the trainers of one candidate that are killed.
 ATTEMPTS = 20
 PAUSE_S = 0.4
+# Kills between two lines that say how far the run is.
+PROGRESS = 50
 BACKUP_DEADLINE_S = 10.0
 
-# In so many kills, each of these happens once, at a drawn moment, in one of these orders. A restore is of the latest
-# backup of the history that runs.
+# Kills per cycle. In each cycle all acts of one order happen, at drawn moments. "restore" takes the latest backup of
+# the history that runs then.
 CYCLE = 15
 ORDERS = (
     ("back_up", "twin", "restore", "swap_away", "restart_worker", "swap_back"),
     ("back_up", "swap_away", "twin", "restart_worker", "swap_back", "restore"),
     ("swap_away", "back_up", "restart_worker", "restore", "twin", "swap_back"),
 )
-# How many data directories may be parked. Beyond that, the one that waited longest is examined and given up.
+# Maximum number of parked data directories. Beyond it, the one that was parked first is examined and deleted.
 PARKED = 3
-# Of how many swaps a parked directory comes back, not an empty one.
+# Share of the swaps to a parked directory; all others are to an empty one.
 OLD_ONES = 0.3
 
 
@@ -70,7 +72,7 @@ class Chaos:
         self.problems = []
         self.created = self.histories = 0
         self.history = self.new_history()
-        # Those whose data directory is parked; their turn comes again.
+        # Histories whose data directory is moved away for now.
         self.parked = []
         # {history: Mark of its latest backup}
         self.marks = {}
@@ -107,7 +109,7 @@ class Chaos:
             self.create()
 
     def create(self):
-        """A search in a space of its own. Its name is that of another in another history."""
+        """Creates a search in a space of its own. Other histories have another search of the same name."""
         self.created += 1
         number = len(self.history.searches)
         space = FormulaSpace(layers=5, options=3, seed=f"{self.seed} {self.created}")
@@ -128,7 +130,7 @@ class Chaos:
         self.history.watch(self.server.address, name)
 
     def persistently(self, call):
-        """Calls until the controller answers; what died meanwhile is started again."""
+        """Repeats the call until the controller answers, and restarts what has died."""
         answers = []
 
         def answered():
@@ -145,7 +147,7 @@ class Chaos:
         return answers[0]
 
     def examine(self, searches):
-        """Of the history that runs: {search: [candidate, …]}, after they were found right, or not."""
+        """Checks searches of the history that runs, and returns {search: [candidate, …]}."""
         known = self.history.known(searches)
         candidates = {name: self.persistently(lambda n=name: self.api.candidates(n)) for name in searches}
         self.findings.add(self.history.examine(known, candidates))
@@ -154,7 +156,7 @@ class Chaos:
     # --- The controller and its data directory
 
     def start_controller(self, environment):
-        """Until it serves; what dies while it starts is another kill."""
+        """Returns when the controller serves. If it dies before, that counts as a kill, and it is started again."""
         while True:
             ready_file = self.server.spawn(environment)
             process = self.server.process
@@ -192,7 +194,7 @@ class Chaos:
             self.fleet.kill_trainer()
 
     def change_history(self, history, copied_from=None):
-        """The controller has ended. Everybody but the watchers goes on and sees another store."""
+        """Starts the controller on another store. The controller must have ended; the workers go on."""
         self.check(self.server)
         for worker in self.outlivers:
             worker.gate.acquire()
@@ -208,7 +210,7 @@ class Chaos:
         self.start_controller(self.fates.plan(CONTROLLER_POINTS))
         history.watch_all(self.server.address)
 
-    # --- What happens besides kills
+    # --- Acts
 
     def twin(self):
         self.fleet.start_twin()
@@ -217,7 +219,7 @@ class Chaos:
         self.fleet.restart_worker()
 
     def back_up(self):
-        """What was acknowledged before the backup was asked for must be in it."""
+        """Makes a backup and examines it. It must hold everything that was acknowledged before the request."""
         answers = []
 
         def made():
@@ -232,7 +234,7 @@ class Chaos:
         self.audit(self.new_history(mark, self.history), mark.path, "backup")
 
     def restore(self):
-        """The history that runs is lost up to its latest backup, on a copy of which the controller goes on."""
+        """Kills the controller and starts it on a copy of the latest backup."""
         lost, mark = self.history, self.marks[self.history]
         self.fates.kill("controller", self.server.process, "for a restore")
         self.change_history(self.new_history(mark, lost), copied_from=mark.path)
@@ -241,12 +243,12 @@ class Chaos:
         shutil.rmtree(mark.path)
 
     def give_up(self, history):
-        """Examines a history that never runs again."""
+        """Examines and deletes the store of a history that never runs again."""
         self.audit(history, history.parked, "given-up")
         shutil.rmtree(history.parked)
 
     def swap_away(self):
-        """The data directory is moved away, and the controller begins with an empty one, or an older one."""
+        """Moves the data directory away and starts the controller on an empty one, or on one that was parked."""
         before = self.history
         older = self.parked and self.draw.random() < OLD_ONES
         self.turn_to(self.parked.pop(0) if older else self.new_history())
@@ -256,6 +258,7 @@ class Chaos:
         self.keep_searches_running()
 
     def swap_back(self):
+        """Returns to the history before swap_away()."""
         history = self.parked.pop()
         self.parked.append(self.history)
         self.turn_to(history)
@@ -273,7 +276,7 @@ class Chaos:
         self.acts[act] += 1
 
     def audit(self, history, folder, name):
-        """Examines all of a store that the fleet does not work for, by a copy: a controller draws it a lineage."""
+        """Examines a copy of a store that the fleet does not work for. A controller may change what it opens."""
         copy = harness.Controller(self.test, data_dir=self.test.path(f"{name}-copy"), name=name)
         shutil.copytree(folder, copy.data_dir)
         self.check(copy)
@@ -289,7 +292,7 @@ class Chaos:
     # --- The end
 
     def end_all(self):
-        """Brings every history to its end."""
+        """Runs every history until all of its searches have ended."""
         self.fates.over = True
         while True:
             self.end_searches()
@@ -312,9 +315,9 @@ class Chaos:
                 self.problems.append(f"{history}: {name} ended in state {search.state}: {search.state_reason}")
             if planned.table:
                 if {found.state for found in candidates[name]} != {SUCCEEDED}:
-                    self.problems.append(f"{history}: {name} has candidates without a result")
+                    self.problems.append(f"{history}: {name} has candidates that have not succeeded")
                 if self.persistently(lambda n=name: self.api.buckets(n)) != planned.table:
-                    self.problems.append(f"{history}: the final table of {name} is another than without chaos")
+                    self.problems.append(f"{history}: the final table of {name} differs from the reference")
         self.problems += history.faults()
 
 
@@ -324,16 +327,19 @@ class ChaosTest(harness.IntegrationTest):
         print(f"{KILLS} kills, seed {SEED}", flush=True)
         begin = time.monotonic()
         chaos = Chaos(self, SEED)
-        plan = []
+        plan, next_cycle, next_progress = [], 0, PROGRESS
         while chaos.kill_count() < KILLS or plan:
-            if not plan:
-                moments = sorted(chaos.draw.sample(range(CYCLE), len(ORDERS[0])))
-                first = chaos.kill_count()
-                plan = list(zip([first + moment for moment in moments], chaos.draw.choice(ORDERS)))
+            if not plan and chaos.kill_count() >= next_cycle:
+                moments = sorted(chaos.draw.sample(range(next_cycle, next_cycle + CYCLE), len(ORDERS[0])))
+                plan = list(zip(moments, chaos.draw.choice(ORDERS)))
+                next_cycle += CYCLE
+            if chaos.kill_count() >= next_progress:
+                print(f"{chaos.kill_count()} kills after {time.monotonic() - begin:.0f} s", flush=True)
+                next_progress += PROGRESS
             chaos.keep_searches_running()
             time.sleep(chaos.draw.uniform(0, PAUSE_S))
             chaos.restart_what_died()
-            if chaos.kill_count() >= min(plan[0][0], KILLS):
+            if plan and chaos.kill_count() >= min(plan[0][0], KILLS):
                 chaos.act(plan.pop(0)[1])
             if chaos.kill_count() < KILLS:
                 chaos.kill_something()
@@ -342,11 +348,13 @@ class ChaosTest(harness.IntegrationTest):
         findings, acts = chaos.findings, chaos.acts
         print(f"{chaos.kill_count()} kills in {time.monotonic() - begin:.0f} s: {dict(sorted(chaos.kills.items()))}")
         twice = findings.twice + [found for worker in chaos.outlivers for found in worker.twice]
+        swaps = acts["swap_away"] + acts["swap_back"]
+        refused = sum(worker.refused for worker in chaos.outlivers)
         print(
-            f"{chaos.kill_count()} kills, {acts['restore']} restores, {acts['swap_away'] + acts['swap_back']} swaps, {acts['twin']} twins, "
-            f"{acts['restart_worker']} restarts under the same id; {chaos.histories} histories, {chaos.created} searches, "
-            f"{sum(worker.refused for worker in chaos.outlivers)} reports refused; {findings.checked} results checked, "
-            f"{len(findings.wrong)} wrong, {len(findings.lost)} lost, {len(twice)} twice",
+            f"{chaos.kill_count()} kills, {acts['restore']} restores, {swaps} swaps, {acts['twin']} twins, "
+            f"{acts['restart_worker']} restarts under the same id; {chaos.histories} stores, {chaos.created} searches, "
+            f"{refused} reports refused; {findings.checked} results checked, {len(findings.wrong)} wrong, "
+            f"{len(findings.lost)} lost, {len(twice)} twice",
             flush=True,
         )
         self.assertEqual(findings.wrong, [])

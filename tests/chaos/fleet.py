@@ -1,4 +1,4 @@
-"""The workers of a chaos run: what they are started with, which of them are twins, and who has died."""
+"""The real workers of a chaos run, and which processes die at a crash point."""
 
 import os
 import signal
@@ -17,29 +17,29 @@ CONTROLLER_POINTS = (
     ("backup-copied", 1),
 )
 WORKER_POINTS = (("task-leased", 12), ("task-evaluated", 12), ("task-reported", 12))
-# Of how many starts it is decided that they end at a crash point.
+# Share of the starts with a crash point set.
 ARMED = 0.6
 
 
 class Fates:
-    """Decides which processes die at a crash point, and counts all deaths."""
+    """Decides which processes die at a crash point, and counts all kills."""
 
     def __init__(self, draw, kills):
         self._draw, self.kills = draw, kills
-        # Nobody is made to die any more.
+        # No further crash points are set.
         self.over = False
-        # Processes that ended otherwise than they were meant to.
+        # Messages about processes that ended in an unexpected way.
         self.faults = []
 
     def plan(self, points):
-        """The environment of a process that may be meant to die at a crash point."""
+        """Returns the environment of a new process, which may set a crash point; None for no change."""
         if self.over or self._draw.random() > ARMED:
             return None
         point, most = self._draw.choice(points)
         return {"LAYERNAS_CRASH_AT": f"{point}:{self._draw.randint(1, most)}"}
 
     def died(self, what, process):
-        """Without anybody's signal."""
+        """Records that the process ended without a signal."""
         code = process.wait()
         if code != CRASH_EXIT_CODE:
             self.faults.append(f"{process.name} ended by itself with {code}")
@@ -50,7 +50,7 @@ class Fates:
         self.kills[f"{what} at a crash point" if process.wait() == CRASH_EXIT_CODE else f"{what} {when}"] += 1
 
     def ended(self, what, process, code):
-        """After a signal that asks it to end."""
+        """Records the exit code after SIGTERM."""
         if code == CRASH_EXIT_CODE:
             self.kills[f"{what} at a crash point"] += 1
         elif code != 0:
@@ -58,13 +58,13 @@ class Fates:
 
 
 class Fleet:
-    """Real workers with exec evaluators, which outlive all controllers."""
+    """Real workers with exec evaluators. They outlive all controllers."""
 
     def __init__(self, test, address, fates, draw):
         self._test, self._address, self._fates, self._draw = test, address, fates, draw
         trainer = ["--mode", "formula", "--delay"]
         quick = harness.exec_flags(*trainer, "0.05")
-        # In the middle of a training whenever a controller is replaced, and longer than that takes.
+        # A training takes longer than replacing a controller, so that this worker reports to another store.
         slow = harness.exec_flags(*trainer, "1")
         self._flags = {"exec-1": ["--slots=2", *quick], "exec-2": quick, "slow": ["--slots=2", *slow]}
         self._twin_of = {}
@@ -88,19 +88,19 @@ class Fleet:
                 self.workers[name] = self._start(name)
 
     def kill_worker(self):
-        """And starts another with the same id."""
+        """Kills a worker and starts another with the same id."""
         name = self._draw.choice(sorted(self.workers))
         self._fates.kill("worker", self.workers[name].process)
         self.workers[name] = self._start(name)
 
     def restart_worker(self):
-        """Asks one to end, and starts another with the same id."""
+        """Stops a worker with SIGTERM and starts another with the same id."""
         name = self._draw.choice(sorted(self.workers))
         self._fates.ended("worker", self.workers[name].process, self.workers[name].stop())
         self.workers[name] = self._start(name)
 
     def start_twin(self):
-        """A second worker with the id of one that runs; an earlier twin is killed."""
+        """Starts a second worker with the id of a running one, after killing the previous twin."""
         for name in list(self._twin_of):
             self._fates.kill("worker", self.workers.pop(name).process)
             del self._twin_of[name]

@@ -1,4 +1,4 @@
-"""Spaces of which every result can be checked: reward and cost follow from the architecture's own layers.
+"""Spaces whose results can all be checked: reward and cost follow from the architecture's own layers.
 
 Each option carries its share of the reward and of the cost as parameters, which reach the evaluator with the task.
 Two spaces give the same architecture id other numbers, so that a result of one never passes for a result of the other.
@@ -11,7 +11,7 @@ MERITS_PER_ONE = 2**23
 
 
 class FormulaSpace(Space):
-    """A Space with exact rewards, whose specs hold all that an evaluator needs to know."""
+    """A Space with exact rewards. Its specs hold everything that an evaluator needs."""
 
     def __init__(self, layers, options, seed):
         super().__init__(layers, options, seed)
@@ -26,12 +26,12 @@ class FormulaSpace(Space):
         return spec
 
     def curve(self, architecture):
-        """What the evaluator reports on the way: [(epoch, reward), …]."""
+        """Returns the learning curve that fake_evaluator.py reports: [(epoch, reward), …]."""
         return [(1, self.reward(architecture) / 2)]
 
 
 def formula(architecture):
-    """The metrics of a task's architecture, as fake_evaluator.py computes them from the request."""
+    """Returns the metrics of a task's architecture: the same numbers that fake_evaluator.py computes."""
     layers = [layer.parameters for layer in architecture.layers]
     return {
         "accuracy": sum(layer["merit"] for layer in layers) / layers[0]["merits_per_one"],

@@ -1,7 +1,7 @@
-"""What one store must remember: its searches, and every result that somebody was told of.
+"""What one store must keep: its searches, and every result that a worker or a watcher was told of.
 
-A backup that is restored begins another history, which shares the past up to the backup with the first. An empty data
-directory begins one without a past. A result must be kept by the history that acknowledged it, and by no other.
+A restored backup begins a new history, which inherits what was acknowledged before the backup. An empty data directory
+begins a history that inherits nothing. The history that acknowledged a result must keep it; no other may take it.
 """
 
 import collections
@@ -30,7 +30,7 @@ class PlannedSearch:
 
 @dataclasses.dataclass(frozen=True)
 class Mark:
-    """What a backup must hold: taken before the backup was asked for."""
+    """What a backup must hold. It is taken before the backup is requested."""
 
     path: str
     searches: dict
@@ -45,7 +45,7 @@ class Mark:
 
 @dataclasses.dataclass
 class Findings:
-    """What was found wrong with stored results, and how many were looked at."""
+    """How many stored results were checked, and what was wrong. The lists hold messages for people."""
 
     checked: int = 0
     wrong: list = dataclasses.field(default_factory=list)
@@ -60,10 +60,10 @@ class Findings:
 
 
 class History:
-    """Thread-safe where proto workers use it: `acknowledge`, `known_since`."""
+    """`acknowledge` and `known_since` may be called from any thread, everything else from the main thread only."""
 
     def __init__(self, number, parked, mark=None, before=None):
-        """mark: of the backup of the history `before` that it begins with; without it, it begins empty."""
+        """mark: of a backup of the history `before`, which this history begins with. Without a mark it begins empty."""
         self.number = number
         # Where its data directory lies while no controller runs on it.
         self.parked = parked
@@ -72,7 +72,7 @@ class History:
         self.ended_before = mark.ended if mark else frozenset()
         # {search: sequence number up to which its watcher followed it in the history before}
         self.sequences = {name: before.sequence(name) for name in mark.searches} if mark else {}
-        # {candidate name: architecture id}, told to proto workers.
+        # {candidate name: architecture id} of the results that Outlivers were told of.
         self.acknowledged = {}
         # {(search, architecture id): monotonic time of the first acknowledgement}
         self._since = {}
@@ -81,15 +81,15 @@ class History:
         # {search: its watchers, one after the other; the last may still run}
         self.watchers = collections.defaultdict(list)
 
-    # --- The data directory, and who follows the searches in it
+    # --- The data directory and the watchers of its searches
 
     def enter(self, data_dir):
-        """The data directory becomes this history's. There is none yet if the history begins empty."""
+        """Moves this history's store to `data_dir`. An empty history has none: the controller creates it."""
         if os.path.exists(self.parked):
             shutil.move(self.parked, data_dir)
 
     def leave(self, data_dir):
-        """No controller runs. Afterwards nobody is told anything of this history until watch_all()."""
+        """Stops the watchers and moves the store away. No controller may run. watch_all() resumes the watches."""
         self.stop_watching()
         if os.path.exists(data_dir):
             shutil.move(data_dir, self.parked)
@@ -108,7 +108,7 @@ class History:
         self.watchers[name][-1].start()
 
     def sequence(self, name):
-        """Of the latest change of the search that a watcher was told of."""
+        """Returns the sequence number of the search's latest change that a watcher has seen."""
         watchers = self.watchers[name]
         return watchers[-1].sequence if watchers else self.sequences.get(name, 0)
 
@@ -129,39 +129,41 @@ class History:
         self._since.setdefault((search_of(candidate), architecture), time.monotonic())
 
     def known_since(self, search, architecture):
-        """When the first result of the architecture was acknowledged to a proto worker; None if none was."""
+        """Returns when the architecture's first result was acknowledged to an Outliver; None if it never was."""
         return self._since.get((search, architecture))
 
     def known(self, searches):
-        """{candidate: architecture id} of all results of the searches that somebody was told of."""
+        """Returns {candidate: architecture id} of the searches' results that a worker or watcher was told of."""
         told = {**self.inherited, **self.acknowledged.copy()}
         known = {name: architecture for name, architecture in told.items() if search_of(name) in searches}
         for name in searches:
             for change in self._changes(name):
-                if change.state == SUCCEEDED:
-                    known[change.name] = change.architecture.id
+                if change.WhichOneof("change") == "candidate" and change.candidate.state == SUCCEEDED:
+                    known[change.candidate.name] = change.candidate.architecture.id
         return known
 
     def _changes(self, name):
-        """The candidates that the search's watchers were told of, in order."""
+        """Yields the changes that the search's watchers saw in this history, in order."""
         for watcher in list(self.watchers[name]):
-            for change in watcher.changes.copy():
-                if change.WhichOneof("change") == "candidate":
-                    yield change.candidate
+            yield from watcher.changes.copy()
 
     def faults(self):
-        """What was wrong with the watches."""
-        found = [f"{name}: {fault}" for name in self.searches for watcher in self.watchers[name] for fault in watcher.faults]
+        """Returns messages about what the watches did wrong."""
+        found = []
+        for name in self.searches:
+            for watcher in self.watchers[name]:
+                found += [f"{self}: {name}: {fault}" for fault in watcher.faults]
         for name, sequence in self.sequences.items():
-            kinds = {change.WhichOneof("change") for watcher in self.watchers[name] for change in watcher.changes}
-            if sequence and kinds and "snapshot" not in kinds:
-                found.append(f"{name}: after a restore the watch of change {sequence} went on without a snapshot")
+            followed_to_the_end = any(watcher.final for watcher in self.watchers[name])
+            kinds = {change.WhichOneof("change") for change in self._changes(name)}
+            if sequence and followed_to_the_end and "snapshot" not in kinds:
+                found.append(f"{self}: {name}: the watch of change {sequence} got no snapshot after a restore")
         return found
 
     def examine(self, known, candidates):
-        """Holds stored candidates ({search: [candidate, …]}) against `known` and against the function that made them.
+        """Compares stored candidates ({search: [candidate, …]}) with `known` and with the function that made them.
 
-        known: {candidate: architecture id}, taken before the candidates were read.
+        known: the answer of known(), taken before the candidates were read.
         """
         found = Findings()
         stored = {}
@@ -173,24 +175,32 @@ class History:
                 if candidate.state in GIVEN_UP:
                     found.given_up.append(f"{self}: {candidate.name}: {list(candidate.failures)}")
                 if candidate.state == SUCCEEDED:
-                    stored[candidate.name] = candidate.architecture.id
+                    stored[candidate.name] = architecture = candidate.architecture.id
                     found.checked += 1
                     if not _is_own(space, candidate):
-                        found.wrong.append(f"{self}: {candidate}")
+                        found.wrong.append(
+                            f"{self}: {candidate.name}, {architecture}, by {candidate.worker}: "
+                            f"{dict(candidate.metrics)}, not {space.metrics(architecture)}"
+                        )
+            found.twice += [f"{self}: {name} was evaluated again" for name in self._evaluated_again(search)]
         for name, architecture in known.items():
             if search_of(name) in candidates and stored.get(name) != architecture:
                 found.lost.append(f"{self}: {name}, {architecture}; stored is {stored.get(name)}")
-        found.twice += [f"{self}: {name} once more" for search in candidates for name in self._evaluated_again(search)]
         return found
 
     def _evaluated_again(self, search):
-        """Candidates that were leased or had a result after they had one."""
-        done = {name for name in self.inherited if search_of(name) == search}
+        """Yields the names of candidates that were leased again, or got another result, after their result."""
+        inherited = {name for name in self.inherited if search_of(name) == search}
+        done = set()
         for change in self._changes(search):
-            if change.name in done and change.state in (LEASED, SUCCEEDED):
-                yield change.name
-            if change.state == SUCCEEDED:
-                done.add(change.name)
+            if change.WhichOneof("change") == "snapshot":
+                # What follows came after the restore. Before it, a watch that was behind may still see the backup's past.
+                done |= inherited
+            elif change.WhichOneof("change") == "candidate":
+                if change.candidate.name in done and change.candidate.state in (LEASED, SUCCEEDED):
+                    yield change.candidate.name
+                if change.candidate.state == SUCCEEDED:
+                    done.add(change.candidate.name)
 
     def __str__(self):
         return f"history {self.number}"

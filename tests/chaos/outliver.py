@@ -1,4 +1,4 @@
-"""A worker that outlives every controller, and knows which history took its results."""
+"""A worker that outlives every controller and records which history acknowledged its results."""
 
 import threading
 import time
@@ -14,25 +14,26 @@ from proto_worker import lease
 from proto_worker import result
 from proto_worker import search_of
 
-# What a call may end with while its controller dies.
+# Status codes that a call may return while its controller dies.
 AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class Impatient(harness.Client):
-    """Learns at once that the controller is not there: nobody but its caller would start it again."""
+    """Fails at once if no controller runs, so that the caller can start one."""
 
     def call(self, method, request, timeout_s=10.0, wait_for_ready=False):
         return super().call(method, request, timeout_s, wait_for_ready)
 
 
 class Outliver(threading.Thread):
-    """Leases, evaluates by the formula and reports, whichever history the controller has meanwhile.
+    """Leases tasks, evaluates them by the formula and reports, whichever history the controller has at the time.
 
-    gate: held during each call and while its answer is noted. Whoever holds it while no controller runs may change
-    `history`: no answer is then noted for a history that did not give it.
-    says_architecture: whether reports name the architecture, which old workers do not do.
-    faults: tasks given again after their result was acknowledged; verdicts that should not be.
-    refused: how many reports were refused.
+    gate: held during each call and while its answer is recorded. The main thread takes it to change `history` while no
+    controller runs. An answer is thus recorded for the history that gave it.
+    says_architecture: whether reports name the architecture. Old workers do not.
+    twice: messages about tasks that were leased after their result was acknowledged.
+    faults: messages about verdicts that a controller must not give.
+    refused: number of reports that were refused.
     """
 
     def __init__(self, address, name, history, max_tasks, seconds_per_task, says_architecture):
@@ -53,13 +54,13 @@ class Outliver(threading.Thread):
     def run(self):
         while not self._stopped.is_set():
             request_id = uuid.uuid4().hex
-            # Which history gave them; the tasks.
             lent = self._persistently(lambda request_id=request_id: self._lease(request_id))
             if lent and lent[1]:
                 self._stopped.wait(self._seconds_per_task * len(lent[1]))
                 self._persistently(lambda lent=lent: self._report(*lent))
 
     def _lease(self, request_id):
+        """Returns the history that gave the tasks, and the tasks. May be repeated with the same request_id."""
         asked = time.monotonic()
         tasks = lease(self._client, self.name, self._max_tasks, max_wait_s=0.5, request_id=request_id, timeout_s=5.0)
         for task in tasks:

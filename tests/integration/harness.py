@@ -321,7 +321,7 @@ class Controller:
 
 
 class Worker:
-    """layernas-worker. prefix: a command to run it with, such as `ip netns exec …`. worker_id: its --id, if not `name`."""
+    """layernas-worker. prefix: a command to run it with, such as `ip netns exec …`. worker_id: --id (default: `name`)."""
 
     def __init__(
         self,
@@ -335,6 +335,9 @@ class Worker:
         worker_id=None,
     ):
         ready_file = test.path(f"{name}-ready.json")
+        # That of a worker before it would say too early that this one handles signals.
+        if os.path.exists(ready_file):
+            os.unlink(ready_file)
         self.name = name
         self.process = test.spawn(
             name,
