@@ -32,7 +32,7 @@ class Outliver(threading.Thread):
     controller runs. An answer is thus recorded for the history that gave it.
     says_architecture: whether reports name the architecture. Old workers do not.
     twice: messages about tasks that were leased after their result was acknowledged.
-    faults: messages about verdicts that a controller must not give.
+    faults: messages about verdicts and errors that a controller must not give.
     refused: number of reports that were refused.
     """
 
@@ -95,6 +95,8 @@ class Outliver(threading.Thread):
                     return call()
             except grpc.RpcError as error:
                 if error.code() not in AWAY:
+                    # Nobody sees what a thread raises.
+                    self.faults.append(f"{self.name}: {error.code()} {error.details()}")
                     raise
             self._stopped.wait(0.02)
         return None
