@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/base/architecture_id.h"
+
 namespace layernas::spec {
 namespace {
 
-constexpr std::string_view kDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
-
-bool OneCharacterPerLayer(const v1::Space& space) {
-  return std::all_of(space.layers().begin(), space.layers().end(),
-                     [](const v1::Layer& layer) { return layer.options_size() <= static_cast<int>(kDigits.size()); });
+std::size_t MaxOptions(const v1::Space& space) {
+  int max = 0;
+  for (const v1::Layer& layer : space.layers()) max = std::max(max, layer.options_size());
+  return static_cast<std::size_t>(max);
 }
 
 // The decimal number at the front of `text`, which is cut off; nothing if it is not written the one way that
@@ -29,9 +30,9 @@ std::optional<Choices> Split(const v1::Space& space, std::string_view id) {
   Choices choices;
   const auto layers = static_cast<std::size_t>(space.layers_size());
   choices.reserve(layers);
-  if (OneCharacterPerLayer(space)) {
+  if (MaxOptions(space) <= kOptionDigits.size()) {
     for (const char c : id) {
-      const std::size_t digit = kDigits.find(c);
+      const std::size_t digit = kOptionDigits.find(c);
       if (digit == std::string_view::npos) return std::nullopt;
       choices.push_back(static_cast<std::uint16_t>(digit));
     }
@@ -53,17 +54,7 @@ std::optional<Choices> Split(const v1::Space& space, std::string_view id) {
 }  // namespace
 
 std::string FormatArchitectureId(const v1::Space& space, std::span<const std::uint16_t> choices) {
-  std::string id;
-  const bool one_character = OneCharacterPerLayer(space);
-  for (const std::uint16_t choice : choices) {
-    if (one_character) {
-      id += kDigits[choice];
-    } else {
-      if (!id.empty()) id += '-';
-      id += std::to_string(choice);
-    }
-  }
-  return id;
+  return layernas::FormatArchitectureId(choices, MaxOptions(space));
 }
 
 std::optional<Choices> ParseArchitectureId(const v1::Space& space, std::string_view id) {

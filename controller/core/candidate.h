@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -13,8 +14,8 @@
 namespace layernas::core {
 
 // Stored: DO NOT CHANGE the values. QUEUED -> LEASED -> one of the others; back to QUEUED when a lease is lost,
-// released or its attempt failed with attempts left, and when it is measured and yet to be trained. Once all attempts
-// have failed: kInfeasible if that was on different workers (it is the candidate's fault), kFailed otherwise.
+// released or its attempt failed with attempts left, and when it is measured and yet to be trained. Once its attempts
+// are used up (attempts.h): kInfeasible if they failed on different workers, kFailed otherwise.
 enum class CandidateState {
   kQueued = 1,
   kLeased = 2,
@@ -52,6 +53,18 @@ struct WeightsFile {
   std::int64_t bytes = 0;
 
   bool operator==(const WeightsFile&) const = default;
+};
+
+// What one attempt brought, whole from the wire to the record.
+struct AttemptResult {
+  AttemptResult(Metrics all = {}, Curve learning_curve = {},
+                std::vector<WeightsFile> kept = {})  // NOLINT: most are metrics.
+      : metrics(std::move(all)), curve(std::move(learning_curve)), weights(std::move(kept)) {}
+
+  Metrics metrics;
+  Curve curve;
+  // At most one.
+  std::vector<WeightsFile> weights;
 };
 
 struct AttemptFailure {

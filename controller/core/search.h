@@ -1,37 +1,29 @@
 // One search as a state machine: hands candidates out, takes their results, knows when it is over. Everything that the
 // engine writes to disk about a search is decided here.
 //
+// A façade over its parts (search_parts.h): CandidateQueue (what waits), SearchPhase (budget, time, repeats, winners),
+// Standings (what is best), MedianRule (what is stopped early), attempts.h and FailureTally (who is to blame), and the
+// strategy (what is tried); and over the two halves of the work, Leasing and Reporting.
+//
 // Pure: time comes in as an argument, and what must be stored is left in TakeChanges(). Not thread-safe.
 #pragma once
 
-#include <array>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "controller/core/architecture_index.h"
-#include "controller/core/candidate.h"
-#include "controller/core/early_stop.h"
-#include "controller/core/fair_share.h"
-#include "controller/core/frontier.h"
-#include "controller/core/search_config.h"
+#include "controller/core/leasing.h"
+#include "controller/core/reporting.h"
+#include "controller/core/search_parts.h"
 #include "controller/core/search_state.h"
-#include "controller/core/space.h"
-#include "controller/core/standings.h"
 
 namespace layernas::core {
-
-// What became of a reported result or failure.
-struct CompletionVerdict {
-  enum Status { kAccepted, kRefused, kInvalid } status = kAccepted;
-  std::string message;
-};
 
 // What has to be written since the last TakeChanges().
 struct Changes {
@@ -55,8 +47,7 @@ class Search {
  public:
   Search(SearchConfig config, UnixMillis now);
   // As it was stored. `candidates` are numbers 1 … n without gaps.
-  Search(SearchConfig config, SearchState state, std::string state_reason, UnixMillis created, UnixMillis ended,
-         std::deque<Candidate> candidates);
+  Search(SearchConfig config, SearchStatus status, std::deque<Candidate> candidates);
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
 
@@ -67,197 +58,116 @@ class Search {
   // Labels that a worker must have for such a task.
   const std::map<std::string, std::string>& RequireOf(TaskKind kind) const;
   // What the candidate's current lease asks for, or its next.
-  TaskKind KindOf(const Candidate& candidate) const;
-  // How many candidates could be leased now, those that wait out a back-off included; never more than sharing() allows.
+  TaskKind KindOf(const Candidate& candidate) const { return parts_.candidates.KindOf(candidate); }
+  // How many candidates could be leased now, those that wait out a back-off and those that StartWork() would bring
+  // included; never more than sharing() allows.
   std::size_t Ready(TaskKind kind) const;
   // Of all kinds.
   std::size_t Ready() const;
   // How many are leased for such a task.
-  std::size_t Leased(TaskKind kind) const;
+  std::size_t Leased(TaskKind kind) const { return parts_.candidates.Leased(kind); }
   // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out
-  // a back-off, and is offered to other workers first.
+  // a back-off, and is offered to other workers first. `others`: whether other workers could do such a task.
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now,
-                         TaskKind kind = TaskKind::kEvaluate);
+                         TaskKind kind = TaskKind::kEvaluate, Others others = Others::kSome);
   // Whether Lease() would have a candidate but for its attempt having failed on this very worker.
-  bool HoldsBack(const std::string& worker, Instant now, TaskKind kind = TaskKind::kEvaluate) const;
+  bool HoldsBack(const std::string& worker, Instant now, TaskKind kind = TaskKind::kEvaluate,
+                 Others others = Others::kSome);
 
-  // As Strategy's: to be done before Lease() finds nothing, for strategies that compute their proposals.
+  // Computation that makes `wanted` proposals available (Strategy::StartWork). Null if there is none to do.
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
-  void FinishWork(BackgroundWork& work) { strategy_->FinishWork(work); }
+  void FinishWork(BackgroundWork& work, UnixMillis now);
 
   // The candidate that was leased last has a result already: that of another search's candidate of this name. The lease
   // is as if it had never been. False, and nothing has changed, if the metrics are no valid result of this search.
   bool Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now);
 
-  // --- Taking back. `number` and `attempt` are a lease token; a token that never was is refused.
+  // --- Taking back. `number` and `attempt` are of a lease token; a token that never was is refused.
 
   // Accepted once per candidate, from whichever attempt comes first; the same report again is accepted and changes
   // nothing.
-  CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, const Metrics& metrics,
-                             Instant now, Curve curve = {}, std::vector<WeightsFile> weights = {});
+  CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, AttemptResult result,
+                             Instant now);
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
+  // Ends the search as FAILED if attempts failed so often before any success that it is the search's fault. `others`:
+  // whether there are workers for its tasks besides the one that failed last.
+  void EndIfHopeless(Others others, UnixMillis now);
   // Back to the queue, no attempt used up; a failure reported afterwards is ignored. Nothing happens if the lease is
   // not current.
   void Release(std::uint64_t number, int attempt);
   // The lease ran out: an attempt is used up. Nothing happens if the lease is not current.
   void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
   // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is
-  // taken up again, its attempt no longer used up.
+  // taken up again by the worker that had it, its attempt no longer used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);
-  // How far the current lease's training has come, of `epochs` (0: not known). False if it is hopeless, and stopped
-  // thereby. Nothing happens if the lease is not current.
-  bool NoteProgress(std::uint64_t number, int attempt, CurvePoint point, int epochs, UnixMillis now);
+  // How far the current lease's training has come, of `epochs` (0: not known): its curve so far, or the latest points
+  // of it. False if it is hopeless, and stopped thereby. Nothing happens if the lease is not current.
+  bool NoteProgress(std::uint64_t number, int attempt, const Curve& points, int epochs, UnixMillis now);
 
   // --- Lifecycle. FAILED_PRECONDITION where the state does not allow it.
 
   absl::Status Pause();
-  absl::Status Resume();
+  absl::Status Resume(UnixMillis now);
   absl::Status Cancel(UnixMillis now);
   absl::Status Share(const Sharing& sharing);
-  // Ends the search if its time is up. To be called now and then. `clock_set`: by how much the clock was set, ahead or
-  // back, since the search was created; that is no time that has passed.
+  // Ends the searching if its time is up, also while it is paused. To be called now and then. `clock_set`: by how much
+  // the clock was set, ahead or back, since the search was started; that is no time that has passed.
   void CheckTime(UnixMillis now, Millis clock_set = Millis{0});
 
   // --- Reading
 
-  const SearchConfig& config() const { return config_; }
+  const SearchConfig& config() const { return parts_.config; }
   // As it is now; at first that of the configuration.
-  const Sharing& sharing() const { return sharing_; }
+  const Sharing& sharing() const { return parts_.sharing; }
+  SearchStatus status() const;
   SearchState state() const { return state_; }
   const std::string& state_reason() const { return state_reason_; }
   UnixMillis created() const { return created_; }
+  UnixMillis started() const { return parts_.phase.started(); }
   UnixMillis ended() const { return ended_; }
-  const std::deque<Candidate>& candidates() const { return candidates_; }
+  const std::deque<Candidate>& candidates() const { return parts_.candidates.all(); }
   // Null if there is none of that number.
-  const Candidate* candidate(std::uint64_t number) const;
-  // Candidates that were trained, or are to be.
-  std::int64_t trainings() const;
-  std::size_t CountOf(CandidateState state) const { return counts_[static_cast<std::size_t>(state)]; }
+  const Candidate* candidate(std::uint64_t number) const { return parts_.candidates.Find(number); }
+  // Candidates that were trained, or are to be; those trained in full are not among them.
+  std::int64_t trainings() const { return parts_.phase.trainings(); }
+  std::size_t CountOf(CandidateState state) const { return parts_.candidates.CountOf(state); }
   // By the means of trainings; goes by the candidates that were the first ones.
-  const Frontier& frontier() const { return standings_.frontier(); }
-  const Standings& standings() const { return standings_; }
-  // What is trained in full, the first target's best first; empty before that begins.
-  const std::vector<std::uint64_t>& winners() const { return winners_; }
-  // The number of the first training in full; 0 where none has begun. No other candidates follow it.
-  std::uint64_t first_final() const { return first_final_; }
+  const Frontier& frontier() const { return parts_.standings.frontier(); }
+  const Standings& standings() const { return parts_.standings; }
+  // See SearchPhase.
+  const std::vector<std::uint64_t>& winners() const { return parts_.phase.winners(); }
+  std::uint64_t first_final() const { return parts_.phase.first_final(); }
   // One per target of the configuration, in its order.
   std::vector<BestWithinTarget> BestPerTarget() const;
   // The number of the first candidate with this architecture; 0 if there is none.
-  std::uint64_t NumberOf(const Architecture& architecture) const;
-  Position position() const { return strategy_->position(); }
-  std::span<const StageTable> final_tables() const { return strategy_->FinalTables(); }
-  std::optional<StageTable> growing_table() const { return strategy_->GrowingTable(); }
+  std::uint64_t NumberOf(const Architecture& architecture) const { return parts_.candidates.NumberOf(architecture); }
+  Position position() const { return parts_.strategy->position(); }
+  std::span<const StageTable> final_tables() const { return parts_.strategy->FinalTables(); }
+  std::optional<StageTable> growing_table() const { return parts_.strategy->GrowingTable(); }
 
   Changes TakeChanges();
 
  private:
-  // Null unless (number, attempt) is a lease that was granted.
-  Candidate* Granted(std::uint64_t number, int attempt);
-  void SetState(Candidate& candidate, CandidateState state);
-  void Queue(Candidate& candidate, SteadyTime not_before, std::string avoid_worker);
-  // Whether the lease of this attempt was, or is, to measure it apart.
-  bool WasToMeasure(const Candidate& candidate, int attempt) const {
-    return IsMeasuredApart() && (candidate.measured_attempt == 0 || attempt <= candidate.measured_attempt);
-  }
-  CompletionVerdict CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,
-                                        const Metrics& metrics, Instant now);
-  double CostOf(const Candidate& candidate) const;
-  // Its result: metrics that are valid.
-  void Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now);
-  // The candidate has reached a final state: tells the strategy, and ends the search if that was it.
-  void Finished(Candidate& candidate, CandidateState state, UnixMillis now);
-  // A failed attempt; the candidate is tried again or given up.
-  void AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now);
-  // Failed attempts at its current task.
-  static int FailuresOfTask(const Candidate& candidate);
-  // Whether it is the candidate that its failures speak against: they happened on more than one worker.
-  static bool IsPoison(const Candidate& candidate);
-  void CountFailure(const AttemptFailure& failure);
   void End(SearchState state, std::string reason, UnixMillis now);
-  void EndIfOver(UnixMillis now);
-  // A new candidate, queued.
-  Candidate& Create(Architecture architecture, Position position, UnixMillis now);
-  bool BudgetUsed() const;
-  // Trainings that are left of the budget.
-  std::int64_t Remaining() const;
-  // The rest of the budget is for the finalists, or the strategy has nothing left.
-  bool AreRepeatsDue() const;
-  // What to repeat now.
-  std::optional<std::uint64_t> NextRepeat() const;
-  // Whether there is nothing left to search for: all that may follow are trainings in full.
-  bool SearchingIsOver() const;
-  // Whether the strategy, the finalists' repeats or the budget allow for nothing more to be begun.
-  bool NothingLeft() const;
-  bool StrategyIsDone() const;
-  // Decides who has won once searching is over.
-  void BeginFinals();
-  // Trainings in full that were handed out, and that are still to be.
-  std::int64_t FinalsBegun() const;
-  std::int64_t FinalsLeft() const;
-  // Whether the strategy may be asked.
-  bool MayPropose() const;
-  // How many more may be under way.
-  std::size_t FreePlaces() const;
-  // How many more may be measured ahead of the trainings.
-  std::size_t PlacesAhead() const;
-  bool IsMeasuredApart() const { return config_.measure_on.has_value(); }
-  // Candidates queued for a task of this kind.
-  std::size_t Queued(TaskKind kind) const;
-  // Whether the cost exceeds every target.
-  bool IsOverTargets(double cost) const;
-  // So many were measured and skipped that going on is pointless.
-  bool MeasuredInVain() const;
-  // Of what was measured apart.
-  double LowestCost() const;
-  std::string CommonestFailure() const;
-  void MarkDirty(Candidate& candidate);
-  // Notes a change of the search if stage or best results are no longer those noted last.
+  // To be called after every change: ends the search if that is due, and notes whether what is stored or shown of it
+  // has changed.
+  void Advance(UnixMillis now);
   void NoteStandings();
-  // What the strategy learns of it, in its state.
-  std::optional<Outcome> OutcomeOf(const Candidate& candidate) const;
-  // Notes a training that has ended, where it is compared with others.
-  void NoteCurve(const Candidate& candidate);
 
-  const SearchConfig config_;
-  std::unique_ptr<Strategy> strategy_;
-  Sharing sharing_;
+  SearchParts parts_;
+  Leasing leasing_{parts_};
+  Reporting reporting_{parts_};
+
   SearchState state_ = SearchState::kRunning;
   std::string state_reason_;
   UnixMillis created_ = 0;
   UnixMillis ended_ = 0;
-  // By number - 1. A deque, for there may be a million: growing moves nothing.
-  std::deque<Candidate> candidates_;
-  // Numbered as the candidates.
-  ArchitectureIndex architectures_;
-  std::array<std::size_t, 8> counts_{};
-  Standings standings_;
-  MedianRule median_rule_;
-  std::vector<std::uint64_t> winners_;
-  bool winners_known_ = false;
-  std::uint64_t first_final_ = 0;
-  // Of those leased.
-  std::size_t being_measured_ = 0;
-  std::map<std::string, int> failure_messages_;
-  int failed_attempts_ = 0;
-  bool time_is_up_ = false;
 
-  // A queued candidate. Soft state: after a restart everything queued may go at once, to anyone.
-  struct Waiting {
-    std::uint64_t number;
-    SteadyTime not_before;
-    std::string avoid_worker;
-  };
-  static bool AvoidsWorker(const Waiting& waiting, const std::string& worker, SteadyTime now);
-
-  std::deque<Waiting> queue_;
-  // Of the latest result; the names are shared with it.
-  Metrics latest_metrics_;
-
-  Changes changes_;
-  std::vector<bool> dirty_;
+  std::size_t noted_tables_ = 0;
   Position noted_position_;
   std::vector<std::uint64_t> noted_best_;
+  std::string noted_searching_over_;
 };
 
 }  // namespace layernas::core

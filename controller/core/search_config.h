@@ -31,17 +31,17 @@ struct SearchConfig {
   std::vector<double> targets;
   StrategyConfig strategy;
   std::uint64_t seed = 1;
-  // Most candidates handed out; 0 = no limit.
+  // Maximum candidates handed out; 0 = no limit.
   std::int64_t trainings = 0;
   // Their repeats are part of the trainings: the last ones, or what follows when the strategy has nothing left.
   FinalistOptions finalists;
   // Come after everything else, and are no part of `trainings` and `duration`.
   FinalOptions finals;
-  // From the creation of the search; 0 = no limit.
+  // Of searching, from the first lease, pauses included; 0 = no limit.
   Millis duration{0};
-  // Failed attempts without any success after which the search is FAILED.
+  // Failed attempts without any success after which the search is FAILED (failure_tally.h).
   int initial_failures = 10;
-  // Failed attempts after which a candidate is given up.
+  // Failed attempts after which a candidate is given up (attempts.h).
   int attempts = 3;
   // Labels that a worker must have.
   std::map<std::string, std::string> require;

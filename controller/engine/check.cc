@@ -76,8 +76,10 @@ absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecPa
     }
     if (report.problems.size() > problems_before) continue;
 
-    const core::Search search(*std::move(config), one.search.state, one.search.state_reason, one.search.created,
-                              one.search.ended, std::move(one.candidates));
+    const core::Search search(*std::move(config),
+                              {one.search.state, one.search.state_reason, one.search.created, one.search.started,
+                               one.search.ended, one.search.searching_over},
+                              std::move(one.candidates));
     std::map<core::Position, Buckets> stored;
     LAYERNAS_ASSIGN_OR_RETURN(auto rows, store.ReadBuckets(one.search.id));
     for (auto& [key, bucket] : rows) {

@@ -23,22 +23,30 @@ struct Turn {
   std::size_t commands = 0;
 };
 
+// Makes turns durable and then gives their answers, in order. Thread-safe.
+class Committer {
+ public:
+  virtual ~Committer() = default;
+  virtual void Post(Turn turn) = 0;
+  // Turns handed over that are not written yet.
+  virtual std::size_t unwritten() const = 0;
+};
+
 // Writes on a thread of its own, so that the engine decides on while the disk works; what has come in by the time that
 // one write is done shares the next one (group commit). Answers on another. If a write fails the process ends.
 //
 // Thread-safe.
-class CommitPipeline {
+class CommitPipeline final : public Committer {
  public:
   // All must outlive it. `written` is called after each write; must not block.
   CommitPipeline(storage::Store& store, ControllerMetrics& metrics, const Clock& clock, std::function<void()> written);
   // Writes and answers what was handed over.
-  ~CommitPipeline();
+  ~CommitPipeline() override;
   CommitPipeline(const CommitPipeline&) = delete;
   CommitPipeline& operator=(const CommitPipeline&) = delete;
 
-  void Post(Turn turn);
-  // Turns handed over that are not written yet.
-  std::size_t unwritten() const;
+  void Post(Turn turn) override;
+  std::size_t unwritten() const override;
 
  private:
   void Run();

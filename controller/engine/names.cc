@@ -73,4 +73,9 @@ std::optional<LeaseToken> ParseLeaseToken(std::string_view text) {
   return LeaseToken{*search, *number, *attempt, *lineage};
 }
 
+std::string WorkIdentity(const LeaseToken& token, core::TaskKind kind) {
+  return std::to_string(token.lineage) + "." + std::to_string(token.search) + "." + std::to_string(token.number) + "." +
+         std::to_string(static_cast<int>(kind));
+}
+
 }  // namespace layernas

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "controller/core/candidate.h"
+
 namespace layernas {
 
 // searches/{slug}-{id}
@@ -29,12 +31,13 @@ struct ParsedCandidateName {
 // Nothing if `name` is not of the form searches/{slug}-{id}/candidates/{number}.
 std::optional<ParsedCandidateName> ParseCandidateName(std::string_view name);
 
-// One attempt at one candidate. Opaque outside of the controller.
+// The one identity of a task: one attempt at one candidate of one store. Opaque outside of the controller.
 struct LeaseToken {
   std::uint64_t search = 0;
   std::uint64_t number = 0;
   int attempt = 0;
-  // Of the store: what was leased before it was put back to a backup may have another meaning since.
+  // Of the store (storage::Store::Lineage): numbers of another store, or of a store that was since put back to a
+  // backup, mean something else. 0 in tokens of a version that had no lineage: no store has it.
   std::uint64_t lineage = 0;
 
   bool operator==(const LeaseToken&) const = default;
@@ -42,5 +45,9 @@ struct LeaseToken {
 
 std::string FormatLeaseToken(const LeaseToken& token);
 std::optional<LeaseToken> ParseLeaseToken(std::string_view text);
+
+// Names the work of a task: what all attempts at it have in common, and nothing else has. `kind` is part of it, since a
+// candidate may be measured and then trained.
+std::string WorkIdentity(const LeaseToken& token, core::TaskKind kind);
 
 }  // namespace layernas

@@ -8,7 +8,7 @@ namespace layernas {
 namespace {
 
 // More than so many are made anew when they are needed again: searches come and go.
-constexpr std::size_t kMostRequirements = 1000;
+constexpr std::size_t kMaxRequirements = 1000;
 
 bool MeetsOne(const WorkerInfo& worker, const PollBook::Requirements::value_type& label) {
   const auto has = worker.labels.find(label.first);
@@ -28,16 +28,24 @@ PollBook::Requirements LackingOf(const WorkerInfo& worker, const PollBook::Requi
   return lacking;
 }
 
+void PollBook::Fitting::Add(const Poll& poll) {
+  polls.insert(polls.end(), poll.id);
+  wanted_tasks += static_cast<std::size_t>(poll.request.max_tasks);
+}
+
+void PollBook::Fitting::Remove(const Poll& poll) {
+  if (polls.erase(poll.id) > 0) wanted_tasks -= static_cast<std::size_t>(poll.request.max_tasks);
+}
+
 void PollBook::Park(Poll poll) {
   const PollId id = poll.id;
   by_deadline_.emplace_hint(by_deadline_.end(), poll.request.deadline, id);
   by_worker_[poll.request.worker.id].push_back(id);
   if (!IsHeldBack(poll)) {
-    for (auto& [requirements, polls] : fitting_) {
-      if (Meets(poll.request.worker, requirements)) polls.insert(polls.end(), id);
+    for (auto& [requirements, fitting] : fitting_) {
+      if (Meets(poll.request.worker, requirements)) fitting.Add(poll);
     }
   }
-  wanted_tasks_ += static_cast<std::size_t>(poll.request.max_tasks);
   polls_.emplace(id, std::move(poll));
 }
 
@@ -46,12 +54,11 @@ std::optional<Poll> PollBook::Take(PollId id) {
   if (found == polls_.end()) return std::nullopt;
   Poll poll = std::move(found->second);
   polls_.erase(found);
-  wanted_tasks_ -= static_cast<std::size_t>(poll.request.max_tasks);
   by_deadline_.erase({poll.request.deadline, id});
   const auto worker = by_worker_.find(poll.request.worker.id);
   std::erase(worker->second, id);
   if (worker->second.empty()) by_worker_.erase(worker);
-  for (auto& [requirements, polls] : fitting_) polls.erase(id);
+  for (auto& [requirements, fitting] : fitting_) fitting.Remove(poll);
   return poll;
 }
 
@@ -72,25 +79,31 @@ std::vector<PollId> PollBook::Expired(SteadyTime now) const {
   return expired;
 }
 
-const Poll* PollBook::OldestAfter(PollId after, const Requirements& requirements) {
-  auto fitting = fitting_.find(requirements);
-  if (fitting == fitting_.end()) {
-    if (fitting_.size() >= kMostRequirements) fitting_.clear();
-    fitting = fitting_.emplace(requirements, std::set<PollId>()).first;
-    for (const auto& [id, poll] : polls_) {
-      if (!IsHeldBack(poll) && Meets(poll.request.worker, requirements)) fitting->second.insert(id);
-    }
+PollBook::Fitting& PollBook::FittingTo(const Requirements& requirements) {
+  const auto found = fitting_.find(requirements);
+  if (found != fitting_.end()) return found->second;
+  if (fitting_.size() >= kMaxRequirements) fitting_.clear();
+  Fitting& fitting = fitting_[requirements];
+  for (const auto& [id, poll] : polls_) {
+    if (!IsHeldBack(poll) && Meets(poll.request.worker, requirements)) fitting.Add(poll);
   }
-  const auto oldest = fitting->second.upper_bound(after);
-  return oldest == fitting->second.end() ? nullptr : &polls_.at(*oldest);
+  return fitting;
 }
+
+const Poll* PollBook::OldestAfter(PollId after, const Requirements& requirements) {
+  const std::set<PollId>& polls = FittingTo(requirements).polls;
+  const auto oldest = polls.upper_bound(after);
+  return oldest == polls.end() ? nullptr : &polls_.at(*oldest);
+}
+
+std::size_t PollBook::WantedBy(const Requirements& requirements) { return FittingTo(requirements).wanted_tasks; }
 
 void PollBook::HoldBack(const std::string& worker) {
   held_back_.insert(worker);
   const auto polls = by_worker_.find(worker);
   if (polls == by_worker_.end()) return;
   for (const PollId id : polls->second) {
-    for (auto& [requirements, fitting] : fitting_) fitting.erase(id);
+    for (auto& [requirements, fitting] : fitting_) fitting.Remove(polls_.at(id));
   }
 }
 
@@ -99,8 +112,9 @@ void PollBook::LetIn(const std::string& worker) {
   const auto polls = by_worker_.find(worker);
   if (polls == by_worker_.end()) return;
   for (const PollId id : polls->second) {
+    const Poll& poll = polls_.at(id);
     for (auto& [requirements, fitting] : fitting_) {
-      if (Meets(polls_.at(id).request.worker, requirements)) fitting.insert(id);
+      if (!fitting.polls.contains(id) && Meets(poll.request.worker, requirements)) fitting.Add(poll);
     }
   }
 }

@@ -39,6 +39,9 @@ class PollBook {
   std::vector<PollId> Expired(SteadyTime now) const;
   // The oldest after `after` whose worker has the labels; null if there is none. Good until the book changes.
   const Poll* OldestAfter(PollId after, const Requirements& requirements);
+  // How many tasks the polls whose worker has the labels would take, those held back not included: what there is a
+  // demand for, as opposed to what is merely parked.
+  std::size_t WantedBy(const Requirements& requirements);
   // The worker's polls, also those to come, are passed over until it is let in again.
   void HoldBack(const std::string& worker);
   void LetIn(const std::string& worker);
@@ -46,21 +49,27 @@ class PollBook {
   bool Waits(const std::string& worker) const { return by_worker_.contains(worker); }
   bool empty() const { return polls_.empty(); }
   std::size_t size() const { return polls_.size(); }
-  // The sum of what the polls would take, those held back included.
-  std::size_t wanted_tasks() const { return wanted_tasks_; }
   // Takes all out.
   std::vector<Poll> Clear();
 
  private:
+  struct Fitting {
+    std::set<PollId> polls;
+    std::size_t wanted_tasks = 0;
+
+    void Add(const Poll& poll);
+    void Remove(const Poll& poll);
+  };
+
   bool IsHeldBack(const Poll& poll) const;
+  Fitting& FittingTo(const Requirements& requirements);
 
   std::unordered_map<PollId, Poll> polls_;
   std::set<std::string> held_back_;
-  std::size_t wanted_tasks_ = 0;
   std::set<std::pair<SteadyTime, PollId>> by_deadline_;
   std::unordered_map<std::string, std::vector<PollId>> by_worker_;
   // Made when it is first asked for.
-  std::map<Requirements, std::set<PollId>> fitting_;
+  std::map<Requirements, Fitting> fitting_;
 };
 
 // Whether the worker has all the labels, with values that meet them (common/base/label.h).

@@ -6,19 +6,20 @@
 #include <thread>
 
 #include "common/base/mutex.h"
+#include "controller/engine/executor.h"
 
 namespace layernas {
 
 // Thread-safe.
-class SerialExecutor {
+class SerialExecutor final : public Executor {
  public:
   SerialExecutor() : thread_([this] { Run(); }) {}
   // Runs what is queued, then ends.
-  ~SerialExecutor();
+  ~SerialExecutor() override;
   SerialExecutor(const SerialExecutor&) = delete;
   SerialExecutor& operator=(const SerialExecutor&) = delete;
 
-  void Post(std::function<void()> work);
+  void Post(std::function<void()> work) override;
 
  private:
   void Run();

@@ -21,11 +21,20 @@ namespace layernas {
 template <typename T>
 using Reply = std::function<void(absl::StatusOr<T>)>;
 
+// Who calls.
+struct WorkerId {
+  std::string id;
+  // Drawn when the worker started; empty where it does not say.
+  std::string instance = {};
+};
+
 struct WorkerInfo {
   std::string id;
   std::map<std::string, std::string> labels;
   int slots = 0;
   std::string version;
+  // Drawn when the worker started; empty where it does not say.
+  std::string instance = {};
 
   bool operator==(const WorkerInfo&) const = default;
 };
@@ -173,6 +182,17 @@ struct TaskLogView {
 struct HeldLease {
   std::string token;
   std::optional<TaskProgress> progress = {};
+  // The learning curve so far, where the worker tells it.
+  core::Curve curve = {};
+};
+
+// What a worker is told about a lease that it holds.
+struct LeaseVerdict {
+  bool go_on = true;
+  // Otherwise: why not.
+  std::string message = {};
+
+  bool operator==(const LeaseVerdict&) const = default;
 };
 
 struct LeaseRequest {
@@ -193,18 +213,23 @@ struct LeasedTask {
   core::TaskKind kind = core::TaskKind::kEvaluate;
   // A winner's training in full.
   bool is_final = false;
+  // Of the work, for all attempts at it (v1.Task.identity).
+  std::string identity = {};
 };
 
+// What a worker reports about one attempt.
 struct Report {
   std::string token;
   // Either a result …
-  std::optional<core::Metrics> metrics;
+  std::optional<core::AttemptResult> result = {};
   // … or a failure.
   core::FailureKind failure = core::FailureKind::kEvaluator;
-  std::string message;
-  // With a result.
-  core::Curve curve = {};
-  std::vector<core::WeightsFile> weights = {};
+  std::string message = {};
+  // It was a result that cannot be taken, for the reason in `message`: counts as a failure and is answered with
+  // kInvalid.
+  bool is_invalid = false;
+  // Id of the architecture that was evaluated; empty where the worker does not say.
+  std::string architecture = {};
   // Without its worker and time. None: the evaluator wrote nothing.
   std::optional<storage::StoredLog> log = {};
 };

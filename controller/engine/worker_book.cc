@@ -1,8 +1,75 @@
 #include "controller/engine/worker_book.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace layernas {
+namespace {
+
+// More than so many are made anew when they are needed again: searches come and go.
+constexpr std::size_t kMaxRequirements = 1000;
+// Of an instance, in a name.
+constexpr std::size_t kInstanceShown = 6;
+// Processes remembered under one id: one that is restarted all the time does not fill the memory.
+constexpr std::size_t kMaxInstances = 100;
+
+}  // namespace
+
+std::string WorkerBook::NameOf(const std::string& id, const std::string& instance, bool& is_news) {
+  is_news = false;
+  if (instance.empty()) return id;
+  Instances& known = instances_[id];
+  if (known.current.empty()) known.current = instance;
+  if (known.current == instance) return id;
+  const auto [found, is_new] = known.names.try_emplace(instance);
+  if (is_new) {
+    // Most likely the worker was restarted.
+    if (known.names.size() > kMaxInstances) known.names.clear();
+    known.names.erase(instance);
+    known.names.emplace(std::exchange(known.current, instance), "");
+    return id;
+  }
+  if (found->second.empty()) {
+    is_news = true;
+    found->second = id + "~" + instance.substr(0, kInstanceShown);
+  }
+  return found->second;
+}
+
+void WorkerBook::CountFit(const Worker& worker, int sign) {
+  for (auto& [requirements, fit] : fits_) {
+    if (!Meets(worker.info, requirements)) continue;
+    fit.connected += static_cast<std::size_t>(sign);
+    if (worker.shunned) fit.shunned += static_cast<std::size_t>(sign);
+  }
+}
+
+const WorkerBook::Fit& WorkerBook::FitOf(const PollBook::Requirements& requirements) {
+  const auto found = fits_.find(requirements);
+  if (found != fits_.end()) return found->second;
+  if (fits_.size() >= kMaxRequirements) fits_.clear();
+  Fit& fit = fits_[requirements];
+  for (const auto& [id, worker] : workers_) {
+    if (!Meets(worker.info, requirements)) continue;
+    ++fit.connected;
+    if (worker.shunned) ++fit.shunned;
+  }
+  return fit;
+}
+
+bool WorkerBook::HasOthers(const std::string& id, const PollBook::Requirements& requirements) {
+  const auto own = workers_.find(id);
+  const std::size_t itself = own != workers_.end() && Meets(own->second.info, requirements) ? 1 : 0;
+  return FitOf(requirements).connected > itself;
+}
+
+bool WorkerBook::HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements) {
+  const auto own = workers_.find(id);
+  const std::size_t itself =
+      own != workers_.end() && !own->second.shunned && Meets(own->second.info, requirements) ? 1 : 0;
+  const Fit& fit = FitOf(requirements);
+  return fit.connected - fit.shunned > itself;
+}
 
 void WorkerBook::Hear(const WorkerInfo& worker, SteadyTime now) {
   const auto [found, is_new] = workers_.try_emplace(worker.id);
@@ -11,7 +78,14 @@ void WorkerBook::Hear(const WorkerInfo& worker, SteadyTime now) {
   } else {
     by_hearing_.splice(by_hearing_.end(), by_hearing_, found->second.order);
   }
-  if (!(found->second.info == worker)) found->second.info = worker;
+  if (is_new) {
+    found->second.info = worker;
+    CountFit(found->second, 1);
+  } else if (!(found->second.info == worker)) {
+    CountFit(found->second, -1);
+    found->second.info = worker;
+    CountFit(found->second, 1);
+  }
   found->second.heard = now;
   found->second.lost = false;
 }
@@ -30,6 +104,8 @@ void WorkerBook::Forget(SteadyTime since, SteadyTime now, const std::function<bo
       if (by_shun_end_.erase({longest_silent->second.shunned_until, longest_silent->first}) > 0) {
         by_shun_end_.emplace(SteadyTime::min(), longest_silent->first);
       }
+      CountFit(longest_silent->second, -1);
+      instances_.erase(longest_silent->second.info.id);
       workers_.erase(longest_silent);
     }
   }
@@ -58,7 +134,9 @@ bool WorkerBook::Failed(const std::string& id, const std::string& message, Stead
   ++worker.failures_in_a_row;
   worker.last_failure = message;
   if (worker.shunned || worker.failures_in_a_row < kFailuresBorne) return false;
+  CountFit(worker, -1);
   worker.shunned = true;
+  CountFit(worker, 1);
   worker.last_shun = worker.last_shun == Millis{0} ? kFirstShun : std::min(kLongestShun, 2 * worker.last_shun);
   worker.shunned_until = now + worker.last_shun;
   by_shun_end_.emplace(worker.shunned_until, id);
@@ -69,7 +147,11 @@ std::vector<std::string> WorkerBook::EndShuns(SteadyTime now) {
   std::vector<std::string> ended;
   while (!by_shun_end_.empty() && by_shun_end_.begin()->first <= now) {
     ended.push_back(by_shun_end_.begin()->second);
-    if (const auto worker = workers_.find(ended.back()); worker != workers_.end()) worker->second.shunned = false;
+    if (const auto worker = workers_.find(ended.back()); worker != workers_.end()) {
+      CountFit(worker->second, -1);
+      worker->second.shunned = false;
+      CountFit(worker->second, 1);
+    }
     by_shun_end_.erase(by_shun_end_.begin());
   }
   return ended;

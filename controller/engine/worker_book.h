@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "controller/engine/poll_book.h"
 #include "controller/engine/views.h"
 
 namespace layernas {
@@ -41,6 +42,17 @@ class WorkerBook {
     std::list<std::string>::iterator order;
   };
 
+  // How many workers have certain labels, and how many of these are shunned.
+  struct Fit {
+    std::size_t connected = 0;
+    std::size_t shunned = 0;
+  };
+
+  // The name by which to know the worker from now on. It is its id, unless another worker that is alive has that: two
+  // processes were given one id if one that had been followed by another is heard again. Such a one gets a name of its
+  // own, `{id}~{start of its instance}`. True in `is_news` the first time.
+  std::string NameOf(const std::string& id, const std::string& instance, bool& is_news);
+
   // Times never go back from call to call.
   void Hear(const WorkerInfo& worker, SteadyTime now);
   // Forgets those that were not heard from since `since`, but for those that `is_there` knows of: they are heard from
@@ -59,11 +71,31 @@ class WorkerBook {
   bool IsOnProbation(const std::string& id) const;
   std::size_t shunned() const { return by_shun_end_.size(); }
 
+  // O(1) for labels that were asked for before.
+  const Fit& FitOf(const PollBook::Requirements& requirements);
+  // Whether other workers than this one have the labels: of all, or of those that are not shunned.
+  bool HasOthers(const std::string& id, const PollBook::Requirements& requirements);
+  bool HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements);
+
   // By id.
   const std::map<std::string, Worker>& workers() const { return workers_; }
 
  private:
+  // The processes that were heard under one id.
+  struct Instances {
+    // That has the id as its name.
+    std::string current;
+    // The others, and their names. One that is followed by another has none until it is heard again.
+    std::map<std::string, std::string> names;
+  };
+
+  // The worker's share in all counts: added (1) or taken away (-1).
+  void CountFit(const Worker& worker, int sign);
+
   std::map<std::string, Worker> workers_;
+  std::map<std::string, Instances> instances_;
+  // Made when it is first asked for.
+  std::map<PollBook::Requirements, Fit> fits_;
   // Ids, the one longest silent first.
   std::list<std::string> by_hearing_;
   // Of those that have failed since they last succeeded: most never do.

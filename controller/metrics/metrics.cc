@@ -243,6 +243,18 @@ prometheus::Counter& ControllerMetrics::CallsRefused(const std::string& reason) 
   return calls_refused_.Add({{"reason", reason}});
 }
 
+void ControllerMetrics::Show(const EngineFigures& figures) {
+  SetSearches(figures.searches);
+  SetCandidates(figures.candidates);
+  SetWanted(figures.wanted);
+  tasks_ready.Set(static_cast<double>(figures.ready));
+  tasks_leased.Set(static_cast<double>(figures.leased));
+  workers.Set(static_cast<double>(figures.workers));
+  fleet_slots.Set(static_cast<double>(figures.slots));
+  workers_shunned.Set(static_cast<double>(figures.shunned));
+  polls_parked.Set(static_cast<double>(figures.parked_polls));
+}
+
 void ControllerMetrics::SetSearches(const std::map<core::SearchState, std::size_t>& counts) {
   for (const core::SearchState state : kSearchStates) {
     const auto count = counts.find(state);

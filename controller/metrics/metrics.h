@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,6 +19,22 @@
 #include "controller/metrics/search_series.h"
 
 namespace layernas {
+
+// How the engine stands, counted at one moment.
+struct EngineFigures {
+  std::map<core::SearchState, std::size_t> searches;
+  // Over searches that have not ended, as all that follows.
+  std::map<core::CandidateState, std::size_t> candidates;
+  // Tasks that could be leased now.
+  std::size_t ready = 0;
+  // Tasks that could be leased now or are, by the labels that they require.
+  std::map<std::map<std::string, std::string>, std::size_t> wanted;
+  std::size_t leased = 0;
+  std::size_t workers = 0;
+  std::int64_t slots = 0;
+  std::size_t shunned = 0;
+  std::size_t parked_polls = 0;
+};
 
 // Counters and histograms are thread-safe; what is said to be the engine's is for its thread alone.
 class ControllerMetrics {
@@ -66,18 +83,18 @@ class ControllerMetrics {
   // `reason` is one of the gate's few.
   prometheus::Counter& CallsRefused(const std::string& reason);
 
-  // The engine's: all searches' counts at once.
-  void SetSearches(const std::map<core::SearchState, std::size_t>& counts);
-  // Over searches that have not ended.
-  void SetCandidates(const std::map<core::CandidateState, std::size_t>& counts);
-  // The engine's: tasks that could be leased now or are, by the labels that they require. A set of labels that is not
-  // among them any more is forgotten; of many sets only so many are shown.
+  // The engine's. A set of labels that is not among the wanted ones any more is forgotten; of many sets only so many
+  // are shown.
   static constexpr std::size_t kMostRequirements = 100;
-  void SetWanted(const std::map<std::map<std::string, std::string>, std::size_t>& counts);
+  void Show(const EngineFigures& figures);
   // The engine's: what a running search has found so far; forgotten when it has ended.
   SearchSeries& searches() { return search_series_; }
 
  private:
+  void SetSearches(const std::map<core::SearchState, std::size_t>& counts);
+  void SetCandidates(const std::map<core::CandidateState, std::size_t>& counts);
+  void SetWanted(const std::map<std::map<std::string, std::string>, std::size_t>& counts);
+
   prometheus::Family<prometheus::Histogram>& rpc_seconds_;
   prometheus::Family<prometheus::Counter>& calls_refused_;
   // By the number of their label's value. Found once: the library looks each up under a lock.

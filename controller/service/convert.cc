@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/task_limits.h"
 #include "common/base/utf8.h"
 #include "common/spec/resolve.h"
 #include "common/spec/validate.h"
@@ -10,11 +11,8 @@
 namespace layernas {
 namespace {
 
-// Longer messages of evaluators are cut, in the middle.
-constexpr std::size_t kMessageBytes = 2000;
+// Longer messages of evaluators are cut, in the middle: so much is kept of their beginning.
 constexpr std::size_t kFirstBytes = 300;
-// As search.proto has it.
-constexpr std::size_t kLogBytes = 16 << 10;
 
 v1::FailureKind ToWire(core::FailureKind kind) {
   switch (kind) {
@@ -44,7 +42,7 @@ v1::WeightsFile ToWire(const core::WeightsFile& file, const std::string& worker)
 std::optional<storage::StoredLog> ToLog(const v1::TaskLog& wire) {
   if (wire.tail().empty()) return std::nullopt;
   storage::StoredLog log;
-  log.tail = LastOfUtf8(wire.tail(), kLogBytes);
+  log.tail = LastOfUtf8(wire.tail(), kMaxLogBytes);
   log.omitted_bytes = std::clamp<std::int64_t>(wire.omitted_bytes(), 0, std::int64_t{1} << 60) +
                       static_cast<std::int64_t>(wire.tail().size() - log.tail.size());
   return log;
@@ -293,17 +291,11 @@ void Fill(const TaskLogView& view, v1::GetTaskLogResponse& wire) {
 }
 
 WorkerInfo FromWire(const v1::WorkerInfo& worker) {
-  return {worker.id(), {worker.labels().begin(), worker.labels().end()}, worker.slots(), worker.version()};
-}
-
-HeldLease FromWire(const v1::HeldLease& lease) {
-  HeldLease held{lease.lease_token()};
-  if (lease.has_progress()) {
-    const v1::TaskProgress& progress = lease.progress();
-    held.progress = {progress.epoch(), progress.epochs(), std::nullopt};
-    if (progress.has_reward()) held.progress->reward = progress.reward();
-  }
-  return held;
+  return {worker.id(),
+          {worker.labels().begin(), worker.labels().end()},
+          worker.slots(),
+          worker.version(),
+          worker.instance()};
 }
 
 Report FromWire(const v1::Completion& completion) {
@@ -311,19 +303,20 @@ Report FromWire(const v1::Completion& completion) {
   report.token = completion.lease_token();
   if (completion.has_result()) {
     const auto& metrics = completion.result().metrics();
-    report.metrics.emplace(std::vector<std::pair<std::string, double>>(metrics.begin(), metrics.end()));
-    report.curve.reserve(completion.result().curve_size());
+    core::AttemptResult& result = report.result.emplace();
+    result.metrics = core::Metrics(std::vector<std::pair<std::string, double>>(metrics.begin(), metrics.end()));
+    result.curve.reserve(completion.result().curve_size());
     for (const v1::CurvePoint& point : completion.result().curve()) {
-      report.curve.push_back({point.epoch(), point.reward()});
+      result.curve.push_back({point.epoch(), point.reward()});
     }
     if (completion.result().has_weights()) {
       const v1::WeightsFile& weights = completion.result().weights();
-      report.weights.push_back({weights.path(), weights.sha256(), weights.bytes()});
+      result.weights.push_back({weights.path(), weights.sha256(), weights.bytes()});
     }
   } else {
     report.failure = completion.failure().kind() == v1::FAILURE_KIND_INFEASIBLE ? core::FailureKind::kInfeasible
                                                                                 : core::FailureKind::kEvaluator;
-    report.message = ShortenUtf8(completion.failure().message(), kFirstBytes, kMessageBytes);
+    report.message = ShortenUtf8(completion.failure().message(), kFirstBytes, kMaxKeptMessageBytes);
   }
   report.log = ToLog(completion.log());
   return report;

@@ -34,7 +34,6 @@ v1::WorkerStatus ToWire(const WorkerView& worker);
 void Fill(const TaskLogView& view, v1::GetTaskLogResponse& wire);
 
 WorkerInfo FromWire(const v1::WorkerInfo& worker);
-HeldLease FromWire(const v1::HeldLease& lease);
 Report FromWire(const v1::Completion& completion);
 
 google::protobuf::Timestamp ToTimestamp(UnixMillis time);

@@ -80,6 +80,7 @@ void ParsedSpec::AppendTask(int field, const LeasedTask& task, Millis lease_dura
   *own.mutable_lease_duration() = ToDuration(lease_duration);
   own.set_candidate(CandidateName(task.search_name, task.token.number));
   own.set_seed(task.seed);
+  own.set_identity(task.identity);
   if (task.kind != core::TaskKind::kEvaluate) {
     own.set_work(task.kind == core::TaskKind::kMeasure ? v1::WORK_MEASURE : v1::WORK_TRAIN);
   }

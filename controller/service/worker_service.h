@@ -5,7 +5,7 @@
 #include "controller/metrics/metrics.h"
 #include "controller/service/arena_messages.h"
 #include "controller/service/call.h"
-#include "controller/service/parsed_spec.h"
+#include "controller/service/worker_calls.h"
 #include "layernas/v1/worker_service.grpc.pb.h"
 
 namespace layernas {
@@ -34,14 +34,12 @@ class WorkerServiceImpl final : public WorkerMethods {
  private:
   Engine& engine_;
   Entrance entrance_;
-  const Clock& clock_;
+  WorkerCalls calls_;
   prometheus::Histogram& lease_seconds_;
   prometheus::Histogram& heartbeat_seconds_;
   prometheus::Histogram& complete_seconds_;
   prometheus::Histogram& release_seconds_;
   ArenaMessages<v1::CompleteTasksRequest, v1::CompleteTasksResponse> complete_messages_;
-  // Shared with the answers under way.
-  const std::shared_ptr<SpecCache> specs_ = std::make_shared<SpecCache>();
 };
 
 }  // namespace layernas

@@ -72,7 +72,7 @@ class AnyStrategy : public ::testing::TestWithParam<Case> {
       while (out.size() < parallel) {
         if (const auto work = search.StartWork(parallel - out.size())) {
           work->Run();
-          search.FinishWork(*work);
+          search.FinishWork(*work, 0);
         }
         const Candidate* candidate = search.Lease("w", "", {});
         if (candidate == nullptr) break;
@@ -123,8 +123,7 @@ TEST_P(AnyStrategy, GoesOnAfterARestartWithoutRepeats) {
   auto search = std::make_unique<Search>(Config(4, 40), 0);
   for (int restart = 0; restart < 5 && !IsFinal(search->state()); ++restart) {
     Work(*search, 4, order, 6);
-    search = std::make_unique<Search>(search->config(), search->state(), search->state_reason(), 0, search->ended(),
-                                      search->candidates());
+    search = std::make_unique<Search>(search->config(), search->status(), search->candidates());
   }
   Work(*search, 4, order);
   EXPECT_EQ(search->state(), SearchState::kSucceeded) << search->state_reason();
@@ -138,7 +137,7 @@ TEST_P(AnyStrategy, InfeasibleCandidatesHoldNothingUp) {
   while (!IsFinal(search.state())) {
     if (const auto work = search.StartWork(1)) {
       work->Run();
-      search.FinishWork(*work);
+      search.FinishWork(*work, 0);
     }
     const Candidate* candidate = search.Lease("w", "", {});
     ASSERT_NE(candidate, nullptr);
@@ -204,11 +203,11 @@ TEST(GuidedStrategy, FindsTheOptimumOfAnAdditiveSpace) {
   while (!IsFinal(search.state())) {
     if (const auto work = search.StartWork(1)) {
       work->Run();
-      search.FinishWork(*work);
+      search.FinishWork(*work, 0);
     }
     const Candidate* candidate = search.Lease("w", "", {});
     ASSERT_NE(candidate, nullptr);
-    search.Complete(candidate->number, 1, "w", {{"reward", reward(candidate->architecture)}}, {});
+    search.Complete(candidate->number, 1, "w", Metrics{{"reward", reward(candidate->architecture)}}, {});
   }
   const std::uint64_t found = search.BestPerTarget().front().candidate;
   ASSERT_NE(found, 0u);

@@ -28,13 +28,14 @@ class EarlyStopTest : public SearchTest {
   bool TrainUntilStopped(Search& search, std::uint64_t number, float step, int last = 5) {
     for (const CurvePoint& point : Rising(step)) {
       if (point.epoch > last) break;
-      if (!search.NoteProgress(number, 1, point, 5, Now().unix_ms)) return true;
+      if (!search.NoteProgress(number, 1, {point}, 5, Now().unix_ms)) return true;
     }
     return false;
   }
   void Finish(Search& search, std::uint64_t number, float step) {
     EXPECT_FALSE(TrainUntilStopped(search, number, step));
-    EXPECT_EQ(search.Complete(number, 1, "w1", {{"accuracy", 5 * step}}, Now(), Rising(step)).status, kAccepted);
+    EXPECT_EQ(search.Complete(number, 1, "w1", {Metrics{{"accuracy", 5 * step}}, Rising(step)}, Now()).status,
+              kAccepted);
   }
 };
 
@@ -44,8 +45,8 @@ TEST_F(EarlyStopTest, AHopelessTrainingIsStopped) {
   Finish(search, Lease(search), 0.2f);
   search.TakeChanges();
   const std::uint64_t number = Lease(search);
-  EXPECT_TRUE(search.NoteProgress(number, 1, {1, 0.0f}, 5, Now().unix_ms));
-  EXPECT_FALSE(search.NoteProgress(number, 1, {2, 0.05f}, 5, Now().unix_ms));
+  EXPECT_TRUE(search.NoteProgress(number, 1, {{1, 0.0f}}, 5, Now().unix_ms));
+  EXPECT_FALSE(search.NoteProgress(number, 1, {{2, 0.05f}}, 5, Now().unix_ms));
   const Candidate& candidate = *search.candidate(number);
   EXPECT_EQ(candidate.state, CandidateState::kStopped);
   EXPECT_EQ(candidate.ended, Now().unix_ms);
@@ -61,7 +62,7 @@ TEST_F(EarlyStopTest, AHopelessTrainingIsStopped) {
   EXPECT_EQ(search.CountOf(CandidateState::kStopped), 1u);
   // The worker hears of it, and a result that was on its way comes too late.
   EXPECT_FALSE(search.Renew(number, 1, "w1"));
-  const CompletionVerdict late = search.Complete(number, 1, "w1", {{"accuracy", 0.9}}, Now());
+  const CompletionVerdict late = search.Complete(number, 1, "w1", Metrics{{"accuracy", 0.9}}, Now());
   EXPECT_EQ(late.status, kRefused);
   EXPECT_THAT(late.message, HasSubstr("stopped"));
 }
@@ -71,7 +72,7 @@ TEST_F(EarlyStopTest, ATrainingThatIsOverIsNotStopped) {
   Finish(search, Lease(search), 0.1f);
   Finish(search, Lease(search), 0.2f);
   const std::uint64_t number = Lease(search);
-  EXPECT_TRUE(search.NoteProgress(number, 1, {5, 0.0f}, 5, Now().unix_ms));
+  EXPECT_TRUE(search.NoteProgress(number, 1, {{5, 0.0f}}, 5, Now().unix_ms));
   EXPECT_EQ(Complete(search, number, 1, {{"accuracy", 0.0}}), kAccepted);
   EXPECT_EQ(search.candidate(number)->state, CandidateState::kSucceeded);
 }
@@ -81,17 +82,17 @@ TEST_F(EarlyStopTest, NewsOfAnotherAttemptOrOfThePastChangesNothing) {
   Finish(search, Lease(search), 0.1f);
   Finish(search, Lease(search), 0.2f);
   const std::uint64_t number = Lease(search);
-  EXPECT_TRUE(search.NoteProgress(number, 2, {2, 0.0f}, 5, Now().unix_ms));
-  EXPECT_TRUE(search.NoteProgress(99, 1, {2, 0.0f}, 5, Now().unix_ms));
-  EXPECT_TRUE(search.NoteProgress(number, 1, {3, 0.9f}, 5, Now().unix_ms));
-  EXPECT_TRUE(search.NoteProgress(number, 1, {2, 0.0f}, 5, Now().unix_ms));
+  EXPECT_TRUE(search.NoteProgress(number, 2, {{2, 0.0f}}, 5, Now().unix_ms));
+  EXPECT_TRUE(search.NoteProgress(99, 1, {{2, 0.0f}}, 5, Now().unix_ms));
+  EXPECT_TRUE(search.NoteProgress(number, 1, {{3, 0.9f}}, 5, Now().unix_ms));
+  EXPECT_TRUE(search.NoteProgress(number, 1, {{2, 0.0f}}, 5, Now().unix_ms));
   EXPECT_THAT(search.candidate(number)->curve, SizeIs(1));
   // Another attempt begins anew.
   search.Release(number, 1);
-  EXPECT_TRUE(search.NoteProgress(number, 1, {4, 0.0f}, 5, Now().unix_ms));
+  EXPECT_TRUE(search.NoteProgress(number, 1, {{4, 0.0f}}, 5, Now().unix_ms));
   EXPECT_EQ(Lease(search), number);
   EXPECT_TRUE(search.candidate(number)->curve.empty());
-  EXPECT_FALSE(search.NoteProgress(number, 2, {2, 0.0f}, 5, Now().unix_ms));
+  EXPECT_FALSE(search.NoteProgress(number, 2, {{2, 0.0f}}, 5, Now().unix_ms));
 }
 
 TEST_F(EarlyStopTest, ARestartComparesWithTheSame) {
@@ -129,17 +130,18 @@ TEST_F(EarlyStopTest, CostsThatAreMeasuredApartAreComparedToo) {
   const auto train = [&](double latency) {
     const std::uint64_t number = search.Lease("w1", "", Now(), TaskKind::kMeasure)->number;
     // No news of a measurement is that of a training.
-    EXPECT_TRUE(search.NoteProgress(number, 1, {2, 0.0f}, 5, Now().unix_ms));
+    EXPECT_TRUE(search.NoteProgress(number, 1, {{2, 0.0f}}, 5, Now().unix_ms));
     EXPECT_EQ(Complete(search, number, 1, {{"latency_ms", latency}}), kAccepted);
     EXPECT_EQ(search.Lease("w1", "", Now(), TaskKind::kTrain)->number, number);
     return number;
   };
   for (const float step : {0.1f, 0.2f}) {
     const std::uint64_t number = train(3);
-    EXPECT_EQ(search.Complete(number, 2, "w1", {{"accuracy", 5 * step}}, Now(), Rising(step)).status, kAccepted);
+    EXPECT_EQ(search.Complete(number, 2, "w1", {Metrics{{"accuracy", 5 * step}}, Rising(step)}, Now()).status,
+              kAccepted);
   }
   const std::uint64_t number = train(4);
-  EXPECT_FALSE(search.NoteProgress(number, 2, {2, 0.05f}, 5, Now().unix_ms));
+  EXPECT_FALSE(search.NoteProgress(number, 2, {{2, 0.05f}}, 5, Now().unix_ms));
   EXPECT_EQ(search.candidate(number)->cost, 4);
   EXPECT_EQ(search.state(), SearchState::kRunning);
 }

@@ -54,7 +54,7 @@ TEST_F(FinalsTest, TheBestOfEachTargetIsTrainedInFullWithEachSeed) {
   EXPECT_EQ(search.BestPerTarget()[0].candidate, 2u);
   EXPECT_EQ(search.NumberOf(search.candidate(2)->architecture), 2u);
   const WeightsFile kept{"/weights/8.pt", std::string(64, 'a'), 1234};
-  EXPECT_EQ(search.Complete(8, 1, "w1", Result(0.97, 1), Now(), {}, {kept}).status, kAccepted);
+  EXPECT_EQ(search.Complete(8, 1, "w1", {Result(0.97, 1), {}, {kept}}, Now()).status, kAccepted);
   EXPECT_THAT(search.candidate(8)->weights, ElementsAre(kept));
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
   EXPECT_THAT(search.state_reason(), HasSubstr("budget of 4"));
@@ -122,7 +122,7 @@ TEST_F(FinalsTest, TheyComeAfterTheFinalistsRepeatsAndTheTime) {
   EXPECT_EQ(Complete(search, first, 1, Result(0.7, 1)), kAccepted);
   EXPECT_EQ(Complete(search, Lease(search), 1, Result(0.7, 1)), kAccepted);
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
-  EXPECT_THAT(search.state_reason(), HasSubstr("time is up"));
+  EXPECT_THAT(search.state_reason(), HasSubstr("time of 1 s is up"));
 }
 
 TEST_F(FinalsTest, ASearchWhoseTimeEndsWhilePausedTrainsThemOnceItGoesOn) {
@@ -135,7 +135,7 @@ TEST_F(FinalsTest, ASearchWhoseTimeEndsWhilePausedTrainsThemOnceItGoesOn) {
   search.CheckTime(Now().unix_ms);
   EXPECT_EQ(search.state(), SearchState::kPaused);
   EXPECT_EQ(search.Ready(), 0u);
-  ASSERT_TRUE(search.Resume().ok());
+  ASSERT_TRUE(search.Resume(now_.unix_ms).ok());
   EXPECT_EQ(search.candidate(Lease(search))->final_of, 1u);
 }
 

@@ -46,7 +46,7 @@ class SearchTest : public ::testing::Test {
   }
   CompletionVerdict::Status Complete(Search& search, std::uint64_t number, int attempt, const Metrics& metrics,
                                      const std::string& worker = "w1") {
-    return search.Complete(number, attempt, worker, metrics, now_).status;
+    return search.Complete(number, attempt, worker, {metrics, {}, {}}, now_).status;
   }
   CompletionVerdict::Status Fail(Search& search, std::uint64_t number, int attempt,
                                  FailureKind kind = FailureKind::kEvaluator, const std::string& message = "crashed") {
@@ -54,8 +54,7 @@ class SearchTest : public ::testing::Test {
   }
   // As a restart does it, from what is stored.
   static Search Restarted(const Search& search) {
-    return Search(search.config(), search.state(), search.state_reason(), search.created(), search.ended(),
-                  search.candidates());
+    return Search(search.config(), search.status(), search.candidates());
   }
 
   Instant now_{SteadyTime(Millis(500'000)), kStart};

@@ -19,7 +19,7 @@ TEST_F(SearchTest, EndsWhenTheStrategyHasNothingLeft) {
     Complete(search, number, 1, Result(0.1 * number, number));
   }
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
-  EXPECT_THAT(search.state_reason(), HasSubstr("nothing left"));
+  EXPECT_THAT(search.state_reason(), HasSubstr("nothing is left to try"));
   EXPECT_EQ(search.ended(), kStart + 90);
   EXPECT_EQ(search.Lease("w1", "r", Now()), nullptr);
   EXPECT_EQ(search.Ready(), 0u);
@@ -95,8 +95,13 @@ TEST_F(SearchTest, EarlyFailuresEndTheSearchWithTheCommonestReason) {
   search.Expire(3, 1, Now(), "it is gone");
   Fail(search, 4, 1, FailureKind::kEvaluator, "no such file: train.py");
   // A lost worker says nothing about the search.
+  search.EndIfHopeless(Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kRunning);
   Fail(search, 5, 1, FailureKind::kEvaluator, "out of luck");
+  // All on one worker, and there are others: it may be that worker.
+  search.EndIfHopeless(Others::kSome, kStart);
+  EXPECT_EQ(search.state(), SearchState::kRunning);
+  search.EndIfHopeless(Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kFailed);
   EXPECT_THAT(search.state_reason(), HasSubstr("no evaluation has succeeded in 4 attempts"));
   EXPECT_THAT(search.state_reason(), HasSubstr("(2 times): no such file: train.py"));
@@ -113,6 +118,7 @@ TEST_F(SearchTest, OneSuccessForgivesEarlyFailures) {
   Complete(search, 2, 1, Result(0.5, 1));
   Fail(search, 3, 1, FailureKind::kInfeasible);
   Fail(search, 4, 1, FailureKind::kInfeasible);
+  search.EndIfHopeless(Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kRunning);
 }
 
@@ -127,6 +133,7 @@ TEST_F(SearchTest, EarlyFailuresAreCountedOnAfterARestart) {
   Search search = Restarted(before);
   EXPECT_EQ(Lease(search), 1u);
   Fail(search, 1, 2);
+  search.EndIfHopeless(Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kFailed);
 }
 
@@ -135,7 +142,7 @@ TEST_F(SearchTest, APausedSearchHandsNothingOutButTakesResults) {
   Lease(search);
   Lease(search);
   search.Release(2, 1);
-  EXPECT_FALSE(search.Resume().ok());
+  EXPECT_FALSE(search.Resume(now_.unix_ms).ok());
   ASSERT_TRUE(search.Pause().ok());
   EXPECT_EQ(search.state(), SearchState::kPaused);
   EXPECT_EQ(search.Pause().code(), absl::StatusCode::kFailedPrecondition);
@@ -143,7 +150,7 @@ TEST_F(SearchTest, APausedSearchHandsNothingOutButTakesResults) {
   EXPECT_EQ(search.Lease("w2", "r", Now()), nullptr);
   EXPECT_TRUE(search.Renew(1, 1, "w1"));
   EXPECT_EQ(Complete(search, 1, 1, Result(0.5, 1)), kAccepted);
-  ASSERT_TRUE(search.Resume().ok());
+  ASSERT_TRUE(search.Resume(now_.unix_ms).ok());
   EXPECT_EQ(Lease(search), 2u);
 }
 
@@ -161,12 +168,12 @@ TEST_F(SearchTest, CancellingSkipsWhatIsNotFinished) {
   EXPECT_EQ(search.candidate(3)->state, CandidateState::kSkipped);
   EXPECT_EQ(search.candidate(3)->ended, kStart + 5);
   EXPECT_FALSE(search.Renew(3, 1, "w1"));
-  const CompletionVerdict late = search.Complete(3, 1, "w1", Result(0.9, 1), Now());
+  const CompletionVerdict late = search.Complete(3, 1, "w1", {Result(0.9, 1), {}, {}}, Now());
   EXPECT_EQ(late.status, kRefused);
   EXPECT_THAT(late.message, HasSubstr("has ended"));
   EXPECT_EQ(search.Cancel(now_.unix_ms).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(search.Pause().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(search.Resume().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(search.Resume(now_.unix_ms).code(), absl::StatusCode::kFailedPrecondition);
   search.CheckTime(now_.unix_ms + 1'000'000);
   EXPECT_EQ(search.state(), SearchState::kCancelled);
 }
@@ -193,7 +200,7 @@ TEST_F(SearchTest, WhenTheTimeIsUpWhatRunsIsFinishedAndWhatWaitsIsSkipped) {
   EXPECT_EQ(search.Lease("w2", "r", Now()), nullptr);
   Complete(search, 1, 1, Result(0.5, 1));
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
-  EXPECT_EQ(search.state_reason(), "its time is up");
+  EXPECT_EQ(search.state_reason(), "its time of 1 s is up");
 }
 
 TEST_F(SearchTest, WhenTheTimeIsUpAnIdleSearchEndsAtOnce) {
@@ -206,12 +213,67 @@ TEST_F(SearchTest, WhenTheTimeIsUpAnIdleSearchEndsAtOnce) {
   EXPECT_EQ(with_result.state(), SearchState::kSucceeded);
 
   Search without(config, kStart);
+  Lease(without);
+  Fail(without, 1, 1, FailureKind::kInfeasible, "too big");
   without.CheckTime(kStart + 1000);
   EXPECT_EQ(without.state(), SearchState::kFailed);
   EXPECT_EQ(without.ended(), kStart + 1000);
+  EXPECT_THAT(without.state_reason(), HasSubstr("too big"));
+  EXPECT_THAT(without.state_reason(), HasSubstr("its time of 1 s is up"));
 }
 
-TEST_F(SearchTest, APausedSearchEndsWhenItsTimeIsUp) {
+TEST_F(SearchTest, TheTimeCountsFromTheFirstLease) {
+  SearchConfig config = SmallConfig();
+  config.duration = Millis(1000);
+  Search search(config, kStart);
+  // A fleet that is still queueing uses nothing up.
+  Pass(Millis(8000));
+  search.CheckTime(now_.unix_ms);
+  EXPECT_EQ(search.state(), SearchState::kRunning);
+  EXPECT_EQ(search.started(), 0);
+  search.TakeChanges();
+  Lease(search);
+  EXPECT_EQ(search.started(), now_.unix_ms);
+  EXPECT_TRUE(search.TakeChanges().search) << "a restart must know";
+  Search restarted = Restarted(search);
+  EXPECT_EQ(Complete(restarted, 1, 1, Result(0.5, 1)), kAccepted);
+  restarted.CheckTime(now_.unix_ms + 999);
+  EXPECT_EQ(restarted.state(), SearchState::kRunning);
+  restarted.CheckTime(now_.unix_ms + 1000);
+  EXPECT_EQ(restarted.state(), SearchState::kSucceeded);
+}
+
+TEST_F(SearchTest, WhateverEndsTheSearchingTheRepeatsFollow) {
+  SearchConfig config = SmallConfig();
+  config.targets = {5};
+  config.duration = Millis(1000);
+  config.finalists = {3, 2};
+  Search search(config, kStart);
+  Lease(search);
+  Lease(search);
+  Complete(search, 1, 1, Result(0.5, 1));
+  search.CheckTime(kStart + 1000);
+  EXPECT_EQ(search.state(), SearchState::kRunning);
+  const std::uint64_t repeat = Lease(search);
+  EXPECT_EQ(search.candidate(repeat)->repeat_of, 1u);
+  // A repeat that failed is tried again, whatever the time.
+  Fail(search, repeat, 1);
+  search.CheckTime(kStart + 2000);
+  Pass(Millis(20'000));
+  EXPECT_EQ(Lease(search), repeat);
+  Complete(search, 2, 1, Result(0.4, 1));
+  Search restarted = Restarted(search);
+  restarted.CheckTime(kStart + 3000);
+  Complete(restarted, repeat, 2, Result(0.6, 1));
+  const std::uint64_t second = Lease(restarted);
+  EXPECT_EQ(restarted.candidate(second)->repeat_of, 1u);
+  EXPECT_EQ(restarted.candidate(second)->repeat, 2);
+  Complete(restarted, second, 1, Result(0.6, 1));
+  EXPECT_EQ(restarted.state(), SearchState::kSucceeded);
+  EXPECT_EQ(restarted.state_reason(), "its time of 1 s is up");
+}
+
+TEST_F(SearchTest, APausedSearchWhoseTimeIsUpTakesWhatIsUnderWay) {
   SearchConfig config = SmallConfig();
   config.duration = Millis(1000);
   Search search(config, kStart);
@@ -220,9 +282,12 @@ TEST_F(SearchTest, APausedSearchEndsWhenItsTimeIsUp) {
   Complete(search, 1, 1, Result(0.5, 1));
   ASSERT_TRUE(search.Pause().ok());
   search.CheckTime(kStart + 1000);
+  EXPECT_EQ(search.state(), SearchState::kPaused);
+  EXPECT_EQ(search.candidate(2)->state, CandidateState::kLeased);
+  EXPECT_EQ(Complete(search, 2, 1, Result(0.9, 1)), kAccepted);
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
-  EXPECT_THAT(search.state_reason(), HasSubstr("paused"));
-  EXPECT_EQ(search.candidate(2)->state, CandidateState::kSkipped);
+  EXPECT_EQ(search.BestPerTarget()[0].candidate, 2u);
+  EXPECT_THAT(search.state_reason(), HasSubstr("time of 1 s is up"));
 }
 
 TEST_F(SearchTest, ChangesNameWhatHasToBeWritten) {
@@ -236,7 +301,7 @@ TEST_F(SearchTest, ChangesNameWhatHasToBeWritten) {
   Lease(search);
   search.Release(1, 1);
   changes = search.TakeChanges();
-  EXPECT_FALSE(changes.search);
+  EXPECT_TRUE(changes.search) << "its time has begun";
   EXPECT_THAT(changes.candidates, ElementsAre(1, 2));
 
   Complete(search, 2, 1, Result(0.5, 4));
@@ -252,7 +317,7 @@ TEST_F(SearchTest, ChangesNameWhatHasToBeWritten) {
 
   ASSERT_TRUE(search.Pause().ok());
   EXPECT_TRUE(search.TakeChanges().search);
-  ASSERT_TRUE(search.Resume().ok());
+  ASSERT_TRUE(search.Resume(now_.unix_ms).ok());
   EXPECT_TRUE(search.TakeChanges().search);
 
   Lease(search);

@@ -33,7 +33,8 @@ class MeasuredApartTest : public SearchTest {
   std::uint64_t Measure(Search& search, double latency_ms) {
     const std::uint64_t number = LeaseKind(search, kMeasure, "phone");
     EXPECT_EQ(
-        search.Complete(number, search.candidate(number)->attempt, "phone", {{"latency_ms", latency_ms}}, Now()).status,
+        search.Complete(number, search.candidate(number)->attempt, "phone", Metrics{{"latency_ms", latency_ms}}, Now())
+            .status,
         kAccepted);
     return number;
   }
@@ -53,17 +54,17 @@ TEST_F(MeasuredApartTest, ACandidateIsMeasuredThenTrained) {
   EXPECT_EQ(LeaseKind(search, kTrain, "gpu"), 1u);
   EXPECT_EQ(candidate.attempt, 2);
   // What the training machine measured is none of the device's.
-  EXPECT_EQ(search.Complete(1, 2, "gpu", {{"accuracy", 0.8}, {"latency_ms", 99}, {"params", 7}}, Now()).status,
+  EXPECT_EQ(search.Complete(1, 2, "gpu", Metrics{{"accuracy", 0.8}, {"latency_ms", 99}, {"params", 7}}, Now()).status,
             kAccepted);
   EXPECT_EQ(candidate.state, CandidateState::kSucceeded);
   EXPECT_EQ(candidate.reward, 0.8);
   EXPECT_EQ(candidate.cost, 3);
   EXPECT_EQ(candidate.metrics, (Metrics{{"accuracy", 0.8}, {"latency_ms", 3}, {"params", 7}}));
   // Told again, as after a lost answer.
-  EXPECT_EQ(search.Complete(1, 2, "gpu", {{"accuracy", 0.8}, {"latency_ms", 99}, {"params", 7}}, Now()).status,
+  EXPECT_EQ(search.Complete(1, 2, "gpu", Metrics{{"accuracy", 0.8}, {"latency_ms", 99}, {"params", 7}}, Now()).status,
             kAccepted);
-  EXPECT_EQ(search.Complete(1, 1, "phone", {{"latency_ms", 3}}, Now()).status, kAccepted);
-  EXPECT_EQ(search.Complete(1, 1, "phone", {{"latency_ms", 4}}, Now()).status, kRefused);
+  EXPECT_EQ(search.Complete(1, 1, "phone", Metrics{{"latency_ms", 3}}, Now()).status, kAccepted);
+  EXPECT_EQ(search.Complete(1, 1, "phone", Metrics{{"latency_ms", 4}}, Now()).status, kRefused);
 }
 
 TEST_F(MeasuredApartTest, WhatExceedsEveryTargetIsSkippedAndCostsNoTraining) {
@@ -100,9 +101,9 @@ TEST_F(MeasuredApartTest, ALateMeasurementIsTakenAndItsSuccessorStopped) {
   search.Expire(1, 1, Now(), "it is gone");
   Pass(Millis{10'000});
   EXPECT_EQ(LeaseKind(search, kMeasure, "w2"), 1u);
-  EXPECT_EQ(search.Complete(1, 1, "w1", {{"latency_ms", 3}}, Now()).status, kAccepted);
+  EXPECT_EQ(search.Complete(1, 1, "w1", Metrics{{"latency_ms", 3}}, Now()).status, kAccepted);
   EXPECT_FALSE(search.Renew(1, 2, "w2"));
-  EXPECT_EQ(search.Complete(1, 2, "w2", {{"latency_ms", 3.5}}, Now()).status, kRefused);
+  EXPECT_EQ(search.Complete(1, 2, "w2", Metrics{{"latency_ms", 3.5}}, Now()).status, kRefused);
   EXPECT_EQ(Fail(search, 1, 2), kAccepted);
   EXPECT_EQ(search.candidate(1)->failures.size(), 1u);
   EXPECT_EQ(LeaseKind(search, kTrain), 1u);
@@ -133,8 +134,7 @@ TEST_F(MeasuredApartTest, ARestartGoesOnWhereItWas) {
   Measure(before, 3);
   Measure(before, 7);
   LeaseKind(before, kMeasure);
-  Search after(Config(true), before.state(), before.state_reason(), before.created(), before.ended(),
-               before.candidates());
+  Search after(Config(true), before.status(), before.candidates());
   EXPECT_EQ(after.Ready(kTrain), 1u);
   EXPECT_EQ(after.Ready(kMeasure), before.Ready(kMeasure));
   EXPECT_EQ(after.KindOf(*after.candidate(3)), kMeasure);
@@ -145,7 +145,7 @@ TEST_F(MeasuredApartTest, ARestartGoesOnWhereItWas) {
 TEST_F(MeasuredApartTest, AMeasurementMustHaveTheCost) {
   Search search(Config(false), kStart);
   LeaseKind(search, kMeasure);
-  const CompletionVerdict verdict = search.Complete(1, 1, "w1", {{"accuracy", 0.8}}, Now());
+  const CompletionVerdict verdict = search.Complete(1, 1, "w1", Metrics{{"accuracy", 0.8}}, Now());
   EXPECT_EQ(verdict.status, kInvalid);
   EXPECT_THAT(verdict.message, HasSubstr("lacks the metric latency_ms"));
   EXPECT_THAT(search.candidate(1)->failures, SizeIs(1));

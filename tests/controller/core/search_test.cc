@@ -42,7 +42,7 @@ TEST_F(SearchTest, AResultIsKept) {
   Search search(SmallConfig(), kStart);
   Lease(search);
   Pass(Millis(90));
-  EXPECT_EQ(search.Complete(1, 1, "w1", {{"accuracy", 0.8}, {"latency_ms", 3}, {"params", 17}}, Now()).status,
+  EXPECT_EQ(search.Complete(1, 1, "w1", Metrics{{"accuracy", 0.8}, {"latency_ms", 3}, {"params", 17}}, Now()).status,
             kAccepted);
   const Candidate& candidate = *search.candidate(1);
   EXPECT_EQ(candidate.state, CandidateState::kSucceeded);
@@ -66,7 +66,7 @@ TEST_F(SearchTest, AnAnalyticCostComesFromTheSpaceAndNeedsNoMetric) {
   config.space.base_cost = 0.5;
   Search search(config, kStart);
   const Candidate* candidate = search.Lease("w1", "r", Now());
-  EXPECT_EQ(search.Complete(1, 1, "w1", {{"accuracy", 0.8}}, Now()).status, kAccepted);
+  EXPECT_EQ(search.Complete(1, 1, "w1", Metrics{{"accuracy", 0.8}}, Now()).status, kAccepted);
   EXPECT_EQ(candidate->cost, config.space.Cost(candidate->architecture));
 }
 
@@ -228,10 +228,11 @@ TEST_F(SearchTest, AttemptsUsedUpMakeTheCandidateFailed) {
   SearchConfig config = SmallConfig();
   config.attempts = 3;
   Search search(config, kStart);
-  for (int attempt = 1; attempt <= 3; ++attempt) {
-    EXPECT_EQ(Lease(search), 1u);
+  for (int attempt = 1; attempt <= 4; ++attempt) {
+    EXPECT_EQ(search.Lease("w1", "request", now_, TaskKind::kEvaluate, Others::kNone)->number, 1u);
     EXPECT_EQ(search.candidate(1)->attempt, attempt);
     if (attempt == 2) {
+      // A lost lease is no failed attempt.
       search.Expire(1, attempt, Now(), "it is gone");
     } else {
       Fail(search, 1, attempt, FailureKind::kEvaluator, "crash " + std::to_string(attempt));
@@ -240,12 +241,49 @@ TEST_F(SearchTest, AttemptsUsedUpMakeTheCandidateFailed) {
   }
   const Candidate& candidate = *search.candidate(1);
   EXPECT_EQ(candidate.state, CandidateState::kFailed);
-  ASSERT_THAT(candidate.failures, SizeIs(3));
+  ASSERT_THAT(candidate.failures, SizeIs(4));
   EXPECT_EQ(candidate.failures[1].kind, FailureKind::kWorkerLost);
-  EXPECT_EQ(candidate.failures[2].message, "crash 3");
+  EXPECT_EQ(candidate.failures[3].message, "crash 4");
   const CompletionVerdict late = search.Complete(1, 2, "w1", Result(0.5, 1), Now());
   EXPECT_EQ(late.status, kRefused);
   EXPECT_THAT(late.message, HasSubstr("given up"));
+}
+
+TEST_F(SearchTest, OneWorkerAloneHasNoArchitectureGivenUp) {
+  SearchConfig config = SmallConfig();
+  config.attempts = 3;
+  Search search(config, kStart);
+  for (int attempt = 1; attempt <= 2; ++attempt) {
+    EXPECT_EQ(Lease(search, "bad"), 1u);
+    EXPECT_EQ(search.Fail(1, attempt, "bad", FailureKind::kEvaluator, "no CUDA device", Now()).status, kAccepted);
+    Pass(Millis(60'000));
+  }
+  // However long it waits, the last attempt is another worker's.
+  EXPECT_EQ(Lease(search, "bad"), 2u);
+  EXPECT_TRUE(search.HoldsBack("bad", Now()));
+  Search restarted = Restarted(search);
+  EXPECT_EQ(Lease(restarted, "bad"), 3u);
+  EXPECT_EQ(Lease(search, "good"), 1u);
+  EXPECT_EQ(Complete(search, 1, 3, Result(0.5, 1)), kAccepted);
+  // Unless there is no other.
+  EXPECT_EQ(restarted.Lease("bad", "request", now_, TaskKind::kEvaluate, Others::kNone)->number, 1u);
+}
+
+TEST_F(SearchTest, LostLeasesNeverMakeAnArchitectureInfeasible) {
+  SearchConfig config = SmallConfig();
+  config.attempts = 3;
+  Search search(config, kStart);
+  for (int attempt = 1; attempt <= 19; ++attempt) {
+    EXPECT_EQ(Lease(search, "spot-" + std::to_string(attempt)), 1u);
+    search.Expire(1, attempt, Now(), "pre-empted");
+    EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
+  }
+  EXPECT_EQ(Lease(search, "w1"), 1u);
+  Search other = Restarted(search);
+  EXPECT_EQ(Complete(search, 1, 20, Result(0.5, 1)), kAccepted);
+  // They have a limit of their own.
+  other.Expire(1, 20, Now(), "pre-empted");
+  EXPECT_EQ(other.candidate(1)->state, CandidateState::kFailed);
 }
 
 TEST_F(SearchTest, ACandidateThatFailsOnDifferentWorkersIsInfeasible) {
@@ -339,6 +377,15 @@ TEST_F(SearchTest, ADivergedTrainingIsInfeasible) {
   }
 }
 
+TEST_F(SearchTest, AMetricThatNothingDependsOnIsLeftOutIfItIsNotFinite) {
+  Search search(SmallConfig(), kStart);
+  Lease(search);
+  const Metrics metrics = {{"accuracy", 0.5}, {"latency_ms", 1}, {"f1", kNan}, {"params", kInfinity}};
+  EXPECT_EQ(Complete(search, 1, 1, metrics), kAccepted);
+  EXPECT_EQ(search.candidate(1)->metrics, Result(0.5, 1));
+  EXPECT_EQ(Complete(search, 1, 1, metrics), kAccepted) << "the same report again";
+}
+
 TEST_F(SearchTest, ARubbishResultIsAFailedAttempt) {
   const std::vector<std::pair<Metrics, std::string>> rubbish = {
       {{}, "lacks the metric accuracy; it has none"},
@@ -346,7 +393,6 @@ TEST_F(SearchTest, ARubbishResultIsAFailedAttempt) {
       {{{"accuracy", 0.5}}, "lacks the metric latency_ms; it has accuracy"},
       {Result(0.5, -1), "the cost latency_ms is negative: -1"},
       {Result(0.5, kNan), "latency_ms is not a finite number"},
-      {{{"accuracy", 0.5}, {"latency_ms", 1}, {"params", kInfinity}}, "params is not a finite number"},
   };
   for (const auto& [metrics, message] : rubbish) {
     Search search(SmallConfig(), kStart);

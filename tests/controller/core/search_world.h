@@ -15,6 +15,7 @@
 #include <tuple>
 #include <utility>
 
+#include "controller/core/attempts.h"
 #include "controller/core/search.h"
 #include "tests/controller/core/strategy_runs.h"
 #include "tests/controller/support/draws.h"
@@ -77,9 +78,7 @@ struct Token {
 
 // What TakeChanges() has had written.
 struct Disk {
-  SearchState state = SearchState::kRunning;
-  std::string reason;
-  UnixMillis ended = 0;
+  SearchStatus status;
   Position position;
   std::vector<std::uint64_t> best;
   std::deque<Candidate> candidates;
@@ -127,7 +126,7 @@ class World {
     } else if (command < 920) {
       (void)search_->Pause();
     } else if (command < 950) {
-      (void)search_->Resume();
+      (void)search_->Resume(now_.unix_ms);
     } else if (command < 970) {
       Work();
     } else if (command < 985) {
@@ -142,7 +141,7 @@ class World {
 
   // Workers that keep working bring any search to its end.
   void Finish() {
-    (void)search_->Resume();
+    (void)search_->Resume(now_.unix_ms);
     for (int round = 0; round < 5000 && !Over() && !::testing::Test::HasFatalFailure(); ++round) {
       search_->CheckTime(now_.unix_ms);
       Work();
@@ -260,7 +259,8 @@ class World {
     const bool diverged = !measures && metrics.Find("accuracy") && std::isnan(*metrics.Find("accuracy"));
     const bool valid =
         (measures || (metrics.Find("accuracy") && !diverged)) && std::isfinite(*metrics.Find("latency_ms"));
-    const auto verdict = search_->Complete(token.number, token.attempt, token.worker, metrics, now_, AnyCurve()).status;
+    const auto verdict =
+        search_->Complete(token.number, token.attempt, token.worker, {metrics, AnyCurve()}, now_).status;
     if (!WasGranted(token)) {
       ASSERT_EQ(verdict, CompletionVerdict::kRefused);
       ASSERT_EQ(Copy(token), before);
@@ -365,7 +365,7 @@ class World {
   void Progress(const Token& token) {
     const std::optional<Candidate> before = Copy(token);
     const CurvePoint point{1 + static_cast<int>(random_.Below(5)), static_cast<float>(random_.Below(8)) / 8};
-    const bool go_on = search_->NoteProgress(token.number, token.attempt, point, 5, now_.unix_ms);
+    const bool go_on = search_->NoteProgress(token.number, token.attempt, {point}, 5, now_.unix_ms);
     if (!go_on) {
       ASSERT_TRUE(IsLive(token));
       ASSERT_GT(config_.early_stop.compared, 0);
@@ -386,8 +386,7 @@ class World {
   void Restart() {
     search_->CheckTime(now_.unix_ms);
     AfterCommand();
-    auto restored =
-        std::make_unique<Search>(config_, disk_.state, disk_.reason, search_->created(), disk_.ended, disk_.candidates);
+    auto restored = std::make_unique<Search>(config_, disk_.status, disk_.candidates);
     ASSERT_FALSE(restored->TakeChanges().Any());
     restored->CheckTime(now_.unix_ms);
     ASSERT_EQ(restored->state(), search_->state());
@@ -416,7 +415,7 @@ class World {
       work_ = search_->StartWork(1 + random_.Below(4));
     } else {
       work_->Run();
-      search_->FinishWork(*std::exchange(work_, nullptr));
+      search_->FinishWork(*std::exchange(work_, nullptr), now_.unix_ms);
     }
   }
 
@@ -445,14 +444,11 @@ class World {
     for (std::size_t i = changes.new_tables_from; i < search_->final_tables().size(); ++i) {
       disk_.tables.push_back(View(search_->final_tables()[i]));
     }
-    const bool record_changed = disk_.state != search_->state() || disk_.reason != search_->state_reason() ||
-                                disk_.ended != search_->ended() || disk_.position != search_->position() ||
-                                disk_.best != BestOf(*search_);
+    const bool record_changed =
+        !(disk_.status == search_->status()) || disk_.position != search_->position() || disk_.best != BestOf(*search_);
     ASSERT_TRUE(changes.search || !record_changed);
-    ASSERT_FALSE(record_changed && IsFinal(disk_.state)) << "the search had ended";
-    disk_.state = search_->state();
-    disk_.reason = search_->state_reason();
-    disk_.ended = search_->ended();
+    ASSERT_FALSE(record_changed && IsFinal(disk_.status.state)) << "the search had ended";
+    disk_.status = search_->status();
     disk_.position = search_->position();
     disk_.best = BestOf(*search_);
   }
@@ -533,7 +529,8 @@ class World {
 
   void CheckFailures(const Candidate& candidate) const {
     std::set<int> used;
-    std::set<int> lost_or_crashed;
+    std::set<int> crashed;
+    std::set<int> lost;
     std::set<std::string> workers;
     bool infeasible = false;
     for (const AttemptFailure& failure : candidate.failures) {
@@ -545,13 +542,19 @@ class World {
         ASSERT_TRUE(used.insert(failure.attempt).second) << "an attempt used up twice";
         // What went wrong while it was measured does not count against its training.
         if (failure.attempt <= candidate.measured_attempt) continue;
-        lost_or_crashed.insert(failure.attempt);
+        if (failure.kind == FailureKind::kWorkerLost) {
+          lost.insert(failure.attempt);
+          continue;
+        }
+        crashed.insert(failure.attempt);
         workers.insert(failure.worker);
       }
     }
-    const bool used_up = static_cast<int>(lost_or_crashed.size()) >= config_.attempts;
+    const bool used_up = static_cast<int>(crashed.size()) >= config_.attempts;
     ASSERT_EQ(infeasible || (used_up && workers.size() > 1), candidate.state == CandidateState::kInfeasible);
-    ASSERT_EQ(used_up && workers.size() == 1, candidate.state == CandidateState::kFailed);
+    const bool lost_too_often = static_cast<int>(lost.size()) >= kMaxLostLeases;
+    ASSERT_EQ((used_up && workers.size() == 1) || (!used_up && lost_too_often),
+              candidate.state == CandidateState::kFailed);
   }
 
   // By first candidate: of its results and its repeats'.

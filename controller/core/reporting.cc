@@ -1,0 +1,248 @@
+#include "controller/core/reporting.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "controller/core/attempts.h"
+#include "controller/core/result_check.h"
+
+namespace layernas::core {
+namespace {
+
+constexpr Millis kFirstBackoff{500};
+constexpr Millis kLongestBackoff{30'000};
+
+Millis Backoff(std::size_t failures) {
+  return std::min(kLongestBackoff, kFirstBackoff * (std::int64_t{1} << std::min<std::size_t>(failures - 1, 10)));
+}
+
+std::string WhyRefused(CandidateState final_state) {
+  switch (final_state) {
+    case CandidateState::kFailed:
+      return "the candidate was given up: all its attempts are used";
+    case CandidateState::kInfeasible:
+      return "the candidate was found infeasible";
+    case CandidateState::kSkipped:
+      return "its search has ended or its time is up";
+    case CandidateState::kStopped:
+      return "its training was stopped: it was behind others of like cost";
+    default:
+      return "another result came first";
+  }
+}
+
+}  // namespace
+
+bool Reporting::Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now) {
+  const ResultCheck check = CheckResult(parts_.config, metrics, TaskKind::kEvaluate);
+  if (!check.invalid.empty()) return false;
+  Candidate& candidate = parts_.candidates[number];
+  --candidate.attempt;
+  candidate.worker.clear();
+  candidate.started = 0;
+  candidate.reused_from = std::move(from);
+  Succeed(candidate, check.metrics, now);
+  return true;
+}
+
+Candidate* Reporting::Granted(std::uint64_t number, int attempt) {
+  Candidate* candidate = parts_.candidates.Find(number);
+  return candidate != nullptr && attempt >= 1 && attempt <= candidate->attempt ? candidate : nullptr;
+}
+
+Candidate* Reporting::Current(std::uint64_t number, int attempt) {
+  Candidate* candidate = Granted(number, attempt);
+  const bool current =
+      candidate != nullptr && candidate->attempt == attempt && candidate->state == CandidateState::kLeased;
+  return current ? candidate : nullptr;
+}
+
+bool Reporting::WasToMeasure(const Candidate& candidate, int attempt) const {
+  return parts_.IsMeasuredApart() && (candidate.measured_attempt == 0 || attempt <= candidate.measured_attempt);
+}
+
+CompletionVerdict Reporting::Complete(std::uint64_t number, int attempt, const std::string& worker,
+                                      AttemptResult result, Instant now) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  if (WasToMeasure(*candidate, attempt)) {
+    return CompleteMeasurement(*candidate, attempt, worker, result.metrics, now);
+  }
+  ResultCheck check = CheckResult(parts_.config, result.metrics, parts_.candidates.KindOf(*candidate));
+  if (IsFinal(candidate->state)) {
+    // Where it was measured apart, that has joined it since.
+    const bool same = parts_.IsMeasuredApart() ? candidate->metrics.Find(parts_.config.reward_metric) ==
+                                                     check.metrics.Find(parts_.config.reward_metric)
+                                               : candidate->metrics == check.metrics;
+    if (candidate->state == CandidateState::kSucceeded && candidate->result_attempt == attempt && same) return {};
+    return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
+  }
+  if (!check.invalid.empty()) {
+    // Training that diverged is a result, and no attempt would change it.
+    Fail(number, attempt, worker, check.diverged ? FailureKind::kInfeasible : FailureKind::kEvaluator, check.invalid,
+         now);
+    return {CompletionVerdict::kInvalid, std::move(check.invalid)};
+  }
+  candidate->result_attempt = attempt;
+  candidate->worker = worker;
+  candidate->curve = std::move(result.curve);
+  candidate->weights = std::move(result.weights);
+  if (candidate->measured_attempt > 0) {
+    for (const auto& [name, value] : candidate->metrics) check.metrics.Set(name, value);
+  }
+  Succeed(*candidate, check.metrics, now.unix_ms);
+  return {};
+}
+
+CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,
+                                                 const Metrics& metrics, Instant now) {
+  ResultCheck check = CheckResult(parts_.config, metrics, TaskKind::kMeasure);
+  // An evaluator that does all at once may have a reward, too.
+  Metrics measured;
+  for (const auto& [name, value] : check.metrics) {
+    if (name != parts_.config.reward_metric) measured.Set(name, value);
+  }
+  if (candidate.measured_attempt > 0) {
+    if (Contains(candidate.metrics, measured)) return {};
+    return {CompletionVerdict::kRefused, "another measurement came first"};
+  }
+  if (IsFinal(candidate.state)) return {CompletionVerdict::kRefused, WhyRefused(candidate.state)};
+  if (!check.invalid.empty()) {
+    Fail(candidate.number, attempt, worker, FailureKind::kEvaluator, check.invalid, now);
+    return {CompletionVerdict::kInvalid, std::move(check.invalid)};
+  }
+  parts_.queue.Remove(candidate.number);
+  // Still counted as being measured.
+  parts_.candidates.SetState(candidate, CandidateState::kQueued);
+  candidate.metrics = std::move(measured);
+  candidate.cost = parts_.CostOf(candidate);
+  candidate.worker = worker;
+  candidate.measured_attempt = candidate.attempt;
+  if (parts_.IsSpared(candidate)) {
+    parts_.phase.Spared(candidate);
+    Finish(candidate, CandidateState::kSkipped, now.unix_ms);
+  } else {
+    parts_.Queue(candidate);
+  }
+  return {};
+}
+
+void Reporting::Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now) {
+  candidate.metrics = metrics;
+  candidate.metrics.ShareNames(latest_metrics_);
+  latest_metrics_ = candidate.metrics;
+  candidate.reward = *metrics.Find(parts_.config.reward_metric);
+  candidate.cost = parts_.CostOf(candidate);
+  Finish(candidate, CandidateState::kSucceeded, now);
+}
+
+CompletionVerdict Reporting::Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
+                                  std::string message, Instant now) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  // It was measured meanwhile.
+  if (attempt <= candidate->measured_attempt) return {};
+  const bool known =
+      std::any_of(candidate->failures.begin(), candidate->failures.end(), [&](const AttemptFailure& one) {
+        return one.attempt == attempt && (one.kind == kind || kind != FailureKind::kInfeasible);
+      });
+  if (known) return {};
+  if (IsFinal(candidate->state)) return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
+  // A superseded or released attempt that failed after all changes nothing: its successor is on the way or queued.
+  if (kind != FailureKind::kInfeasible && Current(number, attempt) == nullptr) return {};
+  AttemptFailed(*candidate, {attempt, kind, worker, std::move(message), now.unix_ms}, now);
+  return {};
+}
+
+void Reporting::Release(std::uint64_t number, int attempt) {
+  if (Candidate* candidate = Current(number, attempt)) parts_.Queue(*candidate);
+}
+
+void Reporting::Expire(std::uint64_t number, int attempt, Instant now, std::string why) {
+  Candidate* candidate = Current(number, attempt);
+  if (candidate == nullptr) return;
+  AttemptFailed(*candidate, {attempt, FailureKind::kWorkerLost, candidate->worker, std::move(why), now.unix_ms}, now);
+}
+
+bool Reporting::Renew(std::uint64_t number, int attempt, const std::string& worker, bool running) {
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr || IsFinal(candidate->state) || attempt <= candidate->measured_attempt) return false;
+  // A superseded attempt goes on: whichever result comes first is taken.
+  if (candidate->state == CandidateState::kLeased || candidate->attempt != attempt) return true;
+  // Nobody is at work on an attempt that failed or was released.
+  const bool ran_out = !candidate->failures.empty() && candidate->failures.back().attempt == attempt &&
+                       candidate->failures.back().kind == FailureKind::kWorkerLost;
+  if (!ran_out) return false;
+  if (running && candidate->worker == worker) {
+    parts_.queue.Remove(number);
+    candidate->failures.pop_back();
+    parts_.candidates.SetState(*candidate, CandidateState::kLeased);
+  }
+  return true;
+}
+
+bool Reporting::NoteProgress(std::uint64_t number, int attempt, const Curve& points, int epochs, UnixMillis now) {
+  Candidate* candidate = Current(number, attempt);
+  if (candidate == nullptr || points.empty()) return true;
+  Curve& curve = candidate->curve;
+  if (!Extend(curve, points)) return true;
+  // A repeat and a training in full are to tell what the architecture is worth.
+  if (parts_.candidates.KindOf(*candidate) == TaskKind::kMeasure || !SearchParts::IsFirst(*candidate)) return true;
+  // Nothing is saved any more.
+  if (epochs > 0 && curve.back().epoch >= epochs) return true;
+  if (!parts_.IsMeasuredApart() && !parts_.config.space.CostIsPerLayer()) return true;
+  const double cost = parts_.CostOf(*candidate);
+  const std::optional<double> expected = parts_.median_rule.Judge(cost, curve);
+  if (!expected) return true;
+  candidate->reward = *expected;
+  candidate->cost = cost;
+  Finish(*candidate, CandidateState::kStopped, now);
+  return false;
+}
+
+bool Reporting::Extend(Curve& curve, const Curve& points) {
+  const int known = curve.empty() ? 0 : curve.back().epoch;
+  // After a restart the earlier epochs come again, with the later ones.
+  if (points.size() > 1 && points.back().epoch > known && points.size() > curve.size()) curve.clear();
+  for (const CurvePoint& point : points) {
+    if (curve.empty() || point.epoch > curve.back().epoch) curve.push_back(point);
+  }
+  return !curve.empty() && curve.back().epoch > known;
+}
+
+void Reporting::Finish(Candidate& candidate, CandidateState state, UnixMillis now) {
+  // It may have waited: a late result of a lease that had run out.
+  parts_.queue.Remove(candidate.number);
+  candidate.ended = now;
+  parts_.candidates.SetState(candidate, state);
+  if (candidate.final_of != 0) parts_.is_changed = true;
+  const std::optional<Observation> observation = parts_.Learn(candidate);
+  if (observation) parts_.strategy->Observe(candidate.architecture, *observation);
+}
+
+void Reporting::SkipWaiting(UnixMillis now) {
+  for (const std::uint64_t number : parts_.queue.Numbers()) {
+    Candidate& candidate = parts_.candidates[number];
+    if (SearchParts::IsFirst(candidate)) Finish(candidate, CandidateState::kSkipped, now);
+  }
+}
+
+void Reporting::AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now) {
+  parts_.failures.Add(failure);
+  const FailureKind kind = failure.kind;
+  candidate.failures.push_back(std::move(failure));
+  const AttemptVerdict verdict = kind == FailureKind::kInfeasible
+                                     ? AttemptVerdict::kInfeasible
+                                     : Judge(CountAttempts(candidate), parts_.config.attempts);
+  if (verdict == AttemptVerdict::kInfeasible) {
+    Finish(candidate, CandidateState::kInfeasible, now.unix_ms);
+  } else if (verdict == AttemptVerdict::kFailed) {
+    Finish(candidate, CandidateState::kFailed, now.unix_ms);
+  } else {
+    const Millis backoff = kind == FailureKind::kWorkerLost ? Millis{0} : Backoff(candidate.failures.size());
+    parts_.Queue(candidate, now.steady + backoff, candidate.worker);
+  }
+}
+
+}  // namespace layernas::core

@@ -1,0 +1,54 @@
+// What a search consists of. Internal to Search and to the two halves of its work: Leasing hands out, Reporting takes
+// back.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "controller/core/candidate_book.h"
+#include "controller/core/candidate_queue.h"
+#include "controller/core/early_stop.h"
+#include "controller/core/failure_tally.h"
+#include "controller/core/search_config.h"
+#include "controller/core/search_phase.h"
+#include "controller/core/standings.h"
+#include "controller/core/strategy.h"
+
+namespace layernas::core {
+
+struct SearchParts {
+  SearchParts(SearchConfig search_config, std::deque<Candidate> stored);
+  SearchParts(const SearchParts&) = delete;
+  SearchParts& operator=(const SearchParts&) = delete;
+
+  bool IsMeasuredApart() const { return config.measure_on.has_value(); }
+  bool IsUnderWay() const { return candidates.Leased() > 0 || !queue.empty(); }
+  // Neither a repeat nor a training in full.
+  static bool IsFirst(const Candidate& candidate) { return candidate.repeat_of == 0 && candidate.final_of == 0; }
+  // Of a candidate that was measured, or whose cost is known per layer.
+  double CostOf(const Candidate& candidate) const;
+  // Whether it was measured and is not trained, since its cost exceeds every target.
+  bool IsSpared(const Candidate& candidate) const;
+  // To the end of the queue. `avoid_worker`: offered to others first.
+  void Queue(Candidate& candidate, SteadyTime not_before = {}, std::string avoid_worker = {});
+  // Standings and median rule learn what the candidate, in a final state, brought. Returns what the strategy is to
+  // learn.
+  std::optional<Observation> Learn(const Candidate& candidate);
+
+  const SearchConfig config;
+  const std::unique_ptr<Strategy> strategy;
+  CandidateBook candidates;
+  CandidateQueue queue;
+  Standings standings;
+  MedianRule median_rule;
+  FailureTally failures;
+  SearchPhase phase;
+  // As it is now; at first that of the configuration.
+  Sharing sharing;
+  // What is stored or shown of the search itself has changed.
+  bool is_changed = false;
+};
+
+}  // namespace layernas::core

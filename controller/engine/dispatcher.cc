@@ -1,0 +1,196 @@
+#include "controller/engine/dispatcher.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "common/base/random.h"
+
+namespace layernas {
+namespace {
+
+// Proposals computed in one go at most: bounds the time until the first of them can be used.
+constexpr std::size_t kMaxProposalsAtOnce = 16;
+// Of the tasks in one answer, each of which may be as large as its search's spec. Half of what a message may hold.
+constexpr std::size_t kMaxTaskBytes = 8 << 20;
+// Sets the seeds of trainings in full apart from all others.
+constexpr std::uint64_t kFinalSeeds = 0xf1a1;
+// Results taken from other searches for one poll: bounds the time of a turn.
+constexpr std::size_t kMaxReused = 256;
+
+}  // namespace
+
+void Dispatcher::Run() {
+  state_.shares.Advance(state_.now.steady);
+  MakeTable();
+  if (!state_.polls.empty()) ServePolls();
+  Compete();
+  if (!state_.polls.empty() && !state_.draining) StartWork();
+}
+
+void Dispatcher::MakeTable() {
+  table_.clear();
+  for (const auto& [id, entry] : state_.searches.open()) {
+    // It may have ended in this turn.
+    if (!entry->IsOpen()) continue;
+    for (const core::TaskKind kind : entry->search->kinds()) {
+      Row& row = table_.emplace_back();
+      row.entry = entry;
+      row.kind = kind;
+      Refresh(row);
+    }
+  }
+}
+
+void Dispatcher::Refresh(Row& row) const {
+  row.ready = row.entry->search->Ready(row.kind);
+  row.running = row.entry->search->Leased(row.kind);
+}
+
+void Dispatcher::ServePolls() {
+  while (true) {
+    const Poll* oldest = nullptr;
+    for (const Row& row : table_) {
+      if (row.ready == 0 || row.exhausted) continue;
+      const Poll* poll = state_.polls.OldestAfter(row.passed, row.require());
+      if (poll != nullptr && (oldest == nullptr || poll->id < oldest->id)) oldest = poll;
+    }
+    if (oldest == nullptr) return;
+    std::vector<LeasedTask> tasks = TasksFor(*oldest);
+    if (!tasks.empty()) {
+      state_.Answer<std::vector<LeasedTask>>(state_.polls.Take(oldest->id)->reply, std::move(tasks));
+    }
+  }
+}
+
+std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
+  const std::string& worker = poll.request.worker.id;
+  std::vector<LeasedTask> tasks;
+  std::size_t bytes = 0;
+  std::size_t reused = 0;
+  while (static_cast<int>(tasks.size()) < poll.request.max_tasks && bytes < kMaxTaskBytes) {
+    Row* row = RowFor(poll);
+    if (row == nullptr) break;
+    SearchEntry& entry = *row->entry;
+    const core::Others others =
+        state_.workers.HasOthers(worker, row->require()) ? core::Others::kSome : core::Others::kNone;
+    const core::Candidate* candidate =
+        entry.search->Lease(worker, poll.request.request_id, state_.now, row->kind, others);
+    state_.touched.insert(entry.id());
+    if (candidate == nullptr) {
+      // What is held back from this worker may go to the next.
+      if (entry.search->HoldsBack(worker, state_.now, row->kind, others)) {
+        row->passed = poll.id;
+      } else {
+        row->exhausted = true;
+      }
+    } else if (ReuseResult(entry, *candidate)) {
+      if (++reused == kMaxReused) {
+        // The rest in turns to come.
+        submit_([] {});
+        row->exhausted = true;
+        break;
+      }
+    } else {
+      state_.leases.Set({entry.id(), candidate->number}, worker, state_.now.steady + state_.options.lease_duration);
+      tasks.push_back(MakeTask(state_, entry, *candidate));
+      bytes += entry.spec->size();
+    }
+    for (Row& one : table_) {
+      if (one.entry == &entry) Refresh(one);
+    }
+  }
+  return tasks;
+}
+
+Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
+  std::vector<Row*> fitting;
+  for (Row& row : table_) {
+    if (row.ready > 0 && !row.exhausted && row.passed < poll.id && Meets(poll.request.worker, row.require())) {
+      fitting.push_back(&row);
+    }
+  }
+  if (fitting.empty()) return nullptr;
+  // Most often there is but one, and nothing to choose.
+  if (fitting.size() == 1) return fitting.front();
+  std::vector<core::FairShare::Claim> claims;
+  claims.reserve(fitting.size());
+  for (const Row* row : fitting) {
+    const core::Search& search = *row->entry->search;
+    claims.push_back({row->entry->id(), search.sharing(), search.CountOf(core::CandidateState::kLeased)});
+  }
+  return fitting[state_.shares.Next(claims)];
+}
+
+bool Dispatcher::ReuseResult(SearchEntry& entry, const core::Candidate& candidate) {
+  core::Search& search = *entry.search;
+  // A repeat, or a training in full, is to be a training of its own.
+  if (!search.config().reuse_results || candidate.repeat != 0 || candidate.final_seed != 0) return false;
+  for (const std::uint64_t id : state_.searches.SameEvaluation(search.config().evaluation_key)) {
+    if (id == entry.id()) continue;
+    const SearchEntry& other = *state_.searches.Find(id);
+    const core::Candidate* result = other.search->candidate(other.search->NumberOf(candidate.architecture));
+    if (result == nullptr || result->state != core::CandidateState::kSucceeded) continue;
+    if (!search.Reuse(candidate.number, result->metrics, CandidateName(other.name, result->number),
+                      state_.now.unix_ms)) {
+      continue;
+    }
+    state_.metrics.results_reused.Increment();
+    return true;
+  }
+  return false;
+}
+
+void Dispatcher::Compete() {
+  std::vector<core::FairShare::Claim> claims;
+  // One alone has nobody to share with.
+  if (state_.searches.open().size() > 1) {
+    for (const Row& row : table_) {
+      // What no worker can take competes for none.
+      if (row.ready == 0 || state_.workers.FitOf(row.require()).connected == 0) continue;
+      if (!claims.empty() && claims.back().search == row.entry->id()) continue;
+      const core::Search& search = *row.entry->search;
+      claims.push_back({row.entry->id(), search.sharing(), search.CountOf(core::CandidateState::kLeased)});
+    }
+  }
+  state_.shares.Compete(std::move(claims));
+}
+
+void Dispatcher::StartWork() {
+  for (const Row& row : table_) {
+    if (row.ready == 0) continue;
+    // As late as can be: what fitting polls could take now, and no more.
+    const std::size_t wanted = std::min({state_.polls.WantedBy(row.require()), row.ready, kMaxProposalsAtOnce});
+    if (wanted == 0) continue;
+    std::shared_ptr<core::BackgroundWork> work = row.entry->search->StartWork(wanted);
+    if (work == nullptr) continue;
+    solver_.Post([this, id = row.entry->id(), search = row.entry->search, work] {
+      work->Run();
+      submit_([this, id, search, work] {
+        search->FinishWork(*work, state_.now.unix_ms);
+        state_.touched.insert(id);
+      });
+    });
+  }
+}
+
+LeasedTask MakeTask(const EngineState& state, const SearchEntry& entry, const core::Candidate& candidate) {
+  const std::uint64_t search_seed = entry.search->config().seed;
+  const std::uint64_t fingerprint = core::Fingerprint(candidate.architecture);
+  std::uint64_t seed = MixKey({search_seed, fingerprint});
+  if (candidate.repeat != 0) seed = MixKey({search_seed, fingerprint, static_cast<std::uint64_t>(candidate.repeat)});
+  if (candidate.final_seed != 0) {
+    seed = MixKey({search_seed, fingerprint, kFinalSeeds, static_cast<std::uint64_t>(candidate.final_seed)});
+  }
+  const LeaseToken token{entry.id(), candidate.number, candidate.attempt, state.lineage};
+  const core::TaskKind kind = entry.search->KindOf(candidate);
+  return {token,
+          entry.name,
+          entry.spec,
+          candidate.architecture,
+          static_cast<std::uint32_t>(seed),
+          kind,
+          candidate.final_of != 0,
+          WorkIdentity(token, kind)};
+}
+
+}  // namespace layernas

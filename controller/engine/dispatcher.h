@@ -1,0 +1,64 @@
+// Brings searches that have something to hand out and workers that wait for it together, once per turn.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+#include "controller/engine/engine_state.h"
+#include "controller/engine/executor.h"
+
+namespace layernas {
+
+// For the engine's thread.
+class Dispatcher {
+ public:
+  // How a search stands with one kind of task: the one table that dispatching, competition, computation of proposals
+  // and gauges go by.
+  struct Row {
+    SearchEntry* entry = nullptr;
+    core::TaskKind kind = core::TaskKind::kEvaluate;
+    // Tasks that could be leased now, and that are.
+    std::size_t ready = 0;
+    std::size_t running = 0;
+    // While polls are served: it has nothing more for any of them, or for those up to this one.
+    bool exhausted = false;
+    PollId passed = 0;
+
+    const PollBook::Requirements& require() const { return entry->search->RequireOf(kind); }
+  };
+
+  // `solver` computes proposals; `submit` brings a command into a turn to come, from any thread.
+  Dispatcher(EngineState& state, Executor& solver, std::function<void(std::function<void()>)> submit)
+      : state_(state), solver_(solver), submit_(std::move(submit)) {}
+
+  // Answers the polls, oldest first, that there is work for; says which searches compete for the fleet from now on; has
+  // proposals computed for the polls that are left.
+  void Run();
+
+  // As the last Run() left it: of all searches that have not ended then.
+  const std::vector<Row>& table() const { return table_; }
+
+ private:
+  void MakeTable();
+  void Refresh(Row& row) const;
+  void ServePolls();
+  void Compete();
+  void StartWork();
+  // Leases up to the poll's max_tasks.
+  std::vector<LeasedTask> TasksFor(const Poll& poll);
+  // Of the rows that the poll may take from, that of the search whose turn it is; null if there is none.
+  Row* RowFor(const Poll& poll);
+  // Gives the candidate, just leased, the result of another search's if there is one. True if it did.
+  bool ReuseResult(SearchEntry& entry, const core::Candidate& candidate);
+
+  EngineState& state_;
+  Executor& solver_;
+  const std::function<void(std::function<void()>)> submit_;
+  std::vector<Row> table_;
+};
+
+// The task of a candidate that is leased.
+LeasedTask MakeTask(const EngineState& state, const SearchEntry& entry, const core::Candidate& candidate);
+
+}  // namespace layernas

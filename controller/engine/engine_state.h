@@ -1,0 +1,89 @@
+// What the engine's thread works on: its books, and what the present turn has come to. Internal to the engine; for its
+// thread alone.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "controller/core/fair_share.h"
+#include "controller/engine/lease_book.h"
+#include "controller/engine/names.h"
+#include "controller/engine/poll_book.h"
+#include "controller/engine/search_book.h"
+#include "controller/engine/views.h"
+#include "controller/engine/worker_book.h"
+#include "controller/metrics/metrics.h"
+#include "controller/storage/store.h"
+
+namespace layernas {
+
+struct EngineOptions {
+  // How long a worker may be silent before its candidates go to others. Workers are told to call three times in it.
+  Millis lease_duration{30'000};
+  // Changes kept per search, for watches to go on from; at least 1,000 more are kept before they are trimmed.
+  std::uint64_t kept_changes = 10'000;
+  // Candidates per search whose logs are kept, the latest; at least 100 more are kept before they are trimmed.
+  std::uint64_t kept_logs = 1'000;
+  // Of each, attempts whose logs are kept, the latest.
+  int kept_attempt_logs = 5;
+  // How long a search is kept after its end; 0 = until someone deletes it.
+  Millis retention{0};
+};
+
+inline absl::Status SearchWasDeleted() { return absl::NotFoundError("the search was deleted"); }
+inline absl::Status Draining() { return absl::UnavailableError("the controller is shutting down"); }
+
+struct EngineState {
+  EngineState(storage::Store& used_store, EngineOptions engine_options, ControllerMetrics& used_metrics)
+      : store(used_store), options(engine_options), metrics(used_metrics) {}
+  EngineState(const EngineState&) = delete;
+  EngineState& operator=(const EngineState&) = delete;
+
+  storage::Store& store;
+  const EngineOptions options;
+  ControllerMetrics& metrics;
+
+  // Of this turn.
+  Instant now;
+  // Of the store; goes into every lease token.
+  std::uint64_t lineage = 0;
+  // Nothing is handed out any more.
+  bool draining = false;
+
+  SearchBook searches;
+  LeaseBook leases;
+  WorkerBook workers;
+  PollBook polls;
+  core::FairShare shares;
+
+  // --- Of this turn
+
+  // Searches that it may have changed, and those that it removes.
+  std::set<std::uint64_t> touched;
+  std::set<std::uint64_t> deleted;
+  // Searches whose record is to be written because the clock was set.
+  std::set<std::uint64_t> clock_set;
+  std::vector<std::pair<storage::LogKey, storage::StoredLog>> new_logs;
+  // What is to be looked at when it is over, and then the answers, which are given once it is written.
+  std::vector<std::function<void()>> at_end;
+  std::vector<std::function<void()>> answers;
+
+  Millis heartbeat_interval() const { return options.lease_duration / 3; }
+
+  // Calls reply with the value, once this turn is written.
+  template <typename T>
+  void Answer(Reply<T> reply, absl::StatusOr<T> value) {
+    answers.push_back([reply = std::move(reply), value = std::move(value)]() mutable { reply(std::move(value)); });
+  }
+  // Calls `answer` with the search after this turn; null if it was deleted.
+  void AtEndOfTurn(std::uint64_t id, std::function<void(const SearchEntry* entry)> answer) {
+    at_end.push_back([this, id, answer = std::move(answer)] { answer(searches.Find(id)); });
+  }
+};
+
+}  // namespace layernas

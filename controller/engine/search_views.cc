@@ -1,0 +1,190 @@
+#include "controller/engine/search_views.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace layernas {
+namespace {
+
+std::string FormatLabels(const std::map<std::string, std::string>& labels) {
+  if (labels.empty()) return "no labels";
+  // A minimum reads memory>=16.
+  return absl::StrJoin(labels, ", ", [](std::string* out, const auto& label) {
+    absl::StrAppend(out, label.first, label.second.starts_with(">=") ? "" : "=", label.second);
+  });
+}
+
+// The name of the layer that is being decided.
+std::string LayerAt(const core::SearchConfig& config, core::Position position) {
+  const auto* layernas = std::get_if<core::LayerNasOptions>(&config.strategy);
+  if (layernas == nullptr || position.stage == 0) return "";
+  return config.space.layers[layernas->order[position.stage - 1]].name;
+}
+
+WinnerView MakeWinner(const core::Search& search, std::uint64_t number) {
+  WinnerView view;
+  view.candidate = number;
+  view.architecture = search.candidate(number)->architecture;
+  view.trainings = search.config().finals.seeds;
+  std::vector<double> rewards;
+  std::vector<const core::Candidate*> kept;
+  for (std::uint64_t i = search.first_final(); i != 0 && i <= search.candidates().size(); ++i) {
+    const core::Candidate& candidate = *search.candidate(i);
+    if (candidate.final_of != number) continue;
+    view.finals.push_back(i);
+    if (candidate.state != core::CandidateState::kSucceeded) continue;
+    rewards.push_back(candidate.reward);
+    view.cost += candidate.cost;
+    if (!candidate.weights.empty()) kept.push_back(&candidate);
+  }
+  std::stable_sort(kept.begin(), kept.end(), [](const auto* a, const auto* b) { return a->reward > b->reward; });
+  for (const core::Candidate* one : kept) view.weights.emplace_back(one->weights.front(), one->worker);
+  if (rewards.empty()) return view;
+  const auto count = static_cast<double>(rewards.size());
+  view.succeeded = static_cast<int>(rewards.size());
+  view.cost /= count;
+  for (const double reward : rewards) view.reward += reward / count;
+  if (rewards.size() < 2) return view;
+  double squares = 0;
+  for (const double reward : rewards) squares += (reward - view.reward) * (reward - view.reward);
+  view.reward_deviation = std::sqrt(squares / (count - 1));
+  return view;
+}
+
+std::string WaitingForWorker(const std::map<std::string, std::string>& require, WorkerBook& book) {
+  const auto& workers = book.workers();
+  const WorkerBook::Fit& fit = book.FitOf(require);
+  if (fit.connected > 0) {
+    return fit.shunned == fit.connected ? "a worker: all that fit are shunned for a while, since they kept failing"
+                                        : "";
+  }
+  if (workers.empty()) {
+    return require.empty() ? "a worker: none is connected; start one with layernas-worker"
+                           : absl::StrCat("a worker labelled ", FormatLabels(require),
+                                          ": none is connected; start one with layernas-worker --label …");
+  }
+  // A few are enough to see what is wrong: those that lack least. No text is made of the others: there may be
+  // thousands.
+  constexpr std::size_t kShown = 5;
+  std::multimap<std::size_t, const WorkerInfo*> nearest;
+  for (const auto& [id, worker] : workers) {
+    nearest.emplace(LackingOf(worker.info, require).size(), &worker.info);
+    if (nearest.size() > kShown) nearest.erase(std::prev(nearest.end()));
+  }
+  std::vector<std::string> shown;
+  for (const auto& [lacks, worker] : nearest) {
+    // Of several that are asked for, which.
+    const std::string lacking =
+        lacks < require.size() ? absl::StrCat("; lacks ", FormatLabels(LackingOf(*worker, require))) : "";
+    shown.push_back(absl::StrCat(worker->id, " (", FormatLabels(worker->labels), lacking, ")"));
+  }
+  return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", workers.size(),
+                      " connected is: ", absl::StrJoin(shown, ", "), workers.size() > kShown ? ", …" : "");
+}
+
+// This version can't go on with it.
+SearchView MakeBrokenView(const SearchEntry& entry) {
+  SearchView view;
+  view.name = entry.name;
+  view.spec = entry.spec;
+  view.state = core::IsFinal(entry.stored.state) ? entry.stored.state : core::SearchState::kFailed;
+  view.state_reason =
+      absl::StrCat("this version of layernas cannot go on with the search: ", entry.why_broken, "; it is kept as it is",
+                   entry.stored.state_reason.empty() ? "" : "; it ended with: ", entry.stored.state_reason);
+  view.created = entry.stored.created;
+  view.ended = entry.stored.ended;
+  view.candidates = entry.broken_counts;
+  view.sequence = entry.sequence;
+  return view;
+}
+
+}  // namespace
+
+SearchView MakeView(const SearchEntry& entry, WorkerBook& workers) {
+  if (entry.IsBroken()) return MakeBrokenView(entry);
+  const core::Search& search = *entry.search;
+  SearchView view;
+  view.name = entry.name;
+  view.spec = entry.spec;
+  view.sharing = search.sharing();
+  view.state = search.state();
+  view.state_reason = search.state_reason();
+  view.created = search.created();
+  view.ended = search.ended();
+  view.position = search.position();
+  if (std::holds_alternative<core::LayerNasOptions>(search.config().strategy)) {
+    view.stage_count = static_cast<int>(search.config().space.layers.size());
+  }
+  view.layer = LayerAt(search.config(), search.position());
+  view.trainings = search.trainings();
+  view.trainings_budget = search.config().trainings;
+  for (int state = 1; state <= static_cast<int>(core::CandidateState::kStopped); ++state) {
+    const auto candidate_state = static_cast<core::CandidateState>(state);
+    view.candidates[candidate_state] = search.CountOf(candidate_state);
+  }
+  view.ready = search.Ready();
+  const auto& points = search.frontier().points();
+  view.frontier_size = points.size();
+  for (const core::BestWithinTarget& one : search.BestPerTarget()) {
+    TargetView& target = view.targets.emplace_back();
+    target.target = one.target;
+    if (one.candidate != 0) {
+      target.best = MakePoint(search, one.candidate);
+    } else if (!points.empty()) {
+      target.nearest = MakePoint(search, points.begin()->second.candidate);
+    }
+  }
+  for (const std::uint64_t winner : search.winners()) view.winners.push_back(MakeWinner(search, winner));
+  view.waiting_for = WaitingFor(search, workers);
+  view.sequence = entry.sequence;
+  return view;
+}
+
+PointView MakePoint(const core::Search& search, std::uint64_t number) {
+  const core::Candidate& first = *search.candidate(number);
+  const std::vector<std::uint64_t> repeats = search.standings().RepeatsWithResult(number);
+  PointView point{number, first.architecture, *search.standings().Of(number), first.metrics};
+  if (repeats.empty()) return point;
+  std::vector<std::pair<std::string, double>> means;
+  for (const auto& [name, value] : first.metrics) {
+    double sum = value;
+    std::size_t reported = 1;
+    for (const std::uint64_t repeat : repeats) {
+      const std::optional<double> again = search.candidate(repeat)->metrics.Find(name);
+      if (!again) continue;
+      sum += *again;
+      ++reported;
+    }
+    means.emplace_back(name, sum / static_cast<double>(reported));
+  }
+  point.metrics = core::Metrics(std::move(means));
+  return point;
+}
+
+std::string WaitingFor(const core::Search& search, WorkerBook& workers) {
+  if (search.CountOf(core::CandidateState::kLeased) > 0) return "";
+  for (const core::TaskKind kind : search.kinds()) {
+    if (search.Ready(kind) == 0) continue;
+    if (std::string waits = WaitingForWorker(search.RequireOf(kind), workers); !waits.empty()) return waits;
+  }
+  return "";
+}
+
+std::vector<BucketView> MakeBuckets(const core::Search& search, const core::StageTable& table) {
+  std::vector<BucketView> buckets;
+  for (std::size_t i = 0; i < table.table.edges().count(); ++i) {
+    const auto entries = table.table.Bucket(i);
+    if (entries.empty()) continue;
+    const auto [lower, upper] = table.table.edges().Range(i);
+    BucketView& bucket = buckets.emplace_back(BucketView{table.position, static_cast<int>(i), lower, upper, {}});
+    for (const core::Evaluated& one : entries) bucket.entries.push_back({search.NumberOf(one.architecture), one});
+  }
+  return buckets;
+}
+
+}  // namespace layernas

@@ -1,0 +1,306 @@
+#include "controller/engine/worker_commands.h"
+
+#include <algorithm>
+#include <map>
+
+#include "common/base/architecture_id.h"
+#include "common/log/log.h"
+#include "controller/engine/dispatcher.h"
+
+namespace layernas {
+namespace {
+
+constexpr char kUnknownLease[] = "unknown lease: the search was deleted or the controller was restored from a backup";
+
+std::string IdOf(const core::Space& space, const core::Architecture& architecture) {
+  std::size_t max_options = 0;
+  for (const core::Layer& layer : space.layers) max_options = std::max<std::size_t>(max_options, layer.option_count);
+  return FormatArchitectureId(architecture, max_options);
+}
+
+}  // namespace
+
+std::string WorkerCommands::NameOf(const WorkerId& worker) {
+  bool is_news = false;
+  std::string name = state_.workers.NameOf(worker.id, worker.instance, is_news);
+  if (is_news) {
+    log::Warning("two workers have the same id; give each an --id of its own",
+                 {{"id", worker.id}, {"one_is_now_called", name}});
+  }
+  return name;
+}
+
+WorkerInfo WorkerCommands::Named(WorkerInfo worker) {
+  worker.id = NameOf({worker.id, worker.instance});
+  return worker;
+}
+
+void WorkerCommands::ListWorkers(const std::string& after, std::size_t limit,
+                                 const Reply<std::vector<WorkerView>>& reply) {
+  std::vector<WorkerView> workers;
+  const auto& known = state_.workers.workers();
+  for (auto worker = known.upper_bound(after); worker != known.end() && workers.size() < limit; ++worker) {
+    WorkerView& view = workers.emplace_back();
+    view.info = worker->second.info;
+    // A call that waits is heard all the time.
+    if (!state_.polls.Waits(worker->first)) {
+      view.since_heard = std::chrono::duration_cast<Millis>(state_.now.steady - worker->second.heard);
+    }
+    view.failures_in_a_row = worker->second.failures_in_a_row;
+    view.last_failure = worker->second.last_failure;
+    if (worker->second.shunned) {
+      view.shunned_for = std::chrono::ceil<Millis>(worker->second.shunned_until - state_.now.steady);
+    }
+    for (const LeaseBook::Key& key : state_.leases.OfWorker(worker->first)) {
+      if (const SearchEntry* entry = state_.searches.Find(key.search)) {
+        view.candidates.push_back(CandidateName(entry->name, key.number));
+        view.progress.push_back(state_.leases.ProgressOf(key));
+      }
+    }
+  }
+  state_.Answer<std::vector<WorkerView>>(reply, std::move(workers));
+}
+
+void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vector<LeasedTask>> reply) {
+  if (state_.draining) {
+    state_.Answer<std::vector<LeasedTask>>(std::move(reply), Draining());
+    return;
+  }
+  request.worker = Named(std::move(request.worker));
+  state_.workers.Hear(request.worker, state_.now.steady);
+  // A repeated request that is parked still: this one takes its place.
+  if (!request.request_id.empty()) {
+    std::optional<Poll> before = state_.polls.Take(state_.polls.Find(request.worker.id, request.request_id));
+    if (before) {
+      state_.Answer<std::vector<LeasedTask>>(before->reply, absl::AbortedError("the same request was made again"));
+    }
+  }
+  std::vector<LeasedTask> leased = LeasedBefore(request);
+  if (!leased.empty()) {
+    state_.Answer<std::vector<LeasedTask>>(std::move(reply), std::move(leased));
+    return;
+  }
+  // Enough to see whether it fails still.
+  if (state_.workers.IsOnProbation(request.worker.id)) request.max_tasks = 1;
+  state_.polls.Park({id, std::move(request), std::move(reply)});
+}
+
+std::vector<LeasedTask> WorkerCommands::LeasedBefore(const LeaseRequest& request) {
+  std::vector<LeasedTask> leased;
+  if (request.request_id.empty()) return leased;
+  for (const LeaseBook::Key& key : state_.leases.OfWorker(request.worker.id)) {
+    const SearchEntry* entry = state_.searches.Find(key.search);
+    if (entry == nullptr) continue;
+    const core::Candidate& candidate = *entry->search->candidate(key.number);
+    // The book follows at the end of the turn: a result or release of this very turn has ended the lease already.
+    if (candidate.state != core::CandidateState::kLeased || candidate.request_id != request.request_id) continue;
+    state_.leases.Set(key, request.worker.id, state_.now.steady + state_.options.lease_duration);
+    leased.push_back(MakeTask(state_, *entry, candidate));
+  }
+  return leased;
+}
+
+void WorkerCommands::CancelPoll(PollId poll) {
+  std::optional<Poll> parked = state_.polls.Take(poll);
+  if (!parked) return;
+  state_.Answer<std::vector<LeasedTask>>(std::move(parked->reply), absl::CancelledError("the caller is gone"));
+}
+
+void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& leases,
+                               const Reply<std::vector<LeaseVerdict>>& reply) {
+  worker = Named(std::move(worker));
+  state_.workers.Hear(worker, state_.now.steady);
+  std::vector<LeaseVerdict> verdicts;
+  verdicts.reserve(leases.size());
+  for (const HeldLease& lease : leases) verdicts.push_back(Renew(worker.id, lease));
+  ExpireUnlisted(worker.id, leases);
+  state_.Answer<std::vector<LeaseVerdict>>(reply, std::move(verdicts));
+}
+
+LeaseVerdict WorkerCommands::Renew(const std::string& worker, const HeldLease& lease) {
+  const auto [entry, token] = FindLease(lease.token);
+  if (entry == nullptr) return {false, kUnknownLease};
+  if (!entry->search->Renew(token.number, token.attempt, worker)) return {false, "its result is not wanted any more"};
+  state_.touched.insert(token.search);
+  const LeaseBook::Key key{token.search, token.number};
+  const core::Candidate& candidate = *entry->search->candidate(token.number);
+  if (candidate.attempt != token.attempt || !state_.leases.Holds(key, worker)) return {};
+  state_.leases.Set(key, worker, state_.now.steady + state_.options.lease_duration);
+  if (!NoteProgress(*entry, token, lease)) return {false, "its training is behind others of like cost"};
+  return {};
+}
+
+bool WorkerCommands::NoteProgress(SearchEntry& entry, const LeaseToken& token, const HeldLease& lease) {
+  core::Curve points = lease.curve;
+  if (lease.progress) {
+    const TaskProgress& progress = *lease.progress;
+    state_.leases.SetProgress({token.search, token.number}, progress);
+    if (progress.reward && progress.epoch > (points.empty() ? 0 : points.back().epoch)) {
+      points.push_back({progress.epoch, static_cast<float>(*progress.reward)});
+    }
+  }
+  return entry.search->NoteProgress(token.number, token.attempt, points, lease.progress ? lease.progress->epochs : 0,
+                                    state_.now.unix_ms);
+}
+
+void WorkerCommands::CompleteTasks(const WorkerId& worker, std::vector<Report> reports,
+                                   const Reply<std::vector<core::CompletionVerdict>>& reply) {
+  const std::string name = NameOf(worker);
+  std::vector<core::CompletionVerdict> verdicts;
+  verdicts.reserve(reports.size());
+  for (Report& report : reports) {
+    verdicts.push_back(Complete(name, report));
+    state_.metrics.Completions(verdicts.back().status).Increment();
+  }
+  state_.Answer<std::vector<core::CompletionVerdict>>(reply, std::move(verdicts));
+}
+
+core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Report& report) {
+  const auto [entry, token] = FindLease(report.token);
+  if (entry == nullptr) return {core::CompletionVerdict::kRefused, kUnknownLease};
+  core::Search& search = *entry->search;
+  const core::Candidate* candidate = search.candidate(token.number);
+  if (candidate == nullptr) return {core::CompletionVerdict::kRefused, "there is no such lease"};
+  if (const std::string id = IdOf(search.config().space, candidate->architecture);
+      !report.architecture.empty() && report.architecture != id) {
+    return {core::CompletionVerdict::kRefused,
+            "the report is about architecture " + report.architecture + ", and the lease is for " + id};
+  }
+  state_.touched.insert(token.search);
+  const core::TaskKind kind = search.KindOf(*candidate);
+  const std::size_t failures = candidate->failures.size();
+  core::CompletionVerdict verdict =
+      report.result ? search.Complete(token.number, token.attempt, worker, *std::move(report.result), state_.now)
+                    : search.Fail(token.number, token.attempt, worker, report.failure, report.message, state_.now);
+  if (report.is_invalid && verdict.status == core::CompletionVerdict::kAccepted) {
+    verdict = {core::CompletionVerdict::kInvalid, report.message};
+  }
+  if (candidate->failures.size() > failures) {
+    NoteFailure(*entry, worker, *candidate);
+    if (candidate->failures.back().kind == core::FailureKind::kEvaluator) {
+      Blame(*entry, worker, kind, candidate->failures.back().message);
+    }
+    const bool others = state_.workers.HasOthers(worker, search.RequireOf(kind));
+    search.EndIfHopeless(others ? core::Others::kSome : core::Others::kNone, state_.now.unix_ms);
+  } else if (report.result && verdict.status == core::CompletionVerdict::kAccepted) {
+    state_.workers.Succeeded(worker);
+    entry->failing_workers.clear();
+  }
+  // Also of a result that is none.
+  if (report.log && verdict.status != core::CompletionVerdict::kRefused) {
+    report.log->worker = worker;
+    report.log->time = state_.now.unix_ms;
+    state_.new_logs.emplace_back(storage::LogKey{token.search, token.number, static_cast<std::uint32_t>(token.attempt)},
+                                 *std::move(report.log));
+  }
+  return verdict;
+}
+
+void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, const core::Candidate& candidate) {
+  const core::AttemptFailure& failure = candidate.failures.back();
+  state_.metrics.AttemptsFailed(failure.kind).Increment();
+  log::Warning("attempt failed", {{"candidate", CandidateName(entry.name, candidate.number)},
+                                  {"attempt", failure.attempt},
+                                  {"worker", failure.worker},
+                                  {"kind", Name(failure.kind)},
+                                  {"why", failure.message}});
+  // At most two are told apart: whether it is one or more.
+  if (failure.kind == core::FailureKind::kEvaluator && entry.failing_workers.size() < 2) {
+    entry.failing_workers.insert(worker);
+  }
+}
+
+void WorkerCommands::RunTimers() {
+  ExpireLeases(state_.leases.Expired(state_.now.steady), "nothing was heard from the worker");
+  for (const std::string& worker : state_.workers.EndShuns(state_.now.steady)) state_.polls.LetIn(worker);
+  for (const PollId id : state_.polls.Expired(state_.now.steady)) {
+    Poll poll = *state_.polls.Take(id);
+    // It was there until now.
+    state_.workers.Hear(poll.request.worker, state_.now.steady);
+    state_.Answer<std::vector<LeasedTask>>(std::move(poll.reply), std::vector<LeasedTask>());
+  }
+  const Millis forget_after = std::max(3 * state_.options.lease_duration, Millis{60'000});
+  state_.workers.Forget(state_.now.steady - forget_after, state_.now.steady,
+                        [this](const std::string& id) { return state_.polls.Waits(id); });
+}
+
+void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why) {
+  // By worker: a search of it, and the kind of task. One that is gone with all that it held has failed once.
+  std::map<std::string, std::pair<std::uint64_t, core::TaskKind>> lost;
+  for (const LeaseBook::Key& key : leases) {
+    state_.leases.Remove(key);
+    // Its search may be gone, or a report of this very turn has ended it.
+    SearchEntry* entry = state_.searches.Find(key.search);
+    if (entry == nullptr) continue;
+    const core::Candidate& candidate = *entry->search->candidate(key.number);
+    if (candidate.state != core::CandidateState::kLeased) continue;
+    log::Warning("lease expired", {{"candidate", CandidateName(entry->name, key.number)},
+                                   {"worker", candidate.worker},
+                                   {"attempt", candidate.attempt},
+                                   {"why", why}});
+    state_.metrics.lease_expirations.Increment();
+    state_.metrics.AttemptsFailed(core::FailureKind::kWorkerLost).Increment();
+    lost.emplace(candidate.worker, std::pair(key.search, entry->search->KindOf(candidate)));
+    entry->search->Expire(key.number, candidate.attempt, state_.now, why);
+    state_.touched.insert(key.search);
+  }
+  for (const auto& [worker, of] : lost) {
+    // Leases that were granted at other times run out at other times: no more than one loss each time it is heard.
+    if (state_.workers.Lost(worker)) Blame(*state_.searches.Find(of.first), worker, of.second, why);
+  }
+}
+
+void WorkerCommands::ExpireUnlisted(const std::string& worker, const std::vector<HeldLease>& listed) {
+  std::vector<LeaseBook::Key> unlisted;
+  for (const LeaseBook::Key& key : state_.leases.OfWorker(worker)) {
+    // One that it was granted only just now it may not know of yet.
+    const bool is_fresh =
+        state_.leases.Deadline(key) > state_.now.steady + state_.options.lease_duration - state_.heartbeat_interval();
+    if (!is_fresh && std::none_of(listed.begin(), listed.end(), [&](const HeldLease& lease) {
+          const std::optional<LeaseToken> token = ParseLeaseToken(lease.token);
+          return token && token->lineage == state_.lineage && token->search == key.search &&
+                 token->number == key.number;
+        })) {
+      unlisted.push_back(key);
+    }
+  }
+  ExpireLeases(unlisted, "the worker no longer knows of it: it was restarted, or never got it");
+}
+
+void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why) {
+  // Where others fail too it is the search's fault, and where there are no others nobody can tell.
+  if (std::any_of(entry.failing_workers.begin(), entry.failing_workers.end(),
+                  [&worker](const std::string& other) { return other != worker; })) {
+    return;
+  }
+  if (!state_.workers.HasOthersUnshunned(worker, entry.search->RequireOf(kind))) return;
+  if (!state_.workers.Failed(worker, why, state_.now.steady)) return;
+  state_.polls.HoldBack(worker);
+  state_.metrics.worker_shuns.Increment();
+  log::Warning(
+      "worker shunned",
+      {{"worker", worker}, {"seconds", state_.workers.workers().at(worker).last_shun.count() / 1000}, {"why", why}});
+}
+
+void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens,
+                                  const Reply<bool>& reply) {
+  const std::string name = NameOf(worker);
+  for (const std::string& text : tokens) {
+    const auto [entry, token] = FindLease(text);
+    if (entry == nullptr || !state_.leases.Holds({token.search, token.number}, name)) continue;
+    entry->search->Release(token.number, token.attempt);
+    state_.touched.insert(token.search);
+  }
+  state_.Answer<bool>(reply, true);
+}
+
+std::pair<SearchEntry*, LeaseToken> WorkerCommands::FindLease(const std::string& token) {
+  const std::optional<LeaseToken> parsed = ParseLeaseToken(token);
+  if (!parsed) return {nullptr, {}};
+  if (parsed->lineage != state_.lineage) return {nullptr, *parsed};
+  SearchEntry* entry = state_.searches.Find(parsed->search);
+  if (entry == nullptr || entry->IsBroken()) return {nullptr, *parsed};
+  return {entry, *parsed};
+}
+
+}  // namespace layernas

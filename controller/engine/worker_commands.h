@@ -1,0 +1,53 @@
+// What workers ask of the engine: tasks, time, and to take their results.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "controller/engine/engine_state.h"
+
+namespace layernas {
+
+// For the engine's thread. As Engine's calls of the same names.
+class WorkerCommands {
+ public:
+  explicit WorkerCommands(EngineState& state) : state_(state) {}
+
+  void ListWorkers(const std::string& after, std::size_t limit, const Reply<std::vector<WorkerView>>& reply);
+  void LeaseTasks(PollId id, LeaseRequest request, Reply<std::vector<LeasedTask>> reply);
+  void CancelPoll(PollId poll);
+  void Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& leases,
+                 const Reply<std::vector<LeaseVerdict>>& reply);
+  void CompleteTasks(const WorkerId& worker, std::vector<Report> reports,
+                     const Reply<std::vector<core::CompletionVerdict>>& reply);
+  void ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens, const Reply<bool>& reply);
+
+  // To be called once per turn: leases, polls, shuns and workers past their time.
+  void RunTimers();
+
+ private:
+  // The worker under the name by which it is known.
+  std::string NameOf(const WorkerId& worker);
+  WorkerInfo Named(WorkerInfo worker);
+  // What the same request was given before, if its answer got lost; each lease has its full time again.
+  std::vector<LeasedTask> LeasedBefore(const LeaseRequest& request);
+  LeaseVerdict Renew(const std::string& worker, const HeldLease& lease);
+  // What a heartbeat says of the candidate's current lease. False if its training is hopeless, and stopped thereby.
+  bool NoteProgress(SearchEntry& entry, const LeaseToken& token, const HeldLease& lease);
+  core::CompletionVerdict Complete(const std::string& worker, Report& report);
+  // An attempt has failed on the worker.
+  void NoteFailure(SearchEntry& entry, const std::string& worker, const core::Candidate& candidate);
+  // An attempt is used up for each that its search has still.
+  void ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why);
+  // A heartbeat lists all leases that a worker holds: what is missing has nobody who works on it.
+  void ExpireUnlisted(const std::string& worker, const std::vector<HeldLease>& listed);
+  // An attempt failed on the worker: shuns it if that happens again and again, and to no other.
+  void Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why);
+  // The current lease that a token stands for; null if its search is not there or it is of another store.
+  std::pair<SearchEntry*, LeaseToken> FindLease(const std::string& token);
+
+  EngineState& state_;
+};
+
+}  // namespace layernas
