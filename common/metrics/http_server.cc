@@ -22,8 +22,6 @@
 namespace layernas {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
 constexpr std::size_t kMaxConnections = 64;
 constexpr std::size_t kMaxRequestBytes = 16 << 10;
 constexpr std::chrono::seconds kMaxConnectionTime{10};
@@ -88,7 +86,7 @@ std::string Refusal(std::string_view status) {
 // One request and its answer.
 struct Connection {
   Fd socket;
-  SteadyClock::time_point deadline;
+  SteadyTime deadline;
   std::string request;
   std::string response;
   std::size_t sent = 0;
@@ -132,23 +130,24 @@ bool Send(Connection& connection) {
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const rpc::Address& address, std::string path,
                                                               std::string content_type,
-                                                              std::function<std::string()> body) {
+                                                              std::function<std::string()> body, const Clock& clock) {
   absl::StatusOr<Listening> listening = Listen(address);
   if (!listening.ok()) return listening.status();
   Fd stop(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop.valid()) return absl::UnavailableError(Reason(errno));
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(listening->socket), std::move(stop), listening->port,
-                                                    std::move(path), std::move(content_type), std::move(body)));
+                                                    std::move(path), std::move(content_type), std::move(body), clock));
 }
 
 HttpServer::HttpServer(Fd listener, Fd stop, std::uint16_t port, std::string path, std::string content_type,
-                       std::function<std::string()> body)
+                       std::function<std::string()> body, const Clock& clock)
     : listener_(std::move(listener)),
       stop_(std::move(stop)),
       port_(port),
       path_(std::move(path)),
       content_type_(std::move(content_type)),
       body_(std::move(body)),
+      clock_(clock),
       thread_([this] { Run(); }) {}
 
 HttpServer::~HttpServer() {
@@ -160,9 +159,9 @@ void HttpServer::Run() {
   const auto answer = [this](const std::string& request) { return Answer(request); };
   std::list<Connection> connections;
   std::vector<pollfd> polled;
-  SteadyClock::time_point accept_after = {};
+  SteadyTime accept_after = {};
   while (true) {
-    const SteadyClock::time_point now = SteadyClock::now();
+    const SteadyTime now = clock_.Now();
     std::erase_if(connections, [now](const Connection& one) { return one.deadline <= now; });
     const bool accepts = connections.size() < kMaxConnections && accept_after <= now;
     polled.clear();
@@ -188,10 +187,10 @@ void HttpServer::Run() {
     if (polled[1].revents == 0) continue;
     Fd accepted(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (accepted.valid()) {
-      connections.push_back({std::move(accepted), now + kMaxConnectionTime, {}, {}, 0, false});
+      connections.push_back({std::move(accepted), clock_.Now() + kMaxConnectionTime, {}, {}, 0, false});
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       // The connection waits; without a pause it would be tried at full speed.
-      accept_after = now + std::chrono::seconds(1);
+      accept_after = clock_.Now() + std::chrono::seconds(1);
     }
   }
 }

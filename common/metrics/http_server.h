@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "common/base/clock.h"
 #include "common/process/fd.h"
 #include "common/rpc/address.h"
 
@@ -21,7 +22,8 @@ class HttpServer {
   // The host may be a name, an IPv4 or an IPv6 address; "::" takes IPv4, too. Port 0 takes any free one. `body` is
   // called on the server's thread for each request. UNAVAILABLE says why the address can't be listened on.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const rpc::Address& address, std::string path,
-                                                           std::string content_type, std::function<std::string()> body);
+                                                           std::string content_type, std::function<std::string()> body,
+                                                           const Clock& clock = Clock::Real());
   // Stops at once, after a call of `body` that is under way. The port is free then.
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
@@ -32,7 +34,7 @@ class HttpServer {
 
  private:
   HttpServer(Fd listener, Fd stop, std::uint16_t port, std::string path, std::string content_type,
-             std::function<std::string()> body);
+             std::function<std::string()> body, const Clock& clock);
   void Run();
   std::string Answer(const std::string& request) const;
 
@@ -43,6 +45,7 @@ class HttpServer {
   const std::string path_;
   const std::string content_type_;
   const std::function<std::string()> body_;
+  const Clock& clock_;
   // Last, for it uses the others.
   std::thread thread_;
 };

@@ -66,7 +66,7 @@ class Store {
   // Gives the disk back what a search took, once its deletion was committed. Takes seconds if that is a lot; other
   // calls go on meanwhile. Returns OK without having done it all once StopReclaiming() was called.
   virtual absl::Status Reclaim(std::uint64_t search) = 0;
-  // Now and for ever.
+  // Ends a Reclaim() that is under way, and every later one.
   virtual void StopReclaiming() = 0;
   struct Figures {
     // Of the table files, the write buffers and caches, and what is still to be compacted.

@@ -443,8 +443,8 @@ class IntegrationTest(unittest.TestCase):
     def controller(self, *flags, **options):
         return Controller(self, *flags, **options).start()
 
-    def worker(self, controller, name, *flags):
-        return Worker(self, controller.address, name, *flags)
+    def worker(self, controller, name, *flags, **options):
+        return Worker(self, controller.address, name, *flags, **options)
 
     def client(self, controller, **options):
         client = Client(controller.address, **options)

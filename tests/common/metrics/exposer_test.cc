@@ -11,7 +11,9 @@
 #include <string>
 
 #include "common/build_info/build_info.h"
+#include "common/metrics/http_server.h"
 #include "common/process/fd.h"
+#include "tests/controller/support/fake_clock.h"
 
 namespace layernas {
 namespace {
@@ -114,6 +116,18 @@ TEST(MetricsExposer, ThePortIsFreeOnceItIsGone) {
   const Fd silent = Connect(address);
   exposer.reset();
   EXPECT_NE(StartOn(address), nullptr);
+}
+
+TEST(HttpServer, ARequestAfterALongSilenceIsAnswered) {
+  FakeClock clock;
+  auto server = HttpServer::Start(
+      {"127.0.0.1", 0}, "/", "text/plain", [] { return "hello"; }, clock);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const rpc::Address address{"127.0.0.1", (*server)->port()};
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(Get(address, "/"), HasSubstr("hello")) << i;
+    clock.Pass(std::chrono::hours(1));
+  }
 }
 
 TEST(MetricsExposer, AnswersWhatIsNotARequestForMetrics) {

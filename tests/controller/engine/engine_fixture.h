@@ -150,6 +150,11 @@ class EngineTest : public ::testing::Test {
   }
   Awaited<Tasks> Park(const std::string& worker) { return Park(Request(worker, 1, Millis{60'000})); }
 
+  // Of the lineage of the store, which is random.
+  LeaseToken Token(std::uint64_t search, std::uint64_t number, int attempt) const {
+    return {search, number, attempt, *store_->Lineage()};
+  }
+
   core::CompletionVerdict Report(const std::string& worker, const LeaseToken& token,
                                  std::optional<core::Metrics> metrics,
                                  core::FailureKind failure = core::FailureKind::kEvaluator) {

@@ -29,7 +29,7 @@ TEST_F(LeasesTest, ATaskHasAllThatAWorkerNeeds) {
   const std::string name = Create(RandomSpec("s", 5));
   clock_.Pass(Millis{700});
   const LeasedTask task = LeaseOne("w");
-  EXPECT_EQ(task.token, (LeaseToken{1, 1, 1}));
+  EXPECT_EQ(task.token, Token(1, 1, 1));
   EXPECT_EQ(task.search_name, name);
   EXPECT_EQ(*task.spec, RandomSpec("s", 5).SerializeAsString());
   EXPECT_EQ(task.architecture.size(), 4u);
@@ -45,7 +45,7 @@ TEST_F(LeasesTest, APollWaitsForWork) {
   const Awaited<Tasks> parked = Park("w");
   EXPECT_FALSE(parked.Answered());
   Create(RandomSpec("s", 5));
-  EXPECT_THAT(Tokens(*parked.Get()), ElementsAre(LeaseToken{1, 1, 1}));
+  EXPECT_THAT(Tokens(*parked.Get()), ElementsAre(Token(1, 1, 1)));
 }
 
 TEST_F(LeasesTest, APollIsAnsweredEmptyAtItsDeadline) {
@@ -95,7 +95,7 @@ TEST_F(LeasesTest, ARepeatedRequestGetsTheSameTasks) {
   // Another worker's request of the same name is another request.
   LeaseRequest other = request;
   other.worker.id = "v";
-  EXPECT_THAT(Tokens(*Lease(other)), ElementsAre(LeaseToken{1, 4, 1}, LeaseToken{1, 5, 1}, LeaseToken{1, 6, 1}));
+  EXPECT_THAT(Tokens(*Lease(other)), ElementsAre(Token(1, 4, 1), Token(1, 5, 1), Token(1, 6, 1)));
   // Even over a restart; and what has a result is not given again.
   Restart();
   EXPECT_EQ(Tokens(*Lease(request)), Tokens(first));
@@ -197,7 +197,7 @@ TEST_F(LeasesTest, ASilentWorkersCandidateGoesToTheNext) {
   EXPECT_EQ(metrics_->lease_expirations.Value(), 1);
 
   const LeasedTask second = LeaseOne("b");
-  EXPECT_EQ(second.token, (LeaseToken{1, 1, 2}));
+  EXPECT_EQ(second.token, Token(1, 1, 2));
   EXPECT_EQ(second.seed, first.seed);
   // The first one's result comes late, but first.
   EXPECT_EQ(Complete("a", first).status, CompletionVerdict::kAccepted);
@@ -239,7 +239,8 @@ TEST_F(LeasesTest, HeartbeatsKeepALease) {
 TEST_F(LeasesTest, HeartbeatsSayWhatToStop) {
   const std::string name = Create(RandomSpec("s", 5));
   const std::string token = FormatLeaseToken(LeaseOne("w").token);
-  EXPECT_THAT(Heartbeat("w", {token, "9.9.9", "1.1.2", "1.99.1", "rubbish", ""}),
+  EXPECT_THAT(Heartbeat("w", {token, FormatLeaseToken(Token(9, 9, 9)), FormatLeaseToken(Token(1, 1, 2)),
+                              FormatLeaseToken(Token(1, 99, 1)), "rubbish", ""}),
               ElementsAre(true, false, false, false, false, false));
   ASSERT_TRUE(Cancel(name).ok());
   EXPECT_THAT(Heartbeat("w", {token}), ElementsAre(false));
@@ -350,7 +351,7 @@ TEST_F(LeasesTest, AReleasedCandidateIsAsGoodAsNew) {
   EXPECT_EQ(Candidate(name, 1).state, CandidateState::kQueued);
   EXPECT_THAT(Candidate(name, 1).failures, IsEmpty());
   Release("w", task.token);
-  EXPECT_EQ(LeaseOne("w").token, (LeaseToken{1, 1, 2}));
+  EXPECT_EQ(LeaseOne("w").token, Token(1, 1, 2));
 }
 
 TEST_F(LeasesTest, ALeaseTakenWithTheReleaseOfTheOldOneHasItsFullTime) {
@@ -361,7 +362,7 @@ TEST_F(LeasesTest, ALeaseTakenWithTheReleaseOfTheOldOneHasItsFullTime) {
   const Awaited<Tasks> leased;
   engine_->ReleaseTasks("w", {FormatLeaseToken(task.token)}, released.reply());
   engine_->LeaseTasks(Request("w"), leased.reply());
-  EXPECT_THAT(Tokens(*leased.Get()), ElementsAre(LeaseToken{1, 1, 2}));
+  EXPECT_THAT(Tokens(*leased.Get()), ElementsAre(Token(1, 1, 2)));
   Pass(kLease - Millis{1});
   EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
   Pass(Millis{1});
@@ -377,14 +378,14 @@ TEST_F(LeasesTest, AFailedAttemptIsMadeElsewhereAfterABackOff) {
   Pass(Millis{499});
   EXPECT_FALSE(other.Answered());
   Pass(Millis{1});
-  EXPECT_THAT(Tokens(*other.Get()), ElementsAre(LeaseToken{1, 1, 2}));
+  EXPECT_THAT(Tokens(*other.Get()), ElementsAre(Token(1, 1, 2)));
   EXPECT_FALSE(same.Answered());
   // An invalid result is a failed attempt, one that can't succeed an outcome.
-  EXPECT_EQ(Report("b", {1, 1, 2}, core::Metrics{{"loss", 1}}).status, CompletionVerdict::kInvalid);
+  EXPECT_EQ(Report("b", Token(1, 1, 2), core::Metrics{{"loss", 1}}).status, CompletionVerdict::kInvalid);
   Pass(Millis{1000});
   Pass(Millis{5000});
   ASSERT_TRUE(same.Answered());
-  EXPECT_EQ(Report("a", {1, 1, 3}, std::nullopt, core::FailureKind::kInfeasible).status, CompletionVerdict::kAccepted);
+  EXPECT_EQ(Report("a", Token(1, 1, 3), std::nullopt, core::FailureKind::kInfeasible).status, CompletionVerdict::kAccepted);
   const core::Candidate candidate = Candidate(name, 1);
   EXPECT_EQ(candidate.state, CandidateState::kInfeasible);
   EXPECT_EQ(candidate.failures.size(), 3u);
@@ -392,7 +393,8 @@ TEST_F(LeasesTest, AFailedAttemptIsMadeElsewhereAfterABackOff) {
 }
 
 TEST_F(LeasesTest, ReportsOfNothingAreRefused) {
-  for (const char* token : {"", "rubbish", "1.1.1", "7.1.1"}) {
+  for (const std::string& token :
+       {std::string(), std::string("rubbish"), FormatLeaseToken(Token(1, 1, 1)), FormatLeaseToken(Token(7, 1, 1))}) {
     const auto verdicts = Await<Verdicts>([&](auto reply) {
       engine_->CompleteTasks("w", {{token, core::Metrics{{"accuracy", 1}}, {}, ""}}, reply);
     });

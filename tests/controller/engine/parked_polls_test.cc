@@ -67,7 +67,7 @@ TEST_F(ParkedPollsTest, AnAttemptThatFailedOnTheOldestGoesToTheNext) {
   // The first back-off.
   Pass(Millis{500});
   ASSERT_TRUE(other.Answered());
-  EXPECT_EQ(other.Get()->at(0).token, (LeaseToken{1, 1, 2}));
+  EXPECT_EQ(other.Get()->at(0).token, Token(1, 1, 2));
   EXPECT_FALSE(same.Answered());
 }
 

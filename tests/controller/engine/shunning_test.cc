@@ -164,7 +164,7 @@ TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
   EXPECT_EQ(candidate.failures[0].kind, core::FailureKind::kWorkerLost);
   EXPECT_THAT(candidate.failures[0].message, HasSubstr("no longer knows"));
   // Others get it at once, a third of a lease after it was granted.
-  EXPECT_EQ(LeaseOne("v").token, (LeaseToken{1, 1, 2}));
+  EXPECT_EQ(LeaseOne("v").token, Token(1, 1, 2));
   // And if the worker was at it all the same, its result counts.
   EXPECT_EQ(Complete("w", lost).status, CompletionVerdict::kAccepted);
 }
