@@ -31,7 +31,7 @@ def main():
             "params": round(1e4 * cost),
             "epochs": 5,
         }
-        print(json.dumps({"result": {"metrics": metrics}}), flush=True)
+        print(json.dumps({"result": {"metrics": metrics}, "task": request["task"]}), flush=True)
 
 
 if __name__ == "__main__":

@@ -38,11 +38,11 @@ absl::StatusOr<Evaluation> NetworkMeter::MakeRequest(std::span<const std::uint16
   evaluation.task = absl::StrCat("lookup-table/", spec_.name(), "/", evaluation.architecture_id);
   evaluation.seed = 1;
   evaluation.timeout = Millis(google::protobuf::util::TimeUtil::DurationToMilliseconds(spec_.evaluation().timeout()));
-  json request = {{"task", evaluation.task}, {"seed", evaluation.seed}, {"work", {"measure"}}};
+  json request = {{"seed", evaluation.seed}, {"work", {"measure"}}};
   LAYERNAS_ASSIGN_OR_RETURN(request["architecture"], spec::ToJson(spec::Resolve(spec_.space(), choices)));
   LAYERNAS_ASSIGN_OR_RETURN(request["network"], spec::ToJson(spec_.space().network()));
   LAYERNAS_ASSIGN_OR_RETURN(request["measure"], spec::ToJson(spec_.evaluation().measure()));
-  evaluation.request = json{{"evaluate", std::move(request)}}.dump();
+  evaluation.request = request.dump();
   return evaluation;
 }
 
@@ -53,7 +53,15 @@ absl::StatusOr<std::optional<Metrics>> NetworkMeter::Measure(std::span<const std
   for (int attempt = 0; attempt < spec_.evaluation().attempts(); ++attempt) {
     EvaluationOutcome outcome = evaluator_.Evaluate(evaluation, stop, [](const Progress&) {});
     if (stop.stop_requested()) return absl::CancelledError("interrupted");
-    if (auto* result = std::get_if<EvaluationResult>(&outcome)) return std::move(result->metrics);
+    if (auto* result = std::get_if<EvaluationResult>(&outcome)) {
+      if (const auto cost = result->metrics.find(spec_.objective().cost());
+          cost != result->metrics.end() && std::isnan(cost->second)) {
+        why_infeasible_ = absl::StrCat("metric ", cost->first, " is not a number");
+        return std::nullopt;
+      }
+      std::erase_if(result->metrics, [](const auto& metric) { return std::isnan(metric.second); });
+      return std::move(result->metrics);
+    }
     const auto& failure = std::get<EvaluationFailure>(outcome);
     if (failure.kind == EvaluationFailure::Kind::kInfeasible) {
       why_infeasible_ = failure.message;

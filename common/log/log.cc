@@ -36,7 +36,7 @@ void AppendValue(std::string& line, const std::string& value) {
   line += '"';
 }
 
-void Write(spdlog::level::level_enum level, std::string_view message, Fields fields) {
+void WriteLine(spdlog::level::level_enum level, std::string_view message, std::span<const Field> fields) {
   if (!spdlog::default_logger_raw()->should_log(level)) return;
   std::string line(message);
   for (const Field& field : fields) {
@@ -62,9 +62,24 @@ bool Init(std::string_view program, std::string_view level) {
   return true;
 }
 
-void Debug(std::string_view message, Fields fields) { Write(spdlog::level::debug, message, fields); }
-void Info(std::string_view message, Fields fields) { Write(spdlog::level::info, message, fields); }
-void Warning(std::string_view message, Fields fields) { Write(spdlog::level::warn, message, fields); }
-void Error(std::string_view message, Fields fields) { Write(spdlog::level::err, message, fields); }
+void Debug(std::string_view message, Fields fields) { Write(Level::kDebug, message, {fields.begin(), fields.size()}); }
+void Info(std::string_view message, Fields fields) { Write(Level::kInfo, message, {fields.begin(), fields.size()}); }
+void Warning(std::string_view message, Fields fields) {
+  Write(Level::kWarning, message, {fields.begin(), fields.size()});
+}
+void Error(std::string_view message, Fields fields) { Write(Level::kError, message, {fields.begin(), fields.size()}); }
+
+void Write(Level level, std::string_view message, std::span<const Field> fields) {
+  switch (level) {
+    case Level::kDebug:
+      return WriteLine(spdlog::level::debug, message, fields);
+    case Level::kInfo:
+      return WriteLine(spdlog::level::info, message, fields);
+    case Level::kWarning:
+      return WriteLine(spdlog::level::warn, message, fields);
+    case Level::kError:
+      return WriteLine(spdlog::level::err, message, fields);
+  }
+}
 
 }  // namespace layernas::log

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -31,5 +32,9 @@ void Debug(std::string_view message, Fields fields = {});
 void Info(std::string_view message, Fields fields = {});
 void Warning(std::string_view message, Fields fields = {});
 void Error(std::string_view message, Fields fields = {});
+
+// The same with the level and the fields as values.
+enum class Level { kDebug, kInfo, kWarning, kError };
+void Write(Level level, std::string_view message, std::span<const Field> fields);
 
 }  // namespace layernas::log

@@ -25,7 +25,8 @@ def serve(evaluate, requests=None, answers=None):
     """Answers requests, one after the other, until the input ends.
 
     evaluate(request, progress) returns the metrics by name, numbers with their unit in the name. `request` is a dict:
-    task, architecture, network, train, measure, seed. progress(epoch, epochs, reward) may be called at any time.
+    task, candidate, architecture, network, train, measure, seed. progress(epoch, epochs, reward) may be called at any
+    time; epochs count from 1. It never raises: progress that is not usable is left out.
 
     Standard output belongs to the protocol: what the trainer and its libraries print goes to standard error, which the
     worker writes to its log.
@@ -36,16 +37,11 @@ def serve(evaluate, requests=None, answers=None):
         os.dup2(2, 1)
         sys.stdout = sys.stderr
 
-    def send(**message):
-        answers.write(json.dumps(message, allow_nan=False) + "\n")
-        answers.flush()
-
-    def progress(epoch, epochs, reward):
-        send(progress={"epoch": epoch, "epochs": epochs, "reward": _finite(reward)})
-
     for line in requests:
         if not line.strip():
             continue
+        # Each answer names its task, so that a late one, of a thread or a child, is not taken for the next task's.
+        send, progress = _answers_to(_task_of(line), answers)
         try:
             metrics = evaluate(json.loads(line)["evaluate"], progress)
             send(result={"metrics": {name: _finite(value) for name, value in metrics.items()}})
@@ -57,6 +53,37 @@ def serve(evaluate, requests=None, answers=None):
         except Exception as error:
             traceback.print_exc()
             send(failure={"kind": "retry", "message": f"{type(error).__name__}: {error}"})
+
+
+def _task_of(line):
+    try:
+        return json.loads(line)["evaluate"].get("task")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _answers_to(task, answers):
+    """How to answer this request: the functions send and progress."""
+
+    def send(**message):
+        if task is not None:
+            message["task"] = task
+        answers.write(json.dumps(message, allow_nan=False) + "\n")
+        answers.flush()
+
+    def progress(epoch, epochs, reward):
+        said = {"epoch": _usable(int, epoch), "epochs": _usable(int, epochs), "reward": _usable(_finite, reward)}
+        send(progress={name: value for name, value in said.items() if value is not None})
+
+    return send, progress
+
+
+def _usable(convert, value):
+    """The value as a plain number, whatever library it is of; None if it is no number."""
+    try:
+        return convert(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _finite(value):

@@ -4,6 +4,8 @@
 
 #include "common/base/utf8.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/worker/agent/completion_checks.h"
+#include "worker/agent/convert.h"
 #include "worker/evaluator/csv.h"
 #include "worker/evaluator/protocol.h"
 
@@ -12,25 +14,30 @@ namespace {
 
 bool IsUtf8(std::string_view text) { return CutUtf8(text, text.size()) == text; }
 
-void CheckAnswer(const Progress& progress) {
+void CheckProgress(const Progress& progress) {
   FUZZ_CHECK(progress.epoch >= 0 && progress.epochs >= 0);
   FUZZ_CHECK(!progress.reward || std::isfinite(*progress.reward));
+  LearningCurve curve;
+  AddToCurve(curve, progress);
+  FUZZ_CHECK(curve.empty() || std::isfinite(curve[0].reward()));
+  FUZZ_CHECK(std::isfinite(static_cast<float>(ToProto(progress).reward())));
 }
 
-void CheckAnswer(const EvaluationResult& result) {
-  FUZZ_CHECK(!result.metrics.empty());
-  for (const auto& [name, value] : result.metrics) FUZZ_CHECK(IsUtf8(name) && std::isfinite(value));
-  FUZZ_CHECK(!result.weights || (IsUtf8(result.weights->path) && result.weights->sha256.size() == 64));
-}
-
-void CheckAnswer(const EvaluationFailure& failure) { FUZZ_CHECK(IsUtf8(failure.message)); }
+// The controller can take whatever becomes of the line.
+void CheckOutcome(const EvaluationOutcome& outcome) { FUZZ_CHECK(FaultOf(*ToCompletion({}, outcome)).empty()); }
 
 void CheckLine(std::string_view line) {
-  const absl::StatusOr<EvaluatorMessage> message = ParseEvaluatorMessage(line);
-  if (message.ok()) {
-    std::visit([](const auto& answer) { CheckAnswer(answer); }, *message);
+  const EvaluatorAnswer answer = ParseEvaluatorAnswer(line);
+  FUZZ_CHECK(!answer.task || IsUtf8(*answer.task));
+  if (!answer.message.ok()) {
+    FUZZ_CHECK(!answer.message.status().message().empty());
+    CheckOutcome(EvaluationFailure{.message = std::string(answer.message.status().message())});
+  } else if (const auto* progress = std::get_if<Progress>(&*answer.message)) {
+    CheckProgress(*progress);
+  } else if (const auto* result = std::get_if<EvaluationResult>(&*answer.message)) {
+    CheckOutcome(*result);
   } else {
-    FUZZ_CHECK(!message.status().message().empty());
+    CheckOutcome(std::get<EvaluationFailure>(*answer.message));
   }
 }
 

@@ -22,8 +22,8 @@ def note(path, **record):
     os.close(descriptor)
 
 
-def answer(**message):
-    sys.stdout.write(json.dumps(message) + "\n")
+def answer(request, **message):
+    sys.stdout.write(json.dumps(dict(message, task=request["task"])) + "\n")
     sys.stdout.flush()
 
 
@@ -79,8 +79,8 @@ def main():
     for line in sys.stdin:
         request = json.loads(line)["evaluate"]
         architecture = request["architecture"]["id"]
-        note(options.log, event="start", architecture=architecture, task=request["task"], request=request)
-        answer(progress={"epoch": 1, "epochs": 1, "reward": 0.1})
+        note(options.log, event="start", architecture=architecture, task=request["candidate"], request=request)
+        answer(request, progress={"epoch": 1, "epochs": 1, "reward": 0.1})
         if options.say:
             with open(options.say, "rb") as file:
                 sys.stderr.buffer.write(file.read() + f"that was {architecture}\n".encode())
@@ -88,7 +88,7 @@ def main():
         if options.hold_first:
             try:
                 descriptor = os.open(options.hold_first, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-                os.write(descriptor, f"{os.getpid()} {request['task']}\n".encode())
+                os.write(descriptor, f"{os.getpid()} {request['candidate']}\n".encode())
                 os.close(descriptor)
                 hang()
             except FileExistsError:
@@ -96,29 +96,29 @@ def main():
         while options.hold_while and os.path.exists(options.hold_while):
             time.sleep(0.01)
         if options.machine and not fits(options, architecture):
-            answer(failure={"kind": "out_of_memory", "message": f"{architecture} wants 3 GiB"})
+            answer(request, failure={"kind": "out_of_memory", "message": f"{architecture} wants 3 GiB"})
             continue
         time.sleep(options.delay)
         leave(options)
         metrics = table.get(architecture, {"accuracy": 0.5, "latency_ms": 1.0})
         if options.mode == "table":
-            answer(result={"metrics": metrics})
+            answer(request, result={"metrics": metrics})
         elif options.mode == "rubbish":
-            print("Segmentation fault (this is not JSON)", flush=True)
+            print("{Segmentation fault (this is not JSON)", flush=True)
         elif options.mode == "hang":
             hang()
         elif options.mode == "die":
             print("fake_evaluator: out of memory, dying", file=sys.stderr, flush=True)
             os._exit(3)
         elif options.mode == "nan":
-            answer(result={"metrics": dict(metrics, accuracy=float("nan"))})
+            answer(request, result={"metrics": dict(metrics, accuracy=float("nan"))})
         elif options.mode == "negative-latency":
-            answer(result={"metrics": dict(metrics, latency_ms=-1.0)})
+            answer(request, result={"metrics": dict(metrics, latency_ms=-1.0)})
         elif options.mode == "missing-cost":
-            answer(result={"metrics": {"accuracy": metrics["accuracy"]}})
+            answer(request, result={"metrics": {"accuracy": metrics["accuracy"]}})
         else:
-            answer(failure={"kind": options.mode, "message": f"the fake evaluator says {options.mode}"})
-        note(options.log, event="end", architecture=architecture, task=request["task"])
+            answer(request, failure={"kind": options.mode, "message": f"the fake evaluator says {options.mode}"})
+        note(options.log, event="end", architecture=architecture, task=request["candidate"])
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ import layernas_evaluator
 
 REQUEST = {
     "evaluate": {
-        "task": "searches/x-1/candidates/3",
+        "task": "searches/x-1/candidates/3#1",
+        "candidate": "searches/x-1/candidates/3",
         "architecture": {
             "id": "021",
             "layers": [
@@ -31,6 +32,9 @@ REQUEST = {
         "seed": 7,
     }
 }
+
+
+TASK = REQUEST["evaluate"]["task"]
 
 
 def changed(option):
@@ -55,14 +59,49 @@ class HelperTest(unittest.TestCase):
         self.assertEqual(
             self.answers(evaluate, json.dumps(REQUEST), ""),
             [
-                {"progress": {"epoch": 1, "epochs": 2, "reward": 0.5}},
-                {"result": {"metrics": {"accuracy": 0.75, "seed": 7.0}}},
+                {"progress": {"epoch": 1, "epochs": 2, "reward": 0.5}, "task": TASK},
+                {"result": {"metrics": {"accuracy": 0.75, "seed": 7.0}}, "task": TASK},
             ],
         )
 
+    def test_odd_progress_is_no_reason_to_lose_a_training(self):
+
+        class Scalar:
+            """As a library's integer or tensor, which json can't write."""
+
+            def __int__(self):
+                return 1
+
+            def __float__(self):
+                return 0.5
+
+        def evaluate(request, progress):
+            progress(Scalar(), 2.0, Scalar())
+            progress(None, "two", "good")
+            progress(float("nan"), float("inf"), float("inf"))
+            return {"accuracy": 1}
+
+        answers = self.answers(evaluate, json.dumps(REQUEST))
+        self.assertEqual([answer.get("progress") for answer in answers],
+                         [{"epoch": 1, "epochs": 2, "reward": 0.5}, {}, {}, None])
+
+    def test_a_late_answer_names_its_own_task(self):
+        late = []
+
+        def evaluate(request, progress):
+            for report in late:
+                report(9, 9, 0.9)
+            late.append(progress)
+            return {"accuracy": 1}
+
+        second = json.loads(json.dumps(REQUEST))
+        second["evaluate"]["task"] = "another#2"
+        answers = self.answers(evaluate, json.dumps(REQUEST), json.dumps(second))
+        self.assertEqual([answer["task"] for answer in answers], [TASK, TASK, "another#2"])
+
     def test_not_a_number_is_null(self):
         (answer,) = self.answers(lambda request, progress: {"accuracy": float("nan")}, json.dumps(REQUEST))
-        self.assertEqual(answer, {"result": {"metrics": {"accuracy": None}}})
+        self.assertEqual(answer, {"result": {"metrics": {"accuracy": None}}, "task": TASK})
 
     def test_failures_have_their_kind_and_the_next_request_is_answered(self):
         raised = [layernas_evaluator.Infeasible("no such block"), MemoryError("too big"), None]
@@ -90,7 +129,7 @@ class HelperTest(unittest.TestCase):
         done = subprocess.run(
             [sys.executable, "-B", "-c", program], input=json.dumps(REQUEST) + "\n", capture_output=True, text=True, timeout=60
         )
-        self.assertEqual(json.loads(done.stdout), {"result": {"metrics": {"accuracy": 1.0}}})
+        self.assertEqual(json.loads(done.stdout), {"result": {"metrics": {"accuracy": 1.0}}, "task": TASK})
         self.assertIn("chatter", done.stderr)
 
 

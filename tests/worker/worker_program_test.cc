@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -85,20 +86,27 @@ TEST_F(WorkerProgramTest, EvaluatesFromATableAndDrainsOnSigterm) {
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
 }
 
-TEST_F(WorkerProgramTest, SigtermGivesTheTaskBackAndEndsItsProcess) {
-  Start({"--command", "sh -c 'read -r request; echo $$ $LAYERNAS_SLOT $OMP_NUM_THREADS > $FOLDER/pid; sleep 1000'"});
-  Hand(1);
-  std::istringstream told(AwaitFile("pid"));
-  pid_t child = 0;
-  int slot = -1;
-  int threads = 0;
-  told >> child >> slot >> threads;
-  EXPECT_EQ(slot, 0);
-  EXPECT_GT(threads, 0);
-  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
-  controller_.With([](State& state) { EXPECT_THAT(state.released, ElementsAre("lease-1")); });
-  EXPECT_EQ(kill(child, 0), -1);
-  EXPECT_EQ(errno, ESRCH);
+TEST_F(WorkerProgramTest, EachSignalGivesTheTaskBackAndEndsItsProcess) {
+  for (const int signal : {SIGTERM, SIGHUP, SIGINT}) {
+    std::filesystem::remove(folder_ / "pid");
+    controller_.With([](State& state) { state.released.clear(); });
+    Start({"--command", "sh -c 'read -r request; echo $$ $LAYERNAS_SLOT $OMP_NUM_THREADS > $FOLDER/pid; sleep 1000'"});
+    Hand(1);
+    std::istringstream told(AwaitFile("pid"));
+    pid_t child = 0;
+    int slot = -1;
+    int threads = 0;
+    told >> child >> slot >> threads;
+    EXPECT_EQ(slot, 0);
+    EXPECT_GT(threads, 0);
+    kill(worker_->pid(), signal);
+    const auto exit = worker_->Wait(kLong);
+    ASSERT_TRUE(exit.has_value());
+    EXPECT_EQ(exit->ToString(), "exit code 0") << strsignal(signal);
+    controller_.With([](State& state) { EXPECT_THAT(state.released, ElementsAre("lease-1")); });
+    EXPECT_EQ(kill(child, 0), -1);
+    EXPECT_EQ(errno, ESRCH);
+  }
 }
 
 TEST_F(WorkerProgramTest, ASecondSignalLeavesAtOnce) {

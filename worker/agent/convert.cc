@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_replace.h"
 #include "common/base/status_macros.h"
+#include "common/base/task_limits.h"
 #include "common/base/utf8.h"
 #include "common/spec/json.h"
 
@@ -18,13 +19,11 @@ using nlohmann::json;
 
 // As in spec.proto, for a controller that names none.
 constexpr Millis kDefaultTimeout = std::chrono::hours(1);
-constexpr std::size_t kLongestMessage = 8 << 10;
-constexpr int kLongestCurve = 1'000;
 
 }  // namespace
 
 absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights) {
-  json evaluate = {{"task", task.candidate()}, {"seed", task.seed()}};
+  json evaluate = {{"candidate", task.candidate()}, {"seed", task.seed()}};
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["architecture"], spec::ToJson(task.architecture()));
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["network"], spec::ToJson(task.network()));
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["train"], spec::ToJson(task.train()));
@@ -39,11 +38,11 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights
                     .architecture_id = task.architecture().id(),
                     .seed = task.seed(),
                     .timeout = timeout > Millis(0) ? timeout : kDefaultTimeout,
-                    .request = json{{"evaluate", std::move(evaluate)}}.dump()};
+                    .request = evaluate.dump()};
 }
 
 void AddToCurve(LearningCurve& curve, const Progress& progress) {
-  if (!progress.reward || curve.size() == kLongestCurve) return;
+  if (!progress.reward || curve.size() == static_cast<int>(kMaxCurvePoints)) return;
   const auto reward = static_cast<float>(*progress.reward);
   if (progress.epoch <= (curve.empty() ? 0 : curve.rbegin()->epoch()) || !std::isfinite(reward)) return;
   v1::CurvePoint& point = *curve.Add();
@@ -51,11 +50,12 @@ void AddToCurve(LearningCurve& curve, const Progress& progress) {
   point.set_reward(reward);
 }
 
-std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const EvaluationOutcome& outcome,
+std::optional<v1::Completion> ToCompletion(const v1::Task& task, const EvaluationOutcome& outcome,
                                            const LearningCurve& curve) {
   if (std::holds_alternative<EvaluationCancelled>(outcome)) return std::nullopt;
   v1::Completion completion;
-  completion.set_lease_token(lease_token);
+  completion.set_lease_token(task.lease_token());
+  completion.set_architecture(task.architecture().id());
   const EvaluatorLog* log = nullptr;
   if (const auto* result = std::get_if<EvaluationResult>(&outcome)) {
     completion.mutable_result()->mutable_metrics()->insert(result->metrics.begin(), result->metrics.end());
@@ -72,7 +72,7 @@ std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const
     const bool infeasible = failure.kind == EvaluationFailure::Kind::kInfeasible;
     completion.mutable_failure()->set_kind(infeasible ? v1::FAILURE_KIND_INFEASIBLE : v1::FAILURE_KIND_EVALUATOR);
     // The controller shortens it to what it wants to keep.
-    completion.mutable_failure()->set_message(CutUtf8(failure.message, kLongestMessage));
+    completion.mutable_failure()->set_message(CutUtf8(failure.message, kMaxMessageBytes));
     log = &failure.log;
   }
   if (!log->tail.empty()) {
@@ -86,7 +86,8 @@ v1::TaskProgress ToProto(const Progress& progress) {
   v1::TaskProgress proto;
   proto.set_epoch(progress.epoch);
   proto.set_epochs(progress.epochs);
-  if (progress.reward) proto.set_reward(*progress.reward);
+  // A loss that blew up may be finite and yet beyond what a learning curve holds.
+  if (progress.reward && std::isfinite(static_cast<float>(*progress.reward))) proto.set_reward(*progress.reward);
   return proto;
 }
 

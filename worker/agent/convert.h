@@ -7,8 +7,8 @@
 
 namespace layernas {
 
-// The request holds only what is set in the task; names are those of the proto files. Where weights are to be
-// kept it has a name for them, search/number.
+// The request holds only what is set in the task, the candidate's name among it; names are those of the proto files.
+// Where weights are to be kept it has a name for them, search/number.
 absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights = false);
 
 using LearningCurve = google::protobuf::RepeatedPtrField<v1::CurvePoint>;
@@ -17,10 +17,12 @@ using LearningCurve = google::protobuf::RepeatedPtrField<v1::CurvePoint>;
 // in is left out.
 void AddToCurve(LearningCurve& curve, const Progress& progress);
 
-// Nothing to report for a cancelled one.
-std::optional<v1::Completion> ToCompletion(const std::string& lease_token, const EvaluationOutcome& outcome,
+// Within the limits of task_limits.h where the outcome is; a metric that is not a number is NaN. Nothing to report for
+// a cancelled one.
+std::optional<v1::Completion> ToCompletion(const v1::Task& task, const EvaluationOutcome& outcome,
                                            const LearningCurve& curve = {});
 
+// Without a reward that is not finite, as a float too.
 v1::TaskProgress ToProto(const Progress& progress);
 
 }  // namespace layernas

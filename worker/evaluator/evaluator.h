@@ -24,7 +24,7 @@ struct Evaluation {
   std::uint32_t seed = 0;
   // Longest time it may take; > 0.
   Millis timeout{0};
-  // The whole request as the evaluator protocol has it, one line of JSON: {"evaluate": {…}}.
+  // The fields of the evaluator protocol's request besides its task: one line with a JSON object.
   std::string request;
 };
 
@@ -43,7 +43,8 @@ struct EvaluatorLog {
   std::int64_t omitted_bytes = 0;
 };
 
-// Finite numbers by name; at least one.
+// Numbers by name; at least one. NaN where the evaluator said that a value is not a number, as after a training that
+// diverged.
 using Metrics = std::map<std::string, double>;
 
 // The trained network, in a file of this machine.

@@ -7,6 +7,7 @@
 
 #include "common/base/duration.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "common/log/log.h"
 #include "worker/evaluator/protocol.h"
 
@@ -17,13 +18,26 @@ constexpr std::size_t kLongestLine = 1 << 20;
 constexpr std::size_t kQuotedBytes = 200;
 // A child that is told to end by closing its input gets this long before it is killed.
 constexpr Millis kEndGrace{1'000};
+// Of one task's standard error, in our log.
+constexpr int kMaxLoggedLines = 200;
+constexpr std::size_t kMaxLoggedBytes = 64 << 10;
+// Dropped lines of one exchange that are shown in our log.
+constexpr int kMaxShownLines = 3;
+// Lines that a child may leave between two requests.
+constexpr int kMaxStrayLines = 1'000;
 
 Millis Left(SteadyTime deadline) {
   return std::max(Millis(0), std::chrono::ceil<Millis>(deadline - std::chrono::steady_clock::now()));
 }
 
 std::string Shortened(const std::string& line) {
-  return line.size() <= kQuotedBytes ? line : line.substr(0, kQuotedBytes) + "…";
+  return CutUtf8(line, kQuotedBytes) + (line.size() <= kQuotedBytes ? "" : "…");
+}
+
+// Prose does not, such as a banner or what a library prints.
+bool LooksLikeMessage(const std::string& line) {
+  const std::size_t begin = line.find_first_not_of(" \t\r");
+  return begin != std::string::npos && line[begin] == '{';
 }
 
 std::string Text(const absl::Status& status) { return std::string(status.message()); }
@@ -67,25 +81,55 @@ class GentleEnd {
 
 }  // namespace
 
+struct ExecEvaluator::Exchange {
+  std::string task;
+  // It has said something that counts.
+  bool spoke = false;
+  // It has written a line, of whatever kind, to standard output.
+  bool wrote = false;
+  // Whether the log was told that something of its messages was left out.
+  bool told_left_out = false;
+  int dropped = 0;
+  std::string first_dropped;
+
+  void Drop(const std::string& line, const char* why) {
+    if (dropped == 0) first_dropped = Shortened(line);
+    if (++dropped > kMaxShownLines) return;
+    log::Warning(why, {{"task", task}, {"line", Shortened(line)}});
+  }
+
+  // For the message of a failure.
+  std::string Dropped() const {
+    if (dropped == 0) return "";
+    return "; " + std::to_string(dropped) +
+           (dropped == 1 ? " line on standard output was not an answer to this task: "
+                         : " lines on standard output were no answers to this task, the first: ") +
+           first_dropped;
+  }
+};
+
 ExecEvaluator::ExecEvaluator(ExecOptions options)
     : options_(std::move(options)), current_(std::make_shared<CurrentTask>()) {}
 
 ExecEvaluator::~ExecEvaluator() {
-  if (child_ == nullptr) return;
-  child_->CloseInput();
-  child_->Wait(kEndGrace);
+  if (child_ != nullptr) EndChild(Fate::kEnd);
+  TellLeftOut();
 }
 
 EvaluationOutcome ExecEvaluator::Evaluate(const Evaluation& evaluation, std::stop_token stop,
                                           const std::function<void(const Progress&)>& on_progress) {
+  TellLeftOut();
   {
     MutexLock lock(current_->mutex);
     current_->name = evaluation.task;
+    current_->lines = 0;
+    current_->bytes = 0;
     // What was said since the last task is no one's.
     current_->log.Take();
   }
   EvaluationOutcome outcome = EvaluateInChild(evaluation, std::move(stop), on_progress);
   if (child_ != nullptr) child_->AwaitStderr();
+  TellLeftOut();
   MutexLock lock(current_->mutex);
   if (auto* result = std::get_if<EvaluationResult>(&outcome)) result->log = current_->log.Take();
   if (auto* failure = std::get_if<EvaluationFailure>(&outcome)) failure->log = current_->log.Take();
@@ -113,8 +157,8 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
     }
     // A finished evaluation is told even when the stop came while it finished: the work was done.
     const bool stopped = stop.stop_requested();
-    if (!answer.keep_child || stopped) child_.reset();
-    if (stopped && !answer.keep_child) return EvaluationCancelled{};
+    EndChild(stopped ? Fate::kKill : answer.fate);
+    if (stopped && answer.fate == Fate::kKill) return EvaluationCancelled{};
     if (answer.retired && reused) continue;
     return answer.outcome;
   }
@@ -122,15 +166,19 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
 
 void ExecEvaluator::DropUnusableChild() {
   if (child_ == nullptr) return;
-  // Only unasked-for words can be there now, and they would be taken for the answer to the next request.
-  const auto stray = child_->ReadLine(Millis(0), kLongestLine);
-  if (stray.status().code() == absl::StatusCode::kDeadlineExceeded) return;
-  if (stray.ok()) {
-    log::Warning("the evaluator spoke unasked; starting a new one", {{"line", Shortened(*stray)}});
-  } else {
-    log::Info("the evaluator has ended; starting a new one", {{"reason", Text(stray.status())}});
+  // It names tasks, so that what it says late does no harm; one that never stops talking is of no use.
+  for (int lines = 0; lines < kMaxStrayLines; ++lines) {
+    const auto stray = child_->ReadLine(Millis(0), kLongestLine);
+    if (stray.status().code() == absl::StatusCode::kDeadlineExceeded) return;
+    if (!stray.ok()) {
+      log::Info("the evaluator has ended; starting a new one", {{"reason", Text(stray.status())}});
+      EndChild(Fate::kKill);
+      return;
+    }
+    if (lines < kMaxShownLines) log::Warning("the evaluator spoke unasked", {{"line", Shortened(*stray)}});
   }
-  child_.reset();
+  log::Warning("the evaluator does not stop speaking unasked; starting a new one");
+  EndChild(Fate::kKill);
 }
 
 absl::Status ExecEvaluator::StartChild() {
@@ -141,59 +189,113 @@ absl::Status ExecEvaluator::StartChild() {
     std::string task;
     {
       MutexLock lock(current->mutex);
-      task = current->name;
       current->log.Add(line);
+      if (current->lines == kMaxLoggedLines || current->bytes + line.size() > kMaxLoggedBytes) {
+        current->lines = kMaxLoggedLines;
+        ++current->left_out;
+        return;
+      }
+      ++current->lines;
+      current->bytes += line.size();
+      task = current->name;
     }
     log::Info("evaluator", {{"task", task}, {"says", line}});
   };
   LAYERNAS_ASSIGN_OR_RETURN(child_, ChildProcess::Start(std::move(options)));
+  child_names_tasks_ = false;
   return absl::OkStatus();
+}
+
+void ExecEvaluator::EndChild(Fate fate) {
+  if (fate == Fate::kKeep) return;
+  if (fate == Fate::kEnd) {
+    child_->CloseInput();
+    child_->Wait(kEndGrace);
+  }
+  child_.reset();
 }
 
 ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTime deadline,
                                          const std::function<void(const Progress&)>& on_progress) {
-  if (absl::Status sent = child_->WriteLine(evaluation.request, Left(deadline)); !sent.ok()) {
-    return Broken(evaluation, sent, /*spoke=*/false);
-  }
-  for (bool spoke = false; true; spoke = true) {
+  Exchange exchange;
+  exchange.task = evaluation.task + "#" + std::to_string(++requests_);
+  absl::Status sent = child_->WriteLine(FormatEvaluatorRequest(exchange.task, evaluation), Left(deadline));
+  if (!sent.ok()) return Broken(evaluation, sent, exchange);
+  while (true) {
     const auto line = child_->ReadLine(Left(deadline), kLongestLine);
-    if (!line.ok()) return Broken(evaluation, line.status(), spoke);
-    auto message = ParseEvaluatorMessage(*line);
-    if (!message.ok()) {
-      return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's (" + Text(message.status()) +
-                                        "): " + Shortened(*line))};
-    }
-    if (const auto* progress = std::get_if<Progress>(&*message)) {
-      on_progress(*progress);
-      // A child that only ever reports progress gets no further than any other.
-      if (Left(deadline) == Millis(0)) return Broken(evaluation, absl::DeadlineExceededError(""), spoke);
-    } else if (auto* result = std::get_if<EvaluationResult>(&*message)) {
-      return {.outcome = std::move(*result), .keep_child = true};
+    if (!line.ok()) return Broken(evaluation, line.status(), exchange);
+    exchange.wrote = true;
+    if (!LooksLikeMessage(*line)) {
+      exchange.Drop(*line, "ignored a line of the evaluator that is not JSON");
     } else {
-      return {.outcome = std::get<EvaluationFailure>(std::move(*message)), .keep_child = true};
+      EvaluatorAnswer answer = ParseEvaluatorAnswer(*line);
+      if (answer.task && *answer.task != exchange.task) {
+        exchange.Drop(*line, "dropped an answer of the evaluator to another task");
+      } else if (absl::IsOutOfRange(answer.message.status())) {
+        return {.outcome = EvaluatorFault(Text(answer.message.status()))};
+      } else if (!answer.message.ok()) {
+        return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's (" +
+                                          Text(answer.message.status()) + "): " + Shortened(*line))};
+      } else if (!answer.task && child_names_tasks_) {
+        exchange.Drop(*line, "dropped an answer of the evaluator that does not name its task");
+      } else {
+        exchange.spoke = true;
+        if (!answer.left_out.empty() && !std::exchange(exchange.told_left_out, true)) {
+          log::Warning("left out what is not usable", {{"task", evaluation.task}, {"what", answer.left_out}});
+        }
+        const auto* progress = std::get_if<Progress>(&*answer.message);
+        if (progress == nullptr) {
+          child_names_tasks_ = answer.task.has_value();
+          const Fate fate = child_names_tasks_ ? Fate::kKeep : Fate::kEnd;
+          if (auto* result = std::get_if<EvaluationResult>(&*answer.message)) {
+            return {.outcome = std::move(*result), .fate = fate};
+          }
+          return {.outcome = std::get<EvaluationFailure>(*std::move(answer.message)), .fate = fate};
+        }
+        on_progress(*progress);
+      }
     }
+    // A child that never stops talking gets no more time than any other.
+    if (Left(deadline) == Millis(0)) return Broken(evaluation, absl::DeadlineExceededError(""), exchange);
   }
 }
 
-ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const absl::Status& status, bool spoke) {
+ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const absl::Status& status,
+                                            const Exchange& exchange) {
   switch (status.code()) {
     case absl::StatusCode::kDeadlineExceeded: {
       child_->Terminate(options_.grace);
-      std::string message = "no result within the time-out of " + FormatDuration(evaluation.timeout) + "; ended";
+      std::string message = "no result within the time-out of " + FormatDuration(evaluation.timeout);
+      message +=
+          exchange.wrote ? exchange.Dropped() : "; no line was seen on standard output: does a wrapper buffer it?";
+      message += "; ended";
       const std::string last_words = child_->LastStderr();
       if (!last_words.empty()) message += "; standard error ended with:\n" + last_words;
       return {.outcome = EvaluatorFault(std::move(message))};
     }
     case absl::StatusCode::kUnavailable: {
       const auto exit = child_->Wait(Millis(0));
-      EvaluationFailure failure = EvaluatorFault("the evaluator ended without a result: " + Text(status));
+      EvaluationFailure failure =
+          EvaluatorFault("the evaluator ended without a result" + exchange.Dropped() + ": " + Text(status));
       // By the signal itself, or as shells and layernas-trainer say it.
       failure.told_to_end = exit && (exit->signal == SIGTERM || exit->code == 128 + SIGTERM);
-      return {.outcome = std::move(failure), .retired = !spoke && exit && exit->ok()};
+      return {.outcome = std::move(failure), .retired = !exchange.spoke && exit && exit->ok()};
     }
     default:
       return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's: " + Text(status))};
   }
+}
+
+void ExecEvaluator::TellLeftOut() {
+  std::string task;
+  int left_out = 0;
+  {
+    MutexLock lock(current_->mutex);
+    task = current_->name;
+    left_out = std::exchange(current_->left_out, 0);
+  }
+  if (left_out == 0) return;
+  log::Info("evaluator", {{"task", task}, {"says", "… " + std::to_string(left_out) + " further lines left out"}});
 }
 
 }  // namespace layernas

@@ -1,6 +1,8 @@
 // Evaluates with a child process that speaks the evaluator protocol, so that a crash takes a child and not the worker.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -23,10 +25,15 @@ struct ExecOptions {
   Millis grace{5'000};
 };
 
-// The child is started with the first evaluation and kept for the next ones. It is ended, with its whole process group,
-// and replaced at the next evaluation after a time-out, a stop (after both with the grace, which Evaluate then takes at
-// most in addition) or an answer that is not the protocol's; replaced too when it has ended. Its standard error goes to
-// the log, with the task's name, and with the outcome.
+// The child is started with the first evaluation and kept for the next ones as long as its answers repeat the request's
+// task, by which a late line of one task is told from the answer to the next. A child that does not repeat it is ended
+// after each answer: its input is closed, and a second later it is killed. It is also ended, with its whole process
+// group, and replaced at the next evaluation after a time-out, a stop (after both with the grace, which Evaluate then
+// takes at most in addition) or an answer that is not the protocol's; replaced too when it has ended.
+//
+// A line for another task is dropped with a warning, and so is a line that does not begin with "{", such as a banner.
+// The child's standard error goes to the log, with the task's name, at most 200 lines and 64 KiB per task; its tail
+// goes with the outcome.
 class ExecEvaluator final : public Evaluator {
  public:
   explicit ExecEvaluator(ExecOptions options);
@@ -42,27 +49,50 @@ class ExecEvaluator final : public Evaluator {
     Mutex mutex;
     std::string name ABSL_GUARDED_BY(mutex);
     LogTail log ABSL_GUARDED_BY(mutex);
+    // Written to our log of this task.
+    int lines ABSL_GUARDED_BY(mutex) = 0;
+    std::size_t bytes ABSL_GUARDED_BY(mutex) = 0;
+    // Not written to our log, and not yet told.
+    int left_out ABSL_GUARDED_BY(mutex) = 0;
   };
 
-  // What an exchange with a child came to, and whether the child can be used again.
+  enum class Fate {
+    // Kept for the next request.
+    kKeep,
+    // Its input is closed, and it is killed if it does not end soon.
+    kEnd,
+    kKill,
+  };
+
+  // What an exchange with a child led to.
   struct Answer {
     EvaluationOutcome outcome;
-    bool keep_child = false;
+    Fate fate = Fate::kKill;
     // It ended properly before it said anything: it may be made for one request each.
     bool retired = false;
   };
+
+  // What a child has said to one request so far.
+  struct Exchange;
 
   EvaluationOutcome EvaluateInChild(const Evaluation& evaluation, std::stop_token stop,
                                     const std::function<void(const Progress&)>& on_progress);
   void DropUnusableChild();
   absl::Status StartChild();
+  void EndChild(Fate fate);
   Answer Ask(const Evaluation& evaluation, SteadyTime deadline,
              const std::function<void(const Progress&)>& on_progress);
-  Answer Broken(const Evaluation& evaluation, const absl::Status& status, bool spoke);
+  Answer Broken(const Evaluation& evaluation, const absl::Status& status, const Exchange& exchange);
+  // Says how many lines of standard error were left out of the log since the last call.
+  void TellLeftOut();
 
   const ExecOptions options_;
   const std::shared_ptr<CurrentTask> current_;
   std::unique_ptr<ChildProcess> child_;
+  // The child has repeated the task in an answer: a line of it that does not is not an answer.
+  bool child_names_tasks_ = false;
+  // Requests so far; sets their tasks apart.
+  std::uint64_t requests_ = 0;
 };
 
 }  // namespace layernas

@@ -1,82 +1,151 @@
 #include "worker/evaluator/protocol.h"
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/base/task_limits.h"
+#include "common/base/utf8.h"
+#include "worker/evaluator/lenient_json.h"
 
 namespace layernas {
 namespace {
 
 using nlohmann::json;
 
-absl::Status Invalid(const std::string& why) { return absl::InvalidArgumentError(why); }
+constexpr std::size_t kQuotedBytes = 60;
+constexpr int kNamedMetrics = 3;
 
-absl::StatusOr<int> OptionalInt(const json& object, const char* name) {
-  const auto field = object.find(name);
-  if (field == object.end()) return 0;
-  if (!field->is_number_integer()) return Invalid(std::string(name) + " is not a whole number");
-  const auto value = field->get<std::int64_t>();
-  if (value < 0 || value > std::numeric_limits<int>::max()) return Invalid(std::string(name) + " is out of range");
-  return static_cast<int>(value);
+absl::Status Invalid(const std::string& why) { return absl::InvalidArgumentError(why); }
+// Of the right form, but over a limit.
+absl::Status Excessive(const std::string& why) { return absl::OutOfRangeError(why); }
+
+std::string Quoted(std::string_view text) {
+  return absl::StrCat("\"", CutUtf8(text, kQuotedBytes), text.size() > kQuotedBytes ? "…\"" : "\"");
 }
 
-absl::StatusOr<EvaluatorMessage> ParseProgress(const json& object) {
+bool HasControlCharacter(const std::string& text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// A whole number that an epoch can be, however it is written: 1, 1.0, 1e0.
+std::optional<int> WholeNumber(const json& value) {
+  if (!value.is_number()) return std::nullopt;
+  const auto number = value.get<double>();
+  if (number < 0 || number > std::numeric_limits<int>::max() || number != std::floor(number)) return std::nullopt;
+  return static_cast<int>(number);
+}
+
+void LeaveOut(std::string_view what, std::string& left_out) {
+  absl::StrAppend(&left_out, left_out.empty() ? "" : "; ", absl::string_view(what.data(), what.size()));
+}
+
+// 0 where it is not given, or not usable.
+int ReadEpoch(const json& object, const char* name, std::string& left_out) {
+  const auto value = object.find(name);
+  if (value == object.end() || value->is_null()) return 0;
+  const std::optional<int> number = WholeNumber(*value);
+  if (!number) {
+    LeaveOut(absl::StrCat(name, " ", CutUtf8(value->dump(), kQuotedBytes), ", which is not a whole number from 0 on"),
+             left_out);
+  }
+  return number.value_or(0);
+}
+
+Progress ReadProgress(const json& object, std::string& left_out) {
   Progress progress;
-  LAYERNAS_ASSIGN_OR_RETURN(progress.epoch, OptionalInt(object, "epoch"));
-  LAYERNAS_ASSIGN_OR_RETURN(progress.epochs, OptionalInt(object, "epochs"));
+  if (!object.is_object()) {
+    LeaveOut("progress that is not an object", left_out);
+    return progress;
+  }
+  progress.epoch = ReadEpoch(object, "epoch", left_out);
+  progress.epochs = ReadEpoch(object, "epochs", left_out);
   if (const auto reward = object.find("reward"); reward != object.end() && !reward->is_null()) {
-    if (!reward->is_number()) return Invalid("reward is not a number");
-    progress.reward = reward->get<double>();
+    if (reward->is_number()) {
+      progress.reward = reward->get<double>();
+    } else {
+      LeaveOut(absl::StrCat("a reward that is a ", reward->type_name(), ", not a number"), left_out);
+    }
+  }
+  if (progress.epoch == 0 && progress.reward && left_out.empty()) {
+    LeaveOut("a reward without an epoch (they count from 1), which has no place in the learning curve", left_out);
   }
   return progress;
 }
 
 absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
   const auto field = object.find("weights");
-  if (field == object.end()) return std::nullopt;
-  if (!field->is_object()) return Invalid("the weights of a result are no object");
+  if (field == object.end() || field->is_null()) return std::nullopt;
+  if (!field->is_object()) return Invalid("the weights of a result are not an object");
   const auto text = [&](const char* name) {
     const auto found = field->find(name);
     return found != field->end() && found->is_string() ? found->get<std::string>() : "";
   };
   KeptWeights weights{text("path"), text("sha256"), 0};
   if (weights.path.empty()) return Invalid("the weights of a result lack their path");
+  if (weights.path.size() > kMaxWeightsPathBytes) {
+    return Excessive(absl::StrCat("the path of a result's weights has ", weights.path.size(), " bytes; the maximum is ",
+                                  kMaxWeightsPathBytes));
+  }
+  if (HasControlCharacter(weights.path)) return Excessive("the path of a result's weights has control characters");
   if (weights.sha256.size() != 64 || weights.sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
     return Invalid("the sha256 of a result's weights is not 64 hexadecimal digits");
   }
   if (const auto bytes = field->find("bytes"); bytes != field->end() && bytes->is_number_unsigned()) {
-    weights.bytes = bytes->get<std::int64_t>();
+    const auto count = bytes->get<std::uint64_t>();
+    constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (count > kMost) {
+      return Excessive(absl::StrCat("the weights of a result have ", count, " bytes; the maximum is ", kMost));
+    }
+    weights.bytes = static_cast<std::int64_t>(count);
   }
   return weights;
 }
 
-absl::StatusOr<EvaluatorMessage> ParseResult(const json& object) {
+absl::Status CheckMetricName(const std::string& name) {
+  if (name.empty()) return Excessive("a metric has an empty name");
+  if (name.size() > kMaxNameBytes) {
+    return Excessive(absl::StrCat("the name of metric ", Quoted(name), " has ", name.size(), " bytes; the maximum is ",
+                                  kMaxNameBytes));
+  }
+  if (HasControlCharacter(name))
+    return Excessive(absl::StrCat("the name of metric ", json(name).dump(), " has control characters"));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<EvaluatorMessage> ReadResult(const json& object, std::string& left_out) {
   const auto field = object.find("metrics");
   if (field == object.end() || !field->is_object() || field->empty()) return Invalid("a result without metrics");
-  Metrics metrics;
-  std::string not_a_number;
+  if (field->size() > kMaxMetrics) {
+    return Excessive(absl::StrCat("a result has ", field->size(), " metrics; the maximum is ", kMaxMetrics));
+  }
+  EvaluationResult result;
+  int not_numbers = 0;
   for (const auto& [name, value] : field->items()) {
+    LAYERNAS_RETURN_IF_ERROR(CheckMetricName(name));
     if (value.is_null()) {
-      if (not_a_number.empty()) not_a_number = name;
+      result.metrics.emplace(name, std::numeric_limits<double>::quiet_NaN());
+      if (++not_numbers <= kNamedMetrics) absl::StrAppend(&left_out, not_numbers == 1 ? "" : ", ", name);
     } else if (value.is_number()) {
-      metrics.emplace(name, value.get<double>());
+      result.metrics.emplace(name, value.get<double>());
     } else {
-      return Invalid("metric " + name + " is a " + value.type_name() + ", not a number");
+      return Invalid(absl::StrCat("metric ", name, " is a ", value.type_name(), ", not a number"));
     }
   }
-  if (!not_a_number.empty()) {
-    return EvaluationFailure{EvaluationFailure::Kind::kInfeasible, "metric " + not_a_number + " is not a number"};
-  }
-  EvaluationResult result(std::move(metrics));
+  if (not_numbers > kNamedMetrics) absl::StrAppend(&left_out, " and ", not_numbers - kNamedMetrics, " more");
+  if (not_numbers > 0) left_out.insert(0, "metrics that are not numbers: ");
   LAYERNAS_ASSIGN_OR_RETURN(result.weights, ParseWeights(object));
   return result;
 }
 
-absl::StatusOr<EvaluatorMessage> ParseFailure(const json& object) {
+absl::StatusOr<EvaluatorMessage> ReadFailure(const json& object) {
   EvaluationFailure failure;
-  const std::string kind = object.value("kind", json()).is_string() ? object["kind"].get<std::string>() : "";
+  const auto found = object.find("kind");
+  const std::string kind = found != object.end() && found->is_string() ? found->get<std::string>() : "";
   if (kind == "infeasible") {
     failure.kind = EvaluationFailure::Kind::kInfeasible;
   } else if (kind == "retry") {
@@ -88,24 +157,43 @@ absl::StatusOr<EvaluatorMessage> ParseFailure(const json& object) {
   }
   if (const auto message = object.find("message"); message != object.end()) {
     if (!message->is_string()) return Invalid("a failure's message is not a string");
-    failure.message = message->get<std::string>();
+    failure.message = CutUtf8(message->get<std::string>(), kMaxMessageBytes);
   }
   return failure;
 }
 
-}  // namespace
-
-absl::StatusOr<EvaluatorMessage> ParseEvaluatorMessage(std::string_view line) {
-  const json message = json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (message.is_discarded()) return Invalid("not JSON");
-  if (!message.is_object() || message.size() != 1 || !message.front().is_object()) {
-    return Invalid("not an object with one object in it: progress, result or failure");
+absl::StatusOr<EvaluatorMessage> Read(std::string_view line, EvaluatorAnswer& answer) {
+  LAYERNAS_ASSIGN_OR_RETURN(json message, ParseLenientJson(line));
+  if (message.is_object()) {
+    if (const auto task = message.find("task"); task != message.end()) {
+      if (!task->is_string()) return Invalid("the task is not a string");
+      answer.task = task->get<std::string>();
+      message.erase(task);
+    }
+  }
+  if (!message.is_object() || message.size() != 1) {
+    return Invalid("not an object with one message in it: progress, result or failure");
   }
   const std::string& kind = message.begin().key();
-  if (kind == "progress") return ParseProgress(message.front());
-  if (kind == "result") return ParseResult(message.front());
-  if (kind == "failure") return ParseFailure(message.front());
-  return Invalid("an unknown message: must be progress, result or failure");
+  const json& body = message.front();
+  if (kind == "progress") return ReadProgress(body, answer.left_out);
+  if (kind != "result" && kind != "failure") return Invalid("an unknown message: must be progress, result or failure");
+  if (!body.is_object()) return Invalid(absl::StrCat("the ", kind, " is not an object"));
+  return kind == "result" ? ReadResult(body, answer.left_out) : ReadFailure(body);
+}
+
+}  // namespace
+
+std::string FormatEvaluatorRequest(const std::string& task, const Evaluation& evaluation) {
+  const std::string_view fields = std::string_view(evaluation.request).substr(1);
+  return absl::StrCat(R"({"evaluate":{"task":)", json(task).dump(-1, ' ', false, json::error_handler_t::replace),
+                      fields == "}" ? "" : ",", absl::string_view(fields.data(), fields.size()), "}");
+}
+
+EvaluatorAnswer ParseEvaluatorAnswer(std::string_view line) {
+  EvaluatorAnswer answer;
+  answer.message = Read(line, answer);
+  return answer;
 }
 
 }  // namespace layernas

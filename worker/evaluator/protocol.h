@@ -1,6 +1,8 @@
-// The messages that an evaluator program answers with: JSON lines on its standard output.
+// The messages of the evaluator protocol: JSON lines on an evaluator program's standard input and output.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -9,13 +11,27 @@
 
 namespace layernas {
 
-// {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}}
-// {"result": {"metrics": {"accuracy": 0.874, …}}}
-// {"failure": {"kind": "infeasible" | "retry", "message": "…"}}
+// The line that asks for an evaluation: {"evaluate": {"task": task, …}} with the fields of `evaluation.request`.
+std::string FormatEvaluatorRequest(const std::string& task, const Evaluation& evaluation);
+
 using EvaluatorMessage = std::variant<Progress, EvaluationResult, EvaluationFailure>;
 
-// INVALID_ARGUMENT says what is wrong with the line, without quoting it. A metric that is null, which is how most
-// libraries write a not-a-number, makes the architecture infeasible.
-absl::StatusOr<EvaluatorMessage> ParseEvaluatorMessage(std::string_view line);
+// One line of an evaluator:
+// {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}, "task": "…"}
+// {"result": {"metrics": {"accuracy": 0.874, …}}, "task": "…"}
+// {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}, "task": "…"}
+struct EvaluatorAnswer {
+  // The request's task as the line repeats it; nothing if it does not.
+  std::optional<std::string> task;
+  // Within the limits of task_limits.h; names, texts and paths are well-formed UTF-8. INVALID_ARGUMENT says what is wrong
+  // with the line, without quoting it. OUT_OF_RANGE: a result over a limit; it names the limit and the value.
+  absl::StatusOr<EvaluatorMessage> message;
+  // What was not usable and left out, for the log; empty if nothing was. Progress is never refused: what is odd in it
+  // is left out.
+  std::string left_out;
+};
+
+// Reads JSON as ParseLenientJson does. A metric that is null is NaN.
+EvaluatorAnswer ParseEvaluatorAnswer(std::string_view line);
 
 }  // namespace layernas

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
+#include <utility>
 
 #include "worker/trainer/errors.h"
 
@@ -49,16 +50,30 @@ nlohmann::json Failure(const char* kind, const std::string& message) {
   return {{"failure", {{"kind", kind}, {"message", message}}}};
 }
 
-// The line that answers `line`; progress goes to `out` meanwhile.
-nlohmann::json Answer(const std::string& line, std::ostream& out, std::ostream& log, const EvaluateFunction& evaluate) {
-  const EvaluateRequest request = ParseRequest(ParseLine(line));
+// The request's task, where it names one; each line of the answer repeats it.
+nlohmann::json TaskOf(const nlohmann::json& message) {
+  const auto found = message.is_object() ? message.find("evaluate") : message.end();
+  if (found == message.end() || !found->is_object()) return nullptr;
+  const nlohmann::json task = found->value("task", nlohmann::json());
+  return task.is_string() ? task : nullptr;
+}
+
+nlohmann::json With(const nlohmann::json& task, nlohmann::json answer) {
+  if (!task.is_null()) answer["task"] = task;
+  return answer;
+}
+
+// The line that answers `message`; progress goes to `out` meanwhile.
+nlohmann::json Answer(const nlohmann::json& message, std::ostream& out, std::ostream& log,
+                      const EvaluateFunction& evaluate) {
+  const EvaluateRequest request = ParseRequest(message);
   log << (!request.is_trained    ? "measuring "
           : !request.is_measured ? "training "
                                  : "evaluating ")
       << (request.task.empty() ? "a task without a name" : request.task) << std::endl;
   const EvaluationResult result = evaluate(request, [&](const Progress& progress) {
-    WriteLine(out,
-              {{"progress", {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}}}});
+    const nlohmann::json body = {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}};
+    WriteLine(out, With(TaskOf(message), {{"progress", body}}));
   });
   for (const auto& [name, value] : result.metrics) {
     if (!std::isfinite(value)) throw InfeasibleError("metric " + name + " is not a finite number");
@@ -77,11 +92,14 @@ void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const
   bool may_go_on = true;
   while (may_go_on && in && out) {
     nlohmann::json answer;
+    nlohmann::json task;
     try {
       std::string line;
       if (!ReadLine(in, line)) return;
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      answer = Answer(line, out, log, evaluate);
+      const nlohmann::json message = ParseLine(line);
+      task = TaskOf(message);
+      answer = Answer(message, out, log, evaluate);
     } catch (const InfeasibleError& error) {
       answer = Failure("infeasible", error.what());
     } catch (const MemoryError& error) {
@@ -93,7 +111,7 @@ void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const
       answer = Failure("retry", error.what());
     }
     if (answer.contains("failure")) log << "failed: " << answer["failure"]["message"].get<std::string>() << std::endl;
-    WriteLine(out, answer);
+    WriteLine(out, With(task, std::move(answer)));
   }
 }
 

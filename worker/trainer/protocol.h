@@ -1,9 +1,10 @@
 // The evaluator protocol: JSON lines, one request at a time, in on one stream and answers out on the other.
-//   -> {"evaluate": {"task", "architecture", "network", "train", "measure", "seed", "work", "keep_weights"}}   see
-//   request.h
-//   <- {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}}                           any number of times
-//   <- {"result": {"metrics": {"accuracy": 0.874, …}, "weights": {"path", "sha256", "bytes"}}}   or
-//   <- {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}}
+//   -> {"evaluate": {"task", "candidate", "architecture", "network", "train", "measure", "seed", "work",
+//                    "keep_weights"}}                                                see request.h
+//   <- {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}, "task"}                 any number of times
+//   <- {"result": {"metrics": {"accuracy": 0.874, …}, "weights": {"path", "sha256", "bytes"}}, "task"}   or
+//   <- {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}, "task"}
+// Each answer repeats the request's task, if it has one.
 #pragma once
 
 #include <functional>

@@ -74,6 +74,7 @@ v1::Task MakeTask(int number) {
   task.set_candidate("searches/x-1/candidates/" + std::to_string(number));
   task.mutable_architecture()->set_id(std::to_string(number));
   task.mutable_timeout()->set_seconds(60);
+  task.set_identity("store/x-1/" + std::to_string(number));
   return task;
 }
 
@@ -173,6 +174,8 @@ TEST_F(AgentTest, LeasesEvaluatesAndReports) {
     EXPECT_EQ(request.worker().labels().at("device"), "cpu");
     EXPECT_EQ(request.worker().slots(), 1);
     EXPECT_THAT(request.worker().version(), Not(IsEmpty()));
+    EXPECT_THAT(request.worker().instance(), Not(IsEmpty()));
+    EXPECT_EQ(state.heartbeats.front().worker().instance(), request.worker().instance());
     EXPECT_EQ(request.max_wait().seconds(), 60);
   });
   EXPECT_EQ(metrics_->succeeded.Value(), 2);
@@ -325,6 +328,7 @@ TEST_F(AgentTest, WhatItHasMeasuredItTrainsToo) {
     state.tasks.push_back(MakeTask(1));
     state.tasks.back().set_lease_token("lease-1-to-train");
     state.tasks.back().set_work(v1::WORK_TRAIN);
+    state.tasks.back().set_identity("store/x-1/1/train");
   });
   AwaitCompletions(2);
   EXPECT_THAT(CompletedTokens(), UnorderedElementsAre("lease-1", "lease-1-to-train"));

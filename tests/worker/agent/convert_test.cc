@@ -4,10 +4,18 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace layernas {
 namespace {
+
+v1::Task LeasedAs(const std::string& token) {
+  v1::Task task;
+  task.set_lease_token(token);
+  task.mutable_architecture()->set_id("012");
+  return task;
+}
 
 TEST(Convert, TheRequestHoldsWhatIsSetUnderItsProtoNames) {
   v1::Task task;
@@ -34,20 +42,20 @@ TEST(Convert, TheRequestHoldsWhatIsSetUnderItsProtoNames) {
   EXPECT_EQ(evaluation->seed, 4000000000u);
   EXPECT_EQ(evaluation->timeout, std::chrono::seconds(90));
   EXPECT_EQ(evaluation->request.find('\n'), std::string::npos);
-  EXPECT_EQ(nlohmann::json::parse(evaluation->request), nlohmann::json::parse(R"({"evaluate": {
-    "task": "searches/x-1/candidates/3",
+  EXPECT_EQ(nlohmann::json::parse(evaluation->request), nlohmann::json::parse(R"({
+    "candidate": "searches/x-1/candidates/3",
     "architecture": {"id": "01", "layers": [{"name": "block1", "option": "mbconv_k3_e3", "channels": 16, "stride": 1,
                                              "parameters": {"groups": 4}}]},
     "network": {"input": [3, 32, 32], "classes": 10, "stem_channels": 16},
     "train": {"dataset": "shapes10", "epochs": 2, "learning_rate": 0.05, "augment": false},
     "measure": {"warm_up": 20},
-    "seed": 4000000000}})"));
+    "seed": 4000000000})"));
 }
 
 TEST(Convert, APartOfTheWorkIsAskedForByName) {
   v1::Task task;
   const auto work = [&task] {
-    return nlohmann::json::parse(ToEvaluation(task)->request)["evaluate"].value("work", nlohmann::json());
+    return nlohmann::json::parse(ToEvaluation(task)->request).value("work", nlohmann::json());
   };
   EXPECT_EQ(work(), nlohmann::json());
   task.set_work(v1::WORK_MEASURE);
@@ -58,7 +66,7 @@ TEST(Convert, APartOfTheWorkIsAskedForByName) {
 
 TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
   const auto keep = [](const v1::Task& task, bool keeps) {
-    return nlohmann::json::parse(ToEvaluation(task, keeps)->request)["evaluate"].value("keep_weights", "");
+    return nlohmann::json::parse(ToEvaluation(task, keeps)->request).value("keep_weights", "");
   };
   v1::Task task;
   task.set_candidate("searches/shapes10-1/candidates/49");
@@ -68,7 +76,7 @@ TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
   EXPECT_EQ(keep(task, false), "");
   EvaluationResult result(Metrics{{"accuracy", 0.5}});
   result.weights = KeptWeights{"/weights/1.pt", std::string(64, '0'), 7};
-  const v1::WeightsFile weights = ToCompletion("t", result)->result().weights();
+  const v1::WeightsFile weights = ToCompletion(LeasedAs("t"), result)->result().weights();
   EXPECT_EQ(weights.path(), "/weights/1.pt");
   EXPECT_EQ(weights.bytes(), 7);
 }
@@ -76,20 +84,21 @@ TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
 TEST(Convert, ATaskWithoutATimeOutGetsAnHour) { EXPECT_EQ(ToEvaluation(v1::Task())->timeout, std::chrono::hours(1)); }
 
 TEST(Convert, OutcomesBecomeCompletions) {
-  const auto result = ToCompletion("t", Metrics{{"accuracy", 0.5}, {"params", 7}});
+  const auto result = ToCompletion(LeasedAs("t"), Metrics{{"accuracy", 0.5}, {"params", 7}});
   EXPECT_EQ(result->lease_token(), "t");
+  EXPECT_EQ(result->architecture(), "012");
   EXPECT_EQ(result->result().metrics().at("params"), 7);
-  EXPECT_FALSE(ToCompletion("t", EvaluationCancelled{}).has_value());
+  EXPECT_FALSE(ToCompletion(LeasedAs("t"), EvaluationCancelled{}).has_value());
 }
 
 TEST(Convert, TheLogGoesWithResultsAndFailures) {
-  EXPECT_FALSE(ToCompletion("t", Metrics{{"accuracy", 0.5}})->has_log());
+  EXPECT_FALSE(ToCompletion(LeasedAs("t"), Metrics{{"accuracy", 0.5}})->has_log());
   EvaluationResult result(Metrics{{"accuracy", 0.5}});
   result.log = {"done\n", 3};
-  EXPECT_EQ(ToCompletion("t", result)->log().tail(), "done\n");
-  EXPECT_EQ(ToCompletion("t", result)->log().omitted_bytes(), 3);
+  EXPECT_EQ(ToCompletion(LeasedAs("t"), result)->log().tail(), "done\n");
+  EXPECT_EQ(ToCompletion(LeasedAs("t"), result)->log().omitted_bytes(), 3);
   const EvaluationFailure failure{.message = "crashed", .log = {"oops\n", 0}};
-  EXPECT_EQ(ToCompletion("t", failure)->log().tail(), "oops\n");
+  EXPECT_EQ(ToCompletion(LeasedAs("t"), failure)->log().tail(), "oops\n");
 }
 
 TEST(Convert, TheLearningCurveGoesWithTheResult) {
@@ -101,7 +110,7 @@ TEST(Convert, TheLearningCurveGoesWithTheResult) {
   AddToCurve(curve, {0, 5, 0.5});
   AddToCurve(curve, {2, 5, 1e300});
   AddToCurve(curve, {4, 5, 0.75});
-  const auto result = ToCompletion("t", Metrics{{"accuracy", 0.75}}, curve);
+  const auto result = ToCompletion(LeasedAs("t"), Metrics{{"accuracy", 0.75}}, curve);
   ASSERT_EQ(result->result().curve_size(), 2);
   EXPECT_EQ(result->result().curve(1).epoch(), 4);
   EXPECT_EQ(result->result().curve(1).reward(), 0.75f);
@@ -109,9 +118,23 @@ TEST(Convert, TheLearningCurveGoesWithTheResult) {
   EXPECT_EQ(curve.size(), 1000);
 }
 
+// C4: a loss that blew up.
+TEST(Convert, ProgressHoldsNoRewardThatACurveCannot) {
+  EXPECT_EQ(ToProto({1, 5, 0.25}).reward(), 0.25);
+  EXPECT_FALSE(ToProto({1, 5, -1e39}).has_reward());
+  EXPECT_EQ(ToProto({1, 5, -1e39}).epoch(), 1);
+}
+
+// The controller knows which metrics matter.
+TEST(Convert, AMetricThatIsNotANumberIsTold) {
+  const auto result = ToCompletion(LeasedAs("t"), Metrics{{"accuracy", 0.5}, {"f1", std::nan("")}});
+  EXPECT_TRUE(std::isnan(result->result().metrics().at("f1")));
+  EXPECT_EQ(result->result().metrics().at("accuracy"), 0.5);
+}
+
 TEST(Convert, AMessageIsCutAndMadeFitForTheWire) {
   const EvaluationFailure failure{EvaluationFailure::Kind::kEvaluator, "\xff" + std::string(9000, 'x')};
-  const auto completion = ToCompletion("t", failure);
+  const auto completion = ToCompletion(LeasedAs("t"), failure);
   EXPECT_EQ(completion->failure().message(), "?" + std::string(8191, 'x'));
   std::string wire;
   v1::Completion read;

@@ -25,7 +25,10 @@ using ::testing::Pair;
 constexpr Millis kLong{60'000};
 constexpr Millis kShort{200};
 
-constexpr char kAnswer[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}}')";
+// $task is the request's.
+constexpr char kAnswer[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}, "task": "'"$task"'"}')";
+// Does not repeat the task.
+constexpr char kAnswerOnly[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}}')";
 
 class ExecEvaluatorTest : public ::testing::Test {
  protected:
@@ -33,7 +36,8 @@ class ExecEvaluatorTest : public ::testing::Test {
 
   // A child that runs the script's `on_request` for each line that it reads.
   std::unique_ptr<ExecEvaluator> PerRequest(const std::string& on_request) {
-    return Script("while read -r request; do " + on_request + "; done");
+    return Script(R"(while read -r request; do task=${request#*\"task\":\"}; task=${task%%\"*}; )" + on_request +
+                  "; done");
   }
   std::unique_ptr<ExecEvaluator> Script(const std::string& script) {
     return std::make_unique<ExecEvaluator>(
@@ -41,7 +45,7 @@ class ExecEvaluatorTest : public ::testing::Test {
   }
 
   EvaluationOutcome Evaluate(ExecEvaluator& evaluator, Millis timeout = kLong) {
-    Evaluation evaluation{"searches/x-1/candidates/3", "012", 7, timeout, R"({"evaluate": {}})"};
+    Evaluation evaluation{"searches/x-1/candidates/3", "012", 7, timeout, R"({"seed":7})"};
     return evaluator.Evaluate(evaluation, stop_.get_token(), [this](const Progress& p) { progress_.push_back(p); });
   }
 
@@ -103,7 +107,9 @@ TEST_F(ExecEvaluatorTest, OneChildAnswersManyRequests) {
 }
 
 TEST_F(ExecEvaluatorTest, TheRequestReachesTheChild) {
-  auto evaluator = PerRequest(R"(if [ "$request" = '{"evaluate": {}}' ]; then )" + std::string(kAnswer) + "; fi");
+  auto evaluator = PerRequest(R"(if [ "$request" = '{"evaluate":{"task":"searches/x-1/candidates/3#1","seed":7}}' ];
+                                 then )" +
+                              std::string(kAnswer) + "; fi");
   EXPECT_GT(EvaluateForPid(*evaluator), 0);
 }
 
@@ -121,7 +127,7 @@ TEST_F(ExecEvaluatorTest, PassesProgressOn) {
 TEST_F(ExecEvaluatorTest, AFailureThatTheChildReportsKeepsTheChild) {
   auto evaluator = PerRequest("if [ -e $FOLDER/failed ]; then " + std::string(kAnswer) +
                               R"(; else echo $$ > $FOLDER/failed;
-                              echo '{"failure": {"kind": "infeasible", "message": "loss is nan"}}'; fi)");
+                              echo '{"failure": {"kind": "infeasible", "message": "loss is nan"}, "task": "'"$task"'"}'; fi)");
   const EvaluationOutcome outcome = Evaluate(*evaluator);
   ASSERT_TRUE(std::holds_alternative<EvaluationFailure>(outcome));
   EXPECT_EQ(std::get<EvaluationFailure>(outcome).kind, EvaluationFailure::Kind::kInfeasible);
@@ -149,7 +155,7 @@ TEST_F(ExecEvaluatorTest, AFailureQuotesNothingOfTheEvaluationsBefore) {
 
 TEST_F(ExecEvaluatorTest, AChildThatDoesNotReadIsBounded) {
   auto evaluator = Script("sleep 1000");
-  Evaluation evaluation{"t", "0", 0, kShort, std::string(1 << 20, 'x')};
+  Evaluation evaluation{"t", "0", 0, kShort, "{" + std::string(1 << 20, ' ') + "}"};
   const auto outcome = evaluator->Evaluate(evaluation, stop_.get_token(), [](const Progress&) {});
   ExpectEvaluatorFault(outcome);
   EXPECT_THAT(Message(outcome), HasSubstr("time-out of 200ms"));
@@ -169,16 +175,16 @@ TEST_F(ExecEvaluatorTest, AfterATimeOutAFreshChildTakesTheNextTask) {
 
 TEST_F(ExecEvaluatorTest, RubbishIsQuotedAndTheChildReplaced) {
   auto evaluator = PerRequest("if [ -e $FOLDER/spoke ]; then " + std::string(kAnswer) +
-                              "; else echo $$ > $FOLDER/spoke; echo Epoch 1 of 5; fi");
+                              "; else echo $$ > $FOLDER/spoke; echo {Epoch 1 of 5; fi");
   const EvaluationOutcome outcome = Evaluate(*evaluator);
   ExpectEvaluatorFault(outcome);
-  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("not JSON"), EndsWith(": Epoch 1 of 5")));
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("not JSON"), EndsWith(": {Epoch 1 of 5")));
   ExpectGoneSoon(ReadPid("spoke"));
   EXPECT_NE(EvaluateForPid(*evaluator), ReadPid("spoke"));
 }
 
 TEST_F(ExecEvaluatorTest, ALongLineOfRubbishIsShortened) {
-  auto evaluator = PerRequest("head -c 5000 /dev/zero | tr '\\0' x; echo");
+  auto evaluator = PerRequest("printf {; head -c 5000 /dev/zero | tr '\\0' x; echo");
   const EvaluationOutcome outcome = Evaluate(*evaluator);
   EXPECT_THAT(Message(outcome), AllOf(HasSubstr("xxx"), EndsWith("…")));
   EXPECT_LT(Message(outcome).size(), 400u);
@@ -225,7 +231,7 @@ TEST_F(ExecEvaluatorTest, AChildThatDiedBetweenTasksIsReplaced) {
 }
 
 TEST_F(ExecEvaluatorTest, AProgramForOneRequestEachWorks) {
-  auto evaluator = Script("read -r request; " + std::string(kAnswer));
+  auto evaluator = Script("read -r request; " + std::string(kAnswerOnly));
   const pid_t first = EvaluateForPid(*evaluator);
   EXPECT_NE(EvaluateForPid(*evaluator), first);
 }
@@ -237,12 +243,108 @@ TEST_F(ExecEvaluatorTest, AFreshChildThatEndsWithoutAWordIsAFailure) {
   EXPECT_THAT(Message(outcome), HasSubstr("exit code 0"));
 }
 
+// A process that repeats the task is kept; what it says late is of another task, or of none.
 TEST_F(ExecEvaluatorTest, AnAnswerTooManyIsNotTakenForTheNextOne) {
-  // The file is written after the second answer, so that both are there when the next task comes.
-  auto evaluator = PerRequest(std::string(kAnswer) + "; " + kAnswer + "; echo $$ > $FOLDER/twice");
+  for (const char* late : {kAnswer, kAnswerOnly}) {
+    // The late answer to the first request is written after the second request has been read.
+    auto evaluator = PerRequest(R"(n=$((n+1)); if [ "$n" = 2 ]; then
+                                     late=$task; task=$first; echo '{"progress": {"epoch": 9}, "task": "'"$task"'"}'; )" +
+                                std::string(late) + "; task=$late; fi; first=$task; " + kAnswer);
+    const pid_t first = EvaluateForPid(*evaluator);
+    progress_.clear();
+    EXPECT_EQ(EvaluateForPid(*evaluator), first);
+    EXPECT_TRUE(progress_.empty());
+  }
+}
+
+// T20: a process that does not repeat the task gets one request, so that its late answers find no reader.
+TEST_F(ExecEvaluatorTest, AChildThatDoesNotNameItsTaskGetsOneRequest) {
+  auto evaluator = PerRequest(std::string(kAnswerOnly) + "; (sleep 0.2; " + kAnswerOnly + ") & true");
   const pid_t first = EvaluateForPid(*evaluator);
-  EXPECT_EQ(ReadPid("twice"), first);
-  EXPECT_NE(EvaluateForPid(*evaluator), first);
+  ExpectGoneSoon(first);
+  const pid_t second = EvaluateForPid(*evaluator);
+  EXPECT_NE(second, first);
+  EXPECT_NE(EvaluateForPid(*evaluator), second);
+}
+
+TEST_F(ExecEvaluatorTest, AnAnswerForAnotherTaskDoesNotCostTheChildItsLife) {
+  auto evaluator = PerRequest(R"(echo '{"failure": {"kind": "retry"}, "task": "another"}';
+                                 echo '{"result": 7, "task": "another"}'; )" +
+                              std::string(kAnswer));
+  const pid_t first = EvaluateForPid(*evaluator);
+  EXPECT_EQ(EvaluateForPid(*evaluator), first);
+}
+
+// C3: the message is short enough to be read where candidates are listed.
+TEST_F(ExecEvaluatorTest, AResultOverALimitIsAFailureThatNamesIt) {
+  auto evaluator = PerRequest(R"(echo '{"result": {"metrics": {")" + std::string(101, 'n') + R"(": 1}}}')");
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  ExpectEvaluatorFault(outcome);
+  EXPECT_EQ(Message(outcome), "the name of metric \"" + std::string(60, 'n') + "…\" has 101 bytes; the maximum is 100");
+}
+
+TEST_F(ExecEvaluatorTest, EachRequestHasATaskOfItsOwn) {
+  auto evaluator = PerRequest("echo $task >> $FOLDER/tasks; " + std::string(kAnswer));
+  EvaluateForPid(*evaluator);
+  EvaluateForPid(*evaluator);
+  std::ifstream file(folder_ / "tasks");
+  std::string first, second;
+  file >> first >> second;
+  EXPECT_EQ(first, "searches/x-1/candidates/3#1");
+  EXPECT_EQ(second, "searches/x-1/candidates/3#2");
+}
+
+TEST_F(ExecEvaluatorTest, ABannerIsPassedOver) {
+  auto evaluator =
+      Script("echo Activating environment; echo; read -r request; echo Epoch 1/5; " + std::string(kAnswerOnly));
+  EXPECT_GT(EvaluateForPid(*evaluator), 0);
+}
+
+TEST_F(ExecEvaluatorTest, WhatWasPassedOverIsToldWhereThereIsNoResult) {
+  EXPECT_THAT(
+      Message(Evaluate(*Script("read -r request; echo Segmentation fault; echo bye; exit 3"))),
+      AllOf(HasSubstr("2 lines on standard output"), HasSubstr("Segmentation fault"), HasSubstr("exit code 3")));
+  EXPECT_THAT(Message(Evaluate(*Script("read -r request; echo what; sleep 1000"), Millis(1000))),
+              AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output"), HasSubstr("what")));
+}
+
+// T25.
+TEST_F(ExecEvaluatorTest, ATimeOutWithoutAnyLineSaysSo) {
+  EXPECT_THAT(Message(Evaluate(*Script("sleep 1000"), kShort)),
+              HasSubstr("no line was seen on standard output: does a wrapper buffer it?"));
+  EXPECT_THAT(Message(Evaluate(*Script("echo '{\"progress\": {}}'; sleep 1000"), Millis(1000))),
+              Not(HasSubstr("no line was seen")));
+}
+
+TEST_F(ExecEvaluatorTest, OddProgressIsLeftOutAndSaidOnce) {
+  ASSERT_TRUE(log::Init("test", "info"));
+  ::testing::internal::CaptureStderr();
+  auto evaluator = PerRequest(R"(echo '{"progress": {"epoch": 0.5, "reward": 0.1}}'; echo '{"progress": 7}';
+                                 echo '{"progress": {"epoch": 1.0, "reward": "good"}}'; )" +
+                              std::string(kAnswer));
+  EvaluateForPid(*evaluator);
+  evaluator.reset();
+  const std::string logged = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(logged, HasSubstr("0.5"));
+  EXPECT_EQ(logged.find("left out"), logged.rfind("left out"));
+  ASSERT_EQ(progress_.size(), 3u);
+  EXPECT_EQ(progress_[2].epoch, 1);
+}
+
+// T22.
+TEST_F(ExecEvaluatorTest, TheLogOfATaskIsBounded) {
+  ASSERT_TRUE(log::Init("test", "info"));
+  ::testing::internal::CaptureStderr();
+  auto evaluator = PerRequest("seq 1 1000 >&2; " + std::string(kAnswer));
+  EvaluateForPid(*evaluator);
+  EvaluateForPid(*evaluator);
+  evaluator.reset();
+  const std::string logged = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(logged, HasSubstr("says=200\n"));
+  EXPECT_THAT(logged, Not(HasSubstr("says=201")));
+  std::size_t told = 0;
+  for (std::size_t at = 0; (at = logged.find("800 further lines left out", at)) != std::string::npos; ++at) ++told;
+  EXPECT_EQ(told, 2u);
 }
 
 TEST_F(ExecEvaluatorTest, AProgramThatIsNotThereIsNamed) {
@@ -350,7 +452,7 @@ TEST_F(ExecEvaluatorTest, OfALongLogTheEndIsKept) {
 }
 
 TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {
-  auto evaluator = Script("while read -r request; do " + std::string(kAnswer) + "; done; echo $$ > $FOLDER/ended");
+  auto evaluator = Script("while read -r request; do " + std::string(kAnswerOnly) + "; done; echo $$ > $FOLDER/ended");
   const pid_t pid = EvaluateForPid(*evaluator);
   evaluator.reset();
   EXPECT_EQ(ReadPid("ended"), pid);

@@ -37,8 +37,23 @@ TEST(ServeRequests, ProgressThenResult) {
     return Metrics{{"accuracy", 0.5}, {"latency_ms", 2}};
   });
   ASSERT_EQ(answers.size(), 2U);
-  EXPECT_EQ(answers[0], nlohmann::json::parse(R"({"progress": {"epoch": 1, "epochs": 2, "reward": 0.25}})"));
-  EXPECT_EQ(answers[1], nlohmann::json::parse(R"({"result": {"metrics": {"accuracy": 0.5, "latency_ms": 2.0}}})"));
+  EXPECT_EQ(answers[0], nlohmann::json::parse(R"({"progress": {"epoch": 1, "epochs": 2, "reward": 0.25},
+                                                   "task": "searches/test-1/candidates/3"})"));
+  EXPECT_EQ(answers[1], nlohmann::json::parse(R"({"result": {"metrics": {"accuracy": 0.5, "latency_ms": 2.0}},
+                                                   "task": "searches/test-1/candidates/3"})"));
+}
+
+// The worker keeps the process only if every answer names its task.
+TEST(ServeRequests, FailuresNameTheirTaskToo) {
+  const auto answers = Serve(
+      kGood + R"({"evaluate": {"task": "t#2", "work": 7}})" + "\nrubbish\n" + R"({"evaluate": {"task": 7}})" + "\n",
+      [](const EvaluateRequest&, const ProgressCallback&) -> Metrics { throw MachineError("no"); });
+  ASSERT_EQ(answers.size(), 4U);
+  EXPECT_EQ(answers[0]["task"], "searches/test-1/candidates/3");
+  EXPECT_EQ(answers[1]["task"], "t#2");
+  EXPECT_FALSE(answers[2].contains("task"));
+  EXPECT_FALSE(answers[3].contains("task"));
+  for (const nlohmann::json& answer : answers) EXPECT_TRUE(answer.contains("failure"));
 }
 
 TEST(ServeRequests, WeightsAreInTheResult) {

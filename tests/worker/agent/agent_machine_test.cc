@@ -1,0 +1,472 @@
+#include "worker/agent/agent_machine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "tests/worker/agent/tasks.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+// A machine whose time and answers the test decides. What it wants done is kept by kind.
+class AgentMachineTest : public ::testing::Test {
+ protected:
+  void Start(int slots = 1) {
+    options_.worker_id = "worker-1";
+    options_.slots = slots;
+    machine_ = std::make_unique<AgentMachine>(options_, 7);
+    Pass(Millis(0));
+  }
+
+  void Collect() {
+    for (Action& action : machine_->Take()) {
+      if (auto* poll = std::get_if<SendPoll>(&action)) poll_ = std::move(*poll);
+      if (auto* heartbeat = std::get_if<SendHeartbeat>(&action)) {
+        heartbeat_ = std::move(*heartbeat);
+        ++heartbeats_;
+      }
+      if (auto* completions = std::get_if<SendCompletions>(&action)) completions_ = std::move(*completions);
+      if (auto* release = std::get_if<SendRelease>(&action)) release_ = std::move(*release);
+      if (auto* start = std::get_if<StartEvaluation>(&action)) running_[start->slot] = start->task->candidate();
+      if (const auto* stop = std::get_if<StopEvaluation>(&action)) stopped_.insert(stop->slot);
+      if (const auto* line = std::get_if<LogLine>(&action)) {
+        log_ += line->message;
+        for (const log::Field& field : line->fields) log_ += " " + field.value;
+        log_ += "\n";
+      }
+    }
+  }
+
+  void Pass(Millis time) {
+    now_ += time;
+    machine_->TimePassed(now_);
+    Collect();
+  }
+  // Goes on to when the machine wants to be woken.
+  void Wake() {
+    ASSERT_NE(machine_->NextWakeup(), SteadyTime::max());
+    now_ = std::max(now_, machine_->NextWakeup());
+    Pass(Millis(0));
+  }
+
+  void AnswerPoll(const std::vector<v1::Task>& tasks, const absl::Status& status = absl::OkStatus()) {
+    ASSERT_TRUE(poll_.has_value());
+    v1::LeaseTasksResponse response;
+    for (const v1::Task& task : tasks) *response.add_tasks() = task;
+    const SendPoll poll = *std::exchange(poll_, std::nullopt);
+    machine_->PollAnswered(now_, poll.call, status, response);
+    Collect();
+  }
+  void AnswerHeartbeat(const absl::Status& status = absl::OkStatus(), const std::set<std::string>& cancel = {}) {
+    const SendHeartbeat heartbeat = *std::exchange(heartbeat_, std::nullopt);
+    v1::HeartbeatResponse response;
+    for (const v1::HeldLease& lease : heartbeat.request.leases()) {
+      v1::LeaseVerdict& verdict = *response.add_verdicts();
+      verdict.set_lease_token(lease.lease_token());
+      verdict.set_action(cancel.contains(lease.lease_token()) ? v1::LEASE_ACTION_CANCEL : v1::LEASE_ACTION_CONTINUE);
+      verdict.set_message(cancel.contains(lease.lease_token()) ? "cancelled by a person" : "");
+    }
+    machine_->HeartbeatAnswered(now_, heartbeat.call, status, response);
+    Collect();
+  }
+  void AnswerCompletions(const absl::Status& status = absl::OkStatus()) {
+    const SendCompletions completions = *std::exchange(completions_, std::nullopt);
+    v1::CompleteTasksResponse response;
+    for (const v1::Completion& completion : completions.request.completions()) {
+      v1::CompletionVerdict& verdict = *response.add_verdicts();
+      verdict.set_lease_token(completion.lease_token());
+      verdict.set_status(v1::COMPLETION_STATUS_ACCEPTED);
+      if (status.ok()) accepted_.push_back(completion);
+    }
+    machine_->CompletionsAnswered(now_, completions.call, status, response);
+    Collect();
+  }
+  void EndEvaluation(int slot, EvaluationOutcome outcome) {
+    running_.erase(slot);
+    machine_->EvaluationEnded(now_, slot, std::move(outcome));
+    Collect();
+  }
+
+  std::vector<std::string> Sent() const {
+    std::vector<std::string> tokens;
+    if (!completions_) return tokens;
+    for (const v1::Completion& completion : completions_->request.completions()) {
+      tokens.push_back(completion.lease_token());
+    }
+    return tokens;
+  }
+  std::vector<std::string> Held() const {
+    std::vector<std::string> tokens;
+    if (!heartbeat_) return tokens;
+    for (const v1::HeldLease& lease : heartbeat_->request.leases()) tokens.push_back(lease.lease_token());
+    return tokens;
+  }
+  // Runs n tasks at once, of numbers from 1 on, and lets all end well.
+  void FinishTasks(int n) {
+    Start(n);
+    std::vector<v1::Task> tasks;
+    for (int i = 1; i <= n; ++i) tasks.push_back(MakeTask(i));
+    AnswerPoll(tasks);
+    // The first goes alone; the others wait for its answer, and go together.
+    for (int i = 0; i < n; ++i) EndEvaluation(i, Accuracy(0.5));
+  }
+
+  AgentOptions options_;
+  SteadyTime now_ = SteadyTime(std::chrono::hours(1));
+  std::unique_ptr<AgentMachine> machine_;
+  std::optional<SendPoll> poll_;
+  std::optional<SendHeartbeat> heartbeat_;
+  std::optional<SendCompletions> completions_;
+  std::optional<SendRelease> release_;
+  // Candidates by slot.
+  std::map<int, std::string> running_;
+  std::set<int> stopped_;
+  std::vector<v1::Completion> accepted_;
+  int heartbeats_ = 0;
+  std::string log_;
+};
+
+TEST_F(AgentMachineTest, PollsEvaluatesReportsAndPollsAgain) {
+  Start(2);
+  EXPECT_EQ(poll_->request.max_tasks(), 2);
+  EXPECT_FALSE(poll_->request.worker().instance().empty());
+  EXPECT_THAT(Held(), IsEmpty());
+  AnswerPoll({MakeTask(1)});
+  EXPECT_EQ(running_.size(), 1u);
+  EXPECT_EQ(poll_->request.max_tasks(), 1);
+  EndEvaluation(0, Accuracy(0.5));
+  EXPECT_THAT(Sent(), ElementsAre("lease-1"));
+  EXPECT_EQ(completions_->request.worker_instance(), poll_->request.worker().instance());
+  AnswerCompletions();
+  EXPECT_EQ(accepted_[0].architecture(), "arch-1");
+  EXPECT_EQ(machine_->finished(), false);
+}
+
+TEST_F(AgentMachineTest, NeverPollsWithoutAFreeSlotOrBeforeResultsAreTaken) {
+  Start();
+  AnswerPoll({MakeTask(1), MakeTask(2)});
+  EXPECT_EQ(running_.size(), 1u);
+  EXPECT_FALSE(poll_.has_value());
+  EndEvaluation(0, Accuracy(0.5));
+  EXPECT_EQ(running_.at(0), "searches/x-1/candidates/2");
+  EndEvaluation(0, Accuracy(0.5));
+  EXPECT_FALSE(poll_.has_value());
+  AnswerCompletions();
+  EXPECT_FALSE(poll_.has_value());
+  AnswerCompletions();
+  EXPECT_TRUE(poll_.has_value());
+}
+
+TEST_F(AgentMachineTest, AnEmptyAnswerThatCameAtOnceIsNotAskedForAtOnceAgain) {
+  Start();
+  AnswerPoll({});
+  EXPECT_FALSE(poll_.has_value());
+  Pass(Millis(99));
+  EXPECT_FALSE(poll_.has_value());
+  Pass(Millis(1));
+  EXPECT_TRUE(poll_.has_value());
+  now_ += Millis(60'000);
+  AnswerPoll({});
+  EXPECT_TRUE(poll_.has_value());
+}
+
+TEST_F(AgentMachineTest, ALostPollKeepsItsRequestId) {
+  Start();
+  const std::string id = poll_->request.request_id();
+  AnswerPoll({}, absl::UnavailableError("away"));
+  EXPECT_FALSE(poll_.has_value());
+  Pass(options_.first_retry);
+  EXPECT_EQ(poll_->request.request_id(), id);
+  AnswerPoll({MakeTask(1)});
+  EndEvaluation(0, Accuracy(0.5));
+  AnswerCompletions();
+  EXPECT_NE(poll_->request.request_id(), id);
+}
+
+TEST_F(AgentMachineTest, AnAnswerThatIsNotAwaitedIsIgnored) {
+  Start();
+  const std::uint64_t call = poll_->call;
+  AnswerPoll({MakeTask(1)});
+  v1::LeaseTasksResponse late;
+  *late.add_tasks() = MakeTask(2);
+  machine_->PollAnswered(now_, call, absl::OkStatus(), late);
+  machine_->PollAnswered(now_, 0, absl::OkStatus(), late);
+  Collect();
+  EndEvaluation(0, Accuracy(0.5));
+  EXPECT_THAT(running_, IsEmpty());
+}
+
+// C2: by what it is, and by nothing else.
+TEST_F(AgentMachineTest, WorkIsHeldAllAlongByItsIdentityOnly) {
+  Start(3);
+  AnswerPoll({MakeTask(1)});
+  // The same work under a new lease.
+  AnswerPoll({MakeTask(1, "again")});
+  EXPECT_THAT(running_, SizeIs(1));
+  Pass(Millis(100));
+  // The same name in another store.
+  v1::Task other = MakeTask(1, "other");
+  other.set_identity("restored/x-1/1");
+  AnswerPoll({other});
+  EXPECT_THAT(running_, SizeIs(2));
+  // An older controller does not say.
+  v1::Task nameless = MakeTask(1, "nameless");
+  nameless.clear_identity();
+  AnswerPoll({nameless});
+  EXPECT_THAT(running_, SizeIs(3));
+  EndEvaluation(0, Accuracy(0.5));
+  EXPECT_THAT(Sent(), ElementsAre("again"));
+}
+
+TEST_F(AgentMachineTest, WorkThatIsDoneIsNotDoneAgainButThatOfAnotherStoreIs) {
+  FinishTasks(1);
+  AnswerCompletions();
+  AnswerPoll({MakeTask(1, "overtaken")});
+  EXPECT_THAT(running_, IsEmpty());
+  Wake();
+  v1::Task restored = MakeTask(1, "restored");
+  restored.set_identity("restored/x-1/1");
+  AnswerPoll({restored});
+  EXPECT_THAT(running_, SizeIs(1));
+}
+
+TEST_F(AgentMachineTest, AResultGoesUnderTheLatestLeaseOfItsWork) {
+  Start(2);
+  AnswerPoll({MakeTask(1)});
+  AnswerHeartbeat();
+  EndEvaluation(0, Accuracy(0.5));
+  AnswerPoll({MakeTask(1, "again")});
+  EXPECT_THAT(running_, IsEmpty());
+  AnswerCompletions();
+  EXPECT_THAT(Sent(), ElementsAre("again"));
+  AnswerCompletions();
+  Pass(options_.heartbeat_interval);
+  ASSERT_TRUE(heartbeat_.has_value());
+  EXPECT_THAT(Held(), IsEmpty());
+}
+
+TEST_F(AgentMachineTest, WorkThatFailedIsTriedAgainUnderANewLease) {
+  Start(2);
+  AnswerPoll({MakeTask(1)});
+  EndEvaluation(0, EvaluationFailure{.message = "crashed"});
+  AnswerPoll({MakeTask(1, "again")});
+  EXPECT_THAT(running_, SizeIs(1));
+}
+
+TEST_F(AgentMachineTest, HeartbeatsTellProgressAndTheCurveWhereItIsAskedFor) {
+  Start(2);
+  AnswerHeartbeat();
+  v1::Task told = MakeTask(1);
+  told.set_report_epochs(true);
+  AnswerPoll({told, MakeTask(2)});
+  machine_->EvaluationProgressed(now_, 0, {1, 5, 0.25});
+  machine_->EvaluationProgressed(now_, 0, {2, 5, 0.5});
+  machine_->EvaluationProgressed(now_, 1, {1, 5, 0.125});
+  Pass(Millis(200));
+  ASSERT_THAT(Held(), ElementsAre("lease-1", "lease-2"));
+  const auto& leases = heartbeat_->request.leases();
+  EXPECT_EQ(leases[0].progress().epoch(), 2);
+  ASSERT_EQ(leases[0].curve_size(), 2);
+  EXPECT_EQ(leases[0].curve(1).reward(), 0.5f);
+  EXPECT_EQ(leases[1].progress().epoch(), 1);
+  EXPECT_EQ(leases[1].curve_size(), 0);
+}
+
+TEST_F(AgentMachineTest, AnIdleWorkerSendsOneHeartbeat) {
+  Start();
+  AnswerHeartbeat();
+  AnswerPoll({});
+  for (int i = 0; i < 10; ++i) {
+    Pass(Millis(60'000));
+    AnswerPoll({});
+  }
+  EXPECT_EQ(heartbeats_, 1);
+  Pass(Millis(100));
+  AnswerPoll({MakeTask(1)});
+  Pass(options_.heartbeat_interval);
+  EXPECT_THAT(Held(), ElementsAre("lease-1"));
+}
+
+TEST_F(AgentMachineTest, ACancelStopsTheEvaluationAndFreesTheSlotOnceItHasEnded) {
+  Start();
+  AnswerHeartbeat();
+  AnswerPoll({MakeTask(1)});
+  Pass(options_.heartbeat_interval);
+  AnswerHeartbeat(absl::OkStatus(), {"lease-1"});
+  EXPECT_THAT(stopped_, ElementsAre(0));
+  EXPECT_THAT(log_, HasSubstr("cancelled by a person"));
+  EXPECT_FALSE(poll_.has_value());
+  EndEvaluation(0, EvaluationCancelled{});
+  EXPECT_TRUE(poll_.has_value());
+  EXPECT_FALSE(completions_.has_value());
+  EXPECT_FALSE(release_.has_value());
+}
+
+// C4: what one lease says takes no other down.
+TEST_F(AgentMachineTest, AHeartbeatThatIsRefusedIsMadeWithoutProgressThenInParts) {
+  Start(4);
+  AnswerHeartbeat();
+  AnswerPoll({MakeTask(1), MakeTask(2), MakeTask(3), MakeTask(4)});
+  machine_->EvaluationProgressed(now_, 0, {1, 5, 0.25});
+  Pass(options_.heartbeat_interval);
+  const absl::Status refused = absl::InvalidArgumentError("leases[2]: bad");
+  ASSERT_THAT(Held(), SizeIs(4));
+  EXPECT_TRUE(heartbeat_->request.leases(0).has_progress());
+  AnswerHeartbeat(refused);
+  ASSERT_THAT(Held(), SizeIs(4));
+  EXPECT_FALSE(heartbeat_->request.leases(0).has_progress());
+  // lease-3 is bad all by itself.
+  std::set<std::string> told;
+  for (int calls = 0; heartbeat_ && calls < 20; ++calls) {
+    const std::vector<std::string> held = Held();
+    const bool bad = std::count(held.begin(), held.end(), "lease-3") > 0;
+    if (!bad) told.insert(held.begin(), held.end());
+    AnswerHeartbeat(bad ? refused : absl::OkStatus());
+  }
+  EXPECT_THAT(told, UnorderedElementsAre("lease-1", "lease-2", "lease-4"));
+  EXPECT_THAT(log_, HasSubstr("refuses a lease's heartbeat searches/x-1/candidates/3 leases[2]: bad"));
+  // From then on the bad one goes last, and alone; new progress is told again.
+  machine_->EvaluationProgressed(now_, 0, {2, 5, 0.25});
+  Pass(options_.heartbeat_interval);
+  EXPECT_THAT(Held(), ElementsAre("lease-1", "lease-2"));
+  EXPECT_TRUE(heartbeat_->request.leases(0).has_progress());
+  AnswerHeartbeat();
+  EXPECT_THAT(Held(), ElementsAre("lease-4"));
+  AnswerHeartbeat();
+  EXPECT_THAT(Held(), ElementsAre("lease-3"));
+  AnswerHeartbeat();
+  EXPECT_FALSE(heartbeat_.has_value());
+  Pass(options_.heartbeat_interval);
+  EXPECT_THAT(Held(), SizeIs(4));
+}
+
+TEST_F(AgentMachineTest, AHeartbeatThatFailsIsMadeAgainAfterAPause) {
+  Start();
+  AnswerHeartbeat(absl::UnavailableError("away"));
+  EXPECT_FALSE(heartbeat_.has_value());
+  Pass(options_.first_retry);
+  EXPECT_TRUE(heartbeat_.has_value());
+  AnswerHeartbeat(absl::InvalidArgumentError("worker.labels: more than 64"));
+  EXPECT_FALSE(heartbeat_.has_value());
+  Pass(options_.longest_retry);
+  EXPECT_TRUE(heartbeat_.has_value());
+}
+
+TEST_F(AgentMachineTest, AResultIsKeptUntilItIsAnswered) {
+  FinishTasks(1);
+  AnswerCompletions(absl::UnavailableError("away"));
+  EXPECT_THAT(Sent(), IsEmpty());
+  Pass(options_.longest_retry);
+  EXPECT_THAT(Sent(), ElementsAre("lease-1"));
+  // An answer without a verdict.
+  machine_->CompletionsAnswered(now_, std::exchange(completions_, std::nullopt)->call, absl::OkStatus(), {});
+  Collect();
+  Pass(options_.longest_retry);
+  EXPECT_THAT(Sent(), ElementsAre("lease-1"));
+  // Short of something for now, which is no fault of the result.
+  AnswerCompletions(absl::ResourceExhaustedError("too many calls"));
+  Pass(options_.longest_retry);
+  EXPECT_TRUE(completions_->request.completions(0).has_result());
+}
+
+// C3: whatever the controller says of a batch, each other result arrives, and the worker goes on.
+TEST_F(AgentMachineTest, ABatchThatIsRefusedIsHalvedUntilTheBadResultStandsAlone) {
+  for (const absl::Status& refused :
+       {absl::InvalidArgumentError("more than 256 metrics"), absl::OutOfRangeError("more than 256 metrics"),
+        absl::ResourceExhaustedError("SERVER: Received message larger than max (5 vs. 4)")}) {
+    accepted_.clear();
+    FinishTasks(40);
+    int calls = 0;
+    for (; completions_ && calls < 200; ++calls) {
+      const std::vector<std::string> sent = Sent();
+      const auto bad = std::find(sent.begin(), sent.end(), "lease-29");
+      const bool is_result =
+          bad != sent.end() && completions_->request.completions(static_cast<int>(bad - sent.begin())).has_result();
+      AnswerCompletions(is_result ? refused : absl::OkStatus());
+    }
+    EXPECT_LT(calls, 40);
+    EXPECT_THAT(accepted_, SizeIs(40));
+    for (const v1::Completion& completion : accepted_) {
+      EXPECT_EQ(completion.has_failure(), completion.lease_token() == "lease-29");
+      if (!completion.has_failure()) continue;
+      EXPECT_EQ(completion.failure().kind(), v1::FAILURE_KIND_EVALUATOR);
+      EXPECT_THAT(completion.failure().message(), HasSubstr(std::string(refused.message())));
+      EXPECT_EQ(completion.architecture(), "arch-29");
+    }
+    EXPECT_TRUE(poll_.has_value());
+  }
+}
+
+TEST_F(AgentMachineTest, ARefusedFailureIsDroppedAndItsLeaseLeftToExpire) {
+  FinishTasks(1);
+  AnswerCompletions(absl::InvalidArgumentError("no"));
+  EXPECT_TRUE(completions_->request.completions(0).has_failure());
+  AnswerCompletions(absl::InvalidArgumentError("no"));
+  EXPECT_FALSE(completions_.has_value());
+  EXPECT_THAT(log_, HasSubstr("leaving the lease to expire searches/x-1/candidates/1 no"));
+  EXPECT_TRUE(poll_.has_value());
+  AnswerHeartbeat();
+  EXPECT_THAT(Held(), IsEmpty());
+}
+
+TEST_F(AgentMachineTest, AnEndByASignalIsHeldBackForTheDrain) {
+  Start(2);
+  AnswerPoll({MakeTask(1), MakeTask(2)});
+  EndEvaluation(0, EvaluationFailure{.message = "killed by signal 15", .told_to_end = true});
+  EXPECT_THAT(Sent(), IsEmpty());
+  // No signal has come to us.
+  Pass(options_.drain_follows);
+  EXPECT_THAT(Sent(), ElementsAre("lease-1"));
+  AnswerCompletions();
+  EndEvaluation(1, EvaluationFailure{.message = "killed by signal 15", .told_to_end = true});
+  machine_->Drain(now_);
+  Collect();
+  EXPECT_THAT(Sent(), IsEmpty());
+  AnswerPoll({}, absl::CancelledError("cut off"));
+  AnswerPoll({});
+  EXPECT_THAT(release_->request.lease_tokens(), ElementsAre("lease-2"));
+}
+
+TEST_F(AgentMachineTest, ADrainAsksOnceMoreForWhatALostAnswerHeld) {
+  Start();
+  machine_->Drain(now_);
+  Collect();
+  AnswerPoll({}, absl::CancelledError("cut off"));
+  EXPECT_TRUE(poll_->is_last);
+  AnswerPoll({MakeTask(1)});
+  EXPECT_THAT(running_, IsEmpty());
+  EXPECT_THAT(release_->request.lease_tokens(), ElementsAre("lease-1"));
+  EXPECT_FALSE(release_->request.worker_instance().empty());
+  machine_->ReleaseAnswered(now_, release_->call, absl::UnavailableError("away"));
+  EXPECT_FALSE(machine_->finished());
+  Wake();
+  machine_->ReleaseAnswered(now_, release_->call, absl::OkStatus());
+  EXPECT_TRUE(machine_->finished());
+  EXPECT_EQ(machine_->NextWakeup(), SteadyTime::max());
+}
+
+TEST_F(AgentMachineTest, ADrainDoesNotWaitForEver) {
+  FinishTasks(2);
+  machine_->Drain(now_);
+  Collect();
+  for (int i = 0; i < 1'000 && !machine_->finished(); ++i) {
+    if (poll_) AnswerPoll({}, absl::UnavailableError("away"));
+    if (completions_) AnswerCompletions(absl::UnavailableError("away"));
+    if (heartbeat_) AnswerHeartbeat(absl::UnavailableError("away"));
+    if (!machine_->finished()) Wake();
+  }
+  EXPECT_TRUE(machine_->finished());
+  EXPECT_THAT(log_, HasSubstr("the controller could not be given everything 2"));
+}
+
+}  // namespace
+}  // namespace layernas

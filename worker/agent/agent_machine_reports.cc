@@ -1,0 +1,275 @@
+// What an AgentMachine tells the controller: heartbeats and completions. A call that the controller refuses for good is
+// made smaller until what is at fault stands alone.
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/task_limits.h"
+#include "common/base/utf8.h"
+#include "worker/agent/agent_machine.h"
+
+namespace layernas {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr SteadyTime kNever = SteadyTime::max();
+// Far below what a message may hold.
+constexpr std::size_t kBatchBytes = 1 << 20;
+// Between heartbeats that report epochs which the controller waits for.
+constexpr Millis kNewsInterval{200};
+// Longer than any answer is on its way.
+constexpr std::size_t kDoneKept = 256;
+
+// The same call would be refused for ever.
+bool IsRefusedForGood(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status) ||
+         // As gRPC words it where a message is too long; else the controller is short of something for now.
+         (absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "larger than max"));
+}
+
+std::string Text(const absl::Status& status) { return std::string(status.message()); }
+
+}  // namespace
+
+// Heartbeats.
+
+SteadyTime AgentMachine::HeartbeatAt() const {
+  if (beating_.call != 0 || beating_.idle) return kNever;
+  if (beating_.in_cycle) return SteadyTime::min();
+  return beating_.has_news ? std::min(beating_.due, beating_.news_due) : beating_.due;
+}
+
+void AgentMachine::BeginCycle() {
+  beating_.in_cycle = true;
+  beating_.refused_in_cycle = false;
+  beating_.told_in_cycle = 0;
+  beating_.has_news = false;
+  beating_.queue.clear();
+  // Those that were refused come last, where they hold nobody up.
+  for (const bool apart : {false, true}) {
+    for (const auto& [token, lease] : leases_) {
+      if (lease->apart == apart) beating_.queue.push_back(token);
+    }
+  }
+}
+
+void AgentMachine::Beat(SteadyTime now) {
+  const bool begins = !beating_.in_cycle;
+  if (begins) BeginCycle();
+  std::erase_if(beating_.queue, [this](const std::string& token) { return !leases_.contains(token); });
+  if (beating_.queue.empty() && !begins) {
+    EndCycle(now);
+    return;
+  }
+  beating_.call = ++calls_;
+  beating_.sent.clear();
+  SendHeartbeat heartbeat{.call = beating_.call, .request = {}, .timeout = options_.call_timeout};
+  *heartbeat.request.mutable_worker() = Describe();
+  for (const std::string& token : beating_.queue) {
+    const Lease& lease = *leases_.at(token);
+    if (beating_.sent.size() == beating_.limit || (lease.apart && !beating_.sent.empty())) break;
+    AddHeld(lease, heartbeat.request);
+    beating_.sent.push_back(token);
+    if (lease.apart) break;
+  }
+  actions_.push_back(std::move(heartbeat));
+}
+
+void AgentMachine::AddHeld(const Lease& lease, v1::HeartbeatRequest& request) const {
+  v1::HeldLease& held = *request.add_leases();
+  held.set_lease_token(lease.token);
+  if (lease.plain) return;
+  if (lease.progress) *held.mutable_progress() = *lease.progress;
+  if (lease.task->report_epochs()) *held.mutable_curve() = lease.curve;
+}
+
+void AgentMachine::HeartbeatAnswered(SteadyTime now, std::uint64_t call, const absl::Status& status,
+                                     const v1::HeartbeatResponse& response) {
+  if (call != beating_.call || call == 0 || finished_) return;
+  beating_.call = 0;
+  if (status.ok()) {
+    beating_.backoff.Reset();
+    Follow(response);
+    const Millis wanted(TimeUtil::DurationToMilliseconds(response.interval()));
+    if (wanted > Millis(0)) beating_.interval = wanted;
+    beating_.limit = std::min<std::size_t>(kMaxLeasesPerCall, beating_.limit * 2);
+    beating_.told_in_cycle += beating_.sent.size();
+    for (const std::string& token : beating_.sent) {
+      std::erase(beating_.queue, token);
+      if (const auto lease = leases_.find(token); lease != leases_.end()) lease->second->apart = false;
+    }
+  } else {
+    actions_.push_back(CallFailed::kHeartbeat);
+    if (IsRefusedForGood(status) && !beating_.sent.empty()) {
+      BeatRefused(status);
+    } else {
+      FailCycle(now);
+    }
+  }
+  if (beating_.in_cycle && beating_.queue.empty()) EndCycle(now);
+  Advance(now);
+}
+
+void AgentMachine::BeatRefused(const absl::Status& status) {
+  bool was_plain = true;
+  for (const std::string& token : beating_.sent) {
+    const auto lease = leases_.find(token);
+    if (lease == leases_.end()) continue;
+    was_plain = was_plain && (lease->second->plain || !lease->second->progress);
+    lease->second->plain = true;
+  }
+  if (!was_plain) return;
+  if (beating_.sent.size() > 1) {
+    beating_.limit = beating_.sent.size() / 2;
+    return;
+  }
+  const std::string& token = beating_.sent.front();
+  std::erase(beating_.queue, token);
+  beating_.refused_in_cycle = true;
+  const auto lease = leases_.find(token);
+  if (lease == leases_.end() || std::exchange(lease->second->apart, true)) return;
+  Warn("the controller refuses a lease's heartbeat",
+       {{"task", lease->second->task->candidate()}, {"reason", Text(status)}});
+}
+
+void AgentMachine::EndCycle(SteadyTime now) {
+  if (beating_.refused_in_cycle && beating_.told_in_cycle == 0) {
+    FailCycle(now);
+    return;
+  }
+  beating_.in_cycle = false;
+  // An idle worker's requests for tasks say that it is there: a large fleet would keep the controller busy with news
+  // that are none. A lease is good for longer than the interval.
+  beating_.idle = beating_.told_in_cycle == 0 && leases_.empty();
+  ScheduleBeat(now);
+}
+
+void AgentMachine::FailCycle(SteadyTime now) {
+  beating_.in_cycle = false;
+  beating_.due = now + std::min(beating_.interval, beating_.backoff.Next());
+  beating_.news_due = beating_.due;
+}
+
+void AgentMachine::ScheduleBeat(SteadyTime now) {
+  beating_.due = now + beating_.interval;
+  // Many small trainings at once have news all the time.
+  beating_.news_due = now + std::min(beating_.interval, kNewsInterval);
+}
+
+void AgentMachine::Follow(const v1::HeartbeatResponse& response) {
+  for (const v1::LeaseVerdict& verdict : response.verdicts()) {
+    if (verdict.action() != v1::LEASE_ACTION_CANCEL) continue;
+    const auto found = leases_.find(verdict.lease_token());
+    if (found == leases_.end()) continue;
+    const std::shared_ptr<Lease> lease = found->second;
+    leases_.erase(found);
+    std::erase(waiting_, verdict.lease_token());
+    std::erase_if(unreported_, [&](const v1::Completion& c) { return c.lease_token() == verdict.lease_token(); });
+    std::vector<log::Field> fields = {{"task", lease->task->candidate()}};
+    if (!verdict.message().empty()) fields.emplace_back("reason", verdict.message());
+    Info("called off by the controller", std::move(fields));
+    if (lease->slot >= 0) actions_.push_back(StopEvaluation{lease->slot});
+  }
+}
+
+// Completions.
+
+SteadyTime AgentMachine::ReportAt() const {
+  return reporting_.call != 0 || unreported_.empty() ? kNever : reporting_.not_before;
+}
+
+void AgentMachine::Report(SteadyTime) {
+  reporting_.call = ++calls_;
+  reporting_.sent.clear();
+  SendCompletions completions{.call = reporting_.call, .request = {}, .timeout = options_.call_timeout};
+  if (draining_) completions.timeout = kDrainCall;
+  completions.request.set_worker_id(options_.worker_id);
+  completions.request.set_worker_instance(instance_);
+  std::size_t bytes = 0;
+  for (const v1::Completion& completion : unreported_) {
+    if (reporting_.sent.size() == reporting_.limit) break;
+    bytes += completion.ByteSizeLong();
+    if (!reporting_.sent.empty() && bytes > kBatchBytes) break;
+    reporting_.sent.push_back(completion.lease_token());
+    *completions.request.add_completions() = completion;
+  }
+  actions_.push_back(std::move(completions));
+}
+
+void AgentMachine::CompletionsAnswered(SteadyTime now, std::uint64_t call, const absl::Status& status,
+                                       const v1::CompleteTasksResponse& response) {
+  if (call != reporting_.call || call == 0 || finished_) return;
+  reporting_.call = 0;
+  if (status.ok()) reporting_.limit = std::min<std::size_t>(kMaxCompletionsPerCall, reporting_.limit * 2);
+  if (status.ok() && Settle(response)) {
+    reporting_.backoff.Reset();
+    reporting_.not_before = now;
+  } else {
+    actions_.push_back(CallFailed::kOther);
+    if (IsRefusedForGood(status)) {
+      ReportRefused(status);
+      reporting_.not_before = now;
+    } else {
+      reporting_.not_before = now + (draining_ ? kDrainRetry : reporting_.backoff.Next());
+    }
+  }
+  Advance(now);
+}
+
+bool AgentMachine::Settle(const v1::CompleteTasksResponse& response) {
+  std::set<std::string> unanswered(reporting_.sent.begin(), reporting_.sent.end());
+  for (const v1::CompletionVerdict& verdict : response.verdicts()) {
+    if (unanswered.erase(verdict.lease_token()) == 0) continue;
+    const bool accepted = verdict.status() == v1::COMPLETION_STATUS_ACCEPTED;
+    if (!accepted) {
+      Warn("the controller did not take a result", {{"lease", verdict.lease_token()},
+                                                    {"status", v1::CompletionStatus_Name(verdict.status())},
+                                                    {"reason", verdict.message()}});
+    }
+    const auto lease = leases_.find(verdict.lease_token());
+    // Called off meanwhile, or leased again under another token: then it is told again.
+    if (lease == leases_.end() || !lease->second->finished) continue;
+    const auto completion = std::find_if(unreported_.begin(), unreported_.end(), [&](const v1::Completion& c) {
+      return c.lease_token() == verdict.lease_token();
+    });
+    if (accepted && completion->has_result() && !lease->second->task->identity().empty()) {
+      done_.push_back(lease->second->task->identity());
+      if (done_.size() > kDoneKept) done_.pop_front();
+    }
+    unreported_.erase(completion);
+    leases_.erase(lease);
+  }
+  return unanswered.empty();
+}
+
+void AgentMachine::ReportRefused(const absl::Status& status) {
+  if (reporting_.sent.size() > 1) {
+    reporting_.limit = reporting_.sent.size() / 2;
+    return;
+  }
+  const auto completion = std::find_if(unreported_.begin(), unreported_.end(), [&](const v1::Completion& c) {
+    return c.lease_token() == reporting_.sent.front();
+  });
+  if (completion == unreported_.end()) return;
+  const std::shared_ptr<Lease> lease = leases_.at(completion->lease_token());
+  if (!std::exchange(lease->substituted, true)) {
+    Warn("the controller refuses a result; reporting a failure instead",
+         {{"task", lease->task->candidate()}, {"reason", Text(status)}});
+    completion->clear_log();
+    completion->mutable_failure()->set_kind(v1::FAILURE_KIND_EVALUATOR);
+    completion->mutable_failure()->set_message(
+        CutUtf8(absl::StrCat("the controller refused what was reported: ", status.message()), kMaxMessageBytes));
+    return;
+  }
+  Warn("the controller refuses even a failure; leaving the lease to expire",
+       {{"task", lease->task->candidate()}, {"reason", Text(status)}});
+  unreported_.erase(completion);
+  leases_.erase(lease->token);
+}
+
+}  // namespace layernas
