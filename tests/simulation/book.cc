@@ -176,6 +176,8 @@ void Book::Replaced(const storage::Store& store, std::vector<Accepted> accepted)
   may_be_deleted_.clear();
   accepted_ = std::move(accepted);
   Load(store);
+  // Of what was going on before it is not known when it began.
+  TimeIsUnknown();
 }
 
 void Book::Load(const storage::Store& store) {

@@ -191,6 +191,11 @@ void Worker::Progress(int slot, std::uint64_t evaluation, layernas::Progress pro
 
 void Worker::End(int slot, std::uint64_t evaluation, EvaluationOutcome outcome) {
   if (slots_[slot].evaluation != evaluation) return;
+  const auto* failure = std::get_if<EvaluationFailure>(&outcome);
+  story_.Tell("worker ", number_, ": has evaluated ", slots_[slot].task->candidate(), ": ",
+              failure != nullptr                                  ? failure->message
+              : std::holds_alternative<EvaluationResult>(outcome) ? "result"
+                                                                  : "cancelled");
   slots_[slot] = {};
   Step([&](AgentMachine& m) { m.EvaluationEnded(timeline_.Now(), slot, std::move(outcome)); });
 }

@@ -82,6 +82,7 @@ WorkerTraits World::DrawTraits() {
 void World::AddWorker(WorkerTraits traits) {
   workers_.push_back(
       std::make_unique<Worker>(workers_.size() + 1, std::move(traits), seed_, timeline_, story_, network_));
+  if (is_calm_) workers_.back()->Heal();
   workers_.back()->Start();
 }
 
@@ -111,7 +112,9 @@ void World::StartAll() {
   const int searches = draw_.Chance(0.5) ? 1 : draw_.Between(2, 4);
   for (int i = 0; i < searches; ++i) {
     timeline_.After(draw_.Chance(0.7) ? draw_.Time(Millis{0}, Millis{1'000}) : draw_.Time(Millis{0}, Millis{60'000}),
-                    [this] { people_.WantAnother(); });
+                    [this] {
+                      if (!is_calm_) people_.WantAnother();
+                    });
   }
   Repeat(30, [this] { people_.SubmitWanted(); });
   Repeat(faults_.meddling, [this] { people_.Meddle(); });
@@ -168,7 +171,9 @@ void World::KillController() {
     story_.Tell("controller: drains");
     controller_.engine().Drain();
     controller_.Nudge();
-    timeline_.After(draw_.Time(Millis{10}, Millis{2'000}), [this] { controller_.Kill(); });
+    timeline_.After(draw_.Time(Millis{10}, Millis{2'000}), [this, since = controller_up_since_] {
+      if (since == controller_up_since_) controller_.Kill();
+    });
   } else if (draw_.Chance(0.6)) {
     controller_.KillInCommit();
   } else {
@@ -291,7 +296,8 @@ bool World::ProbeWorkers() {
     if (worker->alive()) people_.Want(ProbeSpec(worker->traits().id));
   }
   if (!RunUntilAllEnded()) return false;
-  if (!RunFor(Millis{2'000})) return false;
+  // Superseded attempts are called off by the next heartbeats.
+  if (!RunFor(Millis{20'000})) return false;
   for (const auto& worker : workers_) {
     if (worker->alive() && worker->busy_slots() > 0) {
       story_.Find("liveness", absl::StrCat("worker ", worker->number(), " is busy, and there is nothing to do"));
