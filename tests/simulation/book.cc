@@ -13,6 +13,9 @@
 namespace layernas::simulation {
 namespace {
 
+// From a lease to its end, at most.
+constexpr Millis kLongestAttempt{90'000};
+
 std::string NameOf(const Book::Search& search, const core::Candidate& candidate) {
   return CandidateName(SearchName(search.stored.slug, search.stored.id), candidate.number);
 }
@@ -84,6 +87,10 @@ void Book::Put(const storage::StoredSearch& stored) {
     if (core::IsFinal(stored.state)) ended_now_.insert(stored.id);
   }
   if (search.stored.searching_over != stored.searching_over) {
+    if (!search.stored.searching_over.empty()) {
+      story_.Find("budgets", absl::StrCat("search ", stored.id, " has another reason to propose nothing more: ",
+                                          stored.searching_over, " after ", search.stored.searching_over));
+    }
     story_.Tell("disk: search ", stored.id, " proposes nothing more: ", stored.searching_over);
   }
   search.stored = stored;
@@ -104,10 +111,7 @@ void Book::Put(std::uint64_t id, const core::Candidate& candidate) {
   }
   const bool is_new = candidate.number == known + 1;
   const core::Candidate before = is_new ? core::Candidate() : search.candidates[candidate.number - 1];
-  if (!is_new && core::IsFinal(before.state) &&
-      !(before.state == candidate.state && before.metrics == candidate.metrics)) {
-    story_.Find("nothing lost", absl::StrCat(NameOf(search, candidate), " was final and has changed"));
-  }
+  if (!is_new) CheckChange(search, before, candidate);
   if (is_new && candidate.repeat_of == 0 && candidate.final_of == 0) {
     const auto [first, is_first] = search.firsts.emplace(candidate.architecture, candidate.number);
     if (!is_first) {
@@ -131,8 +135,29 @@ void Book::Put(std::uint64_t id, const core::Candidate& candidate) {
   search.changed = timeline_.Now();
   CheckCandidate(search, candidate);
   if (!is_new) return;
+  if (candidate.repeat_of == 0 && candidate.final_of == 0 && begun_) begun_(search);
   if (const std::string why = WhyOverBudget(search); !why.empty()) {
     story_.Find("budgets", absl::StrCat(NameOf(search, candidate), ": ", why));
+  }
+}
+
+void Book::CheckChange(const Search& search, const core::Candidate& before, const core::Candidate& after) {
+  if (core::IsFinal(before.state) && !(before.state == after.state && before.metrics == after.metrics)) {
+    story_.Find("nothing lost", absl::StrCat(NameOf(search, after), " was final and has changed"));
+  }
+  if (before.architecture != after.architecture) {
+    story_.Find("truth", absl::StrCat(NameOf(search, after), " has become another architecture"));
+  }
+  // Time that is up, a pause and a budget never end what is under way.
+  const bool called_off =
+      search.stored.state == core::SearchState::kCancelled || search.stored.state == core::SearchState::kFailed;
+  if (before.state == core::CandidateState::kLeased && after.state == core::CandidateState::kSkipped && !called_off &&
+      after.measured_attempt == before.measured_attempt) {
+    story_.Find("budgets", absl::StrCat(NameOf(search, after), " was under way and is thrown away"));
+  }
+  if (after.failures.size() > before.failures.size() &&
+      after.failures.back().kind == core::FailureKind::kWorkerLost) {
+    ++lost_leases_;
   }
 }
 
@@ -164,7 +189,7 @@ void Book::CheckGivenUp(const Search& search, const core::Candidate& candidate) 
   } else if (candidate.state == core::CandidateState::kInfeasible && workers.size() < 2) {
     story_.Find("justice", absl::StrCat(NameOf(search, candidate), " is infeasible for what one worker says"));
   } else if (failed >= search.config->attempts && search.config->attempts > 1 && workers.size() == 1 && others_fit_ &&
-             others_fit_(search, *workers.begin())) {
+             others_fit_(search, *workers.begin(), kLongestAttempt)) {
     story_.Find("justice", absl::StrCat(NameOf(search, candidate), " was given up for what one of the workers did"));
   }
 }

@@ -64,13 +64,15 @@ class Book {
     int attempt = 0;
     std::map<std::string, double> metrics;
   };
-  // Whether a search fails, or a candidate is given up, although workers besides this one could have done better.
-  using OthersFit = std::function<bool(const Search& search, const std::string& worker)>;
+  // Whether there are workers that could do the search's tasks besides this one, and have been there for so long.
+  using OthersFit = std::function<bool(const Search& search, const std::string& worker, Millis for_so_long)>;
 
   Book(Configs& configs, Story& story, const Timeline& timeline)
       : configs_(configs), story_(story), timeline_(timeline) {}
 
   void set_others_fit(OthersFit others_fit) { others_fit_ = std::move(others_fit); }
+  // Called for each first training that was begun, once that is written.
+  void set_begun(std::function<void(const Search& search)> begun) { begun_ = std::move(begun); }
 
   // The records were made durable.
   void Written(const Records& records);
@@ -88,11 +90,14 @@ class Book {
 
   const std::map<std::uint64_t, Search>& searches() const { return searches_; }
   const std::vector<Accepted>& accepted() const { return accepted_; }
+  // Leases that were lost in this history, in all searches.
+  int lost_leases() const { return lost_leases_; }
 
  private:
   void Put(const storage::StoredSearch& stored);
   void Put(std::uint64_t search, const core::Candidate& candidate);
   void Load(const storage::Store& store);
+  void CheckChange(const Search& search, const core::Candidate& before, const core::Candidate& after);
   void CheckCandidate(const Search& search, const core::Candidate& candidate);
   void CheckGivenUp(const Search& search, const core::Candidate& candidate);
   std::string WhyLost(const Accepted& one) const;
@@ -101,9 +106,11 @@ class Book {
   Story& story_;
   const Timeline& timeline_;
   OthersFit others_fit_;
+  std::function<void(const Search& search)> begun_;
   std::map<std::uint64_t, Search> searches_;
   std::vector<Accepted> accepted_;
   std::set<std::uint64_t> may_be_deleted_;
+  int lost_leases_ = 0;
   // Whose search record was put by the records at hand.
   std::set<std::uint64_t> ended_now_;
 };

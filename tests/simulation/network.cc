@@ -86,6 +86,9 @@ void Network::Make(std::uint64_t worker, Millis timeout, Answered<Response> answ
       arrive(number, [this, call, number](const absl::Status& status, const Response& response) {
         open_.erase(number);
         parked_.erase(number);
+        if (absl::IsInvalidArgument(status)) {
+          story_.Find("liveness", absl::StrCat("a whole call is refused: ", status.message()));
+        }
         if (IsCut(call->worker) || draw_.Chance(quality_.loss)) return;
         timeline_.After(Delay(), [this, call, status, response] {
           if (!IsCut(call->worker)) Finish(*call, status, response);

@@ -13,8 +13,6 @@ namespace {
 constexpr int kEvaluators = 4;
 // Longer than any shunning, back-off and evaluation together.
 constexpr Millis kStalled{900'000};
-// Until a controller knows all workers that are there and all attempts that were made before are over.
-constexpr Millis kSettled{90'000};
 constexpr Millis kLongestIdle{20'000};
 
 bool Fits(const std::map<std::string, std::string>& labels, const std::map<std::string, std::string>& require) {
@@ -43,8 +41,11 @@ World::World(std::uint64_t seed, Story::Mode mode)
                   }),
       network_(seed, timeline_, story_, controller_),
       people_(seed, kEvaluators, story_, configs_, controller_) {
-  controller_.book().set_others_fit(
-      [this](const Book::Search& search, const std::string& worker) { return OthersFit(search, worker); });
+  controller_.book().set_others_fit([this](const Book::Search& search, const std::string& worker, Millis for_so_long) {
+    return OthersFit(search, worker, for_so_long);
+  });
+  controller_.book().set_begun([this](const Book::Search& search) { CheckDemand(search); });
+  controller_.set_solving([this] { NoteDemand(); });
 }
 
 World::~World() = default;
@@ -95,6 +96,7 @@ WorldResult World::Run() {
     CalmDown();
     if (RunUntilAllEnded() && ProbeWorkers()) {
       controller_.book().CheckAccepted();
+      CheckLostLeases();
       story_.Tell("the end");
     }
   }
@@ -117,6 +119,7 @@ void World::StartAll() {
                     });
   }
   Repeat(30, [this] { people_.SubmitWanted(); });
+  Repeat(12, [this] { CheckIdleWorkers(); });
   Repeat(faults_.meddling, [this] { people_.Meddle(); });
   Repeat(faults_.controller_deaths, [this] { KillController(); });
   Repeat(faults_.disk_swaps, [this] { SwapDisk(); });
@@ -216,6 +219,7 @@ void World::KillWorker() {
 void World::AddTwin() {
   if (workers_.empty() || workers_.size() > 12) return;
   // Under the same id as one that lives on.
+  ++twins_;
   AddWorker(workers_[draw_.Index(workers_.size())]->traits());
 }
 
@@ -306,14 +310,52 @@ bool World::ProbeWorkers() {
   return !story_.finding();
 }
 
-bool World::OthersFit(const Book::Search& search, const std::string& name) const {
+bool World::OthersFit(const Book::Search& search, const std::string& name, Millis for_so_long) const {
   const SteadyTime now = timeline_.Now();
-  if (now - controller_up_since_ < kSettled) return false;
+  // Elsewhere the controller may not know who is there.
+  if (faults_.network.loss > 0 || faults_.network_cuts > 0 || now - controller_up_since_ < for_so_long) return false;
   return std::any_of(workers_.begin(), workers_.end(), [&](const std::unique_ptr<Worker>& worker) {
-    return worker->alive() && now - worker->started() > kSettled && !network_.IsCut(worker->number()) &&
-           !name.starts_with(worker->traits().id) && Fits(worker->labels(), search.config->require) &&
+    return worker->alive() && now - worker->started() > for_so_long && !name.starts_with(worker->traits().id) &&
+           Fits(worker->labels(), search.config->require) &&
            (!search.config->measure_on || Fits(worker->labels(), *search.config->measure_on));
   });
+}
+
+void World::NoteDemand() {
+  computing_ = 0;
+  // People may change at any time how much may run.
+  if (faults_.meddling > 0 || is_calm_) return;
+  const Book::Search* only = nullptr;
+  for (const auto& [id, search] : controller_.book().searches()) {
+    if (!search.IsOpen() || !std::holds_alternative<core::GuidedOptions>(search.config->strategy)) continue;
+    if (only != nullptr) return;
+    only = &search;
+  }
+  if (only == nullptr) return;
+  const auto& require = only->config->measure_on ? *only->config->measure_on : only->config->require;
+  computing_ = only->stored.id;
+  demanded_ = 0;
+  for (const auto& [call, parked] : network_.parked()) {
+    if (Fits(workers_[parked.worker - 1]->labels(), require)) demanded_ += parked.request.max_tasks();
+  }
+  if (const int most = only->config->sharing.max_running; most > 0) demanded_ = std::min<std::int64_t>(demanded_, most);
+}
+
+void World::CheckDemand(const Book::Search& search) {
+  if (search.stored.id != computing_ || faults_.controller_deaths > 0 || faults_.disk_swaps > 0) return;
+  if (--demanded_ >= 0) return;
+  story_.Find("late choice", absl::StrCat("search ", search.stored.id, " begins more than was waited for when it chose"));
+}
+
+void World::CheckLostLeases() {
+  if (faults_.network.loss > 0 || faults_.network_cuts > 0 || faults_.worker_deaths > 0 ||
+      faults_.network.delay > Millis{100} || faults_.controller_deaths > 0 || faults_.disk_swaps > 0) {
+    return;
+  }
+  // A process that takes another's id over is taken for its restart at first.
+  const int bearable = twins_ * 16;
+  if (controller_.book().lost_leases() <= bearable) return;
+  story_.Find("justice", absl::StrCat(controller_.book().lost_leases(), " leases were lost, and no worker"));
 }
 
 }  // namespace layernas::simulation

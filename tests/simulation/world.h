@@ -74,7 +74,12 @@ class World {
   void CheckIdleWorkers();
   bool HasOpenSearch() const;
   std::string OpenSearches() const;
-  bool OthersFit(const Book::Search& search, const std::string& worker) const;
+  bool OthersFit(const Book::Search& search, const std::string& worker, Millis for_so_long) const;
+  // Late choice: proposals are computed for what fitting workers wait for, and no more.
+  void NoteDemand();
+  void CheckDemand(const Book::Search& search);
+  // Where no worker is lost, no lease is.
+  void CheckLostLeases();
 
   const std::uint64_t seed_;
   Draw draw_;
@@ -88,6 +93,10 @@ class World {
   bool is_calm_ = false;
   bool restart_is_due_ = false;
   SteadyTime controller_up_since_;
+  int twins_ = 0;
+  // The search that computes proposals, if only one does, and how many more it may begin before it computes again.
+  std::uint64_t computing_ = 0;
+  std::int64_t demanded_ = 0;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 
