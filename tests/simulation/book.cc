@@ -148,11 +148,11 @@ void Book::CheckChange(const Search& search, const core::Candidate& before, cons
   if (before.architecture != after.architecture) {
     story_.Find("truth", absl::StrCat(NameOf(search, after), " has become another architecture"));
   }
-  // Time that is up, a pause and a budget never end what is under way.
+  // Time that is up, a pause and a budget never end an attempt that is under way.
   const bool called_off =
       search.stored.state == core::SearchState::kCancelled || search.stored.state == core::SearchState::kFailed;
   if (before.state == core::CandidateState::kLeased && after.state == core::CandidateState::kSkipped && !called_off &&
-      after.measured_attempt == before.measured_attempt) {
+      after.measured_attempt == before.measured_attempt && after.failures.size() == before.failures.size()) {
     story_.Find("budgets", absl::StrCat(NameOf(search, after), " was under way and is thrown away"));
   }
   if (after.failures.size() > before.failures.size() &&

@@ -323,8 +323,8 @@ bool World::OthersFit(const Book::Search& search, const std::string& name, Milli
 
 void World::NoteDemand() {
   computing_ = 0;
-  // People may change at any time how much may run.
-  if (faults_.meddling > 0 || is_calm_) return;
+  // People may change at any time how much may run, and a search that is new may be the one that computes.
+  if (faults_.meddling > 0 || is_calm_ || !people_.IsAllSubmitted()) return;
   const Book::Search* only = nullptr;
   for (const auto& [id, search] : controller_.book().searches()) {
     if (!search.IsOpen() || !std::holds_alternative<core::GuidedOptions>(search.config->strategy)) continue;
@@ -339,6 +339,7 @@ void World::NoteDemand() {
     if (Fits(workers_[parked.worker - 1]->labels(), require)) demanded_ += parked.request.max_tasks();
   }
   if (const int most = only->config->sharing.max_running; most > 0) demanded_ = std::min<std::int64_t>(demanded_, most);
+  story_.Tell("search ", computing_, ": computes proposals for ", demanded_, " slots");
 }
 
 void World::CheckDemand(const Book::Search& search) {
@@ -348,7 +349,7 @@ void World::CheckDemand(const Book::Search& search) {
 }
 
 void World::CheckLostLeases() {
-  if (faults_.network.loss > 0 || faults_.network_cuts > 0 || faults_.worker_deaths > 0 ||
+  if (faults_.network.loss > 0 || faults_.network.doubling > 0 || faults_.network_cuts > 0 || faults_.worker_deaths > 0 ||
       faults_.network.delay > Millis{100} || faults_.controller_deaths > 0 || faults_.disk_swaps > 0) {
     return;
   }
