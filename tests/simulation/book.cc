@@ -155,8 +155,7 @@ void Book::CheckChange(const Search& search, const core::Candidate& before, cons
       after.measured_attempt == before.measured_attempt && after.failures.size() == before.failures.size()) {
     story_.Find("budgets", absl::StrCat(NameOf(search, after), " was under way and is thrown away"));
   }
-  if (after.failures.size() > before.failures.size() &&
-      after.failures.back().kind == core::FailureKind::kWorkerLost) {
+  if (after.failures.size() > before.failures.size() && after.failures.back().kind == core::FailureKind::kWorkerLost) {
     ++lost_leases_;
   }
 }

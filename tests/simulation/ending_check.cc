@@ -99,9 +99,8 @@ std::vector<Standing> BestWithin(const std::vector<Standing>& standings, double 
 std::vector<Standing> FrontierOf(const std::vector<Standing>& standings) {
   std::vector<Standing> frontier;
   for (const Standing& standing : standings) {
-    const bool is_matched = std::any_of(frontier.begin(), frontier.end(), [&](const Standing& better) {
-      return better.cost <= standing.cost;
-    });
+    const bool is_matched = std::any_of(frontier.begin(), frontier.end(),
+                                        [&](const Standing& better) { return better.cost <= standing.cost; });
     if (!is_matched) frontier.push_back(standing);
   }
   return frontier;
@@ -136,9 +135,8 @@ bool IsSomethingLeft(const Book::Search& search) {
   // Of measured costs nobody knows what is left.
   if (!config.space.CostIsPerLayer()) return false;
   const double target = *std::max_element(config.targets.begin(), config.targets.end());
-  const auto tried = std::count_if(search.firsts.begin(), search.firsts.end(), [&](const auto& first) {
-    return Meets(config.space.Cost(first.first), target);
-  });
+  const auto tried = std::count_if(search.firsts.begin(), search.firsts.end(),
+                                   [&](const auto& first) { return Meets(config.space.Cost(first.first), target); });
   return static_cast<double>(tried) < CountWithin(config.space, target);
 }
 

@@ -19,7 +19,8 @@ namespace layernas::simulation {
 namespace {
 
 constexpr char kUsage[] =
-    "usage: simulate [--worlds N | --minutes M] [--first SEED] [--jobs J]   run worlds\n"
+    "usage: simulate [--worlds N | --minutes M] [--first SEED] [--jobs J] [--findings F]\n"
+    "                run worlds, until there are so many findings\n"
     "       simulate --seed SEED                                            tell the story of one world\n"
     "       simulate --twice SEED                                           run it twice; fail if it differs\n";
 
@@ -28,6 +29,8 @@ struct Options {
   std::uint64_t worlds = 1'000;
   double minutes = 0;
   int jobs = 1;
+  // 0: however many there are.
+  int findings = 0;
   std::optional<std::uint64_t> seed;
   std::optional<std::uint64_t> twice;
 };
@@ -48,6 +51,8 @@ std::optional<Options> Parse(int argc, char** argv) {
       options.first = number;
     } else if (name == "--minutes") {
       options.minutes = value;
+    } else if (name == "--findings") {
+      options.findings = static_cast<int>(value);
     } else if (name == "--jobs") {
       options.jobs = std::max(1, static_cast<int>(value));
     } else {
@@ -74,6 +79,7 @@ int RunWorlds(const Options& options, int job) {
     ++findings;
     std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), result.finding->c_str());
     std::fflush(stdout);
+    if (findings == options.findings) break;
   }
   std::printf("%llu worlds, %d findings, %.0f worlds/minute\n", static_cast<unsigned long long>(run), findings,
               static_cast<double>(run) / seconds() * 60);

@@ -345,12 +345,14 @@ void World::NoteDemand() {
 void World::CheckDemand(const Book::Search& search) {
   if (search.stored.id != computing_ || faults_.controller_deaths > 0 || faults_.disk_swaps > 0) return;
   if (--demanded_ >= 0) return;
-  story_.Find("late choice", absl::StrCat("search ", search.stored.id, " begins more than was waited for when it chose"));
+  story_.Find("late choice",
+              absl::StrCat("search ", search.stored.id, " begins more than was waited for when it chose"));
 }
 
 void World::CheckLostLeases() {
-  if (faults_.network.loss > 0 || faults_.network.doubling > 0 || faults_.network_cuts > 0 || faults_.worker_deaths > 0 ||
-      faults_.network.delay > Millis{100} || faults_.controller_deaths > 0 || faults_.disk_swaps > 0) {
+  if (faults_.network.loss > 0 || faults_.network.doubling > 0 || faults_.network_cuts > 0 ||
+      faults_.worker_deaths > 0 || faults_.network.delay > Millis{100} || faults_.controller_deaths > 0 ||
+      faults_.disk_swaps > 0) {
     return;
   }
   // A process that takes another's id over is taken for its restart at first.
