@@ -37,6 +37,7 @@ World::World(std::uint64_t seed, Story::Mode mode)
       controller_(seed, timeline_, story_, configs_,
                   [this] {
                     network_.ControllerDied();
+                    for (const auto& reader : readers_) reader->Forget();
                     RestartLater();
                   }),
       network_(seed, timeline_, story_, controller_),
@@ -51,9 +52,10 @@ World::World(std::uint64_t seed, Story::Mode mode)
 World::~World() = default;
 
 void World::DrawFaults() {
+  const auto maybe = [this](double chance, double most) { return draw_.Chance(chance) ? draw_.Uniform() * most : 0; };
+  faults_.reading = maybe(0.3, 30);
   // A third of the worlds have none; in the others each kind is there or not.
   if (draw_.Chance(0.3)) return;
-  const auto maybe = [this](double chance, double most) { return draw_.Chance(chance) ? draw_.Uniform() * most : 0; };
   faults_.controller_deaths = maybe(0.4, 3);
   faults_.disk_swaps = maybe(0.25, 2);
   faults_.worker_deaths = maybe(0.4, 4);
@@ -94,7 +96,7 @@ WorldResult World::Run() {
   const bool fine = RunFor(draw_.Time(Millis{20'000}, Millis{150'000}));
   if (fine) {
     CalmDown();
-    if (RunUntilAllEnded() && ProbeWorkers()) {
+    if (RunUntilAllEnded() && CheckFeeds() && ProbeWorkers()) {
       controller_.book().CheckAccepted();
       CheckLostLeases();
       story_.Tell("the end");
@@ -120,6 +122,7 @@ void World::StartAll() {
   }
   Repeat(30, [this] { people_.SubmitWanted(); });
   Repeat(12, [this] { CheckIdleWorkers(); });
+  Repeat(faults_.reading, [this] { ReadFeeds(); });
   Repeat(faults_.meddling, [this] { people_.Meddle(); });
   Repeat(faults_.controller_deaths, [this] { KillController(); });
   Repeat(faults_.disk_swaps, [this] { SwapDisk(); });
@@ -197,6 +200,8 @@ void World::SwapDisk() {
     controller_.RestoreBackup();
   } else {
     controller_.UseEmptyStore();
+    // Numbers of a new store say nothing to them.
+    readers_.clear();
   }
   people_.LookAgain();
 }
@@ -347,6 +352,28 @@ void World::CheckDemand(const Book::Search& search) {
   if (--demanded_ >= 0) return;
   story_.Find("late choice",
               absl::StrCat("search ", search.stored.id, " begins more than was waited for when it chose"));
+}
+
+void World::ReadFeeds() {
+  constexpr std::size_t kMaxReaders = 3;
+  for (const auto& [id, search] : controller_.book().searches()) {
+    const std::string name = SearchName(search.stored.slug, id);
+    const bool is_read = std::any_of(readers_.begin(), readers_.end(),
+                                     [&name](const std::unique_ptr<FeedReader>& one) { return one->name() == name; });
+    if (is_read || readers_.size() == kMaxReaders) continue;
+    readers_.push_back(std::make_unique<FeedReader>(name, story_, controller_));
+  }
+  for (const auto& reader : readers_) reader->Read();
+}
+
+bool World::CheckFeeds() {
+  if (readers_.empty()) return true;
+  for (int i = 0; i < 20; ++i) {
+    ReadFeeds();
+    if (!RunFor(Millis{1'500})) return false;
+  }
+  for (const auto& reader : readers_) reader->Check();
+  return !story_.finding();
 }
 
 void World::CheckLostLeases() {

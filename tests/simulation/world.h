@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/simulation/controller.h"
+#include "tests/simulation/feed_reader.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/people.h"
 #include "tests/simulation/story.h"
@@ -44,6 +45,8 @@ class World {
     double clock_jumps = 0;
     double meddling = 0;
     double twins = 0;
+    // Not a fault: how often people read what has changed.
+    double reading = 0;
     // Shares of workers and of evaluations.
     double bad_workers = 0;
     double trouble = 0;
@@ -78,6 +81,9 @@ class World {
   // Late choice: proposals are computed for what fitting workers wait for, and no more.
   void NoteDemand();
   void CheckDemand(const Book::Search& search);
+  void ReadFeeds();
+  // They have heard everything.
+  bool CheckFeeds();
   // Where no worker is lost, no lease is.
   void CheckLostLeases();
 
@@ -98,6 +104,7 @@ class World {
   std::uint64_t computing_ = 0;
   std::int64_t demanded_ = 0;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<FeedReader>> readers_;
 };
 
 }  // namespace layernas::simulation
