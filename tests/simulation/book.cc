@@ -229,6 +229,10 @@ void Book::Load(const storage::Store& store) {
     }
   }
   Written(records);
+  // What was written in a process's last moment began at a time that nobody saw.
+  for (const auto& [id, candidate] : records.candidates) {
+    if (const auto found = searches_.find(id); found != searches_.end()) found->second.time_is_unknown = true;
+  }
   CheckAccepted();
 }
 
