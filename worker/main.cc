@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "common/base/processors.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
 #include "common/log/log.h"
@@ -31,8 +32,7 @@ namespace {
 std::vector<std::pair<std::string, std::string>> SlotEnvironment(int slot, int slots) {
   std::vector<std::pair<std::string, std::string>> environment = {{"LAYERNAS_SLOT", std::to_string(slot)}};
   if (std::getenv("OMP_NUM_THREADS") == nullptr) {
-    const int cores = static_cast<int>(std::thread::hardware_concurrency());
-    environment.emplace_back("OMP_NUM_THREADS", std::to_string(std::max(1, cores / slots)));
+    environment.emplace_back("OMP_NUM_THREADS", std::to_string(std::max(1, UsableProcessors() / slots)));
   }
   return environment;
 }

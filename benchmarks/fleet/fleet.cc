@@ -159,7 +159,7 @@ class Fleet {
     const double took = CpuSeconds() - begin;
     strategy_seconds_ += took;
     time_.At(time_.now() + Duration(took), [this] {
-      search_.FinishWork(*work_);
+      search_.FinishWork(*work_, 0);
       work_ = nullptr;
     });
   }

@@ -97,7 +97,7 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
     timed([&] {
       while (auto work = search.StartWork(options.parallel - out.size())) {
         work->Run();
-        search.FinishWork(*work);
+        search.FinishWork(*work, 0);
       }
       return 0;
     });
@@ -117,7 +117,7 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
       const bool goes_on = timed([&, number = number, attempt = attempt] {
         while (epoch < last) {
           const float reward = curve[epoch++];
-          if (!search.NoteProgress(number, attempt, {epoch, reward}, last, 0)) return false;
+          if (!search.NoteProgress(number, attempt, {{epoch, reward}}, last, 0)) return false;
         }
         return true;
       });
@@ -130,7 +130,7 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
     const core::Metrics metrics = {{"reward", problem.Reward(architecture, seed)},
                                    {"cost", problem.Cost(architecture)}};
     timed([&, number = number, attempt = attempt] {
-      return search.Complete(number, attempt, "bench", metrics, {}, search.candidate(number)->curve);
+      return search.Complete(number, attempt, "bench", {metrics, search.candidate(number)->curve}, {});
     });
   }
 

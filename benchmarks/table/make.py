@@ -109,7 +109,7 @@ def main():
     parser.add_argument("--bin", default=root / "build/release/bin", help="folder of the programs")
     parser.add_argument("--spec", default=root / "examples/tables/shapes10_blocks.yaml")
     parser.add_argument("--data-dir", required=True, help="keeps the controller's store and the logs")
-    parser.add_argument("--slots", type=int, default=os.cpu_count(), help="trainings at once")
+    parser.add_argument("--slots", type=int, default=len(os.sched_getaffinity(0)), help="trainings at once")
     parser.add_argument("--out", required=True, help="the CSV file")
     arguments = parser.parse_args()
     with Programs(arguments) as programs:

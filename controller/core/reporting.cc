@@ -104,7 +104,7 @@ CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attem
     if (name != parts_.config.reward_metric) measured.Set(name, value);
   }
   if (candidate.measured_attempt > 0) {
-    if (Contains(candidate.metrics, measured)) return {};
+    if (check.invalid.empty() && Contains(candidate.metrics, measured)) return {};
     return {CompletionVerdict::kRefused, "another measurement came first"};
   }
   if (IsFinal(candidate.state)) return {CompletionVerdict::kRefused, WhyRefused(candidate.state)};

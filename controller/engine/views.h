@@ -23,9 +23,13 @@ using Reply = std::function<void(absl::StatusOr<T>)>;
 
 // Who calls.
 struct WorkerId {
+  WorkerId(std::string worker, std::string drawn = {})  // NOLINT: an id alone will do.
+      : id(std::move(worker)), instance(std::move(drawn)) {}
+  WorkerId(const char* worker) : id(worker) {}  // NOLINT: as above.
+
   std::string id;
   // Drawn when the worker started; empty where it does not say.
-  std::string instance = {};
+  std::string instance;
 };
 
 struct WorkerInfo {

@@ -9,7 +9,9 @@
 
 #include "common/spec/resolve.h"
 #include "common/spec/validate.h"
+#include "common/base/task_limits.h"
 #include "controller/service/convert.h"
+#include "controller/service/worker_calls.h"
 #include "controller/service/page_token.h"
 #include "controller/service/parsed_spec.h"
 #include "controller/spec/core_config.h"
@@ -47,15 +49,23 @@ void CheckCompletions(std::string_view input) {
   v1::CompleteTasksRequest request;
   if (!Parse(input, request)) return;
   for (const v1::Completion& completion : request.completions()) {
-    const Report report = FromWire(completion);
-    FUZZ_CHECK(report.metrics.has_value() == completion.has_result());
-    if (report.metrics) FUZZ_CHECK(report.metrics->size() == completion.result().metrics().size());
+    const Report report = ToReport(completion);
+    // What cannot be taken is a failure that says why.
+    FUZZ_CHECK(!report.result || !report.is_invalid);
+    FUZZ_CHECK(report.result || !report.is_invalid || !report.message.empty());
+    FUZZ_CHECK(report.token.size() <= kMaxNameBytes);
+    if (report.result) {
+      FUZZ_CHECK(report.result->metrics.size() == completion.result().metrics().size());
+      FUZZ_CHECK(report.result->metrics.size() <= kMaxMetrics);
+      FUZZ_CHECK(report.result->curve.size() <= kMaxCurvePoints);
+      FUZZ_CHECK(report.result->weights.size() <= 1);
+    }
     if (const auto token = ParseLeaseToken(report.token)) FUZZ_CHECK(FormatLeaseToken(*token) == report.token);
     // It is shown to clients.
     core::Candidate candidate;
     candidate.worker = request.worker_id();
     candidate.failures = {{1, report.failure, request.worker_id(), report.message, 1}};
-    if (report.metrics) candidate.metrics = *report.metrics;
+    if (report.result) candidate.metrics = report.result->metrics;
     FUZZ_CHECK(report.message.size() <= 2100);
     if (report.log) {
       FUZZ_CHECK(!report.log->tail.empty() || report.log->omitted_bytes > 0);

@@ -194,10 +194,11 @@ class Fleet {
     if (lease == nullptr) return;
     layernas::Report report{FormatLeaseToken(lease->task.token), std::nullopt, core::FailureKind::kEvaluator, "why"};
     if (!failure) {
-      report.metrics = Evaluate(lease->task.architecture);
+      core::Metrics metrics = Evaluate(lease->task.architecture);
       // Another run of the same training.
-      if (draws_.Below(4) == 0) report.metrics->Set("accuracy", static_cast<double>(draws_.Below(8)) / 8);
-      if (draws_.Below(24) == 0) report.metrics->Set("accuracy", std::numeric_limits<double>::quiet_NaN());
+      if (draws_.Below(4) == 0) metrics.Set("accuracy", static_cast<double>(draws_.Below(8)) / 8);
+      if (draws_.Below(24) == 0) metrics.Set("accuracy", std::numeric_limits<double>::quiet_NaN());
+      report.result = metrics;
     } else if (draws_.Below(6) == 0) {
       report.failure = core::FailureKind::kInfeasible;
     }
@@ -258,13 +259,13 @@ class Fleet {
     FUZZ_CHECK(verdicts.ok() && verdicts->size() == 1);
     const auto search = searches_.find(pending.lease.task.search_name);
     const bool accepted = verdicts->at(0).status == CompletionVerdict::kAccepted;
-    if (search == searches_.end() || !pending.report.metrics || !accepted) return;
+    if (search == searches_.end() || !pending.report.result || !accepted) return;
     const LeaseToken& token = pending.lease.task.token;
     const auto [first, is_new] =
-        search->second.accepted.try_emplace(token.number, Accepted{token.attempt, *pending.report.metrics});
+        search->second.accepted.try_emplace(token.number, Accepted{token.attempt, pending.report.result->metrics});
     // The same report again, or the candidate has two results.
     FUZZ_CHECK(is_new || first->second.attempt == token.attempt);
-    FUZZ_CHECK(is_new || first->second.metrics == *pending.report.metrics);
+    FUZZ_CHECK(is_new || first->second.metrics == pending.report.result->metrics);
   }
 
   void NoteLease(const Poll& poll, const LeasedTask& task) {

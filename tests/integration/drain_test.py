@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 
 import grpc
@@ -95,6 +96,14 @@ class DrainTest(harness.IntegrationTest):
         harness.wait_for(lambda: server.metrics()["layernas_polls_parked", frozenset()] >= 1, "its poll to be parked")
         server.kill()
         self.assertEqual(worker.stop(PROMPT_S), 0)
+
+    def test_a_hang_up_is_a_drain_too(self):
+        server = self.controller()
+        table = Space(layers=2, options=2, seed=42).write_table(self.path("table.csv"))
+        worker = self.worker(server, "left behind", *harness.tabular_flags(table))
+        harness.wait_for(lambda: server.metrics()["layernas_polls_parked", frozenset()] >= 1, "its poll to be parked")
+        self.assertEqual(worker.stop(PROMPT_S, signal.SIGHUP), 0)
+        self.assertEqual(server.stop(PROMPT_S, signal.SIGHUP), 0)
 
     def test_controller_ends_promptly_with_parked_polls_and_open_watches(self):
         server = self.controller()

@@ -134,9 +134,9 @@ class Process:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end within {timeout_s:.0f} s") from None
 
-    def stop(self, timeout_s=PATIENCE_S):
-        """SIGTERM; its exit code."""
-        self._process.terminate()
+    def stop(self, timeout_s=PATIENCE_S, by=signal.SIGTERM):
+        """Its exit code after the signal."""
+        self._process.send_signal(by)
         return self.wait(timeout_s)
 
     def log(self):
@@ -299,9 +299,9 @@ class Controller:
     def kill(self):
         self.process.kill()
 
-    def stop(self, timeout_s=PATIENCE_S):
-        """Exit code after SIGTERM."""
-        return self.process.stop(timeout_s)
+    def stop(self, timeout_s=PATIENCE_S, by=signal.SIGTERM):
+        """Exit code after the signal."""
+        return self.process.stop(timeout_s, by)
 
     def check(self):
         """`--check` of the data directory: (exit code, output). The controller must not run."""
@@ -344,9 +344,9 @@ class Worker:
     def kill(self):
         self.process.kill()
 
-    def stop(self, timeout_s=PATIENCE_S):
-        """Exit code after SIGTERM."""
-        return self.process.stop(timeout_s)
+    def stop(self, timeout_s=PATIENCE_S, by=signal.SIGTERM):
+        """Exit code after the signal."""
+        return self.process.stop(timeout_s, by)
 
     def metrics(self):
         return parse_metrics(scrape(self.metrics_address))

@@ -48,11 +48,11 @@ void Agent::WakeLoop() {
     Step([](AgentMachine& machine, SteadyTime now) { machine.TimePassed(now); });
     MutexLock lock(mutex_);
     if (machine_.finished()) return;
-    const SteadyTime wakeup = machine_.NextWakeup();
-    if (wakeup == SteadyTime::max()) {
+    wakeup_ = machine_.NextWakeup();
+    if (wakeup_ == SteadyTime::max()) {
       changed_.Wait(mutex_);
-    } else if (const SteadyTime now = std::chrono::steady_clock::now(); wakeup > now) {
-      changed_.WaitFor(mutex_, std::chrono::ceil<Millis>(wakeup - now));
+    } else if (const SteadyTime now = std::chrono::steady_clock::now(); wakeup_ > now) {
+      changed_.WaitFor(mutex_, std::chrono::ceil<Millis>(wakeup_ - now));
     }
   }
 }
@@ -87,8 +87,7 @@ void Agent::HandOut(std::vector<Action>& actions) {
     }
     if (auto* line = std::get_if<LogLine>(&action)) log_.push_back(std::move(*line));
   }
-  // Also where there is nothing to do now: there may be something to do earlier than WakeLoop knew.
-  changed_.NotifyAll();
+  if (!actions.empty() || machine_.NextWakeup() < wakeup_) changed_.NotifyAll();
 }
 
 void Agent::Do(const Action& action) {

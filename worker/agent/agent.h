@@ -69,6 +69,8 @@ class Agent {
   // Something below has changed.
   CondVar changed_;
   AgentMachine machine_ ABSL_GUARDED_BY(mutex_);
+  // What WakeLoop waits for.
+  SteadyTime wakeup_ ABSL_GUARDED_BY(mutex_) = SteadyTime::max();
   // No evaluation begins any more.
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Slot> slots_ ABSL_GUARDED_BY(mutex_);

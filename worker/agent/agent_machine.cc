@@ -88,7 +88,7 @@ void AgentMachine::Poll(SteadyTime now) {
   }
   if (polling_.answered) {
     *polling_.request.mutable_worker() = Describe();
-    polling_.request.set_max_tasks(std::min(FreeSlots(), kMaxTasksPerCall));
+    polling_.request.set_max_tasks(polling_.is_modest ? 1 : std::min(FreeSlots(), kMaxTasksPerCall));
     polling_.request.set_request_id(absl::StrCat(instance_, "-", ++polling_.number));
     *polling_.request.mutable_max_wait() = TimeUtil::MillisecondsToDuration(options_.poll_wait.count());
   } else {
@@ -101,7 +101,10 @@ void AgentMachine::PollAnswered(SteadyTime now, std::uint64_t call, const absl::
                                 const v1::LeaseTasksResponse& response) {
   if (call != polling_.call || call == 0 || finished_) return;
   polling_.call = 0;
-  polling_.answered = status.ok();
+  // What is refused for good, as is an answer that is too long, would be refused under the same request id for ever.
+  // Tasks that it held expire.
+  polling_.is_modest = IsRefusedForGood(status);
+  polling_.answered = status.ok() || polling_.is_modest;
   if (status.ok()) {
     polling_.backoff.Reset();
     bool brought_some = false;

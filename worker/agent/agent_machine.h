@@ -68,6 +68,8 @@ class AgentMachine {
     bool finished = false;
     // The controller refused its result, and is given a failure instead.
     bool substituted = false;
+    // Answers that said nothing of its completion.
+    int silence = 0;
     // A heartbeat with its progress was refused: sent without it until there is new progress.
     bool plain = false;
     // A heartbeat with nothing but this lease was refused: sent apart from the others.
@@ -86,6 +88,8 @@ class AgentMachine {
     v1::LeaseTasksRequest request;
     // False: the controller may have given us tasks in an answer that was lost.
     bool answered = true;
+    // The last request was refused for good: the next one asks for one task only.
+    bool is_modest = false;
     bool last_was_sent = false;
     SteadyTime sent;
     SteadyTime not_before = SteadyTime::min();
@@ -157,6 +161,8 @@ class AgentMachine {
   // False if something was left unanswered.
   bool Settle(const v1::CompleteTasksResponse& response);
   void ReportRefused(const absl::Status& status);
+  // Its lease is left to expire.
+  void DropCompletion(const Lease& lease, std::string_view message, std::string_view why);
 
   void Release(SteadyTime now);
   // Leaves what is to be given back to its expiry.
@@ -171,6 +177,8 @@ class AgentMachine {
   bool IsSettled() const;
   void CheckEnd(SteadyTime now);
 
+  // True if the same call would be refused for ever.
+  static bool IsRefusedForGood(const absl::Status& status);
   int FreeSlots() const;
   v1::WorkerInfo Describe() const;
   Millis Left(SteadyTime now) const;

@@ -1,7 +1,5 @@
 // What an AgentMachine tells the controller: heartbeats and completions. A call that the controller refuses for good is
 // made smaller until what is at fault stands alone.
-#include <google/protobuf/util/time_util.h>
-
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -15,26 +13,26 @@
 namespace layernas {
 namespace {
 
-using google::protobuf::util::TimeUtil;
-
 constexpr SteadyTime kNever = SteadyTime::max();
 // Far below what a message may hold.
 constexpr std::size_t kBatchBytes = 1 << 20;
 // Between heartbeats that report epochs which the controller waits for.
 constexpr Millis kNewsInterval{200};
+constexpr Millis kMaxInterval = std::chrono::hours(24);
+// Answers to a call that say nothing of a completion in it, one after the other.
+constexpr int kMaxSilence = 10;
 // Longer than any answer is on its way.
 constexpr std::size_t kDoneKept = 256;
-
-// The same call would be refused for ever.
-bool IsRefusedForGood(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status) ||
-         // As gRPC words it where a message is too long; else the controller is short of something for now.
-         (absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "larger than max"));
-}
 
 std::string Text(const absl::Status& status) { return std::string(status.message()); }
 
 }  // namespace
+
+bool AgentMachine::IsRefusedForGood(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status) ||
+         // As gRPC words it where a message is too long; else the controller is short of something for now.
+         (absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "larger than max"));
+}
 
 // Heartbeats.
 
@@ -95,7 +93,7 @@ void AgentMachine::HeartbeatAnswered(SteadyTime now, std::uint64_t call, const a
   if (status.ok()) {
     beating_.backoff.Reset();
     Follow(response);
-    const Millis wanted(TimeUtil::DurationToMilliseconds(response.interval()));
+    const Millis wanted = BoundedMillis(response.interval(), kMaxInterval);
     if (wanted > Millis(0)) beating_.interval = wanted;
     beating_.limit = std::min<std::size_t>(kMaxLeasesPerCall, beating_.limit * 2);
     beating_.told_in_cycle += beating_.sent.size();
@@ -244,7 +242,20 @@ bool AgentMachine::Settle(const v1::CompleteTasksResponse& response) {
     unreported_.erase(completion);
     leases_.erase(lease);
   }
+  for (const std::string& token : unanswered) {
+    const auto lease = leases_.find(token);
+    if (lease == leases_.end() || !lease->second->finished || ++lease->second->silence < kMaxSilence) continue;
+    DropCompletion(*lease->second, "the controller says nothing of a result; leaving the lease to expire",
+                   "no verdict");
+  }
   return unanswered.empty();
+}
+
+void AgentMachine::DropCompletion(const Lease& lease, std::string_view message, std::string_view why) {
+  Warn(message, {{"task", lease.task->candidate()}, {"reason", why}});
+  const std::string token = lease.token;
+  std::erase_if(unreported_, [&](const v1::Completion& c) { return c.lease_token() == token; });
+  leases_.erase(token);
 }
 
 void AgentMachine::ReportRefused(const absl::Status& status) {
@@ -266,10 +277,7 @@ void AgentMachine::ReportRefused(const absl::Status& status) {
         CutUtf8(absl::StrCat("the controller refused what was reported: ", status.message()), kMaxMessageBytes));
     return;
   }
-  Warn("the controller refuses even a failure; leaving the lease to expire",
-       {{"task", lease->task->candidate()}, {"reason", Text(status)}});
-  unreported_.erase(completion);
-  leases_.erase(lease->token);
+  DropCompletion(*lease, "the controller refuses even a failure; leaving the lease to expire", Text(status));
 }
 
 }  // namespace layernas

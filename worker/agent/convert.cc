@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -19,6 +20,8 @@ using nlohmann::json;
 
 // As in spec.proto, for a controller that names none.
 constexpr Millis kDefaultTimeout = std::chrono::hours(1);
+// Far from where a deadline would overflow.
+constexpr Millis kMaxTimeout = std::chrono::hours(24 * 366);
 
 }  // namespace
 
@@ -33,12 +36,18 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights
   if (task.keep_weights() && keeps_weights) {
     evaluate["keep_weights"] = absl::StrReplaceAll(task.candidate(), {{"searches/", ""}, {"/candidates/", "/"}});
   }
-  const Millis timeout(TimeUtil::DurationToMilliseconds(task.timeout()));
+  const Millis timeout = BoundedMillis(task.timeout(), kMaxTimeout);
   return Evaluation{.task = task.candidate(),
                     .architecture_id = task.architecture().id(),
                     .seed = task.seed(),
                     .timeout = timeout > Millis(0) ? timeout : kDefaultTimeout,
                     .request = evaluate.dump()};
+}
+
+Millis BoundedMillis(const google::protobuf::Duration& duration, Millis most) {
+  if (duration.seconds() > std::chrono::duration_cast<std::chrono::seconds>(most).count()) return most;
+  if (duration.seconds() < 0) return Millis(0);
+  return std::clamp(Millis(TimeUtil::DurationToMilliseconds(duration)), Millis(0), most);
 }
 
 void AddToCurve(LearningCurve& curve, const Progress& progress) {

@@ -11,6 +11,9 @@ namespace layernas {
 // Where weights are to be kept it has a name for them, search/number.
 absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights = false);
 
+// From 0 to `most`: what lies outside is brought there.
+Millis BoundedMillis(const google::protobuf::Duration& duration, Millis most);
+
 using LearningCurve = google::protobuf::RepeatedPtrField<v1::CurvePoint>;
 
 // As worker_service.proto wants it: of ascending epochs, finite rewards, and no longer than may be. What does not fit

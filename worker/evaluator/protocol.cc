@@ -163,23 +163,25 @@ absl::StatusOr<EvaluatorMessage> ReadFailure(const json& object) {
 }
 
 absl::StatusOr<EvaluatorMessage> Read(std::string_view line, EvaluatorAnswer& answer) {
-  LAYERNAS_ASSIGN_OR_RETURN(json message, ParseLenientJson(line));
-  if (message.is_object()) {
-    if (const auto task = message.find("task"); task != message.end()) {
-      if (!task->is_string()) return Invalid("the task is not a string");
-      answer.task = task->get<std::string>();
-      message.erase(task);
-    }
+  LAYERNAS_ASSIGN_OR_RETURN(const json message, ParseLenientJson(line));
+  if (!message.is_object()) return Invalid("not an object with a message in it: progress, result or failure");
+  if (const auto task = message.find("task"); task != message.end() && !task->is_null()) {
+    if (!task->is_string()) return Invalid("the task is not a string");
+    answer.task = task->get<std::string>();
   }
-  if (!message.is_object() || message.size() != 1) {
-    return Invalid("not an object with one message in it: progress, result or failure");
-  }
-  const std::string& kind = message.begin().key();
-  const json& body = message.front();
-  if (kind == "progress") return ReadProgress(body, answer.left_out);
-  if (kind != "result" && kind != "failure") return Invalid("an unknown message: must be progress, result or failure");
-  if (!body.is_object()) return Invalid(absl::StrCat("the ", kind, " is not an object"));
-  return kind == "result" ? ReadResult(body, answer.left_out) : ReadFailure(body);
+  // Other fields are let through: a newer evaluator may say more than this worker needs to know.
+  const auto progress = message.find("progress");
+  const auto result = message.find("result");
+  const auto failure = message.find("failure");
+  const auto none = message.end();
+  const int messages = (progress != none ? 1 : 0) + (result != none ? 1 : 0) + (failure != none ? 1 : 0);
+  if (messages == 0) return Invalid("an object without a message: must have progress, result or failure");
+  if (messages > 1) return Invalid("more than one message in a line");
+  if (progress != none) return ReadProgress(*progress, answer.left_out);
+  const json& body = result != none ? *result : *failure;
+  if (!body.is_object())
+    return Invalid(absl::StrCat("the ", result != none ? "result" : "failure", " is not an object"));
+  return result != none ? ReadResult(body, answer.left_out) : ReadFailure(body);
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ using EvaluatorMessage = std::variant<Progress, EvaluationResult, EvaluationFail
 struct EvaluatorAnswer {
   // The request's task as the line repeats it; nothing if it does not.
   std::optional<std::string> task;
-  // Within the limits of task_limits.h; names, texts and paths are well-formed UTF-8. INVALID_ARGUMENT says what is wrong
-  // with the line, without quoting it. OUT_OF_RANGE: a result over a limit; it names the limit and the value.
+  // Within the limits of task_limits.h; names, texts and paths are well-formed UTF-8. INVALID_ARGUMENT says what is
+  // wrong with the line, without quoting it. OUT_OF_RANGE: a result over a limit; it names the limit and the value.
   absl::StatusOr<EvaluatorMessage> message;
   // What was not usable and left out, for the log; empty if nothing was. Progress is never refused: what is odd in it
   // is left out.

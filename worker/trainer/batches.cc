@@ -57,6 +57,7 @@ class DeviceBatches : public BatchSource {
         device_(device),
         train_(Upload(dataset.train)),
         holdout_(Upload(dataset.holdout)),
+        validation_(Upload(dataset.validation)),
         mean_(torch::tensor(dataset.mean).to(device)),
         deviation_(torch::tensor(dataset.deviation).to(device)),
         rows_(torch::arange(dataset.train.shape.height, Integers())),
@@ -65,7 +66,7 @@ class DeviceBatches : public BatchSource {
         choices_(torch::empty({Size(largest_batch), 4}, Integers())) {}
 
   void Choose(const ImageSet& set, const std::uint32_t* indices, std::size_t count, RandomStream* augment) override {
-    is_train_ = &set == &dataset_.train;
+    chosen_ = &set == &dataset_.train ? &train_ : &set == &dataset_.holdout ? &holdout_ : &validation_;
     count_ = Size(count);
     auto* choice = host_choices_.data_ptr<std::int64_t>();
     for (std::size_t i = 0; i < count; ++i) {
@@ -79,7 +80,7 @@ class DeviceBatches : public BatchSource {
   }
 
   Batch Take() override {
-    const Images& set = is_train_ ? train_ : holdout_;
+    const Images& set = *chosen_;
     const std::int64_t height = rows_.size(0), width = columns_.size(0), channels = mean_.size(0);
     const torch::Tensor choices = choices_.narrow(0, 0, count_);
     const auto choice = [&](std::int64_t field) { return choices.narrow(1, field, 1); };
@@ -121,6 +122,7 @@ class DeviceBatches : public BatchSource {
   const torch::Device device_;
   const Images train_;
   const Images holdout_;
+  const Images validation_;
   const torch::Tensor mean_;
   const torch::Tensor deviation_;
   // 0, 1, …
@@ -129,7 +131,7 @@ class DeviceBatches : public BatchSource {
   // Of each image: index, whether it is flipped, shift down, shift right.
   torch::Tensor host_choices_;
   torch::Tensor choices_;
-  bool is_train_ = true;
+  const Images* chosen_ = &train_;
   std::int64_t count_ = 0;
 };
 
@@ -138,8 +140,9 @@ class DeviceBatches : public BatchSource {
 std::unique_ptr<BatchSource> MakeBatchSource(const Dataset& dataset, std::size_t largest_batch, torch::Device device) {
   // The rest is for the training.
   constexpr std::size_t kShareOfMemory = 3;
-  if (device.is_cuda() &&
-      dataset.train.pixels.size() + dataset.holdout.pixels.size() < FreeGpuMemory(device) / kShareOfMemory) {
+  const std::size_t bytes =
+      dataset.train.pixels.size() + dataset.holdout.pixels.size() + dataset.validation.pixels.size();
+  if (device.is_cuda() && bytes < FreeGpuMemory(device) / kShareOfMemory) {
     return MakeDeviceBatchSource(dataset, largest_batch, device);
   }
   return std::make_unique<HostBatches>(dataset, largest_batch, device);

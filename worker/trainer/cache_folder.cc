@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +21,9 @@ namespace layernas::trainer {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A process that was killed left the file, and nobody has continued it.
+constexpr std::chrono::hours kMaxUnfinishedAge{24};
 
 int OpenLock(const fs::path& path) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -68,6 +72,10 @@ void ShrinkFolder(const CacheOptions& options, const std::string& keep) {
     if (!entry.is_regular_file(error) || entry.path().extension() == ".lock") continue;
     const Found file = {entry.path(), entry.last_write_time(error), entry.file_size(error)};
     if (error) continue;  // Removed by another process meanwhile.
+    if (entry.path().extension() == ".tmp" && fs::file_time_type::clock::now() - file.used > kMaxUnfinishedAge) {
+      fs::remove(file.path, error);
+      continue;
+    }
     sum += file.bytes;
     if (entry.path().filename() != keep) files.push_back(file);
   }

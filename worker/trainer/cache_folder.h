@@ -26,7 +26,8 @@ std::filesystem::path DefaultCacheFolder();
 void MakePrivateFolder(const std::filesystem::path& folder);
 
 // Removes the files that were used longest ago until those left take no more than options.limit_bytes; `keep`, a name
-// in the folder, stays whatever its size. Files that are in use stay usable to those that have them.
+// in the folder, stays whatever its size. Unfinished files (.tmp) that were not written to for a day are removed too.
+// Files that are in use stay usable to those that have them.
 void ShrinkFolder(const CacheOptions& options, const std::string& keep);
 
 // Says that a file is in use.

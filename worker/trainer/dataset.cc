@@ -1,20 +1,24 @@
 #include "worker/trainer/dataset.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstring>
+#include <mutex>
 #include <numeric>
 
 #include "worker/trainer/cache_folder.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_files.h"
 #include "worker/trainer/image_folder.h"
+#include "worker/trainer/parallel.h"
 #include "worker/trainer/shapes10.h"
+#include "worker/trainer/split.h"
 
 namespace layernas::trainer {
 namespace {
 
-// Key of the random stream that picks the validation images; shapes10 has keys of its own.
-constexpr std::uint64_t kSplitStream = 1;
+constexpr int kShapes10TestImages = 1000;
 // Generated images may be as large as this.
 constexpr int kLargestGenerated = 512;
 
@@ -34,27 +38,50 @@ std::size_t Portion(const char* name, std::optional<int> wanted, std::size_t ava
   return static_cast<std::size_t>(*wanted);
 }
 
+// Images of a source, by their indices.
+struct Part {
+  const ImageSource* source = nullptr;
+  std::vector<std::uint32_t> indices;
+};
+
+Part Whole(const ImageSource& source) { return {&source, Counted(source.size())}; }
+
 // What a data set will be made of, before any image is read.
 struct Plan {
   ImageFiles files;
-  // Indices into files.train.
-  std::vector<std::uint32_t> train;
-  // Indices into files.holdout or, where there is none, files.train.
-  std::vector<std::uint32_t> holdout;
+  Part train;
+  // Test images with Holdout::kTest, else validation images.
+  Part holdout;
+  // With DataSettings::with_validation.
+  Part validation;
 
-  const ImageSource& holdout_source() const { return files.holdout == nullptr ? *files.train : *files.holdout; }
+  std::vector<const Part*> parts() const { return {&train, &holdout, &validation}; }
 };
+
+// Puts the validation images where the settings want them.
+void PlaceValidation(const DataSettings& settings, Part validation, Plan& plan) {
+  (settings.holdout == Holdout::kTest ? plan.validation : plan.holdout) = std::move(validation);
+}
+
+bool WantsValidation(const DataSettings& settings) {
+  return settings.holdout == Holdout::kValidation || settings.with_validation;
+}
 
 Plan PlanShapes10(const DataSettings& settings) {
   const bool square = settings.input.height == settings.input.width && settings.input.height <= kLargestGenerated;
   const int size = square ? settings.input.height : 32;
-  const std::uint64_t stream = settings.holdout == Holdout::kTest ? 2 : 1;
   Plan plan;
   plan.files.classes = kShapes10Classes;
   plan.files.train = MakeShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000), size);
-  plan.files.holdout = MakeShapes10({settings.data_seed, stream}, settings.validation_examples.value_or(1000), size);
-  plan.train = Counted(plan.files.train->size());
-  plan.holdout = Counted(plan.files.holdout->size());
+  plan.train = Whole(*plan.files.train);
+  if (settings.holdout == Holdout::kTest) {
+    plan.files.test = MakeShapes10({settings.data_seed, 2}, kShapes10TestImages, size);
+    plan.holdout = Whole(*plan.files.test);
+  }
+  if (WantsValidation(settings)) {
+    plan.files.validation = MakeShapes10({settings.data_seed, 1}, settings.validation_examples.value_or(1000), size);
+    PlaceValidation(settings, Whole(*plan.files.validation), plan);
+  }
   return plan;
 }
 
@@ -71,35 +98,53 @@ ImageFiles ReadFiles(const DataSettings& settings, const std::filesystem::path& 
   if (settings.dataset == "cifar10") return ReadCifar10(folder, with_test);
   if (settings.dataset == "cifar100") return ReadCifar100(folder, with_test);
   if (settings.dataset == "idx") return ReadIdx(folder, with_test);
-  return ReadImageFolder(folder, settings.holdout, settings.input);
+  return ReadImageFolder(folder, settings);
 }
 
 Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_dir) {
   Plan plan;
   plan.files = ReadFiles(settings, DataFolder(settings, data_dir));
-  std::vector<std::uint32_t> indices = Counted(plan.files.train->size());
-  RandomStream random({settings.data_seed, kSplitStream});
-  Shuffle(indices, random);
-
+  const ImageSource& train = *plan.files.train;
   std::size_t held_out = 0;
-  if (plan.files.holdout != nullptr) {
-    const std::size_t available = plan.files.holdout->size();
-    plan.holdout = Counted(Portion("validation_examples", settings.validation_examples, available, available));
-  } else {
-    const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(indices.size() / 10, 1));
-    held_out = Portion("validation_examples", settings.validation_examples, indices.size() - 1, otherwise);
-    plan.holdout.assign(indices.begin(), indices.begin() + static_cast<std::ptrdiff_t>(held_out));
+  if (plan.files.test != nullptr) plan.holdout = Whole(*plan.files.test);
+  if (plan.files.validation != nullptr) {
+    const ImageSource& validation = *plan.files.validation;
+    const std::size_t count =
+        Portion("validation_examples", settings.validation_examples, validation.size(), validation.size());
+    PlaceValidation(settings, {&validation, DrawSubset(validation.labels(), count, settings.data_seed)}, plan);
+  } else if (WantsValidation(settings)) {
+    if (train.size() < 2) {
+      throw MachineError("the data set " + settings.dataset +
+                         " has 1 training image; it must have at least 2: one to " + "train on and one to hold out");
+    }
+    const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(train.size() / 10, 1));
+    held_out = Portion("validation_examples", settings.validation_examples, train.size() - 1, otherwise);
   }
-  const std::size_t rest = indices.size() - held_out;
+  const std::size_t rest = train.size() - held_out;
   const std::size_t count = Portion("train_examples", settings.train_examples, rest, rest);
-  // From the end, so that the validation images may change in number without changing the training images.
-  plan.train.assign(indices.end() - static_cast<std::ptrdiff_t>(count), indices.end());
+  Split split = DrawSplit(train.labels(), held_out, count, settings.data_seed);
+  plan.train = {&train, std::move(split.train)};
+  if (held_out > 0) PlaceValidation(settings, {&train, std::move(split.held_out)}, plan);
   return plan;
+}
+
+// What DescribeMissingClasses has to say of a data set.
+void DescribeGaps(const Plan& plan, const DataSettings& settings, std::vector<std::string>& notes) {
+  const auto look = [&](const char* name, const Part& part) {
+    if (part.source == nullptr) return;
+    std::vector<Label> labels;
+    for (const std::uint32_t index : part.indices) labels.push_back(part.source->labels()[index]);
+    const std::string gaps = DescribeMissingClasses(name, labels, plan.files.classes, plan.files.class_names);
+    if (!gaps.empty()) notes.push_back(settings.dataset + ": " + gaps);
+  };
+  look("training", plan.train);
+  look(settings.holdout == Holdout::kTest ? "test" : "validation", plan.holdout);
+  look("validation", plan.validation);
 }
 
 // Where the parts lie in a block: all pixels, then, aligned, all labels; of each the training images' first.
 std::size_t LabelOffset(const DatasetLayout& layout) {
-  const std::size_t pixels = (layout.train + layout.holdout) * ImageBytes(layout.shape);
+  const std::size_t pixels = layout.images() * ImageBytes(layout.shape);
   return (pixels + alignof(Label) - 1) / alignof(Label) * alignof(Label);
 }
 
@@ -124,12 +169,105 @@ void TakeStatistics(const ImageSet& train, std::vector<float>& means, std::vecto
   }
 }
 
+DatasetLayout LayoutOf(const Plan& plan) {
+  return {plan.files.train->shape(), plan.train.indices.size(), plan.holdout.indices.size(),
+          plan.validation.indices.size(), plan.files.classes};
+}
+
+struct Item {
+  const ImageSource* source;
+  std::uint32_t index;
+};
+
+std::vector<Item> Items(const Plan& plan) {
+  std::vector<Item> items;
+  for (const Part* part : plan.parts()) {
+    for (const std::uint32_t index : part->indices) items.push_back({part->source, index});
+  }
+  return items;
+}
+
+// Fills the images of a block that `states` does not have yet.
+void ReadImages(const std::vector<Item>& items, std::size_t image_bytes, std::uint8_t* block, std::uint8_t* states,
+                bool skip_broken, const LoadCallback& on_image, int threads) {
+  std::size_t done = items.size() - static_cast<std::size_t>(std::count(states, states + items.size(), kImageMissing));
+  std::mutex mutex;
+  ForEachIndex(items.size(), threads, [&](std::size_t i) {
+    if (states[i] != kImageMissing) return;
+    std::uint8_t state = kImageRead;
+    try {
+      const std::string warning = items[i].source->Read(items[i].index, block + i * image_bytes);
+      if (!warning.empty()) state = kImageReadWithWarning;
+    } catch (const MachineError&) {
+      if (!skip_broken) throw;
+      state = kImageBroken;
+    }
+    // Not before the pixels, for any process that looks.
+    std::atomic_thread_fence(std::memory_order_release);
+    states[i] = state;
+    const std::lock_guard<std::mutex> lock(mutex);
+    ++done;
+    if (on_image) on_image(done, items.size());
+  });
+}
+
+// "3 images …, the first: what is said of it". An attempt that was interrupted may have read it: it is read again for
+// that. Returns an empty text if no image has the state.
+std::string DescribeState(const std::vector<Item>& items, std::size_t image_bytes, const std::uint8_t* states,
+                          std::uint8_t state, const std::string& what) {
+  const auto count = std::count(states, states + items.size(), state);
+  if (count == 0) return "";
+  const Item& first = items[static_cast<std::size_t>(std::find(states, states + items.size(), state) - states)];
+  std::vector<std::uint8_t> pixels(image_bytes);
+  std::string message;
+  try {
+    message = first.source->Read(first.index, pixels.data());
+  } catch (const MachineError& error) {
+    message = error.what();
+  }
+  return std::to_string(count) + (count == 1 ? " image " : " images ") + what + ", the first: " + message;
+}
+
+// Takes broken images out of the plan and closes their gaps in the block. Throws MachineError if a part has none left.
+void RemoveBroken(Plan& plan, std::size_t image_bytes, std::uint8_t* block, std::uint8_t* block_states) {
+  const std::vector<std::uint8_t> states(block_states, block_states + LayoutOf(plan).images());
+  // A process that is killed meanwhile leaves images in the wrong places: none may count as read.
+  std::fill_n(block_states, states.size(), kImageMissing);
+  std::atomic_thread_fence(std::memory_order_release);
+  std::size_t from = 0, to = 0;
+  for (Part* part : {&plan.train, &plan.holdout, &plan.validation}) {
+    const bool had_images = !part->indices.empty();
+    std::vector<std::uint32_t> good;
+    for (const std::uint32_t index : part->indices) {
+      if (states[from] != kImageBroken) {
+        if (to != from) std::memcpy(block + to * image_bytes, block + from * image_bytes, image_bytes);
+        good.push_back(index);
+        ++to;
+      }
+      ++from;
+    }
+    part->indices = std::move(good);
+    if (had_images && part->indices.empty()) {
+      throw MachineError("all images that were drawn for training, or all that were held out, are broken");
+    }
+  }
+}
+
+// The labels, and the gap before them, which counts in the checksum.
+void WriteLabels(const Plan& plan, const DatasetLayout& layout, std::uint8_t* block) {
+  std::fill(block + layout.images() * ImageBytes(layout.shape), block + LabelOffset(layout), 0);
+  Label* label = Labels(layout, block);
+  for (const Part* part : plan.parts()) {
+    for (const std::uint32_t index : part->indices) *label++ = part->source->labels()[index];
+  }
+}
+
 }  // namespace
 
-std::size_t DatasetLayout::block_bytes() const { return LabelOffset(*this) + (train + holdout) * sizeof(Label); }
+std::size_t DatasetLayout::block_bytes() const { return LabelOffset(*this) + images() * sizeof(Label); }
 
-std::shared_ptr<std::uint8_t> MakeHeapBlock(const DatasetLayout& layout) {
-  return {new std::uint8_t[layout.block_bytes()], std::default_delete<std::uint8_t[]>()};
+LoadBlock MakeHeapBlock(const DatasetLayout& layout) {
+  return {{new std::uint8_t[layout.block_bytes()], std::default_delete<std::uint8_t[]>()}, nullptr};
 }
 
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,
@@ -143,35 +281,48 @@ Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std
     set.labels = {std::shared_ptr<const Label>(block, labels + begin), count};
     return set;
   };
-  return {part(0, layout.train), part(layout.train, layout.holdout),
-          layout.classes,        std::move(mean),
-          std::move(deviation),  /*checksum=*/0};
+  Dataset dataset;
+  dataset.layout = layout;
+  dataset.train = part(0, layout.train);
+  dataset.holdout = part(layout.train, layout.holdout);
+  dataset.validation = part(layout.train + layout.holdout, layout.validation);
+  dataset.classes = layout.classes;
+  dataset.mean = std::move(mean);
+  dataset.deviation = std::move(deviation);
+  return dataset;
 }
 
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir, const MakeBlock& make_block,
-                    const LoadCallback& on_image) {
-  const Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
-  const DatasetLayout layout = {plan.files.train->shape(), plan.train.size(), plan.holdout.size(), plan.files.classes};
-  const std::shared_ptr<std::uint8_t> block = make_block(layout);
-  // The gap before the labels counts in the checksum.
-  std::fill(block.get() + (layout.train + layout.holdout) * ImageBytes(layout.shape), block.get() + LabelOffset(layout),
-            0);
-  std::uint8_t* pixels = block.get();
-  Label* labels = Labels(layout, block.get());
-  std::size_t done = 0;
-  const auto read = [&](const ImageSource& source, const std::vector<std::uint32_t>& indices) {
-    for (const std::uint32_t index : indices) {
-      source.Read(index, pixels);
-      pixels += ImageBytes(layout.shape);
-      *labels++ = source.labels()[index];
-      if (on_image) on_image(++done, layout.train + layout.holdout);
-    }
+                    const LoadCallback& on_image, int threads) {
+  Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
+  DatasetLayout layout = LayoutOf(plan);
+  const auto [block, given_states] = make_block(layout);
+  std::vector<std::uint8_t> own_states(given_states == nullptr ? layout.images() : 0);
+  std::uint8_t* states = given_states == nullptr ? own_states.data() : given_states;
+  const std::size_t bytes = ImageBytes(layout.shape);
+  const std::vector<Item> items = Items(plan);
+  ReadImages(items, bytes, block.get(), states, settings.skip_bad_files, on_image, threads);
+
+  std::vector<std::string> notes;
+  const auto note = [&](const std::string& text) {
+    if (!text.empty()) notes.push_back(settings.dataset + ": " + text);
   };
-  read(*plan.files.train, plan.train);
-  read(plan.holdout_source(), plan.holdout);
+  note(DescribeState(items, bytes, states, kImageReadWithWarning, "with a warning"));
+  note(DescribeState(items, bytes, states, kImageBroken, "left out"));
+  if (const auto& skipped = plan.files.skipped; !skipped.empty()) {
+    note(std::to_string(skipped.size()) + (skipped.size() == 1 ? " file" : " files") +
+         " left out, the first: " + skipped.front());
+  }
+  if (std::count(states, states + items.size(), kImageBroken) > 0) {
+    RemoveBroken(plan, bytes, block.get(), states);
+    layout = LayoutOf(plan);
+  }
+  DescribeGaps(plan, settings, notes);
+  WriteLabels(plan, layout, block.get());
 
   Dataset dataset = ViewDataset(layout, block, {}, {});
   TakeStatistics(dataset.train, dataset.mean, dataset.deviation);
+  dataset.notes = std::move(notes);
   dataset.checksum = Checksum(block.get(), layout.block_bytes());
   return dataset;
 }
@@ -183,7 +334,7 @@ std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, co
   if (settings.dataset == "cifar10") return ListCifar10(folder, with_test);
   if (settings.dataset == "cifar100") return ListCifar100(folder, with_test);
   if (settings.dataset == "idx") return ListIdx(folder, with_test);
-  return ListImageFolder(folder, settings.holdout);
+  return ListImageFolder(folder, settings);
 }
 
 ImageChange DrawChange(const Shape& shape, RandomStream& random) {

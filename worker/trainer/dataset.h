@@ -48,17 +48,26 @@ struct DatasetLayout {
   Shape shape;
   std::size_t train = 0;
   std::size_t holdout = 0;
+  std::size_t validation = 0;
   // Labels are below it.
   int classes = 0;
 
+  std::size_t images() const { return train + holdout + validation; }
   // Of the block of memory that holds all images and labels.
   std::size_t block_bytes() const;
 };
 
 struct Dataset {
+  // As it lies in memory.
+  DatasetLayout layout;
   ImageSet train;
-  // What the accuracy is taken on.
+  // What the accuracy is taken on: validation or test images.
   ImageSet holdout;
+  // With DataSettings::with_validation, what the best epoch is chosen by; else empty, and `holdout` does that.
+  ImageSet validation;
+
+  const ImageSet& selection() const { return validation.size() > 0 ? validation : holdout; }
+
   // Labels are below it.
   int classes = 0;
   // Of the training images, per channel, on the scale 0 to 255.
@@ -66,26 +75,47 @@ struct Dataset {
   std::vector<float> deviation;
   // Of all images and labels (cache_folder.h).
   std::uint32_t checksum = 0;
+  // For the log: files with warnings, files that were left out, and what the numbers of images made impossible, such as
+  // a class without a training image.
+  std::vector<std::string> notes = {};
 };
 
-// Makes the memory that a data set is kept in: as many bytes, aligned for any type.
-using MakeBlock = std::function<std::shared_ptr<std::uint8_t>(const DatasetLayout& layout)>;
-// On the heap.
-std::shared_ptr<std::uint8_t> MakeHeapBlock(const DatasetLayout& layout);
-// Called for each image that was read.
+// What LoadBlock::states says of an image.
+constexpr std::uint8_t kImageMissing = 0;
+constexpr std::uint8_t kImageRead = 1;
+constexpr std::uint8_t kImageReadWithWarning = 2;
+// With DataSettings::skip_bad_files: it is left out.
+constexpr std::uint8_t kImageBroken = 3;
+
+// The memory that a data set is loaded into.
+struct LoadBlock {
+  // DatasetLayout::block_bytes() of them, aligned for any type.
+  std::shared_ptr<std::uint8_t> bytes;
+  // One per image. An image that is there already is not read again; a state is set only when the image is complete, so
+  // that a process that is killed leaves nothing false. Null if nothing is there and nobody wants to know.
+  std::uint8_t* states = nullptr;
+};
+using MakeBlock = std::function<LoadBlock(const DatasetLayout& layout)>;
+// On the heap, without states.
+LoadBlock MakeHeapBlock(const DatasetLayout& layout);
+// Called for each image that was read, with the number of images that are there. Never by two threads at once.
 using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 
 // Training and holdout images as DataSettings asks for them:
-//  * shapes10: generated, nothing is read; 4,000 and 1,000 images without a number given.
-//  * cifar10, cifar100, idx, image_folder: read from data_dir/folder. The validation images are drawn from the training
-//    files by data_seed (5,000, or a tenth where there are fewer than 50,000), the training images from the rest (all
-//    of it without a number given). With holdout = test, the holdout is the test file's images, the first
-//    validation_examples of them where that is given; an image folder may hold validation images of its own too. Of an
-//    image folder only the images that were drawn are read.
+//  * shapes10: generated, nothing is read; 4,000 training and 1,000 validation images unless the settings give numbers.
+//    There are always 1,000 test images.
+//  * cifar10, cifar100, idx, image_folder: read from data_dir/folder. data_seed draws the validation images from the
+//    training files (5,000, or a tenth where there are fewer than 50,000), and the training images from the rest (all
+//    of it unless train_examples is given). An image folder may have validation images of its own: all of them, or
+//    validation_examples drawn from them. Every draw is stratified (split.h). With holdout = test, the holdout is every
+//    test image; validation images are held out besides only with_validation. Of an image folder only the images that
+//    were drawn are read.
+// Images are read by up to `threads` threads; the result, and which error is thrown, does not depend on their number.
 // Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken, and
 // what `make_block` and `on_image` throw.
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,
-                    const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_image = nullptr);
+                    const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_image = nullptr,
+                    int threads = 1);
 
 // The data set in a block that LoadDataset has filled, in whatever process; without a checksum.
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,

@@ -1,10 +1,10 @@
 // Data sets that are made once and used many times: by one process after another, and by all of a machine at once.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "worker/trainer/cache_folder.h"
@@ -22,17 +22,25 @@ class DatasetCache {
  public:
   DatasetCache(std::filesystem::path data_dir, CacheOptions options, LogLine log);
 
-  // As LoadDataset. Failures are not kept.
+  // As LoadDataset. Failures are not kept. The sizes and times of the source files are looked at in each call: if they
+  // changed since the data set was loaded, it is loaded again, and the log says so.
   std::shared_ptr<const Dataset> Get(const DataSettings& settings);
 
  private:
-  Dataset Load(const DataSettings& settings, const std::string& key) const;
+  struct Entry {
+    std::string key;
+    // Of the source files, as they were before they were read.
+    std::uint64_t stamp = 0;
+    std::shared_ptr<const Dataset> dataset;
+  };
+
+  Dataset Load(const DataSettings& settings, const std::string& key, std::uint64_t stamp) const;
 
   const std::filesystem::path data_dir_;
   const CacheOptions options_;
   const LogLine log_;
   // Most recently used first.
-  std::vector<std::pair<std::string, std::shared_ptr<const Dataset>>> entries_;
+  std::vector<Entry> entries_;
 };
 
 }  // namespace layernas::trainer

@@ -57,11 +57,16 @@ std::string DescribeDevice(torch::Device device, int threads) {
 }
 
 bool IsLostGpu(const std::string& message) {
-  if (message.find("out of memory") != std::string::npos) return false;
+  if (IsOutOfMemory(message)) return false;
   for (const char* sign : {"CUDA error", "CUDA driver error", "CUDNN_STATUS", "CUBLAS_STATUS"}) {
     if (message.find(sign) != std::string::npos) return true;
   }
   return false;
+}
+
+bool IsOutOfMemory(const std::string& message) {
+  return message.find("can't allocate memory") != std::string::npos ||
+         message.find("out of memory") != std::string::npos;
 }
 
 }  // namespace layernas::trainer

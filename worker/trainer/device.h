@@ -19,4 +19,8 @@ std::string DescribeDevice(torch::Device device, int threads);
 // kernel failed. Want of memory does not.
 bool IsLostGpu(const std::string& message);
 
+// Whether torch's message means that the machine, or its GPU, has not enough memory. Torch has no type of its own for
+// it on the processor.
+bool IsOutOfMemory(const std::string& message);
+
 }  // namespace layernas::trainer

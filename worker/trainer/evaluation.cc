@@ -10,12 +10,14 @@
 #include <utility>
 
 #include "common/network/counts.h"
+#include "common/network/dead_ops.h"
 #include "worker/trainer/device.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/gpu.h"
 #include "worker/trainer/machine.h"
 #include "worker/trainer/measurement.h"
 #include "worker/trainer/stop_signal.h"
+#include "worker/trainer/threads.h"
 #include "worker/trainer/training.h"
 #include "worker/trainer/weights.h"
 
@@ -93,7 +95,13 @@ Evaluator::Evaluator(EvaluatorOptions options)
       checkpoints_(std::move(options.checkpoints)),
       device_(options.device),
       log_(std::move(options.log)) {
-  torch::set_num_threads(options.threads);
+  SetThreads(options.threads);
+  try {
+    if (!weights_dir_.empty()) CheckFolder(weights_dir_);
+  } catch (const MachineError& error) {
+    // Not an error yet: most requests keep nothing.
+    log_(std::string("warning: --weights-dir: ") + error.what() + "; requests that keep weights will fail");
+  }
   // Numbers close to zero are slow on the CPU and add nothing.
   at::globalContext().setFlushDenormal(true);
 }
@@ -109,46 +117,50 @@ EvaluationResult Evaluator::Evaluate(const EvaluateRequest& request, const Progr
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
     if (device_.is_cuda() && IsLostGpu(message)) throw LostGpuError("the GPU gave up: " + message);
-    // Torch has no type of its own for it on the CPU.
-    const bool memory = message.find("can't allocate memory") != std::string::npos ||
-                        message.find("out of memory") != std::string::npos;
     FreeUnusedMemory(device_);
-    if (memory) throw MemoryError("out of memory: " + message + "; " + DescribeMemory());
+    if (IsOutOfMemory(message)) throw MemoryError("out of memory: " + message + "; " + DescribeMemory());
     throw MachineError(message);
   }
 }
 
 EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, const ProgressCallback& on_progress) {
-  if (request.is_trained && !request.keep_weights.empty() && weights_dir_.empty()) {
-    throw MachineError("the request asks for the weights: start layernas-trainer with --weights-dir");
+  const std::filesystem::path weights_file = weights_dir_ / (request.keep_weights + ".pt");
+  const bool keeps_weights = request.is_trained && !request.keep_weights.empty();
+  if (keeps_weights) {
+    if (weights_dir_.empty()) {
+      throw MachineError("the request asks for the weights: start layernas-trainer with --weights-dir");
+    }
+    CheckWritable(weights_file);
   }
   std::shared_ptr<const Dataset> dataset;
   if (request.is_trained) {
     dataset = datasets_.Get(request.train.data);
     CheckFit(request.network, *dataset, request.train.data.dataset);
+    for (const std::string& note : dataset->notes) log_("warning: " + note);
   }
   torch::manual_seed(request.seed);
-  Network network(request.network);
+  // What is trained, measured and kept is what will be deployed. The counts below are those of the architecture as it
+  // is asked for, as benchmarks have them.
+  Network network(network::WithoutDeadOps(request.network));
   network->to(device_);
 
   EvaluationResult result{Metrics{}};
   Metrics& metrics = result.metrics;
   std::optional<Checkpoint> checkpoint;
   if (dataset != nullptr) {
-    // Other versions of torch, and other data, give other results.
+    // Other versions of torch and of the state, and other data, give other results.
     checkpoint.emplace(checkpoints_,
-                       request.training_key + " data " + std::to_string(dataset->checksum) + " torch " + TORCH_VERSION +
-                           (device_.is_cuda() ? " gpu" : ""),
+                       request.training_key + " data " + std::to_string(dataset->checksum) + " state 2 torch " +
+                           TORCH_VERSION + (device_.is_cuda() ? " gpu" : ""),
                        log_);
     const TrainingResult training =
         TrainUntilSignal(network, *dataset, request, *checkpoint, on_progress, log_, device_);
     metrics = {{"accuracy", training.accuracy},
                {"train_loss", training.train_loss},
                {"train_epochs", training.epochs},
+               {"data_checksum", dataset->checksum},
                {"train_seconds", training.seconds}};
-    if (!request.keep_weights.empty()) {
-      result.weights = KeepWeights(network, *dataset, weights_dir_ / (request.keep_weights + ".pt"));
-    }
+    if (keeps_weights) result.weights = KeepWeights(network, *dataset, weights_file);
   }
   if (request.is_measured) {
     const Measured measured = Measure(network, request.network.input, request.measure, device_);

@@ -16,7 +16,7 @@ struct EvaluatorOptions {
   std::filesystem::path data_dir;
   // For the networks that requests ask to be kept; may be empty where none does.
   std::filesystem::path weights_dir;
-  // Of torch; more threads than free cores make it slower by far.
+  // Of torch and BLAS; more threads than free cores make it slower by far.
   int threads = 1;
   // Prepared by ChooseDevice.
   torch::Device device = torch::kCPU;
@@ -27,7 +27,7 @@ struct EvaluatorOptions {
   LogLine log = [](const std::string&) {};
 };
 
-// Evaluates one request after another. Not thread-safe; torch's thread number is the process's.
+// Evaluates one request after another. Not thread-safe; numbers of threads are the process's.
 class Evaluator {
  public:
   explicit Evaluator(EvaluatorOptions options);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -83,14 +84,39 @@ std::vector<std::uint8_t> FromCmyk(const std::vector<std::uint8_t>& cmyk, int ch
   return pixels;
 }
 
-Picture DecodeJpeg(const std::vector<std::uint8_t>& bytes, const network::Shape& shape) {
+// Whether the end of the image comes after the beginning of its last scan. What stands in their place within image data
+// is escaped.
+bool HasJpegEnd(const std::vector<std::uint8_t>& bytes) {
+  const auto last = [&](std::uint8_t marker) {
+    const std::uint8_t pattern[] = {0xff, marker};
+    return std::find_end(bytes.begin(), bytes.end(), std::begin(pattern), std::end(pattern)) - bytes.begin();
+  };
+  const auto end = last(0xd9);
+  return end < static_cast<std::ptrdiff_t>(bytes.size()) && end > last(0xda);
+}
+
+// The library keeps the first warning of a file, and warns of all that it can get over: of bytes between two parts of a
+// file as of one that is cut short. Only the former leaves the image whole.
+bool IsHarmless(const std::string& warning, const std::vector<std::uint8_t>& bytes) {
+  for (const char* harmless : {"extraneous bytes", "unknown JFIF revision", "Unknown Adobe color transform"}) {
+    if (warning.find(harmless) != std::string::npos) return HasJpegEnd(bytes);
+  }
+  return false;
+}
+
+Picture DecodeJpeg(const std::vector<std::uint8_t>& bytes, const network::Shape& shape, std::string& warning) {
   const std::unique_ptr<void, decltype(&tjDestroy)> decoder(tjInitDecompress(), &tjDestroy);
   if (decoder == nullptr) throw MachineError(tjGetErrorStr2(nullptr));
   const auto size = static_cast<unsigned long>(bytes.size());
   int width = 0, height = 0, subsampling = 0, colours = 0;
-  if (tjDecompressHeader3(decoder.get(), bytes.data(), size, &width, &height, &subsampling, &colours) != 0) {
-    throw MachineError(tjGetErrorStr2(decoder.get()));
-  }
+  // Both steps may warn, and the image is there all the same.
+  const auto check = [&](int result) {
+    if (result == 0) return;
+    const std::string message = tjGetErrorStr2(decoder.get());
+    if (tjGetErrorCode(decoder.get()) != TJERR_WARNING || !IsHarmless(message, bytes)) throw MachineError(message);
+    warning = message;
+  };
+  check(tjDecompressHeader3(decoder.get(), bytes.data(), size, &width, &height, &subsampling, &colours));
   // Halved while it is decoded, as long as it stays larger than asked for: that is faster by far.
   int denominator = 1;
   while (denominator < 8 && width / (2 * denominator) >= shape.width && height / (2 * denominator) >= shape.height) {
@@ -102,11 +128,8 @@ Picture DecodeJpeg(const std::vector<std::uint8_t>& bytes, const network::Shape&
   picture.channels = cmyk ? 4 : shape.channels;
   picture.Resize(TJSCALED(width, scale), TJSCALED(height, scale));
   const int format = cmyk ? TJPF_CMYK : shape.channels == 1 ? TJPF_GRAY : TJPF_RGB;
-  // What is only a warning to the library is a file that was cut short or has garbage in it.
-  if (tjDecompress2(decoder.get(), bytes.data(), size, picture.pixels.data(), picture.width, 0, picture.height, format,
-                    TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS) != 0) {
-    throw MachineError(tjGetErrorStr2(decoder.get()));
-  }
+  check(tjDecompress2(decoder.get(), bytes.data(), size, picture.pixels.data(), picture.width, 0, picture.height,
+                      format, TJFLAG_LIMITSCANS));
   if (cmyk) {
     picture.channels = shape.channels;
     picture.pixels = FromCmyk(picture.pixels, shape.channels);
@@ -183,19 +206,21 @@ bool StartsWith(const std::vector<std::uint8_t>& bytes, const char* magic) {
 
 }  // namespace
 
-void DecodeImage(const std::filesystem::path& path, const network::Shape& shape, std::uint8_t* out) {
+std::string DecodeImage(const std::filesystem::path& path, const network::Shape& shape, std::uint8_t* out) {
+  std::string warning;
   try {
     const std::vector<std::uint8_t> bytes = ReadBytes(path);
     if (StartsWith(bytes, "\x89PNG")) {
       Stretch(DecodePng(bytes, shape.channels), shape, out);
     } else if (StartsWith(bytes, "\xff\xd8")) {
-      Stretch(DecodeJpeg(bytes, shape), shape, out);
+      Stretch(DecodeJpeg(bytes, shape, warning), shape, out);
     } else {
       throw MachineError("it is neither PNG nor JPEG");
     }
   } catch (const MachineError& error) {
     throw MachineError("cannot read the image " + path.string() + ": " + error.what());
   }
+  return warning.empty() ? warning : path.string() + ": " + warning;
 }
 
 }  // namespace layernas::trainer

@@ -174,7 +174,7 @@ ImageFiles ReadCifar(const CifarFormat& format, const std::filesystem::path& fol
   ImageFiles files;
   files.classes = format.classes;
   files.train = ReadCifarImages(format, folder, format.train);
-  if (with_test) files.holdout = ReadCifarImages(format, folder, {format.test});
+  if (with_test) files.test = ReadCifarImages(format, folder, {format.test});
   return files;
 }
 
@@ -210,11 +210,11 @@ ImageFiles ReadIdx(const std::filesystem::path& folder, bool with_test) {
   files.train = ReadIdxPair(folder, "train");
   files.classes = CountClasses(*files.train);
   if (with_test) {
-    files.holdout = ReadIdxPair(folder, "t10k");
-    if (!(files.holdout->shape() == files.train->shape())) {
+    files.test = ReadIdxPair(folder, "t10k");
+    if (!(files.test->shape() == files.train->shape())) {
       throw MachineError("the test images in " + folder.string() + " are not of the size of its training images");
     }
-    files.classes = std::max(files.classes, CountClasses(*files.holdout));
+    files.classes = std::max(files.classes, CountClasses(*files.test));
   }
   return files;
 }

@@ -8,7 +8,7 @@
 
 namespace layernas::trainer {
 
-// `with_test` makes the test files' images the holdout. All readers throw MachineError, naming the file and what was
+// `with_test` asks for the test files' images too. All readers throw MachineError, naming the file and what was
 // expected of it, if one is missing, of the wrong size or broken.
 
 // The binary version of CIFAR-10: data_batch_1.bin to data_batch_5.bin and test_batch.bin, records of a label and 3,072

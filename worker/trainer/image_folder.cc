@@ -27,125 +27,203 @@ class FolderSource final : public ImageSource {
   FolderSource(const Shape& shape, Listing listing)
       : ImageSource(shape, std::move(listing.labels)), files_(std::move(listing.files)) {}
 
-  void Read(std::size_t index, std::uint8_t* out) const override { DecodeImage(files_[index], shape(), out); }
+  std::string Read(std::size_t index, std::uint8_t* out) const override {
+    return DecodeImage(files_[index], shape(), out);
+  }
 
  private:
   const std::vector<fs::path> files_;
 };
 
-// What is in a folder, by name, without what is hidden.
-std::vector<fs::directory_entry> Entries(const fs::path& folder) {
-  std::vector<fs::directory_entry> entries;
-  try {
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-      if (entry.path().filename().native().front() != '.') entries.push_back(entry);
-    }
-  } catch (const fs::filesystem_error& error) {
-    throw MachineError("cannot read the folder " + folder.string() + " (" + error.code().message() + ")" + kExpected);
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
-  return entries;
+// In ASCII alone, whatever the locale.
+std::string Lower(std::string text) {
+  for (char& letter : text) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  return text;
 }
 
-std::vector<std::string> ListClasses(const fs::path& folder) {
-  std::vector<std::string> classes;
-  for (const fs::directory_entry& entry : Entries(folder)) {
-    std::error_code error;
-    if (entry.is_directory(error)) classes.push_back(entry.path().filename().string());
-  }
-  return classes;
+// What file managers leave behind, which no one put there.
+bool IsClutter(const std::string& name) {
+  const std::string lower = Lower(name);
+  return name.front() == '.' || lower == "thumbs.db" || lower == "ehthumbs.db" || lower == "desktop.ini" ||
+         lower == "__macosx";
 }
 
-void RequireImageName(const fs::directory_entry& entry) {
+bool IsImageName(const fs::directory_entry& entry) {
   std::error_code error;
-  std::string extension = entry.path().extension().string();
-  // ASCII alone, whatever the locale.
-  for (char& letter : extension)
-    letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-  const bool image = extension == ".png" || extension == ".jpg" || extension == ".jpeg";
-  if (!image || !entry.is_regular_file(error)) {
-    throw MachineError(entry.path().string() + " is no .png, .jpg or .jpeg file: convert it, or take it away");
-  }
-}
-
-Listing ListPart(const fs::path& folder, const std::vector<std::string>& classes, const std::vector<std::string>& all) {
-  Listing listing;
-  for (const std::string& name : classes) {
-    const auto found = std::lower_bound(all.begin(), all.end(), name);
-    if (found == all.end() || *found != name) {
-      throw MachineError((folder / name).string() + " is a class that the training images don't have");
-    }
-    const std::vector<fs::directory_entry> entries = Entries(folder / name);
-    if (entries.empty()) throw MachineError("the class " + (folder / name).string() + " has no images" + kExpected);
-    for (const fs::directory_entry& entry : entries) {
-      RequireImageName(entry);
-      listing.files.push_back(entry.path());
-      listing.labels.push_back(static_cast<Label>(found - all.begin()));
-    }
-  }
-  return listing;
+  const std::string extension = Lower(entry.path().extension().string());
+  return (extension == ".png" || extension == ".jpg" || extension == ".jpeg") && entry.is_regular_file(error);
 }
 
 struct FolderListing {
   Listing train;
-  Listing holdout;
-  int classes = 0;
+  // Each is empty where it was not asked for or does not exist.
+  Listing validation;
+  Listing test;
+  std::vector<std::string> classes;
+  // What makes the folder no data set, in the order in which it was found.
+  std::vector<std::string> problems;
+  std::vector<std::string> skipped;
 };
 
-FolderListing ListFolder(const fs::path& folder, Holdout holdout) {
-  const fs::path train = folder / "train";
-  std::error_code error;
-  if (!fs::is_directory(train, error)) {
-    throw MachineError("there is no folder " + train.string() +
-                       ": check --data-dir (or LAYERNAS_DATA_DIR) and train.parameters.folder" + kExpected + " in it");
-  }
-  const std::vector<std::string> classes = ListClasses(train);
-  if (classes.size() < 2 || classes.size() > std::numeric_limits<Label>::max()) {
-    throw MachineError(
-        train.string() + " has " + std::to_string(classes.size()) +
-        (classes.size() == 1 ? " class (" + classes.front() + "), and one is nothing to tell apart" : " classes") +
-        kExpected + ", two to " + std::to_string(std::numeric_limits<Label>::max()));
-  }
-  FolderListing listing;
-  listing.classes = static_cast<int>(classes.size());
-  listing.train = ListPart(train, classes, classes);
+class FolderLister {
+ public:
+  FolderLister(const fs::path& folder, const DataSettings& settings) : folder_(folder), settings_(settings) {}
 
-  const bool has_test = fs::is_directory(folder / "test", error);
-  const bool has_val = fs::is_directory(folder / "val", error);
-  if (holdout == Holdout::kTest && !has_test && !has_val) {
-    throw MachineError("there is no folder " + (folder / "test").string() +
-                       ", nor val, and train.parameters.holdout is test");
+  FolderListing List() {
+    const fs::path train = folder_ / "train";
+    if (!IsFolder("train")) {
+      Problem("there is no folder " + train.string() +
+              ": check --data-dir (or LAYERNAS_DATA_DIR) and train.parameters.folder" + kExpected + " in it");
+      return std::move(listing_);
+    }
+    const std::vector<std::string>& classes = listing_.classes = ListClasses(train);
+    if (classes.size() < 2 || classes.size() > std::numeric_limits<Label>::max()) {
+      Problem(
+          train.string() + " has " + std::to_string(classes.size()) +
+          (classes.size() == 1 ? " class (" + classes.front() + "), and one is nothing to tell apart" : " classes") +
+          kExpected + ", two to " + std::to_string(std::numeric_limits<Label>::max()));
+    }
+    listing_.train = ListPart(train, classes);
+
+    const bool with_test = settings_.holdout == Holdout::kTest;
+    if (with_test && !IsFolder("test") && !IsFolder("val")) {
+      Problem("there is no folder " + (folder_ / "test").string() + ", nor val, and train.parameters.holdout is test");
+      return std::move(listing_);
+    }
+    if (with_test) listing_.test = ListHeldOut(folder_ / (IsFolder("test") ? "test" : "val"));
+    if (IsFolder("test") && IsFolder("val") && (!with_test || settings_.with_validation)) {
+      listing_.validation = ListHeldOut(folder_ / "val");
+    }
+    return std::move(listing_);
   }
-  if (holdout == Holdout::kTest || (has_test && has_val)) {
-    const bool test = holdout == Holdout::kTest && has_test;
-    const fs::path part = folder / (test ? "test" : "val");
-    listing.holdout = ListPart(part, ListClasses(part), classes);
-    if (listing.holdout.files.empty()) throw MachineError(part.string() + " has no classes" + kExpected);
+
+ private:
+  void Problem(std::string text) { listing_.problems.push_back(std::move(text)); }
+
+  bool IsFolder(const char* name) const {
+    std::error_code error;
+    return fs::is_directory(folder_ / name, error);
   }
-  return listing;
+
+  // What is in a folder, by name, without clutter.
+  std::vector<fs::directory_entry> Entries(const fs::path& folder) {
+    std::vector<fs::directory_entry> entries;
+    try {
+      for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+        if (!IsClutter(entry.path().filename().native())) entries.push_back(entry);
+      }
+    } catch (const fs::filesystem_error& error) {
+      Problem("cannot read the folder " + folder.string() + " (" + error.code().message() + ")" + kExpected);
+    }
+    std::sort(entries.begin(), entries.end(),
+              [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
+    return entries;
+  }
+
+  std::vector<std::string> ListClasses(const fs::path& folder) {
+    std::vector<std::string> classes;
+    for (const fs::directory_entry& entry : Entries(folder)) {
+      std::error_code error;
+      if (entry.is_directory(error)) classes.push_back(entry.path().filename().string());
+    }
+    return classes;
+  }
+
+  Listing ListPart(const fs::path& folder, const std::vector<std::string>& classes) {
+    const std::vector<std::string>& all = listing_.classes;
+    Listing listing;
+    for (const std::string& name : classes) {
+      const auto found = std::lower_bound(all.begin(), all.end(), name);
+      if (found == all.end() || *found != name) {
+        Problem((folder / name).string() + " is a class that the training images don't have");
+        continue;
+      }
+      const std::size_t before = listing.files.size();
+      for (const fs::directory_entry& entry : Entries(folder / name)) {
+        if (IsImageName(entry)) {
+          listing.files.push_back(entry.path());
+          listing.labels.push_back(static_cast<Label>(found - all.begin()));
+        } else if (settings_.skip_bad_files) {
+          listing_.skipped.push_back(entry.path().string() + " is no .png, .jpg or .jpeg file");
+        } else {
+          Problem(entry.path().string() + " is no .png, .jpg or .jpeg file: convert it, remove it, or set " +
+                  "train.parameters.skip_bad_files");
+        }
+      }
+      if (listing.files.size() == before)
+        Problem("the class " + (folder / name).string() + " has no images" + kExpected);
+    }
+    return listing;
+  }
+
+  Listing ListHeldOut(const fs::path& part) {
+    const std::vector<std::string> classes = ListClasses(part);
+    if (classes.empty()) Problem(part.string() + " has no classes" + kExpected);
+    return ListPart(part, classes);
+  }
+
+  const fs::path& folder_;
+  const DataSettings& settings_;
+  FolderListing listing_;
+};
+
+// Throws MachineError for problems.
+FolderListing ListFolder(const fs::path& folder, const DataSettings& settings) {
+  FolderListing listing = FolderLister(folder, settings).List();
+  if (listing.problems.empty()) return listing;
+  const std::size_t more = listing.problems.size() - 1;
+  throw MachineError(listing.problems.front() +
+                     (more == 0 ? std::string()
+                                : " (and " + std::to_string(more) + (more == 1 ? " more problem" : " more problems") +
+                                      ": layernas-trainer --check-data lists all)"));
 }
 
 }  // namespace
 
-ImageFiles ReadImageFolder(const fs::path& folder, Holdout holdout, const Shape& shape) {
+ImageFiles ReadImageFolder(const fs::path& folder, const DataSettings& settings) {
+  const Shape& shape = settings.input;
   if (shape.channels != 1 && shape.channels != 3) {
     throw InfeasibleError("image_folder has images of 1 channel (grey) or 3 (RGB), but network.input asks for " +
                           std::to_string(shape.channels));
   }
-  FolderListing listing = ListFolder(folder, holdout);
+  FolderListing listing = ListFolder(folder, settings);
+  const auto source = [&](Listing& part) {
+    return part.files.empty() ? nullptr : std::make_unique<FolderSource>(shape, std::move(part));
+  };
   ImageFiles files;
-  files.classes = listing.classes;
-  files.train = std::make_unique<FolderSource>(shape, std::move(listing.train));
-  if (!listing.holdout.files.empty()) files.holdout = std::make_unique<FolderSource>(shape, std::move(listing.holdout));
+  files.classes = static_cast<int>(listing.classes.size());
+  files.class_names = std::move(listing.classes);
+  files.train = source(listing.train);
+  files.validation = source(listing.validation);
+  files.test = source(listing.test);
+  files.skipped = std::move(listing.skipped);
   return files;
 }
 
-std::vector<fs::path> ListImageFolder(const fs::path& folder, Holdout holdout) {
-  FolderListing listing = ListFolder(folder, holdout);
+std::vector<fs::path> ListImageFolder(const fs::path& folder, const DataSettings& settings) {
+  FolderListing listing = ListFolder(folder, settings);
   std::vector<fs::path> files = std::move(listing.train.files);
-  files.insert(files.end(), listing.holdout.files.begin(), listing.holdout.files.end());
+  for (const Listing* part : {&listing.validation, &listing.test}) {
+    files.insert(files.end(), part->files.begin(), part->files.end());
+  }
   return files;
+}
+
+FolderContent ListWholeImageFolder(const fs::path& folder) {
+  DataSettings settings;
+  std::error_code error;
+  if (fs::is_directory(folder / "test", error) || fs::is_directory(folder / "val", error)) {
+    settings.holdout = Holdout::kTest;
+    settings.with_validation = true;
+  }
+  FolderListing listing = FolderLister(folder, settings).List();
+  FolderContent content;
+  content.classes = static_cast<int>(listing.classes.size());
+  content.problems = std::move(listing.problems);
+  for (Listing* part : {&listing.train, &listing.validation, &listing.test}) {
+    content.files.insert(content.files.end(), part->files.begin(), part->files.end());
+  }
+  return content;
 }
 
 }  // namespace layernas::trainer

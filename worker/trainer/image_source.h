@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,9 +35,10 @@ class ImageSource {
   const std::vector<Label>& labels() const { return labels_; }
   std::size_t size() const { return labels_.size(); }
 
-  // Writes image `index` to the ImageBytes(shape()) bytes at `out`: rows, columns, channels (channels last). Throws
-  // MachineError, naming the file, for an image that is broken.
-  virtual void Read(std::size_t index, std::uint8_t* out) const = 0;
+  // Writes image `index` to the ImageBytes(shape()) bytes at `out`: rows, columns, channels (channels last). Returns a
+  // warning that names the file, or an empty text (see DecodeImage). Throws MachineError, naming the file, for an image
+  // that is broken.
+  virtual std::string Read(std::size_t index, std::uint8_t* out) const = 0;
 
  private:
   const Shape shape_;
@@ -49,9 +51,10 @@ class MemorySource final : public ImageSource {
   MemorySource(const Shape& shape, std::vector<std::uint8_t> pixels, std::vector<Label> labels)
       : ImageSource(shape, std::move(labels)), pixels_(std::move(pixels)) {}
 
-  void Read(std::size_t index, std::uint8_t* out) const override {
+  std::string Read(std::size_t index, std::uint8_t* out) const override {
     const std::size_t bytes = ImageBytes(shape());
     std::memcpy(out, pixels_.data() + index * bytes, bytes);
+    return "";
   }
 
  private:
@@ -61,9 +64,15 @@ class MemorySource final : public ImageSource {
 // What a data set's files hold.
 struct ImageFiles {
   std::unique_ptr<ImageSource> train;
-  // The images that the accuracy is taken on, where the files keep them apart from the training images.
-  std::unique_ptr<ImageSource> holdout;
+  // Null unless the files keep validation images apart from the training images, and they were asked for.
+  std::unique_ptr<ImageSource> validation;
+  // Null unless test images were asked for.
+  std::unique_ptr<ImageSource> test;
   int classes = 0;
+  // By number; empty where the files name no classes.
+  std::vector<std::string> class_names;
+  // Files that were left out because they are not images, as DataSettings::skip_bad_files has it.
+  std::vector<std::string> skipped;
 };
 
 }  // namespace layernas::trainer

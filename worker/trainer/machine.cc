@@ -2,9 +2,11 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 namespace layernas::trainer {
 namespace {
@@ -17,15 +19,38 @@ std::optional<double> ReadNumber(const std::filesystem::path& path) {
 }
 
 // Every value of a field of /proc/cpuinfo.
-std::vector<std::string> CpuInfo(const std::string& field) {
+std::vector<std::string> CpuInfo(const std::string& field, const std::filesystem::path& root = "/") {
   std::vector<std::string> values;
-  std::ifstream file("/proc/cpuinfo");
+  std::ifstream file(root / "proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
     if (line.compare(0, field.size(), field) != 0) continue;
     const std::size_t colon = line.find(": ");
     if (colon != std::string::npos) values.push_back(line.substr(colon + 2));
   }
   return values;
+}
+
+// Implementer, part, variant and revision of each kind of core, in the order of their text; many ARM machines have two.
+std::set<std::string> ArmCores(const std::filesystem::path& root) {
+  const std::vector<std::string> implementers = CpuInfo("CPU implementer", root), parts = CpuInfo("CPU part", root),
+                                 variants = CpuInfo("CPU variant", root), revisions = CpuInfo("CPU revision", root);
+  const auto at = [](const std::vector<std::string>& values, std::size_t i) {
+    return i < values.size() ? values[i] : std::string("?");
+  };
+  std::set<std::string> cores;
+  for (std::size_t i = 0; i < implementers.size(); ++i) {
+    cores.insert(implementers[i] + "/" + at(parts, i) + "/" + at(variants, i) + "/" + at(revisions, i));
+  }
+  return cores;
+}
+
+// What the device tree calls the machine; empty where there is no such tree, as on PCs.
+std::string BoardModel(const std::filesystem::path& root) {
+  std::ifstream file(root / "proc/device-tree/model");
+  std::string model;
+  // It ends with a zero byte.
+  std::getline(file, model, '\0');
+  return model;
 }
 
 // A field of a file of /proc that is given in kB, in MiB; "?" where there is none.
@@ -48,12 +73,18 @@ std::string DescribeMemory() {
          " are free";
 }
 
-std::string DescribeMachine(int threads) {
-  const std::vector<std::string> models = CpuInfo("model name");
+std::string DescribeMachine(int threads, const std::filesystem::path& root) {
+  std::vector<std::string> parts;
+  // Kernels for 32 bits have a model name on ARM too, but it says only which architecture the processor has.
+  if (const auto models = CpuInfo("model name", root); !models.empty()) parts.push_back(models.front());
+  for (const std::string& core : ArmCores(root)) parts.push_back("ARM " + core);
+  if (std::string board = BoardModel(root); !board.empty()) parts.push_back(std::move(board));
+  if (parts.empty()) parts.emplace_back("unknown processor");
   const unsigned processors = std::thread::hardware_concurrency();
   std::ostringstream text;
-  text << (models.empty() ? "unknown processor" : models.front()) << ", " << processors
-       << (processors == 1 ? " processor, " : " processors, ") << threads << (threads == 1 ? " thread" : " threads");
+  for (const std::string& part : parts) text << part << ", ";
+  text << processors << (processors == 1 ? " processor, " : " processors, ") << threads
+       << (threads == 1 ? " thread" : " threads");
   return text.str();
 }
 

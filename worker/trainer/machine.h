@@ -10,8 +10,10 @@
 
 namespace layernas::trainer {
 
-// "AMD EPYC, 2 processors, 1 thread": what latencies must share to be compared at all.
-std::string DescribeMachine(int threads);
+// "AMD EPYC, 2 processors, 1 thread": what latencies must share to be compared at all. ARM's processors, which have no
+// model name, are told apart by implementer, part, variant and revision of each kind of core, and by the board's model:
+// "ARM 0x41/0xd08/0x0/3, Raspberry Pi 4 Model B Rev 1.2, 4 processors, 1 thread". `root` holds the files of Linux.
+std::string DescribeMachine(int threads, const std::filesystem::path& root = "/");
 // 32 bits of the description, for where only numbers are kept; the same on every machine of the kind.
 std::uint32_t Fingerprint(const std::string& description);
 

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -14,7 +15,9 @@
 #include <string>
 #include <utility>
 
+#include "common/base/processors.h"
 #include "common/build_info/build_info.h"
+#include "worker/trainer/data_check.h"
 #include "worker/trainer/device.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/protocol.h"
@@ -30,15 +33,25 @@ void KeepFreedMemory() {
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-// OpenBLAS, which torch calls for linear layers, is not reached by torch's thread number: it starts its threads when it
-// is loaded, and takes their number from the environment alone. On a busy machine those threads make a latency of a
-// fraction of a millisecond one of several. So set the variable, unless it is set, and start over; the process stays
-// the same.
+// OpenBLAS, which torch calls for linear layers, starts a thread for each processor when it is loaded, and the number
+// can only be reduced after that (threads.h). On a busy machine those threads make a latency of a fraction of a
+// millisecond one of several. So set the variable, unless it is set, and start over; the process stays the same.
 void LimitBlasThreads(int threads, char** argv) {
   if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
   setenv("OPENBLAS_NUM_THREADS", std::to_string(threads).c_str(), 1);
   execv("/proc/self/exe", argv);
   std::cerr << "cannot limit the threads of OpenBLAS (" << std::strerror(errno) << "): latencies will be noisy\n";
+}
+
+// Prints every problem and a summary. Returns the exit code.
+int CheckDataIn(const std::filesystem::path& folder) {
+  const layernas::trainer::DataReport report = layernas::trainer::CheckData(folder, layernas::UsableProcessors());
+  for (const std::string& problem : report.problems) std::cout << "error: " << problem << '\n';
+  for (const std::string& warning : report.warnings) std::cout << "warning: " << warning << '\n';
+  std::cout << folder.string() << ": " << (report.dataset.empty() ? "no data set" : report.dataset) << ", "
+            << report.images << " images, " << report.classes << " classes, " << report.problems.size() << " errors, "
+            << report.warnings.size() << " warnings" << std::endl;
+  return report.problems.empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -81,8 +94,15 @@ int main(int argc, char** argv) {
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->envname("LAYERNAS_CHECKPOINT_LIMIT")
       ->capture_default_str();
+  std::string check_folder;
+  CLI::Option* check = app.add_option("--check-data", check_folder,
+                                      "Read every image of the data set in a folder below --data-dir, print all "
+                                      "problems and exit (default: --data-dir itself)")
+                           ->expected(0, 1)
+                           ->option_text("[FOLDER]");
   app.set_version_flag("--version", layernas::VersionText("layernas-trainer"));
   CLI11_PARSE(app, argc, argv);
+  if (check->count() > 0) return CheckDataIn(check_folder.empty() ? options.data_dir : options.data_dir / check_folder);
   LimitBlasThreads(options.threads, argv);
   KeepFreedMemory();
 
@@ -97,6 +117,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   layernas::trainer::InstallStopSignals();
+  // A file that grows beyond its limit (ulimit -f) is an error that names the file, not the end of the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   layernas::trainer::Evaluator evaluator(std::move(options));
   layernas::trainer::ServeRequests(
       std::cin, std::cout, std::cerr,

@@ -11,6 +11,7 @@
 #include "worker/trainer/gpu.h"
 #include "worker/trainer/mixed_precision.h"
 #include "worker/trainer/nvml.h"
+#include "worker/trainer/threads.h"
 
 namespace layernas::trainer {
 namespace {
@@ -82,18 +83,6 @@ std::optional<double> EnergyOnProcessor(const TimedRun& run, double median_ms) {
   meter.Start();
   return EnergyPerRun(run, median_ms, [&] { return meter.MillijoulesSinceStart(); });
 }
-
-// Torch's number of threads while it lives.
-class ThreadCount {
- public:
-  explicit ThreadCount(int threads) : before_(torch::get_num_threads()) { torch::set_num_threads(threads); }
-  ~ThreadCount() { torch::set_num_threads(before_); }
-  ThreadCount(const ThreadCount&) = delete;
-  ThreadCount& operator=(const ThreadCount&) = delete;
-
- private:
-  const int before_;
-};
 
 }  // namespace
 

@@ -19,7 +19,7 @@ struct Measured {
 };
 
 // Runs `network`, which lies on `device`, in evaluation mode and settings.precision, in which it is left, on random
-// input; torch's number of threads is settings.threads meanwhile. Throws MachineError as MeasureInTurns does.
+// input; torch and BLAS have settings.threads threads meanwhile. Throws MachineError as MeasureInTurns does.
 Measured Measure(Network& network, const network::Shape& input, const MeasureSettings& settings,
                  torch::Device device = torch::kCPU);
 

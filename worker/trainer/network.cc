@@ -1,7 +1,9 @@
 #include "worker/trainer/network.h"
 
 #include <string>
+#include <utility>
 
+#include "worker/trainer/device.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/training_ops.h"
 #include "worker/trainer/winograd.h"
@@ -30,6 +32,14 @@ bool MayBeOverwritten(const network::Graph& graph, int value) {
   return kind == OpKind::kConv || kind == OpKind::kNorm;
 }
 
+torch::Tensor Relu6(torch::Tensor input, bool in_place) {
+  // On the processor torch has no gradient of it in 16 bits.
+  if (input.requires_grad() && input.is_cpu() && input.scalar_type() == torch::kBFloat16) {
+    return torch::hardtanh(input.to(torch::kFloat), 0, 6).to(torch::kBFloat16);
+  }
+  return in_place ? torch::hardtanh_(input, 0, 6) : torch::hardtanh(input, 0, 6);
+}
+
 torch::Tensor Activate(torch::Tensor input, Activation activation, bool in_place) {
   switch (activation) {
     case Activation::kNone:
@@ -37,7 +47,7 @@ torch::Tensor Activate(torch::Tensor input, Activation activation, bool in_place
     case Activation::kRelu:
       return in_place ? torch::relu_(input) : torch::relu(input);
     case Activation::kRelu6:
-      return in_place ? torch::hardtanh_(input, 0, 6) : torch::hardtanh(input, 0, 6);
+      return Relu6(std::move(input), in_place);
     case Activation::kHardSwish:
       return torch::hardswish(input);
     case Activation::kHardSigmoid:
@@ -58,6 +68,8 @@ NetworkImpl::NetworkImpl(network::Graph graph) : graph_(std::move(graph)), steps
     try {
       MakeStep(op, steps_[i]);
     } catch (const c10::Error& error) {
+      // Says nothing about the architecture.
+      if (IsOutOfMemory(error.what_without_backtrace())) throw;
       throw InfeasibleError("layer '" + graph_.layers[static_cast<std::size_t>(op.layer)] +
                             "' cannot be built: " + error.what_without_backtrace());
     }

@@ -15,7 +15,8 @@ int AveragePoolPadding(const network::Op& op);
 // twice as fast, given input of the same layout.
 class NetworkImpl : public torch::nn::Module {
  public:
-  // Throws InfeasibleError, naming the layer, if torch cannot make an operation.
+  // Throws InfeasibleError, naming the layer, if torch cannot make an operation; if there is not enough memory, what
+  // torch throws (IsOutOfMemory).
   explicit NetworkImpl(network::Graph graph);
   // `images`: batch x channels x height x width, normalised. Returns logits: batch x classes.
   torch::Tensor forward(const torch::Tensor& images);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/network/architecture.h"
@@ -49,6 +50,7 @@ void ReadTrainParameters(const nlohmann::json& json, DataSettings& data) {
       throw InfeasibleError("train.parameters.holdout must be validation or test, but is '" + *holdout + "'");
     }
   }
+  Assign(reader.Bool("skip_bad_files"), data.skip_bad_files);
   reader.RefuseUnknownFields();
 }
 
@@ -102,6 +104,7 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
   train.precision = ReadPrecision(reader);
   Assign(reader.Integer("data_seed", 0, UINT32_MAX), train.data.data_seed);
   if (const nlohmann::json* parameters = reader.Value("parameters")) ReadTrainParameters(*parameters, train.data);
+  train.data.with_validation = train.patience > 0 && train.data.holdout == Holdout::kTest;
   reader.RefuseUnknownFields();
   return train;
 }
@@ -124,6 +127,21 @@ MeasureSettings ReadMeasure(const nlohmann::json& json) {
   return measure;
 }
 
+// Copies and texts are made of values recursively: a request that is nested too deep would exhaust the stack.
+void CheckDepth(const nlohmann::json& message) {
+  constexpr int kMaxDepth = 100;
+  std::vector<std::pair<const nlohmann::json*, int>> left = {{&message, 1}};
+  while (!left.empty()) {
+    const auto [value, depth] = left.back();
+    left.pop_back();
+    if (depth > kMaxDepth) {
+      throw InfeasibleError("the request is nested more than " + std::to_string(kMaxDepth) + " levels deep");
+    }
+    if (!value->is_structured()) continue;
+    for (const nlohmann::json& item : *value) left.emplace_back(&item, depth + 1);
+  }
+}
+
 const nlohmann::json& Required(ObjectReader& reader, const std::string& name) {
   const nlohmann::json* value = reader.Value(name);
   if (value == nullptr) throw InfeasibleError(reader.path() + "." + name + " is missing");
@@ -143,6 +161,7 @@ void ReadWork(const nlohmann::json& work, EvaluateRequest& request) {
 }  // namespace
 
 EvaluateRequest ParseRequest(const nlohmann::json& message) {
+  CheckDepth(message);
   ObjectReader envelope(message, "the request");
   const nlohmann::json* body = envelope.Value("evaluate");
   envelope.RefuseUnknownFields();

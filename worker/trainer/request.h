@@ -24,6 +24,11 @@ struct DataSettings {
   std::optional<int> train_examples;
   std::optional<int> validation_examples;
   Holdout holdout = Holdout::kValidation;
+  // With Holdout::kTest: validation images are held out of the training images too, to choose the best epoch by.
+  bool with_validation = false;
+  // Files of an image folder that are no images, or are broken, are left out and named in the log; else they are
+  // errors.
+  bool skip_bad_files = false;
   std::uint32_t data_seed = 1;
   // What the network takes: images that are generated or decoded are made to fit it.
   network::Shape input = {3, 32, 32};
@@ -52,7 +57,8 @@ struct TrainSettings {
   double clip_norm = 0;
   // The accuracy is taken with a moving average of the weights; 0 = with the weights themselves.
   double ema_decay = 0;
-  // Epochs without a better accuracy after which the training ends; 0 = never.
+  // Epochs without a better validation accuracy after which the training ends with the weights of the best epoch;
+  // 0 = never: the weights are those of the last epoch.
   int patience = 0;
   Precision precision = Precision::kFloat32;
 };

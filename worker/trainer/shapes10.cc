@@ -167,8 +167,9 @@ class Shapes10 final : public ImageSource {
  public:
   Shapes10(std::uint64_t seed, int count, int size) : ImageSource({3, size, size}, TakeTurns(count)), seed_(seed) {}
 
-  void Read(std::size_t index, std::uint8_t* out) const override {
+  std::string Read(std::size_t index, std::uint8_t* out) const override {
     Painter(RandomStream({seed_, index}), shape().height).Paint(kShapes[labels()[index]], out);
+    return "";
   }
 
  private:

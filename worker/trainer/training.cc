@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <new>
 #include <numeric>
 #include <string>
 
 #include "worker/trainer/batches.h"
+#include "worker/trainer/device.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/training_state.h"
 #include "worker/trainer/training_step.h"
@@ -39,6 +41,27 @@ double Accuracy(Network& network, BatchSource& batches, const ImageSet& set) {
     correct = correct.defined() ? correct + here : here;
   }
   return static_cast<double>(correct.item<std::int64_t>()) / static_cast<double>(set.size());
+}
+
+// The variance of one value does not exist.
+void CheckNormalizations(const network::Graph& graph, std::size_t batch) {
+  for (const network::Op& op : graph.ops) {
+    if (op.kind != network::OpKind::kNorm || batch > 1 || op.output.height * op.output.width > 1) continue;
+    throw InfeasibleError("layer '" + graph.layers[static_cast<std::size_t>(op.layer)] +
+                          "' normalizes maps of 1x1, which takes at least 2 training images, but there is only 1");
+  }
+}
+
+// The loss of a batch may be finite though running statistics, which it does not depend on, are not.
+void CheckFinite(Network& network) {
+  for (const std::vector<torch::Tensor>& tensors : {network->parameters(), network->buffers()}) {
+    for (const torch::Tensor& tensor : tensors) {
+      if (torch::isfinite(tensor).all().item<bool>()) continue;
+      throw InfeasibleError(
+          "the training left weights or running statistics that are not finite numbers: a lower train.learning_rate or "
+          "a train.clip_norm may help");
+    }
+  }
 }
 
 // Keeps a training's state while it runs.
@@ -86,12 +109,19 @@ void Resume(const TrainingHooks& hooks, TrainingState& state, Network& network, 
   // Half of it may have been taken when the rest fails: the next attempt must not meet it again.
   try {
     LoadTraining(*kept, state, network, step);
+  } catch (const std::bad_alloc&) {
+    throw;
   } catch (const std::exception& error) {
+    // The checkpoint is good, and the next attempt may have the memory for it.
+    const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
+    if (of_torch != nullptr && IsOutOfMemory(of_torch->what_without_backtrace())) throw;
     hooks.checkpoint->Remove();
     throw MachineError(std::string("the checkpoint of this training is of no use and was removed: ") + error.what());
   }
   step.SetLossSum(state.loss_sum);
   if (hooks.on_resume) hooks.on_resume(static_cast<int>(state.epoch));
+  if (!hooks.on_epoch) return;
+  for (const EpochResult& epoch : state.curve) hooks.on_epoch(epoch);
 }
 
 }  // namespace
@@ -100,6 +130,7 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
                      const TrainingHooks& hooks, torch::Device device) {
   const std::size_t batch_size = std::min(static_cast<std::size_t>(settings.batch), dataset.train.size());
   const auto batches = static_cast<std::int64_t>(dataset.train.size() / batch_size);
+  CheckNormalizations(network->graph(), batch_size);
   const auto source = MakeBatchSource(dataset, std::max(batch_size, kEvaluationBatch), device);
   TrainingStep step(network, *source, settings, device);
   MovingAverage* average = step.average();
@@ -140,11 +171,13 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     result.epochs = epoch;
     result.train_loss = state.loss_sum / static_cast<double>(batches);
     if (average != nullptr) average->Swap(network);
-    result.accuracy = Accuracy(network, *source, dataset.holdout);
-    if (hooks.on_epoch) hooks.on_epoch({epoch, result.train_loss, result.accuracy});
-    if (result.accuracy > state.best_accuracy) {
+    result.accuracy = Accuracy(network, *source, dataset.selection());
+    state.curve.push_back({epoch, result.train_loss, result.accuracy});
+    if (hooks.on_epoch) hooks.on_epoch(state.curve.back());
+    if (settings.patience > 0 && result.accuracy > state.best_accuracy) {
       state.best_accuracy = result.accuracy;
       state.best_epoch = epoch;
+      state.best = CopyTensors(network);
     }
     if (epoch == settings.epochs || (settings.patience > 0 && epoch - state.best_epoch >= settings.patience)) break;
     // After the last epoch the average stays.
@@ -152,7 +185,12 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
     state.batch = 0;
     ++state.epoch;
   }
-  if (settings.patience > 0) result.accuracy = state.best_accuracy;
+  if (settings.patience > 0) {
+    RestoreTensors(state.best, network);
+    result.accuracy = state.best_accuracy;
+  }
+  CheckFinite(network);
+  if (&dataset.selection() != &dataset.holdout) result.accuracy = Accuracy(network, *source, dataset.holdout);
   result.seconds = keeper.seconds();
   return result;
 }

@@ -123,11 +123,15 @@ std::string Sha256(const std::string& bytes) {
   return hex;
 }
 
-void WriteFile(const fs::path& file, const std::string& bytes) {
+[[noreturn]] void CannotKeep(const fs::path& path, const std::string& why) {
+  throw MachineError("the weights cannot be kept: cannot write " + path.string() + ": " + why);
+}
+
+// Another trainer may be at the same file: each has one of its own until it is whole. Returns its path.
+fs::path WriteUnfinished(const fs::path& file, const std::string& bytes) {
   std::error_code error;
   fs::create_directories(file.parent_path(), error);
-  // Another trainer may be at the same: each has a file of its own until it is whole.
-  const fs::path unfinished = file.string() + "." + std::to_string(getpid()) + ".tmp";
+  fs::path unfinished = file.string() + "." + std::to_string(getpid()) + ".tmp";
   errno = 0;
   std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
   out << bytes;
@@ -135,13 +139,37 @@ void WriteFile(const fs::path& file, const std::string& bytes) {
   if (!out) {
     const std::string why = std::strerror(errno);
     fs::remove(unfinished, error);
-    throw MachineError("the weights cannot be kept: cannot write " + unfinished.string() + ": " + why);
+    CannotKeep(unfinished, why);
   }
+  return unfinished;
+}
+
+void WriteFile(const fs::path& file, const std::string& bytes) {
+  const fs::path unfinished = WriteUnfinished(file, bytes);
+  std::error_code error;
   fs::rename(unfinished, file, error);
-  if (error) throw MachineError("the weights cannot be kept: cannot write " + file.string() + ": " + error.message());
+  if (!error) return;
+  const std::string why = error.message();
+  fs::remove(unfinished, error);
+  CannotKeep(file, why);
 }
 
 }  // namespace
+
+void CheckFolder(const fs::path& folder) {
+  std::error_code error;
+  fs::path there = fs::absolute(folder, error).lexically_normal();
+  while (!fs::exists(there, error) && there.has_relative_path()) there = there.parent_path();
+  if (!fs::is_directory(there, error)) CannotKeep(folder, there.string() + " is not a folder");
+  if (access(there.c_str(), W_OK | X_OK) != 0) CannotKeep(folder, there.string() + ": " + std::strerror(errno));
+}
+
+void CheckWritable(const fs::path& file) {
+  std::error_code error;
+  // A file of that name is replaced, a folder cannot be.
+  if (fs::is_directory(file, error)) CannotKeep(file, std::strerror(EISDIR));
+  fs::remove(WriteUnfinished(file, "x"), error);
+}
 
 KeptWeights KeepWeights(Network& network, const Dataset& dataset, const fs::path& file) {
   const torch::NoGradGuard no_grad;

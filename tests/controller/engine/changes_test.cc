@@ -77,6 +77,26 @@ TEST_F(ChangesTest, ANumberFromTheFutureIsAGap) {
   }
 }
 
+TEST_F(ChangesTest, ARestoredCopyIsAGapForWhoeverWatchedTheOriginal) {
+  const std::string name = Create(RandomSpec("s", 20));
+  for (const LeasedTask& task : Lease("w", 3)) Complete("w", task);
+  const std::string copy = temp_.Path("copy");
+  ASSERT_TRUE(store_->CopyTo(copy).ok());
+  for (const LeasedTask& task : Lease("w", 3)) Complete("w", task);
+  const std::uint64_t seen = ReadChanges(name, 0)->search.sequence;
+  Stop();
+  directory_ = copy;
+  Start();
+  // The copy's own history goes on and passes the number that was seen.
+  for (int i = 0; i < 4; ++i) {
+    for (const LeasedTask& task : Lease("v", 3)) Complete("v", task);
+  }
+  EXPECT_TRUE(ReadChanges(name, seen)->gap);
+  const std::uint64_t now = ReadChanges(name, 0)->search.sequence;
+  EXPECT_GT(now, seen);
+  EXPECT_FALSE(ReadChanges(name, now)->gap);
+}
+
 TEST_F(ChangesTest, WhatWasTrimmedIsAGap) {
   Stop();
   options_.kept_changes = 10;

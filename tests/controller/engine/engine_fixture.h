@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/architecture_id.h"
 #include "controller/engine/check.h"
 #include "controller/engine/engine.h"
 #include "controller/spec/core_config.h"
@@ -159,7 +160,12 @@ class EngineTest : public ::testing::Test {
                                  std::optional<core::Metrics> metrics,
                                  core::FailureKind failure = core::FailureKind::kEvaluator) {
     const auto verdicts = Await<Verdicts>([&](auto reply) {
-      engine_->CompleteTasks(worker, {{FormatLeaseToken(token), metrics, failure, "crashed"}}, reply);
+      layernas::Report report;
+      report.token = FormatLeaseToken(token);
+      if (metrics) report.result = *metrics;
+      report.failure = failure;
+      report.message = "crashed";
+      engine_->CompleteTasks(worker, {report}, reply);
     });
     EXPECT_TRUE(verdicts.ok()) << verdicts.status();
     return verdicts.ok() ? verdicts->at(0) : core::CompletionVerdict();
@@ -168,11 +174,16 @@ class EngineTest : public ::testing::Test {
     return Report(worker, task.token, Evaluate(task.architecture));
   }
   std::vector<bool> HeartbeatWith(const std::string& worker, const std::vector<HeldLease>& leases) {
-    const auto verdicts = Await<std::vector<bool>>([&](auto reply) {
+    const auto verdicts = Await<std::vector<LeaseVerdict>>([&](auto reply) {
       engine_->Heartbeat({worker, {}, 1, "test"}, leases, reply);
     });
     EXPECT_TRUE(verdicts.ok()) << verdicts.status();
-    return verdicts.value_or(std::vector<bool>());
+    std::vector<bool> go_on;
+    for (const LeaseVerdict& verdict : verdicts.value_or(std::vector<LeaseVerdict>())) {
+      EXPECT_EQ(verdict.go_on, verdict.message.empty());
+      go_on.push_back(verdict.go_on);
+    }
+    return go_on;
   }
   std::vector<bool> Heartbeat(const std::string& worker, const std::vector<std::string>& tokens) {
     std::vector<HeldLease> leases;
@@ -203,7 +214,7 @@ class EngineTest : public ::testing::Test {
   }
 
   TempDir temp_;
-  const std::string directory_ = temp_.Path("data");
+  std::string directory_ = temp_.Path("data");
   EngineOptions options_{kLease, 10'000};
   FakeClock clock_;
   int requests_ = 0;

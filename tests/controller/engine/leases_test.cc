@@ -278,7 +278,8 @@ TEST_F(LeasesTest, AHopelessTrainingIsCalledOff) {
     const bool goes_on = HeartbeatWith("w", {{token, TaskProgress{1, 5, last}}}).at(0);
     if (!goes_on) return false;
     const auto verdicts = Await<Verdicts>([&](auto reply) {
-      engine_->CompleteTasks("w", {{token, Evaluate(training.architecture), {}, "", {{1, last}}}}, reply);
+      engine_->CompleteTasks("w", {{token, core::AttemptResult(Evaluate(training.architecture), {{1, last}}), {}, ""}},
+                             reply);
     });
     EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kAccepted);
     return true;
@@ -313,8 +314,9 @@ TEST_F(LeasesTest, WinnersAreTrainedInFullAndKept) {
   EXPECT_EQ(second.architecture, first.architecture);
   const core::WeightsFile kept{"/weights/5", std::string(64, 'a'), 12};
   const auto verdicts = Await<Verdicts>([&](auto reply) {
-    engine_->CompleteTasks("v", {{FormatLeaseToken(second.token), Evaluate(second.architecture), {}, "", {}, {kept}}},
-                           reply);
+    engine_->CompleteTasks(
+        "v", {{FormatLeaseToken(second.token), core::AttemptResult(Evaluate(second.architecture), {}, {kept}), {}, ""}},
+        reply);
   });
   EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kAccepted);
   const auto view = Get(name);
@@ -385,7 +387,8 @@ TEST_F(LeasesTest, AFailedAttemptIsMadeElsewhereAfterABackOff) {
   Pass(Millis{1000});
   Pass(Millis{5000});
   ASSERT_TRUE(same.Answered());
-  EXPECT_EQ(Report("a", Token(1, 1, 3), std::nullopt, core::FailureKind::kInfeasible).status, CompletionVerdict::kAccepted);
+  EXPECT_EQ(Report("a", Token(1, 1, 3), std::nullopt, core::FailureKind::kInfeasible).status,
+            CompletionVerdict::kAccepted);
   const core::Candidate candidate = Candidate(name, 1);
   EXPECT_EQ(candidate.state, CandidateState::kInfeasible);
   EXPECT_EQ(candidate.failures.size(), 3u);

@@ -76,8 +76,9 @@ TEST_F(ParkedPollsTest, AnAttemptThatFailedOnTheOnlyOneComesBackToIt) {
   const LeasedTask task = LeaseOne("a");
   const Awaited<Tasks> same = Park("a");
   EXPECT_EQ(Report("a", task.token, std::nullopt).status, CompletionVerdict::kAccepted);
-  Pass(Millis{5'000});
+  Settle();
   EXPECT_FALSE(same.Answered());
+  // After the back-off: there is nobody to wait for.
   Pass(Millis{500});
   EXPECT_THAT(*same.Get(), SizeIs(1));
 }

@@ -53,7 +53,7 @@ TEST(PollBook, TakesOutWhatEnds) {
   book.Park(MakePoll(2, "a", {}, 10, 4));
   book.Park(MakePoll(3, "b", {}, 20));
   EXPECT_EQ(book.size(), 3u);
-  EXPECT_EQ(book.wanted_tasks(), 6u);
+  EXPECT_EQ(book.WantedBy({}), 6u);
   EXPECT_THAT(book.Expired(At(9)), IsEmpty());
   EXPECT_THAT(book.Expired(At(20)), ElementsAre(2, 3));
   EXPECT_EQ(book.Find("a", "a-request-2"), 2u);
@@ -68,7 +68,7 @@ TEST(PollBook, TakesOutWhatEnds) {
   EXPECT_TRUE(book.Waits("a"));
   book.Take(1);
   EXPECT_FALSE(book.Waits("a"));
-  EXPECT_EQ(book.wanted_tasks(), 1u);
+  EXPECT_EQ(book.WantedBy({}), 1u);
 }
 
 TEST(PollBook, IsCleared) {
@@ -79,7 +79,7 @@ TEST(PollBook, IsCleared) {
   for (const Poll& poll : book.Clear()) ids.push_back(poll.id);
   EXPECT_THAT(ids, ElementsAre(1, 2, 3));
   EXPECT_TRUE(book.empty());
-  EXPECT_EQ(book.wanted_tasks(), 0u);
+  EXPECT_EQ(book.WantedBy({}), 0u);
   EXPECT_EQ(Oldest(book, 0, {}), 0u);
   EXPECT_THAT(book.Expired(At(5000)), IsEmpty());
 }

@@ -4,8 +4,10 @@ namespace layernas {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::Gt;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 using core::CandidateState;
 using core::SearchState;
@@ -306,6 +308,119 @@ TEST_F(SearchesTest, SearchesThatEndedLongAgoAreDeleted) {
   EXPECT_EQ(Check().searches, 1u);
 }
 
+TEST_F(SearchesTest, OneThatThisVersionRefusesIsShownAndTheOthersGoOn) {
+  const std::string bad = Create(RandomSpec("bad", 3));
+  const std::string good = Create(RandomSpec("good", 3));
+  for (const LeasedTask& task : Lease("w", 2)) Complete("w", task);
+  storage::StoredSearch stored = store_->LoadSearches()->front().search;
+  v1::SearchSpec spec;
+  ASSERT_TRUE(spec.ParseFromString(stored.spec));
+  // As if a later version had come to refuse it.
+  spec.mutable_budget()->set_trainings(-1);
+  stored.spec = spec.SerializeAsString();
+  storage::Batch batch;
+  batch.PutSearch(stored);
+  ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
+  Restart();
+  const auto view = Get(bad);
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ(view->state, core::SearchState::kFailed);
+  EXPECT_THAT(view->state_reason, HasSubstr("cannot go on"));
+  EXPECT_THAT(view->state_reason, HasSubstr("budget.trainings"));
+  EXPECT_THAT(Candidates(bad), SizeIs(Gt(0u)));
+  EXPECT_EQ(Pause(bad).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Cancel(bad).status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(Await<FrontierView>([&](auto reply) { engine_->GetFrontier(bad, -1, 10, reply); }).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(ReadChanges(bad, 0).ok());
+  Finish();
+  EXPECT_EQ(Get(good)->state, core::SearchState::kSucceeded);
+  // Nothing of it was changed.
+  EXPECT_EQ(store_->LoadSearches()->front().search, stored);
+  Restart();
+  EXPECT_TRUE(Delete(bad).ok());
+  Restart();
+  EXPECT_EQ(Get(bad).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(SearchesTest, NoTimePassesBeforeTheFirstLease) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(5);
+  const std::string name = Create(spec);
+  Pass(Millis{8'000});
+  EXPECT_EQ(Get(name)->state, core::SearchState::kRunning);
+  const LeasedTask task = LeaseOne("w");
+  Restart();
+  Pass(Millis{4'999});
+  EXPECT_EQ(Complete("w", LeaseOne("w")).status, core::CompletionVerdict::kAccepted);
+  Pass(Millis{1});
+  EXPECT_THAT(Lease("w"), IsEmpty());
+  EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+  EXPECT_EQ(Get(name)->candidates.at(core::CandidateState::kSucceeded), 2u);
+}
+
+TEST_F(SearchesTest, APausedSearchTakesWhatIsUnderWayAtItsDeadline) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(5);
+  const std::string name = Create(spec);
+  const Tasks tasks = Lease("w", 2);
+  ASSERT_TRUE(Pause(name).ok());
+  Pass(Millis{6'000});
+  EXPECT_EQ(Get(name)->state, core::SearchState::kPaused);
+  for (const LeasedTask& task : tasks) EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+  EXPECT_EQ(Get(name)->candidates.at(core::CandidateState::kSucceeded), 2u);
+}
+
+TEST_F(SearchesTest, TheReasonSurvivesARestartDuringTheWinnersTrainings) {
+  v1::SearchSpec spec = RandomSpec("s", 0);
+  spec.mutable_budget()->clear_trainings();
+  spec.mutable_budget()->mutable_duration()->set_seconds(5);
+  spec.mutable_final()->set_per_target(1);
+  spec.mutable_final()->set_seeds(2);
+  const std::string name = Create(spec);
+  const Tasks tasks = Lease("w", 3);
+  Pass(Millis{6'000});
+  for (const LeasedTask& task : tasks) Complete("w", task);
+  const LeasedTask full = LeaseOne("w");
+  EXPECT_TRUE(full.is_final);
+  Restart();
+  Complete("w", full);
+  Finish();
+  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+  EXPECT_EQ(Get(name)->state_reason, "its time of 5 s is up");
+  EXPECT_EQ(Get(name)->trainings, 3);
+}
+
+TEST_F(SearchesTest, CancellingDuringTheWinnersTrainingsCountsNoTrainingAway) {
+  v1::SearchSpec spec = SpaceOf("s", 3, 2);
+  spec.mutable_strategy()->mutable_random();
+  for (v1::Layer& layer : *spec.mutable_space()->mutable_layers()) {
+    for (v1::Option& option : *layer.mutable_options()) option.clear_costs();
+  }
+  spec.mutable_objective()->add_targets(100);
+  spec.mutable_budget()->set_trainings(4);
+  spec.mutable_evaluation()->set_measure_first(true);
+  spec.mutable_final()->set_per_target(1);
+  const std::string name = Create(spec);
+  const auto work = [&] {
+    const LeasedTask task = LeaseOne("w");
+    core::Metrics metrics = Evaluate(task.architecture);
+    metrics.Set("latency_ms", 3);
+    EXPECT_EQ(Report("w", task.token, metrics).status, core::CompletionVerdict::kAccepted);
+    return task;
+  };
+  for (int i = 0; i < 8; ++i) work();
+  const LeasedTask full = LeaseOne("w");
+  EXPECT_TRUE(full.is_final);
+  EXPECT_EQ(Get(name)->trainings, 4);
+  ASSERT_TRUE(Cancel(name).ok());
+  EXPECT_EQ(Get(name)->trainings, 4);
+  Restart();
+  EXPECT_EQ(Get(name)->trainings, 4);
+}
+
 TEST_F(SearchesTest, TimeIsUpWithoutAnyCall) {
   v1::SearchSpec spec = RandomSpec("s", 100);
   spec.mutable_budget()->mutable_duration()->set_seconds(20);
@@ -317,7 +432,7 @@ TEST_F(SearchesTest, TimeIsUpWithoutAnyCall) {
   EXPECT_THAT(Lease("w"), IsEmpty());
   EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
   EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
-  EXPECT_EQ(Get(name)->state_reason, "its time is up");
+  EXPECT_EQ(Get(name)->state_reason, "its time of 20 s is up");
 }
 
 TEST_F(SearchesTest, AClockThatIsSetAheadMakesNoSearchOld) {
@@ -354,7 +469,7 @@ TEST_F(SearchesTest, SettingTheClockChangesNoBudgetAndNoLease) {
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
   Pass(Millis{1});
   EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
-  EXPECT_EQ(Get(name)->state_reason, "its time is up");
+  EXPECT_EQ(Get(name)->state_reason, "its time of 20 s is up");
 }
 
 }  // namespace

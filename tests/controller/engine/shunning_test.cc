@@ -175,7 +175,7 @@ TEST_F(ShunningTest, AResultInTheSameTurnAsTheHeartbeatThatLacksItStands) {
     const LeasedTask task = LeaseOne("w");
     clock_.Pass(Millis{10'000});
     const Awaited<Verdicts> completed;
-    const Awaited<std::vector<bool>> heard;
+    const Awaited<std::vector<LeaseVerdict>> heard;
     engine_->CompleteTasks("w", {{FormatLeaseToken(task.token), Evaluate(task.architecture), {}, ""}},
                            completed.reply());
     engine_->Heartbeat({"w", {}, 1, "test"}, {}, heard.reply());

@@ -16,7 +16,7 @@ class TaskLogsTest : public EngineTest {
   CompletionVerdict ReportWithLog(const LeasedTask& task, bool fails, const std::string& tail) {
     layernas::Report report = Succeeded(task, tail);
     if (fails) {
-      report.metrics.reset();
+      report.result.reset();
       report.message = "crashed";
     }
     const auto verdicts = Await<Verdicts>([&](auto reply) { engine_->CompleteTasks("w", {report}, reply); });
@@ -26,7 +26,7 @@ class TaskLogsTest : public EngineTest {
   static layernas::Report Succeeded(const LeasedTask& task, const std::string& tail) {
     layernas::Report report;
     report.token = FormatLeaseToken(task.token);
-    report.metrics = Evaluate(task.architecture);
+    report.result = Evaluate(task.architecture);
     report.log = storage::StoredLog{"", 0, tail, 5};
     return report;
   }
@@ -85,7 +85,7 @@ TEST_F(TaskLogsTest, WhatIsRefusedLeavesNone) {
   ReportWithLog(task, false, "first\n");
   layernas::Report other;
   other.token = FormatLeaseToken(task.token);
-  other.metrics = core::Metrics{{"accuracy", 0.1}, {"latency_ms", 1}};
+  other.result = core::Metrics{{"accuracy", 0.1}, {"latency_ms", 1}};
   other.log = storage::StoredLog{"", 0, "second\n", 0};
   const auto verdicts = Await<Verdicts>([&](auto reply) { engine_->CompleteTasks("other", {other}, reply); });
   ASSERT_EQ(verdicts->at(0).status, CompletionVerdict::kRefused);

@@ -1,4 +1,6 @@
+#include <cmath>
 #include <future>
+#include <limits>
 
 #include "tests/controller/service/service_fixture.h"
 
@@ -29,14 +31,14 @@ TEST_F(WorkerServiceTest, LeaseTasksChecksItsRequest) {
     ExpectRefused(&Worker::LeaseTasks, request, message);
   };
   expect("worker.id: must not be empty", [](auto& request) { request.mutable_worker()->clear_id(); });
-  expect("worker.id: is longer than 100 bytes",
+  expect("worker.id: has 101 bytes; the maximum is 100",
          [](auto& request) { request.mutable_worker()->set_id(std::string(101, 'x')); });
-  expect("worker.slots: must not be negative", [](auto& request) { request.mutable_worker()->set_slots(-1); });
-  expect("worker.version: is longer",
+  expect("worker.slots: must be 0 to 100000, is -1", [](auto& request) { request.mutable_worker()->set_slots(-1); });
+  expect("worker.version: has 101 bytes",
          [](auto& request) { request.mutable_worker()->set_version(std::string(101, 'x')); });
   expect("worker.labels key: must not be empty",
          [](auto& request) { (*request.mutable_worker()->mutable_labels())[""] = "x"; });
-  expect("worker.labels: more than 64", [](auto& request) {
+  expect("worker.labels: must be 0 to 64, is 65", [](auto& request) {
     for (int i = 0; i < 65; ++i) (*request.mutable_worker()->mutable_labels())[std::to_string(i)].clear();
   });
   expect("max_tasks: must be 1 to 64, is 0", [](auto& request) { request.set_max_tasks(0); });
@@ -55,32 +57,96 @@ TEST_F(WorkerServiceTest, TheOtherCallsCheckTheirsToo) {
   ExpectRefused(&Worker::CompleteTasks, complete, "worker_id: must not be empty");
   complete.set_worker_id("w");
   ExpectRefused(&Worker::CompleteTasks, complete, "completions: must be 1 to 256, is 0");
-  complete.add_completions()->mutable_result();
-  complete.add_completions();
-  ExpectRefused(&Worker::CompleteTasks, complete, "completions[1]: has neither a result nor a failure");
-  auto& metrics = *complete.mutable_completions(1)->mutable_result()->mutable_metrics();
-  metrics[std::string(101, 'x')] = 1;
-  ExpectRefused(&Worker::CompleteTasks, complete, "completions[1].result.metrics name: is longer than 100 bytes");
-  metrics.clear();
-  for (int i = 0; i < 257; ++i) metrics[std::to_string(i)] = 1;
-  ExpectRefused(&Worker::CompleteTasks, complete, "completions[1].result.metrics: more than 256");
-
   v1::ReleaseTasksRequest release;
   ExpectRefused(&Worker::ReleaseTasks, release, "worker_id: must not be empty");
   release.set_worker_id("w");
   ExpectRefused(&Worker::ReleaseTasks, release, "lease_tokens: must be 1 to 1024, is 0");
+}
 
-  // No lease token of ours is so long.
+// Three leases: with what comes of one the others are not concerned.
+TEST_F(WorkerServiceTest, OneBadItemNeverCostsItsNeighbours) {
+  const std::string name = Create(RandomSpec("s", 20));
+  const auto leases = Lease(LeaseRequest("w", 20)).tasks();
+  ASSERT_EQ(leases.size(), 20);
   const std::string long_token(101, 'x');
-  heartbeat.clear_leases();
-  heartbeat.add_leases()->set_lease_token("1.1.1");
+  const double huge = -1e39;
+  const float infinite = std::numeric_limits<float>::infinity();
+
+  v1::HeartbeatRequest heartbeat;
+  heartbeat.mutable_worker()->set_id("w");
+  const auto held = [&](int i) {
+    v1::HeldLease& lease = *heartbeat.add_leases();
+    lease.set_lease_token(leases[i].lease_token());
+    return lease.mutable_progress();
+  };
+  held(0)->set_reward(huge);
+  held(1)->set_epoch(-1);
+  held(2)->set_epochs(-7);
+  held(3)->set_reward(std::nan(""));
+  held(4)->set_reward(infinite);
+  v1::HeldLease& curve = *heartbeat.add_leases();
+  curve.set_lease_token(leases[5].lease_token());
+  for (const int epoch : {3, 1, -2, 0}) curve.add_curve()->set_epoch(epoch);
+  curve.mutable_curve(0)->set_reward(infinite);
   heartbeat.add_leases()->set_lease_token(long_token);
-  ExpectRefused(&Worker::Heartbeat, heartbeat, "leases[1].lease_token: is longer than 100 bytes");
-  metrics.clear();
-  complete.mutable_completions(1)->set_lease_token(long_token);
-  ExpectRefused(&Worker::CompleteTasks, complete, "completions[1].lease_token: is longer than 100 bytes");
+  heartbeat.add_leases()->set_lease_token("a\nb");
+  v1::HeartbeatResponse beaten;
+  ASSERT_TRUE(Workers(&Worker::Heartbeat, heartbeat, &beaten).ok());
+  ASSERT_EQ(beaten.verdicts_size(), 8);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(beaten.verdicts(i).action(), v1::LEASE_ACTION_CONTINUE) << i;
+  for (int i = 6; i < 8; ++i) {
+    EXPECT_EQ(beaten.verdicts(i).action(), v1::LEASE_ACTION_CANCEL) << i;
+    EXPECT_THAT(beaten.verdicts(i).message(), HasSubstr("unknown lease"));
+  }
+
+  v1::CompleteTasksRequest complete;
+  complete.set_worker_id("w");
+  std::vector<std::string> reasons;
+  const auto result = [&](const std::string& reason) {
+    v1::Completion& one = *complete.add_completions();
+    one.set_lease_token(leases[static_cast<int>(reasons.size())].lease_token());
+    reasons.push_back(reason);
+    v1::TaskResult& made = *one.mutable_result();
+    (*made.mutable_metrics())["accuracy"] = 0.5;
+    return &made;
+  };
+  result("");
+  auto& many = *result("has 301 metrics; the maximum is 256")->mutable_metrics();
+  for (int i = 0; i < 300; ++i) many["class_" + std::to_string(i)] = 0.5;
+  (*result("name of a metric of the result has 101 bytes; the maximum is 100")
+        ->mutable_metrics())[std::string(101, 'x')] = 1;
+  (*result("must not hold control characters")->mutable_metrics())["a\nb"] = 1;
+  (*result("must not be empty")->mutable_metrics())[""] = 1;
+  result("path of the weights")->mutable_weights()->set_sha256(std::string(64, 'a'));
+  result("sha256 of the weights")->mutable_weights()->set_path("/w");
+  result("neither a result nor a failure");
+  complete.mutable_completions(7)->clear_outcome();
+  // A curve that is not one is left out.
+  v1::TaskResult& curved = *result("");
+  for (const int epoch : {2, 2, 1, 4}) curved.add_curve()->set_epoch(epoch);
+  // So is a metric that nothing depends on.
+  (*result("")->mutable_metrics())["f1"] = std::nan("");
+  v1::CompleteTasksResponse completed;
+  ASSERT_TRUE(Workers(&Worker::CompleteTasks, complete, &completed).ok());
+  ASSERT_EQ(completed.verdicts_size(), static_cast<int>(reasons.size()));
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
+    const v1::CompletionVerdict& verdict = completed.verdicts(static_cast<int>(i));
+    EXPECT_EQ(verdict.status(), reasons[i].empty() ? v1::COMPLETION_STATUS_ACCEPTED : v1::COMPLETION_STATUS_INVALID)
+        << i;
+    EXPECT_THAT(verdict.message(), HasSubstr(reasons[i])) << i;
+  }
+  // Those attempts have failed with that reason, and the candidates are tried again.
+  EXPECT_EQ(Get(name).progress().succeeded(), 3);
+  EXPECT_EQ(Get(name).progress().queued(), 7);
+  EXPECT_EQ(Get(name).progress().leased(), 10);
+
+  v1::ReleaseTasksRequest release;
+  release.set_worker_id("w");
   release.add_lease_tokens(long_token);
-  ExpectRefused(&Worker::ReleaseTasks, release, "lease_tokens[0]: is longer than 100 bytes");
+  release.add_lease_tokens(leases[10].lease_token());
+  v1::ReleaseTasksResponse released;
+  ASSERT_TRUE(Workers(&Worker::ReleaseTasks, release, &released).ok());
+  EXPECT_EQ(Get(name).progress().leased(), 9);
 }
 
 TEST_F(WorkerServiceTest, FromLeaseToResult) {

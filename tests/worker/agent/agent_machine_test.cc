@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <map>
 #include <set>
 
@@ -190,6 +191,17 @@ TEST_F(AgentMachineTest, ALostPollKeepsItsRequestId) {
   EndEvaluation(0, Accuracy(0.5));
   AnswerCompletions();
   EXPECT_NE(poll_->request.request_id(), id);
+}
+
+TEST_F(AgentMachineTest, APollThatIsRefusedForGoodIsNotRepeated) {
+  Start(3);
+  const std::string id = poll_->request.request_id();
+  AnswerPoll({}, absl::ResourceExhaustedError("CLIENT: Received message larger than max (5 vs. 4)"));
+  Pass(options_.first_retry);
+  EXPECT_NE(poll_->request.request_id(), id);
+  EXPECT_EQ(poll_->request.max_tasks(), 1);
+  AnswerPoll({MakeTask(1)});
+  EXPECT_EQ(poll_->request.max_tasks(), 2);
 }
 
 TEST_F(AgentMachineTest, AnAnswerThatIsNotAwaitedIsIgnored) {
@@ -416,6 +428,34 @@ TEST_F(AgentMachineTest, ARefusedFailureIsDroppedAndItsLeaseLeftToExpire) {
   EXPECT_TRUE(poll_.has_value());
   AnswerHeartbeat();
   EXPECT_THAT(Held(), IsEmpty());
+}
+
+TEST_F(AgentMachineTest, AResultOfWhichTheControllerSaysNothingDoesNotHoldTheWorkerUpForEver) {
+  FinishTasks(1);
+  int calls = 0;
+  for (; completions_ && calls < 100; ++calls) {
+    machine_->CompletionsAnswered(now_, std::exchange(completions_, std::nullopt)->call, absl::OkStatus(), {});
+    Collect();
+    Pass(options_.longest_retry);
+  }
+  EXPECT_EQ(calls, 10);
+  EXPECT_THAT(log_, HasSubstr("says nothing of a result"));
+  EXPECT_TRUE(poll_.has_value());
+}
+
+TEST_F(AgentMachineTest, AnIntervalThatIsNoneDoesNoHarm) {
+  Start();
+  AnswerPoll({MakeTask(1)});
+  for (const std::int64_t seconds : {std::int64_t{-1}, INT64_MAX, INT64_MIN, std::int64_t{0}}) {
+    v1::HeartbeatResponse response;
+    response.mutable_interval()->set_seconds(seconds);
+    ASSERT_TRUE(heartbeat_.has_value());
+    machine_->HeartbeatAnswered(now_, std::exchange(heartbeat_, std::nullopt)->call, absl::OkStatus(), response);
+    Collect();
+    EXPECT_FALSE(heartbeat_.has_value()) << seconds;
+    EXPECT_GT(machine_->NextWakeup(), now_) << seconds;
+    Pass(std::chrono::hours(24));
+  }
 }
 
 TEST_F(AgentMachineTest, AnEndByASignalIsHeldBackForTheDrain) {

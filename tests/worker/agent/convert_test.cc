@@ -83,6 +83,14 @@ TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
 
 TEST(Convert, ATaskWithoutATimeOutGetsAnHour) { EXPECT_EQ(ToEvaluation(v1::Task())->timeout, std::chrono::hours(1)); }
 
+TEST(Convert, ADurationIsBounded) {
+  v1::Task task;
+  task.mutable_timeout()->set_seconds(INT64_MAX);
+  EXPECT_EQ(ToEvaluation(task)->timeout, std::chrono::hours(24 * 366));
+  task.mutable_timeout()->set_seconds(INT64_MIN);
+  EXPECT_EQ(ToEvaluation(task)->timeout, std::chrono::hours(1));
+}
+
 TEST(Convert, OutcomesBecomeCompletions) {
   const auto result = ToCompletion(LeasedAs("t"), Metrics{{"accuracy", 0.5}, {"params", 7}});
   EXPECT_EQ(result->lease_token(), "t");

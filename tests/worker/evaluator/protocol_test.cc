@@ -88,6 +88,11 @@ TEST(EvaluatorProtocol, ReadsAResult) {
               ElementsAre(Pair("accuracy", 0.5), Pair("params", 7)));
 }
 
+// docs/compatibility.md: fields are added.
+TEST(EvaluatorProtocol, PassesOverWhatItDoesNotKnow) {
+  EXPECT_THAT(MetricsOf(R"({"result": {"metrics": {"a": 1}, "new": 7}, "newer": {}})"), ElementsAre(Pair("a", 1)));
+}
+
 TEST(EvaluatorProtocol, AResultMayHaveKeptItsWeights) {
   const auto line = [](const std::string& weights) {
     return R"({"result": {"metrics": {"accuracy": 0.5}, "weights": )" + weights + "}}";
@@ -163,12 +168,12 @@ TEST(EvaluatorProtocol, RefusesTheRestAndSaysWhy) {
       {std::string(100'000, '['), "nested deeper than 100"},
       {"7", "not an object"},
       {"[]", "not an object"},
-      {"{}", "not an object"},
-      {R"({"task": "t"})", "not an object"},
+      {"{}", "without a message"},
+      {R"({"task": "t"})", "without a message"},
       {R"({"task": 7, "result": {}})", "task is not a string"},
       {R"({"result": 7})", "result is not an object"},
-      {R"({"result": {"metrics": {"a": 1}}, "more": {}})", "not an object"},
-      {R"({"done": {}})", "unknown message"},
+      {R"({"result": {"metrics": {"a": 1}}, "progress": {}})", "more than one message"},
+      {R"({"done": {}})", "must have progress, result or failure"},
       {R"({"result": {}})", "without metrics"},
       {R"({"result": {"metrics": {}}})", "without metrics"},
       {R"({"result": {"metrics": {"accuracy": "0.5"}}})", "accuracy is a string"},

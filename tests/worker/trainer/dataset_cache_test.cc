@@ -64,6 +64,8 @@ class SharedData : public TempFolder {
 TEST_F(SharedData, IsWhatLoadingGives) {
   settings_.dataset = "shapes10";
   settings_.train_examples = 30;
+  settings_.holdout = Holdout::kTest;
+  settings_.with_validation = true;
   const Dataset loaded = LoadDataset(settings_, "");
   const Dataset made = Load();
   const Dataset opened = Load();
@@ -71,7 +73,10 @@ TEST_F(SharedData, IsWhatLoadingGives) {
     EXPECT_EQ(Pixels(*dataset), Pixels(loaded));
     EXPECT_EQ(std::vector<Label>(dataset->train.labels.begin(), dataset->train.labels.end()),
               std::vector<Label>(loaded.train.labels.begin(), loaded.train.labels.end()));
-    EXPECT_EQ(dataset->holdout.size(), 3U);
+    EXPECT_EQ(dataset->holdout.size(), 1000U);
+    EXPECT_EQ(dataset->validation.size(), 3U);
+    EXPECT_EQ(dataset->notes, loaded.notes);
+    EXPECT_EQ(dataset->notes.size(), 1U);
     EXPECT_EQ(dataset->classes, 10);
     EXPECT_EQ(dataset->mean, loaded.mean);
     EXPECT_EQ(dataset->deviation, loaded.deviation);
@@ -143,6 +148,25 @@ TEST_F(SharedData, StaleFileIsMadeAnew) {
   fs::remove(folder_ / "train.bin");
   EXPECT_THROW(Load(), MachineError);
   EXPECT_THAT(log_, IsEmpty());
+}
+
+TEST_F(SharedData, DataThatChangesWhileItIsInUseIsLoadedAgain) {
+  for (const bool shared : {true, false}) {
+    if (!shared) options_.folder.clear();
+    WriteSource('a');
+    log_.clear();
+    DatasetCache cache = Cache();
+    const auto before = cache.Get(settings_);
+    EXPECT_THAT(Pixels(*before), Each('a'));
+    EXPECT_EQ(cache.Get(settings_), before);
+    WriteSource('b');
+    fs::last_write_time(folder_ / "train.bin", fs::last_write_time(folder_ / "train.bin") + std::chrono::seconds(2));
+    const auto after = cache.Get(settings_);
+    EXPECT_THAT(Pixels(*after), Each('b'));
+    EXPECT_NE(after->checksum, before->checksum);
+    EXPECT_THAT(log_, ElementsAre(HasSubstr("have changed since it was loaded")));
+    EXPECT_THAT(Pixels(*before), Each('a'));  // Whoever has it keeps it.
+  }
 }
 
 TEST_F(SharedData, DamagedFileIsMadeAnew) {
@@ -231,6 +255,16 @@ TEST_F(SharedData, WhatWasUsedLongestAgoGoes) {
   Load();
   EXPECT_EQ(Files().size(), 1U);
   EXPECT_THAT(Pixels(third), Each('a'));  // Its file is gone, its memory is not.
+}
+
+TEST_F(SharedData, UnfinishedFilesGoAfterADay) {
+  fs::create_directories(options_.folder);
+  fs::permissions(options_.folder, fs::perms::owner_all);
+  for (const char* name : {"old.tmp", "new.tmp"}) std::ofstream(options_.folder / name) << "half";
+  fs::last_write_time(options_.folder / "old.tmp", fs::file_time_type::clock::now() - std::chrono::hours(25));
+  Load();
+  EXPECT_FALSE(fs::exists(options_.folder / "old.tmp"));
+  EXPECT_TRUE(fs::exists(options_.folder / "new.tmp"));
 }
 
 TEST_F(SharedData, ProcessKeepsTheLastFew) {

@@ -16,6 +16,8 @@ namespace layernas::trainer {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::vector<std::uint8_t> Pixels(const ImageSet& set) { return {set.pixels.begin(), set.pixels.end()}; }
@@ -35,14 +37,38 @@ class DatasetFiles : public TempFolder {
 
   // Image i is grey i, of 2x3 pixels; labels repeat 0 to 4.
   void WriteIdx(const std::string& prefix, std::uint32_t count) {
+    std::vector<int> labels;
+    for (std::uint32_t i = 0; i < count; ++i) labels.push_back(static_cast<int>(i % 5));
+    WriteIdxOf(prefix, labels);
+  }
+
+  // Image i has grey i (modulo 256) and labels[i].
+  void WriteIdxOf(const std::string& prefix, const std::vector<int>& labels) {
+    const auto count = static_cast<std::uint32_t>(labels.size());
     std::string images = Word(0x803) + Word(count) + Word(2) + Word(3);
-    std::string labels = Word(0x801) + Word(count);
+    std::string bytes = Word(0x801) + Word(count);
     for (std::uint32_t i = 0; i < count; ++i) {
       images += std::string(6, static_cast<char>(i));
-      labels += static_cast<char>(i % 5);
+      bytes += static_cast<char>(labels[i]);
     }
     Write(prefix + "-images-idx3-ubyte", images);
-    Write(prefix + "-labels-idx1-ubyte", labels);
+    Write(prefix + "-labels-idx1-ubyte", bytes);
+  }
+
+  // Class by class, as many images of each class as `sizes` says.
+  static std::vector<int> ByClass(const std::vector<int>& sizes) {
+    std::vector<int> labels;
+    for (std::size_t c = 0; c < sizes.size(); ++c) {
+      labels.insert(labels.end(), static_cast<std::size_t>(sizes[c]), static_cast<int>(c));
+    }
+    return labels;
+  }
+
+  // Images of each of `classes` classes.
+  static std::vector<int> PerClass(const ImageSet& set, int classes) {
+    std::vector<int> counts(static_cast<std::size_t>(classes));
+    for (const Label label : set.labels) ++counts[label];
+    return counts;
   }
 
   // Record i of a file: red plane i, green plane 100, blue plane 200.
@@ -151,6 +177,113 @@ TEST_F(DatasetFiles, IdxSplitIsDisjointAndFixedByTheSeed) {
   EXPECT_NE(Pixels(LoadDataset(settings, folder_).holdout), Pixels(dataset.holdout));
 }
 
+TEST_F(DatasetFiles, TheTestHoldoutIsAlwaysWhole) {
+  WriteIdxOf("train", ByClass({40, 40, 40}));
+  WriteIdxOf("t10k", ByClass({10, 10, 10}));
+  DataSettings settings;
+  settings.dataset = "idx";
+  settings.holdout = Holdout::kTest;
+  settings.validation_examples = 10;  // Of the search. The first ten test images are all of class 0.
+  EXPECT_THAT(PerClass(LoadDataset(settings, folder_).holdout, 3), ElementsAre(10, 10, 10));
+  settings.dataset = "shapes10";
+  settings.validation_examples = 20;
+  EXPECT_THAT(PerClass(LoadDataset(settings, "").holdout, 10), Each(100));
+}
+
+TEST_F(DatasetFiles, EveryClassHasItsShareOfEveryPart) {
+  WriteIdxOf("train", ByClass({60, 30, 10}));
+  DataSettings settings;
+  settings.dataset = "idx";
+  settings.validation_examples = 20;
+  settings.train_examples = 40;
+  for (settings.data_seed = 1; settings.data_seed <= 5; ++settings.data_seed) {
+    const Dataset dataset = LoadDataset(settings, folder_);
+    EXPECT_THAT(PerClass(dataset.holdout, 3), ElementsAre(12, 6, 2));
+    EXPECT_THAT(PerClass(dataset.train, 3), ElementsAre(24, 12, 4));
+  }
+}
+
+// One in ten is held out, which is less than one image of the smaller classes.
+TEST_F(DatasetFiles, SmallClassesAreInBothPartsIfTheyCan) {
+  WriteIdxOf("train", ByClass({500, 8, 1}));
+  DataSettings settings;
+  settings.dataset = "idx";
+  for (settings.data_seed = 1; settings.data_seed <= 5; ++settings.data_seed) {
+    const Dataset dataset = LoadDataset(settings, folder_);
+    EXPECT_THAT(PerClass(dataset.holdout, 3), ElementsAre(49, 1, 0));
+    EXPECT_THAT(PerClass(dataset.train, 3), ElementsAre(451, 7, 1));
+  }
+}
+
+// A training with patience chooses by them.
+TEST_F(DatasetFiles, ValidationImagesStandBesideTheTestIfAskedFor) {
+  WriteIdxOf("train", ByClass({60, 30, 10}));
+  WriteIdxOf("t10k", ByClass({5, 5, 5}));
+  DataSettings settings;
+  settings.dataset = "idx";
+  settings.validation_examples = 20;
+  const Dataset of_search = LoadDataset(settings, folder_);
+  EXPECT_EQ(of_search.validation.size(), 0U);
+  EXPECT_EQ(&of_search.selection(), &of_search.holdout);
+  settings.holdout = Holdout::kTest;
+  EXPECT_EQ(LoadDataset(settings, folder_).train.size(), 100U);
+  settings.with_validation = true;
+  const Dataset dataset = LoadDataset(settings, folder_);
+  EXPECT_EQ(Pixels(dataset.train), Pixels(of_search.train));
+  EXPECT_EQ(Pixels(dataset.validation), Pixels(of_search.holdout));
+  EXPECT_EQ(&dataset.selection(), &dataset.validation);
+  EXPECT_THAT(PerClass(dataset.holdout, 3), ElementsAre(5, 5, 5));
+}
+
+TEST_F(DatasetFiles, ThreadsChangeNothing) {
+  DataSettings settings;
+  settings.dataset = "shapes10";
+  settings.train_examples = 50;
+  settings.validation_examples = 7;
+  std::vector<std::size_t> done;
+  const Dataset dataset = LoadDataset(
+      settings, "", MakeHeapBlock, [&](std::size_t images, std::size_t) { done.push_back(images); }, 4);
+  EXPECT_EQ(dataset.checksum, LoadDataset(settings, "").checksum);
+  std::vector<std::size_t> counted(57);
+  std::iota(counted.begin(), counted.end(), 1);
+  EXPECT_EQ(done, counted);
+}
+
+TEST_F(DatasetFiles, ImagesThatAreThereAreNotReadAgain) {
+  WriteIdx("train", 20);
+  DataSettings settings;
+  settings.dataset = "idx";
+  std::vector<std::uint8_t> states(20);
+  states[3] = kImageRead;
+  std::size_t first_done = 0;
+  const Dataset dataset = LoadDataset(
+      settings, folder_,
+      [&](const DatasetLayout& layout) {
+        LoadBlock block = MakeHeapBlock(layout);
+        std::fill_n(block.bytes.get() + std::size_t{3} * 6, 6, 99);
+        block.states = states.data();
+        return block;
+      },
+      [&](std::size_t done, std::size_t) { first_done = first_done == 0 ? done : first_done; });
+  EXPECT_EQ(first_done, 2U);
+  for (std::size_t i = 0; i < dataset.train.size(); ++i) EXPECT_EQ(dataset.train.pixels[i * 6] == 99, i == 3) << i;
+  EXPECT_EQ(std::count(states.begin(), states.end(), kImageRead), 20);
+}
+
+TEST_F(DatasetFiles, ClassesThatAPartLacksAreNamed) {
+  WriteIdxOf("train", ByClass({500, 8, 1}));
+  DataSettings settings;
+  settings.dataset = "idx";
+  EXPECT_THAT(LoadDataset(settings, folder_).notes, ElementsAre("idx: 1 of 3 classes has no validation image: 2"));
+  settings.train_examples = 1;
+  EXPECT_THAT(LoadDataset(settings, folder_).notes, ElementsAre("idx: 2 of 3 classes have no training image: 1, 2",
+                                                                "idx: 1 of 3 classes has no validation image: 2"));
+  WriteIdxOf("t10k", ByClass({0, 3, 3}));
+  settings.train_examples.reset();
+  settings.holdout = Holdout::kTest;
+  EXPECT_THAT(LoadDataset(settings, folder_).notes, ElementsAre("idx: 1 of 3 classes has no test image: 0"));
+}
+
 TEST_F(DatasetFiles, MoreExamplesThanThereAreIsInfeasible) {
   WriteIdx("train", 100);
   DataSettings settings;
@@ -193,6 +326,21 @@ TEST_F(DatasetFiles, WhatIsMissingOrBrokenIsNamed) {
   EXPECT_THAT(Trouble("idx"), HasSubstr("gunzip"));
   Write("train-images-idx3-ubyte", Word(0x803) + Word(20) + Word(0) + Word(3));
   EXPECT_THAT(Trouble("idx"), HasSubstr("20 images of 0x3"));
+}
+
+TEST_F(DatasetFiles, OneImageCannotBeDivided) {
+  Write("train.bin", std::string(3074, '\1'));
+  Write("test.bin", std::string(3074, '\1'));
+  DataSettings settings;
+  settings.dataset = "cifar100";
+  try {
+    LoadDataset(settings, folder_);
+    FAIL();
+  } catch (const MachineError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("cifar100 has 1 training image"));
+  }
+  // For a test, none is held out.
+  EXPECT_EQ(Trouble("cifar100"), "loaded");
 }
 
 TEST_F(DatasetFiles, FolderThatIsNotThereIsNamed) {

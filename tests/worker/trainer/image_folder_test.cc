@@ -8,6 +8,7 @@
 
 #include "tests/worker/trainer/temp_folder.h"
 #include "tests/worker/trainer/test_images.h"
+#include "worker/trainer/data_check.h"
 #include "worker/trainer/dataset.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_decoder.h"
@@ -19,6 +20,7 @@ using ::testing::AllOf;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using Bytes = std::vector<std::uint8_t>;
 
 Bytes Decode(const std::filesystem::path& path, const Shape& shape) {
@@ -112,6 +114,36 @@ TEST_F(Decoder, WhatIsBrokenIsNamed) {
   EXPECT_THAT(Trouble(folder_ / "absent.png"), HasSubstr("No such file"));
 }
 
+// Photographs from cameras and the web have such bytes; the image is whole.
+TEST_F(Decoder, ExtraneousBytesAreAWarning) {
+  TestImage noise{40, 40, 3, {}};
+  for (int i = 0; i < 4800; ++i) noise.pixels.push_back(static_cast<std::uint8_t>(i * i % 251));
+  WriteJpeg(folder_ / "good.jpg", noise);
+  const std::string good = ReadAll(folder_ / "good.jpg");
+  const Bytes pixels = Decode(folder_ / "good.jpg", {3, 40, 40});
+  Bytes out(pixels.size());
+  EXPECT_EQ(DecodeImage(folder_ / "good.jpg", {3, 40, 40}, out.data()), "");
+  // Before the end marker, between the header's segments, and after the end, which nobody reads.
+  const std::string extraneous(61, 'x');
+  Write("end.jpg", good.substr(0, good.size() - 2) + extraneous + good.substr(good.size() - 2));
+  Write("header.jpg", good.substr(0, 20) + extraneous + good.substr(20));
+  Write("after.jpg", good + extraneous);
+  for (const char* name : {"end.jpg", "header.jpg", "after.jpg"}) {
+    const std::string warning = DecodeImage(folder_ / name, {3, 40, 40}, out.data());
+    EXPECT_EQ(out, pixels) << name;
+    if (std::string(name) == "after.jpg") {
+      EXPECT_EQ(warning, "");
+    } else {
+      EXPECT_THAT(warning, AllOf(HasSubstr((folder_ / name).string()), HasSubstr("extraneous bytes before marker")))
+          << name;
+    }
+  }
+  // Both: it is cut short all the same.
+  const std::string both = good.substr(0, 20) + extraneous + good.substr(20);
+  Write("both.jpg", both.substr(0, both.size() / 2));
+  EXPECT_THAT(Trouble(folder_ / "both.jpg"), HasSubstr("extraneous bytes"));
+}
+
 TEST_F(Decoder, ImageThatWouldFillTheMemoryIsRefused) {
   // The header of a PNG of 100,000 x 100,000 pixels, with the checksum it needs to be believed.
   std::string header("IHDR\x00\x01\x86\xa0\x00\x01\x86\xa0\x08\x02\x00\x00\x00", 17);
@@ -181,6 +213,68 @@ TEST_F(ImageFolder, IsReadAndSplit) {
   EXPECT_EQ(reds.size(), 20U);  // None is in both, none twice.
 }
 
+TEST_F(ImageFolder, WhatFileManagersLeaveBehindIsPassedOver) {
+  for (const char* name : {"train/cat/Thumbs.db", "train/dog/desktop.ini", "train/cat/.DS_Store", "train/__MACOSX/x"}) {
+    Write(name, "not an image");
+  }
+  EXPECT_EQ(LoadDataset(settings_, folder_).train.size(), 18U);
+  EXPECT_THAT(LoadDataset(settings_, folder_).notes, IsEmpty());
+}
+
+TEST_F(ImageFolder, WarningsAreNotes) {
+  const std::string good = ReadAll(folder_ / "train/dog/4.jpeg");
+  Write("train/dog/4.jpeg", good.substr(0, 20) + std::string(61, 'x') + good.substr(20));
+  const Dataset dataset = LoadDataset(settings_, folder_);
+  EXPECT_EQ(dataset.train.size(), 18U);
+  EXPECT_THAT(dataset.notes, ElementsAre(AllOf(HasSubstr("1 image with a warning"), HasSubstr("dog/4.jpeg"))));
+}
+
+TEST_F(ImageFolder, BadFilesAreSkippedByChoice) {
+  Write("train/cat/3.png", "broken");
+  Write("train/dog/7.jpeg", "");
+  Write("train/cat/labels.csv", "a,b");
+  EXPECT_THAT(Trouble(), HasSubstr("skip_bad_files"));
+  settings_.skip_bad_files = true;
+  settings_.validation_examples = 6;
+  const Dataset dataset = LoadDataset(settings_, folder_);
+  EXPECT_EQ(dataset.train.size() + dataset.holdout.size(), 18U);
+  EXPECT_EQ(dataset.train.size(), dataset.train.labels.size());
+  std::set<int> reds;
+  for (const ImageSet* set : {&dataset.train, &dataset.holdout}) {
+    for (std::size_t i = 0; i < set->size(); ++i) {
+      const std::uint8_t* pixel = set->pixels.data() + i * set->image_bytes();
+      EXPECT_NEAR(pixel[1], set->labels[i] == 0 ? 10 : 200, 5);
+      reds.insert(pixel[0]);
+    }
+  }
+  EXPECT_EQ(reds.size(), 18U);
+  EXPECT_EQ(reds.count(3), 0U);
+  EXPECT_THAT(dataset.notes, ElementsAre(AllOf(HasSubstr("2 images left out, the first: "), HasSubstr("cannot read")),
+                                         AllOf(HasSubstr("1 file left out, the first: "), HasSubstr("labels.csv"))));
+  EXPECT_EQ(dataset.layout.images(), 18U);
+}
+
+TEST_F(ImageFolder, ACheckFindsEveryProblem) {
+  Write("train/cat/3.png", "broken");
+  Write("train/dog/7.jpeg", "");
+  Write("train/cat/labels.csv", "a,b");
+  std::filesystem::create_directory(folder_ / "train/ant");
+  Add("val/cow/1.png", 1, 1);
+  const std::string good = ReadAll(folder_ / "train/dog/4.jpeg");
+  Write("train/dog/4.jpeg", good.substr(0, 20) + std::string(61, 'x') + good.substr(20));
+  const DataReport report = CheckData(folder_, 2);
+  EXPECT_EQ(report.dataset, "image_folder");
+  EXPECT_EQ(report.images, 20U);
+  EXPECT_EQ(report.classes, 3);
+  EXPECT_THAT(report.problems,
+              ElementsAre(HasSubstr("train/ant has no images"), HasSubstr("labels.csv is no .png"),
+                          HasSubstr("val/cow is a class"), HasSubstr("cat/3.png"), HasSubstr("dog/7.jpeg")));
+  EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("dog/4.jpeg")));
+  // A training is told of the first, and where the others are.
+  EXPECT_THAT(Trouble(), HasSubstr("(and 1 more problem: layernas-trainer --check-data lists all)"));
+  EXPECT_THAT(CheckData(folder_ / "train", 1).problems, ElementsAre(HasSubstr("there is no data set in")));
+}
+
 TEST_F(ImageFolder, OnlyWhatWasDrawnIsDecoded) {
   settings_.train_examples = 1;
   settings_.validation_examples = 1;
@@ -215,6 +309,40 @@ TEST_F(ImageFolder, TestAndValidationFolders) {
   EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 3U);
 }
 
+// Images lie class by class: the first ones are all of the same class.
+TEST_F(ImageFolder, HeldOutFoldersAreDrawnFromByClassOrWhole) {
+  for (int i = 0; i < 6; ++i) {
+    for (const char* part : {"val", "test"}) {
+      Add(part + ("/cat/" + std::to_string(i)) + ".png", i, 10);
+      Add(part + ("/dog/" + std::to_string(i)) + ".png", i, 200);
+    }
+  }
+  settings_.validation_examples = 4;
+  const auto dogs = [&] {
+    const Dataset dataset = LoadDataset(settings_, folder_);
+    return std::count(dataset.holdout.labels.begin(), dataset.holdout.labels.end(), 1);
+  };
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 4U);
+  EXPECT_EQ(dogs(), 2);
+  // Which ones is drawn.
+  const auto reds = [&] {
+    const Dataset dataset = LoadDataset(settings_, folder_);
+    std::vector<int> values;
+    for (std::size_t i = 0; i < 4; ++i) values.push_back(dataset.holdout.pixels[i * dataset.holdout.image_bytes()]);
+    return values;
+  };
+  const std::vector<int> first = reds();
+  EXPECT_EQ(reds(), first);
+  settings_.data_seed = 2;
+  EXPECT_NE(reds(), first);
+  settings_.holdout = Holdout::kTest;
+  EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 12U);
+  EXPECT_EQ(dogs(), 6);
+  settings_.with_validation = true;
+  EXPECT_EQ(LoadDataset(settings_, folder_).validation.size(), 4U);
+  EXPECT_EQ(LoadDataset(settings_, folder_).train.size(), 20U);
+}
+
 TEST_F(ImageFolder, GreyNetworksGetGreyImages) {
   settings_.input = {1, 3, 3};
   EXPECT_EQ(LoadDataset(settings_, folder_).train.image_bytes(), 9U);
@@ -228,6 +356,15 @@ TEST_F(ImageFolder, WhatIsWrongIsNamed) {
   EXPECT_THAT(Trouble(), HasSubstr("cannot read the image " + path("train/cat/3.png")));
   Write("train/cat/3.png", "");
   EXPECT_THAT(Trouble(), HasSubstr(path("train/cat/3.png")));
+  // Whatever the number of threads, it is the first one.
+  Write("train/dog/1.jpeg", "");
+  try {
+    LoadDataset(settings_, folder_, MakeHeapBlock, nullptr, 8);
+    FAIL();
+  } catch (const MachineError& error) {
+    EXPECT_THAT(error.what(), HasSubstr(path("train/cat/3.png")));
+  }
+  Add("train/dog/1.jpeg", 110, 200);
   Add("train/cat/3.png", 3, 10);
   ASSERT_EQ(Trouble(), "loaded");
 

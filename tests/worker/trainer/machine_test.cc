@@ -5,6 +5,11 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/worker/trainer/temp_folder.h"
 
 namespace layernas::trainer {
 namespace {
@@ -16,6 +21,40 @@ TEST(DescribeMachine, NamesTheThreads) {
   EXPECT_THAT(DescribeMachine(1), HasSubstr(", 1 thread"));
   EXPECT_NE(Fingerprint(DescribeMachine(1)), Fingerprint(DescribeMachine(2)));
   EXPECT_EQ(Fingerprint("a"), 0xe40c292cU);  // A published test vector of FNV-1a.
+}
+
+class DescribeArm : public TempFolder {
+ protected:
+  void SetCores(const std::vector<std::string>& parts) {
+    std::string text;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      text += "processor\t: " + std::to_string(i) + "\nBogoMIPS\t: 108.00\nCPU implementer\t: 0x41\n" +
+              "CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: " + parts[i] + "\nCPU revision\t: 3\n\n";
+    }
+    Write("proc/cpuinfo", text);
+  }
+};
+
+TEST_F(DescribeArm, NamesTheCoresAndTheBoard) {
+  SetCores({"0xd08", "0xd08", "0xd08", "0xd08"});
+  Write("proc/device-tree/model", std::string("Raspberry Pi 4 Model B Rev 1.2\0", 31));
+  const std::string a72 = DescribeMachine(1, folder_);
+  EXPECT_EQ(a72.rfind("ARM 0x41/0xd08/0x0/3, Raspberry Pi 4 Model B Rev 1.2, ", 0), 0U) << a72;
+  // Another processor, other kinds of cores, another board.
+  SetCores({"0xd03", "0xd03", "0xd03", "0xd03"});
+  EXPECT_NE(DescribeMachine(1, folder_), a72);
+  SetCores({"0xd03", "0xd08", "0xd03", "0xd08"});
+  EXPECT_EQ(DescribeMachine(1, folder_).rfind("ARM 0x41/0xd03/0x0/3, ARM 0x41/0xd08/0x0/3, ", 0), 0U);
+  SetCores({"0xd08", "0xd08", "0xd08", "0xd08"});
+  Write("proc/device-tree/model", std::string("ROCK Pi 4\0", 10));
+  EXPECT_NE(DescribeMachine(1, folder_), a72);
+}
+
+// Fingerprints that are kept must not change.
+TEST_F(DescribeArm, APcIsNamedByItsModelAlone) {
+  Write("proc/cpuinfo", "processor\t: 0\nmodel name\t: AMD EPYC\ncpu MHz\t\t: 2000\n");
+  EXPECT_EQ(DescribeMachine(1, folder_).rfind("AMD EPYC, " + std::to_string(std::thread::hardware_concurrency()), 0),
+            0U);
 }
 
 // A copy of what Linux shows, at will.

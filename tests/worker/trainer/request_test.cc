@@ -68,6 +68,8 @@ TEST(ParseRequest, ReadsEverything) {
   EXPECT_EQ(request.train.clip_norm, 1.5);
   EXPECT_EQ(request.train.ema_decay, 0.99);
   EXPECT_EQ(request.train.patience, 3);
+  // The best epoch is not chosen by the test images.
+  EXPECT_TRUE(request.train.data.with_validation);
   EXPECT_EQ(request.train.precision, Precision::kBfloat16);
   EXPECT_EQ(request.measure.precision, Precision::kBfloat16);
   EXPECT_EQ(request.keep_weights, "search-1/candidate-3");
@@ -138,6 +140,16 @@ TEST(ParseRequest, APartOfTheWorkCanBeWanted) {
   EXPECT_THAT(Refusal(With("/work", nlohmann::json::array())), HasSubstr("evaluate.work must be a list"));
   EXPECT_THAT(Refusal(With("/work", {"train", "deploy"})), HasSubstr("evaluate.work must be a list"));
   EXPECT_THAT(Refusal(With("/work", "train")), HasSubstr("evaluate.work must be a list"));
+}
+
+TEST(ParseRequest, DeepNestingIsRefused) {
+  for (const char* path : {"/work", "/architecture/layers/0/parameters", "/task", "/unknown"}) {
+    nlohmann::json request = SmallRequest();
+    // Assigned by moving: a copy is made recursively.
+    request["evaluate"][nlohmann::json::json_pointer(path)] =
+        nlohmann::json::parse(std::string(100'000, '[') + std::string(100'000, ']'));
+    EXPECT_THAT(Refusal(request), HasSubstr("nested more than 100 levels deep")) << path;
+  }
 }
 
 TEST(ParseRequest, MissingPartsAreNamed) {

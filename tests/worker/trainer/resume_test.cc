@@ -30,7 +30,9 @@ class Resume : public TempFolder {
   struct Outcome {
     TrainingResult result;
     std::vector<torch::Tensor> state;
+    // As the last process told it.
     std::vector<double> accuracies;
+    std::vector<double> losses;
     int interruptions = 0;
   };
 
@@ -49,7 +51,13 @@ class Resume : public TempFolder {
       }
       int done = 0;
       TrainingHooks hooks;
-      hooks.on_epoch = [&](const EpochResult& epoch) { outcome.accuracies.push_back(epoch.accuracy); };
+      outcome.accuracies.clear();
+      outcome.losses.clear();
+      hooks.on_epoch = [&](const EpochResult& epoch) {
+        outcome.accuracies.push_back(epoch.accuracy);
+        outcome.losses.push_back(epoch.train_loss);
+        EXPECT_EQ(epoch.epoch, static_cast<int>(outcome.losses.size()));
+      };
       hooks.stop = [&] { return batches > 0 && done++ == batches; };
       hooks.checkpoint = &checkpoint;
       try {
@@ -75,6 +83,7 @@ class Resume : public TempFolder {
       EXPECT_EQ(parts.result.accuracy, whole.result.accuracy);
       EXPECT_EQ(parts.result.epochs, whole.result.epochs);
       EXPECT_EQ(parts.accuracies, whole.accuracies);
+      EXPECT_EQ(parts.losses, whole.losses);
       ASSERT_EQ(parts.state.size(), whole.state.size());
       for (std::size_t i = 0; i < whole.state.size(); ++i) EXPECT_TRUE(torch::equal(parts.state[i], whole.state[i]));
     }

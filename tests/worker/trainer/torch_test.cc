@@ -1,4 +1,5 @@
 // Everything that needs torch, in one file because its headers take long to compile.
+#include <ATen/record_function.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/nn.h>
@@ -6,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -13,12 +15,14 @@
 #include "common/base/random.h"
 #include "common/network/architecture.h"
 #include "common/network/counts.h"
+#include "common/network/dead_ops.h"
 #include "tests/worker/trainer/test_requests.h"
 #include "tests/worker/trainer/test_spaces.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/evaluation.h"
 #include "worker/trainer/machine.h"
 #include "worker/trainer/measurement.h"
+#include "worker/trainer/threads.h"
 #include "worker/trainer/training.h"
 
 namespace layernas::trainer {
@@ -71,6 +75,33 @@ TEST(Network, OfEverySpaceTrains) {
     EXPECT_TRUE(std::isfinite(result.train_loss)) << name;
     EXPECT_FALSE(torch::equal(network->parameters().front(), before)) << name;
   }
+}
+
+// Cells with branches that lead nowhere, or where zeros come from.
+TEST(Network, WithoutDeadOperationsIsTheSameFunction) {
+  const torch::NoGradGuard no_grad;
+  const nlohmann::json space = ReadSpace("nats_bench_topology");
+  RandomStream random({2});
+  int smaller = 0;
+  for (int i = 0; i < 40; ++i) {
+    const network::Graph graph = network::PlanNetwork(DrawArchitecture(space, random), space["network"]);
+    Network whole(graph), live(network::WithoutDeadOps(graph));
+    smaller += live->graph().ops.size() < graph.ops.size() ? 1 : 0;
+    // The same values for all parameters of a size.
+    for (Network& network : {std::ref(whole), std::ref(live)}) {
+      for (const std::vector<torch::Tensor>& tensors : {network->parameters(), network->buffers()}) {
+        for (torch::Tensor tensor : tensors) {
+          torch::manual_seed(static_cast<std::uint64_t>(tensor.numel()));
+          if (tensor.is_floating_point()) tensor.copy_(torch::rand(tensor.sizes()) + 0.1);
+        }
+      }
+      network->eval();
+    }
+    torch::manual_seed(1);
+    const torch::Tensor images = torch::randn({2, 3, 32, 32});
+    EXPECT_TRUE(torch::allclose(whole(images), live(images), 1e-4, 1e-4)) << i;
+  }
+  EXPECT_GT(smaller, 5);
 }
 
 class Training : public ::testing::Test {
@@ -175,6 +206,32 @@ TEST_F(Training, LossThatIsNotFiniteIsInfeasible) {
     FAIL();
   } catch (const InfeasibleError& error) {
     EXPECT_THAT(error.what(), HasSubstr("train.learning_rate"));
+  }
+}
+
+// The normalizations of a training take the statistics of the batch: the loss is finite.
+TEST_F(Training, StatisticsThatAreNotFiniteAreInfeasible) {
+  const Dataset dataset = Shapes(40, 10);
+  TrainSettings settings;
+  settings.epochs = 1;
+  settings.batch = 20;
+  Network network(SmallPlan());
+  network->buffers().front().fill_(std::nan(""));
+  EXPECT_THROW(Train(network, dataset, settings, 1), InfeasibleError);
+}
+
+TEST_F(Training, OneImageOfOnePixelIsInfeasible) {
+  network::GraphBuilder builder({3, 32, 32});
+  builder.BeginLayer("squeeze");
+  builder.Linear(builder.Norm(builder.Conv(builder.GlobalPool(network::GraphBuilder::kInput), 8, 1, 1)), 10);
+  Network network(builder.Take());
+  TrainSettings settings;
+  settings.epochs = 1;
+  try {
+    Train(network, Shapes(1, 10), settings, 1);
+    FAIL();
+  } catch (const InfeasibleError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("layer 'squeeze' normalizes maps of 1x1"));
   }
 }
 
@@ -306,6 +363,50 @@ TEST_F(Training, PatienceEndsATrainingThatDoesNotGetBetter) {
   EXPECT_EQ(result.accuracy, *std::max_element(accuracies.begin(), accuracies.end()));
 }
 
+// A training that gets worse again after its best epoch.
+TrainSettings WithPatience() {
+  TrainSettings settings;
+  settings.epochs = 40;
+  settings.batch = 20;
+  settings.patience = 3;
+  return settings;
+}
+
+TEST_F(Training, PatienceKeepsTheWeightsOfTheBestEpoch) {
+  const Dataset dataset = Shapes(100, 40);
+  for (const double ema_decay : {0.0, 0.5}) {
+    TrainSettings settings = WithPatience();
+    settings.ema_decay = ema_decay;
+    torch::manual_seed(1);
+    Network network(SmallPlan());
+    std::vector<double> accuracies;
+    const TrainingResult result =
+        Train(network, dataset, settings, 1,
+              {[&](const EpochResult& epoch) { accuracies.push_back(epoch.accuracy); }, nullptr, nullptr});
+    const double best = *std::max_element(accuracies.begin(), accuracies.end());
+    ASSERT_LT(accuracies.back(), best);
+    EXPECT_EQ(result.accuracy, best);
+    EXPECT_EQ(Accuracy(network, dataset, dataset.holdout), best) << "decay " << ema_decay;
+  }
+}
+
+TEST_F(Training, TheBestEpochIsChosenOnValidationImagesAndTestedOnce) {
+  Dataset dataset = Shapes(100, 40);
+  Dataset other = Shapes(100, 70);
+  dataset.validation = dataset.holdout;
+  dataset.holdout = other.holdout;
+  torch::manual_seed(1);
+  Network network(SmallPlan());
+  std::vector<double> accuracies;
+  const TrainingResult result =
+      Train(network, dataset, WithPatience(), 1,
+            {[&](const EpochResult& epoch) { accuracies.push_back(epoch.accuracy); }, nullptr, nullptr});
+  // The curve is that of the validation images, and so is the choice.
+  EXPECT_EQ(Accuracy(network, dataset, dataset.validation), *std::max_element(accuracies.begin(), accuracies.end()));
+  EXPECT_EQ(result.accuracy, Accuracy(network, dataset, dataset.holdout));
+  EXPECT_NE(result.accuracy, Accuracy(network, dataset, dataset.validation));
+}
+
 TEST_F(Training, MixedPrecisionEndsWithTheForwardPass) {
   TrainSettings settings;
   settings.epochs = 1;
@@ -328,6 +429,39 @@ TEST(Measure, ANetworkOf16Bits) {
   settings.precision = Precision::kBfloat16;
   EXPECT_GT(Measure(network, graph.input, settings).latency.ratio, 0);
   EXPECT_EQ(network->parameters().front().scalar_type(), torch::kBFloat16);
+}
+
+// Of OpenBLAS while torch's operations run, as the callback below saw them.
+int fewest_blas_threads = 0;
+int most_blas_threads = 0;
+
+// Else a network of linear layers is faster or slower by what the trainer was started with.
+TEST(Measure, BlasHasTheThreadsOfTheMeasurement) {
+  SetThreads(2);
+  if (BlasThreads() != 2) GTEST_SKIP() << "torch calls another BLAS here";
+  const auto handle = at::addGlobalCallback(
+      at::RecordFunctionCallback([](const at::RecordFunction&) -> std::unique_ptr<at::ObserverContext> {
+        fewest_blas_threads = std::min(fewest_blas_threads, BlasThreads());
+        most_blas_threads = std::max(most_blas_threads, BlasThreads());
+        return nullptr;
+      }));
+  const nlohmann::json body = SmallRequest()["evaluate"];
+  const network::Graph graph = network::PlanNetwork(body["architecture"], body["network"]);
+  Network network(graph);
+  MeasureSettings settings;
+  settings.runs = 5;
+  for (const int threads : {1, 3}) {
+    settings.threads = threads;
+    fewest_blas_threads = 1000;
+    most_blas_threads = 0;
+    Measure(network, graph.input, settings);
+    EXPECT_EQ(fewest_blas_threads, threads);
+    EXPECT_EQ(most_blas_threads, threads);
+    EXPECT_EQ(BlasThreads(), 2);
+    EXPECT_EQ(torch::get_num_threads(), 2);
+  }
+  at::removeCallback(handle);
+  SetThreads(1);
 }
 
 TEST(Measure, FiguresAreInOrder) {

@@ -13,6 +13,7 @@
 #include "common/network/architecture.h"
 #include "tests/worker/trainer/test_requests.h"
 #include "worker/trainer/flat_parameters.h"
+#include "worker/trainer/mixed_precision.h"
 #include "worker/trainer/network.h"
 #include "worker/trainer/winograd.h"
 
@@ -175,6 +176,64 @@ TEST(Network, TrainsWithItsOwnOperationsAsWithTorchs) {
     double flat_length = 0;
     for (const torch::Tensor& part : flat.all()) flat_length += part.grad().square().sum().item<double>();
     EXPECT_NEAR(flat_length, length, 1e-3 * length) << option;
+  }
+}
+
+// Every kind of operation, each activation after a normalization and after a convolution.
+network::Graph EveryOperation(Activation activation) {
+  network::GraphBuilder builder({3, 8, 8});
+  builder.BeginLayer("all");
+  network::Value value = builder.ConvNorm(network::GraphBuilder::kInput, 16, 3, 1, 1, activation);
+  value = builder.Activate(builder.Conv(value, 16, 3, 1, /*groups=*/16), activation);
+  value = builder.Add(value, builder.AveragePool(builder.ConvNorm(value, 16, 1, 1, 1, activation), 3, 1));
+  value =
+      builder.Scale(value, builder.Activate(builder.Conv(builder.GlobalPool(value), 16, 1, 1, 1, true), activation));
+  value = builder.Add(value, builder.Zero(value, 16));
+  builder.Linear(builder.GlobalPool(builder.AveragePool(value, 2, 2)), 10);
+  return builder.Take();
+}
+
+TEST(Network, EveryActivationTrainsAndRunsInEveryPrecision) {
+  for (const Activation activation :
+       {Activation::kNone, Activation::kRelu, Activation::kRelu6, Activation::kHardSwish, Activation::kHardSigmoid}) {
+    for (const Precision precision : {Precision::kFloat32, Precision::kBfloat16}) {
+      const std::string what = "activation " + std::to_string(static_cast<int>(activation)) + ", precision " +
+                               std::to_string(static_cast<int>(precision));
+      torch::manual_seed(1);
+      Network ours(EveryOperation(activation)), theirs(EveryOperation(activation));
+      {
+        const torch::NoGradGuard no_grad;
+        const auto from = ours->parameters();
+        auto to = theirs->parameters();
+        for (std::size_t i = 0; i < from.size(); ++i) to[i].copy_(from[i]);
+      }
+      theirs->to(torch::kDouble);
+      const torch::Tensor images = Random({16, 3, 8, 8}) * 4, labels = torch::randint(10, {16});
+      torch::Tensor logits;
+      {
+        const MixedPrecision mixed(precision, torch::kCPU);
+        logits = ours(images).to(torch::kFloat);
+      }
+      torch::cross_entropy_loss(logits, labels).backward();
+      torch::cross_entropy_loss(theirs(images.to(torch::kDouble)), labels).backward();
+      // A number of 16 bits has eight significant ones.
+      const double tolerance = precision == Precision::kFloat32 ? 1e-4 : 0.1;
+      const auto a = ours->parameters(), b = theirs->parameters();
+      for (std::size_t i = 0; i < a.size(); ++i) {
+        ASSERT_TRUE(a[i].grad().defined()) << what;
+        const torch::Tensor error = a[i].grad().to(torch::kDouble) - b[i].grad();
+        EXPECT_LE(error.norm().item<double>(), tolerance * std::max(b[i].grad().norm().item<double>(), 0.02))
+            << what << ", parameter " << i;
+      }
+      // As it is measured.
+      const torch::InferenceMode inference;
+      ours->eval();
+      theirs->eval();
+      const torch::Tensor expected = theirs(images.to(torch::kDouble));
+      ours->to(TypeOf(precision));
+      const torch::Tensor error = ours(images.to(TypeOf(precision))).to(torch::kDouble) - expected;
+      EXPECT_LE(error.norm().item<double>(), tolerance * expected.norm().item<double>()) << what;
+    }
   }
 }
 

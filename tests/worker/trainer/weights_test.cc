@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "common/network/architecture.h"
 #include "tests/worker/trainer/temp_folder.h"
@@ -48,6 +49,53 @@ TEST_F(Weights, RunAsTheNetworkDoes) {
     const torch::Tensor pixels = torch::full({1, 3, 1, 1}, 150.0F);
     EXPECT_TRUE(torch::allclose(module.get_method("normalize")({pixels}).toTensor().flatten(),
                                 torch::tensor({50.0F / 50, 30.0F / 60, 10.0F / 70})));
+  }
+}
+
+// What is kept is the network that was trained and measured.
+TEST_F(Weights, DeadOperationsAreCountedButNeitherTrainedNorKept) {
+  nlohmann::json request = SmallRequest();
+  nlohmann::json& body = request["evaluate"];
+  body["network"] = {
+      {"input", {3, 32, 32}}, {"classes", 10}, {"stem_channels", 8}, {"parameters", {{"cells", 1}, {"stages", 1}}}};
+  // The result of the cell is its input.
+  body["architecture"]["layers"] = nlohmann::json::array();
+  for (const char* edge : {"nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "none", "none"}) {
+    const std::string name = "edge" + std::to_string(body["architecture"]["layers"].size());
+    body["architecture"]["layers"].push_back({{"name", name}, {"option", edge}});
+  }
+  body["train"]["epochs"] = 1;
+  body["keep_weights"] = "net";
+  EvaluatorOptions options;
+  options.weights_dir = folder_;
+  const EvaluationResult result = Evaluator(std::move(options)).Evaluate(ParseRequest(request), [](const Progress&) {});
+  std::int64_t params = 0;
+  for (const torch::Tensor& parameter : torch::jit::load(result.weights.value().path).parameters()) {
+    params += parameter.numel();
+  }
+  // Stem, normalization before the head, classifier; the cell has three convolutions of 3x3 with normalizations.
+  const std::int64_t dead = 3 * (9 * 8 * 8 + 2 * 8);
+  EXPECT_EQ(static_cast<std::int64_t>(result.metrics.at("params")), params + dead);
+}
+
+TEST_F(Weights, ThatTheyCanBeWrittenIsCheckedWithoutATrace) {
+  CheckWritable(folder_ / "new" / "net.pt");
+  EXPECT_TRUE(fs::is_empty(folder_ / "new"));
+  Write("new/net.pt", "before");
+  CheckWritable(folder_ / "new" / "net.pt");
+  EXPECT_EQ(ReadAll(folder_ / "new" / "net.pt"), "before");
+  EXPECT_THROW(CheckWritable(folder_ / "new" / "net.pt" / "net.pt"), MachineError);
+  fs::create_directories(folder_ / "folder.pt");
+  EXPECT_THROW(CheckWritable(folder_ / "folder.pt"), MachineError);
+}
+
+TEST_F(Weights, AFolderIsCheckedWithoutBeingMade) {
+  CheckFolder(folder_);
+  CheckFolder(folder_ / "new" / "er");
+  EXPECT_TRUE(fs::is_empty(folder_));
+  Write("file", "not a folder");
+  for (const fs::path& folder : {folder_ / "file", folder_ / "file" / "new"}) {
+    EXPECT_THROW(CheckFolder(folder), MachineError) << folder;
   }
 }
 

@@ -1,0 +1,160 @@
+// A task has one identity: store, search, candidate, attempt, architecture. What does not match is refused.
+#include "tests/controller/engine/engine_fixture.h"
+
+namespace layernas {
+namespace {
+
+using core::CandidateState;
+using core::CompletionVerdict;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Ne;
+using ::testing::SizeIs;
+
+class IdentityTest : public EngineTest {
+ protected:
+  absl::StatusOr<Verdicts> Complete(const std::string& worker, layernas::Report report) {
+    return Await<Verdicts>([&](auto reply) { engine_->CompleteTasks(worker, {std::move(report)}, reply); });
+  }
+  // Starts on what lies in `directory`.
+  void StartOn(const std::string& directory) {
+    Stop();
+    directory_ = directory;
+    Start();
+  }
+};
+
+TEST_F(IdentityTest, AWorkerThatOutlivesItsControllersDataReportsToNobody) {
+  Create(RandomSpec("first", 3));
+  const LeasedTask old = LeaseOne("w");
+  StartOn(temp_.Path("empty"));
+  // Another space: the same numbers mean another architecture.
+  const std::string name = Create(RandomSpec("second", 3, 2, 3));
+  const LeasedTask task = LeaseOne("v");
+  EXPECT_EQ(task.token.search, old.token.search);
+  EXPECT_EQ(task.token.number, old.token.number);
+  EXPECT_EQ(task.token.attempt, old.token.attempt);
+  EXPECT_NE(task.identity, old.identity);
+  const CompletionVerdict verdict = Report("w", old.token, core::Metrics{{"accuracy", 123}});
+  EXPECT_EQ(verdict.status, CompletionVerdict::kRefused);
+  EXPECT_THAT(verdict.message, HasSubstr("restored from a backup"));
+  EXPECT_THAT(Heartbeat("w", {FormatLeaseToken(old.token)}), ElementsAre(false));
+  Release("v", old.token);
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
+  EXPECT_EQ(EngineTest::Complete("v", task).status, CompletionVerdict::kAccepted);
+  EXPECT_EQ(Candidate(name, 1).metrics, Evaluate(task.architecture));
+}
+
+TEST_F(IdentityTest, ARestoredCopyRefusesWhatWasLeasedMeanwhileAndTrainsItAgain) {
+  const std::string name = Create(RandomSpec("s", 12));
+  for (const LeasedTask& task : Lease("w", 3)) EngineTest::Complete("w", task);
+  const std::string copy = temp_.Path("copy");
+  ASSERT_TRUE(store_->CopyTo(copy).ok());
+  const Tasks later = Lease("w", 4);
+  for (int i = 0; i < 3; ++i) EngineTest::Complete("w", later[i]);
+  StartOn(copy);
+  EXPECT_THAT(Candidates(name), SizeIs(3));
+  // It goes on with other architectures, or the same under the same numbers: no work is taken for another.
+  EXPECT_EQ(Report("w", later[3].token, Evaluate(later[3].architecture)).status, CompletionVerdict::kRefused);
+  std::set<std::string> identities;
+  for (const LeasedTask& task : later) identities.insert(task.identity);
+  for (const LeasedTask& task : Lease("w", 4)) {
+    EXPECT_FALSE(identities.contains(task.identity));
+    EXPECT_EQ(EngineTest::Complete("w", task).status, CompletionVerdict::kAccepted);
+  }
+  Finish("w");
+  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+  for (const core::Candidate& candidate : Candidates(name)) {
+    EXPECT_EQ(candidate.state, CandidateState::kSucceeded);
+    EXPECT_EQ(candidate.metrics, Evaluate(candidate.architecture));
+  }
+}
+
+TEST_F(IdentityTest, AResultOfAnotherArchitectureIsRefused) {
+  const std::string name = Create(RandomSpec("s", 3));
+  const LeasedTask task = LeaseOne("w");
+  layernas::Report report;
+  report.token = FormatLeaseToken(task.token);
+  report.result = core::Metrics{{"accuracy", 0.9}};
+  report.architecture = "3333";
+  if (FormatArchitectureId(task.architecture, 4) == "3333") report.architecture = "0000";
+  auto verdicts = Complete("w", report);
+  EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kRefused);
+  EXPECT_THAT(verdicts->at(0).message, HasSubstr("architecture " + report.architecture));
+  // Nor is a failure of it.
+  report.result.reset();
+  report.failure = core::FailureKind::kInfeasible;
+  EXPECT_EQ(Complete("w", report)->at(0).status, CompletionVerdict::kRefused);
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
+  report.result = Evaluate(task.architecture);
+  report.architecture = FormatArchitectureId(task.architecture, 4);
+  EXPECT_EQ(Complete("w", report)->at(0).status, CompletionVerdict::kAccepted);
+}
+
+TEST_F(IdentityTest, AllAttemptsAtTheSameWorkHaveOneIdentity) {
+  v1::SearchSpec spec = RandomSpec("s", 3);
+  (*spec.mutable_evaluation()->mutable_measure_on())["device"] = "phone";
+  Create(spec);
+  LeaseRequest phone = Request("phone");
+  phone.worker.labels = {{"device", "phone"}};
+  const LeasedTask first = Lease(phone)->at(0);
+  Release("phone", first.token);
+  phone = Request("phone");
+  phone.worker.labels = {{"device", "phone"}};
+  const LeasedTask again = Lease(phone)->at(0);
+  EXPECT_EQ(again.token.number, first.token.number);
+  EXPECT_NE(again.token, first.token);
+  EXPECT_EQ(again.identity, first.identity);
+  EXPECT_EQ(Report("phone", again.token, core::Metrics{{"latency_ms", 3}}).status, CompletionVerdict::kAccepted);
+  const LeasedTask training = LeaseOne("w");
+  EXPECT_EQ(training.token.number, first.token.number);
+  EXPECT_NE(training.identity, first.identity) << "to train is other work than to measure";
+}
+
+TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
+  const std::string name = Create(RandomSpec("s", 10));
+  const auto beat = [&](const std::string& instance, const std::vector<std::string>& tokens) {
+    std::vector<HeldLease> leases;
+    for (const std::string& token : tokens) leases.push_back({token});
+    const auto verdicts = Await<std::vector<LeaseVerdict>>([&](auto reply) {
+      engine_->Heartbeat({"host-1", {}, 1, "test", instance}, leases, reply);
+    });
+    return verdicts.ok() && std::all_of(verdicts->begin(), verdicts->end(), [](const auto& one) { return one.go_on; });
+  };
+  const auto lease = [&](const std::string& instance) {
+    LeaseRequest request = Request("host-1");
+    request.worker.instance = instance;
+    return Lease(request)->at(0);
+  };
+  const auto workers = [&] {
+    std::vector<std::string> ids;
+    const auto listed = Await<std::vector<WorkerView>>([&](auto reply) { engine_->ListWorkers("", 10, reply); });
+    for (const WorkerView& one : *listed) {
+      ids.push_back(one.info.id);
+    }
+    return ids;
+  };
+  const LeasedTask a = lease("aaaaaaaaaa");
+  // A restart, as far as anyone can tell.
+  const LeasedTask b = lease("bbbbbbbbbb");
+  EXPECT_THAT(workers(), ElementsAre("host-1"));
+  EXPECT_NE(a.token.number, b.token.number);
+  // Until the first is heard again.
+  EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
+  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
+  EXPECT_TRUE(beat("bbbbbbbbbb", {FormatLeaseToken(b.token)}));
+  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
+  // What each holds is taken from each.
+  layernas::Report report;
+  report.token = FormatLeaseToken(a.token);
+  report.result = Evaluate(a.architecture);
+  const auto verdicts =
+      Await<Verdicts>([&](auto reply) { engine_->CompleteTasks(WorkerId("host-1", "aaaaaaaaaa"), {report}, reply); });
+  EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kAccepted);
+  EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1~aaaaaa");
+  EXPECT_EQ(EngineTest::Complete("host-1", b).status, CompletionVerdict::kAccepted);
+}
+
+}  // namespace
+}  // namespace layernas

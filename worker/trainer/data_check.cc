@@ -1,0 +1,87 @@
+#include "worker/trainer/data_check.h"
+
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include "worker/trainer/dataset.h"
+#include "worker/trainer/image_decoder.h"
+#include "worker/trainer/image_folder.h"
+#include "worker/trainer/parallel.h"
+
+namespace layernas::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool Exists(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+// The data set that has a file of that name, and the name of a file that it has if there are test images.
+struct Sign {
+  const char* dataset;
+  const char* file;
+  const char* test_file;
+};
+constexpr Sign kSigns[] = {{"image_folder", "train", "test"},
+                           {"cifar10", "data_batch_1.bin", "test_batch.bin"},
+                           {"cifar100", "train.bin", "test.bin"},
+                           {"idx", "train-images-idx3-ubyte", "t10k-images-idx3-ubyte"}};
+
+void CheckImageFolder(const fs::path& folder, int threads, DataReport& report) {
+  FolderContent content = ListWholeImageFolder(folder);
+  report.classes = content.classes;
+  report.images = content.files.size();
+  report.problems = std::move(content.problems);
+  // As small as can be: all of a file is read whatever the size.
+  const Shape shape = {3, 16, 16};
+  std::vector<std::string> problems(content.files.size()), warnings(content.files.size());
+  ForEachIndex(content.files.size(), threads, [&](std::size_t i) {
+    std::vector<std::uint8_t> pixels(ImageBytes(shape));
+    try {
+      warnings[i] = DecodeImage(content.files[i], shape, pixels.data());
+    } catch (const std::exception& error) {
+      problems[i] = error.what();
+    }
+  });
+  const auto append = [](const std::vector<std::string>& from, std::vector<std::string>& to) {
+    for (const std::string& text : from) {
+      if (!text.empty()) to.push_back(text);
+    }
+  };
+  append(problems, report.problems);
+  append(warnings, report.warnings);
+}
+
+}  // namespace
+
+DataReport CheckData(const fs::path& folder, int threads) {
+  DataReport report;
+  for (const Sign& sign : kSigns) {
+    if (!Exists(folder / sign.file)) continue;
+    report.dataset = sign.dataset;
+    if (report.dataset == "image_folder") {
+      CheckImageFolder(folder, threads, report);
+      return report;
+    }
+    DataSettings settings;
+    settings.dataset = sign.dataset;
+    settings.holdout = Exists(folder / sign.test_file) ? Holdout::kTest : Holdout::kValidation;
+    try {
+      const Dataset dataset = LoadDataset(settings, folder, MakeHeapBlock, nullptr, threads);
+      report.images = dataset.layout.images();
+      report.classes = dataset.classes;
+    } catch (const std::exception& error) {
+      report.problems.emplace_back(error.what());
+    }
+    return report;
+  }
+  report.problems.push_back("there is no data set in " + folder.string() +
+                            ": expected train/CLASS/IMAGE, data_batch_1.bin (CIFAR-10), train.bin (CIFAR-100) or " +
+                            "train-images-idx3-ubyte (IDX)");
+  return report;
+}
+
+}  // namespace layernas::trainer

@@ -1,0 +1,181 @@
+#include "worker/trainer/dataset_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "worker/trainer/cache_folder.h"
+#include "worker/trainer/errors.h"
+
+namespace layernas::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+
+// To be raised whenever the same files and settings give other bytes than before.
+constexpr int kVersion = 2;
+// A line of JSON, filled up with blanks; the block follows. Whole pages, so that the block is aligned.
+constexpr std::size_t kHeaderBytes = 16384;
+
+// A file mapped into memory as a whole; unmapped with the last that holds it.
+std::shared_ptr<std::uint8_t> Map(int fd, std::size_t bytes, int protection) {
+  void* memory = mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
+  if (memory == MAP_FAILED) throw MachineError(std::string("cannot map it: ") + std::strerror(errno));
+  return {static_cast<std::uint8_t*>(memory), [bytes](std::uint8_t* first) { munmap(first, bytes); }};
+}
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+std::string MakeHeader(const DatasetIdentity& identity, const Dataset& dataset) {
+  const DatasetLayout& layout = dataset.layout;
+  const nlohmann::json content = {{"version", kVersion},
+                                  {"key", identity.key},
+                                  {"stamp", identity.stamp},
+                                  {"shape", {layout.shape.channels, layout.shape.height, layout.shape.width}},
+                                  {"train", layout.train},
+                                  {"holdout", layout.holdout},
+                                  {"validation", layout.validation},
+                                  {"classes", layout.classes},
+                                  {"mean", dataset.mean},
+                                  {"deviation", dataset.deviation},
+                                  {"checksum", dataset.checksum},
+                                  {"notes", dataset.notes}};
+  const std::string text = content.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json{{"content", content}, {"crc32", Checksum(text.data(), text.size())}}.dump(
+      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Throws std::exception for anything that MakeHeader did not write.
+nlohmann::json ReadHeader(const std::uint8_t* bytes) {
+  const nlohmann::json header = nlohmann::json::parse(bytes, bytes + kHeaderBytes);
+  const nlohmann::json content = header.at("content");
+  const std::string text = content.dump();
+  if (header.at("crc32") != Checksum(text.data(), text.size())) throw MachineError("its header is damaged");
+  return content;
+}
+
+// The beginning of a file that is not finished: the same for what can be continued.
+std::string UnfinishedHeader(const DatasetIdentity& identity, const DatasetLayout& layout) {
+  std::string boot;
+  std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
+  std::ostringstream text;
+  text << kVersion << '\n'
+       << identity.key << '\n'
+       << identity.stamp << '\n'
+       << boot << '\n'
+       << layout.shape.channels << ' ' << layout.shape.height << ' ' << layout.shape.width << ' ' << layout.train << ' '
+       << layout.holdout << ' ' << layout.validation << ' ' << layout.classes;
+  return "unfinished data set " + CacheFileName(text.str()) + "\n";
+}
+
+}  // namespace
+
+std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdentity& identity) {
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return std::nullopt;
+  struct stat info {};
+  if (fstat(file.get(), &info) != 0 || info.st_size <= static_cast<off_t>(kHeaderBytes)) {
+    throw MachineError("it is cut short");
+  }
+  const auto bytes = static_cast<std::size_t>(info.st_size);
+  const std::shared_ptr<const std::uint8_t> memory = Map(file.get(), bytes, PROT_READ);
+  const nlohmann::json content = ReadHeader(memory.get());
+  if (content.at("version") != kVersion || content.at("key") != identity.key || content.at("stamp") != identity.stamp) {
+    return std::nullopt;
+  }
+  const nlohmann::json& shape = content.at("shape");
+  const DatasetLayout layout = {{shape.at(0).get<int>(), shape.at(1).get<int>(), shape.at(2).get<int>()},
+                                content.at("train").get<std::size_t>(),
+                                content.at("holdout").get<std::size_t>(),
+                                content.at("validation").get<std::size_t>(),
+                                content.at("classes").get<int>()};
+  const std::shared_ptr<const std::uint8_t> block(memory, memory.get() + kHeaderBytes);
+  if (bytes - kHeaderBytes != layout.block_bytes()) throw MachineError("it is cut short");
+  if (content.at("checksum") != Checksum(block.get(), layout.block_bytes())) throw MachineError("it is damaged");
+  Dataset dataset = ViewDataset(layout, block, content.at("mean").get<std::vector<float>>(),
+                                content.at("deviation").get<std::vector<float>>());
+  dataset.checksum = content.at("checksum").get<std::uint32_t>();
+  dataset.notes = content.at("notes").get<std::vector<std::string>>();
+  return dataset;
+}
+
+class NewDatasetFile::Descriptor : public FileDescriptor {
+ public:
+  using FileDescriptor::FileDescriptor;
+};
+
+NewDatasetFile::NewDatasetFile(fs::path path, const DatasetIdentity& identity)
+    : path_(std::move(path)), identity_(identity), unfinished_(path_.string() + ".tmp") {}
+
+NewDatasetFile::~NewDatasetFile() {
+  if (!finished_ && file_ != nullptr) unlink(unfinished_.c_str());
+}
+
+LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout) {
+  auto file = std::make_unique<Descriptor>(open(unfinished_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (file->get() < 0) throw MachineError("cannot write " + unfinished_ + ": " + std::strerror(errno));
+  file_ = std::move(file);
+  bytes_ = kHeaderBytes + layout.block_bytes() + layout.images();
+  const std::string header = UnfinishedHeader(identity_, layout);
+  struct stat info {};
+  std::string found(header.size(), '\0');
+  const bool continued = fstat(file_->get(), &info) == 0 && info.st_size == static_cast<off_t>(bytes_) &&
+                         pread(file_->get(), found.data(), found.size(), 0) == static_cast<ssize_t>(found.size()) &&
+                         found == header;
+  if (!continued) {
+    int error = ftruncate(file_->get(), 0) == 0 ? 0 : errno;
+    // All of it at once: a disk that is full would otherwise show when the memory is written, and kill the process.
+    if (error == 0) {
+      do error = posix_fallocate(file_->get(), 0, static_cast<off_t>(bytes_));
+      while (error == EINTR);
+    }
+    if (error != 0) {
+      throw MachineError("cannot write " + std::to_string(bytes_) + " bytes to " + unfinished_ + ": " +
+                         std::strerror(error));
+    }
+  }
+  memory_ = Map(file_->get(), bytes_, PROT_READ | PROT_WRITE);
+  std::memcpy(memory_.get(), header.data(), header.size());
+  std::uint8_t* block = memory_.get() + kHeaderBytes;
+  return {{memory_, block}, block + layout.block_bytes()};
+}
+
+// No sync: what a power cut leaves unwritten, the checksum finds.
+void NewDatasetFile::Finish(const Dataset& dataset) {
+  std::string header = MakeHeader(identity_, dataset);
+  if (header.size() >= kHeaderBytes) throw MachineError("the name of the data set is too long");
+  header.resize(kHeaderBytes - 1, ' ');
+  header += '\n';
+  std::memcpy(memory_.get(), header.data(), kHeaderBytes);
+  mprotect(memory_.get(), bytes_, PROT_READ);
+  // The states were for this process and those that would have continued.
+  if (ftruncate(file_->get(), static_cast<off_t>(kHeaderBytes + dataset.layout.block_bytes())) != 0 ||
+      rename(unfinished_.c_str(), path_.c_str()) != 0) {
+    throw MachineError("cannot finish " + unfinished_ + ": " + std::strerror(errno));
+  }
+  finished_ = true;
+}
+
+}  // namespace layernas::trainer
