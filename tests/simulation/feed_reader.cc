@@ -5,7 +5,7 @@
 namespace layernas::simulation {
 namespace {
 
-constexpr std::size_t kLimit = 50;
+constexpr std::size_t kLimit = 400;
 
 }  // namespace
 

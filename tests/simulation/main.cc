@@ -21,8 +21,8 @@ namespace {
 constexpr char kUsage[] =
     "usage: simulate [--worlds N | --minutes M] [--first SEED] [--jobs J] [--findings F]\n"
     "                run worlds, until there are so many findings\n"
-    "       simulate --seed SEED                                            tell the story of one world\n"
-    "       simulate --twice SEED                                           run it twice; fail if it differs\n";
+    "       simulate --seed SEED                  tell the story of one world\n"
+    "       simulate --twice N [--first SEED]     run N worlds twice; fail if a story differs\n";
 
 struct Options {
   std::uint64_t first = 1;
@@ -101,6 +101,20 @@ int RunJobs(const Options& options) {
   return status;
 }
 
+// The second time in another order, so that nothing is carried over from world to world.
+int RunTwice(const Options& options) {
+  std::vector<std::uint64_t> hashes;
+  for (std::uint64_t i = 0; i < *options.twice; ++i) {
+    hashes.push_back(World(options.first + i, Story::Mode::kHash).Run().hash);
+  }
+  for (std::uint64_t i = *options.twice; i-- > 0;) {
+    if (World(options.first + i, Story::Mode::kHash).Run().hash == hashes[i]) continue;
+    std::printf("seed %llu differs from run to run\n", static_cast<unsigned long long>(options.first + i));
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
+
 int Main(int argc, char** argv) {
   log::Init("simulate", "off");
   const std::optional<Options> options = Parse(argc, argv);
@@ -113,13 +127,7 @@ int Main(int argc, char** argv) {
     std::printf("story %016llx\n", static_cast<unsigned long long>(result.hash));
     return result.finding ? EXIT_FAILURE : EXIT_SUCCESS;
   }
-  if (options->twice) {
-    const WorldResult once = World(*options->twice, Story::Mode::kHash).Run();
-    const WorldResult again = World(*options->twice, Story::Mode::kHash).Run();
-    if (once.hash == again.hash) return EXIT_SUCCESS;
-    std::printf("seed %llu differs from run to run\n", static_cast<unsigned long long>(*options->twice));
-    return EXIT_FAILURE;
-  }
+  if (options->twice) return RunTwice(*options);
   return RunJobs(*options);
 }
 

@@ -148,7 +148,8 @@ bool World::RunFor(Millis duration) {
 }
 
 void World::Repeat(double per_minute, const std::function<void()>& event) {
-  if (per_minute <= 0) return;
+  // Less often than once in some hours is never.
+  if (per_minute < 0.01) return;
   const auto mean = static_cast<int>(60'000 / per_minute);
   timeline_.After(draw_.Time(Millis{1}, Millis{2 * mean}), [this, per_minute, event] {
     if (is_calm_) return;
