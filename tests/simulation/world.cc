@@ -52,17 +52,20 @@ World::World(std::uint64_t seed, Story::Mode mode)
 World::~World() = default;
 
 void World::DrawFaults() {
-  const auto maybe = [this](double chance, double most) { return draw_.Chance(chance) ? draw_.Uniform() * most : 0; };
+  // Where few kinds of fault meet, more can be demanded.
+  const double density = draw_.Chance(0.5) ? 0.35 : 1;
+  const auto maybe = [this, density](double chance, double most) {
+    return draw_.Chance(chance * density) ? draw_.Uniform() * most : 0;
+  };
   faults_.reading = maybe(0.3, 30);
-  // A third of the worlds have none; in the others each kind is there or not.
-  if (draw_.Chance(0.3)) return;
+  if (draw_.Chance(0.2)) return;
   faults_.controller_deaths = maybe(0.4, 3);
-  faults_.disk_swaps = maybe(0.25, 2);
+  faults_.disk_swaps = maybe(0.4, 3);
   faults_.worker_deaths = maybe(0.4, 4);
   faults_.network_cuts = maybe(0.3, 4);
   faults_.clock_jumps = maybe(0.2, 2);
   faults_.meddling = maybe(0.5, 20);
-  faults_.twins = maybe(0.15, 2);
+  faults_.twins = maybe(0.3, 2);
   faults_.bad_workers = maybe(0.25, 0.7);
   faults_.trouble = maybe(0.4, 0.4);
   faults_.network.loss = maybe(0.4, 0.2);
@@ -225,8 +228,10 @@ void World::KillWorker() {
 void World::AddTwin() {
   if (workers_.empty() || workers_.size() > 12) return;
   // Under the same id as one that lives on.
-  ++twins_;
-  AddWorker(workers_[draw_.Index(workers_.size())]->traits());
+  const WorkerTraits traits = workers_[draw_.Index(workers_.size())]->traits();
+  // Each time that a controller hears of the two for the first time: at once, and in the process of the calm.
+  bearable_losses_ += 2 * traits.slots;
+  AddWorker(traits);
 }
 
 void World::SetClock() {
@@ -384,8 +389,7 @@ void World::CheckLostLeases() {
     return;
   }
   // A process that takes another's id over is taken for its restart at first.
-  const int bearable = twins_ * 16;
-  if (controller_.book().lost_leases() <= bearable) return;
+  if (controller_.book().lost_leases() <= bearable_losses_) return;
   story_.Find("justice", absl::StrCat(controller_.book().lost_leases(), " leases were lost, and no worker"));
 }
 

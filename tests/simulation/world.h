@@ -36,7 +36,7 @@ class World {
   WorldResult Run();
 
  private:
-  // What goes wrong in this world, as events per minute unless it says otherwise.
+  // What goes wrong in this world, as events per minute unless it says otherwise. Some worlds have none.
   struct Faults {
     double controller_deaths = 0;
     double disk_swaps = 0;
@@ -99,7 +99,8 @@ class World {
   bool is_calm_ = false;
   bool restart_is_due_ = false;
   SteadyTime controller_up_since_;
-  int twins_ = 0;
+  // Leases that may be lost because one process was taken for the restart of another.
+  int bearable_losses_ = 0;
   // The search that computes proposals, if only one does, and how many more it may begin before it computes again.
   std::uint64_t computing_ = 0;
   std::int64_t demanded_ = 0;
