@@ -168,9 +168,9 @@ absl::Status Search::Share(const Sharing& sharing) {
 }
 
 void Search::CheckTime(UnixMillis now, Millis clock_set) {
-  if (core::IsFinal(state_) || !parts_.phase.CheckTime(now, clock_set)) return;
+  if (core::IsFinal(state_)) return;
   // What is under way is finished; what waits is not begun any more.
-  reporting_.SkipWaiting(now);
+  if (parts_.phase.CheckTime(now, clock_set)) reporting_.SkipWaiting(now);
   Advance(now);
 }
 
