@@ -454,7 +454,7 @@ INSTANTIATE_TEST_SUITE_P(
              Kind::kExactly, 1},
         Kind{"layernas", LayerNas, Kind::kWhatever, 1},
         Kind{"guided", [](const Space&, RandomStream&) -> StrategyConfig { return GuidedOptions{}; }, Kind::kAtLeast,
-             50}),
+             150}),
     [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace
