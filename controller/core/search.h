@@ -111,9 +111,9 @@ class Search {
   absl::Status Resume(UnixMillis now);
   absl::Status Cancel(UnixMillis now);
   absl::Status Share(const Sharing& sharing);
-  // Ends the searching if its time is up, also while it is paused, and the search if nothing is left to do. To be
-  // called once it is made or restored, and now and then. `clock_set`: by how much the clock was set, ahead or back,
-  // since the search was started; that is no time that has passed.
+  // Ends the searching if its time is up, also while it is paused, and the search if nothing is left to do. Must be
+  // called once after the construction, since there may be nothing to try at all, and then now and then. `clock_set`:
+  // by how much the clock was set, ahead or back, since the search was started; that is no time that has passed.
   void CheckTime(UnixMillis now, Millis clock_set = Millis{0});
 
   // --- Reading
