@@ -308,7 +308,7 @@ void World::CheckIdleWorkers() {
 
 bool World::ProbeWorkers() {
   for (const auto& worker : workers_) {
-    if (worker->alive()) people_.Want(ProbeSpec(worker->traits().id));
+    if (worker->serves()) people_.Want(ProbeSpec(worker->traits().id));
   }
   if (!RunUntilAllEnded()) return false;
   // Superseded attempts are called off by the next heartbeats.
@@ -326,7 +326,7 @@ bool World::OthersFit(const Book::Search& search, const std::string& name, Milli
   // Elsewhere the controller may not know who is there.
   if (faults_.network.loss > 0 || faults_.network_cuts > 0 || now - controller_up_since_ < for_so_long) return false;
   return std::any_of(workers_.begin(), workers_.end(), [&](const std::unique_ptr<Worker>& worker) {
-    return worker->alive() && now - worker->started() > for_so_long && !name.starts_with(worker->traits().id) &&
+    return worker->serves() && now - worker->started() > for_so_long && !name.starts_with(worker->traits().id) &&
            Fits(worker->labels(), search.config->require) &&
            (!search.config->measure_on || Fits(worker->labels(), *search.config->measure_on));
   });
