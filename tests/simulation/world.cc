@@ -57,7 +57,8 @@ void World::DrawFaults() {
   const auto maybe = [this, density](double chance, double most) {
     return draw_.Chance(chance * density) ? draw_.Uniform() * most : 0;
   };
-  faults_.reading = maybe(0.3, 30);
+  // Who reads seldom sees a restored history only once it has gone far.
+  faults_.reading = draw_.Chance(0.5) ? maybe(0.5, 3) : maybe(0.5, 30);
   if (draw_.Chance(0.2)) return;
   faults_.controller_deaths = maybe(0.4, 3);
   faults_.disk_swaps = maybe(0.4, 3);
