@@ -319,7 +319,19 @@ bool World::ProbeWorkers() {
       story_.Find("liveness", absl::StrCat("worker ", worker->number(), " is busy, and there is nothing to do"));
     }
   }
-  return !story_.finding();
+  return !story_.finding() && CheckWorkersShown();
+}
+
+bool World::CheckWorkersShown() {
+  // Two of one id are told apart once each was heard after the other: idle ones call every twenty seconds.
+  if (bearable_losses_ > 0 && !RunFor(Millis{60'000})) return false;
+  const auto serving = std::count_if(workers_.begin(), workers_.end(), [](const auto& one) { return one->serves(); });
+  controller_.engine().ListWorkers("", 1'000, [this, serving](const absl::StatusOr<std::vector<WorkerView>>& shown) {
+    if (!shown.ok() || static_cast<std::int64_t>(shown->size()) >= serving) return;
+    story_.Find("justice", absl::StrCat(shown->size(), " workers are shown, and there are ", serving));
+  });
+  controller_.Nudge();
+  return RunFor(Millis{1'000});
 }
 
 bool World::OthersFit(const Book::Search& search, const std::string& name, Millis for_so_long) const {
