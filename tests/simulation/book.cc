@@ -142,7 +142,8 @@ void Book::Put(std::uint64_t id, const core::Candidate& candidate) {
 }
 
 void Book::CheckChange(const Search& search, const core::Candidate& before, const core::Candidate& after) {
-  if (core::IsFinal(before.state) && !(before.state == after.state && before.metrics == after.metrics)) {
+  if (core::IsFinal(before.state) && !(before.state == after.state && before.metrics == after.metrics &&
+                                       before.result_attempt == after.result_attempt)) {
     story_.Find("nothing lost", absl::StrCat(NameOf(search, after), " was final and has changed"));
   }
   if (before.architecture != after.architecture) {

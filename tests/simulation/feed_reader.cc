@@ -54,7 +54,7 @@ void FeedReader::Check() const {
   for (const auto& [number, candidate] : heard_) {
     const core::Candidate& right = candidates[number - 1];
     if (candidate.state != right.state || candidate.architecture != right.architecture ||
-        candidate.metrics != right.metrics) {
+        candidate.metrics != right.metrics || candidate.attempt != right.attempt || candidate.ended != right.ended) {
       story_.Find("nothing lost", absl::StrCat("a reader of ", name_, " has heard another end of candidate ", number));
     }
   }

@@ -27,7 +27,7 @@ void Network::ControllerDied() {
   for (const auto& [call, fail] : std::exchange(open_, {})) timeline_.After(Delay(), fail);
 }
 
-void Network::WorkerDied(std::uint64_t worker) {
+void Network::CutPollsOff(std::uint64_t worker) {
   std::vector<std::uint64_t> calls;
   for (const auto& [call, parked] : parked_) {
     if (parked.worker == worker) calls.push_back(call);

@@ -32,8 +32,8 @@ class Network {
   bool IsCut(std::uint64_t worker) const;
   // The controller's process has died: its callers find out.
   void ControllerDied();
-  // The worker's process has died: the controller may find out.
-  void WorkerDied(std::uint64_t worker);
+  // The worker's polls are cut off, by its death or its drain: the controller may find out.
+  void CutPollsOff(std::uint64_t worker);
 
   // Makes a call of a worker. `answered` is called exactly once, at a later event.
   template <typename Response>

@@ -66,12 +66,13 @@ void Worker::Kill() {
   if (!alive_) return;
   story_.Tell("worker ", number_, ": dies");
   alive_ = false;
-  network_.WorkerDied(number_);
+  network_.CutPollsOff(number_);
 }
 
 void Worker::Drain() {
   if (!alive_) return;
   story_.Tell("worker ", number_, ": drains");
+  is_draining_ = true;
   Step([this](AgentMachine& machine) { machine.Drain(timeline_.Now()); });
 }
 
@@ -121,6 +122,7 @@ void Worker::WakeUp() {
 
 void Worker::Do(Action& action) {
   if (auto* poll = std::get_if<SendPoll>(&action)) {
+    if (!poll->is_last) poll_ = poll->call;
     network_.LeaseTasks(number_, poll->request, poll->timeout,
                         [this, call = poll->call](const absl::Status& status, const v1::LeaseTasksResponse& response) {
                           Step([&](AgentMachine& m) { m.PollAnswered(timeline_.Now(), call, status, response); });
@@ -141,6 +143,11 @@ void Worker::Do(Action& action) {
                           [this, call = release->call](const absl::Status& status, const v1::ReleaseTasksResponse&) {
                             Step([&](AgentMachine& m) { m.ReleaseAnswered(timeline_.Now(), call, status); });
                           });
+  } else if (std::holds_alternative<CutPollsOff>(action)) {
+    network_.CutPollsOff(number_);
+    After(draw_.Time(Millis{0}, Millis{5}), [this, call = poll_] {
+      Step([&](AgentMachine& m) { m.PollAnswered(timeline_.Now(), call, absl::CancelledError("cut off"), {}); });
+    });
   } else if (auto* start = std::get_if<StartEvaluation>(&action)) {
     Evaluate(start->slot, start->task);
   } else if (const auto* stop = std::get_if<StopEvaluation>(&action)) {

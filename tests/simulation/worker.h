@@ -44,6 +44,8 @@ class Worker {
   void Heal();
 
   bool alive() const { return alive_; }
+  // It takes tasks.
+  bool serves() const { return alive_ && !is_draining_; }
   std::uint64_t number() const { return number_; }
   const WorkerTraits& traits() const { return traits_; }
   const std::map<std::string, std::string>& labels() const { return traits_.labels; }
@@ -78,6 +80,9 @@ class Worker {
   Network& network_;
   AgentMachine machine_;
   bool alive_ = false;
+  bool is_draining_ = false;
+  // The latest call for tasks but for that of the drain.
+  std::uint64_t poll_ = 0;
   SteadyTime started_;
   std::optional<SteadyTime> wakes_at_;
   int idle_wakes_ = 0;

@@ -74,6 +74,8 @@ class World {
   void CalmDown();
   bool RunUntilAllEnded();
   bool ProbeWorkers();
+  // Each is told apart from the others, also where two have one id.
+  bool CheckWorkersShown();
   void CheckIdleWorkers();
   bool HasOpenSearch() const;
   std::string OpenSearches() const;
