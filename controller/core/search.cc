@@ -33,14 +33,16 @@ Search::Search(SearchConfig config, SearchStatus status, std::deque<Candidate> c
     if (core::IsFinal(candidate.state)) candidate.request_id = std::string();
     parts_.phase.Began(candidate);
     if (candidate.repeat_of != 0) parts_.standings.BeginRepeat(candidate.repeat_of);
-    for (const AttemptFailure& failure : candidate.failures) parts_.failures.Add(failure);
+    if (candidate.twin_of == 0) {
+      for (const AttemptFailure& failure : candidate.failures) parts_.failures.Add(failure);
+    }
     if (candidate.state == CandidateState::kSkipped && parts_.IsSpared(candidate)) parts_.phase.Spared(candidate);
     std::optional<Observation> observation;
     if (core::IsFinal(candidate.state)) observation = parts_.Learn(candidate);
     if (SearchParts::IsFirst(candidate)) {
       past.push_back({{candidate.architecture, candidate.position}, observation});
     }
-    if (candidate.state == CandidateState::kQueued) parts_.Queue(candidate);
+    if (!core::IsFinal(state_)) RestorePlace(candidate);
   }
   parts_.strategy->Restore(past);
   parts_.phase.Restore(status);
@@ -49,6 +51,18 @@ Search::Search(SearchConfig config, SearchStatus status, std::deque<Candidate> c
   NoteStandings();
   parts_.is_changed = false;
   noted_tables_ = final_tables().size();
+}
+
+void Search::RestorePlace(Candidate& candidate) {
+  if (candidate.twin_of != 0) {
+    if (!core::IsFinal(candidate.state)) parts_.twins.Wait(candidate.twin_of, candidate.number);
+    return;
+  }
+  if (SearchParts::IsFirst(candidate)) {
+    const std::uint64_t first = parts_.twins.Meet(candidate);
+    if (first != 0 && !SearchParts::IsFollowed(parts_.candidates[first])) parts_.twins.Lead(candidate);
+  }
+  if (candidate.state == CandidateState::kQueued) parts_.Queue(candidate);
 }
 
 std::span<const TaskKind> Search::kinds() const {

@@ -15,6 +15,7 @@ SearchParts::SearchParts(SearchConfig search_config, std::deque<Candidate> store
       candidates(config.space.layers.size(), IsMeasuredApart(), std::move(stored)),
       standings(config.finalists, config.targets),
       median_rule(config.early_stop),
+      twins(config.network_identity),
       phase(config, candidates, standings, *strategy, failures),
       sharing(config.sharing) {}
 
@@ -51,7 +52,7 @@ std::optional<Observation> SearchParts::Learn(const Candidate& candidate) {
                         succeeded ? std::optional<Outcome>(outcome) : std::nullopt);
     return std::nullopt;
   }
-  if (succeeded) standings.Add(candidate.number, outcome);
+  if (succeeded) standings.Add(candidate.number, outcome, candidate.twin_of);
   if (succeeded || candidate.state == CandidateState::kStopped) {
     median_rule.Add(candidate.number, candidate.cost, candidate.curve,
                     succeeded ? std::optional<double>(candidate.reward) : std::nullopt);
