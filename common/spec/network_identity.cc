@@ -1,7 +1,9 @@
 #include "common/spec/network_identity.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "common/network/blocks.h"
 #include "common/network/canonical.h"
@@ -14,6 +16,8 @@ namespace {
 
 constexpr char kCells[] = "cells";
 constexpr char kStages[] = "stages";
+// Of the default architecture. Bounds the time of one identity to some milliseconds.
+constexpr std::size_t kMaxOperations = 2'000;
 
 bool IsCell(const v1::Layer& layer, const v1::Option& option) {
   const v1::ChosenLayer chosen = Choose(layer, option);
@@ -51,7 +55,10 @@ NetworkIdentity MakeNetworkIdentity(const v1::Space& space) {
       parameters[kStages].set_number_value(1);
     }
   }
-  return [planner = std::make_shared<const ArchitecturePlanner>(planned)](std::span<const std::uint16_t> choices) {
+  auto planner = std::make_shared<const ArchitecturePlanner>(planned);
+  const auto standing = planner->Plan(DefaultChoices(planned));
+  if (!standing.ok() || standing->ops.size() > kMaxOperations) return nullptr;
+  return [planner = std::move(planner)](std::span<const std::uint16_t> choices) {
     const auto graph = planner->Plan(choices);
     return graph.ok() ? network::CanonicalForm(*graph) : std::string();
   };

@@ -16,7 +16,7 @@ namespace layernas::spec {
 using NetworkIdentity = std::function<std::string(std::span<const std::uint16_t> choices)>;
 
 // Returns null where no two architectures can be expected to be the same network: in spaces without cells, and in those
-// whose default architecture the shipped trainer could not build.
+// whose default architecture the shipped trainer could not build or which would take too long to compare.
 NetworkIdentity MakeNetworkIdentity(const v1::Space& space);
 
 }  // namespace layernas::spec

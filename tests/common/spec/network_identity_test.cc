@@ -62,6 +62,27 @@ TEST(NetworkIdentity, IsNotOfferedWithoutCells) {
   EXPECT_FALSE(MakeNetworkIdentity(space));
 }
 
+TEST(NetworkIdentity, IsNotOfferedForVeryLargeNetworks) {
+  v1::Space space = CellSpace();
+  space.mutable_network()->clear_parameters();
+  space.clear_layers();
+  for (const int layers : {30, 60}) {
+    while (space.layers_size() < layers) {
+      v1::Layer& layer = *space.add_layers();
+      layer.set_name("cell" + std::to_string(space.layers_size()));
+      layer.set_channels(16);
+      v1::Option& option = *layer.add_options();
+      option.set_name("dense");
+      auto& fields = *option.mutable_parameters()->mutable_fields();
+      fields["block"].set_string_value("cell");
+      for (int i = 0; i < 15; ++i) {
+        fields["edges"].mutable_list_value()->add_values()->set_string_value("nor_conv_3x3");
+      }
+    }
+    EXPECT_EQ(MakeNetworkIdentity(space) != nullptr, layers == 30);
+  }
+}
+
 TEST(NetworkIdentity, IsNotOfferedForBlocksOfOthers) {
   v1::Space space = CellSpace();
   space.mutable_layers(0)->mutable_options(2)->set_name("fancy_op");
