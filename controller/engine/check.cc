@@ -42,10 +42,10 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
       return "has a state that does not fit that of the candidate whose twin it is";
     }
   }
-  const bool has_result = candidate.result_attempt > 0 || !candidate.reused_from.empty() || candidate.twin_of != 0;
-  if (succeeded && !has_result) return "has succeeded without a result";
-  if (!succeeded && (candidate.result_attempt > 0 || !candidate.reused_from.empty()))
-    return "has a state that does not fit its result";
+  // The state of a twin was held against the other's above.
+  const bool has_result =
+      candidate.result_attempt > 0 || !candidate.reused_from.empty() || (candidate.twin_of != 0 && succeeded);
+  if (succeeded != has_result) return "has a state that does not fit its result";
   if (candidate.result_attempt > candidate.attempt) return "has a result of an attempt that was never made";
   if (!succeeded) return "";
   const std::optional<double> reward = candidate.metrics.Find(config.reward_metric);
