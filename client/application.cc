@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
+#include "client/output_buffer.h"
+#include "common/base/utf8.h"
 #include "common/build_info/build_info.h"
 #include "common/cli/configuration.h"
 #include "common/network/closest.h"
@@ -80,10 +82,9 @@ std::string UnknownCommand(const CLI::App& app, const std::vector<std::string>& 
   return "";
 }
 
-}  // namespace
-
-ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& terminal,
-                   const std::string& program_folder) {
+// Parses the command line and does what it says, up to the last flush of the output.
+ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Terminal& terminal,
+                        const std::string& program_folder) {
   CommandContext context(terminal, program_folder);
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   if (dashes != arguments.end()) context.worker_arguments.assign(dashes + 1, arguments.end());
@@ -108,10 +109,22 @@ ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& te
     return app.exit(error, terminal.out, terminal.err) == 0 ? ExitCode::kOk : ExitCode::kUsage;
   }
   const absl::StatusOr<ExitCode> result = context.action();
-  terminal.out.flush();
   if (result.ok()) return *result;
-  terminal.err << "layernas: " << std::string(result.status().message()) << '\n';
+  // The message may be a controller's.
+  terminal.err << "layernas: " << terminal.Shown(std::string(result.status().message()), Unprintable::kMarkInLines)
+               << '\n';
   return ExitCodeOf(result.status());
+}
+
+}  // namespace
+
+ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& terminal,
+                   const std::string& program_folder) {
+  const ExitCode code = RunCommandLine(arguments, terminal, program_folder);
+  const absl::Status written = FlushOutput(terminal.out);
+  if (written.ok()) return code;
+  terminal.err << "layernas: " << std::string(written.message()) << '\n';
+  return ExitCode::kError;
 }
 
 }  // namespace layernas::client

@@ -8,7 +8,8 @@
 namespace layernas::client {
 namespace {
 
-// Of "shapes10-1", which no spec's name can be taken for: the controller numbers its searches.
+// Whether it has the form of a full name, such as "shapes10-1": the controller numbers its searches. A spec may be
+// named so, too.
 bool IsNumbered(std::string_view id) {
   const std::size_t dash = id.rfind('-');
   return dash != std::string_view::npos && dash + 1 < id.size() &&
@@ -20,18 +21,35 @@ bool IsNumbered(std::string_view id) {
 absl::StatusOr<std::string> FindSearch(ControllerConnection& connection, const std::string& written) {
   LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(written));
   const std::string id = ShortName(name);
-  if (IsNumbered(id)) return name;
+  if (!IsNumbered(id)) return FindNewest(connection, id);
+  // What else may be wrong with it is said by the call that the name is for.
+  if (name == written || !absl::IsNotFound(GetSearch(connection, name).status())) return name;
+  const absl::StatusOr<std::string> newest = FindNewest(connection, id);
+  return newest.ok() ? *newest : name;
+}
+
+absl::StatusOr<std::string> FindSearchByFullName(ControllerConnection& connection, const std::string& written) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(written));
+  if (!absl::IsNotFound(GetSearch(connection, name).status())) return name;
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string newest, FindNewest(connection, ShortName(name)));
+  return absl::InvalidArgumentError(absl::StrCat("'", written,
+                                                 "' is the name of a spec, not of one search: give the full name, such "
+                                                 "as ",
+                                                 ShortName(newest), ", or --newest for the newest one"));
+}
+
+absl::StatusOr<std::string> FindNewest(ControllerConnection& connection, const std::string& spec_name) {
   v1::ListSearchesRequest request;
   request.set_page_size(1000);
   do {
     LAYERNAS_ASSIGN_OR_RETURN(const v1::ListSearchesResponse page,
                               connection.Call(&v1::SearchService::Stub::ListSearches, request));
     for (const v1::Search& search : page.searches()) {
-      if (search.spec().name() == id) return search.name();
+      if (search.spec().name() == spec_name) return search.name();
     }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
-  return absl::NotFoundError(absl::StrCat("no search is called ", id, "; 'layernas search list' shows them"));
+  return absl::NotFoundError(absl::StrCat("no search is called ", spec_name, "; 'layernas search list' shows them"));
 }
 
 absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name) {

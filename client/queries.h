@@ -12,9 +12,14 @@
 
 namespace layernas::client {
 
-// The search that someone wrote: by its name ("searches/shapes10-1" or "shapes10-1"), or the newest one whose spec has
-// that name ("shapes10").
+// The search that someone wrote: by its full name ("searches/shapes10-1" or "shapes10-1"), or the newest one whose spec
+// has that name ("shapes10"). A full name comes first, so that no spec's name can hide a search.
 absl::StatusOr<std::string> FindSearch(ControllerConnection& connection, const std::string& written);
+// The same for what cannot be undone: by its full name alone, so that the next search of that spec is not meant by
+// mistake. INVALID_ARGUMENT names the newest search that the other reading would have found.
+absl::StatusOr<std::string> FindSearchByFullName(ControllerConnection& connection, const std::string& written);
+// The newest search whose spec has that name; NOT_FOUND if there is none.
+absl::StatusOr<std::string> FindNewest(ControllerConnection& connection, const std::string& spec_name);
 absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name);
 // All pages.
 absl::StatusOr<v1::GetFrontierResponse> GetFrontier(ControllerConnection& connection, const std::string& name);

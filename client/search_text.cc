@@ -86,6 +86,11 @@ bool IsFinal(v1::CandidateState state) {
          state != v1::CANDIDATE_STATE_LEASED;
 }
 
+bool HasCost(const v1::Candidate& candidate) {
+  // A cost is above 0 wherever it is known; the field cannot say that it is not.
+  return candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED || candidate.cost() != 0;
+}
+
 ExitCode ExitCodeOf(v1::SearchState state) {
   switch (state) {
     case v1::SEARCH_STATE_SUCCEEDED:

@@ -31,6 +31,8 @@ Cell StateCell(v1::CandidateState state);
 
 bool IsFinal(v1::SearchState state);
 bool IsFinal(v1::CandidateState state);
+// Whether its cost is known: measured, or counted. A reward is known only of those that succeeded.
+bool HasCost(const v1::Candidate& candidate);
 // For a search that has ended.
 ExitCode ExitCodeOf(v1::SearchState state);
 

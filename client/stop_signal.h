@@ -39,9 +39,9 @@ class StopSignal {
   std::function<void()> callback_ ABSL_GUARDED_BY(mutex_);
 };
 
-// While it lives, SIGINT, SIGTERM and SIGHUP request a stop instead of ending the process; one that comes
-// more than a second later ends it. Must be made before the threads that shall not be hit: on the main thread, ahead of
-// the first connection.
+// While it lives, SIGINT, SIGTERM and, unless it was ignored before (nohup), SIGHUP request a stop instead of ending
+// the process; one that comes more than a second later ends it. Must be made before the threads that shall not be hit:
+// on the main thread, ahead of the first connection.
 class StopOnInterrupt {
  public:
   explicit StopOnInterrupt(StopSignal& signal);

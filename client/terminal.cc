@@ -6,7 +6,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <string>
 #include <string_view>
+
+#include "absl/strings/ascii.h"
+#include "client/output/units.h"
+#include "client/output_buffer.h"
 
 namespace layernas::client {
 namespace {
@@ -16,13 +21,40 @@ bool IsSet(const char* variable) {
   return value != nullptr && *value != '\0';
 }
 
+// By the variables themselves: setlocale() would change how numbers are read and written.
+bool IsUtf8() {
+  for (const char* variable : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    if (!IsSet(variable)) continue;
+    std::string locale = absl::AsciiStrToLower(std::getenv(variable));
+    return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+  }
+  // Nothing is said: as nearly every terminal.
+  return true;
+}
+
 }  // namespace
 
 Terminal Terminal::Standard() {
   const char* term = std::getenv("TERM");
   const bool capable = term != nullptr && std::string_view(term) != "dumb";
+  static OutputBuffer buffer(STDOUT_FILENO);
+  static std::ostream out(&buffer);
   const bool interactive = ::isatty(STDOUT_FILENO) == 1 && capable;
-  return {std::cout, std::cerr, interactive, interactive && !IsSet("NO_COLOR")};
+  std::istream* answers = interactive && ::isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr;
+  return {out, std::cerr, interactive, interactive && !IsSet("NO_COLOR"), answers, IsUtf8()};
+}
+
+std::string Terminal::Shown(std::string_view text, Unprintable as) const {
+  std::string shown = Printable(text, as);
+  return unicode ? shown : ToAscii(shown);
+}
+
+bool Terminal::Confirm(const std::string& question) const {
+  if (answers == nullptr) return true;
+  out << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(*answers, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
 }
 
 int Terminal::Columns() const {

@@ -1,4 +1,6 @@
 // layernas-controller.
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -37,6 +39,9 @@ int main(int argc, char** argv) {
   const layernas::ControllerOptions& options = command_line.options;
   if (options.check) return Check(options);
   layernas::log::Init("layernas-controller", options.log_level);
+  // Specs and results are for those whom the tokens let in, not for every user of the machine: data and backups are
+  // closed, whatever mask the controller was started with.
+  umask(S_IRWXG | S_IRWXO);
   // A connection per worker.
   layernas::RaiseOpenFileLimit();
   // gRPC's library is built to look for deadlocks whenever it takes a lock: several percent of the time of every call.

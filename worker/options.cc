@@ -113,6 +113,10 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
     if (!options.agent.labels.insert(label).second) return Invalid("--label", label.first + " is given twice");
   }
   if (flags.evaluator == "exec") {
+    // Else the trainer would start, for hours, where a table was meant to answer.
+    if (!flags.table.empty() || !flags.metrics.empty()) {
+      return Invalid(flags.table.empty() ? "--metric" : "--table", "is for --evaluator tabular, which is not given");
+    }
     LAYERNAS_ASSIGN_OR_RETURN(options.exec, ParseExec(flags));
   } else {
     if (flags.table.empty()) return Invalid("--table", "the tabular evaluator needs a CSV file");

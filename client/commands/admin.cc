@@ -1,11 +1,15 @@
+#include <filesystem>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "client/output/json.h"
 #include "client/output/units.h"
+#include "client/output_buffer.h"
+#include "common/base/utf8.h"
 #include "common/security/file.h"
 #include "common/security/token_list.h"
 
@@ -28,6 +32,12 @@ absl::StatusOr<ExitCode> MakeToken(const CommandContext& context, const TokenOpt
   if (!options.out.empty()) {
     LAYERNAS_RETURN_IF_ERROR(security::WriteNewPrivateFile(options.out, token + "\n"));
     context.terminal.out << line << '\n';
+    if (!FlushOutput(context.terminal.out).ok()) {
+      // A token whose line is lost lets nobody in.
+      std::error_code ignored;
+      std::filesystem::remove(options.out, ignored);
+      return ExitCode::kError;
+    }
     return ExitCode::kOk;
   }
   context.terminal.out << token << "\n\nThis is the token, shown only now: keep it in a file that nobody but "
@@ -52,8 +62,9 @@ absl::StatusOr<ExitCode> MakeBackup(const CommandContext& context, const BackupO
   if (IsForPrograms(options.output)) {
     PrintMessage(context.terminal.out, response.backup(), options.output);
   } else {
-    context.terminal.out << "backup " << response.backup().id() << " (" << FormatValue(response.backup().size_bytes())
-                         << "B) is on the controller's machine in " << response.backup().path() << '\n';
+    context.terminal.out << "backup " << Printable(response.backup().id()) << " ("
+                         << FormatValue(response.backup().size_bytes()) << "B) is on the controller's machine in "
+                         << Printable(response.backup().path()) << '\n';
   }
   return ExitCode::kOk;
 }

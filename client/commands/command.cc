@@ -8,7 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/commands/checks.h"
 #include "client/search_text.h"
+#include "common/base/utf8.h"
 #include "common/cli/security_flags.h"
 
 namespace layernas::client {
@@ -70,15 +72,13 @@ void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<Output
                                                              {OutputFormat::kJson, "json"},
                                                              {OutputFormat::kCsv, "csv"},
                                                              {OutputFormat::kYaml, "yaml"}};
-  std::map<std::string, OutputFormat> allowed;
+  std::map<std::string, int> allowed;
   std::string text;
   for (const OutputFormat each : formats) {
-    allowed.emplace(kNames.at(each), each);
+    allowed.emplace(kNames.at(each), static_cast<int>(each));
     absl::StrAppend(&text, text.empty() ? "" : "|", kNames.at(each));
   }
-  command.add_option("-o,--output", format, "How to print the result")
-      ->transform(CLI::CheckedTransformer(allowed))
-      ->option_text(text);
+  command.add_option("-o,--output", format, "How to print the result")->transform(OneOf(allowed))->option_text(text);
 }
 
 void AddCosts(CLI::App& command, std::string& table) {
@@ -101,9 +101,10 @@ absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandConte
 
 bool ReportMistakes(const Terminal& terminal, const SpecFile& file) {
   const int shown = std::min(static_cast<int>(file.mistakes.size()), kMostMistakesShown);
-  for (int i = 0; i < shown; ++i) terminal.err << FormatMistake(file.name, file.mistakes[i]) << '\n';
+  for (int i = 0; i < shown; ++i)
+    terminal.err << terminal.Shown(FormatMistake(file.name, file.mistakes[i]), Unprintable::kMarkInLines) << '\n';
   const std::size_t more = file.mistakes.size() - shown;
-  if (more > 0) terminal.err << "… and " << more << " more mistakes\n";
+  if (more > 0) terminal.err << terminal.Shown("… and ") << more << " more mistakes\n";
   return !file.mistakes.empty();
 }
 

@@ -1,3 +1,6 @@
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -47,8 +50,11 @@ absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
 absl::Status VisitFile(const std::string& path, const v1::Space& space, const Visit& visit) {
   std::ifstream file;
   if (path != "-") {
+    if (std::filesystem::is_directory(path)) {
+      return absl::InvalidArgumentError("cannot read " + path + ": it is a folder; give a file with one id a line");
+    }
     file.open(path);
-    if (!file) return absl::NotFoundError("can't read " + path);
+    if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
   }
   std::istream& in = path == "-" ? std::cin : file;
   std::string line;
@@ -63,7 +69,7 @@ absl::Status VisitFile(const std::string& path, const v1::Space& space, const Vi
     }
     LAYERNAS_RETURN_IF_ERROR(visit(*choices));
   }
-  return absl::OkStatus();
+  return in.bad() ? absl::UnknownError(absl::StrCat("cannot read ", path)) : absl::OkStatus();
 }
 
 absl::Status VisitWanted(const std::string& wanted, const v1::Space& space, const Visit& visit) {

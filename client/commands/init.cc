@@ -1,7 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "client/output/table.h"
+#include "common/process/replace_file.h"
 
 // The files of examples/, embedded by CMake.
 extern const char kExampleShapes10[];
@@ -73,20 +72,22 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
         absl::StrCat("there is no space ", options.space, "; 'layernas init' without an argument lists them"));
   }
   std::string text = example->text;
-  if (!options.name.empty()) text = WithName(std::move(text), options.name);
+  if (!options.name.empty()) {
+    text = WithName(std::move(text), options.name);
+    const SpecFile file = ReadSpecText(options.name, text);
+    if (!file.ok()) return absl::InvalidArgumentError(absl::StrCat("--name: ", file.mistakes.front().message));
+  }
   if (options.file == "-") {
     context.terminal.out << text;
     return ExitCode::kOk;
   }
   const std::string file =
       !options.file.empty() ? options.file : absl::StrCat(options.name.empty() ? options.space : options.name, ".yaml");
-  if (std::filesystem::exists(file)) {
-    return absl::AlreadyExistsError(absl::StrCat(file, " is there already; choose another with -o"));
+  const absl::Status written = WriteNewFile(file, text);
+  if (absl::IsAlreadyExists(written)) {
+    return absl::AlreadyExistsError(absl::StrCat(file, " exists already; choose another file with -o"));
   }
-  std::ofstream out(file, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) return absl::UnknownError(absl::StrCat(file, ": can't be written"));
+  LAYERNAS_RETURN_IF_ERROR(written);
   context.terminal.out << "wrote " << file << "\ncheck it with: layernas validate " << file
                        << "\nrun it with:   layernas run " << file << '\n';
   return ExitCode::kOk;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "client/commands/checks.h"
 #include "client/commands/command.h"
 #include "client/output/json.h"
 #include "client/output/table.h"
@@ -66,7 +67,7 @@ absl::StatusOr<ExitCode> Logs(const CommandContext& context, const LogsOptions& 
   if (response.attempts_size() > 1) err << " (of attempts " << absl::StrJoin(response.attempts(), ", ") << ')';
   err << ", by " << Printable(response.worker()) << ", " << FormatTime(response.time()) << '\n';
   if (response.log().omitted_bytes() > 0) {
-    err << "… " << response.log().omitted_bytes() << " bytes before these lines are not kept\n";
+    err << context.terminal.Shown("… ") << response.log().omitted_bytes() << " bytes before these lines are not kept\n";
   }
   err << std::flush;
   PrintLines(context.terminal, response.log().tail());
@@ -86,7 +87,7 @@ void AddLogsCommand(CLI::App& search, CommandContext& context) {
       ->required()
       ->option_text("");
   command.add_option("--attempt", options->attempt, "Of which attempt; 0 = the latest whose log is kept")
-      ->check(CLI::NonNegativeNumber)
+      ->check(WholeNumber(0))
       ->option_text("N [0]");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);

@@ -1,14 +1,13 @@
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <system_error>
 
-#include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "client/reference/completion.h"
 #include "client/reference/man_page.h"
 #include "common/base/version.h"
+#include "common/process/replace_file.h"
 
 namespace layernas::client {
 namespace {
@@ -16,13 +15,11 @@ namespace {
 absl::StatusOr<ExitCode> WriteManPages(const CommandContext& context, const CLI::App& app, const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
+  if (error) return absl::UnknownError("cannot make " + folder + ": " + error.message());
   const std::vector<ManPage> pages = ManPages(CommandTree(app), std::string(Version()));
   for (const ManPage& page : pages) {
     const std::string path = (std::filesystem::path(folder) / page.file).string();
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file << page.text;
-    file.close();
-    if (!file) return absl::UnknownError(absl::StrCat(path, ": can't be written"));
+    LAYERNAS_RETURN_IF_ERROR(WriteOutputFile(path, page.text));
   }
   context.terminal.out << "wrote " << pages.size() << " pages into " << folder << "; read one with: man -l " << folder
                        << "/layernas.1\n";

@@ -1,11 +1,10 @@
-#include <fstream>
 #include <memory>
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "client/report/page.h"
 #include "client/search_text.h"
+#include "common/process/replace_file.h"
 
 namespace layernas::client {
 namespace {
@@ -15,14 +14,6 @@ struct ReportOptions {
   // Empty: named after the search.
   std::string file;
 };
-
-absl::Status WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file) return absl::UnknownError(absl::StrCat(path, ": can't be written"));
-  return absl::OkStatus();
-}
 
 absl::StatusOr<ExitCode> Report(const CommandContext& context, const ReportOptions& options) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
@@ -34,7 +25,7 @@ absl::StatusOr<ExitCode> Report(const CommandContext& context, const ReportOptio
     return ExitCode::kOk;
   }
   const std::string file = options.file.empty() ? ShortName(name) + ".html" : options.file;
-  LAYERNAS_RETURN_IF_ERROR(WriteFile(file, page));
+  LAYERNAS_RETURN_IF_ERROR(WriteOutputFile(file, page));
   context.terminal.out << "wrote " << file << ": " << data.candidates.size() << " candidates, " << data.frontier.size()
                        << " on the frontier; open it in any browser\n";
   return ExitCode::kOk;

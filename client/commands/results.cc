@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/commands/checks.h"
 #include "client/commands/command.h"
 #include "client/output/frontier.h"
 #include "client/output/json.h"
@@ -42,7 +43,7 @@ absl::StatusOr<ExitCode> Frontier(const CommandContext& context, const ResultOpt
   if (IsForPrograms(options.output)) {
     PrintMessage(out, frontier, options.output);
   } else if (options.output == OutputFormat::kCsv) {
-    PrintFrontierCsv(out, search, frontier, options.layers);
+    PrintFrontierCsv(context.terminal, search, frontier, options.layers);
   } else {
     PrintFrontier(context.terminal, search, frontier, options.layers);
   }
@@ -81,16 +82,29 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
   metrics.erase(CostName(search));
   const ResultColumns columns(search, {metrics.begin(), metrics.end()}, options.layers);
   const bool csv = options.output == OutputFormat::kCsv;
-  std::vector<std::string> titles = {"candidate", "architecture",   "state",           "pass", "stage", "attempt",
-                                     "worker",    CostName(search), RewardName(search)};
-  for (std::string& title : columns.Titles()) titles.push_back(std::move(title));
-  if (csv) titles.insert(titles.end(), {"created", "started", "ended"});
-  if (csv || any_failure) titles.push_back("last failure");
-  if (csv || any_again) titles.push_back("trained as");
+  std::vector<std::string> titles = {"candidate", "architecture", "state", "pass", "stage", "attempt", "worker"};
+  std::vector<std::string> last;
+  if (csv) last.insert(last.end(), {"created", "started", "ended"});
+  if (csv || any_failure) last.push_back("last failure");
+  if (csv || any_again) last.push_back("trained as");
+  if (csv) last.push_back("reward estimate");
+  std::vector<std::string> fixed = titles;
+  fixed.insert(fixed.end(), last.begin(), last.end());
+  ColumnNames names(fixed);
+  titles.push_back(names.AddMetric(CostName(search)));
+  titles.push_back(names.AddMetric(RewardName(search)));
+  columns.AddTitles(names, titles);
+  titles.insert(titles.end(), last.begin(), last.end());
 
   Table table(std::move(titles));
   for (const v1::Candidate& candidate : candidates) {
-    const bool has_result = candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED;
+    const bool stopped = candidate.state() == v1::CANDIDATE_STATE_STOPPED;
+    // An estimate is marked for people, and has a column of its own for programs.
+    Cell reward = candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED ? Cell::Value(candidate.reward()) : Cell::Empty();
+    if (stopped) {
+      reward.human = absl::StrCat("~", FormatValue(candidate.reward()));
+      reward.align_right = true;
+    }
     std::vector<Cell> cells = {Cell::Text(ShortName(candidate.name())),
                                Cell::Text(candidate.architecture().id()),
                                StateCell(candidate.state()),
@@ -98,8 +112,8 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
                                Cell::Count(candidate.stage()),
                                Cell::Count(candidate.attempt()),
                                WorkerCell(candidate),
-                               has_result ? Cell::Value(candidate.cost()) : Cell::Empty(),
-                               has_result ? Cell::Value(candidate.reward()) : Cell::Empty()};
+                               HasCost(candidate) ? Cell::Value(candidate.cost()) : Cell::Empty(),
+                               reward};
     columns.AddCells(candidate.metrics(), candidate.architecture(), cells);
     if (csv) {
       for (const auto* time : {&candidate.create_time(), &candidate.start_time(), &candidate.end_time()}) {
@@ -112,10 +126,11 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
       cells.push_back(std::move(failure));
     }
     if (csv || any_again) cells.push_back(TrainedForCell(candidate));
+    if (csv) cells.push_back(stopped ? Cell::Value(candidate.reward()) : Cell::Empty());
     table.AddRow(std::move(cells));
   }
   if (csv) {
-    table.PrintCsv(terminal.out);
+    table.PrintCsv(terminal.out, terminal.interactive);
   } else if (table.empty()) {
     terminal.out << (options.states.empty() ? "no candidates\n" : "no candidates in that state\n");
   } else {
@@ -199,7 +214,7 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
     }
   }
   if (options.output == OutputFormat::kCsv) {
-    table.PrintCsv(out);
+    table.PrintCsv(out, context.terminal.interactive);
   } else if (table.empty()) {
     out << "no table: only LayerNAS keeps buckets, from its first decided layer on\n";
   } else {
@@ -241,7 +256,7 @@ void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
                        {"layernas search candidates shapes10-1", "layernas search candidates shapes10-1 --state failed",
                         "layernas search candidates shapes10-1 -o csv > candidates.csv"},
                        options, Candidates);
-  std::map<std::string, v1::CandidateState> states;
+  std::map<std::string, int> states;
   for (int i = v1::CandidateState_MIN + 1; i <= v1::CandidateState_MAX; ++i) {
     const auto state = static_cast<v1::CandidateState>(i);
     states.emplace(StateText(state), state);
@@ -249,11 +264,9 @@ void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
   std::string names;
   for (const auto& [name, state] : states) absl::StrAppend(&names, names.empty() ? "" : "|", name);
   command.add_option("--state", options->states, "Only those in this state; may be repeated")
-      ->transform(CLI::CheckedTransformer(states))
+      ->transform(OneOf(states))
       ->option_text(names);
-  command.add_option("--limit", options->limit, "Most to list; 0 = all")
-      ->check(CLI::NonNegativeNumber)
-      ->option_text("N [0]");
+  command.add_option("--limit", options->limit, "Most to list; 0 = all")->check(WholeNumber(0))->option_text("N [0]");
   AddLayers(command, *options);
 }
 
@@ -263,11 +276,9 @@ void AddBucketsCommand(CLI::App& search, CommandContext& context) {
       search, context, "buckets", "Show a table of LayerNAS: the best of each cost bucket",
       {"layernas search buckets shapes10-1", "layernas search buckets shapes10-1 --pass 1 --stage 3 -o csv"}, options,
       Buckets);
-  command.add_option("--pass", options->pass, "The pass; 0 = the latest")
-      ->check(CLI::NonNegativeNumber)
-      ->option_text("P [0]");
+  command.add_option("--pass", options->pass, "The pass; 0 = the latest")->check(WholeNumber(0))->option_text("P [0]");
   command.add_option("--stage", options->stage, "Layers decided in it; 0 = the latest")
-      ->check(CLI::NonNegativeNumber)
+      ->check(WholeNumber(0))
       ->option_text("S [0]");
 }
 

@@ -5,22 +5,28 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "client/commands/follow.h"
 #include "client/local/local_cluster.h"
 #include "client/output/frontier.h"
 #include "client/output/json.h"
+#include "client/output_buffer.h"
 #include "client/search_text.h"
 #include "client/stop_signal.h"
 #include "client/watch/watcher.h"
 #include "common/base/processors.h"
+#include "common/process/command_line.h"
 
 namespace layernas::client {
 namespace {
 
 struct RunOptions {
+  // Empty with `resume`.
   std::string spec;
+  bool resume = false;
   // A table, or empty.
   std::string costs;
   std::string data_dir;
@@ -74,10 +80,78 @@ absl::Status AwaitWorker(ControllerConnection& connection, LocalCluster& cluster
   return absl::OkStatus();
 }
 
-absl::Status Cancel(ControllerConnection& connection, const std::string& name) {
-  v1::CancelSearchRequest request;
+// A call on a search whose answer says nothing new.
+template <typename Request, typename Response>
+absl::Status Change(ControllerConnection& connection,
+                    grpc::Status (v1::SearchService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                    const std::string& name) {
+  Request request;
   request.set_name(name);
-  return connection.Call(&v1::SearchService::Stub::CancelSearch, request).status();
+  return connection.Call(method, request).status();
+}
+
+// What resumes the search of `data_dir`, for a shell.
+std::string ResumeCommand(const CommandContext& context, const std::filesystem::path& data_dir) {
+  std::string command = absl::StrCat("layernas run --resume --data-dir ", ShellQuoted(data_dir.string()));
+  if (!context.worker_arguments.empty()) absl::StrAppend(&command, " --");
+  for (const std::string& argument : context.worker_arguments) absl::StrAppend(&command, " ", ShellQuoted(argument));
+  return command;
+}
+
+// Of the searches that the data directory holds, newest first.
+struct KeptSearches {
+  std::optional<v1::Search> newest;
+  std::vector<v1::Search> unfinished;
+};
+
+absl::StatusOr<KeptSearches> FindKept(ControllerConnection& connection) {
+  KeptSearches kept;
+  LAYERNAS_RETURN_IF_ERROR(ForEachPage(connection, &v1::SearchService::Stub::ListSearches, v1::ListSearchesRequest(), 0,
+                                       [&kept](const v1::ListSearchesResponse& page) {
+                                         for (const v1::Search& search : page.searches()) {
+                                           if (!kept.newest.has_value()) kept.newest = search;
+                                           if (!IsFinal(search.state())) kept.unfinished.push_back(search);
+                                         }
+                                         return page.searches_size();
+                                       })
+                               .status());
+  return kept;
+}
+
+// Pauses what an earlier run has left unfinished, except `resumed`, and names it: it must not take the workers of
+// another search unasked.
+absl::Status PauseOthers(const CommandContext& context, ControllerConnection& connection, const LocalCluster& cluster,
+                         const std::vector<v1::Search>& unfinished, const std::string& resumed) {
+  for (const v1::Search& search : unfinished) {
+    if (search.name() == resumed) continue;
+    if (search.state() != v1::SEARCH_STATE_PAUSED) {
+      LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::PauseSearch, search.name()));
+    }
+    context.terminal.err << ShortName(search.name()) << " in " << cluster.data_dir().string()
+                         << " is unfinished and stays paused; when this run has ended, resume it with: "
+                         << ResumeCommand(context, cluster.data_dir()) << '\n';
+  }
+  return absl::OkStatus();
+}
+
+// The search to follow: what --resume goes on with, or nothing if the spec is to be submitted.
+absl::StatusOr<std::optional<v1::Search>> TakeUp(const CommandContext& context, ControllerConnection& connection,
+                                                 const LocalCluster& cluster, bool resume) {
+  LAYERNAS_ASSIGN_OR_RETURN(const KeptSearches kept, FindKept(connection));
+  std::optional<v1::Search> resumed;
+  if (resume) {
+    if (!kept.newest.has_value()) {
+      return absl::NotFoundError(absl::StrCat("cannot resume: ", cluster.data_dir().string(),
+                                              " holds no search; give a SPEC instead of --resume"));
+    }
+    resumed = kept.unfinished.empty() ? *kept.newest : kept.unfinished.front();
+  }
+  LAYERNAS_RETURN_IF_ERROR(
+      PauseOthers(context, connection, cluster, kept.unfinished, resumed.has_value() ? resumed->name() : ""));
+  if (resumed.has_value() && resumed->state() == v1::SEARCH_STATE_PAUSED) {
+    LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::ResumeSearch, resumed->name()));
+  }
+  return resumed;
 }
 
 absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connection, const std::string& name,
@@ -87,7 +161,7 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
   if (IsForPrograms(options.output)) {
     PrintMessage(terminal.out, frontier, options.output);
   } else if (options.output == OutputFormat::kCsv) {
-    PrintFrontierCsv(terminal.out, search, frontier, options.layers);
+    PrintFrontierCsv(terminal, search, frontier, options.layers);
   } else {
     terminal.out << '\n';
     PrintFrontier(terminal, search, frontier, options.layers);
@@ -95,9 +169,60 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
   return absl::OkStatus();
 }
 
+// Follows the search to its end and prints what it found. Where that does not come to an end, what there is stays in
+// the data directory, if that was asked for or the results would else be lost.
+absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptions& options, LocalCluster& cluster,
+                                   ControllerConnection& connection, const v1::Search& search, StopSignal& stop) {
+  ClusterGuard guard(cluster, stop);
+  // Results alone go to standard output where a program reads them.
+  const bool for_people = options.output == OutputFormat::kTable;
+  const Terminal lines{context.terminal.err, context.terminal.err, false, false, nullptr, context.terminal.unicode};
+  const std::unique_ptr<WatchView> view = MakeView(for_people ? context.terminal : lines, OutputFormat::kTable);
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(connection, search.name(), 0, *view, stop));
+  LAYERNAS_RETURN_IF_ERROR(guard.End());
+  const std::string resume = ResumeCommand(context, cluster.data_dir());
+  const bool lost_early = !FlushOutput(context.terminal.out).ok();
+  const bool cancel = !last.has_value() && options.data_dir.empty() && !lost_early;
+  if (cancel) {
+    context.terminal.err << "interrupted: cancelling " << ShortName(search.name())
+                         << "; with --data-dir it could be resumed\n";
+    LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::CancelSearch, search.name()));
+  }
+  if (!lost_early) LAYERNAS_RETURN_IF_ERROR(PrintResults(context.terminal, connection, search.name(), options));
+  if (!FlushOutput(context.terminal.out).ok()) {
+    cluster.Keep();
+    context.terminal.err << "the data of " << ShortName(search.name()) << " is kept in " << cluster.data_dir().string()
+                         << "; see its results, or go on with it, with: " << resume << '\n';
+    return ExitCode::kError;
+  }
+  if (last.has_value()) return ExitCodeOf(last->state());
+  if (cancel) return ExitCode::kSearchCancelled;
+  context.terminal.err << "interrupted: " << ShortName(search.name()) << " is unfinished; resume it with: " << resume
+                       << '\n';
+  return ExitCode::kInterrupted;
+}
+
+absl::Status CheckOptions(const RunOptions& options) {
+  if (!options.resume) {
+    return options.spec.empty() ? absl::InvalidArgumentError("SPEC is missing") : absl::OkStatus();
+  }
+  if (options.data_dir.empty()) return absl::InvalidArgumentError("--resume needs the --data-dir of the earlier run");
+  if (!options.spec.empty() || !options.costs.empty()) {
+    return absl::InvalidArgumentError("--resume goes on with the search of --data-dir: leave SPEC and --costs out");
+  }
+  if (!std::filesystem::exists(std::filesystem::path(options.data_dir) / "controller")) {
+    return absl::InvalidArgumentError(absl::StrCat("cannot resume: ", options.data_dir, " holds no search"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& options) {
-  const SpecFile file = ReadSpecFile(options.spec, options.costs);
-  if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
+  LAYERNAS_RETURN_IF_ERROR(CheckOptions(options));
+  SpecFile file;
+  if (!options.resume) {
+    file = ReadSpecFile(options.spec, options.costs);
+    if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
+  }
   StopSignal stop;
   const StopOnInterrupt interrupt(stop);
   LAYERNAS_ASSIGN_OR_RETURN(
@@ -105,23 +230,13 @@ absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& op
       LocalCluster::Start({context.program_folder, options.data_dir, options.workers, context.worker_arguments}, stop));
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, ControllerConnection::Create(cluster->controller_address(),
                                                                                 cluster->controller_security()));
+  LAYERNAS_ASSIGN_OR_RETURN(std::optional<v1::Search> search, TakeUp(context, *connection, *cluster, options.resume));
+  LAYERNAS_RETURN_IF_ERROR(cluster->StartWorkers());
   LAYERNAS_RETURN_IF_ERROR(AwaitWorker(*connection, *cluster, stop));
-  LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, SubmitSpec(*connection, file));
-
-  ClusterGuard guard(*cluster, stop);
-  // Results alone go to standard output where a program reads them.
-  Terminal progress = context.terminal;
-  const bool for_people = options.output == OutputFormat::kTable;
-  const Terminal lines{context.terminal.err, context.terminal.err};
-  const std::unique_ptr<WatchView> view = MakeView(for_people ? progress : lines, OutputFormat::kTable);
-  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(*connection, search.name(), 0, *view, stop));
-  LAYERNAS_RETURN_IF_ERROR(guard.End());
-  if (!last.has_value()) {
-    context.terminal.err << "interrupted: cancelling " << ShortName(search.name()) << '\n';
-    LAYERNAS_RETURN_IF_ERROR(Cancel(*connection, search.name()));
+  if (!search.has_value()) {
+    LAYERNAS_ASSIGN_OR_RETURN(search, SubmitSpec(*connection, file));
   }
-  LAYERNAS_RETURN_IF_ERROR(PrintResults(context.terminal, *connection, search.name(), options));
-  return last.has_value() ? ExitCodeOf(last->state()) : ExitCode::kSearchCancelled;
+  return FollowRun(context, options, *cluster, *connection, *search, stop);
 }
 
 }  // namespace
@@ -132,20 +247,24 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
                  "Run a search on this machine alone, with a controller and workers of its own.\n"
                  "What stands after -- goes to the workers (see layernas-worker --help)",
                  {"layernas run spec.yaml", "layernas run spec.yaml --workers 4 --data-dir runs/shapes10",
+                  "layernas run --resume --data-dir runs/shapes10",
                   "layernas run spec.yaml -- --evaluator tabular --table results.csv --metric accuracy=test_acc",
                   "layernas run spec.yaml -- --command 'python3 train.py'"});
   const auto options = std::make_shared<RunOptions>();
   options->workers = UsableProcessors();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "The spec file, or - for standard input; required without --resume")
+      ->option_text("");
   AddCosts(command, options->costs);
   command.add_option("--workers", options->workers, "Workers to start, each with one training at a time")
       ->check(CLI::Range(1, 1000))
       ->option_text("N [" + std::to_string(options->workers) + ", one per CPU core]");
   command
       .add_option("--data-dir", options->data_dir,
-                  "Keep the controller's data, the winners' networks and all logs here; by default data and logs are "
-                  "removed at the end")
+                  "Keep the controller's data, the winners' networks and all logs here, so that an interrupted search "
+                  "can be resumed (default: a temporary directory, removed at the end)")
       ->option_text("DIR");
+  command.add_flag("--resume", options->resume,
+                   "Resume the newest unfinished search of --data-dir instead of submitting a SPEC");
   command.add_flag("--layers", options->layers, "Show the chosen option of each layer");
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});

@@ -2,6 +2,7 @@
 #include <memory>
 #include <string>
 
+#include "client/commands/checks.h"
 #include "client/commands/command.h"
 #include "client/output/json.h"
 #include "client/output/table.h"
@@ -23,8 +24,14 @@ struct GetOptions {
   OutputFormat output = OutputFormat::kTable;
 };
 
-// What there is to see about the best: the largest target that something meets.
-Cell BestCell(const v1::Search& search) {
+// The highest reward of what meets a target, or, in a search without targets, of the frontier.
+Cell BestCell(ControllerConnection& connection, const v1::Search& search) {
+  if (search.spec().objective().targets().empty() && search.progress().frontier_size() > 0) {
+    // The search itself says its bests by target only. Points ascend in reward.
+    const absl::StatusOr<v1::GetFrontierResponse> frontier = GetFrontier(connection, search.name());
+    const bool known = frontier.ok() && frontier->points_size() > 0;
+    return known ? Cell::Value(frontier->points().rbegin()->reward()) : Cell::Empty();
+  }
   const v1::FrontierPoint* best = nullptr;
   for (const v1::TargetBest& target : search.best()) {
     if (target.has_best() && (best == nullptr || target.best().reward() > best->reward())) best = &target.best();
@@ -56,10 +63,11 @@ absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& 
     trainings.exact = std::to_string(search.progress().trainings());
     trainings.align_right = true;
     table.AddRow({Cell::Text(ShortName(search.name())), StateCell(search.state()), trainings,
-                  Cell::Text(StageText(search)), BestCell(search), created, Cell::Text(search.waiting_for())});
+                  Cell::Text(StageText(search)), BestCell(*connection, search), created,
+                  Cell::Text(search.waiting_for())});
   }
   if (options.output == OutputFormat::kCsv) {
-    table.PrintCsv(out);
+    table.PrintCsv(out, context.terminal.interactive);
   } else if (table.empty()) {
     out << "no searches yet: start one with 'layernas search submit SPEC'\n";
   } else {
@@ -112,9 +120,7 @@ void AddListCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command = AddCommand(search, "list", "List the searches, newest first",
                                  {"layernas search list", "layernas search list -o json | jq '.searches[].name'"});
   const auto options = std::make_shared<ListOptions>();
-  command.add_option("--limit", options->limit, "Most to list; 0 = all")
-      ->check(CLI::NonNegativeNumber)
-      ->option_text("N [100]");
+  command.add_option("--limit", options->limit, "Most to list; 0 = all")->check(WholeNumber(0))->option_text("N [100]");
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);

@@ -1,8 +1,10 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "client/search_text.h"
+#include "common/base/utf8.h"
 
 namespace layernas::client {
 namespace {
@@ -21,7 +23,53 @@ void AddCall(CLI::App& search, CommandContext& context, const std::string& verb,
     LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
     LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), FindSearch(*connection, *name));
     LAYERNAS_ASSIGN_OR_RETURN(const Response response, connection->Call(method, request));
-    context.terminal.out << request.name() << ' ' << describe(response) << '\n';
+    context.terminal.out << Printable(request.name()) << ' ' << describe(response) << '\n';
+    return ExitCode::kOk;
+  });
+}
+
+struct EndOptions {
+  std::string name;
+  bool newest = false;
+  bool yes = false;
+};
+
+// A command that cannot be undone. `Request` and `Response` as of AddCall; `question` is asked on a terminal, after the
+// search's name and state.
+template <typename Request, typename Response, typename Describe>
+void AddFinalCall(CLI::App& search, CommandContext& context, const std::string& verb, const std::string& description,
+                  grpc::Status (v1::SearchService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                  const std::string& question, Describe describe) {
+  CLI::App& command =
+      AddCommand(search, verb, description,
+                 {"layernas search " + verb + " shapes10-1", "layernas search " + verb + " --newest shapes10"});
+  const auto options = std::make_shared<EndOptions>();
+  command.add_option("NAME", options->name, "Full name of the search, for example shapes10-1")
+      ->required()
+      ->option_text("");
+  command.add_flag("--newest", options->newest, "NAME is that of a spec: take its newest search");
+  command.add_flag("-y,--yes", options->yes, "Do not ask for confirmation (asked on a terminal only)");
+  AddController(command, context);
+  SetAction(command, context, [options, method, question, describe, &context]() -> absl::StatusOr<ExitCode> {
+    Request request;
+    LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
+    if (options->newest) {
+      LAYERNAS_ASSIGN_OR_RETURN(const std::string spec, SearchName(options->name));
+      LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), FindNewest(*connection, ShortName(spec)));
+    } else {
+      LAYERNAS_ASSIGN_OR_RETURN(*request.mutable_name(), FindSearchByFullName(*connection, options->name));
+    }
+    if (!options->yes && context.terminal.answers != nullptr) {
+      LAYERNAS_ASSIGN_OR_RETURN(const v1::Search found, GetSearch(*connection, request.name()));
+      const std::string asked = absl::StrCat(ShortName(found.name()), " ", StateSentence(found.state()), " with ",
+                                             TrainingsText(found.progress()), " trainings. ", question);
+      if (!context.terminal.Confirm(asked)) {
+        context.terminal.err << "nothing was done\n";
+        return ExitCode::kError;
+      }
+    }
+    LAYERNAS_ASSIGN_OR_RETURN(const Response response, connection->Call(method, request));
+    context.terminal.out << Printable(request.name()) << ' ' << describe(response) << '\n';
     return ExitCode::kOk;
   });
 }
@@ -34,9 +82,10 @@ void AddStateCommands(CLI::App& search, CommandContext& context) {
   AddCall(search, context, "pause", "Hand out no more candidates; trainings under way go on and count",
           &Stub::PauseSearch, state);
   AddCall(search, context, "resume", "Go on with a paused search", &Stub::ResumeSearch, state);
-  AddCall(search, context, "cancel", "End a search; what it has found so far is kept", &Stub::CancelSearch, state);
-  AddCall(search, context, "delete", "Remove a search that has ended, with all its data", &Stub::DeleteSearch,
-          [](const auto&) { return "is deleted"; });
+  AddFinalCall(search, context, "cancel", "End a search for good; what it has found so far is kept",
+               &Stub::CancelSearch, "Cancel it for good?", state);
+  AddFinalCall(search, context, "delete", "Remove a search that has ended, with all its data", &Stub::DeleteSearch,
+               "Delete it with all its results?", [](const auto&) { return "is deleted"; });
 }
 
 void AddSearchCommands(CLI::App& app, CommandContext& context) {

@@ -6,6 +6,7 @@
 #include "client/output/json.h"
 #include "client/search_text.h"
 #include "client/stop_signal.h"
+#include "common/base/utf8.h"
 
 namespace layernas::client {
 namespace {
@@ -19,6 +20,10 @@ struct SubmitOptions {
 };
 
 absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptions& options) {
+  if (options.watch && options.output == OutputFormat::kYaml) {
+    return absl::InvalidArgumentError(
+        "--watch follows a search as table or json; yaml has no way to print what changes");
+  }
   const SpecFile file = ReadSpecFile(options.spec, options.costs);
   if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
   StopSignal stop;
@@ -27,14 +32,15 @@ absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptio
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, SubmitSpec(*connection, file));
   if (options.watch) {
-    if (options.output == OutputFormat::kTable) context.terminal.out << "submitted " << search.name() << '\n';
+    if (options.output == OutputFormat::kTable)
+      context.terminal.out << "submitted " << Printable(search.name()) << '\n';
     return FollowSearch(context.terminal, *connection, search, options.output, stop);
   }
   if (IsForPrograms(options.output)) {
     PrintMessage(context.terminal.out, search, options.output);
   } else {
-    context.terminal.out << "submitted " << search.name() << "\nfollow it with: layernas search watch "
-                         << ShortName(search.name()) << '\n';
+    context.terminal.out << "submitted " << Printable(search.name()) << "\nfollow it with: layernas search watch "
+                         << Printable(ShortName(search.name())) << '\n';
   }
   return ExitCode::kOk;
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "client/commands/checks.h"
 #include "client/commands/command.h"
 #include "client/search_text.h"
 
@@ -38,9 +39,13 @@ void AddUpdateCommand(CLI::App& search, CommandContext& context) {
                                   "layernas search update shapes10-1 --priority 1 --max-running 8"});
   const auto options = std::make_shared<UpdateOptions>();
   AddSearchName(command, options->name);
-  command.add_option("--weight", options->weight, "Twice the weight, twice the workers' time")->option_text("W");
+  command.add_option("--weight", options->weight, "Twice the weight, twice the workers' time")
+      ->check(AboveZero())
+      ->option_text("W");
   command.add_option("--priority", options->priority, "Higher ones are served first")->option_text("P");
-  command.add_option("--max-running", options->max_running, "Most evaluations at once; 0 = no limit")->option_text("N");
+  command.add_option("--max-running", options->max_running, "Maximum evaluations at once; 0 = no limit")
+      ->check(WholeNumber(0))
+      ->option_text("N");
   AddController(command, context);
   SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {
     if (!options->weight && !options->priority && !options->max_running) {

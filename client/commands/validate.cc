@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "client/commands/checks.h"
 #include "client/commands/command.h"
 #include "client/output/json.h"
 #include "client/output/units.h"
@@ -99,7 +100,7 @@ void AddValidateCommand(CLI::App& app, CommandContext& context) {
       ->check(CLI::Range(1, 1'000'000))
       ->option_text("N [1]");
   command.add_option("--seconds-per-training", options->seconds_per_training, "Time of one training, for the estimate")
-      ->check(CLI::PositiveNumber)
+      ->check(AboveZero())
       ->option_text("S");
   SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {
     const SpecFile file = ReadSpecFile(options->spec, options->costs);

@@ -15,7 +15,7 @@ class SilentView : public WatchView {
  public:
   explicit SilentView(const Terminal& terminal) : terminal_(terminal) {}
   void Show(const v1::WatchSearchResponse& /*change*/) override {}
-  void Notice(const std::string& text) override { terminal_.err << text << '\n' << std::flush; }
+  void Notice(const std::string& text) override { terminal_.err << terminal_.Shown(text) << '\n' << std::flush; }
   void End() override {}
 
  private:

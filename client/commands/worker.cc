@@ -71,7 +71,7 @@ absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const Worker
     table.AddRow(std::move(cells));
   }
   if (options.output == OutputFormat::kCsv) {
-    table.PrintCsv(out);
+    table.PrintCsv(out, context.terminal.interactive);
   } else if (table.empty()) {
     out << "no workers: start some with 'layernas-worker --controller " << connection->address() << "'\n";
   } else {

@@ -1,6 +1,12 @@
 #include "client/local/local_cluster.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -49,7 +55,6 @@ absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(LocalClusterOp
   LAYERNAS_RETURN_IF_ERROR(cluster->MakeDataDir());
   LAYERNAS_RETURN_IF_ERROR(cluster->MakeToken());
   LAYERNAS_RETURN_IF_ERROR(cluster->StartController(stop));
-  LAYERNAS_RETURN_IF_ERROR(cluster->StartWorkers());
   return cluster;
 }
 
@@ -69,12 +74,38 @@ absl::Status LocalCluster::MakeDataDir() {
     }
     options_.data_dir = name;
     temporary_ = true;
+    own_weights_ = true;
   }
+  fs::create_directories(options_.data_dir, error);
+  if (error) {
+    return absl::InternalError(absl::StrCat("cannot make ", options_.data_dir.string(), ": ", error.message()));
+  }
+  LAYERNAS_RETURN_IF_ERROR(Lock());
   fs::create_directories(options_.data_dir / "logs", error);
   if (error) {
     return absl::InternalError(
         absl::StrCat("cannot make ", (options_.data_dir / "logs").string(), ": ", error.message()));
   }
+  return absl::OkStatus();
+}
+
+absl::Status LocalCluster::Lock() {
+  const std::string path = (options_.data_dir / "lock").string();
+  lock_ = Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR));
+  if (!lock_.valid()) {
+    return absl::UnknownError(absl::StrCat("cannot open ", path, ": ", std::generic_category().message(errno)));
+  }
+  if (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    std::string pid;
+    std::ifstream(path) >> pid;
+    return absl::FailedPreconditionError(absl::StrCat("cannot use data directory ", options_.data_dir.string(),
+                                                      ": another 'layernas run' (pid ", pid,
+                                                      ") uses it; wait until it ends or choose another --data-dir"));
+  }
+  const std::string pid = absl::StrCat(::getpid(), "\n");
+  // For the message above alone: a lock without a number locks as well.
+  (void)!::ftruncate(lock_.get(), 0);
+  (void)!::write(lock_.get(), pid.data(), pid.size());
   return absl::OkStatus();
 }
 
@@ -95,7 +126,7 @@ absl::Status LocalCluster::MakeToken() {
 // A folder of this run alone: in one of all runs the next one would write over the winners' networks, for its search
 // has the same name.
 std::string LocalCluster::WeightsDir() const {
-  if (!temporary_) return (options_.data_dir / "weights").string();
+  if (!own_weights_) return (options_.data_dir / "weights").string();
   const std::string all = DefaultWeightsDir();
   return all.empty() ? "" : (fs::path(all) / options_.data_dir.filename()).string();
 }

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "client/stop_signal.h"
 #include "common/process/child_process.h"
+#include "common/process/fd.h"
 #include "common/rpc/transport.h"
 
 namespace layernas::client {
@@ -17,7 +18,7 @@ namespace layernas::client {
 struct LocalClusterOptions {
   // Where layernas-controller and layernas-worker are.
   std::filesystem::path programs;
-  // Made where it is missing. Empty: a temporary one, removed at the end.
+  // Created if missing. Empty: a temporary one, removed at the end unless Keep() is called.
   std::filesystem::path data_dir;
   int workers = 1;
   std::vector<std::string> worker_arguments;
@@ -28,13 +29,19 @@ struct LocalClusterOptions {
 // Not thread-safe.
 class LocalCluster {
  public:
-  // Returns once the controller serves; gives up early if `stop` is requested. What the programs log goes to
-  // {data_dir}/logs.
+  // Starts the controller alone, and returns once it serves; gives up early if `stop` is requested. What the programs
+  // log goes to {data_dir}/logs. FAILED_PRECONDITION, with nothing touched, if another cluster uses the folder.
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(LocalClusterOptions options, StopSignal& stop);
   // Ends the workers, which give their tasks back, then the controller.
   ~LocalCluster();
   LocalCluster(const LocalCluster&) = delete;
   LocalCluster& operator=(const LocalCluster&) = delete;
+
+  // Call once, when the searches are as the workers shall find them.
+  absl::Status StartWorkers();
+  // Leaves the data directory where it is, even a temporary one.
+  void Keep() { temporary_ = false; }
+  const std::filesystem::path& data_dir() const { return options_.data_dir; }
 
   const std::string& controller_address() const { return address_; }
   // To get in there.
@@ -52,16 +59,20 @@ class LocalCluster {
   explicit LocalCluster(LocalClusterOptions options) : options_(std::move(options)) {}
 
   absl::Status MakeDataDir();
+  absl::Status Lock();
   std::filesystem::path ListOfTokens() const { return options_.data_dir / "tokens"; }
   absl::Status MakeToken();
   std::string WeightsDir() const;
   absl::StatusOr<Program> StartProgram(const std::string& name, std::vector<std::string> argv);
   absl::Status StartController(StopSignal& stop);
-  absl::Status StartWorkers();
   void StopPrograms();
 
   LocalClusterOptions options_;
   bool temporary_ = false;
+  // Where weights go does not change with Keep().
+  bool own_weights_ = false;
+  // Locked while the cluster lives, by the kernel, so that no crash leaves it locked.
+  Fd lock_;
   std::string address_;
   rpc::ChannelSecurity security_;
   Program controller_;

@@ -45,12 +45,15 @@ std::vector<Cell> PointCells(const v1::Search& search, const v1::FrontierPoint& 
 }
 
 std::vector<std::string> Titles(const v1::Search& search, const char* first, const ResultColumns& columns) {
-  std::vector<std::string> titles = {first, CostName(search), RewardName(search), "architecture", "candidate"};
+  ColumnNames names({first, "architecture", "candidate", "trainings"});
+  // Cost and reward are metrics, too, and may be called as another column is.
+  std::vector<std::string> titles = {first, names.AddMetric(CostName(search)), names.AddMetric(RewardName(search)),
+                                     "architecture", "candidate"};
   if (search.spec().has_finalists()) {
     titles.push_back("trainings");
-    titles.push_back(absl::StrCat(RewardName(search), "_deviation"));
+    titles.push_back(names.AddMetric(absl::StrCat(RewardName(search), "_deviation")));
   }
-  for (std::string& title : columns.Titles()) titles.push_back(std::move(title));
+  columns.AddTitles(names, titles);
   return titles;
 }
 
@@ -62,10 +65,9 @@ ResultColumns::ResultColumns(const v1::Search& search, std::vector<std::string> 
   for (const v1::Layer& layer : search.spec().space().layers()) layers_.push_back(layer.name());
 }
 
-std::vector<std::string> ResultColumns::Titles() const {
-  std::vector<std::string> titles = metrics_;
-  titles.insert(titles.end(), layers_.begin(), layers_.end());
-  return titles;
+void ResultColumns::AddTitles(ColumnNames& names, std::vector<std::string>& titles) const {
+  for (const std::string& metric : metrics_) titles.push_back(names.AddMetric(metric));
+  for (const std::string& layer : layers_) titles.push_back(names.AddLayer(layer));
 }
 
 void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& metrics,
@@ -143,7 +145,7 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
   PrintWinners(terminal, search);
 }
 
-void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::GetFrontierResponse& frontier,
+void PrintFrontierCsv(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                       bool layers) {
   const ResultColumns columns(search, MetricsOf(search, frontier), layers);
   std::map<std::string, std::string> best_for;
@@ -160,7 +162,7 @@ void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::Get
     columns.AddCells(point.metrics(), point.architecture(), cells);
     points.AddRow(std::move(cells));
   }
-  points.PrintCsv(out);
+  points.PrintCsv(terminal.out, terminal.interactive);
 }
 
 }  // namespace layernas::client

@@ -17,7 +17,7 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
                    bool layers);
 
 // One row per point; a column says which targets it is the best for.
-void PrintFrontierCsv(std::ostream& out, const v1::Search& search, const v1::GetFrontierResponse& frontier,
+void PrintFrontierCsv(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                       bool layers);
 
 // Columns that depend on the search: the metrics besides reward and cost, and the layers.
@@ -26,7 +26,7 @@ class ResultColumns {
   // `metrics`: names, in the order wanted.
   ResultColumns(const v1::Search& search, std::vector<std::string> metrics, bool layers);
 
-  std::vector<std::string> Titles() const;
+  void AddTitles(ColumnNames& names, std::vector<std::string>& titles) const;
   void AddCells(const google::protobuf::Map<std::string, double>& metrics, const v1::Architecture& architecture,
                 std::vector<Cell>& cells) const;
 

@@ -5,11 +5,17 @@
 #include <nlohmann/json.hpp>
 
 #include "client/output/yaml.h"
+#include "client/search_text.h"
+#include "common/base/utf8.h"
+#include "layernas/v1/search.pb.h"
+#include "layernas/v1/search_service.pb.h"
 
 namespace layernas::client {
 namespace {
 
-std::string ToJson(const google::protobuf::Message& message, JsonLayout layout) {
+using Json = nlohmann::ordered_json;
+
+std::string ToText(const google::protobuf::Message& message, JsonLayout layout) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   options.always_print_primitive_fields = true;
@@ -21,8 +27,40 @@ std::string ToJson(const google::protobuf::Message& message, JsonLayout layout) 
   return json;
 }
 
-nlohmann::ordered_json Parse(const google::protobuf::Message& message) {
-  return nlohmann::ordered_json::parse(ToJson(message, JsonLayout::kOneLine), nullptr, /*allow_exceptions=*/false);
+void MarkUnknown(const v1::Candidate& candidate, Json& json) {
+  if (!HasCost(candidate)) json["cost"] = nullptr;
+  if (candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED) return;
+  if (candidate.state() == v1::CANDIDATE_STATE_STOPPED) json["reward_estimate"] = json["reward"];
+  json["reward"] = nullptr;
+}
+
+void MarkUnknown(const v1::Search& search, Json& json) {
+  for (int i = 0; i < search.winners_size(); ++i) {
+    if (search.winners(i).succeeded() > 0) continue;
+    Json& winner = json["winners"][static_cast<std::size_t>(i)];
+    for (const char* field : {"reward", "reward_deviation", "cost"}) winner[field] = nullptr;
+  }
+}
+
+Json Parse(const google::protobuf::Message& message) {
+  Json json = Json::parse(ToText(message, JsonLayout::kOneLine), nullptr, /*allow_exceptions=*/false);
+  if (const auto* candidate = dynamic_cast<const v1::Candidate*>(&message)) MarkUnknown(*candidate, json);
+  if (const auto* search = dynamic_cast<const v1::Search*>(&message)) MarkUnknown(*search, json);
+  if (const auto* change = dynamic_cast<const v1::WatchSearchResponse*>(&message)) {
+    if (change->has_candidate()) MarkUnknown(change->candidate(), json["candidate"]);
+    if (change->has_search()) MarkUnknown(change->search(), json["search"]);
+    if (change->has_snapshot()) MarkUnknown(change->snapshot(), json["snapshot"]);
+  }
+  return json;
+}
+
+std::string ToJson(const google::protobuf::Message& message, JsonLayout layout) {
+  const Json json = Parse(message);
+  const int indent = layout == JsonLayout::kIndented ? 1 : -1;
+  std::string text = json.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+  // As JSON's own escapes the same text steers no terminal.
+  if (Printable(text, Unprintable::kMarkInLines) == text) return text;
+  return json.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
 }
 
 std::string AsYaml(const google::protobuf::Message& message) { return ToYaml(Parse(message)); }

@@ -14,7 +14,8 @@ namespace layernas::client {
 
 enum class JsonLayout { kIndented, kOneLine };
 
-// With a line feed at the end.
+// Where a candidate or winner has no reward or cost, it is null here and not 0; what is only estimated for a candidate
+// that was stopped is "reward_estimate". With a line feed at the end.
 void PrintJson(std::ostream& out, const google::protobuf::Message& message, JsonLayout layout);
 // `format` is kJson or kYaml.
 void PrintMessage(std::ostream& out, const google::protobuf::Message& message, OutputFormat format);

@@ -11,8 +11,6 @@
 namespace layernas::client {
 namespace {
 
-bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
 void WriteCsvField(std::ostream& out, const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) {
     out << text;
@@ -28,6 +26,11 @@ void WriteCsvField(std::ostream& out, const std::string& text) {
 
 }  // namespace
 
+std::string ColumnNames::Add(std::string name, std::string_view prefix) {
+  while (!taken_.insert(name).second) name.insert(0, prefix);
+  return name;
+}
+
 Cell Cell::Value(double value) { return {FormatValue(value), FormatExact(value), Style::kPlain, true}; }
 
 Cell Cell::Count(double count) { return {FormatCount(count), FormatExact(count), Style::kPlain, true}; }
@@ -36,12 +39,6 @@ std::string Styled(std::string_view text, Style style, bool color) {
   if (!color || style == Style::kPlain) return std::string(text);
   const char* code = style == Style::kGood ? "32" : style == Style::kBad ? "31" : "2";
   return absl::StrCat("\x1b[", code, "m", std::string(text), "\x1b[0m");
-}
-
-std::string Printable(std::string_view text) {
-  std::string printable(text);
-  std::replace_if(printable.begin(), printable.end(), IsControl, '?');
-  return printable;
 }
 
 std::string OneLine(std::string_view text) {
@@ -90,16 +87,19 @@ void Table::Print(std::ostream& out, bool color) const {
   }
 }
 
-void Table::PrintCsv(std::ostream& out) const {
+void Table::PrintCsv(std::ostream& out, bool to_terminal) const {
+  const auto write = [&out, to_terminal](const std::string& text) {
+    WriteCsvField(out, to_terminal ? Printable(text) : text);
+  };
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     if (i > 0) out << ',';
-    WriteCsvField(out, columns_[i]);
+    write(columns_[i]);
   }
   out << '\n';
   for (const std::vector<Cell>& row : rows_) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) out << ',';
-      WriteCsvField(out, row[i].exact);
+      write(row[i].exact);
     }
     out << '\n';
   }

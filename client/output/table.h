@@ -2,9 +2,12 @@
 #pragma once
 
 #include <ostream>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "common/base/utf8.h"
 
 namespace layernas::client {
 
@@ -23,6 +26,21 @@ struct Cell {
   bool align_right = false;
 };
 
+// Names for the columns of one table, no two of them the same: where names meet, what is added gets a prefix.
+class ColumnNames {
+ public:
+  // `fixed`: the columns that every such table has.
+  explicit ColumnNames(const std::vector<std::string>& fixed) : taken_(fixed.begin(), fixed.end()) {}
+  // "cost", or "metric_cost" if there is a column "cost" already.
+  std::string AddMetric(const std::string& name) { return Add(name, "metric_"); }
+  std::string AddLayer(const std::string& name) { return Add(name, "layer_"); }
+
+ private:
+  std::string Add(std::string name, std::string_view prefix);
+
+  std::set<std::string> taken_;
+};
+
 class Table {
  public:
   explicit Table(std::vector<std::string> columns) : columns_(std::move(columns)) {}
@@ -31,10 +49,10 @@ class Table {
   void AddRow(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
 
-  // Control characters, which could come from anywhere in the fleet, are shown as '?'. Empty cells are shown as '-'.
+  // Text may come from anywhere in the fleet: see Printable(). Empty cells are shown as '-'.
   void Print(std::ostream& out, bool color) const;
-  // RFC 4180, with a header.
-  void PrintCsv(std::ostream& out) const;
+  // RFC 4180, with a header. Fields are exact, unless they go to a terminal: see Printable().
+  void PrintCsv(std::ostream& out, bool to_terminal) const;
 
  private:
   std::vector<std::string> columns_;
@@ -43,8 +61,6 @@ class Table {
 
 // `text` in the terminal's colours where `color` is set.
 std::string Styled(std::string_view text, Style style, bool color);
-// Control characters replaced, so that text from elsewhere can't steer the terminal.
-std::string Printable(std::string_view text);
 // The message of a failure, which may have many lines, as one that is not long.
 std::string OneLine(std::string_view text);
 // Characters of UTF-8 text.

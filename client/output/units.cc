@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -18,6 +19,13 @@ std::string FormatLocal(const google::protobuf::Timestamp& time, const char* for
   localtime_r(&seconds, &parts);
   std::array<char, 64> text;
   return {text.data(), std::strftime(text.data(), text.size(), format, &parts)};
+}
+
+// "-05:00", of the place and the moment.
+std::string FormatZone(const google::protobuf::Timestamp& time) {
+  std::string zone = FormatLocal(time, "%z");
+  if (zone.size() == 5) zone.insert(3, ":");
+  return zone;
 }
 
 bool IsUnset(const google::protobuf::Timestamp& time) { return time.seconds() == 0 && time.nanos() == 0; }
@@ -56,6 +64,31 @@ std::string FormatExact(double value) {
   return {text.data(), end.ptr};
 }
 
+std::string ToAscii(std::string_view text) {
+  struct Replacement {
+    std::string_view character;
+    std::string_view ascii;
+  };
+  constexpr std::array<Replacement, 9> kReplacements = {
+      {{"…", "..."}, {"▁", "."}, {"▂", ":"}, {"▃", "-"}, {"▄", "="}, {"▅", "+"}, {"▆", "*"}, {"▇", "#"}, {"█", "@"}}};
+  std::string ascii;
+  while (!text.empty()) {
+    if (static_cast<unsigned char>(text.front()) < 0x80) {
+      ascii += text.front();
+      text.remove_prefix(1);
+      continue;
+    }
+    std::size_t size = 1;
+    while (size < text.size() && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) ++size;
+    const auto* const found = std::find_if(kReplacements.begin(), kReplacements.end(), [&](const Replacement& each) {
+      return each.character == text.substr(0, size);
+    });
+    ascii += found == kReplacements.end() ? "?" : found->ascii;
+    text.remove_prefix(size);
+  }
+  return ascii;
+}
+
 std::string FormatElapsed(std::chrono::seconds elapsed) {
   const std::int64_t seconds = std::max<std::int64_t>(elapsed.count(), 0);
   if (seconds < 60) return absl::StrFormat("%ds", seconds);
@@ -65,7 +98,7 @@ std::string FormatElapsed(std::chrono::seconds elapsed) {
 }
 
 std::string FormatTime(const google::protobuf::Timestamp& time) {
-  return IsUnset(time) ? "" : FormatLocal(time, "%Y-%m-%d %H:%M:%S");
+  return IsUnset(time) ? "" : FormatLocal(time, "%Y-%m-%d %H:%M:%S") + FormatZone(time);
 }
 
 std::string FormatTimeOfDay(const google::protobuf::Timestamp& time) { return FormatLocal(time, "%H:%M:%S"); }

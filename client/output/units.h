@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace layernas::client {
 
@@ -17,9 +18,12 @@ std::string FormatCount(double count);
 // The shortest text that reads back as the same number.
 std::string FormatExact(double value);
 
+// Text in ASCII: dots for an ellipsis, levels of a sparkline as . : - = + * # @, else a question mark a character.
+std::string ToAscii(std::string_view text);
+
 // "3s", "2m13s", "5h07m", "3d04h".
 std::string FormatElapsed(std::chrono::seconds elapsed);
-// Local time, to the second; empty for an unset one.
+// Local time with its zone, "2026-02-03 14:03:59-05:00"; empty for an unset one.
 std::string FormatTime(const google::protobuf::Timestamp& time);
 // "14:03:59", local time.
 std::string FormatTimeOfDay(const google::protobuf::Timestamp& time);

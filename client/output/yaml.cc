@@ -9,6 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "common/base/utf8.h"
+
 namespace layernas::client {
 namespace {
 
@@ -65,9 +67,15 @@ void Emit(const Json& value, YAML::Emitter& out) {
 }  // namespace
 
 std::string ToYaml(const Json& value) {
-  YAML::Emitter out;
-  Emit(value, out);
-  return std::string(out.c_str()) + "\n";
+  const auto emitted = [&value](YAML::EMITTER_MANIP charset) {
+    YAML::Emitter out;
+    out.SetOutputCharset(charset);
+    Emit(value, out);
+    return std::string(out.c_str()) + "\n";
+  };
+  std::string text = emitted(YAML::EmitNonAscii);
+  // As YAML's own escapes the same text steers no terminal.
+  return Printable(text, Unprintable::kMarkInLines) == text ? text : emitted(YAML::EscapeNonAscii);
 }
 
 }  // namespace layernas::client

@@ -238,9 +238,11 @@ Json EffectsJson(const SearchData& data, const std::vector<std::size_t>& order) 
     Json row = Json::array();
     for (const OptionEffect& effect : layer) {
       row.push_back(effect.results == 0 ? Json(nullptr)
-                                        : Json{effect.results, Number(effect.reward), Number(effect.cost)});
+                                        : Json{effect.results, Number(effect.reward), Number(effect.cost),
+                                               Number(effect.reward_margin)});
     }
-    effects.push_back(std::move(row));
+    const std::optional<std::size_t> best = ToldApart(layer);
+    effects.push_back({{"options", std::move(row)}, {"told_apart", best.has_value() ? Json(*best) : Json(nullptr)}});
   }
   return effects;
 }
@@ -365,7 +367,7 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
     stage.push_back(candidate.stage());
     arrived.push_back(result ? Json(arrival.at(i)) : Json(nullptr));
     reward.push_back(result ? Number(candidate.reward()) : Json(nullptr));
-    cost.push_back(result ? Number(candidate.cost()) : Json(nullptr));
+    cost.push_back(HasCost(candidate) ? Number(candidate.cost()) : Json(nullptr));
     gap.push_back(result ? Number(gaps.at(i)) : Json(nullptr));
     const double took = Seconds(candidate.end_time()) - Seconds(candidate.start_time());
     seconds.push_back(result && candidate.has_start_time() ? Number(std::round(took * 1000) / 1000) : Json(nullptr));

@@ -24,7 +24,64 @@ Eigen::VectorXd FitAdditively(const Eigen::SparseMatrix<double>& design, const E
   return solver.solve(wanted);
 }
 
+// The two-sided quantile of Student's distribution beyond which `probability` lies, by Cornish and Fisher's expansion
+// of the normal one; a little too large for fewer than three degrees of freedom.
+double StudentQuantile(double probability, double degrees) {
+  // Of the normal distribution by bisection: it is monotonous, and this is called once a report.
+  double low = 0;
+  double high = 40;
+  for (int i = 0; i < 200; ++i) {
+    const double middle = (low + high) / 2;
+    (std::erfc(middle / std::sqrt(2.0)) > probability ? low : high) = middle;
+  }
+  const double z = low;
+  return z + (std::pow(z, 3) + z) / (4 * degrees) +
+         (5 * std::pow(z, 5) + 16 * std::pow(z, 3) + 3 * z) / (96 * degrees * degrees);
+}
+
+// Sets the margins. `residuals`: what the model leaves unexplained of each result.
+void SetMargins(const Eigen::VectorXd& residuals, const Eigen::VectorXd& rewards,
+                std::vector<std::vector<OptionEffect>>& effects) {
+  std::size_t tried = 0;
+  for (const auto& options : effects) {
+    for (const OptionEffect& effect : options) tried += effect.results > 0 ? 1 : 0;
+  }
+  // Options less one a layer, and the mean.
+  const double parameters = static_cast<double>(tried) - static_cast<double>(effects.size()) + 1;
+  const auto results = static_cast<double>(rewards.size());
+  // A model with nearly as many parameters as results explains the noise, too: then all that the results differ by
+  // counts as noise.
+  const bool explains = results >= 3 * parameters;
+  const double degrees = explains ? results - parameters : results - 1;
+  if (degrees < 2) return;
+  const double squares = explains ? residuals.squaredNorm() : (rewards.array() - rewards.mean()).matrix().squaredNorm();
+  // Bonferroni's correction for looking at so many.
+  const double margin = StudentQuantile(0.05 / static_cast<double>(tried), degrees) * std::sqrt(squares / degrees);
+  for (auto& options : effects) {
+    for (OptionEffect& effect : options) {
+      if (effect.results > 0) effect.reward_margin = margin / std::sqrt(static_cast<double>(effect.results));
+    }
+  }
+}
+
 }  // namespace
+
+std::optional<std::size_t> ToldApart(std::span<const OptionEffect> options) {
+  std::optional<std::size_t> best;
+  int tried = 0;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (options[i].results == 0) continue;
+    ++tried;
+    if (!best.has_value() || options[i].reward > options[*best].reward) best = i;
+  }
+  if (tried < 2) return std::nullopt;
+  const double lowest = options[*best].reward - options[*best].reward_margin;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (i == *best || options[i].results == 0) continue;
+    if (!(options[i].reward + options[i].reward_margin < lowest)) return std::nullopt;
+  }
+  return best;
+}
 
 std::vector<std::size_t> BestSoFar(std::span<const Score> in_order, double target) {
   std::vector<std::size_t> better;
@@ -83,6 +140,8 @@ std::vector<std::vector<OptionEffect>> OptionEffects(std::span<const std::size_t
       effects[layer][option].cost = of_cost[static_cast<Eigen::Index>(first[layer] + option)];
     }
   }
+  const Eigen::VectorXd explained = (design * of_reward).head(rewards.size());
+  SetMargins((rewards.array() - rewards.mean()).matrix() - explained, rewards, effects);
   // Effects are against the layer's mean option, so that layers in which everything was tried little do not drift.
   for (std::vector<OptionEffect>& options : effects) {
     OptionEffect mean;

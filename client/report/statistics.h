@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,7 +28,13 @@ struct OptionEffect {
   std::size_t results = 0;
   double reward = 0;
   double cost = 0;
+  // Half the width of the interval around `reward`. With a probability of 95 % all intervals of a report hold the
+  // effects that they are about, so that of pure noise hardly ever two come apart. Infinite where nothing can be said.
+  double reward_margin = std::numeric_limits<double>::infinity();
 };
+
+// The option of a layer whose interval is above those of all others that were tried; none if they are not told apart.
+std::optional<std::size_t> ToldApart(std::span<const OptionEffect> options);
 
 // Main effects of an additive model, fitted by least squares with a little shrinkage, so that an option that always
 // came with good others gets no credit for them. By layer and option; `choices` has one option index per layer and

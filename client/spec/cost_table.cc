@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "common/process/ready_file.h"
+#include "common/process/replace_file.h"
 #include "common/spec/json.h"
 #include "common/spec/resolve.h"
 
@@ -71,7 +71,7 @@ absl::Status WriteCostTable(const std::string& path, const CostTable& table) {
   json.update(table.notes);
   LAYERNAS_ASSIGN_OR_RETURN(json["measure"], spec::ToJson(table.measure));
   LAYERNAS_ASSIGN_OR_RETURN(json["space"], spec::ToJson(table.space));
-  return WriteReadyFile(path, json.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+  return WriteOutputFile(path, json.dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
 }
 
 absl::StatusOr<CostTable> ReadCostTable(const std::string& path) {

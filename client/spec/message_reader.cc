@@ -59,8 +59,16 @@ std::string Is(const YAML::Node& node) {
   }
 }
 
-// Quoted in the file, and so text whatever it looks like.
-bool IsQuoted(const YAML::Node& node) { return node.Tag() == "!"; }
+constexpr std::string_view kTextTag = "tag:yaml.org,2002:str";
+
+// Quoted in the file, or said to be text, and so text whatever it looks like.
+bool IsQuoted(const YAML::Node& node) { return node.Tag() == "!" || node.Tag() == kTextTag; }
+
+// Whether a tag is written out that would say what the value is; only that it is text may be said.
+bool HasForeignTag(const YAML::Node& node) {
+  const std::string& tag = node.Tag();
+  return !tag.empty() && tag != "?" && tag != "!" && tag != kTextTag;
+}
 
 std::string ListOf(const std::vector<std::string>& words) {
   std::string text;
@@ -132,6 +140,10 @@ bool MessageReader::Enter(const YAML::Node& node, const std::string& path) {
     Fail(node, path, absl::StrCat("is nested more than ", kDeepest, " levels deep"));
     return false;
   }
+  if (HasForeignTag(node)) {
+    Fail(node, path, "must not have a YAML tag: the field decides what its value is");
+    return false;
+  }
   return true;
 }
 
@@ -150,12 +162,16 @@ bool MessageReader::ForEachEntry(const YAML::Node& node, const std::string& path
     }
     const std::string& key = entry.first.Scalar();
     const std::string inner = Join(path, key);
+    if (key == "<<" && !IsQuoted(entry.first)) {
+      Fail(entry.first, inner, "merge keys are not supported: write the entries out");
+      continue;
+    }
     if (!seen.insert(key).second) {
       Fail(entry.first, inner, "stands twice in the same mapping: remove one of them");
       continue;
     }
     positions_.Add(inner, PositionOf(entry.second.IsScalar() ? entry.second : entry.first));
-    if (!Enter(entry.first, inner)) return true;
+    if (!Enter(entry.second, inner)) continue;
     ++depth_;
     visit(entry.first, entry.second, inner);
     --depth_;
@@ -272,7 +288,9 @@ void MessageReader::ReadScalar(const YAML::Node& node, const std::string& path, 
     }
   };
   using Reflection = google::protobuf::Reflection;
-  if (field.cpp_type() != FieldDescriptor::CPPTYPE_STRING && IsQuoted(node)) {
+  const bool is_text =
+      field.cpp_type() == FieldDescriptor::CPPTYPE_STRING || field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM;
+  if (!is_text && IsQuoted(node)) {
     Fail(node, path, absl::StrCat("must not stand in quotes, ", Is(node)));
     return;
   }

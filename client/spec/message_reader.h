@@ -1,4 +1,5 @@
-// YAML to protobuf by reflection, as the head of spec.proto describes it.
+// YAML to protobuf by reflection, as the head of spec.proto describes it. The Python package (layernas/spec.py) reads
+// the same; tests/corpus/specs.txt holds both to the same results.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -44,7 +45,7 @@ class MessageReader {
   template <typename Visit>
   bool ForEachEntry(const YAML::Node& node, const std::string& path, Visit visit);
 
-  // False (and a mistake) when the file nests too deeply or, through aliases, holds too much.
+  // False (and a mistake) when the file nests too deeply or, through aliases, holds too much, or the value has a tag.
   bool Enter(const YAML::Node& node, const std::string& path);
   void Fail(const YAML::Node& node, const std::string& path, std::string message);
 

@@ -35,13 +35,14 @@ class LineView : public WatchView {
     terminal_.out.flush();
   }
 
-  void Notice(const std::string& text) override { terminal_.err << text << '\n' << std::flush; }
+  void Notice(const std::string& text) override { terminal_.err << terminal_.Shown(text) << '\n' << std::flush; }
 
+  bool OutputLost() override { return !terminal_.out.good(); }
   void End() override {}
 
  private:
   void Print(const std::string& time, const std::string& text) {
-    terminal_.out << time << "  " << Printable(text) << '\n';
+    terminal_.out << time << "  " << terminal_.Shown(text) << '\n';
   }
 
   void ShowSearch(const std::string& time, const v1::Search& search) {
@@ -96,7 +97,8 @@ class JsonView : public WatchView {
     PrintJson(terminal_.out, change, JsonLayout::kOneLine);
     terminal_.out.flush();
   }
-  void Notice(const std::string& text) override { terminal_.err << text << '\n' << std::flush; }
+  void Notice(const std::string& text) override { terminal_.err << terminal_.Shown(text) << '\n' << std::flush; }
+  bool OutputLost() override { return !terminal_.out.good(); }
   void End() override {}
 
  private:

@@ -8,12 +8,15 @@
 #include "absl/strings/str_cat.h"
 #include "client/output/units.h"
 #include "client/search_text.h"
+#include "common/base/utf8.h"
 
 namespace layernas::client {
 namespace {
 
 constexpr int kLabelColumns = 9;
 constexpr int kBarColumns = 30;
+// A shorter one shows nothing.
+constexpr int kLeastBarColumns = 6;
 constexpr int kSparkColumns = 40;
 
 // Cut to `columns` characters, without cutting one in half.
@@ -92,8 +95,8 @@ std::string Sparkline(std::span<const double> values, int columns) {
   return text;
 }
 
-std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now,
-                                        int columns) {
+std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now, int columns,
+                                        bool unicode) {
   const v1::Search& search = state.search();
   const v1::SearchProgress& progress = search.progress();
   const bool over = IsFinal(search.state());
@@ -105,8 +108,13 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
                    StyleOf(search.state())});
   std::string trainings = absl::StrCat(TrainingsText(progress), " trainings", over ? "" : Left(state, now));
   if (progress.trainings_budget() > 0) {
-    trainings =
-        absl::StrCat(ProgressBar(progress.trainings(), progress.trainings_budget(), kBarColumns), " ", trainings);
+    // The count says more than the bar, and so it is what stays where there is little room.
+    const std::string count = absl::StrCat(TrainingsText(progress), " trainings");
+    const int room = columns - kLabelColumns - 2 - static_cast<int>(Width(count));
+    const int bar = std::min(kBarColumns, room);
+    if (bar >= kLeastBarColumns) {
+      trainings = absl::StrCat(ProgressBar(progress.trainings(), progress.trainings_budget(), bar), " ", trainings);
+    }
   }
   lines.push_back({"progress", trainings});
   if (!state.rewards().empty()) {
@@ -137,6 +145,7 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
   if (!search.waiting_for().empty()) lines.push_back({"waits", absl::StrCat("for ", search.waiting_for())});
   for (ProgressLine& line : lines) {
     line.label = Fit(line.label, kLabelColumns);
+    if (!unicode) line.text = ToAscii(line.text);
     line.text = Fit(line.text, std::max(columns - kLabelColumns - 1, 1));
   }
   return lines;

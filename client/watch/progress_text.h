@@ -24,9 +24,9 @@ struct ProgressLine {
   Style style = Style::kPlain;
 };
 
-// How the search stands; label and text together are no wider than `columns`.
-std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now,
-                                        int columns);
+// How the search stands; label and text together are no wider than `columns`. In ASCII without `unicode`.
+std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now, int columns,
+                                        bool unicode = true);
 // As it is printed.
 std::string ToText(const ProgressLine& line, bool color);
 

@@ -38,8 +38,13 @@ class ProgressView : public WatchView {
   void Notice(const std::string& text) override {
     const MutexLock lock(mutex_);
     Erase();
-    terminal_.out << Printable(text) << '\n';
+    terminal_.out << terminal_.Shown(text) << '\n';
     Draw();
+  }
+
+  bool OutputLost() override {
+    const MutexLock lock(mutex_);
+    return !terminal_.out.good();
   }
 
   void End() override { Stop(); }
@@ -73,7 +78,8 @@ class ProgressView : public WatchView {
 
   void Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!state_.search().name().empty()) {
-      for (const ProgressLine& line : ProgressLines(state_, std::chrono::system_clock::now(), terminal_.Columns())) {
+      for (const ProgressLine& line :
+           ProgressLines(state_, std::chrono::system_clock::now(), terminal_.Columns(), terminal_.unicode)) {
         terminal_.out << ToText(line, terminal_.color) << '\n';
         ++drawn_;
       }

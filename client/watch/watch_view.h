@@ -22,6 +22,8 @@ class WatchView {
   virtual bool WantsStatus() const { return false; }
   // How search and fleet stand, asked for now and then; from another thread.
   virtual void Status(const v1::Search& /*search*/, const Fleet& /*fleet*/) {}
+  // Whether something could not be written where the view writes to: watching on is of no use.
+  virtual bool OutputLost() { return false; }
   // No more will come. Leaves the terminal as it should be.
   virtual void End() = 0;
 };

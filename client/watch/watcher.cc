@@ -95,6 +95,7 @@ class Watcher {
       if (change.has_search()) last_ = change.search();
       if (change.has_snapshot()) last_ = change.snapshot();
       view_.Show(change);
+      if (view_.OutputLost()) stop_.Request();
     }
     return stream->Finish();
   }

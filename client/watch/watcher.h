@@ -14,7 +14,8 @@
 namespace layernas::client {
 
 // Shows every change after `after_sequence`, going on where it was when the connection breaks, until the search has
-// ended. Returns its last state, or nothing when `stop` was requested first. UNAVAILABLE when the controller stays away
+// ended. Returns its last state, or nothing when `stop` was requested first,
+// which happens here when the view's output is lost. UNAVAILABLE when the controller stays away
 // for ten minutes; other errors are the controller's.
 absl::StatusOr<std::optional<v1::Search>> Watch(ControllerConnection& connection, const std::string& name,
                                                 std::uint64_t after_sequence, WatchView& view, StopSignal& stop);

@@ -1,5 +1,10 @@
 #include "common/base/utf8.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <iterator>
+
 namespace layernas {
 namespace {
 
@@ -35,7 +40,58 @@ std::size_t CharacterSize(std::string_view text) {
   return size;
 }
 
+// Of a well-formed character.
+std::uint32_t CodePoint(std::string_view character) {
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first;
+  std::uint32_t code = first & (0x7fU >> character.size());
+  for (const char c : character.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3f);
+  return code;
+}
+
+bool IsPrintable(std::uint32_t code) {
+  struct Range {
+    std::uint32_t first;
+    std::uint32_t last;
+  };
+  constexpr Range kUnprintable[] = {{0, 0x1f},        {0x7f, 0x9f},     {0x061c, 0x061c},
+                                    {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069},
+                                    {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+  return std::none_of(std::begin(kUnprintable), std::end(kUnprintable),
+                      [code](const Range& range) { return code >= range.first && code <= range.last; });
+}
+
+std::string Escaped(std::uint32_t code) {
+  char text[16];
+  if (code == '\n') return "\\n";
+  std::snprintf(text, sizeof text, code < 0x80 ? "\\x%02x" : "\\u%04x", static_cast<unsigned>(code));
+  return text;
+}
+
 }  // namespace
+
+std::string Printable(std::string_view text, Unprintable as) {
+  std::string printable;
+  printable.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t size = CharacterSize(text);
+    const std::string_view character = text.substr(0, std::max<std::size_t>(size, 1));
+    const bool stays = as == Unprintable::kMarkInLines && (character.front() == '\n' || character.front() == '\t');
+    if (stays || (size > 0 && IsPrintable(CodePoint(character)))) {
+      printable += character;
+    } else if (as != Unprintable::kEscape) {
+      printable += '?';
+    } else if (size > 0) {
+      printable += Escaped(CodePoint(character));
+    } else {
+      char byte[8];
+      std::snprintf(byte, sizeof byte, "\\x%02x", static_cast<unsigned char>(character.front()));
+      printable += byte;
+    }
+    text.remove_prefix(character.size());
+  }
+  return printable;
+}
 
 std::string CutUtf8(std::string_view text, std::size_t max_bytes) {
   std::string result;

@@ -4,41 +4,38 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+
+#include "common/base/utf8.h"
 
 namespace layernas::log {
 namespace {
 
+// Whether the value needs quotes for what is in it, once it is printable.
+bool NeedsQuotes(std::string_view value, const std::string& printable) {
+  return value.empty() || value != printable ||
+         std::any_of(value.begin(), value.end(), [](char c) { return c == ' ' || c == '"' || c == '=' || c == '\\'; });
+}
+
 void AppendValue(std::string& line, const std::string& value) {
-  const bool plain = !value.empty() && std::none_of(value.begin(), value.end(), [](char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '"' || c == '=' || c == '\\';
-  });
-  if (plain) {
+  std::string printable;
+  // Backslashes first, so that they are told from those of the escapes.
+  std::string_view rest = value;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find_first_of("\"\\"), rest.size());
+    printable += Printable(rest.substr(0, end), Unprintable::kEscape);
+    if (end < rest.size()) printable += {'\\', rest[end]};
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  if (NeedsQuotes(value, printable)) {
+    line += '"' + printable + '"';
+  } else {
     line += value;
-    return;
   }
-  line += '"';
-  for (const char c : value) {
-    if (c == '"' || c == '\\') {
-      line += '\\';
-      line += c;
-    } else if (c == '\n') {
-      line += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      std::array<char, 8> escaped;
-      std::snprintf(escaped.data(), escaped.size(), "\\x%02x", static_cast<unsigned char>(c));
-      line += escaped.data();
-    } else {
-      line += c;
-    }
-  }
-  line += '"';
 }
 
 void WriteLine(spdlog::level::level_enum level, std::string_view message, std::span<const Field> fields) {
   if (!spdlog::default_logger_raw()->should_log(level)) return;
-  std::string line(message);
+  std::string line = Printable(message, Unprintable::kEscape);
   for (const Field& field : fields) {
     line += ' ';
     line += field.key;

@@ -1,5 +1,6 @@
 #include "common/process/command_line.h"
 
+#include <string_view>
 #include <utility>
 
 namespace layernas {
@@ -36,6 +37,20 @@ absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command
   if (in_word) words.push_back(word);
   if (words.empty()) return absl::InvalidArgumentError("no program in it");
   return words;
+}
+
+std::string ShellQuoted(const std::string& word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + "'";
 }
 
 }  // namespace layernas

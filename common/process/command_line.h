@@ -12,4 +12,7 @@ namespace layernas {
 // Nothing is expanded.
 absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command);
 
+// A word as a shell reads it: in single quotes where it has characters that a shell may change.
+std::string ShellQuoted(const std::string& word);
+
 }  // namespace layernas

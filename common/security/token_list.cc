@@ -31,6 +31,13 @@ absl::StatusOr<TokenHash> ParseHash(std::string_view text) {
   }
   const std::string bytes = absl::HexStringToBytes(std::string(text));
   std::copy(bytes.begin(), bytes.end(), hash.begin());
+  // What "sha256sum" prints where the variable or file with the token was empty.
+  for (const std::string_view nothing : {"", "\n", " "}) {
+    if (SameHash(hash, HashToken(nothing))) {
+      return absl::InvalidArgumentError(
+          "the hash is that of an empty token, which lets everybody in; 'layernas admin token' makes a token");
+    }
+  }
   return hash;
 }
 

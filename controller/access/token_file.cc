@@ -41,6 +41,8 @@ TokenFile::~TokenFile() {
 }
 
 std::optional<Caller> TokenFile::Find(std::string_view token) const {
+  // What can be guessed, or is empty, lets nobody in, whatever hash the list holds.
+  if (!security::CheckToken(token).ok()) return std::nullopt;
   const security::TokenHash hash = security::HashToken(token);
   std::shared_ptr<const List> list;
   {

@@ -25,56 +25,10 @@ Search::Search(SearchConfig config, SearchStatus status, std::deque<Candidate> c
       state_reason_(status.reason),
       created_(status.created),
       ended_(status.ended) {
-  std::vector<PastProposal> past;
-  past.reserve(parts_.candidates.size());
-  for (std::uint64_t number = 1; number <= parts_.candidates.size(); ++number) {
-    Candidate& candidate = parts_.candidates[number];
-    // Of a version that kept it.
-    if (core::IsFinal(candidate.state)) candidate.request_id = std::string();
-    parts_.phase.Began(candidate);
-    if (candidate.repeat_of != 0) parts_.standings.BeginRepeat(candidate.repeat_of);
-    if (candidate.twin_of == 0) {
-      for (const AttemptFailure& failure : candidate.failures) parts_.failures.Add(failure);
-    }
-    if (candidate.state == CandidateState::kSkipped && parts_.IsSpared(candidate)) parts_.phase.Spared(candidate);
-    std::optional<Observation> observation;
-    if (core::IsFinal(candidate.state)) observation = parts_.Learn(candidate);
-    if (SearchParts::IsFirst(candidate)) {
-      past.push_back({{candidate.architecture, candidate.position}, observation});
-    }
-    if (!core::IsFinal(state_)) RestorePlace(candidate);
-  }
-  parts_.strategy->Restore(past);
-  parts_.phase.Restore(status);
-  if (!core::IsFinal(state_)) parts_.phase.Advance(parts_.IsUnderWay());
-  parts_.candidates.TakeDirty();
+  parts_.Restore(status);
   NoteStandings();
   parts_.is_changed = false;
   noted_tables_ = final_tables().size();
-}
-
-void Search::RestorePlace(Candidate& candidate) {
-  if (candidate.twin_of != 0) {
-    if (!core::IsFinal(candidate.state)) parts_.twins.Wait(candidate.twin_of, candidate.number);
-    return;
-  }
-  if (SearchParts::IsFirst(candidate)) {
-    const std::uint64_t first = parts_.twins.Meet(candidate);
-    if (first != 0 && !SearchParts::IsFollowed(parts_.candidates[first])) parts_.twins.Lead(candidate);
-  }
-  if (candidate.state == CandidateState::kQueued) parts_.Queue(candidate);
-}
-
-std::span<const TaskKind> Search::kinds() const {
-  static constexpr TaskKind kWhole[] = {TaskKind::kEvaluate};
-  // What is measured is trained before more is measured, where a worker may do both.
-  static constexpr TaskKind kApart[] = {TaskKind::kTrain, TaskKind::kMeasure};
-  if (parts_.IsMeasuredApart()) return kApart;
-  return kWhole;
-}
-
-const std::map<std::string, std::string>& Search::RequireOf(TaskKind kind) const {
-  return kind == TaskKind::kMeasure ? *config().measure_on : config().require;
 }
 
 std::size_t Search::Ready(TaskKind kind) const { return state_ == SearchState::kRunning ? leasing_.Ready(kind) : 0; }
@@ -182,9 +136,9 @@ absl::Status Search::Share(const Sharing& sharing) {
 }
 
 void Search::CheckTime(UnixMillis now, Millis clock_set) {
-  if (core::IsFinal(state_) || !parts_.phase.CheckTime(now, clock_set)) return;
+  if (core::IsFinal(state_)) return;
   // What is under way is finished; what waits is not begun any more.
-  reporting_.SkipWaiting(now);
+  if (parts_.phase.CheckTime(now, clock_set)) reporting_.SkipWaiting(now);
   Advance(now);
 }
 

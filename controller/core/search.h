@@ -54,9 +54,9 @@ class Search {
   // --- Handing out
 
   // The kinds of its tasks, those first that go before the others.
-  std::span<const TaskKind> kinds() const;
+  std::span<const TaskKind> kinds() const { return parts_.kinds(); }
   // Labels that a worker must have for such a task.
-  const std::map<std::string, std::string>& RequireOf(TaskKind kind) const;
+  const std::map<std::string, std::string>& RequireOf(TaskKind kind) const { return parts_.RequireOf(kind); }
   // What the candidate's current lease asks for, or its next.
   TaskKind KindOf(const Candidate& candidate) const { return parts_.candidates.KindOf(candidate); }
   // How many candidates could be leased now, those that wait out a back-off and those that StartWork() would bring
@@ -114,8 +114,9 @@ class Search {
   absl::Status Resume(UnixMillis now);
   absl::Status Cancel(UnixMillis now);
   absl::Status Share(const Sharing& sharing);
-  // Ends the searching if its time is up, also while it is paused. To be called now and then. `clock_set`: by how much
-  // the clock was set, ahead or back, since the search was started; that is no time that has passed.
+  // Ends the searching if its time is up, also while it is paused, and the search if nothing is left to do. Must be
+  // called once after the construction, since there may be nothing to try at all, and then now and then. `clock_set`:
+  // by how much the clock was set, ahead or back, since the search was started; that is no time that has passed.
   void CheckTime(UnixMillis now, Millis clock_set = Millis{0});
 
   // --- Reading
@@ -152,8 +153,6 @@ class Search {
   Changes TakeChanges();
 
  private:
-  // After a restart: where a candidate that is not in a final state waits, and whom its twins follow.
-  void RestorePlace(Candidate& candidate);
   void End(SearchState state, std::string reason, UnixMillis now);
   // To be called after every change: ends the search if that is due, and notes whether what is stored or shown of it
   // has changed.

@@ -19,6 +19,56 @@ SearchParts::SearchParts(SearchConfig search_config, std::deque<Candidate> store
       phase(config, candidates, standings, *strategy, failures),
       sharing(config.sharing) {}
 
+void SearchParts::Restore(const SearchStatus& status) {
+  std::vector<PastProposal> past;
+  past.reserve(candidates.size());
+  for (std::uint64_t number = 1; number <= candidates.size(); ++number) {
+    Candidate& candidate = candidates[number];
+    // Of a version that kept it.
+    if (IsFinal(candidate.state)) candidate.request_id = std::string();
+    phase.Began(candidate);
+    if (candidate.repeat_of != 0) standings.BeginRepeat(candidate.repeat_of);
+    if (candidate.twin_of == 0) {
+      for (const AttemptFailure& failure : candidate.failures) failures.Add(failure);
+    }
+    if (candidate.state == CandidateState::kSkipped && IsSpared(candidate)) phase.Spared(candidate);
+    std::optional<Observation> observation;
+    if (IsFinal(candidate.state)) observation = Learn(candidate);
+    if (IsFirst(candidate)) {
+      past.push_back({{candidate.architecture, candidate.position}, observation});
+    }
+    if (!IsFinal(status.state)) RestorePlace(candidate);
+  }
+  strategy->Restore(past);
+  phase.Restore(status);
+  if (!IsFinal(status.state)) phase.Advance(IsUnderWay());
+  candidates.TakeDirty();
+}
+
+void SearchParts::RestorePlace(Candidate& candidate) {
+  if (candidate.twin_of != 0) {
+    if (!IsFinal(candidate.state)) twins.Wait(candidate.twin_of, candidate.number);
+    return;
+  }
+  if (IsFirst(candidate)) {
+    const std::uint64_t first = twins.Meet(candidate);
+    if (first != 0 && !IsFollowed(candidates[first])) twins.Lead(candidate);
+  }
+  if (candidate.state == CandidateState::kQueued) Queue(candidate);
+}
+
+std::span<const TaskKind> SearchParts::kinds() const {
+  static constexpr TaskKind kWhole[] = {TaskKind::kEvaluate};
+  // What is measured is trained before more is measured, where a worker may do both.
+  static constexpr TaskKind kApart[] = {TaskKind::kTrain, TaskKind::kMeasure};
+  if (IsMeasuredApart()) return kApart;
+  return kWhole;
+}
+
+const std::map<std::string, std::string>& SearchParts::RequireOf(TaskKind kind) const {
+  return kind == TaskKind::kMeasure ? *config.measure_on : config.require;
+}
+
 double SearchParts::CostOf(const Candidate& candidate) const {
   return config.space.CostIsPerLayer() ? config.space.Cost(candidate.architecture)
                                        : *candidate.metrics.Find(config.cost_metric);

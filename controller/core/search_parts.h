@@ -3,8 +3,10 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "controller/core/candidate_book.h"
@@ -24,6 +26,14 @@ struct SearchParts {
   SearchParts(const SearchParts&) = delete;
   SearchParts& operator=(const SearchParts&) = delete;
 
+  // After a restart: everybody learns what the stored candidates brought.
+  void Restore(const SearchStatus& status);
+  // A part of it: where a candidate that is not in a final state waits, and whom its twins follow.
+  void RestorePlace(Candidate& candidate);
+
+  // As Search's.
+  std::span<const TaskKind> kinds() const;
+  const std::map<std::string, std::string>& RequireOf(TaskKind kind) const;
   bool IsMeasuredApart() const { return config.measure_on.has_value(); }
   bool IsUnderWay() const { return candidates.Leased() > 0 || !queue.empty(); }
   // Whether twins of the candidate follow it; if not, the next of them takes its place.

@@ -136,7 +136,9 @@ bool SearchPhase::MeasuredInVain() const {
 }
 
 std::string SearchPhase::WhyOver(bool under_way) const {
-  if (config_.trainings > 0 && TrainingsLeft() <= 0) {
+  // What is still being measured may be spared, and leave its training to another.
+  const bool may_spare = config_.measure_first && under_way;
+  if (config_.trainings > 0 && TrainingsLeft() <= 0 && !may_spare) {
     return absl::StrCat("its budget of ", Trainings(config_.trainings), " is used");
   }
   if (time_is_up_) return absl::StrCat("its time of ", Seconds(config_.duration), " is up");

@@ -159,7 +159,8 @@ void Dispatcher::Compete() {
 
 void Dispatcher::StartWork() {
   for (const Row& row : table_) {
-    if (row.ready == 0) continue;
+    // What is to be trained after it was measured was proposed before.
+    if (row.ready == 0 || row.kind == core::TaskKind::kTrain) continue;
     // As late as can be: what fitting polls could take now, and no more.
     const std::size_t wanted = std::min({state_.polls.WantedBy(row.require()), row.ready, kMaxProposalsAtOnce});
     if (wanted == 0) continue;

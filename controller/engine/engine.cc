@@ -250,7 +250,7 @@ void Engine::UpdateGauges() {
     if (next == open.end()) next = open.begin();
     last_shown_ = next->first;
     const SearchEntry& entry = *next->second;
-    metrics.searches().Set(entry.name, *entry.search, !WaitingFor(*entry.search, state_.workers).empty());
+    metrics.searches().Set(entry.name, *entry.search, Waits(*entry.search, state_.workers));
   }
   if (state_.now.steady >= storage_gauges_due_) {
     storage_gauges_due_ = state_.now.steady + kStorageGaugeInterval;

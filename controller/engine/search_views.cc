@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -56,12 +57,22 @@ WinnerView MakeWinner(const core::Search& search, std::uint64_t number) {
   return view;
 }
 
+// A kind of task that there is no worker for that is not shunned, while nothing of the search is under way.
+std::optional<core::TaskKind> WaitingKind(const core::Search& search, WorkerBook& workers) {
+  if (search.CountOf(core::CandidateState::kLeased) > 0) return std::nullopt;
+  for (const core::TaskKind kind : search.kinds()) {
+    if (search.Ready(kind) == 0) continue;
+    const WorkerBook::Fit& fit = workers.FitOf(search.RequireOf(kind));
+    if (fit.shunned == fit.connected) return kind;
+  }
+  return std::nullopt;
+}
+
+// What such a task waits for. Looks at every worker if none has the labels.
 std::string WaitingForWorker(const std::map<std::string, std::string>& require, WorkerBook& book) {
   const auto& workers = book.workers();
-  const WorkerBook::Fit& fit = book.FitOf(require);
-  if (fit.connected > 0) {
-    return fit.shunned == fit.connected ? "a worker: all that fit are shunned for a while, since they kept failing"
-                                        : "";
+  if (book.FitOf(require).connected > 0) {
+    return "a worker: all that fit are shunned for a while, since they kept failing";
   }
   if (workers.empty()) {
     return require.empty() ? "a worker: none is connected; start one with layernas-worker"
@@ -167,13 +178,11 @@ PointView MakePoint(const core::Search& search, std::uint64_t number) {
 }
 
 std::string WaitingFor(const core::Search& search, WorkerBook& workers) {
-  if (search.CountOf(core::CandidateState::kLeased) > 0) return "";
-  for (const core::TaskKind kind : search.kinds()) {
-    if (search.Ready(kind) == 0) continue;
-    if (std::string waits = WaitingForWorker(search.RequireOf(kind), workers); !waits.empty()) return waits;
-  }
-  return "";
+  const std::optional<core::TaskKind> kind = WaitingKind(search, workers);
+  return kind ? WaitingForWorker(search.RequireOf(*kind), workers) : "";
 }
+
+bool Waits(const core::Search& search, WorkerBook& workers) { return WaitingKind(search, workers).has_value(); }
 
 std::vector<BucketView> MakeBuckets(const core::Search& search, const core::StageTable& table) {
   std::vector<BucketView> buckets;

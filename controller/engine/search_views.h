@@ -16,5 +16,7 @@ std::vector<BucketView> MakeBuckets(const core::Search& search, const core::Stag
 // What a search waits for while nothing of it is under way, such as a worker with certain labels; empty if it does not
 // wait.
 std::string WaitingFor(const core::Search& search, WorkerBook& workers);
+// Whether WaitingFor() has anything to say, in O(1).
+bool Waits(const core::Search& search, WorkerBook& workers);
 
 }  // namespace layernas

@@ -17,6 +17,7 @@ import pkgutil
 __path__ = pkgutil.extend_path(__path__, __name__)
 
 from layernas.client import Candidate, Client, Error, Frontier, Point, Search, Target, TaskLog  # noqa: E402
+from layernas.spec import SpecError  # noqa: E402
 from layernas.trainer import Infeasible, serve  # noqa: E402
 
-__all__ = ["Candidate", "Client", "Error", "Frontier", "Infeasible", "Point", "Search", "Target", "TaskLog", "serve"]
+__all__ = ["Candidate", "Client", "Error", "Frontier", "Infeasible", "Point", "Search", "SpecError", "Target", "TaskLog", "serve"]

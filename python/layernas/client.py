@@ -11,13 +11,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grpc
-from google.protobuf import json_format
 
-from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc, spec_pb2
+from layernas.spec import read_spec
+from layernas.transport import Security, TokenInterceptor, is_set, setting
+from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc
 
 DEADLINE_S = 20.0
 # How long a watch tries to reach a controller that is away.
 PATIENCE_S = 600.0
+# A watch asks again after so long, whatever the connection says.
+WATCH_S = 3600.0
+# A connection that answers no ping within the timeout is broken, though nobody said so: a balancer may have forgotten it.
+KEEPALIVE_MS = 30_000
+KEEPALIVE_TIMEOUT_MS = 10_000
 _PAGE = 1000
 
 
@@ -54,7 +60,8 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A candidate in any state, such as "running" or "succeeded"."""
+    """A candidate in any state, such as "running" or "succeeded". The reward is None unless it succeeded; where its
+    training was stopped early, reward_estimate is what it might have come to. The cost is None where it is not known."""
 
     number: int
     architecture: str
@@ -65,6 +72,7 @@ class Candidate:
     worker: str
     attempt: int
     failures: tuple[str, ...]
+    reward_estimate: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,17 +90,46 @@ class Frontier(tuple[Point, ...]):
     """Points, the cheapest first."""
 
     def to_pandas(self) -> Any:
-        """A DataFrame with a row per point: reward, cost, the metrics, and the option of each layer."""
+        """A DataFrame with a row per point: reward, cost, the metrics, and the option of each layer. A metric or layer
+        that is called as a column before it is gets the prefix "metric_" or "layer_", as in the command line's CSV.
+        Architectures are texts, such as "010202": read a CSV file with dtype={"architecture": str}."""
         import pandas
 
+        taken = {"candidate", "architecture", "reward", "cost"}
+        metrics = _columns(sorted({name for point in self for name in point.metrics}), "metric_", taken)
+        # In the order of the space.
+        layers = _columns(list(dict.fromkeys(name for point in self for name in point.layers)), "layer_", taken)
         return pandas.DataFrame.from_records(
             [
                 {"candidate": point.candidate, "architecture": point.architecture, "reward": point.reward, "cost": point.cost}
-                | dict(point.metrics)
-                | dict(point.layers)
+                | {metrics[name]: value for name, value in point.metrics.items()}
+                | {layers[name]: option for name, option in point.layers.items()}
                 for point in self
             ]
         )
+
+
+def _columns(names: list[str], prefix: str, taken: set[str]) -> dict[str, str]:
+    """{name: its column}, none of which is taken before; all of them are then."""
+    columns = {}
+    for name in names:
+        column = name
+        while column in taken:
+            column = prefix + column
+        taken.add(column)
+        columns[name] = column
+    return columns
+
+
+# What the command line's Printable() replaces: controls, marks that reverse the direction of writing, separators, tags.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+
+def _printable(text: str) -> str:
+    """A controller's text for a terminal, which it must not steer; line feeds and tabs stay."""
+    return _UNPRINTABLE.sub("?", text)
 
 
 def _number(name: str) -> int:
@@ -120,35 +157,21 @@ def _candidate(message: search_pb2.Candidate) -> Candidate:
         architecture=message.architecture.id,
         state="running" if state == "leased" else state,
         reward=message.reward if succeeded else None,
-        cost=message.cost if succeeded else None,
+        # A cost is above 0 wherever it is known.
+        cost=message.cost if succeeded or message.cost != 0 else None,
         metrics=dict(message.metrics),
         worker=message.worker,
         attempt=message.attempt,
         failures=tuple(failure.message for failure in message.failures),
+        reward_estimate=message.reward if message.state == search_pb2.CANDIDATE_STATE_STOPPED else None,
     )
 
 
-class _Token(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Shows a token with every call; read anew each time, so that it may be renewed."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def _with_token(self, details: Any) -> Any:
-        with open(self._path, encoding="utf-8") as file:
-            token = file.read().strip()
-        return details._replace(metadata=[*(details.metadata or ()), ("authorization", f"Bearer {token}")])
-
-    def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return continuation(self._with_token(client_call_details), request)
-
-    def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return continuation(self._with_token(client_call_details), request)
-
-
 class Client:
-    """A connection to a controller. Arguments that are not given come from the environment, as with the command line:
-    LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA, LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY and LAYERNAS_TOKEN_FILE."""
+    """A connection to a controller, for the threads of one process: after a fork, make another in the child. Arguments that are not given come from the environment, as with the command line:
+    LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA, LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and
+    LAYERNAS_INSECURE_TOKEN. A token goes over TLS or to this machine only (127.0.0.0/8, ::1, "localhost"), unless
+    insecure_token allows more; ValueError says so, or what else is wrong with an address or a token's file."""
 
     def __init__(
         self,
@@ -158,29 +181,27 @@ class Client:
         tls_cert: str | None = None,
         tls_key: str | None = None,
         token_file: str | None = None,
+        insecure_token: bool = False,
     ) -> None:
-        def setting(given: str | None, name: str) -> str | None:
-            return given or os.environ.get(f"LAYERNAS_{name}") or None
-
         self.address = setting(controller, "CONTROLLER") or "127.0.0.1:7060"
-        options = [("grpc.enable_http_proxy", 0), ("grpc.max_receive_message_length", 64 << 20)]
-        if ca := setting(tls_ca, "TLS_CA"):
-
-            def read(path: str | None) -> bytes | None:
-                if path is None:
-                    return None
-                with open(path, "rb") as file:
-                    return file.read()
-
-            credentials = grpc.ssl_channel_credentials(
-                read(ca), read(setting(tls_key, "TLS_KEY")), read(setting(tls_cert, "TLS_CERT"))
-            )
-            channel = grpc.secure_channel(self.address, credentials, options=options)
-        else:
-            channel = grpc.insecure_channel(self.address, options=options)
-        self._channel = channel
-        if path := setting(token_file, "TOKEN_FILE"):
-            channel = grpc.intercept_channel(channel, _Token(path))
+        security = Security(
+            tls_ca=setting(tls_ca, "TLS_CA"),
+            tls_cert=setting(tls_cert, "TLS_CERT"),
+            tls_key=setting(tls_key, "TLS_KEY"),
+            token_file=setting(token_file, "TOKEN_FILE"),
+            insecure_token=is_set(insecure_token, "INSECURE_TOKEN"),
+        )
+        security.check(self.address)
+        options = [
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.max_receive_message_length", 64 << 20),
+            ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+            ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ]
+        self._process = os.getpid()
+        self._channel = channel = security.open_channel(self.address, options)
+        if security.token_file:
+            channel = grpc.intercept_channel(channel, TokenInterceptor(security.token_file))
         self._searches = search_service_pb2_grpc.SearchServiceStub(channel)
         self._fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
 
@@ -194,8 +215,9 @@ class Client:
         self.close()
 
     def submit(self, spec: str | os.PathLike[str] | Mapping[str, Any]) -> Search:
-        """Starts a search: from a spec file, or from the same as a dictionary. Safe against a lost answer."""
-        request = search_service_pb2.CreateSearchRequest(spec=_spec(spec), request_id=uuid.uuid4().hex)
+        """Starts a search: from a spec file, or from the same as a dictionary. Safe against a lost answer. SpecError names
+        every mistake in the spec with its place."""
+        request = search_service_pb2.CreateSearchRequest(spec=read_spec(spec), request_id=uuid.uuid4().hex)
         try:
             answer = self._call(self._searches.CreateSearch, request)
         except Error as error:
@@ -223,7 +245,17 @@ class Client:
         pages = self._pages(self._fleet.ListWorkers, request)
         return {worker.info.id: len(worker.candidates) for page in pages for worker in page.workers}
 
+    def _check_process(self) -> None:
+        """A connection does not survive a fork: a child would share its parent's sockets."""
+        if os.getpid() != self._process:
+            raise Error(
+                f"this client belongs to process {self._process}, which has forked: make a layernas.Client in each process"
+                ' (with multiprocessing, use the start method "spawn")',
+                grpc.StatusCode.FAILED_PRECONDITION,
+            )
+
     def _call(self, method: Any, request: Any) -> Any:
+        self._check_process()
         try:
             return method(request, timeout=DEADLINE_S)
         except grpc.RpcError as error:
@@ -231,8 +263,8 @@ class Client:
 
     def _explain(self, error: grpc.RpcError) -> Error:
         if error.code() == grpc.StatusCode.UNAVAILABLE:
-            return Error(f"cannot reach the controller at {self.address}: {error.details()}", error.code())
-        return Error(error.details(), error.code())
+            return Error(f"cannot reach the controller at {self.address}: {_printable(error.details() or '')}", error.code())
+        return Error(_printable(error.details() or ""), error.code())
 
     def _pages(self, method: Any, request: Any) -> Iterator[Any]:
         while True:
@@ -306,7 +338,8 @@ class Search:
             ended = False
             try:
                 request = search_service_pb2.WatchSearchRequest(name=self.name, after_sequence=sequence)
-                for change in self._client._searches.WatchSearch(request):
+                self._client._check_process()
+                for change in self._client._searches.WatchSearch(request, timeout=WATCH_S):
                     away_since = None
                     sequence = change.sequence
                     if change.HasField("candidate"):
@@ -318,6 +351,8 @@ class Search:
                 if ended:
                     return
             except grpc.RpcError as error:
+                if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                    continue
                 if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN):
                     raise self._client._explain(error) from None
                 away_since = away_since or time.monotonic()
@@ -352,52 +387,3 @@ class Search:
 
 def _state(search: search_pb2.Search) -> str:
     return search_pb2.SearchState.Name(search.state).removeprefix("SEARCH_STATE_").lower()
-
-
-_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.SearchSpec:
-    if not isinstance(spec, Mapping):
-        import yaml
-
-        with open(spec, encoding="utf-8") as file:
-            spec = yaml.safe_load(file)
-    return json_format.ParseDict(_long_form(spec, spec_pb2.SearchSpec.DESCRIPTOR), spec_pb2.SearchSpec())
-
-
-def _long_form(value: Any, message: Any) -> Any:
-    """The spec's short forms ("20" for a number of buckets, "2h" for a time) written out for protobuf's JSON mapping."""
-    if message.full_name == "google.protobuf.Duration":
-        return _seconds(value)
-    if message.full_name.startswith("google.protobuf."):
-        return value
-    if not isinstance(value, Mapping):
-        # A plain value stands for the field of number 1.
-        value = {message.fields_by_number[1].name: value}
-    written: dict[str, Any] = {}
-    for name, each in value.items():
-        field = message.fields_by_name.get(name)
-        inner = field.message_type if field else None
-        if field is not None and field.enum_type is not None:
-            written[name] = _enum(each, field.enum_type)
-        elif inner is None or inner.GetOptions().map_entry:
-            written[name] = each
-        elif field.label == field.LABEL_REPEATED:
-            written[name] = [_long_form(item, inner) for item in each]
-        else:
-            written[name] = _long_form({} if each is None else each, inner)
-    return written
-
-
-def _enum(value: Any, enum: Any) -> Any:
-    """"logarithmic" is BUCKET_SCALE_LOGARITHMIC."""
-    names = [each.name for each in enum.values]
-    return next((name for name in names if name.lower().endswith(f"_{value}".lower())), value)
-
-
-def _seconds(text: Any) -> str:
-    parts = re.findall(r"([\d.]+)(ms|s|m|h)", str(text))
-    if not parts or "".join(number + unit for number, unit in parts) != str(text):
-        raise ValueError(f"{text!r} is no time: write 90s, 30m or 1h30m")
-    return f"{sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts):.3f}s"

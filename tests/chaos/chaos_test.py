@@ -1,5 +1,7 @@
-"""Controllers, workers and trainers are killed, at crash points and at random moments, while several searches run; at
-the end no acknowledged result is lost, none was given twice, and every search has ended as if nobody had disturbed it.
+"""Kills controllers, workers and trainers while searches run, restores backups and swaps data directories.
+
+Workers outlive all of that. At the end every stored result is that of its own architecture, no acknowledged result is
+lost, no architecture was evaluated again after its result, and every search has ended as if nothing had happened.
 
 LAYERNAS_CHAOS_KILLS and LAYERNAS_CHAOS_SEED choose how many kills and which draw; see scripts/chaos.
 """
@@ -8,97 +10,94 @@ import collections
 import os
 import random
 import shutil
-import signal
 import time
 
 import grpc
 
 import harness
+from fleet import CONTROLLER_POINTS
+from fleet import Fates
+from fleet import Fleet
+from formula import FormulaSpace
+from history import SUCCEEDED
+from history import Findings
+from history import History
+from history import PlannedSearch
 from layernas.v1 import admin_service_pb2
 from layernas.v1 import search_pb2
 from layernas.v1 import spec_pb2
-from proto_worker import ProtoWorker
-from proto_worker import Watcher
-from proto_worker import search_of
-from spaces import Space
+from outliver import AWAY
+from outliver import Impatient
+from outliver import Outliver
 from spaces import reference_layernas
 
 KILLS = int(os.environ.get("LAYERNAS_CHAOS_KILLS", "15"))
 SEED = int(os.environ.get("LAYERNAS_CHAOS_SEED", "20240601"))
 
-SUCCEEDED = search_pb2.CANDIDATE_STATE_SUCCEEDED
-# What a call may end with while its controller dies.
-AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
-
-# common/base/crash_point.h
-CRASH_EXIT_CODE = 85
-# (crash point, how often it may be passed before)
-CONTROLLER_POINTS = (
-    ("before-write", 60),
-    ("before-sync", 4),
-    ("after-write", 60),
-    ("before-reply", 120),
-    ("loaded", 1),
-    ("backup-copied", 1),
-)
-WORKER_POINTS = (("task-leased", 12), ("task-evaluated", 12), ("task-reported", 12))
-# Of how many starts it is decided that they end at a crash point.
-ARMED = 0.6
-
 SEARCHES_AT_ONCE = 4
 TRAININGS = 60
 BUCKETS = 12
 LEASE = "2s"
-# Far more than the kills of one candidate's workers and trainers come to.
-ATTEMPTS = 10
+# Far more than the trainers of one candidate that are killed.
+ATTEMPTS = 20
 PAUSE_S = 0.4
+# Kills between two lines that say how far the run is.
+PROGRESS = 50
 BACKUP_DEADLINE_S = 10.0
 
-
-class Impatient(harness.Client):
-    """Learns at once that the controller is not there: nobody but its caller would start it again."""
-
-    def call(self, method, request, timeout_s=10.0, wait_for_ready=False):
-        return super().call(method, request, timeout_s, wait_for_ready)
+# Kills per cycle. In each cycle all acts of one order happen, at drawn moments. "restore" takes the latest backup of
+# the history that runs then.
+CYCLE = 15
+ORDERS = (
+    ("back_up", "twin", "restore", "swap_away", "restart_worker", "swap_back"),
+    ("back_up", "swap_away", "twin", "restart_worker", "swap_back", "restore"),
+    ("swap_away", "back_up", "restart_worker", "restore", "twin", "swap_back"),
+)
+# Maximum number of parked data directories. Beyond it, the one that was parked first is examined and deleted.
+PARKED = 3
+# Share of the swaps to a parked directory; all others are to an empty one.
+OLD_ONES = 0.3
 
 
 class Chaos:
-    """What runs, what was killed, and what was acknowledged meanwhile."""
+    """What runs, what was killed, and what was found."""
 
     def __init__(self, test, seed):
         self.test = test
         self.draw = random.Random(seed)
-        self.space = Space(layers=5, options=3, seed=seed)
-        self.table = self.space.write_table(test.path("table.csv"))
-        self.edges = self.space.edges(BUCKETS)
-        self.trained, self.expected_table = reference_layernas(self.space, self.edges)
-        self.kills = collections.Counter()
+        self.seed = seed
+        self.kills, self.acts = collections.Counter(), collections.Counter()
+        self.fates = Fates(self.draw, self.kills)
+        self.findings = Findings()
         self.problems = []
-        # {search: the final table that it must have, or None}
-        self.searches = {}
-        self.watchers = {}
-        self.backups = 0
-        # Nobody is made to die any more.
-        self.over = False
+        self.created = self.histories = 0
+        self.history = self.new_history()
+        # Histories whose data directory is moved away for now.
+        self.parked = []
+        # {history: Mark of its latest backup}
+        self.marks = {}
         self.server = harness.Controller(
             test, f"--lease-duration={LEASE}", f"--backup-dir={test.path('backups')}", port=harness.free_port()
         )
         self.start_controller({"LAYERNAS_CRASH_AT": "before-schema:1"})
-        self.api = Impatient(self.server.address)
+        address = self.server.address
+        self.api = Impatient(address)
         test.addCleanup(self.api.close)
-        self.proto_workers = [
-            ProtoWorker(self.server.address, f"proto-{n}", self.space, seconds_per_task=0.02) for n in range(2)
+        self.outlivers = [
+            Outliver(address, "proto-1", self.history, max_tasks=2, seconds_per_task=0.02, says_architecture=True),
+            Outliver(address, "proto-2", self.history, max_tasks=2, seconds_per_task=0.02, says_architecture=False),
+            Outliver(address, "proto-slow", self.history, max_tasks=1, seconds_per_task=1.0, says_architecture=False),
         ]
-        for worker in self.proto_workers:
+        for worker in self.outlivers:
             worker.start()
             test.addCleanup(worker.stop)
-        trainer = harness.exec_flags("--table", self.table, "--delay", "0.05")
-        self.worker_flags = {
-            "exec-1": ["--slots=2", *trainer],
-            "exec-2": trainer,
-            "tabular": ["--slots=2", *harness.tabular_flags(self.table, "30ms")],
-        }
-        self.workers = {name: self.start_worker(name) for name in self.worker_flags}
+        self.fleet = Fleet(test, address, self.fates, self.draw)
+
+    def new_history(self, mark=None, before=None):
+        self.histories += 1
+        history = History(self.histories, self.test.path(f"parked-{self.histories}"), mark, before)
+        self.test.addCleanup(history.stop_watching)
+        return history
 
     def kill_count(self):
         return sum(self.kills.values())
@@ -106,32 +105,32 @@ class Chaos:
     # --- Searches
 
     def keep_searches_running(self):
-        running = [search for search in self.searches if not self.watchers[search].final]
-        while len(running) < SEARCHES_AT_ONCE:
-            running.append(self.create())
+        while len(self.history.unended()) < SEARCHES_AT_ONCE:
+            self.create()
 
     def create(self):
-        number = len(self.searches)
+        """Creates a search in a space of its own. Other histories have another search of the same name."""
+        self.created += 1
+        number = len(self.history.searches)
+        space = FormulaSpace(layers=5, options=3, seed=f"{self.seed} {self.created}")
+        edges = space.edges(BUCKETS)
         kind = ("measured", "per-layer", "random", "evolution")[number % 4]
-        spec = self.space.spec(f"{kind}", cost_per_layer=kind == "per-layer", buckets={"edges": self.edges})
-        expected = self.expected_table if kind == "measured" else None
+        spec = space.spec("search", cost_per_layer=kind == "per-layer", buckets={"edges": edges})
+        table = reference_layernas(space, edges)[1] if kind == "measured" else None
         if kind == "random":
             spec.strategy.random.CopyFrom(spec_pb2.RandomSearch())
         elif kind == "evolution":
             spec.strategy.regularized_evolution.CopyFrom(spec_pb2.RegularizedEvolution(population=8, sample=3))
-            spec.objective.targets.append(self.space.dearest() * 0.7)
+            spec.objective.targets.append(space.dearest() * 0.7)
         if kind in ("random", "evolution"):
             spec.budget.trainings = TRAININGS
         spec.evaluation.attempts = ATTEMPTS
-        name = self.persistently(lambda: self.api.create(spec, request_id=f"search-{number}")).name
-        self.searches[name] = expected
-        self.watchers[name] = watcher = Watcher(self.server.address, name)
-        watcher.start()
-        self.test.addCleanup(watcher.stop)
-        return name
+        name = self.persistently(lambda: self.api.create(spec, request_id=f"search-{self.created}")).name
+        self.history.searches[name] = PlannedSearch(name, space, table)
+        self.history.watch(self.server.address, name)
 
     def persistently(self, call):
-        """Calls until the controller answers; what died meanwhile is started again."""
+        """Repeats the call until the controller answers, and restarts what has died."""
         answers = []
 
         def answered():
@@ -147,48 +146,17 @@ class Chaos:
         harness.wait_for(answered, "an answer of the controller")
         return answers[0]
 
-    def acknowledged(self, searches):
-        """{candidate: architecture} of all results of the searches that somebody was told of."""
-        known = {}
-        for worker in self.proto_workers:
-            known.update((name, ours) for name, ours in worker.acknowledged.copy().items() if search_of(name) in searches)
-        for search in searches:
-            for change in self.watchers[search].changes.copy():
-                if (
-                    change.WhichOneof("change") == "candidate"
-                    and change.candidate.state == SUCCEEDED
-                ):
-                    known[change.candidate.name] = change.candidate.architecture.id
-        return known
+    def examine(self, searches):
+        """Checks searches of the history that runs, and returns {search: [candidate, …]}."""
+        known = self.history.known(searches)
+        candidates = {name: self.persistently(lambda n=name: self.api.candidates(n)) for name in searches}
+        self.findings.add(self.history.examine(known, candidates))
+        return candidates
 
-    def lost(self, known, searches):
-        """Of the known results of the searches those that are not there as they were."""
-        stored = {}
-        for search in searches:
-            stored.update((found.name, found) for found in self.persistently(lambda s=search: self.api.candidates(s)))
-        lost = []
-        for name, architecture in known.items():
-            found = stored.get(name)
-            if (
-                found is None
-                or found.state != SUCCEEDED
-                or found.architecture.id != architecture
-                or dict(found.metrics) != self.space.metrics(architecture)
-            ):
-                lost.append(name)
-        return lost
-
-    # --- Processes
-
-    def plan(self, points):
-        """The environment of a process that may be meant to die at a crash point."""
-        if self.over or self.draw.random() > ARMED:
-            return None
-        point, most = self.draw.choice(points)
-        return {"LAYERNAS_CRASH_AT": f"{point}:{self.draw.randint(1, most)}"}
+    # --- The controller and its data directory
 
     def start_controller(self, environment):
-        """Until it serves; what dies while it starts is another kill."""
+        """Returns when the controller serves. If it dies before, that counts as a kill, and it is started again."""
         while True:
             ready_file = self.server.spawn(environment)
             process = self.server.process
@@ -196,156 +164,206 @@ class Chaos:
             if process.running():
                 self.server.address = self.test.wait_ready(process, ready_file)["address"]
                 return
-            self.died("controller", process)
+            self.fates.died("controller", process)
             environment = None
-
-    def start_worker(self, name):
-        environment = self.plan(WORKER_POINTS)
-        return harness.Worker(self.test, self.server.address, name, *self.worker_flags[name], environment=environment)
-
-    def died(self, what, process):
-        code = process.wait()
-        if code != CRASH_EXIT_CODE:
-            self.problems.append(f"{process.name} ended by itself with {code}")
-        self.kills[f"{what} at a crash point"] += 1
 
     def restart_what_died(self):
         if not self.server.process.running():
-            self.died("controller", self.server.process)
+            self.fates.died("controller", self.server.process)
             self.restart_controller()
-        for name, worker in self.workers.items():
-            if not worker.process.running():
-                self.died("worker", worker.process)
-                self.workers[name] = self.start_worker(name)
+        self.fleet.restart_dead()
 
     def restart_controller(self):
-        code, output = self.server.check()
+        self.check(self.server)
+        self.start_controller(self.fates.plan(CONTROLLER_POINTS))
+        self.examine(self.history.unended())
+
+    def check(self, server):
+        code, output = server.check()
         if code != 0 and "there is no controller's data" not in output:
             self.problems.append(f"--check after {self.kill_count()} kills: {output}")
-        running = [search for search in self.searches if not self.watchers[search].final]
-        known = self.acknowledged(running)
-        self.start_controller(self.plan(CONTROLLER_POINTS))
-        for name in self.lost(known, running):
-            self.problems.append(f"{name} was acknowledged and is lost after {self.kill_count()} kills")
 
     def kill_something(self):
         victim = self.draw.choice(("controller", "controller", "worker", "trainer", "trainer"))
-        trainers = self.test.evaluator_processes()
         if victim == "controller":
-            self.server.process.kill()
-            if self.server.process.wait() == CRASH_EXIT_CODE:
-                self.kills["controller at a crash point"] += 1
-            else:
-                self.kills["controller at a random moment"] += 1
+            self.fates.kill("controller", self.server.process)
             self.restart_controller()
         elif victim == "worker":
-            name = self.draw.choice(sorted(self.workers))
-            self.workers[name].process.kill()
-            self.kills["worker at a random moment"] += 1
-            self.workers[name] = self.start_worker(name)
-        elif trainers:
-            try:
-                os.kill(self.draw.choice(trainers), signal.SIGKILL)
-                self.kills["trainer at a random moment"] += 1
-            except ProcessLookupError:
-                pass
+            self.fleet.kill_worker()
+        else:
+            self.fleet.kill_trainer()
+
+    def change_history(self, history, copied_from=None):
+        """Starts the controller on another store. The controller must have ended; the workers go on."""
+        self.check(self.server)
+        for worker in self.outlivers:
+            worker.gate.acquire()
+        self.history.leave(self.server.data_dir)
+        if copied_from:
+            shutil.copytree(copied_from, self.server.data_dir)
+        else:
+            history.enter(self.server.data_dir)
+        self.history = history
+        for worker in self.outlivers:
+            worker.history = history
+            worker.gate.release()
+        self.start_controller(self.fates.plan(CONTROLLER_POINTS))
+        history.watch_all(self.server.address)
+
+    # --- Acts
+
+    def twin(self):
+        self.fleet.start_twin()
+
+    def restart_worker(self):
+        self.fleet.restart_worker()
 
     def back_up(self):
-        """A backup, if the controller lives long enough, must hold what was acknowledged before it was asked for."""
-        known = self.acknowledged(self.searches)
-        try:
+        """Makes a backup and examines it. It must hold everything that was acknowledged before the request."""
+        answers = []
+
+        def made():
+            mark = self.history.mark("")
             request = admin_service_pb2.CreateBackupRequest()
-            backup = self.api.call("CreateBackup", request, timeout_s=BACKUP_DEADLINE_S).backup
-        except grpc.RpcError as error:
-            if error.code() not in AWAY:
-                raise
-            return
-        self.backups += 1
-        restored = harness.Controller(self.test, data_dir=backup.path, name="restored")
-        code, output = restored.check()
-        self.test.assertEqual(code, 0, output)
-        restored.start()
-        api = harness.Client(restored.address)
-        stored = {found.name for search in self.searches for found in api.candidates(search, states=[SUCCEEDED])}
+            path = self.api.call("CreateBackup", request, timeout_s=BACKUP_DEADLINE_S).backup.path
+            answers.append(mark.of(path))
+
+        self.persistently(made)
+        (mark,) = answers
+        self.marks[self.history] = mark
+        self.audit(self.new_history(mark, self.history), mark.path, "backup")
+
+    def restore(self):
+        """Kills the controller and starts it on a copy of the latest backup."""
+        lost, mark = self.history, self.marks[self.history]
+        self.fates.kill("controller", self.server.process, "for a restore")
+        self.change_history(self.new_history(mark, lost), copied_from=mark.path)
+        self.examine(self.history.unended())
+        self.give_up(lost)
+        shutil.rmtree(mark.path)
+
+    def give_up(self, history):
+        """Examines and deletes the store of a history that never runs again."""
+        self.audit(history, history.parked, "given-up")
+        shutil.rmtree(history.parked)
+
+    def swap_away(self):
+        """Moves the data directory away and starts the controller on an empty one, or on one that was parked."""
+        before = self.history
+        older = self.parked and self.draw.random() < OLD_ONES
+        self.turn_to(self.parked.pop(0) if older else self.new_history())
+        self.parked.append(before)
+        if len(self.parked) > PARKED:
+            self.give_up(self.parked.pop(0))
+        self.keep_searches_running()
+
+    def swap_back(self):
+        """Returns to the history before swap_away()."""
+        history = self.parked.pop()
+        self.parked.append(self.history)
+        self.turn_to(history)
+
+    def turn_to(self, history):
+        if self.draw.random() < 0.5:
+            self.fates.kill("controller", self.server.process, "for a swap")
+        else:
+            self.fates.ended("controller", self.server.process, self.server.stop())
+        self.change_history(history)
+        self.examine(history.unended())
+
+    def act(self, act):
+        getattr(self, act)()
+        self.acts[act] += 1
+
+    def audit(self, history, folder, name):
+        """Examines a copy of a store that the fleet does not work for. A controller may change what it opens."""
+        copy = harness.Controller(self.test, data_dir=self.test.path(f"{name}-copy"), name=name)
+        shutil.copytree(folder, copy.data_dir)
+        self.check(copy)
+        copy.start()
+        api = harness.Client(copy.address)
+        candidates = {search: api.candidates(search) for search in history.searches}
+        self.findings.add(history.examine(history.known(history.searches), candidates))
         api.close()
-        restored.kill()
-        self.problems += [f"{name} is not in {backup.path}" for name in sorted(set(known) - stored)]
-        shutil.rmtree(backup.path)
+        copy.kill()
+        shutil.rmtree(copy.data_dir)
+        self.problems += history.faults()
+
+    # --- The end
+
+    def end_all(self):
+        """Runs every history until all of its searches have ended."""
+        self.fates.over = True
+        while True:
+            self.end_searches()
+            if not self.parked:
+                break
+            self.turn_to(self.parked.pop(0))
+        for worker in self.outlivers:
+            worker.stop()
+        self.fleet.end()
+        self.server.kill()
+        self.check(self.server)
+
+    def end_searches(self):
+        history = self.history
+        harness.wait_for(lambda: self.restart_what_died() or not history.unended(), f"the end of {history}", 600)
+        candidates = self.examine(history.searches)
+        for name, planned in history.searches.items():
+            search = self.persistently(lambda n=name: self.api.search(n))
+            if search.state != search_pb2.SEARCH_STATE_SUCCEEDED:
+                self.problems.append(f"{history}: {name} ended in state {search.state}: {search.state_reason}")
+            if planned.table:
+                if {found.state for found in candidates[name]} != {SUCCEEDED}:
+                    self.problems.append(f"{history}: {name} has candidates that have not succeeded")
+                if self.persistently(lambda n=name: self.api.buckets(n)) != planned.table:
+                    self.problems.append(f"{history}: the final table of {name} differs from the reference")
+        self.problems += history.faults()
 
 
 class ChaosTest(harness.IntegrationTest):
 
-    def test_kills_lose_nothing_and_double_nothing(self):
+    def test_kills_restores_and_swaps_lose_and_double_nothing(self):
         print(f"{KILLS} kills, seed {SEED}", flush=True)
         begin = time.monotonic()
         chaos = Chaos(self, SEED)
-        next_backup = KILLS // 3
-        while chaos.kill_count() < KILLS:
+        plan, next_cycle, next_progress = [], 0, PROGRESS
+        while chaos.kill_count() < KILLS or plan:
+            if not plan and chaos.kill_count() >= next_cycle:
+                moments = sorted(chaos.draw.sample(range(next_cycle, next_cycle + CYCLE), len(ORDERS[0])))
+                plan = list(zip(moments, chaos.draw.choice(ORDERS)))
+                next_cycle += CYCLE
+            if chaos.kill_count() >= next_progress:
+                print(f"{chaos.kill_count()} kills after {time.monotonic() - begin:.0f} s", flush=True)
+                next_progress += PROGRESS
             chaos.keep_searches_running()
             time.sleep(chaos.draw.uniform(0, PAUSE_S))
             chaos.restart_what_died()
-            if chaos.kill_count() >= next_backup:
-                next_backup += 20
-                chaos.back_up()
-                chaos.restart_what_died()
+            if plan and chaos.kill_count() >= min(plan[0][0], KILLS):
+                chaos.act(plan.pop(0)[1])
             if chaos.kill_count() < KILLS:
                 chaos.kill_something()
+        chaos.end_all()
 
-        chaos.over = True
-        harness.wait_for(lambda: chaos.backups or chaos.restart_what_died() or chaos.back_up(), "a backup")
-        ends = {}
-        for name in chaos.searches:
-            harness.wait_for(lambda n=name: chaos.restart_what_died() or chaos.watchers[n].final, f"the end of {name}")
-            ends[name] = chaos.persistently(lambda n=name: chaos.api.search(n))
-        for watcher in chaos.watchers.values():
-            watcher.join(harness.PATIENCE_S)
-        candidates = {name: chaos.persistently(lambda n=name: chaos.api.candidates(n)) for name in chaos.searches}
-        self.verify(chaos, ends, candidates)
-        known = chaos.acknowledged(chaos.searches)
-        tables = {
-            name: chaos.persistently(lambda n=name: chaos.api.buckets(n)) for name, expected in chaos.searches.items()
-            if expected
-        }
-        for worker in chaos.proto_workers:
-            worker.stop()
-        for worker in chaos.workers.values():
-            worker.process.kill()
-        chaos.server.kill()
-        code, output = chaos.server.check()
-        self.assertEqual(code, 0, output)
-        for name, expected in chaos.searches.items():
-            if expected:
-                self.assertEqual({found.state for found in candidates[name]}, {SUCCEEDED}, name)
-                self.assertEqual(tables[name], expected, name)
-        self.assertEqual(chaos.problems, [])
-        seconds = time.monotonic() - begin
-        print(f"{chaos.kill_count()} kills in {seconds:.0f} s: {dict(sorted(chaos.kills.items()))}")
+        findings, acts = chaos.findings, chaos.acts
+        print(f"{chaos.kill_count()} kills in {time.monotonic() - begin:.0f} s: {dict(sorted(chaos.kills.items()))}")
+        twice = findings.twice + [found for worker in chaos.outlivers for found in worker.twice]
+        swaps = acts["swap_away"] + acts["swap_back"]
+        refused = sum(worker.refused for worker in chaos.outlivers)
         print(
-            f"{len(chaos.searches)} searches ended, {sum(map(len, candidates.values()))} candidates, {len(known)} results "
-            f"acknowledged, 0 lost, 0 given twice, {chaos.backups} backups restored; {output.strip()}",
+            f"{chaos.kill_count()} kills, {acts['restore']} restores, {swaps} swaps, {acts['twin']} twins, "
+            f"{acts['restart_worker']} restarts under the same id; {chaos.histories} stores, {chaos.created} searches, "
+            f"{refused} reports refused; {findings.checked} results checked, {len(findings.wrong)} wrong, "
+            f"{len(findings.lost)} lost, {len(twice)} twice",
             flush=True,
         )
-
-    def verify(self, chaos, ends, candidates):
-        for name, search in ends.items():
-            self.assertEqual(search.state, search_pb2.SEARCH_STATE_SUCCEEDED, f"{name}: {search.state_reason}")
-            architectures = [found.architecture.id for found in candidates[name]]
-            self.assertEqual(len(set(architectures)), len(architectures), f"{name} has an architecture twice")
-            for found in candidates[name]:
-                if found.state == SUCCEEDED:
-                    self.assertEqual(dict(found.metrics), chaos.space.metrics(found.architecture.id), found.name)
-            self.assertEqual(chaos.watchers[name].faults, [], name)
-            # Once there, a result was never given again, by anybody.
-            results = collections.Counter(
-                change.candidate.name
-                for change in chaos.watchers[name].changes
-                if change.WhichOneof("change") == "candidate" and change.candidate.state == SUCCEEDED
-            )
-            self.assertEqual([again for again, times in results.items() if times > 1], [], name)
-            self.assertEqual(set(results), {found.name for found in candidates[name] if found.state == SUCCEEDED})
-        self.assertEqual(chaos.lost(chaos.acknowledged(ends), ends), [])
-        for worker in chaos.proto_workers:
-            self.assertEqual(worker.repeated, [])
+        self.assertEqual(findings.wrong, [])
+        self.assertEqual(findings.lost, [])
+        self.assertEqual(twice, [])
+        self.assertEqual(findings.given_up, [])
+        self.assertEqual(chaos.problems + chaos.fates.faults, [])
+        self.assertEqual([fault for worker in chaos.outlivers for fault in worker.faults], [])
+        self.assertGreater(min(acts[act] for act in ORDERS[0]), 0)
 
 
 if __name__ == "__main__":

@@ -75,6 +75,156 @@ TEST_F(CommandsTest, ASpecsNameIsItsNewestSearch) {
   EXPECT_EQ(unknown.err, "layernas: no search is called z; 'layernas search list' shows them\n");
 }
 
+TEST_F(CommandsTest, NoSpecsNameHidesASearch) {
+  // Search 23 of the spec x, search 40 of the spec x-23, and a spec whose name looks numbered.
+  searches_ = {MakeSearch("x-23-40", v1::SEARCH_STATE_SUCCEEDED), MakeSearch("x-23", v1::SEARCH_STATE_FAILED),
+               MakeSearch("net-50-7", v1::SEARCH_STATE_RUNNING)};
+  EXPECT_THAT(Call({"search", "get", "x-23"}).out, HasSubstr("name          searches/x-23\n"));
+  EXPECT_THAT(Call({"search", "get", "net-50"}).out, HasSubstr("name          searches/net-50-7\n"));
+  EXPECT_EQ(Call({"search", "get", "searches/net-50"}).code, ExitCode::kError);
+}
+
+TEST_F(CommandsTest, WhatCannotBeUndoneWantsTheFullName) {
+  std::vector<std::string> deleted;
+  controller_.remove = [&](const v1::DeleteSearchRequest& request, v1::DeleteSearchResponse&) {
+    deleted.push_back(request.name());
+    return grpc::Status::OK;
+  };
+  const Outcome refused = Call({"search", "delete", "x"});
+  EXPECT_EQ(refused.code, ExitCode::kUsage);
+  EXPECT_EQ(refused.err,
+            "layernas: 'x' is the name of a spec, not of one search: give the full name, such as x-2, or --newest for "
+            "the newest one\n");
+  EXPECT_EQ(Call({"search", "cancel", "x"}).code, ExitCode::kUsage);
+  EXPECT_THAT(deleted, ::testing::IsEmpty());
+  EXPECT_EQ(Call({"search", "delete", "x-1"}).code, ExitCode::kOk);
+  EXPECT_EQ(Call({"search", "delete", "--newest", "x"}).code, ExitCode::kOk);
+  EXPECT_THAT(deleted, ::testing::ElementsAre("searches/x-1", "searches/x-2"));
+}
+
+TEST_F(CommandsTest, WhatCannotBeUndoneIsAskedOnATerminal) {
+  int deleted = 0;
+  controller_.remove = [&](const auto&, auto&) {
+    ++deleted;
+    return grpc::Status::OK;
+  };
+  const auto ask = [&](const std::string& answer, std::vector<std::string> more) {
+    std::ostringstream out;
+    std::ostringstream err;
+    std::istringstream in(answer);
+    more.insert(more.begin(), {"search", "delete", "x-2", "--controller", controller_.address()});
+    const ExitCode code = RunClient(more, Terminal{out, err, false, false, &in}, "/nonexistent");
+    return std::pair(code, out.str());
+  };
+  for (const char* no : {"", "n\n", "\n", "yesterday\n"}) {
+    const auto [code, out] = ask(no, {});
+    EXPECT_EQ(code, ExitCode::kError) << no;
+    EXPECT_EQ(out, "x-2 has succeeded with 0 trainings. Delete it with all its results? [y/N] ");
+  }
+  EXPECT_EQ(deleted, 0);
+  EXPECT_EQ(ask("y\n", {}).first, ExitCode::kOk);
+  EXPECT_EQ(ask("", {"--yes"}), std::pair(ExitCode::kOk, std::string("searches/x-2 is deleted\n")));
+  EXPECT_EQ(deleted, 2);
+}
+
+// A candidate in each state, with a metric and a layer that are called as columns are.
+class CandidatesTest : public CommandsTest {
+ protected:
+  CandidatesTest() {
+    searches_ = {MakeSearch("x-1", v1::SEARCH_STATE_SUCCEEDED)};
+    for (const char* layer : {"stage", "cost"})
+      searches_[0].mutable_spec()->mutable_space()->add_layers()->set_name(layer);
+    controller_.candidates = [](const auto&, auto& response) {
+      Add(response, 1, v1::CANDIDATE_STATE_SUCCEEDED, 0.75, 2);
+      Add(response, 2, v1::CANDIDATE_STATE_STOPPED, 0.625, 3);
+      Add(response, 3, v1::CANDIDATE_STATE_SKIPPED, 0, 9);
+      Add(response, 4, v1::CANDIDATE_STATE_FAILED, 0, 0);
+      return grpc::Status::OK;
+    };
+  }
+
+  static void Add(v1::ListCandidatesResponse& response, int number, v1::CandidateState state, double reward,
+                  double cost) {
+    v1::Candidate& candidate = *response.add_candidates();
+    candidate.set_name("searches/x-1/candidates/" + std::to_string(number));
+    candidate.set_state(state);
+    candidate.set_reward(reward);
+    candidate.set_cost(cost);
+    candidate.mutable_architecture()->set_id("01");
+    for (const char* option : {"a", "b"}) candidate.mutable_architecture()->add_layers()->set_option(option);
+    (*candidate.mutable_metrics())["worker"] = 7;
+  }
+};
+
+TEST_F(CandidatesTest, ShowWhatIsKnownAndMarkWhatIsEstimated) {
+  const std::string table = Call({"search", "candidates", "x-1"}).out;
+  EXPECT_EQ(table,
+            "candidate  architecture  state      pass  stage  attempt  worker  latency_ms  accuracy  metric_worker\n"
+            "1          01            succeeded     0      0        0  -                2      0.75              7\n"
+            "2          01            stopped       0      0        0  -                3    ~0.625              7\n"
+            "3          01            skipped       0      0        0  -                9         -              7\n"
+            "4          01            failed        0      0        0  -                -         -              7\n");
+  const std::string csv = Call({"search", "candidates", "x-1", "-o", "csv", "--layers"}).out;
+  EXPECT_EQ(csv,
+            "candidate,architecture,state,pass,stage,attempt,worker,latency_ms,accuracy,metric_worker,layer_stage,cost,"
+            "created,started,ended,last failure,trained as,reward estimate\n"
+            "1,01,succeeded,0,0,0,,2,0.75,7,a,b,,,,,,\n"
+            "2,01,stopped,0,0,0,,3,,7,a,b,,,,,,0.625\n"
+            "3,01,skipped,0,0,0,,9,,7,a,b,,,,,,\n"
+            "4,01,failed,0,0,0,,,,7,a,b,,,,,,\n");
+  const std::string json = Call({"search", "candidates", "x-1", "-o", "json"}).out;
+  EXPECT_THAT(json, HasSubstr(R"("reward":0.75,"cost":2,)"));
+  EXPECT_THAT(json, HasSubstr(R"("reward":null,"cost":3,)"));
+  EXPECT_THAT(json, HasSubstr(R"("reward_estimate":0.625)"));
+  EXPECT_THAT(json, HasSubstr(R"("reward":null,"cost":9,)"));
+  EXPECT_THAT(json, HasSubstr(R"("reward":null,"cost":null,)"));
+}
+
+TEST_F(CommandsTest, ASearchWithoutTargetsHasABestToo) {
+  searches_[0].mutable_spec()->mutable_objective()->clear_targets();
+  searches_[0].mutable_progress()->set_frontier_size(3);
+  EXPECT_THAT(Call({"search", "list", "-o", "csv"}).out, HasSubstr("x-2,succeeded,0,,0.75,"));
+}
+
+TEST_F(CommandsTest, NothingThatAControllerSaysSteersTheTerminal) {
+  // A control sequence, one that is a single character, and a mark that reverses what follows.
+  const std::string hostile =
+      "no\x1b[2J search\xc2\x9b"
+      "1m \xe2\x80\xaegnp\nsecond line";
+  controller_.get = [&](const auto&, auto&) { return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, hostile); };
+  EXPECT_EQ(Call({"search", "get", "x-1"}).err, "layernas: no?[2J search?1m ?gnp\nsecond line\n");
+}
+
+TEST(Arguments, AreRefusedInWords) {
+  const std::string folder = ::testing::TempDir();
+  const std::string spec = LAYERNAS_EXAMPLES "/shapes10.yaml";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"search", "list", "--limit", "-1"}, "--limit: must be a whole number, at least 0, is '-1'\n"},
+      {{"search", "candidates", "a-1", "--limit", "1e3"}, "--limit: must be a whole number, at least 0, is '1e3'\n"},
+      {{"search", "logs", "a-1", "1", "--attempt", "x"}, "--attempt: must be a whole number, at least 0, is 'x'\n"},
+      {{"search", "get", "a-1", "-o", "csv"}, "--output: must be json, table or yaml, is 'csv'\n"},
+      {{"search", "list", "-o", "jsn"}, "--output: must be csv, json, table or yaml, is 'jsn'; did you mean 'json'?\n"},
+      {{"search", "candidates", "a-1", "--state", "5"}, "--state: must be failed, "},
+      {{"validate", spec, "--seconds-per-training", "nan"},
+       "--seconds-per-training: must be a finite number above 0, is 'nan'\n"},
+      {{"search", "update", "a-1", "--weight", "inf"}, "--weight: must be a finite number above 0, is 'inf'\n"},
+      {{"search", "submit", spec, "--watch", "-o", "yaml"}, "layernas: --watch follows a search as table or json"},
+      {{"count", spec, "--architectures", folder, "-o", "csv"}, "layernas: cannot read " + folder + ": it is a folder"},
+      {{"init", "shapes10", "--name", "Bad Name"}, "layernas: --name: must be lower-case letters"},
+  };
+  for (const auto& [arguments, message] : cases) {
+    const Outcome outcome = CallLocally(arguments);
+    EXPECT_EQ(outcome.code, ExitCode::kUsage) << ::testing::PrintToString(arguments);
+    EXPECT_THAT(outcome.err, StartsWith(message)) << ::testing::PrintToString(arguments);
+  }
+  EXPECT_FALSE(std::filesystem::exists("Bad Name.yaml"));
+}
+
+TEST(InitCommand, SaysWhyAFileCanNotBeWritten) {
+  EXPECT_EQ(CallLocally({"init", "shapes10", "-o", "/nonexistent/x.yaml"}).err,
+            "layernas: cannot write /nonexistent/x.yaml: No such file or directory\n");
+}
+
 TEST_F(CommandsTest, CompareSaysWhoIsBetterAtEachTarget) {
   const Outcome outcome = Call({"search", "compare", "x-1", "x-2"});
   EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
@@ -131,7 +281,7 @@ TEST(InitCommand, OverwritesNothing) {
   EXPECT_EQ(CallLocally({"init", "shapes10", "-o", path}).code, ExitCode::kOk);
   const Outcome again = CallLocally({"init", "shapes10", "-o", path});
   EXPECT_EQ(again.code, ExitCode::kError);
-  EXPECT_THAT(again.err, HasSubstr("is there already"));
+  EXPECT_THAT(again.err, HasSubstr("exists already"));
   EXPECT_EQ(CallLocally({"init", "nothing"}).code, ExitCode::kUsage);
 }
 

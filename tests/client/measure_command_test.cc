@@ -139,7 +139,7 @@ TEST_F(MeasureCommand, ABadEvaluatorIsAnErrorThatSaysWhatItDid) {
     EXPECT_THAT(done.err, HasSubstr(message)) << script;
     EXPECT_FALSE(fs::exists(Path("table.json"))) << script;
   };
-  fails("echo Segmentation fault", "not the protocol's");
+  fails("echo '{Segmentation fault'", "not the protocol's");
   fails("echo out of memory >&2; exit 3", "out of memory");
   fails("echo '{\"failure\": {\"kind\": \"retry\", \"message\": \"too noisy\"}}'",
         "could not be measured in 2 attempts: too noisy");

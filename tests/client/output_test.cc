@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -13,6 +15,7 @@
 #include "client/output/units.h"
 #include "client/output/yaml.h"
 #include "client/search_text.h"
+#include "client/terminal.h"
 #include "client/watch/progress_text.h"
 #include "layernas/v1/search.pb.h"
 
@@ -78,7 +81,7 @@ TEST(Table, CsvIsExactAndQuoted) {
   table.AddRow({Cell::Text("say \"hi\"\nthere"), Cell::Value(7713280.5)});
   table.AddRow({Cell::Empty(), Cell::Count(6561)});
   std::ostringstream out;
-  table.PrintCsv(out);
+  table.PrintCsv(out, /*to_terminal=*/false);
   EXPECT_EQ(out.str(),
             "name,\"a,b\"\n"
             "\"say \"\"hi\"\"\nthere\",7713280.5\n"
@@ -230,6 +233,71 @@ TEST(ProgressLines, FitTheTerminal) {
   state.Apply(RunningSearch(), Fleet());
   state.Apply(Ended(1, v1::CANDIDATE_STATE_SUCCEEDED, 0.5, 1000));
   for (const std::string& line : Lines(state, 80, 24)) EXPECT_LE(Width(line), 24U) << line;
+}
+
+TEST(Output, OfNoFormatSteersATerminal) {
+  // A control sequence of one character, one of two, and a mark that reverses what follows.
+  const std::string hostile = "w\u009b1m\x1b[2J\u202egnp\x7f größe";
+  v1::Candidate candidate;
+  candidate.set_worker(hostile);
+  for (const OutputFormat format : {OutputFormat::kJson, OutputFormat::kYaml}) {
+    std::ostringstream out;
+    PrintMessage(out, candidate, format);
+    EXPECT_EQ(Printable(out.str(), Unprintable::kMarkInLines), out.str());
+    if (format == OutputFormat::kJson) {
+      EXPECT_EQ(nlohmann::json::parse(out.str())["worker"], hostile);
+    }
+  }
+  std::ostringstream plain;
+  candidate.set_worker("größe");
+  PrintMessage(plain, candidate, OutputFormat::kJson);
+  EXPECT_THAT(plain.str(), ::testing::HasSubstr("größe"));
+  Table table({"worker"});
+  table.AddRow({Cell::Text(hostile)});
+  const auto csv = [&table](bool to_terminal) {
+    std::ostringstream out;
+    table.PrintCsv(out, to_terminal);
+    return out.str();
+  };
+  EXPECT_EQ(csv(false), "worker\n" + hostile + "\n");
+  EXPECT_EQ(csv(true), "worker\nw?1m?[2J?gnp? größe\n");
+}
+
+TEST(ProgressLines, KeepTheCountWhereThereIsLittleRoom) {
+  WatchState state;
+  state.Apply(RunningSearch(), Fleet());
+  EXPECT_EQ(Lines(state, 80, 40)[1], "progress  [######------] 42/80 trainings");
+  EXPECT_EQ(Lines(state, 80, 30)[1], "progress  42/80 trainings");
+}
+
+TEST(ProgressLines, AreAsciiWhereTheTerminalIs) {
+  WatchState state;
+  state.Apply(RunningSearch(), Fleet());
+  for (int i = 0; i < 8; ++i) state.Apply(Ended(i, v1::CANDIDATE_STATE_SUCCEEDED, 0.1 * i, 1000 + i));
+  const std::vector<ProgressLine> lines = ProgressLines(state, At(1030), 100, /*unicode=*/false);
+  EXPECT_EQ(lines[2].text, ".:-=+*#@ 0 to 0.7 of the last 8");
+  EXPECT_EQ(ToAscii("trying again… größe"), "trying again... gr??e");
+}
+
+TEST(Terminal, ShowsAsciiWhereTheEncodingAsksForIt) {
+  std::ostringstream out;
+  EXPECT_EQ((Terminal{out, out}.Shown("größe…\n\x1b")), "größe…??");
+  const Terminal ascii{out, out, false, false, nullptr, /*unicode=*/false};
+  EXPECT_EQ(ascii.Shown("größe…\n\x1b", Unprintable::kMarkInLines), "gr??e...\n?");
+}
+
+TEST(Units, ATimeHasItsZone) {
+  google::protobuf::Timestamp time;
+  time.set_seconds(1'770'130'000);
+  const auto in_zone = [&](const char* zone) {
+    setenv("TZ", zone, 1);
+    tzset();
+    return FormatTime(time);
+  };
+  EXPECT_EQ(in_zone("EST5EDT,M3.2.0,M11.1.0"), "2026-02-03 09:46:40-05:00");
+  EXPECT_EQ(in_zone("<+0530>-5:30"), "2026-02-03 20:16:40+05:30");
+  EXPECT_EQ(in_zone("UTC0"), "2026-02-03 14:46:40+00:00");
+  EXPECT_EQ(FormatExactTime(time), "2026-02-03T14:46:40Z");
 }
 
 TEST(WatchState, KeepsTheNewestSearch) {

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
+#include <span>
 #include <string>
 
 #include "client/report/page.h"
@@ -94,6 +96,61 @@ TEST(OptionEffects, FindTheModelThatMadeTheResults) {
   }
 }
 
+// One report of pure noise: how many layers have an option that is told apart.
+int ToldApartOfNoise(unsigned seed, std::size_t layers, std::size_t options_each, int results_wanted) {
+  std::mt19937 random(seed);
+  std::normal_distribution<double> noise(0.7, 0.02);
+  const std::vector<std::size_t> options(layers, options_each);
+  std::vector<std::vector<std::uint16_t>> choices;
+  std::vector<Score> results;
+  for (int i = 0; i < results_wanted; ++i) {
+    std::vector<std::uint16_t>& chosen = choices.emplace_back();
+    for (std::size_t layer = 0; layer < layers; ++layer) {
+      chosen.push_back(static_cast<std::uint16_t>(random() % options_each));
+    }
+    results.push_back({noise(random), 1});
+  }
+  int told_apart = 0;
+  for (const auto& layer : OptionEffects(options, choices, results)) told_apart += ToldApart(layer).has_value() ? 1 : 0;
+  return told_apart;
+}
+
+TEST(OptionEffects, OfNoiseNoneIsToldApart) {
+  for (unsigned seed = 0; seed < 5; ++seed) {
+    EXPECT_EQ(ToldApartOfNoise(seed, 50, 6, 100), 0) << "100 results for 300 effects";
+    EXPECT_EQ(ToldApartOfNoise(seed, 6, 4, 1000), 0);
+    EXPECT_EQ(ToldApartOfNoise(seed, 6, 4, 10), 0);
+    EXPECT_EQ(ToldApartOfNoise(seed, 1, 2, 3), 0);
+  }
+}
+
+TEST(OptionEffects, WhatIsThereIsToldApart) {
+  // Layer 0 has a best option, layer 1 two equally good ones, and layer 2 does not matter.
+  const std::vector<std::vector<double>> truth = {{-0.1, 0.0, 0.1}, {0.05, 0.05, -0.1}, {0, 0, 0}};
+  std::mt19937 random(3);
+  std::normal_distribution<double> noise(0, 0.02);
+  std::vector<std::vector<std::uint16_t>> choices;
+  std::vector<Score> results;
+  for (int i = 0; i < 300; ++i) {
+    std::vector<std::uint16_t>& chosen = choices.emplace_back();
+    double reward = 0.6 + noise(random);
+    for (const std::vector<double>& layer : truth) {
+      chosen.push_back(static_cast<std::uint16_t>(random() % 3));
+      reward += layer[chosen.back()];
+    }
+    results.push_back({reward, 1});
+  }
+  const std::vector<std::size_t> options = {3, 3, 3};
+  const auto effects = OptionEffects(options, choices, results);
+  EXPECT_EQ(ToldApart(effects[0]), 2U);
+  EXPECT_EQ(ToldApart(effects[1]), std::nullopt);
+  EXPECT_EQ(ToldApart(effects[2]), std::nullopt);
+  EXPECT_NEAR(effects[0][2].reward_margin, 0.006, 0.002);
+  // Too few to say anything, or only one that was tried.
+  EXPECT_EQ(ToldApart(OptionEffects(options, std::span(choices).first(2), std::span(results).first(2))[0]),
+            std::nullopt);
+}
+
 SearchData Data(int candidates) {
   SearchData data;
   EXPECT_TRUE(
@@ -159,7 +216,7 @@ TEST(ReportData, HasACandidatePerRowInEachColumn) {
   EXPECT_EQ(json["best_lines"].dump(), R"([{"target":2,"steps":[[2,0.2]]}])");
   EXPECT_EQ(json["failures"]["rows"][0]["kind"], "worker_lost");
   EXPECT_EQ(json["search"]["strategy"], "layernas");
-  EXPECT_EQ(json["effects"][0][1][0], 2);
+  EXPECT_EQ(json["effects"][0]["options"][1][0], 2);
 }
 
 TEST(ReportData, OfASearchWithoutResultsIsWhole) {
@@ -167,7 +224,7 @@ TEST(ReportData, OfASearchWithoutResultsIsWhole) {
   for (v1::Candidate& candidate : data.candidates) candidate.set_state(v1::CANDIDATE_STATE_FAILED);
   const auto json = ReportData(data);
   EXPECT_EQ(json["candidates"]["reward"].dump(), "[null,null]");
-  EXPECT_EQ(json["effects"].dump(), "[[null,null],[null,null]]");
+  EXPECT_EQ(json["effects"][0].dump(), R"({"options":[null,null],"told_apart":null})");
   EXPECT_EQ(json["best_lines"].back()["steps"].dump(), "[]");
 }
 
@@ -204,6 +261,23 @@ TEST(ReportPage, TakesHostileNamesForText) {
   const std::size_t begin = page.find(kBegin) + sizeof kBegin - 1;
   const auto json = nlohmann::json::parse(page.substr(begin, page.find("</script>", begin) - begin));
   EXPECT_EQ(json["spec"]["space"]["layers"][0]["name"], kHostile);
+}
+
+TEST(ReportData, ACostIsShownWhereverItIsKnown) {
+  SearchData data = Data(2);
+  v1::Candidate& skipped = data.candidates.emplace_back(data.candidates[0]);
+  skipped.set_name("searches/x-1/candidates/3");
+  skipped.set_state(v1::CANDIDATE_STATE_SKIPPED);
+  skipped.set_reward(0);
+  skipped.set_cost(9);
+  v1::Candidate& failed = data.candidates.emplace_back(skipped);
+  failed.set_name("searches/x-1/candidates/4");
+  failed.set_state(v1::CANDIDATE_STATE_FAILED);
+  failed.set_cost(0);
+  const auto candidates = ReportData(data)["candidates"];
+  EXPECT_EQ(candidates["cost"][2], 9);
+  EXPECT_TRUE(candidates["cost"][3].is_null());
+  EXPECT_TRUE(candidates["reward"][2].is_null());
 }
 
 }  // namespace

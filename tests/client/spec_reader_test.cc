@@ -2,12 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
+#include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace layernas::client {
@@ -311,6 +315,40 @@ budget: {trainings: 5x}
 )"),
               ElementsAre(StartsWith("s.yaml:3:13: objective.cots: unknown field; did you mean 'cost'?"),
                           StartsWith("s.yaml:5:21: budget.trainings: must be a whole number")));
+}
+
+// The Python package's test reads the same file.
+TEST(SpecReader, ReadsTheCorpusAsThePythonPackageDoes) {
+  std::stringstream corpus;
+  corpus << std::ifstream(LAYERNAS_CORPUS "/specs.txt").rdbuf();
+  const std::string text = corpus.str();
+  int cases = 0;
+  for (std::size_t at = text.find("\n=== "); at != std::string::npos; ++cases) {
+    const std::size_t next = text.find("\n=== ", at + 1);
+    const std::string entry = text.substr(at + 5, next == std::string::npos ? next : next - at - 5);
+    at = next;
+    const std::size_t begin = entry.find('\n') + 1;
+    const bool reads = entry.find("\n--- reads\n") != std::string::npos;
+    const std::size_t verdict = entry.find(reads ? "\n--- reads\n" : "\n--- mistakes\n");
+    ASSERT_NE(verdict, std::string::npos) << entry;
+    const std::string expected = entry.substr(entry.find('\n', verdict + 1) + 1);
+    const SpecFile file = ReadSpecText("s", entry.substr(begin, verdict + 1 - begin));
+    if (reads) {
+      EXPECT_THAT(Lines(file), IsEmpty()) << entry;
+      v1::SearchSpec message;
+      ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(expected, &message).ok()) << entry;
+      EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(message, file.spec))
+          << entry << file.spec.DebugString();
+      continue;
+    }
+    ASSERT_THAT(Lines(file), SizeIs(1)) << entry;
+    const Mistake& mistake = file.mistakes[0];
+    const std::string line = absl::StrCat(mistake.position.line, ": ");
+    const std::string field = mistake.field.empty() ? "" : mistake.field + ": ";
+    EXPECT_THAT(line + field + mistake.message, StartsWith(std::string(absl::StripTrailingAsciiWhitespace(expected))))
+        << entry;
+  }
+  EXPECT_GT(cases, 40);
 }
 
 TEST(SpecReader, EndlessFilesAreGivenUp) {

@@ -7,13 +7,13 @@
 #include <algorithm>
 #include <string>
 
+#include "common/base/task_limits.h"
 #include "common/spec/resolve.h"
 #include "common/spec/validate.h"
-#include "common/base/task_limits.h"
 #include "controller/service/convert.h"
-#include "controller/service/worker_calls.h"
 #include "controller/service/page_token.h"
 #include "controller/service/parsed_spec.h"
+#include "controller/service/worker_calls.h"
 #include "controller/spec/core_config.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -38,7 +38,7 @@ void Lease(core::Search& search, const v1::Space& space) {
   for (int i = 0; i < kMostLeases; ++i) {
     if (const auto work = search.StartWork(1)) {
       work->Run();
-      search.FinishWork(*work);
+      search.FinishWork(*work, 0);
     }
     const core::Candidate* candidate = search.Lease("w", "r", {});
     if (candidate == nullptr) break;
@@ -58,8 +58,7 @@ void Lease(core::Search& search, const v1::Space& space) {
 void Begin(core::SearchConfig config, const v1::Space& space) {
   core::Search search(config, 0);
   Lease(search, space);
-  core::Search again(config, search.state(), search.state_reason(), search.created(), search.ended(),
-                     search.candidates());
+  core::Search again(config, search.status(), search.candidates());
   FUZZ_CHECK(std::equal(again.final_tables().begin(), again.final_tables().end(), search.final_tables().begin(),
                         search.final_tables().end()));
   Lease(again, space);

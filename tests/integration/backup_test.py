@@ -32,6 +32,18 @@ class BackupTest(harness.IntegrationTest):
         self.assertGreater(int(made["size_bytes"]), 0)
         return made["path"]
 
+    def test_data_and_backups_are_closed_to_others(self):
+        self.addCleanup(os.umask, os.umask(0o022))
+        backups = self.path("backups")
+        server = self.controller(f"--backup-dir={backups}")
+        self.client(server).create(Space(layers=2, options=2, seed=1).spec("closed"))
+        self.backup(server)
+        for root in (server.data_dir, backups):
+            paths = [root] + [os.path.join(folder, name) for folder, folders, files in os.walk(root) for name in folders + files]
+            self.assertGreater(len(paths), 3)
+            for path in paths:
+                self.assertEqual(os.stat(path).st_mode & 0o077, 0, path)
+
     def test_a_running_search_goes_on_from_its_backup(self):
         space = Space(layers=7, options=4, seed=91)
         edges = space.edges(30)

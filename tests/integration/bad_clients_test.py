@@ -38,7 +38,9 @@ UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED
 EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
 DENIED = grpc.StatusCode.PERMISSION_DENIED
+ACCEPTED = worker_service_pb2.COMPLETION_STATUS_ACCEPTED
 REFUSED = worker_service_pb2.COMPLETION_STATUS_REFUSED
+INVALID_RESULT = worker_service_pb2.COMPLETION_STATUS_INVALID
 CANCEL = worker_service_pb2.LEASE_ACTION_CANCEL
 
 LIST = search_service_pb2.ListSearchesRequest()
@@ -246,28 +248,46 @@ class BadClientsTest(harness.IntegrationTest):
         held_lease = worker_service_pb2.HeldLease
         for what, leases in (
             ("too many leases", [held_lease(lease_token=held)] * 1025),
-            ("too long a lease token", [held_lease(lease_token="x" * 101)]),
         ):
             request = worker_service_pb2.HeartbeatRequest(worker=worker_info("w"), leases=leases)
             self.refuse(f"a heartbeat with {what}", INVALID, WORKERS + "Heartbeat", request, "leases")
         for what, completions in (
             ("nothing in it", []),
             ("too much in it", [self.good(self.held)] * 257),
-            ("neither result nor failure", [worker_service_pb2.Completion(lease_token=held)]),
-            ("too many metrics", [result(held, {f"m{number}": 1.0 for number in range(257)})]),
-            ("too long a metric's name", [result(held, {"m" * 101: 1.0})]),
-            ("a metric without a name", [result(held, {"": 1.0})]),
-            ("too long a lease token", [result("1" * 101, {"accuracy": 1.0})]),
-            # Nothing is done by half.
-            ("one bad among good ones", [self.good(self.held), worker_service_pb2.Completion(lease_token=held)]),
         ):
             request = worker_service_pb2.CompleteTasksRequest(worker_id="w", completions=completions)
             self.refuse(f"a report with {what}", INVALID, WORKERS + "CompleteTasks", request, "completions")
         request = worker_service_pb2.CompleteTasksRequest(completions=[self.good(self.held)])
         self.refuse("a report of nobody", INVALID, WORKERS + "CompleteTasks", request, "worker_id")
-        for what, tokens in (("nothing", []), ("too much", [held] * 1025), ("too long a token", ["x" * 101])):
+        for what, tokens in (("nothing", []), ("too much", [held] * 1025)):
             request = worker_service_pb2.ReleaseTasksRequest(worker_id="w", lease_tokens=tokens)
             self.refuse(f"{what} given back", INVALID, WORKERS + "ReleaseTasks", request, "lease_tokens")
+
+    def test_one_bad_item(self):
+        """Costs its neighbours nothing: it gets a verdict of its own."""
+        held = self.held.lease_token
+        for token in ("x" * 101, "a\nb", "\u00e9"):
+            self.assertEqual(heartbeat(self.admin, "w", token), {token: CANCEL})
+            verdicts = complete(self.admin, "w", result(token, {"accuracy": 1.0}))
+            self.assertEqual([verdict.status for verdict in verdicts], [REFUSED])
+            release(self.admin, "w", token)
+        self.assert_unchanged()
+        for metrics, said in (
+            (None, "neither a result nor a failure"),
+            ({f"m{number}": 1.0 for number in range(257)}, "257 metrics; the maximum is 256"),
+            ({"m" * 101: 1.0}, "101 bytes; the maximum is 100"),
+        ):
+            (task,) = lease(self.admin, said)
+            bad = worker_service_pb2.Completion(lease_token=task.lease_token)
+            if metrics is not None:
+                bad = result(task.lease_token, metrics)
+            verdicts = complete(self.admin, said, result("1" * 101, {"accuracy": 1.0}), bad)
+            self.assertEqual([verdict.status for verdict in verdicts], [REFUSED, INVALID_RESULT], said)
+            self.assertIn(said, verdicts[1].message)
+            # It was a failed attempt with that reason.
+            (candidate,) = [one for one in self.admin.candidates(self.running) if one.name == task.candidate]
+            self.assertIn(said, candidate.failures[-1].message)
+        self.assertEqual(complete(self.admin, "w", self.good(self.held))[0].status, ACCEPTED)
 
     def test_oversized(self):
         text = "x" * (5 << 20)
@@ -311,18 +331,20 @@ class BadClientsTest(harness.IntegrationTest):
 
     def test_stale_leases(self):
         done, held, orphan = self.done.lease_token, self.held.lease_token, self.orphan.lease_token
-        search, number, attempt = held.split(".")
+        search, number, attempt, lineage = held.split(".")
         tokens = {
             "of a result that came already": done,
             "of a search that is gone": orphan,
-            "of an attempt to come": f"{search}.{number}.{int(attempt) + 1}",
-            "of attempt 0": f"{search}.{number}.0",
-            "of a candidate that there is not": f"{search}.999999.1",
-            "of a search that there is not": "999999.1.1",
+            "of an attempt to come": f"{search}.{number}.{int(attempt) + 1}.{lineage}",
+            "of attempt 0": f"{search}.{number}.0.{lineage}",
+            "of a candidate that there is not": f"{search}.999999.1.{lineage}",
+            "of a search that there is not": f"999999.1.1.{lineage}",
+            "of another store": f"{search}.{number}.{attempt}.{int(lineage) + 1}",
+            "of a store before there were lineages": f"{search}.{number}.{attempt}",
             "made up": "let me in",
             "empty": "",
-            "with a sign": f"{search}.{number}.+{attempt}",
-            "with a number beyond all": f"{search}.{number}.99999999999999999999",
+            "with a sign": f"{search}.{number}.+{attempt}.{lineage}",
+            "with a number beyond all": f"{search}.{number}.99999999999999999999.{lineage}",
         }
         for what, token in tokens.items():
             with self.subTest(what):

@@ -70,16 +70,21 @@ class DrainTest(harness.IntegrationTest):
 
         def epochs():
             with open(said, encoding="utf-8") as lines:
-                return [json.loads(line)["progress"]["epoch"] for line in lines if "progress" in line]
+                told = [json.loads(line)["progress"] for line in lines if "progress" in line]
+            return [(one["epoch"], one["reward"]) for one in told]
 
         harness.wait_for(epochs, "the first epoch")
         self.assertEqual(worker.stop(PROMPT_S), 0)
         self.assertEqual(len(os.listdir(os.path.join(cache, "checkpoints"))), 1)
 
+        before = epochs()
         worker = self.worker(server, "staying", *flags)
         ended = api.wait_for_end(search)
         self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
-        self.assertEqual(epochs(), list(range(1, 61)), "an epoch was trained twice, or not at all")
+        # A resumed training tells its whole curve: what was trained before as it was, and then the rest.
+        after = epochs()[len(before) :]
+        self.assertEqual([epoch for epoch, _ in after], list(range(1, 61)), "an epoch is missing")
+        self.assertEqual(after[: len(before)], before, "an epoch was trained twice")
         self.assertEqual(os.listdir(os.path.join(cache, "checkpoints")), [])
 
     def test_idle_worker_ends_at_once(self):

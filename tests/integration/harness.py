@@ -321,19 +321,30 @@ class Controller:
 
 
 class Worker:
-    """layernas-worker. prefix: a command to run it with, such as `ip netns exec …`."""
+    """layernas-worker. prefix: a command to run it with, such as `ip netns exec …`. worker_id: --id (default: `name`)."""
 
     def __init__(
-        self, test, controller_address, name, *flags, metrics_host="127.0.0.1", prefix=(), environment=None
+        self,
+        test,
+        controller_address,
+        name,
+        *flags,
+        metrics_host="127.0.0.1",
+        prefix=(),
+        environment=None,
+        worker_id=None,
     ):
         ready_file = test.path(f"{name}-ready.json")
+        # That of a worker before it would say too early that this one handles signals.
+        if os.path.exists(ready_file):
+            os.unlink(ready_file)
         self.name = name
         self.process = test.spawn(
             name,
             *prefix,
             os.path.join(BIN, "layernas-worker"),
             f"--controller={controller_address}",
-            f"--id={name}",
+            f"--id={worker_id or name}",
             f"--metrics-listen={metrics_host}:0",
             f"--ready-file={ready_file}",
             *flags,

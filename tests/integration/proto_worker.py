@@ -43,8 +43,10 @@ def lease(client, worker, max_tasks=1, max_wait_s=10.0, request_id=None, timeout
     return list(client.call("LeaseTasks", request, timeout_s=timeout_s).tasks)
 
 
-def result(token, metrics):
-    return worker_service_pb2.Completion(lease_token=token, result=worker_service_pb2.TaskResult(metrics=metrics))
+def result(token, metrics, architecture=""):
+    return worker_service_pb2.Completion(
+        lease_token=token, result=worker_service_pb2.TaskResult(metrics=metrics), architecture=architecture
+    )
 
 
 def failure(token, kind, message):
@@ -156,6 +158,8 @@ class Watcher(threading.Thread):
             request = search_service_pb2.WatchSearchRequest(name=self._search, after_sequence=self.sequence)
             self._call = self._client.method("WatchSearch")(request, timeout=600, wait_for_ready=True)
             self.streams += 1
+            if self._stopped.is_set():
+                self._call.cancel()  # stop() may have cancelled the call before this one
             try:
                 for change in self._call:
                     self._take(change)

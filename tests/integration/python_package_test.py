@@ -1,9 +1,14 @@
 """The Python package against a real controller, and a trainer made with it under a real worker."""
 
+import importlib.util
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
+import threading
+import unittest
 
 import harness
 import layernas
@@ -23,18 +28,65 @@ layernas.serve(train)
 '''
 
 
+class Balancer:
+    """Passes connections on to a controller, until it forgets them without a word; new ones it passes on again."""
+
+    def __init__(self, target):
+        host, port = target.rsplit(":", 1)
+        self._target = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            connection = {"sockets": (near, socket.create_connection(self._target)), "forgotten": False}
+            self.connections.append(connection)
+            for source, sink in (connection["sockets"], connection["sockets"][::-1]):
+                threading.Thread(target=self._pass_on, args=(connection, source, sink), daemon=True).start()
+
+    @staticmethod
+    def _pass_on(connection, source, sink):
+        try:
+            while data := source.recv(65536):
+                if connection["forgotten"]:
+                    continue
+                sink.sendall(data)
+        except OSError:
+            pass
+
+    def forget(self):
+        for connection in self.connections:
+            connection["forgotten"] = True
+
+    def close(self):
+        self._listener.close()
+        for connection in self.connections:
+            for each in connection["sockets"]:
+                each.close()
+
+
 class PythonPackageTest(harness.IntegrationTest):
 
-    def start(self):
+    def start(self, worker=True):
         self.space = Space(layers=3, options=2, seed=91)
         table = self.space.write_table(self.path("table.csv"))
-        trainer = self.write("train.py", TRAINER.replace("__TABLE__", repr(table)))
+        self.trainer = self.write("train.py", TRAINER.replace("__TABLE__", repr(table)))
         self.server = self.controller(port=harness.free_port())
-        environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        harness.Worker(self, self.server.address, "python", "--evaluator=exec", f"--command=/usr/bin/python3 -B {trainer}", environment=environment)
+        if worker:
+            self.start_worker()
         client = layernas.Client(self.server.address)
         self.addCleanup(client.close)
         return client
+
+    def start_worker(self):
+        environment = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        harness.Worker(self, self.server.address, "python", "--evaluator=exec", f"--command=/usr/bin/python3 -B {self.trainer}", environment=environment)
 
     def spec(self):
         return {
@@ -89,13 +141,78 @@ class PythonPackageTest(harness.IntegrationTest):
         final = [each for each in seen if isinstance(each, layernas.Candidate) and each.state in ("succeeded", "infeasible")]
         self.assertEqual(len({each.number for each in final}), len(list(search.candidates())))
 
+    def test_a_watch_outlives_a_balancer_that_forgets(self):
+        # The least that the controller puts up with.
+        self.patch("KEEPALIVE_MS", 11_000)
+        self.patch("KEEPALIVE_TIMEOUT_MS", 1_000)
+        self.start(worker=False)
+        balancer = Balancer(self.server.address)
+        self.addCleanup(balancer.close)
+        client = layernas.Client(balancer.address)
+        self.addCleanup(client.close)
+        search = client.submit(self.spec())
+        forgotten = False
+        for _ in search.watch():
+            if not forgotten:
+                # Only now is there anything to tell, and nobody who tells it.
+                balancer.forget()
+                forgotten = True
+                self.start_worker()
+        self.assertEqual(search.wait(), "succeeded")
+        self.assertGreater(len(balancer.connections), 1)
+
+    def patch(self, name, value):
+        self.addCleanup(setattr, layernas.client, name, getattr(layernas.client, name))
+        setattr(layernas.client, name, value)
+
+    def test_a_client_after_a_fork_says_so(self):
+        client = self.start()
+        search = client.submit(self.spec())
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                for call in (search.refresh, lambda: list(search.watch()), lambda: list(client.searches())):
+                    try:
+                        call()
+                        os.write(writing, b"no error\n")
+                    except layernas.Error as error:
+                        os.write(writing, str(error).encode() + b"\n")
+            finally:
+                os._exit(0)
+        os.close(writing)
+        with open(reading, encoding="utf-8") as said:
+            lines = said.read().splitlines()
+        os.waitpid(child, 0)
+        self.assertEqual(len(lines), 3, lines)
+        for line in lines:
+            self.assertRegex(line, f"this client belongs to process {os.getpid()}, which has forked: make a layernas.Client")
+
     def test_errors_say_what_to_do(self):
         client = layernas.Client("127.0.0.1:1")
         self.addCleanup(client.close)
         with self.assertRaisesRegex(layernas.Error, "cannot reach the controller at 127.0.0.1:1"):
             client.search("x-1")
-        with self.assertRaisesRegex(ValueError, "write 90s"):
+        with self.assertRaisesRegex(ValueError, "budget.duration: not a duration.* write it like 90s"):
             client.submit({"budget": {"duration": "soon"}})
+
+    @unittest.skipIf(importlib.util.find_spec("ensurepip") is None, "python3-venv is not installed: scripts/python-package NOT checked")
+    def test_it_installs_without_a_package_index(self):
+        subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", self.path("venv")], check=True, timeout=harness.PATIENCE_S)
+        python = self.path("venv/bin/python")
+        # An index that nobody serves, and no cache of one.
+        environment = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:1/", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1", "HOME": self.folder}
+        environment.pop("PYTHONPATH", None)
+        done = subprocess.run(
+            [os.path.join(harness.REPOSITORY, "scripts/python-package"), python], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=environment, timeout=harness.PATIENCE_S, check=False, text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout)
+        shown = subprocess.run(
+            [python, "-c", "import layernas; from layernas.v1 import spec_pb2; print(layernas.__file__, spec_pb2.SearchSpec.DESCRIPTOR.name)"],
+            stdout=subprocess.PIPE, env=environment, cwd="/", timeout=harness.PATIENCE_S, check=True, text=True,
+        ).stdout
+        self.assertRegex(shown, rf"^{re.escape(os.path.realpath(self.folder))}.* SearchSpec$")
 
     def test_the_example_runs(self):
         self.start()

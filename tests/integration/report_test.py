@@ -1,6 +1,8 @@
 """`layernas report` in a real browser: what is drawn, at which widths, and how long it takes with many candidates."""
 
+import glob
 import os
+import re
 import time
 import unittest
 
@@ -146,6 +148,44 @@ class ReportTest(harness.IntegrationTest):
             self.assertEqual(self.count("#frontier-chart .frontier-point"), 1)
             self.assertIn(HOSTILE, self.page.value("document.querySelector('#detail').textContent"))
             self.assertEqual(self.count("img"), 0)
+
+    def test_lists_of_any_length_have_a_highest_value(self):
+        folder = os.path.join(harness.REPOSITORY, "client/report/page")
+        text = ""
+        for path in glob.glob(os.path.join(folder, "*.js")):
+            with open(path, encoding="utf-8") as file:
+                text += file.read()
+        # As arguments of one call so long a list has no room on the stack.
+        self.assertEqual(re.findall(r"Math\.(?:max|min)\(\.\.\.|push\(\.\.\.", text), [])
+        (highest,) = re.findall(r"(?ms)^function highest\(.*?^\}", text)
+        self.page.open("about:blank")
+        self.assertEqual(self.page.value(f"({highest})(Array.from({{ length: 500000 }}, (_, i) => i))"), 499999)
+        self.assertEqual(self.page.value(f"({highest})([])"), 0)
+
+    def test_long_names_do_not_push_columns_out(self):
+        space = Space(layers=3, options=3, seed=74)
+        spec = space.spec("long")
+        for number, layer in enumerate(spec.space.layers):
+            layer.name = f"{number}{'l' * 99}"
+            for option in layer.options:
+                option.name = f"{option.name[:9]}{'o' * 90}"
+        server = self.controller()
+        api = self.client(server)
+        search = api.create(spec).name
+        for _ in range(4):
+            (task,) = lease(api, "w" * 100)
+            complete(api, "w" * 100, result(task.lease_token, space.metrics(task.architecture.id) | {"m" * 100: 1.0}))
+        self.show(self.report(server, search), 1600)
+        # Every column is seen without scrolling.
+        too_wide = self.page.value(
+            "[...document.querySelectorAll('table')].filter((table) => table.offsetWidth > table.parentElement.clientWidth + 1)"
+            ".map((table) => table.parentElement.id)"
+        )
+        self.assertGreater(self.count("table"), 3)
+        self.assertEqual(too_wide, [])
+        # Four results tell nothing apart.
+        self.assertEqual(self.count(".effect"), 9)
+        self.assertEqual(self.count(".effect.top"), 0)
 
     def test_ten_thousand_candidates(self):
         """Timing is printed and not asserted: the machine may be busy. Sizes are."""

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import unittest
 
 import yaml
@@ -23,8 +24,8 @@ class DeployTest(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("docker-compose"), "docker-compose is not installed: docker-compose.yml NOT checked")
     def test_compose_file(self):
-        in_profile = {"tls": {"tls-controller", "tls-worker"}, "gpu": {"worker-gpu"}, "tools": {"client"}}
-        always = {"controller", "worker-1", "worker-2", "prometheus", "grafana"}
+        in_profile = {"tls": {"tls-backup", "tls-controller", "tls-worker"}, "gpu": {"worker-gpu"}, "tools": {"client"}}
+        always = {"backup", "controller", "worker-1", "worker-2", "prometheus", "grafana"}
         for profiles in ([], ["tls"], ["gpu"], ["tools"], ["tls", "gpu", "tools"]):
             with self.subTest(profiles=profiles):
                 services = self.compose(*profiles)
@@ -43,9 +44,61 @@ class DeployTest(unittest.TestCase):
                     self.assertEqual(one["security_opt"], ["no-new-privileges:true"])
                 if name != "client":
                     self.assertIn("mem_limit", one)
-                if "worker" in name:
-                    controller = "tls-controller" if name == "tls-worker" else "controller"
+                if "worker" in name or "backup" in name:
+                    controller = "tls-controller" if name.startswith("tls-") else "controller"
                     self.assertEqual(one["depends_on"], {controller: {"condition": "service_healthy"}})
+
+    @unittest.skipUnless(shutil.which("docker-compose"), "docker-compose is not installed: docker-compose.yml NOT checked")
+    def test_compose_backs_up_and_reaps(self):
+        services = self.compose("tls")
+        for name, one in services.items():
+            if one["image"].startswith("layernas-"):
+                self.assertTrue(one["init"], name)
+        for controller, backup in (("controller", "backup"), ("tls-controller", "tls-backup")):
+            (folder,) = [each.split("=")[1] for each in services[controller]["command"] if each.startswith("--backup-dir=")]
+            volume = f"backups:{folder}:rw"
+            self.assertIn(volume, services[controller]["volumes"])
+            self.assertIn(volume, services[backup]["volumes"])
+            self.assertEqual(services[backup]["entrypoint"], ["layernas-backup-daily", folder])
+            # A named volume gets its owner from the image.
+            self.assertIn(f"-o 10001 -g 10001 -m 0700 {folder}\n", repository.read("deploy/docker/Dockerfile"))
+
+    def test_workers_have_an_init(self):
+        self.assertIn('ENTRYPOINT ["tini", "-s", "--", "layernas-worker"]', repository.read("deploy/docker/Dockerfile"))
+
+    def test_daily_backups_are_pruned(self):
+        with tempfile.TemporaryDirectory() as folder:
+            # Stands for the client: a backup is a folder, and the fourth one fails.
+            client = os.path.join(folder, "layernas")
+            with open(client, "w", encoding="utf-8") as file:
+                file.write(
+                    '#!/bin/sh\n[ "$*" = "admin backup --id $4" ] || exit 9\necho "$4" >>"$LOG"\n'
+                    '[ "$(wc -l <"$LOG")" -ne 4 ] || exit 1\nmkdir "$BACKUPS/$4-$(wc -l <"$LOG")"\n'
+                )
+            os.chmod(client, 0o755)
+            # Time does not pass: a sleep returns at once, and the sixth ends the loop.
+            sleep = os.path.join(folder, "sleep")
+            with open(sleep, "w", encoding="utf-8") as file:
+                file.write('#!/bin/sh\necho "$1" >>"$LOG.sleeps"\n[ "$(wc -l <"$LOG.sleeps")" -lt 6 ] || kill -TERM "$PPID"\n')
+            os.chmod(sleep, 0o755)
+            backups = os.path.join(folder, "backups")
+            for name in ("daily-1", "mine"):
+                os.makedirs(os.path.join(backups, name))
+            log = os.path.join(folder, "log")
+            environment = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": log, "BACKUPS": backups, "LAYERNAS_BACKUPS_KEPT": "2"}
+            repository.run(os.path.join(repository.ROOT, "deploy/docker/backup-daily"), backups, env=environment)
+            with open(f"{log}.sleeps", encoding="utf-8") as file:
+                self.assertEqual(file.read().split(), ["86400"] * 3 + ["600"] + ["86400"] * 2)
+            names = sorted(os.listdir(backups))
+            self.assertEqual(len(names), 3, names)
+            self.assertEqual(names[-1], "mine")
+            self.assertEqual([name[-2:] for name in names[:2]], ["-5", "-6"])
+
+    def test_units_have_limits_of_memory(self):
+        for unit in ("controller", "worker"):
+            text = repository.read(f"deploy/systemd/layernas-{unit}.service")
+            for line in (r"MemoryMax=\d+%", r"TasksMax=\d+", "ProtectProc=invisible"):
+                self.assertRegex(text, f"(?m)^{line}$")
 
     def test_compose_publishes_on_loopback_what_asks_nobody(self):
         with open(os.path.join(repository.ROOT, "docker-compose.yml"), encoding="utf-8") as file:

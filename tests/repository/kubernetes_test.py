@@ -164,6 +164,74 @@ class KubernetesTest(unittest.TestCase):
             names = {variable["name"] for variable in one["spec"]["template"]["spec"]["containers"][0]["env"]}
             self.assertEqual({"LAYERNAS_TLS_CA", "LAYERNAS_TOKEN_FILE"} <= names, overlay == "tls")
 
+    def test_a_rollout_needs_no_second_device(self):
+        for _, one in self.each("Deployment"):
+            self.assertEqual(one["spec"]["strategy"], {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "25%"}})
+
+    def test_nothing_that_is_kept_goes_with_an_overlay(self):
+        for overlay in OVERLAYS:
+            self.assertEqual(self.of_kind(overlay, "Namespace", "PersistentVolumeClaim"), [], overlay)
+        done = repository.run("kubectl", "kustomize", os.path.join(FOLDER, "keep"))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        kept = {one["kind"]: one for one in yaml.safe_load_all(done.stdout)}
+        self.assertEqual(set(kept), {"Namespace", "PersistentVolumeClaim"})
+        self.assertEqual(kept["Namespace"]["metadata"]["name"], "layernas")
+        self.assertEqual(kept["PersistentVolumeClaim"]["spec"]["accessModes"], ["ReadWriteMany"])
+        if not kubernetes_schemas.why_not():
+            self.assertEqual(kubernetes_schemas.complaints(list(kept.values())), "")
+
+    def test_no_pod_fills_its_node(self):
+        for _, one in self.each("StatefulSet", "Deployment"):
+            pod = one["spec"]["template"]["spec"]
+            for volume in pod["volumes"]:
+                if "emptyDir" in volume:
+                    self.assertIn("sizeLimit", volume["emptyDir"], volume["name"])
+        for _, one in self.each("Deployment"):
+            pod = one["spec"]["template"]["spec"]
+            (limit,) = [int(each["value"]) for each in pod["containers"][0]["env"] if each["name"] == "LAYERNAS_DATA_CACHE_LIMIT"]
+            (state,) = [volume for volume in pod["volumes"] if volume["name"] == "state"]
+            self.assertLess(limit, int(state["emptyDir"]["sizeLimit"].removesuffix("Gi")) << 30)
+
+    def test_workers_have_shared_memory_and_pools_that_shrink_keep_weights(self):
+        for overlay, one in self.each("Deployment"):
+            pod = one["spec"]["template"]["spec"]
+            mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+            volumes = {volume["name"]: volume for volume in pod["volumes"]}
+            self.assertEqual(mounts["shm"], "/dev/shm")
+            self.assertEqual(volumes["shm"]["emptyDir"]["medium"], "Memory")
+            self.assertIn(f"--weights-dir={mounts['weights']}", pod["containers"][0]["args"])
+            if overlay != "single-node":
+                self.assertEqual(volumes["weights"]["persistentVolumeClaim"], {"claimName": "layernas-weights"})
+
+    def test_tls_lets_others_than_pods_in(self):
+        for overlay in OVERLAYS:
+            policy = self.named(overlay, "NetworkPolicy", "layernas-controller")
+            anybody = {"ports": [{"port": "grpc"}]}
+            self.assertEqual(anybody in policy["spec"]["ingress"], overlay == "tls", overlay)
+
+    def test_runbooks_can_be_links(self):
+        done = repository.run(os.path.join(FOLDER, "monitoring/prometheus-rule"), "https://git.example/layernas/blob/main/")
+        rules = [rule for group in yaml.safe_load(done.stdout)["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+        self.assertGreater(len(rules), 10)
+        for rule in rules:
+            self.assertEqual(
+                rule["annotations"]["runbook_url"], f"https://git.example/layernas/blob/main/docs/operations.md#{rule['alert'].lower()}"
+            )
+
+    def test_kube_prometheus_stack_finds_monitors_rules_and_dashboards(self):
+        for _, one in self.each("ServiceMonitor", "PodMonitor"):
+            self.assertEqual(one["metadata"]["labels"]["release"], "kube-prometheus-stack")
+        self.assertEqual(self.rule()["metadata"]["labels"]["release"], "kube-prometheus-stack")
+        done = repository.run(os.path.join(FOLDER, "monitoring/dashboards"))
+        self.assertEqual(done.returncode, 0, done.stdout)
+        config = yaml.safe_load(done.stdout)
+        self.assertEqual(config["metadata"]["labels"], {"grafana_dashboard": "1"})
+        paths = glob.glob(os.path.join(repository.ROOT, "deploy/grafana/dashboards/*.json"))
+        self.assertEqual(set(config["data"]), {os.path.basename(path) for path in paths})
+        for path in paths:
+            with open(path, encoding="utf-8") as file:
+                self.assertEqual(json.loads(config["data"][os.path.basename(path)]), json.load(file))
+
     def test_whoever_selects_pods_finds_them(self):
         for overlay in OVERLAYS:
             pods = [one["spec"]["template"] for one in self.of_kind(overlay, "StatefulSet", "Deployment")]

@@ -63,6 +63,9 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--command", "/no/such/trainer"}), HasSubstr("--command: can't start /no/such/trainer"));
   EXPECT_THAT(Error({"--command", "sh 'x"}), HasSubstr("--command: a quote ' is not closed"));
   EXPECT_THAT(Error({"--evaluator", "tabular"}), HasSubstr("--table"));
+  // Without --evaluator tabular the trainer would start, for hours.
+  EXPECT_THAT(Error({"--table", "t.csv", "--metric", "accuracy=a"}), HasSubstr("--table: is for --evaluator tabular"));
+  EXPECT_THAT(Error({"--metric", "accuracy=a"}), HasSubstr("--metric: is for --evaluator tabular"));
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t"}), HasSubstr("--metric"));
   EXPECT_THAT(Error({"--command", "sh", "--delay", "5"}), HasSubstr("--delay"));
   EXPECT_THAT(Error({"--command", "sh", "--id", std::string(101, 'x')}), HasSubstr("--id"));

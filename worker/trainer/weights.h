@@ -9,8 +9,8 @@
 
 namespace layernas::trainer {
 
-// Throws MachineError, naming the path, if no file could be written to the folder or the folder could not be made. Makes
-// nothing itself, so that a trainer that keeps nothing leaves no folder behind.
+// Throws MachineError, naming the path, if no file could be written to the folder or the folder could not be made.
+// Makes nothing itself, so that a trainer that keeps nothing leaves no folder behind.
 void CheckFolder(const std::filesystem::path& folder);
 
 // Throws MachineError, naming the path, if `file` could not be written now. Its folders are made, and nothing else is

@@ -15,7 +15,7 @@ function drawBuckets() {
     byId('buckets').hidden = true;
     return;
   }
-  const stages = Math.max(...data.buckets.map(([stage]) => stage));
+  const stages = highest(data.buckets.map(([stage]) => stage));
   const rewards = rewardDomain(data.buckets.map((bucket) => bucket[4]));
   const [low, high] = rewards.domain;
   // The first and last range are open: as far as their entries reach.

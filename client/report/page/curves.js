@@ -13,8 +13,8 @@ function drawCurves() {
   const visit = (X, Y) => (report) => curves.forEach(([number, , each]) => each.forEach(([epoch, reward]) => report(number, X(epoch), Y(reward))));
   chosen.listeners.push(chart(byId('curves-chart'), {
     title: `Learning curves of ${curves.length} trainings`, xName: 'epoch', yName: data.reward, ratio: 0.5,
-    x: { domain: [0.5, Math.max(...points.map(([epoch]) => epoch)) + 0.5] }, y: { domain: padded(extent(points.map(([, reward]) => reward))) },
-    xTicks: (room) => roundTicks([1, Math.max(2, ...points.map(([epoch]) => epoch))], room).filter(Number.isInteger).map((tick) => [tick, tick]),
+    x: { domain: [0.5, highest(points.map(([epoch]) => epoch)) + 0.5] }, y: { domain: padded(extent(points.map(([, reward]) => reward))) },
+    xTicks: (room) => roundTicks([1, Math.max(2, highest(points.map(([epoch]) => epoch)))], room).filter(Number.isInteger).map((tick) => [tick, tick]),
     draw({ context, X, Y }) {
       const line = (each) => {
         context.beginPath();

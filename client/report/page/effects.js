@@ -7,10 +7,10 @@ function drawEffects() {
     isEmpty(host, 'Needs more results.');
     return;
   }
-  const known = data.effects.flat().filter((effect) => effect !== null);
-  const largest = Math.max(...known.map(([, reward]) => Math.abs(reward))) || 1;
+  const known = data.effects.flatMap((layer) => layer.options).filter((effect) => effect !== null);
+  const largest = highest(known.map(([, reward]) => Math.abs(reward))) || 1;
   const written = (values) => {
-    const decimals = 1 - Math.floor(Math.log10(Math.max(...values.map(Math.abs)) || 1));
+    const decimals = 1 - Math.floor(Math.log10(highest(values.map(Math.abs)) || 1));
     // As many decimals as the largest needs: smaller differences are noise.
     return (value) => {
       if (decimals < 0 || decimals > 6) return formatSigned(value);
@@ -22,27 +22,30 @@ function drawEffects() {
   const writeCost = written(known.map((effect) => effect[2]));
   const spread = (row) => {
     const rewards = row.filter((effect) => effect !== null).map(([, reward]) => reward);
-    return rewards.length > 1 ? Math.max(...rewards) - Math.min(...rewards) : 0;
+    const [low, high] = extent(rewards);
+    return rewards.length > 1 ? high - low : 0;
   };
-  const widest = Math.max(...data.effects.map(spread)) || 1;
+  const widest = highest(data.effects.map((layer) => spread(layer.options))) || 1;
   // One column per name where the layers share them; else each cell has its own name.
   const names = [...new Set(layers.flatMap((layer) => layer.options.map((option) => option.name)))];
-  const most = Math.max(...layers.map((layer) => layer.options.length));
+  const most = highest(layers.map((layer) => layer.options.length));
   const share = names.length <= Math.max(most + 2, 8);
   byId('effects-note').textContent = `How much each option moves ${data.reward} (large) and ${data.cost} (small) against the layer's mean option, the other ` +
-    `layers being equal: main effects of an additive model of all results. The bar says how much the layer matters; framed is its best option.`;
+    `layers being equal: main effects of an additive model of all results. ` +
+    `± is the interval that holds the effect, all intervals together in 95 of 100 reports. Framed is the best option of a layer if its interval is above those of all ` +
+    `others; a layer without a frame is one whose options these results do not tell apart. The bar says how far the options of a layer are apart.`;
   const cell = (layer, option) => {
-    const effect = data.effects[layer][option];
+    const effect = data.effects[layer].options[option];
     const name = share ? null : element('em', { title: layers[layer].options[option].name }, layers[layer].options[option].name);
     if (effect === null) return element('td', {}, element('span', { class: 'effect untried', title: 'not tried' }, name || '·'));
-    const [count, reward, cost] = effect;
-    const best = data.effects[layer].every((other) => other === null || other[1] <= reward) && data.effects[layer].filter((other) => other !== null).length > 1;
+    const [count, reward, cost, margin] = effect;
+    const best = data.effects[layer].told_apart === option;
     const strength = (Math.min(1, Math.abs(reward) / largest) * 0.72).toFixed(3);
     return element('td', {}, element('span', {
       class: `effect${best ? ' top' : ''}`,
       style: `background: rgba(var(--${reward >= 0 ? 'plus' : 'minus'}), ${strength})`,
       title: `${layers[layer].name}, ${layers[layer].options[option].name}: ${counted(count, 'result', 'results')}`,
-    }, name, writeReward(reward), element('small', {}, writeCost(cost))));
+    }, name, writeReward(reward), element('small', {}, `± ${margin === null ? '?' : formatNumber(Number(margin.toPrecision(2)))}`), element('small', {}, writeCost(cost))));
   };
   const row = (layer, i) => {
     const cells = share
@@ -52,9 +55,9 @@ function drawEffects() {
       })
       : layer.options.map((_, option) => cell(i, option));
     return element('tr', {}, element('th', { scope: 'row', title: layer.name }, layer.name),
-      element('td', { class: 'weight' }, element('i', { style: `width: ${(100 * spread(data.effects[i]) / widest).toFixed(1)}%` })), ...cells);
+      element('td', { class: 'weight' }, element('i', { style: `width: ${(100 * spread(data.effects[i].options) / widest).toFixed(1)}%` })), ...cells);
   };
   const head = element('tr', {}, element('th', { scope: 'col' }, 'layer'), element('th', { scope: 'col' }, 'matters'),
-    ...(share ? names.map((name) => element('th', { scope: 'col', class: 'n' }, name)) : [element('th', { scope: 'col', colspan: most }, 'options')]));
+    ...(share ? names.map((name) => element('th', { scope: 'col', class: 'n', title: name }, name)) : [element('th', { scope: 'col', colspan: most }, 'options')]));
   host.replaceChildren(element('table', { class: 'effects', style: 'width:auto' }, element('thead', {}, head), element('tbody', {}, ...layers.map(row))));
 }

@@ -73,7 +73,7 @@ function chart(host, options) {
     const width = Math.max(host.clientWidth, 240);
     const height = Math.round(Math.min(Math.max(width * (options.ratio || 0.55), 260), 470));
     const yTicks = options.y.logarithmic ? logTicks(options.y.domain, 6) : roundTicks(options.y.domain, Math.max(3, Math.round(height / 62)));
-    const longest = Math.max(...yTicks.map((tick) => formatNumber(tick).length), 3);
+    const longest = Math.max(highest(yTicks.map((tick) => formatNumber(tick).length)), 3);
     const box = { left: 14 + longest * 7.2, right: width - 14, top: 38, bottom: height - 42 };
     const X = scale(options.x.domain, [box.left, box.right], options.x.logarithmic);
     const Y = scale(options.y.domain, [box.bottom, box.top], options.y.logarithmic);

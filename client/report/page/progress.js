@@ -6,7 +6,7 @@ function drawProgress() {
     isEmpty(host, 'No results yet.');
     return;
   }
-  const most = Math.max(...results.map((i) => all.arrival[i]));
+  const most = highest(results.map((i) => all.arrival[i]));
   const rewards = rewardDomain(results.map((i) => all.reward[i]));
   const floor = rewards.domain[0];
   const lines = data.best_lines.filter((line) => line.steps.length > 0);

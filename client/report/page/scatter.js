@@ -47,8 +47,8 @@ function drawScatter() {
   const costs = points.map(([cost]) => cost).concat(data.targets.map(({ target }) => target), data.frontier.map(({ cost }) => cost));
   const rewards = rewardDomain(points.map(([, reward]) => reward).concat(data.frontier.map(({ reward }) => reward)));
   const floor = rewards.domain[0];
-  const most = Math.max(...results.map((i) => all.arrival[i]));
-  const largestGap = Math.max(...results.map((i) => all.gap[i])) || 1;
+  const most = highest(results.map((i) => all.arrival[i]));
+  const largestGap = highest(results.map((i) => all.gap[i])) || 1;
   byId('frontier-note').textContent = `Every dot is a trained and measured architecture: the higher the better, the further left the cheaper. ` +
     `${counted(data.frontier.length, 'is', 'are')} on the frontier: nothing else is as good at no more cost.` +
     (rewards.below > 0 ? ` ${counted(rewards.below, 'is', 'are')} below the picture, drawn at its lower edge.` : '');

@@ -2,9 +2,14 @@
 
 // columns: {name, n (a number), cell(row) -> node or text, sort(row)}. `rowAttributes(row)`.
 function table(columns, rows, rowAttributes = () => ({}), header = (column) => column.name) {
-  const head = element('tr', {}, ...columns.map((column) => element('th', { scope: 'col', class: column.n ? 'n' : null, ...(column.attributes || {}) }, header(column))));
+  const head = element('tr', {}, ...columns.map((column) => element('th', { scope: 'col', class: column.n ? 'n' : null, title: column.name || null, ...(column.attributes || {}) }, header(column))));
   const body = rows.map((row) => element('tr', rowAttributes(row),
-    ...columns.map((column) => element('td', { class: column.n ? 'n' : column.text ? 'text' : null }, column.cell(row)))));
+    ...columns.map((column) => {
+      const shown = column.cell(row);
+      // What is cut off is said in full where the pointer rests.
+      const title = typeof shown === 'string' && shown.length > 20 ? shown : null;
+      return element('td', { class: column.n ? 'n' : column.text ? 'text' : null, title }, shown);
+    })));
   return element('table', {}, element('thead', {}, head), element('tbody', {}, ...body));
 }
 
@@ -97,7 +102,7 @@ function drawWorkers() {
   }
   const most = 50;
   const rows = [...data.workers].sort((a, b) => b[1] - a[1]).slice(0, most);
-  const largest = Math.max(...rows.map((row) => row[1])) || 1;
+  const largest = highest(rows.map((row) => row[1])) || 1;
   byId('workers-table').replaceChildren(table([
     { name: 'worker', cell: (row) => row[0] || '–' },
     { name: 'results', n: true, cell: (row) => formatCount(row[1]) },

@@ -25,6 +25,11 @@ const formatSigned = (value) => {
   return value > 0 ? `+${text}` : text.replace('-', '−');
 };
 
+// Of a list of any length; spread as arguments of Math.max, a long one has no room on the stack. 0 for an empty one.
+function highest(values) {
+  return values.reduce((high, value) => (value > high ? value : high), values.length > 0 ? values[0] : 0);
+}
+
 function formatSeconds(seconds) {
   if (seconds === null || seconds === undefined) return '–';
   if (seconds < 60) return `${Number(seconds.toPrecision(2))} s`;

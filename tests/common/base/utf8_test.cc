@@ -22,6 +22,18 @@ TEST(CutUtf8, RepairsTheRest) {
   EXPECT_EQ(CutUtf8("\xf4\x90\x80\x80", 100), "????") << "over U+10FFFF";
 }
 
+TEST(Printable, ReplacesWhatSteersATerminalOrHidesText) {
+  EXPECT_EQ(Printable("größe 小 \U0001f600 a\tb\nc"), "größe 小 \U0001f600 a?b?c");
+  EXPECT_EQ(Printable("\x1b[31mred\x7f"), "?[31mred?");
+  EXPECT_EQ(Printable("\u009b31m\u0085"), "?31m?") << "C1";
+  EXPECT_EQ(Printable("\u202egnp\u2066x\u2069\u200f\u061c"), "?gnp?x???") << "bidirectional";
+  EXPECT_EQ(Printable("\u2028\ufeff\U000e0041"), "???");
+  EXPECT_EQ(Printable("\x9b\xed\xa0\x80\xff"), "?????") << "no UTF-8";
+  EXPECT_EQ(Printable("a\tb\nc\r\x1b", Unprintable::kMarkInLines), "a\tb\nc??");
+  EXPECT_EQ(Printable("a\nb\x1b\u009b\u202e\U000e0041\xff", Unprintable::kEscape),
+            R"(a\nb\x1b\u009b\u202e\ue0041\xff)");
+}
+
 TEST(CutUtf8, CutsBetweenCharacters) {
   EXPECT_EQ(CutUtf8("a\u20acb", 4), "a\u20ac");
   EXPECT_EQ(CutUtf8("a\u20acb", 3), "a");

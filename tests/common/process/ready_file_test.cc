@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <string>
 
 namespace layernas {
 namespace {
@@ -20,6 +22,23 @@ TEST(ReadyFile, ReplacesTheOldOneAndLeavesNothingElse) {
   EXPECT_EQ(std::string((std::istreambuf_iterator<char>(file)), {}), "second");
   const std::filesystem::directory_iterator entries(folder);
   EXPECT_EQ(std::distance(begin(entries), end(entries)), 1);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(ReadyFile, FollowsNoLinkThatSomebodyPlanted) {
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "layernas_ready_link";
+  std::filesystem::create_directories(folder);
+  const std::string victim = folder / "victim";
+  std::ofstream(victim) << "precious";
+  const std::string path = folder / "ready";
+  // Where the temporary file had a name that could be predicted.
+  std::filesystem::create_symlink(victim, path + "." + std::to_string(getpid()) + ".tmp");
+  std::filesystem::create_symlink(victim, path);
+  ASSERT_TRUE(WriteReadyFile(path, "ready").ok());
+  std::ifstream file(victim);
+  EXPECT_EQ(std::string((std::istreambuf_iterator<char>(file)), {}), "precious");
+  std::ifstream ready(path);
+  EXPECT_EQ(std::string((std::istreambuf_iterator<char>(ready)), {}), "ready");
   std::filesystem::remove_all(folder);
 }
 

@@ -50,6 +50,8 @@ TEST(TokenList, MistakesAreNamedByFileAndLineWithoutTheToken) {
       {"worker sha256:" + std::string(63, 'a') + " gpu-1", "64 hexadecimal digits"},
       {"worker sha256:" + std::string(63, 'a') + "g gpu-1", "64 hexadecimal digits"},
       {"worker sha256:" + std::string(66, 'a') + " gpu-1", "64 hexadecimal digits"},
+      {Line("admin", "", "root"), "an empty token"},
+      {Line("admin", "\n", "root"), "an empty token"},
       {"boss " + hash + " gpu-1", "must be a role"},
       {kToken + " " + hash + " gpu-1", "must be a role"},
       {"Worker " + hash + " gpu-1", "must be a role"},

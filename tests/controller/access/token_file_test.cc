@@ -47,6 +47,16 @@ TEST_F(TokenFileTest, FindsWhoseTokenItIs) {
   EXPECT_FALSE((*tokens)->Find(""));
 }
 
+TEST_F(TokenFileTest, WhatIsNoTokenIsNobodysWhateverTheListSays) {
+  const std::string spaces(40, ' ');
+  Write(Line(Role::kAdmin, "guess", "short") + Line(Role::kAdmin, spaces, "spaces") + Line(Role::kWorker, kOne, "gpu"));
+  const auto tokens = TokenFile::Open(path_);
+  ASSERT_TRUE(tokens.ok()) << tokens.status();
+  EXPECT_FALSE((*tokens)->Find("guess"));
+  EXPECT_FALSE((*tokens)->Find(spaces));
+  EXPECT_TRUE((*tokens)->Find(kOne));
+}
+
 TEST_F(TokenFileTest, ReloadsWhatChangedAndKeepsWhatItHasWhereThatIsBroken) {
   Write(Line(Role::kWorker, kOne, "gpu"));
   const auto tokens = TokenFile::Open(path_);

@@ -26,6 +26,36 @@ TEST_F(SearchTest, EndsWhenTheStrategyHasNothingLeft) {
   EXPECT_THAT(search.frontier().points(), SizeIs(9));
 }
 
+TEST_F(SearchTest, EndsIfThereIsNothingToTryAtAll) {
+  SearchConfig config = SmallConfig();
+  for (Layer& layer : config.space.layers) layer.costs = {3, 4, 5};
+  Search search(config, kStart);
+  EXPECT_EQ(search.Ready(), 0u);
+  // As the engine calls it when it creates a search.
+  search.CheckTime(kStart);
+  EXPECT_EQ(search.state(), SearchState::kFailed);
+  EXPECT_THAT(search.state_reason(), ::testing::StartsWith("nothing was evaluated: nothing is left to try: "));
+}
+
+// As an earlier version left it, which did not find out that a search was over.
+TEST_F(SearchTest, EndsAfterARestartIfNothingIsLeftToDo) {
+  SearchConfig config = SmallConfig();
+  config.trainings = 1;
+  std::deque<Candidate> candidates;
+  {
+    Search search(config, kStart);
+    Lease(search);
+    Complete(search, 1, 1, Result(0.5, 1));
+    candidates = search.candidates();
+  }
+  SearchStatus status;
+  status.created = status.started = kStart;
+  Search search(config, status, candidates);
+  search.CheckTime(kStart);
+  EXPECT_EQ(search.state(), SearchState::kSucceeded);
+  EXPECT_EQ(search.state_reason(), "its budget of 1 training is used");
+}
+
 TEST_F(SearchTest, ALayerNasSearchRunsThroughItsStages) {
   SearchConfig config = SmallConfig();
   LayerNasOptions options;

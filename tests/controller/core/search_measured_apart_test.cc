@@ -86,6 +86,23 @@ TEST_F(MeasuredApartTest, WhatExceedsEveryTargetIsSkippedAndCostsNoTraining) {
   EXPECT_THAT(search.frontier().points(), SizeIs(1));
 }
 
+TEST_F(MeasuredApartTest, WhatIsSparedWhileTheBudgetIsHandedOutLeavesItsTrainingToAnother) {
+  SearchConfig config = Config(true);
+  config.trainings = 2;
+  Search search(config, kStart);
+  // The whole budget is being measured.
+  EXPECT_EQ(LeaseKind(search, kMeasure, "phone"), 1u);
+  EXPECT_EQ(LeaseKind(search, kMeasure, "phone"), 2u);
+  EXPECT_EQ(search.Ready(kMeasure), 0u);
+  for (const std::uint64_t number : {1u, 2u}) {
+    EXPECT_EQ(search.Complete(number, 1, "phone", Metrics{{"latency_ms", 5.1}}, Now()).status, kAccepted);
+    EXPECT_EQ(search.candidate(number)->state, CandidateState::kSkipped);
+  }
+  EXPECT_EQ(search.state(), SearchState::kRunning);
+  EXPECT_EQ(search.trainings(), 0);
+  EXPECT_EQ(Measure(search, 5), 3u);
+}
+
 TEST_F(MeasuredApartTest, ASearchWithinNoTargetSaysSo) {
   Search search(Config(true), kStart);
   for (int i = 0; i < 9; ++i) Measure(search, 9 - 0.1 * i);

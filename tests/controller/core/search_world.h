@@ -279,8 +279,8 @@ class World {
       return;
     }
     if (token.attempt <= before->measured_attempt) {
-      const bool same = valid && (!finite.Find("latency_ms") ||
-                                  before->metrics.Find("latency_ms") == finite.Find("latency_ms"));
+      const bool same =
+          valid && (!finite.Find("latency_ms") || before->metrics.Find("latency_ms") == finite.Find("latency_ms"));
       ASSERT_EQ(verdict, same ? CompletionVerdict::kAccepted : CompletionVerdict::kRefused);
       ASSERT_EQ(Copy(token), before);
       return;

@@ -117,5 +117,75 @@ TEST(LateChoice, SlotsThatMayNotRunChangeNothing) {
   }
 }
 
+// Counts what it runs.
+class CountingExecutor final : public Executor {
+ public:
+  explicit CountingExecutor(int& count) : count_(count) {}
+  void Post(std::function<void()> work) override {
+    ++count_;
+    work();
+  }
+
+ private:
+  int& count_;
+};
+
+TEST(LateChoice, SlotsThatTrainWhatWasMeasuredHaveNothingProposed) {
+  storage::MemoryStore store(1);
+  FakeClock clock;
+  static ControllerMetrics metrics;
+  int computations = 0;
+  EngineThreads threads = DirectThreads(store);
+  threads.solver = std::make_unique<CountingExecutor>(computations);
+  const auto engine = Engine::CreateByHand(
+      store, {}, [](std::string_view spec) { return ToCoreConfig(spec); }, metrics, clock, std::move(threads));
+  ASSERT_TRUE(engine.ok());
+  Engine& run = **engine;
+  v1::SearchSpec spec = SpaceOf("s", kLayers, kOptions);
+  spec.mutable_strategy()->mutable_guided_layernas();
+  spec.mutable_budget()->set_trainings(kTrainings);
+  (*spec.mutable_evaluation()->mutable_require())["device"] = "gpu";
+  (*spec.mutable_evaluation()->mutable_measure_on())["device"] = "phone";
+  run.CreateSearch({spec.name(), spec.SerializeAsString(), *ToCoreConfig(spec.SerializeAsString()), ""},
+                   [](const absl::StatusOr<SearchView>& view) { EXPECT_TRUE(view.ok()); });
+  TakeTurns(run);
+  int requests = 0;
+  std::vector<LeasedTask> given;
+  const auto park = [&](const std::string& device) {
+    LeaseRequest request;
+    request.worker.id = device;
+    request.worker.labels = {{"device", device}};
+    request.request_id = std::to_string(++requests);
+    request.deadline = clock.Now() + std::chrono::hours(1);
+    run.LeaseTasks(std::move(request), [&given](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
+      if (tasks.ok()) given.insert(given.end(), tasks->begin(), tasks->end());
+    });
+    TakeTurns(run);
+  };
+  const auto report = [&](const std::string& device, std::optional<core::AttemptResult> result) {
+    Report one;
+    one.token = FormatLeaseToken(given.back().token);
+    one.result = std::move(result);
+    run.CompleteTasks(device, {one}, [](const absl::StatusOr<std::vector<core::CompletionVerdict>>&) {});
+    TakeTurns(run);
+  };
+  // The first architectures need no computation; then one is made for the phone.
+  while (true) {
+    park("phone");
+    if (computations > 0) break;
+    report("phone", core::Metrics{{"latency_ms", 1.0}});
+    park("gpu");
+    report("gpu", std::nullopt);
+    // This slot waits until the back-off is over, and nothing is proposed for it.
+    park("gpu");
+    ASSERT_EQ(computations, 0) << "after " << given.size() << " leases";
+    clock.Pass(Millis{1'000});
+    TakeTurns(run);
+    report("gpu", core::Metrics{{"accuracy", 0.5}});
+  }
+  EXPECT_EQ(computations, 1);
+  EXPECT_GE(given.size(), 3u * 2);
+}
+
 }  // namespace
 }  // namespace layernas

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+
 namespace layernas {
 namespace {
 
@@ -44,6 +47,25 @@ TEST(LeaseTokens, RoundTrip) {
                            "1.2.3.4.5", "1.2.3.4.", "1.2.-3", "1.2.2147483648", "01.2.3", "a.b.c"}) {
     EXPECT_FALSE(ParseLeaseToken(text)) << text;
   }
+}
+
+TEST(WorkIdentity, IsThatOfAllAttemptsAndOfNothingElse) {
+  const LeaseToken token{1, 2, 3, 4};
+  const std::string identity = WorkIdentity(token, core::TaskKind::kTrain);
+  EXPECT_EQ(WorkIdentity({1, 2, 9, 4}, core::TaskKind::kTrain), identity);
+  const std::set<std::string> others = {
+      identity,
+      WorkIdentity(token, core::TaskKind::kMeasure),
+      WorkIdentity(token, core::TaskKind::kEvaluate),
+      WorkIdentity({2, 2, 3, 4}, core::TaskKind::kTrain),
+      WorkIdentity({1, 1, 3, 4}, core::TaskKind::kTrain),
+      WorkIdentity({1, 2, 3, 5}, core::TaskKind::kTrain),
+      // Digits do not run into each other.
+      WorkIdentity({12, 3, 3, 4}, core::TaskKind::kTrain),
+      WorkIdentity({1, 23, 3, 4}, core::TaskKind::kTrain),
+      WorkIdentity({1, 2, 3, 41}, core::TaskKind::kTrain),
+  };
+  EXPECT_EQ(others.size(), 9u);
 }
 
 }  // namespace

@@ -121,5 +121,82 @@ TEST(PollBook, AgreesWithALookAtEach) {
   }
 }
 
+TEST(PollBook, WhoIsHeldBackIsPassedOverUntilLetIn) {
+  PollBook book;
+  EXPECT_EQ(book.WantedBy({}), 0u);
+  book.Park(MakePoll(1, "a", {}, 1000, 2));
+  book.Park(MakePoll(2, "b", {}, 1000, 3));
+  book.HoldBack("a");
+  book.HoldBack("a");
+  EXPECT_EQ(Oldest(book, 0, {}), 2u);
+  EXPECT_EQ(book.WantedBy({}), 3u);
+  // Also polls to come; they stay in the book.
+  book.Park(MakePoll(3, "a", {}, 1000, 4));
+  EXPECT_EQ(book.WantedBy({}), 3u);
+  EXPECT_EQ(book.size(), 3u);
+  EXPECT_TRUE(book.Waits("a"));
+  EXPECT_EQ(book.Find("a", "a-request-3"), 3u);
+  book.LetIn("a");
+  book.LetIn("a");
+  EXPECT_EQ(Oldest(book, 0, {}), 1u);
+  EXPECT_EQ(book.WantedBy({}), 9u);
+  book.LetIn("nobody");
+  book.HoldBack("b");
+  EXPECT_TRUE(book.Take(2));
+  EXPECT_EQ(book.WantedBy({}), 6u);
+}
+
+// Against a recount.
+TEST(PollBook, KnowsHowManyTasksAreWanted) {
+  RandomStream random({4});
+  const std::vector<Labels> labels = {
+      {}, {{"a", "1"}}, {{"a", "2"}}, {{"b", "1"}}, {{"a", "1"}, {"b", "1"}}, {{"a", "2"}, {"b", "1"}}};
+  const auto any_worker = [&random] { return "w" + std::to_string(random.Below(8)); };
+  PollBook book;
+  std::map<PollId, Poll> all;
+  std::set<std::string> held_back;
+  PollId next = 1;
+  for (int step = 0; step < 10'000; ++step) {
+    switch (random.Below(8)) {
+      case 0: {
+        const std::string worker = any_worker();
+        held_back.insert(worker);
+        book.HoldBack(worker);
+        break;
+      }
+      case 1: {
+        const std::string worker = any_worker();
+        held_back.erase(worker);
+        book.LetIn(worker);
+        break;
+      }
+      case 2:
+      case 3:
+      case 4: {
+        const PollId id = 1 + random.Below(next);
+        ASSERT_EQ(book.Take(id).has_value(), all.erase(id) == 1);
+        break;
+      }
+      default: {
+        const Poll poll = MakePoll(next++, any_worker(), labels[random.Below(labels.size())], 1000,
+                                   1 + static_cast<int>(random.Below(9)));
+        all.emplace(poll.id, poll);
+        book.Park(poll);
+      }
+    }
+    const Labels& requirements = labels[random.Below(labels.size())];
+    std::size_t wanted = 0;
+    PollId oldest = 0;
+    for (const auto& [id, poll] : all) {
+      if (held_back.contains(poll.request.worker.id) || !Meets(poll.request.worker, requirements)) continue;
+      if (oldest == 0) oldest = id;
+      wanted += static_cast<std::size_t>(poll.request.max_tasks);
+    }
+    ASSERT_EQ(book.WantedBy(requirements), wanted);
+    ASSERT_EQ(Oldest(book, 0, requirements), oldest);
+    ASSERT_EQ(book.size(), all.size());
+  }
+}
+
 }  // namespace
 }  // namespace layernas

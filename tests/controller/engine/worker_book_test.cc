@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/random.h"
+
 namespace layernas {
 namespace {
 
@@ -110,6 +112,118 @@ TEST(WorkerBook, ForgetsWhomItShunned) {
   // Nobody that is known.
   EXPECT_FALSE(book.Failed("a", "why", At(3)));
   EXPECT_EQ(book.shunned(), 0u);
+}
+
+std::string NameOf(WorkerBook& book, const std::string& id, const std::string& instance, bool news = false) {
+  bool is_news = !news;
+  const std::string name = book.NameOf(id, instance, is_news);
+  EXPECT_EQ(is_news, news) << id << " " << instance;
+  return name;
+}
+
+TEST(WorkerBook, AWorkerIsKnownByItsId) {
+  WorkerBook book;
+  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
+  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
+  EXPECT_EQ(NameOf(book, "b", "222222222"), "b");
+  // It does not say which process it is.
+  EXPECT_EQ(NameOf(book, "a", ""), "a");
+  EXPECT_EQ(NameOf(book, "c", ""), "c");
+}
+
+TEST(WorkerBook, ARestartedWorkerKeepsItsName) {
+  WorkerBook book;
+  for (int i = 1; i < 1000; ++i) EXPECT_EQ(NameOf(book, "a", "instance " + std::to_string(i)), "a");
+}
+
+TEST(WorkerBook, OfTwoThatAreAliveOneHasANameOfItsOwn) {
+  WorkerBook book;
+  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
+  EXPECT_EQ(NameOf(book, "a", "222222222"), "a");
+  // It had been followed by another, and is heard again.
+  EXPECT_EQ(NameOf(book, "a", "111111111", true), "a~111111");
+  EXPECT_EQ(NameOf(book, "a", "111111111"), "a~111111");
+  EXPECT_EQ(NameOf(book, "a", "222222222"), "a");
+  // A third.
+  EXPECT_EQ(NameOf(book, "a", "333333333"), "a");
+  EXPECT_EQ(NameOf(book, "a", "222222222", true), "a~222222");
+  EXPECT_EQ(NameOf(book, "a", "111111111"), "a~111111");
+  EXPECT_EQ(NameOf(book, "b", "111111111"), "b");
+}
+
+TEST(WorkerBook, ForgetsTheProcessesOfAWorkerThatIsGone) {
+  WorkerBook book;
+  book.Hear(Worker("a"), At(1));
+  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
+  EXPECT_EQ(NameOf(book, "a", "222222222"), "a");
+  book.Forget(At(10), At(10), Nobody);
+  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
+}
+
+TEST(WorkerBook, LostLeasesAreNewsOnceSinceItWasHeard) {
+  WorkerBook book;
+  EXPECT_FALSE(book.Lost("a"));
+  book.Hear(Worker("a"), At(1));
+  EXPECT_TRUE(book.Lost("a"));
+  EXPECT_FALSE(book.Lost("a"));
+  book.Hear(Worker("a"), At(2));
+  EXPECT_TRUE(book.Lost("a"));
+}
+
+// Against a recount.
+TEST(WorkerBook, CountsTheWorkersThatFit) {
+  const std::vector<std::map<std::string, std::string>> labels = {
+      {}, {{"a", "1"}}, {{"a", "2"}}, {{"a", "1"}, {"b", "1"}}, {{"b", "1"}, {"c", "1"}}};
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    RandomStream random({seed});
+    WorkerBook book;
+    int now = 0;
+    const auto any_worker = [&random] { return "w" + std::to_string(random.Below(8)); };
+    for (int step = 0; step < 2'000; ++step) {
+      now += static_cast<int>(random.Below(4'000));
+      switch (random.Below(8)) {
+        case 0:
+          book.Forget(At(now - 20'000), At(now), [](const std::string& id) { return id == "w0"; });
+          break;
+        case 1:
+          book.EndShuns(At(now));
+          break;
+        case 2:
+          book.Succeeded(any_worker());
+          break;
+        case 3:
+        case 4:
+        case 5:
+          book.Failed(any_worker(), "why", At(now));
+          break;
+        default: {
+          WorkerInfo worker = Worker(any_worker());
+          worker.labels = labels[random.Below(labels.size())];
+          book.Hear(worker, At(now));
+        }
+      }
+      const auto& requirements = labels[random.Below(labels.size())];
+      std::size_t connected = 0;
+      std::size_t shunned = 0;
+      for (const auto& [id, worker] : book.workers()) {
+        if (!Meets(worker.info, requirements)) continue;
+        ++connected;
+        if (worker.shunned) ++shunned;
+      }
+      ASSERT_EQ(book.FitOf(requirements).connected, connected);
+      ASSERT_EQ(book.FitOf(requirements).shunned, shunned);
+      const std::string one = any_worker();
+      bool others = false;
+      bool others_unshunned = false;
+      for (const auto& [id, worker] : book.workers()) {
+        if (id == one || !Meets(worker.info, requirements)) continue;
+        others = true;
+        others_unshunned = others_unshunned || !worker.shunned;
+      }
+      ASSERT_EQ(book.HasOthers(one, requirements), others);
+      ASSERT_EQ(book.HasOthersUnshunned(one, requirements), others_unshunned);
+    }
+  }
 }
 
 }  // namespace

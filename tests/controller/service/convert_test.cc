@@ -111,7 +111,8 @@ TEST(Convert, Completions) {
   (*completion.mutable_result()->mutable_metrics())["accuracy"] = 0.5;
   Report report = FromWire(completion);
   EXPECT_EQ(report.token, "1.2.3");
-  EXPECT_EQ(report.metrics, (core::Metrics{{"accuracy", 0.5}}));
+  ASSERT_TRUE(report.result);
+  EXPECT_EQ(report.result->metrics, (core::Metrics{{"accuracy", 0.5}}));
   // A worker can't say that it is lost.
   for (const auto& [wire, kind] : {std::pair(v1::FAILURE_KIND_INFEASIBLE, core::FailureKind::kInfeasible),
                                    std::pair(v1::FAILURE_KIND_EVALUATOR, core::FailureKind::kEvaluator),
@@ -120,7 +121,7 @@ TEST(Convert, Completions) {
     completion.mutable_failure()->set_kind(wire);
     completion.mutable_failure()->set_message("out of memory");
     report = FromWire(completion);
-    EXPECT_FALSE(report.metrics);
+    EXPECT_FALSE(report.result);
     EXPECT_EQ(report.failure, kind);
     EXPECT_EQ(report.message, "out of memory");
   }

@@ -1,0 +1,84 @@
+#include "common/process/replace_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <random>
+#include <system_error>
+
+#include "common/process/fd.h"
+
+namespace layernas {
+namespace {
+
+constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+constexpr mode_t kMode = 0666;
+
+absl::Status Failed(const std::string& path, int error) {
+  const std::string message = "cannot write " + path + ": " + std::generic_category().message(error);
+  return error == EEXIST ? absl::AlreadyExistsError(message) : absl::UnknownError(message);
+}
+
+// Writes and closes; the error number, 0 if all went well.
+int WriteAll(Fd file, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t count = ::write(file.get(), content.data(), content.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return errno;
+    content.remove_prefix(static_cast<std::size_t>(count));
+  }
+  // Network file systems report only now that the space was used up.
+  return ::close(file.Release()) == 0 ? 0 : errno;
+}
+
+std::string RandomSuffix() {
+  std::random_device random;
+  char text[32];
+  std::snprintf(text, sizeof text, ".%08x%08x.tmp", random(), random());
+  return text;
+}
+
+}  // namespace
+
+absl::Status ReplaceFile(const std::string& path, std::string_view content) {
+  // Beside the target, because a rename is atomic within one file system only.
+  const std::string temporary = path + RandomSuffix();
+  Fd file(::open(temporary.c_str(), kNew, kMode));
+  if (!file.valid()) return Failed(path, errno);
+  int error = WriteAll(std::move(file), content);
+  if (error == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error == 0) return absl::OkStatus();
+  ::unlink(temporary.c_str());
+  return Failed(path, error);
+}
+
+absl::Status WriteOutputFile(const std::string& path, std::string_view content) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) == 0) {
+    if (S_ISREG(status.st_mode)) {
+      std::error_code error;
+      const std::filesystem::path target = std::filesystem::canonical(path, error);
+      return error ? Failed(path, error.value()) : ReplaceFile(target.string(), content);
+    }
+    Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file.valid()) return Failed(path, errno);
+    const int error = WriteAll(std::move(file), content);
+    return error == 0 ? absl::OkStatus() : Failed(path, error);
+  }
+  return ReplaceFile(path, content);
+}
+
+absl::Status WriteNewFile(const std::string& path, std::string_view content) {
+  Fd file(::open(path.c_str(), kNew, kMode));
+  if (!file.valid()) return Failed(path, errno);
+  const int error = WriteAll(std::move(file), content);
+  if (error == 0) return absl::OkStatus();
+  ::unlink(path.c_str());
+  return Failed(path, error);
+}
+
+}  // namespace layernas

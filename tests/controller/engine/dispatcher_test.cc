@@ -1,0 +1,236 @@
+#include "controller/engine/dispatcher.h"
+
+#include "tests/controller/engine/state_fixture.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Keeps what it is given until the test runs it.
+class HeldExecutor final : public Executor {
+ public:
+  void Post(std::function<void()> work) override { held.push_back(std::move(work)); }
+
+  std::vector<std::function<void()>> held;
+};
+
+class DispatcherTest : public StateTest {
+ protected:
+  PollId Park(const std::string& worker, int max_tasks = 1, const std::map<std::string, std::string>& labels = {}) {
+    Poll poll;
+    poll.id = ++polls_;
+    poll.request = {Hear(worker, labels), max_tasks, "r" + std::to_string(poll.id), state_.now.steady + Millis{60'000}};
+    poll.reply = [this, worker](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
+      ASSERT_TRUE(tasks.ok());
+      answered_.push_back(worker);
+      answers_.push_back(*tasks);
+    };
+    state_.polls.Park(std::move(poll));
+    return polls_;
+  }
+  // A turn, and its answers: the workers that were answered, in order.
+  std::vector<std::string> Run() {
+    dispatcher_.Run();
+    for (const auto& answer : std::exchange(state_.answers, {})) answer();
+    return std::exchange(answered_, {});
+  }
+  // What the answers of the last turns held: searches and candidates.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> Tasks() {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> tasks;
+    for (const auto& answer : std::exchange(answers_, {})) {
+      for (const LeasedTask& task : answer) tasks.emplace_back(task.token.search, task.token.number);
+    }
+    return tasks;
+  }
+
+  HeldExecutor solver_;
+  std::vector<std::function<void()>> submitted_;
+  Dispatcher dispatcher_{state_, solver_,
+                         [this](std::function<void()> command) { submitted_.push_back(std::move(command)); }};
+  PollId polls_ = 0;
+  std::vector<std::string> answered_;
+  std::vector<std::vector<LeasedTask>> answers_;
+};
+
+TEST_F(DispatcherTest, ServesTheOldestPollFirst) {
+  core::SearchConfig config = Config();
+  config.trainings = 4;
+  SearchEntry& entry = Add(config);
+  Park("b");
+  Park("a", 2);
+  Park("c", 2);
+  Park("d");
+  EXPECT_THAT(Run(), ElementsAre("b", "a", "c"));
+  EXPECT_THAT(Tasks(), ElementsAre(std::pair(1, 1), std::pair(1, 2), std::pair(1, 3), std::pair(1, 4)));
+  EXPECT_EQ(state_.polls.size(), 1u);
+  EXPECT_TRUE(state_.polls.Waits("d"));
+  EXPECT_THAT(state_.touched, ElementsAre(1));
+  EXPECT_TRUE(state_.leases.Holds({1, 3}, "a"));
+  EXPECT_TRUE(state_.leases.Holds({1, 4}, "c"));
+  EXPECT_EQ(state_.leases.Deadline({1, 3}), state_.now.steady + Millis{30'000});
+  ASSERT_THAT(dispatcher_.table(), SizeIs(1));
+  EXPECT_EQ(dispatcher_.table()[0].entry, &entry);
+  EXPECT_EQ(dispatcher_.table()[0].ready, 0u);
+  EXPECT_EQ(dispatcher_.table()[0].running, 4u);
+}
+
+TEST_F(DispatcherTest, GivesATaskWithAllThatItNeeds) {
+  SearchEntry& entry = Add();
+  Park("w");
+  Run();
+  ASSERT_THAT(answers_, SizeIs(1));
+  ASSERT_THAT(answers_[0], SizeIs(1));
+  const LeasedTask& task = answers_[0][0];
+  EXPECT_EQ(task.token, (LeaseToken{1, 1, 1, 7}));
+  EXPECT_EQ(task.search_name, "searches/s-1");
+  EXPECT_EQ(task.spec, entry.spec);
+  EXPECT_EQ(task.architecture, entry.search->candidate(1)->architecture);
+  EXPECT_EQ(task.kind, core::TaskKind::kEvaluate);
+  EXPECT_FALSE(task.is_final);
+  EXPECT_EQ(task.identity, WorkIdentity(task.token, task.kind));
+  // The same for each attempt; another one for a repeat, a training in full, and each number of them.
+  core::Candidate candidate = *entry.search->candidate(1);
+  candidate.attempt = 2;
+  EXPECT_EQ(MakeTask(state_, entry, candidate).seed, task.seed);
+  EXPECT_EQ(MakeTask(state_, entry, candidate).identity, task.identity);
+  std::set<std::uint32_t> seeds = {task.seed};
+  for (int i = 1; i <= 3; ++i) {
+    candidate.repeat_of = 1;
+    candidate.repeat = i;
+    EXPECT_TRUE(seeds.insert(MakeTask(state_, entry, candidate).seed).second);
+  }
+  candidate.repeat_of = candidate.repeat = 0;
+  candidate.final_of = 1;
+  for (int i = 1; i <= 3; ++i) {
+    candidate.final_seed = i;
+    EXPECT_TRUE(seeds.insert(MakeTask(state_, entry, candidate).seed).second);
+    EXPECT_TRUE(MakeTask(state_, entry, candidate).is_final);
+  }
+}
+
+TEST_F(DispatcherTest, GivesATaskOnlyToWorkersWithTheLabels) {
+  core::SearchConfig config = Config();
+  config.require = {{"device", "gpu"}};
+  Add(config);
+  Add();
+  Park("cpu", 1, {{"device", "cpu"}});
+  Park("gpu", 1, {{"device", "gpu"}});
+  Park("none");
+  EXPECT_THAT(Run(), ElementsAre("cpu", "gpu", "none"));
+  const auto tasks = Tasks();
+  ASSERT_THAT(tasks, SizeIs(3));
+  EXPECT_EQ(tasks[0].first, 2u);
+  EXPECT_EQ(tasks[2].first, 2u);
+}
+
+TEST_F(DispatcherTest, AHigherPriorityGoesFirst) {
+  Add();
+  core::SearchConfig config = Config();
+  config.sharing.priority = 5;
+  config.trainings = 2;
+  Add(config);
+  Park("w", 4);
+  Run();
+  EXPECT_THAT(Tasks(), ElementsAre(std::pair(2, 1), std::pair(2, 2), std::pair(1, 1), std::pair(1, 2)));
+}
+
+TEST_F(DispatcherTest, PausedAndEndedSearchesGiveNothing) {
+  SearchEntry& paused = Add();
+  ASSERT_TRUE(paused.search->Pause().ok());
+  SearchEntry& ended = Add();
+  ASSERT_TRUE(ended.search->Cancel(1).ok());
+  Park("w");
+  EXPECT_THAT(Run(), IsEmpty());
+  ASSERT_THAT(dispatcher_.table(), SizeIs(1));
+  EXPECT_EQ(dispatcher_.table()[0].entry, &paused);
+  ASSERT_TRUE(paused.search->Resume(1).ok());
+  EXPECT_THAT(Run(), ElementsAre("w"));
+}
+
+TEST_F(DispatcherTest, WhatOneWorkerFailedGoesToTheNext) {
+  core::SearchConfig config = Config();
+  config.trainings = 1;
+  SearchEntry& entry = Add(config);
+  Park("a");
+  EXPECT_THAT(Run(), ElementsAre("a"));
+  entry.search->Fail(1, 1, "a", core::FailureKind::kEvaluator, "why", state_.now);
+  Pass(Millis{500});
+  Park("a");
+  Hear("b");
+  EXPECT_THAT(Run(), IsEmpty());
+  Park("b");
+  EXPECT_THAT(Run(), ElementsAre("b"));
+  EXPECT_TRUE(state_.polls.Waits("a"));
+  EXPECT_EQ(entry.search->candidate(1)->worker, "b");
+}
+
+TEST_F(DispatcherTest, TakesTheResultsOfOtherSearches) {
+  core::SearchConfig config = Config();
+  config.strategy = core::ExhaustiveOptions{};
+  config.evaluation_key = "same";
+  SearchEntry& first = Add(config);
+  for (int i = 0; i < 9; ++i) Complete(first, Lease(first), i);
+  config.evaluation_key = "other";
+  SearchEntry& stranger = Add(config);
+  Complete(stranger, Lease(stranger), 99);
+  config.evaluation_key = "same";
+  config.reuse_results = true;
+  SearchEntry& second = Add(config);
+  ASSERT_TRUE(stranger.search->Cancel(1).ok());
+  Park("w");
+  // There is no task: everything has its result.
+  EXPECT_THAT(Run(), IsEmpty());
+  EXPECT_EQ(second.search->state(), core::SearchState::kSucceeded);
+  for (std::uint64_t number = 1; number <= 9; ++number) {
+    const core::Candidate& candidate = *second.search->candidate(number);
+    EXPECT_EQ(candidate.reused_from, "searches/s-1/candidates/" + std::to_string(number));
+    EXPECT_EQ(candidate.reward, static_cast<double>(number - 1));
+  }
+}
+
+TEST_F(DispatcherTest, ComputesProposalsAsLateAsItCan) {
+  core::SearchConfig config = Config();
+  config.space.layers.resize(8, config.space.layers[0]);
+  config.strategy = core::GuidedOptions{};
+  config.trainings = 100;
+  config.require = {{"device", "gpu"}};
+  SearchEntry& entry = Add(config);
+  // Until its design is used up: from then on, proposals are computed.
+  while (true) {
+    const core::Candidate* candidate = entry.search->Lease("w", "r", state_.now);
+    if (candidate == nullptr) break;
+    Complete(entry, *candidate, static_cast<double>(candidate->number % 7));
+  }
+  const std::size_t design = entry.search->candidates().size();
+  ASSERT_GT(entry.search->Ready(), 0u);
+  // Nobody waits; nobody who fits waits.
+  Run();
+  Park("cpu", 8);
+  Run();
+  EXPECT_THAT(solver_.held, IsEmpty());
+  Park("gpu", 3, {{"device", "gpu"}});
+  state_.draining = true;
+  Run();
+  EXPECT_THAT(solver_.held, IsEmpty());
+  state_.draining = false;
+  EXPECT_THAT(Run(), IsEmpty());
+  ASSERT_THAT(solver_.held, SizeIs(1));
+  // One computation at a time.
+  Run();
+  ASSERT_THAT(solver_.held, SizeIs(1));
+  state_.touched.clear();
+  solver_.held[0]();
+  // The engine's thread takes it back.
+  EXPECT_THAT(Run(), IsEmpty());
+  ASSERT_THAT(submitted_, SizeIs(1));
+  submitted_[0]();
+  EXPECT_THAT(state_.touched, ElementsAre(1));
+  EXPECT_THAT(Run(), ElementsAre("gpu"));
+  EXPECT_EQ(entry.search->candidates().size(), design + 3);
+}
+
+}  // namespace
+}  // namespace layernas

@@ -1,0 +1,143 @@
+"""The Python client's own rules, which are those of the command line."""
+
+import json
+import os
+import re
+import unittest
+
+import harness
+import layernas
+from google.protobuf import json_format
+from layernas.client import _candidate, _printable
+from layernas.spec import read_spec, read_spec_text
+from layernas.v1 import search_pb2
+from layernas.v1 import spec_pb2
+
+CORPUS = os.path.join(harness.REPOSITORY, "tests/corpus")
+
+
+class TokenTest(harness.IntegrationTest):
+
+    def setUp(self):
+        super().setUp()
+        self.token_file = self.write_private("ann.token", "layernas_" + "0" * 64 + "\n")
+
+    def open(self, address, **options):
+        client = layernas.Client(address, token_file=self.token_file, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def test_a_token_goes_nowhere_in_clear_text(self):
+        with open(os.path.join(CORPUS, "token_addresses.txt"), encoding="ascii") as corpus:
+            cases = [line.split() for line in corpus if not line.startswith("#")]
+        self.assertGreater(len(cases), 20)
+        for verdict, address in cases:
+            with self.subTest(address):
+                done = self.cli(address, "search", "list", f"--token-file={self.token_file}")
+                if verdict == "allowed":
+                    self.open(address)
+                    self.assertEqual(done.returncode, 5, done.stderr)  # nobody answers
+                    continue
+                message = "in the clear" if verdict == "refused" else "not an address"
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(message, done.stderr)
+                with self.assertRaisesRegex(ValueError, message):
+                    self.open(address)
+                if verdict == "refused":
+                    self.open(address, insecure_token=True)
+
+    def test_a_file_that_holds_no_token_is_named(self):
+        for text, mode, message in (
+            ("short\n", 0o600, "holds no token"),
+            ("with space " * 4, 0o600, "holds no token"),
+            ("layernas_" + "0" * 64, 0o604, "others on this machine have access"),
+        ):
+            path = self.write_private("other.token", text)
+            os.chmod(path, mode)
+            with self.assertRaisesRegex(ValueError, message):
+                layernas.Client("127.0.0.1:1", token_file=path)
+
+
+class ResultTest(unittest.TestCase):
+
+    def test_columns_of_the_same_name_stay_apart(self):
+        point = layernas.Point(
+            candidate=7, architecture="010202", reward=0.75, cost=2.0, metrics={"reward": 1.0, "layer_cost": 3.0, "ms": 4.0},
+            layers={"cost": "a", "stage": "b", "ms": "c"},
+        )
+        table = layernas.Frontier([point]).to_pandas()
+        self.assertEqual(
+            table.to_dict("records"),
+            [{
+                "candidate": 7, "architecture": "010202", "reward": 0.75, "cost": 2.0, "metric_reward": 1.0, "layer_cost": 3.0,
+                "ms": 4.0, "layer_layer_cost": "a", "stage": "b", "layer_ms": "c",
+            }],
+        )
+
+    def test_a_controllers_text_does_not_steer_the_terminal(self):
+        self.assertEqual(_printable("größe\n\ta\x1b[2J\u009b1m\u202egnp\ud800\U000e0041"), "größe\n\ta?[2J?1m?gnp??")
+
+    def test_a_candidate_has_what_is_known_of_it(self):
+        def candidate(state, reward, cost):
+            read = _candidate(search_pb2.Candidate(name="searches/x-1/candidates/1", state=state, reward=reward, cost=cost))
+            return read.reward, read.cost, read.reward_estimate
+
+        self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_SUCCEEDED, 0.5, 2), (0.5, 2, None))
+        self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_STOPPED, 0.5, 2), (None, 2, 0.5))
+        self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_SKIPPED, 0, 9), (None, 9, None))
+        self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_FAILED, 0, 0), (None, None, None))
+
+
+def spec_corpus():
+    """(name, spec, "reads" or "mistakes", what is expected)"""
+    with open(os.path.join(CORPUS, "specs.txt"), encoding="utf-8") as corpus:
+        cases = corpus.read().split("\n=== ")[1:]
+    for case in cases:
+        name, rest = case.split("\n", 1)
+        spec, verdict, expected = re.split("^--- (reads|mistakes)\n", rest, maxsplit=1, flags=re.MULTILINE)
+        yield name, spec, verdict, expected.rstrip("\n")
+
+
+class SpecTest(unittest.TestCase):
+
+    def test_reads_what_the_command_line_reads(self):
+        for name, spec, verdict, expected in spec_corpus():
+            with self.subTest(name):
+                if verdict == "reads":
+                    self.assertEqual(read_spec_text(spec.encode(), "s"), json_format.Parse(expected, spec_pb2.SearchSpec()))
+                    continue
+                with self.assertRaises(layernas.SpecError) as raised:
+                    read_spec_text(spec.encode(), "s")
+                line, message = expected.split(": ", 1)
+                place = "s" if line == "0" else f"s:{line}(:[0-9]+)?"
+                self.assertRegex(str(raised.exception), f"^{place}: {re.escape(message)}")
+                self.assertNotIn("\n", str(raised.exception))
+
+    def test_a_dictionary_is_read_as_its_file(self):
+        spec = {
+            "name": "c",
+            "space": {"layers": [{"name": "a", "options": ["x", {"name": "on"}]}]},
+            "objective": {"cost": "ms", "targets": (1, 2.5)},
+            "strategy": {"layernas": {"buckets": {"scale": "linear"}}},
+            "budget": {"trainings": 5, "duration": "1h30m"},
+            "evaluation": {"train": {"augment": False, "parameters": {"lr": 1e-3, "text": "7", "none": None, "deep": [True]}}},
+        }
+        self.assertEqual(read_spec(spec), read_spec_text(json.dumps(spec).encode(), "s"))
+        with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must be a whole number, is '2.5'$"):
+            read_spec({**spec, "budget": 2.5})
+        with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must not stand in quotes, is '5'$"):
+            read_spec({**spec, "budget": {"trainings": "5"}})
+
+    def test_files_without_end_are_given_up(self):
+        for spec, message in (
+            (b"space: {network: {parameters: &a {b: *a}}}", "levels deep"),
+            (b"[" * 5000, "levels deep"),
+            (b"#" * (4 << 20) + b"#", "larger than 4 MiB"),
+            (b"name: good\n# caf\xe9\n", "^s:2: is not UTF-8"),
+        ):
+            with self.assertRaisesRegex(layernas.SpecError, message):
+                read_spec_text(spec, "s")
+
+
+if __name__ == "__main__":
+    harness.main()

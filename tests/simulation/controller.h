@@ -1,0 +1,102 @@
+// The controller of a simulated world: a real engine on a store in memory, whose process can die at any moment.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "controller/engine/engine.h"
+#include "controller/service/worker_calls.h"
+#include "controller/storage/memory_store.h"
+#include "tests/simulation/book.h"
+#include "tests/simulation/draw.h"
+#include "tests/simulation/story.h"
+#include "tests/simulation/timeline.h"
+
+namespace layernas::simulation {
+
+// The store outlives the processes. While none runs, `up()` is false and there is nothing to call.
+class Controller {
+ public:
+  // Called when the process has died, with everything that it had not answered.
+  using Died = std::function<void()>;
+
+  Controller(std::uint64_t seed, Timeline& timeline, Story& story, Configs& configs, Died died);
+  ~Controller();
+  Controller(const Controller&) = delete;
+  Controller& operator=(const Controller&) = delete;
+
+  // --- Processes
+
+  // Starts a process on the store as it is.
+  void Start();
+  // It dies now: what is not on the disk is lost.
+  void Kill();
+  // It dies within its next commit, at a point that is drawn.
+  void KillInCommit();
+  bool up() const { return engine_ != nullptr; }
+  Engine& engine() { return *engine_; }
+  WorkerCalls& calls() { return *calls_; }
+  // To be called after each call of the engine.
+  void Nudge();
+  // Specs that the next processes cannot go on with.
+  void Refuse(std::set<std::string> specs) { refused_ = std::move(specs); }
+  const std::set<std::string>& refused() const { return refused_; }
+
+  // --- Its disk
+
+  // Copies the store. Only while a process runs.
+  void BackUp();
+  bool HasBackup() const { return !backup_.empty(); }
+  // Instead of the store: the latest backup, or an empty one. Only while no process runs.
+  void RestoreBackup();
+  void UseEmptyStore();
+  Book& book() { return book_; }
+  std::uint64_t lineage() const { return lineage_; }
+
+  // Called whenever the solver is given work.
+  void set_solving(std::function<void()> solving) { solving_ = std::move(solving); }
+
+ private:
+  class HandExecutor;
+  class HandCommitter;
+
+  absl::StatusOr<core::SearchConfig> Parse(std::string_view spec);
+  void TakeTurn();
+  void Tick(std::uint64_t process);
+  void Post(Turn turn);
+  void Write(std::uint64_t process);
+  void Answer(std::uint64_t process, std::vector<std::function<void()>> answers);
+  // Runs the event unless the process has died by then.
+  void InProcess(SteadyTime time, std::function<void()> event);
+
+  Draw draw_;
+  Timeline& timeline_;
+  Story& story_;
+  Configs& configs_;
+  const Died died_;
+  Book book_;
+
+  std::unique_ptr<storage::MemoryStore> store_;
+  std::uint64_t lineage_ = 0;
+  std::string backup_;
+  int backups_ = 0;
+  std::vector<Book::Accepted> accepted_at_backup_;
+  std::set<std::string> refused_;
+  std::function<void()> solving_;
+
+  // Of the present process, which is known by its number.
+  std::uint64_t process_ = 0;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<WorkerCalls> calls_;
+  bool turn_is_due_ = false;
+  std::deque<Turn> unwritten_;
+  bool write_is_due_ = false;
+  SteadyTime answered_until_;
+};
+
+}  // namespace layernas::simulation

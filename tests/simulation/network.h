@@ -1,0 +1,92 @@
+// What is between workers and the controller: calls that are late, lost on the way there or back, or made twice.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "layernas/v1/worker_service.pb.h"
+#include "tests/simulation/controller.h"
+
+namespace layernas::simulation {
+
+class Network {
+ public:
+  Network(std::uint64_t seed, Timeline& timeline, Story& story, Controller& controller)
+      : draw_({seed, 0x4e}), timeline_(timeline), story_(story), controller_(controller) {}
+
+  // Of a message that it is lost, or sent twice, and how long it takes at most.
+  struct Quality {
+    double loss = 0;
+    double doubling = 0;
+    Millis delay{20};
+  };
+  void set_quality(const Quality& quality) { quality_ = quality; }
+  // The worker and the controller do not hear of each other for so long.
+  void Cut(std::uint64_t worker, Millis duration) { cut_until_[worker] = timeline_.Now() + duration; }
+  bool IsCut(std::uint64_t worker) const;
+  // The controller's process has died: its callers find out.
+  void ControllerDied();
+  // The worker's process has died: the controller may find out.
+  void WorkerDied(std::uint64_t worker);
+
+  // Makes a call of a worker. `answered` is called exactly once, at a later event.
+  template <typename Response>
+  using Answered = std::function<void(const absl::Status&, const Response&)>;
+  void LeaseTasks(std::uint64_t worker, const v1::LeaseTasksRequest& request, Millis timeout,
+                  Answered<v1::LeaseTasksResponse> answered);
+  void Heartbeat(std::uint64_t worker, const v1::HeartbeatRequest& request, Millis timeout,
+                 Answered<v1::HeartbeatResponse> answered);
+  void CompleteTasks(std::uint64_t worker, const v1::CompleteTasksRequest& request, Millis timeout,
+                     Answered<v1::CompleteTasksResponse> answered);
+  void ReleaseTasks(std::uint64_t worker, const v1::ReleaseTasksRequest& request, Millis timeout,
+                    Answered<v1::ReleaseTasksResponse> answered);
+
+  // A poll that is with the controller.
+  struct Parked {
+    std::uint64_t worker = 0;
+    v1::LeaseTasksRequest request;
+    Engine::PollId poll = 0;
+    SteadyTime since;
+  };
+  const std::map<std::uint64_t, Parked>& parked() const { return parked_; }
+
+ private:
+  // Of one call, on its way back to the caller.
+  template <typename Response>
+  struct Call {
+    std::uint64_t number = 0;
+    std::uint64_t worker = 0;
+    SteadyTime deadline;
+    bool is_over = false;
+    Answered<Response> answered;
+  };
+  // Brings the request to the controller, where `arrive` makes the call; `arrive` is given what sends the answer back.
+  template <typename Response>
+  using Reply = std::function<void(const absl::Status&, const Response&)>;
+  template <typename Response>
+  void Make(std::uint64_t worker, Millis timeout, Answered<Response> answered,
+            std::function<void(std::uint64_t call, Reply<Response> reply)> arrive);
+  template <typename Response>
+  static void Finish(Call<Response>& call, const absl::Status& status, const Response& response);
+  void CancelPoll(std::uint64_t call);
+  Millis Delay() { return draw_.Time(Millis{0}, quality_.delay); }
+
+  Draw draw_;
+  Timeline& timeline_;
+  Story& story_;
+  Controller& controller_;
+  Quality quality_;
+  std::map<std::uint64_t, SteadyTime> cut_until_;
+  std::uint64_t calls_ = 0;
+  // Calls that the controller has not answered: what breaks them.
+  std::map<std::uint64_t, std::function<void()>> open_;
+  std::map<std::uint64_t, Parked> parked_;
+};
+
+}  // namespace layernas::simulation
