@@ -90,6 +90,9 @@ struct Candidate {
   // seeds this is, from 1. 0 otherwise.
   std::uint64_t final_of = 0;
   int final_seed = 0;
+  // Another architecture of the same network, which is trained in its place: the number of that candidate, which this
+  // one follows. Only first trainings have twins. 0 otherwise.
+  std::uint64_t twin_of = 0;
   CandidateState state = CandidateState::kQueued;
   // Leases granted so far. The number of the current one is its fence.
   int attempt = 0;

@@ -9,6 +9,8 @@ namespace {
 
 // Candidates that may be measured ahead of any training.
 constexpr std::size_t kMinAhead = 4;
+// Twins proposed for one lease: bounds its time.
+constexpr int kMaxTwins = 64;
 
 }  // namespace
 
@@ -21,6 +23,7 @@ std::size_t Leasing::Ready(TaskKind kind) const {
 
 const Candidate* Leasing::Lease(const std::string& worker, const std::string& request_id, Instant now, TaskKind kind,
                                 Others others) {
+  has_more_twins_ = false;
   if (FreePlaces() == 0) return nullptr;
   if (kind == TaskKind::kMeasure && PlacesAhead() == 0) return nullptr;
   Candidate* chosen = nullptr;
@@ -28,7 +31,7 @@ const Candidate* Leasing::Lease(const std::string& worker, const std::string& re
     chosen = &parts_.candidates[*waiting];
     parts_.queue.Remove(*waiting);
   } else if (kind != TaskKind::kTrain) {
-    chosen = Begin(now.unix_ms);
+    chosen = BeginTraining(now.unix_ms);
   }
   if (chosen == nullptr) return nullptr;
   ++chosen->attempt;
@@ -42,6 +45,16 @@ const Candidate* Leasing::Lease(const std::string& worker, const std::string& re
     parts_.is_changed = true;
   }
   return chosen;
+}
+
+Candidate* Leasing::BeginTraining(UnixMillis now) {
+  for (int i = 0; i < kMaxTwins; ++i) {
+    Candidate* begun = Begin(now);
+    if (begun == nullptr || begun->twin_of == 0) return begun;
+    reporting_.Follow(*begun, now);
+  }
+  has_more_twins_ = true;
+  return nullptr;
 }
 
 Candidate* Leasing::Begin(UnixMillis now) {
@@ -67,6 +80,12 @@ Candidate* Leasing::Begin(UnixMillis now) {
     begun.repeat_of = next.candidate;
     begun.repeat = parts_.standings.RepeatsOf(next.candidate) + 1;
     parts_.standings.BeginRepeat(next.candidate);
+  } else if (const std::uint64_t first = parts_.twins.Meet(begun); first != 0) {
+    if (SearchParts::IsFollowed(parts_.candidates[first])) {
+      begun.twin_of = first;
+    } else {
+      parts_.twins.Lead(begun);
+    }
   }
   parts_.phase.Began(begun);
   return &begun;

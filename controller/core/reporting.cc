@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "controller/core/attempts.h"
 #include "controller/core/result_check.h"
 
@@ -219,6 +220,45 @@ void Reporting::Finish(Candidate& candidate, CandidateState state, UnixMillis no
   if (candidate.final_of != 0) parts_.is_changed = true;
   const std::optional<Observation> observation = parts_.Learn(candidate);
   if (observation) parts_.strategy->Observe(candidate.architecture, *observation);
+  SettleTwins(candidate, now);
+}
+
+void Reporting::Follow(Candidate& twin, UnixMillis now) {
+  const Candidate& followed = parts_.candidates[twin.twin_of];
+  parts_.candidates.MarkDirty(twin);
+  if (!IsFinal(followed.state)) {
+    parts_.twins.Wait(followed.number, twin.number);
+  } else if (!SearchParts::IsFollowed(followed)) {
+    if (!parts_.phase.MayBegin()) return Finish(twin, CandidateState::kSkipped, now);
+    twin.twin_of = 0;
+    parts_.twins.Lead(twin);
+    parts_.phase.Began(twin);
+    parts_.Queue(twin);
+  } else if (followed.state == CandidateState::kInfeasible) {
+    // Not one of the failures that speak against the search: no attempt was made.
+    twin.failures.push_back(
+        {0, FailureKind::kInfeasible, "",
+         absl::StrCat("it is the same network as candidate ", followed.number, ": ", followed.failures.back().message),
+         now});
+    Finish(twin, CandidateState::kInfeasible, now);
+  } else {
+    twin.metrics = followed.metrics;
+    twin.reward = followed.reward;
+    // Its own where the cost is known per layer.
+    twin.cost = parts_.CostOf(twin);
+    Finish(twin, followed.state, now);
+  }
+}
+
+void Reporting::SettleTwins(const Candidate& followed, UnixMillis now) {
+  std::uint64_t follow = followed.number;
+  for (const std::uint64_t number : parts_.twins.TakeWaiting(followed.number)) {
+    Candidate& twin = parts_.candidates[number];
+    twin.twin_of = follow;
+    Follow(twin, now);
+    // It has taken the place: the others follow it.
+    if (twin.twin_of == 0) follow = number;
+  }
 }
 
 void Reporting::SkipWaiting(UnixMillis now) {

@@ -31,6 +31,9 @@ class Reporting {
   // `running`: whether the search hands candidates out.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker, bool running);
   bool NoteProgress(std::uint64_t number, int attempt, const Curve& points, int epochs, UnixMillis now);
+  // Gives the twin, not leased and in no queue, the outcome of the candidate that it follows, or has it wait for that.
+  // Where that candidate was given up, the twin takes its place.
+  void Follow(Candidate& twin, UnixMillis now);
   // First trainings that wait are not begun any more.
   void SkipWaiting(UnixMillis now);
 
@@ -47,6 +50,8 @@ class Reporting {
   void Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now);
   // The candidate has reached a final state: tells those who learn from it.
   void Finish(Candidate& candidate, CandidateState state, UnixMillis now);
+  // Those that wait for the candidate, which has reached a final state.
+  void SettleTwins(const Candidate& followed, UnixMillis now);
   // A failed attempt; the candidate is tried again or given up.
   void AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now);
   // Adds what is new in the points; false if nothing is.

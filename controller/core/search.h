@@ -70,6 +70,9 @@ class Search {
   // a back-off, and is offered to other workers first. `others`: whether other workers could do such a task.
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now,
                          TaskKind kind = TaskKind::kEvaluate, Others others = Others::kSome);
+  // Whether the last Lease() returned nothing only because it came across many twins (twin_book.h), of which a call
+  // settles a limited number. Another call goes on.
+  bool HasMoreTwins() const { return state_ == SearchState::kRunning && leasing_.HasMoreTwins(); }
   // Whether Lease() would have a candidate but for its attempt having failed on this very worker.
   bool HoldsBack(const std::string& worker, Instant now, TaskKind kind = TaskKind::kEvaluate,
                  Others others = Others::kSome);
@@ -130,7 +133,7 @@ class Search {
   const std::deque<Candidate>& candidates() const { return parts_.candidates.all(); }
   // Null if there is none of that number.
   const Candidate* candidate(std::uint64_t number) const { return parts_.candidates.Find(number); }
-  // Candidates that were trained, or are to be; those trained in full are not among them.
+  // Candidates that were trained, or are to be; those trained in full and twins are not among them.
   std::int64_t trainings() const { return parts_.phase.trainings(); }
   std::size_t CountOf(CandidateState state) const { return parts_.candidates.CountOf(state); }
   // By the means of trainings; goes by the candidates that were the first ones.
@@ -157,8 +160,8 @@ class Search {
   void NoteStandings();
 
   SearchParts parts_;
-  Leasing leasing_{parts_};
   Reporting reporting_{parts_};
+  Leasing leasing_{parts_, reporting_};
 
   SearchState state_ = SearchState::kRunning;
   std::string state_reason_;

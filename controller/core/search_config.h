@@ -13,6 +13,7 @@
 #include "controller/core/space.h"
 #include "controller/core/standings.h"
 #include "controller/core/strategy_options.h"
+#include "controller/core/twin_book.h"
 
 namespace layernas::core {
 
@@ -52,6 +53,8 @@ struct SearchConfig {
   // Needs costs that are known before the training: per layer, or measured apart.
   EarlyStopOptions early_stop;
   Sharing sharing;
+  // Tells architectures of the same network, of which only the first is trained; null where there are none.
+  NetworkIdentity network_identity;
   // Equal for two searches if, and only if, their candidates of equal architecture are evaluated in the same way.
   std::string evaluation_key;
   // Take results of other searches of the same evaluation key.

@@ -15,6 +15,7 @@ SearchParts::SearchParts(SearchConfig search_config, std::deque<Candidate> store
       candidates(config.space.layers.size(), IsMeasuredApart(), std::move(stored)),
       standings(config.finalists, config.targets),
       median_rule(config.early_stop),
+      twins(config.network_identity),
       phase(config, candidates, standings, *strategy, failures),
       sharing(config.sharing) {}
 
@@ -27,19 +28,33 @@ void SearchParts::Restore(const SearchStatus& status) {
     if (IsFinal(candidate.state)) candidate.request_id = std::string();
     phase.Began(candidate);
     if (candidate.repeat_of != 0) standings.BeginRepeat(candidate.repeat_of);
-    for (const AttemptFailure& failure : candidate.failures) failures.Add(failure);
+    if (candidate.twin_of == 0) {
+      for (const AttemptFailure& failure : candidate.failures) failures.Add(failure);
+    }
     if (candidate.state == CandidateState::kSkipped && IsSpared(candidate)) phase.Spared(candidate);
     std::optional<Observation> observation;
     if (IsFinal(candidate.state)) observation = Learn(candidate);
     if (IsFirst(candidate)) {
       past.push_back({{candidate.architecture, candidate.position}, observation});
     }
-    if (candidate.state == CandidateState::kQueued) Queue(candidate);
+    if (!IsFinal(status.state)) RestorePlace(candidate);
   }
   strategy->Restore(past);
   phase.Restore(status);
   if (!IsFinal(status.state)) phase.Advance(IsUnderWay());
   candidates.TakeDirty();
+}
+
+void SearchParts::RestorePlace(Candidate& candidate) {
+  if (candidate.twin_of != 0) {
+    if (!IsFinal(candidate.state)) twins.Wait(candidate.twin_of, candidate.number);
+    return;
+  }
+  if (IsFirst(candidate)) {
+    const std::uint64_t first = twins.Meet(candidate);
+    if (first != 0 && !IsFollowed(candidates[first])) twins.Lead(candidate);
+  }
+  if (candidate.state == CandidateState::kQueued) Queue(candidate);
 }
 
 std::span<const TaskKind> SearchParts::kinds() const {
@@ -87,7 +102,7 @@ std::optional<Observation> SearchParts::Learn(const Candidate& candidate) {
                         succeeded ? std::optional<Outcome>(outcome) : std::nullopt);
     return std::nullopt;
   }
-  if (succeeded) standings.Add(candidate.number, outcome);
+  if (succeeded) standings.Add(candidate.number, outcome, candidate.twin_of);
   if (succeeded || candidate.state == CandidateState::kStopped) {
     median_rule.Add(candidate.number, candidate.cost, candidate.curve,
                     succeeded ? std::optional<double>(candidate.reward) : std::nullopt);

@@ -17,6 +17,7 @@
 #include "controller/core/search_phase.h"
 #include "controller/core/standings.h"
 #include "controller/core/strategy.h"
+#include "controller/core/twin_book.h"
 
 namespace layernas::core {
 
@@ -27,12 +28,18 @@ struct SearchParts {
 
   // After a restart: everybody learns what the stored candidates brought.
   void Restore(const SearchStatus& status);
+  // A part of it: where a candidate that is not in a final state waits, and whom its twins follow.
+  void RestorePlace(Candidate& candidate);
 
   // As Search's.
   std::span<const TaskKind> kinds() const;
   const std::map<std::string, std::string>& RequireOf(TaskKind kind) const;
   bool IsMeasuredApart() const { return config.measure_on.has_value(); }
   bool IsUnderWay() const { return candidates.Leased() > 0 || !queue.empty(); }
+  // Whether twins of the candidate follow it; if not, the next of them takes its place.
+  static bool IsFollowed(const Candidate& candidate) {
+    return candidate.state != CandidateState::kFailed && candidate.state != CandidateState::kSkipped;
+  }
   // Neither a repeat nor a training in full.
   static bool IsFirst(const Candidate& candidate) { return candidate.repeat_of == 0 && candidate.final_of == 0; }
   // Of a candidate that was measured, or whose cost is known per layer.
@@ -52,6 +59,7 @@ struct SearchParts {
   Standings standings;
   MedianRule median_rule;
   FailureTally failures;
+  TwinBook twins;
   SearchPhase phase;
   // As it is now; at first that of the configuration.
   Sharing sharing;

@@ -11,6 +11,9 @@ namespace {
 // Architectures that are measured and found to exceed every target before that is given up.
 constexpr std::int64_t kMaxSpared = 100;
 constexpr std::int64_t kMaxSparedPerTraining = 20;
+// Proposals in a row that are networks tried already before the rest is given up. Not even spaces in which twins are
+// common have runs of that length.
+constexpr std::int64_t kMaxTwinsInARow = 10'000;
 // More than any search has.
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max() / 4;
 
@@ -58,8 +61,13 @@ Next SearchPhase::next() const {
 }
 
 void SearchPhase::Began(const Candidate& candidate) {
+  if (candidate.twin_of != 0) {
+    ++twins_in_a_row_;
+    return;
+  }
   if (candidate.final_of == 0) {
     ++begun_;
+    twins_in_a_row_ = 0;
   } else if (first_final_ == 0) {
     first_final_ = candidate.number;
   }
@@ -139,6 +147,10 @@ std::string SearchPhase::WhyOver(bool under_way) const {
                                : "";
   if (MeasuredInVain()) {
     return absl::StrCat(spared_, " architectures that were measured exceed every target", left);
+  }
+  if (twins_in_a_row_ >= kMaxTwinsInARow) {
+    return absl::StrCat("nothing is left to try: the last ", twins_in_a_row_,
+                        " architectures are networks that were tried already", left);
   }
   const Supply supply = strategy_.supply();
   if (supply.when == Supply::When::kNever) return absl::StrCat("nothing is left to try: ", supply.reason, left);

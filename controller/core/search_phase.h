@@ -55,8 +55,12 @@ class SearchPhase {
   // Whether the strategy may be asked for computations.
   bool Proposes() const { return next().what == Next::What::kProposal; }
 
-  // To be called with each candidate that was leased for the first time (its repeat_of and final_of set), and with each
-  // that was measured and, since its cost exceeds every target, is not trained.
+  // Whether one more first training may begin that the strategy proposed earlier.
+  bool MayBegin() const { return !time_is_up_ && TrainingsLeft() > 0; }
+
+  // To be called with each candidate that was leased for the first time (its repeat_of, final_of and twin_of set), and
+  // with each that was measured and, since its cost exceeds every target, is not trained. A twin is no training; one
+  // that takes the place of the candidate that it followed is called with again, its twin_of cleared.
   void Began(const Candidate& candidate);
   void Spared(const Candidate& candidate);
 
@@ -80,7 +84,7 @@ class SearchPhase {
   UnixMillis started() const { return started_; }
   // Why no more architectures are proposed; empty while they are.
   const std::string& searching_over() const { return searching_over_; }
-  // Candidates that were trained, or are to be; trainings in full are not among them.
+  // Candidates that were trained, or are to be; trainings in full and twins are not among them.
   std::int64_t trainings() const { return begun_ - spared_; }
   // What is trained in full, the first target's best first; empty before that begins.
   const std::vector<std::uint64_t>& winners() const { return winners_; }
@@ -115,6 +119,8 @@ class SearchPhase {
   // First trainings and repeats.
   std::int64_t begun_ = 0;
   std::int64_t spared_ = 0;
+  // Twins proposed since the latest training.
+  std::int64_t twins_in_a_row_ = 0;
   double lowest_spared_cost_ = 0;
   bool winners_known_ = false;
   std::vector<std::uint64_t> winners_;

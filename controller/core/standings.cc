@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -12,7 +13,15 @@ namespace layernas::core {
 Standings::Standings(FinalistOptions options, std::vector<double> targets)
     : options_(options), targets_(std::move(targets)) {}
 
-void Standings::Add(std::uint64_t candidate, Outcome outcome) {
+void Standings::Add(std::uint64_t candidate, Outcome outcome, std::uint64_t twin_of) {
+  if (twin_of != 0) {
+    first_of_[candidate] = twin_of;
+    twins_of_[twin_of].push_back(candidate);
+    const Outcome& mean = *means_[twin_of - 1];
+    const auto repeats = repeats_.find(twin_of);
+    const double first_cost = repeats == repeats_.end() ? mean.cost : repeats->second.outcomes.at(twin_of).cost;
+    outcome = {mean.reward, outcome.cost == first_cost ? mean.cost : outcome.cost};
+  }
   if (means_.size() < candidate) means_.resize(candidate);
   means_[candidate - 1] = outcome;
   next_.reset();
@@ -41,12 +50,25 @@ void Standings::EndRepeat(std::uint64_t candidate, std::uint64_t repeat, std::op
   }
   mean.reward /= static_cast<double>(repeats.outcomes.size());
   mean.cost /= static_cast<double>(repeats.outcomes.size());
-  means_[candidate - 1] = mean;
+  const double cost_before = std::exchange(means_[candidate - 1], mean)->cost;
+  if (const auto twins = twins_of_.find(candidate); twins != twins_of_.end()) {
+    for (const std::uint64_t twin : twins->second) {
+      Outcome& of_twin = *means_[twin - 1];
+      of_twin.reward = mean.reward;
+      // A cost that was measured is measured again with each repeat; one that is known per layer is its own.
+      if (of_twin.cost == cost_before) of_twin.cost = mean.cost;
+    }
+  }
   // What it dominated may be on the frontier now. Repeats are few: all of it is made anew.
   frontier_ = {};
   for (std::size_t i = 0; i < means_.size(); ++i) {
     if (means_[i]) frontier_.Insert(means_[i]->cost, {i + 1, means_[i]->reward});
   }
+}
+
+std::uint64_t Standings::FirstOf(std::uint64_t candidate) const {
+  const auto first = first_of_.find(candidate);
+  return first == first_of_.end() ? candidate : first->second;
 }
 
 std::optional<std::uint64_t> Standings::NextRepeat() const {
@@ -72,7 +94,7 @@ std::optional<std::uint64_t> Standings::NextWithin(double target) const {
   const auto reward = [this](std::uint64_t candidate) { return means_[candidate - 1]->reward; };
   for (std::size_t i = 0; i < means_.size(); ++i) {
     if (!means_[i] || !MeetsLimit(means_[i]->cost, target)) continue;
-    const std::uint64_t candidate = i + 1;
+    const std::uint64_t candidate = FirstOf(i + 1);
     const auto repeats = repeats_.find(candidate);
     const int begun = repeats == repeats_.end() ? 0 : repeats->second.begun;
     if (begun + 1 < options_.trainings) {
@@ -89,23 +111,25 @@ std::optional<std::uint64_t> Standings::NextOnFrontier() const {
   // The least often repeated; of these, the best.
   std::optional<std::uint64_t> next;
   for (const auto& [cost, point] : frontier_.points()) {
-    const int begun = RepeatsOf(point.candidate);
-    if (begun + 1 < options_.trainings && (!next || begun <= RepeatsOf(*next))) next = point.candidate;
+    const std::uint64_t candidate = FirstOf(point.candidate);
+    const int begun = RepeatsOf(candidate);
+    if (begun + 1 < options_.trainings && (!next || begun <= RepeatsOf(*next))) next = candidate;
   }
   return next;
 }
 
 int Standings::RepeatsOf(std::uint64_t candidate) const {
-  const auto repeats = repeats_.find(candidate);
+  const auto repeats = repeats_.find(FirstOf(candidate));
   return repeats == repeats_.end() ? 0 : repeats->second.begun;
 }
 
 std::vector<std::uint64_t> Standings::RepeatsWithResult(std::uint64_t candidate) const {
   std::vector<std::uint64_t> numbers;
-  const auto repeats = repeats_.find(candidate);
+  const std::uint64_t first = FirstOf(candidate);
+  const auto repeats = repeats_.find(first);
   if (repeats == repeats_.end()) return numbers;
   for (const auto& [number, outcome] : repeats->second.outcomes) {
-    if (number != candidate) numbers.push_back(number);
+    if (number != first) numbers.push_back(number);
   }
   return numbers;
 }
@@ -116,17 +140,20 @@ std::vector<std::uint64_t> Standings::BestWithin(double target, std::size_t coun
     if (means_[i] && MeetsLimit(means_[i]->cost, target))
       within.emplace_back(-means_[i]->reward, means_[i]->cost, i + 1);
   }
-  count = std::min(count, within.size());
-  std::partial_sort(within.begin(), within.begin() + static_cast<std::ptrdiff_t>(count), within.end());
+  std::sort(within.begin(), within.end());
   std::vector<std::uint64_t> best;
-  for (std::size_t i = 0; i < count; ++i) best.push_back(std::get<2>(within[i]));
+  std::set<std::uint64_t> networks;
+  for (const auto& [reward, cost, candidate] : within) {
+    if (best.size() == count) break;
+    if (networks.insert(FirstOf(candidate)).second) best.push_back(candidate);
+  }
   return best;
 }
 
 std::optional<Standing> Standings::Of(std::uint64_t candidate) const {
   if (candidate == 0 || candidate > means_.size() || !means_[candidate - 1]) return std::nullopt;
   Standing standing{means_[candidate - 1]->reward, means_[candidate - 1]->cost, 1, 0};
-  const auto repeats = repeats_.find(candidate);
+  const auto repeats = repeats_.find(FirstOf(candidate));
   if (repeats == repeats_.end()) return standing;
   standing.trainings = static_cast<int>(repeats->second.outcomes.size());
   if (standing.trainings < 2) return standing;

@@ -36,15 +36,17 @@ class Standings {
  public:
   Standings(FinalistOptions options, std::vector<double> targets);
 
-  // The first training brought a result.
-  void Add(std::uint64_t candidate, Outcome outcome);
+  // The first training brought a result. `twin_of`: where it is that of another candidate, which was added before and
+  // is the same network (twin_book.h); 0 otherwise. Twins have the same mean of the reward, and costs of their own.
+  void Add(std::uint64_t candidate, Outcome outcome, std::uint64_t twin_of = 0);
   // A repeat was handed out; it has ended, with a result or none.
   void BeginRepeat(std::uint64_t candidate);
   // `repeat`: its own candidate number.
   void EndRepeat(std::uint64_t candidate, std::uint64_t repeat, std::optional<Outcome> outcome);
 
   // What to repeat next, if anything: for each target in turn, the best that meets it, until the best has had all its
-  // trainings; what is worse stays as it is. Without targets, each point of the frontier.
+  // trainings; what is worse stays as it is. Without targets, each point of the frontier. Never a twin: the candidate
+  // that it follows stands for it.
   // O(results) after a change, O(1) else.
   std::optional<std::uint64_t> NextRepeat() const;
   std::int64_t repeats_begun() const { return repeats_begun_; }
@@ -56,7 +58,7 @@ class Standings {
   // None if it has no result.
   std::optional<Standing> Of(std::uint64_t candidate) const;
   // The architectures of highest reward with a cost that meets the target, at most `count`, best first; of equals those
-  // of the lower cost, then number. O(results).
+  // of the lower cost, then number. Of twins one at most. O(results × log(results)).
   std::vector<std::uint64_t> BestWithin(double target, std::size_t count) const;
   // Of the means.
   const Frontier& frontier() const { return frontier_; }
@@ -69,6 +71,8 @@ class Standings {
     std::map<std::uint64_t, Outcome> outcomes;
   };
 
+  // The candidate that stands for all of its network: another one if it is a twin.
+  std::uint64_t FirstOf(std::uint64_t candidate) const;
   std::optional<std::uint64_t> FindNext() const;
   std::optional<std::uint64_t> NextWithin(double target) const;
   std::optional<std::uint64_t> NextOnFrontier() const;
@@ -78,6 +82,9 @@ class Standings {
   Frontier frontier_;
   // By candidate number - 1; none of repeats.
   std::vector<std::optional<Outcome>> means_;
+  // By twin, whom it follows; and by that one, its twins.
+  std::unordered_map<std::uint64_t, std::uint64_t> first_of_;
+  std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> twins_of_;
   // Of what was repeated.
   std::unordered_map<std::uint64_t, Repeats> repeats_;
   std::int64_t repeats_begun_ = 0;

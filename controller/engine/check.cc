@@ -32,7 +32,19 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
     return "is the training in full of a candidate that is none of its architecture";
   }
   const bool succeeded = candidate.state == core::CandidateState::kSucceeded;
-  const bool has_result = candidate.result_attempt > 0 || !candidate.reused_from.empty();
+  if (candidate.twin_of != 0) {
+    if (candidate.twin_of >= candidate.number || all[candidate.twin_of - 1].twin_of != 0) {
+      return "is the twin of a candidate that has no result of its own";
+    }
+    const core::CandidateState state = all[candidate.twin_of - 1].state;
+    const bool waits = candidate.state == core::CandidateState::kQueued && !core::IsFinal(state);
+    if (candidate.state != state && !waits && candidate.state != core::CandidateState::kSkipped) {
+      return "has a state that does not fit that of the candidate whose twin it is";
+    }
+  }
+  // The state of a twin was held against the other's above.
+  const bool has_result =
+      candidate.result_attempt > 0 || !candidate.reused_from.empty() || (candidate.twin_of != 0 && succeeded);
   if (succeeded != has_result) return "has a state that does not fit its result";
   if (candidate.result_attempt > candidate.attempt) return "has a result of an attempt that was never made";
   if (!succeeded) return "";

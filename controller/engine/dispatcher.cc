@@ -83,6 +83,8 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       } else {
         row->exhausted = true;
       }
+      // The rest in turns to come, which bounds the time of this one.
+      if (entry.search->HasMoreTwins()) submit_([] {});
     } else if (ReuseResult(entry, *candidate)) {
       if (++reused == kMaxReused) {
         // The rest in turns to come.

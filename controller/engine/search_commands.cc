@@ -19,7 +19,11 @@ namespace {
 constexpr std::size_t kMaxScanned = 20'000;
 constexpr Millis kOldSearchesInterval{1'000};
 
-absl::Status WhyThereIsNoLog(const std::string& name, const core::Candidate& candidate) {
+absl::Status WhyThereIsNoLog(const std::string& name, const std::string& search, const core::Candidate& candidate) {
+  if (candidate.twin_of != 0) {
+    return absl::NotFoundError(absl::StrCat(name, " has no log: it is the same network as ",
+                                            CandidateName(search, candidate.twin_of), ", which is evaluated instead"));
+  }
   if (!candidate.reused_from.empty()) {
     return absl::NotFoundError(absl::StrCat(name, " has no log: its result is that of ", candidate.reused_from));
   }
@@ -168,14 +172,14 @@ void SearchCommands::GetTaskLog(const std::string& candidate, int attempt, Reply
   Read<TaskLogView>(
       name->search_name, std::move(reply),
       [this, candidate, number = name->number, attempt](std::uint64_t id,
-                                                        const SearchView&) -> absl::StatusOr<TaskLogView> {
+                                                        const SearchView& search) -> absl::StatusOr<TaskLogView> {
         LAYERNAS_ASSIGN_OR_RETURN(const auto logs, state_.store.ReadLogs(id, number));
         if (logs.empty()) {
           LAYERNAS_ASSIGN_OR_RETURN(const storage::CandidateRows rows, state_.store.ReadCandidates(id, number - 1, 1));
           if (rows.candidates.empty() || rows.candidates.front().number != number) {
             return absl::NotFoundError(absl::StrCat("there is no candidate ", candidate));
           }
-          return WhyThereIsNoLog(candidate, rows.candidates.front());
+          return WhyThereIsNoLog(candidate, search.name, rows.candidates.front());
         }
         TaskLogView view;
         for (const auto& [one, log] : logs) view.attempts.push_back(one);

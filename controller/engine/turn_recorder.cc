@@ -67,6 +67,9 @@ void TurnRecorder::CollectCandidate(SearchEntry& entry, const core::Candidate& c
   }
   if (core::IsFinal(candidate.state)) {
     state_.metrics.Evaluations(candidate.state).Increment();
+    if (candidate.twin_of != 0 && candidate.state == core::CandidateState::kSucceeded) {
+      state_.metrics.results_reused.Increment();
+    }
     if (candidate.state != core::CandidateState::kSkipped && candidate.started != 0) {
       // Not after the clock was set back in between.
       if (candidate.ended > candidate.started) {

@@ -163,7 +163,7 @@ ControllerMetrics::ControllerMetrics()
                        .Add({})),
       results_reused(BuildCounter()
                          .Name("layernas_results_reused_total")
-                         .Help("Candidates that were given the result of another search.")
+                         .Help("Candidates that were given the result of another candidate.")
                          .Register(*registry_)
                          .Add({})),
       polls_parked(BuildGauge()

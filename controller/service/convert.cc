@@ -164,7 +164,7 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
   wire.set_reward(candidate.reward);
   wire.set_cost(candidate.cost);
   SetMetrics(candidate.metrics, *wire.mutable_metrics());
-  wire.set_reused_from(candidate.reused_from);
+  wire.set_reused_from(candidate.twin_of != 0 ? CandidateName(search_name, candidate.twin_of) : candidate.reused_from);
   for (const core::CurvePoint& point : candidate.curve) {
     v1::CurvePoint& added = *wire.add_curve();
     added.set_epoch(point.epoch);

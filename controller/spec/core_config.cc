@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "common/security/sha256.h"
+#include "common/spec/network_identity.h"
 #include "common/spec/validate.h"
 #include "controller/spec/evaluation_key.h"
 
@@ -102,6 +104,15 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
     config.early_stop = {evaluation.early_stop().compared(), evaluation.early_stop().min_epochs()};
   }
   config.sharing = {spec.sharing().weight(), spec.sharing().priority(), spec.sharing().max_running()};
+  if (const spec::NetworkIdentity identity = spec::MakeNetworkIdentity(spec.space())) {
+    config.network_identity = [identity](const core::Architecture& architecture) {
+      // A search may have a million candidates: each keeps a digest of the text.
+      const std::string form = identity(architecture);
+      if (form.empty()) return form;
+      const security::Digest digest = security::Sha256(form);
+      return std::string(digest.begin(), digest.end());
+    };
+  }
   config.evaluation_key = EvaluationKey(spec);
   config.reuse_results = spec.evaluation().reuse_results();
   return config;

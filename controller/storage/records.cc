@@ -78,6 +78,7 @@ void Fill(v1::CandidateRecord& record, const core::Candidate& candidate) {
   }
   record.set_final_of(candidate.final_of);
   record.set_final_seed(candidate.final_seed);
+  record.set_twin_of(candidate.twin_of);
   for (const core::WeightsFile& file : candidate.weights) {
     v1::WeightsRecord& stored = *record.add_weights();
     stored.set_path(file.path);
@@ -131,6 +132,7 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   }
   candidate.final_of = record.final_of();
   candidate.final_seed = record.final_seed();
+  candidate.twin_of = record.twin_of();
   for (const v1::WeightsRecord& stored : record.weights()) {
     candidate.weights.push_back({stored.path(), stored.sha256(), stored.bytes()});
   }

@@ -80,6 +80,15 @@ TEST(Convert, ACandidateWithEverything) {
   EXPECT_FALSE(ToWire(candidate, spec, "searches/s-1").has_end_time());
 }
 
+TEST(Convert, ATwinNamesTheCandidateWhoseResultItHas) {
+  core::Candidate candidate;
+  candidate.number = 7;
+  candidate.architecture = {0, 1};
+  candidate.state = core::CandidateState::kSucceeded;
+  candidate.twin_of = 3;
+  EXPECT_EQ(ToWire(candidate, SpaceOf("s", 2, 2), "searches/s-1").reused_from(), "searches/s-1/candidates/3");
+}
+
 TEST(Convert, WorkersRoundTrip) {
   v1::WorkerInfo info;
   info.set_id("w");

@@ -78,6 +78,7 @@ core::Candidate RandomCandidate(RandomStream& random) {
   candidate.repeat = static_cast<int>(random.Below(20));
   candidate.final_of = random.Next() >> random.Below(64);
   candidate.final_seed = static_cast<int>(random.Below(20));
+  candidate.twin_of = random.Next() >> random.Below(64);
   if (random.Below(2) == 0) {
     candidate.weights.push_back(
         {RandomText(random), RandomText(random), static_cast<std::int64_t>(random.Next() >> 20)});

@@ -1,0 +1,85 @@
+// Architectures that are one and the same network are trained once.
+#include "tests/controller/engine/engine_fixture.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+using core::CandidateState;
+using core::CompletionVerdict;
+using core::SearchState;
+
+class TwinsTest : public EngineTest {
+ protected:
+  // The 27 architectures of a cell of three nodes, by the operations on the edges 0→1, 0→2 and 1→2.
+  static v1::SearchSpec CellSpec(const std::string& name) {
+    v1::SearchSpec spec;
+    spec.set_name(name);
+    v1::Network& network = *spec.mutable_space()->mutable_network();
+    for (const int size : {3, 32, 32}) network.add_input(size);
+    network.set_classes(10);
+    (*network.mutable_parameters()->mutable_fields())["cells"].set_number_value(5);
+    for (const char* edge : {"edge01", "edge02", "edge12"}) {
+      v1::Layer& layer = *spec.mutable_space()->add_layers();
+      layer.set_name(edge);
+      for (const char* option : {"none", "skip_connect", "nor_conv_3x3"}) layer.add_options()->set_name(option);
+    }
+    spec.mutable_objective()->set_cost("latency_ms");
+    spec.mutable_strategy()->mutable_exhaustive();
+    return spec;
+  }
+  CompletionVerdict CompleteMeasured(const LeasedTask& task) {
+    return Report("w", task.token, core::Metrics{{"accuracy", 0.5}, {"latency_ms", 3}});
+  }
+};
+
+// What node 2 can be, where x is node 0, C(x) a convolution of it, and S the shift that is left of a convolution of
+// zeros: zeros, x, x+x, C(x), C(x)+x, C(x)+C(x), C(C(x)), C(C(x))+x, C(C(x))+C(x), S, S+x, S+C(x).
+constexpr int kNetworks = 12;
+
+TEST_F(TwinsTest, EachNetworkOfACellIsTrainedOnce) {
+  const std::string name = Create(CellSpec("cell"));
+  int trained = 0;
+  for (Tasks tasks = Lease("w", 1); !tasks.empty(); tasks = Lease("w", 1)) {
+    EXPECT_EQ(CompleteMeasured(tasks[0]).status, CompletionVerdict::kAccepted);
+    if (++trained == 5) Restart();
+  }
+  EXPECT_EQ(trained, kNetworks);
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  EXPECT_THAT(Get(name)->state_reason, HasSubstr("nothing is left to try"));
+  EXPECT_EQ(Get(name)->trainings, kNetworks);
+  EXPECT_EQ(Get(name)->candidates.at(CandidateState::kSucceeded), 27u);
+  EXPECT_THAT(Check().problems, IsEmpty());
+}
+
+TEST_F(TwinsTest, WaitsThroughARestart) {
+  const std::string name = Create(CellSpec("cell"));
+  const Tasks tasks = Lease("w", kNetworks + 1);
+  ASSERT_EQ(tasks.size(), static_cast<std::size_t>(kNetworks));
+  EXPECT_EQ(Get(name)->candidates.at(CandidateState::kQueued), 27u - kNetworks);
+  Restart();
+  EXPECT_THAT(Check().problems, IsEmpty());
+  EXPECT_THAT(Lease("w", 4), IsEmpty());
+  for (const LeasedTask& task : tasks) EXPECT_EQ(CompleteMeasured(task).status, CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  EXPECT_EQ(metrics_->results_reused.Value(), 27 - kNetworks);
+  EXPECT_THAT(Check().problems, IsEmpty());
+  for (const core::Candidate& candidate : Candidates(name)) {
+    if (candidate.twin_of == 0) continue;
+    const std::string twin = CandidateName(name, candidate.number);
+    const auto log = Await<TaskLogView>([&](auto reply) { engine_->GetTaskLog(twin, 0, reply); });
+    EXPECT_THAT(log.status().message(), HasSubstr("it is the same network as " + name));
+  }
+}
+
+TEST_F(TwinsTest, OtherSpacesHaveNone) {
+  v1::SearchSpec spec = CellSpec("blocks");
+  spec.mutable_space()->mutable_network()->clear_parameters();
+  Create(spec);
+  EXPECT_EQ(Lease("w", 30).size(), 27u);
+}
+
+}  // namespace
+}  // namespace layernas
