@@ -29,8 +29,9 @@ AttemptCount CountAttempts(const Candidate& candidate);
 enum class AttemptVerdict { kRetry, kInfeasible, kFailed };
 AttemptVerdict Judge(const AttemptCount& count, int attempts);
 
-// The worker that must not make the next attempt while others could: the one that has failed all attempts so far, if
-// only one is left. One bad worker alone thus never has an architecture given up. Empty if there is none.
+// The worker that should not make the next attempt while others could: the one that has failed all attempts so far, if
+// only one is left. One bad worker alone thus has no architecture given up while others come to it
+// (CandidateQueue::kElsewhereLast). Empty if there is none.
 std::string WorkerToSpare(const AttemptCount& count, int attempts);
 
 }  // namespace layernas::core

@@ -5,7 +5,7 @@
 namespace layernas::core {
 
 void CandidateQueue::Push(Entry entry) {
-  Place place{next_ticket_++, entry.kind, std::move(entry.avoid), entry.always_avoid, entry.not_before, false};
+  Place place{next_ticket_++, entry.kind, std::move(entry.avoid), entry.is_last, entry.not_before, false};
   ++sizes_[static_cast<std::size_t>(place.kind)];
   due_.emplace(*place.due, entry.number);
   places_.emplace(entry.number, std::move(place));
@@ -61,7 +61,8 @@ void CandidateQueue::Advance(SteadyTime now) {
     const std::uint64_t number = due_.begin()->second;
     due_.erase(due_.begin());
     Place& place = places_.at(number);
-    const SteadyTime due = *place.due;
+    // What a restart found has no time of its own.
+    const SteadyTime due = *place.due == SteadyTime() ? now : *place.due;
     place.due.reset();
     if (place.ready) {
       // Others had their time.
@@ -72,8 +73,8 @@ void CandidateQueue::Advance(SteadyTime now) {
     }
     place.ready = true;
     Enter(number, place);
-    if (place.avoid.empty() || place.always_avoid) continue;
-    place.due = due + kElsewhereFirst;
+    if (place.avoid.empty()) continue;
+    place.due = due + (place.is_last ? kElsewhereLast : kElsewhereFirst);
     due_.emplace(*place.due, number);
   }
 }

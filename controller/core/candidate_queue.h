@@ -29,14 +29,16 @@ class CandidateQueue {
     TaskKind kind = TaskKind::kEvaluate;
     // A back-off: to nobody before.
     SteadyTime not_before = {};
-    // While there are others, not to this worker: for `kElsewhereFirst` after the back-off, or as long as it waits.
-    // Empty: to anyone.
+    // While there are others, not to this worker: for kElsewhereFirst after the back-off, or for kElsewhereLast. Empty:
+    // to anyone.
     std::string avoid = {};
-    bool always_avoid = false;
+    bool is_last = false;
   };
 
   // How long a candidate is kept for other workers after its attempt failed on one.
   static constexpr Millis kElsewhereFirst{5'000};
+  // As that, for its last attempt. It has an end since others may be busy with something else for hours.
+  static constexpr Millis kElsewhereLast{600'000};
 
   // To the end. The candidate must not be in the queue.
   void Push(Entry entry);
@@ -63,7 +65,7 @@ class CandidateQueue {
     Ticket ticket = 0;
     TaskKind kind = TaskKind::kEvaluate;
     std::string avoid;
-    bool always_avoid = false;
+    bool is_last = false;
     // When it is due to change: the end of its back-off or of its avoidance.
     std::optional<SteadyTime> due;
     // In its group, its back-off over.

@@ -6,23 +6,38 @@
 
 namespace layernas::core {
 
-void FailureTally::Add(const AttemptFailure& failure) {
-  if (failure.kind == FailureKind::kWorkerLost) return;
-  if (failed_ == 0) first_worker_ = failure.worker;
-  several_workers_ = several_workers_ || failure.worker != first_worker_;
+void FailureTally::Add(const AttemptFailure& failure, TaskKind kind) {
+  if (failure.kind == FailureKind::kWorkerLost) {
+    ++lost_;
+    return;
+  }
+  OfKind& of_kind = kinds_[static_cast<std::size_t>(kind)];
+  ++of_kind.failed;
+  ++of_kind.by_worker[failure.worker];
   ++failed_;
   ++messages_[failure.message];
 }
 
 bool FailureTally::SpeaksAgainstSearch(int allowed, Others others) const {
-  return failed_ >= allowed && (several_workers_ || others == Others::kNone);
+  return std::any_of(kinds_.begin(), kinds_.end(), [&](const OfKind& kind) {
+    if (kind.succeeded || kind.failed < allowed) return false;
+    if (others == Others::kNone) return true;
+    int counted = 0;
+    for (const auto& [worker, failed] : kind.by_worker) counted += std::min(failed, (allowed + 1) / 2);
+    return kind.by_worker.size() > 1 && counted >= allowed;
+  });
 }
 
 std::string FailureTally::Commonest() const {
   const auto commonest = std::max_element(messages_.begin(), messages_.end(),
                                           [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (commonest == messages_.end()) return "nothing was evaluated";
-  return absl::StrCat("the commonest failure (", commonest->second, " times): ", commonest->first);
+  if (commonest != messages_.end()) {
+    return absl::StrCat("the commonest failure (", commonest->second, commonest->second == 1 ? " time" : " times",
+                        "): ", commonest->first);
+  }
+  if (lost_ > 0)
+    return absl::StrCat(lost_, lost_ == 1 ? " lease was lost with its worker" : " leases were lost with their workers");
+  return "nothing was evaluated";
 }
 
 }  // namespace layernas::core

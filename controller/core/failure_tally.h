@@ -1,6 +1,8 @@
 // What went wrong in a search so far, and whether that is a reason to end it before anything has succeeded.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <map>
 #include <string>
 
@@ -9,22 +11,36 @@
 
 namespace layernas::core {
 
-// Lost leases are not counted: a lost worker says nothing about the search. Not thread-safe.
+// Failures to measure and to train are counted apart, and the first success of either forgives its own for good. Not
+// thread-safe.
 class FailureTally {
  public:
-  void Add(const AttemptFailure& failure);
-  // Failed attempts so far.
+  // A failed attempt or a lost lease. `kind`: of its task.
+  void Add(const AttemptFailure& failure, TaskKind kind);
+  // A task of this kind has brought something usable.
+  void Succeeded(TaskKind kind) { kinds_[static_cast<std::size_t>(kind)].succeeded = true; }
+  // Attempts that failed; lost leases say nothing about the search.
   int failed() const { return failed_; }
-  // Whether so many failures without a success are the search's fault: `allowed` failed, on at least two workers or on
-  // the only one that there is.
+  // Whether so many failures of one kind without a success are the search's fault: `allowed` failed on the only worker
+  // that there is, or on several. Then no worker counts for more than half of them, so that one bad worker and a slip
+  // of another end nothing.
   bool SpeaksAgainstSearch(int allowed, Others others) const;
-  // For people: "the commonest failure (3 times): …"; "nothing was evaluated" if nothing failed.
+  // For people: "the commonest failure (3 times): …", "20 leases were lost with their workers", "nothing was
+  // evaluated".
   std::string Commonest() const;
 
  private:
+  static constexpr std::size_t kKinds = 3;
+
+  struct OfKind {
+    bool succeeded = false;
+    int failed = 0;
+    std::map<std::string, int> by_worker;
+  };
+
+  std::array<OfKind, kKinds> kinds_;
   int failed_ = 0;
-  std::string first_worker_;
-  bool several_workers_ = false;
+  int lost_ = 0;
   std::map<std::string, int> messages_;
 };
 

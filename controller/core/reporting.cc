@@ -64,11 +64,11 @@ bool Reporting::WasToMeasure(const Candidate& candidate, int attempt) const {
 }
 
 CompletionVerdict Reporting::Complete(std::uint64_t number, int attempt, const std::string& worker,
-                                      AttemptResult result, Instant now) {
+                                      AttemptResult result, Instant now, bool believed) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
   if (WasToMeasure(*candidate, attempt)) {
-    return CompleteMeasurement(*candidate, attempt, worker, result.metrics, now);
+    return CompleteMeasurement(*candidate, attempt, worker, result.metrics, now, believed);
   }
   ResultCheck check = CheckResult(parts_.config, result.metrics, parts_.candidates.KindOf(*candidate));
   if (IsFinal(candidate->state)) {
@@ -81,8 +81,8 @@ CompletionVerdict Reporting::Complete(std::uint64_t number, int attempt, const s
   }
   if (!check.invalid.empty()) {
     // Training that diverged is a result, and no attempt would change it.
-    Fail(number, attempt, worker, check.diverged ? FailureKind::kInfeasible : FailureKind::kEvaluator, check.invalid,
-         now);
+    const bool diverged = check.diverged && believed;
+    Fail(number, attempt, worker, diverged ? FailureKind::kInfeasible : FailureKind::kEvaluator, check.invalid, now);
     return {CompletionVerdict::kInvalid, std::move(check.invalid)};
   }
   candidate->result_attempt = attempt;
@@ -97,7 +97,7 @@ CompletionVerdict Reporting::Complete(std::uint64_t number, int attempt, const s
 }
 
 CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,
-                                                 const Metrics& metrics, Instant now) {
+                                                 const Metrics& metrics, Instant now, bool believed) {
   ResultCheck check = CheckResult(parts_.config, metrics, TaskKind::kMeasure);
   // An evaluator that does all at once may have a reward, too.
   Metrics measured;
@@ -110,7 +110,9 @@ CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attem
   }
   if (IsFinal(candidate.state)) return {CompletionVerdict::kRefused, WhyRefused(candidate.state)};
   if (!check.invalid.empty()) {
-    Fail(candidate.number, attempt, worker, FailureKind::kEvaluator, check.invalid, now);
+    const bool diverged = check.diverged && believed;
+    Fail(candidate.number, attempt, worker, diverged ? FailureKind::kInfeasible : FailureKind::kEvaluator,
+         check.invalid, now);
     return {CompletionVerdict::kInvalid, std::move(check.invalid)};
   }
   parts_.queue.Remove(candidate.number);
@@ -120,6 +122,7 @@ CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attem
   candidate.cost = parts_.CostOf(candidate);
   candidate.worker = worker;
   candidate.measured_attempt = candidate.attempt;
+  parts_.failures.Succeeded(TaskKind::kMeasure);
   if (parts_.IsSpared(candidate)) {
     parts_.phase.Spared(candidate);
     Finish(candidate, CandidateState::kSkipped, now.unix_ms);
@@ -130,6 +133,7 @@ CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attem
 }
 
 void Reporting::Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now) {
+  parts_.failures.Succeeded(parts_.candidates.KindOf(candidate));
   candidate.metrics = metrics;
   candidate.metrics.ShareNames(latest_metrics_);
   latest_metrics_ = candidate.metrics;
@@ -164,6 +168,13 @@ void Reporting::Expire(std::uint64_t number, int attempt, Instant now, std::stri
   Candidate* candidate = Current(number, attempt);
   if (candidate == nullptr) return;
   AttemptFailed(*candidate, {attempt, FailureKind::kWorkerLost, candidate->worker, std::move(why), now.unix_ms}, now);
+}
+
+void Reporting::Rename(std::uint64_t number, int attempt, const std::string& worker) {
+  Candidate* candidate = Current(number, attempt);
+  if (candidate == nullptr || candidate->worker == worker) return;
+  candidate->worker = worker;
+  parts_.candidates.MarkDirty(*candidate);
 }
 
 bool Reporting::Renew(std::uint64_t number, int attempt, const std::string& worker, bool running) {
@@ -269,7 +280,7 @@ void Reporting::SkipWaiting(UnixMillis now) {
 }
 
 void Reporting::AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now) {
-  parts_.failures.Add(failure);
+  parts_.failures.Add(failure, parts_.KindOf(candidate, failure.attempt));
   const FailureKind kind = failure.kind;
   candidate.failures.push_back(std::move(failure));
   const AttemptVerdict verdict = kind == FailureKind::kInfeasible

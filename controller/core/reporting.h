@@ -23,11 +23,12 @@ class Reporting {
   // As Search's.
   bool Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now);
   CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, AttemptResult result,
-                             Instant now);
+                             Instant now, bool believed = true);
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
   void Release(std::uint64_t number, int attempt);
   void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
+  void Rename(std::uint64_t number, int attempt, const std::string& worker);
   // `running`: whether the search hands candidates out.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker, bool running);
   bool NoteProgress(std::uint64_t number, int attempt, const Curve& points, int epochs, UnixMillis now);
@@ -45,7 +46,7 @@ class Reporting {
   // Whether the lease of this attempt was, or is, to measure it apart.
   bool WasToMeasure(const Candidate& candidate, int attempt) const;
   CompletionVerdict CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,
-                                        const Metrics& metrics, Instant now);
+                                        const Metrics& metrics, Instant now, bool believed);
   // Its result: metrics that are valid.
   void Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now);
   // The candidate has reached a final state: tells those who learn from it.

@@ -21,7 +21,7 @@ ResultCheck CheckResult(const SearchConfig& config, const Metrics& metrics, Task
     if (std::isfinite(value)) {
       finite.emplace_back(name, value);
     } else if (is_needed(name)) {
-      check.diverged = check.diverged || (needs_reward && name == config.reward_metric);
+      check.diverged = true;
       check.invalid = absl::StrCat("the metric ", name, " is not a finite number");
     }
   }

@@ -13,7 +13,7 @@ struct ResultCheck {
   Metrics metrics;
   // Why it is not a result of such a task; empty if it is one.
   std::string invalid;
-  // It is no result because the reward is not a finite number: training diverged, and would do so again.
+  // It is no result because the reward or the cost is not a finite number: training diverged, and would do so again.
   bool diverged = false;
 };
 

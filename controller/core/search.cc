@@ -69,8 +69,8 @@ bool Search::Reuse(std::uint64_t number, const Metrics& metrics, std::string fro
 }
 
 CompletionVerdict Search::Complete(std::uint64_t number, int attempt, const std::string& worker, AttemptResult result,
-                                   Instant now) {
-  CompletionVerdict verdict = reporting_.Complete(number, attempt, worker, std::move(result), now);
+                                   Instant now, bool believed) {
+  CompletionVerdict verdict = reporting_.Complete(number, attempt, worker, std::move(result), now, believed);
   Advance(now.unix_ms);
   return verdict;
 }
@@ -83,7 +83,7 @@ CompletionVerdict Search::Fail(std::uint64_t number, int attempt, const std::str
 }
 
 void Search::EndIfHopeless(Others others, UnixMillis now) {
-  if (core::IsFinal(state_) || CountOf(CandidateState::kSucceeded) > 0) return;
+  if (core::IsFinal(state_)) return;
   const FailureTally& failures = parts_.failures;
   if (!failures.SpeaksAgainstSearch(config().initial_failures, others)) return;
   End(SearchState::kFailed,

@@ -88,9 +88,10 @@ class Search {
   // --- Taking back. `number` and `attempt` are of a lease token; a token that never was is refused.
 
   // Accepted once per candidate, from whichever attempt comes first; the same report again is accepted and changes
-  // nothing.
+  // nothing. A reward or cost that is not a finite number is taken for a training that diverged, which makes the
+  // candidate infeasible, if the worker is `believed`, and else for a failed attempt.
   CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, AttemptResult result,
-                             Instant now);
+                             Instant now, bool believed = true);
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
   // Ends the search as FAILED if attempts failed so often before any success that it is the search's fault. `others`:
@@ -104,6 +105,10 @@ class Search {
   // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is
   // taken up again by the worker that had it, its attempt no longer used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);
+  // The worker that holds the lease is known by this name now. Nothing happens if the lease is not current.
+  void Rename(std::uint64_t number, int attempt, const std::string& worker) {
+    reporting_.Rename(number, attempt, worker);
+  }
   // How far the current lease's training has come, of `epochs` (0: not known): its curve so far, or the latest points
   // of it. False if it is hopeless, and stopped thereby. Nothing happens if the lease is not current.
   bool NoteProgress(std::uint64_t number, int attempt, const Curve& points, int epochs, UnixMillis now);

@@ -29,7 +29,10 @@ void SearchParts::Restore(const SearchStatus& status) {
     phase.Began(candidate);
     if (candidate.repeat_of != 0) standings.BeginRepeat(candidate.repeat_of);
     if (candidate.twin_of == 0) {
-      for (const AttemptFailure& failure : candidate.failures) failures.Add(failure);
+      for (const AttemptFailure& failure : candidate.failures)
+        failures.Add(failure, KindOf(candidate, failure.attempt));
+      if (candidate.measured_attempt > 0) failures.Succeeded(TaskKind::kMeasure);
+      if (candidate.state == CandidateState::kSucceeded) failures.Succeeded(candidates.KindOf(candidate));
     }
     if (candidate.state == CandidateState::kSkipped && IsSpared(candidate)) phase.Spared(candidate);
     std::optional<Observation> observation;
@@ -67,6 +70,12 @@ std::span<const TaskKind> SearchParts::kinds() const {
 
 const std::map<std::string, std::string>& SearchParts::RequireOf(TaskKind kind) const {
   return kind == TaskKind::kMeasure ? *config.measure_on : config.require;
+}
+
+TaskKind SearchParts::KindOf(const Candidate& candidate, int attempt) const {
+  if (!IsMeasuredApart()) return TaskKind::kEvaluate;
+  const bool measures = candidate.measured_attempt == 0 || attempt <= candidate.measured_attempt;
+  return measures ? TaskKind::kMeasure : TaskKind::kTrain;
 }
 
 double SearchParts::CostOf(const Candidate& candidate) const {

@@ -40,6 +40,8 @@ struct SearchParts {
   static bool IsFollowed(const Candidate& candidate) {
     return candidate.state != CandidateState::kFailed && candidate.state != CandidateState::kSkipped;
   }
+  // Of the task that this attempt was at.
+  TaskKind KindOf(const Candidate& candidate, int attempt) const;
   // Neither a repeat nor a training in full.
   static bool IsFirst(const Candidate& candidate) { return candidate.repeat_of == 0 && candidate.final_of == 0; }
   // Of a candidate that was measured, or whose cost is known per layer.

@@ -96,16 +96,19 @@ bool SearchPhase::Advance(bool under_way) {
 }
 
 SearchPhase::End SearchPhase::Ending() const {
-  if (candidates_.CountOf(CandidateState::kSucceeded) > 0) return {SearchState::kSucceeded, searching_over_};
+  std::string over = searching_over_;
+  if (config_.trainings > 0 && TrainingsLeft() > 0) {
+    absl::StrAppend(&over, "; ", TrainingsLeft(), " of ", Trainings(config_.trainings), " unused");
+  }
+  if (candidates_.CountOf(CandidateState::kSucceeded) > 0) return {SearchState::kSucceeded, over};
   if (spared_ > 0) {
     return {SearchState::kFailed,
             absl::StrCat("none of the ", spared_,
                          " architectures that were measured is within a target: the lowest cost is ",
-                         lowest_spared_cost_, "; ", searching_over_)};
+                         lowest_spared_cost_, "; ", over)};
   }
-  if (candidates_.size() == 0) return {SearchState::kFailed, absl::StrCat("nothing was evaluated: ", searching_over_)};
-  return {SearchState::kFailed,
-          absl::StrCat("no evaluation has succeeded; ", failures_.Commonest(), "; ", searching_over_)};
+  if (candidates_.size() == 0) return {SearchState::kFailed, absl::StrCat("nothing was evaluated: ", over)};
+  return {SearchState::kFailed, absl::StrCat("no evaluation has succeeded; ", failures_.Commonest(), "; ", over)};
 }
 
 std::int64_t SearchPhase::TrainingsLeft() const {
@@ -124,8 +127,10 @@ std::int64_t SearchPhase::ProposalsLeft() const {
   const std::int64_t left = TrainingsLeft();
   if (!IsRestReserved()) return left - std::max<std::int64_t>(RepeatsLeft(), 0);
   // The finalists are settled, or there are none yet. An architecture that could not be repeated should it look best is
-  // not begun any more, unless nothing has a result at all.
-  if (candidates_.CountOf(CandidateState::kSucceeded) > 0) return left - config_.finalists.trainings + 1;
+  // not begun any more, unless nothing is within a target that could be repeated.
+  const double highest = config_.targets.empty() ? std::numeric_limits<double>::infinity()
+                                                 : *std::max_element(config_.targets.begin(), config_.targets.end());
+  if (standings_.frontier().BestWithin(highest)) return left - config_.finalists.trainings + 1;
   const bool under_way = candidates_.Leased() > 0 || candidates_.CountOf(CandidateState::kQueued) > 0;
   return under_way ? 0 : std::min<std::int64_t>(left, 1);
 }
@@ -142,22 +147,17 @@ std::string SearchPhase::WhyOver(bool under_way) const {
     return absl::StrCat("its budget of ", Trainings(config_.trainings), " is used");
   }
   if (time_is_up_) return absl::StrCat("its time of ", Seconds(config_.duration), " is up");
-  const std::string left = config_.trainings > 0
-                               ? absl::StrCat("; ", TrainingsLeft(), " of ", Trainings(config_.trainings), " are left")
-                               : "";
-  if (MeasuredInVain()) {
-    return absl::StrCat(spared_, " architectures that were measured exceed every target", left);
-  }
+  if (MeasuredInVain()) return absl::StrCat(spared_, " architectures that were measured exceed every target");
   if (twins_in_a_row_ >= kMaxTwinsInARow) {
     return absl::StrCat("nothing is left to try: the last ", twins_in_a_row_,
-                        " architectures are networks that were tried already", left);
+                        " architectures are networks that were tried already");
   }
   const Supply supply = strategy_.supply();
-  if (supply.when == Supply::When::kNever) return absl::StrCat("nothing is left to try: ", supply.reason, left);
+  if (supply.when == Supply::When::kNever) return absl::StrCat("nothing is left to try: ", supply.reason);
   if (under_way || next().what != Next::What::kNothing) return "";
-  if (ProposalsLeft() <= 0) return absl::StrCat("its finalists are settled", left);
+  if (ProposalsLeft() <= 0) return "its finalists are settled";
   // A strategy must not wait for outcomes while nothing is under way. Ending is better than to hang.
-  return absl::StrCat("the strategy proposes nothing more, which is a defect of layernas", left);
+  return "the strategy proposes nothing more, which is a defect of layernas";
 }
 
 void SearchPhase::ChooseWinners() {

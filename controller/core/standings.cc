@@ -7,11 +7,24 @@
 #include <utility>
 
 #include "common/base/cost_limit.h"
+#include "controller/core/statistics.h"
 
 namespace layernas::core {
 
 Standings::Standings(FinalistOptions options, std::vector<double> targets)
     : options_(options), targets_(std::move(targets)) {}
+
+std::vector<double> Standings::RewardsOf(const Repeats& repeats) {
+  std::vector<double> rewards;
+  for (const auto& [number, one] : repeats.outcomes) rewards.push_back(one.reward);
+  return rewards;
+}
+
+std::vector<double> Standings::CostsOf(const Repeats& repeats) {
+  std::vector<double> costs;
+  for (const auto& [number, one] : repeats.outcomes) costs.push_back(one.cost);
+  return costs;
+}
 
 void Standings::Add(std::uint64_t candidate, Outcome outcome, std::uint64_t twin_of) {
   if (twin_of != 0) {
@@ -43,13 +56,7 @@ void Standings::EndRepeat(std::uint64_t candidate, std::uint64_t repeat, std::op
   if (!outcome) return;
   repeats.outcomes.emplace(repeat, *outcome);
   // Not in the order of arrival, on which a sum would depend.
-  Outcome mean;
-  for (const auto& [number, one] : repeats.outcomes) {
-    mean.reward += one.reward;
-    mean.cost += one.cost;
-  }
-  mean.reward /= static_cast<double>(repeats.outcomes.size());
-  mean.cost /= static_cast<double>(repeats.outcomes.size());
+  const Outcome mean{Mean(RewardsOf(repeats)), Mean(CostsOf(repeats))};
   const double cost_before = std::exchange(means_[candidate - 1], mean)->cost;
   if (const auto twins = twins_of_.find(candidate); twins != twins_of_.end()) {
     for (const std::uint64_t twin : twins->second) {
@@ -157,11 +164,7 @@ std::optional<Standing> Standings::Of(std::uint64_t candidate) const {
   if (repeats == repeats_.end()) return standing;
   standing.trainings = static_cast<int>(repeats->second.outcomes.size());
   if (standing.trainings < 2) return standing;
-  double squares = 0;
-  for (const auto& [number, one] : repeats->second.outcomes) {
-    squares += (one.reward - standing.reward) * (one.reward - standing.reward);
-  }
-  standing.reward_deviation = std::sqrt(squares / (standing.trainings - 1));
+  standing.reward_deviation = Deviation(RewardsOf(repeats->second));
   return standing;
 }
 

@@ -73,6 +73,8 @@ class Standings {
 
   // The candidate that stands for all of its network: another one if it is a twin.
   std::uint64_t FirstOf(std::uint64_t candidate) const;
+  static std::vector<double> RewardsOf(const Repeats& repeats);
+  static std::vector<double> CostsOf(const Repeats& repeats);
   std::optional<std::uint64_t> FindNext() const;
   std::optional<std::uint64_t> NextWithin(double target) const;
   std::optional<std::uint64_t> NextOnFrontier() const;

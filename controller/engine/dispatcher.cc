@@ -67,7 +67,9 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
   std::size_t reused = 0;
-  while (static_cast<int>(tasks.size()) < poll.request.max_tasks && bytes < kMaxTaskBytes) {
+  // One that kept failing gets enough to see whether it fails still.
+  const int max_tasks = state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks;
+  while (static_cast<int>(tasks.size()) < max_tasks && bytes < kMaxTaskBytes) {
     Row* row = RowFor(poll);
     if (row == nullptr) break;
     SearchEntry& entry = *row->entry;
@@ -93,7 +95,8 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
         break;
       }
     } else {
-      state_.leases.Set({entry.id(), candidate->number}, worker, state_.now.steady + state_.options.lease_duration);
+      state_.leases.Set({entry.id(), candidate->number}, worker, state_.now.steady + state_.options.lease_duration,
+                        poll.request.worker.instance);
       tasks.push_back(MakeTask(state_, entry, *candidate));
       bytes += entry.spec->size();
     }
@@ -184,7 +187,7 @@ LeasedTask MakeTask(const EngineState& state, const SearchEntry& entry, const co
   if (candidate.final_seed != 0) {
     seed = MixKey({search_seed, fingerprint, kFinalSeeds, static_cast<std::uint64_t>(candidate.final_seed)});
   }
-  const LeaseToken token{entry.id(), candidate.number, candidate.attempt, state.lineage};
+  const LeaseToken token{entry.id(), candidate.number, candidate.attempt, state.LineageOf(entry)};
   const core::TaskKind kind = entry.search->KindOf(candidate);
   return {token,
           entry.name,

@@ -201,6 +201,8 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   worker_commands_->RunTimers();
   search_commands_->RunTimers(clock_ahead_);
   for (const std::function<void()>& command : commands) command();
+  // After a pause of the whole machine the heartbeats that wait come first.
+  worker_commands_->ExpireSilent();
   dispatcher_->Run();
 
   Turn turn{recorder_->Collect(), {}, commands.size()};
@@ -385,9 +387,9 @@ void Engine::CompleteTasks(WorkerId worker, std::vector<Report> reports,
   });
 }
 
-void Engine::ReleaseTasks(WorkerId worker, std::vector<std::string> tokens, Reply<bool> reply) {
-  Submit([this, worker = std::move(worker), tokens = std::move(tokens), reply = std::move(reply)] {
-    worker_commands_->ReleaseTasks(worker, tokens, reply);
+void Engine::ReleaseTasks(WorkerId worker, std::vector<std::string> tokens, Reply<bool> reply, bool leaving) {
+  Submit([this, worker = std::move(worker), tokens = std::move(tokens), leaving, reply = std::move(reply)] {
+    worker_commands_->ReleaseTasks(worker, tokens, leaving, reply);
   });
 }
 

@@ -112,7 +112,8 @@ class Engine {
   void Heartbeat(WorkerInfo worker, std::vector<HeldLease> leases, Reply<std::vector<LeaseVerdict>> reply);
   // A verdict per report.
   void CompleteTasks(WorkerId worker, std::vector<Report> reports, Reply<std::vector<core::CompletionVerdict>> reply);
-  void ReleaseTasks(WorkerId worker, std::vector<std::string> tokens, Reply<bool> reply);
+  // `leaving`: the worker goes away and can be forgotten.
+  void ReleaseTasks(WorkerId worker, std::vector<std::string> tokens, Reply<bool> reply, bool leaving = false);
 
   Millis lease_duration() const { return state_.options.lease_duration; }
   Millis heartbeat_interval() const { return state_.heartbeat_interval(); }

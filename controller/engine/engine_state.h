@@ -73,6 +73,11 @@ struct EngineState {
   std::vector<std::function<void()>> at_end;
   std::vector<std::function<void()>> answers;
 
+  std::uint64_t LineageOf(const SearchEntry& entry) const {
+    if (entry.token_lineage == 0) entry.token_lineage = TokenLineage(lineage, entry.stored);
+    return entry.token_lineage;
+  }
+
   Millis heartbeat_interval() const { return options.lease_duration / 3; }
 
   // Calls reply with the value, once this turn is written.

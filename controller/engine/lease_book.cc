@@ -7,23 +7,26 @@ namespace layernas {
 std::size_t LeaseBook::KeyHash::operator()(const Key& key) const { return MixKey({key.search, key.number}); }
 
 // Most leases are the newest by every order: they go to the ends.
-void LeaseBook::Set(Key key, const std::string& worker, SteadyTime deadline) {
+void LeaseBook::Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {
   const auto lease = leases_.find(key);
   if (lease == leases_.end()) {
-    Add(key, worker, deadline);
+    Add(key, worker, deadline, instance);
   } else if (lease->second.worker->first == worker) {
+    if (!instance.empty()) lease->second.instance = instance;
     by_deadline_.erase(lease->second.deadline);
     lease->second.deadline = by_deadline_.emplace_hint(by_deadline_.end(), deadline, key);
   } else {
+    const TaskProgress progress = lease->second.progress;
     Remove(key);
-    Add(key, worker, deadline);
+    Add(key, worker, deadline, instance);
+    leases_.at(key).progress = progress;
   }
 }
 
-void LeaseBook::Add(Key key, const std::string& worker, SteadyTime deadline) {
+void LeaseBook::Add(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {
   ByWorker::value_type& holder = *by_worker_.try_emplace(worker).first;
   holder.second.insert(holder.second.end(), key);
-  leases_.emplace(key, Lease{&holder, by_deadline_.emplace_hint(by_deadline_.end(), deadline, key)});
+  leases_.emplace(key, Lease{&holder, by_deadline_.emplace_hint(by_deadline_.end(), deadline, key), instance});
 }
 
 void LeaseBook::Remove(Key key) {

@@ -39,12 +39,15 @@ class LeaseBook {
   LeaseBook(const LeaseBook&) = delete;
   LeaseBook& operator=(const LeaseBook&) = delete;
 
-  // Notes a lease, in place of one that the candidate had.
-  void Set(Key key, const std::string& worker, SteadyTime deadline);
+  // Notes a lease, in place of one that the candidate had. `instance`: of the worker's process; empty if unknown.
+  void Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance = {});
+  // Of a lease that is in the book.
+  const std::string& InstanceOf(Key key) const { return leases_.at(key).instance; }
   void Remove(Key key);
   // Of a lease that is in the book.
   void SetProgress(Key key, const TaskProgress& progress) { leases_.at(key).progress = progress; }
   const TaskProgress& ProgressOf(Key key) const { return leases_.at(key).progress; }
+  bool Contains(Key key) const { return leases_.contains(key); }
   bool Holds(Key key, const std::string& worker) const;
   // Of a lease that is in the book.
   SteadyTime Deadline(Key key) const { return leases_.at(key).deadline->first; }
@@ -63,10 +66,11 @@ class LeaseBook {
   struct Lease {
     ByWorker::value_type* worker;
     ByDeadline::iterator deadline;
+    std::string instance;
     TaskProgress progress = {};
   };
 
-  void Add(Key key, const std::string& worker, SteadyTime deadline);
+  void Add(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance);
 
   std::unordered_map<Key, Lease, KeyHash> leases_;
   ByDeadline by_deadline_;

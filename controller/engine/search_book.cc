@@ -3,9 +3,25 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/random.h"
 #include "controller/engine/names.h"
 
 namespace layernas {
+namespace {
+
+// FNV-1a (Fowler, Noll, Vo), 64 bits: the same in every build.
+std::uint64_t HashBytes(const std::string& bytes) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  return hash;
+}
+
+}  // namespace
+
+std::uint64_t TokenLineage(std::uint64_t store_lineage, const storage::StoredSearch& search) {
+  // Never 0, which stands for none.
+  return MixKey({store_lineage, static_cast<std::uint64_t>(search.created), HashBytes(search.spec)}) | 1;
+}
 
 SearchEntry& SearchBook::Add(SearchEntry entry) {
   const std::uint64_t id = entry.id();

@@ -13,6 +13,11 @@
 
 namespace layernas {
 
+// What goes into the tokens of a search: the store's lineage and what is the search's own, its spec and when it was
+// created. A store that is put back to a plain copy of its files keeps its lineage, and gives other searches the same
+// numbers.
+std::uint64_t TokenLineage(std::uint64_t store_lineage, const storage::StoredSearch& search);
+
 struct SearchEntry {
   std::uint64_t id() const { return stored.id; }
   bool IsBroken() const { return search == nullptr; }
@@ -20,6 +25,8 @@ struct SearchEntry {
 
   storage::StoredSearch stored;
   std::string name;
+  // TokenLineage(), noted when it is first asked for.
+  mutable std::uint64_t token_lineage = 0;
   // Serialized.
   std::shared_ptr<const std::string> spec;
   // Shared with work under way beside the engine, which may outlive the entry. Null if this version cannot go on with
@@ -34,8 +41,9 @@ struct SearchEntry {
   std::uint64_t first_kept = 0;
   // Of the oldest candidate whose log was not trimmed; 1 after a restart: the next trimming begins anew.
   std::uint64_t first_logged = 1;
-  // Those whose evaluator failed since one succeeded anywhere; at most two. A lost worker says nothing of the search.
-  std::set<std::string> failing_workers;
+  // By kind of task, those whose evaluator failed since one succeeded anywhere; at most two. A lost worker says nothing
+  // of the search.
+  std::map<core::TaskKind, std::set<std::string>> failing_workers;
 };
 
 // Entries stay where they are. Not thread-safe.

@@ -100,6 +100,7 @@ void SearchCommands::Create(const NewSearch& search, const Reply<SearchView>& re
   entry.stored.slug = search.slug;
   entry.stored.spec = search.spec;
   entry.stored.request_id = search.request_id;
+  entry.stored.created = state_.now.unix_ms;
   entry.name = SearchName(search.slug, entry.stored.id);
   entry.spec = std::make_shared<const std::string>(search.spec);
   entry.search = std::make_shared<core::Search>(search.config, state_.now.unix_ms);

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "controller/core/statistics.h"
 
 namespace layernas {
 namespace {
@@ -33,6 +34,7 @@ WinnerView MakeWinner(const core::Search& search, std::uint64_t number) {
   view.architecture = search.candidate(number)->architecture;
   view.trainings = search.config().finals.seeds;
   std::vector<double> rewards;
+  std::vector<double> costs;
   std::vector<const core::Candidate*> kept;
   for (std::uint64_t i = search.first_final(); i != 0 && i <= search.candidates().size(); ++i) {
     const core::Candidate& candidate = *search.candidate(i);
@@ -40,20 +42,16 @@ WinnerView MakeWinner(const core::Search& search, std::uint64_t number) {
     view.finals.push_back(i);
     if (candidate.state != core::CandidateState::kSucceeded) continue;
     rewards.push_back(candidate.reward);
-    view.cost += candidate.cost;
+    costs.push_back(candidate.cost);
     if (!candidate.weights.empty()) kept.push_back(&candidate);
   }
   std::stable_sort(kept.begin(), kept.end(), [](const auto* a, const auto* b) { return a->reward > b->reward; });
   for (const core::Candidate* one : kept) view.weights.emplace_back(one->weights.front(), one->worker);
   if (rewards.empty()) return view;
-  const auto count = static_cast<double>(rewards.size());
   view.succeeded = static_cast<int>(rewards.size());
-  view.cost /= count;
-  for (const double reward : rewards) view.reward += reward / count;
-  if (rewards.size() < 2) return view;
-  double squares = 0;
-  for (const double reward : rewards) squares += (reward - view.reward) * (reward - view.reward);
-  view.reward_deviation = std::sqrt(squares / (count - 1));
+  view.cost = core::Mean(costs);
+  view.reward = core::Mean(rewards);
+  view.reward_deviation = core::Deviation(rewards);
   return view;
 }
 
@@ -163,15 +161,11 @@ PointView MakePoint(const core::Search& search, std::uint64_t number) {
   if (repeats.empty()) return point;
   std::vector<std::pair<std::string, double>> means;
   for (const auto& [name, value] : first.metrics) {
-    double sum = value;
-    std::size_t reported = 1;
+    std::vector<double> reported = {value};
     for (const std::uint64_t repeat : repeats) {
-      const std::optional<double> again = search.candidate(repeat)->metrics.Find(name);
-      if (!again) continue;
-      sum += *again;
-      ++reported;
+      if (const auto again = search.candidate(repeat)->metrics.Find(name)) reported.push_back(*again);
     }
-    means.emplace_back(name, sum / static_cast<double>(reported));
+    means.emplace_back(name, core::Mean(reported));
   }
   point.metrics = core::Metrics(std::move(means));
   return point;

@@ -19,7 +19,7 @@ std::string WorkerBook::NameOf(const std::string& id, const std::string& instanc
   is_news = false;
   if (instance.empty()) return id;
   Instances& known = instances_[id];
-  if (known.current.empty()) known.current = instance;
+  if (known.current.empty() && !known.names.contains(instance)) known.current = instance;
   if (known.current == instance) return id;
   const auto [found, is_new] = known.names.try_emplace(instance);
   if (is_new) {
@@ -71,8 +71,9 @@ bool WorkerBook::HasOthersUnshunned(const std::string& id, const PollBook::Requi
   return fit.connected - fit.shunned > itself;
 }
 
-void WorkerBook::Hear(const WorkerInfo& worker, SteadyTime now) {
+void WorkerBook::Hear(const WorkerInfo& worker, SteadyTime now, const std::string& id) {
   const auto [found, is_new] = workers_.try_emplace(worker.id);
+  if (is_new) found->second.id = id.empty() ? worker.id : id;
   if (is_new) {
     found->second.order = by_hearing_.insert(by_hearing_.end(), worker.id);
   } else {
@@ -98,25 +99,58 @@ void WorkerBook::Forget(SteadyTime since, SteadyTime now, const std::function<bo
       longest_silent->second.heard = now;
       by_hearing_.splice(by_hearing_.end(), by_hearing_, by_hearing_.begin());
     } else {
-      by_hearing_.pop_front();
-      failing_.erase(longest_silent->first);
-      // It may come back, and is no stranger to whoever was told of its shun.
-      if (by_shun_end_.erase({longest_silent->second.shunned_until, longest_silent->first}) > 0) {
-        by_shun_end_.emplace(SteadyTime::min(), longest_silent->first);
-      }
-      CountFit(longest_silent->second, -1);
-      instances_.erase(longest_silent->second.info.id);
-      workers_.erase(longest_silent);
+      Erase(longest_silent);
     }
   }
 }
 
-void WorkerBook::Succeeded(const std::string& id) {
-  if (failing_.empty() || failing_.erase(id) == 0) return;
-  Worker& worker = workers_.at(id);
-  worker.failures_in_a_row = 0;
+void WorkerBook::Leave(const std::string& name) {
+  if (const auto found = workers_.find(name); found != workers_.end()) Erase(found);
+}
+
+void WorkerBook::Erase(std::map<std::string, Worker>::iterator worker) {
+  by_hearing_.erase(worker->second.order);
+  failing_.erase(worker->first);
+  // It may come back, and is no stranger to whoever was told of its shun.
+  if (by_shun_end_.erase({worker->second.shunned_until, worker->first}) > 0) {
+    by_shun_end_.emplace(SteadyTime::min(), worker->first);
+  }
+  CountFit(worker->second, -1);
+  // The names of the others stay while they are there.
+  if (const auto known = instances_.find(worker->second.id); known != instances_.end()) {
+    Instances& instances = known->second;
+    if (instances.current == worker->second.info.instance) instances.current.clear();
+    instances.names.erase(worker->second.info.instance);
+    std::erase_if(instances.names, [&](const auto& one) { return one.second.empty(); });
+    if (instances.current.empty() && instances.names.empty()) instances_.erase(known);
+  }
+  workers_.erase(worker);
+}
+
+void WorkerBook::Succeeded(const std::string& id, core::TaskKind kind) {
+  const auto found = workers_.find(id);
+  if (found == workers_.end()) return;
+  Worker& worker = found->second;
+  worker.succeeded_last = true;
+  if (failing_.empty() || !failing_.contains(id)) return;
+  worker.failures[static_cast<std::size_t>(kind)] = 0;
+  if (FailuresInARow(worker) > 0) return;
+  failing_.erase(id);
   worker.last_failure.clear();
   worker.last_shun = Millis{0};
+}
+
+void WorkerBook::NotSucceeded(const std::string& id) {
+  if (const auto found = workers_.find(id); found != workers_.end()) found->second.succeeded_last = false;
+}
+
+bool WorkerBook::SucceededLast(const std::string& id) const {
+  const auto found = workers_.find(id);
+  return found != workers_.end() && found->second.succeeded_last;
+}
+
+int WorkerBook::FailuresInARow(const Worker& worker) {
+  return *std::max_element(worker.failures.begin(), worker.failures.end());
 }
 
 bool WorkerBook::Lost(const std::string& id) {
@@ -126,14 +160,15 @@ bool WorkerBook::Lost(const std::string& id) {
   return true;
 }
 
-bool WorkerBook::Failed(const std::string& id, const std::string& message, SteadyTime now) {
+bool WorkerBook::Failed(const std::string& id, core::TaskKind kind, const std::string& message, SteadyTime now) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return false;
   Worker& worker = found->second;
   failing_.insert(id);
-  ++worker.failures_in_a_row;
+  worker.succeeded_last = false;
+  const int failures = ++worker.failures[static_cast<std::size_t>(kind)];
   worker.last_failure = message;
-  if (worker.shunned || worker.failures_in_a_row < kFailuresBorne) return false;
+  if (worker.shunned || failures < kFailuresBorne) return false;
   CountFit(worker, -1);
   worker.shunned = true;
   CountFit(worker, 1);
@@ -159,7 +194,7 @@ std::vector<std::string> WorkerBook::EndShuns(SteadyTime now) {
 
 bool WorkerBook::IsOnProbation(const std::string& id) const {
   if (!failing_.contains(id)) return false;
-  return workers_.at(id).failures_in_a_row >= kFailuresBorne;
+  return FailuresInARow(workers_.at(id)) >= kFailuresBorne;
 }
 
 }  // namespace layernas

@@ -1,6 +1,7 @@
 // Who works, when each was heard from, and who is better left alone for a while.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <list>
 #include <map>
@@ -27,10 +28,14 @@ class WorkerBook {
 
   struct Worker {
     WorkerInfo info;
+    // The id that it calls itself by, which is its name here unless another has that.
+    std::string id;
     SteadyTime heard;
-    // Attempts that failed since the last one that did not, and what the latest of them said.
-    int failures_in_a_row = 0;
+    // Attempts that failed since the last one that did not, by TaskKind; and what the latest of them said.
+    std::array<int, 3> failures = {};
     std::string last_failure;
+    // What it reported last was a success.
+    bool succeeded_last = false;
     // Leases of it were lost since it was last heard from.
     bool lost = false;
     bool shunned = false;
@@ -53,20 +58,28 @@ class WorkerBook {
   // own, `{id}~{start of its instance}`. True in `is_news` the first time.
   std::string NameOf(const std::string& id, const std::string& instance, bool& is_news);
 
-  // Times never go back from call to call.
-  void Hear(const WorkerInfo& worker, SteadyTime now);
+  // `worker` under its name; `id`: what it calls itself. Times never go back from call to call.
+  void Hear(const WorkerInfo& worker, SteadyTime now, const std::string& id = {});
+  // It has said goodbye.
+  void Leave(const std::string& name);
   // Forgets those that were not heard from since `since`, but for those that `is_there` knows of: they are heard from
   // now.
   void Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string& id)>& is_there);
 
-  // An attempt succeeded: what failed before is forgiven.
-  void Succeeded(const std::string& id);
+  // An attempt at a task of this kind succeeded: what failed before at such tasks is forgiven.
+  void Succeeded(const std::string& id, core::TaskKind kind);
+  // What it reported last was not a success, whoever's fault that is.
+  void NotSucceeded(const std::string& id);
+  // Whether what it reported last was a success.
+  bool SucceededLast(const std::string& id) const;
   // Leases that it held ran out. False if that has been noted since it was last heard from, or it is not known.
   bool Lost(const std::string& id);
   // An attempt failed by the worker's own fault. True if that is why it is shunned from now on.
-  bool Failed(const std::string& id, const std::string& message, SteadyTime now);
+  bool Failed(const std::string& id, core::TaskKind kind, const std::string& message, SteadyTime now);
   // Those whose time of being shunned is over, and those forgotten meanwhile; they have one more try.
   std::vector<std::string> EndShuns(SteadyTime now);
+  // Failures in a row, of the kind of task of which there are most.
+  static int FailuresInARow(const Worker& worker);
   // Whether its next failure leads to its being shunned.
   bool IsOnProbation(const std::string& id) const;
   std::size_t shunned() const { return by_shun_end_.size(); }
@@ -89,6 +102,7 @@ class WorkerBook {
     std::map<std::string, std::string> names;
   };
 
+  void Erase(std::map<std::string, Worker>::iterator worker);
   // The worker's share in all counts: added (1) or taken away (-1).
   void CountFit(const Worker& worker, int sign);
 

@@ -4,13 +4,13 @@
 #include <map>
 
 #include "common/base/architecture_id.h"
+#include "common/base/task_limits.h"
+#include "common/base/utf8.h"
 #include "common/log/log.h"
 #include "controller/engine/dispatcher.h"
 
 namespace layernas {
 namespace {
-
-constexpr char kUnknownLease[] = "unknown lease: the search was deleted or the controller was restored from a backup";
 
 std::string IdOf(const core::Space& space, const core::Architecture& architecture) {
   std::size_t max_options = 0;
@@ -30,9 +30,10 @@ std::string WorkerCommands::NameOf(const WorkerId& worker) {
   return name;
 }
 
-WorkerInfo WorkerCommands::Named(WorkerInfo worker) {
+void WorkerCommands::Hear(WorkerInfo& worker) {
+  const std::string id = worker.id;
   worker.id = NameOf({worker.id, worker.instance});
-  return worker;
+  state_.workers.Hear(worker, state_.now.steady, id);
 }
 
 void WorkerCommands::ListWorkers(const std::string& after, std::size_t limit,
@@ -46,7 +47,7 @@ void WorkerCommands::ListWorkers(const std::string& after, std::size_t limit,
     if (!state_.polls.Waits(worker->first)) {
       view.since_heard = std::chrono::duration_cast<Millis>(state_.now.steady - worker->second.heard);
     }
-    view.failures_in_a_row = worker->second.failures_in_a_row;
+    view.failures_in_a_row = WorkerBook::FailuresInARow(worker->second);
     view.last_failure = worker->second.last_failure;
     if (worker->second.shunned) {
       view.shunned_for = std::chrono::ceil<Millis>(worker->second.shunned_until - state_.now.steady);
@@ -66,8 +67,7 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
     state_.Answer<std::vector<LeasedTask>>(std::move(reply), Draining());
     return;
   }
-  request.worker = Named(std::move(request.worker));
-  state_.workers.Hear(request.worker, state_.now.steady);
+  Hear(request.worker);
   // A repeated request that is parked still: this one takes its place.
   if (!request.request_id.empty()) {
     std::optional<Poll> before = state_.polls.Take(state_.polls.Find(request.worker.id, request.request_id));
@@ -80,8 +80,6 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
     state_.Answer<std::vector<LeasedTask>>(std::move(reply), std::move(leased));
     return;
   }
-  // Enough to see whether it fails still.
-  if (state_.workers.IsOnProbation(request.worker.id)) request.max_tasks = 1;
   state_.polls.Park({id, std::move(request), std::move(reply)});
 }
 
@@ -108,24 +106,32 @@ void WorkerCommands::CancelPoll(PollId poll) {
 
 void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& leases,
                                const Reply<std::vector<LeaseVerdict>>& reply) {
-  worker = Named(std::move(worker));
-  state_.workers.Hear(worker, state_.now.steady);
+  Hear(worker);
   std::vector<LeaseVerdict> verdicts;
   verdicts.reserve(leases.size());
-  for (const HeldLease& lease : leases) verdicts.push_back(Renew(worker.id, lease));
-  ExpireUnlisted(worker.id, leases);
+  for (const HeldLease& lease : leases) verdicts.push_back(Renew(worker, lease));
+  ExpireUnlisted(worker, leases);
   state_.Answer<std::vector<LeaseVerdict>>(reply, std::move(verdicts));
 }
 
-LeaseVerdict WorkerCommands::Renew(const std::string& worker, const HeldLease& lease) {
+LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& lease) {
   const auto [entry, token] = FindLease(lease.token);
-  if (entry == nullptr) return {false, kUnknownLease};
-  if (!entry->search->Renew(token.number, token.attempt, worker)) return {false, "its result is not wanted any more"};
-  state_.touched.insert(token.search);
+  if (entry == nullptr) return {false, WhyUnknown(lease.token)};
   const LeaseBook::Key key{token.search, token.number};
+  // The same process, which got another name since.
+  if (!worker.instance.empty() && state_.leases.Contains(key) && state_.leases.InstanceOf(key) == worker.instance) {
+    entry->search->Rename(token.number, token.attempt, worker.id);
+  }
+  if (!entry->search->Renew(token.number, token.attempt, worker.id))
+    return {false, "its result is not wanted any more"};
+  state_.touched.insert(token.search);
   const core::Candidate& candidate = *entry->search->candidate(token.number);
-  if (candidate.attempt != token.attempt || !state_.leases.Holds(key, worker)) return {};
-  state_.leases.Set(key, worker, state_.now.steady + state_.options.lease_duration);
+  // Of a superseded attempt, one that waits while its search is paused, or another's.
+  if (candidate.attempt != token.attempt || candidate.state != core::CandidateState::kLeased ||
+      candidate.worker != worker.id) {
+    return {};
+  }
+  state_.leases.Set(key, worker.id, state_.now.steady + state_.options.lease_duration, worker.instance);
   if (!NoteProgress(*entry, token, lease)) return {false, "its training is behind others of like cost"};
   return {};
 }
@@ -157,34 +163,41 @@ void WorkerCommands::CompleteTasks(const WorkerId& worker, std::vector<Report> r
 
 core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Report& report) {
   const auto [entry, token] = FindLease(report.token);
-  if (entry == nullptr) return {core::CompletionVerdict::kRefused, kUnknownLease};
+  if (entry == nullptr) return {core::CompletionVerdict::kRefused, WhyUnknown(report.token)};
   core::Search& search = *entry->search;
   const core::Candidate* candidate = search.candidate(token.number);
   if (candidate == nullptr) return {core::CompletionVerdict::kRefused, "there is no such lease"};
   if (const std::string id = IdOf(search.config().space, candidate->architecture);
       !report.architecture.empty() && report.architecture != id) {
-    return {core::CompletionVerdict::kRefused,
-            "the report is about architecture " + report.architecture + ", and the lease is for " + id};
+    return {core::CompletionVerdict::kRefused, "the report is about architecture " +
+                                                   CutUtf8(report.architecture, kMaxNameBytes) +
+                                                   ", and the lease is for " + id};
   }
   state_.touched.insert(token.search);
   const core::TaskKind kind = search.KindOf(*candidate);
   const std::size_t failures = candidate->failures.size();
+  const int measured = candidate->measured_attempt;
+  const bool was_final = core::IsFinal(candidate->state);
+  const bool others = state_.workers.HasOthers(worker, search.RequireOf(kind));
+  // A worker all of whose trainings seem to diverge is more likely to be broken itself.
+  const bool believed = !others || state_.workers.SucceededLast(worker);
   core::CompletionVerdict verdict =
-      report.result ? search.Complete(token.number, token.attempt, worker, *std::move(report.result), state_.now)
-                    : search.Fail(token.number, token.attempt, worker, report.failure, report.message, state_.now);
+      report.result
+          ? search.Complete(token.number, token.attempt, worker, *std::move(report.result), state_.now, believed)
+          : search.Fail(token.number, token.attempt, worker, report.failure, report.message, state_.now);
   if (report.is_invalid && verdict.status == core::CompletionVerdict::kAccepted) {
     verdict = {core::CompletionVerdict::kInvalid, report.message};
   }
   if (candidate->failures.size() > failures) {
-    NoteFailure(*entry, worker, *candidate);
-    if (candidate->failures.back().kind == core::FailureKind::kEvaluator) {
-      Blame(*entry, worker, kind, candidate->failures.back().message);
-    }
-    const bool others = state_.workers.HasOthers(worker, search.RequireOf(kind));
+    state_.workers.NotSucceeded(worker);
+    NoteFailure(*entry, worker, *candidate, kind);
     search.EndIfHopeless(others ? core::Others::kSome : core::Others::kNone, state_.now.unix_ms);
-  } else if (report.result && verdict.status == core::CompletionVerdict::kAccepted) {
-    state_.workers.Succeeded(worker);
-    entry->failing_workers.clear();
+  } else if (verdict.status == core::CompletionVerdict::kAccepted &&
+             (candidate->measured_attempt != measured ||
+              (!was_final && candidate->state == core::CandidateState::kSucceeded))) {
+    // Not by a report that is told again.
+    state_.workers.Succeeded(worker, kind);
+    entry->failing_workers[kind].clear();
   }
   // Also of a result that is none.
   if (report.log && verdict.status != core::CompletionVerdict::kRefused) {
@@ -196,7 +209,8 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   return verdict;
 }
 
-void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, const core::Candidate& candidate) {
+void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, const core::Candidate& candidate,
+                                 core::TaskKind kind) {
   const core::AttemptFailure& failure = candidate.failures.back();
   state_.metrics.AttemptsFailed(failure.kind).Increment();
   log::Warning("attempt failed", {{"candidate", CandidateName(entry.name, candidate.number)},
@@ -204,14 +218,18 @@ void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, 
                                   {"worker", failure.worker},
                                   {"kind", Name(failure.kind)},
                                   {"why", failure.message}});
+  if (failure.kind != core::FailureKind::kEvaluator) return;
   // At most two are told apart: whether it is one or more.
-  if (failure.kind == core::FailureKind::kEvaluator && entry.failing_workers.size() < 2) {
-    entry.failing_workers.insert(worker);
-  }
+  std::set<std::string>& failing = entry.failing_workers[kind];
+  if (failing.size() < 2) failing.insert(worker);
+  Blame(entry, worker, kind, failure.message);
+}
+
+void WorkerCommands::ExpireSilent() {
+  ExpireLeases(state_.leases.Expired(state_.now.steady), "nothing was heard from the worker");
 }
 
 void WorkerCommands::RunTimers() {
-  ExpireLeases(state_.leases.Expired(state_.now.steady), "nothing was heard from the worker");
   for (const std::string& worker : state_.workers.EndShuns(state_.now.steady)) state_.polls.LetIn(worker);
   for (const PollId id : state_.polls.Expired(state_.now.steady)) {
     Poll poll = *state_.polls.Take(id);
@@ -250,9 +268,12 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
   }
 }
 
-void WorkerCommands::ExpireUnlisted(const std::string& worker, const std::vector<HeldLease>& listed) {
+void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed) {
   std::vector<LeaseBook::Key> unlisted;
-  for (const LeaseBook::Key& key : state_.leases.OfWorker(worker)) {
+  for (const LeaseBook::Key& key : state_.leases.OfWorker(worker.id)) {
+    // Another process may have the same id, and hold it.
+    const std::string& instance = state_.leases.InstanceOf(key);
+    if (!instance.empty() && instance != worker.instance) continue;
     // One that it was granted only just now it may not know of yet.
     const bool is_fresh =
         state_.leases.Deadline(key) > state_.now.steady + state_.options.lease_duration - state_.heartbeat_interval();
@@ -269,12 +290,12 @@ void WorkerCommands::ExpireUnlisted(const std::string& worker, const std::vector
 
 void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why) {
   // Where others fail too it is the search's fault, and where there are no others nobody can tell.
-  if (std::any_of(entry.failing_workers.begin(), entry.failing_workers.end(),
-                  [&worker](const std::string& other) { return other != worker; })) {
+  const std::set<std::string>& failing = entry.failing_workers[kind];
+  if (std::any_of(failing.begin(), failing.end(), [&worker](const std::string& other) { return other != worker; })) {
     return;
   }
   if (!state_.workers.HasOthersUnshunned(worker, entry.search->RequireOf(kind))) return;
-  if (!state_.workers.Failed(worker, why, state_.now.steady)) return;
+  if (!state_.workers.Failed(worker, kind, why, state_.now.steady)) return;
   state_.polls.HoldBack(worker);
   state_.metrics.worker_shuns.Increment();
   log::Warning(
@@ -282,7 +303,7 @@ void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::
       {{"worker", worker}, {"seconds", state_.workers.workers().at(worker).last_shun.count() / 1000}, {"why", why}});
 }
 
-void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens,
+void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens, bool leaving,
                                   const Reply<bool>& reply) {
   const std::string name = NameOf(worker);
   for (const std::string& text : tokens) {
@@ -291,15 +312,27 @@ void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std:
     entry->search->Release(token.number, token.attempt);
     state_.touched.insert(token.search);
   }
+  if (leaving) state_.workers.Leave(name);
   state_.Answer<bool>(reply, true);
+}
+
+std::uint64_t WorkerCommands::LineageOf(std::uint64_t search) {
+  const SearchEntry* entry = state_.searches.Find(search);
+  return entry == nullptr ? 0 : state_.LineageOf(*entry);
+}
+
+std::string WorkerCommands::WhyUnknown(const std::string& token) {
+  const std::optional<LeaseToken> parsed = ParseLeaseToken(token);
+  const SearchEntry* entry = parsed ? state_.searches.Find(parsed->search) : nullptr;
+  if (entry != nullptr && entry->IsBroken()) return "this version of layernas cannot go on with its search";
+  return "unknown lease: the search was deleted or the controller was restored from a backup";
 }
 
 std::pair<SearchEntry*, LeaseToken> WorkerCommands::FindLease(const std::string& token) {
   const std::optional<LeaseToken> parsed = ParseLeaseToken(token);
   if (!parsed) return {nullptr, {}};
-  if (parsed->lineage != state_.lineage) return {nullptr, *parsed};
   SearchEntry* entry = state_.searches.Find(parsed->search);
-  if (entry == nullptr || entry->IsBroken()) return {nullptr, *parsed};
+  if (entry == nullptr || entry->IsBroken() || parsed->lineage != state_.LineageOf(*entry)) return {nullptr, *parsed};
   return {entry, *parsed};
 }
 

@@ -21,29 +21,37 @@ class WorkerCommands {
                  const Reply<std::vector<LeaseVerdict>>& reply);
   void CompleteTasks(const WorkerId& worker, std::vector<Report> reports,
                      const Reply<std::vector<core::CompletionVerdict>>& reply);
-  void ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens, const Reply<bool>& reply);
+  void ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens, bool leaving,
+                    const Reply<bool>& reply);
 
-  // To be called once per turn: leases, polls, shuns and workers past their time.
+  // To be called once per turn, before its commands: polls, shuns and workers past their time.
   void RunTimers();
+  // To be called once per turn, after its commands: leases past their time.
+  void ExpireSilent();
 
  private:
   // The worker under the name by which it is known.
   std::string NameOf(const WorkerId& worker);
-  WorkerInfo Named(WorkerInfo worker);
+  // Notes that it was heard, and gives it its name.
+  void Hear(WorkerInfo& worker);
   // What the same request was given before, if its answer got lost; each lease has its full time again.
   std::vector<LeasedTask> LeasedBefore(const LeaseRequest& request);
-  LeaseVerdict Renew(const std::string& worker, const HeldLease& lease);
+  LeaseVerdict Renew(const WorkerInfo& worker, const HeldLease& lease);
   // What a heartbeat says of the candidate's current lease. False if its training is hopeless, and stopped thereby.
   bool NoteProgress(SearchEntry& entry, const LeaseToken& token, const HeldLease& lease);
   core::CompletionVerdict Complete(const std::string& worker, Report& report);
   // An attempt has failed on the worker.
-  void NoteFailure(SearchEntry& entry, const std::string& worker, const core::Candidate& candidate);
+  void NoteFailure(SearchEntry& entry, const std::string& worker, const core::Candidate& candidate,
+                   core::TaskKind kind);
   // An attempt is used up for each that its search has still.
   void ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why);
   // A heartbeat lists all leases that a worker holds: what is missing has nobody who works on it.
-  void ExpireUnlisted(const std::string& worker, const std::vector<HeldLease>& listed);
+  void ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed);
   // An attempt failed on the worker: shuns it if that happens again and again, and to no other.
   void Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why);
+  // Why FindLease() finds nothing.
+  std::string WhyUnknown(const std::string& token);
+  std::uint64_t LineageOf(std::uint64_t search);
   // The current lease that a token stands for; null if its search is not there or it is of another store.
   std::pair<SearchEntry*, LeaseToken> FindLease(const std::string& token);
 

@@ -230,7 +230,8 @@ void WorkerCalls::CompleteTasks(const v1::CompleteTasksRequest& request, v1::Com
 void WorkerCalls::ReleaseTasks(const v1::ReleaseTasksRequest& request, std::function<void(absl::Status)> done) {
   absl::Status status = CheckName("worker_id", request.worker_id());
   if (status.ok()) status = CheckName("worker_instance", request.worker_instance(), 0);
-  if (status.ok()) status = CheckCount("lease_tokens", request.lease_tokens_size(), 1, kMaxLeasesPerCall);
+  const int min = request.leaving() ? 0 : 1;
+  if (status.ok()) status = CheckCount("lease_tokens", request.lease_tokens_size(), min, kMaxLeasesPerCall);
   if (!status.ok()) {
     done(std::move(status));
     return;
@@ -238,8 +239,9 @@ void WorkerCalls::ReleaseTasks(const v1::ReleaseTasksRequest& request, std::func
   std::vector<std::string> tokens;
   tokens.reserve(request.lease_tokens_size());
   for (const std::string& token : request.lease_tokens()) tokens.push_back(TokenOf(token));
-  engine_.ReleaseTasks({request.worker_id(), request.worker_instance()}, std::move(tokens),
-                       [done = std::move(done)](const absl::StatusOr<bool>& released) { done(released.status()); });
+  engine_.ReleaseTasks(
+      {request.worker_id(), request.worker_instance()}, std::move(tokens),
+      [done = std::move(done)](const absl::StatusOr<bool>& released) { done(released.status()); }, request.leaving());
 }
 
 }  // namespace layernas

@@ -74,13 +74,25 @@ absl::StatusOr<core::SearchConfig> Controller::Parse(std::string_view spec) {
   return configs_.Of(std::string(spec));
 }
 
+std::uint64_t Controller::LineageOf(std::uint64_t search) {
+  if (!lineages_.contains(search)) {
+    const auto loaded = store_->LoadSearches();
+    for (std::size_t i = 0; loaded.ok() && i < loaded->size(); ++i) {
+      const storage::StoredSearch& one = (*loaded)[i].search;
+      lineages_[one.id] = TokenLineage(*store_->Lineage(), one);
+    }
+  }
+  const auto found = lineages_.find(search);
+  return found == lineages_.end() ? 0 : found->second;
+}
+
 void Controller::Start() {
   store_->Restart();
   ++process_;
   turn_is_due_ = false;
   write_is_due_ = false;
   answered_until_ = timeline_.Now();
-  lineage_ = *store_->Lineage();
+  lineages_.clear();
   story_.Tell("controller: starts, process ", process_);
   book_.Restarted(*store_);
   EngineOptions options;

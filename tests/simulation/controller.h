@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -56,7 +57,8 @@ class Controller {
   void RestoreBackup();
   void UseEmptyStore();
   Book& book() { return book_; }
-  std::uint64_t lineage() const { return lineage_; }
+  // What the tokens of a stored search must say; 0 if there is no such search.
+  std::uint64_t LineageOf(std::uint64_t search);
 
   // Called whenever the solver is given work.
   void set_solving(std::function<void()> solving) { solving_ = std::move(solving); }
@@ -82,7 +84,8 @@ class Controller {
   Book book_;
 
   std::unique_ptr<storage::MemoryStore> store_;
-  std::uint64_t lineage_ = 0;
+  // By search; of the present process.
+  std::map<std::uint64_t, std::uint64_t> lineages_;
   std::string backup_;
   int backups_ = 0;
   std::vector<Book::Accepted> accepted_at_backup_;

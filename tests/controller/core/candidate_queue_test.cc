@@ -22,8 +22,8 @@ SteadyTime At(Millis time) { return SteadyTime(Millis{1'000'000} + time); }
 SteadyTime At(int ms) { return At(Millis{ms}); }
 
 CandidateQueue::Entry Entry(std::uint64_t number, SteadyTime not_before = {}, const std::string& avoid = "",
-                            bool always_avoid = false, TaskKind kind = kEvaluate) {
-  return {number, kind, not_before, avoid, always_avoid};
+                            bool is_last = false, TaskKind kind = kEvaluate) {
+  return {number, kind, not_before, avoid, is_last};
 }
 
 TEST(CandidateQueue, IsFirstInFirstOut) {
@@ -101,14 +101,16 @@ TEST(CandidateQueue, BackOffAndAvoidanceMayEndUnobserved) {
   EXPECT_EQ(queue.Find(kEvaluate, "bad", kSome, At(5'100)), 1u);
 }
 
-TEST(CandidateQueue, AlwaysAvoidsWhileThereAreOthers) {
+TEST(CandidateQueue, TheLastAttemptIsKeptForOthersForLong) {
   CandidateQueue queue;
-  queue.Push(Entry(1, At(0), "bad", true));
-  queue.Push(Entry(2, At(0), "bad", true));
-  EXPECT_EQ(queue.Find(kEvaluate, "bad", kSome, At(10'000'000)), std::nullopt);
-  EXPECT_TRUE(queue.HoldsBack(kEvaluate, "bad", kSome, At(10'000'000)));
-  EXPECT_EQ(queue.Find(kEvaluate, "bad", kNone, At(10'000'000)), 1u);
-  EXPECT_EQ(queue.Find(kEvaluate, "good", kSome, At(10'000'000)), 1u);
+  queue.Push(Entry(1, At(100), "bad", true));
+  queue.Push(Entry(2, At(100), "bad", true));
+  EXPECT_EQ(queue.Find(kEvaluate, "bad", kSome, At(600'099)), std::nullopt);
+  EXPECT_TRUE(queue.HoldsBack(kEvaluate, "bad", kSome, At(600'099)));
+  EXPECT_EQ(queue.Find(kEvaluate, "bad", kNone, At(600'099)), 1u);
+  EXPECT_EQ(queue.Find(kEvaluate, "good", kSome, At(600'099)), 1u);
+  // Others may be busy with something else for hours.
+  EXPECT_EQ(queue.Find(kEvaluate, "bad", kSome, At(600'100)), 1u);
 }
 
 TEST(CandidateQueue, AWorkerWithoutANameIsNotAvoided) {
@@ -179,7 +181,7 @@ class NaiveQueue {
   }
   static bool IsAvoided(const CandidateQueue::Entry& entry, const std::string& worker, Others others, SteadyTime now) {
     return others == kSome && !worker.empty() && entry.avoid == worker &&
-           (entry.always_avoid || now < entry.not_before + kElsewhere);
+           now < entry.not_before + (entry.is_last ? CandidateQueue::kElsewhereLast : kElsewhere);
   }
 
   std::list<CandidateQueue::Entry> entries_;
@@ -206,7 +208,9 @@ TEST(CandidateQueue, AgreesWithALookAtEachEntry) {
         const SteadyTime not_before = random.Below(3) == 0 ? SteadyTime{} : At(now + Millis{random.Below(4'000)});
         const CandidateQueue::Entry entry = Entry(number, not_before, any_worker(), random.Below(4) == 0, any_kind());
         queue.Push(entry);
-        naive.Push(entry);
+        // What has no time of its own, as after a restart, counts from the first look at it.
+        naive.Push(
+            Entry(number, not_before == SteadyTime{} ? At(now) : not_before, entry.avoid, entry.is_last, entry.kind));
       } else {
         const std::uint64_t number = numbers[random.Below(numbers.size())];
         queue.Remove(number);

@@ -13,9 +13,9 @@ AttemptFailure Failure(const std::string& worker, const std::string& message = "
 TEST(FailureTally, CountsFailuresButNoLostLeases) {
   FailureTally tally;
   EXPECT_EQ(tally.failed(), 0);
-  tally.Add(Failure("a"));
-  tally.Add(Failure("b", "silent", FailureKind::kWorkerLost));
-  tally.Add(Failure("a", "cannot be built", FailureKind::kInfeasible));
+  tally.Add(Failure("a"), TaskKind::kEvaluate);
+  tally.Add(Failure("b", "silent", FailureKind::kWorkerLost), TaskKind::kEvaluate);
+  tally.Add(Failure("a", "cannot be built", FailureKind::kInfeasible), TaskKind::kEvaluate);
   EXPECT_EQ(tally.failed(), 2);
   // The worker that was lost is no second one that failed.
   EXPECT_FALSE(tally.SpeaksAgainstSearch(2, Others::kSome));
@@ -23,23 +23,37 @@ TEST(FailureTally, CountsFailuresButNoLostLeases) {
 
 TEST(FailureTally, SpeaksAgainstTheSearchOnceTwoWorkersFailed) {
   FailureTally tally;
-  tally.Add(Failure("a"));
-  tally.Add(Failure("a"));
-  tally.Add(Failure("a"));
+  for (int i = 0; i < 10; ++i) tally.Add(Failure("a"), TaskKind::kEvaluate);
   EXPECT_FALSE(tally.SpeaksAgainstSearch(3, Others::kSome));
-  tally.Add(Failure("b"));
+  tally.Add(Failure("b"), TaskKind::kEvaluate);
   EXPECT_TRUE(tally.SpeaksAgainstSearch(3, Others::kSome));
+  // One bad worker and a slip of another: half of the limit at most is the one's.
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(4, Others::kSome));
+  tally.Add(Failure("b"), TaskKind::kEvaluate);
   EXPECT_TRUE(tally.SpeaksAgainstSearch(4, Others::kSome));
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(5, Others::kSome));
-  tally.Add(Failure("a"));
-  EXPECT_TRUE(tally.SpeaksAgainstSearch(5, Others::kSome));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(10, Others::kSome));
+  for (int i = 0; i < 3; ++i) tally.Add(Failure("c"), TaskKind::kEvaluate);
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(10, Others::kSome));
+}
+
+TEST(FailureTally, ASuccessOfEitherKindForgivesItsOwnFailures) {
+  FailureTally tally;
+  for (const char* worker : {"a", "a", "b", "b"}) tally.Add(Failure(worker), TaskKind::kMeasure);
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(4, Others::kSome));
+  tally.Succeeded(TaskKind::kMeasure);
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(4, Others::kSome));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(4, Others::kNone));
+  for (const char* worker : {"a", "a", "b"}) tally.Add(Failure(worker), TaskKind::kTrain);
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(4, Others::kNone));
+  tally.Add(Failure("b"), TaskKind::kTrain);
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(4, Others::kSome));
 }
 
 TEST(FailureTally, TheOnlyWorkerSpeaksForAll) {
   FailureTally tally;
-  tally.Add(Failure("a"));
+  tally.Add(Failure("a"), TaskKind::kEvaluate);
   EXPECT_FALSE(tally.SpeaksAgainstSearch(2, Others::kNone));
-  tally.Add(Failure("a"));
+  tally.Add(Failure("a"), TaskKind::kEvaluate);
   EXPECT_TRUE(tally.SpeaksAgainstSearch(2, Others::kNone));
   EXPECT_FALSE(tally.SpeaksAgainstSearch(2, Others::kSome));
 }
@@ -47,11 +61,11 @@ TEST(FailureTally, TheOnlyWorkerSpeaksForAll) {
 TEST(FailureTally, TellsTheCommonestFailure) {
   FailureTally tally;
   EXPECT_EQ(tally.Commonest(), "nothing was evaluated");
-  tally.Add(Failure("a", "silent", FailureKind::kWorkerLost));
-  EXPECT_EQ(tally.Commonest(), "nothing was evaluated");
-  tally.Add(Failure("a", "out of memory"));
-  tally.Add(Failure("a", "a rare one"));
-  tally.Add(Failure("b", "out of memory"));
+  tally.Add(Failure("a", "silent", FailureKind::kWorkerLost), TaskKind::kEvaluate);
+  EXPECT_EQ(tally.Commonest(), "1 lease was lost with its worker");
+  tally.Add(Failure("a", "out of memory"), TaskKind::kEvaluate);
+  tally.Add(Failure("a", "a rare one"), TaskKind::kEvaluate);
+  tally.Add(Failure("b", "out of memory"), TaskKind::kEvaluate);
   EXPECT_EQ(tally.Commonest(), "the commonest failure (2 times): out of memory");
 }
 

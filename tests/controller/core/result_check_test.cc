@@ -61,7 +61,7 @@ TEST(CheckResult, ACostMustBeFiniteAndNotNegative) {
   const ResultCheck infinite =
       CheckResult(Config(false), {{"accuracy", 0.5}, {"latency_ms", kInf}}, TaskKind::kEvaluate);
   EXPECT_EQ(infinite.invalid, "the metric latency_ms is not a finite number");
-  EXPECT_FALSE(infinite.diverged);
+  EXPECT_TRUE(infinite.diverged);
   EXPECT_EQ(WhyInvalid({{"accuracy", 0.5}, {"latency_ms", -0.5}}, TaskKind::kEvaluate),
             "the cost latency_ms is negative: -0.5");
   EXPECT_EQ(WhyInvalid({{"accuracy", 0.5}, {"latency_ms", 0}}, TaskKind::kEvaluate), "");

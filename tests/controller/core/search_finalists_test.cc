@@ -57,7 +57,7 @@ TEST_F(SearchTest, WhatIsNotNeededForFinalistsGoesOnSearching) {
   }
   // One is left, and couldn't be repeated.
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
-  EXPECT_THAT(search.state_reason(), HasSubstr("1 of 6 trainings are left"));
+  EXPECT_THAT(search.state_reason(), HasSubstr("1 of 6 trainings unused"));
 }
 
 TEST_F(SearchTest, AStrategyThatIsDoneLeavesItsFinalists) {

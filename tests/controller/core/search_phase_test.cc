@@ -135,7 +135,7 @@ TEST_F(SearchPhaseTest, EndsWhenNothingIsLeftToTry) {
   Candidate& one = Begin();
   strategy_.said = {Supply::When::kNever, 0, "all is tried"};
   EXPECT_FALSE(phase_->Advance(true));
-  EXPECT_EQ(phase_->searching_over(), "nothing is left to try: all is tried; 4 of 5 trainings are left");
+  EXPECT_EQ(phase_->searching_over(), "nothing is left to try: all is tried");
   Succeed(one, 1);
   EXPECT_TRUE(phase_->Advance(false));
   EXPECT_EQ(phase_->Ending().state, SearchState::kSucceeded);
@@ -154,11 +154,11 @@ TEST_F(SearchPhaseTest, WithoutASuccessTheSearchFailsWithTheCommonestReason) {
   config_.trainings = 1;
   Start();
   book_->SetState(Begin(), CandidateState::kFailed);
-  failures_.Add({1, FailureKind::kEvaluator, "w", "out of memory", 1});
+  failures_.Add({1, FailureKind::kEvaluator, "w", "out of memory", 1}, TaskKind::kEvaluate);
   EXPECT_TRUE(phase_->Advance(false));
   EXPECT_EQ(phase_->Ending().state, SearchState::kFailed);
   EXPECT_EQ(phase_->Ending().reason,
-            "no evaluation has succeeded; the commonest failure (1 times): out of memory; its budget of 1 training is "
+            "no evaluation has succeeded; the commonest failure (1 time): out of memory; its budget of 1 training is "
             "used");
 }
 
@@ -218,7 +218,7 @@ TEST_F(SearchPhaseTest, TheRestOfTheBudgetIsReservedForRepeats) {
   // It is settled, and the one training that is left could not be repeated.
   ExpectNext(What::kNothing, 0);
   EXPECT_TRUE(phase_->Advance(false));
-  EXPECT_EQ(phase_->searching_over(), "its finalists are settled; 1 of 6 trainings are left");
+  EXPECT_EQ(phase_->searching_over(), "its finalists are settled");
   EXPECT_EQ(phase_->Ending().state, SearchState::kSucceeded);
 }
 
@@ -344,12 +344,11 @@ TEST_F(SearchPhaseTest, WhatIsSparedIsNoTraining) {
   book_->SetState(one, CandidateState::kSkipped);
   phase_->Spared(one);
   EXPECT_TRUE(phase_->Advance(false));
-  EXPECT_EQ(phase_->searching_over(),
-            "140 architectures that were measured exceed every target; 2 of 2 trainings are left");
+  EXPECT_EQ(phase_->searching_over(), "140 architectures that were measured exceed every target");
   EXPECT_EQ(phase_->Ending().state, SearchState::kFailed);
   EXPECT_EQ(phase_->Ending().reason,
             "none of the 140 architectures that were measured is within a target: the lowest cost is 31; 140 "
-            "architectures that were measured exceed every target; 2 of 2 trainings are left");
+            "architectures that were measured exceed every target; 2 of 2 trainings unused");
 }
 
 TEST_F(SearchPhaseTest, GoesOnAfterARestartWhileItSearches) {

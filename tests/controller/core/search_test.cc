@@ -188,6 +188,34 @@ TEST_F(SearchTest, WhatRanOutIsNotTakenUpByAnotherWorkerOrWhilePaused) {
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
 }
 
+TEST_F(SearchTest, ALeaseFollowsTheNameOfItsWorker) {
+  Search search(SmallConfig(), kStart);
+  Lease(search, "w");
+  search.TakeChanges();
+  search.Rename(1, 1, "w~2");
+  EXPECT_EQ(search.candidate(1)->worker, "w~2");
+  EXPECT_THAT(search.TakeChanges().candidates, ElementsAre(1));
+  search.Rename(1, 2, "other");
+  search.Release(1, 1);
+  search.Rename(1, 1, "other");
+  EXPECT_EQ(search.candidate(1)->worker, "w~2");
+}
+
+TEST_F(SearchTest, AWorkerThatIsNotBelievedHasNoArchitectureFoundInfeasible) {
+  for (const Metrics& metrics : {Result(kNan, 3), Result(0.5, kInfinity)}) {
+    Search search(SmallConfig(), kStart);
+    Lease(search, "bad");
+    EXPECT_EQ(search.Complete(1, 1, "bad", metrics, Now(), false).status, kInvalid);
+    EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
+    Pass(Millis(60'000));
+    EXPECT_EQ(Lease(search, "good"), 1u);
+    Search same = Restarted(search);
+    EXPECT_EQ(Complete(search, 1, 2, Result(0.5, 1)), kAccepted);
+    EXPECT_EQ(same.Complete(1, 2, "good", metrics, Now(), true).status, kInvalid);
+    EXPECT_EQ(same.candidate(1)->state, CandidateState::kInfeasible);
+  }
+}
+
 TEST_F(SearchTest, AReleaseUsesNoAttemptAndGoesToAnyoneAtOnce) {
   SearchConfig config = SmallConfig();
   config.attempts = 1;
@@ -392,7 +420,6 @@ TEST_F(SearchTest, ARubbishResultIsAFailedAttempt) {
       {{{"latency_ms", 1}, {"params", 2}}, "lacks the metric accuracy; it has latency_ms, params"},
       {{{"accuracy", 0.5}}, "lacks the metric latency_ms; it has accuracy"},
       {Result(0.5, -1), "the cost latency_ms is negative: -1"},
-      {Result(0.5, kNan), "latency_ms is not a finite number"},
   };
   for (const auto& [metrics, message] : rubbish) {
     Search search(SmallConfig(), kStart);

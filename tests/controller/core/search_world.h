@@ -265,11 +265,11 @@ class World {
     const bool repeat = before && before->state == CandidateState::kSucceeded && random_.Below(2) == 0;
     const Metrics metrics = repeat ? before->metrics : AnyMetrics();
     const bool measures = WasGranted(token) && WasToMeasure(*before, token.attempt);
-    const bool diverged = !measures && metrics.Find("accuracy") && std::isnan(*metrics.Find("accuracy"));
     // What nothing depends on is left out where it is not finite.
     const bool needs_cost = (measures || !config_.measure_on) && !config_.space.CostIsPerLayer();
-    const bool valid = (measures || (metrics.Find("accuracy") && !diverged)) &&
-                       (!needs_cost || std::isfinite(*metrics.Find("latency_ms")));
+    const bool diverged = (!measures && metrics.Find("accuracy") && std::isnan(*metrics.Find("accuracy"))) ||
+                          (needs_cost && !std::isfinite(*metrics.Find("latency_ms")));
+    const bool valid = (measures || metrics.Find("accuracy")) && !diverged;
     const Metrics finite = Finite(metrics);
     const auto verdict =
         search_->Complete(token.number, token.attempt, token.worker, {metrics, AnyCurve()}, now_).status;

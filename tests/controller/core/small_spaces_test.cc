@@ -239,10 +239,6 @@ class Trial {
       EXPECT_EQ(over, "its time of " + std::to_string(config_.duration.count() / 1000) + " s is up");
       return;
     }
-    if (budget > 0) {
-      EXPECT_THAT(over, EndsWith("; " + std::to_string(left) + " of " + std::to_string(budget) +
-                                 (budget == 1 ? " training" : " trainings") + " are left"));
-    }
     if (over.starts_with("its finalists are settled")) {
       // No further architecture could have all its trainings.
       EXPECT_GT(config_.finalists.trainings, left);
@@ -264,10 +260,17 @@ class Trial {
     const bool any = search_->CountOf(CandidateState::kSucceeded) > 0;
     EXPECT_EQ(search_->state(), any ? SearchState::kSucceeded : SearchState::kFailed);
     EXPECT_FALSE(over_.empty());
+    const std::int64_t budget = config_.trainings;
+    const std::int64_t left = budget - search_->trainings();
+    std::string reason = over_;
+    if (budget > 0 && left > 0) {
+      reason += "; " + std::to_string(left) + " of " + std::to_string(budget) +
+                (budget == 1 ? " training" : " trainings") + " unused";
+    }
     if (any) {
-      EXPECT_EQ(search_->state_reason(), over_);
+      EXPECT_EQ(search_->state_reason(), reason);
     } else {
-      EXPECT_THAT(search_->state_reason(), AnyOf(EndsWith("; " + over_), EndsWith(": " + over_)));
+      EXPECT_THAT(search_->state_reason(), AnyOf(EndsWith("; " + reason), EndsWith(": " + reason)));
     }
     if (!some_fail_) {
       if (kind_.proposes != Kind::kWhatever) {

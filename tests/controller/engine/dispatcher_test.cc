@@ -84,7 +84,7 @@ TEST_F(DispatcherTest, GivesATaskWithAllThatItNeeds) {
   ASSERT_THAT(answers_, SizeIs(1));
   ASSERT_THAT(answers_[0], SizeIs(1));
   const LeasedTask& task = answers_[0][0];
-  EXPECT_EQ(task.token, (LeaseToken{1, 1, 1, 7}));
+  EXPECT_EQ(task.token, (LeaseToken{1, 1, 1, TokenLineage(7, entry.stored)}));
   EXPECT_EQ(task.search_name, "searches/s-1");
   EXPECT_EQ(task.spec, entry.spec);
   EXPECT_EQ(task.architecture, entry.search->candidate(1)->architecture);

@@ -151,8 +151,12 @@ class EngineTest : public ::testing::Test {
   }
   Awaited<Tasks> Park(const std::string& worker) { return Park(Request(worker, 1, Millis{60'000})); }
 
-  // Of the lineage of the store, which is random.
+  // Of the search in this store; of a search that is not there, of none.
   LeaseToken Token(std::uint64_t search, std::uint64_t number, int attempt) const {
+    const auto searches = store_->LoadSearches();
+    for (const storage::LoadedSearch& one : *searches) {
+      if (one.search.id == search) return {search, number, attempt, TokenLineage(*store_->Lineage(), one.search)};
+    }
     return {search, number, attempt, *store_->Lineage()};
   }
 

@@ -62,16 +62,16 @@ TEST(WorkerBook, KeepsThoseKnownToBeThere) {
 TEST(WorkerBook, ShunsWhoFailsAgainAndAgain) {
   WorkerBook book;
   book.Hear(Worker("a"), At(0));
-  EXPECT_FALSE(book.Failed("a", "one", At(1)));
-  EXPECT_FALSE(book.Failed("a", "two", At(2)));
+  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, "one", At(1)));
+  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, "two", At(2)));
   EXPECT_EQ(book.shunned(), 0u);
-  EXPECT_TRUE(book.Failed("a", "three", At(3)));
+  EXPECT_TRUE(book.Failed("a", core::TaskKind::kEvaluate, "three", At(3)));
   EXPECT_EQ(book.shunned(), 1u);
-  EXPECT_EQ(book.workers().at("a").failures_in_a_row, 3);
+  EXPECT_EQ(WorkerBook::FailuresInARow(book.workers().at("a")), 3);
   EXPECT_EQ(book.workers().at("a").last_failure, "three");
   EXPECT_EQ(book.workers().at("a").shunned_until, At(30'003));
   // What it had in hand when that began.
-  EXPECT_FALSE(book.Failed("a", "four", At(4)));
+  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, "four", At(4)));
   EXPECT_THAT(book.EndShuns(At(30'002)), ElementsAre());
   EXPECT_THAT(book.EndShuns(At(30'003)), ElementsAre("a"));
   EXPECT_EQ(book.shunned(), 0u);
@@ -82,7 +82,7 @@ TEST(WorkerBook, ShunsWhoFailsAgainAndAgain) {
 TEST(WorkerBook, ShunsForLongerEachTimeUntilItSucceeds) {
   WorkerBook book;
   book.Hear(Worker("a"), At(0));
-  const auto fail = [&book] { return book.Failed("a", "why", At(0)); };
+  const auto fail = [&book] { return book.Failed("a", core::TaskKind::kEvaluate, "why", At(0)); };
   const auto end = [&book] { book.EndShuns(At(1'000'000)); };
   fail();
   fail();
@@ -91,9 +91,9 @@ TEST(WorkerBook, ShunsForLongerEachTimeUntilItSucceeds) {
     EXPECT_EQ(book.workers().at("a").last_shun, Millis{seconds * 1000});
     end();
   }
-  book.Succeeded("a");
+  book.Succeeded("a", core::TaskKind::kEvaluate);
   EXPECT_FALSE(book.IsOnProbation("a"));
-  EXPECT_EQ(book.workers().at("a").failures_in_a_row, 0);
+  EXPECT_EQ(WorkerBook::FailuresInARow(book.workers().at("a")), 0);
   EXPECT_FALSE(fail());
   EXPECT_FALSE(fail());
   EXPECT_TRUE(fail());
@@ -103,14 +103,14 @@ TEST(WorkerBook, ShunsForLongerEachTimeUntilItSucceeds) {
 TEST(WorkerBook, ForgetsWhomItShunned) {
   WorkerBook book;
   book.Hear(Worker("a"), At(1));
-  for (int i = 0; i < 3; ++i) book.Failed("a", "why", At(1));
+  for (int i = 0; i < 3; ++i) book.Failed("a", core::TaskKind::kEvaluate, "why", At(1));
   book.Forget(At(2), At(2), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre());
   EXPECT_THAT(book.EndShuns(At(2)), ElementsAre("a"));
   EXPECT_EQ(book.shunned(), 0u);
   EXPECT_THAT(book.EndShuns(At(1'000'000)), ElementsAre());
   // Nobody that is known.
-  EXPECT_FALSE(book.Failed("a", "why", At(3)));
+  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, "why", At(3)));
   EXPECT_EQ(book.shunned(), 0u);
 }
 
@@ -189,12 +189,12 @@ TEST(WorkerBook, CountsTheWorkersThatFit) {
           book.EndShuns(At(now));
           break;
         case 2:
-          book.Succeeded(any_worker());
+          book.Succeeded(any_worker(), core::TaskKind::kEvaluate);
           break;
         case 3:
         case 4:
         case 5:
-          book.Failed(any_worker(), "why", At(now));
+          book.Failed(any_worker(), core::TaskKind::kEvaluate, "why", At(now));
           break;
         default: {
           WorkerInfo worker = Worker(any_worker());
