@@ -130,6 +130,12 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
   return absl::OkStatus();
 }
 
+std::size_t ChildProcess::UnreadInput() const {
+  int unread = 0;
+  if (!input_.valid() || ioctl(input_.get(), FIONREAD, &unread) != 0) return 0;
+  return static_cast<std::size_t>(unread);
+}
+
 absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t max_bytes) {
   if (!output_.valid()) return absl::FailedPreconditionError("the child's output is not a pipe");
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;

@@ -73,6 +73,9 @@ class ChildProcess {
   // have been written), UNAVAILABLE when it has ended.
   absl::Status WriteLine(std::string_view line, Millis timeout);
 
+  // Bytes that were written, and that the child has not read so far.
+  std::size_t UnreadInput() const;
+
   // The next line, without its line feed; an unfinished line before the end counts as one. DEADLINE_EXCEEDED when none
   // came in time, RESOURCE_EXHAUSTED when it is longer than max_bytes (the message quotes how it starts; nothing
   // further can be read), UNAVAILABLE when the child has ended: then the message says how, and quotes its last standard

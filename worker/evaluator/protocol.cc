@@ -164,6 +164,7 @@ absl::StatusOr<EvaluatorMessage> ReadFailure(const json& object) {
 
 absl::StatusOr<EvaluatorMessage> Read(std::string_view line, EvaluatorAnswer& answer) {
   LAYERNAS_ASSIGN_OR_RETURN(const json message, ParseLenientJson(line));
+  answer.is_json = true;
   if (!message.is_object()) return Invalid("not an object with a message in it: progress, result or failure");
   if (const auto task = message.find("task"); task != message.end() && !task->is_null()) {
     if (!task->is_string()) return Invalid("the task is not a string");
