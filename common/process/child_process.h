@@ -62,6 +62,10 @@ class ChildProcess {
   // From the first call on our process ignores SIGPIPE; the child does not.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(ChildOptions options);
 
+  // SIGKILL to the groups of all children of our process, for when it ends without destroying them. Thread-safe. A
+  // child that another thread starts meanwhile may be missed.
+  static void KillAll();
+
   // Kills what still runs.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
