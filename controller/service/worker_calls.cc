@@ -218,7 +218,8 @@ void WorkerCalls::CompleteTasks(const v1::CompleteTasksRequest& request, v1::Com
 void WorkerCalls::ReleaseTasks(const v1::ReleaseTasksRequest& request, std::function<void(absl::Status)> done) {
   absl::Status status = CheckName("worker_id", request.worker_id());
   if (status.ok()) status = CheckName("worker_instance", request.worker_instance(), 0);
-  if (status.ok()) status = CheckCount("lease_tokens", request.lease_tokens_size(), 1, kMaxLeasesPerCall);
+  if (status.ok())
+    status = CheckCount("lease_tokens", request.lease_tokens_size(), request.leaving() ? 0 : 1, kMaxLeasesPerCall);
   if (!status.ok()) {
     done(std::move(status));
     return;

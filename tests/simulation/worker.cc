@@ -56,6 +56,7 @@ void Worker::After(Millis delay, std::function<void()> event) {
 
 void Worker::Start() {
   alive_ = true;
+  draining_ = false;
   started_ = timeline_.Now();
   story_.Tell("worker ", number_, " (", traits_.id, "): starts, ", traits_.slots, " slots",
               traits_.is_bad ? ", bad" : "");
@@ -72,6 +73,7 @@ void Worker::Kill() {
 void Worker::Drain() {
   if (!alive_) return;
   story_.Tell("worker ", number_, ": drains");
+  draining_ = true;
   Step([this](AgentMachine& machine) { machine.Drain(timeline_.Now()); });
 }
 

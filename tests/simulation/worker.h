@@ -44,6 +44,8 @@ class Worker {
   void Heal();
 
   bool alive() const { return alive_; }
+  // It takes no tasks any more.
+  bool draining() const { return draining_; }
   std::uint64_t number() const { return number_; }
   const WorkerTraits& traits() const { return traits_; }
   const std::map<std::string, std::string>& labels() const { return traits_.labels; }
@@ -78,6 +80,7 @@ class Worker {
   Network& network_;
   AgentMachine machine_;
   bool alive_ = false;
+  bool draining_ = false;
   SteadyTime started_;
   std::optional<SteadyTime> wakes_at_;
   int idle_wakes_ = 0;

@@ -308,7 +308,8 @@ void World::CheckIdleWorkers() {
 
 bool World::ProbeWorkers() {
   for (const auto& worker : workers_) {
-    if (worker->alive()) people_.Want(ProbeSpec(worker->traits().id));
+    // One that drains leaves its probe to nobody.
+    if (worker->alive() && !worker->draining()) people_.Want(ProbeSpec(worker->traits().id));
   }
   if (!RunUntilAllEnded()) return false;
   // Superseded attempts are called off by the next heartbeats.
