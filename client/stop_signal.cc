@@ -12,20 +12,12 @@
 #include <optional>
 #include <utility>
 
+#include "common/process/stop_signals.h"
+
 namespace layernas::client {
 namespace {
 
 constexpr std::chrono::seconds kSameRequest{1};
-
-sigset_t Interrupts() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM}) sigaddset(&set, signal);
-  // nohup(1) wants the program to outlive its terminal.
-  struct sigaction hangup = {};
-  if (sigaction(SIGHUP, nullptr, &hangup) != 0 || hangup.sa_handler != SIG_IGN) sigaddset(&set, SIGHUP);
-  return set;
-}
 
 }  // namespace
 
@@ -64,7 +56,7 @@ StopSignal::Callback::~Callback() {
 }
 
 StopOnInterrupt::StopOnInterrupt(StopSignal& signal) : signal_(signal) {
-  const sigset_t interrupts = Interrupts();
+  const sigset_t interrupts = StopSignals();
   pthread_sigmask(SIG_BLOCK, &interrupts, &before_);
   signals_ = Fd(::signalfd(-1, &interrupts, SFD_CLOEXEC));
   end_ = Fd(::eventfd(0, EFD_CLOEXEC));

@@ -8,6 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "common/log/log.h"
 #include "common/process/limits.h"
+#include "common/process/stop_signals.h"
 #include "common/rpc/library_logs.h"
 #include "controller/engine/check.h"
 #include "controller/options.h"
@@ -49,9 +50,7 @@ int main(int argc, char** argv) {
   layernas::rpc::RouteLibraryLogs();
 
   // Blocked before any thread is made: one thread, this one, takes the signals, at a moment of its choice.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) sigaddset(&signals, signal);
+  const sigset_t signals = layernas::StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 

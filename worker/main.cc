@@ -16,7 +16,9 @@
 #include "common/base/version.h"
 #include "common/log/log.h"
 #include "common/metrics/exposer.h"
+#include "common/process/child_process.h"
 #include "common/process/ready_file.h"
+#include "common/process/stop_signals.h"
 #include "common/rpc/idle_polling.h"
 #include "common/rpc/library_logs.h"
 #include "common/rpc/transport.h"
@@ -68,7 +70,8 @@ void RunUntilSignal(Agent& agent, const sigset_t& signals) {
     if (sigwait(&signals, &signal) != 0 || signal == SIGUSR1) continue;
     if (draining) {
       log::Warning("a second signal: leaving at once", {{"signal", strsignal(signal)}});
-      // Our children die with us.
+      // The kernel kills our direct children with us, and not what they started.
+      ChildProcess::KillAll();
       _exit(EXIT_FAILURE);
     }
     draining = true;
@@ -101,9 +104,8 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
 
 int Main(int argc, char** argv) {
   // Before any thread, so that all inherit it.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGHUP, SIGINT, SIGTERM, SIGUSR1}) sigaddset(&signals, signal);
+  sigset_t signals = StopSignals();
+  sigaddset(&signals, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   auto options = ParseOptions(argc, argv);

@@ -5,13 +5,17 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "common/base/duration.h"
 #include "common/base/status_macros.h"
+#include "common/base/task_limits.h"
+#include "common/base/utf8.h"
 #include "common/base/weights_dir.h"
+#include "common/base/wire_name.h"
 #include "common/build_info/build_info.h"
 #include "common/cli/configuration.h"
 #include "common/cli/security_flags.h"
@@ -19,8 +23,6 @@
 
 namespace layernas {
 namespace {
-
-constexpr std::size_t kLongestId = 100;
 
 // The texts of the flags, before they are made sense of.
 struct Flags {
@@ -64,16 +66,43 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitPair(const std::string&
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
+// Puts the flag, and which of its texts it is, before what is wrong with the name.
+absl::Status CheckName(const std::string& flag, const std::string& what, std::string_view name) {
+  const std::string why = WhyNoName(name);
+  return why.empty() ? absl::OkStatus() : Invalid(flag, (what.empty() ? "" : what + " ") + why);
+}
+
+absl::Status CheckCount(const std::string& flag, std::size_t count, std::size_t max) {
+  if (count <= max) return absl::OkStatus();
+  return Invalid(flag, "there are " + std::to_string(count) + "; the maximum is " + std::to_string(max));
+}
+
+// A worker whose description is over a limit would be refused by every controller, at every call.
+absl::StatusOr<std::map<std::string, std::string>> ParseLabels(const std::vector<std::string>& texts) {
+  LAYERNAS_RETURN_IF_ERROR(CheckCount("--label", texts.size(), kMaxLabels));
+  std::map<std::string, std::string> labels;
+  for (const std::string& text : texts) {
+    LAYERNAS_ASSIGN_OR_RETURN(auto label, SplitPair("--label", text, "KEY=VALUE"));
+    const std::string quoted = "\"" + Printable(label.first) + "\"";
+    LAYERNAS_RETURN_IF_ERROR(CheckName("--label", "the key " + quoted, label.first));
+    LAYERNAS_RETURN_IF_ERROR(CheckName("--label", "the value of " + quoted, label.second));
+    if (!labels.insert(label).second) return Invalid("--label", label.first + " is given twice");
+  }
+  return labels;
+}
+
 std::string DefaultId() {
   char host[256] = "worker";
   gethostname(host, sizeof(host) - 1);
-  return std::string(host).substr(0, kLongestId - 16) + "-" + std::to_string(getpid());
+  return std::string(host).substr(0, kMaxNameBytes - 16) + "-" + std::to_string(getpid());
 }
 
 absl::StatusOr<std::vector<TableOptions::Metric>> ParseMetrics(const std::vector<std::string>& texts) {
+  LAYERNAS_RETURN_IF_ERROR(CheckCount("--metric", texts.size(), kMaxMetrics));
   std::vector<TableOptions::Metric> metrics;
   for (const std::string& text : texts) {
     LAYERNAS_ASSIGN_OR_RETURN(const auto pair, SplitPair("--metric", text, "NAME=COLUMN[,COLUMN…]"));
+    LAYERNAS_RETURN_IF_ERROR(CheckName("--metric", "the name \"" + Printable(pair.first) + "\"", pair.first));
     for (const TableOptions::Metric& metric : metrics) {
       if (metric.name == pair.first) return Invalid("--metric", pair.first + " is given twice");
     }
@@ -106,12 +135,9 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   LAYERNAS_ASSIGN_OR_RETURN(options.metrics_listen, For("--metrics-listen", rpc::ParseAddress(flags.metrics_listen)));
   options.security = flags.security;
   options.agent.worker_id = flags.id.empty() ? DefaultId() : flags.id;
-  if (options.agent.worker_id.size() > kLongestId) return Invalid("--id", "longer than 100 bytes");
+  LAYERNAS_RETURN_IF_ERROR(CheckName("--id", "", options.agent.worker_id));
   options.agent.slots = flags.slots;
-  for (const std::string& text : flags.labels) {
-    LAYERNAS_ASSIGN_OR_RETURN(auto label, SplitPair("--label", text, "KEY=VALUE"));
-    if (!options.agent.labels.insert(label).second) return Invalid("--label", label.first + " is given twice");
-  }
+  LAYERNAS_ASSIGN_OR_RETURN(options.agent.labels, ParseLabels(flags.labels));
   if (flags.evaluator == "exec") {
     // Else the trainer would start, for hours, where a table was meant to answer.
     if (!flags.table.empty() || !flags.metrics.empty()) {

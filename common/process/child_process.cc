@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <mutex>
+#include <set>
 
 #include "common/base/status_macros.h"
 #include "common/process/spawn.h"
@@ -38,6 +39,18 @@ void SetNonBlocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK
 Millis Left(SteadyTime deadline) {
   const auto left = std::chrono::ceil<Millis>(deadline - std::chrono::steady_clock::now());
   return std::max(left, Millis(0));
+}
+
+// The children that there are.
+struct Children {
+  Mutex mutex;
+  std::set<ChildProcess*> all ABSL_GUARDED_BY(mutex);
+};
+
+// Never destroyed: children may outlive static objects.
+Children& AllChildren() {
+  static Children* const children = new Children;
+  return *children;
 }
 
 // True when the descriptor has something to say (an error included) within the timeout.
@@ -96,9 +109,24 @@ ChildProcess::ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_rea
       input_(std::move(input)),
       output_(std::move(output)),
       error_(std::move(error)),
-      stop_reading_(std::move(stop_reading)) {}
+      stop_reading_(std::move(stop_reading)) {
+  Children& children = AllChildren();
+  MutexLock lock(children.mutex);
+  children.all.insert(this);
+}
+
+void ChildProcess::KillAll() {
+  Children& children = AllChildren();
+  MutexLock lock(children.mutex);
+  for (ChildProcess* const child : children.all) child->Kill();
+}
 
 ChildProcess::~ChildProcess() {
+  {
+    Children& children = AllChildren();
+    MutexLock lock(children.mutex);
+    children.all.erase(this);
+  }
   Kill();
   Wait(kKillTimeout);
   {
@@ -128,6 +156,12 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
     if (!Poll(input_.get(), POLLOUT, std::min(Left(deadline), kLookInterval)) && Wait(Millis(0))) return Ended();
   }
   return absl::OkStatus();
+}
+
+std::size_t ChildProcess::UnreadInput() const {
+  int unread = 0;
+  if (!input_.valid() || ioctl(input_.get(), FIONREAD, &unread) != 0) return 0;
+  return static_cast<std::size_t>(unread);
 }
 
 absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t max_bytes) {

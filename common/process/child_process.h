@@ -62,6 +62,10 @@ class ChildProcess {
   // From the first call on our process ignores SIGPIPE; the child does not.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(ChildOptions options);
 
+  // SIGKILL to the groups of all children of our process, for when it ends without destroying them. Thread-safe. A
+  // child that another thread starts meanwhile may be missed.
+  static void KillAll();
+
   // Kills what still runs.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
@@ -72,6 +76,9 @@ class ChildProcess {
   // Writes the line and a line feed. DEADLINE_EXCEEDED when the child does not take it in time (part of the line may
   // have been written), UNAVAILABLE when it has ended.
   absl::Status WriteLine(std::string_view line, Millis timeout);
+
+  // Bytes that were written, and that the child has not read so far.
+  std::size_t UnreadInput() const;
 
   // The next line, without its line feed; an unfinished line before the end counts as one. DEADLINE_EXCEEDED when none
   // came in time, RESOURCE_EXHAUSTED when it is longer than max_bytes (the message quotes how it starts; nothing

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/random.h"
 #include "common/base/task_limits.h"
+#include "common/base/wire_name.h"
 #include "controller/service/convert.h"
 #include "controller/service/page_bytes.h"
 
@@ -19,18 +20,6 @@ constexpr Millis kLongestWait{60'000};
 constexpr Millis kAnswerEarly{1'000};
 // No machine has more.
 constexpr int kMaxSlots = 100'000;
-
-bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-// Empty if it is a name. `min` is 0 where it may be empty.
-std::string WhyNoName(const std::string& name, std::size_t min = 1) {
-  if (name.size() < min) return "must not be empty";
-  if (name.size() > kMaxNameBytes) {
-    return absl::StrCat("has ", name.size(), " bytes; the maximum is ", kMaxNameBytes);
-  }
-  if (std::any_of(name.begin(), name.end(), IsControl)) return "must not hold control characters";
-  return "";
-}
 
 absl::Status CheckName(const std::string& field, const std::string& name, std::size_t min = 1) {
   const std::string why = WhyNoName(name, min);
@@ -92,8 +81,7 @@ std::string WhyNotTaken(const v1::TaskResult& result) {
   }
   if (!result.has_weights()) return "";
   const v1::WeightsFile& weights = result.weights();
-  if (weights.path().empty() || weights.path().size() > kMaxWeightsPathBytes ||
-      std::any_of(weights.path().begin(), weights.path().end(), IsControl)) {
+  if (weights.path().empty() || weights.path().size() > kMaxWeightsPathBytes || HasControlCharacter(weights.path())) {
     return absl::StrCat("the path of the weights must be 1 to ", kMaxWeightsPathBytes,
                         " bytes without control characters");
   }

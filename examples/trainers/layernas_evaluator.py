@@ -12,6 +12,7 @@
 import json
 import math
 import os
+import signal
 import sys
 import traceback
 
@@ -30,6 +31,9 @@ def serve(evaluate, requests=None, answers=None):
 
     Standard output belongs to the protocol: what the trainer and its libraries print goes to standard error, which the
     worker writes to its log.
+
+    A handler of SIGTERM may raise an exception to end the evaluation. serve then exits with 128 + SIGTERM and answers
+    nothing, so that the worker does not count the attempt as failed.
     """
     requests = sys.stdin if requests is None else requests
     if answers is None:
@@ -45,14 +49,30 @@ def serve(evaluate, requests=None, answers=None):
         try:
             metrics = evaluate(json.loads(line)["evaluate"], progress)
             send(result={"metrics": {name: _finite(value) for name, value in metrics.items()}})
-        except Infeasible as error:
-            send(failure={"kind": "infeasible", "message": str(error)})
-        except MemoryError as error:
-            # The worker tries once more when nothing else runs on its machine.
-            send(failure={"kind": "out_of_memory", "message": f"out of memory: {error}"})
         except Exception as error:
-            traceback.print_exc()
-            send(failure={"kind": "retry", "message": f"{type(error).__name__}: {error}"})
+            if _raised_on_sigterm(error):
+                sys.exit(128 + signal.SIGTERM)
+            send(failure=_failure(error))
+
+
+def _failure(error):
+    if isinstance(error, Infeasible):
+        return {"kind": "infeasible", "message": str(error)}
+    if isinstance(error, MemoryError):
+        # The worker tries once more when nothing else runs on its machine.
+        return {"kind": "out_of_memory", "message": f"out of memory: {error}"}
+    traceback.print_exception(type(error), error, error.__traceback__)
+    return {"kind": "retry", "message": f"{type(error).__name__}: {error}"}
+
+
+def _raised_on_sigterm(error):
+    """Whether the handler of SIGTERM raised the exception, or one that led to it."""
+    handler = getattr(signal.getsignal(signal.SIGTERM), "__code__", None)
+    while handler is not None and error is not None:
+        if any(frame.f_code is handler for frame, _ in traceback.walk_tb(error.__traceback__)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _task_of(line):

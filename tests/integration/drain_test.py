@@ -102,7 +102,24 @@ class DrainTest(harness.IntegrationTest):
         server.kill()
         self.assertEqual(worker.stop(PROMPT_S), 0)
 
+    def handle_hang_ups(self, how):
+        """In the programs that are started from now on; whoever runs the tests may have done so under nohup."""
+        self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, how))
+
+    def test_a_hang_up_that_was_ignored_at_the_start_stays_ignored(self):
+        self.handle_hang_ups(signal.SIG_IGN)
+        server = self.controller()
+        table = Space(layers=2, options=2, seed=45).write_table(self.path("table.csv"))
+        worker = self.worker(server, "kept", *harness.tabular_flags(table))
+        for program in (server, worker):
+            with open(f"/proc/{program.process.pid}/status") as status:
+                masks = dict(line.split(":", 1) for line in status)
+            # A blocked signal is kept for the one that waits for it, even if it is ignored.
+            self.assertFalse(int(masks["SigBlk"], 16) >> (signal.SIGHUP - 1) & 1)
+            self.assertTrue(int(masks["SigIgn"], 16) >> (signal.SIGHUP - 1) & 1)
+
     def test_a_hang_up_is_a_drain_too(self):
+        self.handle_hang_ups(signal.SIG_DFL)
         server = self.controller()
         table = Space(layers=2, options=2, seed=42).write_table(self.path("table.csv"))
         worker = self.worker(server, "left behind", *harness.tabular_flags(table))

@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import unittest
@@ -63,6 +64,25 @@ class HelperTest(unittest.TestCase):
                 {"result": {"metrics": {"accuracy": 0.75, "seed": 7.0}}, "task": TASK},
             ],
         )
+
+    def test_what_a_handler_of_sigterm_raises_is_no_answer(self):
+
+        def stop(*_):
+            raise RuntimeError("told to end")
+
+        def evaluate(request, progress):
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            except RuntimeError as error:
+                raise layernas_evaluator.Infeasible("wrapped") from error
+
+        before = signal.signal(signal.SIGTERM, stop)
+        self.addCleanup(signal.signal, signal.SIGTERM, before)
+        out = io.StringIO()
+        with self.assertRaises(SystemExit) as ended:
+            layernas_evaluator.serve(evaluate, io.StringIO(json.dumps(REQUEST) + "\n"), out)
+        self.assertEqual(ended.exception.code, 143)
+        self.assertEqual(out.getvalue(), "")
 
     def test_odd_progress_is_no_reason_to_lose_a_training(self):
 

@@ -252,7 +252,9 @@ std::string WhyEndedWrongly(const Book::Search& search, SteadyTime now, const Bo
   if (!why.empty()) return absl::StrCat(why, " (", search.stored.state_reason, ")");
   if (search.stored.state == core::SearchState::kFailed) return WhyFailedWrongly(search, counts, others_fit);
   if (counts.succeeded == 0) return "it has succeeded without a result";
-  if (search.stored.state_reason != search.stored.searching_over) return "its reason is not why its searching ended";
+  if (!search.stored.state_reason.starts_with(search.stored.searching_over)) {
+    return "its reason is not why its searching ended";
+  }
   why = WhyRepeatsAreMissing(search, counts);
   if (why.empty()) why = WhyFinalsAreWrong(search, counts);
   return why.empty() ? "" : absl::StrCat(why, " (", search.stored.state_reason, ")");

@@ -71,6 +71,39 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--command", "sh", "--id", std::string(101, 'x')}), HasSubstr("--id"));
 }
 
+// A worker that every controller refuses says so at its start.
+TEST(WorkerOptions, WhatAControllerRefusesIsRefusedAtTheStart) {
+  std::vector<std::string> many = {"--command", "sh"};
+  for (int i = 0; i < 65; ++i) many.insert(many.end(), {"--label", "key" + std::to_string(i) + "=1"});
+  EXPECT_EQ(Error(many), "--label: there are 65; the maximum is 64");
+  many.resize(many.size() - 2);
+  EXPECT_TRUE(Parse(many).ok());
+  const std::string at_limit(100, 'v');
+  EXPECT_TRUE(Parse({"--command", "sh", "--label", "gpu=" + at_limit}).ok());
+  EXPECT_EQ(Error({"--command", "sh", "--label", "gpu=" + at_limit + at_limit}),
+            "--label: the value of \"gpu\" has 200 bytes; the maximum is 100");
+  EXPECT_EQ(Error({"--command", "sh", "--label", at_limit + "k=1"}),
+            "--label: the key \"" + at_limit + "k\" has 101 bytes; the maximum is 100");
+  EXPECT_EQ(Error({"--command", "sh", "--label", "a\x1b=1"}),
+            "--label: the key \"a?\" must not hold control characters");
+  EXPECT_EQ(Error({"--command", "sh", "--label", "a=\xff"}), "--label: the value of \"a\" is not UTF-8");
+  EXPECT_EQ(Error({"--command", "sh", "--id", "a\nb"}), "--id: must not hold control characters");
+  EXPECT_EQ(Error({"--command", "sh", "--id", "\xc3"}), "--id: is not UTF-8");
+  EXPECT_EQ(Error({"--command", "sh", "--id", std::string(101, 'x')}), "--id: has 101 bytes; the maximum is 100");
+}
+
+TEST(WorkerOptions, MetricsKeepToTheLimitsOfAResult) {
+  std::vector<std::string> many = {"--evaluator", "tabular", "--table", "t.csv"};
+  for (int i = 0; i < 257; ++i) many.insert(many.end(), {"--metric", "m" + std::to_string(i) + "=a"});
+  EXPECT_EQ(Error(many), "--metric: there are 257; the maximum is 256");
+  many.resize(many.size() - 2);
+  EXPECT_TRUE(Parse(many).ok());
+  EXPECT_EQ(Error({"--evaluator", "tabular", "--table", "t.csv", "--metric", std::string(101, 'm') + "=a"}),
+            "--metric: the name \"" + std::string(101, 'm') + "\" has 101 bytes; the maximum is 100");
+  EXPECT_EQ(Error({"--evaluator", "tabular", "--table", "t.csv", "--metric", "a\tb=a"}),
+            "--metric: the name \"a?b\" must not hold control characters");
+}
+
 TEST(WorkerOptionsDeathTest, CommandLinesThatCannotBeReadExitWithTwo) {
   EXPECT_EXIT(Parse({"--slots", "0"}), ::testing::ExitedWithCode(2), "slots");
   EXPECT_EXIT(Parse({"--no-such-flag"}), ::testing::ExitedWithCode(2), "no-such-flag");

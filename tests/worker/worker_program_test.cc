@@ -31,10 +31,15 @@ class WorkerProgramTest : public ::testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  void Start(std::vector<std::string> arguments) {
+  void Start(std::vector<std::string> arguments) { StartProgram({LAYERNAS_WORKER}, std::move(arguments)); }
+  // `program` may be a wrapper that becomes the worker.
+  void StartProgram(std::vector<std::string> program, const std::vector<std::string>& arguments) {
     ChildOptions options;
-    options.argv = {LAYERNAS_WORKER, "--controller", controller_.address().ToString(), "--ready-file",
-                    (folder_ / "ready").string()};
+    options.argv = std::move(program);
+    for (const std::string& argument : {std::string("--controller"), controller_.address().ToString(),
+                                        std::string("--ready-file"), (folder_ / "ready").string()}) {
+      options.argv.push_back(argument);
+    }
     options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
     options.environment = {{"FOLDER", folder_.string()}};
     options.pipes = false;
@@ -118,6 +123,44 @@ TEST_F(WorkerProgramTest, ASecondSignalLeavesAtOnce) {
   controller_.Await("the drain", [](const State& state) { return state.failing_releases < 1'000'000; });
   kill(worker_->pid(), SIGTERM);
   EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
+}
+
+// The kernel kills direct children with the worker, and not what they started.
+TEST_F(WorkerProgramTest, ASecondSignalTakesTheWholeGroupOfAnEvaluator) {
+  Start({"--evaluator-grace", "60s", "--command",
+         "sh -c 'read -r request; trap \"echo asked > $FOLDER/asked\" TERM; (trap \"\" TERM; exec sleep 1000) & "
+         "echo $! > $FOLDER/pid; while :; do wait; sleep 0.01; done'"});
+  Hand(1);
+  const pid_t grandchild = std::stoi(AwaitFile("pid"));
+  kill(worker_->pid(), SIGTERM);
+  AwaitFile("asked");
+  kill(worker_->pid(), SIGTERM);
+  EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
+  const auto gone = [grandchild] {
+    std::ifstream stat("/proc/" + std::to_string(grandchild) + "/stat");
+    const std::string text((std::istreambuf_iterator<char>(stat)), {});
+    const auto state = text.rfind(") ");
+    return state == std::string::npos || text[state + 2] == 'Z';
+  };
+  // SIGKILL has been sent, but takes its moment.
+  for (int i = 0; i < 500 && !gone(); ++i) std::this_thread::sleep_for(Millis(10));
+  EXPECT_TRUE(gone());
+  kill(grandchild, SIGKILL);
+}
+
+// nohup(1) wants the program to outlive its terminal.
+TEST_F(WorkerProgramTest, AHangupThatWasIgnoredAtTheStartStaysIgnored) {
+  const std::string table = folder_ / "table.csv";
+  std::ofstream(table) << "arch,acc\n01,0.75\n";
+  StartProgram({"/bin/sh", "-c", "trap '' HUP; exec \"$@\"", "sh", LAYERNAS_WORKER},
+               {"--evaluator", "tabular", "--table", table, "--metric", "accuracy=acc"});
+  AwaitFile("ready");
+  kill(worker_->pid(), SIGHUP);
+  // It would drain before it takes another task.
+  Hand(1);
+  controller_.Await("a result", [](const State& state) { return state.completions.size() == 1; });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+  EXPECT_THAT(worker_->LastStderr(), HasSubstr("Terminated"));
 }
 
 TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {

@@ -58,28 +58,31 @@ void Agent::WakeLoop() {
 }
 
 void Agent::Step(const std::function<void(AgentMachine&, SteadyTime now)>& event) {
-  std::vector<Action> actions;
+  Unlocked unlocked;
   {
     MutexLock lock(mutex_);
     event(machine_, std::chrono::steady_clock::now());
-    actions = machine_.Take();
-    HandOut(actions);
+    unlocked = HandOut(machine_.Take());
   }
-  for (const Action& action : actions) Do(action);
+  if (unlocked.cut_polls_off) client_->StopLeasing();
+  for (std::stop_source& evaluation : unlocked.stop) evaluation.request_stop();
   WriteLog();
 }
 
-void Agent::HandOut(std::vector<Action>& actions) {
+Agent::Unlocked Agent::HandOut(std::vector<Action> actions) {
+  Unlocked unlocked;
   for (Action& action : actions) {
     if (auto* poll = std::get_if<SendPoll>(&action)) poll_ = std::move(*poll);
     if (auto* heartbeat = std::get_if<SendHeartbeat>(&action)) heartbeat_ = std::move(*heartbeat);
     if (auto* completions = std::get_if<SendCompletions>(&action)) completions_ = std::move(*completions);
     if (auto* release = std::get_if<SendRelease>(&action)) release_ = std::move(*release);
-    if (std::holds_alternative<CutPollsOff>(action)) draining_ = true;
+    if (std::holds_alternative<CutPollsOff>(action)) unlocked.cut_polls_off = draining_ = true;
     if (auto* start = std::get_if<StartEvaluation>(&action)) {
       slots_[start->slot] = {.next = std::move(start->task), .stop = std::stop_source()};
       metrics_.slots_busy.Increment();
     }
+    // By the evaluation, and not by the slot, which may have another one by the time that the lock is released.
+    if (const auto* stop = std::get_if<StopEvaluation>(&action)) unlocked.stop.push_back(slots_[stop->slot].stop);
     if (const auto* over = std::get_if<EvaluationOver>(&action)) Count(*over);
     if (const auto* failed = std::get_if<CallFailed>(&action)) {
       if (*failed == CallFailed::kHeartbeat) metrics_.heartbeat_failures.Increment();
@@ -88,18 +91,7 @@ void Agent::HandOut(std::vector<Action>& actions) {
     if (auto* line = std::get_if<LogLine>(&action)) log_.push_back(std::move(*line));
   }
   if (!actions.empty() || machine_.NextWakeup() < wakeup_) changed_.NotifyAll();
-}
-
-void Agent::Do(const Action& action) {
-  if (std::holds_alternative<CutPollsOff>(action)) client_->StopLeasing();
-  const auto* stop = std::get_if<StopEvaluation>(&action);
-  if (stop == nullptr) return;
-  std::stop_source source(std::nostopstate);
-  {
-    MutexLock lock(mutex_);
-    source = slots_[stop->slot].stop;
-  }
-  source.request_stop();
+  return unlocked;
 }
 
 void Agent::WriteLog() {

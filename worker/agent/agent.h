@@ -28,8 +28,8 @@ class Agent {
   // Blocks until drained.
   void Run();
 
-  // Makes Run stop asking for tasks, stop the evaluations, give their tasks back, deliver what is finished, and return;
-  // all that within about 10 s after the evaluators have ended.
+  // Makes Run stop asking for tasks, stop the evaluations, give their tasks back, deliver what is finished, say
+  // goodbye, and return; all that within about 10 s after the evaluators have ended.
   void Drain();
 
  private:
@@ -39,11 +39,16 @@ class Agent {
     std::stop_source stop;
   };
 
+  // What is to be done without the lock.
+  struct Unlocked {
+    bool cut_polls_off = false;
+    std::vector<std::stop_source> stop;
+  };
+
   // Tells the machine of an event, and does what it then wants done.
   void Step(const std::function<void(AgentMachine&, SteadyTime now)>& event);
-  // Puts what the threads wait for where they find it, and counts; Do and WriteLog do the rest, without the lock.
-  void HandOut(std::vector<Action>& actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Do(const Action& action);
+  // Puts what the threads wait for where they find it, and counts. Step and WriteLog do the rest, without the lock.
+  Unlocked HandOut(std::vector<Action> actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // One thread at a time, so that the lines keep their order.
   void WriteLog();
 

@@ -72,9 +72,14 @@ SteadyTime AgentMachine::NextWakeup() const {
 SteadyTime AgentMachine::PollAt() const {
   if (polling_.call != 0) return kNever;
   if (draining_) return polling_.answered || polling_.last_was_sent ? kNever : SteadyTime::min();
-  // Results come first: the controller might hand a candidate out whose result is on the way to it.
-  if (FreeSlots() < 1 || !unreported_.empty()) return kNever;
+  if (FreeSlots() < 1 || ResultsComeFirst()) return kNever;
   return polling_.not_before;
+}
+
+bool AgentMachine::ResultsComeFirst() const {
+  return std::any_of(unreported_.begin(), unreported_.end(), [this](const v1::Completion& completion) {
+    return !leases_.at(completion.lease_token())->passed_over;
+  });
 }
 
 void AgentMachine::Poll(SteadyTime now) {
@@ -118,25 +123,31 @@ void AgentMachine::PollAnswered(SteadyTime now, std::uint64_t call, const absl::
 
 bool AgentMachine::Accept(SteadyTime now, const v1::Task& task) {
   // A repeated answer may name what has arrived already.
-  if (leases_.contains(task.lease_token()) || HeldAllAlong(task)) return false;
+  if (leases_.contains(task.lease_token()) || HeldAllAlong(task) || ReportAgain(now, task)) return false;
   if (draining_) {
     released_.push_back(task.lease_token());
     return false;
   }
+  waiting_.push_back(Hold(now, task)->token);
+  return true;
+}
+
+std::shared_ptr<AgentMachine::Lease> AgentMachine::Hold(SteadyTime now, const v1::Task& task) {
   auto lease = std::make_shared<Lease>();
   lease->task = std::make_shared<v1::Task>(task);
   lease->token = task.lease_token();
-  leases_.emplace(lease->token, std::move(lease));
-  waiting_.push_back(task.lease_token());
+  leases_.emplace(lease->token, lease);
   if (std::exchange(beating_.idle, false)) ScheduleBeat(now);
-  return true;
+  return lease;
+}
+
+AgentMachine::Work AgentMachine::Work::Of(const v1::Task& task) {
+  return {task.identity(), task.architecture().id(), task.seed(), task.work()};
 }
 
 bool AgentMachine::HeldAllAlong(const v1::Task& task) {
   // A controller that does not name the work may mean any.
   if (task.identity().empty()) return false;
-  // Answers may overtake each other.
-  if (std::find(done_.begin(), done_.end(), task.identity()) != done_.end()) return true;
   const auto failed = [this](const Lease& lease) {
     return std::any_of(unreported_.begin(), unreported_.end(), [&](const v1::Completion& completion) {
       return completion.lease_token() == lease.token && completion.failure().kind() == v1::FAILURE_KIND_EVALUATOR;
@@ -144,12 +155,25 @@ bool AgentMachine::HeldAllAlong(const v1::Task& task) {
   };
   for (const auto& [token, lease] : leases_) {
     // The failure of an attempt that was replaced changes nothing: it is tried again.
-    if (lease->task->identity() != task.identity() || failed(*lease)) continue;
+    if (Work::Of(*lease->task) != Work::Of(task) || failed(*lease)) continue;
     Info("has a new lease", {{"task", task.candidate()}});
     Rename(std::shared_ptr<Lease>(lease), task.lease_token());
     return true;
   }
   return false;
+}
+
+bool AgentMachine::ReportAgain(SteadyTime now, const v1::Task& task) {
+  if (task.identity().empty()) return false;
+  const auto done =
+      std::find_if(done_.begin(), done_.end(), [work = Work::Of(task)](const Done& d) { return d.work == work; });
+  if (done == done_.end()) return false;
+  Info("reporting a result again", {{"task", task.candidate()}});
+  const std::shared_ptr<Lease> lease = Hold(now, task);
+  lease->finished = true;
+  unreported_.push_back(done->completion);
+  unreported_.back().set_lease_token(lease->token);
+  return true;
 }
 
 void AgentMachine::Rename(const std::shared_ptr<Lease>& lease, const std::string& token) {
@@ -180,6 +204,7 @@ void AgentMachine::StartWaiting(SteadyTime now) {
 void AgentMachine::EvaluationProgressed(SteadyTime now, int slot, const Progress& progress) {
   Lease* const lease = slots_.at(slot).lease.get();
   if (lease == nullptr || finished_ || !IsHeld(*lease)) return;
+  if (progress.begins_again) lease->curve.Clear();
   lease->progress = ToProto(progress);
   AddToCurve(lease->curve, progress);
   lease->plain = false;
@@ -279,19 +304,35 @@ void AgentMachine::Release(SteadyTime now) {
     GiveUpRelease("the drain took too long");
     return;
   }
-  releasing_.call = ++calls_;
   releasing_.sent = released_;
+  SendRelease release = MakeRelease(now);
+  release.request.mutable_lease_tokens()->Assign(released_.begin(), released_.end());
+  actions_.push_back(std::move(release));
+}
+
+void AgentMachine::SayGoodbye(SteadyTime now) {
+  releasing_.said_goodbye = true;
+  SendRelease goodbye = MakeRelease(now);
+  goodbye.request.set_leaving(true);
+  actions_.push_back(std::move(goodbye));
+}
+
+SendRelease AgentMachine::MakeRelease(SteadyTime now) {
+  releasing_.call = ++calls_;
   SendRelease release{.call = releasing_.call, .request = {}, .timeout = options_.call_timeout};
   if (draining_) release.timeout = std::min(kDrainCall, Left(now));
   release.request.set_worker_id(options_.worker_id);
   release.request.set_worker_instance(instance_);
-  release.request.mutable_lease_tokens()->Assign(released_.begin(), released_.end());
-  actions_.push_back(std::move(release));
+  return release;
 }
 
 void AgentMachine::ReleaseAnswered(SteadyTime now, std::uint64_t call, const absl::Status& status) {
   if (call != releasing_.call || call == 0 || finished_) return;
   releasing_.call = 0;
+  if (releasing_.said_goodbye) {
+    Advance(now);
+    return;
+  }
   if (status.ok()) {
     Info("gave tasks back", {{"tasks", releasing_.sent.size()}});
     // Others may have been added behind them.
@@ -330,6 +371,8 @@ void AgentMachine::CheckEnd(SteadyTime now) {
   const bool late = now >= *deadline_;
   if (late && !released_.empty()) GiveUpRelease("the drain took too long");
   if (!late && !(released_.empty() && unreported_.empty())) return;
+  if (!late && !releasing_.said_goodbye) SayGoodbye(now);
+  if (!late && releasing_.call != 0) return;
   finished_ = true;
   if (unreported_.empty()) {
     Info("drained");

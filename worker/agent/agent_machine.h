@@ -44,8 +44,8 @@ class AgentMachine {
   // Of a slot that has no evaluation: ignored.
   void EvaluationProgressed(SteadyTime now, int slot, const Progress& progress);
   void EvaluationEnded(SteadyTime now, int slot, EvaluationOutcome outcome);
-  // Stop asking for tasks, stop the evaluations, give their tasks back, deliver what is finished, and finish; within
-  // drain_timeout after the evaluations have ended.
+  // Stop asking for tasks, stop the evaluations, give their tasks back, deliver what is finished, say goodbye, and
+  // finish; within drain_timeout after the evaluations have ended.
   void Drain(SteadyTime now);
 
   // Moves out what is to be done since the last call, in order.
@@ -55,6 +55,22 @@ class AgentMachine {
   bool finished() const { return finished_; }
 
  private:
+  // What a task asks for. The same work under another lease token need not be done twice.
+  struct Work {
+    std::string identity;
+    std::string architecture;
+    std::uint32_t seed = 0;
+    v1::Work part = v1::WORK_UNSPECIFIED;
+
+    static Work Of(const v1::Task& task);
+    bool operator==(const Work&) const = default;
+  };
+  // Work of which the controller has taken the result.
+  struct Done {
+    Work work;
+    // Without its log, which is long and has been delivered.
+    v1::Completion completion;
+  };
   // A task that is ours until its result is taken, it is given back, or the controller wants it no more.
   struct Lease {
     std::shared_ptr<const v1::Task> task;
@@ -70,6 +86,8 @@ class AgentMachine {
     bool substituted = false;
     // Answers that said nothing of its completion.
     int silence = 0;
+    // The controller has answered, but not on its completion. Polls do not wait for it any more.
+    bool passed_over = false;
     // A heartbeat with its progress was refused: sent without it until there is new progress.
     bool plain = false;
     // A heartbeat with nothing but this lease was refused: sent apart from the others.
@@ -127,12 +145,16 @@ class AgentMachine {
   struct Releasing {
     std::uint64_t call = 0;
     std::vector<std::string> sent;
+    // Nothing is given back any more.
+    bool said_goodbye = false;
     SteadyTime not_before = SteadyTime::min();
     rpc::Backoff backoff;
   };
 
   // Does what is due.
   void Advance(SteadyTime now);
+  // True if polls have to wait: the controller might hand a candidate out whose result is on its way.
+  bool ResultsComeFirst() const;
   // When each is due; SteadyTime::max(): not before some event.
   SteadyTime PollAt() const;
   SteadyTime HeartbeatAt() const;
@@ -143,9 +165,17 @@ class AgentMachine {
   void Poll(SteadyTime now);
   // True if there is something new to evaluate.
   bool Accept(SteadyTime now, const v1::Task& task);
+  // Makes the task ours.
+  std::shared_ptr<Lease> Hold(SteadyTime now, const v1::Task& task);
   // True if it is work that we have had all along, while the controller took us for lost: its evaluation, or its
   // result, stands for the new lease too.
   bool HeldAllAlong(const v1::Task& task);
+  // True if the controller has taken the result of this work before. The result is reported again under the new lease:
+  // the controller may have gone back to an older copy of its data. If the answers only overtook each other, it ignores
+  // the repeated result.
+  bool ReportAgain(SteadyTime now, const v1::Task& task);
+  // Notes what became of a completed lease, for ReportAgain.
+  void NoteDone(const Lease& lease, const v1::Completion& completion, bool accepted);
   void Rename(const std::shared_ptr<Lease>& lease, const std::string& token);
 
   void Beat(SteadyTime now);
@@ -160,11 +190,16 @@ class AgentMachine {
   void Report(SteadyTime now);
   // False if something was left unanswered.
   bool Settle(const v1::CompleteTasksResponse& response);
+  // The controller has answered on none of these leases' completions.
+  void PassOver(const std::vector<std::string>& tokens);
   void ReportRefused(const absl::Status& status);
   // Its lease is left to expire.
   void DropCompletion(const Lease& lease, std::string_view message, std::string_view why);
 
   void Release(SteadyTime now);
+  // Tells the controller that we leave; one attempt, and no answer matters. Controllers that know no goodbye refuse it.
+  void SayGoodbye(SteadyTime now);
+  SendRelease MakeRelease(SteadyTime now);
   // Leaves what is to be given back to its expiry.
   void GiveUpRelease(std::string_view why);
 
@@ -206,8 +241,8 @@ class AgentMachine {
   std::vector<Slot> slots_;
   // In the order in which they finished; kept until the controller has answered.
   std::deque<v1::Completion> unreported_;
-  // Identities of work of which the controller has taken the results, the latest last.
-  std::deque<std::string> done_;
+  // The latest last.
+  std::deque<Done> done_;
   // Tokens to be given back.
   std::vector<std::string> released_;
 

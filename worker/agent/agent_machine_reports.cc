@@ -21,8 +21,14 @@ constexpr Millis kNewsInterval{200};
 constexpr Millis kMaxInterval = std::chrono::hours(24);
 // Answers to a call that say nothing of a completion in it, one after the other.
 constexpr int kMaxSilence = 10;
-// Longer than any answer is on its way.
+// Far more than a worker delivers between a copy of the controller's data and its return, or while an answer is on its
+// way.
 constexpr std::size_t kDoneKept = 256;
+
+// False if the controller could not be reached.
+bool IsAnswer(const absl::Status& status) {
+  return !absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status) && !absl::IsCancelled(status);
+}
 
 std::string Text(const absl::Status& status) { return std::string(status.message()); }
 
@@ -213,6 +219,7 @@ void AgentMachine::CompletionsAnswered(SteadyTime now, std::uint64_t call, const
       ReportRefused(status);
       reporting_.not_before = now;
     } else {
+      if (IsAnswer(status)) PassOver(reporting_.sent);
       reporting_.not_before = now + (draining_ ? kDrainRetry : reporting_.backoff.Next());
     }
   }
@@ -235,13 +242,11 @@ bool AgentMachine::Settle(const v1::CompleteTasksResponse& response) {
     const auto completion = std::find_if(unreported_.begin(), unreported_.end(), [&](const v1::Completion& c) {
       return c.lease_token() == verdict.lease_token();
     });
-    if (accepted && completion->has_result() && !lease->second->task->identity().empty()) {
-      done_.push_back(lease->second->task->identity());
-      if (done_.size() > kDoneKept) done_.pop_front();
-    }
+    NoteDone(*lease->second, *completion, accepted);
     unreported_.erase(completion);
     leases_.erase(lease);
   }
+  PassOver({unanswered.begin(), unanswered.end()});
   for (const std::string& token : unanswered) {
     const auto lease = leases_.find(token);
     if (lease == leases_.end() || !lease->second->finished || ++lease->second->silence < kMaxSilence) continue;
@@ -249,6 +254,23 @@ bool AgentMachine::Settle(const v1::CompleteTasksResponse& response) {
                    "no verdict");
   }
   return unanswered.empty();
+}
+
+void AgentMachine::PassOver(const std::vector<std::string>& tokens) {
+  for (const std::string& token : tokens) {
+    if (const auto lease = leases_.find(token); lease != leases_.end()) lease->second->passed_over = true;
+  }
+}
+
+void AgentMachine::NoteDone(const Lease& lease, const v1::Completion& completion, bool accepted) {
+  Work work = Work::Of(*lease.task);
+  if (work.identity.empty()) return;
+  std::erase_if(done_, [&](const Done& done) { return done.work == work; });
+  // What was refused would be refused again: the work is done again if it comes again.
+  if (!accepted || !completion.has_result()) return;
+  done_.push_back({std::move(work), completion});
+  done_.back().completion.clear_log();
+  if (done_.size() > kDoneKept) done_.pop_front();
 }
 
 void AgentMachine::DropCompletion(const Lease& lease, std::string_view message, std::string_view why) {

@@ -31,7 +31,7 @@ absl::Status ControllerClient::Complete(const v1::CompleteTasksRequest& request,
 
 absl::Status ControllerClient::Release(const v1::ReleaseTasksRequest& request, Millis timeout) {
   v1::ReleaseTasksResponse response;
-  return Call(Kind::kOther, "ReleaseTasks", timeout,
+  return Call(request.leaving() ? Kind::kGoodbye : Kind::kOther, "ReleaseTasks", timeout,
               [&](grpc::ClientContext& context) { return stub_->ReleaseTasks(&context, request, &response); });
 }
 
@@ -69,7 +69,8 @@ absl::Status ControllerClient::Call(Kind kind, std::string_view name, Millis tim
     MutexLock lock(mutex_);
     calls_.erase(&context);
   }
-  Note(name, status);
+  // An older controller refuses a goodbye, which does no harm.
+  if (kind != Kind::kGoodbye) Note(name, status);
   return status;
 }
 

@@ -39,7 +39,7 @@ class ControllerClient {
   void Shutdown();
 
  private:
-  enum class Kind { kLease, kOther };
+  enum class Kind { kLease, kGoodbye, kOther };
   enum class Reach { kUnknown, kReached, kUnreachable };
 
   absl::Status Call(Kind kind, std::string_view name, Millis timeout,

@@ -33,7 +33,9 @@ struct Progress {
   int epoch = 0;
   int epochs = 0;
   // Missing where it is not a number, which the result will tell.
-  std::optional<double> reward;
+  std::optional<double> reward = {};
+  // The evaluation starts over: what was reported before no longer counts.
+  bool begins_again = false;
 };
 
 // What the evaluator said meanwhile, for people: the last lines, well-formed UTF-8, at most 16 KiB.

@@ -46,6 +46,11 @@ EvaluationFailure EvaluatorFault(std::string message) {
   return {EvaluationFailure::Kind::kEvaluator, std::move(message)};
 }
 
+// By the signal itself, or with the exit code that shells and layernas-trainer use for it.
+bool EndedBySigterm(const std::optional<ExitStatus>& exit) {
+  return exit && (exit->signal == SIGTERM || exit->code == 128 + SIGTERM);
+}
+
 // Ends a child while its owner still listens to it.
 class GentleEnd {
  public:
@@ -154,14 +159,25 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
       // Runs at once where the stop was asked for before; the reader then sees the child's end.
       std::stop_callback end_on_stop(stop, [&end] { end.Begin(); });
       answer = Ask(evaluation, deadline, on_progress);
+      AwaitEndAfterFailure(answer);
     }
-    // A finished evaluation is told even when the stop came while it finished: the work was done.
     const bool stopped = stop.stop_requested();
     EndChild(stopped ? Fate::kKill : answer.fate);
-    if (stopped && answer.fate == Fate::kKill) return EvaluationCancelled{};
+    // A result is reported even if the stop came while the evaluation finished: the work was done. A failure may be
+    // what the child made of SIGTERM, and says nothing about the candidate.
+    if (stopped && !std::holds_alternative<EvaluationResult>(answer.outcome)) return EvaluationCancelled{};
     if (answer.retired && reused) continue;
     return answer.outcome;
   }
+}
+
+void ExecEvaluator::AwaitEndAfterFailure(Answer& answer) {
+  auto* failure = std::get_if<EvaluationFailure>(&answer.outcome);
+  if (failure == nullptr || answer.fate == Fate::kKill) return;
+  if (answer.fate == Fate::kEnd) child_->CloseInput();
+  // A healthy child that finds architectures infeasible stays, and is not waited for.
+  const bool may_have_been_told = answer.fate == Fate::kEnd || failure->kind == EvaluationFailure::Kind::kEvaluator;
+  failure->told_to_end = EndedBySigterm(child_->Wait(may_have_been_told ? kEndGrace : Millis(0)));
 }
 
 void ExecEvaluator::DropUnusableChild() {
@@ -219,7 +235,8 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTim
                                          const std::function<void(const Progress&)>& on_progress) {
   Exchange exchange;
   exchange.task = evaluation.task + "#" + std::to_string(++requests_);
-  absl::Status sent = child_->WriteLine(FormatEvaluatorRequest(exchange.task, evaluation), Left(deadline));
+  const std::string request = FormatEvaluatorRequest(exchange.task, evaluation);
+  absl::Status sent = child_->WriteLine(request, Left(deadline));
   if (!sent.ok()) return Broken(evaluation, sent, exchange);
   while (true) {
     const auto line = child_->ReadLine(Left(deadline), kLongestLine);
@@ -231,13 +248,15 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTim
       EvaluatorAnswer answer = ParseEvaluatorAnswer(*line);
       if (answer.task && *answer.task != exchange.task) {
         exchange.Drop(*line, "dropped an answer of the evaluator to another task");
+      } else if (answer.is_json && !answer.task && child_names_tasks_) {
+        exchange.Drop(*line, "dropped an answer of the evaluator that does not name its task");
+      } else if (answer.message.ok() && !answer.task && child_->UnreadInput() > request.size()) {
+        exchange.Drop(*line, "dropped an answer of the evaluator from before it read the request");
       } else if (absl::IsOutOfRange(answer.message.status())) {
         return {.outcome = EvaluatorFault(Text(answer.message.status()))};
       } else if (!answer.message.ok()) {
         return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's (" +
                                           Text(answer.message.status()) + "): " + Shortened(*line))};
-      } else if (!answer.task && child_names_tasks_) {
-        exchange.Drop(*line, "dropped an answer of the evaluator that does not name its task");
       } else {
         exchange.spoke = true;
         if (!answer.left_out.empty() && !std::exchange(exchange.told_left_out, true)) {
@@ -277,8 +296,7 @@ ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const 
       const auto exit = child_->Wait(Millis(0));
       EvaluationFailure failure =
           EvaluatorFault("the evaluator ended without a result" + exchange.Dropped() + ": " + Text(status));
-      // By the signal itself, or as shells and layernas-trainer say it.
-      failure.told_to_end = exit && (exit->signal == SIGTERM || exit->code == 128 + SIGTERM);
+      failure.told_to_end = EndedBySigterm(exit);
       return {.outcome = std::move(failure), .retired = !exchange.spoke && exit && exit->ok()};
     }
     default:

@@ -31,7 +31,12 @@ struct ExecOptions {
 // group, and replaced at the next evaluation after a time-out, a stop (after both with the grace, which Evaluate then
 // takes at most in addition) or an answer that is not the protocol's; replaced too when it has ended.
 //
-// A line for another task is dropped with a warning, and so is a line that does not begin with "{", such as a banner.
+// These lines are dropped with a warning: one for another task; one without a task, of a child that has named tasks,
+// whatever else is wrong with it; one without a task that was written before the child read anything of the request;
+// and one that does not begin with "{", such as a banner. A line that begins so and is not JSON is a failure.
+//
+// After a stop only a result counts; any other answer is EvaluationCancelled.
+//
 // The child's standard error goes to the log, with the task's name, at most 200 lines and 64 KiB per task; its tail
 // goes with the outcome.
 class ExecEvaluator final : public Evaluator {
@@ -77,6 +82,9 @@ class ExecEvaluator final : public Evaluator {
 
   EvaluationOutcome EvaluateInChild(const Evaluation& evaluation, std::stop_token stop,
                                     const std::function<void(const Progress&)>& on_progress);
+  // A child that ends right after its failure may have been told to end by somebody else; sets told_to_end. Takes up
+  // to a second if the child stays.
+  void AwaitEndAfterFailure(Answer& answer);
   void DropUnusableChild();
   absl::Status StartChild();
   void EndChild(Fate fate);

@@ -1,6 +1,5 @@
 #include "worker/evaluator/protocol.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -9,6 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/task_limits.h"
 #include "common/base/utf8.h"
+#include "common/base/wire_name.h"
 #include "worker/evaluator/lenient_json.h"
 
 namespace layernas {
@@ -25,11 +25,6 @@ absl::Status Excessive(const std::string& why) { return absl::OutOfRangeError(wh
 
 std::string Quoted(std::string_view text) {
   return absl::StrCat("\"", CutUtf8(text, kQuotedBytes), text.size() > kQuotedBytes ? "…\"" : "\"");
-}
-
-bool HasControlCharacter(const std::string& text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 // A whole number that an epoch can be, however it is written: 1, 1.0, 1e0.
@@ -164,6 +159,7 @@ absl::StatusOr<EvaluatorMessage> ReadFailure(const json& object) {
 
 absl::StatusOr<EvaluatorMessage> Read(std::string_view line, EvaluatorAnswer& answer) {
   LAYERNAS_ASSIGN_OR_RETURN(const json message, ParseLenientJson(line));
+  answer.is_json = true;
   if (!message.is_object()) return Invalid("not an object with a message in it: progress, result or failure");
   if (const auto task = message.find("task"); task != message.end() && !task->is_null()) {
     if (!task->is_string()) return Invalid("the task is not a string");

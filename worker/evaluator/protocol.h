@@ -23,6 +23,8 @@ using EvaluatorMessage = std::variant<Progress, EvaluationResult, EvaluationFail
 struct EvaluatorAnswer {
   // The request's task as the line repeats it; nothing if it does not.
   std::optional<std::string> task;
+  // False: nothing can be read from the line, so it does not say whether it names a task.
+  bool is_json = false;
   // Within the limits of task_limits.h; names, texts and paths are well-formed UTF-8. INVALID_ARGUMENT says what is
   // wrong with the line, without quoting it. OUT_OF_RANGE: a result over a limit; it names the limit and the value.
   absl::StatusOr<EvaluatorMessage> message;

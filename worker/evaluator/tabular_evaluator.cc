@@ -32,6 +32,9 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 absl::StatusOr<std::size_t> FindColumn(const CsvTable& table, const std::string& path, const std::string& name) {
   const auto found = std::find(table.columns.begin(), table.columns.end(), name);
+  if (found != table.columns.end() && std::find(found + 1, table.columns.end(), name) != table.columns.end()) {
+    return absl::InvalidArgumentError(path + " has two columns \"" + name + "\"");
+  }
   if (found != table.columns.end()) return static_cast<std::size_t>(found - table.columns.begin());
   std::string message = path + " has no column \"" + name + "\"; it has";
   for (const std::string& column : table.columns) message += " \"" + column + "\"";
@@ -64,6 +67,8 @@ absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const Table
     LAYERNAS_ASSIGN_OR_RETURN(const std::size_t column, FindColumn(csv, options.path, name));
     columns.push_back(column);
   }
+  // Every architecture would be infeasible.
+  if (csv.rows.empty()) return absl::InvalidArgumentError(options.path + " has no rows below its header");
   std::shared_ptr<ResultTable> table(new ResultTable(options.metrics, options.curve.size()));
   table->rows_.reserve(csv.rows.size());
   std::unordered_map<std::string, int> first_lines;

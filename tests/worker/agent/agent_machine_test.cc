@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <map>
 #include <set>
 
-#include "tests/worker/agent/tasks.h"
+#include "tests/worker/agent/machine_fixture.h"
 
 namespace layernas {
 namespace {
@@ -17,124 +16,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
-
-// A machine whose time and answers the test decides. What it wants done is kept by kind.
-class AgentMachineTest : public ::testing::Test {
- protected:
-  void Start(int slots = 1) {
-    options_.worker_id = "worker-1";
-    options_.slots = slots;
-    machine_ = std::make_unique<AgentMachine>(options_, 7);
-    Pass(Millis(0));
-  }
-
-  void Collect() {
-    for (Action& action : machine_->Take()) {
-      if (auto* poll = std::get_if<SendPoll>(&action)) poll_ = std::move(*poll);
-      if (auto* heartbeat = std::get_if<SendHeartbeat>(&action)) {
-        heartbeat_ = std::move(*heartbeat);
-        ++heartbeats_;
-      }
-      if (auto* completions = std::get_if<SendCompletions>(&action)) completions_ = std::move(*completions);
-      if (auto* release = std::get_if<SendRelease>(&action)) release_ = std::move(*release);
-      if (auto* start = std::get_if<StartEvaluation>(&action)) running_[start->slot] = start->task->candidate();
-      if (const auto* stop = std::get_if<StopEvaluation>(&action)) stopped_.insert(stop->slot);
-      if (const auto* line = std::get_if<LogLine>(&action)) {
-        log_ += line->message;
-        for (const log::Field& field : line->fields) log_ += " " + field.value;
-        log_ += "\n";
-      }
-    }
-  }
-
-  void Pass(Millis time) {
-    now_ += time;
-    machine_->TimePassed(now_);
-    Collect();
-  }
-  // Goes on to when the machine wants to be woken.
-  void Wake() {
-    ASSERT_NE(machine_->NextWakeup(), SteadyTime::max());
-    now_ = std::max(now_, machine_->NextWakeup());
-    Pass(Millis(0));
-  }
-
-  void AnswerPoll(const std::vector<v1::Task>& tasks, const absl::Status& status = absl::OkStatus()) {
-    ASSERT_TRUE(poll_.has_value());
-    v1::LeaseTasksResponse response;
-    for (const v1::Task& task : tasks) *response.add_tasks() = task;
-    const SendPoll poll = *std::exchange(poll_, std::nullopt);
-    machine_->PollAnswered(now_, poll.call, status, response);
-    Collect();
-  }
-  void AnswerHeartbeat(const absl::Status& status = absl::OkStatus(), const std::set<std::string>& cancel = {}) {
-    const SendHeartbeat heartbeat = *std::exchange(heartbeat_, std::nullopt);
-    v1::HeartbeatResponse response;
-    for (const v1::HeldLease& lease : heartbeat.request.leases()) {
-      v1::LeaseVerdict& verdict = *response.add_verdicts();
-      verdict.set_lease_token(lease.lease_token());
-      verdict.set_action(cancel.contains(lease.lease_token()) ? v1::LEASE_ACTION_CANCEL : v1::LEASE_ACTION_CONTINUE);
-      verdict.set_message(cancel.contains(lease.lease_token()) ? "cancelled by a person" : "");
-    }
-    machine_->HeartbeatAnswered(now_, heartbeat.call, status, response);
-    Collect();
-  }
-  void AnswerCompletions(const absl::Status& status = absl::OkStatus()) {
-    const SendCompletions completions = *std::exchange(completions_, std::nullopt);
-    v1::CompleteTasksResponse response;
-    for (const v1::Completion& completion : completions.request.completions()) {
-      v1::CompletionVerdict& verdict = *response.add_verdicts();
-      verdict.set_lease_token(completion.lease_token());
-      verdict.set_status(v1::COMPLETION_STATUS_ACCEPTED);
-      if (status.ok()) accepted_.push_back(completion);
-    }
-    machine_->CompletionsAnswered(now_, completions.call, status, response);
-    Collect();
-  }
-  void EndEvaluation(int slot, EvaluationOutcome outcome) {
-    running_.erase(slot);
-    machine_->EvaluationEnded(now_, slot, std::move(outcome));
-    Collect();
-  }
-
-  std::vector<std::string> Sent() const {
-    std::vector<std::string> tokens;
-    if (!completions_) return tokens;
-    for (const v1::Completion& completion : completions_->request.completions()) {
-      tokens.push_back(completion.lease_token());
-    }
-    return tokens;
-  }
-  std::vector<std::string> Held() const {
-    std::vector<std::string> tokens;
-    if (!heartbeat_) return tokens;
-    for (const v1::HeldLease& lease : heartbeat_->request.leases()) tokens.push_back(lease.lease_token());
-    return tokens;
-  }
-  // Runs n tasks at once, of numbers from 1 on, and lets all end well.
-  void FinishTasks(int n) {
-    Start(n);
-    std::vector<v1::Task> tasks;
-    for (int i = 1; i <= n; ++i) tasks.push_back(MakeTask(i));
-    AnswerPoll(tasks);
-    // The first goes alone; the others wait for its answer, and go together.
-    for (int i = 0; i < n; ++i) EndEvaluation(i, Accuracy(0.5));
-  }
-
-  AgentOptions options_;
-  SteadyTime now_ = SteadyTime(std::chrono::hours(1));
-  std::unique_ptr<AgentMachine> machine_;
-  std::optional<SendPoll> poll_;
-  std::optional<SendHeartbeat> heartbeat_;
-  std::optional<SendCompletions> completions_;
-  std::optional<SendRelease> release_;
-  // Candidates by slot.
-  std::map<int, std::string> running_;
-  std::set<int> stopped_;
-  std::vector<v1::Completion> accepted_;
-  int heartbeats_ = 0;
-  std::string log_;
-};
 
 TEST_F(AgentMachineTest, PollsEvaluatesReportsAndPollsAgain) {
   Start(2);
@@ -244,11 +125,99 @@ TEST_F(AgentMachineTest, WorkThatIsDoneIsNotDoneAgainButThatOfAnotherStoreIs) {
   AnswerCompletions();
   AnswerPoll({MakeTask(1, "overtaken")});
   EXPECT_THAT(running_, IsEmpty());
+  AnswerCompletions();
   Wake();
   v1::Task restored = MakeTask(1, "restored");
   restored.set_identity("restored/x-1/1");
   AnswerPoll({restored});
   EXPECT_THAT(running_, SizeIs(1));
+}
+
+// A plain copy of the controller's data that was put back has forgotten the result, and takes the identity for its own.
+TEST_F(AgentMachineTest, AResultThatTheControllerForgotIsReportedAgain) {
+  Start();
+  AnswerHeartbeat();
+  AnswerPoll({MakeTask(1)});
+  EvaluationResult result(Metrics{{"accuracy", 0.5}});
+  result.log.tail = "trained\n";
+  EndEvaluation(0, result);
+  AnswerCompletions();
+  for (const char* token : {"again", "lease-1"}) {
+    AnswerPoll({MakeTask(1, token)});
+    EXPECT_THAT(running_, IsEmpty());
+    ASSERT_THAT(Sent(), ElementsAre(token));
+    const v1::Completion& repeated = completions_->request.completions(0);
+    EXPECT_EQ(repeated.result().metrics().at("accuracy"), 0.5);
+    EXPECT_EQ(repeated.architecture(), "arch-1");
+    EXPECT_FALSE(repeated.has_log());
+    // The lease is kept alive until the controller has answered.
+    AnswerCompletions(absl::UnavailableError("away"));
+    Pass(options_.heartbeat_interval);
+    EXPECT_THAT(Held(), ElementsAre(token));
+    AnswerHeartbeat();
+    Pass(options_.longest_retry);
+    AnswerCompletions();
+    if (heartbeat_) AnswerHeartbeat();
+    if (!poll_) Wake();
+  }
+  EXPECT_THAT(accepted_, SizeIs(3));
+}
+
+TEST_F(AgentMachineTest, ARepeatedResultThatIsRefusedIsEvaluatedAgain) {
+  FinishTasks(1);
+  AnswerCompletions();
+  AnswerPoll({MakeTask(1, "again")});
+  v1::CompleteTasksResponse refusal;
+  refusal.add_verdicts()->set_lease_token("again");
+  refusal.mutable_verdicts(0)->set_status(v1::COMPLETION_STATUS_INVALID);
+  machine_->CompletionsAnswered(now_, std::exchange(completions_, std::nullopt)->call, absl::OkStatus(), refusal);
+  Collect();
+  Wake();
+  AnswerPoll({MakeTask(1, "once more")});
+  EXPECT_THAT(running_, SizeIs(1));
+}
+
+// After a rollback the same identity may stand for another proposal.
+TEST_F(AgentMachineTest, AnotherArchitectureOrSeedIsOtherWork) {
+  for (const bool is_done : {false, true}) {
+    Start(4);
+    AnswerPoll({MakeTask(1)});
+    if (is_done) {
+      EndEvaluation(0, Accuracy(0.5));
+      AnswerCompletions();
+    }
+    const std::size_t before = running_.size();
+    v1::Task architecture = MakeTask(1, "architecture");
+    architecture.mutable_architecture()->set_id("another");
+    v1::Task seed = MakeTask(1, "seed");
+    seed.set_seed(99);
+    v1::Task work = MakeTask(1, "work");
+    work.set_work(v1::WORK_MEASURE);
+    AnswerPoll({architecture, seed, work});
+    EXPECT_EQ(running_.size(), before + 3) << is_done;
+    running_.clear();
+    poll_.reset();
+  }
+}
+
+TEST_F(AgentMachineTest, AnEvaluationThatBeginsAgainHasANewCurve) {
+  Start();
+  AnswerHeartbeat();
+  v1::Task told = MakeTask(1);
+  told.set_report_epochs(true);
+  AnswerPoll({told});
+  machine_->EvaluationProgressed(now_, 0, {1, 5, 0.25});
+  machine_->EvaluationProgressed(now_, 0, {2, 5, 0.5});
+  machine_->EvaluationProgressed(now_, 0, {.begins_again = true});
+  Pass(Millis(200));
+  ASSERT_THAT(Held(), ElementsAre("lease-1"));
+  EXPECT_EQ(heartbeat_->request.leases(0).curve_size(), 0);
+  EXPECT_EQ(heartbeat_->request.leases(0).progress().epoch(), 0);
+  machine_->EvaluationProgressed(now_, 0, {1, 5, 0.125});
+  EndEvaluation(0, Accuracy(0.5));
+  const auto& curve = completions_->request.completions(0).result().curve();
+  ASSERT_EQ(curve.size(), 1);
+  EXPECT_EQ(curve[0].reward(), 0.125f);
 }
 
 TEST_F(AgentMachineTest, AResultGoesUnderTheLatestLeaseOfItsWork) {
@@ -443,6 +412,32 @@ TEST_F(AgentMachineTest, AResultOfWhichTheControllerSaysNothingDoesNotHoldTheWor
   EXPECT_TRUE(poll_.has_value());
 }
 
+// What the controller leaves unanswered holds up no other slot.
+TEST_F(AgentMachineTest, AResultWithoutAVerdictDoesNotStopThePolls) {
+  for (const absl::Status& answer : {absl::OkStatus(), absl::InternalError("a bug")}) {
+    Start(2);
+    AnswerPoll({MakeTask(1), MakeTask(2)});
+    EndEvaluation(0, Accuracy(0.5));
+    EXPECT_FALSE(poll_.has_value());
+    machine_->CompletionsAnswered(now_, std::exchange(completions_, std::nullopt)->call, answer, {});
+    Collect();
+    ASSERT_TRUE(poll_.has_value()) << answer;
+    AnswerPoll({MakeTask(3)});
+    EXPECT_EQ(running_.at(0), "searches/x-1/candidates/3");
+    // The next result comes first again.
+    EndEvaluation(0, Accuracy(0.5));
+    EXPECT_FALSE(poll_.has_value());
+    running_.clear();
+    completions_.reset();
+  }
+  // A controller that is away has no tasks either.
+  Start();
+  AnswerPoll({MakeTask(1)});
+  EndEvaluation(0, Accuracy(0.5));
+  AnswerCompletions(absl::UnavailableError("away"));
+  EXPECT_FALSE(poll_.has_value());
+}
+
 TEST_F(AgentMachineTest, AnIntervalThatIsNoneDoesNoHarm) {
   Start();
   AnswerPoll({MakeTask(1)});
@@ -456,56 +451,6 @@ TEST_F(AgentMachineTest, AnIntervalThatIsNoneDoesNoHarm) {
     EXPECT_GT(machine_->NextWakeup(), now_) << seconds;
     Pass(std::chrono::hours(24));
   }
-}
-
-TEST_F(AgentMachineTest, AnEndByASignalIsHeldBackForTheDrain) {
-  Start(2);
-  AnswerPoll({MakeTask(1), MakeTask(2)});
-  EndEvaluation(0, EvaluationFailure{.message = "killed by signal 15", .told_to_end = true});
-  EXPECT_THAT(Sent(), IsEmpty());
-  // No signal has come to us.
-  Pass(options_.drain_follows);
-  EXPECT_THAT(Sent(), ElementsAre("lease-1"));
-  AnswerCompletions();
-  EndEvaluation(1, EvaluationFailure{.message = "killed by signal 15", .told_to_end = true});
-  machine_->Drain(now_);
-  Collect();
-  EXPECT_THAT(Sent(), IsEmpty());
-  AnswerPoll({}, absl::CancelledError("cut off"));
-  AnswerPoll({});
-  EXPECT_THAT(release_->request.lease_tokens(), ElementsAre("lease-2"));
-}
-
-TEST_F(AgentMachineTest, ADrainAsksOnceMoreForWhatALostAnswerHeld) {
-  Start();
-  machine_->Drain(now_);
-  Collect();
-  AnswerPoll({}, absl::CancelledError("cut off"));
-  EXPECT_TRUE(poll_->is_last);
-  AnswerPoll({MakeTask(1)});
-  EXPECT_THAT(running_, IsEmpty());
-  EXPECT_THAT(release_->request.lease_tokens(), ElementsAre("lease-1"));
-  EXPECT_FALSE(release_->request.worker_instance().empty());
-  machine_->ReleaseAnswered(now_, release_->call, absl::UnavailableError("away"));
-  EXPECT_FALSE(machine_->finished());
-  Wake();
-  machine_->ReleaseAnswered(now_, release_->call, absl::OkStatus());
-  EXPECT_TRUE(machine_->finished());
-  EXPECT_EQ(machine_->NextWakeup(), SteadyTime::max());
-}
-
-TEST_F(AgentMachineTest, ADrainDoesNotWaitForEver) {
-  FinishTasks(2);
-  machine_->Drain(now_);
-  Collect();
-  for (int i = 0; i < 1'000 && !machine_->finished(); ++i) {
-    if (poll_) AnswerPoll({}, absl::UnavailableError("away"));
-    if (completions_) AnswerCompletions(absl::UnavailableError("away"));
-    if (heartbeat_) AnswerHeartbeat(absl::UnavailableError("away"));
-    if (!machine_->finished()) Wake();
-  }
-  EXPECT_TRUE(machine_->finished());
-  EXPECT_THAT(log_, HasSubstr("the controller could not be given everything 2"));
 }
 
 }  // namespace

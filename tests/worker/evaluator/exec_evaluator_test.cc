@@ -220,6 +220,20 @@ TEST_F(ExecEvaluatorTest, AnEndBySigtermIsToldFromOthers) {
   }
 }
 
+// A service manager may tell the evaluator first: what it then says is held back as an end by the signal is.
+TEST_F(ExecEvaluatorTest, AFailureBeforeAnEndBySigtermIsToldFromOthers) {
+  for (const char* task : {R"(, "task": "'"$task"'")", ""}) {
+    for (const auto& [end, expected] : {std::pair("; kill -TERM $$", true), std::pair("; exit 143", true),
+                                        std::pair("; exit 1", false), std::pair("", false)}) {
+      const EvaluationOutcome outcome =
+          Evaluate(*PerRequest(R"(echo '{"failure": {"kind": "retry"})" + std::string(task) + "}'" + end));
+      const auto* failure = std::get_if<EvaluationFailure>(&outcome);
+      ASSERT_NE(failure, nullptr) << end;
+      EXPECT_EQ(failure->told_to_end, expected) << task << end;
+    }
+  }
+}
+
 TEST_F(ExecEvaluatorTest, AChildThatDiedBetweenTasksIsReplaced) {
   auto evaluator = PerRequest(kAnswer);
   const pid_t first = EvaluateForPid(*evaluator);
@@ -273,6 +287,29 @@ TEST_F(ExecEvaluatorTest, AnAnswerForAnotherTaskDoesNotCostTheChildItsLife) {
                               std::string(kAnswer));
   const pid_t first = EvaluateForPid(*evaluator);
   EXPECT_EQ(EvaluateForPid(*evaluator), first);
+}
+
+// Whatever else is wrong with a line that names no task: it may be a late one, of another task.
+TEST_F(ExecEvaluatorTest, ALineWithoutATaskOfAChildThatNamesTasksIsDroppedWhateverItSays) {
+  const std::string long_name(101, 'n');
+  for (const std::string& line :
+       {std::string(R"({"result": {"metrics": {}}})"), R"({"result": {"metrics": {")" + long_name + R"(": 1}}})",
+        std::string(R"({"failure": {"kind": "odd"}})"), std::string(R"({"Epoch": 1})"),
+        std::string(R"({"result": {"metrics": {"accuracy": 1}}, "task": 7})")}) {
+    auto evaluator = PerRequest("n=$((n+1)); if [ \"$n\" = 2 ]; then echo '" + line + "'; fi; " + kAnswer);
+    const pid_t first = EvaluateForPid(*evaluator);
+    EXPECT_EQ(EvaluateForPid(*evaluator), first) << line;
+  }
+  // What is not JSON says nothing of whose it is, and would leave the worker to wait for an answer that has come.
+  auto garbles =
+      PerRequest("n=$((n+1)); if [ \"$n\" = 2 ]; then echo '{\"result\": '; sleep 1000; fi; " + std::string(kAnswer));
+  EvaluateForPid(*garbles);
+  EXPECT_THAT(Message(Evaluate(*garbles)), HasSubstr("not JSON"));
+}
+
+TEST_F(ExecEvaluatorTest, AResultFromBeforeTheRequestWasReadIsDropped) {
+  const EvaluationOutcome outcome = Evaluate(*Script(std::string(kAnswerOnly) + "; sleep 1000"), Millis(1000));
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output")));
 }
 
 // C3: the message is short enough to be read where candidates are listed.
@@ -363,6 +400,37 @@ TEST_F(ExecEvaluatorTest, AStopKillsTheChild) {
   evaluating.join();
   EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(outcome));
   ExpectGoneSoon(pid);
+}
+
+// A trainer may turn SIGTERM into an exception, and answer with what it makes of that: no attempt is used up.
+TEST_F(ExecEvaluatorTest, AFailureThatAnswersAStopDoesNotCount) {
+  for (const char* kind : {"retry", "infeasible", "out_of_memory"}) {
+    for (const char* task : {R"(, \"task\": \"$task\")", ""}) {
+      std::filesystem::remove(folder_ / "started");
+      auto evaluator = PerRequest(R"(trap told=yes TERM; echo $$ > $FOLDER/started;
+                                     while [ -z "$told" ]; do sleep 0.01; done;
+                                     echo "{\"failure\": {\"kind\": \")" +
+                                  std::string(kind) + R"(\"})" + task + R"(}")");
+      stop_ = std::stop_source();
+      EvaluationOutcome outcome;
+      std::thread evaluating([&] { outcome = Evaluate(*evaluator); });
+      ReadPid("started");
+      stop_.request_stop();
+      evaluating.join();
+      EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(outcome)) << kind << ": " << Message(outcome);
+    }
+  }
+}
+
+TEST_F(ExecEvaluatorTest, AResultThatAnswersAStopIsTaken) {
+  auto evaluator = PerRequest(
+      R"(trap 't=1' TERM; echo $$ > $FOLDER/started; while [ -z "$t" ]; do sleep 0.01; done; )" + std::string(kAnswer));
+  EvaluationOutcome outcome;
+  std::thread evaluating([&] { outcome = Evaluate(*evaluator); });
+  ReadPid("started");
+  stop_.request_stop();
+  evaluating.join();
+  EXPECT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << Message(outcome);
 }
 
 TEST_F(ExecEvaluatorTest, AStopLeavesTheChildTimeToKeepItsWork) {

@@ -63,6 +63,14 @@ TEST_F(MemoryRetryTest, IsDoneTwiceAtMost) {
   EXPECT_EQ(std::get<EvaluationFailure>(crash).kind, Kind::kEvaluator);
 }
 
+// What the first try reported is not part of the second one's curve.
+TEST_F(MemoryRetryTest, TellsThatTheSecondTryBeginsAgain) {
+  const auto slot = Slot({OutOfMemory, Good});
+  std::vector<bool> told;
+  slot->Evaluate(Evaluation{}, {}, [&](const Progress& progress) { told.push_back(progress.begins_again); });
+  EXPECT_THAT(told, ElementsAre(true));
+}
+
 TEST_F(MemoryRetryTest, WaitsForOthersAndKeepsNewOnesOut) {
   std::atomic<bool> began = false, may_end = false, failed = false;
   std::atomic<int> inside = 0;

@@ -55,6 +55,16 @@ TEST_F(TabularEvaluatorTest, AnswersFromTheTable) {
   EXPECT_THAT(std::get<EvaluationFailure>(missing).message, HasSubstr("\"11\""));
 }
 
+// Every architecture would be infeasible.
+TEST_F(TabularEvaluatorTest, ATableWithoutRowsIsRefused) {
+  EXPECT_EQ(LoadError("arch,acc\n", {{"accuracy", {"acc"}}}), path_ + " has no rows below its header");
+}
+
+TEST_F(TabularEvaluatorTest, AColumnThatIsThereTwiceIsRefused) {
+  EXPECT_EQ(LoadError("arch,acc,acc\n0,1,2\n", {{"accuracy", {"acc"}}}), path_ + " has two columns \"acc\"");
+  EXPECT_EQ(LoadError("arch,acc,arch\n0,1,2\n", {{"accuracy", {"acc"}}}), path_ + " has two columns \"arch\"");
+}
+
 TEST_F(TabularEvaluatorTest, DrawsOneOfSeveralRunsFixedByTheSeed) {
   const auto table = Load("arch,a1,a2,a3,l1,l2,l3\n0,1,2,3,10,20,30\n",
                           {{"accuracy", {"a1", "a2", "a3"}}, {"latency", {"l1", "l2", "l3"}}});

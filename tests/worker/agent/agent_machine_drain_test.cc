@@ -1,0 +1,112 @@
+// How an AgentMachine leaves.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/worker/agent/machine_fixture.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+TEST_F(AgentMachineTest, AnEndByASignalIsHeldBackForTheDrain) {
+  Start(2);
+  AnswerPoll({MakeTask(1), MakeTask(2)});
+  EndEvaluation(0, EvaluationFailure{.message = "killed by signal 15", .told_to_end = true});
+  EXPECT_THAT(Sent(), IsEmpty());
+  // No signal has come to us.
+  Pass(options_.drain_follows);
+  EXPECT_THAT(Sent(), ElementsAre("lease-1"));
+  AnswerCompletions();
+  EndEvaluation(1, EvaluationFailure{.message = "killed by signal 15", .told_to_end = true});
+  machine_->Drain(now_);
+  Collect();
+  EXPECT_THAT(Sent(), IsEmpty());
+  AnswerPoll({}, absl::CancelledError("cut off"));
+  AnswerPoll({});
+  EXPECT_THAT(release_->request.lease_tokens(), ElementsAre("lease-2"));
+}
+
+TEST_F(AgentMachineTest, ADrainAsksOnceMoreForWhatALostAnswerHeld) {
+  Start();
+  machine_->Drain(now_);
+  Collect();
+  AnswerPoll({}, absl::CancelledError("cut off"));
+  EXPECT_TRUE(poll_->is_last);
+  AnswerPoll({MakeTask(1)});
+  EXPECT_THAT(running_, IsEmpty());
+  EXPECT_THAT(release_->request.lease_tokens(), ElementsAre("lease-1"));
+  EXPECT_FALSE(release_->request.worker_instance().empty());
+  machine_->ReleaseAnswered(now_, release_->call, absl::UnavailableError("away"));
+  EXPECT_FALSE(machine_->finished());
+  Wake();
+  EXPECT_FALSE(release_->request.leaving());
+  machine_->ReleaseAnswered(now_, release_->call, absl::OkStatus());
+  Collect();
+  EXPECT_FALSE(machine_->finished());
+  EXPECT_TRUE(release_->request.leaving());
+  machine_->ReleaseAnswered(now_, release_->call, absl::OkStatus());
+  EXPECT_TRUE(machine_->finished());
+  EXPECT_EQ(machine_->NextWakeup(), SteadyTime::max());
+}
+
+// One attempt, whatever the controller says: an older one refuses a call without tokens.
+TEST_F(AgentMachineTest, ADrainEndsWithAGoodbye) {
+  for (const absl::Status& answer : {absl::OkStatus(), absl::InvalidArgumentError("lease_tokens: must be 1 to 1024"),
+                                     absl::UnavailableError("away")}) {
+    Start();
+    release_.reset();
+    log_.clear();
+    AnswerPoll({});
+    Pass(Millis(100));
+    machine_->Drain(now_);
+    Collect();
+    AnswerPoll({}, absl::CancelledError("cut off"));
+    EXPECT_FALSE(release_.has_value());
+    AnswerPoll({});
+    ASSERT_TRUE(release_.has_value());
+    EXPECT_TRUE(release_->request.leaving());
+    EXPECT_EQ(release_->request.worker_id(), "worker-1");
+    EXPECT_FALSE(release_->request.worker_instance().empty());
+    EXPECT_THAT(release_->request.lease_tokens(), IsEmpty());
+    machine_->ReleaseAnswered(now_, release_->call, answer);
+    Collect();
+    EXPECT_TRUE(machine_->finished());
+    EXPECT_THAT(log_, HasSubstr("drained"));
+    EXPECT_THAT(log_, Not(HasSubstr("gave tasks back")));
+  }
+}
+
+// A goodbye comes after everything else: the controller forgets the worker.
+TEST_F(AgentMachineTest, AGoodbyeWaitsForTheResults) {
+  FinishTasks(1);
+  machine_->Drain(now_);
+  Collect();
+  EXPECT_FALSE(release_.has_value());
+  AnswerCompletions();
+  ASSERT_TRUE(release_.has_value());
+  EXPECT_TRUE(release_->request.leaving());
+  // Its answer may be lost.
+  Wake();
+  EXPECT_TRUE(machine_->finished());
+}
+
+TEST_F(AgentMachineTest, ADrainDoesNotWaitForEver) {
+  FinishTasks(2);
+  machine_->Drain(now_);
+  Collect();
+  for (int i = 0; i < 1'000 && !machine_->finished(); ++i) {
+    if (poll_) AnswerPoll({}, absl::UnavailableError("away"));
+    if (completions_) AnswerCompletions(absl::UnavailableError("away"));
+    if (heartbeat_) AnswerHeartbeat(absl::UnavailableError("away"));
+    if (!machine_->finished()) Wake();
+  }
+  EXPECT_TRUE(machine_->finished());
+  EXPECT_THAT(log_, HasSubstr("the controller could not be given everything 2"));
+}
+
+}  // namespace
+}  // namespace layernas
