@@ -189,6 +189,11 @@ INSTANTIATE_TEST_SUITE_P(
                               "objective.targets[0]", "finite"},
                       Mistake{"TargetTwice", [](auto& s) { s.mutable_objective()->set_targets(1, 5); },
                               "objective.targets[1]", "5 stands in objective.targets[0] already"},
+                      Mistake{"TooManyTargets",
+                              [](auto& s) {
+                                for (int i = 2; i <= 200; ++i) s.mutable_objective()->add_targets(10 + i);
+                              },
+                              "objective.targets", "at most 200 targets, are 201"},
                       Mistake{"TargetBelowCheapest", [](auto& s) { s.mutable_objective()->set_targets(0, 3); },
                               "objective.targets[0]", "nothing can meet 3; the cheapest architecture costs 4.5"}));
 
@@ -472,8 +477,9 @@ TEST(Final, HasDefaultsThatFollowTheEvaluation) {
   EXPECT_EQ(WithDefaults(spec).final().epochs(), 10);
   EXPECT_EQ(WithDefaults(spec).final().timeout().seconds(), 60);
   spec.mutable_objective()->clear_targets();
-  for (int i = 0; i < 201; ++i) spec.mutable_objective()->add_targets(1000 + i);
-  EXPECT_THAT(ValidateSpec(spec).front().message, HasSubstr("201 architectures would be trained in full"));
+  for (int i = 0; i < 101; ++i) spec.mutable_objective()->add_targets(1000 + i);
+  spec.mutable_final()->set_per_target(2);
+  EXPECT_THAT(ValidateSpec(spec).front().message, HasSubstr("202 architectures would be trained in full"));
   spec.mutable_objective()->clear_targets();
   spec.mutable_final()->set_per_target(21);
   spec.mutable_final()->set_seeds(-1);
