@@ -514,6 +514,38 @@ TEST(EarlyStop, NeedsACostThatIsKnownBeforeTheTraining) {
   EXPECT_THAT(refusals(known), HasSubstr("evaluation.early_stop.min_epochs must be"));
 }
 
+// A thousand layers: each option is counted by itself, not within a whole architecture.
+TEST(CountedCost, LargeSpacesAreCounted) {
+  v1::SearchSpec spec = Counted();
+  v1::Layer layer = spec.space().layers(1);
+  while (spec.space().layers_size() < 1000) {
+    layer.set_name("layer" + std::to_string(spec.space().layers_size()));
+    *spec.mutable_space()->add_layers() = layer;
+  }
+  EXPECT_THAT(ValidateSpec(spec), IsEmpty());
+  // 8 channels to 8: 64 weights of a 1x1 convolution, 576 of a 3x3.
+  EXPECT_EQ(WithDefaults(spec).space().layers(999).options(1).costs().at("params"), 576 - 64);
+}
+
+// Each option has all parameters of its layer: together they can take far more than the spec does.
+TEST(CountedCost, OptionsThatShareLargeParametersAreRefusedBeforeTheyAreCounted) {
+  v1::SearchSpec spec = Counted();
+  v1::Layer& layer = *spec.mutable_space()->mutable_layers(0);
+  auto& fields = *layer.mutable_parameters()->mutable_fields();
+  fields["block"].set_string_value("cell");
+  // 141 nodes.
+  for (int i = 0; i < 141 * 142 / 2; ++i) fields["edges"].mutable_list_value()->add_values()->set_string_value("none");
+  layer.clear_options();
+  for (int i = 0; i < 100; ++i) layer.add_options()->set_name("option" + std::to_string(i));
+  const std::vector<Violation> violations = ValidateSpec(spec);
+  ASSERT_EQ(violations.size(), 1u);
+  EXPECT_EQ(violations[0].field, "objective.counted");
+  EXPECT_THAT(violations[0].message, HasSubstr("is for smaller spaces: the options, each with the parameters"));
+  // A few of them are counted.
+  layer.mutable_options()->DeleteSubrange(3, 97);
+  EXPECT_THAT(ValidateSpec(spec), IsEmpty());
+}
+
 TEST(CountedCost, WhatCanNotBeCountedIsExplained) {
   const auto refusal = [](const std::function<void(v1::SearchSpec&)>& spoil) {
     v1::SearchSpec spec = Counted();
