@@ -12,17 +12,24 @@ namespace layernas::log {
 // Thread-safe.
 class RateLimit {
  public:
-  explicit RateLimit(Millis period, const Clock& clock = Clock::Real()) : period_(period), clock_(clock) {}
+  explicit RateLimit(Millis period, const Clock& clock = Clock::Real()) : RateLimit(period, 1, clock) {}
+  // `lines` is the maximum per period.
+  RateLimit(Millis period, int lines, const Clock& clock = Clock::Real())
+      : period_(period), lines_(lines), clock_(clock) {}
 
-  // If a line may be written: how many were left out since the last. At most one line per period.
+  // If a line may be written: how many were left out since the last.
   std::optional<std::uint64_t> Take() {
     MutexLock lock(mutex_);
     const SteadyTime now = clock_.Now();
-    if (last_ && now - *last_ < period_) {
+    if (!begin_ || now - *begin_ >= period_) {
+      begin_ = now;
+      written_ = 0;
+    }
+    if (written_ == lines_) {
       ++left_out_;
       return std::nullopt;
     }
-    last_ = now;
+    ++written_;
     const std::uint64_t left_out = left_out_;
     left_out_ = 0;
     return left_out;
@@ -30,10 +37,13 @@ class RateLimit {
 
  private:
   const Millis period_;
+  const int lines_;
   const Clock& clock_;
 
   Mutex mutex_;
-  std::optional<SteadyTime> last_ ABSL_GUARDED_BY(mutex_);
+  // Of the period that runs.
+  std::optional<SteadyTime> begin_ ABSL_GUARDED_BY(mutex_);
+  int written_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

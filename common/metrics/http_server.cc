@@ -116,6 +116,13 @@ bool Receive(Connection& connection, const std::function<std::string(const std::
   return true;
 }
 
+// Closes the oldest connection that has not asked yet, else the oldest: whoever asks at once is answered, however many
+// others hold connections open.
+void MakeRoom(std::list<Connection>& connections) {
+  auto closed = std::find_if(connections.begin(), connections.end(), [](const auto& one) { return !one.answering(); });
+  connections.erase(closed == connections.end() ? connections.begin() : closed);
+}
+
 bool Send(Connection& connection) {
   const ssize_t count = send(connection.socket.get(), connection.response.data() + connection.sent,
                              connection.response.size() - connection.sent, MSG_NOSIGNAL);
@@ -163,7 +170,7 @@ void HttpServer::Run() {
   while (true) {
     const SteadyTime now = clock_.Now();
     std::erase_if(connections, [now](const Connection& one) { return one.deadline <= now; });
-    const bool accepts = connections.size() < kMaxConnections && accept_after <= now;
+    const bool accepts = accept_after <= now;
     polled.clear();
     polled.push_back({stop_.get(), POLLIN, 0});
     polled.push_back({listener_.get(), static_cast<short>(accepts ? POLLIN : 0), 0});
@@ -187,6 +194,7 @@ void HttpServer::Run() {
     if (polled[1].revents == 0) continue;
     Fd accepted(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (accepted.valid()) {
+      if (connections.size() >= kMaxConnections) MakeRoom(connections);
       connections.push_back({std::move(accepted), clock_.Now() + kMaxConnectionTime, {}, {}, 0, false});
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
       // The connection waits; without a pause it would be tried at full speed.

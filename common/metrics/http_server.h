@@ -16,7 +16,8 @@
 namespace layernas {
 
 // Answers GET and HEAD of one path, one request per connection, on a thread of its own. What strangers send costs it
-// little: a request has at most 16 KiB, a connection at most 10 s, and no more than 64 are open at once.
+// little: a request has at most 16 KiB, a connection at most 10 s, and no more than 64 are open at once: a further one
+// closes the oldest that has not asked.
 class HttpServer {
  public:
   // The host may be a name, an IPv4 or an IPv6 address; "::" takes IPv4, too. Port 0 takes any free one. `body` is

@@ -222,6 +222,19 @@ Value AddCells(GraphBuilder& builder, Value value, const nlohmann::json& layers,
 
 }  // namespace
 
+int CellCount(const nlohmann::json& network) {
+  const Frame frame = ReadFrame(network);
+  return frame.cells * frame.stages;
+}
+
+Graph PlanLayer(const nlohmann::json& layer, std::size_t index, const Shape& input) {
+  const LayerRequest request = ReadLayer(layer, PathOf(index));
+  GraphBuilder builder(input);
+  builder.BeginLayer(request.name);
+  AddBlock(builder, GraphBuilder::kInput, ReadBlock(request, PathOf(index)));
+  return builder.Take();
+}
+
 Graph PlanNetwork(const nlohmann::json& architecture_json, const nlohmann::json& network_json) {
   const Frame frame = ReadFrame(network_json);
   ObjectReader architecture(architecture_json, "architecture");

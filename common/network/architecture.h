@@ -2,6 +2,7 @@
 // graph of the whole network.
 #pragma once
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
 
 #include "common/network/graph.h"
@@ -24,5 +25,13 @@ namespace layernas::network {
 //   stage; between stages a residual block halves the size and doubles the channels.
 // Throws InfeasibleError, naming the field or the layer.
 Graph PlanNetwork(const nlohmann::json& architecture, const nlohmann::json& network);
+
+// How many cells the network has; 0 where its layers are blocks in turn. Throws as PlanNetwork().
+int CellCount(const nlohmann::json& network);
+
+// One layer of an architecture of blocks in turn, by itself; it has no operations if it hands on what it gets. `index`
+// is its place in the architecture, for messages; `input` is what the layer before it hands on. Throws as
+// PlanNetwork().
+Graph PlanLayer(const nlohmann::json& layer, std::size_t index, const Shape& input);
 
 }  // namespace layernas::network

@@ -39,7 +39,7 @@ absl::Status CountCosts(v1::SearchSpec& spec) {
       }
     }
   }
-  LAYERNAS_ASSIGN_OR_RETURN(const auto counted, ArchitectureCounter(spec.space()).CountPerLayer(metric));
+  LAYERNAS_ASSIGN_OR_RETURN(const auto counted, CountPerLayer(spec.space(), metric));
   v1::Space& space = *spec.mutable_space();
   for (int i = 0; i < space.layers_size(); ++i) {
     v1::Layer& layer = *space.mutable_layers(i);

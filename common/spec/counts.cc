@@ -1,6 +1,8 @@
 #include "common/spec/counts.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -25,6 +27,111 @@ std::vector<Shape> HandedOn(const Graph& graph) {
   return shapes;
 }
 
+json OptionJson(const v1::Layer& layer, const v1::Option& option) {
+  // What can't be written, for a number is not finite, is null, and refused by name.
+  return ToJson(Choose(layer, option)).value_or(nullptr);
+}
+
+// A spec must not keep the controller busy for long. Each option is read together with the parameters of its layer.
+absl::Status CheckSize(const v1::Space& space) {
+  constexpr std::size_t kMaxBytes = 4 << 20;
+  std::size_t bytes = 0;
+  for (const v1::Layer& layer : space.layers()) {
+    const std::size_t common = layer.parameters().ByteSizeLong();
+    for (const v1::Option& option : layer.options()) bytes += common + option.ByteSizeLong();
+  }
+  if (bytes <= kMaxBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError("is for smaller spaces: the options, each with the parameters of its layer, take " +
+                                    std::to_string(bytes) + " bytes, which are more than " + std::to_string(kMaxBytes));
+}
+
+// Of an architecture with some choice for each layer.
+Graph PlanChoices(const v1::Space& space, const json& network, std::span<const std::uint16_t> choices) {
+  json chosen = json::array();
+  for (int layer = 0; layer < space.layers_size(); ++layer) {
+    chosen.push_back(OptionJson(space.layers(layer), space.layers(layer).options(choices[layer])));
+  }
+  return network::PlanNetwork({{"layers", std::move(chosen)}}, network);
+}
+
+absl::Status DependsOnOthers(const v1::Layer& layer) {
+  return absl::FailedPreconditionError("the options of layer \"" + layer.name() +
+                                       "\" differ in what they hand on (channels or size), so that what the layers "
+                                       "after it cost depends on them");
+}
+
+// From the counts of options, layer by layer, and that of a whole architecture of the chosen ones.
+PerLayerCounts FromCounts(std::vector<std::vector<double>> counts, const Choices& chosen, double whole) {
+  PerLayerCounts result{whole, std::move(counts)};
+  for (std::size_t layer = 0; layer < result.costs.size(); ++layer) {
+    std::vector<double>& costs = result.costs[layer];
+    const double least = *std::min_element(costs.begin(), costs.end());
+    result.base += least - costs[chosen[layer]];
+    for (double& cost : costs) cost -= least;
+  }
+  return result;
+}
+
+// The layers are edges of one cell, which stands in many places: each option is counted within a whole architecture.
+absl::StatusOr<PerLayerCounts> CountEdges(const v1::Space& space, const json& network, int cells,
+                                          std::string_view metric) {
+  constexpr std::size_t kMaxWork = 1'000'000;
+  std::size_t all_options = 0;
+  for (const v1::Layer& layer : space.layers()) all_options += static_cast<std::size_t>(layer.options_size());
+  const std::size_t edges = static_cast<std::size_t>(cells) * static_cast<std::size_t>(space.layers_size());
+  if (edges * all_options > kMaxWork) {
+    return absl::InvalidArgumentError("is for smaller spaces: " + std::to_string(edges) + " edges times " +
+                                      std::to_string(all_options) + " options are more than " +
+                                      std::to_string(kMaxWork));
+  }
+  const Choices defaults = DefaultChoices(space);
+  const Graph standing = PlanChoices(space, network, defaults);
+  const std::vector<Shape> handed_on = HandedOn(standing);
+  std::vector<std::vector<double>> counts;
+  for (int layer = 0; layer < space.layers_size(); ++layer) {
+    Choices choices = defaults;
+    std::vector<double>& of_layer = counts.emplace_back();
+    for (int option = 0; option < space.layers(layer).options_size(); ++option) {
+      choices[static_cast<std::size_t>(layer)] = static_cast<std::uint16_t>(option);
+      const Graph graph = PlanChoices(space, network, choices);
+      if (HandedOn(graph) != handed_on) return DependsOnOthers(space.layers(layer));
+      of_layer.push_back(CountOf(network::CountNetwork(graph), metric));
+    }
+  }
+  return FromCounts(std::move(counts), defaults, CountOf(network::CountNetwork(standing), metric));
+}
+
+// What a first layer decides: the stem, which may have its channels, and itself.
+Graph PlanFirst(const json& layer, const json& network) {
+  Graph graph = network::PlanNetwork({{"layers", json::array({layer})}}, network);
+  std::erase_if(graph.ops, [](const network::Op& op) { return op.layer > 1; });
+  graph.layers.resize(2);
+  return graph;
+}
+
+// The layers are blocks in turn. All options of a layer get the same input, so each is counted by itself.
+absl::StatusOr<PerLayerCounts> CountBlocks(const v1::Space& space, const json& network, std::string_view metric) {
+  const Choices defaults = DefaultChoices(space);
+  const Graph standing = PlanChoices(space, network, defaults);
+  // The stem's comes first.
+  const std::vector<Shape> handed_on = HandedOn(standing);
+  std::vector<std::vector<double>> counts;
+  for (int i = 0; i < space.layers_size(); ++i) {
+    const auto layer = static_cast<std::size_t>(i);
+    std::vector<double>& of_layer = counts.emplace_back();
+    for (const v1::Option& option : space.layers(i).options()) {
+      const json chosen = OptionJson(space.layers(i), option);
+      const Graph graph = i == 0 ? PlanFirst(chosen, network) : network::PlanLayer(chosen, layer, handed_on[layer]);
+      const std::vector<Shape> own = HandedOn(graph);
+      if (own.back() != handed_on[layer + 1] || (i == 0 && own.front() != handed_on.front())) {
+        return DependsOnOthers(space.layers(i));
+      }
+      of_layer.push_back(CountOf(network::CountNetwork(graph), metric));
+    }
+  }
+  return FromCounts(std::move(counts), defaults, CountOf(network::CountNetwork(standing), metric));
+}
+
 }  // namespace
 
 bool IsCounted(std::string_view metric) { return metric == "params" || metric == "multiply_adds"; }
@@ -34,13 +141,9 @@ double CountOf(const network::Counts& counts, std::string_view metric) {
 }
 
 struct ArchitectureCounter::Parts {
-  explicit Parts(const v1::Space& space) : planner(space), defaults(DefaultChoices(space)) {
-    for (const v1::Layer& layer : space.layers()) layers.push_back(layer.name());
-  }
+  explicit Parts(const v1::Space& space) : planner(space) {}
 
   ArchitecturePlanner planner;
-  Choices defaults;
-  std::vector<std::string> layers;
 };
 
 ArchitectureCounter::ArchitectureCounter(const v1::Space& space) : parts_(std::make_unique<const Parts>(space)) {}
@@ -53,39 +156,16 @@ absl::StatusOr<network::Counts> ArchitectureCounter::Count(std::span<const std::
   return network::CountNetwork(graph);
 }
 
-absl::StatusOr<ArchitectureCounter::PerLayer> ArchitectureCounter::CountPerLayer(std::string_view metric) const {
-  LAYERNAS_ASSIGN_OR_RETURN(const Graph standing, parts_->planner.Plan(parts_->defaults));
-  // Each option is counted within a whole architecture; a spec must not keep the controller busy for long.
-  constexpr std::size_t kMostWork = 1'000'000;
-  std::size_t all_options = 0;
-  for (const auto& options : parts_->planner.options()) all_options += options.size();
-  if (standing.ops.size() * all_options > kMostWork) {
-    return absl::InvalidArgumentError("is for smaller spaces: " + std::to_string(standing.ops.size()) +
-                                      " operations times " + std::to_string(all_options) + " options are more than " +
-                                      std::to_string(kMostWork));
+absl::StatusOr<PerLayerCounts> CountPerLayer(const v1::Space& space, std::string_view metric) {
+  LAYERNAS_RETURN_IF_ERROR(CheckSize(space));
+  const json network = ToJson(space.network()).value_or(nullptr);
+  try {
+    const int cells = network::CellCount(network);
+    if (cells > 0) return CountEdges(space, network, cells, metric);
+    return CountBlocks(space, network, metric);
+  } catch (const network::InfeasibleError& error) {
+    return absl::InvalidArgumentError(error.what());
   }
-  const std::vector<Shape> handed_on = HandedOn(standing);
-  const double whole = CountOf(network::CountNetwork(standing), metric);
-  PerLayer result;
-  result.base = whole;
-  for (std::size_t layer = 0; layer < parts_->planner.options().size(); ++layer) {
-    Choices choices = parts_->defaults;
-    std::vector<double>& costs = result.costs.emplace_back();
-    for (std::size_t option = 0; option < parts_->planner.options()[layer].size(); ++option) {
-      choices[layer] = static_cast<std::uint16_t>(option);
-      LAYERNAS_ASSIGN_OR_RETURN(const Graph graph, parts_->planner.Plan(choices));
-      if (HandedOn(graph) != handed_on) {
-        return absl::FailedPreconditionError("the options of layer \"" + parts_->layers[layer] +
-                                             "\" differ in what they hand on (channels or size), so that what the "
-                                             "layers after it cost depends on them");
-      }
-      costs.push_back(CountOf(network::CountNetwork(graph), metric) - whole);
-    }
-    const double least = *std::min_element(costs.begin(), costs.end());
-    for (double& cost : costs) cost -= least;
-    result.base += least;
-  }
-  return result;
 }
 
 }  // namespace layernas::spec

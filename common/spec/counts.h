@@ -30,20 +30,20 @@ class ArchitectureCounter {
   // for what the shipped trainer could not build.
   absl::StatusOr<network::Counts> Count(std::span<const std::uint16_t> choices) const;
 
-  // An architecture's count as `base` plus one number per layer.
-  struct PerLayer {
-    double base = 0;
-    // By layer and option; not negative, the least of each layer is 0.
-    std::vector<std::vector<double>> costs;
-  };
-  // FAILED_PRECONDITION, naming a layer, where what an option costs depends on other layers' options: where options
-  // differ in what they hand on, as those with different channels do. INVALID_ARGUMENT as above, if any option can't be
-  // built.
-  absl::StatusOr<PerLayer> CountPerLayer(std::string_view metric) const;
-
  private:
   struct Parts;
   std::unique_ptr<const Parts> parts_;
 };
+
+// An architecture's count as `base` plus one number per layer.
+struct PerLayerCounts {
+  double base = 0;
+  // By layer and option. Not negative; the minimum of each layer is 0.
+  std::vector<std::vector<double>> costs;
+};
+// Every layer must have options. FAILED_PRECONDITION, naming a layer, where the cost of an option depends on the
+// options of other layers: where options differ in what they hand on, as those with different channels do.
+// INVALID_ARGUMENT as above if any option can't be built, or if counting would take more than about a second.
+absl::StatusOr<PerLayerCounts> CountPerLayer(const v1::Space& space, std::string_view metric);
 
 }  // namespace layernas::spec

@@ -155,6 +155,11 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
   if (!objective.cost().empty() && objective.cost() == objective.reward()) {
     violations.Add("objective.cost", "must not be the reward's metric, " + objective.reward());
   }
+  if (objective.targets_size() > kMostTargets) {
+    violations.Add("objective.targets", "must be at most " + std::to_string(kMostTargets) + " targets, are " +
+                                            std::to_string(objective.targets_size()));
+    return;
+  }
   std::map<double, int> first;
   for (int i = 0; i < objective.targets_size(); ++i) {
     const double target = objective.targets(i);

@@ -12,6 +12,8 @@ namespace layernas::spec {
 
 // Layers, and options per layer.
 inline constexpr int kMostItems = 1000;
+// Every answer that shows a search has an architecture for each of its targets.
+inline constexpr int kMostTargets = 200;
 // Bytes of a name, a metric's name or a label.
 inline constexpr std::size_t kLongestText = 100;
 // Bytes of the whole spec: it travels and is stored with its search.

@@ -33,10 +33,10 @@ Gate::Gate(const TokenFile* tokens, const GateOptions& options, ControllerMetric
       too_many_polls_{metrics.CallsRefused("too_many_polls"), log::RateLimit(kLogPeriod)},
       too_many_streams_{metrics.CallsRefused("too_many_streams"), log::RateLimit(kLogPeriod)} {}
 
-absl::Status Gate::Admit(const Metadata& metadata, const std::string& peer, std::string_view method) {
-  if (tokens_ == nullptr) return absl::OkStatus();
+absl::StatusOr<std::string> Gate::Admit(const Metadata& metadata, const std::string& peer, std::string_view method) {
+  if (tokens_ == nullptr) return PeerHost(peer);
   const std::optional<Access> access = AccessOf(method);
-  if (access == Access::kOpen) return absl::OkStatus();
+  if (access == Access::kOpen) return PeerHost(peer);
 
   const auto [first, last] = metadata.equal_range(rpc::kAuthorization);
   if (first == last) {
@@ -66,10 +66,10 @@ absl::Status Gate::Admit(const Metadata& metadata, const std::string& peer, std:
                                                            std::string(method), " is for ", wanted)),
                   peer, method, caller->name);
   }
-  return absl::OkStatus();
+  return caller->name;
 }
 
-absl::Status Gate::Admit(const grpc::CallbackServerContext& context, std::string_view method) {
+absl::StatusOr<std::string> Gate::Admit(const grpc::CallbackServerContext& context, std::string_view method) {
   return Admit(context.client_metadata(), context.peer(), method);
 }
 

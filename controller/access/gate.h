@@ -33,10 +33,11 @@ class Gate {
   // Without `tokens` everyone may make every call. Tokens and metrics must outlive the gate.
   Gate(const TokenFile* tokens, const GateOptions& options, ControllerMetrics& metrics);
 
-  // OK if the caller may make the call; `method` is its full name. UNAUTHENTICATED without a token that is known,
+  // Whether the caller may make the call; `method` is its full name. UNAUTHENTICATED without a token that is known,
   // PERMISSION_DENIED if the role of the token does not permit it.
-  absl::Status Admit(const Metadata& metadata, const std::string& peer, std::string_view method);
-  absl::Status Admit(const grpc::CallbackServerContext& context, std::string_view method);
+  // Otherwise returns who calls, as quotas tell callers apart: the name of the token, or the host without tokens.
+  absl::StatusOr<std::string> Admit(const Metadata& metadata, const std::string& peer, std::string_view method);
+  absl::StatusOr<std::string> Admit(const grpc::CallbackServerContext& context, std::string_view method);
 
   // The call stays open until its place is given up. RESOURCE_EXHAUSTED if its host has too many.
   absl::StatusOr<OpenCalls::Place> EnterPoll(const std::string& peer);

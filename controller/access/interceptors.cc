@@ -36,7 +36,7 @@ class GateBefore final : public Interceptor {
  private:
   absl::Status Check(const Gate::Metadata& metadata) {
     const std::string peer = call_.server_context()->peer();
-    if (absl::Status status = gate_.Admit(metadata, peer, call_.method()); !status.ok()) return status;
+    if (absl::Status status = gate_.Admit(metadata, peer, call_.method()).status(); !status.ok()) return status;
     if (call_.type() == ServerRpcInfo::Type::UNARY) return absl::OkStatus();
     absl::StatusOr<OpenCalls::Place> place = gate_.EnterStream(peer);
     if (place.ok()) place_ = *std::move(place);
@@ -57,7 +57,7 @@ class RubbishAnswer final : public Interceptor {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_STATUS) &&
         methods->GetSendStatus().error_code() == grpc::StatusCode::UNIMPLEMENTED) {
       const grpc::ServerContextBase& context = *call_.server_context();
-      absl::Status status = gate_.Admit(context.client_metadata(), context.peer(), call_.method());
+      absl::Status status = gate_.Admit(context.client_metadata(), context.peer(), call_.method()).status();
       if (status.ok())
         status = absl::InvalidArgumentError("the request can't be parsed: it is no message of this call");
       methods->ModifySendStatus(rpc::ToGrpc(status));

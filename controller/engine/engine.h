@@ -75,7 +75,7 @@ class Engine {
 
   void CreateSearch(NewSearch search, Reply<SearchView> reply);
   void GetSearch(std::string name, Reply<SearchView> reply);
-  // Ids below `before`, descending.
+  // Ids below `before`, descending. A page holds fewer than `limit` where their specs and results are large.
   void ListSearches(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply);
   void PauseSearch(std::string name, Reply<SearchView> reply);
   void ResumeSearch(std::string name, Reply<SearchView> reply);

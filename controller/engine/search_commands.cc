@@ -17,7 +17,30 @@ namespace {
 
 // Records looked at for one page of candidates at most; a filter may pass few of them.
 constexpr std::size_t kMaxScanned = 20'000;
+// Views made for one page of searches at most, in bytes, about. As much as a message takes: the rest could not be sent.
+constexpr std::size_t kMaxListedBytes = 4 << 20;
 constexpr Millis kOldSearchesInterval{1'000};
+
+// Memory and message that a view takes, about.
+std::size_t BytesOf(const SearchView& view) {
+  constexpr std::size_t kMetricBytes = 32;
+  std::size_t bytes = view.spec->size();
+  for (const TargetView& target : view.targets) {
+    for (const auto& point : {target.best, target.nearest}) {
+      if (!point) continue;
+      bytes += sizeof(PointView) + point->architecture.size() * sizeof(core::OptionIndex) +
+               point->metrics.size() * kMetricBytes;
+    }
+  }
+  for (const WinnerView& winner : view.winners) {
+    bytes += sizeof(WinnerView) + winner.architecture.size() * sizeof(core::OptionIndex) +
+             winner.finals.size() * sizeof(std::uint64_t);
+    for (const auto& [file, worker] : winner.weights) {
+      bytes += sizeof(core::WeightsFile) + file.path.size() + file.sha256.size() + worker.size();
+    }
+  }
+  return bytes;
+}
 
 absl::Status WhyThereIsNoLog(const std::string& name, const std::string& search, const core::Candidate& candidate) {
   if (candidate.twin_of != 0) {
@@ -125,8 +148,10 @@ void SearchCommands::List(std::uint64_t before, std::size_t limit, Reply<Page<Se
     Page<SearchView> page;
     const auto& all = state_.searches.all();
     auto entry = std::make_reverse_iterator(all.lower_bound(before));
-    for (; entry != all.rend() && page.items.size() < limit; ++entry) {
+    std::size_t bytes = 0;
+    for (; entry != all.rend() && page.items.size() < limit && bytes < kMaxListedBytes; ++entry) {
       page.items.push_back(MakeView(entry->second, state_.workers));
+      bytes += BytesOf(page.items.back());
     }
     if (entry != all.rend()) page.next = entry->first + 1;
     state_.Answer<Page<SearchView>>(reply, std::move(page));

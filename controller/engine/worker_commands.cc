@@ -23,9 +23,10 @@ std::string IdOf(const core::Space& space, const core::Architecture& architectur
 std::string WorkerCommands::NameOf(const WorkerId& worker) {
   bool is_news = false;
   std::string name = state_.workers.NameOf(worker.id, worker.instance, is_news);
-  if (is_news) {
+  if (!is_news) return name;
+  if (const auto left_out = name_lines_.Take()) {
     log::Warning("two workers have the same id; give each an --id of its own",
-                 {{"id", worker.id}, {"one_is_now_called", name}});
+                 {{"id", worker.id}, {"one_is_now_called", name}, {"left_out_before", *left_out}});
   }
   return name;
 }
@@ -213,11 +214,14 @@ void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, 
                                  core::TaskKind kind) {
   const core::AttemptFailure& failure = candidate.failures.back();
   state_.metrics.AttemptsFailed(failure.kind).Increment();
-  log::Warning("attempt failed", {{"candidate", CandidateName(entry.name, candidate.number)},
-                                  {"attempt", failure.attempt},
-                                  {"worker", failure.worker},
-                                  {"kind", Name(failure.kind)},
-                                  {"why", failure.message}});
+  if (const auto left_out = failure_lines_.Take()) {
+    log::Warning("attempt failed", {{"candidate", CandidateName(entry.name, candidate.number)},
+                                    {"attempt", failure.attempt},
+                                    {"worker", failure.worker},
+                                    {"kind", Name(failure.kind)},
+                                    {"why", failure.message},
+                                    {"left_out_before", *left_out}});
+  }
   if (failure.kind != core::FailureKind::kEvaluator) return;
   // At most two are told apart: whether it is one or more.
   std::set<std::string>& failing = entry.failing_workers[kind];
@@ -252,10 +256,13 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
     if (entry == nullptr) continue;
     const core::Candidate& candidate = *entry->search->candidate(key.number);
     if (candidate.state != core::CandidateState::kLeased) continue;
-    log::Warning("lease expired", {{"candidate", CandidateName(entry->name, key.number)},
-                                   {"worker", candidate.worker},
-                                   {"attempt", candidate.attempt},
-                                   {"why", why}});
+    if (const auto left_out = expiry_lines_.Take()) {
+      log::Warning("lease expired", {{"candidate", CandidateName(entry->name, key.number)},
+                                     {"worker", candidate.worker},
+                                     {"attempt", candidate.attempt},
+                                     {"why", why},
+                                     {"left_out_before", *left_out}});
+    }
     state_.metrics.lease_expirations.Increment();
     state_.metrics.AttemptsFailed(core::FailureKind::kWorkerLost).Increment();
     lost.emplace(candidate.worker, std::pair(key.search, entry->search->KindOf(candidate)));

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/log/rate_limit.h"
 #include "controller/engine/engine_state.h"
 
 namespace layernas {
@@ -56,6 +57,13 @@ class WorkerCommands {
   std::pair<SearchEntry*, LeaseToken> FindLease(const std::string& token);
 
   EngineState& state_;
+
+  // Of what workers can provoke as often as they like; metrics count all of it.
+  static constexpr Millis kLogPeriod{10'000};
+  static constexpr int kLogLines = 100;
+  log::RateLimit failure_lines_{kLogPeriod, kLogLines};
+  log::RateLimit expiry_lines_{kLogPeriod, kLogLines};
+  log::RateLimit name_lines_{kLogPeriod, kLogLines};
 };
 
 }  // namespace layernas

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/rpc/status.h"
 #include "controller/access/gate.h"
 #include "controller/metrics/metrics.h"
@@ -20,13 +21,19 @@ namespace layernas {
 // called on one copy, once, unless it was refused.
 class Call {
  public:
-  Call(grpc::ServerUnaryReactor* reactor, prometheus::Histogram& seconds, const absl::Status& admitted)
-      : reactor_(reactor), seconds_(&seconds), begin_(std::chrono::steady_clock::now()), refused_(!admitted.ok()) {
-    if (refused_) Finish(admitted);
+  Call(grpc::ServerUnaryReactor* reactor, prometheus::Histogram& seconds, const absl::StatusOr<std::string>& admitted)
+      : reactor_(reactor),
+        seconds_(&seconds),
+        begin_(std::chrono::steady_clock::now()),
+        refused_(!admitted.ok()),
+        caller_(admitted.ok() ? *admitted : "") {
+    if (refused_) Finish(admitted.status());
   }
 
   // The caller may not make this call, and has been told. Nothing must be done for it.
   bool refused() const { return refused_; }
+  // Who calls (Gate::Admit); empty if refused.
+  const std::string& caller() const { return caller_; }
 
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
 
@@ -40,6 +47,7 @@ class Call {
   prometheus::Histogram* seconds_;
   std::chrono::steady_clock::time_point begin_;
   bool refused_;
+  std::string caller_;
 };
 
 // Where the calls of one service begin: nothing of it may be done for a call that has not come through here.
@@ -59,17 +67,21 @@ class Entrance {
   // For calls so many that looking their histogram up would be felt.
   Call Begin(const grpc::CallbackServerContext& context, grpc::ServerUnaryReactor* reactor, const std::string& method,
              prometheus::Histogram& seconds) {
-    return {reactor, seconds, Admit(context, method)};
+    return {reactor, seconds, Identify(context, method)};
   }
 
   // For streams, which are no Call.
   absl::Status Admit(const grpc::CallbackServerContext& context, const std::string& method) {
-    return gate_.Admit(context, "/" + service_ + "/" + method);
+    return Identify(context, method).status();
   }
 
   Gate& gate() { return gate_; }
 
  private:
+  absl::StatusOr<std::string> Identify(const grpc::CallbackServerContext& context, const std::string& method) {
+    return gate_.Admit(context, "/" + service_ + "/" + method);
+  }
+
   const std::string service_;
   Gate& gate_;
   ControllerMetrics& metrics_;

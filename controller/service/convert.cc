@@ -30,6 +30,30 @@ void SetMetrics(const core::Metrics& metrics, google::protobuf::Map<std::string,
   for (const core::Metrics::Entry& metric : metrics) wire[metric.name] = metric.value;
 }
 
+// How much of an answer architectures may take that come along with a search.
+class Room {
+ public:
+  bool full() const { return bytes_ > kMostBestBytes; }
+  // False if that is more than there is room for. From then on the room is full.
+  bool Take(const google::protobuf::Message& message) {
+    bytes_ += message.ByteSizeLong();
+    return !full();
+  }
+
+ private:
+  std::size_t bytes_ = 0;
+};
+
+// How much of an architecture is told.
+enum class Detail { kAll, kIdOnly };
+
+v1::Architecture ToWire(const core::Architecture& architecture, const v1::SearchSpec& spec, Detail detail) {
+  if (detail == Detail::kAll) return spec::Resolve(spec.space(), architecture);
+  v1::Architecture wire;
+  wire.set_id(spec::FormatArchitectureId(spec.space(), architecture));
+  return wire;
+}
+
 v1::WeightsFile ToWire(const core::WeightsFile& file, const std::string& worker) {
   v1::WeightsFile wire;
   wire.set_path(file.path);
@@ -46,6 +70,55 @@ std::optional<storage::StoredLog> ToLog(const v1::TaskLog& wire) {
   log.omitted_bytes = std::clamp<std::int64_t>(wire.omitted_bytes(), 0, std::int64_t{1} << 60) +
                       static_cast<std::int64_t>(wire.tail().size() - log.tail.size());
   return log;
+}
+
+v1::FrontierPoint ToWire(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name,
+                         Detail detail) {
+  v1::FrontierPoint point;
+  point.set_candidate(CandidateName(search_name, view.candidate));
+  *point.mutable_architecture() = ToWire(view.architecture, spec, detail);
+  point.set_reward(view.standing.reward);
+  point.set_cost(view.standing.cost);
+  point.set_trainings(view.standing.trainings);
+  point.set_reward_deviation(view.standing.reward_deviation);
+  if (detail == Detail::kAll) SetMetrics(view.metrics, *point.mutable_metrics());
+  return point;
+}
+
+v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name,
+                      Detail detail) {
+  v1::TargetBest best;
+  best.set_target(target.target);
+  if (target.best) *best.mutable_best() = ToWire(*target.best, spec, search_name, detail);
+  if (target.nearest) *best.mutable_nearest() = ToWire(*target.nearest, spec, search_name, detail);
+  return best;
+}
+
+v1::Winner ToWire(const WinnerView& view, const v1::SearchSpec& spec, const std::string& search_name, Detail detail) {
+  v1::Winner winner;
+  winner.set_candidate(CandidateName(search_name, view.candidate));
+  *winner.mutable_architecture() = ToWire(view.architecture, spec, detail);
+  winner.set_trainings(view.trainings);
+  winner.set_succeeded(view.succeeded);
+  winner.set_reward(view.reward);
+  winner.set_reward_deviation(view.reward_deviation);
+  winner.set_cost(view.cost);
+  for (const std::uint64_t number : view.finals) winner.add_finals(CandidateName(search_name, number));
+  if (detail == Detail::kIdOnly) return winner;
+  for (const auto& [file, worker] : view.weights) *winner.add_weights() = ToWire(file, worker);
+  return winner;
+}
+
+// Converts views into `out` with all detail while there is room, and with ids alone from then on: what does not fit is
+// not built first.
+template <typename View, typename Wire>
+void AddWithin(Room& room, const std::vector<View>& views, const v1::SearchSpec& spec, const std::string& search_name,
+               google::protobuf::RepeatedPtrField<Wire>& out) {
+  for (const View& view : views) {
+    Wire& added = *out.Add();
+    if (!room.full()) added = ToWire(view, spec, search_name, Detail::kAll);
+    if (room.full() || !room.Take(added)) added = ToWire(view, spec, search_name, Detail::kIdOnly);
+  }
 }
 
 }  // namespace
@@ -145,8 +218,9 @@ v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec) {
   progress.set_stopped(count(core::CandidateState::kStopped));
   progress.set_ready(static_cast<std::int32_t>(std::min<std::size_t>(view.ready, INT32_MAX)));
   progress.set_frontier_size(static_cast<std::int32_t>(view.frontier_size));
-  AddBest(view, search.spec(), *search.mutable_best());
-  for (const WinnerView& winner : view.winners) *search.add_winners() = ToWire(winner, search.spec(), view.name);
+  Room room;
+  AddWithin(room, view.targets, search.spec(), view.name, *search.mutable_best());
+  AddWithin(room, view.winners, search.spec(), view.name, *search.mutable_winners());
   search.set_waiting_for(view.waiting_for);
   search.set_sequence(view.sequence);
   return search;
@@ -194,54 +268,13 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
 }
 
 v1::FrontierPoint ToFrontierPoint(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name) {
-  v1::FrontierPoint point;
-  point.set_candidate(CandidateName(search_name, view.candidate));
-  *point.mutable_architecture() = spec::Resolve(spec.space(), view.architecture);
-  point.set_reward(view.standing.reward);
-  point.set_cost(view.standing.cost);
-  point.set_trainings(view.standing.trainings);
-  point.set_reward_deviation(view.standing.reward_deviation);
-  SetMetrics(view.metrics, *point.mutable_metrics());
-  return point;
-}
-
-v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name) {
-  v1::TargetBest best;
-  best.set_target(target.target);
-  if (target.best) *best.mutable_best() = ToFrontierPoint(*target.best, spec, search_name);
-  if (target.nearest) *best.mutable_nearest() = ToFrontierPoint(*target.nearest, spec, search_name);
-  return best;
-}
-
-v1::Winner ToWire(const WinnerView& view, const v1::SearchSpec& spec, const std::string& search_name) {
-  v1::Winner winner;
-  winner.set_candidate(CandidateName(search_name, view.candidate));
-  *winner.mutable_architecture() = spec::Resolve(spec.space(), view.architecture);
-  winner.set_trainings(view.trainings);
-  winner.set_succeeded(view.succeeded);
-  winner.set_reward(view.reward);
-  winner.set_reward_deviation(view.reward_deviation);
-  winner.set_cost(view.cost);
-  for (const std::uint64_t number : view.finals) winner.add_finals(CandidateName(search_name, number));
-  for (const auto& [file, worker] : view.weights) *winner.add_weights() = ToWire(file, worker);
-  return winner;
+  return ToWire(view, spec, search_name, Detail::kAll);
 }
 
 void AddBest(const SearchView& view, const v1::SearchSpec& spec,
              google::protobuf::RepeatedPtrField<v1::TargetBest>& best) {
-  std::size_t bytes = 0;
-  for (const TargetView& target : view.targets) {
-    v1::TargetBest& added = *best.Add();
-    added = ToWire(target, spec, view.name);
-    bytes += added.ByteSizeLong();
-    if (bytes <= kMostBestBytes) continue;
-    for (v1::FrontierPoint* point : {added.mutable_best(), added.mutable_nearest()}) {
-      point->mutable_architecture()->clear_layers();
-      point->clear_metrics();
-    }
-    if (!target.best) added.clear_best();
-    if (!target.nearest) added.clear_nearest();
-  }
+  Room room;
+  AddWithin(room, view.targets, spec, view.name, best);
 }
 
 v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name) {

@@ -21,12 +21,13 @@ v1::CandidateState ToWire(core::CandidateState state);
 std::optional<core::CandidateState> FromWire(v1::CandidateState state);
 
 // `spec` and `search_name`, here and below, are those of the search.
+// Where the best per target and the winners get too large for an answer, the rest have the ids of their architectures
+// alone.
 v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec);
 v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spec, const std::string& search_name);
 v1::FrontierPoint ToFrontierPoint(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name);
-v1::Winner ToWire(const WinnerView& view, const v1::SearchSpec& spec, const std::string& search_name);
-v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name);
-// One per target of the search. Where they get too large for an answer, their architectures have the ids alone.
+// One per target of the search. Where they get too large for an answer, the rest have the ids of their architectures
+// alone.
 void AddBest(const SearchView& view, const v1::SearchSpec& spec,
              google::protobuf::RepeatedPtrField<v1::TargetBest>& best);
 v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const std::string& search_name);

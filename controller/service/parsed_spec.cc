@@ -65,10 +65,11 @@ ParsedSpec::ParsedSpec(const std::string& serialized) : spec_(ParseSpec(serializ
       AppendField(v1::Architecture::kLayersFieldNumber, spec::Choose(layer, option).SerializeAsString(),
                   options.emplace_back());
       layer_bytes += sizeof(std::string) + options.back().size();
-    }
-    if (layer_bytes > kMostLayerBytes) {
-      layers_.clear();
-      return;
+      // At once: each option may hold all parameters of its layer.
+      if (layer_bytes > kMostLayerBytes) {
+        layers_.clear();
+        return;
+      }
     }
   }
   bytes_ += layer_bytes;

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t kMostRequestIdBytes = 100;
 constexpr int kMostStates = 100;
+// Specs that wait for their check, of one caller. Each takes up to 2 MiB, and its check up to a second or two.
+constexpr std::size_t kMaxWaitingChecks = 16;
 // Of a frontier, looked at for one page.
 constexpr std::size_t kMostPoints = 10'000;
 
@@ -64,16 +66,30 @@ absl::Status CheckSpec(const v1::SearchSpec& spec) {
 }  // namespace
 
 SearchServiceImpl::SearchServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics)
-    : engine_(engine), entrance_(v1::SearchService::service_full_name(), gate, metrics) {}
+    : engine_(engine), entrance_(v1::SearchService::service_full_name(), gate, metrics), checks_(kMaxWaitingChecks) {}
+
+void SearchServiceImpl::CheckInTurn(const Call& call, grpc::CallbackServerContext* context,
+                                    std::function<void()> check) {
+  const absl::Status status = checks_.Post(call.caller(), [call, context, check = std::move(check)] {
+    if (context->IsCancelled()) {
+      call.Finish(absl::CancelledError("the caller is gone"));
+    } else {
+      check();
+    }
+  });
+  if (!status.ok()) call.Finish(status);
+}
 
 grpc::ServerUnaryReactor* SearchServiceImpl::ValidateSearch(grpc::CallbackServerContext* context,
                                                             const v1::ValidateSearchRequest* request,
                                                             v1::ValidateSearchResponse* response) {
   const Call call = entrance_.Begin(context, "ValidateSearch");
   if (call.refused()) return call.reactor();
-  const absl::Status status = CheckSpec(request->spec());
-  if (status.ok()) *response->mutable_summary() = spec::Summarize(request->spec());
-  call.Finish(status);
+  CheckInTurn(call, context, [call, request, response] {
+    const absl::Status status = CheckSpec(request->spec());
+    if (status.ok()) *response->mutable_summary() = spec::Summarize(request->spec());
+    call.Finish(status);
+  });
   return call.reactor();
 }
 
@@ -82,18 +98,20 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
                                                           v1::CreateSearchResponse* response) {
   const Call call = entrance_.Begin(context, "CreateSearch");
   if (call.refused()) return call.reactor();
-  absl::Status status = CheckSpec(request->spec());
   if (request->request_id().size() > kMostRequestIdBytes) {
-    status = absl::InvalidArgumentError(absl::StrCat("request_id: is longer than ", kMostRequestIdBytes, " bytes"));
-  }
-  if (!status.ok()) {
-    call.Finish(status);
+    call.Finish(absl::InvalidArgumentError(absl::StrCat("request_id: is longer than ", kMostRequestIdBytes, " bytes")));
     return call.reactor();
   }
-  // Kept with its defaults: those of a later version are not to change a search that runs.
-  const v1::SearchSpec spec = spec::WithDefaults(request->spec());
-  engine_.CreateSearch({spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), request->request_id()},
-                       AnswerWithSearch(call, response, specs_));
+  CheckInTurn(call, context, [this, call, request, response] {
+    if (const absl::Status status = CheckSpec(request->spec()); !status.ok()) {
+      call.Finish(status);
+      return;
+    }
+    // Kept with its defaults: those of a later version are not to change a search that runs.
+    const v1::SearchSpec spec = spec::WithDefaults(request->spec());
+    engine_.CreateSearch({spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), request->request_id()},
+                         AnswerWithSearch(call, response, specs_));
+  });
   return call.reactor();
 }
 

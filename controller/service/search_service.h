@@ -4,12 +4,14 @@
 #include "controller/engine/engine.h"
 #include "controller/metrics/metrics.h"
 #include "controller/service/call.h"
+#include "controller/service/fair_queue.h"
 #include "controller/service/parsed_spec.h"
 #include "layernas/v1/search_service.grpc.pb.h"
 
 namespace layernas {
 
-// Nothing here blocks: calls are handed to the engine, whose answers finish them.
+// Nothing here blocks: specs are checked on a thread of their own, and calls are handed to the engine, whose answers
+// finish them.
 class SearchServiceImpl final : public v1::SearchService::CallbackService {
  public:
   // All must outlive the server.
@@ -49,8 +51,13 @@ class SearchServiceImpl final : public v1::SearchService::CallbackService {
  private:
   Engine& engine_;
   Entrance entrance_;
+  // Runs `check` in the caller's turn, unless the call was given up by then; finishes the call if it can't.
+  void CheckInTurn(const Call& call, grpc::CallbackServerContext* context, std::function<void()> check);
+
   // Shared with the answers under way.
   const std::shared_ptr<SpecCache> specs_ = std::make_shared<SpecCache>();
+  // Last, because its work uses the others.
+  FairQueue checks_;
 };
 
 }  // namespace layernas

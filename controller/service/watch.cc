@@ -38,6 +38,8 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   void OnWriteDone(bool ok) override {
     Step([this, ok]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       busy_ = false;
+      // Not Clear(), which keeps the memory.
+      v1::WatchSearchResponse().Swap(&current_);
       if (!ok) cancelled_ = true;
     });
   }
@@ -111,7 +113,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   }
 
   void Queue(const ChangesView& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    search_ = ToWire(view.search, specs_->Get(view.search.spec)->spec());
+    search_ = view.search;
     if (view.gap) {
       position_ = view.changes.empty() ? view.search.sequence : view.changes.front().sequence - 1;
       pending_.push_back({true, {position_, 0, std::nullopt}});
@@ -127,15 +129,17 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
     const storage::StoredChange& change = pending.change;
     current_.Clear();
     current_.set_sequence(change.sequence);
+    // From the cache each time: a watch that waits for its reader holds no spec of its own.
+    const std::shared_ptr<const ParsedSpec> spec = specs_->Get(search_.spec);
     if (pending.snapshot) {
-      *current_.mutable_snapshot() = search_;
+      *current_.mutable_snapshot() = ToWire(search_, spec->spec());
       return;
     }
     *current_.mutable_time() = ToTimestamp(change.time);
     if (change.candidate) {
-      *current_.mutable_candidate() = ToWire(*change.candidate, search_.spec(), search_.name());
+      *current_.mutable_candidate() = ToWire(*change.candidate, spec->spec(), search_.name);
     } else {
-      *current_.mutable_search() = search_;
+      *current_.mutable_search() = ToWire(search_, spec->spec());
     }
   }
 
@@ -151,7 +155,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   std::uint64_t position_ ABSL_GUARDED_BY(mutex_);
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);
   // As of the last read.
-  v1::Search search_ ABSL_GUARDED_BY(mutex_);
+  SearchView search_ ABSL_GUARDED_BY(mutex_);
   v1::WatchSearchResponse current_ ABSL_GUARDED_BY(mutex_);
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   // True until the first read has come back.

@@ -148,7 +148,7 @@ TEST(CountPerLayer, AddsUp) {
     const v1::Space space = ReadExample(name).space();
     const spec::ArchitectureCounter counter(space);
     for (const char* metric : {"params", "multiply_adds"}) {
-      const auto per_layer = counter.CountPerLayer(metric);
+      const auto per_layer = spec::CountPerLayer(space, metric);
       ASSERT_TRUE(per_layer.ok()) << name << ": " << per_layer.status();
       for (int i = 0; i < 200; ++i) {
         spec::Choices choices;
@@ -167,7 +167,7 @@ TEST(CountPerLayer, AddsUp) {
 }
 
 TEST(CountPerLayer, SearchedChannelsAreNamed) {
-  const auto per_layer = spec::ArchitectureCounter(ReadExample("nats_bench_size").space()).CountPerLayer("params");
+  const auto per_layer = spec::CountPerLayer(ReadExample("nats_bench_size").space(), "params");
   EXPECT_EQ(per_layer.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(per_layer.status().message()), HasSubstr("\"layer1\""));
 }

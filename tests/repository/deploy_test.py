@@ -40,8 +40,9 @@ class DeployTest(unittest.TestCase):
             with self.subTest(service=name):
                 if one["image"].startswith("layernas-"):
                     self.assertTrue(one["read_only"])
-                    self.assertEqual(one["cap_drop"], ["ALL"])
-                    self.assertEqual(one["security_opt"], ["no-new-privileges:true"])
+                self.assertEqual(one["cap_drop"], ["ALL"])
+                self.assertEqual(one["security_opt"], ["no-new-privileges:true"])
+                self.assertIn("pids_limit", one)
                 if name != "client":
                     self.assertIn("mem_limit", one)
                 if "worker" in name or "backup" in name:

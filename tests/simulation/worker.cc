@@ -56,7 +56,7 @@ void Worker::After(Millis delay, std::function<void()> event) {
 
 void Worker::Start() {
   alive_ = true;
-  draining_ = false;
+  is_draining_ = false;
   started_ = timeline_.Now();
   story_.Tell("worker ", number_, " (", traits_.id, "): starts, ", traits_.slots, " slots",
               traits_.is_bad ? ", bad" : "");

@@ -25,5 +25,17 @@ TEST(RateLimit, OneLineAPeriodAndTheRestIsCounted) {
   EXPECT_EQ(limit.Take(), 0u);
 }
 
+TEST(RateLimit, SeveralLinesAPeriod) {
+  ManualClock clock;
+  RateLimit limit(Millis(100), 3, clock);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(limit.Take(), 0u) << i;
+  clock.now += Millis(99);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(limit.Take(), std::nullopt) << i;
+  clock.now += Millis(1);
+  EXPECT_EQ(limit.Take(), 5u);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(limit.Take(), 0u) << i;
+  EXPECT_EQ(limit.Take(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace layernas::log

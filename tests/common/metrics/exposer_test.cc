@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/build_info/build_info.h"
 #include "common/metrics/http_server.h"
@@ -128,6 +129,22 @@ TEST(HttpServer, ARequestAfterALongSilenceIsAnswered) {
     EXPECT_THAT(Get(address, "/"), HasSubstr("hello")) << i;
     clock.Pass(std::chrono::hours(1));
   }
+}
+
+// With a clock that stands still, so that no time-out makes room.
+TEST(HttpServer, HalfSentRequestsKeepNobodyOut) {
+  FakeClock clock;
+  auto server = HttpServer::Start(
+      {"127.0.0.1", 0}, "/", "text/plain", [] { return "hello"; }, clock);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const rpc::Address address{"127.0.0.1", (*server)->port()};
+  std::vector<Fd> half_sent;
+  for (int i = 0; i < 100; ++i) {
+    half_sent.push_back(Connect(address));
+    ASSERT_TRUE(half_sent.back().valid()) << i;
+    ASSERT_EQ(send(half_sent.back().get(), "GET / HT", 8, MSG_NOSIGNAL), 8) << i;
+  }
+  EXPECT_THAT(Get(address, "/"), HasSubstr("hello"));
 }
 
 TEST(MetricsExposer, AnswersWhatIsNotARequestForMetrics) {

@@ -189,6 +189,11 @@ INSTANTIATE_TEST_SUITE_P(
                               "objective.targets[0]", "finite"},
                       Mistake{"TargetTwice", [](auto& s) { s.mutable_objective()->set_targets(1, 5); },
                               "objective.targets[1]", "5 stands in objective.targets[0] already"},
+                      Mistake{"TooManyTargets",
+                              [](auto& s) {
+                                for (int i = 2; i <= 200; ++i) s.mutable_objective()->add_targets(10 + i);
+                              },
+                              "objective.targets", "at most 200 targets, are 201"},
                       Mistake{"TargetBelowCheapest", [](auto& s) { s.mutable_objective()->set_targets(0, 3); },
                               "objective.targets[0]", "nothing can meet 3; the cheapest architecture costs 4.5"}));
 
@@ -472,8 +477,9 @@ TEST(Final, HasDefaultsThatFollowTheEvaluation) {
   EXPECT_EQ(WithDefaults(spec).final().epochs(), 10);
   EXPECT_EQ(WithDefaults(spec).final().timeout().seconds(), 60);
   spec.mutable_objective()->clear_targets();
-  for (int i = 0; i < 201; ++i) spec.mutable_objective()->add_targets(1000 + i);
-  EXPECT_THAT(ValidateSpec(spec).front().message, HasSubstr("201 architectures would be trained in full"));
+  for (int i = 0; i < 101; ++i) spec.mutable_objective()->add_targets(1000 + i);
+  spec.mutable_final()->set_per_target(2);
+  EXPECT_THAT(ValidateSpec(spec).front().message, HasSubstr("202 architectures would be trained in full"));
   spec.mutable_objective()->clear_targets();
   spec.mutable_final()->set_per_target(21);
   spec.mutable_final()->set_seeds(-1);
@@ -506,6 +512,38 @@ TEST(EarlyStop, NeedsACostThatIsKnownBeforeTheTraining) {
   known.mutable_evaluation()->mutable_early_stop()->set_min_epochs(0);
   EXPECT_THAT(refusals(known), HasSubstr("evaluation.early_stop.compared must be"));
   EXPECT_THAT(refusals(known), HasSubstr("evaluation.early_stop.min_epochs must be"));
+}
+
+// A thousand layers: each option is counted by itself, not within a whole architecture.
+TEST(CountedCost, LargeSpacesAreCounted) {
+  v1::SearchSpec spec = Counted();
+  v1::Layer layer = spec.space().layers(1);
+  while (spec.space().layers_size() < 1000) {
+    layer.set_name("layer" + std::to_string(spec.space().layers_size()));
+    *spec.mutable_space()->add_layers() = layer;
+  }
+  EXPECT_THAT(ValidateSpec(spec), IsEmpty());
+  // 8 channels to 8: 64 weights of a 1x1 convolution, 576 of a 3x3.
+  EXPECT_EQ(WithDefaults(spec).space().layers(999).options(1).costs().at("params"), 576 - 64);
+}
+
+// Each option has all parameters of its layer: together they can take far more than the spec does.
+TEST(CountedCost, OptionsThatShareLargeParametersAreRefusedBeforeTheyAreCounted) {
+  v1::SearchSpec spec = Counted();
+  v1::Layer& layer = *spec.mutable_space()->mutable_layers(0);
+  auto& fields = *layer.mutable_parameters()->mutable_fields();
+  fields["block"].set_string_value("cell");
+  // 141 nodes.
+  for (int i = 0; i < 141 * 142 / 2; ++i) fields["edges"].mutable_list_value()->add_values()->set_string_value("none");
+  layer.clear_options();
+  for (int i = 0; i < 100; ++i) layer.add_options()->set_name("option" + std::to_string(i));
+  const std::vector<Violation> violations = ValidateSpec(spec);
+  ASSERT_EQ(violations.size(), 1u);
+  EXPECT_EQ(violations[0].field, "objective.counted");
+  EXPECT_THAT(violations[0].message, HasSubstr("is for smaller spaces: the options, each with the parameters"));
+  // A few of them are counted.
+  layer.mutable_options()->DeleteSubrange(3, 97);
+  EXPECT_THAT(ValidateSpec(spec), IsEmpty());
 }
 
 TEST(CountedCost, WhatCanNotBeCountedIsExplained) {

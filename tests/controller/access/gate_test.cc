@@ -41,7 +41,7 @@ class GateTest : public ::testing::Test {
     Gate::Metadata metadata;
     metadata.emplace("user-agent", "test");
     for (const std::string& value : authorizations) metadata.emplace("authorization", value);
-    return gate_->Admit(metadata, kPeer, method);
+    return gate_->Admit(metadata, kPeer, method).status();
   }
   double Refused(const std::string& reason) { return metrics_.CallsRefused(reason).Value(); }
 
@@ -53,7 +53,7 @@ class GateTest : public ::testing::Test {
 
 TEST_F(GateTest, WithoutTokensEveryoneIsLetIn) {
   Gate open(nullptr, {}, metrics_);
-  EXPECT_TRUE(open.Admit(Gate::Metadata(), kPeer, kDelete).ok());
+  EXPECT_EQ(*open.Admit(Gate::Metadata(), kPeer, kDelete), "10.0.0.1");
   EXPECT_TRUE(open.Admit(Gate::Metadata(), kPeer, "/no.such/Method").ok());
 }
 

@@ -116,6 +116,19 @@ TEST_F(SearchesTest, AreListedNewestFirstPageByPage) {
   EXPECT_THAT(Names(*List(0, 2)), IsEmpty());
 }
 
+TEST_F(SearchesTest, APageOfLargeSearchesEndsEarly) {
+  v1::SearchSpec large = RandomSpec("s", 3);
+  (*large.mutable_evaluation()->mutable_train()->mutable_parameters()->mutable_fields())["note"].set_string_value(
+      std::string(1'900'000, 'x'));
+  for (int i = 0; i < 5; ++i) Create(large);
+  const auto first = List(~0ull, 100);
+  EXPECT_THAT(Names(*first), ElementsAre("searches/s-5", "searches/s-4", "searches/s-3"));
+  ASSERT_TRUE(first->next);
+  const auto second = List(*first->next, 100);
+  EXPECT_THAT(Names(*second), ElementsAre("searches/s-2", "searches/s-1"));
+  EXPECT_FALSE(second->next);
+}
+
 TEST_F(SearchesTest, APausedSearchHandsNothingOutButTakesResults) {
   const std::string name = Create(RandomSpec("s", 10));
   const LeasedTask task = LeaseOne("w");

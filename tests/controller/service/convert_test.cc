@@ -89,6 +89,41 @@ TEST(Convert, ATwinNamesTheCandidateWhoseResultItHas) {
   EXPECT_EQ(ToWire(candidate, SpaceOf("s", 2, 2), "searches/s-1").reused_from(), "searches/s-1/candidates/3");
 }
 
+TEST(Convert, WhatComesAlongWithASearchIsBounded) {
+  v1::SearchSpec spec = spec::WithDefaults(LayerNasSpec("s"));
+  (*spec.mutable_space()->mutable_layers(0)->mutable_parameters()->mutable_fields())["note"].set_string_value(
+      std::string(100'000, 'x'));
+  SearchView view;
+  view.name = "searches/s-1";
+  for (int state = 1; state <= static_cast<int>(core::CandidateState::kStopped); ++state) {
+    view.candidates[static_cast<core::CandidateState>(state)] = 0;
+  }
+  for (int i = 0; i < 10; ++i) {
+    view.targets.push_back({1.0 + i, PointView{1, {2, 0, 1}, {}, {{"accuracy", 0.5}}}, std::nullopt});
+  }
+  for (int i = 0; i < 200; ++i) {
+    WinnerView winner;
+    winner.candidate = 1;
+    winner.architecture = {2, 0, 1};
+    winner.weights = {{{"weights/a.pt", std::string(64, 'a'), 7}, "w"}};
+    view.winners.push_back(winner);
+  }
+  const v1::Search search = ToWire(view, spec);
+  EXPECT_LT(search.ByteSizeLong(), 3u << 20);
+  ASSERT_EQ(search.best_size(), 10);
+  EXPECT_EQ(search.best(9).best().architecture().layers_size(), 3);
+  EXPECT_EQ(search.best(9).best().metrics().at("accuracy"), 0.5);
+  ASSERT_EQ(search.winners_size(), 200);
+  // Ten architectures of 100,000 bytes for the targets leave room for five winners.
+  EXPECT_EQ(search.winners(4).architecture().layers_size(), 3);
+  EXPECT_EQ(search.winners(4).weights_size(), 1);
+  for (int i = 5; i < 200; ++i) {
+    EXPECT_EQ(search.winners(i).architecture().id(), "201");
+    EXPECT_EQ(search.winners(i).architecture().layers_size(), 0);
+    EXPECT_EQ(search.winners(i).weights_size(), 0);
+  }
+}
+
 TEST(Convert, WorkersRoundTrip) {
   v1::WorkerInfo info;
   info.set_id("w");
