@@ -3,6 +3,7 @@
 #include <cmath>
 #include <istream>
 #include <limits>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
@@ -104,6 +105,9 @@ void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const
       answer = Failure("infeasible", error.what());
     } catch (const MemoryError& error) {
       answer = Failure("out_of_memory", error.what());
+    } catch (const std::bad_alloc&) {
+      // Of the request or the answer; Evaluate throws MemoryError.
+      answer = Failure("out_of_memory", "out of memory while reading the request or writing the answer");
     } catch (const LostGpuError& error) {
       answer = Failure("retry", error.what());
       may_go_on = false;

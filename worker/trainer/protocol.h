@@ -19,9 +19,8 @@ using EvaluateFunction = std::function<EvaluationResult(const EvaluateRequest&, 
 
 // Answers every line with exactly one result or failure until `in` ends, `out` fails or the GPU is lost (LostGpuError,
 // once that is answered); blank lines are passed over. Whatever `evaluate` throws becomes a failure: InfeasibleError
-// "infeasible", MemoryError "out_of_memory", any other std::exception "retry". A line
-// that is not JSON says nothing about the architecture and is answered with "retry". One line of text per request goes
-// to `log`.
+// "infeasible", MemoryError and std::bad_alloc "out_of_memory", any other std::exception "retry". A line that is not
+// JSON says nothing about the architecture and is answered with "retry". One line of text per request goes to `log`.
 void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const EvaluateFunction& evaluate);
 
 }  // namespace layernas::trainer

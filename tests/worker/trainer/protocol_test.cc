@@ -7,6 +7,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 
 #include "tests/worker/trainer/test_requests.h"
 #include "worker/trainer/errors.h"
@@ -91,7 +92,8 @@ TEST(ServeRequests, WhatIsThrownBecomesAFailureOfItsKind) {
   EXPECT_EQ(kind(InfeasibleError("no")), "infeasible");
   EXPECT_EQ(kind(MachineError("no")), "retry");
   EXPECT_EQ(kind(MemoryError("no")), "out_of_memory");
-  EXPECT_EQ(kind(std::bad_alloc()), "retry");
+  EXPECT_EQ(kind(std::bad_alloc()), "out_of_memory");
+  EXPECT_EQ(kind(std::runtime_error("no")), "retry");
 }
 
 TEST(ServeRequests, ALostGpuIsAnsweredAndEndsTheProcess) {
