@@ -70,7 +70,7 @@ class DrainTest(harness.IntegrationTest):
 
         def epochs():
             with open(said, encoding="utf-8") as lines:
-                return [json.loads(line)["progress"]["epoch"] for line in lines if "progress" in line]
+                return [json.loads(line)["progress"]["epoch"] for line in lines if "epochs" in line]
 
         harness.wait_for(epochs, "the first epoch")
         self.assertEqual(worker.stop(PROMPT_S), 0)

@@ -64,6 +64,11 @@ nlohmann::json With(const nlohmann::json& task, nlohmann::json answer) {
   return answer;
 }
 
+nlohmann::json ProgressBody(const Progress& progress) {
+  if (progress.loading) return {{"loading", {{"done", progress.loading->done}, {"of", progress.loading->images}}}};
+  return {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}};
+}
+
 // The line that answers `message`; progress goes to `out` meanwhile.
 nlohmann::json Answer(const nlohmann::json& message, std::ostream& out, std::ostream& log,
                       const EvaluateFunction& evaluate) {
@@ -73,8 +78,7 @@ nlohmann::json Answer(const nlohmann::json& message, std::ostream& out, std::ost
                                  : "evaluating ")
       << (request.task.empty() ? "a task without a name" : request.task) << std::endl;
   const EvaluationResult result = evaluate(request, [&](const Progress& progress) {
-    const nlohmann::json body = {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}};
-    WriteLine(out, With(TaskOf(message), {{"progress", body}}));
+    WriteLine(out, With(TaskOf(message), {{"progress", ProgressBody(progress)}}));
   });
   for (const auto& [name, value] : result.metrics) {
     if (!std::isfinite(value)) throw InfeasibleError("metric " + name + " is not a finite number");

@@ -2,6 +2,7 @@
 //   -> {"evaluate": {"task", "candidate", "architecture", "network", "train", "measure", "seed", "work",
 //                    "keep_weights"}}                                                see request.h
 //   <- {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}, "task"}                 any number of times
+//   <- {"progress": {"loading": {"done": 300, "of": 5000}}, "task"}                    before that, about once a second
 //   <- {"result": {"metrics": {"accuracy": 0.874, …}, "weights": {"path", "sha256", "bytes"}}, "task"}   or
 //   <- {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}, "task"}
 // Each answer repeats the request's task, if it has one.
