@@ -93,6 +93,10 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
                             {"controller", options.controller.ToString()},
                             {"slots", options.agent.slots},
                             {"metrics", exposer->address().ToString()}});
+  if (!options.weights_fault.empty()) {
+    log::Warning("this worker keeps no networks of winners; choose a --weights-dir that can be written to",
+                 {{"why", options.weights_fault}});
+  }
   Agent agent(options.agent, std::move(client), std::move(factory), metrics);
   if (!options.ready_file.empty()) {
     const nlohmann::json ready = {{"metrics_address", exposer->address().ToString()}};

@@ -20,6 +20,7 @@
 #include "common/cli/configuration.h"
 #include "common/cli/security_flags.h"
 #include "common/process/command_line.h"
+#include "common/process/replace_file.h"
 
 namespace layernas {
 namespace {
@@ -129,6 +130,21 @@ absl::StatusOr<ExecOptions> ParseExec(const Flags& flags) {
   return exec;
 }
 
+// Found out now, and not when the last training has ended. A folder that nobody asked for is no reason not to start.
+absl::Status SetWeightsDir(const Flags& flags, WorkerOptions& options) {
+  if (flags.weights_dir.empty()) return absl::OkStatus();
+  const std::string folder = std::filesystem::absolute(flags.weights_dir).lexically_normal().string();
+  const absl::Status writable = CheckFolder(folder);
+  if (writable.ok()) {
+    options.weights_dir = folder;
+  } else if (flags.weights_dir == DefaultWeightsDir()) {
+    options.weights_fault = std::string(writable.message());
+  } else {
+    return absl::Status(writable.code(), "--weights-dir: " + std::string(writable.message()));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   WorkerOptions options;
   LAYERNAS_ASSIGN_OR_RETURN(options.controller, For("--controller", rpc::ParseAddress(flags.controller)));
@@ -150,9 +166,7 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
     options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics), flags.curve};
   }
   LAYERNAS_ASSIGN_OR_RETURN(options.delay, For("--delay", ParseDuration(flags.delay)));
-  if (!flags.weights_dir.empty()) {
-    options.weights_dir = std::filesystem::absolute(flags.weights_dir).lexically_normal().string();
-  }
+  LAYERNAS_RETURN_IF_ERROR(SetWeightsDir(flags, options));
   options.agent.keeps_weights = !options.weights_dir.empty();
   options.ready_file = flags.ready_file;
   options.log_level = flags.log_level;

@@ -19,8 +19,10 @@ struct WorkerOptions {
   // One of the two.
   std::optional<ExecOptions> exec;
   std::optional<TableOptions> table;
-  // Where evaluators keep the networks of winners, an absolute path; empty: they are not kept.
+  // Where evaluators keep the networks of winners, an absolute path that can be written to; empty: they are not kept.
   std::string weights_dir;
+  // Why they are not kept though nobody said so: the default folder cannot be written to. Empty otherwise.
+  std::string weights_fault;
   // Of each evaluation from a table.
   Millis delay{0};
   rpc::Address metrics_listen;
@@ -30,8 +32,8 @@ struct WorkerOptions {
 };
 
 // Prints and exits on --help, --version, --print-config and what CLI11 refuses (exit code 2); INVALID_ARGUMENT names
-// the option that can't be read, with the file or variable that it comes from, and NOT_FOUND or PERMISSION_DENIED the
-// program that can't be run.
+// the option that can't be read, with the file or variable that it comes from; NOT_FOUND or PERMISSION_DENIED the
+// program that can't be run; FAILED_PRECONDITION or PERMISSION_DENIED the --weights-dir that can't be written to.
 absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv);
 
 }  // namespace layernas

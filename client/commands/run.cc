@@ -257,7 +257,7 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
   AddCosts(command, options->costs);
   command.add_option("--workers", options->workers, "Workers to start, each with one training at a time")
       ->check(CLI::Range(1, 1000))
-      ->option_text("N [" + std::to_string(options->workers) + ", one per CPU core]");
+      ->option_text("N [" + std::to_string(options->workers) + ", one per usable processor]");
   command
       .add_option("--data-dir", options->data_dir,
                   "Keep the controller's data, the winners' networks and all logs here, so that an interrupted search "

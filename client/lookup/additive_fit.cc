@@ -18,6 +18,9 @@ constexpr std::size_t kFewestSamples = 3;
 // Of the ridge, in units of one sample's squared relative error.
 constexpr double kWeakestRidge = 1e-4;
 constexpr double kStrongestRidge = 10;
+// Of coordinate descent.
+constexpr int kMaxRounds = 1000;
+constexpr double kSmallestChange = 1e-6;
 
 // Column of each layer's first option; the base has column 0.
 std::vector<int> FirstColumns(const v1::Space& space) {
@@ -44,6 +47,7 @@ struct Solution {
   Eigen::VectorXd costs;
   // Mean of the squared relative errors of each sample, predicted from the others.
   double left_out = std::numeric_limits<double>::infinity();
+  double ridge = 0;
 };
 
 // `rows` and the ones they are to give are divided by what was measured, so that errors are relative.
@@ -54,12 +58,48 @@ Solution Solve(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, dou
   // Each column is what a sample adds to the solution.
   const Eigen::MatrixXd weights = factors.solve(rows.transpose());
   Solution solution;
+  solution.ridge = ridge;
   solution.costs = weights.rowwise().sum();
   const Eigen::ArrayXd residuals = 1 - (rows * solution.costs).array();
   const Eigen::ArrayXd leverages = rows.cwiseProduct(weights.transpose()).rowwise().sum().array();
   const double left_out = (residuals / (1 - leverages).max(1e-6)).square().mean();
   if (std::isfinite(left_out)) solution.left_out = left_out;
   return solution;
+}
+
+// The same least squares among costs none of which is negative, and so with a base of at least 0: coordinate descent,
+// which converges because the problem is convex. The options then make up for what the base cannot take.
+Eigen::VectorXd SolveNotNegative(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, double ridge) {
+  const Eigen::VectorXd wanted = rows.colwise().sum().transpose();
+  Eigen::VectorXd costs = Eigen::VectorXd::Zero(products.cols());
+  for (int round = 0; round < kMaxRounds; ++round) {
+    double largest_change = 0;
+    for (Eigen::Index i = 0; i < costs.size(); ++i) {
+      const double curvature = products(i, i) + (i > 0 ? ridge : 0);
+      const double others = products.col(i).dot(costs) - products(i, i) * costs[i];
+      const double cost = std::max(0.0, (wanted[i] - others) / curvature);
+      largest_change = std::max(largest_change, std::abs(cost - costs[i]));
+      costs[i] = cost;
+    }
+    // In units of a typical cost.
+    if (largest_change < kSmallestChange) break;
+  }
+  return costs;
+}
+
+// With the cheapest option of each layer at 0.
+AdditiveCosts ToCosts(const v1::Space& space, const Eigen::VectorXd& solution) {
+  AdditiveCosts costs;
+  costs.base = solution[0];
+  const std::vector<int> first = FirstColumns(space);
+  for (int layer = 0; layer < space.layers_size(); ++layer) {
+    const Eigen::VectorXd options = solution.segment(first[layer], space.layers(layer).options_size());
+    const double least = options.minCoeff();
+    costs.base += least;
+    std::vector<double>& of_layer = costs.options.emplace_back();
+    for (const double option : options) of_layer.push_back(option - least);
+  }
+  return costs;
 }
 
 // Ranks from 0; equal values share the mean of theirs.
@@ -135,17 +175,10 @@ absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span
   }
   if (best.costs.size() == 0) return absl::InternalError("the measured costs can't be fitted");
 
-  AdditiveCosts costs;
-  costs.base = best.costs[0] * unit;
-  for (int layer = 0; layer < space.layers_size(); ++layer) {
-    const Eigen::VectorXd options = best.costs.segment(first[layer], space.layers(layer).options_size()) * unit;
-    const double least = options.minCoeff();
-    costs.base += least;
-    std::vector<double>& of_layer = costs.options.emplace_back();
-    for (const double option : options) of_layer.push_back(option - least);
-  }
-  // Where costs don't add up, all of the cheapest options together can come out below nothing.
-  costs.base = std::max(costs.base, 0.0);
+  AdditiveCosts costs = ToCosts(space, best.costs * unit);
+  // Where costs do not add up, all of the cheapest options together can cost less than nothing. To raise the base alone
+  // would raise every prediction.
+  if (costs.base < 0) costs = ToCosts(space, SolveNotNegative(rows, products, best.ridge) * unit);
   return costs;
 }
 

@@ -101,7 +101,9 @@ std::string FormatTime(const google::protobuf::Timestamp& time) {
   return IsUnset(time) ? "" : FormatLocal(time, "%Y-%m-%d %H:%M:%S") + FormatZone(time);
 }
 
-std::string FormatTimeOfDay(const google::protobuf::Timestamp& time) { return FormatLocal(time, "%H:%M:%S"); }
+std::string FormatTimeOfDay(const google::protobuf::Timestamp& time) {
+  return FormatLocal(time, "%H:%M:%S") + FormatZone(time);
+}
 
 std::string FormatExactTime(const google::protobuf::Timestamp& time) {
   return IsUnset(time) ? "" : google::protobuf::util::TimeUtil::ToString(time);

@@ -25,7 +25,7 @@ std::string ToAscii(std::string_view text);
 std::string FormatElapsed(std::chrono::seconds elapsed);
 // Local time with its zone, "2026-02-03 14:03:59-05:00"; empty for an unset one.
 std::string FormatTime(const google::protobuf::Timestamp& time);
-// "14:03:59", local time.
+// Local time with its zone, "14:03:59-05:00".
 std::string FormatTimeOfDay(const google::protobuf::Timestamp& time);
 // RFC 3339 in UTC; empty for an unset one.
 std::string FormatExactTime(const google::protobuf::Timestamp& time);

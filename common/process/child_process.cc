@@ -15,6 +15,7 @@
 #include <set>
 
 #include "common/base/status_macros.h"
+#include "common/process/guardian.h"
 #include "common/process/spawn.h"
 
 namespace layernas {
@@ -213,6 +214,7 @@ std::optional<ExitStatus> ChildProcess::Wait(Millis timeout) {
       const int looked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
       if (looked == 0 && info.si_pid == pid_) {
         kill(-pid_, SIGKILL);
+        process_internal::Guardian::Get().Forget(pid_);
         int status = 0;
         while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
         }

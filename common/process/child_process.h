@@ -52,8 +52,8 @@ struct ExitStatus {
 // OK if the program (on PATH, where it has no slash) can be started as far as one can see; else as ChildProcess::Start.
 absl::Status CheckProgram(const std::string& program);
 
-// The child leads a process group of its own, and whatever it leaves behind in that group is killed when it ends. The
-// kernel kills the child when our process dies, however that happens.
+// The child leads a session and a process group of its own, and whatever it leaves behind in that group is killed when
+// it ends. When our process dies, however that happens, the child and all others of its session are killed.
 //
 // AskToEnd(), Kill() and LastStderr() may be called from any thread; everything else from one thread at a time.
 class ChildProcess {

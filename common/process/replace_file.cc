@@ -72,6 +72,17 @@ absl::Status WriteOutputFile(const std::string& path, std::string_view content) 
   return ReplaceFile(path, content);
 }
 
+absl::Status CheckFolder(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::path there = fs::absolute(folder, error).lexically_normal();
+  while (!fs::exists(there, error) && there.has_relative_path()) there = there.parent_path();
+  const std::string message = "cannot write to folder " + folder + ": " + there.string();
+  if (!fs::is_directory(there, error)) return absl::FailedPreconditionError(message + " is not a folder");
+  if (::access(there.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(message + ": " + std::generic_category().message(errno));
+}
+
 absl::Status WriteNewFile(const std::string& path, std::string_view content) {
   Fd file(::open(path.c_str(), kNew, kMode));
   if (!file.valid()) return Failed(path, errno);

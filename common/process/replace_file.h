@@ -18,6 +18,10 @@ absl::Status ReplaceFile(const std::string& path, std::string_view content);
 // file (a device, a pipe) instead of replacing it.
 absl::Status WriteOutputFile(const std::string& path, std::string_view content);
 
+// OK if files can be created below the folder, or below what there is of its path, as far as one can see without
+// creating anything; else an error that names the folder and says why.
+absl::Status CheckFolder(const std::string& folder);
+
 // Creates a file; ALREADY_EXISTS, and nothing is written, if there is one.
 absl::Status WriteNewFile(const std::string& path, std::string_view content);
 

@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "common/base/mutex.h"
 #include "common/base/status_macros.h"
+#include "common/process/guardian.h"
 
 namespace layernas::process_internal {
 namespace {
@@ -105,10 +106,12 @@ struct Plan {
   std::array<int, 3> standard;
   int failure;
   pid_t parent;
+  const Guardian* guardian = nullptr;
 };
 
 [[noreturn]] void BecomeProgram(const Plan& plan) {
-  setpgid(0, 0);
+  setsid();
+  plan.guardian->Guard();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Our parent may have died before the line above.
   if (getppid() != plan.parent) _exit(127);
@@ -193,14 +196,17 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
   std::vector<std::string> environment = MergedEnvironment(options.environment);
   const std::vector<char*> argument_pointers = Pointers(arguments);
   const std::vector<char*> environment_pointers = Pointers(environment);
-  const Plan plan{program.c_str(),
-                  argument_pointers.data(),
-                  environment_pointers.data(),
-                  {options.input, options.output, options.error},
-                  failure.write.get(),
-                  getpid()};
+  Plan plan{program.c_str(),
+            argument_pointers.data(),
+            environment_pointers.data(),
+            {options.input, options.output, options.error},
+            failure.write.get(),
+            getpid()};
   int fork_error = 0;
   const pid_t pid = Forker::Get().Run([&plan, &fork_error] {
+    // Forked by the thread that stays, as the children are.
+    const Guardian& guardian = Guardian::Get();
+    plan.guardian = &guardian;
     const pid_t child = fork();
     if (child == 0) BecomeProgram(plan);
     if (child < 0) fork_error = errno;
@@ -221,6 +227,7 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
     if (count != sizeof(error)) error = EIO;
   }
   kill(pid, SIGKILL);
+  Guardian::Get().Forget(pid);
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
   return ExplainExec(program, error);

@@ -32,8 +32,9 @@ struct SpawnOptions {
   int error = -1;
 };
 
-// Starts the program as the leader of a new process group, to be killed when our process dies, with default signal
-// handling and no descriptors but the standard ones. Returns its process id once exec has succeeded.
+// Starts the program as the leader of a new session and process group, all of which is killed when our process dies
+// (guardian.h): Guardian::Forget must be called before it is reaped. It has default signal handling and no descriptors
+// but the standard ones. Returns its process id once exec has succeeded.
 absl::StatusOr<pid_t> Spawn(const SpawnOptions& options);
 
 }  // namespace layernas::process_internal

@@ -6,6 +6,9 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/network/architecture.h"
+#include "common/network/errors.h"
+#include "common/spec/json.h"
 #include "common/spec/planner.h"
 #include "common/spec/resolve.h"
 
@@ -14,6 +17,7 @@ namespace {
 
 using network::Graph;
 using network::Shape;
+using nlohmann::json;
 
 // What each layer of the graph hands on.
 std::vector<Shape> HandedOn(const Graph& graph) {

@@ -6,6 +6,18 @@
 
 namespace layernas {
 
+prometheus::Gauge& AdminServiceImpl::LastSuccess(ControllerMetrics& metrics) {
+  return prometheus::BuildGauge()
+      .Name("layernas_backup_last_success_timestamp_seconds")
+      .Help("When the newest backup in --backup-dir was made, in Unix time; 0 if there is none.")
+      .Register(*metrics.registry())
+      .Add({});
+}
+
+void AdminServiceImpl::ShowLatest() {
+  last_success_.Set(backups_ == nullptr ? 0 : static_cast<double>(backups_->latest()) / 1000);
+}
+
 grpc::ServerUnaryReactor* AdminServiceImpl::CreateBackup(grpc::CallbackServerContext* context,
                                                          const v1::CreateBackupRequest* request,
                                                          v1::CreateBackupResponse* response) {
@@ -23,6 +35,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::CreateBackup(grpc::CallbackServerCon
   maker_.Post([this, call, request, response] {
     const absl::StatusOr<storage::Backup> made = backups_->Make(request->backup_id(), clock_.UnixNow());
     if (made.ok()) {
+      ShowLatest();
       log::Info("backup made", {{"path", made->path}, {"bytes", made->bytes}});
       v1::Backup& backup = *response->mutable_backup();
       backup.set_id(made->id);

@@ -16,15 +16,24 @@ class AdminServiceImpl final : public v1::AdminService::CallbackService {
  public:
   // All must outlive the server. Without `backups` (null) none are made.
   AdminServiceImpl(storage::Backups* backups, Gate& gate, ControllerMetrics& metrics, const Clock& clock)
-      : backups_(backups), entrance_(v1::AdminService::service_full_name(), gate, metrics), clock_(clock) {}
+      : backups_(backups),
+        entrance_(v1::AdminService::service_full_name(), gate, metrics),
+        clock_(clock),
+        last_success_(LastSuccess(metrics)) {
+    ShowLatest();
+  }
 
   grpc::ServerUnaryReactor* CreateBackup(grpc::CallbackServerContext* context, const v1::CreateBackupRequest* request,
                                          v1::CreateBackupResponse* response) override;
 
  private:
+  static prometheus::Gauge& LastSuccess(ControllerMetrics& metrics);
+  void ShowLatest();
+
   storage::Backups* const backups_;
   Entrance entrance_;
   const Clock& clock_;
+  prometheus::Gauge& last_success_;
   // One at a time: the second would only make both slower.
   std::atomic<bool> busy_ = false;
   SerialExecutor maker_;

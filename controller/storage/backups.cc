@@ -1,6 +1,7 @@
 #include "controller/storage/backups.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,6 +54,19 @@ absl::StatusOr<std::uint64_t> BytesIn(const std::string& path) {
   return bytes;
 }
 
+// The latest time at which a backup in the folder was written to; 0 if there is none.
+UnixMillis LatestIn(const std::string& folder) {
+  UnixMillis latest = 0;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    struct stat status = {};
+    // RocksDB's file that names the rest: other folders are no backups.
+    if (!fs::exists(entry->path() / "CURRENT", error) || ::stat(entry->path().c_str(), &status) != 0) continue;
+    latest = std::max<UnixMillis>(latest, status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000);
+  }
+  return latest;
+}
+
 }  // namespace
 
 absl::Status CheckBackupId(std::string_view id) {
@@ -83,7 +97,7 @@ absl::StatusOr<std::unique_ptr<Backups>> Backups::Open(const Store& store, const
     fs::remove_all(path, error);
     if (error) return Failed(path.string(), "removed", error);
   }
-  return std::unique_ptr<Backups>(new Backups(store, absolute));
+  return std::unique_ptr<Backups>(new Backups(store, absolute, LatestIn(absolute)));
 }
 
 absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
@@ -103,6 +117,7 @@ absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
     fs::rename(partial, path, error);
     if (error) return Failed(path, "made", error);
     LAYERNAS_RETURN_IF_ERROR(SyncFolder(folder_));
+    latest_ = std::max(latest_, now);
     return Backup{id, path, now, bytes};
   };
   absl::StatusOr<Backup> made = make();

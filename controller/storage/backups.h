@@ -36,12 +36,18 @@ class Backups {
   // taken for one. ALREADY_EXISTS if there is one of that id; nothing is left of one that failed.
   absl::StatusOr<Backup> Make(std::string id, UnixMillis now);
 
+  // When the newest backup was made; 0 if there is none. Of those that were there at the start it is the time at which
+  // their folder was last written to.
+  UnixMillis latest() const { return latest_; }
+
  private:
-  Backups(const Store& store, std::string folder) : store_(store), folder_(std::move(folder)) {}
+  Backups(const Store& store, std::string folder, UnixMillis latest)
+      : store_(store), folder_(std::move(folder)), latest_(latest) {}
 
   const Store& store_;
   // Absolute.
   const std::string folder_;
+  UnixMillis latest_;
 };
 
 }  // namespace layernas::storage

@@ -9,6 +9,7 @@
     serve(evaluate)
 """
 
+import hashlib
 import json
 import math
 import os
@@ -29,6 +30,9 @@ def serve(evaluate, requests=None, answers=None):
     task, candidate, architecture, network, train, measure, seed. progress(epoch, epochs, reward) may be called at any
     time; epochs count from 1. It never raises: progress that is not usable is left out.
 
+    Where the request has keep_weights, the trained network is wanted too: write it to weights_file(request, ".pt"), and
+    return kept(file) as "weights" beside the metrics.
+
     Standard output belongs to the protocol: what the trainer and its libraries print goes to standard error, which the
     worker writes to its log.
 
@@ -47,8 +51,10 @@ def serve(evaluate, requests=None, answers=None):
         # Each answer names its task, so that a late one, of a thread or a child, is not taken for the next task's.
         send, progress = _answers_to(_task_of(line), answers)
         try:
-            metrics = evaluate(json.loads(line)["evaluate"], progress)
-            send(result={"metrics": {name: _finite(value) for name, value in metrics.items()}})
+            metrics = dict(evaluate(json.loads(line)["evaluate"], progress))
+            weights = metrics.pop("weights", None)
+            result = {"metrics": {name: _finite(value) for name, value in metrics.items()}}
+            send(result=result if weights is None else {**result, "weights": weights})
         except Exception as error:
             if _raised_on_sigterm(error):
                 sys.exit(128 + signal.SIGTERM)
@@ -73,6 +79,48 @@ def _raised_on_sigterm(error):
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def refuse_unknown(train, understood):
+    """Raises Infeasible where the spec's `train` asks for what a trainer would leave out silently: the search would
+    then compare other trainings than those that were asked for.
+
+    `understood` has the names of settings, "parameters.NAME" for those below `parameters`, each with a set of the
+    values that it may have, or None for any.
+    """
+    settings = {name: value for name, value in train.items() if name != "parameters"}
+    settings.update({f"parameters.{name}": value for name, value in train.get("parameters", {}).items()})
+    unknown = sorted(settings.keys() - understood.keys())
+    if unknown:
+        names = ", ".join(f"train.{name}" for name in unknown)
+        raise Infeasible(f"this trainer does not understand {names}: leave it out of the spec")
+    for name, value in settings.items():
+        known = understood[name]
+        if known is not None and value not in known:
+            choices = " or ".join(json.dumps(choice) for choice in sorted(known))
+            raise Infeasible(f"train.{name} is {json.dumps(value)}; this trainer understands {choices} alone")
+
+
+def weights_file(request, file_type):
+    """Where to write the trained network, or None if it is not wanted. Its folder is there when this returns."""
+    name = request.get("keep_weights")
+    if not name:
+        return None
+    folder = os.environ.get("LAYERNAS_WEIGHTS_DIR")
+    if not folder:
+        raise RuntimeError("the request asks for the weights: set LAYERNAS_WEIGHTS_DIR, or --weights-dir of the worker")
+    path = os.path.join(os.path.abspath(folder), name + file_type)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return path
+
+
+def kept(path):
+    """What to return as "weights" beside the metrics, of a complete file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return {"path": os.path.abspath(path), "sha256": digest.hexdigest(), "bytes": os.path.getsize(path)}
 
 
 def _task_of(line):

@@ -2,7 +2,8 @@
 """A trainer in PyTorch: a worker with `--command 'examples/trainers/pytorch_trainer.py'` trains with it.
 
 A starting point for one of your own: everything that is not the protocol is ordinary PyTorch. It knows the options skip,
-conv_kN and mbconv_kN_eM and generates its images (ten directions of stripes in noise), so that it runs as it stands:
+conv_kN and mbconv_kN_eM and generates its images (ten directions of stripes in noise) where a search asks for shapes10,
+so that it runs as it stands:
 
     layernas run examples/shapes10.yaml -- --command examples/trainers/pytorch_trainer.py
 
@@ -17,7 +18,21 @@ import torch
 from torch import nn
 
 from layernas_evaluator import Infeasible
+from layernas_evaluator import kept
+from layernas_evaluator import refuse_unknown
 from layernas_evaluator import serve
+from layernas_evaluator import weights_file
+
+# What this trainer follows of a spec's `train`, and with which values; it refuses the rest.
+UNDERSTOOD = {
+    "dataset": {"shapes10"},
+    "optimizer": {"sgd"},
+    "precision": {"float32"},
+    "augment": {False},
+    "parameters.holdout": {"validation"},
+    **dict.fromkeys(["epochs", "batch", "learning_rate", "momentum", "weight_decay"]),
+    **dict.fromkeys(["train_examples", "validation_examples"]),
+}
 
 
 def conv(channels_in, channels_out, kernel, stride=1, groups=1, activation=True):
@@ -85,6 +100,7 @@ def accuracy(network, images, labels):
 
 
 def train(network, settings, shape, progress):
+    refuse_unknown(settings, UNDERSTOOD)
     images, labels = stripes(settings.get("train_examples", 2000), shape, 1)
     held_out = stripes(settings.get("validation_examples", 500), shape, 2)
     epochs, batch = settings.get("epochs", 5), settings.get("batch", 64)
@@ -136,6 +152,9 @@ def evaluate(request, progress):
     work = request.get("work", ["train", "measure"])
     if "train" in work:
         metrics["accuracy"] = train(network, request["train"], shape, progress)
+        if file := weights_file(request, ".pt"):
+            torch.save(network.state_dict(), file)
+            metrics["weights"] = kept(file)
     if "measure" in work:
         metrics["latency_ms"] = latency_ms(network, shape, request.get("measure", {}))
     return metrics

@@ -124,6 +124,33 @@ TEST(AdditiveFit, TheErrorIsHonest) {
   }
 }
 
+// Costs that multiply have an additive fit whose base lies below 0. To raise the base alone would shift every
+// prediction.
+TEST(AdditiveFit, ABaseOfNothingDoesNotShiftPredictions) {
+  const v1::Space space = MakeSpace({4, 4, 4, 4});
+  std::vector<Sample> samples;
+  for (std::uint16_t i = 0; i < 256; ++i) {
+    spec::Choices choices;
+    double cost = 1;
+    for (int layer = 0, rest = i; layer < 4; ++layer, rest /= 4) {
+      choices.push_back(static_cast<std::uint16_t>(rest % 4));
+      cost *= 1 + choices.back();
+    }
+    samples.push_back({choices, cost});
+  }
+  const auto found = FitAdditiveCosts(space, samples);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_GE(found->base, 0);
+  // Least squares of relative errors: no common factor makes the predictions better.
+  double products = 0, squares = 0;
+  for (const Sample& sample : samples) {
+    const double ratio = found->Predict(sample.choices) / sample.cost;
+    products += ratio;
+    squares += ratio * ratio;
+  }
+  EXPECT_NEAR(products / squares, 1, 0.01) << "median " << MeasureError(*found, samples).median;
+}
+
 TEST(AdditiveFit, AnOptionThatNobodyMeasuredIsNamed) {
   const v1::Space space = MakeSpace({2, 3});
   const std::vector<Sample> samples = {{{0, 0}, 1}, {{1, 0}, 2}, {{0, 1}, 3}, {{1, 1}, 4}};

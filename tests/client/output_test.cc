@@ -292,6 +292,7 @@ TEST(Units, ATimeHasItsZone) {
   const auto in_zone = [&](const char* zone) {
     setenv("TZ", zone, 1);
     tzset();
+    EXPECT_EQ(FormatTime(time), "2026-02-03 " + FormatTimeOfDay(time)) << zone;
     return FormatTime(time);
   };
   EXPECT_EQ(in_zone("EST5EDT,M3.2.0,M11.1.0"), "2026-02-03 09:46:40-05:00");

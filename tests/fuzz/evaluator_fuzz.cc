@@ -34,6 +34,8 @@ void CheckLine(std::string_view line) {
     CheckOutcome(EvaluationFailure{.message = std::string(answer.message.status().message())});
   } else if (const auto* progress = std::get_if<Progress>(&*answer.message)) {
     CheckProgress(*progress);
+  } else if (std::holds_alternative<Loading>(*answer.message)) {
+    FUZZ_CHECK(answer.left_out.empty());
   } else if (const auto* result = std::get_if<EvaluationResult>(&*answer.message)) {
     CheckOutcome(*result);
   } else {

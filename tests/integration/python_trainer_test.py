@@ -1,5 +1,6 @@
 """The evaluator protocol as the Python helper speaks it, and the PyTorch example through the real program."""
 
+import hashlib
 import importlib.util
 import io
 import json
@@ -7,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 TRAINERS = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "trainers")
@@ -119,6 +121,41 @@ class HelperTest(unittest.TestCase):
         answers = self.answers(evaluate, json.dumps(REQUEST), json.dumps(second))
         self.assertEqual([answer["task"] for answer in answers], [TASK, TASK, "another#2"])
 
+    def test_weights_stand_beside_the_metrics(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.environ["LAYERNAS_WEIGHTS_DIR"] = folder
+            self.addCleanup(os.environ.pop, "LAYERNAS_WEIGHTS_DIR")
+
+            def evaluate(request, progress):
+                metrics = {"accuracy": 1}
+                if file := layernas_evaluator.weights_file(request, ".bin"):
+                    with open(file, "wb") as out:
+                        out.write(b"network")
+                    metrics["weights"] = layernas_evaluator.kept(file)
+                return metrics
+
+            wanted = json.loads(json.dumps(REQUEST))
+            wanted["evaluate"]["keep_weights"] = "x-1/3"
+            first, second = self.answers(evaluate, json.dumps(wanted), json.dumps(REQUEST))
+            weights = {
+                "path": os.path.join(folder, "x-1", "3.bin"),
+                "sha256": hashlib.sha256(b"network").hexdigest(),
+                "bytes": 7,
+            }
+            self.assertEqual(first, {"result": {"metrics": {"accuracy": 1.0}, "weights": weights}, "task": TASK})
+            self.assertEqual(second, {"result": {"metrics": {"accuracy": 1.0}}, "task": TASK})
+
+    def test_weights_need_a_folder(self):
+        wanted = json.loads(json.dumps(REQUEST))
+        wanted["evaluate"]["keep_weights"] = "x-1/3"
+
+        def evaluate(request, progress):
+            return {"accuracy": 1, "weights": layernas_evaluator.weights_file(request, ".bin")}
+
+        (answer,) = self.answers(evaluate, json.dumps(wanted))
+        self.assertEqual(answer["failure"]["kind"], "retry")
+        self.assertIn("LAYERNAS_WEIGHTS_DIR", answer["failure"]["message"])
+
     def test_not_a_number_is_null(self):
         (answer,) = self.answers(lambda request, progress: {"accuracy": float("nan")}, json.dumps(REQUEST))
         self.assertEqual(answer, {"result": {"metrics": {"accuracy": None}}, "task": TASK})
@@ -156,17 +193,48 @@ class HelperTest(unittest.TestCase):
 @unittest.skipIf(importlib.util.find_spec("torch") is None, "PyTorch (python3-torch) is not installed")
 class PytorchTrainerTest(unittest.TestCase):
 
-    def test_the_program(self):
-        requests = [REQUEST, changed("conv_k99x"), REQUEST]
+    def answers(self, requests, **environment):
         done = subprocess.run(
             [sys.executable, "-B", os.path.join(TRAINERS, "pytorch_trainer.py")],
             input="".join(json.dumps(request) + "\n" for request in requests),
             capture_output=True,
             text=True,
             timeout=900,
+            env={**os.environ, **environment},
         )
         self.assertEqual(done.returncode, 0, done.stderr)
-        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_what_it_does_not_understand_is_refused(self):
+
+        def training(**settings):
+            request = json.loads(json.dumps(REQUEST))
+            request["evaluate"]["train"].update(settings)
+            return request
+
+        answers = self.answers([
+            training(ema_decay=0.99, parameters={"folder": "flowers"}),
+            training(parameters={"holdout": "test"}),
+            training(dataset="cifar10"),
+            training(optimizer="adamw"),
+        ])
+        self.assertEqual([answer["failure"]["kind"] for answer in answers], ["infeasible"] * 4)
+        messages = [answer["failure"]["message"] for answer in answers]
+        self.assertIn("train.ema_decay, train.parameters.folder", messages[0])
+        self.assertIn('train.parameters.holdout is "test"', messages[1])
+        self.assertIn('train.dataset is "cifar10"', messages[2])
+        self.assertIn('train.optimizer is "adamw"', messages[3])
+
+    def test_it_keeps_the_weights(self):
+        request = json.loads(json.dumps(REQUEST))
+        request["evaluate"]["keep_weights"] = "x-1/3"
+        with tempfile.TemporaryDirectory() as folder:
+            result = self.answers([request], LAYERNAS_WEIGHTS_DIR=folder)[-1]["result"]
+            self.assertEqual(result["weights"]["path"], os.path.join(folder, "x-1", "3.pt"))
+            self.assertEqual(result["weights"]["bytes"], os.path.getsize(result["weights"]["path"]))
+
+    def test_the_program(self):
+        lines = self.answers([REQUEST, changed("conv_k99x"), REQUEST])
         self.assertEqual([line["progress"]["epoch"] for line in lines if "progress" in line], [1, 2, 1, 2])
         first, unknown, again = [line for line in lines if "progress" not in line]
         self.assertEqual(unknown["failure"]["kind"], "infeasible")

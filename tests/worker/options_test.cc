@@ -55,6 +55,27 @@ TEST(WorkerOptions, TheControllerMayComeFromTheEnvironment) {
   EXPECT_EQ(options->controller.ToString(), "elsewhere:9");
 }
 
+TEST(WorkerOptions, NetworksAreKeptOnlyWhereTheyCanBe) {
+  const auto options = Parse({"--command", "sh", "--weights-dir", ::testing::TempDir() + "not/yet/there"});
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_TRUE(options->agent.keeps_weights);
+  EXPECT_EQ(options->weights_dir, ::testing::TempDir() + "not/yet/there");
+  // Not writable for root either.
+  EXPECT_THAT(Error({"--command", "sh", "--weights-dir", "/dev/null/weights"}),
+              HasSubstr("--weights-dir: cannot write to folder /dev/null/weights: /dev/null is not a folder"));
+}
+
+// A service user may have no home that it can write to.
+TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
+  setenv("XDG_DATA_HOME", "/dev/null", 1);
+  const auto options = Parse({"--command", "sh"});
+  unsetenv("XDG_DATA_HOME");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_FALSE(options->agent.keeps_weights);
+  EXPECT_EQ(options->weights_dir, "");
+  EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a folder"));
+}
+
 TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--command", "sh", "--controller", "nowhere"}),
               HasSubstr("--controller: not an address: \"nowhere\""));

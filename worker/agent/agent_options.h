@@ -14,7 +14,7 @@ struct AgentOptions {
   // Evaluations at once; at least 1.
   int slots = 1;
 
-  // Whether evaluators know where to keep the networks of winners.
+  // Whether evaluators know where to keep the networks of winners, and can.
   bool keeps_weights = false;
 
   // Only tests change the rest.

@@ -143,7 +143,7 @@ EvaluationOutcome ExecEvaluator::Evaluate(const Evaluation& evaluation, std::sto
 
 EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, std::stop_token stop,
                                                  const std::function<void(const Progress&)>& on_progress) {
-  const SteadyTime deadline = std::chrono::steady_clock::now() + evaluation.timeout;
+  TaskDeadline deadline(std::chrono::steady_clock::now(), evaluation.timeout, options_.longest_loading);
   DropUnusableChild();
   while (true) {
     const bool reused = child_ != nullptr;
@@ -231,15 +231,15 @@ void ExecEvaluator::EndChild(Fate fate) {
   child_.reset();
 }
 
-ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTime deadline,
+ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadline& deadline,
                                          const std::function<void(const Progress&)>& on_progress) {
   Exchange exchange;
   exchange.task = evaluation.task + "#" + std::to_string(++requests_);
   const std::string request = FormatEvaluatorRequest(exchange.task, evaluation);
-  absl::Status sent = child_->WriteLine(request, Left(deadline));
+  absl::Status sent = child_->WriteLine(request, Left(deadline.at()));
   if (!sent.ok()) return Broken(evaluation, sent, exchange);
   while (true) {
-    const auto line = child_->ReadLine(Left(deadline), kLongestLine);
+    const auto line = child_->ReadLine(Left(deadline.at()), kLongestLine);
     if (!line.ok()) return Broken(evaluation, line.status(), exchange);
     exchange.wrote = true;
     if (!LooksLikeMessage(*line)) {
@@ -262,8 +262,12 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTim
         if (!answer.left_out.empty() && !std::exchange(exchange.told_left_out, true)) {
           log::Warning("left out what is not usable", {{"task", evaluation.task}, {"what", answer.left_out}});
         }
-        const auto* progress = std::get_if<Progress>(&*answer.message);
-        if (progress == nullptr) {
+        if (std::holds_alternative<Loading>(*answer.message)) {
+          deadline.Loads(std::chrono::steady_clock::now());
+        } else if (const auto* progress = std::get_if<Progress>(&*answer.message)) {
+          if (progress->epoch > 0) deadline.Trains();
+          on_progress(*progress);
+        } else {
           child_names_tasks_ = answer.task.has_value();
           const Fate fate = child_names_tasks_ ? Fate::kKeep : Fate::kEnd;
           if (auto* result = std::get_if<EvaluationResult>(&*answer.message)) {
@@ -271,11 +275,10 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, SteadyTim
           }
           return {.outcome = std::get<EvaluationFailure>(*std::move(answer.message)), .fate = fate};
         }
-        on_progress(*progress);
       }
     }
     // A child that never stops talking gets no more time than any other.
-    if (Left(deadline) == Millis(0)) return Broken(evaluation, absl::DeadlineExceededError(""), exchange);
+    if (Left(deadline.at()) == Millis(0)) return Broken(evaluation, absl::DeadlineExceededError(""), exchange);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "common/process/child_process.h"
 #include "worker/evaluator/evaluator.h"
 #include "worker/evaluator/log_tail.h"
+#include "worker/evaluator/task_deadline.h"
 
 namespace layernas {
 
@@ -23,6 +24,8 @@ struct ExecOptions {
   // How long a child that is to end has for it after SIGTERM, so that it can keep what it has done, before it is
   // killed.
   Millis grace{5'000};
+  // Longest time that a child may load data for one task; only tests change it.
+  Millis longest_loading{24 * 3'600'000};
 };
 
 // The child is started with the first evaluation and kept for the next ones as long as its answers repeat the request's
@@ -30,6 +33,8 @@ struct ExecOptions {
 // after each answer: its input is closed, and a second later it is killed. It is also ended, with its whole process
 // group, and replaced at the next evaluation after a time-out, a stop (after both with the grace, which Evaluate then
 // takes at most in addition) or an answer that is not the protocol's; replaced too when it has ended.
+//
+// The time-out does not count while the child says that it loads data (task_deadline.h).
 //
 // These lines are dropped with a warning: one for another task; one without a task, of a child that has named tasks,
 // whatever else is wrong with it; one without a task that was written before the child read anything of the request;
@@ -88,7 +93,7 @@ class ExecEvaluator final : public Evaluator {
   void DropUnusableChild();
   absl::Status StartChild();
   void EndChild(Fate fate);
-  Answer Ask(const Evaluation& evaluation, SteadyTime deadline,
+  Answer Ask(const Evaluation& evaluation, TaskDeadline& deadline,
              const std::function<void(const Progress&)>& on_progress);
   Answer Broken(const Evaluation& evaluation, const absl::Status& status, const Exchange& exchange);
   // Says how many lines of standard error were left out of the log since the last call.

@@ -51,7 +51,9 @@ int ReadEpoch(const json& object, const char* name, std::string& left_out) {
   return number.value_or(0);
 }
 
-Progress ReadProgress(const json& object, std::string& left_out) {
+EvaluatorMessage ReadProgress(const json& object, std::string& left_out) {
+  // How far it is stands in the log; here it only matters that it goes on.
+  if (object.is_object() && object.contains("loading")) return Loading{};
   Progress progress;
   if (!object.is_object()) {
     LeaveOut("progress that is not an object", left_out);

@@ -14,10 +14,14 @@ namespace layernas {
 // The line that asks for an evaluation: {"evaluate": {"task": task, …}} with the fields of `evaluation.request`.
 std::string FormatEvaluatorRequest(const std::string& task, const Evaluation& evaluation);
 
-using EvaluatorMessage = std::variant<Progress, EvaluationResult, EvaluationFailure>;
+// The evaluator loads data, and is not yet training.
+struct Loading {};
+
+using EvaluatorMessage = std::variant<Progress, Loading, EvaluationResult, EvaluationFailure>;
 
 // One line of an evaluator:
 // {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}, "task": "…"}
+// {"progress": {"loading": {"done": 3000, "of": 5000}}, "task": "…"}
 // {"result": {"metrics": {"accuracy": 0.874, …}}, "task": "…"}
 // {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}, "task": "…"}
 struct EvaluatorAnswer {

@@ -79,6 +79,7 @@ absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const Table
       return absl::InvalidArgumentError(
           absl::StrCat(at, "architecture \"", id, "\" is already in line ", first->second));
     }
+    table->longest_id_ = std::max(table->longest_id_, id.size());
     std::vector<double>& values = table->rows_[id];
     values.reserve(columns.size());
     for (const std::size_t column : columns) {
@@ -106,6 +107,24 @@ std::optional<Metrics> ResultTable::Find(const std::string& architecture_id, std
   return metrics;
 }
 
+std::optional<std::string> ResultTable::FindWithOtherZeros(const std::string& architecture_id) const {
+  // All zeros but the last: "000" becomes "0".
+  const std::size_t first = std::min(architecture_id.find_first_not_of('0'), architecture_id.size() - 1);
+  for (std::string id = architecture_id.substr(first); id.size() <= longest_id_; id.insert(0, 1, '0')) {
+    if (rows_.contains(id)) return id;
+  }
+  return std::nullopt;
+}
+
+std::string ResultTable::DescribeMissing(const std::string& architecture_id) const {
+  const std::string message = "architecture \"" + architecture_id + "\" is not in the table";
+  const std::optional<std::string> other = architecture_id.empty() ? std::nullopt : FindWithOtherZeros(architecture_id);
+  if (!other) return message;
+  const bool table_lost_it = other->size() < architecture_id.size();
+  return message + (table_lost_it ? "; has the table lost a leading zero? \"" : "; is a leading zero lost? \"") +
+         *other + "\" is in it";
+}
+
 std::span<const double> ResultTable::Curve(const std::string& architecture_id) const {
   const auto row = rows_.find(architecture_id);
   if (row == rows_.end()) return {};
@@ -128,8 +147,7 @@ EvaluationOutcome TabularEvaluator::Evaluate(const Evaluation& evaluation, std::
                              "no result within the time-out of " + FormatDuration(evaluation.timeout)};
   }
   if (auto metrics = table_->Find(evaluation.architecture_id, evaluation.seed)) return *std::move(metrics);
-  return EvaluationFailure{EvaluationFailure::Kind::kInfeasible,
-                           "architecture \"" + evaluation.architecture_id + "\" is not in the table"};
+  return EvaluationFailure{EvaluationFailure::Kind::kInfeasible, table_->DescribeMissing(evaluation.architecture_id)};
 }
 
 void TabularEvaluator::Wait(Millis time, const std::stop_token& stop) {

@@ -1,7 +1,9 @@
 // Evaluates by looking up results that are known: benchmarks, dry runs.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -37,17 +39,25 @@ class ResultTable {
   // Nothing if the architecture is not in the table.
   std::optional<Metrics> Find(const std::string& architecture_id, std::uint32_t seed) const;
 
+  // Why Find returns nothing, in words. Names an id of the table that differs in leading zeros alone: programs such as
+  // pandas read ids as numbers and lose them.
+  std::string DescribeMissing(const std::string& architecture_id) const;
+
   // The rewards after epoch 1, 2, …; empty if the architecture is not in the table, or the table has none.
   std::span<const double> Curve(const std::string& architecture_id) const;
 
   std::size_t size() const { return rows_.size(); }
 
  private:
+  // The table's id that differs from this one in leading zeros alone; nothing if there is none.
+  std::optional<std::string> FindWithOtherZeros(const std::string& architecture_id) const;
+
   ResultTable(std::vector<TableOptions::Metric> metrics, std::size_t epochs)
       : metrics_(std::move(metrics)), epochs_(epochs) {}
 
   const std::vector<TableOptions::Metric> metrics_;
   const std::size_t epochs_;
+  std::size_t longest_id_ = 0;
   // The cells of all metrics' columns, in their order, and of the curve, by architecture.
   std::unordered_map<std::string, std::vector<double>> rows_;
 };

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 #include "worker/trainer/errors.h"
@@ -24,6 +25,8 @@ namespace fs = std::filesystem;
 
 // A process that was killed left the file, and nobody has continued it.
 constexpr std::chrono::hours kMaxUnfinishedAge{24};
+// How often a lock that another process has is tried.
+constexpr std::chrono::milliseconds kLockInterval{100};
 
 int OpenLock(const fs::path& path) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -104,13 +107,16 @@ std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before
 }
 
 FileLock::FileLock(const fs::path& path, const std::function<void()>& on_wait) : fd_(OpenLock(path)) {
-  if (flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
-  if (errno == EWOULDBLOCK && on_wait) on_wait();
-  while (flock(fd_, LOCK_EX) != 0) {
-    if (errno == EINTR) continue;
+  // Not in the kernel, where nobody would hear that this process waits.
+  while (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     const int reason = errno;
-    close(fd_);
-    throw MachineError("cannot lock " + path.string() + ": " + std::strerror(reason));
+    if (reason == EINTR) continue;
+    if (reason != EWOULDBLOCK) {
+      close(fd_);
+      throw MachineError("cannot lock " + path.string() + ": " + std::strerror(reason));
+    }
+    if (on_wait) on_wait();
+    std::this_thread::sleep_for(kLockInterval);
   }
 }
 

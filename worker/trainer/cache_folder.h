@@ -45,7 +45,8 @@ std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before
 // Held against all other processes, and given back when the object or the process ends.
 class FileLock {
  public:
-  // Waits until nobody else has it; `on_wait` is called if somebody does. Throws MachineError if there can be no lock.
+  // Waits until nobody else has it; until then `on_wait` is called, several times a second. Throws MachineError if
+  // there can be no lock, and what `on_wait` throws.
   FileLock(const std::filesystem::path& path, const std::function<void()>& on_wait);
   ~FileLock();
   FileLock(const FileLock&) = delete;

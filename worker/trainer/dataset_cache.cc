@@ -20,6 +20,8 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kFirstLine{1};
 constexpr std::chrono::seconds kLogInterval{10};
+// The worker's time-out, which may be short, counts from the last call.
+constexpr std::chrono::seconds kCallInterval{1};
 
 std::string DataKey(const DataSettings& settings, const fs::path& data_dir) {
   std::ostringstream key;
@@ -48,12 +50,48 @@ std::uint64_t SourceStamp(const DataSettings& settings, const fs::path& data_dir
   return stamp;
 }
 
+// Says how the loading of a data set goes, each way not too often.
+class LoadingReport {
+ public:
+  LoadingReport(const std::string& key, const LogLine& log, const LoadCallback& on_loading)
+      : key_(key), log_(log), on_loading_(on_loading) {}
+
+  void Progressed(std::size_t done, std::size_t images) {
+    const Clock::time_point now = Clock::now();
+    if (now >= next_line_) {
+      next_line_ = now + kLogInterval;
+      log_("loading " + key_ + ": " + std::to_string(done) + " of " + std::to_string(images) + " images");
+    }
+    if (now >= next_call_ || done == images) Say(done, images);
+  }
+
+  void Waits() {
+    if (!std::exchange(told_of_wait_, true)) log_("waiting for another trainer to load " + key_);
+    if (Clock::now() >= next_call_) Say(0, 0);
+  }
+
+  void Say(std::size_t done, std::size_t images) {
+    next_call_ = Clock::now() + kCallInterval;
+    if (on_loading_) on_loading_(done, images);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  const std::string& key_;
+  const LogLine& log_;
+  const LoadCallback& on_loading_;
+  Clock::time_point next_line_ = Clock::now() + kFirstLine;
+  Clock::time_point next_call_ = Clock::now();
+  bool told_of_wait_ = false;
+};
+
 }  // namespace
 
 DatasetCache::DatasetCache(fs::path data_dir, CacheOptions options, LogLine log)
     : data_dir_(std::move(data_dir)), options_(std::move(options)), log_(std::move(log)) {}
 
-std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings) {
+std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings, const LoadCallback& on_loading) {
   // Enough for the searches that share a fleet, and a bound on memory.
   constexpr std::size_t kMaxEntries = 3;
   const std::string key = DataKey(settings, data_dir_);
@@ -67,24 +105,21 @@ std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings) {
   if (found != entries_.end()) {
     std::rotate(entries_.begin(), found, found + 1);
   } else {
-    auto dataset = std::make_shared<const Dataset>(Load(settings, key, stamp));
+    auto dataset = std::make_shared<const Dataset>(Load(settings, key, stamp, on_loading));
     if (entries_.size() == kMaxEntries) entries_.pop_back();
     entries_.insert(entries_.begin(), {key, stamp, std::move(dataset)});
   }
   return entries_.front().dataset;
 }
 
-Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key, std::uint64_t stamp) const {
-  using Clock = std::chrono::steady_clock;
-  // What is said is quoted if the evaluation does not end in time.
-  Clock::time_point next_line = Clock::now() + kFirstLine;
-  const auto say_progress = [&](std::size_t done, std::size_t images) {
-    if (Clock::now() < next_line) return;
-    next_line = Clock::now() + kLogInterval;
-    log_("loading " + key + ": " + std::to_string(done) + " of " + std::to_string(images) + " images");
-  };
+Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key, std::uint64_t stamp,
+                           const LoadCallback& on_loading) const {
+  LoadingReport report(key, log_, on_loading);
   const auto load = [&](const MakeBlock& make_block) {
-    return LoadDataset(settings, data_dir_, make_block, say_progress, UsableProcessors());
+    report.Say(0, 0);
+    return LoadDataset(
+        settings, data_dir_, make_block,
+        [&report](std::size_t done, std::size_t images) { report.Progressed(done, images); }, UsableProcessors());
   };
   if (options_.folder.empty()) return load(MakeHeapBlock);
 
@@ -106,7 +141,7 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
   std::optional<FileLock> lock;
   try {
     MakePrivateFolder(options_.folder);
-    lock.emplace(path.string() + ".lock", [&] { log_("waiting for another trainer to load " + key); });
+    lock.emplace(path.string() + ".lock", [&] { report.Waits(); });
   } catch (const MachineError& error) {
     warn(error.what());
     return load(MakeHeapBlock);

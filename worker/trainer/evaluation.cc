@@ -70,7 +70,7 @@ TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const 
     line << "epoch " << result.epoch << " of " << request.train.epochs << ": loss " << result.train_loss
          << ", accuracy " << result.accuracy;
     log(line.str());
-    on_progress({result.epoch, request.train.epochs, result.accuracy});
+    on_progress({std::nullopt, result.epoch, request.train.epochs, result.accuracy});
   };
   hooks.stop = [] { return StopSignal::Requested() != 0; };
   hooks.checkpoint = &checkpoint;
@@ -134,7 +134,11 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   }
   std::shared_ptr<const Dataset> dataset;
   if (request.is_trained) {
-    dataset = datasets_.Get(request.train.data);
+    dataset = datasets_.Get(request.train.data, [&on_progress](std::size_t done, std::size_t images) {
+      Progress progress;
+      progress.loading = Loading{done, images};
+      on_progress(progress);
+    });
     CheckFit(request.network, *dataset, request.train.data.dataset);
     for (const std::string& note : dataset->notes) log_("warning: " + note);
   }

@@ -1,6 +1,7 @@
 // What the evaluation of an architecture tells, meanwhile and at its end.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -29,7 +30,15 @@ struct EvaluationResult {
   std::optional<KeptWeights> weights;
 };
 
+// How far the loading of a data set is; 0 of 0 where that is not known.
+struct Loading {
+  std::size_t done = 0;
+  std::size_t images = 0;
+};
+
 struct Progress {
+  // Set while data is loaded, before the first epoch; the rest then says nothing.
+  std::optional<Loading> loading = std::nullopt;
   int epoch = 0;
   int epochs = 0;
   // Accuracy so far, 0 to 1.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <istream>
 #include <limits>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
@@ -63,6 +64,11 @@ nlohmann::json With(const nlohmann::json& task, nlohmann::json answer) {
   return answer;
 }
 
+nlohmann::json ProgressBody(const Progress& progress) {
+  if (progress.loading) return {{"loading", {{"done", progress.loading->done}, {"of", progress.loading->images}}}};
+  return {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}};
+}
+
 // The line that answers `message`; progress goes to `out` meanwhile.
 nlohmann::json Answer(const nlohmann::json& message, std::ostream& out, std::ostream& log,
                       const EvaluateFunction& evaluate) {
@@ -72,8 +78,7 @@ nlohmann::json Answer(const nlohmann::json& message, std::ostream& out, std::ost
                                  : "evaluating ")
       << (request.task.empty() ? "a task without a name" : request.task) << std::endl;
   const EvaluationResult result = evaluate(request, [&](const Progress& progress) {
-    const nlohmann::json body = {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}};
-    WriteLine(out, With(TaskOf(message), {{"progress", body}}));
+    WriteLine(out, With(TaskOf(message), {{"progress", ProgressBody(progress)}}));
   });
   for (const auto& [name, value] : result.metrics) {
     if (!std::isfinite(value)) throw InfeasibleError("metric " + name + " is not a finite number");
@@ -104,6 +109,9 @@ void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const
       answer = Failure("infeasible", error.what());
     } catch (const MemoryError& error) {
       answer = Failure("out_of_memory", error.what());
+    } catch (const std::bad_alloc&) {
+      // Of the request or the answer; Evaluate throws MemoryError.
+      answer = Failure("out_of_memory", "out of memory while reading the request or writing the answer");
     } catch (const LostGpuError& error) {
       answer = Failure("retry", error.what());
       may_go_on = false;

@@ -261,5 +261,30 @@ TEST(ChildProcess, DiesWithUs) {
   ExpectGoneSoon(pid);
 }
 
+// As above: a wrapper without exec, and a program that begins a process group of its own, as timeout does.
+TEST(ChildProcess, DISABLED_StartAWrapperAndWait) {
+  auto child = Shell("sleep 1000 & echo $!; timeout 1000 sh -c 'echo $$; exec sleep 1000' & wait; true");
+  for (int i = 0; i < 2; ++i) std::cout << "\nchild " << *child->ReadLine(kLong, kMaxLine) << std::endl;
+  child->Wait(kLong);
+}
+
+TEST(ChildProcess, WhatAChildStartedDiesWithUs) {
+  ChildOptions options;
+  options.argv = {"/proc/self/exe", "--gtest_also_run_disabled_tests",
+                  "--gtest_filter=*.DISABLED_StartAWrapperAndWait"};
+  auto parent = ChildProcess::Start(std::move(options));
+  ASSERT_TRUE(parent.ok()) << parent.status();
+  std::vector<pid_t> grandchildren;
+  while (grandchildren.size() < 2) {
+    const auto line = (*parent)->ReadLine(kLong, kMaxLine);
+    ASSERT_TRUE(line.ok()) << line.status();
+    if (line->starts_with("child ")) grandchildren.push_back(std::stoi(line->substr(6)));
+  }
+  for (const pid_t pid : grandchildren) EXPECT_FALSE(Gone(pid)) << pid;
+  // As kill -9 does it: the process alone, without a word to anyone.
+  kill((*parent)->pid(), SIGKILL);
+  for (const pid_t pid : grandchildren) ExpectGoneSoon(pid);
+}
+
 }  // namespace
 }  // namespace layernas

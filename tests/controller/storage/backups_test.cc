@@ -1,8 +1,11 @@
 #include "controller/storage/backups.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -102,6 +105,27 @@ TEST_F(BackupsTest, IsWholeWhileOthersWrite) {
   }
   stop = true;
   writer.join();
+}
+
+TEST_F(BackupsTest, TheTimeOfTheNewestOutlivesARestart) {
+  namespace fs = std::filesystem;
+  EXPECT_EQ(backups_->latest(), 0);
+  const std::string one = backups_->Make("one", kNow)->path;
+  const std::string two = backups_->Make("two", kNow + 5)->path;
+  EXPECT_EQ(backups_->latest(), kNow + 5);
+  const auto at = [](UnixMillis time) {
+    const timespec stamp = {time / 1000, time % 1000 * 1'000'000};
+    return std::array<timespec, 2>{stamp, stamp};
+  };
+  ASSERT_EQ(utimensat(AT_FDCWD, one.c_str(), at(kNow).data(), 0), 0);
+  ASSERT_EQ(utimensat(AT_FDCWD, two.c_str(), at(kNow + 5).data(), 0), 0);
+  fs::create_directory(folder_ + "/no-backup");
+  backups_.reset();
+  Open();
+  EXPECT_EQ(backups_->latest(), kNow + 5);
+  fs::remove_all(two);
+  Open();
+  EXPECT_EQ(backups_->latest(), kNow);
 }
 
 TEST_F(BackupsTest, AnIdNamesOneBackupAndNoOtherPlace) {

@@ -166,6 +166,27 @@ TEST_F(ExecEvaluatorTest, EndlessProgressIsBounded) {
   EXPECT_THAT(Message(Evaluate(*evaluator, kShort)), HasSubstr("time-out"));
 }
 
+TEST_F(ExecEvaluatorTest, LoadingDoesNotCountTowardsTheTimeOut) {
+  // Loads for twice the time-out, which is long enough for a line to be late.
+  auto evaluator = PerRequest(R"(for i in $(seq 60); do echo '{"progress": {"loading": {"done": '$i', "of": 60}}}';
+                                 sleep 0.1; done; )" +
+                              std::string(kAnswer));
+  const EvaluationOutcome outcome = Evaluate(*evaluator, Millis(3'000));
+  EXPECT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << Message(outcome);
+  EXPECT_TRUE(progress_.empty());
+}
+
+TEST_F(ExecEvaluatorTest, EndlessLoadingIsBounded) {
+  const std::string loading = R"(echo '{"progress": {"loading": {}}}')";
+  ExecOptions options{.argv = {"/bin/sh", "-c", "while :; do " + loading + "; done"}, .environment = {}};
+  options.longest_loading = kShort;
+  ExecEvaluator bounded(std::move(options));
+  EXPECT_THAT(Message(Evaluate(bounded, kShort)), HasSubstr("time-out"));
+  // After an epoch it counts for nothing.
+  auto trains = Script(R"(echo '{"progress": {"epoch": 1}}'; while :; do )" + loading + "; done");
+  EXPECT_THAT(Message(Evaluate(*trains, Millis(3'000))), HasSubstr("time-out"));
+}
+
 TEST_F(ExecEvaluatorTest, AfterATimeOutAFreshChildTakesTheNextTask) {
   auto evaluator = PerRequest("if [ -e $FOLDER/hung ]; then " + std::string(kAnswer) +
                               "; else echo $$ > $FOLDER/hung; sleep 1000; fi");

@@ -103,6 +103,23 @@ TEST_F(TabularEvaluatorTest, ReportsItsEpochs) {
   EXPECT_EQ(heard, 1);
 }
 
+// Programs such as pandas read the id 010202 as a number and write it as 10202.
+TEST_F(TabularEvaluatorTest, ALostLeadingZeroIsNamed) {
+  const auto message = [&](const std::string& csv, const std::string& id) {
+    TabularEvaluator evaluator(*Load(csv, {{"accuracy", {"acc"}}}), Millis(0));
+    const EvaluationOutcome outcome = evaluator.Evaluate(Of(id), {}, NoProgress);
+    EXPECT_EQ(std::get<EvaluationFailure>(outcome).kind, EvaluationFailure::Kind::kInfeasible);
+    return std::get<EvaluationFailure>(outcome).message;
+  };
+  EXPECT_EQ(message("arch,acc\n10202,1\n", "010202"),
+            "architecture \"010202\" is not in the table; has the table lost a leading zero? \"10202\" is in it");
+  EXPECT_EQ(message("arch,acc\n010202,1\n", "10202"),
+            "architecture \"10202\" is not in the table; is a leading zero lost? \"010202\" is in it");
+  EXPECT_EQ(message("arch,acc\n0,1\n", "000"),
+            "architecture \"000\" is not in the table; has the table lost a leading zero? \"0\" is in it");
+  EXPECT_EQ(message("arch,acc\n012,1\n", "021"), "architecture \"021\" is not in the table");
+}
+
 TEST_F(TabularEvaluatorTest, ErrorsNameFileAndLine) {
   const std::vector<TableOptions::Metric> metrics = {{"accuracy", {"acc"}}};
   EXPECT_THAT(LoadError("arch,acc\n0,0.5\n1,high\n", metrics),

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <memory>
+#include <utility>
 
 #include "tests/worker/trainer/temp_folder.h"
 #include "worker/trainer/errors.h"
@@ -265,6 +267,36 @@ TEST_F(SharedData, UnfinishedFilesGoAfterADay) {
   Load();
   EXPECT_FALSE(fs::exists(options_.folder / "old.tmp"));
   EXPECT_TRUE(fs::exists(options_.folder / "new.tmp"));
+}
+
+using Loaded = std::vector<std::pair<std::size_t, std::size_t>>;
+
+TEST_F(SharedData, LoadingIsReported) {
+  Loaded loaded;
+  const auto report = [&loaded](std::size_t done, std::size_t images) { loaded.emplace_back(done, images); };
+  DatasetCache cache = Cache();
+  cache.Get(settings_, report);
+  ASSERT_GE(loaded.size(), 2U);
+  EXPECT_EQ(loaded.front(), std::make_pair(std::size_t{0}, std::size_t{0}));
+  EXPECT_EQ(loaded.back(), std::make_pair(std::size_t{20}, std::size_t{20}));
+  // Neither from this process's memory nor from another's file is anything loaded.
+  loaded.clear();
+  cache.Get(settings_, report);
+  Cache().Get(settings_, report);
+  EXPECT_EQ(loaded, Loaded());
+}
+
+TEST_F(SharedData, WaitingForAnotherTrainerIsReported) {
+  Load();
+  const fs::path path = Files().at(0);
+  auto other = std::make_unique<FileLock>(path.string() + ".lock", nullptr);
+  Loaded loaded;
+  // Loaded by the other, which is done after this one has said twice that it waits.
+  Cache().Get(settings_, [&](std::size_t done, std::size_t images) {
+    loaded.emplace_back(done, images);
+    if (loaded.size() == 2) other.reset();
+  });
+  EXPECT_EQ(loaded, Loaded(2));
 }
 
 TEST_F(SharedData, ProcessKeepsTheLastFew) {

@@ -7,6 +7,7 @@
 #include <new>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <stdexcept>
 
 #include "tests/worker/trainer/test_requests.h"
 #include "worker/trainer/errors.h"
@@ -33,13 +34,18 @@ const std::string kGood = SmallRequest().dump() + "\n";
 TEST(ServeRequests, ProgressThenResult) {
   const auto answers = Serve(kGood, [](const EvaluateRequest& request, const ProgressCallback& on_progress) {
     EXPECT_EQ(request.task, "searches/test-1/candidates/3");
-    on_progress({1, 2, 0.25});
+    Progress loading;
+    loading.loading = Loading{3, 5};
+    on_progress(loading);
+    on_progress({std::nullopt, 1, 2, 0.25});
     return Metrics{{"accuracy", 0.5}, {"latency_ms", 2}};
   });
-  ASSERT_EQ(answers.size(), 2U);
-  EXPECT_EQ(answers[0], nlohmann::json::parse(R"({"progress": {"epoch": 1, "epochs": 2, "reward": 0.25},
+  ASSERT_EQ(answers.size(), 3U);
+  EXPECT_EQ(answers[0], nlohmann::json::parse(R"({"progress": {"loading": {"done": 3, "of": 5}},
                                                    "task": "searches/test-1/candidates/3"})"));
-  EXPECT_EQ(answers[1], nlohmann::json::parse(R"({"result": {"metrics": {"accuracy": 0.5, "latency_ms": 2.0}},
+  EXPECT_EQ(answers[1], nlohmann::json::parse(R"({"progress": {"epoch": 1, "epochs": 2, "reward": 0.25},
+                                                   "task": "searches/test-1/candidates/3"})"));
+  EXPECT_EQ(answers[2], nlohmann::json::parse(R"({"result": {"metrics": {"accuracy": 0.5, "latency_ms": 2.0}},
                                                    "task": "searches/test-1/candidates/3"})"));
 }
 
@@ -91,7 +97,8 @@ TEST(ServeRequests, WhatIsThrownBecomesAFailureOfItsKind) {
   EXPECT_EQ(kind(InfeasibleError("no")), "infeasible");
   EXPECT_EQ(kind(MachineError("no")), "retry");
   EXPECT_EQ(kind(MemoryError("no")), "out_of_memory");
-  EXPECT_EQ(kind(std::bad_alloc()), "retry");
+  EXPECT_EQ(kind(std::bad_alloc()), "out_of_memory");
+  EXPECT_EQ(kind(std::runtime_error("no")), "retry");
 }
 
 TEST(ServeRequests, ALostGpuIsAnsweredAndEndsTheProcess) {
