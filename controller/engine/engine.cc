@@ -97,6 +97,7 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   state_.searches.set_next_id(next_id);
   recorder_.emplace(state_);
   LAYERNAS_ASSIGN_OR_RETURN(state_.lineage, state_.store.Lineage());
+  LAYERNAS_ASSIGN_OR_RETURN(state_.changes_base, state_.store.ChangesBase());
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, state_.store.LoadSearches());
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
   log::Info("loaded", {{"searches", state_.searches.all().size()}, {"leases", state_.leases.size()}});

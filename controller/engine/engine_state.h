@@ -52,6 +52,8 @@ struct EngineState {
   Instant now;
   // Of the store; goes into every lease token.
   std::uint64_t lineage = 0;
+  // Store::ChangesBase().
+  std::uint64_t changes_base = 0;
   // Nothing is handed out any more.
   bool draining = false;
 

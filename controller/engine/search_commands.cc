@@ -126,6 +126,7 @@ void SearchCommands::Create(const NewSearch& search, const Reply<SearchView>& re
   entry.stored.created = state_.now.unix_ms;
   entry.name = SearchName(search.slug, entry.stored.id);
   entry.spec = std::make_shared<const std::string>(search.spec);
+  entry.sequence = state_.changes_base;
   entry.search = std::make_shared<core::Search>(search.config, state_.now.unix_ms);
   const SearchEntry& added = state_.searches.Add(std::move(entry));
   log::Info("search created", {{"search", added.name}});

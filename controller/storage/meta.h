@@ -13,6 +13,8 @@ namespace layernas::storage {
 inline constexpr char kSchemaVersionKey[] = "schema_version";
 inline constexpr char kNextSearchIdKey[] = "next_search_id";
 inline constexpr char kLineageKey[] = "lineage";
+// The number that the changes of a new search follow on; none is 0.
+inline constexpr char kChangesBaseKey[] = "changes_base";
 // 1 in a copy on which no store was opened for writing yet.
 inline constexpr char kUnusedCopyKey[] = "unused_copy";
 

@@ -39,6 +39,7 @@ absl::StatusOr<Batch> Store::BeginHistory(std::uint64_t lineage) const {
   batch.PutMeta(kUnusedCopyKey, 0);
   // Part of the lineage, so that two stores that were restored from one backup do not meet at the same numbers.
   const std::uint64_t jump = (std::uint64_t{1} << 32) + (lineage & 0xffff'ffff);
+  batch.PutMeta(kChangesBaseKey, jump);
   std::vector<StoredSearch> searches;
   LAYERNAS_RETURN_IF_ERROR(Scan(kSearches, "", EncodeKey(std::numeric_limits<std::uint64_t>::max()),
                                 [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
@@ -74,6 +75,11 @@ absl::StatusOr<std::uint64_t> Store::Lineage() const {
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> lineage, ReadMeta(kLineageKey));
   if (!lineage) return absl::DataLossError("the data directory has no lineage; restore it from a backup");
   return *lineage;
+}
+
+absl::StatusOr<std::uint64_t> Store::ChangesBase() const {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> base, ReadMeta(kChangesBaseKey));
+  return base.value_or(0);
 }
 
 absl::StatusOr<std::vector<LoadedSearch>> Store::LoadSearches() const {

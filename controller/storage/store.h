@@ -92,6 +92,8 @@ class Store {
   absl::StatusOr<std::uint64_t> NextSearchId() const;
   // A random number, never 0, that tells the history of this store from those of all others.
   absl::StatusOr<std::uint64_t> Lineage() const;
+  // The number that the changes of a new search are to follow on; see BeginHistory().
+  absl::StatusOr<std::uint64_t> ChangesBase() const;
   absl::StatusOr<std::vector<LoadedSearch>> LoadSearches() const;
   // Candidates of higher number than `after` in one of `states` (none given: any), ascending: at most `limit` of them,
   // of at most `most_scanned` that are looked at, and only as many as do not take too much memory.
@@ -128,7 +130,8 @@ class Store {
   // Returns the changes with which this store stops sharing its history with the store that it was copied from, which
   // goes on differently: the lineage, so that lease tokens of the other history are not taken for its own, and one
   // change of each search at a sequence number that is at least 2^32 above the last, so that a watcher of the other
-  // history finds a gap instead of going on with changes that do not belong to what it has seen.
+  // history finds a gap instead of going on with changes that do not belong to what it has seen. ChangesBase() is as
+  // far away, for the other history may have had a search of the same number as one that is new in this.
   absl::StatusOr<Batch> BeginHistory(std::uint64_t lineage) const;
 
  private:

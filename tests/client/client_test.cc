@@ -284,8 +284,8 @@ TEST_F(ClientTest, WatchEndsWithTheSearchAndItsExitCode) {
     EXPECT_EQ(outcome.code, code) << outcome.err;
     std::vector<std::string> lines;
     std::istringstream in(outcome.out);
-    // Without the time of day in front.
-    for (std::string line; std::getline(in, line);) lines.push_back(line.substr(10));
+    // Without the time of day and its zone in front.
+    for (std::string line; std::getline(in, line);) lines.push_back(line.substr(16));
     EXPECT_THAT(lines, ElementsAre("search shapes10-1 is running", "stage 0/1 a",
                                    "candidate 1  0  succeeded  accuracy=0.5  latency_ms=0.25",
                                    AllOf(StartsWith("search shapes10-1 "), HasSubstr(": because"))));

@@ -70,7 +70,7 @@ class DrainTest(harness.IntegrationTest):
 
         def epochs():
             with open(said, encoding="utf-8") as lines:
-                told = [json.loads(line)["progress"] for line in lines if "epochs" in line]
+                told = [json.loads(line)["progress"] for line in lines if "progress" in line and "epochs" in line]
             return [(one["epoch"], one["reward"]) for one in told]
 
         harness.wait_for(epochs, "the first epoch")

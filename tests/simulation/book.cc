@@ -152,8 +152,10 @@ void Book::CheckChange(const Search& search, const core::Candidate& before, cons
   // Time that is up, a pause and a budget never end an attempt that is under way.
   const bool called_off =
       search.stored.state == core::SearchState::kCancelled || search.stored.state == core::SearchState::kFailed;
+  const bool given_back = given_back_.contains({search.stored.id, before.number, before.attempt});
   if (before.state == core::CandidateState::kLeased && after.state == core::CandidateState::kSkipped && !called_off &&
-      after.measured_attempt == before.measured_attempt && after.failures.size() == before.failures.size()) {
+      !given_back && after.measured_attempt == before.measured_attempt &&
+      after.failures.size() == before.failures.size()) {
     story_.Find("budgets", absl::StrCat(NameOf(search, after), " was under way and is thrown away"));
   }
   if (after.failures.size() > before.failures.size() && after.failures.back().kind == core::FailureKind::kWorkerLost) {
@@ -199,6 +201,7 @@ void Book::Restarted(const storage::Store& store) { Load(store); }
 void Book::Replaced(const storage::Store& store, std::vector<Accepted> accepted) {
   searches_.clear();
   may_be_deleted_.clear();
+  given_back_.clear();
   accepted_ = std::move(accepted);
   Load(store);
   // Of what was going on before it is not known when it began.

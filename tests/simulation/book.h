@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -82,6 +83,8 @@ class Book {
   void Replaced(const storage::Store& store, std::vector<Accepted> accepted);
   // A worker is told so.
   void Tell(const LeaseToken& token, const std::map<std::string, double>& metrics);
+  // A worker gives the lease back: it is under way no longer.
+  void GivesBack(const LeaseToken& token) { given_back_.emplace(token.search, token.number, token.attempt); }
   // A person has asked for it: from now on the search may be gone.
   void MayDelete(std::uint64_t search) { may_be_deleted_.insert(search); }
   // Nothing that was accepted is gone.
@@ -110,6 +113,8 @@ class Book {
   std::map<std::uint64_t, Search> searches_;
   std::vector<Accepted> accepted_;
   std::set<std::uint64_t> may_be_deleted_;
+  // Search, candidate and attempt of leases.
+  std::set<std::tuple<std::uint64_t, std::uint64_t, int>> given_back_;
   int lost_leases_ = 0;
   // Whose search record was put by the records at hand.
   std::set<std::uint64_t> ended_now_;

@@ -185,7 +185,8 @@ void Controller::Write(std::uint64_t process) {
 
 void Controller::Answer(std::uint64_t process, std::vector<std::function<void()>> answers) {
   // Now and then the process dies between two of them.
-  const std::size_t given = draw_.Chance(0.0005) ? draw_.Index(answers.size() + 1) : answers.size();
+  const std::size_t given =
+      dies_between_answers_ && draw_.Chance(0.001) ? draw_.Index(answers.size() + 1) : answers.size();
   for (std::size_t i = 0; i < given && process == process_; ++i) answers[i]();
   if (given < answers.size()) {
     Kill();

@@ -39,6 +39,8 @@ class Controller {
   void Kill();
   // It dies within its next commit, at a point that is drawn.
   void KillInCommit();
+  // Whether it may die now and then after some of a turn's answers.
+  void set_dies_between_answers(bool dies) { dies_between_answers_ = dies; }
   bool up() const { return engine_ != nullptr; }
   Engine& engine() { return *engine_; }
   WorkerCalls& calls() { return *calls_; }
@@ -94,6 +96,7 @@ class Controller {
 
   // Of the present process, which is known by its number.
   std::uint64_t process_ = 0;
+  bool dies_between_answers_ = false;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<WorkerCalls> calls_;
   bool turn_is_due_ = false;

@@ -73,12 +73,15 @@ std::vector<Standing> StandingsOf(const Book::Search& search) {
     if (candidate.repeat_of != 0) ++standing.begun;
     if (candidate.state != core::CandidateState::kSucceeded) continue;
     ++standing.succeeded;
-    standing.reward += (candidate.reward - standing.reward) / standing.succeeded;
-    standing.cost += (candidate.cost - standing.cost) / standing.succeeded;
+    standing.reward += candidate.reward;
+    standing.cost += candidate.cost;
   }
   std::vector<Standing> standings;
-  for (const auto& [first, standing] : by_first) {
-    if (standing.succeeded > 0) standings.push_back(standing);
+  for (auto& [first, standing] : by_first) {
+    if (standing.succeeded == 0) continue;
+    standing.reward /= standing.succeeded;
+    standing.cost /= standing.succeeded;
+    standings.push_back(standing);
   }
   // Best first.
   std::sort(standings.begin(), standings.end(), [](const Standing& a, const Standing& b) {

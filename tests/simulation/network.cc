@@ -165,6 +165,9 @@ void Network::ReleaseTasks(std::uint64_t worker, const v1::ReleaseTasksRequest& 
   Make<v1::ReleaseTasksResponse>(worker, timeout, std::move(answered),
                                  [this, shared = std::make_shared<const v1::ReleaseTasksRequest>(request)](
                                      std::uint64_t, Reply<v1::ReleaseTasksResponse> reply) {
+                                   for (const std::string& text : shared->lease_tokens()) {
+                                     if (const auto token = ParseLeaseToken(text)) controller_.book().GivesBack(*token);
+                                   }
                                    controller_.calls().ReleaseTasks(
                                        *shared, [shared, reply](const absl::Status& status) { reply(status, {}); });
                                  });

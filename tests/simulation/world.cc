@@ -96,6 +96,7 @@ void World::AddWorker(WorkerTraits traits) {
 WorldResult World::Run() {
   DrawFaults();
   network_.set_quality(faults_.network);
+  controller_.set_dies_between_answers(faults_.controller_deaths > 0);
   StartAll();
   const bool fine = RunFor(draw_.Time(Millis{20'000}, Millis{150'000}));
   if (fine) {
@@ -248,6 +249,7 @@ void World::CalmDown() {
   is_calm_ = true;
   network_.set_quality({});
   controller_.Refuse({});
+  controller_.set_dies_between_answers(false);
   // Also what a version could not go on with is served again.
   controller_.Kill();
   for (const auto& worker : workers_) worker->Heal();

@@ -97,6 +97,22 @@ TEST_F(ChangesTest, ARestoredCopyIsAGapForWhoeverWatchedTheOriginal) {
   EXPECT_FALSE(ReadChanges(name, now)->gap);
 }
 
+TEST_F(ChangesTest, ASearchMadeAfterARestoreIsAGapForWhoeverWatchedAnotherOfItsNumber) {
+  const std::string copy = temp_.Path("copy");
+  ASSERT_TRUE(store_->CopyTo(copy).ok());
+  const std::string name = Create(RandomSpec("s", 20));
+  for (const LeasedTask& task : Lease("w", 3)) Complete("w", task);
+  const std::uint64_t seen = ReadChanges(name, 0)->search.sequence;
+  Stop();
+  directory_ = copy;
+  Start();
+  ASSERT_EQ(Create(RandomSpec("s", 20)), name);
+  for (const LeasedTask& task : Lease("v", 3)) Complete("v", task);
+  EXPECT_TRUE(ReadChanges(name, seen)->gap);
+  const std::uint64_t now = ReadChanges(name, 0)->search.sequence;
+  EXPECT_FALSE(ReadChanges(name, now)->gap);
+}
+
 TEST_F(ChangesTest, WhatWasTrimmedIsAGap) {
   Stop();
   options_.kept_changes = 10;
