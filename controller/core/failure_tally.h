@@ -19,6 +19,10 @@ class FailureTally {
   void Add(const AttemptFailure& failure, TaskKind kind);
   // A task of this kind has brought something usable.
   void Succeeded(TaskKind kind) { kinds_[static_cast<std::size_t>(kind)].succeeded = true; }
+  // A candidate has succeeded, perhaps with a result of another search: all kinds of tasks can bring something usable.
+  void SucceededInAll() {
+    for (OfKind& kind : kinds_) kind.succeeded = true;
+  }
   // Attempts that failed; lost leases say nothing about the search.
   int failed() const { return failed_; }
   // Whether so many failures of one kind without a success are the search's fault: `allowed` failed on the only worker

@@ -32,7 +32,7 @@ void SearchParts::Restore(const SearchStatus& status) {
       for (const AttemptFailure& failure : candidate.failures)
         failures.Add(failure, KindOf(candidate, failure.attempt));
       if (candidate.measured_attempt > 0) failures.Succeeded(TaskKind::kMeasure);
-      if (candidate.state == CandidateState::kSucceeded) failures.Succeeded(candidates.KindOf(candidate));
+      if (candidate.state == CandidateState::kSucceeded) failures.SucceededInAll();
     }
     if (candidate.state == CandidateState::kSkipped && IsSpared(candidate)) phase.Spared(candidate);
     std::optional<Observation> observation;

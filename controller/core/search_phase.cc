@@ -122,8 +122,9 @@ std::int64_t SearchPhase::RepeatsLeft() const {
 
 bool SearchPhase::IsRestReserved() const { return config_.trainings > 0 && TrainingsLeft() <= RepeatsLeft(); }
 
-std::int64_t SearchPhase::ProposalsLeft() const {
-  if (!searching_over_.empty()) return 0;
+std::int64_t SearchPhase::ProposalsLeft() const { return searching_over_.empty() ? FirstTrainingsLeft() : 0; }
+
+std::int64_t SearchPhase::FirstTrainingsLeft() const {
   const std::int64_t left = TrainingsLeft();
   if (!IsRestReserved()) return left - std::max<std::int64_t>(RepeatsLeft(), 0);
   // The finalists are settled, or there are none yet. An architecture that could not be repeated should it look best is

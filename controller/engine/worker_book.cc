@@ -15,8 +15,8 @@ constexpr std::size_t kMaxInstances = 100;
 
 }  // namespace
 
-std::string WorkerBook::NameOf(const std::string& id, const std::string& instance, bool& is_news) {
-  is_news = false;
+std::string WorkerBook::NameOf(const std::string& id, const std::string& instance, std::string& renamed) {
+  renamed.clear();
   if (instance.empty()) return id;
   Instances& known = instances_[id];
   if (known.current.empty() && !known.names.contains(instance)) known.current = instance;
@@ -29,11 +29,14 @@ std::string WorkerBook::NameOf(const std::string& id, const std::string& instanc
     known.names.emplace(std::exchange(known.current, instance), "");
     return id;
   }
-  if (found->second.empty()) {
-    is_news = true;
-    found->second = id + "~" + instance.substr(0, kInstanceShown);
+  if (!found->second.empty()) return found->second;
+  known.names.erase(found);
+  if (!known.current.empty()) {
+    renamed = id + "~" + known.current.substr(0, kInstanceShown);
+    known.names.emplace(known.current, renamed);
   }
-  return found->second;
+  known.current = instance;
+  return id;
 }
 
 void WorkerBook::CountFit(const Worker& worker, int sign) {
@@ -131,7 +134,7 @@ void WorkerBook::Succeeded(const std::string& id, core::TaskKind kind) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return;
   Worker& worker = found->second;
-  worker.succeeded_last = true;
+  worker.succeeded_last[static_cast<std::size_t>(kind)] = true;
   if (failing_.empty() || !failing_.contains(id)) return;
   worker.failures[static_cast<std::size_t>(kind)] = 0;
   if (FailuresInARow(worker) > 0) return;
@@ -140,13 +143,14 @@ void WorkerBook::Succeeded(const std::string& id, core::TaskKind kind) {
   worker.last_shun = Millis{0};
 }
 
-void WorkerBook::NotSucceeded(const std::string& id) {
-  if (const auto found = workers_.find(id); found != workers_.end()) found->second.succeeded_last = false;
+void WorkerBook::NotSucceeded(const std::string& id, core::TaskKind kind) {
+  const auto found = workers_.find(id);
+  if (found != workers_.end()) found->second.succeeded_last[static_cast<std::size_t>(kind)] = false;
 }
 
-bool WorkerBook::SucceededLast(const std::string& id) const {
+bool WorkerBook::SucceededLast(const std::string& id, core::TaskKind kind) const {
   const auto found = workers_.find(id);
-  return found != workers_.end() && found->second.succeeded_last;
+  return found != workers_.end() && found->second.succeeded_last[static_cast<std::size_t>(kind)];
 }
 
 int WorkerBook::FailuresInARow(const Worker& worker) {
@@ -165,7 +169,7 @@ bool WorkerBook::Failed(const std::string& id, core::TaskKind kind, const std::s
   if (found == workers_.end()) return false;
   Worker& worker = found->second;
   failing_.insert(id);
-  worker.succeeded_last = false;
+  worker.succeeded_last[static_cast<std::size_t>(kind)] = false;
   const int failures = ++worker.failures[static_cast<std::size_t>(kind)];
   worker.last_failure = message;
   if (worker.shunned || failures < kFailuresBorne) return false;

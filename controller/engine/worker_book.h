@@ -34,8 +34,8 @@ class WorkerBook {
     // Attempts that failed since the last one that did not, by TaskKind; and what the latest of them said.
     std::array<int, 3> failures = {};
     std::string last_failure;
-    // What it reported last was a success.
-    bool succeeded_last = false;
+    // By TaskKind: whether what it reported last was a success.
+    std::array<bool, 3> succeeded_last = {};
     // Leases of it were lost since it was last heard from.
     bool lost = false;
     bool shunned = false;
@@ -54,9 +54,10 @@ class WorkerBook {
   };
 
   // The name by which to know the worker from now on. It is its id, unless another worker that is alive has that: two
-  // processes were given one id if one that had been followed by another is heard again. Such a one gets a name of its
-  // own, `{id}~{start of its instance}`. True in `is_news` the first time.
-  std::string NameOf(const std::string& id, const std::string& instance, bool& is_news);
+  // processes were given one id if one that had been followed by another is heard again. That one keeps the id, under
+  // which its failures are known, and `renamed` is then what the other is called from now on: `{id}~{start of its
+  // instance}`; else it is empty.
+  std::string NameOf(const std::string& id, const std::string& instance, std::string& renamed);
 
   // `worker` under its name; `id`: what it calls itself. Times never go back from call to call.
   void Hear(const WorkerInfo& worker, SteadyTime now, const std::string& id = {});
@@ -68,10 +69,10 @@ class WorkerBook {
 
   // An attempt at a task of this kind succeeded: what failed before at such tasks is forgiven.
   void Succeeded(const std::string& id, core::TaskKind kind);
-  // What it reported last was not a success, whoever's fault that is.
-  void NotSucceeded(const std::string& id);
-  // Whether what it reported last was a success.
-  bool SucceededLast(const std::string& id) const;
+  // What it reported last of such a task was not a success, whoever's fault that is.
+  void NotSucceeded(const std::string& id, core::TaskKind kind);
+  // Whether what it reported last of such a task was a success.
+  bool SucceededLast(const std::string& id, core::TaskKind kind) const;
   // Leases that it held ran out. False if that has been noted since it was last heard from, or it is not known.
   bool Lost(const std::string& id);
   // An attempt failed by the worker's own fault. True if that is why it is shunned from now on.

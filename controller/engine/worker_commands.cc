@@ -21,12 +21,12 @@ std::string IdOf(const core::Space& space, const core::Architecture& architectur
 }  // namespace
 
 std::string WorkerCommands::NameOf(const WorkerId& worker) {
-  bool is_news = false;
-  std::string name = state_.workers.NameOf(worker.id, worker.instance, is_news);
-  if (!is_news) return name;
+  std::string renamed;
+  std::string name = state_.workers.NameOf(worker.id, worker.instance, renamed);
+  if (renamed.empty()) return name;
   if (const auto left_out = name_lines_.Take()) {
     log::Warning("two workers have the same id; give each an --id of its own",
-                 {{"id", worker.id}, {"one_is_now_called", name}, {"left_out_before", *left_out}});
+                 {{"id", worker.id}, {"one_is_now_called", renamed}, {"left_out_before", *left_out}});
   }
   return name;
 }
@@ -181,7 +181,7 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   const bool was_final = core::IsFinal(candidate->state);
   const bool others = state_.workers.HasOthers(worker, search.RequireOf(kind));
   // A worker all of whose trainings seem to diverge is more likely to be broken itself.
-  const bool believed = !others || state_.workers.SucceededLast(worker);
+  const bool believed = !others || state_.workers.SucceededLast(worker, kind);
   core::CompletionVerdict verdict =
       report.result
           ? search.Complete(token.number, token.attempt, worker, *std::move(report.result), state_.now, believed)
@@ -190,7 +190,7 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
     verdict = {core::CompletionVerdict::kInvalid, report.message};
   }
   if (candidate->failures.size() > failures) {
-    state_.workers.NotSucceeded(worker);
+    state_.workers.NotSucceeded(worker, kind);
     NoteFailure(*entry, worker, *candidate, kind);
     search.EndIfHopeless(others ? core::Others::kSome : core::Others::kNone, state_.now.unix_ms);
   } else if (verdict.status == core::CompletionVerdict::kAccepted &&
@@ -278,15 +278,15 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
 void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed) {
   std::vector<LeaseBook::Key> unlisted;
   for (const LeaseBook::Key& key : state_.leases.OfWorker(worker.id)) {
-    // Another process may have the same id, and hold it.
-    const std::string& instance = state_.leases.InstanceOf(key);
-    if (!instance.empty() && instance != worker.instance) continue;
+    // Another process may have the same id, and hold it. After a restart of the controller nobody knows whose they are
+    // until they are listed, or their time is up.
+    if (state_.leases.InstanceOf(key) != worker.instance) continue;
     // One that it was granted only just now it may not know of yet.
     const bool is_fresh =
         state_.leases.Deadline(key) > state_.now.steady + state_.options.lease_duration - state_.heartbeat_interval();
     if (!is_fresh && std::none_of(listed.begin(), listed.end(), [&](const HeldLease& lease) {
           const std::optional<LeaseToken> token = ParseLeaseToken(lease.token);
-          return token && token->lineage == state_.lineage && token->search == key.search &&
+          return token && token->lineage == LineageOf(key.search) && token->search == key.search &&
                  token->number == key.number;
         })) {
       unlisted.push_back(key);
@@ -315,7 +315,11 @@ void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std:
   const std::string name = NameOf(worker);
   for (const std::string& text : tokens) {
     const auto [entry, token] = FindLease(text);
-    if (entry == nullptr || !state_.leases.Holds({token.search, token.number}, name)) continue;
+    const LeaseBook::Key key{token.search, token.number};
+    if (entry == nullptr || !state_.leases.Contains(key)) continue;
+    // The same process may have got another name since.
+    const bool is_own = !worker.instance.empty() && state_.leases.InstanceOf(key) == worker.instance;
+    if (!is_own && !state_.leases.Holds(key, name)) continue;
     entry->search->Release(token.number, token.attempt);
     state_.touched.insert(token.search);
   }

@@ -36,6 +36,16 @@ TEST(FailureTally, SpeaksAgainstTheSearchOnceTwoWorkersFailed) {
   EXPECT_TRUE(tally.SpeaksAgainstSearch(10, Others::kSome));
 }
 
+TEST(FailureTally, ACandidateThatSucceededForgivesFailuresOfAllKinds) {
+  // Its result may be of another search, with no task of this.
+  FailureTally tally;
+  tally.SucceededInAll();
+  for (const TaskKind kind : {TaskKind::kEvaluate, TaskKind::kMeasure, TaskKind::kTrain}) {
+    for (int i = 0; i < 3; ++i) tally.Add(Failure("a"), kind);
+  }
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(3, Others::kNone));
+}
+
 TEST(FailureTally, ASuccessOfEitherKindForgivesItsOwnFailures) {
   FailureTally tally;
   for (const char* worker : {"a", "a", "b", "b"}) tally.Add(Failure(worker), TaskKind::kMeasure);

@@ -108,6 +108,21 @@ TEST_F(SearchTest, ATwinTakesThePlaceOfOneThatWasGivenUp) {
   }
 }
 
+TEST_F(SearchTest, ATwinTakesNoPlaceOfARepeat) {
+  SearchConfig config = TwinsConfig();
+  config.attempts = 1;
+  config.trainings = 5;
+  config.finalists.trainings = 2;
+  config.finalists.repeats = 1;
+  Search search(config, kStart);
+  for (const std::uint64_t expected : {1, 2, 3, 6}) EXPECT_EQ(Lease(search), expected);
+  EXPECT_EQ(Fail(search, 3, 1), kAccepted);
+  EXPECT_EQ(search.candidate(5)->state, CandidateState::kSkipped);
+  EXPECT_EQ(search.trainings(), 4);
+  for (const std::uint64_t number : {1, 2, 6}) EXPECT_EQ(Complete(search, number, 1, Result(0.5, 3)), kAccepted);
+  EXPECT_NE(search.candidate(Lease(search))->repeat_of, 0u);
+}
+
 TEST_F(SearchTest, ATwinBeyondTheBudgetTakesNoPlace) {
   SearchConfig config = TwinsConfig();
   config.attempts = 1;

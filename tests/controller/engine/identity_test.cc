@@ -142,9 +142,12 @@ TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
   EXPECT_NE(a.token.number, b.token.number);
   // Until the first is heard again.
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
-  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
+  EXPECT_THAT(workers(), ElementsAre("host-1"));
+  // The other has a name of its own from now on.
   EXPECT_TRUE(beat("bbbbbbbbbb", {FormatLeaseToken(b.token)}));
-  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
+  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~bbbbbb"));
+  EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
+  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~bbbbbb"));
   // What each holds is taken from each.
   layernas::Report report;
   report.token = FormatLeaseToken(a.token);
@@ -152,8 +155,41 @@ TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
   const auto verdicts =
       Await<Verdicts>([&](auto reply) { engine_->CompleteTasks(WorkerId("host-1", "aaaaaaaaaa"), {report}, reply); });
   EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kAccepted);
-  EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1~aaaaaa");
+  EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1");
   EXPECT_EQ(EngineTest::Complete("host-1", b).status, CompletionVerdict::kAccepted);
+}
+
+TEST_F(IdentityTest, AProcessGivesBackWhatItHoldsUnderItsFormerName) {
+  const std::string name = Create(RandomSpec("s", 12));
+  const auto request = [&](const std::string& instance) {
+    LeaseRequest one = Request("host-1");
+    one.worker.instance = instance;
+    return one;
+  };
+  ASSERT_TRUE(Lease(request("aaaaaaaaaa")).ok());
+  const LeasedTask b = Lease(request("bbbbbbbbbb"))->at(0);
+  // Now the second has another name, and has not been heard since.
+  ASSERT_TRUE(Lease(request("aaaaaaaaaa")).ok());
+  ASSERT_TRUE(Await<bool>([&](auto reply) {
+                engine_->ReleaseTasks(WorkerId("host-1", "bbbbbbbbbb"), {FormatLeaseToken(b.token)}, reply, true);
+              }).ok());
+  EXPECT_EQ(Candidate(name, b.token.number).state, CandidateState::kQueued);
+  EXPECT_THAT(Candidate(name, b.token.number).failures, IsEmpty());
+}
+
+TEST_F(IdentityTest, AfterARestartOneOfTwoProcessesEndsNoLeaseOfTheOther) {
+  const std::string name = Create(RandomSpec("s", 12));
+  LeaseRequest request = Request("host-1");
+  request.worker.instance = "bbbbbbbbbb";
+  const LeasedTask b = Lease(request)->at(0);
+  Restart();
+  for (int i = 0; i < 2; ++i) {
+    Pass(options_.lease_duration / 2 - Millis{1});
+    Await<std::vector<LeaseVerdict>>([&](auto reply) {
+      engine_->Heartbeat({"host-1", {}, 1, "test", "aaaaaaaaaa"}, {}, reply);
+    }).IgnoreError();
+    EXPECT_EQ(Candidate(name, b.token.number).state, CandidateState::kLeased);
+  }
 }
 
 }  // namespace

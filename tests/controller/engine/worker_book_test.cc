@@ -114,10 +114,11 @@ TEST(WorkerBook, ForgetsWhomItShunned) {
   EXPECT_EQ(book.shunned(), 0u);
 }
 
-std::string NameOf(WorkerBook& book, const std::string& id, const std::string& instance, bool news = false) {
-  bool is_news = !news;
-  const std::string name = book.NameOf(id, instance, is_news);
-  EXPECT_EQ(is_news, news) << id << " " << instance;
+std::string NameOf(WorkerBook& book, const std::string& id, const std::string& instance,
+                   const std::string& other = "") {
+  std::string renamed = "before";
+  const std::string name = book.NameOf(id, instance, renamed);
+  EXPECT_EQ(renamed, other) << id << " " << instance;
   return name;
 }
 
@@ -131,6 +132,16 @@ TEST(WorkerBook, AWorkerIsKnownByItsId) {
   EXPECT_EQ(NameOf(book, "c", ""), "c");
 }
 
+TEST(WorkerBook, ASuccessAtOneKindOfTaskSaysNothingOfAnother) {
+  WorkerBook book;
+  book.Hear(Worker("a"), At(1));
+  book.Succeeded("a", core::TaskKind::kTrain);
+  book.NotSucceeded("a", core::TaskKind::kTrain);
+  book.Succeeded("a", core::TaskKind::kMeasure);
+  EXPECT_TRUE(book.SucceededLast("a", core::TaskKind::kMeasure));
+  EXPECT_FALSE(book.SucceededLast("a", core::TaskKind::kTrain));
+}
+
 TEST(WorkerBook, ARestartedWorkerKeepsItsName) {
   WorkerBook book;
   for (int i = 1; i < 1000; ++i) EXPECT_EQ(NameOf(book, "a", "instance " + std::to_string(i)), "a");
@@ -141,13 +152,14 @@ TEST(WorkerBook, OfTwoThatAreAliveOneHasANameOfItsOwn) {
   EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
   EXPECT_EQ(NameOf(book, "a", "222222222"), "a");
   // It had been followed by another, and is heard again.
-  EXPECT_EQ(NameOf(book, "a", "111111111", true), "a~111111");
-  EXPECT_EQ(NameOf(book, "a", "111111111"), "a~111111");
-  EXPECT_EQ(NameOf(book, "a", "222222222"), "a");
+  EXPECT_EQ(NameOf(book, "a", "111111111", "a~222222"), "a");
+  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
+  EXPECT_EQ(NameOf(book, "a", "222222222"), "a~222222");
   // A third.
   EXPECT_EQ(NameOf(book, "a", "333333333"), "a");
-  EXPECT_EQ(NameOf(book, "a", "222222222", true), "a~222222");
-  EXPECT_EQ(NameOf(book, "a", "111111111"), "a~111111");
+  EXPECT_EQ(NameOf(book, "a", "222222222"), "a~222222");
+  EXPECT_EQ(NameOf(book, "a", "111111111", "a~333333"), "a");
+  EXPECT_EQ(NameOf(book, "a", "333333333"), "a~333333");
   EXPECT_EQ(NameOf(book, "b", "111111111"), "b");
 }
 
