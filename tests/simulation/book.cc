@@ -135,7 +135,7 @@ void Book::Put(std::uint64_t id, const core::Candidate& candidate) {
   search.changed = timeline_.Now();
   CheckCandidate(search, candidate);
   if (!is_new) return;
-  if (candidate.repeat_of == 0 && candidate.final_of == 0 && begun_) begun_(search);
+  if (candidate.repeat_of == 0 && candidate.final_of == 0 && candidate.attempt > 0 && begun_) begun_(search);
   if (const std::string why = WhyOverBudget(search); !why.empty()) {
     story_.Find("budgets", absl::StrCat(NameOf(search, candidate), ": ", why));
   }
@@ -203,7 +203,10 @@ void Book::Replaced(const storage::Store& store, std::vector<Accepted> accepted)
   may_be_deleted_.clear();
   given_back_.clear();
   accepted_ = std::move(accepted);
+  // Who was there when something ended in it is not known.
+  OthersFit others_fit = std::exchange(others_fit_, nullptr);
   Load(store);
+  others_fit_ = std::move(others_fit);
   // Of what was going on before it is not known when it began.
   TimeIsUnknown();
 }
