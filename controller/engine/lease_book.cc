@@ -39,6 +39,11 @@ void LeaseBook::Remove(Key key) {
   leases_.erase(lease);
 }
 
+bool LeaseBook::IsOf(Key key, const std::string& instance) const {
+  const auto lease = leases_.find(key);
+  return lease != leases_.end() && !instance.empty() && lease->second.instance == instance;
+}
+
 bool LeaseBook::Holds(Key key, const std::string& worker) const {
   const auto lease = leases_.find(key);
   return lease != leases_.end() && lease->second.worker->first == worker;

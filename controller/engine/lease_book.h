@@ -43,6 +43,8 @@ class LeaseBook {
   void Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance = {});
   // Of a lease that is in the book.
   const std::string& InstanceOf(Key key) const { return leases_.at(key).instance; }
+  // Whether it is in the book and known to be of this process.
+  bool IsOf(Key key, const std::string& instance) const;
   void Remove(Key key);
   // Of a lease that is in the book.
   void SetProgress(Key key, const TaskProgress& progress) { leases_.at(key).progress = progress; }

@@ -1,6 +1,7 @@
 #include "controller/engine/poll_book.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "common/base/label.h"
 
@@ -68,6 +69,15 @@ PollId PollBook::Find(const std::string& worker, const std::string& request_id) 
   const auto found = std::find_if(polls->second.begin(), polls->second.end(),
                                   [&](PollId id) { return polls_.at(id).request.request_id == request_id; });
   return found == polls->second.end() ? 0 : *found;
+}
+
+std::vector<PollId> PollBook::Of(const std::string& worker, const std::string& instance) const {
+  std::vector<PollId> polls;
+  const auto found = by_worker_.find(worker);
+  if (found == by_worker_.end()) return polls;
+  std::copy_if(found->second.begin(), found->second.end(), std::back_inserter(polls),
+               [&](PollId id) { return polls_.at(id).request.worker.instance == instance; });
+  return polls;
 }
 
 std::vector<PollId> PollBook::Expired(SteadyTime now) const {

@@ -35,6 +35,8 @@ class PollBook {
   std::optional<Poll> Take(PollId id);
   // 0 if there is none.
   PollId Find(const std::string& worker, const std::string& request_id) const;
+  // Those of a worker's process, under this name.
+  std::vector<PollId> Of(const std::string& worker, const std::string& instance) const;
   // Those whose deadline is at or before `now`; they stay in the book.
   std::vector<PollId> Expired(SteadyTime now) const;
   // The oldest after `after` whose worker has the labels; null if there is none. Good until the book changes.

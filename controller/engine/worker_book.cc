@@ -107,8 +107,9 @@ void WorkerBook::Forget(SteadyTime since, SteadyTime now, const std::function<bo
   }
 }
 
-void WorkerBook::Leave(const std::string& name) {
-  if (const auto found = workers_.find(name); found != workers_.end()) Erase(found);
+void WorkerBook::Leave(const std::string& name, const std::string& instance) {
+  const auto found = workers_.find(name);
+  if (found != workers_.end() && found->second.info.instance == instance) Erase(found);
 }
 
 void WorkerBook::Erase(std::map<std::string, Worker>::iterator worker) {

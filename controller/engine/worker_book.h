@@ -61,8 +61,8 @@ class WorkerBook {
 
   // `worker` under its name; `id`: what it calls itself. Times never go back from call to call.
   void Hear(const WorkerInfo& worker, SteadyTime now, const std::string& id = {});
-  // It has said goodbye.
-  void Leave(const std::string& name);
+  // This process of it has said goodbye; nothing happens if another has the name by now.
+  void Leave(const std::string& name, const std::string& instance);
   // Forgets those that were not heard from since `since`, but for those that `is_there` knows of: they are heard from
   // now.
   void Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string& id)>& is_there);

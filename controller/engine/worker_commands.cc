@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "common/base/architecture_id.h"
 #include "common/base/task_limits.h"
@@ -120,11 +121,10 @@ LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& le
   if (entry == nullptr) return {false, WhyUnknown(lease.token)};
   const LeaseBook::Key key{token.search, token.number};
   // The same process, which got another name since.
-  if (!worker.instance.empty() && state_.leases.Contains(key) && state_.leases.InstanceOf(key) == worker.instance) {
-    entry->search->Rename(token.number, token.attempt, worker.id);
-  }
-  if (!entry->search->Renew(token.number, token.attempt, worker.id))
+  if (state_.leases.IsOf(key, worker.instance)) entry->search->Rename(token.number, token.attempt, worker.id);
+  if (!entry->search->Renew(token.number, token.attempt, worker.id)) {
     return {false, "its result is not wanted any more"};
+  }
   state_.touched.insert(token.search);
   const core::Candidate& candidate = *entry->search->candidate(token.number);
   // Of a superseded attempt, one that waits while its search is paused, or another's.
@@ -276,6 +276,11 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
 }
 
 void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed) {
+  std::set<LeaseBook::Key> held;
+  for (const HeldLease& lease : listed) {
+    const auto [entry, token] = FindLease(lease.token);
+    if (entry != nullptr) held.insert({token.search, token.number});
+  }
   std::vector<LeaseBook::Key> unlisted;
   for (const LeaseBook::Key& key : state_.leases.OfWorker(worker.id)) {
     // Another process may have the same id, and hold it. After a restart of the controller nobody knows whose they are
@@ -284,13 +289,7 @@ void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<
     // One that it was granted only just now it may not know of yet.
     const bool is_fresh =
         state_.leases.Deadline(key) > state_.now.steady + state_.options.lease_duration - state_.heartbeat_interval();
-    if (!is_fresh && std::none_of(listed.begin(), listed.end(), [&](const HeldLease& lease) {
-          const std::optional<LeaseToken> token = ParseLeaseToken(lease.token);
-          return token && token->lineage == LineageOf(key.search) && token->search == key.search &&
-                 token->number == key.number;
-        })) {
-      unlisted.push_back(key);
-    }
+    if (!is_fresh && !held.contains(key)) unlisted.push_back(key);
   }
   ExpireLeases(unlisted, "the worker no longer knows of it: it was restarted, or never got it");
 }
@@ -316,20 +315,20 @@ void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std:
   for (const std::string& text : tokens) {
     const auto [entry, token] = FindLease(text);
     const LeaseBook::Key key{token.search, token.number};
-    if (entry == nullptr || !state_.leases.Contains(key)) continue;
     // The same process may have got another name since.
-    const bool is_own = !worker.instance.empty() && state_.leases.InstanceOf(key) == worker.instance;
-    if (!is_own && !state_.leases.Holds(key, name)) continue;
+    const bool is_own = state_.leases.IsOf(key, worker.instance) || state_.leases.Holds(key, name);
+    if (entry == nullptr || !is_own) continue;
     entry->search->Release(token.number, token.attempt);
     state_.touched.insert(token.search);
   }
-  if (leaving) state_.workers.Leave(name);
+  if (leaving) {
+    // What still waits may have come in under its former name. No task goes to a worker that is away.
+    for (const std::string& known : std::set<std::string>{name, worker.id}) {
+      for (const PollId poll : state_.polls.Of(known, worker.instance)) CancelPoll(poll);
+    }
+    state_.workers.Leave(name, worker.instance);
+  }
   state_.Answer<bool>(reply, true);
-}
-
-std::uint64_t WorkerCommands::LineageOf(std::uint64_t search) {
-  const SearchEntry* entry = state_.searches.Find(search);
-  return entry == nullptr ? 0 : state_.LineageOf(*entry);
 }
 
 std::string WorkerCommands::WhyUnknown(const std::string& token) {

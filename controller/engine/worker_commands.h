@@ -52,7 +52,6 @@ class WorkerCommands {
   void Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why);
   // Why FindLease() finds nothing.
   std::string WhyUnknown(const std::string& token);
-  std::uint64_t LineageOf(std::uint64_t search);
   // The current lease that a token stands for; null if its search is not there or it is of another store.
   std::pair<SearchEntry*, LeaseToken> FindLease(const std::string& token);
 

@@ -192,5 +192,34 @@ TEST_F(IdentityTest, AfterARestartOneOfTwoProcessesEndsNoLeaseOfTheOther) {
   }
 }
 
+TEST_F(IdentityTest, AGoodbyeEndsThePollsOfItsProcessAndForgetsNoOther) {
+  LeaseRequest request = Request("host-1");
+  request.worker.instance = "aaaaaaaaaa";
+  request.deadline = clock_.Now() + Millis{60'000};
+  absl::Status answer;
+  engine_->LeaseTasks(request, [&](const absl::StatusOr<Tasks>& tasks) { answer = tasks.status(); });
+  Settle();
+  const auto leave = [&](const std::string& instance) {
+    ASSERT_TRUE(
+        Await<bool>([&](auto reply) { engine_->ReleaseTasks(WorkerId("host-1", instance), {}, reply, true); }).ok());
+    Settle();
+  };
+  const auto workers = [&] {
+    return Await<std::vector<WorkerView>>([&](auto reply) { engine_->ListWorkers("", 10, reply); })->size();
+  };
+  // Of a process that was never heard of.
+  leave("bbbbbbbbbb");
+  EXPECT_EQ(workers(), 1u);
+  EXPECT_TRUE(answer.ok());
+  leave("aaaaaaaaaa");
+  EXPECT_EQ(workers(), 0u);
+  EXPECT_EQ(answer.code(), absl::StatusCode::kCancelled);
+  // Nothing is left that would be given to it, or would bring it back.
+  const std::string name = Create(RandomSpec("s", 3));
+  Pass(Millis{60'000});
+  EXPECT_EQ(workers(), 0u);
+  EXPECT_THAT(Candidates(name), IsEmpty());
+}
+
 }  // namespace
 }  // namespace layernas
