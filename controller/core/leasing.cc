@@ -81,7 +81,7 @@ Candidate* Leasing::Begin(UnixMillis now) {
     begun.repeat = parts_.standings.RepeatsOf(next.candidate) + 1;
     parts_.standings.BeginRepeat(next.candidate);
   } else if (const std::uint64_t first = parts_.twins.Meet(begun); first != 0) {
-    if (SearchParts::IsFollowed(parts_.candidates[first])) {
+    if (parts_.IsFollowed(parts_.candidates[first])) {
       begun.twin_of = first;
     } else {
       parts_.twins.Lead(begun);

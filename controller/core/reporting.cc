@@ -239,7 +239,7 @@ void Reporting::Follow(Candidate& twin, UnixMillis now) {
   parts_.candidates.MarkDirty(twin);
   if (!IsFinal(followed.state)) {
     parts_.twins.Wait(followed.number, twin.number);
-  } else if (!SearchParts::IsFollowed(followed)) {
+  } else if (!parts_.IsFollowed(followed)) {
     if (!parts_.phase.MayBegin()) return Finish(twin, CandidateState::kSkipped, now);
     twin.twin_of = 0;
     parts_.twins.Lead(twin);

@@ -34,7 +34,10 @@ void SearchParts::Restore(const SearchStatus& status) {
       if (candidate.measured_attempt > 0) failures.Succeeded(TaskKind::kMeasure);
       if (candidate.state == CandidateState::kSucceeded) failures.SucceededInAll();
     }
-    if (candidate.state == CandidateState::kSkipped && IsSpared(candidate)) phase.Spared(candidate);
+    // A twin was not counted as begun either.
+    if (candidate.twin_of == 0 && candidate.state == CandidateState::kSkipped && IsSpared(candidate)) {
+      phase.Spared(candidate);
+    }
     std::optional<Observation> observation;
     if (IsFinal(candidate.state)) observation = Learn(candidate);
     if (IsFirst(candidate)) {
@@ -84,8 +87,10 @@ double SearchParts::CostOf(const Candidate& candidate) const {
 }
 
 bool SearchParts::IsSpared(const Candidate& candidate) const {
+  const bool is_measured =
+      candidate.measured_attempt > 0 || (candidate.twin_of != 0 && candidates[candidate.twin_of].measured_attempt > 0);
   // A repeat may lie on the other side of the limit by chance.
-  return config.measure_first && candidate.measured_attempt > 0 && IsFirst(candidate) && !config.targets.empty() &&
+  return config.measure_first && is_measured && IsFirst(candidate) && !config.targets.empty() &&
          !MeetsLimit(candidate.cost, *std::max_element(config.targets.begin(), config.targets.end()));
 }
 

@@ -37,8 +37,9 @@ struct SearchParts {
   bool IsMeasuredApart() const { return config.measure_on.has_value(); }
   bool IsUnderWay() const { return candidates.Leased() > 0 || !queue.empty(); }
   // Whether twins of the candidate follow it; if not, the next of them takes its place.
-  static bool IsFollowed(const Candidate& candidate) {
-    return candidate.state != CandidateState::kFailed && candidate.state != CandidateState::kSkipped;
+  bool IsFollowed(const Candidate& candidate) const {
+    if (candidate.state == CandidateState::kSkipped) return IsSpared(candidate);
+    return candidate.state != CandidateState::kFailed;
   }
   // Of the task that this attempt was at.
   TaskKind KindOf(const Candidate& candidate, int attempt) const;

@@ -69,6 +69,32 @@ TEST_F(SearchTest, TwinsUseUpNoTrainings) {
   EXPECT_EQ(search.trainings(), 4);
 }
 
+TEST_F(SearchTest, TheTwinsOfOneThatIsSparedAreSparedWithIt) {
+  SearchConfig config = TwinsConfig();
+  config.measure_on = config.require;
+  config.measure_first = true;
+  config.targets = {5};
+  auto search = std::make_unique<Search>(config, kStart);
+  // Each network is measured once, and none is trained.
+  std::vector<std::uint64_t> measured;
+  while (search->state() == SearchState::kRunning) {
+    measured.push_back(Lease(*search));
+    ASSERT_NE(measured.back(), 0u);
+    ASSERT_LE(measured.size(), 9u);
+    EXPECT_EQ(Complete(*search, measured.back(), 1, {{"latency_ms", 6.0 + static_cast<double>(measured.back())}}),
+              kAccepted);
+    if (measured.size() == 4) {
+      search = std::make_unique<Search>(search->config(), search->status(), search->candidates());
+    }
+  }
+  EXPECT_EQ(measured, (std::vector<std::uint64_t>{1, 2, 3, 6, 9}));
+  EXPECT_EQ(search->CountOf(CandidateState::kSkipped), 9u);
+  EXPECT_EQ(search->candidate(7)->twin_of, 3u);
+  EXPECT_EQ(search->candidate(7)->cost, 9);
+  EXPECT_EQ(search->trainings(), 0);
+  EXPECT_THAT(search->state_reason(), HasSubstr("none of the 5 architectures that were measured"));
+}
+
 TEST_F(SearchTest, TheTwinOfAnInfeasibleOneIsInfeasibleAtOnce) {
   SearchConfig config = TwinsConfig();
   config.initial_failures = 2;
