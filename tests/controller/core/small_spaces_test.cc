@@ -66,19 +66,6 @@ struct Kind {
 
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
-StrategyConfig LayerNas(const Space& space, RandomStream& random) {
-  LayerNasOptions options;
-  options.order.resize(space.layers.size());
-  std::iota(options.order.begin(), options.order.end(), 0);
-  Shuffle(options.order, random);
-  options.buckets.count = static_cast<int>(1 + random.Below(6));
-  options.replicas = static_cast<int>(1 + random.Below(2));
-  options.passes = static_cast<int>(1 + random.Below(4));
-  options.stage_limit = random.Below(3) == 0 ? 3 : 0;
-  options.pipelined = random.Below(2) == 0;
-  return options;
-}
-
 // One search with its evaluators. Everything is drawn from the seed.
 class Trial {
  public:
@@ -455,7 +442,7 @@ INSTANTIATE_TEST_SUITE_P(
              Kind::kExactly, 1},
         Kind{"exhaustive", [](const Space&, RandomStream&) -> StrategyConfig { return ExhaustiveOptions{}; },
              Kind::kExactly, 1},
-        Kind{"layernas", LayerNas, Kind::kWhatever, 1},
+        Kind{"layernas", DrawLayerNas, Kind::kWhatever, 1},
         Kind{"guided", [](const Space&, RandomStream&) -> StrategyConfig { return GuidedOptions{}; }, Kind::kAtLeast,
              150}),
     [](const auto& one) { return std::string(one.param.name); });

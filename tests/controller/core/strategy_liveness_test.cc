@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "common/base/cost_limit.h"
@@ -91,20 +90,6 @@ struct Kind {
 
 void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
-StrategyConfig LayerNas(const Space& space, RandomStream& random) {
-  LayerNasOptions options;
-  options.order.resize(space.layers.size());
-  std::iota(options.order.begin(), options.order.end(), 0);
-  Shuffle(options.order, random);
-  options.buckets.count = static_cast<int>(1 + random.Below(6));
-  if (space.CostIsPerLayer() && random.Below(3) == 0) options.buckets.scale = BucketScale::kAuto;
-  options.replicas = static_cast<int>(1 + random.Below(2));
-  options.passes = static_cast<int>(1 + random.Below(4));
-  options.stage_limit = random.Below(3) == 0 ? 3 : 0;
-  options.pipelined = random.Below(2) == 0;
-  return options;
-}
-
 class Liveness : public ::testing::TestWithParam<Kind> {
  protected:
   // Up to `most` out at once, with restarts if `restart`.
@@ -184,7 +169,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Kind{"exhaustive",
                            [](const Space&, RandomStream&) -> StrategyConfig { return ExhaustiveOptions{}; },
                            Kind::kExactly, 300},
-                      Kind{"layernas", LayerNas, Kind::kWhatever, 300},
+                      Kind{"layernas", DrawLayerNas, Kind::kWhatever, 300},
                       Kind{"guided", [](const Space&, RandomStream&) -> StrategyConfig { return GuidedOptions{}; },
                            Kind::kAtLeast, 20}),
     [](const auto& one) { return std::string(one.param.name); });

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <span>
@@ -54,6 +55,21 @@ inline Space RandomSpace(RandomStream& random, std::size_t most_layers, std::siz
     for (int i = 0; per_layer && i < layer.option_count; ++i) layer.costs.push_back(random.Below(8));
   }
   return space;
+}
+
+// Options of LayerNAS that a spec could have, with its layers in any order.
+inline StrategyConfig DrawLayerNas(const Space& space, RandomStream& random) {
+  LayerNasOptions options;
+  options.order.resize(space.layers.size());
+  std::iota(options.order.begin(), options.order.end(), 0);
+  Shuffle(options.order, random);
+  options.buckets.count = static_cast<int>(1 + random.Below(6));
+  if (space.CostIsPerLayer() && random.Below(3) == 0) options.buckets.scale = BucketScale::kAuto;
+  options.replicas = static_cast<int>(1 + random.Below(2));
+  options.passes = static_cast<int>(1 + random.Below(4));
+  options.stage_limit = random.Below(3) == 0 ? 3 : 0;
+  options.pipelined = random.Below(2) == 0;
+  return options;
 }
 
 // Few distinct rewards, so that ties are common; costs from the space, or arbitrary if they are measured; a share of
