@@ -1,6 +1,7 @@
 // What decides which architectures are worth evaluating.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -97,6 +98,15 @@ class BackgroundWork {
   virtual ~BackgroundWork() = default;
   // On any thread. Shares nothing with the strategy that either of them changes meanwhile.
   virtual void Run() = 0;
+  // What is computed is not wanted any more: Run() returns soon, with less than was asked for. On any thread, at any
+  // time.
+  void Cancel() { cancelled_ = true; }
+
+ protected:
+  bool cancelled() const { return cancelled_; }
+
+ private:
+  std::atomic<bool> cancelled_ = false;
 };
 
 // Pure and deterministic: the same construction, the same calls, the same answers. Asynchronous: any number of

@@ -24,6 +24,7 @@ void Dispatcher::Run() {
   MakeTable();
   if (!state_.polls.empty()) ServePolls();
   Compete();
+  TidyWork();
   if (!state_.polls.empty() && !state_.draining) StartWork();
 }
 
@@ -169,6 +170,7 @@ void Dispatcher::StartWork() {
     if (wanted == 0) continue;
     std::shared_ptr<core::BackgroundWork> work = row.entry->search->StartWork(wanted);
     if (work == nullptr) continue;
+    work_[row.entry->id()] = work;
     solver_.Post([this, id = row.entry->id(), search = row.entry->search, work] {
       work->Run();
       submit_([this, id, search, work] {
@@ -176,6 +178,22 @@ void Dispatcher::StartWork() {
         state_.touched.insert(id);
       });
     });
+  }
+}
+
+void Dispatcher::TidyWork() {
+  std::erase_if(work_, [this](const auto& one) {
+    const std::shared_ptr<core::BackgroundWork> work = one.second.lock();
+    if (work == nullptr) return true;
+    const SearchEntry* entry = state_.searches.Find(one.first);
+    if (entry == nullptr || !entry->IsOpen()) work->Cancel();
+    return false;
+  });
+}
+
+void Dispatcher::CancelWork() {
+  for (const auto& [id, of_search] : work_) {
+    if (const std::shared_ptr<core::BackgroundWork> work = of_search.lock()) work->Cancel();
   }
 }
 

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <vector>
 
 #include "controller/engine/engine_state.h"
@@ -36,6 +39,9 @@ class Dispatcher {
   // proposals computed for the polls that are left.
   void Run();
 
+  // Cancels the computations that are under way.
+  void CancelWork();
+
   // As the last Run() left it: of all searches that have not ended then.
   const std::vector<Row>& table() const { return table_; }
 
@@ -45,6 +51,8 @@ class Dispatcher {
   void ServePolls();
   void Compete();
   void StartWork();
+  // Forgets works that were given back, and cancels those of searches that have ended.
+  void TidyWork();
   // Leases up to the poll's max_tasks.
   std::vector<LeasedTask> TasksFor(const Poll& poll);
   // Of the rows that the poll may take from, that of the search whose turn it is; null if there is none.
@@ -56,6 +64,8 @@ class Dispatcher {
   Executor& solver_;
   const std::function<void(std::function<void()>)> submit_;
   std::vector<Row> table_;
+  // By search; until it is given back.
+  std::map<std::uint64_t, std::weak_ptr<core::BackgroundWork>> work_;
 };
 
 // The task of a candidate that is leased.

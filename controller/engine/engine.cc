@@ -269,6 +269,7 @@ void Engine::UpdateGauges() {
 void Engine::Drain() {
   Submit([this] {
     state_.draining = true;
+    dispatcher_->CancelWork();
     for (Poll& poll : state_.polls.Clear()) {
       state_.Answer<std::vector<LeasedTask>>(std::move(poll.reply), Draining());
     }

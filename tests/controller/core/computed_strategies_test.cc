@@ -214,5 +214,36 @@ TEST(GuidedStrategy, FindsTheOptimumOfAnAdditiveSpace) {
   EXPECT_NEAR(search.candidate(found)->reward, best, 1e-9);
 }
 
+TEST(GuidedStrategy, ARestartAtTheEndOfTheDesignChangesNothing) {
+  SearchConfig config;
+  config.space = MakeSpace(12, 6, true);
+  config.reward_metric = "reward";
+  config.cost_metric = "cost";
+  // Which of them a proposal is for goes by its number.
+  config.targets = {25, 40, 60, 80};
+  config.strategy = GuidedOptions{};
+  config.trainings = 60;
+  const auto train_one = [](Search& search) {
+    const Candidate* candidate = search.Lease("w", "", {});
+    if (candidate == nullptr) return false;
+    search.Complete(candidate->number, 1, "w", Metrics{{"reward", static_cast<double>(candidate->number % 5)}}, {});
+    return true;
+  };
+  Search search(config, 0);
+  while (train_one(search)) continue;
+  Search restarted(search.config(), search.status(), search.candidates());
+  std::vector<std::vector<Architecture>> next;
+  for (Search* one : {&search, &restarted}) {
+    const auto work = one->StartWork(4);
+    ASSERT_NE(work, nullptr);
+    work->Run();
+    one->FinishWork(*work, 0);
+    auto& proposals = next.emplace_back();
+    while (const Candidate* candidate = one->Lease("w", "", {})) proposals.push_back(candidate->architecture);
+    EXPECT_EQ(proposals.size(), 4u);
+  }
+  EXPECT_EQ(next[0], next[1]);
+}
+
 }  // namespace
 }  // namespace layernas::core

@@ -110,6 +110,21 @@ TEST(Solver, ChainsAreExact) {
   }
 }
 
+TEST(Solver, ChainsWithPairsHereAndThereAreExact) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    SCOPED_TRACE(seed);
+    RandomStream random({seed, 5});
+    const Space space = RandomSpace(random, 6, 5);
+    const auto some = [&] {
+      std::vector<LayerPair> pairs = Adjacent(space);
+      std::erase_if(pairs, [&](const LayerPair&) { return random.Below(2) == 0; });
+      return pairs;
+    };
+    const Surface reward = RandomSurface(space, some(), random);
+    CheckExact(space, reward, RandomSurface(space, some(), random), random);
+  }
+}
+
 TEST(Solver, AllPairsAreExactWhileEveryPartialArchitectureIsKept) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     SCOPED_TRACE(seed);
@@ -137,6 +152,36 @@ TEST(Solver, FewBinsStayNearTheOptimum) {
     lost += BruteForce(space, reward, cost, limit).reward - solutions.front().reward;
   }
   EXPECT_LT(lost / 30, 0.05);
+}
+
+TEST(Solver, ABigSpaceHasFewerBins) {
+  // 7 layers of 250 options with pairs: 375,000 partial architectures for each bin, so 53 bins of 512.
+  RandomStream random({6});
+  Space space;
+  for (int l = 0; l < 7; ++l) space.layers.emplace_back().option_count = 250;
+  const Surface reward = RandomSurface(space, Adjacent(space), random);
+  const Surface cost = RandomSurface(space, {}, random);
+  const auto solutions = Solve(space, reward, cost, 4, 1'000'000, {});
+  ASSERT_FALSE(solutions.empty());
+  EXPECT_LE(solutions.size(), 53 * 250u);
+  for (const Solution& solution : {solutions.front(), solutions.back()}) {
+    EXPECT_NEAR(solution.reward, reward.At(solution.architecture), 1e-9);
+    EXPECT_NEAR(solution.cost, cost.At(solution.architecture), 1e-9);
+  }
+}
+
+TEST(ChoosePairs, AsManyAsCanBeLearned) {
+  const auto chosen = [](std::size_t layers, OptionIndex options) {
+    Space space;
+    space.layers.resize(layers);
+    for (Layer& layer : space.layers) layer.option_count = options;
+    return ChoosePairs(space);
+  };
+  EXPECT_EQ(chosen(6, 5).size(), 15u);
+  EXPECT_EQ(chosen(20, 10).size(), 19u);
+  EXPECT_EQ(chosen(1000, 10).size(), 999u);
+  EXPECT_EQ(chosen(1000, 11).size(), 0u);
+  EXPECT_EQ(chosen(1, 5).size(), 0u);
 }
 
 TEST(Solver, NothingMeetsALimitBelowTheCheapest) {

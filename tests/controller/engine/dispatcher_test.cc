@@ -46,6 +46,20 @@ class DispatcherTest : public StateTest {
     return tasks;
   }
 
+  // A search whose design is used up: from now on, proposals are computed.
+  SearchEntry& AddGuided() {
+    core::SearchConfig config = Config();
+    config.space.layers.resize(8, config.space.layers[0]);
+    config.strategy = core::GuidedOptions{};
+    config.trainings = 100;
+    config.require = {{"device", "gpu"}};
+    SearchEntry& entry = Add(config);
+    while (const core::Candidate* candidate = entry.search->Lease("w", "r", state_.now)) {
+      Complete(entry, *candidate, static_cast<double>(candidate->number % 7));
+    }
+    return entry;
+  }
+
   HeldExecutor solver_;
   std::vector<std::function<void()>> submitted_;
   Dispatcher dispatcher_{state_, solver_,
@@ -192,18 +206,7 @@ TEST_F(DispatcherTest, TakesTheResultsOfOtherSearches) {
 }
 
 TEST_F(DispatcherTest, ComputesProposalsAsLateAsItCan) {
-  core::SearchConfig config = Config();
-  config.space.layers.resize(8, config.space.layers[0]);
-  config.strategy = core::GuidedOptions{};
-  config.trainings = 100;
-  config.require = {{"device", "gpu"}};
-  SearchEntry& entry = Add(config);
-  // Until its design is used up: from then on, proposals are computed.
-  while (true) {
-    const core::Candidate* candidate = entry.search->Lease("w", "r", state_.now);
-    if (candidate == nullptr) break;
-    Complete(entry, *candidate, static_cast<double>(candidate->number % 7));
-  }
+  SearchEntry& entry = AddGuided();
   const std::size_t design = entry.search->candidates().size();
   ASSERT_GT(entry.search->Ready(), 0u);
   // Nobody waits; nobody who fits waits.
@@ -230,6 +233,24 @@ TEST_F(DispatcherTest, ComputesProposalsAsLateAsItCan) {
   EXPECT_THAT(state_.touched, ElementsAre(1));
   EXPECT_THAT(Run(), ElementsAre("gpu"));
   EXPECT_EQ(entry.search->candidates().size(), design + 3);
+}
+
+TEST_F(DispatcherTest, WhatIsComputedEndsWhereItIsCancelled) {
+  SearchEntry& entry = AddGuided();
+  const std::size_t design = entry.search->candidates().size();
+  Park("gpu", 16, {{"device", "gpu"}});
+  Run();
+  ASSERT_THAT(solver_.held, SizeIs(1));
+  dispatcher_.CancelWork();
+  solver_.held[0]();
+  submitted_[0]();
+  EXPECT_THAT(Run(), IsEmpty());
+  EXPECT_EQ(entry.search->candidates().size(), design);
+  // What was learned is not lost with it.
+  ASSERT_THAT(solver_.held, SizeIs(2));
+  solver_.held[1]();
+  submitted_[1]();
+  EXPECT_THAT(Run(), ElementsAre("gpu"));
 }
 
 }  // namespace

@@ -59,8 +59,8 @@ void GuidedStrategy::Restore(std::span<const PastProposal> past) {
   ArchitectureIndex seen(space_.layers.size());
   for (const PastProposal& one : past) {
     seen.Insert(one.proposal.architecture);
-    knowledge_->Propose(one.proposal.architecture);
-    ++computed_;
+    // What is of the design is known already.
+    if (knowledge_->Propose(one.proposal.architecture)) ++computed_;
     if (one.observation) {
       knowledge_->Note(one.proposal.architecture, *one.observation);
     } else {

@@ -136,13 +136,18 @@ Eigen::MatrixXd Model::GroupKernel(Group group) const {
       return features * features.transpose();
     }
     case kName: {
-      features = Eigen::MatrixXd::Zero(n, static_cast<Eigen::Index>(name_count_));
+      // Not as a product of features: in a big space most of the names occur in no architecture.
+      std::vector<int> counts(name_count_);
       for (Eigen::Index i = 0; i < n; ++i) {
-        for (std::size_t l = 0; l < space_.layers.size(); ++l) {
-          features(i, static_cast<Eigen::Index>(names_[l][architectures_[i][l]])) += 1;
+        for (std::size_t l = 0; l < space_.layers.size(); ++l) ++counts[names_[l][architectures_[i][l]]];
+        for (Eigen::Index j = 0; j <= i; ++j) {
+          int matches = 0;
+          for (std::size_t l = 0; l < space_.layers.size(); ++l) matches += counts[names_[l][architectures_[j][l]]];
+          kernel(i, j) = kernel(j, i) = matches;
         }
+        for (std::size_t l = 0; l < space_.layers.size(); ++l) counts[names_[l][architectures_[i][l]]] = 0;
       }
-      return features * features.transpose();
+      return kernel;
     }
     case kNamePair: {
       features.resize(n, name_pair_count_);

@@ -52,7 +52,7 @@ void GuidedProposer::Run() {
     cost_mean_ = known_.cost()->Mean();
   }
   if (known_.learned()) reward_mean_ = known_.reward().Mean();
-  for (std::size_t i = 0; i < task_.wanted && known_.IsAnythingLeft(); ++i) {
+  for (std::size_t i = 0; i < task_.wanted && known_.IsAnythingLeft() && !cancelled(); ++i) {
     const std::uint64_t number = task_.first + i;
     RandomStream random({task_.seed, number});
     std::optional<Architecture> architecture;
@@ -126,7 +126,7 @@ void GuidedProposer::Fill(Pool& pool, const std::vector<double>& limits, std::si
     return;
   }
   solve(reward_mean_, most / kSources);
-  for (int i = 0; i < kDraws; ++i) {
+  for (int i = 0; i < kDraws && !cancelled(); ++i) {
     Surface draw = known_.reward().Draw(random, kSpread);
     solve(steered ? WithFeasibility(std::move(draw)) : draw, most / kSources);
   }

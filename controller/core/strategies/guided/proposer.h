@@ -38,7 +38,7 @@ class GuidedProposer final : public BackgroundWork {
 
   // --- After Run().
 
-  // The proposals. They are fewer than wanted only if nothing is left.
+  // The proposals. They are fewer than wanted only if nothing is left, or the work was cancelled.
   std::vector<Architecture>& found() { return found_; }
   std::unique_ptr<GuidedKnowledge> TakeKnowledge() { return std::move(task_.knowledge); }
   // Returns true if the models were fitted and not only appended to.

@@ -10,14 +10,21 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// A partial architecture that ends with a given option of a layer.
+// A partial architecture, in a state: what of it matters to the layers after it. That is the option it ends with where
+// this has effects together with those of the next layer; elsewhere all are in one state.
 struct Label {
   double reward = 0;
   double cost = 0;
-  // Of the layer before, and among its labels.
-  OptionIndex previous_option = 0;
+  // Its last option.
+  OptionIndex option = 0;
+  // State of the layer before, and place among its labels.
+  OptionIndex previous_state = 0;
   std::uint32_t previous = 0;
 };
+
+// Bounds how many labels one solution makes: a tenth of a second or so, in which they are sorted.
+constexpr std::size_t kMostLabels = 20'000'000;
+constexpr std::size_t kFewestBins = 16;
 
 // Effects of the pairs (layer - 1, layer), or null.
 const std::vector<double>* ChainEffects(const Surface& surface, std::size_t layer) {
@@ -76,67 +83,98 @@ void Thin(std::vector<Label>& labels, std::size_t bins) {
   }
 }
 
+// [layer]: number of states, 1 or the number of options. Of the last layer it is the latter, for the sake of more
+// solutions.
+std::vector<std::size_t> CountStates(const Space& space, const Surface& reward, const Surface& cost) {
+  std::vector<std::size_t> counts;
+  for (std::size_t l = 0; l < space.layers.size(); ++l) {
+    const bool matters =
+        l + 1 == space.layers.size() || ChainEffects(reward, l + 1) != nullptr || ChainEffects(cost, l + 1) != nullptr;
+    counts.push_back(matters ? space.layers[l].option_count : 1);
+  }
+  return counts;
+}
+
+// As many bins as wanted, or so few that no more than kMostLabels labels are made.
+std::size_t AffordableBins(const Space& space, const std::vector<std::size_t>& states, std::size_t wanted) {
+  std::size_t labels_per_bin = 0;
+  for (std::size_t l = 1; l < space.layers.size(); ++l) labels_per_bin += states[l - 1] * space.layers[l].option_count;
+  return std::min(wanted, std::max(kFewestBins, kMostLabels / std::max<std::size_t>(1, labels_per_bin)));
+}
+
 std::vector<Solution> SolveChain(const Space& space, const Surface& reward, const Surface& cost, double limit,
                                  std::size_t most, const SolverOptions& options) {
   const std::size_t layers = space.layers.size();
-  // [layer][option]: the cheapest that the layers after it can be.
+  const std::vector<std::size_t> states = CountStates(space, reward, cost);
+  const std::size_t bins = AffordableBins(space, states, options.bins);
+  // [layer][state]: the cheapest that the layers after it can be.
   std::vector<std::vector<double>> rest(layers);
   for (std::size_t l = layers; l-- > 0;) {
-    rest[l].assign(space.layers[l].option_count, l + 1 == layers ? 0 : kInfinity);
+    rest[l].assign(states[l], l + 1 == layers ? 0 : kInfinity);
     if (l + 1 == layers) continue;
     const std::vector<double>* pairs = ChainEffects(cost, l + 1);
     const std::size_t next_count = space.layers[l + 1].option_count;
-    for (std::size_t o = 0; o < rest[l].size(); ++o) {
+    for (std::size_t state = 0; state < states[l]; ++state) {
       for (std::size_t next = 0; next < next_count; ++next) {
-        const double pair = pairs == nullptr ? 0 : (*pairs)[o * next_count + next];
-        rest[l][o] = std::min(rest[l][o], cost.options[l + 1][next] + pair + rest[l + 1][next]);
+        const double pair = pairs == nullptr ? 0 : (*pairs)[state * next_count + next];
+        const double after = rest[l + 1][states[l + 1] == 1 ? 0 : next];
+        rest[l][state] = std::min(rest[l][state], cost.options[l + 1][next] + pair + after);
       }
     }
   }
 
-  // [layer][option].
+  // [layer][state].
   std::vector<std::vector<std::vector<Label>>> labels(layers);
   for (std::size_t l = 0; l < layers; ++l) {
     const std::size_t count = space.layers[l].option_count;
-    labels[l].resize(count);
+    labels[l].resize(states[l]);
     const std::vector<double>* reward_pairs = l == 0 ? nullptr : ChainEffects(reward, l);
     const std::vector<double>* cost_pairs = l == 0 ? nullptr : ChainEffects(cost, l);
+    std::size_t most_labels = 1;
+    if (l > 0) {
+      most_labels = 0;
+      for (const std::vector<Label>& there : labels[l - 1]) most_labels += there.size();
+    }
+    for (std::size_t state = 0; state < states[l]; ++state) {
+      labels[l][state].reserve(most_labels * (count / states[l]));
+    }
     for (std::size_t o = 0; o < count; ++o) {
-      std::vector<Label>& here = labels[l][o];
+      const std::size_t state = states[l] == 1 ? 0 : o;
+      std::vector<Label>& here = labels[l][state];
+      const auto option = static_cast<OptionIndex>(o);
       const double own_reward = reward.options[l][o];
       const double own_cost = cost.options[l][o];
       if (l == 0) {
-        if (cost.bias + own_cost + rest[0][o] <= limit)
-          here.push_back({reward.bias + own_reward, cost.bias + own_cost, 0, 0});
+        if (cost.bias + own_cost + rest[0][state] <= limit)
+          here.push_back({reward.bias + own_reward, cost.bias + own_cost, option, 0, 0});
         continue;
       }
-      std::size_t most_labels = 0;
-      for (const std::vector<Label>& there : labels[l - 1]) most_labels += there.size();
-      here.reserve(most_labels);
       for (std::size_t before = 0; before < labels[l - 1].size(); ++before) {
         const std::vector<Label>& there = labels[l - 1][before];
         const double more_reward = own_reward + (reward_pairs == nullptr ? 0 : (*reward_pairs)[before * count + o]);
         const double more_cost = own_cost + (cost_pairs == nullptr ? 0 : (*cost_pairs)[before * count + o]);
-        const double most_cost = limit - more_cost - rest[l][o];
+        const double most_cost = limit - more_cost - rest[l][state];
         for (std::size_t i = 0; i < there.size() && there[i].cost <= most_cost; ++i) {
-          here.push_back({there[i].reward + more_reward, there[i].cost + more_cost, static_cast<OptionIndex>(before),
-                          static_cast<std::uint32_t>(i)});
+          here.push_back({there[i].reward + more_reward, there[i].cost + more_cost, option,
+                          static_cast<OptionIndex>(before), static_cast<std::uint32_t>(i)});
         }
       }
-      Thin(here, options.bins);
+    }
+    for (std::vector<Label>& here : labels[l]) {
+      Thin(here, bins);
       here.shrink_to_fit();
     }
   }
 
   struct End {
     double reward;
-    OptionIndex option;
+    std::size_t state;
     std::uint32_t label;
   };
   std::vector<End> ends;
-  for (std::size_t o = 0; o < labels.back().size(); ++o) {
-    for (std::size_t i = 0; i < labels.back()[o].size(); ++i) {
-      ends.push_back({labels.back()[o][i].reward, static_cast<OptionIndex>(o), static_cast<std::uint32_t>(i)});
+  for (std::size_t state = 0; state < labels.back().size(); ++state) {
+    for (std::size_t i = 0; i < labels.back()[state].size(); ++i) {
+      ends.push_back({labels.back()[state][i].reward, state, static_cast<std::uint32_t>(i)});
     }
   }
   const std::size_t count = std::min(most, ends.size());
@@ -147,14 +185,14 @@ std::vector<Solution> SolveChain(const Space& space, const Surface& reward, cons
   for (std::size_t i = 0; i < count; ++i) {
     Solution& solution = solutions.emplace_back();
     solution.architecture.resize(layers);
-    OptionIndex option = ends[i].option;
+    std::size_t state = ends[i].state;
     std::uint32_t at = ends[i].label;
-    solution.reward = labels.back()[option][at].reward;
-    solution.cost = labels.back()[option][at].cost;
+    solution.reward = labels.back()[state][at].reward;
+    solution.cost = labels.back()[state][at].cost;
     for (std::size_t l = layers; l-- > 0;) {
-      solution.architecture[l] = option;
-      const Label& label = labels[l][option][at];
-      option = label.previous_option;
+      const Label& label = labels[l][state][at];
+      solution.architecture[l] = label.option;
+      state = label.previous_state;
       at = label.previous;
     }
   }

@@ -26,8 +26,9 @@ struct Solution {
 // Architectures with cost <= limit, highest reward first, at most `most`; none if nothing meets the limit. Where all
 // pairs are of adjacent layers this is a dynamic programme over (layer, option, cost): it keeps every partial
 // architecture that no other matches, and is exact as long as those of one (layer, option) are no more than the bins;
-// beyond that it keeps the best of each bin, with its true cost. Where pairs are of distant layers, the best `replicas`
-// of each bin are kept, which is exact only while that is all of them.
+// beyond that it keeps the best of each bin, with its true cost. In spaces in which that would make more than 20
+// million partial architectures the bins are fewer. Where pairs are of distant layers, the best `replicas` of each bin
+// are kept, which is exact only while that is all of them.
 std::vector<Solution> Solve(const Space& space, const Surface& reward, const Surface& cost, double limit,
                             std::size_t most, const SolverOptions& options);
 

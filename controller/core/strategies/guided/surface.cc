@@ -26,19 +26,27 @@ Surface MakeSurface(const Space& space, std::vector<LayerPair> pairs) {
 }
 
 std::vector<LayerPair> ChoosePairs(const Space& space) {
-  // Beyond this, pairs of distant layers are learned too slowly to be worth their time.
+  // Above this, pairs of distant layers are learned too slowly to be worth their time.
   constexpr std::size_t kMostPairEffects = 1500;
+  // Above this, so are those of adjacent layers: no budget has results for so many.
+  constexpr std::size_t kMostAdjacentEffects = 100'000;
   std::vector<LayerPair> all;
   std::vector<LayerPair> adjacent;
-  std::size_t effects = 0;
+  std::size_t all_effects = 0;
+  std::size_t adjacent_effects = 0;
   for (std::size_t second = 1; second < space.layers.size(); ++second) {
     adjacent.push_back({second - 1, second});
     for (std::size_t first = 0; first < second; ++first) {
-      all.push_back({first, second});
-      effects += static_cast<std::size_t>(space.layers[first].option_count) * space.layers[second].option_count;
+      const std::size_t effects =
+          static_cast<std::size_t>(space.layers[first].option_count) * space.layers[second].option_count;
+      all_effects += effects;
+      if (first + 1 == second) adjacent_effects += effects;
+      if (all_effects <= kMostPairEffects) all.push_back({first, second});
     }
   }
-  return effects <= kMostPairEffects ? all : adjacent;
+  if (all_effects <= kMostPairEffects) return all;
+  if (adjacent_effects <= kMostAdjacentEffects) return adjacent;
+  return {};
 }
 
 bool IsChain(const std::vector<LayerPair>& pairs) {

@@ -31,7 +31,7 @@ struct Surface {
 // All effects 0.
 Surface MakeSurface(const Space& space, std::vector<LayerPair> pairs);
 
-// Every pair while that is affordable, else each layer with the next.
+// Every pair while that is affordable, else each layer with the next, else none.
 std::vector<LayerPair> ChoosePairs(const Space& space);
 // True if each pair is of a layer and the next.
 bool IsChain(const std::vector<LayerPair>& pairs);
