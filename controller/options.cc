@@ -49,6 +49,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   std::string metrics_listen = "127.0.0.1:7061";
   std::string lease_duration = "30s";
   std::string retention;
+  std::size_t spec_mib = options.quotas.spec_bytes >> 20;
   bool insecure_listen = false;
   bool insecure_metrics_listen = false;
 
@@ -96,6 +97,20 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000))
       ->group(kSecurity);
+  app.add_option("--max-searches-per-caller", options.quotas.open_searches,
+                 "Most searches that have not ended, of one token's owner, or of one host where there are no tokens")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000))
+      ->group(kSecurity);
+  app.add_option("--max-spec-mib-per-caller", spec_mib, "Most MiB of specs of all searches that one caller has made")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000))
+      ->group(kSecurity);
+  app.add_option("--max-workers-per-caller", options.quotas.workers,
+                 "Most workers of one caller that were heard from lately")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1'000'000))
+      ->group(kSecurity);
   app.add_option("--lease-duration", lease_duration,
                  "How long a worker may be silent before its candidates go to others")
       ->capture_default_str();
@@ -125,6 +140,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
       wrong = ParseInto("--retention", retention, options.retention, ParseDuration);
       if (wrong.empty() && options.retention < Millis{1000}) wrong = "--retention: must be at least 1s";
     }
+    options.quotas.spec_bytes = spec_mib << 20;
     if (wrong.empty()) wrong = CheckExposure(options, insecure_listen, insecure_metrics_listen);
     if (!wrong.empty()) throw CLI::ValidationError(configuration.Locate(wrong), 2);
   } catch (const CLI::ParseError& error) {

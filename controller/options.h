@@ -8,6 +8,7 @@
 #include "common/rpc/address.h"
 #include "common/rpc/tls.h"
 #include "controller/access/gate.h"
+#include "controller/engine/quotas.h"
 
 namespace layernas {
 
@@ -21,6 +22,7 @@ struct ControllerOptions {
   // Lists the tokens that are let in. Empty: everyone is.
   std::string token_file;
   GateOptions gate;
+  Quotas quotas;
   Millis lease_duration{0};
   // How long ended searches are kept; 0 = for ever.
   Millis retention{0};

@@ -78,6 +78,7 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   EngineOptions engine_options;
   engine_options.lease_duration = options.lease_duration;
   engine_options.retention = options.retention;
+  engine_options.quotas = options.quotas;
   LAYERNAS_ASSIGN_OR_RETURN(parts->engine,
                             Engine::Create(
                                 *parts->store, engine_options, [](std::string_view spec) { return ToCoreConfig(spec); },

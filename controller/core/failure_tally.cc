@@ -18,14 +18,13 @@ void FailureTally::Add(const AttemptFailure& failure, TaskKind kind) {
   ++messages_[failure.message];
 }
 
-bool FailureTally::SpeaksAgainstSearch(int allowed, Others others) const {
-  return std::any_of(kinds_.begin(), kinds_.end(), [&](const OfKind& kind) {
-    if (kind.succeeded || kind.failed < allowed) return false;
-    if (others == Others::kNone) return true;
-    int counted = 0;
-    for (const auto& [worker, failed] : kind.by_worker) counted += std::min(failed, (allowed + 1) / 2);
-    return kind.by_worker.size() > 1 && counted >= allowed;
-  });
+bool FailureTally::SpeaksAgainstSearch(TaskKind kind, int allowed, Others others) const {
+  const OfKind& of_kind = kinds_[static_cast<std::size_t>(kind)];
+  if (of_kind.succeeded || of_kind.failed < allowed) return false;
+  if (others == Others::kNone) return true;
+  int counted = 0;
+  for (const auto& [worker, failed] : of_kind.by_worker) counted += std::min(failed, (allowed + 1) / 2);
+  return of_kind.by_worker.size() > 1 && counted >= allowed;
 }
 
 std::string FailureTally::Commonest() const {

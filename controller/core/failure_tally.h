@@ -25,10 +25,10 @@ class FailureTally {
   }
   // Attempts that failed; lost leases say nothing about the search.
   int failed() const { return failed_; }
-  // Whether so many failures of one kind without a success are the search's fault: `allowed` failed on the only worker
-  // that there is, or on several. Then no worker counts for more than half of them, so that one bad worker and a slip
-  // of another end nothing.
-  bool SpeaksAgainstSearch(int allowed, Others others) const;
+  // Whether so many failures at this kind of task without a success are the search's fault: `allowed` failed on the
+  // only worker that there is, or on several. Then no worker counts for more than half of them, so that one bad worker
+  // and a slip of another end nothing.
+  bool SpeaksAgainstSearch(TaskKind kind, int allowed, Others others) const;
   // For people: "the commonest failure (3 times): …", "20 leases were lost with their workers", "nothing was
   // evaluated".
   std::string Commonest() const;

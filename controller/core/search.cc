@@ -82,10 +82,10 @@ CompletionVerdict Search::Fail(std::uint64_t number, int attempt, const std::str
   return verdict;
 }
 
-void Search::EndIfHopeless(Others others, UnixMillis now) {
+void Search::EndIfHopeless(TaskKind kind, Others others, UnixMillis now) {
   if (core::IsFinal(state_)) return;
   const FailureTally& failures = parts_.failures;
-  if (!failures.SpeaksAgainstSearch(config().initial_failures, others)) return;
+  if (!failures.SpeaksAgainstSearch(kind, config().initial_failures, others)) return;
   End(SearchState::kFailed,
       absl::StrCat("no evaluation has succeeded in ", failures.failed(), " attempts; ", failures.Commonest()), now);
 }

@@ -96,7 +96,7 @@ class Search {
                          std::string message, Instant now);
   // Ends the search as FAILED if attempts failed so often before any success that it is the search's fault. `others`:
   // whether there are workers for its tasks besides the one that failed last.
-  void EndIfHopeless(Others others, UnixMillis now);
+  void EndIfHopeless(TaskKind kind, Others others, UnixMillis now);
   // Back to the queue, no attempt used up; a failure reported afterwards is ignored. Nothing happens if the lease is
   // not current.
   void Release(std::uint64_t number, int attempt);

@@ -107,6 +107,10 @@ std::optional<Observation> SearchParts::Learn(const Candidate& candidate) {
   if (candidate.state == CandidateState::kSkipped) {
     // What is skipped leaves its stage unfinished: a table that lacks it is not final.
     if (IsSpared(candidate)) return Observation::TooDear(candidate.cost);
+    // The same network has failed, and no training was left to try it once more: the strategy does not wait for it.
+    if (candidate.twin_of != 0 && candidates[candidate.twin_of].state == CandidateState::kFailed) {
+      return Observation::Unknown();
+    }
     return std::nullopt;
   }
   const bool succeeded = candidate.state == CandidateState::kSucceeded;

@@ -122,9 +122,9 @@ std::int64_t SearchPhase::RepeatsLeft() const {
 
 bool SearchPhase::IsRestReserved() const { return config_.trainings > 0 && TrainingsLeft() <= RepeatsLeft(); }
 
-std::int64_t SearchPhase::ProposalsLeft() const { return searching_over_.empty() ? FirstTrainingsLeft() : 0; }
+std::int64_t SearchPhase::ProposalsLeft() const { return searching_over_.empty() ? FirstTrainingsLeft(true) : 0; }
 
-std::int64_t SearchPhase::FirstTrainingsLeft() const {
+std::int64_t SearchPhase::FirstTrainingsLeft(bool waits) const {
   const std::int64_t left = TrainingsLeft();
   if (!IsRestReserved()) return left - std::max<std::int64_t>(RepeatsLeft(), 0);
   // The finalists are settled, or there are none yet. An architecture that could not be repeated should it look best is
@@ -133,7 +133,7 @@ std::int64_t SearchPhase::FirstTrainingsLeft() const {
                                                  : *std::max_element(config_.targets.begin(), config_.targets.end());
   if (standings_.frontier().BestWithin(highest)) return left - config_.finalists.trainings + 1;
   const bool under_way = candidates_.Leased() > 0 || candidates_.CountOf(CandidateState::kQueued) > 0;
-  return under_way ? 0 : std::min<std::int64_t>(left, 1);
+  return waits && under_way ? 0 : std::min<std::int64_t>(left, 1);
 }
 
 bool SearchPhase::MeasuredInVain() const {

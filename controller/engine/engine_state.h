@@ -14,6 +14,7 @@
 #include "controller/engine/lease_book.h"
 #include "controller/engine/names.h"
 #include "controller/engine/poll_book.h"
+#include "controller/engine/quotas.h"
 #include "controller/engine/search_book.h"
 #include "controller/engine/views.h"
 #include "controller/engine/worker_book.h"
@@ -33,6 +34,7 @@ struct EngineOptions {
   int kept_attempt_logs = 5;
   // How long a search is kept after its end; 0 = until someone deletes it.
   Millis retention{0};
+  Quotas quotas = {};
 };
 
 inline absl::Status SearchWasDeleted() { return absl::NotFoundError("the search was deleted"); }

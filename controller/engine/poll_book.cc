@@ -80,6 +80,14 @@ std::vector<PollId> PollBook::Of(const std::string& worker, const std::string& i
   return polls;
 }
 
+void PollBook::Rename(const std::string& worker, const std::string& instance, const std::string& to) {
+  for (const PollId id : Of(worker, instance)) {
+    Poll poll = *Take(id);
+    poll.request.worker.id = to;
+    Park(std::move(poll));
+  }
+}
+
 std::vector<PollId> PollBook::Expired(SteadyTime now) const {
   std::vector<PollId> expired;
   for (const auto& [deadline, id] : by_deadline_) {

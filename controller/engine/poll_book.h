@@ -35,6 +35,8 @@ class PollBook {
   std::optional<Poll> Take(PollId id);
   // 0 if there is none.
   PollId Find(const std::string& worker, const std::string& request_id) const;
+  // Another name for the worker of a process's polls.
+  void Rename(const std::string& worker, const std::string& instance, const std::string& to);
   // Those of a worker's process, under this name.
   std::vector<PollId> Of(const std::string& worker, const std::string& instance) const;
   // Those whose deadline is at or before `now`; they stay in the book.

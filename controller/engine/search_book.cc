@@ -73,4 +73,14 @@ const std::set<std::uint64_t>& SearchBook::SameEvaluation(const std::string& key
   return found == same_evaluation_.end() ? kNone : found->second;
 }
 
+SearchBook::Owned SearchBook::OwnedBy(const std::string& owner) const {
+  Owned owned;
+  for (const auto& [id, entry] : all_) {
+    if (entry.stored.owner != owner) continue;
+    if (entry.IsOpen()) ++owned.open;
+    owned.spec_bytes += entry.stored.spec.size();
+  }
+  return owned;
+}
+
 }  // namespace layernas

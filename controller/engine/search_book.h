@@ -1,6 +1,7 @@
 // The searches that the engine has, by id, name, request and evaluation key.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -68,6 +69,13 @@ class SearchBook {
   std::uint64_t OfRequest(const std::string& request_id) const;
   // Those that can use each other's results.
   const std::set<std::uint64_t>& SameEvaluation(const std::string& key) const;
+
+  // What a caller has. O(searches).
+  struct Owned {
+    std::size_t open = 0;
+    std::size_t spec_bytes = 0;
+  };
+  Owned OwnedBy(const std::string& owner) const;
 
   const std::map<std::uint64_t, SearchEntry>& all() const { return all_; }
   // Those that have not ended.

@@ -118,11 +118,16 @@ void SearchCommands::Create(const NewSearch& search, const Reply<SearchView>& re
       return;
     }
   }
+  if (const absl::Status status = CheckQuotas(search); !status.ok()) {
+    state_.Answer<SearchView>(reply, status);
+    return;
+  }
   SearchEntry entry;
   entry.stored.id = state_.searches.TakeId();
   entry.stored.slug = search.slug;
   entry.stored.spec = search.spec;
   entry.stored.request_id = search.request_id;
+  entry.stored.owner = search.owner;
   entry.stored.created = state_.now.unix_ms;
   entry.name = SearchName(search.slug, entry.stored.id);
   entry.spec = std::make_shared<const std::string>(search.spec);
@@ -134,6 +139,27 @@ void SearchCommands::Create(const NewSearch& search, const Reply<SearchView>& re
   added.search->CheckTime(state_.now.unix_ms);
   state_.touched.insert(added.id());
   AnswerWithView(reply, added.id());
+}
+
+absl::Status SearchCommands::CheckQuotas(const NewSearch& search) {
+  if (search.owner.empty()) return absl::OkStatus();
+  const Quotas& quotas = state_.options.quotas;
+  const SearchBook::Owned owned = state_.searches.OwnedBy(search.owner);
+  if (owned.open >= quotas.open_searches) {
+    too_many_searches_.Increment();
+    return absl::ResourceExhaustedError(
+        absl::StrCat(search.owner, " has ", owned.open,
+                     " searches that have not ended, as many as it may (--max-searches-per-caller of the controller): "
+                     "wait for some to end, or cancel some"));
+  }
+  if (owned.spec_bytes + search.spec.size() > quotas.spec_bytes) {
+    too_large_specs_.Increment();
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the specs of ", search.owner, "'s searches are ", owned.spec_bytes,
+                     " bytes, and this one would make them more than it may have (--max-spec-mib-per-caller of the "
+                     "controller): delete searches that have ended"));
+  }
+  return absl::OkStatus();
 }
 
 void SearchCommands::Get(const std::string& name, const Reply<SearchView>& reply) {

@@ -15,7 +15,11 @@ class SearchCommands {
  public:
   // `reader` reads from the store what is not in memory; `reclaimer` gives the disk back what is deleted.
   SearchCommands(EngineState& state, Executor& reader, Executor& reclaimer)
-      : state_(state), reader_(reader), reclaimer_(reclaimer) {}
+      : state_(state),
+        reader_(reader),
+        reclaimer_(reclaimer),
+        too_many_searches_(state.metrics.CallsRefused("too_many_searches")),
+        too_large_specs_(state.metrics.CallsRefused("too_large_specs")) {}
 
   void Create(const NewSearch& search, const Reply<SearchView>& reply);
   void Get(const std::string& name, const Reply<SearchView>& reply);
@@ -36,6 +40,8 @@ class SearchCommands {
   void RunTimers(Millis clock_ahead);
 
  private:
+  // RESOURCE_EXHAUSTED if its owner has too much for one more.
+  absl::Status CheckQuotas(const NewSearch& search);
   // As SearchBook::Find(), but FAILED_PRECONDITION for a search that this version cannot go on with.
   absl::StatusOr<SearchEntry*> FindUsable(const std::string& name);
   void AnswerWithView(const Reply<SearchView>& reply, std::uint64_t id);
@@ -50,6 +56,8 @@ class SearchCommands {
   EngineState& state_;
   Executor& reader_;
   Executor& reclaimer_;
+  prometheus::Counter& too_many_searches_;
+  prometheus::Counter& too_large_specs_;
   SteadyTime old_searches_due_;
 };
 

@@ -39,6 +39,8 @@ struct WorkerInfo {
   std::string version;
   // Drawn when the worker started; empty where it does not say.
   std::string instance = {};
+  // Who calls for it, as Quotas count.
+  std::string owner = {};
 
   bool operator==(const WorkerInfo&) const = default;
 };
@@ -127,6 +129,8 @@ struct NewSearch {
   std::string spec;
   core::SearchConfig config;
   std::string request_id;
+  // Who calls, as Quotas count.
+  std::string owner = {};
 };
 
 template <typename T>

@@ -8,35 +8,12 @@ namespace {
 
 // More than so many are made anew when they are needed again: searches come and go.
 constexpr std::size_t kMaxRequirements = 1000;
-// Of an instance, in a name.
-constexpr std::size_t kInstanceShown = 6;
-// Processes remembered under one id: one that is restarted all the time does not fill the memory.
-constexpr std::size_t kMaxInstances = 100;
 
 }  // namespace
 
-std::string WorkerBook::NameOf(const std::string& id, const std::string& instance, std::string& renamed) {
-  renamed.clear();
-  if (instance.empty()) return id;
-  Instances& known = instances_[id];
-  if (known.current.empty() && !known.names.contains(instance)) known.current = instance;
-  if (known.current == instance) return id;
-  const auto [found, is_new] = known.names.try_emplace(instance);
-  if (is_new) {
-    // Most likely the worker was restarted.
-    if (known.names.size() > kMaxInstances) known.names.clear();
-    known.names.erase(instance);
-    known.names.emplace(std::exchange(known.current, instance), "");
-    return id;
-  }
-  if (!found->second.empty()) return found->second;
-  known.names.erase(found);
-  if (!known.current.empty()) {
-    renamed = id + "~" + known.current.substr(0, kInstanceShown);
-    known.names.emplace(known.current, renamed);
-  }
-  known.current = instance;
-  return id;
+std::size_t WorkerBook::CountOf(const std::string& owner) const {
+  return static_cast<std::size_t>(std::count_if(
+      workers_.begin(), workers_.end(), [&owner](const auto& worker) { return worker.second.info.owner == owner; }));
 }
 
 void WorkerBook::CountFit(const Worker& worker, int sign) {
@@ -74,24 +51,43 @@ bool WorkerBook::HasOthersUnshunned(const std::string& id, const PollBook::Requi
   return fit.connected - fit.shunned > itself;
 }
 
-void WorkerBook::Hear(const WorkerInfo& worker, SteadyTime now, const std::string& id) {
+WorkerNames::Heard WorkerBook::Hear(WorkerInfo worker, SteadyTime now) {
+  const std::string id = worker.id;
+  WorkerNames::Heard heard = names_.Hear(id, worker.instance);
+  worker.id = heard.name;
+  const auto former = workers_.find(heard.name);
+  if (!heard.renamed.empty() && former != workers_.end() && former->second.info.instance == heard.renamed_instance) {
+    // What is known by the id so far was said by the other.
+    WorkerInfo other = former->second.info;
+    other.id = heard.renamed;
+    Note(std::move(other), id, former->second.heard, former->second.order);
+  }
+  Note(std::move(worker), id, now, by_hearing_.end());
+  return heard;
+}
+
+void WorkerBook::HearWaiting(const std::string& name, SteadyTime now) {
+  const auto found = workers_.find(name);
+  if (found != workers_.end()) Note(found->second.info, found->second.id, now, by_hearing_.end());
+}
+
+void WorkerBook::Note(WorkerInfo worker, const std::string& id, SteadyTime heard,
+                      std::list<std::string>::const_iterator before) {
   const auto [found, is_new] = workers_.try_emplace(worker.id);
-  if (is_new) found->second.id = id.empty() ? worker.id : id;
+  Worker& known = found->second;
   if (is_new) {
-    found->second.order = by_hearing_.insert(by_hearing_.end(), worker.id);
+    known.id = id;
+    known.order = by_hearing_.insert(before, worker.id);
   } else {
-    by_hearing_.splice(by_hearing_.end(), by_hearing_, found->second.order);
+    by_hearing_.splice(before, by_hearing_, known.order);
   }
-  if (is_new) {
-    found->second.info = worker;
-    CountFit(found->second, 1);
-  } else if (!(found->second.info == worker)) {
-    CountFit(found->second, -1);
-    found->second.info = worker;
-    CountFit(found->second, 1);
+  if (is_new || !(known.info == worker)) {
+    if (!is_new) CountFit(known, -1);
+    known.info = std::move(worker);
+    CountFit(known, 1);
   }
-  found->second.heard = now;
-  found->second.lost = false;
+  known.heard = heard;
+  known.lost = false;
 }
 
 void WorkerBook::Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string&)>& is_there) {
@@ -107,9 +103,14 @@ void WorkerBook::Forget(SteadyTime since, SteadyTime now, const std::function<bo
   }
 }
 
-void WorkerBook::Leave(const std::string& name, const std::string& instance) {
-  const auto found = workers_.find(name);
-  if (found != workers_.end() && found->second.info.instance == instance) Erase(found);
+void WorkerBook::Leave(const std::string& id, const std::string& instance) {
+  const auto found = workers_.find(NameOf(id, instance));
+  if (found != workers_.end() && found->second.info.instance == instance) {
+    Erase(found);
+  } else {
+    // Another has its name by now.
+    names_.Forget(id, instance);
+  }
 }
 
 void WorkerBook::Erase(std::map<std::string, Worker>::iterator worker) {
@@ -120,14 +121,7 @@ void WorkerBook::Erase(std::map<std::string, Worker>::iterator worker) {
     by_shun_end_.emplace(SteadyTime::min(), worker->first);
   }
   CountFit(worker->second, -1);
-  // The names of the others stay while they are there.
-  if (const auto known = instances_.find(worker->second.id); known != instances_.end()) {
-    Instances& instances = known->second;
-    if (instances.current == worker->second.info.instance) instances.current.clear();
-    instances.names.erase(worker->second.info.instance);
-    std::erase_if(instances.names, [&](const auto& one) { return one.second.empty(); });
-    if (instances.current.empty() && instances.names.empty()) instances_.erase(known);
-  }
+  names_.Forget(worker->second.id, worker->second.info.instance);
   workers_.erase(worker);
 }
 

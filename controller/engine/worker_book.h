@@ -12,6 +12,7 @@
 
 #include "controller/engine/poll_book.h"
 #include "controller/engine/views.h"
+#include "controller/engine/worker_names.h"
 
 namespace layernas {
 
@@ -53,16 +54,17 @@ class WorkerBook {
     std::size_t shunned = 0;
   };
 
-  // The name by which to know the worker from now on. It is its id, unless another worker that is alive has that: two
-  // processes were given one id if one that had been followed by another is heard again. That one keeps the id, under
-  // which its failures are known, and `renamed` is then what the other is called from now on: `{id}~{start of its
-  // instance}`; else it is empty.
-  std::string NameOf(const std::string& id, const std::string& instance, std::string& renamed);
+  // The name by which a process is known (WorkerNames).
+  std::string NameOf(const std::string& id, const std::string& instance) const { return names_.NameOf(id, instance); }
+  // O(n).
+  std::size_t CountOf(const std::string& owner) const;
 
-  // `worker` under its name; `id`: what it calls itself. Times never go back from call to call.
-  void Hear(const WorkerInfo& worker, SteadyTime now, const std::string& id = {});
-  // This process of it has said goodbye; nothing happens if another has the name by now.
-  void Leave(const std::string& name, const std::string& instance);
+  // `worker` under its own id. Times never go back from call to call.
+  WorkerNames::Heard Hear(WorkerInfo worker, SteadyTime now);
+  // One that waits all the time, by its name; nothing happens if it is not there.
+  void HearWaiting(const std::string& name, SteadyTime now);
+  // This process of it has said goodbye; no other is forgotten for that.
+  void Leave(const std::string& id, const std::string& instance);
   // Forgets those that were not heard from since `since`, but for those that `is_there` knows of: they are heard from
   // now.
   void Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string& id)>& is_there);
@@ -91,24 +93,19 @@ class WorkerBook {
   bool HasOthers(const std::string& id, const PollBook::Requirements& requirements);
   bool HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements);
 
-  // By id.
+  // By name.
   const std::map<std::string, Worker>& workers() const { return workers_; }
+  const WorkerNames& names() const { return names_; }
 
  private:
-  // The processes that were heard under one id.
-  struct Instances {
-    // That has the id as its name.
-    std::string current;
-    // The others, and their names. One that is followed by another has none until it is heard again.
-    std::map<std::string, std::string> names;
-  };
-
+  // Under its name. `before`: where it is put in the order of hearing.
+  void Note(WorkerInfo worker, const std::string& id, SteadyTime heard, std::list<std::string>::const_iterator before);
   void Erase(std::map<std::string, Worker>::iterator worker);
   // The worker's share in all counts: added (1) or taken away (-1).
   void CountFit(const Worker& worker, int sign);
 
   std::map<std::string, Worker> workers_;
-  std::map<std::string, Instances> instances_;
+  WorkerNames names_;
   // Made when it is first asked for.
   std::map<PollBook::Requirements, Fit> fits_;
   // Ids, the one longest silent first.

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/architecture_id.h"
 #include "common/base/task_limits.h"
 #include "common/base/utf8.h"
@@ -21,21 +22,42 @@ std::string IdOf(const core::Space& space, const core::Architecture& architectur
 
 }  // namespace
 
-std::string WorkerCommands::NameOf(const WorkerId& worker) {
-  std::string renamed;
-  std::string name = state_.workers.NameOf(worker.id, worker.instance, renamed);
-  if (renamed.empty()) return name;
-  if (const auto left_out = name_lines_.Take()) {
-    log::Warning("two workers have the same id; give each an --id of its own",
-                 {{"id", worker.id}, {"one_is_now_called", renamed}, {"left_out_before", *left_out}});
+absl::Status WorkerCommands::Hear(WorkerInfo& worker) {
+  const std::string id = worker.id;
+  if (!worker.owner.empty() && !state_.workers.workers().contains(id)) {
+    const std::size_t most = state_.options.quotas.workers;
+    if (state_.workers.CountOf(worker.owner) >= most) {
+      too_many_workers_.Increment();
+      return absl::ResourceExhaustedError(
+          absl::StrCat(worker.owner, " has ", most,
+                       " workers, as many as it may (--max-workers-per-caller of the controller); one that is silent "
+                       "is forgotten after a minute or more"));
+    }
   }
-  return name;
+  const WorkerNames::Heard heard = state_.workers.Hear(worker, state_.now.steady);
+  worker.id = heard.name;
+  if (!heard.renamed.empty()) Rename(id, heard.renamed_instance, heard.renamed);
+  return absl::OkStatus();
 }
 
-void WorkerCommands::Hear(WorkerInfo& worker) {
-  const std::string id = worker.id;
-  worker.id = NameOf({worker.id, worker.instance});
-  state_.workers.Hear(worker, state_.now.steady, id);
+void WorkerCommands::Rename(const std::string& name, const std::string& instance, const std::string& to) {
+  if (const auto left_out = name_lines_.Take()) {
+    log::Warning("two workers have the same id; give each an --id of its own",
+                 {{"id", name}, {"one_is_now_called", to}, {"left_out_before", *left_out}});
+  }
+  state_.polls.Rename(name, instance, to);
+  for (const LeaseBook::Key& key : std::set<LeaseBook::Key>(state_.leases.OfWorker(name))) {
+    if (state_.leases.IsOf(key, instance)) RenameLease(key, to);
+  }
+}
+
+void WorkerCommands::RenameLease(const LeaseBook::Key& key, const std::string& to) {
+  SearchEntry* entry = state_.searches.Find(key.search);
+  // Its search may be gone in this very turn.
+  if (entry == nullptr) return;
+  entry->search->Rename(key.number, entry->search->candidate(key.number)->attempt, to);
+  state_.leases.Set(key, to, state_.leases.Deadline(key), state_.leases.InstanceOf(key));
+  state_.touched.insert(key.search);
 }
 
 void WorkerCommands::ListWorkers(const std::string& after, std::size_t limit,
@@ -69,7 +91,10 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
     state_.Answer<std::vector<LeasedTask>>(std::move(reply), Draining());
     return;
   }
-  Hear(request.worker);
+  if (const absl::Status status = Hear(request.worker); !status.ok()) {
+    state_.Answer<std::vector<LeasedTask>>(std::move(reply), status);
+    return;
+  }
   // A repeated request that is parked still: this one takes its place.
   if (!request.request_id.empty()) {
     std::optional<Poll> before = state_.polls.Take(state_.polls.Find(request.worker.id, request.request_id));
@@ -108,7 +133,10 @@ void WorkerCommands::CancelPoll(PollId poll) {
 
 void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& leases,
                                const Reply<std::vector<LeaseVerdict>>& reply) {
-  Hear(worker);
+  if (const absl::Status status = Hear(worker); !status.ok()) {
+    state_.Answer<std::vector<LeaseVerdict>>(reply, status);
+    return;
+  }
   std::vector<LeaseVerdict> verdicts;
   verdicts.reserve(leases.size());
   for (const HeldLease& lease : leases) verdicts.push_back(Renew(worker, lease));
@@ -120,8 +148,9 @@ LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& le
   const auto [entry, token] = FindLease(lease.token);
   if (entry == nullptr) return {false, WhyUnknown(lease.token)};
   const LeaseBook::Key key{token.search, token.number};
-  // The same process, which got another name since.
-  if (state_.leases.IsOf(key, worker.instance)) entry->search->Rename(token.number, token.attempt, worker.id);
+  // After a restart of the controller nobody knows whose it is; who has its token does. It may have had another name.
+  const bool is_found = state_.leases.Contains(key) && state_.leases.InstanceOf(key).empty();
+  if (is_found && !worker.instance.empty()) entry->search->Rename(token.number, token.attempt, worker.id);
   if (!entry->search->Renew(token.number, token.attempt, worker.id)) {
     return {false, "its result is not wanted any more"};
   }
@@ -152,7 +181,7 @@ bool WorkerCommands::NoteProgress(SearchEntry& entry, const LeaseToken& token, c
 
 void WorkerCommands::CompleteTasks(const WorkerId& worker, std::vector<Report> reports,
                                    const Reply<std::vector<core::CompletionVerdict>>& reply) {
-  const std::string name = NameOf(worker);
+  const std::string name = state_.workers.NameOf(worker.id, worker.instance);
   std::vector<core::CompletionVerdict> verdicts;
   verdicts.reserve(reports.size());
   for (Report& report : reports) {
@@ -192,7 +221,7 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   if (candidate->failures.size() > failures) {
     state_.workers.NotSucceeded(worker, kind);
     NoteFailure(*entry, worker, *candidate, kind);
-    search.EndIfHopeless(others ? core::Others::kSome : core::Others::kNone, state_.now.unix_ms);
+    search.EndIfHopeless(kind, others ? core::Others::kSome : core::Others::kNone, state_.now.unix_ms);
   } else if (verdict.status == core::CompletionVerdict::kAccepted &&
              (candidate->measured_attempt != measured ||
               (!was_final && candidate->state == core::CandidateState::kSucceeded))) {
@@ -238,7 +267,7 @@ void WorkerCommands::RunTimers() {
   for (const PollId id : state_.polls.Expired(state_.now.steady)) {
     Poll poll = *state_.polls.Take(id);
     // It was there until now.
-    state_.workers.Hear(poll.request.worker, state_.now.steady);
+    state_.workers.HearWaiting(poll.request.worker.id, state_.now.steady);
     state_.Answer<std::vector<LeasedTask>>(std::move(poll.reply), std::vector<LeasedTask>());
   }
   const Millis forget_after = std::max(3 * state_.options.lease_duration, Millis{60'000});
@@ -311,22 +340,23 @@ void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::
 
 void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens, bool leaving,
                                   const Reply<bool>& reply) {
-  const std::string name = NameOf(worker);
+  const std::string name = state_.workers.NameOf(worker.id, worker.instance);
   for (const std::string& text : tokens) {
     const auto [entry, token] = FindLease(text);
     const LeaseBook::Key key{token.search, token.number};
-    // The same process may have got another name since.
-    const bool is_own = state_.leases.IsOf(key, worker.instance) || state_.leases.Holds(key, name);
-    if (entry == nullptr || !is_own) continue;
+    if (entry == nullptr || !state_.leases.Contains(key)) continue;
+    // After a restart of the controller nobody knows whose it is; who has its token does.
+    const bool is_own = state_.leases.InstanceOf(key).empty()
+                            ? !worker.instance.empty() || state_.leases.Holds(key, name)
+                            : state_.leases.IsOf(key, worker.instance);
+    if (!is_own) continue;
     entry->search->Release(token.number, token.attempt);
     state_.touched.insert(token.search);
   }
   if (leaving) {
-    // What still waits may have come in under its former name. No task goes to a worker that is away.
-    for (const std::string& known : std::set<std::string>{name, worker.id}) {
-      for (const PollId poll : state_.polls.Of(known, worker.instance)) CancelPoll(poll);
-    }
-    state_.workers.Leave(name, worker.instance);
+    // No task goes to a worker that is away.
+    for (const PollId poll : state_.polls.Of(name, worker.instance)) CancelPoll(poll);
+    state_.workers.Leave(worker.id, worker.instance);
   }
   state_.Answer<bool>(reply, true);
 }

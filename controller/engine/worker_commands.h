@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "common/log/rate_limit.h"
 #include "controller/engine/engine_state.h"
 
@@ -13,7 +14,8 @@ namespace layernas {
 // For the engine's thread. As Engine's calls of the same names.
 class WorkerCommands {
  public:
-  explicit WorkerCommands(EngineState& state) : state_(state) {}
+  explicit WorkerCommands(EngineState& state)
+      : state_(state), too_many_workers_(state.metrics.CallsRefused("too_many_workers")) {}
 
   void ListWorkers(const std::string& after, std::size_t limit, const Reply<std::vector<WorkerView>>& reply);
   void LeaseTasks(PollId id, LeaseRequest request, Reply<std::vector<LeasedTask>> reply);
@@ -31,10 +33,11 @@ class WorkerCommands {
   void ExpireSilent();
 
  private:
-  // The worker under the name by which it is known.
-  std::string NameOf(const WorkerId& worker);
-  // Notes that it was heard, and gives it its name.
-  void Hear(WorkerInfo& worker);
+  // Notes that it was heard, and gives it its name. RESOURCE_EXHAUSTED if its owner has too many.
+  absl::Status Hear(WorkerInfo& worker);
+  // Another name for what a process waits for and holds.
+  void Rename(const std::string& name, const std::string& instance, const std::string& to);
+  void RenameLease(const LeaseBook::Key& key, const std::string& to);
   // What the same request was given before, if its answer got lost; each lease has its full time again.
   std::vector<LeasedTask> LeasedBefore(const LeaseRequest& request);
   LeaseVerdict Renew(const WorkerInfo& worker, const HeldLease& lease);
@@ -56,6 +59,7 @@ class WorkerCommands {
   std::pair<SearchEntry*, LeaseToken> FindLease(const std::string& token);
 
   EngineState& state_;
+  prometheus::Counter& too_many_workers_;
 
   // Of what workers can provoke as often as they like; metrics count all of it.
   static constexpr Millis kLogPeriod{10'000};

@@ -323,12 +323,10 @@ void Fill(const TaskLogView& view, v1::GetTaskLogResponse& wire) {
   wire.mutable_attempts()->Add(view.attempts.begin(), view.attempts.end());
 }
 
-WorkerInfo FromWire(const v1::WorkerInfo& worker) {
-  return {worker.id(),
-          {worker.labels().begin(), worker.labels().end()},
-          worker.slots(),
-          worker.version(),
-          worker.instance()};
+WorkerInfo FromWire(const v1::WorkerInfo& worker, const std::string& caller) {
+  return {worker.id(),       {worker.labels().begin(), worker.labels().end()},
+          worker.slots(),    worker.version(),
+          worker.instance(), caller};
 }
 
 Report FromWire(const v1::Completion& completion) {

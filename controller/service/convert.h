@@ -34,7 +34,8 @@ v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const st
 v1::WorkerStatus ToWire(const WorkerView& worker);
 void Fill(const TaskLogView& view, v1::GetTaskLogResponse& wire);
 
-WorkerInfo FromWire(const v1::WorkerInfo& worker);
+// `caller` calls for it.
+WorkerInfo FromWire(const v1::WorkerInfo& worker, const std::string& caller);
 Report FromWire(const v1::Completion& completion);
 
 google::protobuf::Timestamp ToTimestamp(UnixMillis time);

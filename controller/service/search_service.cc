@@ -109,8 +109,9 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
     }
     // Kept with its defaults: those of a later version are not to change a search that runs.
     const v1::SearchSpec spec = spec::WithDefaults(request->spec());
-    engine_.CreateSearch({spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), request->request_id()},
-                         AnswerWithSearch(call, response, specs_));
+    engine_.CreateSearch(
+        {spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), request->request_id(), call.caller()},
+        AnswerWithSearch(call, response, specs_));
   });
   return call.reactor();
 }

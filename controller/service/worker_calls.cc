@@ -134,15 +134,15 @@ absl::Status WorkerCalls::Check(const v1::LeaseTasksRequest& request) {
   return status;
 }
 
-Engine::PollId WorkerCalls::LeaseTasks(const v1::LeaseTasksRequest& request, Millis time_left,
-                                       std::function<void(absl::StatusOr<std::string>)> done) {
+Engine::PollId WorkerCalls::LeaseTasks(const v1::LeaseTasksRequest& request, const std::string& caller,
+                                       Millis time_left, std::function<void(absl::StatusOr<std::string>)> done) {
   Millis wait = std::clamp(FromDuration(request.max_wait()), Millis{0}, kLongestWait);
   wait = std::clamp(time_left - kAnswerEarly, Millis{0}, wait);
   // Spread over the last tenth: a fleet that was parked together must not come back together.
   const std::uint64_t spread = std::hash<std::string>()(request.request_id());
   wait -= Millis{RandomStream({spread}).Below(wait.count() / 10 + 1)};
   return engine_.LeaseTasks(
-      {FromWire(request.worker()), request.max_tasks(), request.request_id(), clock_.Now() + wait},
+      {FromWire(request.worker(), caller), request.max_tasks(), request.request_id(), clock_.Now() + wait},
       [&engine = engine_, done = std::move(done), specs = specs_,
        worker = WorkerId{request.worker().id(), request.worker().instance()}](
           const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
@@ -165,8 +165,8 @@ Engine::PollId WorkerCalls::LeaseTasks(const v1::LeaseTasksRequest& request, Mil
       });
 }
 
-void WorkerCalls::Heartbeat(const v1::HeartbeatRequest& request, v1::HeartbeatResponse& response,
-                            std::function<void(absl::Status)> done) {
+void WorkerCalls::Heartbeat(const v1::HeartbeatRequest& request, const std::string& caller,
+                            v1::HeartbeatResponse& response, std::function<void(absl::Status)> done) {
   absl::Status status = CheckWorker(request.worker());
   if (status.ok()) status = CheckCount("leases", request.leases_size(), 0, kMaxLeasesPerCall);
   if (!status.ok()) {
@@ -178,7 +178,7 @@ void WorkerCalls::Heartbeat(const v1::HeartbeatRequest& request, v1::HeartbeatRe
   for (const v1::HeldLease& lease : request.leases()) leases.push_back(ToHeldLease(lease));
   *response.mutable_interval() = ToDuration(engine_.heartbeat_interval());
   engine_.Heartbeat(
-      FromWire(request.worker()), std::move(leases),
+      FromWire(request.worker(), caller), std::move(leases),
       [&request, &response, done = std::move(done)](const absl::StatusOr<std::vector<LeaseVerdict>>& verdicts) {
         for (int i = 0; verdicts.ok() && i < request.leases_size(); ++i) {
           v1::LeaseVerdict& verdict = *response.add_verdicts();

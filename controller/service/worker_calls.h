@@ -18,8 +18,8 @@
 
 namespace layernas {
 
-// Thread-safe. Each `done` is called exactly once, on one of the engine's threads or before the call returns; requests
-// and responses must live until then.
+// Thread-safe. `caller` is who calls, as Quotas count. Each `done` is called exactly once, on one of the engine's
+// threads or before the call returns; requests and responses must live until then.
 class WorkerCalls {
  public:
   // Both must outlive it.
@@ -28,9 +28,9 @@ class WorkerCalls {
   // INVALID_ARGUMENT, naming the field, if the call is to be refused.
   static absl::Status Check(const v1::LeaseTasksRequest& request);
   // A request that was checked. `time_left`: until the caller gives up. The answer is a serialized LeaseTasksResponse.
-  Engine::PollId LeaseTasks(const v1::LeaseTasksRequest& request, Millis time_left,
+  Engine::PollId LeaseTasks(const v1::LeaseTasksRequest& request, const std::string& caller, Millis time_left,
                             std::function<void(absl::StatusOr<std::string>)> done);
-  void Heartbeat(const v1::HeartbeatRequest& request, v1::HeartbeatResponse& response,
+  void Heartbeat(const v1::HeartbeatRequest& request, const std::string& caller, v1::HeartbeatResponse& response,
                  std::function<void(absl::Status)> done);
   void CompleteTasks(const v1::CompleteTasksRequest& request, v1::CompleteTasksResponse& response,
                      std::function<void(absl::Status)> done);

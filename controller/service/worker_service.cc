@@ -59,13 +59,14 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerCont
     return reactor;
   }
   const auto left = std::chrono::duration_cast<Millis>(context->deadline() - std::chrono::system_clock::now());
-  reactor->set_poll(calls_.LeaseTasks(request, left, [call, response](const absl::StatusOr<std::string>& answer) {
-    if (answer.ok()) {
-      const grpc::Slice slice(*answer);
-      *response = grpc::ByteBuffer(&slice, 1);
-    }
-    call.Finish(answer.status());
-  }));
+  reactor->set_poll(
+      calls_.LeaseTasks(request, call.caller(), left, [call, response](const absl::StatusOr<std::string>& answer) {
+        if (answer.ok()) {
+          const grpc::Slice slice(*answer);
+          *response = grpc::ByteBuffer(&slice, 1);
+        }
+        call.Finish(answer.status());
+      }));
   return reactor;
 }
 
@@ -74,7 +75,7 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::Heartbeat(grpc::CallbackServerConte
                                                        v1::HeartbeatResponse* response) {
   const Call call = entrance_.Begin(*context, context->DefaultReactor(), "Heartbeat", heartbeat_seconds_);
   if (call.refused()) return call.reactor();
-  calls_.Heartbeat(*request, *response, [call](const absl::Status& status) { call.Finish(status); });
+  calls_.Heartbeat(*request, call.caller(), *response, [call](const absl::Status& status) { call.Finish(status); });
   return call.reactor();
 }
 

@@ -154,6 +154,7 @@ std::string Encode(const StoredSearch& search) {
   record.set_clock_set_ms(search.clock_set.count());
   record.set_start_unix_ms(search.started);
   record.set_searching_over(search.searching_over);
+  record.set_owner(search.owner);
   if (search.sharing) {
     v1::SharingRecord& sharing = *record.mutable_sharing();
     sharing.set_weight(search.sharing->weight);
@@ -234,6 +235,7 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.clock_set = Millis{record.clock_set_ms()};
   search.started = record.start_unix_ms();
   search.searching_over = record.searching_over();
+  search.owner = record.owner();
   if (record.has_sharing()) {
     // Whoever's turn it is would never be found out.
     if (!(record.sharing().weight() > 0) || !std::isfinite(record.sharing().weight())) {

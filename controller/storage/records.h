@@ -32,6 +32,8 @@ struct StoredSearch {
   UnixMillis started = 0;
   // Why no more architectures are proposed; empty while they are.
   std::string searching_over = {};
+  // Who made it: the owner of a token, or a host. Empty if a version did that noted none.
+  std::string owner = {};
 
   bool operator==(const StoredSearch&) const = default;
 };

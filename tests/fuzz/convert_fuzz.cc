@@ -82,7 +82,7 @@ void CheckCompletions(std::string_view input) {
 void CheckWorker(std::string_view input) {
   v1::LeaseTasksRequest request;
   if (!Parse(input, request)) return;
-  const WorkerInfo info = FromWire(request.worker());
+  const WorkerInfo info = FromWire(request.worker(), "caller");
   CheckReadable(ToWire(WorkerView{info, {"searches/x-1/candidates/1"}, {TaskProgress{1, 5, 0.5}}, Millis{1500}}));
   const Millis wait = FromDuration(request.max_wait());
   // Within what a clock can be moved by.

@@ -8,6 +8,9 @@
 namespace layernas::simulation {
 namespace {
 
+// Of all workers.
+const std::string kCaller = "fleet";
+
 // What a caller notices at once.
 absl::Status Unreachable() { return absl::UnavailableError("the controller cannot be reached"); }
 
@@ -111,7 +114,7 @@ void Network::LeaseTasks(std::uint64_t worker, const v1::LeaseTasksRequest& requ
         }
         const Millis left = std::chrono::duration_cast<Millis>(deadline - timeline_.Now());
         const Engine::PollId poll = controller_.calls().LeaseTasks(
-            request, left, [reply = std::move(reply)](const absl::StatusOr<std::string>& bytes) {
+            request, kCaller, left, [reply = std::move(reply)](const absl::StatusOr<std::string>& bytes) {
               v1::LeaseTasksResponse response;
               if (bytes.ok()) response.ParseFromString(*bytes);
               reply(bytes.status(), response);
@@ -122,14 +125,15 @@ void Network::LeaseTasks(std::uint64_t worker, const v1::LeaseTasksRequest& requ
 
 void Network::Heartbeat(std::uint64_t worker, const v1::HeartbeatRequest& request, Millis timeout,
                         Answered<v1::HeartbeatResponse> answered) {
-  Make<v1::HeartbeatResponse>(
-      worker, timeout, std::move(answered),
-      [this, shared = std::make_shared<const v1::HeartbeatRequest>(request)](std::uint64_t,
-                                                                             Reply<v1::HeartbeatResponse> reply) {
-        auto response = std::make_shared<v1::HeartbeatResponse>();
-        controller_.calls().Heartbeat(
-            *shared, *response, [shared, response, reply](const absl::Status& status) { reply(status, *response); });
-      });
+  Make<v1::HeartbeatResponse>(worker, timeout, std::move(answered),
+                              [this, shared = std::make_shared<const v1::HeartbeatRequest>(request)](
+                                  std::uint64_t, Reply<v1::HeartbeatResponse> reply) {
+                                auto response = std::make_shared<v1::HeartbeatResponse>();
+                                controller_.calls().Heartbeat(*shared, kCaller, *response,
+                                                              [shared, response, reply](const absl::Status& status) {
+                                                                reply(status, *response);
+                                                              });
+                              });
 }
 
 void Network::CompleteTasks(std::uint64_t worker, const v1::CompleteTasksRequest& request, Millis timeout,

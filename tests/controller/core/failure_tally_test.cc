@@ -18,22 +18,22 @@ TEST(FailureTally, CountsFailuresButNoLostLeases) {
   tally.Add(Failure("a", "cannot be built", FailureKind::kInfeasible), TaskKind::kEvaluate);
   EXPECT_EQ(tally.failed(), 2);
   // The worker that was lost is no second one that failed.
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(2, Others::kSome));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 2, Others::kSome));
 }
 
 TEST(FailureTally, SpeaksAgainstTheSearchOnceTwoWorkersFailed) {
   FailureTally tally;
   for (int i = 0; i < 10; ++i) tally.Add(Failure("a"), TaskKind::kEvaluate);
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(3, Others::kSome));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 3, Others::kSome));
   tally.Add(Failure("b"), TaskKind::kEvaluate);
-  EXPECT_TRUE(tally.SpeaksAgainstSearch(3, Others::kSome));
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 3, Others::kSome));
   // One bad worker and a slip of another: half of the limit at most is the one's.
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(4, Others::kSome));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 4, Others::kSome));
   tally.Add(Failure("b"), TaskKind::kEvaluate);
-  EXPECT_TRUE(tally.SpeaksAgainstSearch(4, Others::kSome));
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(10, Others::kSome));
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 4, Others::kSome));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 10, Others::kSome));
   for (int i = 0; i < 3; ++i) tally.Add(Failure("c"), TaskKind::kEvaluate);
-  EXPECT_TRUE(tally.SpeaksAgainstSearch(10, Others::kSome));
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 10, Others::kSome));
 }
 
 TEST(FailureTally, ACandidateThatSucceededForgivesFailuresOfAllKinds) {
@@ -42,30 +42,31 @@ TEST(FailureTally, ACandidateThatSucceededForgivesFailuresOfAllKinds) {
   tally.SucceededInAll();
   for (const TaskKind kind : {TaskKind::kEvaluate, TaskKind::kMeasure, TaskKind::kTrain}) {
     for (int i = 0; i < 3; ++i) tally.Add(Failure("a"), kind);
+    EXPECT_FALSE(tally.SpeaksAgainstSearch(kind, 3, Others::kNone));
   }
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(3, Others::kNone));
 }
 
-TEST(FailureTally, ASuccessOfEitherKindForgivesItsOwnFailures) {
+TEST(FailureTally, EachKindOfTaskIsJudgedByItself) {
   FailureTally tally;
   for (const char* worker : {"a", "a", "b", "b"}) tally.Add(Failure(worker), TaskKind::kMeasure);
-  EXPECT_TRUE(tally.SpeaksAgainstSearch(4, Others::kSome));
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(TaskKind::kMeasure, 4, Others::kSome));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kTrain, 4, Others::kNone));
   tally.Succeeded(TaskKind::kMeasure);
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(4, Others::kSome));
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(4, Others::kNone));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kMeasure, 4, Others::kSome));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kMeasure, 4, Others::kNone));
   for (const char* worker : {"a", "a", "b"}) tally.Add(Failure(worker), TaskKind::kTrain);
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(4, Others::kNone));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kTrain, 4, Others::kNone));
   tally.Add(Failure("b"), TaskKind::kTrain);
-  EXPECT_TRUE(tally.SpeaksAgainstSearch(4, Others::kSome));
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(TaskKind::kTrain, 4, Others::kSome));
 }
 
 TEST(FailureTally, TheOnlyWorkerSpeaksForAll) {
   FailureTally tally;
   tally.Add(Failure("a"), TaskKind::kEvaluate);
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(2, Others::kNone));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 2, Others::kNone));
   tally.Add(Failure("a"), TaskKind::kEvaluate);
-  EXPECT_TRUE(tally.SpeaksAgainstSearch(2, Others::kNone));
-  EXPECT_FALSE(tally.SpeaksAgainstSearch(2, Others::kSome));
+  EXPECT_TRUE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 2, Others::kNone));
+  EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 2, Others::kSome));
 }
 
 TEST(FailureTally, TellsTheCommonestFailure) {

@@ -125,13 +125,13 @@ TEST_F(SearchTest, EarlyFailuresEndTheSearchWithTheCommonestReason) {
   search.Expire(3, 1, Now(), "it is gone");
   Fail(search, 4, 1, FailureKind::kEvaluator, "no such file: train.py");
   // A lost worker says nothing about the search.
-  search.EndIfHopeless(Others::kNone, kStart);
+  search.EndIfHopeless(TaskKind::kEvaluate, Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kRunning);
   Fail(search, 5, 1, FailureKind::kEvaluator, "out of luck");
   // All on one worker, and there are others: it may be that worker.
-  search.EndIfHopeless(Others::kSome, kStart);
+  search.EndIfHopeless(TaskKind::kEvaluate, Others::kSome, kStart);
   EXPECT_EQ(search.state(), SearchState::kRunning);
-  search.EndIfHopeless(Others::kNone, kStart);
+  search.EndIfHopeless(TaskKind::kEvaluate, Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kFailed);
   EXPECT_THAT(search.state_reason(), HasSubstr("no evaluation has succeeded in 4 attempts"));
   EXPECT_THAT(search.state_reason(), HasSubstr("(2 times): no such file: train.py"));
@@ -148,7 +148,7 @@ TEST_F(SearchTest, OneSuccessForgivesEarlyFailures) {
   Complete(search, 2, 1, Result(0.5, 1));
   Fail(search, 3, 1, FailureKind::kInfeasible);
   Fail(search, 4, 1, FailureKind::kInfeasible);
-  search.EndIfHopeless(Others::kNone, kStart);
+  search.EndIfHopeless(TaskKind::kEvaluate, Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kRunning);
 }
 
@@ -163,7 +163,7 @@ TEST_F(SearchTest, EarlyFailuresAreCountedOnAfterARestart) {
   Search search = Restarted(before);
   EXPECT_EQ(Lease(search), 1u);
   Fail(search, 1, 2);
-  search.EndIfHopeless(Others::kNone, kStart);
+  search.EndIfHopeless(TaskKind::kEvaluate, Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kFailed);
 }
 

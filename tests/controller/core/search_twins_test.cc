@@ -14,6 +14,7 @@ namespace layernas::core {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // The nine architectures in order, of which those with the same sum of options are the same network: 00, 01 and 10, 02
 // and 11 and 20, 12 and 21, 22. So twins are 4, 5, 7 and 8, of 2, 3, 3 and 6.
@@ -106,10 +107,10 @@ TEST_F(SearchTest, TheTwinOfAnInfeasibleOneIsInfeasibleAtOnce) {
     EXPECT_EQ(search.candidate(twin)->failures.at(0).message, "it is the same network as candidate 3: out of memory");
   }
   // One attempt failed, not three.
-  search.EndIfHopeless(Others::kNone, kStart);
+  search.EndIfHopeless(TaskKind::kEvaluate, Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kRunning);
   Search again = Restarted(search);
-  again.EndIfHopeless(Others::kNone, kStart);
+  again.EndIfHopeless(TaskKind::kEvaluate, Others::kNone, kStart);
   EXPECT_EQ(again.state(), SearchState::kRunning);
 }
 
@@ -147,6 +148,23 @@ TEST_F(SearchTest, ATwinTakesNoPlaceOfARepeat) {
   EXPECT_EQ(search.trainings(), 4);
   for (const std::uint64_t number : {1, 2, 6}) EXPECT_EQ(Complete(search, number, 1, Result(0.5, 3)), kAccepted);
   EXPECT_NE(search.candidate(Lease(search))->repeat_of, 0u);
+}
+
+TEST_F(SearchTest, WhereNothingIsWithinATargetATwinTakesAPlaceOfARepeat) {
+  SearchConfig config = TwinsConfig();
+  config.attempts = 1;
+  config.trainings = 7;
+  config.targets = {1};
+  config.finalists.trainings = 2;
+  config.finalists.repeats = 3;
+  Search search(config, kStart);
+  for (const std::uint64_t expected : {1, 2, 3, 6}) EXPECT_EQ(Lease(search), expected);
+  // What is left is the repeats', and others are under way; but the strategy may wait for this one.
+  EXPECT_EQ(Fail(search, 3, 1), kAccepted);
+  EXPECT_EQ(search.candidate(5)->state, CandidateState::kQueued);
+  EXPECT_EQ(search.candidate(5)->twin_of, 0u);
+  EXPECT_EQ(Lease(search), 5u);
+  EXPECT_EQ(search.trainings(), 5);
 }
 
 TEST_F(SearchTest, ATwinBeyondTheBudgetTakesNoPlace) {
@@ -344,6 +362,7 @@ TEST_F(SearchTest, TwinsAreFollowedUnderAnyConfiguration) {
     if (config.trainings > 0) {
       EXPECT_LE(search->trainings(), config.trainings);
     }
+    EXPECT_THAT(search->state_reason(), Not(HasSubstr("defect")));
     std::map<std::uint64_t, int> trained;
     for (const Candidate& candidate : search->candidates()) {
       if (candidate.repeat_of != 0 || candidate.final_of != 0) continue;

@@ -142,8 +142,8 @@ TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
   EXPECT_NE(a.token.number, b.token.number);
   // Until the first is heard again.
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
-  EXPECT_THAT(workers(), ElementsAre("host-1"));
   // The other has a name of its own from now on.
+  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~bbbbbb"));
   EXPECT_TRUE(beat("bbbbbbbbbb", {FormatLeaseToken(b.token)}));
   EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~bbbbbb"));
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
@@ -219,6 +219,98 @@ TEST_F(IdentityTest, AGoodbyeEndsThePollsOfItsProcessAndForgetsNoOther) {
   Pass(Millis{60'000});
   EXPECT_EQ(workers(), 0u);
   EXPECT_THAT(Candidates(name), IsEmpty());
+}
+
+// Two processes of one id, each told apart by its instance.
+class TwoProcesses : public IdentityTest {
+ protected:
+  static constexpr const char* kA = "aaaaaaaaaa";
+  static constexpr const char* kB = "bbbbbbbbbb";
+
+  LeaseRequest Request(const std::string& instance, Millis wait = Millis{0}) {
+    LeaseRequest request = EngineTest::Request("host-1", 1, wait);
+    request.worker.instance = instance;
+    return request;
+  }
+  std::vector<bool> Beat(const std::string& instance, const LeasedTask& task) {
+    std::vector<bool> go_on;
+    const auto verdicts = Await<std::vector<LeaseVerdict>>([&](auto reply) {
+      engine_->Heartbeat({"host-1", {}, 1, "test", instance}, {{FormatLeaseToken(task.token)}}, reply);
+    });
+    for (const LeaseVerdict& verdict : *verdicts) go_on.push_back(verdict.go_on);
+    return go_on;
+  }
+  void Leave(const std::string& instance, const std::vector<std::string>& tokens = {}) {
+    ASSERT_TRUE(Await<bool>([&](auto reply) {
+                  engine_->ReleaseTasks(WorkerId("host-1", instance), tokens, reply, true);
+                }).ok());
+  }
+  std::vector<std::string> Workers() {
+    std::vector<std::string> ids;
+    const auto listed = Await<std::vector<WorkerView>>([&](auto reply) { engine_->ListWorkers("", 10, reply); });
+    for (const WorkerView& one : *listed) ids.push_back(one.info.id);
+    return ids;
+  }
+};
+
+TEST_F(TwoProcesses, ALeaseOutlivesARestartOfTheControllerAndANewNameOfItsHolder) {
+  const std::string name = Create(RandomSpec("s", 12));
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  ASSERT_TRUE(Lease(Request(kB)).ok());
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  const LeasedTask b = Lease(Request(kB))->at(0);
+  EXPECT_EQ(Candidate(name, b.token.number).worker, "host-1~bbbbbb");
+  Leave(kA);
+  Restart();
+  // It is the only one now, and has the id.
+  for (int i = 0; i < 4; ++i) {
+    Pass(options_.lease_duration / 3);
+    EXPECT_THAT(Beat(kB, b), ElementsAre(true));
+  }
+  EXPECT_THAT(Workers(), ElementsAre("host-1"));
+  EXPECT_EQ(Candidate(name, b.token.number).state, CandidateState::kLeased);
+  EXPECT_EQ(Candidate(name, b.token.number).worker, "host-1");
+  EXPECT_THAT(Candidate(name, b.token.number).failures, IsEmpty());
+}
+
+TEST_F(TwoProcesses, WhatIsGivenBackAfterARestartOfTheControllerIsTaken) {
+  const std::string name = Create(RandomSpec("s", 12));
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  ASSERT_TRUE(Lease(Request(kB)).ok());
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  const LeasedTask b = Lease(Request(kB))->at(0);
+  Restart();
+  Leave(kB, {FormatLeaseToken(b.token)});
+  EXPECT_EQ(Candidate(name, b.token.number).state, CandidateState::kQueued);
+}
+
+TEST_F(TwoProcesses, AGoodbyeLeavesOneRowForTheOther) {
+  // A was there first, and B's poll waits; A's last poll comes without a wait, and then its goodbye.
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  const LeaseRequest parked = Request(kB, Millis{20'000});
+  absl::StatusOr<Tasks> answer = absl::UnknownError("none yet");
+  engine_->LeaseTasks(parked, [&](const absl::StatusOr<Tasks>& tasks) { answer = tasks; });
+  Settle();
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  EXPECT_THAT(Workers(), ElementsAre("host-1", "host-1~bbbbbb"));
+  Leave(kA);
+  EXPECT_THAT(Workers(), ElementsAre("host-1~bbbbbb"));
+  Pass(Millis{20'000});
+  EXPECT_TRUE(answer.ok()) << answer.status();
+  EXPECT_THAT(Workers(), ElementsAre("host-1~bbbbbb"));
+  ASSERT_TRUE(Lease(Request(kB)).ok());
+  EXPECT_THAT(Workers(), ElementsAre("host-1~bbbbbb"));
+}
+
+TEST_F(TwoProcesses, AGoodbyeTakesTheIdFromNobody) {
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  ASSERT_TRUE(Lease(Request(kB)).ok());
+  Leave(kA);
+  EXPECT_THAT(Workers(), ElementsAre("host-1"));
+  ASSERT_TRUE(Lease(Request(kB)).ok());
+  EXPECT_THAT(Workers(), ElementsAre("host-1"));
+  Leave(kB);
+  EXPECT_THAT(Workers(), IsEmpty());
 }
 
 }  // namespace

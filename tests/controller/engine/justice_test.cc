@@ -50,6 +50,36 @@ TEST_F(JusticeTest, WhereTheOnlyWorkerFailsTheSearchEnds) {
   EXPECT_EQ(Get(name)->state, SearchState::kFailed);
 }
 
+TEST_F(JusticeTest, TheOnlyWorkerThatMeasuresDoesNotSpeakForTheTrainings) {
+  v1::SearchSpec spec = RandomSpec("s", 40);
+  spec.mutable_budget()->set_initial_failures(4);
+  (*spec.mutable_evaluation()->mutable_measure_on())["device"] = "phone";
+  (*spec.mutable_evaluation()->mutable_require())["device"] = "gpu";
+  const std::string name = Create(spec);
+  const auto lease = [&](const std::string& worker, int count) {
+    LeaseRequest request = Request(worker, count);
+    request.worker.labels["device"] = worker == "phone" ? "phone" : "gpu";
+    return *Lease(request);
+  };
+  const auto measure = [&](int count) {
+    for (const LeasedTask& task : lease("phone", count)) {
+      Report("phone", task.token, core::Metrics{{"latency_ms", 1}});
+    }
+  };
+  measure(4);
+  const Tasks good = lease("good", 1);
+  ASSERT_THAT(good, SizeIs(1));
+  measure(1);
+  const Tasks bad = lease("bad", 4);
+  ASSERT_THAT(bad, SizeIs(4));
+  const Tasks last = lease("phone", 1);
+  ASSERT_THAT(last, SizeIs(1));
+  for (const LeasedTask& task : bad) Report("bad", task.token, std::nullopt);
+  Report("phone", last[0].token, std::nullopt, core::FailureKind::kInfeasible);
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  EXPECT_EQ(Report("good", good[0].token, core::Metrics{{"accuracy", 0.5}}).status, CompletionVerdict::kAccepted);
+}
+
 TEST_F(JusticeTest, WhereSeveralWorkersFailTheSearchEnds) {
   v1::SearchSpec spec = RandomSpec("s", 40);
   spec.mutable_budget()->set_initial_failures(4);

@@ -114,24 +114,6 @@ TEST(WorkerBook, ForgetsWhomItShunned) {
   EXPECT_EQ(book.shunned(), 0u);
 }
 
-std::string NameOf(WorkerBook& book, const std::string& id, const std::string& instance,
-                   const std::string& other = "") {
-  std::string renamed = "before";
-  const std::string name = book.NameOf(id, instance, renamed);
-  EXPECT_EQ(renamed, other) << id << " " << instance;
-  return name;
-}
-
-TEST(WorkerBook, AWorkerIsKnownByItsId) {
-  WorkerBook book;
-  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
-  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
-  EXPECT_EQ(NameOf(book, "b", "222222222"), "b");
-  // It does not say which process it is.
-  EXPECT_EQ(NameOf(book, "a", ""), "a");
-  EXPECT_EQ(NameOf(book, "c", ""), "c");
-}
-
 TEST(WorkerBook, ASuccessAtOneKindOfTaskSaysNothingOfAnother) {
   WorkerBook book;
   book.Hear(Worker("a"), At(1));
@@ -142,34 +124,71 @@ TEST(WorkerBook, ASuccessAtOneKindOfTaskSaysNothingOfAnother) {
   EXPECT_FALSE(book.SucceededLast("a", core::TaskKind::kTrain));
 }
 
-TEST(WorkerBook, ARestartedWorkerKeepsItsName) {
-  WorkerBook book;
-  for (int i = 1; i < 1000; ++i) EXPECT_EQ(NameOf(book, "a", "instance " + std::to_string(i)), "a");
+WorkerInfo Process(const std::string& id, const std::string& instance, int slots = 1) {
+  WorkerInfo worker = Worker(id, slots);
+  worker.instance = instance;
+  return worker;
 }
 
-TEST(WorkerBook, OfTwoThatAreAliveOneHasANameOfItsOwn) {
+TEST(WorkerBook, EachOfTwoProcessesOfOneIdHasARow) {
   WorkerBook book;
-  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
-  EXPECT_EQ(NameOf(book, "a", "222222222"), "a");
-  // It had been followed by another, and is heard again.
-  EXPECT_EQ(NameOf(book, "a", "111111111", "a~222222"), "a");
-  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
-  EXPECT_EQ(NameOf(book, "a", "222222222"), "a~222222");
-  // A third.
-  EXPECT_EQ(NameOf(book, "a", "333333333"), "a");
-  EXPECT_EQ(NameOf(book, "a", "222222222"), "a~222222");
-  EXPECT_EQ(NameOf(book, "a", "111111111", "a~333333"), "a");
-  EXPECT_EQ(NameOf(book, "a", "333333333"), "a~333333");
-  EXPECT_EQ(NameOf(book, "b", "111111111"), "b");
+  book.Hear(Process("a", "111111111", 1), At(1));
+  book.Failed("a", core::TaskKind::kEvaluate, "why", At(1));
+  book.Hear(Process("a", "222222222", 2), At(2));
+  EXPECT_THAT(Ids(book), ElementsAre("a"));
+  const WorkerNames::Heard heard = book.Hear(Process("a", "111111111", 1), At(3));
+  EXPECT_EQ(heard.name, "a");
+  EXPECT_EQ(heard.renamed, "a~222222");
+  // At once, as they said of themselves; the failures stay with the id.
+  EXPECT_THAT(Ids(book), ElementsAre("a", "a~222222"));
+  EXPECT_EQ(book.workers().at("a").info.slots, 1);
+  EXPECT_EQ(book.workers().at("a").heard, At(3));
+  EXPECT_EQ(WorkerBook::FailuresInARow(book.workers().at("a")), 1);
+  EXPECT_EQ(book.workers().at("a~222222").info.slots, 2);
+  EXPECT_EQ(book.workers().at("a~222222").heard, At(2));
+  EXPECT_EQ(WorkerBook::FailuresInARow(book.workers().at("a~222222")), 0);
+  // The one that is longest silent goes first.
+  book.Forget(At(3), At(4), Nobody);
+  EXPECT_THAT(Ids(book), ElementsAre("a"));
+}
+
+TEST(WorkerBook, AGoodbyeTakesNoNameFromAnother) {
+  WorkerBook book;
+  book.Hear(Process("a", "111111111"), At(1));
+  book.Hear(Process("a", "222222222"), At(2));
+  // It had been followed by the other, which keeps the id.
+  book.Leave("a", "111111111");
+  EXPECT_THAT(Ids(book), ElementsAre("a"));
+  EXPECT_EQ(book.Hear(Process("a", "222222222"), At(3)).name, "a");
+  // Where both have a row, only its own goes.
+  book.Hear(Process("a", "333333333"), At(4));
+  book.Hear(Process("a", "222222222"), At(5));
+  EXPECT_THAT(Ids(book), ElementsAre("a", "a~333333"));
+  book.Leave("a", "222222222");
+  EXPECT_THAT(Ids(book), ElementsAre("a~333333"));
+  EXPECT_EQ(book.Hear(Process("a", "333333333"), At(6)).name, "a~333333");
+  EXPECT_THAT(Ids(book), ElementsAre("a~333333"));
+  book.Leave("a", "never heard of");
+  EXPECT_THAT(Ids(book), ElementsAre("a~333333"));
+  book.Leave("a", "333333333");
+  EXPECT_THAT(Ids(book), ElementsAre());
+}
+
+TEST(WorkerBook, OneThatWaitsIsHeardUnderItsName) {
+  WorkerBook book;
+  book.Hear(Process("a", "111111111"), At(1));
+  book.HearWaiting("a", At(5));
+  book.HearWaiting("b", At(5));
+  EXPECT_THAT(Ids(book), ElementsAre("a"));
+  EXPECT_EQ(book.workers().at("a").heard, At(5));
 }
 
 TEST(WorkerBook, ForgetsTheProcessesOfAWorkerThatIsGone) {
   WorkerBook book;
-  book.Hear(Worker("a"), At(1));
-  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
-  EXPECT_EQ(NameOf(book, "a", "222222222"), "a");
+  book.Hear(Process("a", "111111111"), At(1));
+  book.Hear(Process("a", "222222222"), At(1));
   book.Forget(At(10), At(10), Nobody);
-  EXPECT_EQ(NameOf(book, "a", "111111111"), "a");
+  EXPECT_EQ(book.Hear(Process("a", "111111111"), At(11)).renamed, "");
 }
 
 TEST(WorkerBook, LostLeasesAreNewsOnceSinceItWasHeard) {

@@ -131,7 +131,7 @@ TEST(Convert, WorkersRoundTrip) {
   info.set_slots(3);
   info.set_version("1.2");
   WorkerView view;
-  view.info = FromWire(info);
+  view.info = FromWire(info, "caller");
   view.candidates = {"searches/s-1/candidates/1"};
   view.since_heard = Millis{2'250};
   const v1::WorkerStatus wire = ToWire(view);

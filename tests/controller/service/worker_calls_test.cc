@@ -270,7 +270,7 @@ class EveryField : public ::testing::Test {
     lease.set_max_tasks(1);
     lease.set_request_id("r");
     v1::LeaseTasksResponse leased;
-    calls.LeaseTasks(lease, Millis{10'000}, [&leased](const absl::StatusOr<std::string>& answer) {
+    calls.LeaseTasks(lease, "caller", Millis{10'000}, [&leased](const absl::StatusOr<std::string>& answer) {
       ASSERT_TRUE(answer.ok()) << answer.status();
       leased.ParseFromString(*answer);
     });

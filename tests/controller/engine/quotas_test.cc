@@ -1,0 +1,108 @@
+// What one caller may have; others have their own.
+#include "controller/engine/worker_commands.h"
+#include "tests/controller/engine/engine_fixture.h"
+#include "tests/controller/engine/state_fixture.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::HasSubstr;
+
+class QuotasTest : public EngineTest {
+ protected:
+  QuotasTest() {
+    options_.quotas = {3, 4'000, 2};
+    Restart();
+  }
+
+  absl::StatusOr<SearchView> Create(const std::string& owner, v1::SearchSpec spec, const std::string& request_id = "") {
+    spec.set_name("s");
+    const std::string bytes = spec.SerializeAsString();
+    return Await<SearchView>([&](auto reply) {
+      engine_->CreateSearch({"s", bytes, *ToCoreConfig(bytes), request_id, owner}, reply);
+    });
+  }
+  // Says nothing of the layers, for the least bytes.
+  absl::StatusOr<SearchView> Create(const std::string& owner, const std::string& request_id = "") {
+    return Create(owner, RandomSpec("s", 5), request_id);
+  }
+  absl::Status Poll(const std::string& owner, const std::string& id) {
+    LeaseRequest request = Request(id);
+    request.worker.owner = owner;
+    return Lease(request).status();
+  }
+  double Refused(const std::string& reason) { return metrics_->CallsRefused(reason).Value(); }
+};
+
+TEST_F(QuotasTest, SearchesThatHaveNotEnded) {
+  const auto first = Create("a", "r1");
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE(Create("a", "r2").ok());
+  ASSERT_TRUE(Create("a", "r3").ok());
+  const absl::Status refused = Create("a", "r4").status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("a has 3 searches that have not ended"));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("--max-searches-per-caller"));
+  EXPECT_EQ(Refused("too_many_searches"), 1);
+  // A retry of what was made is no further search, others have their own, and nobody's are not counted.
+  EXPECT_EQ(Create("a", "r3")->name, "searches/s-3");
+  EXPECT_TRUE(Create("b", "r5").ok());
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Create("").ok());
+  // They are still its own after a restart.
+  Restart();
+  EXPECT_FALSE(Create("a", "r4").ok());
+  ASSERT_TRUE(Cancel(first->name).ok());
+  EXPECT_TRUE(Create("a", "r4").ok());
+}
+
+TEST_F(QuotasTest, BytesOfSpecs) {
+  v1::SearchSpec spec = RandomSpec("s", 5);
+  // More than half of what one may have.
+  (*spec.mutable_evaluation()->mutable_train()->mutable_parameters()->mutable_fields())["note"].set_string_value(
+      std::string(2'500, 'x'));
+  const auto first = Create("a", spec);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const absl::Status refused = Create("a", spec).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("--max-spec-mib-per-caller"));
+  EXPECT_EQ(Refused("too_large_specs"), 1);
+  EXPECT_TRUE(Create("a").ok()) << "a small one";
+  EXPECT_TRUE(Create("b", spec).ok());
+  // One that has ended is kept, and counts until it is deleted.
+  ASSERT_TRUE(Cancel(first->name).ok());
+  EXPECT_FALSE(Create("a", spec).ok());
+  ASSERT_TRUE(Delete(first->name).ok());
+  EXPECT_TRUE(Create("a", spec).ok());
+}
+
+TEST_F(QuotasTest, Workers) {
+  EXPECT_TRUE(Poll("a", "w1").ok());
+  EXPECT_TRUE(Poll("a", "w2").ok());
+  const absl::Status refused = Poll("a", "w3");
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("--max-workers-per-caller"));
+  EXPECT_EQ(Refused("too_many_workers"), 1);
+  EXPECT_TRUE(Poll("a", "w1").ok());
+  EXPECT_TRUE(Poll("b", "w4").ok());
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(Poll("", "nobodys-" + std::to_string(i)).ok());
+  // A heartbeat would make it known as well.
+  WorkerInfo worker = Request("w5").worker;
+  worker.owner = "a";
+  EXPECT_EQ(
+      Await<std::vector<LeaseVerdict>>([&](auto reply) { engine_->Heartbeat(worker, {}, reply); }).status().code(),
+      absl::StatusCode::kResourceExhausted);
+  // Those that are silent make room.
+  Pass(Millis{100'000});
+  EXPECT_TRUE(Poll("a", "w3").ok());
+}
+
+TEST_F(StateTest, ReportsOfStrangersLeaveNothingBehind) {
+  WorkerCommands commands(state_);
+  const WorkerId stranger("stranger", "instance");
+  commands.CompleteTasks(stranger, {Report{}}, [](const auto&) {});
+  commands.ReleaseTasks(stranger, {"no token"}, false, [](const auto&) {});
+  EXPECT_TRUE(state_.workers.names().empty());
+}
+
+}  // namespace
+}  // namespace layernas
