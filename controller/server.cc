@@ -88,7 +88,8 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   parts->fleet_service = std::make_unique<FleetServiceImpl>(*parts->engine, *parts->gate, parts->metrics);
   parts->admin_service =
       std::make_unique<AdminServiceImpl>(parts->backups.get(), *parts->gate, parts->metrics, Clock::Real());
-  LAYERNAS_ASSIGN_OR_RETURN(parts->exposer, MetricsExposer::Start(options.metrics_listen, parts->metrics.registry()));
+  LAYERNAS_ASSIGN_OR_RETURN(parts->exposer, MetricsExposer::Start(options.metrics_listen, parts->metrics.registry(),
+                                                                   options.tls.certificate_file));
 
   CrashPoint("loaded");
   grpc::EnableDefaultHealthCheckService(true);

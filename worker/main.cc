@@ -85,7 +85,8 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
   LAYERNAS_ASSIGN_OR_RETURN(EvaluatorFactory factory, MakeFactory(options));
   const auto registry = std::make_shared<prometheus::Registry>();
   WorkerMetrics metrics(*registry, options.agent.slots, options.agent.labels);
-  LAYERNAS_ASSIGN_OR_RETURN(const auto exposer, MetricsExposer::Start(options.metrics_listen, registry));
+  LAYERNAS_ASSIGN_OR_RETURN(const auto exposer, MetricsExposer::Start(options.metrics_listen, registry,
+                                                              options.security.tls.certificate_file));
   LAYERNAS_ASSIGN_OR_RETURN(const auto channel, rpc::MakeChannel(options.controller, options.security));
   auto client = std::make_unique<ControllerClient>(v1::WorkerService::NewStub(channel), options.controller.ToString());
   log::Info("worker runs", {{"id", options.agent.worker_id},

@@ -9,24 +9,30 @@
 #include <vector>
 
 #include "common/build_info/build_info.h"
+#include "common/metrics/certificate_metrics.h"
 #include "common/metrics/process_metrics.h"
 
 namespace layernas {
 namespace {
 
-std::string Serialize(const prometheus::Registry& registry) {
-  std::vector<prometheus::MetricFamily> families = registry.Collect();
-  std::vector<prometheus::MetricFamily> process = ProcessMetrics().Collect();
-  std::move(process.begin(), process.end(), std::back_inserter(families));
+std::string Serialize(const std::vector<std::shared_ptr<prometheus::Collectable>>& sources) {
+  std::vector<prometheus::MetricFamily> families;
+  for (const auto& source : sources) {
+    std::vector<prometheus::MetricFamily> more = source->Collect();
+    std::move(more.begin(), more.end(), std::back_inserter(families));
+  }
   return prometheus::TextSerializer().Serialize(families);
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsExposer>> MetricsExposer::Start(const rpc::Address& address,
-                                                                      std::shared_ptr<prometheus::Registry> registry) {
+                                                                      std::shared_ptr<prometheus::Registry> registry,
+                                                                      const std::string& certificate_file) {
+  const std::vector<std::shared_ptr<prometheus::Collectable>> sources = {
+      registry, std::make_shared<ProcessMetrics>(), std::make_shared<CertificateMetrics>(certificate_file)};
   auto server = HttpServer::Start(address, "/metrics", "text/plain; version=0.0.4; charset=utf-8",
-                                  [registry] { return Serialize(*registry); });
+                                  [sources] { return Serialize(sources); });
   if (!server.ok()) {
     return absl::UnavailableError("can't serve metrics on " + address.ToString() + ": " +
                                   std::string(server.status().message()) + "; choose another --metrics-listen");

@@ -7,6 +7,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <ctime>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/security/file.h"
@@ -79,6 +81,15 @@ std::shared_ptr<FileWatcherCertificateProvider> WatchFiles(const std::string& ke
 }
 
 }  // namespace
+
+absl::StatusOr<std::int64_t> CertificateEnd(const std::string& certificate_file) {
+  LAYERNAS_ASSIGN_OR_RETURN(const Certificate certificate, ReadCertificate("--tls-cert", certificate_file));
+  std::tm end = {};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
+    return Unfit("--tls-cert", certificate_file, "does not say until when it is valid");
+  }
+  return ::timegm(&end);
+}
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const ServerTls& tls) {
   if (!tls.enabled() && tls.key_file.empty() && tls.client_ca_file.empty()) return grpc::InsecureServerCredentials();

@@ -5,6 +5,7 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/security/server_credentials.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -37,6 +38,9 @@ struct ChannelTls {
 // Plain text where there is to be no TLS. Errors name the file that is missing, unfit or open to others.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const ServerTls& tls);
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials(const ChannelTls& tls);
+
+// Until when the file's first certificate is valid, in seconds of Unix time. Errors name the file.
+absl::StatusOr<std::int64_t> CertificateEnd(const std::string& certificate_file);
 
 // What to do about a connection that failed with this message of gRPC's, where TLS may be the reason; else empty.
 std::string TlsAdvice(std::string_view message);

@@ -1,5 +1,6 @@
 """Certificates for tests, made with openssl."""
 
+import datetime
 import os
 import subprocess
 
@@ -52,6 +53,15 @@ class Authority:
         )  # fmt: skip
         os.chmod(key, 0o600)
         return certificate, key
+
+    def end_of(self, certificate):
+        """Until when it is valid, in seconds of Unix time, as openssl has it."""
+        shown = subprocess.run(
+            ["openssl", "x509", "-in", certificate, "-noout", "-enddate", "-dateopt", "iso_8601"],
+            capture_output=True, text=True, timeout=60, check=True,
+        ).stdout  # fmt: skip
+        end = datetime.datetime.strptime(shown.strip(), "notAfter=%Y-%m-%d %H:%M:%SZ")
+        return end.replace(tzinfo=datetime.timezone.utc).timestamp()
 
     def channel_credentials(self, certificate=None, key=None):
         """Of a client that trusts this authority and shows a certificate, if one is given."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import unittest
 
 import grpc
@@ -137,6 +138,20 @@ class TlsTest(harness.IntegrationTest):
         # Who is connected stays so.
         before.call("ListSearches", LIST)
         self.assertTrue(server.process.running())
+
+    def test_the_end_of_the_certificate_is_a_metric(self):
+        end = ("layernas_tls_certificate_end_timestamp_seconds", frozenset())
+        server = self.tls_controller()
+        self.assertEqual(server.metrics()[end], self.authority.end_of(self.certificate))
+        # As it lies there now; none while nobody can tell.
+        certificate, _ = self.authority.issue("renewed", days=100)
+        os.replace(certificate, self.certificate)
+        renewed = self.authority.end_of(self.certificate)
+        self.assertGreater(renewed, time.time() + 99 * 86400)
+        self.assertEqual(server.metrics()[end], renewed)
+        self.write(self.certificate, "no certificate\n")
+        self.assertNotIn(end, server.metrics())
+        self.assertNotIn(end, self.controller(name="plain").metrics())
 
     def test_files_that_cannot_be_used_are_named(self):
         other_certificate, other_key = self.authority.issue("other")

@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <string>
 
-#include "absl/strings/str_replace.h"
 #include "common/base/status_macros.h"
 #include "common/base/task_limits.h"
 #include "common/base/utf8.h"
@@ -23,6 +24,17 @@ constexpr Millis kDefaultTimeout = std::chrono::hours(1);
 // Far from where a deadline would overflow.
 constexpr Millis kMaxTimeout = std::chrono::hours(24 * 366);
 
+// "searches/shapes10-1/candidates/49" -> "shapes10-1/49". It becomes a path, of evaluators who may not look at it.
+absl::StatusOr<std::string> WeightsName(const std::string& candidate) {
+  static const std::regex kCandidate("searches/([a-z0-9][a-z0-9-]*)/candidates/([0-9]+)");
+  std::smatch parts;
+  if (candidate.size() > 2 * kMaxNameBytes || !std::regex_match(candidate, parts, kCandidate)) {
+    return absl::InvalidArgumentError("the network of candidate '" + CutUtf8(candidate, kMaxNameBytes) +
+                                      "' is to be kept, and that is no candidate's name");
+  }
+  return parts[1].str() + "/" + parts[2].str();
+}
+
 }  // namespace
 
 absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights) {
@@ -34,7 +46,7 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights
   if (task.work() == v1::WORK_MEASURE) evaluate["work"] = json::array({"measure"});
   if (task.work() == v1::WORK_TRAIN) evaluate["work"] = json::array({"train"});
   if (task.keep_weights() && keeps_weights) {
-    evaluate["keep_weights"] = absl::StrReplaceAll(task.candidate(), {{"searches/", ""}, {"/candidates/", "/"}});
+    LAYERNAS_ASSIGN_OR_RETURN(evaluate["keep_weights"], WeightsName(task.candidate()));
   }
   const Millis timeout = BoundedMillis(task.timeout(), kMaxTimeout);
   return Evaluation{.task = task.candidate(),

@@ -74,6 +74,12 @@ TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
   task.set_keep_weights(true);
   EXPECT_EQ(keep(task, true), "shapes10-1/49");
   EXPECT_EQ(keep(task, false), "");
+  for (const char* name : {"searches/../candidates/1", "searches/x-1/candidates/../../1", "/etc/x", "", "x-1/1",
+                           "searches/x-1/candidates/1\n", "searches//candidates/1"}) {
+    task.set_candidate(name);
+    EXPECT_EQ(ToEvaluation(task, true).status().code(), absl::StatusCode::kInvalidArgument) << name;
+    EXPECT_TRUE(ToEvaluation(task, false).ok()) << name;
+  }
   EvaluationResult result(Metrics{{"accuracy", 0.5}});
   result.weights = KeptWeights{"/weights/1.pt", std::string(64, '0'), 7};
   const v1::WeightsFile weights = ToCompletion(LeasedAs("t"), result)->result().weights();
