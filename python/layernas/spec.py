@@ -11,6 +11,7 @@ import math
 import numbers
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,8 @@ class _Node:
     is_mapping: bool = False
     # In quotes, and so text whatever it looks like.
     quoted: bool = False
+    # A number of Python, and so never text. What stands in a file may be either.
+    number: bool = False
     tag: str = ""
 
     @property
@@ -58,7 +61,10 @@ class _Node:
 def read_spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.SearchSpec:
     """From a file, or from the same as a dictionary. SpecError names every mistake; OSError if there is no such file."""
     if isinstance(spec, Mapping):
-        return _read(_from_python(spec), "spec")
+        try:
+            return _read(_from_python(spec), "spec")
+        except RecursionError:
+            raise SpecError(f"spec: is nested more than {_DEEPEST} levels deep") from None
     with open(spec, "rb") as file:
         return read_spec_text(file.read(_LARGEST_FILE + 1), os.fspath(spec))
 
@@ -137,19 +143,39 @@ def _from_python(value: Any) -> _Node:
     if value is None:
         return _Node(None, "")
     if isinstance(value, str):
-        return _Node(value, "", quoted=True)
+        return _Node(_text_of(value), "", quoted=True)
     if isinstance(value, bool):
         return _Node(str(value).lower(), "")
-    if isinstance(value, numbers.Integral):
-        return _Node(str(int(value)), "")
     if isinstance(value, numbers.Real):
-        return _Node(repr(float(value)), "")
+        return _Node(_written(value), "", number=True)
     if isinstance(value, Mapping):
-        pairs = [(_Node(str(key), "", quoted=True), _from_python(each)) for key, each in value.items()]
+        pairs = [(_Node(_text_of(str(key)), "", quoted=True), _from_python(each)) for key, each in value.items()]
         return _Node(pairs, "", is_mapping=True)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return _Node([_from_python(each) for each in value], "")
     raise SpecError(f"a spec cannot hold {value!r}")
+
+
+def _text_of(value: str) -> str:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise SpecError(f"a spec cannot hold {value!r}: it is not UTF-8 text") from None
+    return value
+
+
+def _written(value: numbers.Real) -> str:
+    """A number as it would stand in a file; "inf", "-inf" or "nan" where a file has none for it."""
+    if isinstance(value, numbers.Integral):
+        try:
+            return str(int(value))
+        except ValueError:
+            # Python refuses to write integers of more than some thousand digits.
+            return "inf" if value > 0 else "-inf"
+    try:
+        return repr(float(value))
+    except OverflowError:
+        return "inf" if value > 0 else "-inf"
 
 
 def _join(path: str, name: str) -> str:
@@ -251,6 +277,8 @@ class _Reader:
             self._fail(node, path, "the file holds too many values, aliases included")
         elif self._depth >= _DEEPEST:
             self._fail(node, path, f"is nested more than {_DEEPEST} levels deep")
+        elif node.number and node.content in ("nan", "inf", "-inf"):
+            self._fail(node, path, f"must be a finite number, {_is(node)}")
         else:
             return self._check_tag(node, path)
         return False
@@ -433,6 +461,8 @@ class _Reader:
                 value.bool_value = text == "true"
             elif number is not None:
                 value.number_value = number
+            elif node.number:
+                self._fail(node, path, f"must be a number of at most {sys.float_info.max:.2g}, {_is(node)}")
             else:
                 value.string_value = text
 

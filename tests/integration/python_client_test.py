@@ -1,5 +1,6 @@
 """The Python client's own rules, which are those of the command line."""
 
+import fractions
 import json
 import os
 import re
@@ -127,6 +128,35 @@ class SpecTest(unittest.TestCase):
             read_spec({**spec, "budget": 2.5})
         with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must not stand in quotes, is '5'$"):
             read_spec({**spec, "budget": {"trainings": "5"}})
+
+    def test_what_a_dictionary_holds_is_never_taken_for_something_else(self):
+        def with_parameter(value):
+            return {"name": "c", "evaluation": {"train": {"parameters": {"deep": [{"lr": value}]}}}}
+
+        place = r"^spec: evaluation\.train\.parameters\.deep\[0\]\.lr: "
+        nested = {}
+        nested["a"] = nested
+        for spec, message in (
+            (with_parameter(float("nan")), place + "must be a finite number, is 'nan'$"),
+            (with_parameter(float("inf")), place + "must be a finite number, is 'inf'$"),
+            (with_parameter(float("-inf")), place + "must be a finite number, is '-inf'$"),
+            (with_parameter(10**5000), place + "must be a finite number, is 'inf'$"),
+            (with_parameter(-fractions.Fraction(10**400)), place + "must be a finite number, is '-inf'$"),
+            (with_parameter(10**400), place + "must be a number of at most 1.8e\\+308, is '10000"),
+            (with_parameter(b"0.1"), "cannot hold b'0.1'"),
+            (with_parameter("\ud800"), "cannot hold .*: it is not UTF-8 text"),
+            (with_parameter({"\ud800": 1}), "cannot hold .*: it is not UTF-8 text"),
+            ({"evaluation": {"require": {"rack": float("nan")}}}, "^spec: evaluation.require.rack: must be a finite number, is 'nan'$"),
+            ({"space": {"layers": [{"name": "a", "options": [float("inf")]}]}}, r"options\[0\]: must be a finite number, is 'inf'$"),
+            ({"budget": float("nan")}, "^spec: budget: must be a finite number, is 'nan'$"),
+            ({"evaluation": {"train": {"parameters": nested}}}, "levels deep"),
+        ):
+            with self.subTest(message), self.assertRaisesRegex(layernas.SpecError, message):
+                read_spec(spec)
+        read = read_spec(with_parameter([1e308, 5e-324, "nan", "inf", 2**1000]))
+        self.assertEqual(
+            list(read.evaluation.train.parameters["deep"][0]["lr"]), [1e308, 5e-324, "nan", "inf", float(2**1000)],
+        )
 
     def test_files_without_end_are_given_up(self):
         for spec, message in (
