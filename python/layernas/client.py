@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 
 from layernas.spec import read_spec
-from layernas.transport import Security, TokenInterceptor, is_set, setting
+from layernas.transport import Security, is_set, setting
 from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc
 
 DEADLINE_S = 20.0
@@ -168,10 +168,11 @@ def _candidate(message: search_pb2.Candidate) -> Candidate:
 
 
 class Client:
-    """A connection to a controller, for the threads of one process: after a fork, make another in the child. Arguments that are not given come from the environment, as with the command line:
-    LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA, LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and
-    LAYERNAS_INSECURE_TOKEN. A token goes over TLS or to this machine only (127.0.0.0/8, ::1, "localhost"), unless
-    insecure_token allows more; ValueError says so, or what else is wrong with an address or a token's file."""
+    """A connection to a controller, for the threads of one process: after a fork, make another in the child. Arguments
+    that are not given come from the environment, as with the command line: LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA,
+    LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and LAYERNAS_INSECURE_TOKEN. A token goes over TLS or to this
+    machine only (127.0.0.0/8, ::1, "localhost"), unless insecure_token allows more; ValueError says so, or what else is
+    wrong with an address, a token or the files for TLS. OSError names a file that cannot be read."""
 
     def __init__(
         self,
@@ -199,11 +200,9 @@ class Client:
             ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ]
         self._process = os.getpid()
-        self._channel = channel = security.open_channel(self.address, options)
-        if security.token_file:
-            channel = grpc.intercept_channel(channel, TokenInterceptor(security.token_file))
-        self._searches = search_service_pb2_grpc.SearchServiceStub(channel)
-        self._fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
+        self._channel = security.open_channel(self.address, options)
+        self._searches = search_service_pb2_grpc.SearchServiceStub(self._channel)
+        self._fleet = fleet_service_pb2_grpc.FleetServiceStub(self._channel)
 
     def close(self) -> None:
         self._channel.close()

@@ -1,16 +1,21 @@
 """The Python client's own rules, which are those of the command line."""
 
+import collections
 import fractions
 import json
 import os
 import re
+import shutil
+import subprocess
 import unittest
 
 import harness
 import layernas
+from certificates import Authority, read
 from google.protobuf import json_format
 from layernas.client import _candidate, _printable
 from layernas.spec import read_spec, read_spec_text
+from layernas.transport import TokenInterceptor
 from layernas.v1 import search_pb2
 from layernas.v1 import spec_pb2
 
@@ -57,6 +62,74 @@ class TokenTest(harness.IntegrationTest):
             os.chmod(path, mode)
             with self.assertRaisesRegex(ValueError, message):
                 layernas.Client("127.0.0.1:1", token_file=path)
+        os.mkfifo(self.path("pipe"), 0o600)
+        with self.assertRaisesRegex(ValueError, "pipe: is not a regular file"):
+            layernas.Client("127.0.0.1:1", token_file=self.path("pipe"))
+
+    def test_a_token_that_is_being_replaced_stops_nobody(self):
+        interceptor = TokenInterceptor(self.token_file)
+        # What gRPC hands in is not a public class, but a tuple with names.
+        details = collections.namedtuple("Details", "metadata")(None)
+
+        def shown():
+            return dict(interceptor.intercept_unary_unary(lambda sent, _: sent, details, None).metadata)
+
+        before = {"authorization": "Bearer layernas_" + "0" * 64}
+        self.assertEqual(shown(), before)
+        self.write_private("ann.token", "")
+        self.assertEqual(shown(), before)
+        os.remove(self.token_file)
+        self.assertEqual(shown(), before)
+        self.write_private("ann.token", "layernas_" + "1" * 64 + "\n")
+        self.assertEqual(shown(), {"authorization": "Bearer layernas_" + "1" * 64})
+
+
+@unittest.skipUnless(shutil.which("openssl"), "openssl is not installed: TLS was NOT checked")
+class TlsTest(harness.IntegrationTest):
+
+    # In a process of its own: gRPC ends the one that hands it a certificate without a key.
+    OPEN = "import layernas, sys; layernas.Client('127.0.0.1:1', **dict(each.split('=', 1) for each in sys.argv[1:]))"
+
+    def test_what_the_command_line_refuses_is_refused(self):
+        authority = Authority(self.folder, "ours")
+        ca = authority.certificate
+        certificate, key = authority.issue("client")
+        _, other_key = authority.issue("other")
+        open_key = self.write("open-key.pem", read(key).decode())
+        os.chmod(open_key, 0o644)
+        locked_key = self.path("locked-key.pem")
+        command = ["openssl", "pkey", "-in", key, "-out", locked_key, "-aes256", "-passout", "pass:secret"]
+        subprocess.run(command, check=True, timeout=harness.PATIENCE_S)
+        os.chmod(locked_key, 0o600)
+        junk = self.write_private("junk.pem", "junk\n")
+        missing = self.path("missing.pem")
+        for files, refusal in (
+            ({"ca": ca}, None),
+            ({"ca": ca, "cert": certificate, "key": key}, None),
+            ({"ca": ca, "cert": certificate}, "ValueError: tls_cert and tls_key: one is of no use without the other"),
+            ({"ca": ca, "key": key}, "ValueError: tls_cert and tls_key: one is of no use without the other"),
+            ({"cert": certificate, "key": key}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
+            ({"cert": missing, "key": missing}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
+            ({"key": key}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
+            ({"ca": junk}, f"ValueError: tls_ca: {junk}: holds no certificate"),
+            ({"ca": ca, "cert": junk, "key": key}, f"ValueError: tls_cert: {junk}: holds no certificate"),
+            ({"ca": ca, "cert": certificate, "key": junk}, f"ValueError: tls_key: {junk}: holds no private key"),
+            ({"ca": ca, "cert": certificate, "key": locked_key}, f"ValueError: tls_key: {locked_key}: holds no private key"),
+            ({"ca": ca, "cert": certificate, "key": other_key}, f"tls_key: {other_key}: is not the key of the certificate"),
+            ({"ca": ca, "cert": certificate, "key": open_key}, f"ValueError: {open_key}: others on this machine have access"),
+            ({"ca": missing}, f"FileNotFoundError: .*{missing}"),
+            ({"ca": self.folder}, "Error: .*directory"),
+        ):
+            with self.subTest(files):
+                done = subprocess.run(
+                    ["/usr/bin/python3", "-B", "-c", self.OPEN, *(f"tls_{name}={path}" for name, path in files.items())],
+                    stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=harness.PATIENCE_S, check=False,
+                )
+                self.assertEqual(done.returncode, 1 if refusal else 0, done.stderr)
+                self.assertRegex(done.stderr, refusal or "^$")
+                listed = self.cli("127.0.0.1:1", "search", "list", *(f"--tls-{name}={path}" for name, path in files.items()))
+                # The command line comes to the same; 5: nobody answers.
+                self.assertEqual(listed.returncode != 5, bool(refusal), listed.stderr)
 
 
 class ResultTest(unittest.TestCase):
