@@ -124,11 +124,15 @@ def _from_yaml(text: str, name: str) -> _Node:
 
 
 def _convert_yaml(node: Any, done: dict[int, _Node]) -> _Node:
+    import yaml
+
     if id(node) in done:
         return done[id(node)]
     converted = done[id(node)] = _Node(None, f"{node.start_mark.line + 1}:{node.start_mark.column + 1}", tag=node.written_tag)
     if node.id == "scalar":
         converted.quoted = node.style is not None or node.written_tag in ("!", "tag:yaml.org,2002:str")
+        if not _is_utf8(node.value):
+            raise yaml.MarkedYAMLError(problem="half a surrogate pair", problem_mark=node.start_mark)
         if converted.quoted or node.written_tag or node.value not in ("", "~", "null", "Null", "NULL"):
             converted.content = node.value
     elif node.id == "sequence":
@@ -156,11 +160,18 @@ def _from_python(value: Any) -> _Node:
     raise SpecError(f"a spec cannot hold {value!r}")
 
 
-def _text_of(value: str) -> str:
+def _is_utf8(value: str) -> bool:
+    """False for halves of surrogate pairs, which are not in UTF-8, and so not in protobuf."""
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise SpecError(f"a spec cannot hold {value!r}: it is not UTF-8 text") from None
+        return False
+    return True
+
+
+def _text_of(value: str) -> str:
+    if not _is_utf8(value):
+        raise SpecError(f"a spec cannot hold {value!r}: it is not UTF-8 text")
     return value
 
 
@@ -411,12 +422,14 @@ class _Reader:
 
     def _whole(self, node: _Node, path: str, lowest: int, highest: int) -> int | None:
         text = str(node.content)
+        # Python reads no more than some thousand digits, and zeros in front may be any number.
+        digits = text.lstrip("-").lstrip("0")
         if not _WHOLE.fullmatch(text):
             self._fail(node, path, f"must be a whole number, {_is(node)}")
-        elif len(text) > 20 or not lowest <= int(text) <= highest:
+        elif len(digits) > 20 or not lowest <= (value := int(f"{'-' * text.startswith('-')}{digits or 0}")) <= highest:
             self._fail(node, path, f"must be between {lowest} and {highest}, {_is(node)}")
         else:
-            return int(text)
+            return value
         return None
 
     def _read_duration(self, node: _Node, path: str, message: Any) -> None:
