@@ -1,14 +1,18 @@
 """The Python client's own rules, which are those of the command line."""
 
 import collections
+import concurrent.futures
 import fractions
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 import unittest
+import unittest.mock
 
+import grpc
 import harness
 import layernas
 from certificates import Authority, read
@@ -17,6 +21,8 @@ from layernas.client import _candidate, _printable
 from layernas.spec import read_spec, read_spec_text
 from layernas.transport import TokenInterceptor
 from layernas.v1 import search_pb2
+from layernas.v1 import search_service_pb2
+from layernas.v1 import search_service_pb2_grpc
 from layernas.v1 import spec_pb2
 
 CORPUS = os.path.join(harness.REPOSITORY, "tests/corpus")
@@ -130,6 +136,120 @@ class TlsTest(harness.IntegrationTest):
                 listed = self.cli("127.0.0.1:1", "search", "list", *(f"--tls-{name}={path}" for name, path in files.items()))
                 # The command line comes to the same; 5: nobody answers.
                 self.assertEqual(listed.returncode != 5, bool(refusal), listed.stderr)
+
+
+class FakeController(search_service_pb2_grpc.SearchServiceServicer):
+    """Answers watches one after the other, each with a function of request and context that yields changes."""
+
+    def __init__(self, *watches, state=search_pb2.SEARCH_STATE_RUNNING, sequence=7):
+        self._watches = list(watches)
+        self._search = search_pb2.Search(name="searches/x-1", state=state, sequence=sequence)
+        self.asked = []
+
+    def GetSearch(self, request, context):
+        return search_service_pb2.GetSearchResponse(search=self._search)
+
+    def WatchSearch(self, request, context):
+        self.asked.append(request.after_sequence)
+        if not self._watches:
+            # An end also for a client that would go on for ever.
+            context.abort(grpc.StatusCode.NOT_FOUND, "no more watches")
+        yield from self._watches.pop(0)(request, context)
+
+
+def opened(watch):
+    def begin(request, context):
+        context.send_initial_metadata((("layernas-watch", "open"),))
+        yield from watch(request, context)
+
+    return begin
+
+
+def breaks(code=grpc.StatusCode.UNAVAILABLE, changes=()):
+    def watch(request, context):
+        yield from changes
+        context.abort(code, "broken")
+
+    return watch
+
+
+def silent(request, context):
+    """Until the caller gives up."""
+    over = threading.Event()
+    context.add_callback(over.set)
+    over.wait(harness.PATIENCE_S)
+    yield from ()
+
+
+def tells(*changes):
+    return lambda request, context: iter(changes)
+
+
+ENDED = search_service_pb2.WatchSearchResponse(
+    sequence=9, search=search_pb2.Search(name="searches/x-1", state=search_pb2.SEARCH_STATE_SUCCEEDED)
+)
+
+
+class WatchTest(unittest.TestCase):
+
+    def watched(self, controller):
+        server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+        search_service_pb2_grpc.add_SearchServiceServicer_to_server(controller, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self.addCleanup(lambda: server.stop(None).wait())
+        client = layernas.Client(f"127.0.0.1:{port}")
+        self.addCleanup(client.close)
+        return client.search("x-1")
+
+    def patch(self, name, value):
+        patched = unittest.mock.patch.object(layernas.client, name, value)
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def test_a_restart_is_over_when_the_watch_is_open_again(self):
+        self.patch("PATIENCE_S", 0.0)
+        controller = FakeController(opened(breaks()), opened(breaks()), opened(breaks()), opened(tells(ENDED)))
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+        self.assertEqual(controller.asked, [7, 7, 7, 7])
+
+    def test_a_watch_that_lasted_to_its_deadline_was_connected(self):
+        self.patch("PATIENCE_S", 0.0)
+        self.patch("WATCH_S", 0.5)
+        controller = FakeController(breaks(), silent, breaks(), silent, opened(tells(ENDED)))
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+
+    def test_a_controller_that_refuses_to_be_watched_is_given_up(self):
+        self.patch("PATIENCE_S", 0.0)
+        controller = FakeController(*[breaks(grpc.StatusCode.RESOURCE_EXHAUSTED)] * 5)
+        with self.assertRaisesRegex(layernas.Error, "broken") as raised:
+            self.watched(controller).wait()
+        self.assertEqual((raised.exception.code, len(controller.asked)), (grpc.StatusCode.RESOURCE_EXHAUSTED, 2))
+
+    def test_what_breaks_a_connection_does_not_break_a_watch(self):
+        codes = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED")
+        self.patch("_LONGEST_PAUSE_S", 0.01)
+        controller = FakeController(*(breaks(grpc.StatusCode[code]) for code in codes), tells(ENDED))
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+        with self.assertRaisesRegex(layernas.Error, "no more watches"):
+            list(self.watched(FakeController()).watch())
+
+    def test_a_search_that_has_ended_and_told_all_is_not_watched_on(self):
+        ended = search_pb2.SEARCH_STATE_FAILED
+        controller = FakeController(*[opened(tells())] * 5, state=ended, sequence=9)
+        self.assertEqual(list(self.watched(controller).watch(9)), [])
+        self.assertEqual(list(self.watched(controller).watch(99)), [])
+        self.assertEqual(controller.asked, [9, 99])
+
+    def test_a_watch_that_breaks_after_the_last_change_ends(self):
+        controller = FakeController(breaks(changes=[ENDED]), *[tells()] * 5)
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+        self.assertEqual(controller.asked, [7, 9])
+
+    def test_a_stream_that_ends_before_the_search_is_asked_for_again(self):
+        controller = FakeController(tells(), tells(ENDED))
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+        self.assertEqual(controller.asked, [7, 7])
 
 
 class ResultTest(unittest.TestCase):
