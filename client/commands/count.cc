@@ -6,6 +6,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -50,7 +51,9 @@ absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
 absl::Status VisitFile(const std::string& path, const v1::Space& space, const Visit& visit) {
   std::ifstream file;
   if (path != "-") {
-    if (std::filesystem::is_directory(path)) {
+    // What else may be wrong with it is said when it is opened.
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) {
       return absl::InvalidArgumentError("cannot read " + path + ": it is a folder; give a file with one id a line");
     }
     file.open(path);

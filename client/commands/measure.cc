@@ -7,8 +7,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -126,21 +128,30 @@ absl::StatusOr<KeptMeasurements> OpenKept(const std::string& path, const v1::Sea
   return KeptMeasurements::Open(path, asked);
 }
 
-absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, const std::vector<DesignPoint>& design,
-                                                 Evaluator& evaluator, KeptMeasurements& kept, ProgressLines& progress,
+// Whether what was measured of one network has the cost, and one that a table can hold.
+absl::Status CheckCost(const std::string& metric, const Metrics& metrics) {
+  LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, std::span(&metrics, 1)));
+  return scale.CostOf(metrics).status();
+}
+
+// Ends with the first network that is of no use for the metric: no other could mend that.
+absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, const std::string& metric,
+                                                 const std::vector<DesignPoint>& design, Evaluator& evaluator,
+                                                 KeptMeasurements& kept, ProgressLines& progress,
                                                  const std::stop_token& stop) {
-  NetworkMeter meter(evaluator, spec);
+  NetworkMeter meter(evaluator, spec, metric);
   std::vector<Measured> measured;
   for (std::size_t i = 0; i < design.size(); ++i) {
     const std::string id = spec::FormatArchitectureId(spec.space(), design[i].choices);
-    if (const Metrics* known = kept.Find(id)) {
+    if (const Metrics* known = kept.Find(id); known != nullptr && CheckCost(metric, *known).ok()) {
       measured.push_back({design[i], *known});
       progress.Known();
       continue;
     }
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(design[i].choices, stop));
     if (metrics) {
-      kept.Add(id, *metrics);
+      LAYERNAS_RETURN_IF_ERROR(kept.Add(id, *metrics));
+      LAYERNAS_RETURN_IF_ERROR(CheckCost(metric, *metrics));
       measured.push_back({design[i], std::move(*metrics)});
     }
     if (measured.empty() && i + 1 >= std::min<std::size_t>(kMostInfeasibleAtFirst, design.size())) {
@@ -231,6 +242,16 @@ CostTable MakeTable(const v1::SearchSpec& spec, const std::string& metric, const
   return table;
 }
 
+absl::StatusOr<Result> MeasureAndWrite(const std::string& path, const v1::SearchSpec& spec, const std::string& metric,
+                                       const std::vector<DesignPoint>& design, Evaluator& evaluator,
+                                       KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::vector<Measured> measured,
+                            MeasureAll(spec, metric, design, evaluator, kept, progress, stop));
+  LAYERNAS_ASSIGN_OR_RETURN(Result result, Fit(spec.space(), metric, measured));
+  LAYERNAS_RETURN_IF_ERROR(WriteCostTable(path, MakeTable(spec, metric, result, measured.back().metrics)));
+  return result;
+}
+
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", 100 * share); }
 
 void PrintSummary(std::ostream& out, const LutOptions& options, const std::string& metric, const Result& result,
@@ -257,7 +278,18 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
   }
 }
 
+// What would else be found out when all is measured.
+absl::Status CheckTable(const std::string& path) {
+  std::error_code ignored;
+  if (path.empty()) return absl::InvalidArgumentError("TABLE is empty: name the file to write");
+  if (std::filesystem::is_directory(path, ignored)) {
+    return absl::InvalidArgumentError(absl::StrCat("TABLE: ", path, " is a directory: name the file to write"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOptions& options) {
+  LAYERNAS_RETURN_IF_ERROR(CheckTable(options.table));
   const SpecFile file = ReadSpecFile(options.spec);
   if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
   const v1::SearchSpec spec = spec::WithDefaults(file.spec);
@@ -283,32 +315,29 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   if (kept.count() > 0) {
     context.terminal.err << "; " << kept.count() << " were measured before (remove " << kept_in << " to begin anew)";
   }
+  if (!kept.set_aside().empty()) {
+    context.terminal.err << "; those in " << kept_in << " were of another spec, evaluator or machine: they are now in "
+                         << kept.set_aside();
+  }
   context.terminal.err << std::endl;
   ExecEvaluator evaluator(std::move(exec));
   ProgressLines progress(context.terminal.err, design.size());
-  const auto measured = MeasureAll(spec, design, evaluator, kept, progress, stop_source.get_token());
-  if (!measured.ok()) {
-    const bool interrupted = absl::IsCancelled(measured.status());
+  const absl::StatusOr<Result> result =
+      MeasureAndWrite(options.table, spec, metric, design, evaluator, kept, progress, stop_source.get_token());
+  if (!result.ok()) {
+    const bool interrupted = absl::IsCancelled(result.status());
     if (interrupted) context.terminal.err << "interrupted: no table was written\n";
     if (kept.count() > 0) {
       context.terminal.err << kept.count() << " measurements are kept in " << kept_in
-                           << ": the same command goes on from there\n";
+                           << ": the next try goes on from there\n";
     } else {
       kept.Remove();
     }
     if (interrupted) return ExitCode::kInterrupted;
-    return measured.status();
+    return result.status();
   }
-  const absl::StatusOr<Result> fitted = Fit(spec.space(), metric, *measured);
-  if (!fitted.ok()) {
-    // Nothing that measuring less would mend.
-    kept.Remove();
-    return fitted.status();
-  }
-  const Result& result = *fitted;
-  LAYERNAS_RETURN_IF_ERROR(WriteCostTable(options.table, MakeTable(spec, metric, result, measured->back().metrics)));
   kept.Remove();
-  PrintSummary(context.terminal.out, options, metric, result, design.size(), progress.elapsed());
+  PrintSummary(context.terminal.out, options, metric, *result, design.size(), progress.elapsed());
   return ExitCode::kOk;
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -210,8 +211,10 @@ absl::Status CheckOptions(const RunOptions& options) {
   if (!options.spec.empty() || !options.costs.empty()) {
     return absl::InvalidArgumentError("--resume goes on with the search of --data-dir: leave SPEC and --costs out");
   }
-  if (!std::filesystem::exists(std::filesystem::path(options.data_dir) / "controller")) {
-    return absl::InvalidArgumentError(absl::StrCat("cannot resume: ", options.data_dir, " holds no search"));
+  std::error_code error;
+  if (!std::filesystem::exists(std::filesystem::path(options.data_dir) / "controller", error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("cannot resume: ", options.data_dir, " holds no search", error ? ": " + error.message() : ""));
   }
   return absl::OkStatus();
 }

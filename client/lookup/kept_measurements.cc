@@ -1,10 +1,12 @@
 #include "client/lookup/kept_measurements.h"
 
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 
 namespace layernas::client {
 
@@ -12,16 +14,29 @@ using nlohmann::json;
 
 absl::StatusOr<KeptMeasurements> KeptMeasurements::Open(const std::string& path, const json& asked) {
   KeptMeasurements kept(path);
-  const std::string first = asked.dump();
+  // A command line need not be UTF-8.
+  const std::string first = asked.dump(-1, ' ', false, json::error_handler_t::replace);
   std::string line;
-  if (std::ifstream in(path); std::getline(in, line) && line == first) {
-    while (std::getline(in, line)) kept.Take(json::parse(line, nullptr, /*allow_exceptions=*/false));
+  if (std::ifstream in(path); std::getline(in, line)) {
+    const bool same = line == first;
+    bool more = false;
+    while (std::getline(in, line)) {
+      more = true;
+      if (same) kept.Take(json::parse(line, nullptr, /*allow_exceptions=*/false));
+    }
+    // It may be hours of work, and no more than a misspelt argument that it is not of the same.
+    if (!same && more) {
+      kept.set_aside_ = path + ".old";
+      std::error_code failed;
+      std::filesystem::rename(path, kept.set_aside_, failed);
+      if (failed) return absl::UnknownError(absl::StrCat(path, ": can't be renamed: ", failed.message()));
+    }
   }
   kept.out_.open(path, kept.known_.empty() ? std::ios::trunc : std::ios::app);
   if (kept.known_.empty()) kept.out_ << first;
   // What a crash cut off stays a line of its own.
   kept.out_ << std::endl;
-  if (!kept.out_) return absl::InvalidArgumentError(absl::StrCat(path, ": can't be written"));
+  LAYERNAS_RETURN_IF_ERROR(kept.Written());
   return kept;
 }
 
@@ -30,9 +45,17 @@ const Metrics* KeptMeasurements::Find(const std::string& architecture) const {
   return found == known_.end() ? nullptr : &found->second;
 }
 
-void KeptMeasurements::Add(const std::string& architecture, const Metrics& metrics) {
+absl::Status KeptMeasurements::Add(const std::string& architecture, const Metrics& metrics) {
   out_ << json({{"architecture", architecture}, {"metrics", metrics}}).dump() << std::endl;
+  LAYERNAS_RETURN_IF_ERROR(Written());
   known_[architecture] = metrics;
+  return absl::OkStatus();
+}
+
+absl::Status KeptMeasurements::Written() {
+  if (out_) return absl::OkStatus();
+  const int error = errno;
+  return absl::UnknownError(absl::StrCat(path_, ": can't be written: ", std::generic_category().message(error)));
 }
 
 void KeptMeasurements::Remove() {

@@ -54,8 +54,7 @@ absl::StatusOr<std::optional<Metrics>> NetworkMeter::Measure(std::span<const std
     EvaluationOutcome outcome = evaluator_.Evaluate(evaluation, stop, [](const Progress&) {});
     if (stop.stop_requested()) return absl::CancelledError("interrupted");
     if (auto* result = std::get_if<EvaluationResult>(&outcome)) {
-      if (const auto cost = result->metrics.find(spec_.objective().cost());
-          cost != result->metrics.end() && std::isnan(cost->second)) {
+      if (const auto cost = result->metrics.find(metric_); cost != result->metrics.end() && std::isnan(cost->second)) {
         why_infeasible_ = absl::StrCat("metric ", cost->first, " is not a number");
         return std::nullopt;
       }

@@ -5,6 +5,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "common/spec/resolve.h"
@@ -16,12 +17,13 @@ namespace layernas::client {
 // Not thread-safe.
 class NetworkMeter {
  public:
-  // `spec` is complete (spec::WithDefaults); its evaluation says how often to try and how long to wait. Both must
-  // outlive the meter.
-  NetworkMeter(Evaluator& evaluator, const v1::SearchSpec& spec) : evaluator_(evaluator), spec_(spec) {}
+  // `spec` is complete (spec::WithDefaults); its evaluation says how often to try and how long to wait. `metric` is
+  // what the networks are measured for. Evaluator and spec must outlive the meter.
+  NetworkMeter(Evaluator& evaluator, const v1::SearchSpec& spec, std::string metric)
+      : evaluator_(evaluator), spec_(spec), metric_(std::move(metric)) {}
 
-  // Its metrics; nothing where the network can't be built, and why_infeasible() is then the reason. ABORTED when no
-  // attempt succeeded, with the last one's reason; CANCELLED once `stop` is requested.
+  // Its metrics; nothing where the network can't be built, or the metric is not a number, and why_infeasible() is then
+  // the reason. ABORTED when no attempt succeeded, with the last one's reason; CANCELLED once `stop` is requested.
   absl::StatusOr<std::optional<Metrics>> Measure(std::span<const std::uint16_t> choices, std::stop_token stop);
   const std::string& why_infeasible() const { return why_infeasible_; }
 
@@ -30,6 +32,7 @@ class NetworkMeter {
 
   Evaluator& evaluator_;
   const v1::SearchSpec& spec_;
+  const std::string metric_;
   std::string why_infeasible_;
 };
 

@@ -7,11 +7,11 @@
 #include "client/search_text.h"
 #include "client/watch/status_poller.h"
 #include "common/rpc/backoff.h"
+#include "common/rpc/transport.h"
 
 namespace layernas::client {
 namespace {
 
-constexpr std::chrono::minutes kPatience{10};
 // For how long at a time a controller that is away is waited for.
 constexpr std::chrono::seconds kAwaited{5};
 
@@ -36,8 +36,13 @@ bool IsBrokenConnection(const grpc::Status& status) {
 class Watcher {
  public:
   Watcher(ControllerConnection& connection, const std::string& name, std::uint64_t after_sequence, WatchView& view,
-          StopSignal& stop)
-      : connection_(connection), name_(name), sequence_(after_sequence), view_(view), stop_(stop) {}
+          StopSignal& stop, std::chrono::nanoseconds patience)
+      : connection_(connection),
+        name_(name),
+        sequence_(after_sequence),
+        view_(view),
+        stop_(stop),
+        patience_(patience) {}
 
   absl::StatusOr<std::optional<v1::Search>> Run() {
     while (true) {
@@ -53,7 +58,7 @@ class Watcher {
                           ? status.error_message()
                           : "the connection to the controller at " + connection_.address() + " broke") +
                      "; trying again…");
-      } else if (std::chrono::steady_clock::now() - away_since_ > kPatience) {
+      } else if (std::chrono::steady_clock::now() - away_since_ > patience_) {
         return connection_.Explain(status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "no answer") : status);
       }
       if (stop_.WaitFor(backoff_.Next())) return std::nullopt;
@@ -84,13 +89,13 @@ class Watcher {
     request.set_name(name_);
     request.set_after_sequence(sequence_);
     const auto stream = connection_.searches().WatchSearch(&context, request);
+    stream->WaitForInitialMetadata();
+    if (context.GetServerInitialMetadata().contains(rpc::kWatchKey)) NoteConnection();
     v1::WatchSearchResponse change;
     while (stream->Read(&change)) {
-      if (away_) {
-        away_ = false;
-        backoff_.Reset();
-        view_.Notice("connected again");
-      }
+      // What lies between may have dropped the metadata.
+      NoteConnection();
+      backoff_.Reset();
       sequence_ = change.sequence();
       if (change.has_search()) last_ = change.search();
       if (change.has_snapshot()) last_ = change.snapshot();
@@ -100,11 +105,18 @@ class Watcher {
     return stream->Finish();
   }
 
+  void NoteConnection() {
+    if (!away_) return;
+    away_ = false;
+    view_.Notice("connected again");
+  }
+
   ControllerConnection& connection_;
   const std::string name_;
   std::uint64_t sequence_;
   WatchView& view_;
   StopSignal& stop_;
+  const std::chrono::nanoseconds patience_;
   v1::Search last_;
   bool away_ = false;
   SteadyTime away_since_;
@@ -114,10 +126,12 @@ class Watcher {
 }  // namespace
 
 absl::StatusOr<std::optional<v1::Search>> Watch(ControllerConnection& connection, const std::string& name,
-                                                std::uint64_t after_sequence, WatchView& view, StopSignal& stop) {
+                                                std::uint64_t after_sequence, WatchView& view, StopSignal& stop,
+                                                std::chrono::nanoseconds patience) {
   std::optional<StatusPoller> poller;
   if (view.WantsStatus()) poller.emplace(connection, name, view);
-  absl::StatusOr<std::optional<v1::Search>> result = Watcher(connection, name, after_sequence, view, stop).Run();
+  absl::StatusOr<std::optional<v1::Search>> result =
+      Watcher(connection, name, after_sequence, view, stop, patience).Run();
   poller.reset();
   view.End();
   return result;

@@ -1,6 +1,7 @@
 // Follows a search to its end, over broken connections.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,11 +14,14 @@
 
 namespace layernas::client {
 
+inline constexpr std::chrono::minutes kWatchPatience{10};
+
 // Shows every change after `after_sequence`, going on where it was when the connection breaks, until the search has
 // ended. Returns its last state, or nothing when `stop` was requested first,
-// which happens here when the view's output is lost. UNAVAILABLE when the controller stays away
-// for ten minutes; other errors are the controller's.
+// which happens here when the view's output is lost. UNAVAILABLE when the controller cannot be watched for longer than
+// `patience` at a time; other errors are the controller's.
 absl::StatusOr<std::optional<v1::Search>> Watch(ControllerConnection& connection, const std::string& name,
-                                                std::uint64_t after_sequence, WatchView& view, StopSignal& stop);
+                                                std::uint64_t after_sequence, WatchView& view, StopSignal& stop,
+                                                std::chrono::nanoseconds patience = kWatchPatience);
 
 }  // namespace layernas::client

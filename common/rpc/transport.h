@@ -19,6 +19,10 @@ inline constexpr int kMostRequestBytes = 4 << 20;
 // Of a call's metadata, the same.
 inline constexpr int kMostMetadataBytes = 8 << 10;
 
+// In the initial metadata of a watch that is open: the caller knows that it is connected though nothing changes.
+inline constexpr char kWatchKey[] = "layernas-watch";
+inline constexpr char kWatchOpen[] = "open";
+
 // How a client proves who it is, and makes sure of the server.
 struct ChannelSecurity {
   ChannelTls tls;

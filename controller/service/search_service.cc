@@ -157,7 +157,7 @@ grpc::ServerWriteReactor<v1::WatchSearchResponse>* SearchServiceImpl::WatchSearc
   if (const absl::Status status = admit(); !status.ok()) return RefuseWatch(status);
   absl::StatusOr<OpenCalls::Place> place = entrance_.gate().EnterStream(context->peer());
   if (!place.ok()) return RefuseWatch(place.status());
-  return StartWatch(engine_, specs_, *request, admit, *std::move(place));
+  return StartWatch(engine_, specs_, *context, *request, admit, *std::move(place));
 }
 
 grpc::ServerUnaryReactor* SearchServiceImpl::PauseSearch(grpc::CallbackServerContext* context,

@@ -6,6 +6,7 @@
 
 #include "common/base/mutex.h"
 #include "common/rpc/status.h"
+#include "common/rpc/transport.h"
 #include "controller/service/convert.h"
 
 namespace layernas {
@@ -19,10 +20,11 @@ constexpr std::size_t kChangesPerRead = 500;
 // Finish() may lead to the deletion of this object at once, on another thread: it is called last, with the mutex free.
 class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
  public:
-  Watcher(Engine& engine, std::shared_ptr<SpecCache> specs, const v1::WatchSearchRequest& request,
-          std::function<absl::Status()> admit, OpenCalls::Place place)
+  Watcher(Engine& engine, std::shared_ptr<SpecCache> specs, grpc::CallbackServerContext& context,
+          const v1::WatchSearchRequest& request, std::function<absl::Status()> admit, OpenCalls::Place place)
       : engine_(engine),
         specs_(std::move(specs)),
+        context_(context),
         name_(request.name()),
         admit_(std::move(admit)),
         place_(std::move(place)),
@@ -69,6 +71,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
         failure_ = status;
         return;
       }
+      if (!open_) SayThatItIsOpen();
       Queue(*view);
       more_ = position_ < view->search.sequence;
       ended_ = core::IsFinal(view->search.state);
@@ -103,6 +106,13 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
       return absl::OkStatus();
     }
     return std::nullopt;
+  }
+
+  // Not left to the first write: after a restart it may take hours until there is a change.
+  void SayThatItIsOpen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    open_ = true;
+    context_.AddInitialMetadata(rpc::kWatchKey, rpc::kWatchOpen);
+    StartSendInitialMetadata();
   }
 
   void Read() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -145,6 +155,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
 
   Engine& engine_;
   const std::shared_ptr<SpecCache> specs_;
+  grpc::CallbackServerContext& context_;
   const std::string name_;
   const std::function<absl::Status()> admit_;
   const OpenCalls::Place place_;
@@ -160,6 +171,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   // True until the first read has come back.
   bool busy_ ABSL_GUARDED_BY(mutex_) = true;
+  bool open_ ABSL_GUARDED_BY(mutex_) = false;
   bool more_ ABSL_GUARDED_BY(mutex_) = false;
   bool changed_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -176,10 +188,11 @@ class Refusal final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
 }  // namespace
 
 grpc::ServerWriteReactor<v1::WatchSearchResponse>* StartWatch(Engine& engine, std::shared_ptr<SpecCache> specs,
+                                                              grpc::CallbackServerContext& context,
                                                               const v1::WatchSearchRequest& request,
                                                               std::function<absl::Status()> admit,
                                                               OpenCalls::Place place) {
-  return new Watcher(engine, std::move(specs), request, std::move(admit), std::move(place));
+  return new Watcher(engine, std::move(specs), context, request, std::move(admit), std::move(place));
 }
 
 grpc::ServerWriteReactor<v1::WatchSearchResponse>* RefuseWatch(const absl::Status& status) {

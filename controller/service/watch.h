@@ -14,10 +14,12 @@
 
 namespace layernas {
 
-// A reactor that writes every change after the sequence number asked for and, once the search has ended and all is
-// written, finishes with OK. Before each further read it asks `admit`, for a watch may outlast the right to it, and
-// ends with what that says. Deletes itself, and gives up the place. The engine must outlive the server.
+// A reactor that says that the watch is open, writes every change after the sequence number asked for and, once the
+// search has ended and all is written, finishes with OK. Before each further read it asks `admit`, for a watch may
+// outlast the right to it, and ends with what that says. Deletes itself, and gives up the place. The engine must
+// outlive the server.
 grpc::ServerWriteReactor<v1::WatchSearchResponse>* StartWatch(Engine& engine, std::shared_ptr<SpecCache> specs,
+                                                              grpc::CallbackServerContext& context,
                                                               const v1::WatchSearchRequest& request,
                                                               std::function<absl::Status()> admit,
                                                               OpenCalls::Place place);

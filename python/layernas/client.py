@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import re
 import time
 import uuid
@@ -13,7 +14,7 @@ from typing import Any
 import grpc
 
 from layernas.spec import read_spec
-from layernas.transport import Security, TokenInterceptor, is_set, setting
+from layernas.transport import Security, is_set, setting
 from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc
 
 DEADLINE_S = 20.0
@@ -24,6 +25,19 @@ WATCH_S = 3600.0
 # A connection that answers no ping within the timeout is broken, though nobody said so: a balancer may have forgotten it.
 KEEPALIVE_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
+# Between two tries of a watch: longer each time, as a controller that is busy needs it.
+_SHORTEST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 5.0
+# The controller restarts, or something on the way gave up.
+_WORTH_ANOTHER_TRY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.ABORTED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
 _PAGE = 1000
 
 
@@ -168,10 +182,11 @@ def _candidate(message: search_pb2.Candidate) -> Candidate:
 
 
 class Client:
-    """A connection to a controller, for the threads of one process: after a fork, make another in the child. Arguments that are not given come from the environment, as with the command line:
-    LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA, LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and
-    LAYERNAS_INSECURE_TOKEN. A token goes over TLS or to this machine only (127.0.0.0/8, ::1, "localhost"), unless
-    insecure_token allows more; ValueError says so, or what else is wrong with an address or a token's file."""
+    """A connection to a controller, for the threads of one process: after a fork, make another in the child. Arguments
+    that are not given come from the environment, as with the command line: LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA,
+    LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and LAYERNAS_INSECURE_TOKEN. A token goes over TLS or to this
+    machine only (127.0.0.0/8, ::1, "localhost"), unless insecure_token allows more; ValueError says so, or what else is
+    wrong with an address, a token or the files for TLS. OSError names a file that cannot be read."""
 
     def __init__(
         self,
@@ -199,11 +214,9 @@ class Client:
             ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ]
         self._process = os.getpid()
-        self._channel = channel = security.open_channel(self.address, options)
-        if security.token_file:
-            channel = grpc.intercept_channel(channel, TokenInterceptor(security.token_file))
-        self._searches = search_service_pb2_grpc.SearchServiceStub(channel)
-        self._fleet = fleet_service_pb2_grpc.FleetServiceStub(channel)
+        self._channel = security.open_channel(self.address, options)
+        self._searches = search_service_pb2_grpc.SearchServiceStub(self._channel)
+        self._fleet = fleet_service_pb2_grpc.FleetServiceStub(self._channel)
 
     def close(self) -> None:
         self._channel.close()
@@ -333,37 +346,58 @@ class Search:
     def watch(self, after_sequence: int = 0) -> Iterator[Candidate | search_pb2.Search]:
         """Every change of a candidate and of the search, until that has ended; over restarts of the controller."""
         sequence = after_sequence
+        ended = False
         away_since: float | None = None
+        pause_s = _SHORTEST_PAUSE_S
         while True:
-            ended = False
+            self._client._check_process()
+            request = search_service_pb2.WatchSearchRequest(name=self.name, after_sequence=sequence)
+            changes = self._client._searches.WatchSearch(request, timeout=WATCH_S)
             try:
-                request = search_service_pb2.WatchSearchRequest(name=self.name, after_sequence=sequence)
-                self._client._check_process()
-                for change in self._client._searches.WatchSearch(request, timeout=WATCH_S):
+                # Waits until the watch is open: where nothing changes, nothing else says that the controller is back.
+                if any(key == "layernas-watch" for key, _ in changes.initial_metadata() or ()):
                     away_since = None
+                for change in changes:
+                    away_since, pause_s = None, _SHORTEST_PAUSE_S
                     sequence = change.sequence
                     if change.HasField("candidate"):
                         yield _candidate(change.candidate)
                     else:
                         search = change.search if change.HasField("search") else change.snapshot
-                        ended = _state(search) in ("succeeded", "failed", "cancelled")
+                        ended = _is_final(search)
                         yield search
-                if ended:
+                # It ends when all is told: of a search that had ended before, nothing may have been left to tell.
+                if ended or self._ended_by(sequence):
                     return
+                trouble = Error("the watch ended before the search", grpc.StatusCode.UNAVAILABLE)
             except grpc.RpcError as error:
-                if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
-                    continue
-                if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN):
-                    raise self._client._explain(error) from None
-                away_since = away_since or time.monotonic()
-                if time.monotonic() - away_since > PATIENCE_S:
-                    raise self._client._explain(error) from None
-            time.sleep(0.25)
+                trouble = self._client._explain(error)
+            except Error as error:
+                trouble = error
+            finally:
+                # Also when nobody asks for more: a watch takes one of the places that the controller has.
+                changes.cancel()
+            if trouble.code not in _WORTH_ANOTHER_TRY:
+                raise trouble
+            if trouble.code == grpc.StatusCode.DEADLINE_EXCEEDED:
+                # Of a connection that answered every ping for so long.
+                away_since = None
+                continue
+            if away_since is None:
+                away_since = time.monotonic()
+            elif time.monotonic() - away_since > PATIENCE_S:
+                raise trouble
+            time.sleep(random.uniform(pause_s / 2, pause_s))
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _ended_by(self, sequence: int) -> bool:
+        now = self.refresh()
+        return _is_final(now) and now.sequence <= sequence
 
     def wait(self) -> str:
         """Returns the final state once it is reached."""
         now = self.refresh()
-        if _state(now) in ("succeeded", "failed", "cancelled"):
+        if _is_final(now):
             return _state(now)
         state = "unknown"
         for change in self.watch(now.sequence):
@@ -383,6 +417,10 @@ class Search:
     def delete(self) -> None:
         """Of one that has ended."""
         self._client._call(self._client._searches.DeleteSearch, search_service_pb2.DeleteSearchRequest(name=self.name))
+
+
+def _is_final(search: search_pb2.Search) -> bool:
+    return _state(search) in ("succeeded", "failed", "cancelled")
 
 
 def _state(search: search_pb2.Search) -> str:

@@ -11,6 +11,7 @@ import math
 import numbers
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,8 @@ class _Node:
     is_mapping: bool = False
     # In quotes, and so text whatever it looks like.
     quoted: bool = False
+    # A number of Python, and so never text. What stands in a file may be either.
+    number: bool = False
     tag: str = ""
 
     @property
@@ -58,7 +61,10 @@ class _Node:
 def read_spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.SearchSpec:
     """From a file, or from the same as a dictionary. SpecError names every mistake; OSError if there is no such file."""
     if isinstance(spec, Mapping):
-        return _read(_from_python(spec), "spec")
+        try:
+            return _read(_from_python(spec), "spec")
+        except RecursionError:
+            raise SpecError(f"spec: is nested more than {_DEEPEST} levels deep") from None
     with open(spec, "rb") as file:
         return read_spec_text(file.read(_LARGEST_FILE + 1), os.fspath(spec))
 
@@ -118,11 +124,15 @@ def _from_yaml(text: str, name: str) -> _Node:
 
 
 def _convert_yaml(node: Any, done: dict[int, _Node]) -> _Node:
+    import yaml
+
     if id(node) in done:
         return done[id(node)]
     converted = done[id(node)] = _Node(None, f"{node.start_mark.line + 1}:{node.start_mark.column + 1}", tag=node.written_tag)
     if node.id == "scalar":
         converted.quoted = node.style is not None or node.written_tag in ("!", "tag:yaml.org,2002:str")
+        if not _is_utf8(node.value):
+            raise yaml.MarkedYAMLError(problem="half a surrogate pair", problem_mark=node.start_mark)
         if converted.quoted or node.written_tag or node.value not in ("", "~", "null", "Null", "NULL"):
             converted.content = node.value
     elif node.id == "sequence":
@@ -137,19 +147,46 @@ def _from_python(value: Any) -> _Node:
     if value is None:
         return _Node(None, "")
     if isinstance(value, str):
-        return _Node(value, "", quoted=True)
+        return _Node(_text_of(value), "", quoted=True)
     if isinstance(value, bool):
         return _Node(str(value).lower(), "")
-    if isinstance(value, numbers.Integral):
-        return _Node(str(int(value)), "")
     if isinstance(value, numbers.Real):
-        return _Node(repr(float(value)), "")
+        return _Node(_written(value), "", number=True)
     if isinstance(value, Mapping):
-        pairs = [(_Node(str(key), "", quoted=True), _from_python(each)) for key, each in value.items()]
+        pairs = [(_Node(_text_of(str(key)), "", quoted=True), _from_python(each)) for key, each in value.items()]
         return _Node(pairs, "", is_mapping=True)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return _Node([_from_python(each) for each in value], "")
     raise SpecError(f"a spec cannot hold {value!r}")
+
+
+def _is_utf8(value: str) -> bool:
+    """False for halves of surrogate pairs, which are not in UTF-8, and so not in protobuf."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text_of(value: str) -> str:
+    if not _is_utf8(value):
+        raise SpecError(f"a spec cannot hold {value!r}: it is not UTF-8 text")
+    return value
+
+
+def _written(value: numbers.Real) -> str:
+    """A number as it would stand in a file; "inf", "-inf" or "nan" where a file has none for it."""
+    if isinstance(value, numbers.Integral):
+        try:
+            return str(int(value))
+        except ValueError:
+            # Python refuses to write integers of more than some thousand digits.
+            return "inf" if value > 0 else "-inf"
+    try:
+        return repr(float(value))
+    except OverflowError:
+        return "inf" if value > 0 else "-inf"
 
 
 def _join(path: str, name: str) -> str:
@@ -251,6 +288,8 @@ class _Reader:
             self._fail(node, path, "the file holds too many values, aliases included")
         elif self._depth >= _DEEPEST:
             self._fail(node, path, f"is nested more than {_DEEPEST} levels deep")
+        elif node.number and node.content in ("nan", "inf", "-inf"):
+            self._fail(node, path, f"must be a finite number, {_is(node)}")
         else:
             return self._check_tag(node, path)
         return False
@@ -383,12 +422,14 @@ class _Reader:
 
     def _whole(self, node: _Node, path: str, lowest: int, highest: int) -> int | None:
         text = str(node.content)
+        # Python reads no more than some thousand digits, and zeros in front may be any number.
+        digits = text.lstrip("-").lstrip("0")
         if not _WHOLE.fullmatch(text):
             self._fail(node, path, f"must be a whole number, {_is(node)}")
-        elif len(text) > 20 or not lowest <= int(text) <= highest:
+        elif len(digits) > 20 or not lowest <= (value := int(f"{'-' * text.startswith('-')}{digits or 0}")) <= highest:
             self._fail(node, path, f"must be between {lowest} and {highest}, {_is(node)}")
         else:
-            return int(text)
+            return value
         return None
 
     def _read_duration(self, node: _Node, path: str, message: Any) -> None:
@@ -433,6 +474,8 @@ class _Reader:
                 value.bool_value = text == "true"
             elif number is not None:
                 value.number_value = number
+            elif node.number:
+                self._fail(node, path, f"must be a number of at most {sys.float_info.max:.2g}, {_is(node)}")
             else:
                 value.string_value = text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import socket
+import ssl
 import stat
 from typing import Any
 
@@ -12,6 +13,8 @@ import grpc
 
 _SHORTEST_TOKEN = 32
 _LONGEST_TOKEN = 256
+_LARGEST_TOKEN_FILE = 4096
+_LARGEST_CERTIFICATE_FILE = 4 << 20
 _TRUE = ("1", "true", "on", "yes", "y", "t", "enable")
 
 
@@ -58,26 +61,66 @@ class Address:
             return self.host == "localhost"
 
 
+def _read_file(path: str, most_bytes: int, *, private: bool) -> bytes:
+    """A regular file; ValueError if it is none, is too large, or holds a secret and others have access to it."""
+    # Not to wait for the other end of a pipe.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise ValueError(f"{path}: is not a regular file")
+        if private and mode & stat.S_IRWXO:
+            raise ValueError(f"{path}: others on this machine have access to it (mode {mode & 0o7777:04o}): take it away with chmod o= {path}")
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(f"{path}: is larger than {most_bytes} bytes")
+    return content
+
+
 def read_token(path: str) -> str:
     """The token in a file; ValueError if others have access to the file, or it holds no token."""
-    with open(path, encoding="ascii", errors="replace") as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if mode & stat.S_IRWXO:
-            raise ValueError(f"{path}: others on this machine have access to it (mode {mode & 0o7777:04o}): take it away with chmod o= {path}")
-        token = file.read(4096).rstrip(" \t\r\n")
+    token = _read_file(path, _LARGEST_TOKEN_FILE, private=True).decode("ascii", errors="replace").rstrip(" \t\r\n")
     if not _SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN or not all("!" <= each <= "~" for each in token):
         raise ValueError(f"{path}: holds no token: a token has {_SHORTEST_TOKEN} to {_LONGEST_TOKEN} visible ASCII characters")
     return token
 
 
+def _read_certificate(name: str, path: str) -> bytes:
+    """The file of the argument `name`; ValueError if it holds no certificate."""
+    content = _read_file(path, _LARGEST_CERTIFICATE_FILE, private=False)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise ValueError(f"{name}: {path}: holds no certificate in PEM format") from None
+    return content
+
+
+def _read_key(path: str, certificate: str) -> bytes:
+    """ValueError if the file holds no private key, or another than the certificate's."""
+    content = _read_file(path, _LARGEST_CERTIFICATE_FILE, private=True)
+    try:
+        # Without a password here OpenSSL would ask the terminal for one.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, path, password="")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"tls_key: {path}: is not the key of the certificate in {certificate}") from None
+        raise ValueError(f"tls_key: {path}: holds no private key in PEM format without a password") from None
+    return content
+
+
 class TokenInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Shows a token with every call. Reads the file again each time, so that a token can be replaced."""
+    """Shows a token with every call. Reads the file again each time, so that a token can be replaced; where what lies
+    there can't be used, as in the middle of that, it goes on with the one before."""
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._token = read_token(path)
 
     def _with_token(self, details: Any) -> Any:
-        return details._replace(metadata=[*(details.metadata or ()), ("authorization", f"Bearer {read_token(self._path)}")])
+        try:
+            self._token = read_token(self._path)
+        except (OSError, ValueError):
+            pass
+        return details._replace(metadata=[*(details.metadata or ()), ("authorization", f"Bearer {self._token}")])
 
     def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
         return continuation(self._with_token(client_call_details), request)
@@ -106,26 +149,31 @@ class Security:
     insecure_token: bool = False
 
     def check(self, address: str) -> None:
-        """ValueError where a token would leave this machine in clear text, as the command line refuses it."""
+        """ValueError where the command line would refuse the same: files that are of no use without each other, and a
+        token that would leave this machine in clear text."""
         parsed = Address.parse(address)
+        if not self.tls_ca and (self.tls_cert or self.tls_key):
+            raise ValueError("tls_cert and tls_key: are of no use without tls_ca, which turns TLS on")
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("tls_cert and tls_key: one is of no use without the other")
         if self.token_file is None:
             return
         if not (self.tls_ca or self.insecure_token or parsed.is_loopback()):
             raise ValueError(
                 f"token_file: the token would go to {address} in the clear: give tls_ca, or insecure_token in a network that you trust"
             )
-        read_token(self.token_file)
 
     def open_channel(self, address: str, options: list[tuple[str, Any]]) -> grpc.Channel:
-        """The channel, without the token."""
-        if not self.tls_ca:
-            return grpc.insecure_channel(address, options=options)
-
-        def read(path: str | None) -> bytes | None:
-            if path is None:
-                return None
-            with open(path, "rb") as file:
-                return file.read()
-
-        credentials = grpc.ssl_channel_credentials(read(self.tls_ca), read(self.tls_key), read(self.tls_cert))
-        return grpc.secure_channel(address, credentials, options=options)
+        """Shows the token with every call. ValueError names a file that can't be used, OSError one that is not there."""
+        interceptors = [TokenInterceptor(self.token_file)] if self.token_file else []
+        if self.tls_ca:
+            # gRPC takes what it is given and then refuses every connection, or ends the process.
+            authority = _read_certificate("tls_ca", self.tls_ca)
+            certificate = key = None
+            if self.tls_cert and self.tls_key:
+                certificate = _read_certificate("tls_cert", self.tls_cert)
+                key = _read_key(self.tls_key, self.tls_cert)
+            channel = grpc.secure_channel(address, grpc.ssl_channel_credentials(authority, key, certificate), options=options)
+        else:
+            channel = grpc.insecure_channel(address, options=options)
+        return grpc.intercept_channel(channel, *interceptors)

@@ -133,6 +133,7 @@ TEST_F(ClientTest, WrongArgumentsAreUsageErrors) {
                                              {"search", "candidates", "a-1", "--state", "happy"},
                                              {"search", "list", "--controller", "nowhere"},
                                              {"search", "list", "--", "--evaluator"},
+                                             {"run", "--resume", "--data-dir", std::string(300, 'a')},
                                              {"validate", "spec.yaml", "--workers", "0"}}) {
     const Outcome outcome = CallLocally(arguments);
     EXPECT_EQ(outcome.code, ExitCode::kUsage) << ::testing::PrintToString(arguments);

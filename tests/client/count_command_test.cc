@@ -52,6 +52,12 @@ TEST(CountCommand, CountsTheArchitecturesOfAFile) {
   std::filesystem::remove(path);
 }
 
+TEST(CountCommand, AFileThatCannotBeLookedAtIsAnError) {
+  const Done done = RunCount({Example("nats_bench_topology"), "--architectures", std::string(300, 'a')});
+  EXPECT_EQ(done.code, ExitCode::kError);
+  EXPECT_THAT(done.err, HasSubstr("aaa: File name too long"));
+}
+
 TEST(CountCommand, CountsAllOfASmallSpaceAndRefusesABigOne) {
   const Done all = RunCount({Example("shapes10"), "--architectures", "all", "-o", "csv"});
   EXPECT_EQ(all.code, ExitCode::kOk) << all.err;

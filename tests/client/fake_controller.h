@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "common/rpc/transport.h"
 #include "layernas/v1/fleet_service.grpc.pb.h"
 #include "layernas/v1/search_service.grpc.pb.h"
 
@@ -48,6 +49,8 @@ class FakeController final : public v1::SearchService::Service, public v1::Fleet
   Handler<v1::GetBucketsRequest, v1::GetBucketsResponse> buckets;
   Handler<v1::ListWorkersRequest, v1::ListWorkersResponse> workers;
   WatchHandler watch;
+  // Whether watches are said to be open before `watch` is called.
+  bool opens_watches = false;
 
  private:
   template <typename Request, typename Response>
@@ -98,8 +101,12 @@ class FakeController final : public v1::SearchService::Service, public v1::Fleet
                            v1::ListWorkersResponse* response) override {
     return Answer(workers, *request, *response);
   }
-  grpc::Status WatchSearch(Context*, const v1::WatchSearchRequest* request,
+  grpc::Status WatchSearch(Context* context, const v1::WatchSearchRequest* request,
                            grpc::ServerWriter<v1::WatchSearchResponse>* writer) override {
+    if (opens_watches) {
+      context->AddInitialMetadata(rpc::kWatchKey, rpc::kWatchOpen);
+      writer->SendInitialMetadata();
+    }
     return watch ? watch(*request, *writer) : grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "");
   }
 

@@ -1,8 +1,11 @@
 #include "client/lookup/kept_measurements.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
+#include <utility>
 
 namespace layernas::client {
 namespace {
@@ -11,13 +14,22 @@ using nlohmann::json;
 
 class KeptMeasurementsTest : public ::testing::Test {
  protected:
-  KeptMeasurementsTest() { std::filesystem::remove(path_); }
-  ~KeptMeasurementsTest() override { std::filesystem::remove(path_); }
+  KeptMeasurementsTest() { Clear(); }
+  ~KeptMeasurementsTest() override { Clear(); }
+
+  void Clear() const {
+    std::filesystem::remove(path_);
+    std::filesystem::remove(path_ + ".old");
+  }
 
   KeptMeasurements Open(const json& asked) {
     auto kept = KeptMeasurements::Open(path_, asked);
     EXPECT_TRUE(kept.ok()) << kept.status();
     return *std::move(kept);
+  }
+  // And closes it.
+  static void Add(KeptMeasurements kept, const std::string& architecture, double latency_ms) {
+    EXPECT_TRUE(kept.Add(architecture, {{"latency_ms", latency_ms}}).ok());
   }
   void Write(const std::string& text) { std::ofstream(path_, std::ios::app) << text; }
 
@@ -25,41 +37,59 @@ class KeptMeasurementsTest : public ::testing::Test {
 };
 
 TEST_F(KeptMeasurementsTest, AreThereAgainForTheSameQuestionAlone) {
-  Open({{"space", 1}}).Add("012", {{"latency_ms", 0.1}});
+  Add(Open({{"space", 1}}), "012", 0.1);
   {
     KeptMeasurements again = Open({{"space", 1}});
     ASSERT_NE(again.Find("012"), nullptr);
     EXPECT_EQ(*again.Find("012"), (Metrics{{"latency_ms", 0.1}}));
     EXPECT_EQ(again.Find("000"), nullptr);
-    again.Add("000", {{"latency_ms", 0.2}});
+    Add(std::move(again), "000", 0.2);
   }
   EXPECT_EQ(Open({{"space", 1}}).count(), 2u);
   EXPECT_EQ(Open({{"space", 2}}).count(), 0u);
-  EXPECT_EQ(Open({{"space", 1}}).count(), 0u) << "what answers another question was thrown away";
+  // What answers another question was set aside, and is there again once it is put back.
+  EXPECT_EQ(Open({{"space", 1}}).count(), 0u);
+  std::filesystem::rename(path_ + ".old", path_);
+  EXPECT_EQ(Open({{"space", 1}}).count(), 2u);
 }
 
 TEST_F(KeptMeasurementsTest, LinesWithoutSenseAreLeftOut) {
-  Open({{"space", 1}}).Add("012", {{"latency_ms", 0.1}});
+  Add(Open({{"space", 1}}), "012", 0.1);
   Write("[1]\n{\"architecture\": 3, \"metrics\": {}}\n{\"architecture\": \"3\", \"metrics\": 4}\n");
   Write("{\"architecture\": \"3\", \"metrics\": {\"latency_ms\": \"x\"}}\n{\"architecture\": \"4\", \"met");
   KeptMeasurements kept = Open({{"space", 1}});
   EXPECT_EQ(kept.count(), 1u);
   // Also after a line that was cut off.
-  kept.Add("111", {{"latency_ms", 0.3}});
+  Add(std::move(kept), "111", 0.3);
   EXPECT_EQ(Open({{"space", 1}}).count(), 2u);
 }
 
 TEST_F(KeptMeasurementsTest, AreGoneOnceRemoved) {
   KeptMeasurements kept = Open({{"space", 1}});
-  kept.Add("012", {{"latency_ms", 0.1}});
+  EXPECT_TRUE(kept.Add("012", {{"latency_ms", 0.1}}).ok());
   kept.Remove();
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(KeptMeasurementsTest, APlaceThatCannotBeWrittenIsNamed) {
   const auto kept = KeptMeasurements::Open("/nonexistent/table.partial", {{"space", 1}});
-  EXPECT_EQ(kept.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(kept.status().message(), "/nonexistent/table.partial: can't be written");
+  EXPECT_EQ(kept.status().code(), absl::StatusCode::kUnknown);
+  EXPECT_EQ(kept.status().message(), "/nonexistent/table.partial: can't be written: No such file or directory");
+}
+
+TEST_F(KeptMeasurementsTest, WhatFindsNoRoomIsNotSaidToBeKept) {
+  KeptMeasurements kept = Open({{"space", 1}});
+  ASSERT_TRUE(kept.Add("012", {{"latency_ms", 0.1}}).ok());
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit full = {std::filesystem::file_size(path_), before.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  const absl::Status refused = kept.Add("000", {{"latency_ms", 0.2}});
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(refused.message(), path_ + ": can't be written: File too large");
+  EXPECT_EQ(kept.count(), 1u);
 }
 
 }  // namespace

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -174,6 +176,49 @@ TEST_F(MeasureCommand, WhatWasMeasuredBeforeAnInterruptionIsNotMeasuredAgain) {
   EXPECT_FALSE(fs::exists(Path("table.json.partial")));
 }
 
+TEST_F(MeasureCommand, AMetricThatIsNotReportedIsSaidAfterOneNetworkWhichIsKept) {
+  const std::string counted = "echo >> " + Path("n") + "\n" + kCounts;
+  const auto measured = [this] {
+    std::ifstream in(Path("n"));
+    return std::count(std::istreambuf_iterator<char>(in), {}, '\n');
+  };
+  const Done misspelt = Measure(counted, {"--networks", "20", "--metric", "latency_p95"});
+  EXPECT_EQ(misspelt.code, ExitCode::kError);
+  EXPECT_THAT(misspelt.err, AllOf(HasSubstr("does not report latency_p95; it reports latency_ms"),
+                                  HasSubstr("1 measurements are kept in " + Path("table.json.partial"))));
+  EXPECT_EQ(measured(), 1);
+  const Done done = Measure(counted);
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_EQ(measured(), 28);
+}
+
+TEST_F(MeasureCommand, WhatWasKeptWithoutTheMetricIsMeasuredAgain) {
+  EXPECT_THAT(Measure("echo '{\"result\": {\"metrics\": {\"latency_ms\": -1}}}'").err,
+              HasSubstr("1 measurements are kept"));
+  const Done done = Measure(kCounts);
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out"), HasSubstr("median 0.0 %")));
+}
+
+TEST_F(MeasureCommand, ATableThatCannotBeWrittenLosesNoMeasurement) {
+  const Done done = Measure("mkdir -p " + Path("table.json") + "\n" + kCounts);
+  EXPECT_EQ(done.code, ExitCode::kError);
+  EXPECT_THAT(done.err, HasSubstr("28 measurements are kept in " + Path("table.json.partial")));
+  fs::remove(Path("table.json"));
+  // Nothing is measured again.
+  EXPECT_THAT(Measure("exit 1").err, HasSubstr("28 were measured before"));
+  EXPECT_TRUE(fs::exists(Path("table.json")));
+}
+
+TEST_F(MeasureCommand, ANetworkWhoseMetricIsNotANumberIsLeftOutWhateverTheSpecsCost) {
+  const std::string script =
+      "energy=3; if [ $(echo \"$line\" | grep -o '\"skip\"' | wc -l) -ge 3 ]; then energy=null; fi\n"
+      "echo \"{\\\"result\\\": {\\\"metrics\\\": {\\\"latency_ms\\\": 1, \\\"energy_mj\\\": $energy}}}\"";
+  const Done done = Measure(script, {"--networks", "30", "--metric", "energy_mj"});
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("could not be built"));
+}
+
 TEST_F(MeasureCommand, WhatWasKeptOfAnotherSpecIsNotTaken) {
   const std::string dies = "n=$(cat " + Path("n") +
                            " 2>/dev/null || echo 0); if [ $n -eq 5 ]; then exit 1; fi; echo $((n + 1)) > " + Path("n") +
@@ -184,7 +229,9 @@ TEST_F(MeasureCommand, WhatWasKeptOfAnotherSpecIsNotTaken) {
   std::ofstream(Path("spec.yaml")) << text;
   const Done done = Measure(kCounts);
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
-  EXPECT_THAT(done.err, Not(HasSubstr("measured before")));
+  EXPECT_THAT(done.err,
+              AllOf(Not(HasSubstr("measured before")), HasSubstr("now in " + Path("table.json.partial.old"))));
+  EXPECT_TRUE(fs::exists(Path("table.json.partial.old")));
 }
 
 TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
@@ -204,6 +251,15 @@ TEST_F(MeasureCommand, WrongWishesAreRefusedBeforeAnythingIsMeasured) {
                   .err,
               AllOf(HasSubstr("/nonexistent/program"), Not(HasSubstr("measuring"))));
   EXPECT_EQ(Run({"measure", "lut", Path("spec.yaml")}).code, ExitCode::kUsage);
+  EXPECT_THAT(Run({"measure", "lut", Path("spec.yaml"), ""}).err, HasSubstr("TABLE is empty"));
+  EXPECT_THAT(Run({"measure", "lut", Path("spec.yaml"), folder_.string()}).err, HasSubstr("is a directory"));
+}
+
+TEST_F(MeasureCommand, TheCommandNeedNotBeUtf8) {
+  std::ofstream(Path("\xff.sh")) << "while read -r line; do\n" << kCounts << "\ndone\n";
+  const Done done = Run({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "20", "--held-out", "8",
+                         "--command", "sh " + Path("\xff.sh")});
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
 }
 
 TEST_F(MeasureCommand, MeasuresForReal) {

@@ -1,16 +1,28 @@
 """The Python client's own rules, which are those of the command line."""
 
+import collections
+import concurrent.futures
+import fractions
 import json
 import os
 import re
+import shutil
+import subprocess
+import threading
 import unittest
+import unittest.mock
 
+import grpc
 import harness
 import layernas
+from certificates import Authority, read
 from google.protobuf import json_format
 from layernas.client import _candidate, _printable
 from layernas.spec import read_spec, read_spec_text
+from layernas.transport import TokenInterceptor
 from layernas.v1 import search_pb2
+from layernas.v1 import search_service_pb2
+from layernas.v1 import search_service_pb2_grpc
 from layernas.v1 import spec_pb2
 
 CORPUS = os.path.join(harness.REPOSITORY, "tests/corpus")
@@ -56,6 +68,188 @@ class TokenTest(harness.IntegrationTest):
             os.chmod(path, mode)
             with self.assertRaisesRegex(ValueError, message):
                 layernas.Client("127.0.0.1:1", token_file=path)
+        os.mkfifo(self.path("pipe"), 0o600)
+        with self.assertRaisesRegex(ValueError, "pipe: is not a regular file"):
+            layernas.Client("127.0.0.1:1", token_file=self.path("pipe"))
+
+    def test_a_token_that_is_being_replaced_stops_nobody(self):
+        interceptor = TokenInterceptor(self.token_file)
+        # What gRPC hands in is not a public class, but a tuple with names.
+        details = collections.namedtuple("Details", "metadata")(None)
+
+        def shown():
+            return dict(interceptor.intercept_unary_unary(lambda sent, _: sent, details, None).metadata)
+
+        before = {"authorization": "Bearer layernas_" + "0" * 64}
+        self.assertEqual(shown(), before)
+        self.write_private("ann.token", "")
+        self.assertEqual(shown(), before)
+        os.remove(self.token_file)
+        self.assertEqual(shown(), before)
+        self.write_private("ann.token", "layernas_" + "1" * 64 + "\n")
+        self.assertEqual(shown(), {"authorization": "Bearer layernas_" + "1" * 64})
+
+
+@unittest.skipUnless(shutil.which("openssl"), "openssl is not installed: TLS was NOT checked")
+class TlsTest(harness.IntegrationTest):
+
+    # In a process of its own: gRPC ends the one that hands it a certificate without a key.
+    OPEN = "import layernas, sys; layernas.Client('127.0.0.1:1', **dict(each.split('=', 1) for each in sys.argv[1:]))"
+
+    def test_what_the_command_line_refuses_is_refused(self):
+        authority = Authority(self.folder, "ours")
+        ca = authority.certificate
+        certificate, key = authority.issue("client")
+        _, other_key = authority.issue("other")
+        open_key = self.write("open-key.pem", read(key).decode())
+        os.chmod(open_key, 0o644)
+        locked_key = self.path("locked-key.pem")
+        command = ["openssl", "pkey", "-in", key, "-out", locked_key, "-aes256", "-passout", "pass:secret"]
+        subprocess.run(command, check=True, timeout=harness.PATIENCE_S)
+        os.chmod(locked_key, 0o600)
+        junk = self.write_private("junk.pem", "junk\n")
+        missing = self.path("missing.pem")
+        for files, refusal in (
+            ({"ca": ca}, None),
+            ({"ca": ca, "cert": certificate, "key": key}, None),
+            ({"ca": ca, "cert": certificate}, "ValueError: tls_cert and tls_key: one is of no use without the other"),
+            ({"ca": ca, "key": key}, "ValueError: tls_cert and tls_key: one is of no use without the other"),
+            ({"cert": certificate, "key": key}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
+            ({"cert": missing, "key": missing}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
+            ({"key": key}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
+            ({"ca": junk}, f"ValueError: tls_ca: {junk}: holds no certificate"),
+            ({"ca": ca, "cert": junk, "key": key}, f"ValueError: tls_cert: {junk}: holds no certificate"),
+            ({"ca": ca, "cert": certificate, "key": junk}, f"ValueError: tls_key: {junk}: holds no private key"),
+            ({"ca": ca, "cert": certificate, "key": locked_key}, f"ValueError: tls_key: {locked_key}: holds no private key"),
+            ({"ca": ca, "cert": certificate, "key": other_key}, f"tls_key: {other_key}: is not the key of the certificate"),
+            ({"ca": ca, "cert": certificate, "key": open_key}, f"ValueError: {open_key}: others on this machine have access"),
+            ({"ca": missing}, f"FileNotFoundError: .*{missing}"),
+            ({"ca": self.folder}, "Error: .*directory"),
+        ):
+            with self.subTest(files):
+                done = subprocess.run(
+                    ["/usr/bin/python3", "-B", "-c", self.OPEN, *(f"tls_{name}={path}" for name, path in files.items())],
+                    stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=harness.PATIENCE_S, check=False,
+                )
+                self.assertEqual(done.returncode, 1 if refusal else 0, done.stderr)
+                self.assertRegex(done.stderr, refusal or "^$")
+                listed = self.cli("127.0.0.1:1", "search", "list", *(f"--tls-{name}={path}" for name, path in files.items()))
+                # The command line comes to the same; 5: nobody answers.
+                self.assertEqual(listed.returncode != 5, bool(refusal), listed.stderr)
+
+
+class FakeController(search_service_pb2_grpc.SearchServiceServicer):
+    """Answers watches one after the other, each with a function of request and context that yields changes."""
+
+    def __init__(self, *watches, state=search_pb2.SEARCH_STATE_RUNNING, sequence=7):
+        self._watches = list(watches)
+        self._search = search_pb2.Search(name="searches/x-1", state=state, sequence=sequence)
+        self.asked = []
+
+    def GetSearch(self, request, context):
+        return search_service_pb2.GetSearchResponse(search=self._search)
+
+    def WatchSearch(self, request, context):
+        self.asked.append(request.after_sequence)
+        if not self._watches:
+            # An end also for a client that would go on for ever.
+            context.abort(grpc.StatusCode.NOT_FOUND, "no more watches")
+        yield from self._watches.pop(0)(request, context)
+
+
+def opened(watch):
+    def begin(request, context):
+        context.send_initial_metadata((("layernas-watch", "open"),))
+        yield from watch(request, context)
+
+    return begin
+
+
+def breaks(code=grpc.StatusCode.UNAVAILABLE, changes=()):
+    def watch(request, context):
+        yield from changes
+        context.abort(code, "broken")
+
+    return watch
+
+
+def silent(request, context):
+    """Until the caller gives up."""
+    over = threading.Event()
+    context.add_callback(over.set)
+    over.wait(harness.PATIENCE_S)
+    yield from ()
+
+
+def tells(*changes):
+    return lambda request, context: iter(changes)
+
+
+ENDED = search_service_pb2.WatchSearchResponse(
+    sequence=9, search=search_pb2.Search(name="searches/x-1", state=search_pb2.SEARCH_STATE_SUCCEEDED)
+)
+
+
+class WatchTest(unittest.TestCase):
+
+    def watched(self, controller):
+        server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+        search_service_pb2_grpc.add_SearchServiceServicer_to_server(controller, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self.addCleanup(lambda: server.stop(None).wait())
+        client = layernas.Client(f"127.0.0.1:{port}")
+        self.addCleanup(client.close)
+        return client.search("x-1")
+
+    def patch(self, name, value):
+        patched = unittest.mock.patch.object(layernas.client, name, value)
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def test_a_restart_is_over_when_the_watch_is_open_again(self):
+        self.patch("PATIENCE_S", 0.0)
+        controller = FakeController(opened(breaks()), opened(breaks()), opened(breaks()), opened(tells(ENDED)))
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+        self.assertEqual(controller.asked, [7, 7, 7, 7])
+
+    def test_a_watch_that_lasted_to_its_deadline_was_connected(self):
+        self.patch("PATIENCE_S", 0.0)
+        self.patch("WATCH_S", 0.5)
+        controller = FakeController(breaks(), silent, breaks(), silent, opened(tells(ENDED)))
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+
+    def test_a_controller_that_refuses_to_be_watched_is_given_up(self):
+        self.patch("PATIENCE_S", 0.0)
+        controller = FakeController(*[breaks(grpc.StatusCode.RESOURCE_EXHAUSTED)] * 5)
+        with self.assertRaisesRegex(layernas.Error, "broken") as raised:
+            self.watched(controller).wait()
+        self.assertEqual((raised.exception.code, len(controller.asked)), (grpc.StatusCode.RESOURCE_EXHAUSTED, 2))
+
+    def test_what_breaks_a_connection_does_not_break_a_watch(self):
+        codes = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED")
+        self.patch("_LONGEST_PAUSE_S", 0.01)
+        controller = FakeController(*(breaks(grpc.StatusCode[code]) for code in codes), tells(ENDED))
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+        with self.assertRaisesRegex(layernas.Error, "no more watches"):
+            list(self.watched(FakeController()).watch())
+
+    def test_a_search_that_has_ended_and_told_all_is_not_watched_on(self):
+        ended = search_pb2.SEARCH_STATE_FAILED
+        controller = FakeController(*[opened(tells())] * 5, state=ended, sequence=9)
+        self.assertEqual(list(self.watched(controller).watch(9)), [])
+        self.assertEqual(list(self.watched(controller).watch(99)), [])
+        self.assertEqual(controller.asked, [9, 99])
+
+    def test_a_watch_that_breaks_after_the_last_change_ends(self):
+        controller = FakeController(breaks(changes=[ENDED]), *[tells()] * 5)
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+        self.assertEqual(controller.asked, [7, 9])
+
+    def test_a_stream_that_ends_before_the_search_is_asked_for_again(self):
+        controller = FakeController(tells(), tells(ENDED))
+        self.assertEqual(self.watched(controller).wait(), "succeeded")
+        self.assertEqual(controller.asked, [7, 7])
 
 
 class ResultTest(unittest.TestCase):
@@ -127,6 +321,35 @@ class SpecTest(unittest.TestCase):
             read_spec({**spec, "budget": 2.5})
         with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must not stand in quotes, is '5'$"):
             read_spec({**spec, "budget": {"trainings": "5"}})
+
+    def test_what_a_dictionary_holds_is_never_taken_for_something_else(self):
+        def with_parameter(value):
+            return {"name": "c", "evaluation": {"train": {"parameters": {"deep": [{"lr": value}]}}}}
+
+        place = r"^spec: evaluation\.train\.parameters\.deep\[0\]\.lr: "
+        nested = {}
+        nested["a"] = nested
+        for spec, message in (
+            (with_parameter(float("nan")), place + "must be a finite number, is 'nan'$"),
+            (with_parameter(float("inf")), place + "must be a finite number, is 'inf'$"),
+            (with_parameter(float("-inf")), place + "must be a finite number, is '-inf'$"),
+            (with_parameter(10**5000), place + "must be a finite number, is 'inf'$"),
+            (with_parameter(-fractions.Fraction(10**400)), place + "must be a finite number, is '-inf'$"),
+            (with_parameter(10**400), place + "must be a number of at most 1.8e\\+308, is '10000"),
+            (with_parameter(b"0.1"), "cannot hold b'0.1'"),
+            (with_parameter("\ud800"), "cannot hold .*: it is not UTF-8 text"),
+            (with_parameter({"\ud800": 1}), "cannot hold .*: it is not UTF-8 text"),
+            ({"evaluation": {"require": {"rack": float("nan")}}}, "^spec: evaluation.require.rack: must be a finite number, is 'nan'$"),
+            ({"space": {"layers": [{"name": "a", "options": [float("inf")]}]}}, r"options\[0\]: must be a finite number, is 'inf'$"),
+            ({"budget": float("nan")}, "^spec: budget: must be a finite number, is 'nan'$"),
+            ({"evaluation": {"train": {"parameters": nested}}}, "levels deep"),
+        ):
+            with self.subTest(message), self.assertRaisesRegex(layernas.SpecError, message):
+                read_spec(spec)
+        read = read_spec(with_parameter([1e308, 5e-324, "nan", "inf", 2**1000]))
+        self.assertEqual(
+            list(read.evaluation.train.parameters["deep"][0]["lr"]), [1e308, 5e-324, "nan", "inf", float(2**1000)],
+        )
 
     def test_files_without_end_are_given_up(self):
         for spec, message in (

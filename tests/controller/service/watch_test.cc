@@ -1,5 +1,6 @@
 #include <future>
 
+#include "common/rpc/transport.h"
 #include "tests/controller/service/service_fixture.h"
 
 namespace layernas {
@@ -162,6 +163,29 @@ TEST_F(WatchTest, ShutdownEndsWatches) {
   }
   EXPECT_LT(Stop(), std::chrono::seconds(30));
   for (auto& watch : watches) EXPECT_EQ(watch.get().status.error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+// After a restart nothing else tells a watcher that it is connected again.
+TEST_F(WatchTest, IsSaidToBeOpenThoughNothingChanges) {
+  const std::string name = Create(RandomSpec("s", 100));
+  const auto metadata = [this](const std::string& watched, std::uint64_t after) {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    v1::WatchSearchRequest request;
+    request.set_name(watched);
+    request.set_after_sequence(after);
+    const auto reader = searches_->WatchSearch(&context, request);
+    reader->WaitForInitialMetadata();
+    const auto& sent = context.GetServerInitialMetadata();
+    const auto found = sent.find(rpc::kWatchKey);
+    const std::string said = found == sent.end() ? "" : std::string(found->second.data(), found->second.size());
+    context.TryCancel();
+    reader->Finish();
+    return said;
+  };
+  EXPECT_EQ(metadata(name, Get(name).sequence()), rpc::kWatchOpen);
+  EXPECT_EQ(metadata(name, 0), rpc::kWatchOpen);
+  EXPECT_EQ(metadata("searches/none-1", 0), "");
 }
 
 // A caller that does not read must not hold up anything but its own stream.

@@ -1,0 +1,95 @@
+// Following a search over broken connections, against a controller that says what the test wants.
+#include "client/watch/watcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "tests/client/fake_controller.h"
+
+namespace layernas::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr char kName[] = "searches/long-1";
+constexpr char kAgain[] = "connected again";
+
+class NotingView : public WatchView {
+ public:
+  void Show(const v1::WatchSearchResponse& change) override { shown.push_back(change.sequence()); }
+  void Notice(const std::string& text) override { notices.push_back(text); }
+  void End() override {}
+
+  std::vector<std::uint64_t> shown;
+  std::vector<std::string> notices;
+};
+
+class WatcherTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    controller_.get = [](const auto&, auto& response) {
+      response.mutable_search()->set_name(kName);
+      return grpc::Status::OK;
+    };
+  }
+
+  // Without any patience: whoever is away when a watch breaks again is given up.
+  absl::StatusOr<std::optional<v1::Search>> WatchImpatiently() {
+    auto connection = ControllerConnection::Create(controller_.address(), {});
+    EXPECT_TRUE(connection.ok()) << connection.status();
+    StopSignal stop;
+    return Watch(**connection, kName, 7, view_, stop, std::chrono::nanoseconds(0));
+  }
+
+  std::string Broke() const {
+    return "the connection to the controller at " + controller_.address() + " broke; trying again…";
+  }
+
+  FakeController controller_;
+  NotingView view_;
+};
+
+grpc::Status Succeed(grpc::ServerWriter<v1::WatchSearchResponse>& writer) {
+  v1::WatchSearchResponse change;
+  change.set_sequence(8);
+  change.mutable_search()->set_state(v1::SEARCH_STATE_SUCCEEDED);
+  writer.Write(change);
+  return grpc::Status::OK;
+}
+
+TEST_F(WatcherTest, ARestartIsOverWhenTheWatchIsOpenAgainThoughNothingChanges) {
+  controller_.opens_watches = true;
+  int watches = 0;
+  controller_.watch = [&watches](const auto& request, auto& writer) {
+    EXPECT_EQ(request.after_sequence(), 7U);
+    if (++watches <= 3) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
+    return Succeed(writer);
+  };
+  const auto last = WatchImpatiently();
+  ASSERT_TRUE(last.ok()) << last.status();
+  ASSERT_TRUE(last->has_value());
+  EXPECT_EQ((*last)->state(), v1::SEARCH_STATE_SUCCEEDED);
+  EXPECT_THAT(view_.notices, ElementsAre(Broke(), kAgain, Broke(), kAgain, Broke(), kAgain));
+  EXPECT_THAT(view_.shown, ElementsAre(8));
+}
+
+TEST_F(WatcherTest, AControllerThatAnswersButRefusesToBeWatchedIsGivenUp) {
+  int watches = 0;
+  controller_.watch = [&watches](const auto&, auto&) {
+    // Has an end also where the client would go on for ever.
+    return ++watches <= 5 ? grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many watches")
+                          : grpc::Status(grpc::StatusCode::NOT_FOUND, "over");
+  };
+  const auto last = WatchImpatiently();
+  EXPECT_EQ(last.status().code(), absl::StatusCode::kResourceExhausted) << last.status();
+  EXPECT_EQ(watches, 2);
+  EXPECT_THAT(view_.notices, ElementsAre(HasSubstr("too many watches")));
+}
+
+}  // namespace
+}  // namespace layernas::client
