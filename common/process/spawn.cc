@@ -25,6 +25,7 @@
 #include "common/base/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/process/guardian.h"
+#include "common/process/session.h"
 
 namespace layernas::process_internal {
 namespace {
@@ -227,6 +228,7 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
     if (count != sizeof(error)) error = EIO;
   }
   kill(pid, SIGKILL);
+  EndSessions({&pid, 1});
   Guardian::Get().Forget(pid);
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
