@@ -1,6 +1,3 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <csignal>
 #include <filesystem>
 #include <string>
@@ -8,15 +5,12 @@
 #include <vector>
 
 #include "client/application.h"
+#include "common/base/standard_streams.h"
 #include "common/rpc/library_logs.h"
 
 int main(int argc, char** argv) {
+  layernas::FillStandardStreams();
   layernas::rpc::SilenceLibraryLogs();
-  // A standard stream that is closed would be the next file or connection that is opened, and be written into. Of a
-  // file that is opened for reading, a write fails and is reported.
-  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (::fcntl(stream, F_GETFD) < 0) (void)!::open("/dev/null", O_RDONLY);
-  }
   // A reader that goes away is an error like any other: it is said, and what must be put in order is.
   std::signal(SIGPIPE, SIG_IGN);
   std::error_code error;

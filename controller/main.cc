@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "absl/synchronization/mutex.h"
+#include "common/base/standard_streams.h"
 #include "common/log/log.h"
 #include "common/process/limits.h"
 #include "common/process/stop_signals.h"
@@ -35,6 +36,9 @@ int Check(const layernas::ControllerOptions& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  layernas::FillStandardStreams();
+  // A reader of the log or of an answer that goes away is an error of that write, and not the end of the controller.
+  std::signal(SIGPIPE, SIG_IGN);
   const layernas::ParsedCommandLine command_line = layernas::ParseCommandLine(argc, argv);
   if (command_line.exit) return command_line.exit_code;
   const layernas::ControllerOptions& options = command_line.options;
@@ -52,7 +56,6 @@ int main(int argc, char** argv) {
   // Blocked before any thread is made: one thread, this one, takes the signals, at a moment of its choice.
   const sigset_t signals = layernas::StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
 
   auto server = layernas::ControllerServer::Start(options);
   if (!server.ok()) {

@@ -11,12 +11,15 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/processors.h"
+#include "common/base/standard_streams.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
 #include "common/log/log.h"
 #include "common/metrics/exposer.h"
 #include "common/process/child_process.h"
+#include "common/process/limits.h"
 #include "common/process/ready_file.h"
 #include "common/process/stop_signals.h"
 #include "common/rpc/idle_polling.h"
@@ -29,6 +32,11 @@
 namespace layernas {
 namespace {
 
+// Pipes to and from a child, and one that ends the thread that reads from it.
+constexpr rlim_t kFilesPerChild = 5;
+// Connections, the log, what a child takes while it is started.
+constexpr rlim_t kOwnFiles = 64;
+
 // What a child needs to know about its slot. More threads than cores make trainers many times slower, so each gets its
 // share of the cores unless told otherwise.
 std::vector<std::pair<std::string, std::string>> SlotEnvironment(int slot, int slots) {
@@ -37,6 +45,17 @@ std::vector<std::pair<std::string, std::string>> SlotEnvironment(int slot, int s
     environment.emplace_back("OMP_NUM_THREADS", std::to_string(std::max(1, UsableProcessors() / slots)));
   }
   return environment;
+}
+
+// Found out now, and not with the first trainings of a search, which they would end.
+absl::Status RaiseFilesFor(const WorkerOptions& options) {
+  const rlim_t limit = RaiseOpenFileLimit();
+  if (!options.exec) return absl::OkStatus();
+  const rlim_t wanted = kOwnFiles + kFilesPerChild * static_cast<rlim_t>(options.agent.slots);
+  if (wanted <= limit) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("cannot run ", options.agent.slots, " slots: they take up to ",
+                                                    wanted, " open files, and the limit is ", limit,
+                                                    "; lower --slots or raise the limit (ulimit -n)"));
 }
 
 absl::StatusOr<EvaluatorFactory> MakeFactory(const WorkerOptions& options) {
@@ -69,8 +88,8 @@ void RunUntilSignal(Agent& agent, const sigset_t& signals) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0 || signal == SIGUSR1) continue;
     if (draining) {
-      log::Warning("a second signal: leaving at once", {{"signal", strsignal(signal)}});
-      // The kernel kills our direct children with us, and not what they started.
+      // Without a word: the log may be what does not let us go. The kernel kills our direct children with us, and not
+      // what they started.
       ChildProcess::KillAll();
       _exit(EXIT_FAILURE);
     }
@@ -82,6 +101,7 @@ void RunUntilSignal(Agent& agent, const sigset_t& signals) {
 }
 
 absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
+  LAYERNAS_RETURN_IF_ERROR(RaiseFilesFor(options));
   LAYERNAS_ASSIGN_OR_RETURN(EvaluatorFactory factory, MakeFactory(options));
   const auto registry = std::make_shared<prometheus::Registry>();
   WorkerMetrics metrics(*registry, options.agent.slots, options.agent.labels);
@@ -108,6 +128,9 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
 }
 
 int Main(int argc, char** argv) {
+  FillStandardStreams();
+  // A reader of the log that goes away is no reason to end: trainings are under way.
+  signal(SIGPIPE, SIG_IGN);
   // Before any thread, so that all inherit it.
   sigset_t signals = StopSignals();
   sigaddset(&signals, SIGUSR1);

@@ -20,6 +20,7 @@
 #include "client/watch/watcher.h"
 #include "common/base/processors.h"
 #include "common/process/command_line.h"
+#include "common/process/limits.h"
 
 namespace layernas::client {
 namespace {
@@ -226,6 +227,8 @@ absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& op
     file = ReadSpecFile(options.spec, options.costs);
     if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
   }
+  // Each worker takes several.
+  RaiseOpenFileLimit();
   StopSignal stop;
   const StopOnInterrupt interrupt(stop);
   LAYERNAS_ASSIGN_OR_RETURN(

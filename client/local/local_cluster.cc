@@ -123,8 +123,7 @@ absl::Status LocalCluster::MakeToken() {
   return security::WriteNewPrivateFile(list.string(), line + "\n");
 }
 
-// A folder of this run alone: in one of all runs the next one would write over the winners' networks, for its search
-// has the same name.
+// A folder of this run alone, so that one finds them: the searches of all runs of a spec have the same name.
 std::string LocalCluster::WeightsDir() const {
   if (!own_weights_) return (options_.data_dir / "weights").string();
   const std::string all = DefaultWeightsDir();

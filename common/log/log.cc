@@ -1,14 +1,30 @@
 #include "common/log/log.h"
 
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 
 #include "common/base/utf8.h"
+#include "common/log/stderr_writer.h"
 
 namespace layernas::log {
 namespace {
+
+class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    writer_.Write({line.data(), line.size()});
+  }
+  void flush_() override {}
+
+ private:
+  StderrWriter writer_;
+};
 
 // Whether the value needs quotes for what is in it, once it is printable.
 bool NeedsQuotes(std::string_view value, const std::string& printable) {
@@ -50,11 +66,9 @@ void WriteLine(spdlog::level::level_enum level, std::string_view message, std::s
 bool Init(std::string_view program, std::string_view level) {
   const auto parsed = spdlog::level::from_str(std::string(level));
   if (parsed == spdlog::level::off && level != "off") return false;
-  auto logger =
-      std::make_shared<spdlog::logger>(std::string(program), std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger = std::make_shared<spdlog::logger>(std::string(program), std::make_shared<StderrSink>());
   logger->set_level(parsed);
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%L%$ %n: %v");
-  logger->flush_on(spdlog::level::trace);
   spdlog::set_default_logger(std::move(logger));
   return true;
 }

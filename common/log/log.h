@@ -27,7 +27,8 @@ using Fields = std::initializer_list<Field>;
 // Returns false for an unknown level.
 bool Init(std::string_view program, std::string_view level);
 
-// Thread-safe. Values with spaces, quotes or control characters are quoted and escaped: a line is always one line.
+// Thread-safe. Returns within about a second: where nobody reads standard error, lines are lost (stderr_writer.h).
+// Values with spaces, quotes or control characters are quoted and escaped: a line is always one line.
 void Debug(std::string_view message, Fields fields = {});
 void Info(std::string_view message, Fields fields = {});
 void Warning(std::string_view message, Fields fields = {});

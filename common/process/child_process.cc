@@ -16,6 +16,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/process/guardian.h"
+#include "common/process/session.h"
 #include "common/process/spawn.h"
 
 namespace layernas {
@@ -28,7 +29,8 @@ constexpr std::size_t kLongestStderrLine = 8 << 10;
 constexpr std::size_t kKeptStderrLines = 20;
 constexpr std::size_t kKeptStderrBytes = 4 << 10;
 constexpr std::size_t kQuotedBytes = 200;
-// How often the child is looked at while a pipe says nothing: a grandchild may hold the pipe open after it.
+// How often the child is looked at while a pipe is used: a process outside its session may hold the pipe open after it,
+// whether it says nothing or never stops talking.
 constexpr Millis kLookInterval{100};
 // How long the last words of a dead child are waited for.
 constexpr Millis kLastWords{500};
@@ -146,6 +148,7 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
   text += '\n';
   std::string_view rest = text;
   while (!rest.empty()) {
+    if (HasEnded()) return Ended();
     const ssize_t count = write(input_.get(), rest.data(), rest.size());
     if (count >= 0) {
       rest.remove_prefix(static_cast<std::size_t>(count));
@@ -154,7 +157,7 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return Ended();
     if (Left(deadline) == Millis(0)) return absl::DeadlineExceededError("the program does not read its input");
-    if (!Poll(input_.get(), POLLOUT, std::min(Left(deadline), kLookInterval)) && Wait(Millis(0))) return Ended();
+    Poll(input_.get(), POLLOUT, std::min(Left(deadline), kLookInterval));
   }
   return absl::OkStatus();
 }
@@ -169,7 +172,6 @@ absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t m
   if (!output_.valid()) return absl::FailedPreconditionError("the child's output is not a pipe");
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
   std::size_t searched = 0;
-  bool ended = false;
   while (true) {
     const std::size_t line_end = pending_.find('\n', searched);
     if (std::min(line_end, pending_.size()) > max_bytes) {
@@ -186,19 +188,39 @@ absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t m
       if (pending_.empty()) return Ended();
       return std::exchange(pending_, std::string());
     }
+    if (HasEnded()) {
+      TakeRest();
+      continue;
+    }
     std::array<char, 16 << 10> buffer;
     const ssize_t count = read(output_.get(), buffer.data(), buffer.size());
     if (count > 0) {
       pending_.append(buffer.data(), static_cast<std::size_t>(count));
-    } else if (count == 0 || ended || (errno != EAGAIN && errno != EINTR)) {
-      // Nothing comes after its end, even where another process holds the pipe open.
+    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
       output_ended_ = true;
     } else if (Left(deadline) == Millis(0)) {
       return absl::DeadlineExceededError("no line within " + std::to_string(timeout.count()) + " ms");
-    } else if (!Poll(output_.get(), POLLIN, std::min(Left(deadline), kLookInterval))) {
-      ended = Wait(Millis(0)).has_value();
+    } else {
+      Poll(output_.get(), POLLIN, std::min(Left(deadline), kLookInterval));
     }
   }
+}
+
+bool ChildProcess::HasEnded() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  if (now - looked_ < kLookInterval) return false;
+  looked_ = now;
+  return Wait(Millis(0)).has_value();
+}
+
+void ChildProcess::TakeRest() {
+  output_ended_ = true;
+  int unread = 0;
+  if (ioctl(output_.get(), FIONREAD, &unread) != 0) return;
+  const std::size_t before = pending_.size();
+  pending_.resize(before + static_cast<std::size_t>(unread));
+  const ssize_t count = read(output_.get(), pending_.data() + before, static_cast<std::size_t>(unread));
+  pending_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
 }
 
 void ChildProcess::CloseInput() { input_.Close(); }
@@ -206,25 +228,30 @@ void ChildProcess::CloseInput() { input_.Close(); }
 std::optional<ExitStatus> ChildProcess::Wait(Millis timeout) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
   for (Millis pause{1}; true; pause = std::min(pause * 2, Millis(50))) {
-    {
-      MutexLock lock(mutex_);
-      if (exit_) return exit_;
-      siginfo_t info = {};
-      // Only looks: until it is reaped, the dead leader keeps the group's id from being given to others.
-      const int looked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
-      if (looked == 0 && info.si_pid == pid_) {
-        kill(-pid_, SIGKILL);
-        process_internal::Guardian::Get().Forget(pid_);
-        int status = 0;
-        while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-        }
-        exit_ = WIFSIGNALED(status) ? ExitStatus{0, WTERMSIG(status)} : ExitStatus{WEXITSTATUS(status), 0};
-        return exit_;
-      }
-    }
+    if (const std::optional<ExitStatus> exit = Look()) return exit;
     if (Left(deadline) == Millis(0)) return std::nullopt;
     std::this_thread::sleep_for(std::min(pause, Left(deadline)));
   }
+}
+
+std::optional<ExitStatus> ChildProcess::Look() {
+  {
+    MutexLock lock(mutex_);
+    if (exit_) return exit_;
+  }
+  siginfo_t info = {};
+  // Only looks: until it is reaped, the dead leader keeps the session's number from being given to others.
+  const int looked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
+  if (looked != 0 || info.si_pid != pid_) return std::nullopt;
+  // Without the mutex, so that nobody who signals has to wait.
+  process_internal::EndSessions({&pid_, 1});
+  MutexLock lock(mutex_);
+  process_internal::Guardian::Get().Forget(pid_);
+  int status = 0;
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+  }
+  exit_ = WIFSIGNALED(status) ? ExitStatus{0, WTERMSIG(status)} : ExitStatus{WEXITSTATUS(status), 0};
+  return exit_;
 }
 
 ExitStatus ChildProcess::Terminate(Millis grace) {
@@ -234,13 +261,13 @@ ExitStatus ChildProcess::Terminate(Millis grace) {
   return Wait(kKillTimeout).value_or(ExitStatus{0, SIGKILL});
 }
 
-void ChildProcess::AskToEnd() { SignalGroup(SIGTERM); }
+void ChildProcess::AskToEnd() { Signal(SIGTERM); }
 
-void ChildProcess::Kill() { SignalGroup(SIGKILL); }
+void ChildProcess::Kill() { Signal(SIGKILL); }
 
-void ChildProcess::SignalGroup(int signal) {
+void ChildProcess::Signal(int signal) {
   MutexLock lock(mutex_);
-  if (!exit_) kill(-pid_, signal);
+  if (!exit_) process_internal::SignalSessions({&pid_, 1}, signal);
 }
 
 void ChildProcess::AwaitLastWords() const {
@@ -270,9 +297,9 @@ void ChildProcess::AwaitStderr() {
   const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
   while (true) {
     {
-      MutexLock lock(stderr_reading_);
+      MutexLock lock(mutex_);
       int unread = 0;
-      if (ioctl(error_.get(), FIONREAD, &unread) != 0 || unread == 0) return;
+      if (!stderr_is_passed_on_ && (ioctl(error_.get(), FIONREAD, &unread) != 0 || unread == 0)) return;
     }
     if (Left(deadline) == Millis(0)) return;
     std::this_thread::sleep_for(Millis(1));
@@ -290,30 +317,50 @@ absl::Status ChildProcess::Ended() {
 
 void ChildProcess::ReadStderr(int stop_fd) {
   std::string pending;
-  std::array<char, 16 << 10> buffer;
-  while (true) {
+  // Once we are told to stop: what was there by then. Whoever holds standard error open may go on writing for ever.
+  std::optional<std::size_t> left;
+  while (!left || *left > 0) {
     std::array<pollfd, 2> wait = {{{error_.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}}};
     if (poll(wait.data(), wait.size(), -1) < 0) continue;
-    if (wait[0].revents == 0 && wait[1].revents != 0) break;
-    if (wait[0].revents == 0) continue;
-    MutexLock lock(stderr_reading_);
-    const ssize_t count = read(error_.get(), buffer.data(), buffer.size());
-    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (count <= 0) break;
-    pending.append(buffer.data(), static_cast<std::size_t>(count));
-    std::size_t begin = 0;
-    while (true) {
-      const std::size_t end = std::min(pending.find('\n', begin), begin + kLongestStderrLine);
-      if (end >= pending.size()) break;
-      TakeStderrLine(std::string_view(pending).substr(begin, end - begin));
-      begin = pending[end] == '\n' ? end + 1 : end;
+    if (wait[1].revents != 0 && !left) {
+      int unread = 0;
+      if (ioctl(error_.get(), FIONREAD, &unread) != 0 || unread == 0) break;
+      left = static_cast<std::size_t>(unread);
     }
-    pending.erase(0, begin);
+    if (wait[0].revents == 0) continue;
+    {
+      MutexLock lock(mutex_);
+      stderr_is_passed_on_ = true;
+    }
+    const std::optional<std::size_t> count = PassOnStderr(pending, left);
+    {
+      MutexLock lock(mutex_);
+      stderr_is_passed_on_ = false;
+    }
+    if (!count) break;
+    if (left) *left -= *count;
   }
   if (!pending.empty()) TakeStderrLine(pending);
   MutexLock lock(mutex_);
   stderr_at_end_ = true;
   stderr_ended_.NotifyAll();
+}
+
+std::optional<std::size_t> ChildProcess::PassOnStderr(std::string& pending, std::optional<std::size_t> most) {
+  std::array<char, 16 << 10> buffer;
+  const ssize_t count = read(error_.get(), buffer.data(), std::min(buffer.size(), most.value_or(buffer.size())));
+  if (count < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
+  if (count <= 0) return std::nullopt;
+  pending.append(buffer.data(), static_cast<std::size_t>(count));
+  std::size_t begin = 0;
+  while (true) {
+    const std::size_t end = std::min(pending.find('\n', begin), begin + kLongestStderrLine);
+    if (end >= pending.size()) break;
+    TakeStderrLine(std::string_view(pending).substr(begin, end - begin));
+    begin = pending[end] == '\n' ? end + 1 : end;
+  }
+  pending.erase(0, begin);
+  return static_cast<std::size_t>(count);
 }
 
 void ChildProcess::TakeStderrLine(std::string_view line) {

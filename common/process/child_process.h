@@ -52,8 +52,9 @@ struct ExitStatus {
 // OK if the program (on PATH, where it has no slash) can be started as far as one can see; else as ChildProcess::Start.
 absl::Status CheckProgram(const std::string& program);
 
-// The child leads a session and a process group of its own, and whatever it leaves behind in that group is killed when
-// it ends. When our process dies, however that happens, the child and all others of its session are killed.
+// The child leads a session of its own. All that the child has started in it, in whatever process groups, is signalled
+// with the child and killed when the child ends, however that happens; and with the child when our process dies. A
+// program that begins another session (setsid) escapes.
 //
 // AskToEnd(), Kill() and LastStderr() may be called from any thread; everything else from one thread at a time.
 class ChildProcess {
@@ -62,11 +63,11 @@ class ChildProcess {
   // From the first call on our process ignores SIGPIPE; the child does not.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(ChildOptions options);
 
-  // SIGKILL to the groups of all children of our process, for when it ends without destroying them. Thread-safe. A
+  // SIGKILL to the sessions of all children of our process, for when it ends without destroying them. Thread-safe. A
   // child that another thread starts meanwhile may be missed.
   static void KillAll();
 
-  // Kills what still runs.
+  // Kills what still runs. Waits for on_stderr_line.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
@@ -80,29 +81,30 @@ class ChildProcess {
   // Bytes that were written, and that the child has not read so far.
   std::size_t UnreadInput() const;
 
-  // The next line, without its line feed; an unfinished line before the end counts as one. DEADLINE_EXCEEDED when none
-  // came in time, RESOURCE_EXHAUSTED when it is longer than max_bytes (the message quotes how it starts; nothing
-  // further can be read), UNAVAILABLE when the child has ended: then the message says how, and quotes its last standard
-  // error.
+  // The next line, without its line feed; an unfinished line before the end counts as one. What others write to the
+  // pipe after the child's end is not read. DEADLINE_EXCEEDED when no line came in time, RESOURCE_EXHAUSTED when it is
+  // longer than max_bytes (the message quotes how it starts; nothing further can be read), UNAVAILABLE when the child
+  // has ended: then the message says how, and quotes its last standard error.
   absl::StatusOr<std::string> ReadLine(Millis timeout, std::size_t max_bytes);
 
   // Tells the child that no more lines will come.
   void CloseInput();
 
-  // Waits for the end; nothing if the child still runs after the timeout. Zero only looks.
+  // Waits for the end; nothing if the child still runs after the timeout. Zero only looks. When the child has ended, so
+  // has its session; that can take two seconds in addition.
   std::optional<ExitStatus> Wait(Millis timeout);
 
-  // SIGTERM to the group; returns at once, and does nothing once the end has been seen.
+  // SIGTERM to the session; returns at once, and does nothing once the end has been seen.
   void AskToEnd();
 
   // AskToEnd, and SIGKILL to what is left after the grace.
   ExitStatus Terminate(Millis grace);
 
-  // SIGKILL to the group; returns at once, and does nothing once the end has been seen.
+  // SIGKILL to the session; returns at once, and does nothing once the end has been seen.
   void Kill();
 
   // Returns once on_stderr_line has had every whole line that the child has written to standard error before the call;
-  // or half a second later.
+  // or half a second later, also where on_stderr_line blocks.
   void AwaitStderr();
 
   // The last lines of standard error, at most 20 lines and 4 KiB, joined by line feeds; all of them once the end was
@@ -116,13 +118,22 @@ class ChildProcess {
  private:
   ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_reading, std::function<void(std::string_view)> sink);
 
-  void SignalGroup(int signal) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Signal(int signal) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Reaps the child if it has ended, its session first.
+  std::optional<ExitStatus> Look() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Looks now and then, however often it is called.
+  bool HasEnded();
+  // Of a child that has ended: reads what it has left in its pipe.
+  void TakeRest();
   // Why the pipe broke: how the child ended and its last words.
   absl::Status Ended();
-  // Where the end was seen: until all standard error is read, or something outside the group holds it open for too
+  // Where the end was seen: until all standard error is read, or something outside the session holds it open for too
   // long.
   void AwaitLastWords() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadStderr(int stop_fd);
+  // Reads once, and passes whole lines on; `pending` is what is left of the last. Returns the bytes read, at most
+  // `most`; nothing at the end.
+  std::optional<std::size_t> PassOnStderr(std::string& pending, std::optional<std::size_t> most);
   void TakeStderrLine(std::string_view line);
 
   const pid_t pid_;
@@ -130,14 +141,13 @@ class ChildProcess {
   Fd input_;
   Fd output_;
   Fd error_;
-  // Closing it ends the thread that reads standard error, which something outside the group may hold open.
+  // Closing it ends the thread that reads standard error, which something outside the session may hold open.
   Fd stop_reading_;
   // Output read, but not yet returned.
   std::string pending_;
   bool output_ended_ = false;
-
-  // Held while what was read of standard error is passed on.
-  Mutex stderr_reading_;
+  // When HasEnded looked last.
+  SteadyTime looked_;
 
   mutable Mutex mutex_;
   mutable CondVar stderr_ended_;
@@ -145,6 +155,8 @@ class ChildProcess {
   std::optional<ExitStatus> exit_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> last_stderr_ ABSL_GUARDED_BY(mutex_);
   std::size_t last_stderr_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Something of standard error may have been read, and not yet passed on.
+  bool stderr_is_passed_on_ ABSL_GUARDED_BY(mutex_) = false;
   bool stderr_at_end_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread stderr_reader_;

@@ -1,8 +1,9 @@
 #include "common/process/limits.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
+#include <optional>
+
+#include "common/base/mutex.h"
 
 namespace layernas {
 namespace {
@@ -10,13 +11,36 @@ namespace {
 // Beyond it lie "unlimited" and the like, which some libraries take for a number to count to.
 constexpr rlim_t kMost = 1 << 20;
 
+struct Inherited {
+  Mutex mutex;
+  std::optional<rlimit> limit ABSL_GUARDED_BY(mutex);
+};
+
+Inherited& GetInherited() {
+  static Inherited* const inherited = new Inherited;
+  return *inherited;
+}
+
 }  // namespace
 
-void RaiseOpenFileLimit() {
+rlim_t RaiseOpenFileLimit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMost;
+  Inherited& inherited = GetInherited();
+  MutexLock lock(inherited.mutex);
+  if (!inherited.limit) inherited.limit = limit;
+  const rlim_t former = limit.rlim_cur;
   limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kMost));
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+  return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : former;
+}
+
+rlimit InheritedOpenFileLimit() {
+  Inherited& inherited = GetInherited();
+  MutexLock lock(inherited.mutex);
+  if (inherited.limit) return *inherited.limit;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return limit;
 }
 
 }  // namespace layernas

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +26,8 @@
 #include "common/base/mutex.h"
 #include "common/base/status_macros.h"
 #include "common/process/guardian.h"
+#include "common/process/limits.h"
+#include "common/process/session.h"
 
 namespace layernas::process_internal {
 namespace {
@@ -106,6 +109,8 @@ struct Plan {
   std::array<int, 3> standard;
   int failure;
   pid_t parent;
+  // Of open files. What we need for ourselves is no reason to give more to a program that may not expect it.
+  rlimit files;
   const Guardian* guardian = nullptr;
 };
 
@@ -113,6 +118,7 @@ struct Plan {
   setsid();
   plan.guardian->Guard();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setrlimit(RLIMIT_NOFILE, &plan.files);
   // Our parent may have died before the line above.
   if (getppid() != plan.parent) _exit(127);
   struct sigaction action = {};
@@ -201,7 +207,8 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
             environment_pointers.data(),
             {options.input, options.output, options.error},
             failure.write.get(),
-            getpid()};
+            getpid(),
+            InheritedOpenFileLimit()};
   int fork_error = 0;
   const pid_t pid = Forker::Get().Run([&plan, &fork_error] {
     // Forked by the thread that stays, as the children are.
@@ -227,6 +234,7 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
     if (count != sizeof(error)) error = EIO;
   }
   kill(pid, SIGKILL);
+  EndSessions({&pid, 1});
   Guardian::Get().Forget(pid);
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }

@@ -33,8 +33,9 @@ struct SpawnOptions {
 };
 
 // Starts the program as the leader of a new session and process group, all of which is killed when our process dies
-// (guardian.h): Guardian::Forget must be called before it is reaped. It has default signal handling and no descriptors
-// but the standard ones. Returns its process id once exec has succeeded.
+// (guardian.h): Guardian::Forget must be called before it is reaped. It has default signal handling, no descriptors but
+// the standard ones, and the limit of open files that our process was started with. Returns its process id once exec
+// has succeeded.
 absl::StatusOr<pid_t> Spawn(const SpawnOptions& options);
 
 }  // namespace layernas::process_internal

@@ -73,16 +73,15 @@ class WinnersTest(harness.IntegrationTest):
         spec = self.write("spec.yaml", SPEC.replace("seeds: 2", "seeds: 1") + "budget: { trainings: 1 }\n")
         done = self.cli(None, "run", spec, "--data-dir=kept", "--workers=1")
         self.assertEqual(done.returncode, 0, done.stderr)
-        kept = self.path("kept/weights/winners-1/2.pt")
+        (kept,) = glob.glob(self.path("kept/weights/winners-1/2-*.pt"))
         self.assertIn(os.path.realpath(kept), done.stdout)
-        self.assertTrue(os.path.isfile(kept))
 
     def test_two_runs_do_not_write_over_each_others(self):
         spec = self.write("spec.yaml", SPEC.replace("seeds: 2", "seeds: 1") + "budget: { trainings: 1 }\n")
         for _ in range(2):
             done = self.cli(None, "run", spec, "--workers=1", environment={"XDG_DATA_HOME": self.path("home")})
             self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(len(glob.glob(self.path("home/layernas/weights/*/winners-1/2.pt"))), 2)
+        self.assertEqual(len(glob.glob(self.path("home/layernas/weights/*/winners-1/2-*.pt"))), 2)
 
     def assert_opens(self, candidate):
         weights = candidate.weights

@@ -1,7 +1,9 @@
 // The program as it is shipped, with a controller whose answers the test decides.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -12,6 +14,7 @@
 
 #include "common/metrics/exposer.h"
 #include "common/process/child_process.h"
+#include "common/process/fd.h"
 #include "tests/worker/agent/fake_controller.h"
 
 namespace layernas {
@@ -57,6 +60,13 @@ class WorkerProgramTest : public ::testing::Test {
     }
     ADD_FAILURE() << "no file " << name << "; the worker says:\n" << worker_->LastStderr();
     return "0";
+  }
+
+  // Standard error for a worker that is started with 2>$FOLDER/log. Who holds what is returned is its only reader.
+  Fd MakeLogPipe() {
+    const std::string path = folder_ / "log";
+    EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+    return Fd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   }
 
   void Hand(int number) {
@@ -148,6 +158,29 @@ TEST_F(WorkerProgramTest, ASecondSignalTakesTheWholeGroupOfAnEvaluator) {
   kill(grandchild, SIGKILL);
 }
 
+// As timeout(1) in a wrapper: a group of its own, in the evaluator's session.
+TEST_F(WorkerProgramTest, TheDrainEndsWhatAWrapperHasStartedInAnotherGroup) {
+  const std::string wrapper = folder_ / "wrap.sh";
+  std::ofstream(wrapper) << "timeout 3600 sh -c 'echo $$ > $FOLDER/pid; exec sleep 1000'\ntrue\n";
+  Start({"--command", "sh " + wrapper});
+  Hand(1);
+  const pid_t grandchild = std::stoi(AwaitFile("pid"));
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+  EXPECT_EQ(kill(grandchild, 0), -1);
+  kill(grandchild, SIGKILL);
+}
+
+TEST_F(WorkerProgramTest, AProcessThatOutlivesTheEvaluatorAndTalksDoesNotHoldTheDrain) {
+  const std::string wrapper = folder_ / "wrap.sh";
+  // It ends by SIGPIPE once nobody hears it.
+  std::ofstream(wrapper) << "setsid sh -c 'echo $$ > $FOLDER/pid; while :; do echo epoch; sleep 0.01; done' &\nwait\n";
+  Start({"--command", "sh " + wrapper});
+  Hand(1);
+  AwaitFile("pid");
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+  controller_.With([](State& state) { EXPECT_THAT(state.released, ElementsAre("lease-1")); });
+}
+
 // nohup(1) wants the program to outlive its terminal.
 TEST_F(WorkerProgramTest, AHangupThatWasIgnoredAtTheStartStaysIgnored) {
   const std::string table = folder_ / "table.csv";
@@ -161,6 +194,68 @@ TEST_F(WorkerProgramTest, AHangupThatWasIgnoredAtTheStartStaysIgnored) {
   controller_.Await("a result", [](const State& state) { return state.completions.size() == 1; });
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
   EXPECT_THAT(worker_->LastStderr(), HasSubstr("Terminated"));
+}
+
+// With a closed standard error the next file that is opened would be written into.
+TEST_F(WorkerProgramTest, ClosedStandardStreamsTakeNobodysPlace) {
+  const std::string table = folder_ / "table.csv";
+  std::ofstream(table) << "arch,acc\n01,0.75\n";
+  StartProgram({"/bin/sh", "-c", "exec \"$@\" >&- 2>&-", "sh", LAYERNAS_WORKER},
+               {"--evaluator", "tabular", "--table", table, "--metric", "accuracy=acc"});
+  AwaitFile("ready");
+  for (const char* stream : {"1", "2"}) {
+    const auto file = std::filesystem::path("/proc") / std::to_string(worker_->pid()) / "fd" / stream;
+    EXPECT_EQ(std::filesystem::read_symlink(file), "/dev/null") << stream;
+  }
+  Hand(1);
+  controller_.Await("a result", [](const State& state) { return state.completions.size() == 1; });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
+TEST_F(WorkerProgramTest, AReaderOfTheLogThatGoesAwayDoesNotEndIt) {
+  const std::string table = folder_ / "table.csv";
+  std::ofstream(table) << "arch,acc\n01,0.75\n";
+  Fd reader = MakeLogPipe();
+  StartProgram({"/bin/sh", "-c", "exec \"$@\" 2>$FOLDER/log", "sh", LAYERNAS_WORKER},
+               {"--evaluator", "tabular", "--table", table, "--metric", "accuracy=acc"});
+  AwaitFile("ready");
+  reader.Close();
+  Hand(1);
+  controller_.Await("a result", [](const State& state) { return state.completions.size() == 1; });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
+TEST_F(WorkerProgramTest, ALogThatNobodyReadsHoldsNeitherResultsNorTheDrain) {
+  const Fd reader = MakeLogPipe();
+  const std::string trainer = folder_ / "trainer.sh";
+  // More than a pipe holds.
+  std::ofstream(trainer) << "while read -r request; do for i in $(seq 190); do printf '%0300d\\n' $i >&2; done\n"
+                            "echo '{\"result\": {\"metrics\": {\"accuracy\": 0.5}}}'; done\n";
+  StartProgram({"/bin/sh", "-c", "exec \"$@\" 2>$FOLDER/log", "sh", LAYERNAS_WORKER}, {"--command", "sh " + trainer});
+  Hand(1);
+  Hand(2);
+  controller_.Await("results", [](const State& state) { return state.completions.size() == 2; });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
+// Each child takes five, and the limit is for programs that would not ask.
+TEST_F(WorkerProgramTest, SlotsMayTakeMoreFilesThanTheSoftLimit) {
+  constexpr int kSlots = 30;
+  StartProgram({"/bin/sh", "-c", "ulimit -Sn 100; exec \"$@\"", "sh", LAYERNAS_WORKER},
+               {"--slots", std::to_string(kSlots), "--command",
+                "sh -c 'read -r request; ulimit -Sn > $FOLDER/limit-$LAYERNAS_SLOT; sleep 1000'"});
+  for (int i = 1; i <= kSlots; ++i) Hand(i);
+  for (int slot = 0; slot < kSlots; ++slot) EXPECT_EQ(AwaitFile("limit-" + std::to_string(slot)), "100");
+  controller_.With([](State& state) { EXPECT_TRUE(state.completions.empty()); });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
+TEST_F(WorkerProgramTest, MoreSlotsThanTheHardLimitLetsRunAreRefused) {
+  StartProgram({"/bin/sh", "-c", "ulimit -n 100; exec \"$@\"", "sh", LAYERNAS_WORKER},
+               {"--slots", "30", "--command", "sleep 1000"});
+  EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
+  EXPECT_THAT(worker_->LastStderr(),
+              HasSubstr("cannot run 30 slots: they take up to 214 open files, and the limit is 100"));
 }
 
 TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {

@@ -114,15 +114,15 @@ class AgentMachine {
     std::uint64_t number = 0;
     rpc::Backoff backoff;
   };
-  // All leases are told in one call, or in a cycle of several where one was refused.
+  // All leases are told in one call, or in a cycle of several where their news are long or one was refused.
   struct Beating {
     std::uint64_t call = 0;
-    // Tokens in the call under way.
+    // Tokens in the call under way, without those that it only lists and leaves to a later call of the cycle.
     std::vector<std::string> sent;
     bool in_cycle = false;
     bool refused_in_cycle = false;
     std::size_t told_in_cycle = 0;
-    // Tokens that the cycle has still to tell, those in `sent` first.
+    // Tokens that the cycle has still to tell.
     std::deque<std::string> queue;
     std::size_t limit;
     // Tasks have come to an end of an epoch that the controller waits for.
@@ -184,7 +184,7 @@ class AgentMachine {
   void FailCycle(SteadyTime now);
   void BeatRefused(const absl::Status& status);
   void ScheduleBeat(SteadyTime now);
-  void AddHeld(const Lease& lease, v1::HeartbeatRequest& request) const;
+  static v1::HeldLease Held(const Lease& lease);
   void Follow(const v1::HeartbeatResponse& response);
 
   void Report(SteadyTime now);

@@ -74,22 +74,33 @@ void AgentMachine::Beat(SteadyTime now) {
   beating_.sent.clear();
   SendHeartbeat heartbeat{.call = beating_.call, .request = {}, .timeout = options_.call_timeout};
   *heartbeat.request.mutable_worker() = Describe();
+  std::size_t bytes = 0;
   for (const std::string& token : beating_.queue) {
     const Lease& lease = *leases_.at(token);
-    if (beating_.sent.size() == beating_.limit || (lease.apart && !beating_.sent.empty())) break;
-    AddHeld(lease, heartbeat.request);
+    const auto listed = static_cast<std::size_t>(heartbeat.request.leases_size());
+    if (listed == beating_.limit || (lease.apart && listed > 0)) break;
+    v1::HeldLease held = Held(lease);
+    bytes += held.ByteSizeLong();
+    if (bytes > kBatchBytes && !beating_.sent.empty()) {
+      // Its news are for the cycle's next call. It is listed in this one, because the controller takes what a heartbeat
+      // does not list for lost.
+      heartbeat.request.add_leases()->set_lease_token(token);
+      continue;
+    }
+    *heartbeat.request.add_leases() = std::move(held);
     beating_.sent.push_back(token);
     if (lease.apart) break;
   }
   actions_.push_back(std::move(heartbeat));
 }
 
-void AgentMachine::AddHeld(const Lease& lease, v1::HeartbeatRequest& request) const {
-  v1::HeldLease& held = *request.add_leases();
+v1::HeldLease AgentMachine::Held(const Lease& lease) {
+  v1::HeldLease held;
   held.set_lease_token(lease.token);
-  if (lease.plain) return;
+  if (lease.plain) return held;
   if (lease.progress) *held.mutable_progress() = *lease.progress;
   if (lease.task->report_epochs()) *held.mutable_curve() = lease.curve;
+  return held;
 }
 
 void AgentMachine::HeartbeatAnswered(SteadyTime now, std::uint64_t call, const absl::Status& status,

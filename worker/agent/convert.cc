@@ -4,13 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <regex>
 #include <string>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/base/task_limits.h"
 #include "common/base/utf8.h"
+#include "common/security/sha256.h"
 #include "common/spec/json.h"
 
 namespace layernas {
@@ -23,16 +27,23 @@ using nlohmann::json;
 constexpr Millis kDefaultTimeout = std::chrono::hours(1);
 // Far from where a deadline would overflow.
 constexpr Millis kMaxTimeout = std::chrono::hours(24 * 366);
+// Enough to tell all attempts apart that ever keep a network in one folder.
+constexpr std::ptrdiff_t kAttemptDigestBytes = 8;
 
-// "searches/shapes10-1/candidates/49" -> "shapes10-1/49". It becomes a path, of evaluators who may not look at it.
-absl::StatusOr<std::string> WeightsName(const std::string& candidate) {
+// Of "searches/shapes10-1/candidates/49" it is "shapes10-1/49-" and 16 hexadecimal digits of the attempt. Another store
+// may have a search of the same name, and an attempt that was taken for lost may still write: neither may replace the
+// file that a result names. It becomes a path, of evaluators who may not look at it, and the token is any text.
+absl::StatusOr<std::string> WeightsName(const v1::Task& task) {
   static const std::regex kCandidate("searches/([a-z0-9][a-z0-9-]*)/candidates/([0-9]+)");
+  const std::string& candidate = task.candidate();
   std::smatch parts;
   if (candidate.size() > 2 * kMaxNameBytes || !std::regex_match(candidate, parts, kCandidate)) {
     return absl::InvalidArgumentError("the network of candidate '" + CutUtf8(candidate, kMaxNameBytes) +
                                       "' is to be kept, and that is no candidate's name");
   }
-  return parts[1].str() + "/" + parts[2].str();
+  const security::Digest digest = security::Sha256(task.lease_token());
+  const std::string attempt(digest.begin(), digest.begin() + kAttemptDigestBytes);
+  return absl::StrCat(parts[1].str(), "/", parts[2].str(), "-", absl::BytesToHexString(attempt));
 }
 
 }  // namespace
@@ -46,7 +57,7 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights
   if (task.work() == v1::WORK_MEASURE) evaluate["work"] = json::array({"measure"});
   if (task.work() == v1::WORK_TRAIN) evaluate["work"] = json::array({"train"});
   if (task.keep_weights() && keeps_weights) {
-    LAYERNAS_ASSIGN_OR_RETURN(evaluate["keep_weights"], WeightsName(task.candidate()));
+    LAYERNAS_ASSIGN_OR_RETURN(evaluate["keep_weights"], WeightsName(task));
   }
   const Millis timeout = BoundedMillis(task.timeout(), kMaxTimeout);
   return Evaluation{.task = task.candidate(),

@@ -8,7 +8,8 @@
 namespace layernas {
 
 // The request holds only what is set in the task, the candidate's name among it; names are those of the proto files.
-// Where weights are to be kept it has a name for them, search/number.
+// Where weights are to be kept it has a name for them that no other attempt has, of this store or any other:
+// search/number-digits.
 absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights = false);
 
 // From 0 to `most`: what lies outside is brought there.

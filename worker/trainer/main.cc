@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "common/base/processors.h"
+#include "common/base/standard_streams.h"
 #include "common/build_info/build_info.h"
 #include "worker/trainer/data_check.h"
 #include "worker/trainer/device.h"
@@ -57,6 +58,8 @@ int CheckDataIn(const std::filesystem::path& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // SIGPIPE keeps its default: when nobody hears the answers, a training need not go on.
+  layernas::FillStandardStreams();
   CLI::App app(
       "Trains and measures architectures. Started by layernas-worker, with which it speaks JSON lines on standard "
       "input and output.",

@@ -5,11 +5,14 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <mutex>
 
 namespace layernas {
 namespace {
@@ -198,6 +201,99 @@ TEST(ChildProcess, WhatADeadChildLeavesBehindIsKilledAndDoesNotHoldTheReader) {
   const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
   EXPECT_THAT(Message(child->ReadLine(kLong, kMaxLine).status()), StartsWith("exit code 5"));
   ExpectGoneSoon(grandchild);
+}
+
+// Starts a program in a group of its own, as timeout(1) makes it, and says its process id.
+constexpr char kOtherGroup[] = "timeout 1000 sh -c 'echo $$; exec sleep 1000' & ";
+
+TEST(ChildProcess, EveryEndIsThatOfItsWholeSession) {
+  const std::pair<std::string, std::function<void(ChildProcess&)>> ends[] = {
+      {"read -r line; exit 5", [](ChildProcess& child) { ASSERT_TRUE(child.WriteLine("", kLong).ok()); }},
+      {"wait; true", [](ChildProcess& child) { child.Kill(); }},
+      {"wait; true", [](ChildProcess& child) { kill(child.pid(), SIGKILL); }},
+      {"trap '' TERM; while :; do sleep 0.01; done", [](ChildProcess& child) { child.Terminate(Millis(50)); }},
+  };
+  for (const auto& [script, end] : ends) {
+    auto child = Shell(kOtherGroup + script);
+    const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
+    end(*child);
+    EXPECT_TRUE(child->Wait(kLong).has_value()) << script;
+    EXPECT_TRUE(Gone(grandchild)) << script;
+    kill(grandchild, SIGKILL);
+  }
+}
+
+TEST(ChildProcess, DestructionEndsTheWholeSession) {
+  auto child = Shell(std::string(kOtherGroup) + "wait; true");
+  const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
+  child.reset();
+  EXPECT_TRUE(Gone(grandchild));
+  kill(grandchild, SIGKILL);
+}
+
+TEST(ChildProcess, ThoseInOtherGroupsAreAskedToEndToo) {
+  auto child = Shell(
+      "trap : TERM; timeout 1000 sh -c 'trap \"echo asked; exit\" TERM; echo ready; while :; do sleep 0.01; done' & "
+      "while :; do sleep 0.01; done");
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "ready");
+  child->AskToEnd();
+  const auto line = child->ReadLine(kLong, kMaxLine);
+  ASSERT_TRUE(line.ok()) << line.status();
+  EXPECT_EQ(*line, "asked");
+}
+
+// A program that begins a session of its own goes on, with the pipes that it has inherited.
+TEST(ChildProcess, AnEndIsSeenAlsoWhileAnotherProcessTalks) {
+  auto child = Shell("setsid sh -c 'while :; do echo epoch; sleep 0.01; done' & read -r line; echo last; exit 5");
+  ASSERT_EQ(*child->ReadLine(kLong, kMaxLine), "epoch");
+  ASSERT_TRUE(child->WriteLine("", kLong).ok());
+  const SteadyTime deadline = std::chrono::steady_clock::now() + kLong;
+  std::vector<std::string> lines;
+  absl::StatusOr<std::string> line;
+  while ((line = child->ReadLine(kLong, kMaxLine)).ok() && std::chrono::steady_clock::now() < deadline) {
+    if (*line != "epoch") lines.push_back(*line);
+  }
+  EXPECT_THAT(Message(line.status()), StartsWith("exit code 5"));
+  EXPECT_THAT(lines, ElementsAre("last"));
+}
+
+TEST(ChildProcess, DestructionDoesNotWaitForAnotherProcessThatTalks) {
+  // It is ended by SIGPIPE when nobody holds the other end any more.
+  std::atomic<bool> talks = false;
+  ChildOptions options;
+  // Slower than what it is told.
+  options.on_stderr_line = [&talks](std::string_view) {
+    talks = true;
+    std::this_thread::sleep_for(Millis(1));
+  };
+  auto child = Shell("setsid yes $(head -c 4000 /dev/zero | tr '\\0' y) >&2 & wait", std::move(options));
+  const pid_t pid = child->pid();
+  for (int i = 0; i < 6000 && !talks; ++i) std::this_thread::sleep_for(Millis(10));
+  child.reset();
+  EXPECT_TRUE(Gone(pid));
+}
+
+TEST(ChildProcess, WhoeverAwaitsStderrDoesNotWaitForItsReaderForLong) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool entered = false;
+  bool may_go_on = false;
+  ChildOptions options;
+  options.on_stderr_line = [&](std::string_view) {
+    std::unique_lock lock(mutex);
+    entered = true;
+    changed.notify_all();
+    changed.wait(lock, [&] { return may_go_on; });
+  };
+  auto child = Shell("echo line >&2; sleep 1000", std::move(options));
+  {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] { return entered; });
+  }
+  child->AwaitStderr();
+  const std::unique_lock lock(mutex);
+  may_go_on = true;
+  changed.notify_all();
 }
 
 TEST(ChildProcess, TerminateGivesTimeToTidyUp) {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "common/process/child_process.h"
+
 namespace layernas {
 namespace {
 
@@ -17,6 +19,13 @@ TEST(Limits, AsManyFilesMayBeOpenAsTheHardLimitAllows) {
   RaiseOpenFileLimit();
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_EQ(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 1 << 20));
+
+  // Children have what we were given.
+  ChildOptions options;
+  options.argv = {"/bin/sh", "-c", "ulimit -Sn"};
+  const auto child = ChildProcess::Start(std::move(options));
+  ASSERT_TRUE(child.ok()) << child.status();
+  EXPECT_EQ(*(*child)->ReadLine(Millis(60'000), 1'000), "100");
 }
 
 }  // namespace

@@ -292,6 +292,43 @@ TEST_F(AgentMachineTest, ACancelStopsTheEvaluationAndFreesTheSlotOnceItHasEnded)
   EXPECT_FALSE(release_.has_value());
 }
 
+TEST_F(AgentMachineTest, LongCurvesGoInSeveralHeartbeatsNoneOfWhichForgetsALease) {
+  constexpr int kTasks = 250;
+  constexpr int kEpochs = 1'000;
+  Start(kTasks);
+  for (int next = 1; next <= kTasks;) {
+    std::vector<v1::Task> tasks;
+    for (int i = 0; i < poll_->request.max_tasks() && next <= kTasks; ++i) {
+      tasks.push_back(MakeTask(next++));
+      tasks.back().set_report_epochs(true);
+    }
+    AnswerPoll(tasks);
+  }
+  for (int slot = 0; slot < kTasks; ++slot) {
+    for (int epoch = 1; epoch <= kEpochs; ++epoch) machine_->EvaluationProgressed(now_, slot, {epoch, kEpochs, 0.5});
+  }
+  // The first one is from before there were leases.
+  AnswerHeartbeat();
+  Pass(options_.heartbeat_interval);
+  std::map<std::string, int> told;
+  while (heartbeat_) {
+    EXPECT_LT(heartbeat_->request.ByteSizeLong(), 2u << 20);
+    std::set<std::string> listed;
+    for (const v1::HeldLease& lease : heartbeat_->request.leases()) {
+      listed.insert(lease.lease_token());
+      if (lease.curve_size() > 0) told[lease.lease_token()] = lease.curve_size();
+    }
+    // Those that are told renewed their lease just before.
+    for (int i = 1; i <= kTasks; ++i) {
+      const std::string token = "lease-" + std::to_string(i);
+      EXPECT_TRUE(listed.contains(token) || told.contains(token)) << token;
+    }
+    AnswerHeartbeat();
+  }
+  EXPECT_THAT(told, SizeIs(kTasks));
+  for (const auto& [token, epochs] : told) EXPECT_EQ(epochs, kEpochs) << token;
+}
+
 // C4: what one lease says takes no other down.
 TEST_F(AgentMachineTest, AHeartbeatThatIsRefusedIsMadeWithoutProgressThenInParts) {
   Start(4);

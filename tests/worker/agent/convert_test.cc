@@ -6,9 +6,13 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 
 namespace layernas {
 namespace {
+
+using ::testing::MatchesRegex;
 
 v1::Task LeasedAs(const std::string& token) {
   v1::Task task;
@@ -64,15 +68,33 @@ TEST(Convert, APartOfTheWorkIsAskedForByName) {
   EXPECT_EQ(work(), nlohmann::json::array({"train"}));
 }
 
+TEST(Convert, WhatIsToBeKeptHasANameThatNoOtherAttemptHas) {
+  v1::Task task;
+  task.set_candidate("searches/shapes10-1/candidates/49");
+  task.set_keep_weights(true);
+  std::set<std::string> names;
+  // Another attempt, another store, and what nobody should make a path of.
+  for (const char* token : {"1.49.1.17", "1.49.2.17", "1.49.1.18", "../../x", "/etc/x", "a\n"}) {
+    task.set_lease_token(token);
+    const auto evaluation = ToEvaluation(task, true);
+    ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+    const std::string name = nlohmann::json::parse(evaluation->request).value("keep_weights", "");
+    EXPECT_THAT(name, MatchesRegex("shapes10-1/49-[0-9a-f]+"));
+    EXPECT_TRUE(names.insert(name).second) << name;
+  }
+}
+
 TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
   const auto keep = [](const v1::Task& task, bool keeps) {
     return nlohmann::json::parse(ToEvaluation(task, keeps)->request).value("keep_weights", "");
   };
   v1::Task task;
   task.set_candidate("searches/shapes10-1/candidates/49");
+  task.set_lease_token("1.49.1.17");
   EXPECT_EQ(keep(task, true), "");
   task.set_keep_weights(true);
-  EXPECT_EQ(keep(task, true), "shapes10-1/49");
+  // sha256sum of the token.
+  EXPECT_EQ(keep(task, true), "shapes10-1/49-ce505d26f66f21ff");
   EXPECT_EQ(keep(task, false), "");
   for (const char* name : {"searches/../candidates/1", "searches/x-1/candidates/../../1", "/etc/x", "", "x-1/1",
                            "searches/x-1/candidates/1\n", "searches//candidates/1"}) {
