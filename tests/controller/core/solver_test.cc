@@ -84,7 +84,7 @@ void CheckExact(const Space& space, const Surface& reward, const Surface& cost, 
   const Optimum range = BruteForce(space, reward, cost, std::numeric_limits<double>::infinity());
   // A hair above, for costs are summed in another order here.
   const double limit = range.cheapest + random.Uniform() * (range.dearest - range.cheapest) + 1e-9;
-  const auto solutions = Solve(space, reward, cost, limit, 20, {});
+  const auto solutions = Solve(space, reward, cost, {{limit}}, 20, {});
   ASSERT_FALSE(solutions.empty());
   EXPECT_NEAR(solutions.front().reward, BruteForce(space, reward, cost, limit).reward, 1e-9);
   double last = std::numeric_limits<double>::infinity();
@@ -146,7 +146,7 @@ TEST(Solver, FewBinsStayNearTheOptimum) {
     const double limit = range.cheapest + 0.4 * (range.dearest - range.cheapest);
     SolverOptions options;
     options.bins = 24;
-    const auto solutions = Solve(space, reward, cost, limit, 1, options);
+    const auto solutions = Solve(space, reward, cost, {{limit}}, 1, options);
     ASSERT_FALSE(solutions.empty());
     EXPECT_LE(cost.At(solutions.front().architecture), limit);
     lost += BruteForce(space, reward, cost, limit).reward - solutions.front().reward;
@@ -161,7 +161,7 @@ TEST(Solver, ABigSpaceHasFewerBins) {
   for (int l = 0; l < 7; ++l) space.layers.emplace_back().option_count = 250;
   const Surface reward = RandomSurface(space, Adjacent(space), random);
   const Surface cost = RandomSurface(space, {}, random);
-  const auto solutions = Solve(space, reward, cost, 4, 1'000'000, {});
+  const auto solutions = Solve(space, reward, cost, {{4}}, 1'000'000, {});
   ASSERT_FALSE(solutions.empty());
   EXPECT_LE(solutions.size(), 53 * 250u);
   for (const Solution& solution : {solutions.front(), solutions.back()}) {
@@ -184,12 +184,43 @@ TEST(ChoosePairs, AsManyAsCanBeLearned) {
   EXPECT_EQ(chosen(1, 5).size(), 0u);
 }
 
+TEST(Solver, EachLimitHasItsBest) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    SCOPED_TRACE(seed);
+    RandomStream random({seed, 7});
+    const Space space = RandomSpace(random, 5, 4);
+    const bool is_chain = random.Below(2) == 0;
+    const Surface reward = RandomSurface(space, is_chain ? Adjacent(space) : All(space), random);
+    const Surface cost = RandomSurface(space, {}, random);
+    const Optimum range = BruteForce(space, reward, cost, std::numeric_limits<double>::infinity());
+    std::vector<double> limits;
+    for (const double share : {0.0, 0.3, 0.6, 1.0}) {
+      limits.push_back(range.cheapest + share * (range.dearest - range.cheapest) + 1e-9);
+    }
+    const auto all = Solve(space, reward, cost, limits, 1'000'000, {});
+    const auto few = Solve(space, reward, cost, limits, 3, {});
+    EXPECT_LE(few.size(), 12u);
+    for (const double limit : limits) {
+      std::vector<double> expected;
+      std::vector<double> found;
+      for (const Solution& one : all) {
+        if (one.cost <= limit && expected.size() < 3) expected.push_back(one.reward);
+      }
+      for (const Solution& one : few) {
+        if (one.cost <= limit && found.size() < 3) found.push_back(one.reward);
+      }
+      EXPECT_EQ(found, expected);
+      EXPECT_NEAR(found.front(), BruteForce(space, reward, cost, limit).reward, 1e-9);
+    }
+  }
+}
+
 TEST(Solver, NothingMeetsALimitBelowTheCheapest) {
   RandomStream random({4});
   const Space space = RandomSpace(random, 6, 4);
   const Surface reward = RandomSurface(space, Adjacent(space), random);
   const Surface cost = RandomSurface(space, {}, random);
-  EXPECT_THAT(Solve(space, reward, cost, -1, 10, {}), IsEmpty());
+  EXPECT_THAT(Solve(space, reward, cost, {{-1}}, 10, {}), IsEmpty());
 }
 
 }  // namespace

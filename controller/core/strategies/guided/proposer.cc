@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <unordered_set>
 
 #include "common/base/cost_limit.h"
@@ -107,10 +106,9 @@ void GuidedProposer::Fill(Pool& pool, const std::vector<double>& limits, std::si
   };
   // One run of the table has what is best up to each cost.
   const auto solve = [&](const Surface& reward, std::size_t count) {
-    // Those of the lower limits are among the last.
-    const std::size_t enough =
-        limits.size() > 1 ? std::numeric_limits<std::size_t>::max() : count + known_.proposed().size() + seen.size();
-    std::vector<Solution> solutions = Solve(known_.space(), reward, cost_mean_, highest.back(), enough, {});
+    // Some may be known already, or join the pool for a lower limit.
+    const std::size_t enough = count * limits.size() + known_.proposed().size() + seen.size();
+    std::vector<Solution> solutions = Solve(known_.space(), reward, cost_mean_, highest, enough, {});
     for (const double limit : highest) {
       std::size_t added = 0;
       for (std::size_t i = 0; i < solutions.size() && added < count; ++i) {
@@ -262,7 +260,8 @@ std::optional<Architecture> GuidedProposer::MostPromising(RandomStream& random, 
 std::optional<Architecture> GuidedProposer::FromPrior(RandomStream& random, std::uint64_t number) const {
   const Surface reward = known_.reward().Draw(random, 1);
   const double limit = WidenedLimit(LimitOf(number).value_or(known_.highest_cost()));
-  for (const Solution& solution : Solve(known_.space(), reward, cost_mean_, limit, known_.proposed().size() + 1, {})) {
+  for (const Solution& solution :
+       Solve(known_.space(), reward, cost_mean_, {{limit}}, known_.proposed().size() + 1, {})) {
     if (!known_.proposed().Contains(solution.architecture)) return solution.architecture;
   }
   return std::nullopt;

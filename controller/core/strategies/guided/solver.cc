@@ -102,8 +102,30 @@ std::size_t AffordableBins(const Space& space, const std::vector<std::size_t>& s
   return std::min(wanted, std::max(kFewestBins, kMostLabels / std::max<std::size_t>(1, labels_per_bin)));
 }
 
-std::vector<Solution> SolveChain(const Space& space, const Surface& reward, const Surface& cost, double limit,
-                                 std::size_t most, const SolverOptions& options) {
+// Of items whose rewards descend, those that are among the first `most` within one of the limits. `cost_of`: of an
+// item.
+template <typename Item, typename CostOf>
+std::vector<Item> Choose(const std::vector<Item>& items, std::span<const double> limits, std::size_t most,
+                         CostOf cost_of) {
+  std::vector<char> chosen(items.size());
+  for (const double limit : limits) {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < items.size() && found < most; ++i) {
+      if (cost_of(items[i]) > limit) continue;
+      chosen[i] = 1;
+      ++found;
+    }
+  }
+  std::vector<Item> kept;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (chosen[i] != 0) kept.push_back(items[i]);
+  }
+  return kept;
+}
+
+std::vector<Solution> SolveChain(const Space& space, const Surface& reward, const Surface& cost,
+                                 std::span<const double> limits, std::size_t most, const SolverOptions& options) {
+  const double limit = *std::max_element(limits.begin(), limits.end());
   const std::size_t layers = space.layers.size();
   const std::vector<std::size_t> states = CountStates(space, reward, cost);
   const std::size_t bins = AffordableBins(space, states, options.bins);
@@ -168,27 +190,26 @@ std::vector<Solution> SolveChain(const Space& space, const Surface& reward, cons
 
   struct End {
     double reward;
+    double cost;
     std::size_t state;
     std::uint32_t label;
   };
   std::vector<End> ends;
   for (std::size_t state = 0; state < labels.back().size(); ++state) {
     for (std::size_t i = 0; i < labels.back()[state].size(); ++i) {
-      ends.push_back({labels.back()[state][i].reward, state, static_cast<std::uint32_t>(i)});
+      const Label& label = labels.back()[state][i];
+      ends.push_back({label.reward, label.cost, state, static_cast<std::uint32_t>(i)});
     }
   }
-  const std::size_t count = std::min(most, ends.size());
-  std::partial_sort(ends.begin(), ends.begin() + static_cast<std::ptrdiff_t>(count), ends.end(),
-                    [](const End& a, const End& b) { return a.reward > b.reward; });
+  std::sort(ends.begin(), ends.end(), [](const End& a, const End& b) { return a.reward > b.reward; });
   std::vector<Solution> solutions;
-  solutions.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
+  for (const End& end : Choose(ends, limits, most, [](const End& one) { return one.cost; })) {
     Solution& solution = solutions.emplace_back();
     solution.architecture.resize(layers);
-    std::size_t state = ends[i].state;
-    std::uint32_t at = ends[i].label;
-    solution.reward = labels.back()[state][at].reward;
-    solution.cost = labels.back()[state][at].cost;
+    solution.reward = end.reward;
+    solution.cost = end.cost;
+    std::size_t state = end.state;
+    std::uint32_t at = end.label;
     for (std::size_t l = layers; l-- > 0;) {
       const Label& label = labels[l][state][at];
       solution.architecture[l] = label.option;
@@ -217,8 +238,9 @@ std::vector<std::vector<std::size_t>> PairsOf(const Surface& surface) {
   return pairs_of;
 }
 
-std::vector<Solution> SolveTable(const Space& space, const Surface& reward, const Surface& cost, double limit,
-                                 std::size_t most, const SolverOptions& options) {
+std::vector<Solution> SolveTable(const Space& space, const Surface& reward, const Surface& cost,
+                                 std::span<const double> limits, std::size_t most, const SolverOptions& options) {
+  const double limit = *std::max_element(limits.begin(), limits.end());
   const auto reward_pairs = PairsOf(reward);
   const auto cost_pairs = PairsOf(cost);
   // [layer]: a bound from below on what the layers after it cost.
@@ -257,16 +279,15 @@ std::vector<Solution> SolveTable(const Space& space, const Surface& reward, cons
     }
     partial = std::move(next);
   }
-  if (partial.size() > most) partial.resize(most);
-  return partial;
+  return Choose(partial, limits, most, [](const Solution& one) { return one.cost; });
 }
 
 }  // namespace
 
-std::vector<Solution> Solve(const Space& space, const Surface& reward, const Surface& cost, double limit,
-                            std::size_t most, const SolverOptions& options) {
-  return IsChain(reward.pairs) && IsChain(cost.pairs) ? SolveChain(space, reward, cost, limit, most, options)
-                                                      : SolveTable(space, reward, cost, limit, most, options);
+std::vector<Solution> Solve(const Space& space, const Surface& reward, const Surface& cost,
+                            std::span<const double> limits, std::size_t most, const SolverOptions& options) {
+  return IsChain(reward.pairs) && IsChain(cost.pairs) ? SolveChain(space, reward, cost, limits, most, options)
+                                                      : SolveTable(space, reward, cost, limits, most, options);
 }
 
 }  // namespace layernas::core
