@@ -186,8 +186,9 @@ bool Reporting::Renew(std::uint64_t number, int attempt, const std::string& work
   const bool ran_out = !candidate->failures.empty() && candidate->failures.back().attempt == attempt &&
                        candidate->failures.back().kind == FailureKind::kWorkerLost;
   if (!ran_out) return false;
-  if (running && candidate->worker == worker) {
+  if (running) {
     parts_.queue.Remove(number);
+    candidate->worker = worker;
     candidate->failures.pop_back();
     parts_.candidates.SetState(*candidate, CandidateState::kLeased);
   }

@@ -103,7 +103,7 @@ class Search {
   // The lease ran out: an attempt is used up. Nothing happens if the lease is not current.
   void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
   // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is
-  // taken up again by the worker that had it, its attempt no longer used up.
+  // taken up again by who has its token, its attempt no longer used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);
   // The worker that holds the lease is known by this name now. Nothing happens if the lease is not current.
   void Rename(std::uint64_t number, int attempt, const std::string& worker) {

@@ -49,6 +49,18 @@ bool LeaseBook::Holds(Key key, const std::string& worker) const {
   return lease != leases_.end() && lease->second.worker->first == worker;
 }
 
+std::vector<LeaseBook::Key> LeaseBook::OfId(const std::string& id) const {
+  std::vector<Key> keys;
+  if (const auto own = by_worker_.find(id); own != by_worker_.end()) {
+    keys.insert(keys.end(), own->second.begin(), own->second.end());
+  }
+  const std::string prefix = id + "~";
+  for (auto one = by_worker_.lower_bound(prefix); one != by_worker_.end() && one->first.starts_with(prefix); ++one) {
+    keys.insert(keys.end(), one->second.begin(), one->second.end());
+  }
+  return keys;
+}
+
 std::vector<LeaseBook::Key> LeaseBook::Expired(SteadyTime now) const {
   std::vector<Key> expired;
   for (const auto& [deadline, key] : by_deadline_) {

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -57,6 +58,8 @@ class LeaseBook {
   std::vector<Key> Expired(SteadyTime now) const;
   // Empty if it holds none. Good until a lease is removed or goes to another worker.
   const std::set<Key>& OfWorker(const std::string& worker) const;
+  // Those of all workers that are called by this id or by a name made of it (WorkerNames).
+  std::vector<Key> OfId(const std::string& id) const;
   std::size_t size() const { return leases_.size(); }
 
  private:
@@ -64,7 +67,7 @@ class LeaseBook {
     std::size_t operator()(const Key& key) const;
   };
   using ByDeadline = std::set<std::pair<SteadyTime, Key>>;
-  using ByWorker = std::unordered_map<std::string, std::set<Key>>;
+  using ByWorker = std::map<std::string, std::set<Key>>;
   struct Lease {
     ByWorker::value_type* worker;
     ByDeadline::iterator deadline;

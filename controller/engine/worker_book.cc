@@ -53,33 +53,30 @@ bool WorkerBook::HasOthersUnshunned(const std::string& id, const PollBook::Requi
 
 WorkerNames::Heard WorkerBook::Hear(WorkerInfo worker, SteadyTime now) {
   const std::string id = worker.id;
-  WorkerNames::Heard heard = names_.Hear(id, worker.instance);
+  const std::string instance = worker.instance;
+  WorkerNames::Heard heard = names_.Hear(id, instance);
   worker.id = heard.name;
-  const auto former = workers_.find(heard.name);
-  if (!heard.renamed.empty() && former != workers_.end() && former->second.info.instance == heard.renamed_instance) {
-    // What is known by the id so far was said by the other.
-    WorkerInfo other = former->second.info;
-    other.id = heard.renamed;
-    Note(std::move(other), id, former->second.heard, former->second.order);
+  Note(std::move(worker), id, now);
+  if (heard.is_told_apart) {
+    const auto former = workers_.find(id);
+    if (former != workers_.end() && former->second.failed_instance == instance) MoveFailures(id, heard.name);
   }
-  Note(std::move(worker), id, now, by_hearing_.end());
   return heard;
 }
 
 void WorkerBook::HearWaiting(const std::string& name, SteadyTime now) {
   const auto found = workers_.find(name);
-  if (found != workers_.end()) Note(found->second.info, found->second.id, now, by_hearing_.end());
+  if (found != workers_.end()) Note(found->second.info, found->second.id, now);
 }
 
-void WorkerBook::Note(WorkerInfo worker, const std::string& id, SteadyTime heard,
-                      std::list<std::string>::const_iterator before) {
+void WorkerBook::Note(WorkerInfo worker, const std::string& id, SteadyTime heard) {
   const auto [found, is_new] = workers_.try_emplace(worker.id);
   Worker& known = found->second;
   if (is_new) {
     known.id = id;
-    known.order = by_hearing_.insert(before, worker.id);
+    known.order = by_hearing_.insert(by_hearing_.end(), worker.id);
   } else {
-    by_hearing_.splice(before, by_hearing_, known.order);
+    by_hearing_.splice(by_hearing_.end(), by_hearing_, known.order);
   }
   if (is_new || !(known.info == worker)) {
     if (!is_new) CountFit(known, -1);
@@ -88,6 +85,24 @@ void WorkerBook::Note(WorkerInfo worker, const std::string& id, SteadyTime heard
   }
   known.heard = heard;
   known.lost = false;
+}
+
+void WorkerBook::MoveFailures(const std::string& from, const std::string& to) {
+  Worker& one = workers_.at(from);
+  Worker& other = workers_.at(to);
+  CountFit(one, -1);
+  CountFit(other, -1);
+  other.failures = std::exchange(one.failures, {});
+  other.last_failure = std::exchange(one.last_failure, {});
+  other.failed_instance = std::exchange(one.failed_instance, {});
+  other.succeeded_last = std::exchange(one.succeeded_last, {});
+  other.last_shun = std::exchange(one.last_shun, Millis{0});
+  other.shunned = std::exchange(one.shunned, false);
+  other.shunned_until = one.shunned_until;
+  CountFit(one, 1);
+  CountFit(other, 1);
+  if (failing_.erase(from) > 0) failing_.insert(to);
+  if (by_shun_end_.erase({one.shunned_until, from}) > 0) by_shun_end_.emplace(other.shunned_until, to);
 }
 
 void WorkerBook::Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string&)>& is_there) {
@@ -108,8 +123,7 @@ void WorkerBook::Leave(const std::string& id, const std::string& instance) {
   if (found != workers_.end() && found->second.info.instance == instance) {
     Erase(found);
   } else {
-    // Another has its name by now.
-    names_.Forget(id, instance);
+    names_.ForgetFollowed(id, instance);
   }
 }
 
@@ -121,7 +135,7 @@ void WorkerBook::Erase(std::map<std::string, Worker>::iterator worker) {
     by_shun_end_.emplace(SteadyTime::min(), worker->first);
   }
   CountFit(worker->second, -1);
-  names_.Forget(worker->second.id, worker->second.info.instance);
+  names_.ForgetName(worker->second.id, worker->first);
   workers_.erase(worker);
 }
 
@@ -167,6 +181,7 @@ bool WorkerBook::Failed(const std::string& id, core::TaskKind kind, const std::s
   worker.succeeded_last[static_cast<std::size_t>(kind)] = false;
   const int failures = ++worker.failures[static_cast<std::size_t>(kind)];
   worker.last_failure = message;
+  worker.failed_instance = worker.info.instance;
   if (worker.shunned || failures < kFailuresBorne) return false;
   CountFit(worker, -1);
   worker.shunned = true;

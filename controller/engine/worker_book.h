@@ -35,6 +35,8 @@ class WorkerBook {
     // Attempts that failed since the last one that did not, by TaskKind; and what the latest of them said.
     std::array<int, 3> failures = {};
     std::string last_failure;
+    // The process that was known by this name when the latest failed.
+    std::string failed_instance;
     // By TaskKind: whether what it reported last was a success.
     std::array<bool, 3> succeeded_last = {};
     // Leases of it were lost since it was last heard from.
@@ -59,7 +61,12 @@ class WorkerBook {
   // O(n).
   std::size_t CountOf(const std::string& owner) const;
 
-  // `worker` under its own id. Times never go back from call to call.
+  // Whether what is heard of this process makes a row.
+  bool IsNew(const std::string& id, const std::string& instance) const {
+    return !workers_.contains(names_.NameOf(id, instance));
+  }
+  // `worker` under its own id. Times never go back from call to call. One that is told apart from another takes its own
+  // failures with it, and its shun.
   WorkerNames::Heard Hear(WorkerInfo worker, SteadyTime now);
   // One that waits all the time, by its name; nothing happens if it is not there.
   void HearWaiting(const std::string& name, SteadyTime now);
@@ -98,8 +105,10 @@ class WorkerBook {
   const WorkerNames& names() const { return names_; }
 
  private:
-  // Under its name. `before`: where it is put in the order of hearing.
-  void Note(WorkerInfo worker, const std::string& id, SteadyTime heard, std::list<std::string>::const_iterator before);
+  // Under its name.
+  void Note(WorkerInfo worker, const std::string& id, SteadyTime heard);
+  // What is held against the one worker is held against the other, and not against the one any more.
+  void MoveFailures(const std::string& from, const std::string& to);
   void Erase(std::map<std::string, Worker>::iterator worker);
   // The worker's share in all counts: added (1) or taken away (-1).
   void CountFit(const Worker& worker, int sign);

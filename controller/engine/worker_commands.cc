@@ -24,7 +24,7 @@ std::string IdOf(const core::Space& space, const core::Architecture& architectur
 
 absl::Status WorkerCommands::Hear(WorkerInfo& worker) {
   const std::string id = worker.id;
-  if (!worker.owner.empty() && !state_.workers.workers().contains(id)) {
+  if (!worker.owner.empty() && state_.workers.IsNew(id, worker.instance)) {
     const std::size_t most = state_.options.quotas.workers;
     if (state_.workers.CountOf(worker.owner) >= most) {
       too_many_workers_.Increment();
@@ -36,27 +36,31 @@ absl::Status WorkerCommands::Hear(WorkerInfo& worker) {
   }
   const WorkerNames::Heard heard = state_.workers.Hear(worker, state_.now.steady);
   worker.id = heard.name;
-  if (!heard.renamed.empty()) Rename(id, heard.renamed_instance, heard.renamed);
+  if (heard.is_told_apart) TellApart(id, worker);
   return absl::OkStatus();
 }
 
-void WorkerCommands::Rename(const std::string& name, const std::string& instance, const std::string& to) {
+void WorkerCommands::TellApart(const std::string& id, const WorkerInfo& worker) {
   if (const auto left_out = name_lines_.Take()) {
     log::Warning("two workers have the same id; give each an --id of its own",
-                 {{"id", name}, {"one_is_now_called", to}, {"left_out_before", *left_out}});
+                 {{"id", id}, {"one_is_now_called", worker.id}, {"left_out_before", *left_out}});
   }
-  state_.polls.Rename(name, instance, to);
-  for (const LeaseBook::Key& key : std::set<LeaseBook::Key>(state_.leases.OfWorker(name))) {
-    if (state_.leases.IsOf(key, instance)) RenameLease(key, to);
+  state_.polls.Rename(id, worker.instance, worker.id);
+  for (const LeaseBook::Key& key : std::set<LeaseBook::Key>(state_.leases.OfWorker(id))) {
+    if (state_.leases.IsOf(key, worker.instance)) RenameLease(key, worker);
   }
+  // Its shun went with it.
+  if (!state_.workers.workers().at(worker.id).shunned) return;
+  state_.polls.HoldBack(worker.id);
+  state_.polls.LetIn(id);
 }
 
-void WorkerCommands::RenameLease(const LeaseBook::Key& key, const std::string& to) {
+void WorkerCommands::RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker) {
   SearchEntry* entry = state_.searches.Find(key.search);
   // Its search may be gone in this very turn.
   if (entry == nullptr) return;
-  entry->search->Rename(key.number, entry->search->candidate(key.number)->attempt, to);
-  state_.leases.Set(key, to, state_.leases.Deadline(key), state_.leases.InstanceOf(key));
+  entry->search->Rename(key.number, entry->search->candidate(key.number)->attempt, worker.id);
+  state_.leases.Set(key, worker.id, state_.leases.Deadline(key), worker.instance);
   state_.touched.insert(key.search);
 }
 
@@ -91,6 +95,7 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
     state_.Answer<std::vector<LeasedTask>>(std::move(reply), Draining());
     return;
   }
+  const std::string id_said = request.worker.id;
   if (const absl::Status status = Hear(request.worker); !status.ok()) {
     state_.Answer<std::vector<LeasedTask>>(std::move(reply), status);
     return;
@@ -102,7 +107,7 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
       state_.Answer<std::vector<LeasedTask>>(before->reply, absl::AbortedError("the same request was made again"));
     }
   }
-  std::vector<LeasedTask> leased = LeasedBefore(request);
+  std::vector<LeasedTask> leased = LeasedBefore(id_said, request);
   if (!leased.empty()) {
     state_.Answer<std::vector<LeasedTask>>(std::move(reply), std::move(leased));
     return;
@@ -110,16 +115,21 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
   state_.polls.Park({id, std::move(request), std::move(reply)});
 }
 
-std::vector<LeasedTask> WorkerCommands::LeasedBefore(const LeaseRequest& request) {
+std::vector<LeasedTask> WorkerCommands::LeasedBefore(const std::string& id_said, const LeaseRequest& request) {
   std::vector<LeasedTask> leased;
   if (request.request_id.empty()) return leased;
-  for (const LeaseBook::Key& key : state_.leases.OfWorker(request.worker.id)) {
+  for (const LeaseBook::Key& key : state_.leases.OfId(id_said)) {
+    // After a restart of the controller nobody knows whose it is, and it may have had another name.
+    const std::string& instance = state_.leases.InstanceOf(key);
+    if (!instance.empty() && instance != request.worker.instance) continue;
     const SearchEntry* entry = state_.searches.Find(key.search);
     if (entry == nullptr) continue;
     const core::Candidate& candidate = *entry->search->candidate(key.number);
     // The book follows at the end of the turn: a result or release of this very turn has ended the lease already.
     if (candidate.state != core::CandidateState::kLeased || candidate.request_id != request.request_id) continue;
-    state_.leases.Set(key, request.worker.id, state_.now.steady + state_.options.lease_duration);
+    RenameLease(key, request.worker);
+    state_.leases.Set(key, request.worker.id, state_.now.steady + state_.options.lease_duration,
+                      request.worker.instance);
     leased.push_back(MakeTask(state_, *entry, candidate));
   }
   return leased;
@@ -144,13 +154,18 @@ void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& 
   state_.Answer<std::vector<LeaseVerdict>>(reply, std::move(verdicts));
 }
 
+bool WorkerCommands::IsOwn(const LeaseBook::Key& key, const WorkerInfo& worker) const {
+  if (!state_.leases.Contains(key)) return false;
+  const std::string& instance = state_.leases.InstanceOf(key);
+  // After a restart of the controller nobody knows whose it is; who has its token does. It may have had another name.
+  return instance.empty() ? !worker.instance.empty() || state_.leases.Holds(key, worker.id) : instance == worker.instance;
+}
+
 LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& lease) {
   const auto [entry, token] = FindLease(lease.token);
   if (entry == nullptr) return {false, WhyUnknown(lease.token)};
   const LeaseBook::Key key{token.search, token.number};
-  // After a restart of the controller nobody knows whose it is; who has its token does. It may have had another name.
-  const bool is_found = state_.leases.Contains(key) && state_.leases.InstanceOf(key).empty();
-  if (is_found && !worker.instance.empty()) entry->search->Rename(token.number, token.attempt, worker.id);
+  if (IsOwn(key, worker)) entry->search->Rename(token.number, token.attempt, worker.id);
   if (!entry->search->Renew(token.number, token.attempt, worker.id)) {
     return {false, "its result is not wanted any more"};
   }
@@ -340,22 +355,21 @@ void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::
 
 void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens, bool leaving,
                                   const Reply<bool>& reply) {
-  const std::string name = state_.workers.NameOf(worker.id, worker.instance);
+  WorkerInfo known;
+  known.id = state_.workers.NameOf(worker.id, worker.instance);
+  known.instance = worker.instance;
   for (const std::string& text : tokens) {
     const auto [entry, token] = FindLease(text);
     const LeaseBook::Key key{token.search, token.number};
-    if (entry == nullptr || !state_.leases.Contains(key)) continue;
-    // After a restart of the controller nobody knows whose it is; who has its token does.
-    const bool is_own = state_.leases.InstanceOf(key).empty()
-                            ? !worker.instance.empty() || state_.leases.Holds(key, name)
-                            : state_.leases.IsOf(key, worker.instance);
-    if (!is_own) continue;
+    if (entry == nullptr || !IsOwn(key, known)) continue;
     entry->search->Release(token.number, token.attempt);
     state_.touched.insert(token.search);
   }
   if (leaving) {
     // No task goes to a worker that is away.
-    for (const PollId poll : state_.polls.Of(name, worker.instance)) CancelPoll(poll);
+    for (const std::string& name : std::set<std::string>{known.id, worker.id}) {
+      for (const PollId poll : state_.polls.Of(name, worker.instance)) CancelPoll(poll);
+    }
     state_.workers.Leave(worker.id, worker.instance);
   }
   state_.Answer<bool>(reply, true);

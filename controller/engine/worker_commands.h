@@ -35,11 +35,14 @@ class WorkerCommands {
  private:
   // Notes that it was heard, and gives it its name. RESOURCE_EXHAUSTED if its owner has too many.
   absl::Status Hear(WorkerInfo& worker);
-  // Another name for what a process waits for and holds.
-  void Rename(const std::string& name, const std::string& instance, const std::string& to);
-  void RenameLease(const LeaseBook::Key& key, const std::string& to);
+  // The worker was known by its id until now: what it waits for and holds, and a shun, goes by its name.
+  void TellApart(const std::string& id, const WorkerInfo& worker);
+  void RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker);
+  // Whether a lease whose token it has is the worker's.
+  bool IsOwn(const LeaseBook::Key& key, const WorkerInfo& worker) const;
   // What the same request was given before, if its answer got lost; each lease has its full time again.
-  std::vector<LeasedTask> LeasedBefore(const LeaseRequest& request);
+  // `id_said`: what it calls itself by.
+  std::vector<LeasedTask> LeasedBefore(const std::string& id_said, const LeaseRequest& request);
   LeaseVerdict Renew(const WorkerInfo& worker, const HeldLease& lease);
   // What a heartbeat says of the candidate's current lease. False if its training is hopeless, and stopped thereby.
   bool NoteProgress(SearchEntry& entry, const LeaseToken& token, const HeldLease& lease);

@@ -178,14 +178,19 @@ TEST_F(SearchTest, AHeartbeatDoesNotTakeUpWhatFailedOrWasReleased) {
   EXPECT_EQ(search.candidate(2)->state, CandidateState::kQueued);
 }
 
-TEST_F(SearchTest, WhatRanOutIsNotTakenUpByAnotherWorkerOrWhilePaused) {
+TEST_F(SearchTest, WhatRanOutIsTakenUpByWhoHasItsTokenButNotWhilePaused) {
   Search search(SmallConfig(), kStart);
   Lease(search);
   search.Expire(1, 1, Now(), "it is gone");
-  EXPECT_TRUE(search.Renew(1, 1, "w2"));
   ASSERT_TRUE(search.Pause().ok());
-  EXPECT_TRUE(search.Renew(1, 1, "w1"));
+  EXPECT_TRUE(search.Renew(1, 1, "w1~2"));
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
+  ASSERT_TRUE(search.Resume(kStart).ok());
+  // The worker may be known by another name since.
+  EXPECT_TRUE(search.Renew(1, 1, "w1~2"));
+  EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
+  EXPECT_EQ(search.candidate(1)->worker, "w1~2");
+  EXPECT_TRUE(search.candidate(1)->failures.empty());
 }
 
 TEST_F(SearchTest, ALeaseFollowsTheNameOfItsWorker) {

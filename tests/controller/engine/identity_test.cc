@@ -142,12 +142,12 @@ TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
   EXPECT_NE(a.token.number, b.token.number);
   // Until the first is heard again.
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
-  // The other has a name of its own from now on.
-  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~bbbbbb"));
+  // It has a name of its own from now on.
+  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   EXPECT_TRUE(beat("bbbbbbbbbb", {FormatLeaseToken(b.token)}));
-  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~bbbbbb"));
+  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
-  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~bbbbbb"));
+  EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   // What each holds is taken from each.
   layernas::Report report;
   report.token = FormatLeaseToken(a.token);
@@ -155,7 +155,7 @@ TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
   const auto verdicts =
       Await<Verdicts>([&](auto reply) { engine_->CompleteTasks(WorkerId("host-1", "aaaaaaaaaa"), {report}, reply); });
   EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kAccepted);
-  EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1");
+  EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1~aaaaaa");
   EXPECT_EQ(EngineTest::Complete("host-1", b).status, CompletionVerdict::kAccepted);
 }
 
@@ -257,31 +257,79 @@ TEST_F(TwoProcesses, ALeaseOutlivesARestartOfTheControllerAndANewNameOfItsHolder
   const std::string name = Create(RandomSpec("s", 12));
   ASSERT_TRUE(Lease(Request(kA)).ok());
   ASSERT_TRUE(Lease(Request(kB)).ok());
-  ASSERT_TRUE(Lease(Request(kA)).ok());
-  const LeasedTask b = Lease(Request(kB))->at(0);
-  EXPECT_EQ(Candidate(name, b.token.number).worker, "host-1~bbbbbb");
-  Leave(kA);
+  const LeasedTask a = Lease(Request(kA))->at(0);
+  EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1~aaaaaa");
+  Leave(kB);
   Restart();
   // It is the only one now, and has the id.
   for (int i = 0; i < 4; ++i) {
     Pass(options_.lease_duration / 3);
-    EXPECT_THAT(Beat(kB, b), ElementsAre(true));
+    EXPECT_THAT(Beat(kA, a), ElementsAre(true));
   }
   EXPECT_THAT(Workers(), ElementsAre("host-1"));
-  EXPECT_EQ(Candidate(name, b.token.number).state, CandidateState::kLeased);
-  EXPECT_EQ(Candidate(name, b.token.number).worker, "host-1");
-  EXPECT_THAT(Candidate(name, b.token.number).failures, IsEmpty());
+  EXPECT_EQ(Candidate(name, a.token.number).state, CandidateState::kLeased);
+  EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1");
+  EXPECT_THAT(Candidate(name, a.token.number).failures, IsEmpty());
+}
+
+TEST_F(TwoProcesses, AfterARestartOfTheControllerARepeatedRequestGetsTheSameTask) {
+  const std::string name = Create(RandomSpec("s", 12));
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  ASSERT_TRUE(Lease(Request(kB)).ok());
+  const LeaseRequest request = Request(kA);
+  const LeasedTask a = Lease(request)->at(0);
+  Restart();
+  EXPECT_EQ(Lease(request)->at(0).token, a.token);
+  EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1");
+  Pass(options_.lease_duration / 2);
+  EXPECT_THAT(Beat(kA, a), ElementsAre(true));
+  Pass(options_.lease_duration / 2);
+  EXPECT_THAT(Candidate(name, a.token.number).failures, IsEmpty());
+}
+
+TEST_F(TwoProcesses, AfterARestartOfTheControllerWhatRanOutIsTakenUpByBoth) {
+  const std::string name = Create(RandomSpec("s", 12));
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  const LeasedTask b = Lease(Request(kB))->at(0);
+  const LeasedTask a = Lease(Request(kA))->at(0);
+  Restart();
+  Pass(options_.lease_duration);
+  EXPECT_THAT(Beat(kA, a), ElementsAre(true));
+  EXPECT_THAT(Beat(kB, b), ElementsAre(true));
+  for (const LeasedTask& task : {a, b}) {
+    EXPECT_EQ(Candidate(name, task.token.number).state, CandidateState::kLeased);
+    EXPECT_THAT(Candidate(name, task.token.number).failures, IsEmpty());
+  }
+}
+
+TEST_F(TwoProcesses, RestartsOfOneTakeNothingFromTheOther) {
+  const std::string name = Create(RandomSpec("s", 12));
+  ASSERT_TRUE(Lease(Request(kA)).ok());
+  ASSERT_TRUE(Lease(Request(kB)).ok());
+  const LeasedTask a = Lease(Request(kA))->at(0);
+  for (int i = 0; i < 150; ++i) {
+    const std::string instance = "restart " + std::to_string(i);
+    Await<std::vector<LeaseVerdict>>([&](auto reply) {
+      engine_->Heartbeat({"host-1", {}, 1, "test", instance}, {}, reply);
+    }).IgnoreError();
+    if (i % 25 == 0) {
+      Pass(options_.lease_duration / 3);
+      EXPECT_THAT(Beat(kA, a), ElementsAre(true));
+    }
+  }
+  EXPECT_THAT(Workers(), ElementsAre("host-1", "host-1~aaaaaa"));
+  EXPECT_EQ(Candidate(name, a.token.number).state, CandidateState::kLeased);
+  EXPECT_THAT(Candidate(name, a.token.number).failures, IsEmpty());
 }
 
 TEST_F(TwoProcesses, WhatIsGivenBackAfterARestartOfTheControllerIsTaken) {
   const std::string name = Create(RandomSpec("s", 12));
   ASSERT_TRUE(Lease(Request(kA)).ok());
   ASSERT_TRUE(Lease(Request(kB)).ok());
-  ASSERT_TRUE(Lease(Request(kA)).ok());
-  const LeasedTask b = Lease(Request(kB))->at(0);
+  const LeasedTask a = Lease(Request(kA))->at(0);
   Restart();
-  Leave(kB, {FormatLeaseToken(b.token)});
-  EXPECT_EQ(Candidate(name, b.token.number).state, CandidateState::kQueued);
+  Leave(kA, {FormatLeaseToken(a.token)});
+  EXPECT_EQ(Candidate(name, a.token.number).state, CandidateState::kQueued);
 }
 
 TEST_F(TwoProcesses, AGoodbyeLeavesOneRowForTheOther) {
@@ -292,14 +340,27 @@ TEST_F(TwoProcesses, AGoodbyeLeavesOneRowForTheOther) {
   engine_->LeaseTasks(parked, [&](const absl::StatusOr<Tasks>& tasks) { answer = tasks; });
   Settle();
   ASSERT_TRUE(Lease(Request(kA)).ok());
-  EXPECT_THAT(Workers(), ElementsAre("host-1", "host-1~bbbbbb"));
+  EXPECT_THAT(Workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   Leave(kA);
-  EXPECT_THAT(Workers(), ElementsAre("host-1~bbbbbb"));
+  EXPECT_THAT(Workers(), ElementsAre("host-1"));
   Pass(Millis{20'000});
   EXPECT_TRUE(answer.ok()) << answer.status();
-  EXPECT_THAT(Workers(), ElementsAre("host-1~bbbbbb"));
   ASSERT_TRUE(Lease(Request(kB)).ok());
-  EXPECT_THAT(Workers(), ElementsAre("host-1~bbbbbb"));
+  EXPECT_THAT(Workers(), ElementsAre("host-1"));
+}
+
+TEST_F(TwoProcesses, APollThatWaitsGoesByTheNewNameOfItsProcess) {
+  const LeaseRequest parked = Request(kA, Millis{60'000});
+  absl::StatusOr<Tasks> answer = absl::UnknownError("none yet");
+  engine_->LeaseTasks(parked, [&](const absl::StatusOr<Tasks>& tasks) { answer = tasks; });
+  ASSERT_TRUE(Lease(Request(kB)).ok());
+  Await<std::vector<LeaseVerdict>>([&](auto reply) {
+    engine_->Heartbeat({"host-1", {}, 1, "test", kA}, {}, reply);
+  }).IgnoreError();
+  const std::string name = Create(RandomSpec("s", 1));
+  Settle();
+  ASSERT_TRUE(answer.ok() && answer->size() == 1);
+  EXPECT_EQ(Candidate(name, 1).worker, "host-1~aaaaaa");
 }
 
 TEST_F(TwoProcesses, AGoodbyeTakesTheIdFromNobody) {

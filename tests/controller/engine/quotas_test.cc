@@ -96,6 +96,25 @@ TEST_F(QuotasTest, Workers) {
   EXPECT_TRUE(Poll("a", "w3").ok());
 }
 
+TEST_F(QuotasTest, WorkersThatShareAnIdAreCountedEach) {
+  const auto heard = [&](const std::string& id, const std::string& instance) {
+    WorkerInfo worker{id, {}, 1, "test", instance, "a"};
+    return Await<std::vector<LeaseVerdict>>([&](auto reply) { engine_->Heartbeat(worker, {}, reply); }).ok();
+  };
+  EXPECT_TRUE(heard("h", "1111111"));
+  EXPECT_TRUE(heard("h", "2222222"));
+  EXPECT_TRUE(heard("h", "1111111")) << "now it has a row of its own";
+  // A restart takes the row of the one before; further ones have no row.
+  EXPECT_TRUE(heard("h", "3333333"));
+  EXPECT_FALSE(heard("h", "2222222"));
+  EXPECT_FALSE(heard("x", "4444444"));
+  // Whoever has a row is never refused.
+  EXPECT_TRUE(heard("h", "1111111"));
+  ASSERT_TRUE(Await<bool>([&](auto reply) { engine_->ReleaseTasks(WorkerId("h", "3333333"), {}, reply, true); }).ok());
+  EXPECT_TRUE(heard("x", "4444444"));
+  EXPECT_TRUE(heard("h", "1111111"));
+}
+
 TEST_F(StateTest, ReportsOfStrangersLeaveNothingBehind) {
   WorkerCommands commands(state_);
   const WorkerId stranger("stranger", "instance");

@@ -133,23 +133,50 @@ WorkerInfo Process(const std::string& id, const std::string& instance, int slots
 TEST(WorkerBook, EachOfTwoProcessesOfOneIdHasARow) {
   WorkerBook book;
   book.Hear(Process("a", "111111111", 1), At(1));
-  book.Failed("a", core::TaskKind::kEvaluate, "why", At(1));
   book.Hear(Process("a", "222222222", 2), At(2));
   EXPECT_THAT(Ids(book), ElementsAre("a"));
+  EXPECT_FALSE(book.IsNew("a", "222222222"));
+  EXPECT_FALSE(book.IsNew("a", "333333333")) << "a restart makes no row";
+  EXPECT_TRUE(book.IsNew("a", "111111111"));
+  EXPECT_TRUE(book.IsNew("b", "111111111"));
   const WorkerNames::Heard heard = book.Hear(Process("a", "111111111", 1), At(3));
-  EXPECT_EQ(heard.name, "a");
-  EXPECT_EQ(heard.renamed, "a~222222");
-  // At once, as they said of themselves; the failures stay with the id.
-  EXPECT_THAT(Ids(book), ElementsAre("a", "a~222222"));
-  EXPECT_EQ(book.workers().at("a").info.slots, 1);
-  EXPECT_EQ(book.workers().at("a").heard, At(3));
-  EXPECT_EQ(WorkerBook::FailuresInARow(book.workers().at("a")), 1);
-  EXPECT_EQ(book.workers().at("a~222222").info.slots, 2);
-  EXPECT_EQ(book.workers().at("a~222222").heard, At(2));
-  EXPECT_EQ(WorkerBook::FailuresInARow(book.workers().at("a~222222")), 0);
+  EXPECT_EQ(heard.name, "a~111111");
+  EXPECT_TRUE(heard.is_told_apart);
+  EXPECT_THAT(Ids(book), ElementsAre("a", "a~111111"));
+  EXPECT_FALSE(book.IsNew("a", "111111111"));
+  EXPECT_EQ(book.workers().at("a").info.slots, 2);
+  EXPECT_EQ(book.workers().at("a").heard, At(2));
+  EXPECT_EQ(book.workers().at("a~111111").info.slots, 1);
+  EXPECT_EQ(book.workers().at("a~111111").heard, At(3));
   // The one that is longest silent goes first.
   book.Forget(At(3), At(4), Nobody);
-  EXPECT_THAT(Ids(book), ElementsAre("a"));
+  EXPECT_THAT(Ids(book), ElementsAre("a~111111"));
+}
+
+TEST(WorkerBook, FailuresAreThoseOfTheProcessThatFailed) {
+  for (const bool first_fails : {true, false}) {
+    WorkerBook book;
+    const auto fail = [&book] {
+      for (int i = 0; i < WorkerBook::kFailuresBorne; ++i) book.Failed("a", core::TaskKind::kEvaluate, "why", At(2));
+    };
+    book.Hear(Process("a", "111111111"), At(1));
+    if (first_fails) fail();
+    book.Hear(Process("a", "222222222"), At(2));
+    if (!first_fails) fail();
+    EXPECT_EQ(book.shunned(), 1u);
+    book.Hear(Process("a", "111111111"), At(3));
+    const WorkerBook::Worker& first = book.workers().at("a~111111");
+    const WorkerBook::Worker& second = book.workers().at("a");
+    EXPECT_EQ(first.shunned, first_fails);
+    EXPECT_EQ(second.shunned, !first_fails);
+    EXPECT_EQ(WorkerBook::FailuresInARow(first), first_fails ? 3 : 0);
+    EXPECT_EQ(WorkerBook::FailuresInARow(second), first_fails ? 0 : 3);
+    EXPECT_EQ(book.IsOnProbation("a~111111"), first_fails);
+    EXPECT_EQ(book.IsOnProbation("a"), !first_fails);
+    EXPECT_EQ(book.FitOf({}).shunned, 1u);
+    EXPECT_THAT(book.EndShuns(At(1'000'000)), ElementsAre(first_fails ? "a~111111" : "a"));
+    EXPECT_EQ(book.FitOf({}).shunned, 0u);
+  }
 }
 
 TEST(WorkerBook, AGoodbyeTakesNoNameFromAnother) {
@@ -163,15 +190,24 @@ TEST(WorkerBook, AGoodbyeTakesNoNameFromAnother) {
   // Where both have a row, only its own goes.
   book.Hear(Process("a", "333333333"), At(4));
   book.Hear(Process("a", "222222222"), At(5));
-  EXPECT_THAT(Ids(book), ElementsAre("a", "a~333333"));
-  book.Leave("a", "222222222");
-  EXPECT_THAT(Ids(book), ElementsAre("a~333333"));
-  EXPECT_EQ(book.Hear(Process("a", "333333333"), At(6)).name, "a~333333");
-  EXPECT_THAT(Ids(book), ElementsAre("a~333333"));
-  book.Leave("a", "never heard of");
-  EXPECT_THAT(Ids(book), ElementsAre("a~333333"));
+  EXPECT_THAT(Ids(book), ElementsAre("a", "a~222222"));
   book.Leave("a", "333333333");
+  EXPECT_THAT(Ids(book), ElementsAre("a~222222"));
+  EXPECT_EQ(book.Hear(Process("a", "222222222"), At(6)).name, "a~222222");
+  EXPECT_THAT(Ids(book), ElementsAre("a~222222"));
+  book.Leave("a", "never heard of");
+  EXPECT_THAT(Ids(book), ElementsAre("a~222222"));
+  book.Leave("a", "222222222");
   EXPECT_THAT(Ids(book), ElementsAre());
+  EXPECT_TRUE(book.names().empty());
+}
+
+TEST(WorkerBook, OneThatSaysNoInstanceAnyMoreLeavesNothingBehind) {
+  WorkerBook book;
+  book.Hear(Process("a", "111111111"), At(1));
+  book.Hear(Process("a", ""), At(2));
+  book.Forget(At(10), At(10), Nobody);
+  EXPECT_TRUE(book.names().empty());
 }
 
 TEST(WorkerBook, OneThatWaitsIsHeardUnderItsName) {
@@ -188,7 +224,7 @@ TEST(WorkerBook, ForgetsTheProcessesOfAWorkerThatIsGone) {
   book.Hear(Process("a", "111111111"), At(1));
   book.Hear(Process("a", "222222222"), At(1));
   book.Forget(At(10), At(10), Nobody);
-  EXPECT_EQ(book.Hear(Process("a", "111111111"), At(11)).renamed, "");
+  EXPECT_FALSE(book.Hear(Process("a", "111111111"), At(11)).is_told_apart);
 }
 
 TEST(WorkerBook, LostLeasesAreNewsOnceSinceItWasHeard) {
