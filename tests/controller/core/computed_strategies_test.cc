@@ -275,5 +275,54 @@ TEST(GuidedStrategy, LearnsWhatIsInfeasible) {
   EXPECT_LE(infeasible_late, 3);
 }
 
+// The pool from which it proposes is small where there are many results, and never empty.
+TEST(GuidedStrategy, IsGuidedHoweverManyResultsThereAre) {
+  for (const std::vector<double>& targets : {std::vector<double>{}, std::vector<double>{60, 80, 100}}) {
+    SearchConfig config;
+    config.space = MakeSpace(20, 5, true);
+    config.reward_metric = "reward";
+    config.cost_metric = "cost";
+    config.targets = targets;
+    config.strategy = GuidedOptions{};
+    config.trainings = 2'000;
+    const auto reward = [](const Architecture& one) {
+      double sum = 0;
+      for (std::size_t l = 0; l < one.size(); ++l) sum += one[l] == (l * 3) % 5 ? 1 : 0;
+      return sum;
+    };
+    RandomStream random({1});
+    std::deque<Candidate> past;
+    for (std::uint64_t number = 1; number <= 900; ++number) {
+      Candidate& one = past.emplace_back();
+      one.number = number;
+      for (int l = 0; l < 20; ++l) one.architecture.push_back(static_cast<OptionIndex>(random.Below(5)));
+      one.state = CandidateState::kSucceeded;
+      one.attempt = one.result_attempt = 1;
+      one.reward = reward(one.architecture);
+      one.cost = config.space.Cost(one.architecture);
+      one.metrics = Metrics{{"reward", one.reward}};
+    }
+    SearchStatus status;
+    status.started = 1;
+    Search search(config, status, past);
+    while (const Candidate* design = search.Lease("w", "", {})) {
+      search.Complete(design->number, 1, "w", Metrics{{"reward", reward(design->architecture)}}, {});
+    }
+    const auto work = search.StartWork(16);
+    ASSERT_NE(work, nullptr);
+    work->Run();
+    search.FinishWork(*work, 0);
+    double sum = 0;
+    int count = 0;
+    while (const Candidate* candidate = search.Lease("w", "", {})) {
+      sum += reward(candidate->architecture);
+      ++count;
+    }
+    ASSERT_EQ(count, 16);
+    // Drawn uniformly, as those of the past, 4 of 20 layers have their best option.
+    EXPECT_GT(sum / count, 8) << targets.size() << " targets";
+  }
+}
+
 }  // namespace
 }  // namespace layernas::core

@@ -20,6 +20,8 @@ constexpr double kSpread = 0.3;
 constexpr std::size_t kPoolWork = 40'000;
 constexpr std::size_t kSmallestPool = 32;
 constexpr std::size_t kLargestPool = 400;
+// What is under way counts as if it had brought what is predicted: the latest so many, for it takes cubic time.
+constexpr std::size_t kMostBelieved = 512;
 // How far the predicted cost of what is in the pool may be above the limit, in standard deviations of the costs seen:
 // it may turn out to be within.
 constexpr double kCostMargin = 1;
@@ -119,14 +121,16 @@ void GuidedProposer::Fill(Pool& pool, const std::vector<double>& limits, std::si
   const bool steered = known_.feasibility() != nullptr;
   if (!big_) {
     // What looks good may all be infeasible.
-    if (steered) solve(WithFeasibility(reward_mean_), most / 2);
-    solve(reward_mean_, steered ? most - most / 2 : most);
+    if (steered) solve(WithFeasibility(reward_mean_), (most + 1) / 2);
+    solve(reward_mean_, steered ? (most + 1) / 2 : most);
     return;
   }
-  solve(reward_mean_, most / kSources);
+  // Where there are many results the pool is small, and still must not be empty.
+  const std::size_t of_each = std::max<std::size_t>(1, most / kSources);
+  solve(reward_mean_, of_each);
   for (int i = 0; i < kDraws && !cancelled(); ++i) {
     Surface draw = known_.reward().Draw(random, kSpread);
-    solve(steered ? WithFeasibility(std::move(draw)) : draw, most / kSources);
+    solve(steered ? WithFeasibility(std::move(draw)) : draw, of_each);
   }
   // A dynamic programme keeps only what nothing matches: what is nearly as good is next to it.
   const std::size_t full = most * limits.size();
@@ -170,7 +174,8 @@ GuidedProposer::Pool& GuidedProposer::PoolFor(std::optional<double> limit, Rando
     Fill(pool, limits, size / kFrontierLimits, random);
   }
   pool.free = pool.architectures.size();
-  pool.architectures.insert(pool.architectures.end(), task_.under_way.begin(), task_.under_way.end());
+  const auto believed = static_cast<std::ptrdiff_t>(std::min(kMostBelieved, task_.under_way.size()));
+  pool.architectures.insert(pool.architectures.end(), task_.under_way.end() - believed, task_.under_way.end());
   pool.architectures.insert(pool.architectures.end(), found_.begin(), found_.end());
   for (const Architecture& one : pool.architectures) {
     pool.reward_means.push_back(reward_mean_.At(one));
