@@ -241,7 +241,11 @@ void Reporting::Follow(Candidate& twin, UnixMillis now) {
   if (!IsFinal(followed.state)) {
     parts_.twins.Wait(followed.number, twin.number);
   } else if (!parts_.IsFollowed(followed)) {
-    if (!parts_.phase.MayBegin()) return Finish(twin, CandidateState::kSkipped, now);
+    // It waits itself, and is in no queue.
+    const bool others_under_way =
+        parts_.candidates.Leased() > 0 || std::any_of(parts_.kinds().begin(), parts_.kinds().end(),
+                                                      [this](TaskKind kind) { return parts_.queue.size(kind) > 0; });
+    if (!parts_.phase.MayBegin(others_under_way)) return Finish(twin, CandidateState::kSkipped, now);
     twin.twin_of = 0;
     parts_.twins.Lead(twin);
     parts_.phase.Began(twin);

@@ -122,9 +122,12 @@ std::int64_t SearchPhase::RepeatsLeft() const {
 
 bool SearchPhase::IsRestReserved() const { return config_.trainings > 0 && TrainingsLeft() <= RepeatsLeft(); }
 
-std::int64_t SearchPhase::ProposalsLeft() const { return searching_over_.empty() ? FirstTrainingsLeft(true) : 0; }
+std::int64_t SearchPhase::ProposalsLeft() const {
+  if (!searching_over_.empty()) return 0;
+  return FirstTrainingsLeft(candidates_.Leased() > 0 || candidates_.CountOf(CandidateState::kQueued) > 0);
+}
 
-std::int64_t SearchPhase::FirstTrainingsLeft(bool waits) const {
+std::int64_t SearchPhase::FirstTrainingsLeft(bool others_under_way) const {
   const std::int64_t left = TrainingsLeft();
   if (!IsRestReserved()) return left - std::max<std::int64_t>(RepeatsLeft(), 0);
   // The finalists are settled, or there are none yet. An architecture that could not be repeated should it look best is
@@ -132,8 +135,7 @@ std::int64_t SearchPhase::FirstTrainingsLeft(bool waits) const {
   const double highest = config_.targets.empty() ? std::numeric_limits<double>::infinity()
                                                  : *std::max_element(config_.targets.begin(), config_.targets.end());
   if (standings_.frontier().BestWithin(highest)) return left - config_.finalists.trainings + 1;
-  const bool under_way = candidates_.Leased() > 0 || candidates_.CountOf(CandidateState::kQueued) > 0;
-  return waits && under_way ? 0 : std::min<std::int64_t>(left, 1);
+  return others_under_way ? 0 : std::min<std::int64_t>(left, 1);
 }
 
 bool SearchPhase::MeasuredInVain() const {

@@ -55,8 +55,9 @@ class SearchPhase {
   // Whether the strategy may be asked for computations.
   bool Proposes() const { return next().what == Next::What::kProposal; }
 
-  // Whether one more first training may begin that the strategy proposed earlier, and waits for to go on.
-  bool MayBegin() const { return !time_is_up_ && FirstTrainingsLeft(false) > 0; }
+  // Whether one more first training may begin that the strategy proposed earlier. `others_under_way`: whether the
+  // outcome of another is still to come.
+  bool MayBegin(bool others_under_way) const { return !time_is_up_ && FirstTrainingsLeft(others_under_way) > 0; }
 
   // To be called with each candidate that was leased for the first time (its repeat_of, final_of and twin_of set), and
   // with each that was measured and, since its cost exceeds every target, is not trained. A twin is no training; one
@@ -97,9 +98,8 @@ class SearchPhase {
   std::int64_t RepeatsLeft() const;
   // How many proposals the budget allows for now.
   std::int64_t ProposalsLeft() const;
-  // The same, also once searching is over: for what was proposed before. `waits`: for what is under way, where its
-  // outcome decides whether there may be more.
-  std::int64_t FirstTrainingsLeft(bool waits) const;
+  // The same, also once searching is over: for what was proposed before.
+  std::int64_t FirstTrainingsLeft(bool others_under_way) const;
   // Whether the rest of the budget is the finalists'.
   bool IsRestReserved() const;
   // So many were measured and spared that going on is pointless.

@@ -51,6 +51,11 @@ bool WorkerBook::HasOthersUnshunned(const std::string& id, const PollBook::Requi
   return fit.connected - fit.shunned > itself;
 }
 
+std::string WorkerBook::OwnerOf(const std::string& id, const std::string& instance) const {
+  const auto found = workers_.find(names_.NameOf(id, instance));
+  return found == workers_.end() ? "" : found->second.info.owner;
+}
+
 WorkerNames::Heard WorkerBook::Hear(WorkerInfo worker, SteadyTime now) {
   const std::string id = worker.id;
   const std::string instance = worker.instance;
@@ -149,6 +154,7 @@ void WorkerBook::Succeeded(const std::string& id, core::TaskKind kind) {
   if (FailuresInARow(worker) > 0) return;
   failing_.erase(id);
   worker.last_failure.clear();
+  worker.failed_instance.clear();
   worker.last_shun = Millis{0};
 }
 

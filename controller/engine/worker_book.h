@@ -61,10 +61,8 @@ class WorkerBook {
   // O(n).
   std::size_t CountOf(const std::string& owner) const;
 
-  // Whether what is heard of this process makes a row.
-  bool IsNew(const std::string& id, const std::string& instance) const {
-    return !workers_.contains(names_.NameOf(id, instance));
-  }
+  // Of the row that this process has, or takes over; empty if it has none or nobody owns that.
+  std::string OwnerOf(const std::string& id, const std::string& instance) const;
   // `worker` under its own id. Times never go back from call to call. One that is told apart from another takes its own
   // failures with it, and its shun.
   WorkerNames::Heard Hear(WorkerInfo worker, SteadyTime now);

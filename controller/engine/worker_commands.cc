@@ -24,7 +24,7 @@ std::string IdOf(const core::Space& space, const core::Architecture& architectur
 
 absl::Status WorkerCommands::Hear(WorkerInfo& worker) {
   const std::string id = worker.id;
-  if (!worker.owner.empty() && state_.workers.IsNew(id, worker.instance)) {
+  if (!worker.owner.empty() && state_.workers.OwnerOf(id, worker.instance) != worker.owner) {
     const std::size_t most = state_.options.quotas.workers;
     if (state_.workers.CountOf(worker.owner) >= most) {
       too_many_workers_.Increment();
@@ -34,10 +34,15 @@ absl::Status WorkerCommands::Hear(WorkerInfo& worker) {
                        "is forgotten after a minute or more"));
     }
   }
+  Admit(worker);
+  return absl::OkStatus();
+}
+
+void WorkerCommands::Admit(WorkerInfo& worker) {
+  const std::string id = worker.id;
   const WorkerNames::Heard heard = state_.workers.Hear(worker, state_.now.steady);
   worker.id = heard.name;
   if (heard.is_told_apart) TellApart(id, worker);
-  return absl::OkStatus();
 }
 
 void WorkerCommands::TellApart(const std::string& id, const WorkerInfo& worker) {
@@ -144,8 +149,16 @@ void WorkerCommands::CancelPoll(PollId poll) {
 void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& leases,
                                const Reply<std::vector<LeaseVerdict>>& reply) {
   if (const absl::Status status = Hear(worker); !status.ok()) {
-    state_.Answer<std::vector<LeaseVerdict>>(reply, status);
-    return;
+    // What it holds was granted to it, or to one that it was taken for.
+    const bool holds = std::any_of(leases.begin(), leases.end(), [&](const HeldLease& lease) {
+      const LeaseToken token = FindLease(lease.token).second;
+      return state_.leases.IsOf({token.search, token.number}, worker.instance);
+    });
+    if (!holds) {
+      state_.Answer<std::vector<LeaseVerdict>>(reply, status);
+      return;
+    }
+    Admit(worker);
   }
   std::vector<LeaseVerdict> verdicts;
   verdicts.reserve(leases.size());
@@ -158,7 +171,8 @@ bool WorkerCommands::IsOwn(const LeaseBook::Key& key, const WorkerInfo& worker) 
   if (!state_.leases.Contains(key)) return false;
   const std::string& instance = state_.leases.InstanceOf(key);
   // After a restart of the controller nobody knows whose it is; who has its token does. It may have had another name.
-  return instance.empty() ? !worker.instance.empty() || state_.leases.Holds(key, worker.id) : instance == worker.instance;
+  return instance.empty() ? !worker.instance.empty() || state_.leases.Holds(key, worker.id)
+                          : instance == worker.instance;
 }
 
 LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& lease) {

@@ -33,8 +33,10 @@ class WorkerCommands {
   void ExpireSilent();
 
  private:
-  // Notes that it was heard, and gives it its name. RESOURCE_EXHAUSTED if its owner has too many.
+  // Notes that it was heard, and gives it its name. RESOURCE_EXHAUSTED if its owner has too many without it.
   absl::Status Hear(WorkerInfo& worker);
+  // The same, however many its owner has.
+  void Admit(WorkerInfo& worker);
   // The worker was known by its id until now: what it waits for and holds, and a shun, goes by its name.
   void TellApart(const std::string& id, const WorkerInfo& worker);
   void RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker);

@@ -331,7 +331,11 @@ bool World::CheckWorkersShown() {
   std::set<std::string> ids;
   for (const auto& worker : workers_) ids.insert(worker->traits().id);
   if (ids.size() < workers_.size() && !RunFor(Millis{60'000})) return false;
-  const auto serving = std::count_if(workers_.begin(), workers_.end(), [](const auto& one) { return one->serves(); });
+  // One that has only just started is not heard yet.
+  const SteadyTime heard_since = timeline_.Now() - Millis{10'000};
+  const auto serving = std::count_if(workers_.begin(), workers_.end(), [heard_since](const auto& one) {
+    return one->serves() && one->started() <= heard_since;
+  });
   controller_.engine().ListWorkers("", 1'000, [this, serving](const absl::StatusOr<std::vector<WorkerView>>& shown) {
     if (!shown.ok() || static_cast<std::int64_t>(shown->size()) >= serving) return;
     story_.Find("justice", absl::StrCat(shown->size(), " workers are shown, and there are ", serving));

@@ -115,6 +115,38 @@ TEST_F(QuotasTest, WorkersThatShareAnIdAreCountedEach) {
   EXPECT_TRUE(heard("h", "1111111"));
 }
 
+TEST_F(QuotasTest, ARowThatGoesToAnotherCallerIsCountedAsItsOwn) {
+  const auto heard = [&](const std::string& owner, const std::string& id) {
+    WorkerInfo worker{id, {}, 1, "test", "instance of " + id, owner};
+    return Await<std::vector<LeaseVerdict>>([&](auto reply) { engine_->Heartbeat(worker, {}, reply); }).ok();
+  };
+  EXPECT_TRUE(heard("a", "w1"));
+  EXPECT_TRUE(heard("a", "w2"));
+  EXPECT_TRUE(heard("b", "w1"));
+  EXPECT_TRUE(heard("b", "w2"));
+  EXPECT_TRUE(heard("a", "w3"));
+  EXPECT_FALSE(heard("b", "w3"));
+}
+
+TEST_F(QuotasTest, WhoHoldsALeaseIsHeardWhereAnotherHasTakenItsRow) {
+  const std::string name = EngineTest::Create(RandomSpec("s", 3));
+  LeaseRequest request = Request("h");
+  request.worker.instance = "1111111";
+  request.worker.owner = "a";
+  const LeasedTask task = Lease(request)->at(0);
+  const auto heard = [&](const std::string& id, const std::string& instance, const std::vector<HeldLease>& leases) {
+    WorkerInfo worker{id, {}, 1, "test", instance, "a"};
+    return Await<std::vector<LeaseVerdict>>([&](auto reply) { engine_->Heartbeat(worker, leases, reply); }).ok();
+  };
+  EXPECT_TRUE(heard("x", "3333333", {}));
+  EXPECT_TRUE(heard("h", "2222222", {}));
+  for (int i = 0; i < 4; ++i) {
+    Pass(options_.lease_duration / 3);
+    EXPECT_TRUE(heard("h", "1111111", {{FormatLeaseToken(task.token)}}));
+  }
+  EXPECT_TRUE(Candidate(name, task.token.number).failures.empty());
+}
+
 TEST_F(StateTest, ReportsOfStrangersLeaveNothingBehind) {
   WorkerCommands commands(state_);
   const WorkerId stranger("stranger", "instance");

@@ -127,6 +127,7 @@ TEST(WorkerBook, ASuccessAtOneKindOfTaskSaysNothingOfAnother) {
 WorkerInfo Process(const std::string& id, const std::string& instance, int slots = 1) {
   WorkerInfo worker = Worker(id, slots);
   worker.instance = instance;
+  worker.owner = "owner";
   return worker;
 }
 
@@ -135,15 +136,15 @@ TEST(WorkerBook, EachOfTwoProcessesOfOneIdHasARow) {
   book.Hear(Process("a", "111111111", 1), At(1));
   book.Hear(Process("a", "222222222", 2), At(2));
   EXPECT_THAT(Ids(book), ElementsAre("a"));
-  EXPECT_FALSE(book.IsNew("a", "222222222"));
-  EXPECT_FALSE(book.IsNew("a", "333333333")) << "a restart makes no row";
-  EXPECT_TRUE(book.IsNew("a", "111111111"));
-  EXPECT_TRUE(book.IsNew("b", "111111111"));
+  EXPECT_EQ(book.OwnerOf("a", "222222222"), "owner");
+  EXPECT_EQ(book.OwnerOf("a", "333333333"), "owner") << "a restart makes no row";
+  EXPECT_EQ(book.OwnerOf("a", "111111111"), "");
+  EXPECT_EQ(book.OwnerOf("b", "111111111"), "");
   const WorkerNames::Heard heard = book.Hear(Process("a", "111111111", 1), At(3));
   EXPECT_EQ(heard.name, "a~111111");
   EXPECT_TRUE(heard.is_told_apart);
   EXPECT_THAT(Ids(book), ElementsAre("a", "a~111111"));
-  EXPECT_FALSE(book.IsNew("a", "111111111"));
+  EXPECT_EQ(book.OwnerOf("a", "111111111"), "owner");
   EXPECT_EQ(book.workers().at("a").info.slots, 2);
   EXPECT_EQ(book.workers().at("a").heard, At(2));
   EXPECT_EQ(book.workers().at("a~111111").info.slots, 1);
@@ -177,6 +178,17 @@ TEST(WorkerBook, FailuresAreThoseOfTheProcessThatFailed) {
     EXPECT_THAT(book.EndShuns(At(1'000'000)), ElementsAre(first_fails ? "a~111111" : "a"));
     EXPECT_EQ(book.FitOf({}).shunned, 0u);
   }
+}
+
+TEST(WorkerBook, WhatWasForgivenMovesNoRecord) {
+  WorkerBook book;
+  book.Hear(Process("a", "111111111"), At(1));
+  book.Failed("a", core::TaskKind::kEvaluate, "why", At(1));
+  book.Succeeded("a", core::TaskKind::kEvaluate);
+  book.Hear(Process("a", "222222222"), At(2));
+  book.Succeeded("a", core::TaskKind::kEvaluate);
+  book.Hear(Process("a", "111111111"), At(3));
+  EXPECT_TRUE(book.SucceededLast("a", core::TaskKind::kEvaluate));
 }
 
 TEST(WorkerBook, AGoodbyeTakesNoNameFromAnother) {
