@@ -1,4 +1,5 @@
-// By which name each worker's process is known: its id, unless two processes that are alive have been given the same one.
+// By which name each worker's process is known: its id, unless two processes that are alive have been given the same
+// one.
 #pragma once
 
 #include <map>
@@ -7,8 +8,8 @@
 
 namespace layernas {
 
-// A process says of itself an id, and its instance, which it drew when it started. One that says no instance is known by
-// its id alone. Not thread-safe. O(log n).
+// A process says of itself an id, and its instance, which it drew when it started. One that says no instance is known
+// by its id alone. Not thread-safe. O(log n).
 class WorkerNames {
  public:
   struct Heard {

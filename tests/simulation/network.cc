@@ -153,7 +153,9 @@ void Network::CompleteTasks(std::uint64_t worker, const v1::CompleteTasksRequest
                             verdict.message());
                 const auto token = ParseLeaseToken(completion.lease_token());
                 if (!token || verdict.status() != v1::COMPLETION_STATUS_ACCEPTED || !completion.has_result()) continue;
-                if (token->lineage != controller_.LineageOf(token->search)) {
+                // None: its search was deleted in the same turn.
+                const std::uint64_t lineage = controller_.LineageOf(token->search);
+                if (lineage != 0 && token->lineage != lineage) {
                   story_.Find("truth",
                               absl::StrCat("a result of another history is accepted: ", completion.lease_token()));
                 }
