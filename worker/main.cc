@@ -88,14 +88,14 @@ void RunUntilSignal(Agent& agent, const sigset_t& signals) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0 || signal == SIGUSR1) continue;
     if (draining) {
-      // Without a word: the log may be what does not let us go. The kernel kills our direct children with us, and not
-      // what they started.
+      // Without a word, and without waiting for the log. The kernel kills our direct children with us, and not what
+      // they started.
       ChildProcess::KillAll();
       _exit(EXIT_FAILURE);
     }
     draining = true;
-    log::Info("draining on a signal; a second one leaves at once", {{"signal", strsignal(signal)}});
     agent.Drain();
+    log::Info("draining on a signal; a second one leaves at once", {{"signal", strsignal(signal)}});
   }
   running.join();
 }

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -236,6 +238,43 @@ TEST_F(WorkerProgramTest, ALogThatNobodyReadsHoldsNeitherResultsNorTheDrain) {
   Hand(2);
   controller_.Await("results", [](const State& state) { return state.completions.size() == 2; });
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
+// As a terminal that is stopped with ^S.
+TEST_F(WorkerProgramTest, ATerminalThatNobodyReadsHoldsNeitherResultsNorTheDrain) {
+  const Fd master(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_EQ(grantpt(master.get()), 0);
+  ASSERT_EQ(unlockpt(master.get()), 0);
+  const std::string trainer = folder_ / "trainer.sh";
+  std::ofstream(trainer) << "while read -r request; do for i in $(seq 190); do printf '%0300d\\n' $i >&2; done\n"
+                            "echo '{\"result\": {\"metrics\": {\"accuracy\": 0.5}}}'; done\n";
+  StartProgram({"/bin/sh", "-c", std::string("exec \"$@\" 2>") + ptsname(master.get()), "sh", LAYERNAS_WORKER},
+               {"--command", "sh " + trainer});
+  for (int i = 1; i <= 4; ++i) Hand(i);
+  controller_.Await("results", [](const State& state) { return state.completions.size() == 4; });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
+TEST_F(WorkerProgramTest, ASlowReaderOfTheLogHoldsNeitherResultsNorTheDrain) {
+  constexpr int kTasks = 2'000;
+  const std::string table = folder_ / "table.csv";
+  std::ofstream(table) << "arch,acc\n01,0.75\n";
+  const Fd reader = MakeLogPipe();
+  StartProgram({"/bin/sh", "-c", "exec \"$@\" 2>$FOLDER/log", "sh", LAYERNAS_WORKER},
+               {"--evaluator", "tabular", "--table", table, "--metric", "accuracy=acc", "--slots", "16"});
+  std::jthread reading([fd = reader.get()](const std::stop_token& stop) {
+    std::array<char, 4096> buffer;
+    while (!stop.stop_requested()) {
+      [[maybe_unused]] const ssize_t count = read(fd, buffer.data(), buffer.size());
+      std::this_thread::sleep_for(Millis(200));
+    }
+  });
+  for (int i = 1; i <= kTasks; ++i) Hand(i);
+  const auto start = std::chrono::steady_clock::now();
+  controller_.Await("results", [](const State& state) { return state.completions.size() == kTasks; });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+  // The reader takes 20 KB in a second, and there are more than 300.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, Millis(12'000));
 }
 
 // Each child takes five, and the limit is for programs that would not ask.
