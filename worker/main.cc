@@ -32,9 +32,10 @@
 namespace layernas {
 namespace {
 
-// Pipes to and from a child, and one that ends the thread that reads from it.
-constexpr rlim_t kFilesPerChild = 5;
-// Connections, the log, what a child takes while it is started.
+// While a child is started, and all may be at once: both ends of the pipes to and from it, of one that ends the thread
+// that reads from it, and of one that tells of a failure. Later five of them stay, and its end takes two more.
+constexpr rlim_t kFilesPerChild = 10;
+// Connections, the log, the guardian.
 constexpr rlim_t kOwnFiles = 64;
 
 // What a child needs to know about its slot. More threads than cores make trainers many times slower, so each gets its

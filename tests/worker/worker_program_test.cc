@@ -277,7 +277,21 @@ TEST_F(WorkerProgramTest, ASlowReaderOfTheLogHoldsNeitherResultsNorTheDrain) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, Millis(12'000));
 }
 
-// Each child takes five, and the limit is for programs that would not ask.
+// A program that ignores the ends of its own children hands that down.
+TEST_F(WorkerProgramTest, EndsOfChildrenAreSeenAlsoWhereTheyWereIgnored) {
+  StartProgram({"env", "--ignore-signal=CHLD", LAYERNAS_WORKER},
+               {"--command",
+                "sh -c 'read -r request; echo \"{\\\"result\\\": {\\\"metrics\\\": {\\\"accuracy\\\": "
+                "0.5}}}\"'"});
+  AwaitFile("ready");
+  const auto start = std::chrono::steady_clock::now();
+  Hand(1);
+  controller_.Await("a result", [](const State& state) { return state.completions.size() == 1; });
+  EXPECT_LT(std::chrono::steady_clock::now() - start, Millis(8'000));
+  controller_.With([](State& state) { EXPECT_TRUE(state.completions[0].has_result()); });
+}
+
+// The limit is for programs that would not ask.
 TEST_F(WorkerProgramTest, SlotsMayTakeMoreFilesThanTheSoftLimit) {
   constexpr int kSlots = 30;
   StartProgram({"/bin/sh", "-c", "ulimit -Sn 100; exec \"$@\"", "sh", LAYERNAS_WORKER},
@@ -289,12 +303,26 @@ TEST_F(WorkerProgramTest, SlotsMayTakeMoreFilesThanTheSoftLimit) {
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
 }
 
+// All children may be started at the same moment, when each takes the most.
+TEST_F(WorkerProgramTest, AsManySlotsAsTheHardLimitLetsRunStartTogether) {
+  constexpr int kSlots = 100;
+  StartProgram({"/bin/sh", "-c", "ulimit -n 1064; exec \"$@\"", "sh", LAYERNAS_WORKER},
+               {"--slots", std::to_string(kSlots), "--command",
+                "sh -c 'read -r request; echo > $FOLDER/runs-$LAYERNAS_SLOT; sleep 1000'"});
+  for (int i = 1; i <= kSlots; ++i) Hand(i);
+  for (int slot = 0; slot < kSlots; ++slot) AwaitFile("runs-" + std::to_string(slot));
+  controller_.With([](State& state) { EXPECT_TRUE(state.completions.empty()); });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
 TEST_F(WorkerProgramTest, MoreSlotsThanTheHardLimitLetsRunAreRefused) {
-  StartProgram({"/bin/sh", "-c", "ulimit -n 100; exec \"$@\"", "sh", LAYERNAS_WORKER},
-               {"--slots", "30", "--command", "sleep 1000"});
-  EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
+  StartProgram({"/bin/sh", "-c", "ulimit -n 1063; exec \"$@\"", "sh", LAYERNAS_WORKER},
+               {"--slots", "100", "--command", "sleep 1000"});
+  const auto exit = worker_->Wait(Millis(10'000));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->ToString(), "exit code 1");
   EXPECT_THAT(worker_->LastStderr(),
-              HasSubstr("cannot run 30 slots: they take up to 214 open files, and the limit is 100"));
+              HasSubstr("cannot run 100 slots: they take up to 1064 open files, and the limit is 1063"));
 }
 
 TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {
