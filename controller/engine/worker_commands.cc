@@ -158,7 +158,8 @@ bool WorkerCommands::IsOwn(const LeaseBook::Key& key, const WorkerInfo& worker) 
   if (!state_.leases.Contains(key)) return false;
   const std::string& instance = state_.leases.InstanceOf(key);
   // After a restart of the controller nobody knows whose it is; who has its token does. It may have had another name.
-  return instance.empty() ? !worker.instance.empty() || state_.leases.Holds(key, worker.id) : instance == worker.instance;
+  return instance.empty() ? !worker.instance.empty() || state_.leases.Holds(key, worker.id)
+                          : instance == worker.instance;
 }
 
 LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& lease) {
@@ -320,6 +321,7 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
 }
 
 void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed) {
+  if (listed.size() >= kMaxLeasesPerCall) return;
   std::set<LeaseBook::Key> held;
   for (const HeldLease& lease : listed) {
     const auto [entry, token] = FindLease(lease.token);
