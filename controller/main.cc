@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
 
   auto server = layernas::ControllerServer::Start(options);
   if (!server.ok()) {
+    layernas::log::Flush();
     std::fprintf(stderr, "layernas-controller: %s\n", std::string(server.status().message()).c_str());
     return EXIT_FAILURE;
   }

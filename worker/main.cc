@@ -32,9 +32,10 @@
 namespace layernas {
 namespace {
 
-// Pipes to and from a child, and one that ends the thread that reads from it.
-constexpr rlim_t kFilesPerChild = 5;
-// Connections, the log, what a child takes while it is started.
+// While a child is started, and all may be at once: both ends of the pipes to and from it, of one that ends the thread
+// that reads from it, and of one that tells of a failure. Later five of them stay, and its end takes two more.
+constexpr rlim_t kFilesPerChild = 10;
+// Connections, the log, the guardian.
 constexpr rlim_t kOwnFiles = 64;
 
 // What a child needs to know about its slot. More threads than cores make trainers many times slower, so each gets its
@@ -88,14 +89,14 @@ void RunUntilSignal(Agent& agent, const sigset_t& signals) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0 || signal == SIGUSR1) continue;
     if (draining) {
-      // Without a word: the log may be what does not let us go. The kernel kills our direct children with us, and not
-      // what they started.
+      // Without a word, and without waiting for the log. The kernel kills our direct children with us, and not what
+      // they started.
       ChildProcess::KillAll();
       _exit(EXIT_FAILURE);
     }
     draining = true;
-    log::Info("draining on a signal; a second one leaves at once", {{"signal", strsignal(signal)}});
     agent.Drain();
+    log::Info("draining on a signal; a second one leaves at once", {{"signal", strsignal(signal)}});
   }
   running.join();
 }

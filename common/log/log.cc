@@ -1,29 +1,67 @@
 #include "common/log/log.h"
 
+#include <signal.h>
+#include <spdlog/async.h>
+#include <spdlog/details/null_mutex.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <future>
 #include <memory>
-#include <mutex>
+#include <string>
+#include <utility>
 
 #include "common/base/utf8.h"
-#include "common/log/stderr_writer.h"
+#include "common/log/stderr_sink.h"
 
 namespace layernas::log {
 namespace {
 
-class StderrSink final : public spdlog::sinks::base_sink<std::mutex> {
+// Lines that may wait for the reader of standard error: what many slots log at once, and a few MB of usual lines.
+constexpr std::size_t kQueuedLines = 4'096;
+// How long Flush waits for that reader.
+constexpr std::chrono::seconds kFlushTimeout{1};
+
+using Pool = std::shared_ptr<spdlog::details::thread_pool>;
+
+// The queue, and the one thread that writes what is in it.
+Pool MakePool() {
+  // The program's signals are for its other threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  auto pool = std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  std::atexit(Flush);
+  return pool;
+}
+
+// Never destroyed: that would wait for the thread, which may wait for a reader for ever, and threads log to the end.
+const Pool& GetPool() {
+  static const Pool& pool = *new Pool(MakePool());
+  return pool;
+}
+
+std::shared_ptr<spdlog::async_logger> MakeLogger(std::string name, spdlog::sink_ptr sink) {
+  return std::make_shared<spdlog::async_logger>(std::move(name), std::move(sink), GetPool(),
+                                                spdlog::async_overflow_policy::overrun_oldest);
+}
+
+// Tells when all that was queued before its flush has been written.
+class Marker final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  std::future<void> passed() { return passed_.get_future(); }
+
  protected:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
-    writer_.Write({line.data(), line.size()});
-  }
-  void flush_() override {}
+  void sink_it_(const spdlog::details::log_msg&) override {}
+  void flush_() override { passed_.set_value(); }
 
  private:
-  StderrWriter writer_;
+  std::promise<void> passed_;
 };
 
 // Whether the value needs quotes for what is in it, once it is printable.
@@ -66,11 +104,18 @@ void WriteLine(spdlog::level::level_enum level, std::string_view message, std::s
 bool Init(std::string_view program, std::string_view level) {
   const auto parsed = spdlog::level::from_str(std::string(level));
   if (parsed == spdlog::level::off && level != "off") return false;
-  auto logger = std::make_shared<spdlog::logger>(std::string(program), std::make_shared<StderrSink>());
+  auto logger = MakeLogger(std::string(program), std::make_shared<StderrSink>(*GetPool()));
   logger->set_level(parsed);
   logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%L%$ %n: %v");
   spdlog::set_default_logger(std::move(logger));
   return true;
+}
+
+void Flush() {
+  const auto marker = std::make_shared<Marker>();
+  const std::future<void> passed = marker->passed();
+  MakeLogger("", marker)->flush();
+  passed.wait_for(kFlushTimeout);
 }
 
 void Debug(std::string_view message, Fields fields) { Write(Level::kDebug, message, {fields.begin(), fields.size()}); }

@@ -24,10 +24,12 @@ struct Field {
 using Fields = std::initializer_list<Field>;
 
 // Once, before the first line: the program's name, and the lowest level shown (debug, info, warning, error).
-// Returns false for an unknown level.
+// Returns false for an unknown level. Starts the thread that writes the lines; a normal exit flushes them.
 bool Init(std::string_view program, std::string_view level);
 
-// Thread-safe. Returns within about a second: where nobody reads standard error, lines are lost (stderr_writer.h).
+// Thread-safe. Never waits for the reader of standard error: the line goes into a queue, and a thread of its own writes
+// it. A reader that is slow or does not read (a pager, a stopped terminal, a collector that hangs) must not stop the
+// program. When the queue is full, its oldest line is lost, and a line says how many were.
 // Values with spaces, quotes or control characters are quoted and escaped: a line is always one line.
 void Debug(std::string_view message, Fields fields = {});
 void Info(std::string_view message, Fields fields = {});
@@ -37,5 +39,9 @@ void Error(std::string_view message, Fields fields = {});
 // The same with the level and the fields as values.
 enum class Level { kDebug, kInfo, kWarning, kError };
 void Write(Level level, std::string_view message, std::span<const Field> fields);
+
+// Returns when all lines logged before have been written, or after about a second. Call it before an end that is not
+// normal (_exit) and before writing to standard error directly. Thread-safe.
+void Flush();
 
 }  // namespace layernas::log

@@ -56,6 +56,17 @@ Children& AllChildren() {
   return *children;
 }
 
+// How the child has ended, without reaping it: until it is reaped, its number and its session's are given to no others.
+enum class End { kNone, kSeen, kTakenByAnother };
+
+End LookForEnd(pid_t pid) {
+  siginfo_t info = {};
+  if (waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+    return errno == ECHILD ? End::kTakenByAnother : End::kNone;
+  }
+  return info.si_pid == pid ? End::kSeen : End::kNone;
+}
+
 // True when the descriptor has something to say (an error included) within the timeout.
 bool Poll(int fd, short events, Millis timeout) {
   pollfd wait{fd, events, 0};
@@ -65,7 +76,7 @@ bool Poll(int fd, short events, Millis timeout) {
 }  // namespace
 
 std::string ExitStatus::ToString() const {
-  if (signal == 0) return "exit code " + std::to_string(code);
+  if (signal == 0) return code == kUnknown ? "unknown exit code" : "exit code " + std::to_string(code);
   const char* name = sigabbrev_np(signal);
   std::string text = "killed by signal " + std::to_string(signal);
   if (name != nullptr) text += std::string(" (SIG") + name + ")";
@@ -75,8 +86,12 @@ std::string ExitStatus::ToString() const {
 absl::Status CheckProgram(const std::string& program) { return process_internal::FindProgram(program).status(); }
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions options) {
-  static std::once_flag ignore_sigpipe;
-  std::call_once(ignore_sigpipe, [] { signal(SIGPIPE, SIG_IGN); });
+  static std::once_flag prepare_signals;
+  std::call_once(prepare_signals, [] {
+    signal(SIGPIPE, SIG_IGN);
+    // Who started us may ignore it, and it is inherited: the kernel would keep nothing of our children's ends.
+    signal(SIGCHLD, SIG_DFL);
+  });
 
   LAYERNAS_ASSIGN_OR_RETURN(Pipe error, MakePipe());
   LAYERNAS_ASSIGN_OR_RETURN(Pipe stop, MakePipe());
@@ -239,14 +254,16 @@ std::optional<ExitStatus> ChildProcess::Look() {
     MutexLock lock(mutex_);
     if (exit_) return exit_;
   }
-  siginfo_t info = {};
-  // Only looks: until it is reaped, the dead leader keeps the session's number from being given to others.
-  const int looked = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT);
-  if (looked != 0 || info.si_pid != pid_) return std::nullopt;
+  const End end = LookForEnd(pid_);
+  if (end == End::kNone) return std::nullopt;
   // Without the mutex, so that nobody who signals has to wait.
-  process_internal::EndSessions({&pid_, 1});
+  if (end == End::kSeen) process_internal::EndSessions({&pid_, 1});
   MutexLock lock(mutex_);
   process_internal::Guardian::Get().Forget(pid_);
+  if (end == End::kTakenByAnother) {
+    exit_ = ExitStatus{ExitStatus::kUnknown, 0};
+    return exit_;
+  }
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
@@ -267,7 +284,7 @@ void ChildProcess::Kill() { Signal(SIGKILL); }
 
 void ChildProcess::Signal(int signal) {
   MutexLock lock(mutex_);
-  if (!exit_) process_internal::SignalSessions({&pid_, 1}, signal);
+  if (!exit_ && LookForEnd(pid_) != End::kTakenByAnother) process_internal::SignalSessions({&pid_, 1}, signal);
 }
 
 void ChildProcess::AwaitLastWords() const {

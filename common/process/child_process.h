@@ -39,13 +39,16 @@ struct ChildOptions {
 
 // How a process ended.
 struct ExitStatus {
+  // The code where something else in our process has reaped the child.
+  static constexpr int kUnknown = -1;
+
   // Exit code; meaningless where signal is not 0.
   int code = 0;
   // The signal that killed it, or 0.
   int signal = 0;
 
   bool ok() const { return code == 0 && signal == 0; }
-  // "exit code 3", "killed by signal 9 (SIGKILL)".
+  // "exit code 3", "killed by signal 9 (SIGKILL)", "unknown exit code".
   std::string ToString() const;
 };
 
@@ -60,7 +63,8 @@ absl::Status CheckProgram(const std::string& program);
 class ChildProcess {
  public:
   // Returns once the program runs. NOT_FOUND or PERMISSION_DENIED names the program that can't be started and says why.
-  // From the first call on our process ignores SIGPIPE; the child does not.
+  // From the first call on our process ignores SIGPIPE, which the child does not, and no longer ignores SIGCHLD if it
+  // was started so.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(ChildOptions options);
 
   // SIGKILL to the sessions of all children of our process, for when it ends without destroying them. Thread-safe. A
@@ -91,7 +95,8 @@ class ChildProcess {
   void CloseInput();
 
   // Waits for the end; nothing if the child still runs after the timeout. Zero only looks. When the child has ended, so
-  // has its session; that can take two seconds in addition.
+  // has its session; that can take two seconds in addition. Of a child that something else has reaped, the session is
+  // left alone: its number may be another's.
   std::optional<ExitStatus> Wait(Millis timeout);
 
   // SIGTERM to the session; returns at once, and does nothing once the end has been seen.

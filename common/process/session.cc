@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -29,6 +30,9 @@ pid_t ParseNumber(const char* text) {
   return number;
 }
 
+// True if a file could not be opened because there were too many, which says nothing about the file.
+bool IsShortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
+
 // False of a zombie, or where there is no such process any more.
 bool Runs(int proc, const char* process) {
   std::array<char, 64> path;
@@ -38,7 +42,7 @@ bool Runs(int proc, const char* process) {
   memcpy(path.data(), process, length);
   memcpy(path.data() + length, kFile, sizeof(kFile));
   const int file = openat(proc, path.data(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
+  if (file < 0) return IsShortage(errno);
   std::array<char, 512> text;
   const ssize_t count = read(file, text.data(), text.size() - 1);
   close(file);
@@ -72,7 +76,7 @@ void ForEachProcess(int proc, Visit visit) {
 bool SignalSessions(std::span<const pid_t> sessions, int signal) {
   for (const pid_t session : sessions) kill(-session, signal);
   const int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (proc < 0) return false;
+  if (proc < 0) return IsShortage(errno);
   bool found = false;
   ForEachProcess(proc, [&](pid_t process, const char* name) {
     const pid_t session = getsid(process);

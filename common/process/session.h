@@ -9,8 +9,9 @@ namespace layernas::process_internal {
 
 // Sends the signal to every process of the sessions, whatever group it has made for itself (as timeout(1) and a shell's
 // job control do). Each session's first group gets it at once, so that no process of it sees another end first.
-// Returns false if no process of the sessions runs; a zombie does not. Async-signal-safe. A process that begins a
-// session of its own (setsid) is not found, and neither is one that is started meanwhile.
+// Returns false if no process of the sessions runs; a zombie does not. Returns true if that is unknown because no file
+// can be opened; then only the first groups have the signal. Async-signal-safe. A process that begins a session of its
+// own (setsid) is not found, and neither is one that is started meanwhile.
 bool SignalSessions(std::span<const pid_t> sessions, int signal);
 
 // SIGKILL until no process of the sessions runs, for about two seconds at most: they may start others while they are

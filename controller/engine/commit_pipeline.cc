@@ -82,6 +82,7 @@ void CommitPipeline::Write(std::vector<Turn>& turns) {
     // Nothing of these turns was answered. The next start goes on from what is on the disk.
     log::Error("can't write, so the controller ends; start it again once the cause is removed",
                {{"cause", std::string(written.message())}});
+    log::Flush();
     std::_Exit(EXIT_FAILURE);
   }
   metrics_.commit_seconds.Observe(std::chrono::duration<double>(clock_.Now() - begin).count());

@@ -334,6 +334,7 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
 }
 
 void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed) {
+  if (listed.size() >= kMaxLeasesPerCall) return;
   std::set<LeaseBook::Key> held;
   for (const HeldLease& lease : listed) {
     const auto [entry, token] = FindLease(lease.token);

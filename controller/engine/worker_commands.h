@@ -54,7 +54,8 @@ class WorkerCommands {
                    core::TaskKind kind);
   // An attempt is used up for each that its search has still.
   void ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why);
-  // A heartbeat lists all leases that a worker holds: what is missing has nobody who works on it.
+  // A heartbeat lists all leases that a worker holds: what is missing has nobody who works on it. One that lists as
+  // many as a call may says nothing of others.
   void ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed);
   // An attempt failed on the worker: shuns it if that happens again and again, and to no other.
   void Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why);

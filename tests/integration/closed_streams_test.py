@@ -1,9 +1,11 @@
-"""Programs that are started with closed standard streams: the next file that they open must not take such a place."""
+"""Programs whose standard streams are closed, so that the next file that they open must not take such a place, or whose
+standard error nobody reads."""
 
 import os
 import subprocess
 
 import harness
+from layernas.v1 import spec_pb2
 
 CLOSED = ("/bin/sh", "-c", 'exec "$@" >&- 2>&-', "sh")
 
@@ -20,6 +22,25 @@ class ClosedStreamsTest(harness.IntegrationTest):
         self.assertEqual(streams(server.process.pid), [os.devnull] * 2)
         self.assertEqual(server.stop(), 0)
         self.assertEqual(server.check()[0], 0)
+
+    def test_a_terminal_that_nobody_reads_does_not_stop_the_controller(self):
+        master, terminal = os.openpty()
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.close, terminal)
+        server = self.controller(prefix=("/bin/sh", "-c", f'exec "$@" 2>{os.ttyname(terminal)}', "sh"))
+        client = self.client(server)
+        spec = spec_pb2.SearchSpec(name="s")
+        layer = spec.space.layers.add(name="l")
+        for option in ("a", "b"):
+            layer.options.add(name=option)
+        spec.objective.reward = "accuracy"
+        spec.objective.cost = "latency_ms"
+        spec.strategy.random.SetInParent()
+        spec.budget.trainings = 2
+        # Each is logged: more than a terminal holds.
+        for _ in range(400):
+            client.create(spec)
+        self.assertEqual(server.stop(), 0)
 
     def test_trainer(self):
         trainer = os.path.join(harness.BIN, "layernas-trainer")

@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -238,7 +240,58 @@ TEST_F(WorkerProgramTest, ALogThatNobodyReadsHoldsNeitherResultsNorTheDrain) {
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
 }
 
-// Each child takes five, and the limit is for programs that would not ask.
+// As a terminal that is stopped with ^S.
+TEST_F(WorkerProgramTest, ATerminalThatNobodyReadsHoldsNeitherResultsNorTheDrain) {
+  const Fd master(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  ASSERT_EQ(grantpt(master.get()), 0);
+  ASSERT_EQ(unlockpt(master.get()), 0);
+  const std::string trainer = folder_ / "trainer.sh";
+  std::ofstream(trainer) << "while read -r request; do for i in $(seq 190); do printf '%0300d\\n' $i >&2; done\n"
+                            "echo '{\"result\": {\"metrics\": {\"accuracy\": 0.5}}}'; done\n";
+  StartProgram({"/bin/sh", "-c", std::string("exec \"$@\" 2>") + ptsname(master.get()), "sh", LAYERNAS_WORKER},
+               {"--command", "sh " + trainer});
+  for (int i = 1; i <= 4; ++i) Hand(i);
+  controller_.Await("results", [](const State& state) { return state.completions.size() == 4; });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
+TEST_F(WorkerProgramTest, ASlowReaderOfTheLogHoldsNeitherResultsNorTheDrain) {
+  constexpr int kTasks = 2'000;
+  const std::string table = folder_ / "table.csv";
+  std::ofstream(table) << "arch,acc\n01,0.75\n";
+  const Fd reader = MakeLogPipe();
+  StartProgram({"/bin/sh", "-c", "exec \"$@\" 2>$FOLDER/log", "sh", LAYERNAS_WORKER},
+               {"--evaluator", "tabular", "--table", table, "--metric", "accuracy=acc", "--slots", "16"});
+  std::jthread reading([fd = reader.get()](const std::stop_token& stop) {
+    std::array<char, 4096> buffer;
+    while (!stop.stop_requested()) {
+      [[maybe_unused]] const ssize_t count = read(fd, buffer.data(), buffer.size());
+      std::this_thread::sleep_for(Millis(200));
+    }
+  });
+  for (int i = 1; i <= kTasks; ++i) Hand(i);
+  const auto start = std::chrono::steady_clock::now();
+  controller_.Await("results", [](const State& state) { return state.completions.size() == kTasks; });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+  // The reader takes 20 KB in a second, and there are more than 300.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, Millis(12'000));
+}
+
+// A program that ignores the ends of its own children hands that down.
+TEST_F(WorkerProgramTest, EndsOfChildrenAreSeenAlsoWhereTheyWereIgnored) {
+  StartProgram({"env", "--ignore-signal=CHLD", LAYERNAS_WORKER},
+               {"--command",
+                "sh -c 'read -r request; echo \"{\\\"result\\\": {\\\"metrics\\\": {\\\"accuracy\\\": "
+                "0.5}}}\"'"});
+  AwaitFile("ready");
+  const auto start = std::chrono::steady_clock::now();
+  Hand(1);
+  controller_.Await("a result", [](const State& state) { return state.completions.size() == 1; });
+  EXPECT_LT(std::chrono::steady_clock::now() - start, Millis(8'000));
+  controller_.With([](State& state) { EXPECT_TRUE(state.completions[0].has_result()); });
+}
+
+// The limit is for programs that would not ask.
 TEST_F(WorkerProgramTest, SlotsMayTakeMoreFilesThanTheSoftLimit) {
   constexpr int kSlots = 30;
   StartProgram({"/bin/sh", "-c", "ulimit -Sn 100; exec \"$@\"", "sh", LAYERNAS_WORKER},
@@ -250,12 +303,26 @@ TEST_F(WorkerProgramTest, SlotsMayTakeMoreFilesThanTheSoftLimit) {
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
 }
 
+// All children may be started at the same moment, when each takes the most.
+TEST_F(WorkerProgramTest, AsManySlotsAsTheHardLimitLetsRunStartTogether) {
+  constexpr int kSlots = 100;
+  StartProgram({"/bin/sh", "-c", "ulimit -n 1064; exec \"$@\"", "sh", LAYERNAS_WORKER},
+               {"--slots", std::to_string(kSlots), "--command",
+                "sh -c 'read -r request; echo > $FOLDER/runs-$LAYERNAS_SLOT; sleep 1000'"});
+  for (int i = 1; i <= kSlots; ++i) Hand(i);
+  for (int slot = 0; slot < kSlots; ++slot) AwaitFile("runs-" + std::to_string(slot));
+  controller_.With([](State& state) { EXPECT_TRUE(state.completions.empty()); });
+  EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
+}
+
 TEST_F(WorkerProgramTest, MoreSlotsThanTheHardLimitLetsRunAreRefused) {
-  StartProgram({"/bin/sh", "-c", "ulimit -n 100; exec \"$@\"", "sh", LAYERNAS_WORKER},
-               {"--slots", "30", "--command", "sleep 1000"});
-  EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
+  StartProgram({"/bin/sh", "-c", "ulimit -n 1063; exec \"$@\"", "sh", LAYERNAS_WORKER},
+               {"--slots", "100", "--command", "sleep 1000"});
+  const auto exit = worker_->Wait(Millis(10'000));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->ToString(), "exit code 1");
   EXPECT_THAT(worker_->LastStderr(),
-              HasSubstr("cannot run 30 slots: they take up to 214 open files, and the limit is 100"));
+              HasSubstr("cannot run 100 slots: they take up to 1064 open files, and the limit is 1063"));
 }
 
 TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {

@@ -66,7 +66,6 @@ void Agent::Step(const std::function<void(AgentMachine&, SteadyTime now)>& event
   }
   if (unlocked.cut_polls_off) client_->StopLeasing();
   for (std::stop_source& evaluation : unlocked.stop) evaluation.request_stop();
-  WriteLog();
 }
 
 Agent::Unlocked Agent::HandOut(std::vector<Action> actions) {
@@ -88,26 +87,11 @@ Agent::Unlocked Agent::HandOut(std::vector<Action> actions) {
       if (*failed == CallFailed::kHeartbeat) metrics_.heartbeat_failures.Increment();
       metrics_.rpc_retries.Increment();
     }
-    if (auto* line = std::get_if<LogLine>(&action)) log_.push_back(std::move(*line));
+    // With the lock, so that the lines keep their order.
+    if (const auto* line = std::get_if<LogLine>(&action)) log::Write(line->level, line->message, line->fields);
   }
   if (!actions.empty() || machine_.NextWakeup() < wakeup_) changed_.NotifyAll();
   return unlocked;
-}
-
-void Agent::WriteLog() {
-  while (true) {
-    LogLine line;
-    {
-      MutexLock lock(mutex_);
-      if (line_is_being_written_ || log_.empty()) return;
-      line_is_being_written_ = true;
-      line = std::move(log_.front());
-      log_.pop_front();
-    }
-    log::Write(line.level, line.message, line.fields);
-    MutexLock lock(mutex_);
-    line_is_being_written_ = false;
-  }
 }
 
 void Agent::Count(const EvaluationOver& over) {

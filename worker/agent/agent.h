@@ -1,7 +1,6 @@
 // Pulls tasks from the controller, has them evaluated, and hands the results back.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -47,10 +46,8 @@ class Agent {
 
   // Tells the machine of an event, and does what it then wants done.
   void Step(const std::function<void(AgentMachine&, SteadyTime now)>& event);
-  // Puts what the threads wait for where they find it, and counts. Step and WriteLog do the rest, without the lock.
+  // Puts what the threads wait for where they find it, logs, and counts. Step does the rest, without the lock.
   Unlocked HandOut(std::vector<Action> actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // One thread at a time, so that the lines keep their order.
-  void WriteLog();
 
   // Makes each call that is put into `*next`, until the machine has finished.
   template <typename Send, typename Response, typename Call, typename Answered>
@@ -84,8 +81,6 @@ class Agent {
   std::optional<SendHeartbeat> heartbeat_ ABSL_GUARDED_BY(mutex_);
   std::optional<SendCompletions> completions_ ABSL_GUARDED_BY(mutex_);
   std::optional<SendRelease> release_ ABSL_GUARDED_BY(mutex_);
-  std::deque<LogLine> log_ ABSL_GUARDED_BY(mutex_);
-  bool line_is_being_written_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace layernas

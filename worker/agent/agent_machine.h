@@ -90,7 +90,7 @@ class AgentMachine {
     bool passed_over = false;
     // A heartbeat with its progress was refused: sent without it until there is new progress.
     bool plain = false;
-    // A heartbeat with nothing but this lease was refused: sent apart from the others.
+    // A heartbeat with no other lease's news was refused: sent apart from the others.
     bool apart = false;
   };
   struct Slot {
@@ -114,10 +114,11 @@ class AgentMachine {
     std::uint64_t number = 0;
     rpc::Backoff backoff;
   };
-  // All leases are told in one call, or in a cycle of several where their news are long or one was refused.
+  // All leases are told in one call, or in a cycle of several where their news are long or one was refused. Each call
+  // lists the others too.
   struct Beating {
     std::uint64_t call = 0;
-    // Tokens in the call under way, without those that it only lists and leaves to a later call of the cycle.
+    // Tokens in the call under way, without those that it only lists.
     std::vector<std::string> sent;
     bool in_cycle = false;
     bool refused_in_cycle = false;
@@ -179,6 +180,9 @@ class AgentMachine {
   void Rename(const std::shared_ptr<Lease>& lease, const std::string& token);
 
   void Beat(SteadyTime now);
+  // Adds what the cycle has told, and what is new since it began, as bare tokens: the controller takes what a heartbeat
+  // does not list for lost, and on a slow line a cycle takes long.
+  void ListOthers(v1::HeartbeatRequest& request) const;
   void BeginCycle();
   void EndCycle(SteadyTime now);
   void FailCycle(SteadyTime now);

@@ -82,8 +82,7 @@ void AgentMachine::Beat(SteadyTime now) {
     v1::HeldLease held = Held(lease);
     bytes += held.ByteSizeLong();
     if (bytes > kBatchBytes && !beating_.sent.empty()) {
-      // Its news are for the cycle's next call. It is listed in this one, because the controller takes what a heartbeat
-      // does not list for lost.
+      // Its news are for the cycle's next call.
       heartbeat.request.add_leases()->set_lease_token(token);
       continue;
     }
@@ -91,7 +90,16 @@ void AgentMachine::Beat(SteadyTime now) {
     beating_.sent.push_back(token);
     if (lease.apart) break;
   }
+  ListOthers(heartbeat.request);
   actions_.push_back(std::move(heartbeat));
+}
+
+void AgentMachine::ListOthers(v1::HeartbeatRequest& request) const {
+  const std::set<std::string_view> queued(beating_.queue.begin(), beating_.queue.end());
+  for (const auto& [token, lease] : leases_) {
+    if (request.leases_size() == kMaxLeasesPerCall) return;
+    if (!lease->apart && !queued.contains(token)) request.add_leases()->set_lease_token(token);
+  }
 }
 
 v1::HeldLease AgentMachine::Held(const Lease& lease) {

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <atomic>
 #include <cerrno>
@@ -13,6 +15,7 @@
 #include <iostream>
 #include <iterator>
 #include <mutex>
+#include <thread>
 
 namespace layernas {
 namespace {
@@ -231,6 +234,24 @@ TEST(ChildProcess, DestructionEndsTheWholeSession) {
   kill(grandchild, SIGKILL);
 }
 
+TEST(ChildProcess, AWholeSessionIsEndedAlsoWhileThereIsNoFileToBeHad) {
+  auto child = Shell(std::string(kOtherGroup) + "wait; true");
+  const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{STDERR_FILENO + 1, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  std::thread restoring([&before] {
+    std::this_thread::sleep_for(Millis(200));
+    setrlimit(RLIMIT_NOFILE, &before);
+  });
+  child->Kill();
+  EXPECT_TRUE(child->Wait(kLong).has_value());
+  restoring.join();
+  EXPECT_TRUE(Gone(grandchild));
+  kill(grandchild, SIGKILL);
+}
+
 TEST(ChildProcess, ThoseInOtherGroupsAreAskedToEndToo) {
   auto child = Shell(
       "trap : TERM; timeout 1000 sh -c 'trap \"echo asked; exit\" TERM; echo ready; while :; do sleep 0.01; done' & "
@@ -240,6 +261,27 @@ TEST(ChildProcess, ThoseInOtherGroupsAreAskedToEndToo) {
   const auto line = child->ReadLine(kLong, kMaxLine);
   ASSERT_TRUE(line.ok()) << line.status();
   EXPECT_EQ(*line, "asked");
+}
+
+TEST(ChildProcess, AnEndThatTheKernelKeptNothingOfIsAnEnd) {
+  auto child = Shell("exit 0");
+  ASSERT_EQ(waitpid(child->pid(), nullptr, 0), child->pid());
+  const auto exit = child->Wait(Millis(1'000));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_FALSE(exit->ok());
+  EXPECT_EQ(exit->ToString(), "unknown exit code");
+}
+
+// As a program that ignores the ends of its own children may hand it down.
+TEST(ChildProcess, TheEndIsSeenAlsoWhereEndsWereIgnored) {
+  ChildOptions options;
+  options.argv = {"env", "--ignore-signal=CHLD", std::filesystem::read_symlink("/proc/self/exe"),
+                  "--gtest_filter=ChildProcess.TellsHowItEnded"};
+  auto child = ChildProcess::Start(std::move(options));
+  ASSERT_TRUE(child.ok()) << child.status();
+  const auto exit = (*child)->Wait(Millis(30'000));
+  ASSERT_TRUE(exit.has_value());
+  EXPECT_EQ(exit->ToString(), "exit code 0");
 }
 
 // A program that begins a session of its own goes on, with the pipes that it has inherited.

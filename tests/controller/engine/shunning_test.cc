@@ -1,4 +1,5 @@
 // Workers that keep failing, and leases that their worker no longer knows of.
+#include "common/base/task_limits.h"
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -167,6 +168,18 @@ TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
   EXPECT_EQ(LeaseOne("v").token, Token(1, 1, 2));
   // And if the worker was at it all the same, its result counts.
   EXPECT_EQ(Complete("w", lost).status, CompletionVerdict::kAccepted);
+}
+
+// The worker may hold more than one call can list.
+TEST_F(ShunningTest, AFullHeartbeatEndsNoOtherLease) {
+  const std::string name = Create(RandomSpec("s", 5));
+  LeaseOne("w");
+  const std::string token = FormatLeaseToken(LeaseOne("w").token);
+  Pass(Millis{10'000});
+  Heartbeat("w", std::vector<std::string>(kMaxLeasesPerCall, token));
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
+  Heartbeat("w", std::vector<std::string>(kMaxLeasesPerCall - 1, token));
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kQueued);
 }
 
 TEST_F(ShunningTest, AResultInTheSameTurnAsTheHeartbeatThatLacksItStands) {

@@ -318,11 +318,8 @@ TEST_F(AgentMachineTest, LongCurvesGoInSeveralHeartbeatsNoneOfWhichForgetsALease
       listed.insert(lease.lease_token());
       if (lease.curve_size() > 0) told[lease.lease_token()] = lease.curve_size();
     }
-    // Those that are told renewed their lease just before.
-    for (int i = 1; i <= kTasks; ++i) {
-      const std::string token = "lease-" + std::to_string(i);
-      EXPECT_TRUE(listed.contains(token) || told.contains(token)) << token;
-    }
+    // The line may be so slow that what the first call told is no longer fresh for the controller.
+    EXPECT_THAT(listed, SizeIs(kTasks));
     AnswerHeartbeat();
   }
   EXPECT_THAT(told, SizeIs(kTasks));
@@ -352,15 +349,16 @@ TEST_F(AgentMachineTest, AHeartbeatThatIsRefusedIsMadeWithoutProgressThenInParts
   }
   EXPECT_THAT(told, UnorderedElementsAre("lease-1", "lease-2", "lease-4"));
   EXPECT_THAT(log_, HasSubstr("refuses a lease's heartbeat searches/x-1/candidates/3 leases[2]: bad"));
-  // From then on the bad one goes last, and alone; new progress is told again.
+  // From then on the bad one goes last, with bare tokens that have done no harm; new progress is told again.
   machine_->EvaluationProgressed(now_, 0, {2, 5, 0.25});
   Pass(options_.heartbeat_interval);
   EXPECT_THAT(Held(), ElementsAre("lease-1", "lease-2"));
   EXPECT_TRUE(heartbeat_->request.leases(0).has_progress());
   AnswerHeartbeat();
-  EXPECT_THAT(Held(), ElementsAre("lease-4"));
+  EXPECT_THAT(Held(), ElementsAre("lease-4", "lease-1", "lease-2"));
+  EXPECT_FALSE(heartbeat_->request.leases(1).has_progress());
   AnswerHeartbeat();
-  EXPECT_THAT(Held(), ElementsAre("lease-3"));
+  EXPECT_THAT(Held(), ElementsAre("lease-3", "lease-1", "lease-2", "lease-4"));
   AnswerHeartbeat();
   EXPECT_FALSE(heartbeat_.has_value());
   Pass(options_.heartbeat_interval);

@@ -566,6 +566,7 @@ TEST_F(AgentTest, SaysOnceThatTheControllerIsAwayAndHowToNameAnother) {
   controller_.Restart();
   controller_.Await("a heartbeat", [](const State& state) { return !state.heartbeats.empty(); });
   Drain();
+  log::Flush();
   const std::string output = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(output, AllOf(HasSubstr("--controller or LAYERNAS_CONTROLLER"),
                             HasSubstr(controller_.address().ToString()), HasSubstr("the controller is back")));

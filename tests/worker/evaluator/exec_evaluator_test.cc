@@ -382,6 +382,7 @@ TEST_F(ExecEvaluatorTest, OddProgressIsLeftOutAndSaidOnce) {
                               std::string(kAnswer));
   EvaluateForPid(*evaluator);
   evaluator.reset();
+  log::Flush();
   const std::string logged = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(logged, HasSubstr("0.5"));
   EXPECT_EQ(logged.find("left out"), logged.rfind("left out"));
@@ -397,6 +398,7 @@ TEST_F(ExecEvaluatorTest, TheLogOfATaskIsBounded) {
   EvaluateForPid(*evaluator);
   EvaluateForPid(*evaluator);
   evaluator.reset();
+  log::Flush();
   const std::string logged = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(logged, HasSubstr("says=200\n"));
   EXPECT_THAT(logged, Not(HasSubstr("says=201")));
@@ -500,6 +502,7 @@ TEST_F(ExecEvaluatorTest, StandardErrorGoesToTheLogWithTheTask) {
   auto evaluator = PerRequest("echo loading data >&2; " + std::string(kAnswer));
   EvaluateForPid(*evaluator);
   evaluator.reset();
+  log::Flush();
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
               AllOf(HasSubstr("task=searches/x-1/candidates/3"), HasSubstr("says=\"loading data\"")));
 }

@@ -1,0 +1,33 @@
+// Where log lines go: standard error.
+#pragma once
+
+#include <spdlog/async.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <cstddef>
+#include <string_view>
+
+namespace layernas::log {
+
+// Writes each line to standard error, and waits until its reader has taken it: only the thread of an asynchronous
+// logger may use it. Where the logger's queue has lost lines, the next line is preceded by one that says how many.
+// Errors are ignored, since there is no other place to tell of them.
+class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  // `pool` has the logger's queue, and must outlive the sink.
+  explicit StderrSink(spdlog::details::thread_pool& pool) : pool_(pool), told_(pool.overrun_counter()) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override;
+  void flush_() override {}
+
+ private:
+  void Write(std::string_view text);
+
+  spdlog::details::thread_pool& pool_;
+  // Lines that the queue has lost, as far as they have been told of.
+  std::size_t told_;
+};
+
+}  // namespace layernas::log
