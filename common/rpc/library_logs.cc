@@ -4,6 +4,7 @@
 #include <grpc/support/log.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "common/log/log.h"
@@ -17,7 +18,11 @@ constexpr Millis kPeriod{5'000};
 void WriteGrpcMessage(gpr_log_func_args* args) {
   // Never destroyed: gRPC's threads may outlive main().
   static auto& limit = *new log::RateLimit(kPeriod);
-  if (args->severity != GPR_LOG_SEVERITY_ERROR) {
+  if (std::strstr(args->message, "assertion failed") != nullptr) {
+    // What follows is abort().
+    log::Error("gRPC gives up", {{"message", args->message}});
+    log::Flush();
+  } else if (args->severity != GPR_LOG_SEVERITY_ERROR) {
     // GRPC_VERBOSITY has asked for it.
     log::Debug("gRPC", {{"message", args->message}});
   } else if (const auto left_out = limit.Take()) {
@@ -28,7 +33,11 @@ void WriteGrpcMessage(gpr_log_func_args* args) {
 void WriteProtobufMessage(google::protobuf::LogLevel level, const char*, int, const std::string& message) {
   static auto& limit = *new log::RateLimit(kPeriod);
   if (level < google::protobuf::LOGLEVEL_WARNING) return;
-  if (const auto left_out = limit.Take()) {
+  if (level == google::protobuf::LOGLEVEL_FATAL) {
+    // What follows is abort(), or an exception that nobody expects.
+    log::Error("protobuf gives up", {{"message", message}});
+    log::Flush();
+  } else if (const auto left_out = limit.Take()) {
     log::Warning("protobuf reports an error", {{"message", message}, {"left_out_before", *left_out}});
   }
 }

@@ -149,10 +149,12 @@ void WorkerCommands::CancelPoll(PollId poll) {
 void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& leases,
                                const Reply<std::vector<LeaseVerdict>>& reply) {
   if (const absl::Status status = Hear(worker); !status.ok()) {
-    // What it holds was granted to it, or to one that it was taken for.
+    // What it holds was granted to it, whatever its name was then.
+    const std::vector<LeaseBook::Key> of_id = state_.leases.OfId(worker.id);
     const bool holds = std::any_of(leases.begin(), leases.end(), [&](const HeldLease& lease) {
-      const LeaseToken token = FindLease(lease.token).second;
-      return state_.leases.IsOf({token.search, token.number}, worker.instance);
+      const auto [entry, token] = FindLease(lease.token);
+      const LeaseBook::Key key{token.search, token.number};
+      return entry != nullptr && std::find(of_id.begin(), of_id.end(), key) != of_id.end() && IsOwn(key, worker);
     });
     if (!holds) {
       state_.Answer<std::vector<LeaseVerdict>>(reply, status);

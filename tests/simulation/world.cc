@@ -285,7 +285,7 @@ bool World::RunUntilAllEnded() {
     if (!RunFor(Millis{5'000})) return false;
     people_.SubmitWanted();
     people_.ResumeAll();
-    if (people_.IsAllSubmitted() && !HasOpenSearch()) return true;
+    if (controller_.up() && people_.IsAllSubmitted() && !HasOpenSearch()) return true;
     for (const auto& [id, search] : controller_.book().searches()) progress = std::max(progress, search.changed);
     CheckIdleWorkers();
     if (timeline_.Now() - progress > kStalled) {

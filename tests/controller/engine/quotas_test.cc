@@ -147,6 +147,32 @@ TEST_F(QuotasTest, WhoHoldsALeaseIsHeardWhereAnotherHasTakenItsRow) {
   EXPECT_TRUE(Candidate(name, task.token.number).failures.empty());
 }
 
+TEST_F(QuotasTest, WhoHoldsALeaseIsHeardAfterARestartAndNobodyElseByItsLease) {
+  const std::string name = EngineTest::Create(RandomSpec("s", 3));
+  const auto lease = [&](const std::string& id) {
+    LeaseRequest request = Request(id);
+    request.worker.instance = "instance of " + id;
+    request.worker.owner = "a";
+    return Lease(request)->at(0);
+  };
+  const auto heard = [&](const std::string& id, const std::string& instance, const std::vector<HeldLease>& leases) {
+    WorkerInfo worker{id, {}, 1, "test", instance, "a"};
+    return Await<std::vector<LeaseVerdict>>([&](auto reply) { engine_->Heartbeat(worker, leases, reply); }).ok();
+  };
+  const LeasedTask task = lease("w1");
+  lease("w2");
+  Restart();
+  EXPECT_TRUE(heard("w3", "instance of w3", {}));
+  EXPECT_TRUE(heard("w4", "instance of w4", {}));
+  const std::vector<HeldLease> held = {{FormatLeaseToken(task.token)}};
+  for (int i = 0; i < 4; ++i) {
+    Pass(options_.lease_duration / 3);
+    EXPECT_TRUE(heard("w1", "instance of w1", held));
+  }
+  EXPECT_TRUE(Candidate(name, task.token.number).failures.empty());
+  for (const char* id : {"w5", "w6"}) EXPECT_FALSE(heard(id, "instance of w1", held));
+}
+
 TEST_F(StateTest, ReportsOfStrangersLeaveNothingBehind) {
   WorkerCommands commands(state_);
   const WorkerId stranger("stranger", "instance");
