@@ -79,6 +79,8 @@ absl::Status ControllerProcess::Launch() {
                 // The whole fleet is on this host.
                 "--max-polls-per-host", "100000"};
   child.pipes = false;
+  // Weighed by the scheduler with the threads that load it: in a session of its own it is woken for every single call.
+  child.own_session = false;
   child.on_stderr_line = [](std::string_view line) {
     std::fprintf(stderr, "controller: %.*s\n", static_cast<int>(line.size()), line.data());
   };

@@ -111,7 +111,8 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions o
                                                      .environment = std::move(options.environment),
                                                      .input = input.read.get(),
                                                      .output = options.pipes ? output.write.get() : error.write.get(),
-                                                     .error = error.write.get()}));
+                                                     .error = error.write.get(),
+                                                     .own_session = options.own_session}));
   std::unique_ptr<ChildProcess> child(new ChildProcess(pid, std::move(input.write), std::move(output.read),
                                                        std::move(error.read), std::move(stop.write),
                                                        std::move(options.on_stderr_line)));

@@ -32,6 +32,9 @@ struct ChildOptions {
   // True: standard input and output are pipes, for WriteLine and ReadLine. False: input is empty, and output joins
   // standard error.
   bool pipes = true;
+  // False: the child leads a process group of its own, but stays in our session, and what goes into another group
+  // escapes. For measurements: the kernel shares processors among sessions (sched(7), autogroups).
+  bool own_session = true;
   // Called for each line of standard error, without its line feed, on a thread of the child's own; a line over 8 KiB
   // comes in parts. Must not block for long, nor call the ChildProcess.
   std::function<void(std::string_view line)> on_stderr_line;

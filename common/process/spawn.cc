@@ -111,11 +111,16 @@ struct Plan {
   pid_t parent;
   // Of open files. What we need for ourselves is no reason to give more to a program that may not expect it.
   rlimit files;
+  bool own_session;
   const Guardian* guardian = nullptr;
 };
 
 [[noreturn]] void BecomeProgram(const Plan& plan) {
-  setsid();
+  if (plan.own_session) {
+    setsid();
+  } else {
+    setpgid(0, 0);
+  }
   plan.guardian->Guard();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setrlimit(RLIMIT_NOFILE, &plan.files);
@@ -208,7 +213,8 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
             {options.input, options.output, options.error},
             failure.write.get(),
             getpid(),
-            InheritedOpenFileLimit()};
+            InheritedOpenFileLimit(),
+            options.own_session};
   int fork_error = 0;
   const pid_t pid = Forker::Get().Run([&plan, &fork_error] {
     // Forked by the thread that stays, as the children are.

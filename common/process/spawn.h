@@ -30,6 +30,8 @@ struct SpawnOptions {
   int input = -1;
   int output = -1;
   int error = -1;
+  // False: a process group only.
+  bool own_session = true;
 };
 
 // Starts the program as the leader of a new session and process group, all of which is killed when our process dies

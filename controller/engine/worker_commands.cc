@@ -52,7 +52,7 @@ void WorkerCommands::TellApart(const std::string& id, const WorkerInfo& worker) 
   }
   state_.polls.Rename(id, worker.instance, worker.id);
   for (const LeaseBook::Key& key : std::set<LeaseBook::Key>(state_.leases.OfWorker(id))) {
-    if (state_.leases.IsOf(key, worker.instance)) RenameLease(key, worker);
+    if (state_.leases.IsOf(key, worker.instance)) RenameLease(key, worker, state_.leases.Deadline(key));
   }
   // Its shun went with it.
   if (!state_.workers.workers().at(worker.id).shunned) return;
@@ -60,12 +60,12 @@ void WorkerCommands::TellApart(const std::string& id, const WorkerInfo& worker) 
   state_.polls.LetIn(id);
 }
 
-void WorkerCommands::RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker) {
+void WorkerCommands::RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker, SteadyTime deadline) {
   SearchEntry* entry = state_.searches.Find(key.search);
   // Its search may be gone in this very turn.
   if (entry == nullptr) return;
   entry->search->Rename(key.number, entry->search->candidate(key.number)->attempt, worker.id);
-  state_.leases.Set(key, worker.id, state_.leases.Deadline(key), worker.instance);
+  state_.leases.Set(key, worker.id, deadline, worker.instance);
   state_.touched.insert(key.search);
 }
 
@@ -132,9 +132,7 @@ std::vector<LeasedTask> WorkerCommands::LeasedBefore(const std::string& id_said,
     const core::Candidate& candidate = *entry->search->candidate(key.number);
     // The book follows at the end of the turn: a result or release of this very turn has ended the lease already.
     if (candidate.state != core::CandidateState::kLeased || candidate.request_id != request.request_id) continue;
-    RenameLease(key, request.worker);
-    state_.leases.Set(key, request.worker.id, state_.now.steady + state_.options.lease_duration,
-                      request.worker.instance);
+    RenameLease(key, request.worker, state_.now.steady + state_.options.lease_duration);
     leased.push_back(MakeTask(state_, *entry, candidate));
   }
   return leased;

@@ -39,7 +39,7 @@ class WorkerCommands {
   void Admit(WorkerInfo& worker);
   // The worker was known by its id until now: what it waits for and holds, and a shun, goes by its name.
   void TellApart(const std::string& id, const WorkerInfo& worker);
-  void RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker);
+  void RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker, SteadyTime deadline);
   // Whether a lease whose token it has is the worker's.
   bool IsOwn(const LeaseBook::Key& key, const WorkerInfo& worker) const;
   // What the same request was given before, if its answer got lost; each lease has its full time again.

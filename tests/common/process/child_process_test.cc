@@ -226,6 +226,17 @@ TEST(ChildProcess, EveryEndIsThatOfItsWholeSession) {
   }
 }
 
+TEST(ChildProcess, AChildThatStaysInOurSessionEndsWithItsGroup) {
+  ChildOptions options;
+  options.own_session = false;
+  auto child = Shell("sleep 1000 & echo $!; wait", std::move(options));
+  const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
+  EXPECT_EQ(getsid(grandchild), getsid(0));
+  EXPECT_EQ(getpgid(grandchild), child->pid());
+  child.reset();
+  ExpectGoneSoon(grandchild);
+}
+
 TEST(ChildProcess, DestructionEndsTheWholeSession) {
   auto child = Shell(std::string(kOtherGroup) + "wait; true");
   const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
