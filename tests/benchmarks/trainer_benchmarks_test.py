@@ -27,6 +27,11 @@ class TrainerBenchmarksTest(unittest.TestCase):
         self.assertEqual(pair["rounds"], [1, 2])
         self.assertEqual(least["least_spearman"], pair["spearman"])
 
+    def test_latencies_of_equal_networks(self):
+        group, total = run("latency/equal_networks.py", "--groups=1", "--members=2")
+        self.assertEqual((group["cells"], total["pairs"]), (2, 1))
+        self.assertGreater(group["latency_ratio"], 0)
+
     @unittest.skipIf(importlib.util.find_spec("torch") is None, "PyTorch (python3-torch) is not installed")
     def test_speed_beside_pytorch(self):
         (line,) = run("training/speed.py", "--networks=shapes10_small", "--rounds=1", "--share=0.02")
