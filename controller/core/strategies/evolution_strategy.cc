@@ -1,6 +1,5 @@
 #include "controller/core/strategies/evolution_strategy.h"
 
-#include <limits>
 #include <utility>
 
 #include "common/base/cost_limit.h"
@@ -20,14 +19,14 @@ EvolutionStrategy::EvolutionStrategy(const Space& space, std::span<const double>
       seed_(seed),
       targets_(targets.begin(), targets.end()),
       seen_(space.layers.size()) {
-  std::vector<double> limits = targets_;
-  if (limits.empty()) limits.push_back(std::numeric_limits<double>::infinity());
-  for (const double limit : limits) {
-    if (choices_.empty() || space.CostIsPerLayer()) choices_.emplace_back(space, limit);
-    turns_.push_back({limit, &choices_.back()});
-    if (all_ == nullptr || limit > all_->wanted.limit()) all_ = turns_.back().choice;
+  const double highest = HighestTarget(targets);
+  const Choice& all = choices_.emplace_back(space, highest);
+  for (const double target : targets_) {
+    const bool is_like_all = target == highest || !space.CostIsPerLayer();
+    turns_.push_back({target, is_like_all ? &all : &choices_.emplace_back(all, target, targets_.size() - 1)});
   }
-  left_.emplace(all_->wanted);
+  if (turns_.empty()) turns_.push_back({highest, &all});
+  left_.emplace(all.wanted);
 }
 
 void EvolutionStrategy::Restore(std::span<const PastProposal> past) {
@@ -40,7 +39,7 @@ void EvolutionStrategy::Restore(std::span<const PastProposal> past) {
 
 Supply EvolutionStrategy::supply() const {
   if (!left_->get()) return {Supply::When::kNever, 0, WhyNothingIsLeft(space_, targets_, tried_)};
-  return {Supply::When::kNow, CountLeft(space_, all_->sampler.size(), tried_), ""};
+  return {Supply::When::kNow, CountLeft(space_, all().sampler.size(), tried_), ""};
 }
 
 std::optional<Proposal> EvolutionStrategy::Propose() {
@@ -71,7 +70,7 @@ std::optional<Architecture> EvolutionStrategy::ProposeFor(const Turn& turn, Rand
 
 void EvolutionStrategy::Insert(const Architecture& architecture) {
   if (!seen_.Insert(architecture)) return;
-  tried_ += all_->wanted.Contains(architecture) ? 1 : 0;
+  tried_ += all().wanted.Contains(architecture) ? 1 : 0;
   left_->Update(seen_);
 }
 

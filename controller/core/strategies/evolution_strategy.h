@@ -33,6 +33,9 @@ class EvolutionStrategy final : public Strategy {
   // What a target wants.
   struct Choice {
     Choice(const Space& space, double limit) : wanted(space, limit), sampler(wanted) {}
+    // Another of `sharers` targets beside the first.
+    Choice(const Choice& first, double limit, std::size_t sharers)
+        : wanted(first.wanted, limit), sampler(wanted, sharers) {}
 
     const WithinLimit wanted;
     const LimitSampler sampler;
@@ -47,6 +50,7 @@ class EvolutionStrategy final : public Strategy {
     bool used_up = false;
   };
 
+  const Choice& all() const { return choices_.front(); }
   std::optional<Architecture> ProposeFor(const Turn& turn, RandomStream& random) const;
   void Insert(const Architecture& architecture);
   Architecture Mutate(Architecture architecture, RandomStream& random) const;
@@ -57,10 +61,9 @@ class EvolutionStrategy final : public Strategy {
   const EvolutionOptions options_;
   const std::uint64_t seed_;
   const std::vector<double> targets_;
-  // Stay where they are: others point to them.
+  // Stay where they are: others point to them. The first is of the highest target, which wants whatever any target
+  // wants. There may be hundreds of targets: the others share the memory that one takes.
   std::deque<Choice> choices_;
-  // Of the highest target, which wants whatever any target wants.
-  const Choice* all_ = nullptr;
   std::vector<Turn> turns_;
   // Oldest first.
   std::deque<Evaluated> population_;

@@ -20,6 +20,8 @@ constexpr std::size_t kMostCells = 8192;
 constexpr std::size_t kMostCellsInAll = 1'000'000;
 // If the exact cost rules out so many draws in a row, the grid is too coarse.
 constexpr int kRefusedDraws = 300;
+// Options looked at to find that out; a draw looks at all that the space has.
+constexpr std::size_t kTrialOptions = 20'000'000;
 // Of the stream of draws that tells whether it is.
 constexpr std::uint64_t kTrialKey = 0x9a1d;
 // Draws in a row that bring only what was seen before the rest is looked through.
@@ -27,28 +29,31 @@ constexpr int kFutileDraws = 200;
 
 }  // namespace
 
-LimitSampler::LimitSampler(const WithinLimit& wanted) : wanted_(wanted), size_(wanted.CountUpTo(kMostCounted)) {
+LimitSampler::LimitSampler(const WithinLimit& wanted, std::size_t sharers)
+    : wanted_(wanted), size_(wanted.CountUpTo(kMostCounted / sharers)) {
   if (wanted.IsEverything()) return;
-  if (size_ && *size_ * wanted.costs().size() <= kMostListedOptions) {
+  if (size_ && *size_ * wanted.costs().size() <= kMostListedOptions / sharers) {
     list_.reserve(*size_ * wanted.costs().size());
     wanted.ForEach([this](const Architecture& one) {
       list_.insert(list_.end(), one.begin(), one.end());
       return true;
     });
   } else {
-    CountOnGrid();
+    CountOnGrid(sharers);
   }
 }
 
-void LimitSampler::CountOnGrid() {
+void LimitSampler::CountOnGrid(std::size_t sharers) {
   const std::vector<std::vector<double>>& costs = wanted_.costs();
-  const std::size_t cells =
-      std::min(std::clamp(kCellsPerLayer * costs.size(), kFewestCells, kMostCells), kMostCellsInAll / costs.size());
+  const std::size_t cells = std::min(std::clamp(kCellsPerLayer * costs.size(), kFewestCells, kMostCells),
+                                     std::max<std::size_t>(kMostCellsInAll / sharers / costs.size(), 1));
   const double left = WidenedLimit(wanted_.limit()) - wanted_.space().base_cost - wanted_.CheapestFrom(0);
   // A little more than is left, so that rounding takes away nothing that is wanted.
   const double per_cost =
       left > 0 ? static_cast<double>(cells) / left * (1 - 1e-6) : std::numeric_limits<double>::infinity();
+  std::size_t options = 0;
   for (const std::vector<double>& of_layer : costs) {
+    options += of_layer.size();
     const double cheapest = *std::min_element(of_layer.begin(), of_layer.end());
     auto& excess = excess_.emplace_back();
     for (const double cost : of_layer) {
@@ -68,8 +73,9 @@ void LimitSampler::CountOnGrid() {
     for (double& count : here) count /= most;
   }
   RandomStream random({kTrialKey});
+  const std::size_t draws = std::clamp<std::size_t>(kTrialOptions / sharers / options, 1, kRefusedDraws);
   coarse_ = true;
-  for (int i = 0; coarse_ && i < kRefusedDraws; ++i) coarse_ = !DrawOnGrid(random, false).has_value();
+  for (std::size_t i = 0; coarse_ && i < draws; ++i) coarse_ = !DrawOnGrid(random, false).has_value();
 }
 
 Architecture LimitSampler::Listed(std::size_t index) const {

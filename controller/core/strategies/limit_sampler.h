@@ -17,10 +17,11 @@ namespace layernas::core {
 // uniform. Immutable; safe to read from any thread.
 class LimitSampler {
  public:
-  // `wanted` must outlive this. Takes milliseconds if the limit rules anything out.
-  explicit LimitSampler(const WithinLimit& wanted);
+  // `wanted` must outlive this. Takes milliseconds if the limit rules anything out. `sharers`: as many samplers share
+  // the time and memory that one may take, at the price of coarser grids in large spaces.
+  explicit LimitSampler(const WithinLimit& wanted, std::size_t sharers = 1);
 
-  // Returns the exact number of wanted architectures, or none if it is above kMostCounted.
+  // Returns the exact number of wanted architectures, or none if it is above kMostCounted divided by the sharers.
   const std::optional<std::size_t>& size() const { return size_; }
   // Returns a wanted architecture. Requires that there is one.
   Architecture Draw(RandomStream& random) const;
@@ -31,7 +32,7 @@ class LimitSampler {
  private:
   Architecture Listed(std::size_t index) const;
   Architecture DrawAny(RandomStream& random) const;
-  void CountOnGrid();
+  void CountOnGrid(std::size_t sharers);
   // Returns none if the exact cost exceeds the limit. With `keep_within` it takes only options after which the limit
   // can be met: then it rarely returns none, but it is only nearly uniform.
   std::optional<Architecture> DrawOnGrid(RandomStream& random, bool keep_within) const;

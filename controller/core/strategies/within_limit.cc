@@ -21,27 +21,35 @@ double HighestTarget(std::span<const double> targets) {
   return targets.empty() ? kInfinity : *std::max_element(targets.begin(), targets.end());
 }
 
-WithinLimit::WithinLimit(const Space& space, double limit)
-    : space_(space), limit_(space.CostIsPerLayer() ? limit : kInfinity) {
+WithinLimit::Table::Table(const Space& space) {
+  const std::size_t layers = space.layers.size();
+  cheapest_from.assign(layers + 1, 0);
+  cheapest_option_from.resize(layers);
+  for (const Layer& layer : space.layers) {
+    costs.push_back(space.CostIsPerLayer() ? layer.costs : std::vector<double>(layer.option_count, 0.0));
+  }
+  dearest = space.base_cost;
+  for (std::size_t l = layers; l-- > 0;) {
+    const std::vector<double>& here = costs[l];
+    std::vector<double>& from = cheapest_option_from[l];
+    from = here;
+    for (std::size_t o = here.size() - 1; o > 0; --o) from[o - 1] = std::min(from[o - 1], from[o]);
+    cheapest_from[l] = cheapest_from[l + 1] + from.front();
+    dearest += *std::max_element(here.begin(), here.end());
+  }
+}
+
+WithinLimit::WithinLimit(const Space& space, std::shared_ptr<const Table> table, double limit)
+    : space_(space), limit_(space.CostIsPerLayer() ? limit : kInfinity), table_(std::move(table)) {
   bound_ = WidenedLimit(limit_);
   loose_bound_ = bound_ + kRounding * std::abs(bound_);
-  const std::size_t layers = space.layers.size();
-  cheapest_from_.assign(layers + 1, 0);
-  cheapest_option_from_.resize(layers);
-  for (const Layer& layer : space.layers) {
-    costs_.push_back(space.CostIsPerLayer() ? layer.costs : std::vector<double>(layer.option_count, 0.0));
-  }
-  double dearest = space.base_cost;
-  for (std::size_t l = layers; l-- > 0;) {
-    const std::vector<double>& costs = costs_[l];
-    std::vector<double>& from = cheapest_option_from_[l];
-    from = costs;
-    for (std::size_t o = costs.size() - 1; o > 0; --o) from[o - 1] = std::min(from[o - 1], from[o]);
-    cheapest_from_[l] = cheapest_from_[l + 1] + from.front();
-    dearest += *std::max_element(costs.begin(), costs.end());
-  }
-  everything_ = dearest <= bound_;
+  everything_ = table_->dearest <= bound_;
 }
+
+WithinLimit::WithinLimit(const Space& space, double limit)
+    : WithinLimit(space, std::make_shared<const Table>(space), limit) {}
+
+WithinLimit::WithinLimit(const WithinLimit& other, double limit) : WithinLimit(other.space_, other.table_, limit) {}
 
 bool WithinLimit::Contains(const Architecture& architecture) const {
   return everything_ || space_.Cost(architecture) <= bound_;
@@ -49,14 +57,14 @@ bool WithinLimit::Contains(const Architecture& architecture) const {
 
 bool WithinLimit::Seek(Architecture& architecture, std::vector<double>& sums, std::size_t layer,
                        std::size_t option) const {
-  const std::size_t layers = costs_.size();
+  const std::size_t layers = costs().size();
   while (true) {
-    const std::vector<double>& costs = costs_[layer];
+    const std::vector<double>& of_layer = costs()[layer];
     const auto can_go_on = [&](double cost) { return CanGoOn(sums[layer] + cost, layer); };
-    if (option < costs.size() && can_go_on(cheapest_option_from_[layer][option])) {
-      while (!can_go_on(costs[option])) ++option;
+    if (option < of_layer.size() && can_go_on(table_->cheapest_option_from[layer][option])) {
+      while (!can_go_on(of_layer[option])) ++option;
       architecture[layer] = static_cast<OptionIndex>(option);
-      sums[layer + 1] = sums[layer] + costs[option];
+      sums[layer + 1] = sums[layer] + of_layer[option];
       if (++layer == layers) return true;
       option = 0;
       continue;
@@ -68,18 +76,18 @@ bool WithinLimit::Seek(Architecture& architecture, std::vector<double>& sums, st
 }
 
 std::optional<Architecture> WithinLimit::First() const {
-  Architecture architecture(costs_.size(), 0);
-  std::vector<double> sums(costs_.size() + 1, space_.base_cost);
+  Architecture architecture(costs().size(), 0);
+  std::vector<double> sums(costs().size() + 1, space_.base_cost);
   if (!Seek(architecture, sums, 0, 0)) return std::nullopt;
   return architecture;
 }
 
 std::optional<Architecture> WithinLimit::Next(Architecture architecture) const {
-  std::vector<double> sums(costs_.size() + 1, space_.base_cost);
+  std::vector<double> sums(costs().size() + 1, space_.base_cost);
   std::size_t layer = 0;
   // No further than to where the architecture is wanted.
-  for (; layer + 1 < costs_.size(); ++layer) {
-    sums[layer + 1] = sums[layer] + costs_[layer][architecture[layer]];
+  for (; layer + 1 < costs().size(); ++layer) {
+    sums[layer + 1] = sums[layer] + costs()[layer][architecture[layer]];
     if (!CanGoOn(sums[layer + 1], layer)) break;
   }
   if (!Seek(architecture, sums, layer, std::size_t{architecture[layer]} + 1)) return std::nullopt;

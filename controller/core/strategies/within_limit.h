@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +25,8 @@ class WithinLimit {
  public:
   // `space` must outlive this. `limit` may be infinite.
   WithinLimit(const Space& space, double limit);
+  // The same space with another limit. The costs are shared, so that hundreds of limits take no more memory than one.
+  WithinLimit(const WithinLimit& other, double limit);
   // Others refer to it.
   WithinLimit(const WithinLimit&) = delete;
   WithinLimit& operator=(const WithinLimit&) = delete;
@@ -47,15 +50,29 @@ class WithinLimit {
   const Space& space() const { return space_; }
   double limit() const { return limit_; }
   // [layer][option]; 0 where the cost is only measured.
-  const std::vector<std::vector<double>>& costs() const { return costs_; }
+  const std::vector<std::vector<double>>& costs() const { return table_->costs; }
   // Returns the lowest cost of the layers from `layer` on; 0 after the last layer.
-  double CheapestFrom(std::size_t layer) const { return cheapest_from_[layer]; }
+  double CheapestFrom(std::size_t layer) const { return table_->cheapest_from[layer]; }
   // Returns true if something wanted begins with layers 0 … `layer` that cost `sum`, the base cost included.
   bool CanGoOn(double sum, std::size_t layer) const {
-    return sum + cheapest_from_[layer + 1] <= (layer + 1 == costs_.size() ? bound_ : loose_bound_);
+    return sum + table_->cheapest_from[layer + 1] <= (layer + 1 == costs().size() ? bound_ : loose_bound_);
   }
 
  private:
+  // What does not depend on the limit.
+  struct Table {
+    explicit Table(const Space& space);
+
+    std::vector<std::vector<double>> costs;
+    std::vector<double> cheapest_from;
+    // [layer][option]: the cheapest of this option and those after it.
+    std::vector<std::vector<double>> cheapest_option_from;
+    // Of all architectures.
+    double dearest = 0;
+  };
+
+  WithinLimit(const Space& space, std::shared_ptr<const Table> table, double limit);
+
   // Moves on to the first wanted architecture that has the given layers before `layer` and an option of at least
   // `option` there, or that comes later. `sums[l]` is the cost of the base and the layers before `l`, up to `layer`.
   // Returns false if there is none.
@@ -67,19 +84,16 @@ class WithinLimit {
   double bound_ = 0;
   double loose_bound_ = 0;
   bool everything_ = false;
-  std::vector<std::vector<double>> costs_;
-  std::vector<double> cheapest_from_;
-  // [layer][option]: the cheapest of this option and those after it.
-  std::vector<std::vector<double>> cheapest_option_from_;
+  std::shared_ptr<const Table> table_;
 };
 
 template <typename Visit>
 void WithinLimit::ForEach(Visit visit) const {
-  Architecture architecture(costs_.size(), 0);
-  std::vector<double> sums(costs_.size() + 1, space_.base_cost);
+  Architecture architecture(costs().size(), 0);
+  std::vector<double> sums(costs().size() + 1, space_.base_cost);
   for (bool any = Seek(architecture, sums, 0, 0); any;) {
     if (!visit(architecture)) return;
-    const std::size_t last = costs_.size() - 1;
+    const std::size_t last = costs().size() - 1;
     any = Seek(architecture, sums, last, std::size_t{architecture[last]} + 1);
   }
 }

@@ -211,6 +211,30 @@ TEST(LimitSampler, DrawsFromHundredsOfLayers) {
   EXPECT_EQ(drawn.size(), 5u);
 }
 
+TEST(LimitSampler, HundredsShareWhatOneTakes) {
+  Space space;
+  RandomStream random({9});
+  for (int l = 0; l < 1000; ++l) {
+    Layer& layer = space.layers.emplace_back();
+    layer.option_count = 9;
+    for (int o = 0; o < 9; ++o) layer.costs.push_back(random.Uniform());
+  }
+  const double span = space.DearestCost() - space.CheapestCost();
+  const WithinLimit highest(space, space.CheapestCost() + 0.5 * span);
+  for (const double share : {1e-4, 0.01, 0.2, 0.5}) {
+    const WithinLimit wanted(highest, space.CheapestCost() + share * span);
+    EXPECT_EQ(&wanted.costs(), &highest.costs());
+    const LimitSampler sampler(wanted, 200);
+    std::set<Architecture> drawn;
+    for (int i = 0; i < 20; ++i) {
+      const Architecture one = sampler.Draw(random);
+      EXPECT_LE(space.Cost(one), wanted.limit());
+      drawn.insert(one);
+    }
+    EXPECT_GE(drawn.size(), 15u) << share;
+  }
+}
+
 TEST(FirstUnseen, MovesOnToWhatIsLeft) {
   const Space space{{{"a", 3, 0, {1, 9, 1}}, {"b", 2, 0, {1, 2}}}, 0};
   const WithinLimit wanted(space, 3);
