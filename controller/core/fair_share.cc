@@ -80,6 +80,11 @@ void FairShare::Took(std::uint64_t search, Millis duration) {
   mean = mean == 0 ? seconds : mean + kNewDuration * (seconds - mean);
 }
 
+void FairShare::Forget(std::uint64_t search) {
+  accounts_.erase(search);
+  std::erase_if(competing_, [search](const Claim& claim) { return claim.search == search; });
+}
+
 double FairShare::Horizon(std::span<const Claim> claims) const {
   double horizon = 0;
   for (const Claim& claim : claims) {

@@ -48,7 +48,7 @@ class FairShare {
   // An evaluation of the search took so long: over such a time what is owed is made up for.
   void Took(std::uint64_t search, Millis duration);
   // The search has ended.
-  void Forget(std::uint64_t search) { accounts_.erase(search); }
+  void Forget(std::uint64_t search);
 
  private:
   struct Account {

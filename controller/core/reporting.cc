@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/task_limits.h"
 #include "controller/core/attempts.h"
 #include "controller/core/result_check.h"
 
@@ -219,6 +220,7 @@ bool Reporting::Extend(Curve& curve, const Curve& points) {
   // After a restart the earlier epochs come again, with the later ones.
   if (points.size() > 1 && points.back().epoch > known && points.size() > curve.size()) curve.clear();
   for (const CurvePoint& point : points) {
+    if (curve.size() == kMaxCurvePoints) break;
     if (curve.empty() || point.epoch > curve.back().epoch) curve.push_back(point);
   }
   return !curve.empty() && curve.back().epoch > known;

@@ -16,11 +16,15 @@ void LeaseBook::Set(Key key, const std::string& worker, SteadyTime deadline, con
     by_deadline_.erase(lease->second.deadline);
     lease->second.deadline = by_deadline_.emplace_hint(by_deadline_.end(), deadline, key);
   } else {
-    const TaskProgress progress = lease->second.progress;
     Remove(key);
     Add(key, worker, deadline, instance);
-    leases_.at(key).progress = progress;
   }
+}
+
+void LeaseBook::Rename(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {
+  const TaskProgress progress = ProgressOf(key);
+  Set(key, worker, deadline, instance);
+  SetProgress(key, progress);
 }
 
 void LeaseBook::Add(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {
@@ -47,18 +51,6 @@ bool LeaseBook::IsOf(Key key, const std::string& instance) const {
 bool LeaseBook::Holds(Key key, const std::string& worker) const {
   const auto lease = leases_.find(key);
   return lease != leases_.end() && lease->second.worker->first == worker;
-}
-
-std::vector<LeaseBook::Key> LeaseBook::OfId(const std::string& id) const {
-  std::vector<Key> keys;
-  if (const auto own = by_worker_.find(id); own != by_worker_.end()) {
-    keys.insert(keys.end(), own->second.begin(), own->second.end());
-  }
-  const std::string prefix = id + "~";
-  for (auto one = by_worker_.lower_bound(prefix); one != by_worker_.end() && one->first.starts_with(prefix); ++one) {
-    keys.insert(keys.end(), one->second.begin(), one->second.end());
-  }
-  return keys;
 }
 
 std::vector<LeaseBook::Key> LeaseBook::Expired(SteadyTime now) const {

@@ -40,8 +40,11 @@ class LeaseBook {
   LeaseBook(const LeaseBook&) = delete;
   LeaseBook& operator=(const LeaseBook&) = delete;
 
-  // Notes a lease, in place of one that the candidate had. `instance`: of the worker's process; empty if unknown.
+  // Notes a lease, or its new deadline; one of another worker ends, and its progress with it. `instance`: of the
+  // worker's process; empty if unknown.
   void Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance = {});
+  // A lease that is in the book goes on under another name of its worker.
+  void Rename(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance);
   // Of a lease that is in the book.
   const std::string& InstanceOf(Key key) const { return leases_.at(key).instance; }
   // Whether it is in the book and known to be of this process.
@@ -58,8 +61,6 @@ class LeaseBook {
   std::vector<Key> Expired(SteadyTime now) const;
   // Empty if it holds none. Good until a lease is removed or goes to another worker.
   const std::set<Key>& OfWorker(const std::string& worker) const;
-  // Those of all workers that are called by this id or by a name made of it (WorkerNames).
-  std::vector<Key> OfId(const std::string& id) const;
   std::size_t size() const { return leases_.size(); }
 
  private:

@@ -105,8 +105,10 @@ void TurnRecorder::CollectLogs(storage::Batch& batch) {
     if (entry == nullptr) continue;
     // Comes too late to be one of the latest.
     if (key.candidate < entry->first_logged) continue;
-    batch.PutLog(key, log);
     const auto kept_attempts = static_cast<std::uint32_t>(state_.options.kept_attempt_logs);
+    const core::Candidate* candidate = entry->IsBroken() ? nullptr : entry->search->candidate(key.candidate);
+    if (candidate != nullptr && std::int64_t{key.attempt} + kept_attempts <= candidate->attempt) continue;
+    batch.PutLog(key, log);
     if (key.attempt > kept_attempts) {
       batch.DeleteLogs({key.search, key.candidate, 0}, {key.search, key.candidate, key.attempt - kept_attempts + 1});
     }

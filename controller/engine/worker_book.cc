@@ -51,15 +51,24 @@ bool WorkerBook::HasOthersUnshunned(const std::string& id, const PollBook::Requi
   return fit.connected - fit.shunned > itself;
 }
 
+const std::string* WorkerBook::IdOf(const std::string& name) const {
+  const auto found = workers_.find(name);
+  return found == workers_.end() ? nullptr : &found->second.id;
+}
+
+std::string WorkerBook::NameOf(const std::string& id, const std::string& instance) const {
+  return names_.NameOf(id, instance, [this](const std::string& name) { return IdOf(name); });
+}
+
 std::string WorkerBook::OwnerOf(const std::string& id, const std::string& instance) const {
-  const auto found = workers_.find(names_.NameOf(id, instance));
+  const auto found = workers_.find(NameOf(id, instance));
   return found == workers_.end() ? "" : found->second.info.owner;
 }
 
 WorkerNames::Heard WorkerBook::Hear(WorkerInfo worker, SteadyTime now) {
   const std::string id = worker.id;
   const std::string instance = worker.instance;
-  WorkerNames::Heard heard = names_.Hear(id, instance);
+  WorkerNames::Heard heard = names_.Hear(id, instance, [this](const std::string& name) { return IdOf(name); });
   worker.id = heard.name;
   Note(std::move(worker), id, now);
   if (heard.is_told_apart) {

@@ -57,7 +57,7 @@ class WorkerBook {
   };
 
   // The name by which a process is known (WorkerNames).
-  std::string NameOf(const std::string& id, const std::string& instance) const { return names_.NameOf(id, instance); }
+  std::string NameOf(const std::string& id, const std::string& instance) const;
   // O(n).
   std::size_t CountOf(const std::string& owner) const;
 
@@ -103,6 +103,8 @@ class WorkerBook {
   const WorkerNames& names() const { return names_; }
 
  private:
+  // Null if nobody has the name.
+  const std::string* IdOf(const std::string& name) const;
   // Under its name.
   void Note(WorkerInfo worker, const std::string& id, SteadyTime heard);
   // What is held against the one worker is held against the other, and not against the one any more.

@@ -65,7 +65,7 @@ void WorkerCommands::RenameLease(const LeaseBook::Key& key, const WorkerInfo& wo
   // Its search may be gone in this very turn.
   if (entry == nullptr) return;
   entry->search->Rename(key.number, entry->search->candidate(key.number)->attempt, worker.id);
-  state_.leases.Set(key, worker.id, deadline, worker.instance);
+  state_.leases.Rename(key, worker.id, deadline, worker.instance);
   state_.touched.insert(key.search);
 }
 
@@ -123,8 +123,8 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
 std::vector<LeasedTask> WorkerCommands::LeasedBefore(const std::string& id_said, const LeaseRequest& request) {
   std::vector<LeasedTask> leased;
   if (request.request_id.empty()) return leased;
-  for (const LeaseBook::Key& key : state_.leases.OfId(id_said)) {
-    // After a restart of the controller nobody knows whose it is, and it may have had another name.
+  for (const LeaseBook::Key& key : LeasesOf(id_said, request.worker)) {
+    // After a restart of the controller nobody knows whose it is.
     const std::string& instance = state_.leases.InstanceOf(key);
     if (!instance.empty() && instance != request.worker.instance) continue;
     const SearchEntry* entry = state_.searches.Find(key.search);
@@ -138,6 +138,17 @@ std::vector<LeasedTask> WorkerCommands::LeasedBefore(const std::string& id_said,
   return leased;
 }
 
+std::set<LeaseBook::Key> WorkerCommands::LeasesOf(const std::string& id, const WorkerInfo& worker) const {
+  std::vector<std::string> names = WorkerNames::FormerNames(id, worker.instance);
+  names.push_back(state_.workers.NameOf(id, worker.instance));
+  std::set<LeaseBook::Key> keys;
+  for (const std::string& name : names) {
+    const std::set<LeaseBook::Key>& of_name = state_.leases.OfWorker(name);
+    keys.insert(of_name.begin(), of_name.end());
+  }
+  return keys;
+}
+
 void WorkerCommands::CancelPoll(PollId poll) {
   std::optional<Poll> parked = state_.polls.Take(poll);
   if (!parked) return;
@@ -148,11 +159,11 @@ void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& 
                                const Reply<std::vector<LeaseVerdict>>& reply) {
   if (const absl::Status status = Hear(worker); !status.ok()) {
     // What it holds was granted to it, whatever its name was then.
-    const std::vector<LeaseBook::Key> of_id = state_.leases.OfId(worker.id);
+    const std::set<LeaseBook::Key> held = LeasesOf(worker.id, worker);
     const bool holds = std::any_of(leases.begin(), leases.end(), [&](const HeldLease& lease) {
       const auto [entry, token] = FindLease(lease.token);
       const LeaseBook::Key key{token.search, token.number};
-      return entry != nullptr && std::find(of_id.begin(), of_id.end(), key) != of_id.end() && IsOwn(key, worker);
+      return entry != nullptr && held.contains(key) && IsOwn(key, worker);
     });
     if (!holds) {
       state_.Answer<std::vector<LeaseVerdict>>(reply, status);

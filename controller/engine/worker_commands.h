@@ -1,6 +1,7 @@
 // What workers ask of the engine: tasks, time, and to take their results.
 #pragma once
 
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,9 @@ class WorkerCommands {
   // What the same request was given before, if its answer got lost; each lease has its full time again.
   // `id_said`: what it calls itself by.
   std::vector<LeasedTask> LeasedBefore(const std::string& id_said, const LeaseRequest& request);
+  // Held under a name that the process has, or may have had before a restart of the controller. `id`: what it calls
+  // itself by.
+  std::set<LeaseBook::Key> LeasesOf(const std::string& id, const WorkerInfo& worker) const;
   LeaseVerdict Renew(const WorkerInfo& worker, const HeldLease& lease);
   // What a heartbeat says of the candidate's current lease. False if its training is hopeless, and stopped thereby.
   bool NoteProgress(SearchEntry& entry, const LeaseToken& token, const HeldLease& lease);

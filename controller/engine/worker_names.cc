@@ -1,24 +1,29 @@
 #include "controller/engine/worker_names.h"
 
-#include <algorithm>
+#include "absl/strings/str_cat.h"
+#include "common/base/utf8.h"
 
 namespace layernas {
 namespace {
 
-// Of an instance, in a name.
+// Bytes of an instance, in a name.
 constexpr std::size_t kInstanceShown = 6;
 // Remembered under one id: one that is restarted all the time does not fill the memory.
 constexpr std::size_t kMaxFollowed = 100;
 
 }  // namespace
 
-WorkerNames::Heard WorkerNames::Hear(const std::string& id, const std::string& instance) {
+WorkerNames::Heard WorkerNames::Hear(const std::string& id, const std::string& instance, IdOf id_of) {
+  if (const auto known = by_id_.find(id); known != by_id_.end()) {
+    const auto named = known->second.names.find(instance);
+    if (named != known->second.names.end()) return {named->second};
+  }
+  if (IsAnothers(id, id_of)) return {by_id_[id].names.emplace(instance, OwnName(id, instance, id_of)).first->second};
   if (instance.empty()) return {id};
   Processes& known = by_id_[id];
   if (known.current == instance) return {id};
-  if (const auto named = known.names.find(instance); named != known.names.end()) return {named->second};
   if (known.followed.erase(instance) > 0) {
-    return {known.names.emplace(instance, OwnName(known, id, instance)).first->second, true};
+    return {known.names.emplace(instance, OwnName(id, instance, id_of)).first->second, true};
   }
   // Most likely the worker was restarted.
   if (known.followed.size() >= kMaxFollowed) known.followed.clear();
@@ -27,19 +32,33 @@ WorkerNames::Heard WorkerNames::Hear(const std::string& id, const std::string& i
   return {id};
 }
 
-std::string WorkerNames::NameOf(const std::string& id, const std::string& instance) const {
+std::string WorkerNames::NameOf(const std::string& id, const std::string& instance, IdOf id_of) const {
   const auto known = by_id_.find(id);
-  if (known == by_id_.end()) return id;
-  const Processes& processes = known->second;
-  if (const auto named = processes.names.find(instance); named != processes.names.end()) return named->second;
-  return processes.followed.contains(instance) ? OwnName(processes, id, instance) : id;
+  bool is_followed = false;
+  if (known != by_id_.end()) {
+    const auto named = known->second.names.find(instance);
+    if (named != known->second.names.end()) return named->second;
+    is_followed = known->second.followed.contains(instance);
+  }
+  return is_followed || IsAnothers(id, id_of) ? OwnName(id, instance, id_of) : id;
 }
 
-std::string WorkerNames::OwnName(const Processes& known, const std::string& id, const std::string& instance) {
-  std::string name = id + "~" + instance.substr(0, kInstanceShown);
-  const bool is_taken =
-      std::any_of(known.names.begin(), known.names.end(), [&name](const auto& one) { return one.second == name; });
-  return is_taken ? id + "~" + instance : name;
+bool WorkerNames::IsAnothers(const std::string& id, IdOf id_of) {
+  const std::string* const holder = id_of(id);
+  return holder != nullptr && *holder != id;
+}
+
+std::vector<std::string> WorkerNames::FormerNames(const std::string& id, const std::string& instance) {
+  if (instance.empty()) return {id};
+  return {id, absl::StrCat(id, "~", CutUtf8(instance, kInstanceShown)), absl::StrCat(id, "~", instance)};
+}
+
+std::string WorkerNames::OwnName(const std::string& id, const std::string& instance, IdOf id_of) {
+  const std::string all = absl::StrCat(id, "~", instance);
+  std::string name = absl::StrCat(id, "~", CutUtf8(instance, kInstanceShown));
+  if (id_of(name) != nullptr) name = all;
+  for (int number = 2; id_of(name) != nullptr; ++number) name = absl::StrCat(all, "~", number);
+  return name;
 }
 
 void WorkerNames::ForgetName(const std::string& id, const std::string& name) {

@@ -1,4 +1,5 @@
 // Trainings that are ended early.
+#include "common/base/task_limits.h"
 #include "controller/core/search.h"
 #include "tests/controller/core/search_fixture.h"
 
@@ -93,6 +94,30 @@ TEST_F(EarlyStopTest, NewsOfAnotherAttemptOrOfThePastChangesNothing) {
   EXPECT_EQ(Lease(search), number);
   EXPECT_TRUE(search.candidate(number)->curve.empty());
   EXPECT_FALSE(search.NoteProgress(number, 2, {{2, 0.0f}}, 5, Now().unix_ms));
+}
+
+TEST_F(EarlyStopTest, AWholeCurveTakesThePlaceOfAPart) {
+  Search search(Config(), kStart);
+  const std::uint64_t number = Lease(search);
+  // As after a restart of the controller: the first news is of a late epoch.
+  search.NoteProgress(number, 1, {{4, 0.4f}}, 9, Now().unix_ms);
+  search.NoteProgress(number, 1, {{1, 0.1f}, {2, 0.2f}, {3, 0.3f}, {4, 0.4f}, {5, 0.5f}}, 9, Now().unix_ms);
+  EXPECT_EQ(search.candidate(number)->curve, (Curve{{1, 0.1f}, {2, 0.2f}, {3, 0.3f}, {4, 0.4f}, {5, 0.5f}}));
+  // A part of it does not.
+  search.NoteProgress(number, 1, {{5, 0.9f}, {6, 0.6f}}, 9, Now().unix_ms);
+  EXPECT_EQ(search.candidate(number)->curve.size(), 6u);
+  EXPECT_EQ(search.candidate(number)->curve[4], (CurvePoint{5, 0.5f}));
+}
+
+TEST_F(EarlyStopTest, ACurveIsBounded) {
+  Search search(Config(), kStart);
+  const std::uint64_t number = Lease(search);
+  for (int begin = 1; begin < 3000; begin += 100) {
+    Curve points;
+    for (int epoch = begin; epoch < begin + 100; ++epoch) points.push_back({epoch, 0.5f});
+    EXPECT_TRUE(search.NoteProgress(number, 1, points, 0, Now().unix_ms));
+  }
+  EXPECT_EQ(search.candidate(number)->curve.size(), kMaxCurvePoints);
 }
 
 TEST_F(EarlyStopTest, ARestartComparesWithTheSame) {

@@ -112,6 +112,45 @@ TEST_F(IdentityTest, AllAttemptsAtTheSameWorkHaveOneIdentity) {
   EXPECT_NE(training.identity, first.identity) << "to train is other work than to measure";
 }
 
+TEST_F(IdentityTest, NamesOfWorkersNeverSpoilTheStore) {
+  const std::string name = Create(RandomSpec("s", 10));
+  const auto beat = [&](const std::string& instance, const std::string& token) {
+    const auto verdicts = Await<std::vector<LeaseVerdict>>([&](auto reply) {
+      engine_->Heartbeat({"w", {}, 1, "test", instance}, {{token}}, reply);
+    });
+    return verdicts.ok() && verdicts->front().go_on;
+  };
+  LeaseRequest request = Request("w");
+  request.worker.instance = "aéééé";
+  const LeasedTask task = Lease(request)->at(0);
+  beat("b", "");
+  // Told apart, by what its instance begins with.
+  EXPECT_TRUE(beat("aéééé", FormatLeaseToken(task.token)));
+  EXPECT_EQ(Candidate(name, 1).worker, "w~aéé");
+  Restart();
+  EXPECT_EQ(Candidate(name, 1).worker, "w~aéé");
+  EXPECT_EQ(EngineTest::Complete("w", task).status, CompletionVerdict::kAccepted);
+}
+
+TEST_F(IdentityTest, ARepeatedRequestFindsNoLeaseOfAnotherWorker) {
+  Create(RandomSpec("s", 10));
+  const auto lease = [&](const std::string& id, const std::string& instance) {
+    LeaseRequest request = Request(id);
+    request.worker.instance = instance;
+    request.request_id = "1";
+    const auto tasks = Lease(request);
+    return tasks.ok() && tasks->size() == 1 ? tasks->front().token.number : 0;
+  };
+  EXPECT_EQ(lease("gpu~1", ""), 1u);
+  EXPECT_EQ(lease("gpu", ""), 2u);
+  EXPECT_EQ(lease("gpu~1", ""), 1u);
+  EXPECT_EQ(lease("cpu~1", "one"), 3u);
+  Restart();
+  EXPECT_EQ(lease("cpu", "two"), 4u);
+  EXPECT_EQ(lease("cpu~1", "one"), 3u);
+  EXPECT_EQ(lease("gpu", ""), 2u);
+}
+
 TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
   const std::string name = Create(RandomSpec("s", 10));
   const auto beat = [&](const std::string& instance, const std::vector<std::string>& tokens) {

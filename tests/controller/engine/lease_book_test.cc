@@ -44,5 +44,17 @@ TEST(LeaseBook, AnotherWorkerAndAnotherTimeTakeTheOldOnesPlace) {
   EXPECT_THAT(book.Expired(At(99)), IsEmpty());
 }
 
+TEST(LeaseBook, ProgressIsThatOfTheWorkerWhateverItsName) {
+  LeaseBook book;
+  book.Set({1, 1}, "a", At(10), "process");
+  book.SetProgress({1, 1}, {7, 9, 0.5});
+  book.Rename({1, 1}, "a~proces", At(10), "process");
+  EXPECT_TRUE(book.Holds({1, 1}, "a~proces"));
+  EXPECT_EQ(book.ProgressOf({1, 1}).epoch, 7);
+  book.Set({1, 1}, "b", At(20));
+  EXPECT_EQ(book.ProgressOf({1, 1}).epoch, 0);
+  EXPECT_EQ(book.InstanceOf({1, 1}), "");
+}
+
 }  // namespace
 }  // namespace layernas

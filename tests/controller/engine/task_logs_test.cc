@@ -137,5 +137,22 @@ TEST_F(TaskLogsTest, OfManyAttemptsTheLatestAreKept) {
   EXPECT_EQ(log->log.tail, "attempt 5\n");
 }
 
+TEST_F(TaskLogsTest, LogsOfOldAttemptsAreNotKept) {
+  Stop();
+  options_.kept_attempt_logs = 2;
+  Start();
+  const std::string search = Create(RandomSpec("s", 1));
+  Tasks attempts;
+  for (int i = 0; i < 6; ++i) {
+    attempts.push_back(LeaseOne("w"));
+    if (i < 5) Release("w", attempts.back().token);
+  }
+  // The newest first, so that none is older than what has been kept.
+  for (int i = 5; i-- > 0;) ReportWithLog(attempts[i], true, "a log\n");
+  const auto log = Log(search, 1);
+  ASSERT_TRUE(log.ok()) << log.status();
+  EXPECT_THAT(log->attempts, ElementsAre(5));
+}
+
 }  // namespace
 }  // namespace layernas
