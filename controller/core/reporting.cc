@@ -44,8 +44,30 @@ bool Reporting::Reuse(std::uint64_t number, const Metrics& metrics, std::string 
   candidate.worker.clear();
   candidate.started = 0;
   candidate.reused_from = std::move(from);
+  if (parts_.config.measure_first) {
+    // As if it had been measured: the search goes the same way.
+    candidate.metrics = WithoutReward(check.metrics);
+    candidate.cost = parts_.CostOf(candidate);
+    if (parts_.IsSpared(candidate)) {
+      Spare(candidate, now);
+      return true;
+    }
+  }
   Succeed(candidate, check.metrics, now);
   return true;
+}
+
+void Reporting::Spare(Candidate& candidate, UnixMillis now) {
+  parts_.phase.Spared(candidate);
+  Finish(candidate, CandidateState::kSkipped, now);
+}
+
+Metrics Reporting::WithoutReward(const Metrics& metrics) const {
+  Metrics rest;
+  for (const auto& [name, value] : metrics) {
+    if (name != parts_.config.reward_metric) rest.Set(name, value);
+  }
+  return rest;
 }
 
 Candidate* Reporting::Granted(std::uint64_t number, int attempt) {
@@ -101,10 +123,7 @@ CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attem
                                                  const Metrics& metrics, Instant now, bool believed) {
   ResultCheck check = CheckResult(parts_.config, metrics, TaskKind::kMeasure);
   // An evaluator that does all at once may have a reward, too.
-  Metrics measured;
-  for (const auto& [name, value] : check.metrics) {
-    if (name != parts_.config.reward_metric) measured.Set(name, value);
-  }
+  Metrics measured = WithoutReward(check.metrics);
   if (candidate.measured_attempt > 0) {
     if (check.invalid.empty() && Contains(candidate.metrics, measured)) return {};
     return {CompletionVerdict::kRefused, "another measurement came first"};
@@ -125,8 +144,7 @@ CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attem
   candidate.measured_attempt = candidate.attempt;
   parts_.failures.Succeeded(TaskKind::kMeasure);
   if (parts_.IsSpared(candidate)) {
-    parts_.phase.Spared(candidate);
-    Finish(candidate, CandidateState::kSkipped, now.unix_ms);
+    Spare(candidate, now.unix_ms);
   } else {
     parts_.Queue(candidate);
   }

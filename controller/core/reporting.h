@@ -53,6 +53,9 @@ class Reporting {
   void Finish(Candidate& candidate, CandidateState state, UnixMillis now);
   // Those that wait for the candidate, which has reached a final state.
   void SettleTwins(const Candidate& followed, UnixMillis now);
+  // Its cost exceeds every target: it is not trained.
+  void Spare(Candidate& candidate, UnixMillis now);
+  Metrics WithoutReward(const Metrics& metrics) const;
   // A failed attempt; the candidate is tried again or given up.
   void AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now);
   // Adds what is new in the points; false if nothing is.

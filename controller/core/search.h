@@ -82,7 +82,8 @@ class Search {
   void FinishWork(BackgroundWork& work, UnixMillis now);
 
   // The candidate that was leased last has a result already: that of another search's candidate of this name. The lease
-  // is as if it had never been. False, and nothing has changed, if the metrics are no valid result of this search.
+  // is as if it had never been. Where all are measured first, one that exceeds every target has its measurement alone,
+  // and is skipped. False, and nothing has changed, if the metrics are no valid result of this search.
   bool Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now);
 
   // --- Taking back. `number` and `attempt` are of a lease token; a token that never was is refused.

@@ -87,8 +87,9 @@ double SearchParts::CostOf(const Candidate& candidate) const {
 }
 
 bool SearchParts::IsSpared(const Candidate& candidate) const {
+  const Candidate& measured = candidate.twin_of != 0 ? candidates[candidate.twin_of] : candidate;
   const bool is_measured =
-      candidate.measured_attempt > 0 || (candidate.twin_of != 0 && candidates[candidate.twin_of].measured_attempt > 0);
+      candidate.measured_attempt > 0 || measured.measured_attempt > 0 || !measured.reused_from.empty();
   // A repeat may lie on the other side of the limit by chance.
   return config.measure_first && is_measured && IsFirst(candidate) && !config.targets.empty() &&
          !MeetsLimit(candidate.cost, *std::max_element(config.targets.begin(), config.targets.end()));

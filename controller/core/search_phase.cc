@@ -101,7 +101,7 @@ SearchPhase::End SearchPhase::Ending() const {
     absl::StrAppend(&over, "; ", TrainingsLeft(), " of ", Trainings(config_.trainings), " unused");
   }
   if (candidates_.CountOf(CandidateState::kSucceeded) > 0) return {SearchState::kSucceeded, over};
-  if (spared_ > 0) {
+  if (spared_ > 0 && trainings() == 0) {
     return {SearchState::kFailed,
             absl::StrCat("none of the ", spared_,
                          " architectures that were measured is within a target: the lowest cost is ",

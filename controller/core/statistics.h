@@ -8,15 +8,19 @@
 
 namespace layernas::core {
 
-// Of finite numbers, at least one. Finite, also where their sum would not be.
+// Of finite numbers, at least one. Finite, also where their sum would not be. No less than the least and no more than
+// the greatest of them, so that equal numbers have just that mean: ties stay ties.
 inline double Mean(const std::vector<double>& values) {
   const auto count = static_cast<double>(values.size());
   double sum = 0;
   for (const double value : values) sum += value;
-  if (std::isfinite(sum)) return sum / count;
-  double mean = 0;
-  for (const double value : values) mean += value / count;
-  return mean;
+  double mean = sum / count;
+  if (!std::isfinite(sum)) {
+    mean = 0;
+    for (const double value : values) mean += value / count;
+  }
+  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
+  return std::clamp(mean, *least, *greatest);
 }
 
 // The sample deviation (n - 1) of finite numbers; 0 for fewer than two. Finite, also where squares would not be.

@@ -43,8 +43,9 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
     }
   }
   // The state of a twin was held against the other's above.
-  const bool has_result =
-      candidate.result_attempt > 0 || !candidate.reused_from.empty() || (candidate.twin_of != 0 && succeeded);
+  // What is known to exceed every target takes over its measurement alone, and is skipped.
+  const bool is_reused = !candidate.reused_from.empty() && candidate.state != core::CandidateState::kSkipped;
+  const bool has_result = candidate.result_attempt > 0 || is_reused || (candidate.twin_of != 0 && succeeded);
   if (succeeded != has_result) return "has a state that does not fit its result";
   if (candidate.result_attempt > candidate.attempt) return "has a result of an attempt that was never made";
   if (!succeeded) return "";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "common/base/random.h"
 
@@ -25,7 +26,7 @@ void Dispatcher::Run() {
   if (!state_.polls.empty()) ServePolls();
   Compete();
   TidyWork();
-  if (!state_.polls.empty() && !state_.draining) StartWork();
+  if (!state_.draining) StartWork();
 }
 
 void Dispatcher::MakeTable() {
@@ -68,6 +69,8 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
   std::size_t reused = 0;
+  // Whose turn it was when so many tasks had been found, and that had none.
+  std::vector<std::pair<Row*, std::size_t>> without;
   // One that kept failing gets enough to see whether it fails still.
   const int max_tasks = state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks;
   while (static_cast<int>(tasks.size()) < max_tasks && bytes < kMaxTaskBytes) {
@@ -85,6 +88,7 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
         row->passed = poll.id;
       } else {
         row->exhausted = true;
+        without.emplace_back(row, tasks.size());
       }
       // The rest in turns to come, which bounds the time of this one.
       if (entry.search->HasMoreTwins()) submit_([] {});
@@ -105,6 +109,7 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       if (one.entry == &entry) Refresh(one);
     }
   }
+  for (const auto& [row, found] : without) row->missed += tasks.size() - found;
   return tasks;
 }
 
@@ -165,8 +170,10 @@ void Dispatcher::StartWork() {
   for (const Row& row : table_) {
     // What is to be trained after it was measured was proposed before.
     if (row.ready == 0 || row.kind == core::TaskKind::kTrain) continue;
-    // As late as can be: what fitting polls could take now, and no more.
-    const std::size_t wanted = std::min({state_.polls.WantedBy(row.require()), row.ready, kMaxProposalsAtOnce});
+    // As late as can be: what fitting polls could take now, and no more. Where others always have something ready,
+    // there are no such polls: then what it has just missed.
+    const std::size_t wanted =
+        std::min({state_.polls.WantedBy(row.require()) + row.missed, row.ready, kMaxProposalsAtOnce});
     if (wanted == 0) continue;
     std::shared_ptr<core::BackgroundWork> work = row.entry->search->StartWork(wanted);
     if (work == nullptr) continue;

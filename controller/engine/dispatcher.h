@@ -27,6 +27,8 @@ class Dispatcher {
     // While polls are served: it has nothing more for any of them, or for those up to this one.
     bool exhausted = false;
     PollId passed = 0;
+    // Tasks that went to searches whose turn was later, because it had none ready.
+    std::size_t missed = 0;
 
     const PollBook::Requirements& require() const { return entry->search->RequireOf(kind); }
   };
@@ -36,7 +38,7 @@ class Dispatcher {
       : state_(state), solver_(solver), submit_(std::move(submit)) {}
 
   // Answers the polls, oldest first, that there is work for; says which searches compete for the fleet from now on; has
-  // proposals computed for the polls that are left.
+  // proposals computed for the polls that are left, and for the next ones where it was a search's turn and it had none.
   void Run();
 
   // Cancels the computations that are under way.

@@ -148,7 +148,10 @@ SearchView MakeView(const SearchEntry& entry, WorkerBook& workers) {
       target.nearest = MakePoint(search, points.begin()->second.candidate);
     }
   }
-  for (const std::uint64_t winner : search.winners()) view.winners.push_back(MakeWinner(search, winner));
+  // Those whose training never began are not stored: a restart would forget them.
+  if (search.first_final() != 0) {
+    for (const std::uint64_t winner : search.winners()) view.winners.push_back(MakeWinner(search, winner));
+  }
   view.waiting_for = WaitingFor(search, workers);
   view.sequence = entry.sequence;
   return view;

@@ -112,6 +112,42 @@ TEST_F(MeasuredApartTest, ASearchWithinNoTargetSaysSo) {
   EXPECT_THAT(search.state_reason(), HasSubstr("8.2"));
 }
 
+TEST_F(MeasuredApartTest, ASearchWhoseTrainingsFailedSaysWhy) {
+  SearchConfig config = Config(true);
+  config.trainings = 1;
+  Search search(config, kStart);
+  Measure(search, 9);
+  const std::uint64_t within = Measure(search, 1);
+  ASSERT_EQ(LeaseKind(search, kTrain), within);
+  search.Fail(within, 2, "w1", FailureKind::kInfeasible, "out of registers", Now());
+  EXPECT_EQ(search.state(), SearchState::kFailed);
+  EXPECT_THAT(search.state_reason(), HasSubstr("out of registers"));
+}
+
+TEST_F(MeasuredApartTest, WhatIsKnownToExceedEveryTargetIsSparedWithoutAMeasurement) {
+  Search search(Config(true), kStart);
+  const auto reuse = [&](double latency_ms) {
+    const Candidate* candidate = search.Lease("w1", "", Now(), kMeasure);
+    EXPECT_TRUE(search.Reuse(candidate->number, Metrics{{"accuracy", 0.9}, {"latency_ms", latency_ms}}, "another", 7));
+    return candidate->number;
+  };
+  const Candidate& dear = *search.candidate(reuse(6));
+  EXPECT_EQ(dear.state, CandidateState::kSkipped);
+  EXPECT_EQ(dear.cost, 6);
+  // It was never trained here.
+  EXPECT_EQ(dear.metrics, (Metrics{{"latency_ms", 6}}));
+  EXPECT_EQ(dear.reused_from, "another");
+  EXPECT_EQ(search.trainings(), 0);
+  const Candidate& cheap = *search.candidate(reuse(4));
+  EXPECT_EQ(cheap.state, CandidateState::kSucceeded);
+  EXPECT_EQ(search.trainings(), 1);
+  EXPECT_THAT(search.frontier().points(), SizeIs(1));
+  // Nor does a restart make it a training.
+  const Search again = Restarted(search);
+  EXPECT_EQ(again.trainings(), 1);
+  EXPECT_EQ(again.candidate(1)->state, CandidateState::kSkipped);
+}
+
 TEST_F(MeasuredApartTest, ALateMeasurementIsTakenAndItsSuccessorStopped) {
   Search search(Config(false), kStart);
   LeaseKind(search, kMeasure, "w1");

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "controller/core/statistics.h"
+
 namespace layernas::core {
 namespace {
 
@@ -29,6 +31,27 @@ TEST(Standings, ASumThatIsRoundedMeetsItsTarget) {
   standings.Add(2, {0.9, 0.1 + 0.2});
   EXPECT_THAT(standings.NextRepeat(), Optional(2u));
   EXPECT_THAT(standings.BestWithin(0.3, 2), ElementsAre(2, 1));
+}
+
+TEST(Standings, EqualResultsHaveTheirOwnMean) {
+  for (const double value : {0.1, 0.7, 1e-300, 1.7e308, -0.3}) {
+    for (const std::size_t count : {1u, 3u, 6u, 10u}) {
+      EXPECT_EQ(Mean(std::vector<double>(count, value)), value) << count;
+      EXPECT_EQ(Deviation(std::vector<double>(count, value)), 0) << value << " " << count;
+    }
+  }
+  EXPECT_EQ(Mean({1, 2, 6}), 3);
+  // So a repeat that says the same changes no order: of two that are as good, the cheaper one stays the best.
+  Standings standings({3, 2}, {1});
+  standings.Add(1, {0.7, 0.25});
+  standings.Add(2, {0.7, 0.5});
+  for (std::uint64_t repeat : {3u, 4u}) {
+    EXPECT_THAT(standings.NextRepeat(), Optional(1u));
+    standings.BeginRepeat(1);
+    standings.EndRepeat(1, repeat, Outcome{0.7, 0.25});
+  }
+  EXPECT_THAT(standings.BestWithin(1, 1), ElementsAre(1));
+  EXPECT_EQ(standings.Of(1)->reward, 0.7);
 }
 
 TEST(Standings, TheBestIsRepeatedUntilItHasAllItsTrainings) {

@@ -1,4 +1,6 @@
 // Strategies that compute their proposals do so beside the engine's thread.
+#include <thread>
+
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -34,6 +36,21 @@ class ComputedProposals : public EngineTest {
 TEST_F(ComputedProposals, AParkedPollGetsThemWhenTheyAreThere) {
   const std::string name = Create(GuidedSpec(40));
   Work(name, 1000);
+  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+  EXPECT_THAT(Candidates(name), SizeIs(40));
+}
+
+TEST_F(ComputedProposals, ASearchBesideOneThatIsAlwaysReadyHasItsTurns) {
+  const std::string other = Create(RandomSpec("other", 1'000'000, 12, 8));
+  v1::SearchSpec spec = GuidedSpec(40);
+  spec.mutable_sharing()->set_priority(10);
+  const std::string name = Create(spec);
+  // No poll is ever left unanswered. How many rounds it takes depends on the machine; without its turns it never ends.
+  for (int round = 0; round < 60'000 && !core::IsFinal(Get(name)->state); ++round) {
+    const LeasedTask task = LeaseOne("w1");
+    EXPECT_EQ(Complete("w1", task).status, core::CompletionVerdict::kAccepted);
+    std::this_thread::sleep_for(Millis{1});
+  }
   EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
   EXPECT_THAT(Candidates(name), SizeIs(40));
 }

@@ -126,6 +126,7 @@ TEST_F(SearchViewsTest, AWinnerHasTheMeansOfItsTrainingsInFull) {
   config.finals = {1, 3};
   SearchEntry& entry = Add(config);
   Complete(entry, Lease(entry), 0.5);
+  EXPECT_THAT(View(entry).winners, IsEmpty()) << "a restart would not know of them";
   const auto kept = [](const std::string& path) {
     core::AttemptResult result;
     result.weights = {{path, std::string(64, 'a'), 1}};
