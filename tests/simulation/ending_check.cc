@@ -72,16 +72,14 @@ std::vector<Standing> StandingsOf(const Book::Search& search) {
     standing.first = first;
     if (candidate.repeat_of != 0) ++standing.begun;
     if (candidate.state != core::CandidateState::kSucceeded) continue;
+    // The mean so far: no rounding moves it away from numbers that are all the same.
     ++standing.succeeded;
-    standing.reward += candidate.reward;
-    standing.cost += candidate.cost;
+    standing.reward += (candidate.reward - standing.reward) / standing.succeeded;
+    standing.cost += (candidate.cost - standing.cost) / standing.succeeded;
   }
   std::vector<Standing> standings;
   for (auto& [first, standing] : by_first) {
-    if (standing.succeeded == 0) continue;
-    standing.reward /= standing.succeeded;
-    standing.cost /= standing.succeeded;
-    standings.push_back(standing);
+    if (standing.succeeded > 0) standings.push_back(standing);
   }
   // Best first.
   std::sort(standings.begin(), standings.end(), [](const Standing& a, const Standing& b) {

@@ -589,6 +589,14 @@ class World {
       }
       mean.reward /= static_cast<double>(of_one.size());
       mean.cost /= static_cast<double>(of_one.size());
+      // No rounding moves it away from numbers that are all the same.
+      const auto [first_reward, first_cost] = of_one.front();
+      const auto all = [&of_one](double value, auto member) {
+        return std::all_of(of_one.begin(), of_one.end(), [&](const auto& one) { return one.*member == value; });
+      };
+      using One = std::pair<double, double>;
+      if (all(first_reward, &One::first)) mean.reward = first_reward;
+      if (all(first_cost, &One::second)) mean.cost = first_cost;
     }
     return means;
   }
