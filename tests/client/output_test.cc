@@ -117,6 +117,12 @@ TEST(Yaml, ReadsBackAsTheSame) {
   EXPECT_EQ(ToYaml(nlohmann::ordered_json::object()), "{}\n");
 }
 
+TEST(Yaml, NumbersHaveAPointBeforeTheirExponent) {
+  // Readers of YAML 1.1 take 1e-05 for text.
+  const auto value = nlohmann::ordered_json::parse("[1e-05, 1e+20, 5e-324, -2.5e-07, 1e-4, 1234568, true]");
+  EXPECT_EQ(ToYaml(value), "[1.0e-05, 1.0e+20, 5.0e-324, -2.5e-07, 0.0001, 1234568, true]\n");
+}
+
 TEST(MessageLists, AreYamlToo) {
   v1::Bucket bucket;
   bucket.set_pass(1);
