@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "client/output/comparison.h"
 #include "client/output/json.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
@@ -272,6 +273,13 @@ TEST(LineView, QuotesNoFailureOfWhatWasStopped) {
   MakeLineView(Terminal{out, err})->Show(stopped);
   EXPECT_THAT(out.str(), ::testing::HasSubstr("candidate 7"));
   EXPECT_THAT(out.str(), ::testing::Not(::testing::HasSubstr("out of memory")));
+}
+
+TEST(BestWithin, ASumThatIsRoundedMeetsItsTarget) {
+  v1::GetFrontierResponse frontier;
+  for (const double cost : {0.25, 0.1 + 0.2, 0.4}) frontier.add_points()->set_cost(cost);
+  EXPECT_EQ(BestWithin(frontier, 0.3), &frontier.points(1));
+  EXPECT_EQ(BestWithin(frontier, 0.2), nullptr);
 }
 
 TEST(OneLine, KeepsBothEndsOfALongMessage) {
