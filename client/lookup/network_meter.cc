@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/number.h"
 #include "common/base/status_macros.h"
 #include "common/spec/json.h"
 
@@ -95,7 +96,7 @@ absl::StatusOr<double> CostScale::CostOf(const Metrics& measured) const {
   const double cost = quiet_reference_ms_ > 0 ? measured.at(kRatio) * quiet_reference_ms_ : measured.at(metric_);
   if (cost > 0) return cost;
   return absl::InvalidArgumentError(
-      absl::StrCat("the evaluator reported a ", metric_, " of ", cost, "; a table needs costs above 0"));
+      absl::StrCat("the evaluator reported a ", metric_, " of ", FormatNumber(cost), "; a table needs costs above 0"));
 }
 
 }  // namespace layernas::client

@@ -36,6 +36,15 @@ void EmitText(const std::string& text, YAML::Emitter& out) {
   out << text;
 }
 
+// JSON's numbers, true and false are YAML's too, but for one thing: YAML 1.1 reads a number that has an exponent and no
+// point, such as 1e-05, as text.
+std::string NumberOrLiteral(const Json& value) {
+  std::string text = value.dump();
+  const std::size_t exponent = value.is_number_float() ? text.find('e') : std::string::npos;
+  if (exponent != std::string::npos && text.find('.') == std::string::npos) text.insert(exponent, ".0");
+  return text;
+}
+
 void Emit(const Json& value, YAML::Emitter& out) {
   if (value.is_object()) {
     if (value.empty()) out << YAML::Flow;
@@ -59,8 +68,7 @@ void Emit(const Json& value, YAML::Emitter& out) {
   } else if (value.is_null()) {
     out << YAML::Null;
   } else {
-    // Numbers and literals of JSON are YAML's too.
-    out << value.dump();
+    out << NumberOrLiteral(value);
   }
 }
 

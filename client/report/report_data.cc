@@ -257,6 +257,9 @@ Json BucketsJson(const SearchData& data) {
   return buckets;
 }
 
+// A candidate that is the same network as an infeasible one has a failure that says so, and no attempt was made.
+bool IsOfAnAttempt(const v1::AttemptFailure& failure) { return failure.attempt() > 0; }
+
 // Failed attempts, those of one kind and first line together, the commonest first.
 Json FailuresJson(const SearchData& data) {
   struct Group {
@@ -268,6 +271,7 @@ Json FailuresJson(const SearchData& data) {
   std::map<std::pair<std::string, std::string>, Group> groups;
   for (const v1::Candidate& candidate : data.candidates) {
     for (const v1::AttemptFailure& failure : candidate.failures()) {
+      if (!IsOfAnAttempt(failure)) continue;
       const std::string line = failure.message().substr(0, failure.message().find('\n'));
       Group& group = groups[{FailureKindText(failure.kind()), line}];
       if (group.attempts++ == 0) {
@@ -302,7 +306,9 @@ Json WorkersJson(const SearchData& data) {
   };
   std::map<std::string, Tally> tallies;
   for (const v1::Candidate& candidate : data.candidates) {
-    for (const v1::AttemptFailure& failure : candidate.failures()) ++tallies[failure.worker()].failures;
+    for (const v1::AttemptFailure& failure : candidate.failures()) {
+      if (IsOfAnAttempt(failure)) ++tallies[failure.worker()].failures;
+    }
     if (!HasResult(candidate) || candidate.worker().empty()) continue;
     Tally& tally = tallies[candidate.worker()];
     ++tally.results;

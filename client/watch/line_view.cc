@@ -55,7 +55,7 @@ class LineView : public WatchView {
                 search.waiting_for().empty() ? "" : absl::StrCat("waiting for ", search.waiting_for()));
     for (const v1::TargetBest& best : search.best()) {
       if (best.has_best() || IsFinal(search.state())) {
-        PrintChange(time, absl::StrCat("best ", best.target()),
+        PrintChange(time, absl::StrCat("best ", FormatExact(best.target())),
                     absl::StrCat(best.has_best() ? "best for " : "", BestText(search, best)));
       }
     }
@@ -76,8 +76,9 @@ class LineView : public WatchView {
     if (candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED) {
       absl::StrAppend(&line, "  ", reward_, "=", FormatValue(candidate.reward()), "  ", cost_, "=",
                       FormatValue(candidate.cost()));
-    } else if (candidate.state() != v1::CANDIDATE_STATE_SKIPPED && !candidate.failures().empty()) {
-      // What is skipped may have failed before, which is not why.
+    } else if (candidate.state() != v1::CANDIDATE_STATE_SKIPPED && candidate.state() != v1::CANDIDATE_STATE_STOPPED &&
+               !candidate.failures().empty()) {
+      // What is skipped or stopped may have failed before, which is not why.
       absl::StrAppend(&line, ": ", OneLine(candidate.failures().rbegin()->message()));
     }
     Print(time, line);

@@ -142,6 +142,10 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
   for (const std::string& failure : state.failures()) {
     lines.push_back({std::exchange(label, ""), failure, Style::kBad});
   }
+  label = "stopped";
+  for (const std::string& stopped : state.stopped()) {
+    lines.push_back({std::exchange(label, ""), stopped, Style::kFaint});
+  }
   if (!search.waiting_for().empty()) lines.push_back({"waits", absl::StrCat("for ", search.waiting_for())});
   for (ProgressLine& line : lines) {
     line.label = Fit(line.label, kLabelColumns);

@@ -53,6 +53,14 @@ void WatchState::Apply(const v1::Candidate& candidate) {
     PushBounded(rewards_, candidate.reward(), kRewards);
     return;
   }
+  if (candidate.state() == v1::CANDIDATE_STATE_STOPPED) {
+    // Nothing went wrong, and what failed in an earlier attempt is not why.
+    const int epochs = candidate.curve().empty() ? 0 : candidate.curve().rbegin()->epoch();
+    stopped_.push_front(absl::StrCat("candidate ", ShortName(candidate.name()),
+                                     epochs > 0 ? absl::StrCat(" after epoch ", epochs) : ""));
+    if (stopped_.size() > kStopped) stopped_.pop_back();
+    return;
+  }
   const std::string message = candidate.failures().empty() ? "" : candidate.failures().rbegin()->message();
   failures_.push_front(absl::StrCat("candidate ", ShortName(candidate.name()), " ", StateText(candidate.state()),
                                     message.empty() ? "" : ": ", LastLine(message)));

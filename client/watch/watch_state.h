@@ -23,6 +23,7 @@ class WatchState {
   // The latest of each are kept.
   static constexpr std::size_t kRewards = 400;
   static constexpr std::size_t kFailures = 3;
+  static constexpr std::size_t kStopped = 3;
 
   void Apply(const v1::WatchSearchResponse& change);
   // How things stand; an older search than what is known already is ignored.
@@ -33,8 +34,10 @@ class WatchState {
   const std::optional<Fleet>& fleet() const { return fleet_; }
   // Of the results, the oldest first.
   const std::deque<double>& rewards() const { return rewards_; }
-  // "candidate 17: why", the latest first.
+  // "candidate 17 failed: why", the latest first.
   const std::deque<std::string>& failures() const { return failures_; }
+  // "candidate 17 after epoch 3", which the spec's early_stop ended, the latest first.
+  const std::deque<std::string>& stopped() const { return stopped_; }
   // Candidates that come to their end a second, of late; nothing where too few did.
   std::optional<double> Rate(std::chrono::system_clock::time_point now) const;
 
@@ -47,6 +50,7 @@ class WatchState {
   std::deque<double> rewards_;
   std::deque<double> end_times_;
   std::deque<std::string> failures_;
+  std::deque<std::string> stopped_;
 };
 
 }  // namespace layernas::client

@@ -9,6 +9,7 @@
 
 #include "common/base/cost_limit.h"
 #include "common/base/label.h"
+#include "common/base/number.h"
 #include "common/spec/checks.h"
 #include "common/spec/costs.h"
 #include "common/spec/violations.h"

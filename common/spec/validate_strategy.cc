@@ -2,6 +2,7 @@
 #include <set>
 #include <string>
 
+#include "common/base/number.h"
 #include "common/spec/checks.h"
 #include "common/spec/resolve.h"
 

@@ -1,11 +1,11 @@
 #include "common/spec/violations.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <utility>
+
+#include "common/base/number.h"
 
 namespace layernas::spec {
 
@@ -38,14 +38,5 @@ void Violations::CheckAtLeast(const std::string& field, double value, double min
 }
 
 std::string At(std::string_view list, int index) { return std::string(list) + "[" + std::to_string(index) + "]"; }
-
-std::string FormatNumber(double value) {
-  const double size = std::abs(value);
-  const bool fixed = size == 0 || (size >= 1e-5 && size < 1e15);
-  std::array<char, 64> text;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value,
-                                 fixed ? std::chars_format::fixed : std::chars_format::general);
-  return {text.data(), end.ptr};
-}
 
 }  // namespace layernas::spec

@@ -41,7 +41,4 @@ class Violations {
 // "space.layers[3]"
 std::string At(std::string_view list, int index);
 
-// As a person writes it: 40000000 and 4.5, not 4e+07.
-std::string FormatNumber(double value);
-
 }  // namespace layernas::spec

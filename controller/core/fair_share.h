@@ -40,7 +40,8 @@ class FairShare {
 
   // Time has passed since the last Compete(). Before claims have changed.
   void Advance(SteadyTime now);
-  // From now on these compete: all that have something to hand out, whoever may take it.
+  // From now on these searches compete: all that have something to hand out that a connected worker can take. Whether
+  // such a worker has a free slot does not matter.
   void Compete(std::vector<Claim> claims);
   // Of the claims, which are not empty, the index of the one whose turn it is: of the highest priority, the one that
   // lacks most.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/number.h"
 
 namespace layernas::core {
 
@@ -38,8 +39,8 @@ ResultCheck CheckResult(const SearchConfig& config, const Metrics& metrics, Task
     return check;
   }
   if (needs_cost && *check.metrics.Find(config.cost_metric) < 0) {
-    check.invalid =
-        absl::StrCat("the cost ", config.cost_metric, " is negative: ", *check.metrics.Find(config.cost_metric));
+    check.invalid = absl::StrCat("the cost ", config.cost_metric,
+                                 " is negative: ", FormatNumber(*check.metrics.Find(config.cost_metric)));
   }
   return check;
 }

@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/cost_limit.h"
+#include "common/base/number.h"
 #include "controller/metrics/metrics.h"
 
 namespace layernas {
@@ -92,7 +92,7 @@ void SearchSeries::Set(const std::string& name, const core::Search& search, bool
         {{"target", label}});
   };
   for (std::size_t i = 0; i < std::min(targets.size(), kMostTargets); ++i)
-    put_best(targets[i], absl::StrCat(targets[i]));
+    put_best(targets[i], FormatNumber(targets[i]));
   if (targets.empty()) {
     put_best(std::numeric_limits<double>::infinity(), "none");
   } else {

@@ -4,12 +4,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "client/output/comparison.h"
 #include "client/output/json.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
@@ -17,6 +19,7 @@
 #include "client/search_text.h"
 #include "client/terminal.h"
 #include "client/watch/progress_text.h"
+#include "client/watch/watch_view.h"
 #include "layernas/v1/search.pb.h"
 
 namespace layernas::client {
@@ -115,6 +118,12 @@ TEST(Yaml, ReadsBackAsTheSame) {
       "name: x-1\n\"on\": \"no\"\ntexts: [\"1\", \"true\", \"a: b\", \"\", \"-\", \"ümlaut\", \"line\\nfeed\"]\n"
       "number: 0.5\nnone: ~\ndeep:\n  list:\n    - a: 1\n      b: []\n    - c: {}\n    - [1, 2]\n    -\n      - [3]\n");
   EXPECT_EQ(ToYaml(nlohmann::ordered_json::object()), "{}\n");
+}
+
+TEST(Yaml, NumbersHaveAPointBeforeTheirExponent) {
+  // Readers of YAML 1.1 take 1e-05 for text.
+  const auto value = nlohmann::ordered_json::parse("[1e-05, 1e+20, 5e-324, -2.5e-07, 1e-4, 1234568, true]");
+  EXPECT_EQ(ToYaml(value), "[1.0e-05, 1.0e+20, 5.0e-324, -2.5e-07, 0.0001, 1234568, true]\n");
 }
 
 TEST(MessageLists, AreYamlToo) {
@@ -218,6 +227,59 @@ TEST(ProgressLines, EstimateTheEndAndShowWhatCameLast) {
   EXPECT_EQ(lines[6], "fleet     0 workers, 0 of 0 slots busy");
   EXPECT_EQ(lines[7], "failed    candidate 24 failed: out of memory");
   EXPECT_EQ(lines.size(), 10U);
+}
+
+TEST(ProgressLines, WhatIsStoppedEarlyHasNotFailed) {
+  WatchState state;
+  state.Apply(RunningSearch(), Fleet());
+  v1::WatchSearchResponse stopped = Ended(7, v1::CANDIDATE_STATE_STOPPED, 0.3, 1000);
+  stopped.mutable_candidate()->add_failures()->set_message("out of memory");
+  stopped.mutable_candidate()->add_curve()->set_epoch(3);
+  state.Apply(stopped);
+  state.Apply(Ended(8, v1::CANDIDATE_STATE_STOPPED, 0.3, 1001));
+  state.Apply(Ended(9, v1::CANDIDATE_STATE_FAILED, 0, 1002));
+  const std::vector<std::string> lines = Lines(state, 1010, 100);
+  EXPECT_THAT(lines, ::testing::Contains("failed    candidate 9 failed: out of memory"));
+  EXPECT_THAT(lines, ::testing::Contains("stopped   candidate 8"));
+  EXPECT_EQ(lines.back(), "          candidate 7 after epoch 3");
+}
+
+TEST(LineView, TellsTargetsApartThatAreAlmostEqual) {
+  v1::WatchSearchResponse change;
+  *change.mutable_search() = RunningSearch();
+  change.mutable_search()->clear_best();
+  for (const double target : {1234567.1, 1234567.2}) {
+    v1::TargetBest& best = *change.mutable_search()->add_best();
+    best.set_target(target);
+    best.mutable_best()->set_cost(target - 1000000);
+    best.mutable_best()->set_reward(target - 1234567);
+  }
+  std::ostringstream out;
+  std::ostringstream err;
+  const std::unique_ptr<WatchView> view = MakeLineView(Terminal{out, err});
+  view->Show(change);
+  const std::string first = out.str();
+  EXPECT_THAT(first, ::testing::HasSubstr("best for target"));
+  // Nothing has changed, and so there is nothing to say.
+  view->Show(change);
+  EXPECT_EQ(out.str(), first);
+}
+
+TEST(LineView, QuotesNoFailureOfWhatWasStopped) {
+  v1::WatchSearchResponse stopped = Ended(7, v1::CANDIDATE_STATE_STOPPED, 0.3, 1000);
+  stopped.mutable_candidate()->add_failures()->set_message("out of memory");
+  std::ostringstream out;
+  std::ostringstream err;
+  MakeLineView(Terminal{out, err})->Show(stopped);
+  EXPECT_THAT(out.str(), ::testing::HasSubstr("candidate 7"));
+  EXPECT_THAT(out.str(), ::testing::Not(::testing::HasSubstr("out of memory")));
+}
+
+TEST(BestWithin, ASumThatIsRoundedMeetsItsTarget) {
+  v1::GetFrontierResponse frontier;
+  for (const double cost : {0.25, 0.1 + 0.2, 0.4}) frontier.add_points()->set_cost(cost);
+  EXPECT_EQ(BestWithin(frontier, 0.3), &frontier.points(1));
+  EXPECT_EQ(BestWithin(frontier, 0.2), nullptr);
 }
 
 TEST(OneLine, KeepsBothEndsOfALongMessage) {

@@ -202,6 +202,7 @@ TEST(ReportData, HasACandidatePerRowInEachColumn) {
   SearchData data = Data(3);
   data.frontier = {Point(1, 0.1, 1), Point(3, 0.3, 2.5)};
   v1::AttemptFailure& failure = *data.candidates[0].add_failures();
+  failure.set_attempt(1);
   failure.set_kind(v1::FAILURE_KIND_WORKER_LOST);
   failure.set_message("gone\nfor good");
   const auto json = ReportData(data);
@@ -217,6 +218,23 @@ TEST(ReportData, HasACandidatePerRowInEachColumn) {
   EXPECT_EQ(json["failures"]["rows"][0]["kind"], "worker_lost");
   EXPECT_EQ(json["search"]["strategy"], "layernas");
   EXPECT_EQ(json["effects"][0]["options"][1][0], 2);
+}
+
+TEST(ReportData, ATwinOfAnInfeasibleNetworkIsNobodysFailure) {
+  SearchData data = Data(3);
+  v1::AttemptFailure& made = *data.candidates[0].add_failures();
+  made.set_attempt(1);
+  made.set_kind(v1::FAILURE_KIND_INFEASIBLE);
+  made.set_worker("gpu-1");
+  made.set_message("out of memory");
+  v1::AttemptFailure& shared = *data.candidates[1].add_failures();
+  shared.set_kind(v1::FAILURE_KIND_INFEASIBLE);
+  shared.set_message("it is the same network as candidate 1: out of memory");
+  for (int i = 0; i < 2; ++i) data.candidates[i].set_state(v1::CANDIDATE_STATE_INFEASIBLE);
+  const auto json = ReportData(data);
+  EXPECT_EQ(json["failures"]["kinds"], 1);
+  EXPECT_EQ(json["failures"]["rows"][0]["attempts"], 1);
+  EXPECT_EQ(json["workers"].dump(), R"([["gpu-1",0,1,0]])");
 }
 
 TEST(ReportData, OfASearchWithoutResultsIsWhole) {
@@ -249,7 +267,8 @@ TEST(ReportPage, TakesHostileNamesForText) {
   data.search.mutable_spec()->mutable_space()->mutable_layers(1)->mutable_options(0)->set_name(kHostile);
   data.search.set_name(std::string("searches/") + "<b>");
   data.candidates[0].set_worker(kHostile);
-  data.candidates[1].add_failures()->set_message(kHostile);
+  data.candidates[1].add_failures()->set_attempt(1);
+  data.candidates[1].mutable_failures(0)->set_message(kHostile);
   const std::string page = ReportPage(data);
   EXPECT_THAT(page, Not(HasSubstr("alert('x')</script>")));
   EXPECT_THAT(page, HasSubstr("<title>&lt;b&gt; – layernas</title>"));

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/cost_limit.h"
+#include "common/base/number.h"
 
 namespace layernas::core {
 namespace {
@@ -115,10 +116,11 @@ std::string WhyNothingIsLeft(const Space& space, std::span<const double> targets
   const double highest = HighestTarget(targets);
   const bool limited = space.CostIsPerLayer() && !MeetsLimit(space.DearestCost(), highest);
   const std::string within =
-      limited ? absl::StrCat(" within the ", targets.size() > 1 ? "highest " : "", "target ", highest) : "";
+      limited ? absl::StrCat(" within the ", targets.size() > 1 ? "highest " : "", "target ", FormatNumber(highest))
+              : "";
   if (limited && tried == 0) {
-    return absl::StrCat("no architecture is within a target: the lowest cost is ", space.CheapestCost(),
-                        ", the highest target ", highest);
+    return absl::StrCat("no architecture is within a target: the lowest cost is ", FormatNumber(space.CheapestCost()),
+                        ", the highest target ", FormatNumber(highest));
   }
   if (tried == 1) return absl::StrCat("the only architecture", within, " was tried");
   return absl::StrCat("all ", tried, " architectures", within, " were tried");

@@ -8,6 +8,8 @@
 #include "common/base/random.h"
 #include "controller/core/search.h"
 #include "controller/core/strategies/exhaustive_strategy.h"
+#include "controller/core/strategies/guided/guided_strategy.h"
+#include "tests/controller/support/cpu_time.h"
 
 namespace layernas::core {
 namespace {
@@ -276,6 +278,34 @@ TEST(GuidedStrategy, LearnsWhatIsInfeasible) {
 }
 
 // The pool from which it proposes is small where there are many results, and never empty.
+// What is known moves to the computation and back: nothing is done on the owner's thread that grows with the results.
+TEST(GuidedStrategy, HandsItsKnowledgeOverInATimeThatDoesNotGrowWithTheResults) {
+  const Space space = MakeSpace(20, 5, true);
+  const auto hand_over = [&space](int results) {
+    RandomStream random({1});
+    std::vector<PastProposal> past;
+    for (int i = 0; i < results; ++i) {
+      Architecture one;
+      for (int l = 0; l < 20; ++l) one.push_back(static_cast<OptionIndex>(random.Below(5)));
+      past.push_back({{std::move(one), {}}, Observation::Result({random.Uniform(), random.Uniform()})});
+    }
+    GuidedStrategy strategy(space, {}, 1'000'000, 1);
+    strategy.Restore(past);
+    while (strategy.Propose()) continue;
+    return CpuSecondsOf([&strategy] {
+      for (int i = 0; i < 1'000; ++i) {
+        const auto work = strategy.StartWork(1);
+        ASSERT_NE(work, nullptr);
+        strategy.FinishWork(*work);
+      }
+    });
+  };
+  const double few = hand_over(500);
+  const double many = hand_over(50'000);
+  // A copy would take a hundred times as long.
+  EXPECT_LT(many, 5 * few + 0.05);
+}
+
 TEST(GuidedStrategy, IsGuidedHoweverManyResultsThereAre) {
   for (const std::vector<double>& targets : {std::vector<double>{}, std::vector<double>{60, 80, 100}}) {
     SearchConfig config;

@@ -64,6 +64,8 @@ TEST(CheckResult, ACostMustBeFiniteAndNotNegative) {
   EXPECT_TRUE(infinite.diverged);
   EXPECT_EQ(WhyInvalid({{"accuracy", 0.5}, {"latency_ms", -0.5}}, TaskKind::kEvaluate),
             "the cost latency_ms is negative: -0.5");
+  EXPECT_EQ(WhyInvalid({{"accuracy", 0.5}, {"latency_ms", -1234568}}, TaskKind::kEvaluate),
+            "the cost latency_ms is negative: -1234568");
   EXPECT_EQ(WhyInvalid({{"accuracy", 0.5}, {"latency_ms", 0}}, TaskKind::kEvaluate), "");
   EXPECT_EQ(WhyInvalid({{"accuracy", 0.5}, {"latency_ms", -0.5}}, TaskKind::kTrain), "");
   // A reward may be.

@@ -86,6 +86,15 @@ TEST_F(MeasuredApartTest, WhatExceedsEveryTargetIsSkippedAndCostsNoTraining) {
   EXPECT_THAT(search.frontier().points(), SizeIs(1));
 }
 
+TEST_F(MeasuredApartTest, ASumThatIsRoundedMeetsItsTarget) {
+  SearchConfig config = Config(true);
+  config.targets = {0.3};
+  Search search(config, kStart);
+  const std::uint64_t number = Measure(search, 0.1 + 0.2);
+  EXPECT_EQ(search.candidate(number)->state, CandidateState::kQueued);
+  EXPECT_EQ(LeaseKind(search, kTrain), number);
+}
+
 TEST_F(MeasuredApartTest, WhatIsSparedWhileTheBudgetIsHandedOutLeavesItsTrainingToAnother) {
   SearchConfig config = Config(true);
   config.trainings = 2;

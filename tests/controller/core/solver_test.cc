@@ -170,6 +170,17 @@ TEST(Solver, ABigSpaceHasFewerBins) {
   }
 }
 
+TEST(Solver, WhereNothingTellsOptionsApartALayerHasOneListOfLabels) {
+  // With a list per option, there would be room for no more than the fewest bins, 16.
+  RandomStream random({7});
+  Space space;
+  for (int l = 0; l < 1'000; ++l) space.layers.emplace_back().option_count = 100;
+  const Surface reward = RandomSurface(space, {}, random);
+  const Surface cost = RandomSurface(space, {}, random);
+  const auto solutions = Solve(space, reward, cost, {{1'000}}, 1'000'000, {});
+  EXPECT_GT(solutions.size(), 16 * 100u);
+}
+
 TEST(ChoosePairs, AsManyAsCanBeLearned) {
   const auto chosen = [](std::size_t layers, OptionIndex options) {
     Space space;

@@ -266,6 +266,11 @@ TEST(WhyNothingIsLeft, SaysWhatWasTried) {
             "the only architecture within the target 12.5 was tried");
   EXPECT_EQ(WhyNothingIsLeft(space, std::vector<double>{9, 10}, 0),
             "no architecture is within a target: the lowest cost is 12.5, the highest target 10");
+  const Space large{{{"a", 2, 0, {1234568, 1234569}}}, 0};
+  EXPECT_EQ(WhyNothingIsLeft(large, std::vector<double>{1234568}, 1),
+            "the only architecture within the target 1234568 was tried");
+  EXPECT_EQ(WhyNothingIsLeft(large, std::vector<double>{1234567}, 0),
+            "no architecture is within a target: the lowest cost is 1234568, the highest target 1234567");
 }
 
 }  // namespace

@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "common/base/random.h"
 
 namespace layernas {
@@ -21,6 +27,63 @@ core::Frontier FrontierOf(const std::vector<std::pair<double, double>>& points) 
   std::uint64_t number = 0;
   for (const auto& [cost, reward] : points) frontier.Insert(cost, {++number, reward});
   return frontier;
+}
+
+// The value of a gauge of the only search.
+double ValueOf(const prometheus::Registry& registry, const std::string& name, const std::string& target = "") {
+  for (const auto& family : registry.Collect()) {
+    if (family.name != name) continue;
+    for (const auto& metric : family.metric) {
+      const bool fits = std::any_of(metric.label.begin(), metric.label.end(), [&target](const auto& label) {
+        return target.empty() || (label.name == "target" && label.value == target);
+      });
+      if (fits) return metric.gauge.value;
+    }
+  }
+  ADD_FAILURE() << "no gauge " << name << " " << target;
+  return 0;
+}
+
+core::SearchConfig Config(std::vector<double> targets) {
+  core::SearchConfig config;
+  config.space.layers = {{"a", 3, 0, {}}, {"b", 3, 0, {}}};
+  config.reward_metric = "reward";
+  config.cost_metric = "cost";
+  config.targets = std::move(targets);
+  config.strategy = core::RandomOptions{};
+  return config;
+}
+
+void AddResult(core::Search& search, double reward, double cost) {
+  const core::Candidate* candidate = search.Lease("w", "r", {});
+  ASSERT_NE(candidate, nullptr);
+  search.Complete(candidate->number, 1, "w", core::Metrics{{"reward", reward}, {"cost", cost}}, {});
+}
+
+TEST(SearchSeries, ServesTheMeanBestRewardOfALoss) {
+  prometheus::Registry registry;
+  SearchSeries series(registry);
+  core::Search search(Config({10}), 0);
+  AddResult(search, -2, 5);
+  series.Set("s", search, false);
+  EXPECT_DOUBLE_EQ(ValueOf(registry, "layernas_mean_best_reward"), -2);
+  AddResult(search, -1, 5);
+  series.Set("s", search, false);
+  EXPECT_DOUBLE_EQ(ValueOf(registry, "layernas_mean_best_reward"), -1.5);
+  // The same after a restart of the controller.
+  prometheus::Registry other;
+  SearchSeries(other).Set("s", core::Search(search.config(), search.status(), search.candidates()), false);
+  EXPECT_DOUBLE_EQ(ValueOf(other, "layernas_mean_best_reward"), -1.5);
+}
+
+TEST(SearchSeries, TellsTargetsApartThatAreAlmostEqual) {
+  prometheus::Registry registry;
+  SearchSeries series(registry);
+  core::Search search(Config({1234567, 1234568}), 0);
+  AddResult(search, 0.5, 1234568);
+  series.Set("s", search, false);
+  EXPECT_TRUE(std::isnan(ValueOf(registry, "layernas_best_reward", "1234567")));
+  EXPECT_EQ(ValueOf(registry, "layernas_best_reward", "1234568"), 0.5);
 }
 
 TEST(LowestReward, IsZeroOrTheRewardOfTheResultThatCameFirst) {
