@@ -100,6 +100,19 @@ class DeployTest(unittest.TestCase):
             text = repository.read(f"deploy/systemd/layernas-{unit}.service")
             for line in (r"MemoryMax=\d+%", r"TasksMax=\d+", "ProtectProc=invisible"):
                 self.assertRegex(text, f"(?m)^{line}$")
+        limits = [re.search(r"(?m)^MemoryMax=(\d+)%$", repository.read(f"deploy/systemd/layernas-{unit}.service"))[1]
+                  for unit in ("controller", "worker")]
+        said = f"`MemoryMax` ({limits[0]} % of the machine for the controller, {limits[1]} % for a worker)"
+        self.assertIn(said, repository.read("docs/security.md"))
+
+    def test_units_outlive_what_passes(self):
+        for unit in ("controller", "worker"):
+            text = repository.read(f"deploy/systemd/layernas-{unit}.service")
+            (before, _) = text.split("[Service]")
+            self.assertRegex(before, r"(?m)^StartLimitIntervalSec=0$", unit)
+            self.assertRegex(text, r"(?m)^Restart=on-failure$", unit)
+        # One trainer's memory is no reason to end the others.
+        self.assertRegex(text, r"(?m)^OOMPolicy=continue$")
 
     def test_compose_publishes_on_loopback_what_asks_nobody(self):
         with open(os.path.join(repository.ROOT, "docker-compose.yml"), encoding="utf-8") as file:
