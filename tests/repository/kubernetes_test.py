@@ -168,6 +168,11 @@ class KubernetesTest(unittest.TestCase):
         for _, one in self.each("Deployment"):
             self.assertEqual(one["spec"]["strategy"], {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "25%"}})
 
+    def test_a_controller_that_does_not_start_can_be_replaced(self):
+        # https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+        for _, one in self.each("StatefulSet"):
+            self.assertEqual(one["spec"]["podManagementPolicy"], "Parallel")
+
     def test_nothing_that_is_kept_goes_with_an_overlay(self):
         for overlay in OVERLAYS:
             self.assertEqual(self.of_kind(overlay, "Namespace", "PersistentVolumeClaim"), [], overlay)
