@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import unittest
 
 import yaml
@@ -85,15 +86,32 @@ class DeployTest(unittest.TestCase):
             backups = os.path.join(folder, "backups")
             for name in ("daily-1", "mine"):
                 os.makedirs(os.path.join(backups, name))
+            os.utime(os.path.join(backups, "daily-1"), (time.time() - 100000,) * 2)
             log = os.path.join(folder, "log")
             environment = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": log, "BACKUPS": backups, "LAYERNAS_BACKUPS_KEPT": "2"}
-            repository.run(os.path.join(repository.ROOT, "deploy/docker/backup-daily"), backups, env=environment)
-            with open(f"{log}.sleeps", encoding="utf-8") as file:
-                self.assertEqual(file.read().split(), ["86400"] * 3 + ["600"] + ["86400"] * 2)
+
+            def sleeps():
+                with open(f"{log}.sleeps", encoding="utf-8") as file:
+                    return [int(seconds) for seconds in file.read().split()]
+
+            program = os.path.join(repository.ROOT, "deploy/docker/backup-daily")
+            repository.run(program, backups, env=environment)
+            self.assertEqual(sleeps(), [86400] * 3 + [600] + [86400] * 2)
             names = sorted(os.listdir(backups))
             self.assertEqual(len(names), 3, names)
             self.assertEqual(names[-1], "mine")
             self.assertEqual([name[-2:] for name in names[:2]], ["-5", "-6"])
+
+            # A restart waits for the rest of the day: restarts must not replace the older ones.
+            os.utime(os.path.join(backups, names[1]), (time.time() - 36000,) * 2)
+            for file in (log, f"{log}.sleeps"):
+                os.remove(file)
+            with open(f"{log}.sleeps", "w", encoding="utf-8") as file:
+                file.write("0\n" * 5)
+            repository.run(program, backups, env=environment)
+            self.assertFalse(os.path.exists(log), "a backup was made before its time")
+            self.assertAlmostEqual(sleeps()[-1], 86400 - 36000, delta=60)
+            self.assertEqual(sorted(os.listdir(backups)), names)
 
     def test_units_have_limits_of_memory(self):
         for unit in ("controller", "worker"):
