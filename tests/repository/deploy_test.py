@@ -36,7 +36,7 @@ class DeployTest(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("docker-compose"), "docker-compose is not installed: docker-compose.yml NOT checked")
     def test_compose_services_are_confined_and_started_in_order(self):
-        services = self.compose()
+        services = self.compose("tls", "gpu")
         for name, one in services.items():
             with self.subTest(service=name):
                 if one["image"].startswith("layernas-"):
@@ -46,6 +46,8 @@ class DeployTest(unittest.TestCase):
                 self.assertIn("pids_limit", one)
                 if name != "client":
                     self.assertIn("mem_limit", one)
+                if "worker" in name:
+                    self.assertIn("shm_size", one)
                 if "worker" in name or "backup" in name:
                     controller = "tls-controller" if name.startswith("tls-") else "controller"
                     self.assertEqual(one["depends_on"], {controller: {"condition": "service_healthy"}})
