@@ -198,13 +198,31 @@ class DeployTest(unittest.TestCase):
         operations = repository.read("docs/operations.md")
         for alert in alerts:
             # At least one case in which it fires.
-            fires = rf'alertname: {alert}\n +eval_time: \w+\n +exp_alerts: \[\{{|ALERTS\{{alertname="{alert}",alertstate="firing",instance'
+            fires = rf'alertname: {alert}\n +eval_time: \w+\n +exp_alerts:(?: \[|\n +- )\{{|ALERTS\{{alertname="{alert}",alertstate="firing",instance'
             self.assertRegex(tested, fires, alert)
             self.assertIn(f"docs/operations.md#{alert.lower()}\n", rules)
             self.assertIn(f"\n### {alert}\n", operations)
         tested = repository.read("tests/deploy/prometheus/recording_test.yml")
         for record in records:
             self.assertIn(record, tested)
+
+    def test_runbooks_can_be_links(self):
+        """The command that docs/operations.md gives, on a copy of the rules."""
+        (command,) = re.findall(r"(?m)^sed -i .*runbook_url.*$", repository.read("docs/operations.md"))
+        rules = "deploy/prometheus/rules/layernas-alerts.yml"
+        with tempfile.TemporaryDirectory() as folder:
+            copied = os.path.join(folder, rules)
+            os.makedirs(os.path.dirname(copied))
+            shutil.copy(os.path.join(repository.ROOT, rules), copied)
+            done = repository.run("sh", "-c", command, cwd=folder)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.promtool("check", "rules", copied)
+            with open(copied, encoding="utf-8") as file:
+                alerts = [rule for group in yaml.safe_load(file)["groups"] for rule in group["rules"]]
+        self.assertGreater(len(alerts), 10)
+        for alert in alerts:
+            link = f"https://git.example/layernas/blob/main/docs/operations.md#{alert['alert'].lower()}"
+            self.assertEqual(alert["annotations"]["runbook_url"], link)
 
     def test_dashboards(self):
         paths = glob.glob(os.path.join(repository.ROOT, "deploy/grafana/dashboards/*.json"))
