@@ -63,6 +63,7 @@ SearchSeries::SearchSeries(prometheus::Registry& registry)
           Gauges(registry, "layernas_search_tasks_ready", "Candidates of a search that workers could lease now.")),
       waiting_(Gauges(registry, "layernas_search_waiting",
                       "1 while a search has a candidate that no connected worker can take.")),
+      paused_(Gauges(registry, "layernas_search_paused", "1 while a search is paused.")),
       pass_(Gauges(registry, "layernas_search_pass", "The pass that a search is in, from 1; 0 where it has none.")),
       stage_(Gauges(registry, "layernas_search_stage", "Layers that a search has decided in this pass.")),
       stages_(Gauges(registry, "layernas_search_stages", "Layers of a search's space.")),
@@ -114,6 +115,7 @@ void SearchSeries::Set(const std::string& name, const core::Search& search, bool
   Put(series, name, trainings_budget_, static_cast<double>(search.config().trainings));
   Put(series, name, tasks_ready_, static_cast<double>(search.Ready()));
   Put(series, name, waiting_, waits ? 1 : 0);
+  Put(series, name, paused_, search.state() == core::SearchState::kPaused ? 1 : 0);
   Put(series, name, pass_, search.position().pass);
   Put(series, name, stage_, search.position().stage);
   Put(series, name, stages_, static_cast<double>(search.config().space.layers.size()));

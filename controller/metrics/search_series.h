@@ -68,6 +68,7 @@ class SearchSeries {
   Family& trainings_budget_;
   Family& tasks_ready_;
   Family& waiting_;
+  Family& paused_;
   Family& pass_;
   Family& stage_;
   Family& stages_;

@@ -81,24 +81,25 @@ def _raised_on_sigterm(error):
     return False
 
 
-def refuse_unknown(train, understood):
-    """Raises Infeasible where the spec's `train` asks for what a trainer would leave out silently: the search would
-    then compare other trainings than those that were asked for.
+def refuse_unknown(part, understood, where="train"):
+    """Raises Infeasible if a part of the request asks for what a trainer would leave out silently: the search would
+    then compare other trainings, networks or measurements than those that were asked for.
 
+    `part` is the request's "train", "network" or "measure", or one of its layers; `where` names it in the message.
     `understood` has the names of settings, "parameters.NAME" for those below `parameters`, each with a set of the
     values that it may have, or None for any.
     """
-    settings = {name: value for name, value in train.items() if name != "parameters"}
-    settings.update({f"parameters.{name}": value for name, value in train.get("parameters", {}).items()})
+    settings = {name: value for name, value in part.items() if name != "parameters"}
+    settings.update({f"parameters.{name}": value for name, value in part.get("parameters", {}).items()})
     unknown = sorted(settings.keys() - understood.keys())
     if unknown:
-        names = ", ".join(f"train.{name}" for name in unknown)
+        names = ", ".join(f"{where}.{name}" for name in unknown)
         raise Infeasible(f"this trainer does not understand {names}: leave it out of the spec")
     for name, value in settings.items():
         known = understood[name]
         if known is not None and value not in known:
             choices = " or ".join(json.dumps(choice) for choice in sorted(known))
-            raise Infeasible(f"train.{name} is {json.dumps(value)}; this trainer understands {choices} alone")
+            raise Infeasible(f"{where}.{name} is {json.dumps(value)}; this trainer understands {choices} alone")
 
 
 def weights_file(request, file_type):

@@ -23,8 +23,8 @@ from layernas_evaluator import refuse_unknown
 from layernas_evaluator import serve
 from layernas_evaluator import weights_file
 
-# What this trainer follows of a spec's `train`, and with which values; it refuses the rest.
-UNDERSTOOD = {
+# What this trainer follows of a request's parts, and with which values; it refuses the rest.
+TRAIN = {
     "dataset": {"shapes10"},
     "optimizer": {"sgd"},
     "precision": {"float32"},
@@ -33,6 +33,9 @@ UNDERSTOOD = {
     **dict.fromkeys(["epochs", "batch", "learning_rate", "momentum", "weight_decay"]),
     **dict.fromkeys(["train_examples", "validation_examples"]),
 }
+NETWORK = dict.fromkeys(["input", "classes", "stem_channels", "head_channels", "parameters.stem_stride"])
+LAYER = dict.fromkeys(["name", "option", "channels", "stride"])
+MEASURE = {"threads": {1}, "precision": {"float32"}, **dict.fromkeys(["batch", "warm_up", "runs"])}
 
 
 def conv(channels_in, channels_out, kernel, stride=1, groups=1, activation=True):
@@ -100,7 +103,6 @@ def accuracy(network, images, labels):
 
 
 def train(network, settings, shape, progress):
-    refuse_unknown(settings, UNDERSTOOD)
     images, labels = stripes(settings.get("train_examples", 2000), shape, 1)
     held_out = stripes(settings.get("validation_examples", 500), shape, 2)
     epochs, batch = settings.get("epochs", 5), settings.get("batch", 64)
@@ -145,14 +147,23 @@ def latency_ms(network, shape, settings):
 
 
 def evaluate(request, progress):
+    work = request.get("work", ["train", "measure"])
+    refuse_unknown(request["network"], NETWORK, "network")
+    for layer in request["architecture"]["layers"]:
+        refuse_unknown(layer, LAYER, f"layers.{layer['name']}")
+    if "train" in work:
+        refuse_unknown(request["train"], TRAIN)
+    if "measure" in work:
+        refuse_unknown(request.get("measure", {}), MEASURE, "measure")
     torch.manual_seed(request.get("seed", 0))
     shape = request["network"]["input"]
     network = build(request["architecture"], request["network"])
     metrics = {"params": sum(parameter.numel() for parameter in network.parameters())}
-    work = request.get("work", ["train", "measure"])
     if "train" in work:
+        # Before the training, which would be lost if the folder cannot be made.
+        file = weights_file(request, ".pt")
         metrics["accuracy"] = train(network, request["train"], shape, progress)
-        if file := weights_file(request, ".pt"):
+        if file:
             torch.save(network.state_dict(), file)
             metrics["weights"] = kept(file)
     if "measure" in work:

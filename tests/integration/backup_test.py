@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import threading
+import time
 
 import grpc
 
@@ -43,6 +44,32 @@ class BackupTest(harness.IntegrationTest):
             self.assertGreater(len(paths), 3)
             for path in paths:
                 self.assertEqual(os.stat(path).st_mode & 0o077, 0, path)
+
+    def test_the_time_of_the_last_backup_is_a_metric(self):
+        """By it an alert finds out that backups have stopped."""
+        server = self.controller(f"--backup-dir={self.path('backups')}")
+
+        def last_success():
+            return server.metrics()["layernas_backup_last_success_timestamp_seconds", frozenset()]
+
+        self.assertEqual(last_success(), 0)
+        begun = time.time()
+        folder = self.backup(server)
+        shown = last_success()
+        # Files of a backup may be stamped with a coarse clock.
+        self.assertGreater(shown, begun - 1)
+        self.assertLess(shown, time.time() + 1)
+        server.kill()
+        server.start()
+        self.assertAlmostEqual(last_success(), shown, delta=60)
+        self.assertGreater(last_success(), begun - 1)
+        # It is read from the folder, and follows what comes next.
+        os.utime(folder, (begun - 90000, begun - 90000))
+        server.kill()
+        server.start()
+        self.assertLess(last_success(), begun - 80000)
+        self.backup(server)
+        self.assertGreater(last_success(), begun - 1)
 
     def test_a_running_search_goes_on_from_its_backup(self):
         space = Space(layers=7, options=4, seed=91)

@@ -139,6 +139,26 @@ class MetricsTest(harness.IntegrationTest):
         api.call("CancelSearch", search_service_pb2.CancelSearchRequest(name="searches/also-gpu-2"))
         self.wait_for_value(server, None, "layernas_tasks_wanted", required="device=gpu,memory=40")
 
+    def test_a_search_that_is_paused_or_waits_says_so(self):
+        """What LayernasSearchIdle and LayernasSearchWaits ask for, which nothing else tells apart."""
+        space = Space(layers=2, options=2, seed=55)
+        server = self.controller()
+        api = self.client(server)
+        paused = api.create(space.spec("paused")).name
+        other = api.create(space.spec("other")).name
+        spec = space.spec("waits")
+        spec.evaluation.require.update({"gpu": "a100"})
+        waits = api.create(spec).name
+        self.wait_for_value(server, 0, "layernas_search_paused", search=paused)
+        # No worker at all is there to lack the label.
+        self.wait_for_value(server, 1, "layernas_search_waiting", search=waits)
+        self.assertGreater(total(server.metrics(), "layernas_tasks_wanted", required="gpu=a100"), 0)
+        api.call("PauseSearch", search_service_pb2.PauseSearchRequest(name=paused))
+        self.wait_for_value(server, 1, "layernas_search_paused", search=paused)
+        self.assertEqual(total(server.metrics(), "layernas_search_paused", search=other), 0)
+        api.call("ResumeSearch", search_service_pb2.ResumeSearchRequest(name=paused))
+        self.wait_for_value(server, 0, "layernas_search_paused", search=paused)
+
     def assert_sound(self, samples):
         for name, labels in samples:
             self.assertRegex(name, r"^(layernas|process|grpc)_")

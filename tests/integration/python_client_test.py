@@ -252,6 +252,29 @@ class WatchTest(unittest.TestCase):
         self.assertEqual(controller.asked, [7, 7])
 
 
+class DeadlineTest(unittest.TestCase):
+
+    def test_a_call_that_is_not_answered_ends(self):
+        given_up = threading.Event()
+
+        class Waits(FakeController):
+
+            def GetSearch(self, request, context):
+                context.add_callback(given_up.set)
+                given_up.wait(harness.PATIENCE_S)
+                return super().GetSearch(request, context)
+
+        server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+        search_service_pb2_grpc.add_SearchServiceServicer_to_server(Waits(), server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self.addCleanup(lambda: server.stop(None).wait())
+        with layernas.Client(f"127.0.0.1:{port}") as client, unittest.mock.patch.object(layernas.client, "DEADLINE_S", 0.5):
+            with self.assertRaises(layernas.Error) as raised:
+                client.search("x-1")
+        self.assertEqual(raised.exception.code, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
 class ResultTest(unittest.TestCase):
 
     def test_columns_of_the_same_name_stay_apart(self):

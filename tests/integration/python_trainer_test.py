@@ -156,6 +156,25 @@ class HelperTest(unittest.TestCase):
         self.assertEqual(answer["failure"]["kind"], "retry")
         self.assertIn("LAYERNAS_WEIGHTS_DIR", answer["failure"]["message"])
 
+    def test_what_a_trainer_does_not_understand_is_refused_and_named(self):
+        understood = {"epochs": None, "dataset": {"a", "b"}, "parameters.folder": None}
+
+        def refused(part, *where):
+            with self.assertRaises(layernas_evaluator.Infeasible) as raised:
+                layernas_evaluator.refuse_unknown(part, understood, *where)
+            return str(raised.exception)
+
+        layernas_evaluator.refuse_unknown({}, understood)
+        layernas_evaluator.refuse_unknown({"epochs": 5, "dataset": "b", "parameters": {"folder": "x"}}, understood)
+        self.assertEqual(
+            refused({"epochs": 5, "patience": 3, "parameters": {"holdout": "test"}}),
+            "this trainer does not understand train.parameters.holdout, train.patience: leave it out of the spec",
+        )
+        self.assertEqual(refused({"dataset": "c"}), 'train.dataset is "c"; this trainer understands "a" or "b" alone')
+        self.assertEqual(
+            refused({"threads": 2}, "measure"), "this trainer does not understand measure.threads: leave it out of the spec"
+        )
+
     def test_not_a_number_is_null(self):
         (answer,) = self.answers(lambda request, progress: {"accuracy": float("nan")}, json.dumps(REQUEST))
         self.assertEqual(answer, {"result": {"metrics": {"accuracy": None}}, "task": TASK})
@@ -224,6 +243,43 @@ class PytorchTrainerTest(unittest.TestCase):
         self.assertIn('train.parameters.holdout is "test"', messages[1])
         self.assertIn('train.dataset is "cifar10"', messages[2])
         self.assertIn('train.optimizer is "adamw"', messages[3])
+
+    def test_networks_and_measurements_that_it_does_not_understand_are_refused(self):
+
+        def asking(part, **settings):
+            request = json.loads(json.dumps(REQUEST))
+            request["evaluate"][part].update(settings)
+            return request
+
+        with_layer = json.loads(json.dumps(REQUEST))
+        with_layer["evaluate"]["architecture"]["layers"][1]["parameters"] = {"kernel": 7}
+        measured = asking("measure", threads=4)
+        measured["evaluate"]["work"] = ["measure"]
+        trained = asking("measure", threads=4)
+        trained["evaluate"]["work"] = ["train"]
+        cases = [
+            (asking("measure", max_runs=100, ratio_interval=0.01), "measure.max_runs, measure.ratio_interval"),
+            (asking("measure", precision="bfloat16"), 'measure.precision is "bfloat16"'),
+            (measured, "measure.threads is 4"),
+            (asking("network", parameters={"stem_stride": 2, "head_features": 64, "stem_activation": "hswish"}),
+             "network.parameters.head_features, network.parameters.stem_activation:"),
+            (with_layer, "layers.block2.parameters.kernel"),
+        ]
+        answers = self.answers([request for request, _ in cases])
+        # Before a training, of which there would be progress.
+        self.assertEqual(len(answers), len(cases))
+        for answer, (_, said) in zip(answers, cases):
+            self.assertEqual(answer["failure"]["kind"], "infeasible")
+            self.assertIn(said, answer["failure"]["message"])
+        # What is not asked for this time is not refused.
+        self.assertIn("result", self.answers([trained])[-1])
+
+    def test_a_folder_for_weights_is_made_before_the_training(self):
+        request = json.loads(json.dumps(REQUEST))
+        request["evaluate"]["keep_weights"] = "x-1/3"
+        with tempfile.NamedTemporaryFile() as file:
+            (answer,) = self.answers([request], LAYERNAS_WEIGHTS_DIR=file.name)
+        self.assertEqual(answer["failure"]["kind"], "retry")
 
     def test_it_keeps_the_weights(self):
         request = json.loads(json.dumps(REQUEST))

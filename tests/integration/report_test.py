@@ -1,6 +1,7 @@
 """`layernas report` in a real browser: what is drawn, at which widths, and how long it takes with many candidates."""
 
 import glob
+import json
 import os
 import re
 import time
@@ -80,6 +81,7 @@ class ReportTest(harness.IntegrationTest):
                 self.assertGreater(self.drawn("buckets"), 1000)
                 self.assertGreater(self.count("#parallel-chart path"), 5)
                 self.assertEqual(self.count("#effects-table tbody tr"), 5)
+                self.assertIn("±", self.page.value("document.querySelector('#effects-table .effect').textContent"))
                 self.assertEqual(self.count("#candidates-table tbody tr"), min(trained, 50))
         best = frontier.best[1].best
         self.assertEqual(self.page.value("document.querySelector('#detail h3').textContent"), f"Candidate {best.candidate.split('/')[-1]}")
@@ -156,11 +158,69 @@ class ReportTest(harness.IntegrationTest):
             with open(path, encoding="utf-8") as file:
                 text += file.read()
         # As arguments of one call so long a list has no room on the stack.
-        self.assertEqual(re.findall(r"Math\.(?:max|min)\(\.\.\.|push\(\.\.\.", text), [])
+        self.assertEqual(re.findall(r"\b(?:max|min|push|unshift|splice|concat|append|prepend|fromCharCode)\((?:[^()]*, )?\.\.\.", text), [])
+        self.assertEqual(re.findall(r"'tbody', \{\}, \.\.\.|\.apply\(", text), [])
         (highest,) = re.findall(r"(?ms)^function highest\(.*?^\}", text)
         self.page.open("about:blank")
         self.assertEqual(self.page.value(f"({highest})(Array.from({{ length: 500000 }}, (_, i) => i))"), 499999)
         self.assertEqual(self.page.value(f"({highest})([])"), 0)
+
+    def edit(self, path, change):
+        """Calls `change` with the data of a report, and writes the report again."""
+        with open(path, encoding="utf-8") as file:
+            page = file.read()
+        (text,) = re.findall(r'(?s)<script type="application/json" id="data">(.*?)</script>', page)
+        data = json.loads(text)
+        change(data)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(page.replace(text, json.dumps(data).replace("<", "\\u003c")))
+
+    def test_the_best_option_of_a_layer_is_framed_where_it_is_told_apart(self):
+        space = Space(layers=3, options=3, seed=76)
+        server, _, search = self.finished_search(space, space.spec("framed"))
+        path = self.report(server, search)
+
+        def tell_apart(data):
+            for layer, option in enumerate((None, 2, None)):
+                data["effects"][layer]["told_apart"] = option
+
+        self.edit(path, tell_apart)
+        self.show(path, 1600)
+        framed = "[...document.querySelectorAll('#effects-table .effect.top')].map((each) => each.title.split(':')[0])"
+        layer = space.spec("framed").space.layers[1]
+        self.assertEqual(self.page.value(framed), [f"{layer.name}, {layer.options[2].name}"])
+
+    def test_a_frontier_of_any_length_is_drawn(self):
+        space = Space(layers=3, options=3, seed=75)
+        server, _, search = self.finished_search(space, space.spec("long"))
+        path = self.report(server, search)
+        self.show(path, 1600)
+        self.assertEqual(self.page.value("document.querySelector('#candidates-note').textContent"), "")
+        self.assertEqual(self.page.value("document.querySelector('#found-note').textContent"), "")
+        # Passed as arguments of one call, 126,000 rows end the script.
+        points = 130000
+
+        def lengthen(data):
+            architecture = data["frontier"][0]["architecture"]
+            data["frontier"] = [
+                {"number": number, "architecture": architecture, "reward": number / points, "cost": number, "metrics": {}}
+                for number in range(1, points + 1)
+            ]
+            data["candidates"]["total"] = 1000000
+
+        self.edit(path, lengthen)
+        self.show(path, 1600)
+        rows = self.count("#found-table tbody tr")
+        self.assertGreater(rows, 900)
+        self.assertLess(rows, 1100)
+        self.assertEqual(self.count("#frontier-chart .frontier-point"), rows)
+        self.assertIn(f"lists {rows:,} of the 130,000 points", self.page.value("document.querySelector('#found-note').textContent"))
+        self.assertIn("130,000 are on the frontier", self.page.value("document.querySelector('#frontier-note').textContent"))
+        # Both ends are listed.
+        for row, number in (("first", "1"), ("last", "130000")):
+            self.assertEqual(self.page.value(f"document.querySelector('#found-table tbody tr:{row}-child').dataset.number"), number)
+        note = self.page.value("document.querySelector('#candidates-note').textContent")
+        self.assertRegex(note, r"^\d+ of 1,000,000 are listed and drawn")
 
     def test_long_names_do_not_push_columns_out(self):
         space = Space(layers=3, options=3, seed=74)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 import unittest
 
 import yaml
@@ -35,7 +36,7 @@ class DeployTest(unittest.TestCase):
 
     @unittest.skipUnless(shutil.which("docker-compose"), "docker-compose is not installed: docker-compose.yml NOT checked")
     def test_compose_services_are_confined_and_started_in_order(self):
-        services = self.compose()
+        services = self.compose("tls", "gpu")
         for name, one in services.items():
             with self.subTest(service=name):
                 if one["image"].startswith("layernas-"):
@@ -45,6 +46,8 @@ class DeployTest(unittest.TestCase):
                 self.assertIn("pids_limit", one)
                 if name != "client":
                     self.assertIn("mem_limit", one)
+                if "worker" in name:
+                    self.assertIn("shm_size", one)
                 if "worker" in name or "backup" in name:
                     controller = "tls-controller" if name.startswith("tls-") else "controller"
                     self.assertEqual(one["depends_on"], {controller: {"condition": "service_healthy"}})
@@ -85,21 +88,51 @@ class DeployTest(unittest.TestCase):
             backups = os.path.join(folder, "backups")
             for name in ("daily-1", "mine"):
                 os.makedirs(os.path.join(backups, name))
+            os.utime(os.path.join(backups, "daily-1"), (time.time() - 100000,) * 2)
             log = os.path.join(folder, "log")
             environment = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": log, "BACKUPS": backups, "LAYERNAS_BACKUPS_KEPT": "2"}
-            repository.run(os.path.join(repository.ROOT, "deploy/docker/backup-daily"), backups, env=environment)
-            with open(f"{log}.sleeps", encoding="utf-8") as file:
-                self.assertEqual(file.read().split(), ["86400"] * 3 + ["600"] + ["86400"] * 2)
+
+            def sleeps():
+                with open(f"{log}.sleeps", encoding="utf-8") as file:
+                    return [int(seconds) for seconds in file.read().split()]
+
+            program = os.path.join(repository.ROOT, "deploy/docker/backup-daily")
+            repository.run(program, backups, env=environment)
+            self.assertEqual(sleeps(), [86400] * 3 + [600] + [86400] * 2)
             names = sorted(os.listdir(backups))
             self.assertEqual(len(names), 3, names)
             self.assertEqual(names[-1], "mine")
             self.assertEqual([name[-2:] for name in names[:2]], ["-5", "-6"])
+
+            # A restart waits for the rest of the day: restarts must not replace the older ones.
+            os.utime(os.path.join(backups, names[1]), (time.time() - 36000,) * 2)
+            for file in (log, f"{log}.sleeps"):
+                os.remove(file)
+            with open(f"{log}.sleeps", "w", encoding="utf-8") as file:
+                file.write("0\n" * 5)
+            repository.run(program, backups, env=environment)
+            self.assertFalse(os.path.exists(log), "a backup was made before its time")
+            self.assertAlmostEqual(sleeps()[-1], 86400 - 36000, delta=60)
+            self.assertEqual(sorted(os.listdir(backups)), names)
 
     def test_units_have_limits_of_memory(self):
         for unit in ("controller", "worker"):
             text = repository.read(f"deploy/systemd/layernas-{unit}.service")
             for line in (r"MemoryMax=\d+%", r"TasksMax=\d+", "ProtectProc=invisible"):
                 self.assertRegex(text, f"(?m)^{line}$")
+        limits = [re.search(r"(?m)^MemoryMax=(\d+)%$", repository.read(f"deploy/systemd/layernas-{unit}.service"))[1]
+                  for unit in ("controller", "worker")]
+        said = f"`MemoryMax` ({limits[0]} % of the machine for the controller, {limits[1]} % for a worker)"
+        self.assertIn(said, repository.read("docs/security.md"))
+
+    def test_units_outlive_what_passes(self):
+        for unit in ("controller", "worker"):
+            text = repository.read(f"deploy/systemd/layernas-{unit}.service")
+            (before, _) = text.split("[Service]")
+            self.assertRegex(before, r"(?m)^StartLimitIntervalSec=0$", unit)
+            self.assertRegex(text, r"(?m)^Restart=on-failure$", unit)
+        # One trainer's memory is no reason to end the others.
+        self.assertRegex(text, r"(?m)^OOMPolicy=continue$")
 
     def test_compose_publishes_on_loopback_what_asks_nobody(self):
         with open(os.path.join(repository.ROOT, "docker-compose.yml"), encoding="utf-8") as file:
@@ -165,13 +198,31 @@ class DeployTest(unittest.TestCase):
         operations = repository.read("docs/operations.md")
         for alert in alerts:
             # At least one case in which it fires.
-            fires = rf'alertname: {alert}\n +eval_time: \w+\n +exp_alerts: \[\{{|ALERTS\{{alertname="{alert}",alertstate="firing",instance'
+            fires = rf'alertname: {alert}\n +eval_time: \w+\n +exp_alerts:(?: \[|\n +- )\{{|ALERTS\{{alertname="{alert}",alertstate="firing",instance'
             self.assertRegex(tested, fires, alert)
             self.assertIn(f"docs/operations.md#{alert.lower()}\n", rules)
             self.assertIn(f"\n### {alert}\n", operations)
         tested = repository.read("tests/deploy/prometheus/recording_test.yml")
         for record in records:
             self.assertIn(record, tested)
+
+    def test_runbooks_can_be_links(self):
+        """The command that docs/operations.md gives, on a copy of the rules."""
+        (command,) = re.findall(r"(?m)^sed -i .*runbook_url.*$", repository.read("docs/operations.md"))
+        rules = "deploy/prometheus/rules/layernas-alerts.yml"
+        with tempfile.TemporaryDirectory() as folder:
+            copied = os.path.join(folder, rules)
+            os.makedirs(os.path.dirname(copied))
+            shutil.copy(os.path.join(repository.ROOT, rules), copied)
+            done = repository.run("sh", "-c", command, cwd=folder)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.promtool("check", "rules", copied)
+            with open(copied, encoding="utf-8") as file:
+                alerts = [rule for group in yaml.safe_load(file)["groups"] for rule in group["rules"]]
+        self.assertGreater(len(alerts), 10)
+        for alert in alerts:
+            link = f"https://git.example/layernas/blob/main/docs/operations.md#{alert['alert'].lower()}"
+            self.assertEqual(alert["annotations"]["runbook_url"], link)
 
     def test_dashboards(self):
         paths = glob.glob(os.path.join(repository.ROOT, "deploy/grafana/dashboards/*.json"))

@@ -131,6 +131,9 @@ class KubernetesTest(unittest.TestCase):
                 self.assertIn("cpu", container["resources"]["requests"])
                 for probe in ("readinessProbe", "livenessProbe"):
                     self.assertIn(probe, container)
+                if one["kind"] == "Deployment":
+                    # The image's entry point has an init, which reaps what trainers leave behind.
+                    self.assertNotIn("command", container)
 
     def test_images_that_were_loaded_into_the_node_are_not_pulled(self):
         for one in self.of_kind("single-node", "StatefulSet", "Deployment"):
@@ -168,6 +171,11 @@ class KubernetesTest(unittest.TestCase):
         for _, one in self.each("Deployment"):
             self.assertEqual(one["spec"]["strategy"], {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": "25%"}})
 
+    def test_a_controller_that_does_not_start_can_be_replaced(self):
+        # https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback
+        for _, one in self.each("StatefulSet"):
+            self.assertEqual(one["spec"]["podManagementPolicy"], "Parallel")
+
     def test_nothing_that_is_kept_goes_with_an_overlay(self):
         for overlay in OVERLAYS:
             self.assertEqual(self.of_kind(overlay, "Namespace", "PersistentVolumeClaim"), [], overlay)
@@ -179,6 +187,42 @@ class KubernetesTest(unittest.TestCase):
         self.assertEqual(kept["PersistentVolumeClaim"]["spec"]["accessModes"], ["ReadWriteMany"])
         if not kubernetes_schemas.why_not():
             self.assertEqual(kubernetes_schemas.complaints(list(kept.values())), "")
+
+    def test_backups_can_be_made_daily(self):
+        dockerfile = repository.read("deploy/docker/Dockerfile")
+        self.assertIn("COPY deploy/docker/backup-daily /usr/bin/layernas-backup-daily\n", dockerfile)
+        for overlay, component in (("single-node", "backup"), ("tls", "backup-tls")):
+            with self.subTest(component), tempfile.TemporaryDirectory() as folder:
+                own = {
+                    "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                    "kind": "Kustomization",
+                    "resources": [os.path.relpath(os.path.join(FOLDER, "overlays", overlay), os.path.realpath(folder))],
+                    "components": [os.path.relpath(os.path.join(FOLDER, component), os.path.realpath(folder))],
+                }
+                with open(os.path.join(folder, "kustomization.yaml"), "w", encoding="utf-8") as file:
+                    yaml.safe_dump(own, file)
+                done = repository.run("kubectl", "kustomize", folder)
+                self.assertEqual(done.returncode, 0, done.stdout)
+                objects = list(yaml.safe_load_all(done.stdout))
+                if not kubernetes_schemas.why_not():
+                    self.assertEqual(kubernetes_schemas.complaints(objects), "")
+                (pod,) = [one["spec"]["template"]["spec"] for one in objects if one["kind"] == "StatefulSet"]
+                controller, backup = pod["containers"]
+                (backups,) = [each.split("=")[1] for each in controller["args"] if each.startswith("--backup-dir=")]
+                self.assertEqual(backup["command"], ["layernas-backup-daily", backups])
+                self.assertEqual(backup["securityContext"], controller["securityContext"])
+                self.assertEqual(backup["imagePullPolicy"], "IfNotPresent")
+                self.assertIn("memory", backup["resources"]["limits"])
+                (data,) = [mount for mount in controller["volumeMounts"] if mount["name"] == "data"]
+                self.assertIn(data, backup["volumeMounts"])
+                self.assertTrue(backups.startswith(data["mountPath"]))
+                volumes = {volume["name"] for volume in pod["volumes"]} | {"data"}
+                self.assertLessEqual({mount["name"] for mount in backup["volumeMounts"]}, volumes)
+                # What its settings name is mounted.
+                files = [each["value"] for each in backup["env"] if each["value"].startswith("/")]
+                self.assertEqual(len(files), 2 if overlay == "tls" else 0)
+                for file in files:
+                    self.assertIn(os.path.dirname(file), [mount["mountPath"] for mount in backup["volumeMounts"]])
 
     def test_no_pod_fills_its_node(self):
         for _, one in self.each("StatefulSet", "Deployment"):

@@ -59,5 +59,5 @@ function drawEffects() {
   };
   const head = element('tr', {}, element('th', { scope: 'col' }, 'layer'), element('th', { scope: 'col' }, 'matters'),
     ...(share ? names.map((name) => element('th', { scope: 'col', class: 'n', title: name }, name)) : [element('th', { scope: 'col', colspan: most }, 'options')]));
-  host.replaceChildren(element('table', { class: 'effects', style: 'width:auto' }, element('thead', {}, head), element('tbody', {}, ...layers.map(row))));
+  host.replaceChildren(element('table', { class: 'effects', style: 'width:auto' }, element('thead', {}, head), element('tbody', {}, layers.map(row))));
 }

@@ -46,7 +46,7 @@ function drawParallel() {
         onpointermove: (event) => tipOf(event, pointOf(number)), onpointerleave: hideTip, onclick: () => choose(number),
       });
     });
-    svg.append(...lines);
+    for (const line of lines) svg.append(line);
     const cut = (text) => (text.length > 12 ? `${text.slice(0, 11)}…` : text);
     for (let axis = 0; axis < axes; axis += 1) {
       const x = box.left + step * axis;

@@ -4,16 +4,21 @@ const all = data.candidates;
 const shown = all.number.map((_, i) => i);
 const results = shown.filter((i) => all.reward[i] !== null);
 const indexOf = new Map(shown.map((i) => [all.number[i], i]));
-const onFrontier = new Set(data.frontier.map((point) => point.number));
+const onFrontier = new Map(data.frontier.map((point) => [point.number, point]));
 // By number: the targets that a candidate is the answer for.
 const targetsOf = new Map();
 for (const { target, best } of data.targets) {
   if (best) targetsOf.set(best.number, [...(targetsOf.get(best.number) || []), target]);
 }
 
+// The points of the frontier that are marked and listed: all, or an even choice of many, with both ends and the answers.
+const mostPoints = 1000;
+const frontierStep = Math.ceil(data.frontier.length / mostPoints);
+const frontierShown = data.frontier.filter((point, at) => at % frontierStep === 0 || at + 1 === data.frontier.length || targetsOf.has(point.number));
+
 // What is said about a candidate everywhere: those of the frontier count by the mean of their trainings.
 function pointOf(number) {
-  const known = data.frontier.find((point) => point.number === number) ||
+  const known = onFrontier.get(number) ||
     data.targets.map(({ best, nearest }) => best || nearest).find((point) => point && point.number === number);
   if (known) return known;
   const i = indexOf.get(number);
@@ -86,10 +91,10 @@ function drawScatter() {
         path += at === 0 ? `M${X(cost).toFixed(1)},${y}` : `H${X(cost).toFixed(1)}V${y}`;
       });
       if (path) svg.append(svgElement('path', { class: 'frontier-line', d: `${path}H${box.right}` }));
-      for (const point of data.frontier) {
+      for (const point of frontierShown) {
         svg.append(svgElement('circle', {
           class: `frontier-point${targetsOf.has(point.number) ? ' best-point' : ''}`,
-          cx: X(point.cost), cy: Y(Math.max(point.reward, floor)), r: data.frontier.length > 80 ? 3 : 5,
+          cx: X(point.cost), cy: Y(Math.max(point.reward, floor)), r: frontierShown.length > 80 ? 3 : 5,
         }));
       }
       const point = chosen.number === null ? null : pointOf(chosen.number);

@@ -10,7 +10,7 @@ function table(columns, rows, rowAttributes = () => ({}), header = (column) => c
       const title = typeof shown === 'string' && shown.length > 20 ? shown : null;
       return element('td', { class: column.n ? 'n' : column.text ? 'text' : null, title }, shown);
     })));
-  return element('table', {}, element('thead', {}, head), element('tbody', {}, ...body));
+  return element('table', {}, element('thead', {}, head), element('tbody', {}, body));
 }
 
 const mono = (text) => element('span', { class: 'mono' }, text);
@@ -29,14 +29,17 @@ function markPicked() {
 function drawFound() {
   const host = byId('found-table');
   const unmet = data.targets.filter(({ best }) => !best);
+  const thinned = frontierShown.length < data.frontier.length
+    ? `The chart marks and the table lists ${formatCount(frontierShown.length)} of the ${formatCount(data.frontier.length)} points of the frontier, chosen evenly. “layernas search frontier” lists all.`
+    : '';
   byId('found-note').textContent = unmet.map(({ target, nearest }) => nearest
     ? `Nothing meets the target ${formatNumber(target)}; the nearest, candidate ${nearest.number}, costs ${formatNumber(nearest.cost)}. `
-    : `Nothing found yet for the target ${formatNumber(target)}. `).join('');
+    : `Nothing found yet for the target ${formatNumber(target)}. `).join('') + thinned;
   if (data.frontier.length === 0) {
     isEmpty(host, 'Nothing yet.');
     return;
   }
-  const metrics = [...new Set(data.frontier.flatMap((point) => Object.keys(point.metrics)))].filter((name) => name !== data.reward && name !== data.cost);
+  const metrics = [...new Set(frontierShown.flatMap((point) => Object.keys(point.metrics)))].filter((name) => name !== data.reward && name !== data.cost);
   const columns = [
     { name: data.cost, n: true, cell: (point) => formatNumber(point.cost) },
     { name: data.reward, n: true, cell: (point) => formatNumber(point.reward) + (point.trainings > 1 ? ` ± ${formatNumber(Number(point.deviation.toPrecision(2)))}` : '') },
@@ -46,7 +49,7 @@ function drawFound() {
     ...metrics.map((name) => ({ name, n: true, cell: (point) => formatMetric(name, point.metrics[name]) })),
     { name: 'spec', cell: (point) => copyButton('Copy', () => specOf(point)) },
   ];
-  host.replaceChildren(table(columns, data.frontier, (point) => pickable(point.number)));
+  host.replaceChildren(table(columns, frontierShown, (point) => pickable(point.number)));
 }
 
 // What has won, trained in full.

@@ -44,14 +44,17 @@ const counted = (count, one, many) => `${formatCount(count)} ${count === 1 ? one
 
 const byId = (id) => document.getElementById(id);
 
-// Children are nodes or texts; a text is never markup.
+// Children are nodes, texts or lists of them; a text is never markup. A list of any length must be passed as a list:
+// spread as arguments, a long one has no room on the stack.
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith('on')) made.addEventListener(key.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value);
   }
-  made.append(...children.filter((child) => child !== null));
+  for (const child of children.flat()) {
+    if (child !== null) made.append(child);
+  }
   return made;
 }
 
@@ -61,7 +64,7 @@ function svgElement(name, attributes = {}, ...children) {
     if (key.startsWith('on')) made.addEventListener(key.slice(2), value);
     else made.setAttribute(key, value);
   }
-  made.append(...children);
+  for (const child of children.flat()) made.append(child);
   return made;
 }
 
@@ -88,7 +91,10 @@ function yaml(value, indent = '') {
     const line = `${indent}${yamlScalar(key)}: ${yamlInline(inner)}`;
     if (line.length <= 110 || inner === null || typeof inner !== 'object') lines.push(line);
     else if (!Array.isArray(inner)) lines.push(`${indent}${yamlScalar(key)}:`, yaml(inner, `${indent}  `));
-    else lines.push(`${indent}${yamlScalar(key)}:`, ...inner.map((item) => `${indent}  - ${yamlInline(item)}`));
+    else {
+      lines.push(`${indent}${yamlScalar(key)}:`);
+      for (const item of inner) lines.push(`${indent}  - ${yamlInline(item)}`);
+    }
   }
   return lines.join('\n');
 }

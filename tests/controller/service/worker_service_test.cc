@@ -34,6 +34,10 @@ TEST_F(WorkerServiceTest, LeaseTasksChecksItsRequest) {
   expect("worker.id: has 101 bytes; the maximum is 100",
          [](auto& request) { request.mutable_worker()->set_id(std::string(101, 'x')); });
   expect("worker.slots: must be 0 to 100000, is -1", [](auto& request) { request.mutable_worker()->set_slots(-1); });
+  // Three of these would overflow a sum of 32 bits.
+  constexpr int kLargest = std::numeric_limits<int>::max();
+  expect("worker.slots: must be 0 to 100000, is 2147483647",
+         [](auto& request) { request.mutable_worker()->set_slots(kLargest); });
   expect("worker.version: has 101 bytes",
          [](auto& request) { request.mutable_worker()->set_version(std::string(101, 'x')); });
   expect("worker.labels key: must not be empty",
@@ -50,6 +54,9 @@ TEST_F(WorkerServiceTest, TheOtherCallsCheckTheirsToo) {
   v1::HeartbeatRequest heartbeat;
   ExpectRefused(&Worker::Heartbeat, heartbeat, "worker.id: must not be empty");
   heartbeat.mutable_worker()->set_id("w");
+  heartbeat.mutable_worker()->set_slots(std::numeric_limits<int>::max());
+  ExpectRefused(&Worker::Heartbeat, heartbeat, "worker.slots: must be 0 to 100000, is 2147483647");
+  heartbeat.mutable_worker()->set_slots(1);
   for (int i = 0; i < 1025; ++i) heartbeat.add_leases();
   ExpectRefused(&Worker::Heartbeat, heartbeat, "leases: must be 0 to 1024, is 1025");
 
