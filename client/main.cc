@@ -1,4 +1,3 @@
-#include <csignal>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -6,13 +5,15 @@
 
 #include "client/application.h"
 #include "common/base/standard_streams.h"
+#include "common/base/write_errors.h"
 #include "common/rpc/library_logs.h"
 
 int main(int argc, char** argv) {
   layernas::FillStandardStreams();
   layernas::rpc::SilenceLibraryLogs();
   // A reader that goes away is an error like any other: it is said, and what must be put in order is.
-  std::signal(SIGPIPE, SIG_IGN);
+  layernas::IgnorePipeSignal();
+  layernas::IgnoreFileSizeSignal();
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const layernas::client::ExitCode code =

@@ -51,7 +51,7 @@ std::string Terminal::Shown(std::string_view text, Unprintable as) const {
 
 bool Terminal::Confirm(const std::string& question) const {
   if (answers == nullptr) return true;
-  out << question << " [y/N] " << std::flush;
+  out << Shown(question) << " [y/N] " << std::flush;
   std::string answer;
   std::getline(*answers, answer);
   return answer == "y" || answer == "Y" || answer == "yes";

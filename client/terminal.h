@@ -27,7 +27,8 @@ struct Terminal {
   // Standard output, through an OutputBuffer, and error. Colours where standard output is a terminal and NO_COLOR is
   // not set; ASCII where LC_ALL, LC_CTYPE or LANG, the first that is set, names another encoding than UTF-8.
   static Terminal Standard();
-  // Asks a question that is answered by y or yes. True without a question where nobody can be asked.
+  // Asks a question, as Shown() prints it, that is answered by y or yes. True without a question where nobody can be
+  // asked.
   bool Confirm(const std::string& question) const;
   // A text from elsewhere as it is printed: Printable, and in ASCII where the encoding asks for it.
   std::string Shown(std::string_view text, Unprintable as = Unprintable::kMark) const;

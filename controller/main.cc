@@ -7,6 +7,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/base/standard_streams.h"
+#include "common/base/write_errors.h"
 #include "common/log/log.h"
 #include "common/process/limits.h"
 #include "common/process/stop_signals.h"
@@ -38,7 +39,8 @@ int Check(const layernas::ControllerOptions& options) {
 int main(int argc, char** argv) {
   layernas::FillStandardStreams();
   // A reader of the log or of an answer that goes away is an error of that write, and not the end of the controller.
-  std::signal(SIGPIPE, SIG_IGN);
+  layernas::IgnorePipeSignal();
+  layernas::IgnoreFileSizeSignal();
   const layernas::ParsedCommandLine command_line = layernas::ParseCommandLine(argc, argv);
   if (command_line.exit) return command_line.exit_code;
   const layernas::ControllerOptions& options = command_line.options;

@@ -16,6 +16,7 @@
 #include "common/base/standard_streams.h"
 #include "common/base/status_macros.h"
 #include "common/base/version.h"
+#include "common/base/write_errors.h"
 #include "common/log/log.h"
 #include "common/metrics/exposer.h"
 #include "common/process/child_process.h"
@@ -131,7 +132,8 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
 int Main(int argc, char** argv) {
   FillStandardStreams();
   // A reader of the log that goes away is no reason to end: trainings are under way.
-  signal(SIGPIPE, SIG_IGN);
+  IgnorePipeSignal();
+  IgnoreFileSizeSignal();
   // Before any thread, so that all inherit it.
   sigset_t signals = StopSignals();
   sigaddset(&signals, SIGUSR1);

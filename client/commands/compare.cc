@@ -105,12 +105,12 @@ Table TargetTable(const Side& a, const Side& b) {
   return table;
 }
 
-void PrintSides(std::ostream& out, const Side& a, const Side& b) {
+void PrintSides(const Terminal& terminal, const Side& a, const Side& b) {
   for (const auto& [side, other] : {std::pair(&a, &b), std::pair(&b, &a)}) {
-    out << ShortName(side->search.name()) << ' ' << StateSentence(side->search.state()) << ", "
-        << TrainingsText(side->search.progress()) << " trainings; its frontier matches "
-        << Matched(side->frontier, other->frontier) << " of the " << other->frontier.points_size() << " points of "
-        << ShortName(other->search.name()) << '\n';
+    terminal.out << terminal.Shown(ShortName(side->search.name())) << ' ' << StateSentence(side->search.state()) << ", "
+                 << TrainingsText(side->search.progress()) << " trainings; its frontier matches "
+                 << Matched(side->frontier, other->frontier) << " of the " << other->frontier.points_size()
+                 << " points of " << terminal.Shown(ShortName(other->search.name())) << '\n';
   }
 }
 
@@ -126,7 +126,7 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
   std::ostream& out = context.terminal.out;
   switch (options.output) {
     case OutputFormat::kJson:
-      out << ToJson(a, b).dump(2) << '\n';
+      out << JsonText(ToJson(a, b), 2) << '\n';
       break;
     case OutputFormat::kYaml:
       out << ToYaml(ToJson(a, b));
@@ -136,7 +136,7 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
       break;
     case OutputFormat::kTable:
       TargetTable(a, b).Print(out, context.terminal.color);
-      PrintSides(out, a, b);
+      PrintSides(context.terminal, a, b);
       break;
   }
   return ExitCode::kOk;

@@ -63,7 +63,8 @@ absl::StatusOr<ExitCode> Logs(const CommandContext& context, const LogsOptions& 
     return ExitCode::kOk;
   }
   std::ostream& err = context.terminal.err;
-  err << "candidate " << ShortName(request.name()) << " of " << ShortName(search) << ", attempt " << response.attempt();
+  err << "candidate " << ShortName(request.name()) << " of " << context.terminal.Shown(ShortName(search))
+      << ", attempt " << response.attempt();
   if (response.attempts_size() > 1) err << " (of attempts " << absl::StrJoin(response.attempts(), ", ") << ')';
   err << ", by " << Printable(response.worker()) << ", " << FormatTime(response.time()) << '\n';
   if (response.log().omitted_bytes() > 0) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -53,8 +54,10 @@ struct LutOptions {
   std::string command;
 };
 
-// Where the first networks can't be built, none can.
-constexpr int kMostInfeasibleAtFirst = 10;
+// Where the first networks can't be measured, none can.
+constexpr int kMostUselessAtFirst = 10;
+// Of one network, until one gives a cost.
+constexpr int kMostReadings = 3;
 constexpr std::chrono::seconds kReportEvery{10};
 // A table worse than that is worth a word.
 constexpr double kLargeError = 0.1;
@@ -108,6 +111,10 @@ class ProgressLines {
     out_ << "measured " << done << " of " << all_ << ", about "
          << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(std::ceil(left)))) << " left" << std::endl;
   }
+  void LeftOut(const std::string& architecture, std::string_view why) {
+    out_ << "architecture " << architecture << " is left out after " << kMostReadings << " measurements: " << why
+         << std::endl;
+  }
   std::chrono::seconds elapsed() const {
     return std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - start_);
   }
@@ -134,13 +141,36 @@ absl::Status CheckCost(const std::string& metric, const Metrics& metrics) {
   return scale.CostOf(metrics).status();
 }
 
-// Ends with the first network that is of no use for the metric: no other could mend that.
+// Measures one network, and again if what was read cannot be a cost: one bad reading must not end the measurements of
+// hours. Returns nothing, with the reason in `why`, for a network that is left out. Fails if the evaluator does not
+// report the metric, which no other network could mend.
+absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std::string& metric, const std::string& id,
+                                                  const DesignPoint& point, KeptMeasurements& kept,
+                                                  ProgressLines& progress, const std::stop_token& stop,
+                                                  std::string& why) {
+  for (int reading = 0; reading < kMostReadings; ++reading) {
+    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(point.choices, stop));
+    if (!metrics) {
+      why = meter.why_infeasible();
+      return std::nullopt;
+    }
+    LAYERNAS_RETURN_IF_ERROR(kept.Add(id, *metrics));
+    const absl::Status usable = CheckCost(metric, *metrics);
+    if (usable.ok()) return std::move(*metrics);
+    if (!absl::IsInvalidArgument(usable)) return usable;
+    why = std::string(usable.message());
+  }
+  progress.LeftOut(id, why);
+  return std::nullopt;
+}
+
 absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, const std::string& metric,
                                                  const std::vector<DesignPoint>& design, Evaluator& evaluator,
                                                  KeptMeasurements& kept, ProgressLines& progress,
                                                  const std::stop_token& stop) {
   NetworkMeter meter(evaluator, spec, metric);
   std::vector<Measured> measured;
+  std::string why;
   for (std::size_t i = 0; i < design.size(); ++i) {
     const std::string id = spec::FormatArchitectureId(spec.space(), design[i].choices);
     if (const Metrics* known = kept.Find(id); known != nullptr && CheckCost(metric, *known).ok()) {
@@ -148,15 +178,11 @@ absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, con
       progress.Known();
       continue;
     }
-    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(design[i].choices, stop));
-    if (metrics) {
-      LAYERNAS_RETURN_IF_ERROR(kept.Add(id, *metrics));
-      LAYERNAS_RETURN_IF_ERROR(CheckCost(metric, *metrics));
-      measured.push_back({design[i], std::move(*metrics)});
-    }
-    if (measured.empty() && i + 1 >= std::min<std::size_t>(kMostInfeasibleAtFirst, design.size())) {
+    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, MeasureOne(meter, metric, id, design[i], kept, progress, stop, why));
+    if (metrics) measured.push_back({design[i], std::move(*metrics)});
+    if (measured.empty() && i + 1 >= std::min<std::size_t>(kMostUselessAtFirst, design.size())) {
       return absl::FailedPreconditionError(
-          absl::StrCat("none of the first ", i + 1, " networks could be measured: ", meter.why_infeasible()));
+          absl::StrCat("none of the first ", i + 1, " networks could be measured: ", why));
     }
     progress.Done(i + 1);
   }
@@ -181,7 +207,7 @@ absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, co
     (network.point.held_out ? result.held_out : result.fitted).push_back({network.point.choices, cost});
   }
   if (result.held_out.empty()) {
-    return absl::FailedPreconditionError("none of the networks that were held out could be built");
+    return absl::FailedPreconditionError("none of the networks that were held out could be measured");
   }
   LAYERNAS_ASSIGN_OR_RETURN(result.costs, FitAdditiveCosts(space, result.fitted));
   result.error = MeasureError(result.costs, result.held_out);
@@ -259,7 +285,7 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
   const std::size_t measured = result.fitted.size() + result.held_out.size();
   out << "networks           " << measured << " in " << FormatElapsed(elapsed) << ": " << result.fitted.size()
       << " fitted, " << result.held_out.size() << " held out";
-  if (measured < wanted) out << "; " << wanted - measured << " could not be built";
+  if (measured < wanted) out << "; " << wanted - measured << " could not be measured";
   out << "\ncost               " << metric;
   if (result.scale.quiet_reference_ms() > 0) {
     out << " = latency_ratio x " << FormatValue(result.scale.quiet_reference_ms()) << " ms of the reference";

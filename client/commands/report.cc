@@ -4,6 +4,7 @@
 #include "client/commands/command.h"
 #include "client/report/page.h"
 #include "client/search_text.h"
+#include "common/base/utf8.h"
 #include "common/process/replace_file.h"
 
 namespace layernas::client {
@@ -24,7 +25,7 @@ absl::StatusOr<ExitCode> Report(const CommandContext& context, const ReportOptio
     context.terminal.out << page;
     return ExitCode::kOk;
   }
-  const std::string file = options.file.empty() ? ShortName(name) + ".html" : options.file;
+  const std::string file = options.file.empty() ? Printable(ShortName(name)) + ".html" : options.file;
   LAYERNAS_RETURN_IF_ERROR(WriteOutputFile(file, page));
   context.terminal.out << "wrote " << file << ": " << data.candidates.size() << " candidates, " << data.frontier.size()
                        << " on the frontier; open it in any browser\n";

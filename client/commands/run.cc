@@ -129,7 +129,7 @@ absl::Status PauseOthers(const CommandContext& context, ControllerConnection& co
     if (search.state() != v1::SEARCH_STATE_PAUSED) {
       LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::PauseSearch, search.name()));
     }
-    context.terminal.err << ShortName(search.name()) << " in " << cluster.data_dir().string()
+    context.terminal.err << context.terminal.Shown(ShortName(search.name())) << " in " << cluster.data_dir().string()
                          << " is unfinished and stays paused; when this run has ended, resume it with: "
                          << ResumeCommand(context, cluster.data_dir()) << '\n';
   }
@@ -183,24 +183,23 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(connection, search.name(), 0, *view, stop));
   LAYERNAS_RETURN_IF_ERROR(guard.End());
   const std::string resume = ResumeCommand(context, cluster.data_dir());
+  const std::string shown = context.terminal.Shown(ShortName(search.name()));
   const bool lost_early = !FlushOutput(context.terminal.out).ok();
   const bool cancel = !last.has_value() && options.data_dir.empty() && !lost_early;
   if (cancel) {
-    context.terminal.err << "interrupted: cancelling " << ShortName(search.name())
-                         << "; with --data-dir it could be resumed\n";
+    context.terminal.err << "interrupted: cancelling " << shown << "; with --data-dir it could be resumed\n";
     LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::CancelSearch, search.name()));
   }
   if (!lost_early) LAYERNAS_RETURN_IF_ERROR(PrintResults(context.terminal, connection, search.name(), options));
   if (!FlushOutput(context.terminal.out).ok()) {
     cluster.Keep();
-    context.terminal.err << "the data of " << ShortName(search.name()) << " is kept in " << cluster.data_dir().string()
+    context.terminal.err << "the data of " << shown << " is kept in " << cluster.data_dir().string()
                          << "; see its results, or go on with it, with: " << resume << '\n';
     return ExitCode::kError;
   }
   if (last.has_value()) return ExitCodeOf(last->state());
   if (cancel) return ExitCode::kSearchCancelled;
-  context.terminal.err << "interrupted: " << ShortName(search.name()) << " is unfinished; resume it with: " << resume
-                       << '\n';
+  context.terminal.err << "interrupted: " << shown << " is unfinished; resume it with: " << resume << '\n';
   return ExitCode::kInterrupted;
 }
 

@@ -27,7 +27,8 @@ absl::StatusOr<ExitCode> Update(const CommandContext& context, const UpdateOptio
   if (options.max_running) sharing.set_max_running(*options.max_running);
   LAYERNAS_ASSIGN_OR_RETURN(const v1::UpdateSearchResponse response,
                             connection->Call(&v1::SearchService::Stub::UpdateSearch, request));
-  context.terminal.out << request.name() << " has " << SharingText(response.search().spec().sharing()) << '\n';
+  context.terminal.out << context.terminal.Shown(request.name()) << " has "
+                       << SharingText(response.search().spec().sharing()) << '\n';
   return ExitCode::kOk;
 }
 

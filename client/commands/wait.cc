@@ -35,7 +35,9 @@ absl::StatusOr<ExitCode> Wait(const CommandContext& context, const std::string& 
     if (!last.has_value()) return ExitCode::kInterrupted;
     search = *last;
   }
-  context.terminal.out << ShortName(name) << ' ' << StateSentence(search.state()) << ReasonText(search) << '\n';
+  const Terminal& terminal = context.terminal;
+  terminal.out << terminal.Shown(ShortName(name)) << ' ' << StateSentence(search.state())
+               << terminal.Shown(ReasonText(search)) << '\n';
   return ExitCodeOf(search.state());
 }
 

@@ -51,7 +51,7 @@ absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnec
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(connection, search.name(), after, *view, stop));
   if (!last.has_value()) {
     terminal.err << "\nnot watching any more; the search goes on. Watch it again with: layernas search watch "
-                 << ShortName(search.name()) << '\n';
+                 << terminal.Shown(ShortName(search.name())) << '\n';
     return ExitCode::kInterrupted;
   }
   return ExitCodeOf(last->state());

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/local/log_file.h"
 #include "common/base/status_macros.h"
 #include "common/base/weights_dir.h"
 #include "common/security/file.h"
@@ -37,6 +38,28 @@ absl::Status EndedEarly(const std::string& name, const ExitStatus& exit, const C
   const std::string last_words = process.LastStderr();
   return absl::InternalError(
       absl::StrCat(name, " has ended (", exit.ToString(), last_words.empty() ? ")" : "); it said last:\n", last_words));
+}
+
+// Makes the folder for its user alone, whatever the umask; leaves one that is there as it is. The folders above it are
+// made for whom the umask says.
+absl::Status MakePrivateFolder(fs::path folder) {
+  // "data/" is "data".
+  while (folder.filename().empty() && folder.has_relative_path()) folder = folder.parent_path();
+  std::error_code error;
+  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
+  if (!error && ::mkdir(folder.c_str(), S_IRWXU) != 0) {
+    error.assign(errno, std::generic_category());
+    std::error_code ignored;
+    if (fs::is_directory(folder, ignored)) error.clear();
+  }
+  if (!error) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("cannot make ", folder.string(), ": ", error.message()));
+}
+
+// Whether the user says where networks are kept.
+bool IsWeightsDirSet() {
+  const char* folder = std::getenv("LAYERNAS_WEIGHTS_DIR");
+  return folder != nullptr && *folder != '\0';
 }
 
 // Nothing while the file is not there; it is written in one step.
@@ -76,17 +99,10 @@ absl::Status LocalCluster::MakeDataDir() {
     temporary_ = true;
     own_weights_ = true;
   }
-  fs::create_directories(options_.data_dir, error);
-  if (error) {
-    return absl::InternalError(absl::StrCat("cannot make ", options_.data_dir.string(), ": ", error.message()));
-  }
+  LAYERNAS_RETURN_IF_ERROR(MakePrivateFolder(options_.data_dir));
   LAYERNAS_RETURN_IF_ERROR(Lock());
-  fs::create_directories(options_.data_dir / "logs", error);
-  if (error) {
-    return absl::InternalError(
-        absl::StrCat("cannot make ", (options_.data_dir / "logs").string(), ": ", error.message()));
-  }
-  return absl::OkStatus();
+  if (!own_weights_ && !IsWeightsDirSet()) LAYERNAS_RETURN_IF_ERROR(MakePrivateFolder(WeightsDir()));
+  return MakePrivateFolder(options_.data_dir / "logs");
 }
 
 absl::Status LocalCluster::Lock() {
@@ -132,8 +148,8 @@ std::string LocalCluster::WeightsDir() const {
 
 absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::string& name,
                                                                  std::vector<std::string> argv) {
-  const fs::path log_path = options_.data_dir / "logs" / (name + ".log");
-  auto log = std::make_shared<std::ofstream>(log_path, std::ios::app);
+  LAYERNAS_ASSIGN_OR_RETURN(const std::shared_ptr<LogFile> log,
+                            LogFile::Open((options_.data_dir / "logs" / (name + ".log")).string()));
   ChildOptions child;
   child.argv = std::move(argv);
   // What may be set there for other programs than these.
@@ -142,12 +158,11 @@ absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::stri
         "LAYERNAS_TLS_CA", "LAYERNAS_TLS_CERT", "LAYERNAS_TLS_KEY", "LAYERNAS_TLS_CLIENT_CA"}) {
     child.environment.emplace_back(variable, "");
   }
-  const char* weights = std::getenv("LAYERNAS_WEIGHTS_DIR");
-  if (const std::string own = WeightsDir(); !own.empty() && (weights == nullptr || *weights == '\0')) {
+  if (const std::string own = WeightsDir(); !own.empty() && !IsWeightsDirSet()) {
     child.environment.emplace_back("LAYERNAS_WEIGHTS_DIR", own);
   }
   child.pipes = false;
-  child.on_stderr_line = [log](std::string_view line) { *log << line << '\n' << std::flush; };
+  child.on_stderr_line = [log](std::string_view line) { log->Write(line); };
   LAYERNAS_ASSIGN_OR_RETURN(std::unique_ptr<ChildProcess> process, ChildProcess::Start(std::move(child)));
   return Program{name, std::move(process)};
 }

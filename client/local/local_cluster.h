@@ -18,7 +18,7 @@ namespace layernas::client {
 struct LocalClusterOptions {
   // Where layernas-controller and layernas-worker are.
   std::filesystem::path programs;
-  // Created if missing. Empty: a temporary one, removed at the end unless Keep() is called.
+  // Created if missing, for its user alone. Empty: a temporary one, removed at the end unless Keep() is called.
   std::filesystem::path data_dir;
   int workers = 1;
   std::vector<std::string> worker_arguments;

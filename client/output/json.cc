@@ -55,17 +55,19 @@ Json Parse(const google::protobuf::Message& message) {
 }
 
 std::string ToJson(const google::protobuf::Message& message, JsonLayout layout) {
-  const Json json = Parse(message);
-  const int indent = layout == JsonLayout::kIndented ? 1 : -1;
-  std::string text = json.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
-  // As JSON's own escapes the same text steers no terminal.
-  if (Printable(text, Unprintable::kMarkInLines) == text) return text;
-  return json.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  return JsonText(Parse(message), layout == JsonLayout::kIndented ? 1 : -1);
 }
 
 std::string AsYaml(const google::protobuf::Message& message) { return ToYaml(Parse(message)); }
 
 }  // namespace
+
+std::string JsonText(const Json& json, int indent) {
+  std::string text = json.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+  // As JSON's own escapes the same text steers no terminal.
+  if (Printable(text, Unprintable::kMarkInLines) == text) return text;
+  return json.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+}
 
 void PrintJson(std::ostream& out, const google::protobuf::Message& message, JsonLayout layout) {
   out << ToJson(message, layout) << '\n';

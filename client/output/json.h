@@ -4,6 +4,7 @@
 
 #include <google/protobuf/message.h>
 
+#include <nlohmann/json_fwd.hpp>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -13,6 +14,10 @@
 namespace layernas::client {
 
 enum class JsonLayout { kIndented, kOneLine };
+
+// Returns JSON whose texts steer no terminal: what could is escaped, as all that is not ASCII is then. Bytes that are
+// not UTF-8 are replaced. An `indent` of -1 gives one line.
+std::string JsonText(const nlohmann::ordered_json& json, int indent);
 
 // Where a candidate or winner has no reward or cost, it is null here and not 0; what is only estimated for a candidate
 // that was stopped is "reward_estimate". With a line feed at the end.

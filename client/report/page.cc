@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "absl/strings/str_replace.h"
+#include "client/output/json.h"
 #include "client/report/report_data.h"
 #include "client/search_text.h"
+#include "common/base/utf8.h"
 
 // The files of client/report/page, embedded by CMake.
 extern const char kReportHtml[];
@@ -41,9 +43,9 @@ std::string Fill(std::string_view text, const std::vector<std::pair<std::string_
 }  // namespace
 
 std::string ReportPage(const SearchData& data) {
-  // Text that is not UTF-8 can't come over the wire; should it all the same, it is replaced.
-  std::string json = ReportData(data).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return Fill(kReportHtml, {{"{{title}}", EscapeHtml(ShortName(data.search.name()))},
+  // The page may be printed on a terminal, too.
+  std::string json = JsonText(ReportData(data), -1);
+  return Fill(kReportHtml, {{"{{title}}", EscapeHtml(Printable(ShortName(data.search.name())))},
                             {"{{style}}", kReportCss},
                             {"{{data}}", EscapeJson(std::move(json))},
                             {"{{script}}", kReportJs}});

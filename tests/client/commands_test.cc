@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/spec/spec_reader.h"
+#include "common/base/utf8.h"
 #include "tests/client/call.h"
 #include "tests/client/fake_controller.h"
 
@@ -193,6 +194,115 @@ TEST_F(CommandsTest, NothingThatAControllerSaysSteersTheTerminal) {
       "1m \xe2\x80\xaegnp\nsecond line";
   controller_.get = [&](const auto&, auto&) { return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, hostile); };
   EXPECT_EQ(Call({"search", "get", "x-1"}).err, "layernas: no?[2J search?1m ?gnp\nsecond line\n");
+}
+
+// A controller all of whose texts are hostile. The newest search of the spec x has a hostile name.
+class HostileControllerTest : public CommandsTest {
+ protected:
+  HostileControllerTest() {
+    searches_ = {MakeSearch("x-3", v1::SEARCH_STATE_FAILED)};
+    v1::Search& search = searches_[0];
+    search.set_name("searches/x-3" + kHostile);
+    search.set_state_reason("every attempt failed: " + kHostile);
+    search.set_waiting_for(kHostile);
+    search.mutable_spec()->mutable_objective()->set_reward("accuracy" + kHostile);
+    const auto changed = [this](const auto& /*request*/, auto& response) {
+      *response.mutable_search() = searches_[0];
+      return grpc::Status::OK;
+    };
+    controller_.create = changed;
+    controller_.get = changed;
+    controller_.pause = changed;
+    controller_.update = changed;
+    controller_.remove = [](const auto&, auto&) { return grpc::Status::OK; };
+    controller_.candidates = [this](const auto&, auto& response) {
+      *response.add_candidates() = MakeCandidate();
+      return grpc::Status::OK;
+    };
+    controller_.buckets = [](const auto&, auto&) { return grpc::Status::OK; };
+    controller_.log = [this](const auto&, auto& response) {
+      response.set_worker("w" + kHostile);
+      response.add_attempts(1);
+      return grpc::Status::OK;
+    };
+    controller_.workers = [this](const auto&, auto& response) {
+      v1::WorkerStatus& worker = *response.add_workers();
+      worker.mutable_info()->set_id("w" + kHostile);
+      worker.set_failures_in_a_row(1);
+      worker.set_last_failure(kHostile);
+      return grpc::Status::OK;
+    };
+    controller_.watch = [this](const auto&, auto& writer) {
+      v1::WatchSearchResponse change;
+      *change.mutable_candidate() = MakeCandidate();
+      writer.Write(change);
+      *change.mutable_search() = searches_[0];
+      writer.Write(change);
+      return grpc::Status::OK;
+    };
+  }
+
+  v1::Candidate MakeCandidate() const {
+    v1::Candidate candidate;
+    candidate.set_name(searches_[0].name() + "/candidates/7" + kHostile);
+    candidate.set_state(v1::CANDIDATE_STATE_FAILED);
+    candidate.set_worker("w" + kHostile);
+    candidate.mutable_architecture()->set_id("01" + kHostile);
+    candidate.add_failures()->set_message("it said: " + kHostile);
+    (*candidate.mutable_metrics())["m" + kHostile] = 1;
+    return candidate;
+  }
+
+  // A control sequence, one that is a single character, and a mark that reverses what follows.
+  const std::string kHostile =
+      "\x1b[2J\xc2\x9b"
+      "1m\xe2\x80\xaegnp";
+  static constexpr char kShown[] = "?[2J?1m?gnp";
+};
+
+TEST_F(HostileControllerTest, SteersTheTerminalByNoCommand) {
+  const std::string spec = LAYERNAS_EXAMPLES "/shapes10.yaml";
+  const std::string shown = std::string("x-3") + kShown;
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"search", "wait", "x"}, shown + " has failed: every attempt failed: " + kShown},
+      {{"search", "compare", "x", "x"}, shown + " has failed, 0 trainings; "},
+      {{"search", "compare", "x", "x", "-o", "json"}, R"("name": "searches/x-3\u001b[2J\u009b1m\u202egnp")"},
+      {{"search", "compare", "x", "x", "-o", "yaml"}, "name: \"searches/x-3"},
+      {{"search", "get", "x"}, shown},
+      {{"search", "list"}, shown},
+      {{"search", "watch", "x"}, "search " + shown + " has failed: every attempt failed: " + kShown},
+      {{"search", "watch", "x", "-o", "json"}, R"("name":"searches/x-3\u001b[2J\u009b1m\u202egnp")"},
+      {{"search", "update", "x", "--weight", "2"}, "searches/" + shown + " has weight "},
+      {{"search", "pause", "x"}, "searches/" + shown + " has failed"},
+      {{"search", "delete", "x", "--newest"}, "searches/" + shown + " is deleted"},
+      {{"search", "submit", spec}, "submitted searches/" + shown},
+      {{"search", "submit", spec, "--watch"}, "submitted searches/" + shown},
+      {{"search", "frontier", "x"}, std::string("accuracy") + kShown},
+      {{"search", "candidates", "x"}, std::string("it said: ") + kShown},
+      {{"search", "buckets", "x"}, "no table"},
+      {{"search", "logs", "x", "7"}, "candidate 7 of " + shown + ", attempt 0, by w" + kShown},
+      {{"worker", "list"}, std::string("the last: ") + kShown},
+      {{"report", "x", "-o", "-"}, "<title>" + shown},
+      {{"report", "x"}, "wrote " + shown + ".html: 1 candidates"},
+  };
+  for (const auto& [arguments, text] : cases) {
+    const Outcome outcome = Call(arguments);
+    const std::string all = outcome.out + outcome.err;
+    EXPECT_THAT(all, HasSubstr(text)) << ::testing::PrintToString(arguments);
+    EXPECT_EQ(all, Printable(all, Unprintable::kMarkInLines)) << ::testing::PrintToString(arguments);
+  }
+  std::filesystem::remove(shown + ".html");
+}
+
+TEST_F(HostileControllerTest, SteersTheTerminalByNoQuestion) {
+  std::ostringstream out;
+  std::ostringstream err;
+  std::istringstream in("n\n");
+  const std::vector<std::string> arguments = {"search",   "delete",       "x",
+                                              "--newest", "--controller", controller_.address()};
+  EXPECT_EQ(RunClient(arguments, Terminal{out, err, false, false, &in}, "/nonexistent"), ExitCode::kError);
+  EXPECT_EQ(out.str(),
+            std::string("x-3") + kShown + " has failed with 0 trainings. Delete it with all its results? [y/N] ");
 }
 
 TEST(Arguments, AreRefusedInWords) {

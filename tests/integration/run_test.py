@@ -106,6 +106,24 @@ class RunTest(harness.IntegrationTest):
         os.kill(run.pid, signal.SIGHUP)
         self.assertEqual(run.wait(), 0, run.log())
 
+    def test_an_interrupted_run_without_a_folder_is_cancelled(self):
+        environment = {**os.environ, "TMPDIR": self.path(""), "LAYERNAS_CACHE_DIR": self.path("cache")}
+        run = self.start_run("lost", self.spec("lost"), delay="300ms", environment=environment)
+        harness.wait_for(lambda: " succeeded " in run.log(), "a result")
+        os.kill(run.pid, signal.SIGINT)
+        self.assertEqual(run.wait(), 4, run.log())
+        self.assertIn("interrupted: cancelling lost-1; with --data-dir it could be resumed\n", run.log())
+        # What it found is shown, and its folder is gone.
+        self.assertRegex(run.log(), r"(?m)^\s*latency_ms +accuracy")
+        self.assertEqual([name for name in os.listdir(self.path("")) if name.startswith("layernas-run-")], [])
+
+    def test_workers_are_as_many_as_usable_processors(self):
+        usable = str(min(os.sched_getaffinity(0)))
+        done = subprocess.run(
+            ["taskset", "-c", usable, LAYERNAS, "run", "--help"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            timeout=harness.PATIENCE_S, check=True, text=True)
+        self.assertIn("--workers N [1, one per usable processor]", done.stdout)
+
     def test_resume_says_what_it_needs(self):
         for arguments, message in (
             (["--resume"], "--resume needs the --data-dir"),

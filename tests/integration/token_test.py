@@ -420,6 +420,31 @@ class RunTest(harness.IntegrationTest):
         self.assertNotIn("waiting for a worker", done.stdout)
 
 
+    def test_what_a_run_keeps_is_closed_to_others_whatever_the_umask(self):
+        self.addCleanup(os.umask, os.umask(0o022))
+        table = Space(layers=2, options=2, seed=87).write_table(self.path("table.csv"))
+        spec = self.write(
+            "spec.yaml",
+            "name: mine\nspace: {layers: [{name: a, options: [x, y]}, {name: b, options: [x, y]}]}\n"
+            "objective: {cost: latency_ms}\nstrategy: {layernas: {}}\n",
+        )
+        os.mkdir(self.path("open"))
+        # A folder that the run makes, and one that is there and open to all.
+        for folder in ("runs/closed/", "open"):
+            with self.subTest(folder):
+                data = self.path(folder)
+                done = self.cli(
+                    None, "run", spec, f"--data-dir={data}", "--workers=1", "--", *harness.tabular_flags(table))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                found = [os.path.join(at, name) for at in (data, os.path.join(data, "logs")) for name in os.listdir(at)]
+                for path in found:
+                    self.assertEqual(os.stat(path).st_mode & 0o077, 0, path)
+                self.assertIn(os.path.join(data, "logs", "worker-1.log"), found)
+                self.assertIn(os.path.join(data, "weights"), found)
+        self.assertEqual(os.stat(self.path("runs/closed")).st_mode & 0o777, 0o700)
+        self.assertEqual(os.stat(self.path("runs")).st_mode & 0o777, 0o755)
+
+
 class BoundsTest(harness.IntegrationTest):
 
     def test_open_polls_of_a_host_are_bounded(self):

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -124,6 +125,17 @@ TEST_F(WorkerProgramTest, EachSignalGivesTheTaskBackAndEndsItsProcess) {
     EXPECT_EQ(kill(child, 0), -1);
     EXPECT_EQ(errno, ESRCH);
   }
+}
+
+TEST_F(WorkerProgramTest, ThreadsAreOfTheProcessorsThatItMayUse) {
+  cpu_set_t usable;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(usable), &usable), 0);
+  int first = 0;
+  while (!CPU_ISSET(first, &usable)) ++first;
+  StartProgram({"taskset", "-c", std::to_string(first), LAYERNAS_WORKER},
+               {"--slots", "1", "--command", "sh -c 'read -r request; echo $OMP_NUM_THREADS > $FOLDER/threads'"});
+  Hand(1);
+  EXPECT_EQ(AwaitFile("threads"), "1");
 }
 
 TEST_F(WorkerProgramTest, ASecondSignalLeavesAtOnce) {

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -17,6 +16,7 @@
 
 #include "common/base/processors.h"
 #include "common/base/standard_streams.h"
+#include "common/base/write_errors.h"
 #include "common/build_info/build_info.h"
 #include "worker/trainer/data_check.h"
 #include "worker/trainer/device.h"
@@ -60,6 +60,7 @@ int CheckDataIn(const std::filesystem::path& folder) {
 int main(int argc, char** argv) {
   // SIGPIPE keeps its default: when nobody hears the answers, a training need not go on.
   layernas::FillStandardStreams();
+  layernas::IgnoreFileSizeSignal();
   CLI::App app(
       "Trains and measures architectures. Started by layernas-worker, with which it speaks JSON lines on standard "
       "input and output.",
@@ -120,8 +121,6 @@ int main(int argc, char** argv) {
     return 1;
   }
   layernas::trainer::InstallStopSignals();
-  // A file that grows beyond its limit (ulimit -f) is an error that names the file, not the end of the process.
-  std::signal(SIGXFSZ, SIG_IGN);
   layernas::trainer::Evaluator evaluator(std::move(options));
   layernas::trainer::ServeRequests(
       std::cin, std::cout, std::cerr,
