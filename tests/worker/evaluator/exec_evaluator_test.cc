@@ -390,6 +390,23 @@ TEST_F(ExecEvaluatorTest, OddProgressIsLeftOutAndSaidOnce) {
   EXPECT_EQ(progress_[2].epoch, 1);
 }
 
+TEST_F(ExecEvaluatorTest, MetricsThatAreNotNumbersAreSaidOnce) {
+  ASSERT_TRUE(log::Init("test", "info"));
+  ::testing::internal::CaptureStderr();
+  // Odd progress before it does not hide them.
+  auto evaluator = PerRequest(R"(echo '{"progress": {"epoch": 0.5, "reward": 0.1}}';
+                                 echo '{"result": {"metrics": {"pid": '$$', "spread": NaN, "ratio": null}}}')");
+  const EvaluationOutcome outcome = Evaluate(*evaluator);
+  evaluator.reset();
+  log::Flush();
+  const std::string logged = ::testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << Message(outcome);
+  EXPECT_THAT(logged, HasSubstr("0.5"));
+  const std::string said = "metrics that are not numbers: ratio, spread";
+  EXPECT_THAT(logged, HasSubstr(said));
+  EXPECT_EQ(logged.find(said), logged.rfind(said));
+}
+
 // T22.
 TEST_F(ExecEvaluatorTest, TheLogOfATaskIsBounded) {
   ASSERT_TRUE(log::Init("test", "info"));
