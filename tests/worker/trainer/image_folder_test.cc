@@ -213,6 +213,16 @@ TEST_F(ImageFolder, IsReadAndSplit) {
   EXPECT_EQ(reds.size(), 20U);  // None is in both, none twice.
 }
 
+// A folder of a million files takes minutes to list on a slow disk.
+TEST_F(ImageFolder, ListingTicks) {
+  int ticks = 0;
+  EXPECT_EQ(DatasetFiles(settings_, folder_, [&] { ++ticks; }).size(), 20U);
+  EXPECT_GE(ticks, 20);
+  std::vector<std::size_t> images;
+  LoadDataset(settings_, folder_, MakeHeapBlock, [&](std::size_t, std::size_t all) { images.push_back(all); });
+  EXPECT_GE(std::count(images.begin(), images.end(), 0U), 20);
+}
+
 TEST_F(ImageFolder, WhatFileManagersLeaveBehindIsPassedOver) {
   for (const char* name : {"train/cat/Thumbs.db", "train/dog/desktop.ini", "train/cat/.DS_Store", "train/__MACOSX/x"}) {
     Write(name, "not an image");
