@@ -35,7 +35,9 @@ std::string DataKey(const DataSettings& settings, const fs::path& data_dir) {
   return key.str();
 }
 
-// Changes whenever a source file does.
+// Changes whenever a source file does. The time of the last change (ctime) cannot be set, so that it tells of a file
+// that was replaced by another of the same size and time of modification, as by cp -p or rsync -a. Inode numbers would
+// add little, and some network file systems give a file another one at any time.
 std::uint64_t SourceStamp(const DataSettings& settings, const fs::path& data_dir, const Tick& tick) {
   std::uint64_t stamp = HashText("");
   for (const fs::path& path : DatasetFiles(settings, data_dir, tick)) {
@@ -44,7 +46,9 @@ std::uint64_t SourceStamp(const DataSettings& settings, const fs::path& data_dir
     std::ostringstream text;
     text << path.native() << '\n';
     if (stat(path.c_str(), &info) == 0) {
-      text << info.st_size << ' ' << info.st_mtim.tv_sec << ' ' << info.st_mtim.tv_nsec << '\n';
+      text << info.st_size;
+      for (const timespec& time : {info.st_mtim, info.st_ctim}) text << ' ' << time.tv_sec << ' ' << time.tv_nsec;
+      text << '\n';
     }
     stamp = HashText(text.str(), stamp);
   }

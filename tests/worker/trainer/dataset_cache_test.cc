@@ -102,12 +102,15 @@ TEST_F(SharedData, SecondProcessMapsWhatTheFirstMade) {
   int status = -1;
   ASSERT_EQ(waitpid(first, &status, 0), first);
   ASSERT_EQ(status, 0);
-  // Were it read again, it would be with the other grey: size and time are as they were, so nothing seems to have
-  // changed.
-  const auto time = fs::last_write_time(folder_ / "train.bin");
-  WriteSource('b');
-  fs::last_write_time(folder_ / "train.bin", time);
+  // A file that is made anew is another file.
+  const auto inode = [&] {
+    struct stat info {};
+    EXPECT_EQ(stat(Files().at(0).c_str(), &info), 0);
+    return info.st_ino;
+  };
+  const auto made = inode();
   const Dataset dataset = Load();
+  EXPECT_EQ(inode(), made);
   EXPECT_THAT(Pixels(dataset), Each('a'));
   // The pages are those of the file.
   const std::string maps = ReadAll("/proc/self/maps");
@@ -172,6 +175,21 @@ TEST_F(SharedData, DataThatChangesWhileItIsInUseIsLoadedAgain) {
     EXPECT_THAT(log_, ElementsAre(HasSubstr("have changed since it was loaded")));
     EXPECT_THAT(Pixels(*before), Each('a'));  // Whoever has it keeps it.
   }
+}
+
+// As cp -p and rsync -a do.
+TEST_F(SharedData, AFileOfTheSameSizeAndTimeIsNoticed) {
+  DatasetCache cache = Cache();
+  EXPECT_THAT(Pixels(*cache.Get(settings_)), Each('a'));
+  const auto time = fs::last_write_time(folder_ / "train.bin");
+  // The clock of file systems ticks some hundred times a second.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  WriteSource('b');
+  fs::last_write_time(folder_ / "train.bin", time);
+  EXPECT_THAT(Pixels(*cache.Get(settings_)), Each('b'));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("have changed since it was loaded")));
+  // Nor is the file in the cache folder taken for it.
+  EXPECT_THAT(Pixels(Load()), Each('b'));
 }
 
 TEST_F(SharedData, DamagedFileIsMadeAnew) {

@@ -10,6 +10,7 @@
 #include "tests/worker/trainer/test_images.h"
 #include "worker/trainer/data_check.h"
 #include "worker/trainer/dataset.h"
+#include "worker/trainer/dataset_cache.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_decoder.h"
 
@@ -21,6 +22,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using Bytes = std::vector<std::uint8_t>;
 
 Bytes Decode(const std::filesystem::path& path, const Shape& shape) {
@@ -221,6 +223,20 @@ TEST_F(ImageFolder, ListingTicks) {
   std::vector<std::size_t> images;
   LoadDataset(settings_, folder_, MakeHeapBlock, [&](std::size_t, std::size_t all) { images.push_back(all); });
   EXPECT_GE(std::count(images.begin(), images.end(), 0U), 20);
+}
+
+TEST_F(ImageFolder, AFileMoreOrLessIsNoticed) {
+  std::vector<std::string> log;
+  DatasetCache cache(folder_, {}, [&log](const std::string& line) { log.push_back(line); });
+  const auto images = [&] { return cache.Get(settings_)->layout.images(); };
+  EXPECT_EQ(images(), 20U);
+  Add("train/cat/more.png", 1, 10);
+  EXPECT_EQ(images(), 21U);
+  std::filesystem::rename(folder_ / "train/cat/more.png", folder_ / "train/dog/more.png");
+  EXPECT_EQ(images(), 21U);
+  std::filesystem::remove(folder_ / "train/dog/more.png");
+  EXPECT_EQ(images(), 20U);
+  EXPECT_THAT(log, AllOf(SizeIs(3), Each(HasSubstr("have changed since it was loaded"))));
 }
 
 TEST_F(ImageFolder, WhatFileManagersLeaveBehindIsPassedOver) {
