@@ -240,7 +240,7 @@ void RemoveBroken(Plan& plan, std::size_t image_bytes, const Tick& tick, std::ui
   std::atomic_thread_fence(std::memory_order_release);
   std::size_t from = 0, to = 0;
   for (Part* part : {&plan.train, &plan.holdout, &plan.validation}) {
-    const bool had_images = !part->indices.empty();
+    const std::size_t count = part->indices.size();
     std::vector<std::uint32_t> good;
     for (const std::uint32_t index : part->indices) {
       Call(tick);
@@ -252,8 +252,10 @@ void RemoveBroken(Plan& plan, std::size_t image_bytes, const Tick& tick, std::ui
       ++from;
     }
     part->indices = std::move(good);
-    if (had_images && part->indices.empty()) {
-      throw MachineError("all images that were drawn for training, or all that were held out, are broken");
+    if (count > 0 && part->indices.empty()) {
+      throw MachineError("all " + std::to_string(count) + " images that were " +
+                         (part == &plan.train ? "drawn for training" : "held out") +
+                         " are broken: layernas-trainer --check-data lists them");
     }
   }
 }

@@ -280,6 +280,24 @@ TEST_F(ImageFolder, BadFilesAreSkippedByChoice) {
   EXPECT_EQ(dataset.layout.images(), 18U);
 }
 
+// A part without images would be divided by their number.
+TEST_F(ImageFolder, APartOfBrokenImagesOnlyIsAnError) {
+  settings_.skip_bad_files = true;
+  settings_.holdout = Holdout::kTest;
+  Add("test/cat/1.png", 1, 10);
+  Add("test/dog/1.png", 2, 200);
+  const auto spoil = [&](const char* part) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / part)) {
+      if (entry.is_regular_file()) std::ofstream(entry.path(), std::ios::trunc) << "broken";
+    }
+  };
+  spoil("test");
+  EXPECT_EQ(Trouble(), "all 2 images that were held out are broken: layernas-trainer --check-data lists them");
+  spoil("train");
+  EXPECT_EQ(Trouble(),
+            "all 20 images that were drawn for training are broken: layernas-trainer --check-data lists them");
+}
+
 TEST_F(ImageFolder, ACheckFindsEveryProblem) {
   Write("train/cat/3.png", "broken");
   Write("train/dog/7.jpeg", "");
