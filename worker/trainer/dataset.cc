@@ -277,6 +277,12 @@ LoadBlock MakeHeapBlock(const DatasetLayout& layout) {
   return {{new std::uint8_t[layout.block_bytes()], std::default_delete<std::uint8_t[]>()}, nullptr};
 }
 
+std::vector<std::string> NotesOnClasses(const DataSettings& settings, const std::filesystem::path& data_dir) {
+  std::vector<std::string> notes;
+  DescribeGaps(PlanFiles(settings, data_dir, nullptr), settings, notes);
+  return notes;
+}
+
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,
                     std::vector<float> mean, std::vector<float> deviation) {
   const auto part = [&](std::size_t begin, std::size_t count) {

@@ -76,8 +76,7 @@ struct Dataset {
   std::vector<float> deviation;
   // Of all images and labels (cache_folder.h).
   std::uint32_t checksum = 0;
-  // For the log: files with warnings, files that were left out, and what the numbers of images made impossible, such as
-  // a class without a training image.
+  // For the log: files with warnings, files that were left out, and classes that a part lacks.
   std::vector<std::string> notes = {};
 };
 
@@ -118,6 +117,10 @@ using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,
                     const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_progress = nullptr,
                     int threads = 1);
+
+// The Dataset::notes on classes that a part lacks. Needs no image of an image folder; throws as LoadDataset does for
+// the rest.
+std::vector<std::string> NotesOnClasses(const DataSettings& settings, const std::filesystem::path& data_dir);
 
 // The data set in a block that LoadDataset has filled, in whatever process; without a checksum.
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,

@@ -8,6 +8,7 @@
 
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_decoder.h"
+#include "worker/trainer/image_files.h"
 
 namespace layernas::trainer {
 namespace {
@@ -175,12 +176,8 @@ class FolderLister {
 // Throws MachineError for problems.
 FolderListing ListFolder(const fs::path& folder, const DataSettings& settings, const Tick& tick) {
   FolderListing listing = FolderLister(folder, settings, tick).List();
-  if (listing.problems.empty()) return listing;
-  const std::size_t more = listing.problems.size() - 1;
-  throw MachineError(listing.problems.front() +
-                     (more == 0 ? std::string()
-                                : " (and " + std::to_string(more) + (more == 1 ? " more problem" : " more problems") +
-                                      ": layernas-trainer --check-data lists all)"));
+  ThrowFirst(listing.problems);
+  return listing;
 }
 
 }  // namespace

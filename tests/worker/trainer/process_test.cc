@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace nlohmann::literals;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class TrainerProcess : public TempFolder {
@@ -292,7 +293,9 @@ TEST_F(TrainerProcess, ChecksDataWithoutTraining) {
   EXPECT_EQ(exit_code_, 1);
   Write("tiny/train.bin", std::string(3 * 3074, '\1'));
   EXPECT_THAT(check("--check-data --data-dir " + (folder_ / "tiny").string()),
-              HasSubstr("cifar100, 3 images, 100 classes, 0 errors, 0 warnings"));
+              AllOf(HasSubstr("warning: cifar100: 99 of 100 classes have no training image: 0, 2, 3, 4, 5, …\n"),
+                    HasSubstr("warning: cifar100: 99 of 100 classes have no validation image"),
+                    HasSubstr("cifar100, 3 images, 100 classes, 0 errors, 2 warnings")));
   EXPECT_EQ(exit_code_, 0);
 }
 
