@@ -92,8 +92,8 @@ struct ExecEvaluator::Exchange {
   bool spoke = false;
   // It has written a line, of whatever kind, to standard output.
   bool wrote = false;
-  // Whether the log was told that something of its messages was left out.
-  bool told_left_out = false;
+  // Whether the log was told that something of its progress was left out.
+  bool told_of_progress = false;
   int dropped = 0;
   std::string first_dropped;
 
@@ -259,7 +259,9 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
                                           Text(answer.message.status()) + "): " + Shortened(*line))};
       } else {
         exchange.spoke = true;
-        if (!answer.left_out.empty() && !std::exchange(exchange.told_left_out, true)) {
+        // A result is the last message of its task, and its metrics are named whatever progress came before.
+        const bool is_result = std::holds_alternative<EvaluationResult>(*answer.message);
+        if (!answer.left_out.empty() && (is_result || !std::exchange(exchange.told_of_progress, true))) {
           log::Warning("left out what is not usable", {{"task", evaluation.task}, {"what", answer.left_out}});
         }
         if (std::holds_alternative<Loading>(*answer.message)) {

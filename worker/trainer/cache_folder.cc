@@ -102,8 +102,15 @@ std::uint64_t HashText(const std::string& text, std::uint64_t hash) {
   return hash;
 }
 
-std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before) {
-  return static_cast<std::uint32_t>(crc32_z(before, static_cast<const Bytef*>(bytes), size));
+std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before, const Tick& tick) {
+  constexpr std::size_t kPiece = 16 << 20;
+  const auto* first = static_cast<const Bytef*>(bytes);
+  uLong sum = before;
+  for (std::size_t done = 0; done < size; done += kPiece) {
+    sum = crc32_z(sum, first + done, std::min(kPiece, size - done));
+    Call(tick);
+  }
+  return static_cast<std::uint32_t>(sum);
 }
 
 FileLock::FileLock(const fs::path& path, const std::function<void()>& on_wait) : fd_(OpenLock(path)) {

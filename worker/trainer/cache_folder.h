@@ -6,6 +6,8 @@
 #include <functional>
 #include <string>
 
+#include "worker/trainer/tick.h"
+
 namespace layernas::trainer {
 
 struct CacheOptions {
@@ -39,8 +41,8 @@ std::string CacheFileName(const std::string& key);
 // FNV-1a, 64 bits; `hash` is that of what came before.
 std::uint64_t HashText(const std::string& text, std::uint64_t hash = 0xcbf29ce484222325);
 
-// CRC-32 of zlib; `before` is that of what came before.
-std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before = 0);
+// CRC-32 of zlib; `before` is that of what came before. Calls `tick` after each 16 MiB and at the end.
+std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before = 0, const Tick& tick = nullptr);
 
 // Held against all other processes, and given back when the object or the process ends.
 class FileLock {

@@ -6,6 +6,7 @@
 
 #include "worker/trainer/dataset.h"
 #include "worker/trainer/image_decoder.h"
+#include "worker/trainer/image_files.h"
 #include "worker/trainer/image_folder.h"
 #include "worker/trainer/parallel.h"
 
@@ -55,6 +56,24 @@ void CheckImageFolder(const fs::path& folder, int threads, DataReport& report) {
   append(warnings, report.warnings);
 }
 
+void CheckImageFiles(const fs::path& folder, bool with_test, DataReport& report) {
+  const auto read = report.dataset == "cifar10" ? ReadCifar10 : report.dataset == "cifar100" ? ReadCifar100 : ReadIdx;
+  const ImageFiles files = read(folder, with_test, &report.problems);
+  for (const ImageSource* source : {files.train.get(), files.test.get()}) {
+    if (source != nullptr) report.images += source->size();
+  }
+  report.classes = files.classes;
+}
+
+// Of a search and of its final trainings, with the numbers of images that are the defaults.
+void CheckClasses(const fs::path& folder, bool with_test, DataReport& report) {
+  DataSettings settings;
+  settings.dataset = report.dataset;
+  settings.holdout = with_test ? Holdout::kTest : Holdout::kValidation;
+  settings.with_validation = true;
+  for (std::string& note : NotesOnClasses(settings, folder)) report.warnings.push_back(std::move(note));
+}
+
 }  // namespace
 
 DataReport CheckData(const fs::path& folder, int threads) {
@@ -62,17 +81,15 @@ DataReport CheckData(const fs::path& folder, int threads) {
   for (const Sign& sign : kSigns) {
     if (!Exists(folder / sign.file)) continue;
     report.dataset = sign.dataset;
-    if (report.dataset == "image_folder") {
-      CheckImageFolder(folder, threads, report);
-      return report;
-    }
-    DataSettings settings;
-    settings.dataset = sign.dataset;
-    settings.holdout = Exists(folder / sign.test_file) ? Holdout::kTest : Holdout::kValidation;
+    const bool is_folder = report.dataset == "image_folder";
+    const bool with_test = Exists(folder / sign.test_file) || (is_folder && Exists(folder / "val"));
     try {
-      const Dataset dataset = LoadDataset(settings, folder, MakeHeapBlock, nullptr, threads);
-      report.images = dataset.layout.images();
-      report.classes = dataset.classes;
+      if (is_folder) {
+        CheckImageFolder(folder, threads, report);
+      } else {
+        CheckImageFiles(folder, with_test, report);
+      }
+      if (report.problems.empty()) CheckClasses(folder, with_test, report);
     } catch (const std::exception& error) {
       report.problems.emplace_back(error.what());
     }

@@ -93,17 +93,17 @@ std::filesystem::path DataFolder(const DataSettings& settings, const std::filesy
   return data_dir / settings.folder;
 }
 
-ImageFiles ReadFiles(const DataSettings& settings, const std::filesystem::path& folder) {
+ImageFiles ReadFiles(const DataSettings& settings, const std::filesystem::path& folder, const Tick& tick) {
   const bool with_test = settings.holdout == Holdout::kTest;
   if (settings.dataset == "cifar10") return ReadCifar10(folder, with_test);
   if (settings.dataset == "cifar100") return ReadCifar100(folder, with_test);
   if (settings.dataset == "idx") return ReadIdx(folder, with_test);
-  return ReadImageFolder(folder, settings);
+  return ReadImageFolder(folder, settings, tick);
 }
 
-Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_dir) {
+Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_dir, const Tick& tick) {
   Plan plan;
-  plan.files = ReadFiles(settings, DataFolder(settings, data_dir));
+  plan.files = ReadFiles(settings, DataFolder(settings, data_dir), tick);
   const ImageSource& train = *plan.files.train;
   std::size_t held_out = 0;
   if (plan.files.test != nullptr) plan.holdout = Whole(*plan.files.test);
@@ -152,10 +152,13 @@ Label* Labels(const DatasetLayout& layout, std::uint8_t* block) {
   return reinterpret_cast<Label*>(block + LabelOffset(layout));
 }
 
-void TakeStatistics(const ImageSet& train, std::vector<float>& means, std::vector<float>& deviations) {
+void TakeStatistics(const ImageSet& train, const Tick& tick, std::vector<float>& means,
+                    std::vector<float>& deviations) {
+  constexpr std::size_t kPiece = 4 << 20;
   const auto channels = static_cast<std::size_t>(train.shape.channels);
   std::vector<double> sum(channels), squares(channels);
   for (std::size_t i = 0; i < train.pixels.size(); ++i) {
+    if (i % kPiece == 0) Call(tick);
     const double value = train.pixels[i];
     sum[i % channels] += value;
     squares[i % channels] += value * value;
@@ -229,16 +232,18 @@ std::string DescribeState(const std::vector<Item>& items, std::size_t image_byte
 }
 
 // Takes broken images out of the plan and closes their gaps in the block. Throws MachineError if a part has none left.
-void RemoveBroken(Plan& plan, std::size_t image_bytes, std::uint8_t* block, std::uint8_t* block_states) {
+void RemoveBroken(Plan& plan, std::size_t image_bytes, const Tick& tick, std::uint8_t* block,
+                  std::uint8_t* block_states) {
   const std::vector<std::uint8_t> states(block_states, block_states + LayoutOf(plan).images());
   // A process that is killed meanwhile leaves images in the wrong places: none may count as read.
   std::fill_n(block_states, states.size(), kImageMissing);
   std::atomic_thread_fence(std::memory_order_release);
   std::size_t from = 0, to = 0;
   for (Part* part : {&plan.train, &plan.holdout, &plan.validation}) {
-    const bool had_images = !part->indices.empty();
+    const std::size_t count = part->indices.size();
     std::vector<std::uint32_t> good;
     for (const std::uint32_t index : part->indices) {
+      Call(tick);
       if (states[from] != kImageBroken) {
         if (to != from) std::memcpy(block + to * image_bytes, block + from * image_bytes, image_bytes);
         good.push_back(index);
@@ -247,8 +252,10 @@ void RemoveBroken(Plan& plan, std::size_t image_bytes, std::uint8_t* block, std:
       ++from;
     }
     part->indices = std::move(good);
-    if (had_images && part->indices.empty()) {
-      throw MachineError("all images that were drawn for training, or all that were held out, are broken");
+    if (count > 0 && part->indices.empty()) {
+      throw MachineError("all " + std::to_string(count) + " images that were " +
+                         (part == &plan.train ? "drawn for training" : "held out") +
+                         " are broken: layernas-trainer --check-data lists them");
     }
   }
 }
@@ -268,6 +275,12 @@ std::size_t DatasetLayout::block_bytes() const { return LabelOffset(*this) + ima
 
 LoadBlock MakeHeapBlock(const DatasetLayout& layout) {
   return {{new std::uint8_t[layout.block_bytes()], std::default_delete<std::uint8_t[]>()}, nullptr};
+}
+
+std::vector<std::string> NotesOnClasses(const DataSettings& settings, const std::filesystem::path& data_dir) {
+  std::vector<std::string> notes;
+  DescribeGaps(PlanFiles(settings, data_dir, nullptr), settings, notes);
+  return notes;
 }
 
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,
@@ -293,15 +306,19 @@ Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std
 }
 
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir, const MakeBlock& make_block,
-                    const LoadCallback& on_image, int threads) {
-  Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir);
+                    const LoadCallback& on_progress, int threads) {
+  const auto goes_on = [&on_progress](std::size_t images) {
+    return on_progress ? Tick([&on_progress, images] { on_progress(images, images); }) : Tick();
+  };
+  Plan plan = settings.dataset == "shapes10" ? PlanShapes10(settings) : PlanFiles(settings, data_dir, goes_on(0));
   DatasetLayout layout = LayoutOf(plan);
   const auto [block, given_states] = make_block(layout);
   std::vector<std::uint8_t> own_states(given_states == nullptr ? layout.images() : 0);
   std::uint8_t* states = given_states == nullptr ? own_states.data() : given_states;
   const std::size_t bytes = ImageBytes(layout.shape);
   const std::vector<Item> items = Items(plan);
-  ReadImages(items, bytes, block.get(), states, settings.skip_bad_files, on_image, threads);
+  ReadImages(items, bytes, block.get(), states, settings.skip_bad_files, on_progress, threads);
+  const Tick tick = goes_on(items.size());
 
   std::vector<std::string> notes;
   const auto note = [&](const std::string& text) {
@@ -314,27 +331,28 @@ Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& d
          " left out, the first: " + skipped.front());
   }
   if (std::count(states, states + items.size(), kImageBroken) > 0) {
-    RemoveBroken(plan, bytes, block.get(), states);
+    RemoveBroken(plan, bytes, tick, block.get(), states);
     layout = LayoutOf(plan);
   }
   DescribeGaps(plan, settings, notes);
   WriteLabels(plan, layout, block.get());
 
   Dataset dataset = ViewDataset(layout, block, {}, {});
-  TakeStatistics(dataset.train, dataset.mean, dataset.deviation);
+  TakeStatistics(dataset.train, tick, dataset.mean, dataset.deviation);
   dataset.notes = std::move(notes);
-  dataset.checksum = Checksum(block.get(), layout.block_bytes());
+  dataset.checksum = Checksum(block.get(), layout.block_bytes(), 0, tick);
   return dataset;
 }
 
-std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, const std::filesystem::path& data_dir) {
+std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, const std::filesystem::path& data_dir,
+                                                const Tick& tick) {
   if (settings.dataset == "shapes10") return {};
   const std::filesystem::path folder = DataFolder(settings, data_dir);
   const bool with_test = settings.holdout == Holdout::kTest;
   if (settings.dataset == "cifar10") return ListCifar10(folder, with_test);
   if (settings.dataset == "cifar100") return ListCifar100(folder, with_test);
   if (settings.dataset == "idx") return ListIdx(folder, with_test);
-  return ListImageFolder(folder, settings);
+  return ListImageFolder(folder, settings, tick);
 }
 
 ImageChange DrawChange(const Shape& shape, RandomStream& random) {

@@ -12,6 +12,7 @@
 #include "common/base/random.h"
 #include "worker/trainer/image_source.h"
 #include "worker/trainer/request.h"
+#include "worker/trainer/tick.h"
 
 namespace layernas::trainer {
 
@@ -75,8 +76,7 @@ struct Dataset {
   std::vector<float> deviation;
   // Of all images and labels (cache_folder.h).
   std::uint32_t checksum = 0;
-  // For the log: files with warnings, files that were left out, and what the numbers of images made impossible, such as
-  // a class without a training image.
+  // For the log: files with warnings, files that were left out, and classes that a part lacks.
   std::vector<std::string> notes = {};
 };
 
@@ -98,7 +98,8 @@ struct LoadBlock {
 using MakeBlock = std::function<LoadBlock(const DatasetLayout& layout)>;
 // On the heap, without states.
 LoadBlock MakeHeapBlock(const DatasetLayout& layout);
-// Called for each image that was read, with the number of images that are there. Never by two threads at once.
+// Called for each image that was read, with the number of images that are there; with 0 of 0 while the files are
+// listed; and with all images while they are looked through at the end. Never by two threads at once.
 using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 
 // Training and holdout images as DataSettings asks for them:
@@ -112,17 +113,23 @@ using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 //    were drawn are read.
 // Images are read by up to `threads` threads; the result, and which error is thrown, does not depend on their number.
 // Throws InfeasibleError for what the data set does not have, MachineError for files that are missing or broken, and
-// what `make_block` and `on_image` throw.
+// what `make_block` and `on_progress` throw.
 Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& data_dir,
-                    const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_image = nullptr,
+                    const MakeBlock& make_block = MakeHeapBlock, const LoadCallback& on_progress = nullptr,
                     int threads = 1);
+
+// The Dataset::notes on classes that a part lacks. Needs no image of an image folder; throws as LoadDataset does for
+// the rest.
+std::vector<std::string> NotesOnClasses(const DataSettings& settings, const std::filesystem::path& data_dir);
 
 // The data set in a block that LoadDataset has filled, in whatever process; without a checksum.
 Dataset ViewDataset(const DatasetLayout& layout, const std::shared_ptr<const std::uint8_t>& block,
                     std::vector<float> mean, std::vector<float> deviation);
 
-// The files that LoadDataset would read. Throws MachineError where an image folder cannot be listed.
-std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, const std::filesystem::path& data_dir);
+// The files that LoadDataset would read. Throws MachineError where an image folder cannot be listed. Calls `tick` for
+// each entry of an image folder.
+std::vector<std::filesystem::path> DatasetFiles(const DataSettings& settings, const std::filesystem::path& data_dir,
+                                                const Tick& tick = nullptr);
 
 // How a training image is changed: flipped left to right first, then shifted by so many pixels, the gap filled with the
 // mean.

@@ -35,48 +35,73 @@ std::string DataKey(const DataSettings& settings, const fs::path& data_dir) {
   return key.str();
 }
 
-// Changes whenever a source file does.
-std::uint64_t SourceStamp(const DataSettings& settings, const fs::path& data_dir) {
+// Changes whenever a source file does. The time of the last change (ctime) cannot be set, so that it tells of a file
+// that was replaced by another of the same size and time of modification, as by cp -p or rsync -a. Inode numbers would
+// add little, and some network file systems give a file another one at any time.
+std::uint64_t SourceStamp(const DataSettings& settings, const fs::path& data_dir, const Tick& tick) {
   std::uint64_t stamp = HashText("");
-  for (const fs::path& path : DatasetFiles(settings, data_dir)) {
+  for (const fs::path& path : DatasetFiles(settings, data_dir, tick)) {
+    Call(tick);
     struct stat info {};
     std::ostringstream text;
     text << path.native() << '\n';
     if (stat(path.c_str(), &info) == 0) {
-      text << info.st_size << ' ' << info.st_mtim.tv_sec << ' ' << info.st_mtim.tv_nsec << '\n';
+      text << info.st_size;
+      for (const timespec& time : {info.st_mtim, info.st_ctim}) text << ' ' << time.tv_sec << ' ' << time.tv_nsec;
+      text << '\n';
     }
     stamp = HashText(text.str(), stamp);
   }
   return stamp;
 }
 
+}  // namespace
+
 // Says how the loading of a data set goes, each way not too often.
-class LoadingReport {
+class DatasetCache::LoadingReport {
  public:
   LoadingReport(const std::string& key, const LogLine& log, const LoadCallback& on_loading)
       : key_(key), log_(log), on_loading_(on_loading) {}
 
-  void Progressed(std::size_t done, std::size_t images) {
+  // Says at once that it goes on: something that may take long follows.
+  void Say() {
+    next_call_ = Clock::now() + kCallInterval;
+    if (on_loading_) on_loading_(done_, images_);
+  }
+
+  // To be called again and again while files are looked at.
+  void GoesOn(const char* what) {
     const Clock::time_point now = Clock::now();
-    if (now >= next_line_) {
-      next_line_ = now + kLogInterval;
+    if (IsLineDue(now)) log_("loading " + key_ + ": " + what);
+    if (now >= next_call_) Say();
+  }
+
+  void Progressed(std::size_t done, std::size_t images) {
+    if (images == 0) return GoesOn("listing its files");
+    const bool was_complete = images_ > 0 && done_ == images_;
+    done_ = done;
+    images_ = images;
+    if (was_complete) return GoesOn("checking its images");
+    const Clock::time_point now = Clock::now();
+    if (IsLineDue(now)) {
       log_("loading " + key_ + ": " + std::to_string(done) + " of " + std::to_string(images) + " images");
     }
-    if (now >= next_call_ || done == images) Say(done, images);
+    if (now >= next_call_ || done == images) Say();
   }
 
   void Waits() {
     if (!std::exchange(told_of_wait_, true)) log_("waiting for another trainer to load " + key_);
-    if (Clock::now() >= next_call_) Say(0, 0);
-  }
-
-  void Say(std::size_t done, std::size_t images) {
-    next_call_ = Clock::now() + kCallInterval;
-    if (on_loading_) on_loading_(done, images);
+    if (Clock::now() >= next_call_) Say();
   }
 
  private:
   using Clock = std::chrono::steady_clock;
+
+  bool IsLineDue(Clock::time_point now) {
+    if (now < next_line_) return false;
+    next_line_ = now + kLogInterval;
+    return true;
+  }
 
   const std::string& key_;
   const LogLine& log_;
@@ -84,9 +109,9 @@ class LoadingReport {
   Clock::time_point next_line_ = Clock::now() + kFirstLine;
   Clock::time_point next_call_ = Clock::now();
   bool told_of_wait_ = false;
+  std::size_t done_ = 0;
+  std::size_t images_ = 0;
 };
-
-}  // namespace
 
 DatasetCache::DatasetCache(fs::path data_dir, CacheOptions options, LogLine log)
     : data_dir_(std::move(data_dir)), options_(std::move(options)), log_(std::move(log)) {}
@@ -95,7 +120,10 @@ std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings, c
   // Enough for the searches that share a fleet, and a bound on memory.
   constexpr std::size_t kMaxEntries = 3;
   const std::string key = DataKey(settings, data_dir_);
-  const std::uint64_t stamp = SourceStamp(settings, data_dir_);
+  LoadingReport report(key, log_, on_loading);
+  report.Say();
+  const std::uint64_t stamp =
+      SourceStamp(settings, data_dir_, [&report] { report.GoesOn("looking at the times of its files"); });
   auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
   if (found != entries_.end() && found->stamp != stamp) {
     log_("warning: the files of the data set have changed since it was loaded: loading " + key + " again");
@@ -105,7 +133,7 @@ std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings, c
   if (found != entries_.end()) {
     std::rotate(entries_.begin(), found, found + 1);
   } else {
-    auto dataset = std::make_shared<const Dataset>(Load(settings, key, stamp, on_loading));
+    auto dataset = std::make_shared<const Dataset>(Load(settings, key, stamp, report));
     if (entries_.size() == kMaxEntries) entries_.pop_back();
     entries_.insert(entries_.begin(), {key, stamp, std::move(dataset)});
   }
@@ -113,10 +141,9 @@ std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings, c
 }
 
 Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key, std::uint64_t stamp,
-                           const LoadCallback& on_loading) const {
-  LoadingReport report(key, log_, on_loading);
+                           LoadingReport& report) const {
   const auto load = [&](const MakeBlock& make_block) {
-    report.Say(0, 0);
+    report.Say();
     return LoadDataset(
         settings, data_dir_, make_block,
         [&report](std::size_t done, std::size_t images) { report.Progressed(done, images); }, UsableProcessors());
@@ -129,8 +156,10 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
     log_("the data set is not shared with this machine's other trainers: " + what);
   };
   const auto open_file = [&]() -> std::optional<Dataset> {
+    report.Say();
     try {
-      std::optional<Dataset> dataset = OpenDatasetFile(path, {key, stamp});
+      std::optional<Dataset> dataset =
+          OpenDatasetFile(path, {key, stamp}, [&report] { report.GoesOn("checking its file in the cache"); });
       if (dataset) Touch(path);
       return dataset;
     } catch (const std::exception& error) {
@@ -151,7 +180,7 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
   std::optional<NewDatasetFile> file(std::in_place, path, DatasetIdentity{key, stamp});
   const auto make_block = [&](const DatasetLayout& layout) -> LoadBlock {
     try {
-      const LoadBlock block = file->Allocate(layout);
+      const LoadBlock block = file->Allocate(layout, [&report] { report.GoesOn("making room for it"); });
       const auto found = std::count_if(block.states, block.states + layout.images(),
                                        [](std::uint8_t state) { return state != kImageMissing; });
       if (found > 0) {

@@ -22,11 +22,11 @@ class DatasetCache {
  public:
   DatasetCache(std::filesystem::path data_dir, CacheOptions options, LogLine log);
 
-  // As LoadDataset. `on_loading` is called with the number of images that are there (0 of 0 while that is not known)
-  // when loading begins and ends and at most about once a second meanwhile, also while another process loads the data
-  // set; not at all where it is there already. Never by two threads at once. Failures are not kept. The sizes and times
-  // of the source files are looked at in each call: if they changed since the data set was loaded, it is loaded again,
-  // and the log says so.
+  // As LoadDataset. `on_loading` is called with the number of images that are there (0 of 0 while that is not known) at
+  // the beginning, at the end of loading, and about once a second in between: while the source files are looked at,
+  // while a file in the cache folder is checked, and while another process loads the data set. Never by two threads at
+  // once. Failures are not kept. The sizes and times of the source files are looked at in each call: if they changed
+  // since the data set was loaded, it is loaded again, and the log says so.
   std::shared_ptr<const Dataset> Get(const DataSettings& settings, const LoadCallback& on_loading = nullptr);
 
  private:
@@ -37,8 +37,9 @@ class DatasetCache {
     std::shared_ptr<const Dataset> dataset;
   };
 
-  Dataset Load(const DataSettings& settings, const std::string& key, std::uint64_t stamp,
-               const LoadCallback& on_loading) const;
+  class LoadingReport;
+
+  Dataset Load(const DataSettings& settings, const std::string& key, std::uint64_t stamp, LoadingReport& report) const;
 
   const std::filesystem::path data_dir_;
   const CacheOptions options_;

@@ -92,7 +92,7 @@ std::string UnfinishedHeader(const DatasetIdentity& identity, const DatasetLayou
 
 }  // namespace
 
-std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdentity& identity) {
+std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdentity& identity, const Tick& tick) {
   const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) return std::nullopt;
   struct stat info {};
@@ -113,7 +113,8 @@ std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdenti
                                 content.at("classes").get<int>()};
   const std::shared_ptr<const std::uint8_t> block(memory, memory.get() + kHeaderBytes);
   if (bytes - kHeaderBytes != layout.block_bytes()) throw MachineError("it is cut short");
-  if (content.at("checksum") != Checksum(block.get(), layout.block_bytes())) throw MachineError("it is damaged");
+  if (content.at("checksum") != Checksum(block.get(), layout.block_bytes(), 0, tick))
+    throw MachineError("it is damaged");
   Dataset dataset = ViewDataset(layout, block, content.at("mean").get<std::vector<float>>(),
                                 content.at("deviation").get<std::vector<float>>());
   dataset.checksum = content.at("checksum").get<std::uint32_t>();
@@ -133,7 +134,7 @@ NewDatasetFile::~NewDatasetFile() {
   if (!finished_ && file_ != nullptr) unlink(unfinished_.c_str());
 }
 
-LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout) {
+LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout, const Tick& tick) {
   auto file = std::make_unique<Descriptor>(open(unfinished_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (file->get() < 0) throw MachineError("cannot write " + unfinished_ + ": " + std::strerror(errno));
   file_ = std::move(file);
@@ -146,10 +147,15 @@ LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout) {
                          found == header;
   if (!continued) {
     int error = ftruncate(file_->get(), 0) == 0 ? 0 : errno;
-    // All of it at once: a disk that is full would otherwise show when the memory is written, and kill the process.
-    if (error == 0) {
-      do error = posix_fallocate(file_->get(), 0, static_cast<off_t>(bytes_));
-      while (error == EINTR);
+    // All of it before the first image: a disk that is full would otherwise show when the memory is written, and kill
+    // the process. In pieces, because some file systems can only write zeros, which takes long.
+    constexpr std::size_t kPiece = std::size_t{256} << 20;
+    for (std::size_t done = 0; error == 0 && done < bytes_; done += kPiece) {
+      do {
+        error = posix_fallocate(file_->get(), static_cast<off_t>(done),
+                                static_cast<off_t>(std::min(kPiece, bytes_ - done)));
+      } while (error == EINTR);
+      Call(tick);
     }
     if (error != 0) {
       throw MachineError("cannot write " + std::to_string(bytes_) + " bytes to " + unfinished_ + ": " +

@@ -18,8 +18,9 @@ struct DatasetIdentity {
 };
 
 // Maps the data set in the file into memory. Returns nothing if there is no file or it is of something else. Throws
-// std::exception if the file is damaged.
-std::optional<Dataset> OpenDatasetFile(const std::filesystem::path& path, const DatasetIdentity& identity);
+// std::exception if the file is damaged. Calls `tick` while it reads the file.
+std::optional<Dataset> OpenDatasetFile(const std::filesystem::path& path, const DatasetIdentity& identity,
+                                       const Tick& tick = nullptr);
 
 // A file that gets its name when it is complete. Until then it is PATH.tmp, and a process that ends before, in whatever
 // way, leaves it behind: the next one continues where it stopped, unless the machine was started again meanwhile (what
@@ -33,8 +34,8 @@ class NewDatasetFile {
   NewDatasetFile& operator=(const NewDatasetFile&) = delete;
 
   // Reserves the room on the disk and maps it; throws MachineError if there is none. The states of the block say which
-  // images are there already.
-  LoadBlock Allocate(const DatasetLayout& layout);
+  // images are there already. Calls `tick` meanwhile.
+  LoadBlock Allocate(const DatasetLayout& layout, const Tick& tick = nullptr);
 
   // Gives the file its name. `dataset` is what LoadDataset made in the block; it may be smaller. Throws MachineError.
   void Finish(const Dataset& dataset);

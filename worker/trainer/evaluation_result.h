@@ -11,7 +11,7 @@
 
 namespace layernas::trainer {
 
-// By name; all of them finite.
+// By name. A value may be NaN or infinite where it could not be measured.
 using Metrics = std::map<std::string, double>;
 
 // A trained network on disk (weights.h).

@@ -85,22 +85,60 @@ std::filesystem::path IdxLabels(const std::filesystem::path& folder, const std::
   return folder / (prefix + "-labels-idx1-ubyte");
 }
 
-std::unique_ptr<ImageSource> ReadIdxPair(const std::filesystem::path& folder, const std::string& prefix) {
-  const std::filesystem::path images_path = IdxImages(folder, prefix);
-  const std::filesystem::path labels_path = IdxLabels(folder, prefix);
-  IdxFile images = ReadIdxFile(images_path, 3);
-  const IdxFile labels = ReadIdxFile(labels_path, 1);
+// What goes wrong while files are read, one after the other.
+class ProblemList {
+ public:
+  // Returns whether `read` threw no MachineError.
+  template <typename Read>
+  bool Try(const Read& read) {
+    try {
+      read();
+      return true;
+    } catch (const MachineError& error) {
+      problems_.emplace_back(error.what());
+      return false;
+    }
+  }
+
+  // Appends all to `problems`; without it, throws the first, if there is one.
+  void Hand(Problems* problems) const {
+    if (problems != nullptr) {
+      problems->insert(problems->end(), problems_.begin(), problems_.end());
+    } else {
+      ThrowFirst(problems_);
+    }
+  }
+
+ private:
+  Problems problems_;
+};
+
+IdxFile ReadIdxImages(const std::filesystem::path& path) {
+  IdxFile images = ReadIdxFile(path, 3);
   constexpr std::uint32_t kMaxSize = 4096;
   if (images.sizes[0] < 2 || images.sizes[1] < 1 || images.sizes[1] > kMaxSize || images.sizes[2] < 1 ||
       images.sizes[2] > kMaxSize) {
-    throw MachineError(images_path.string() + " holds " + std::to_string(images.sizes[0]) + " images of " +
+    throw MachineError(path.string() + " holds " + std::to_string(images.sizes[0]) + " images of " +
                        std::to_string(images.sizes[1]) + "x" + std::to_string(images.sizes[2]) +
                        "; expected two or more, of 1x1 to 4096x4096");
   }
-  if (labels.sizes[0] != images.sizes[0]) {
+  return images;
+}
+
+// Null if one of the two files has a problem.
+std::unique_ptr<ImageSource> ReadIdxPair(const std::filesystem::path& folder, const std::string& prefix,
+                                         ProblemList& problems) {
+  const std::filesystem::path images_path = IdxImages(folder, prefix);
+  const std::filesystem::path labels_path = IdxLabels(folder, prefix);
+  IdxFile images, labels;
+  const bool has_images = problems.Try([&] { images = ReadIdxImages(images_path); });
+  const bool has_labels = problems.Try([&] { labels = ReadIdxFile(labels_path, 1); });
+  const bool has_both = has_images && has_labels && problems.Try([&] {
+    if (labels.sizes[0] == images.sizes[0]) return;
     throw MachineError(labels_path.string() + " holds " + std::to_string(labels.sizes[0]) + " labels; expected " +
                        std::to_string(images.sizes[0]) + ", one per image of " + images_path.filename().string());
-  }
+  });
+  if (!has_both) return nullptr;
   const Shape shape = {1, static_cast<int>(images.sizes[1]), static_cast<int>(images.sizes[2])};
   return std::make_unique<MemorySource>(shape, std::move(images.bytes),
                                         std::vector<Label>(labels.bytes.begin(), labels.bytes.end()));
@@ -135,6 +173,7 @@ const CifarFormat& Cifar100() {
   return *format;
 }
 
+// Appends all images of the file, or none.
 void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, std::vector<std::uint8_t>& pixels,
                  std::vector<Label>& labels) {
   constexpr std::size_t kPlane = 32 * 32;
@@ -146,14 +185,15 @@ void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, s
     throw MachineError(path.string() + " has " + std::to_string(bytes.size()) + " bytes, not a multiple of " +
                        std::to_string(record) + ": it is cut short or broken; expected " + expected);
   }
+  const auto label_at = [&](std::size_t offset) { return bytes[offset + format.labels - 1]; };
   for (std::size_t offset = 0; offset < bytes.size(); offset += record) {
-    const std::uint8_t label = bytes[offset + format.labels - 1];
-    if (label >= format.classes) {
-      throw MachineError(path.string() + " has label " + std::to_string(label) + " in record " +
-                         std::to_string(offset / record) + "; expected " + expected + " with labels 0 to " +
-                         std::to_string(format.classes - 1));
-    }
-    labels.push_back(label);
+    if (label_at(offset) < format.classes) continue;
+    throw MachineError(path.string() + " has label " + std::to_string(label_at(offset)) + " in record " +
+                       std::to_string(offset / record) + "; expected " + expected + " with labels 0 to " +
+                       std::to_string(format.classes - 1));
+  }
+  for (std::size_t offset = 0; offset < bytes.size(); offset += record) {
+    labels.push_back(label_at(offset));
     const std::uint8_t* planes = bytes.data() + offset + format.labels;
     for (std::size_t pixel = 0; pixel < kPlane; ++pixel) {
       for (std::size_t channel = 0; channel < 3; ++channel) pixels.push_back(planes[channel * kPlane + pixel]);
@@ -162,19 +202,25 @@ void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, s
 }
 
 std::unique_ptr<ImageSource> ReadCifarImages(const CifarFormat& format, const std::filesystem::path& folder,
-                                             const std::vector<std::string>& names) {
+                                             const std::vector<std::string>& names, ProblemList& problems) {
   std::vector<std::uint8_t> pixels;
   std::vector<Label> labels;
-  for (const std::string& name : names) AppendCifar(format, folder / name, pixels, labels);
+  for (const std::string& name : names) {
+    problems.Try([&] { AppendCifar(format, folder / name, pixels, labels); });
+  }
+  if (labels.empty()) return nullptr;
   return std::make_unique<MemorySource>(Shape{3, 32, 32}, std::move(pixels), std::move(labels));
 }
 
-ImageFiles ReadCifar(const CifarFormat& format, const std::filesystem::path& folder, bool with_test) {
+ImageFiles ReadCifar(const CifarFormat& format, const std::filesystem::path& folder, bool with_test,
+                     Problems* problems) {
   RequireFolder(folder);
+  ProblemList found;
   ImageFiles files;
   files.classes = format.classes;
-  files.train = ReadCifarImages(format, folder, format.train);
-  if (with_test) files.test = ReadCifarImages(format, folder, {format.test});
+  files.train = ReadCifarImages(format, folder, format.train, found);
+  if (with_test) files.test = ReadCifarImages(format, folder, {format.test}, found);
+  found.Hand(problems);
   return files;
 }
 
@@ -188,34 +234,47 @@ std::vector<std::filesystem::path> ListCifar(const CifarFormat& format, const st
 
 }  // namespace
 
-ImageFiles ReadCifar10(const std::filesystem::path& folder, bool with_test) {
-  return ReadCifar(Cifar10(), folder, with_test);
+void ThrowFirst(const Problems& problems) {
+  if (problems.empty()) return;
+  const std::size_t more = problems.size() - 1;
+  throw MachineError(problems.front() +
+                     (more == 0 ? std::string()
+                                : " (and " + std::to_string(more) + (more == 1 ? " more problem" : " more problems") +
+                                      ": layernas-trainer --check-data lists all)"));
+}
+
+ImageFiles ReadCifar10(const std::filesystem::path& folder, bool with_test, Problems* problems) {
+  return ReadCifar(Cifar10(), folder, with_test, problems);
 }
 
 std::vector<std::filesystem::path> ListCifar10(const std::filesystem::path& folder, bool with_test) {
   return ListCifar(Cifar10(), folder, with_test);
 }
 
-ImageFiles ReadCifar100(const std::filesystem::path& folder, bool with_test) {
-  return ReadCifar(Cifar100(), folder, with_test);
+ImageFiles ReadCifar100(const std::filesystem::path& folder, bool with_test, Problems* problems) {
+  return ReadCifar(Cifar100(), folder, with_test, problems);
 }
 
 std::vector<std::filesystem::path> ListCifar100(const std::filesystem::path& folder, bool with_test) {
   return ListCifar(Cifar100(), folder, with_test);
 }
 
-ImageFiles ReadIdx(const std::filesystem::path& folder, bool with_test) {
+ImageFiles ReadIdx(const std::filesystem::path& folder, bool with_test, Problems* problems) {
   RequireFolder(folder);
+  ProblemList found;
   ImageFiles files;
-  files.train = ReadIdxPair(folder, "train");
-  files.classes = CountClasses(*files.train);
-  if (with_test) {
-    files.test = ReadIdxPair(folder, "t10k");
-    if (!(files.test->shape() == files.train->shape())) {
-      throw MachineError("the test images in " + folder.string() + " are not of the size of its training images");
-    }
-    files.classes = std::max(files.classes, CountClasses(*files.test));
+  files.train = ReadIdxPair(folder, "train", found);
+  if (with_test) files.test = ReadIdxPair(folder, "t10k", found);
+  for (const ImageSource* source : {files.train.get(), files.test.get()}) {
+    if (source != nullptr) files.classes = std::max(files.classes, CountClasses(*source));
   }
+  if (files.train != nullptr && files.test != nullptr) {
+    found.Try([&] {
+      if (files.test->shape() == files.train->shape()) return;
+      throw MachineError("the test images in " + folder.string() + " are not of the size of its training images");
+    });
+  }
+  found.Hand(problems);
   return files;
 }
 

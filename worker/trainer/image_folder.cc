@@ -8,6 +8,7 @@
 
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_decoder.h"
+#include "worker/trainer/image_files.h"
 
 namespace layernas::trainer {
 namespace {
@@ -67,7 +68,8 @@ struct FolderListing {
 
 class FolderLister {
  public:
-  FolderLister(const fs::path& folder, const DataSettings& settings) : folder_(folder), settings_(settings) {}
+  FolderLister(const fs::path& folder, const DataSettings& settings, const Tick& tick)
+      : folder_(folder), settings_(settings), tick_(tick) {}
 
   FolderListing List() {
     const fs::path train = folder_ / "train";
@@ -110,6 +112,7 @@ class FolderLister {
     std::vector<fs::directory_entry> entries;
     try {
       for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+        Call(tick_);
         if (!IsClutter(entry.path().filename().native())) entries.push_back(entry);
       }
     } catch (const fs::filesystem_error& error) {
@@ -140,6 +143,8 @@ class FolderLister {
       }
       const std::size_t before = listing.files.size();
       for (const fs::directory_entry& entry : Entries(folder / name)) {
+        // Some file systems are asked again for the type of each entry.
+        Call(tick_);
         if (IsImageName(entry)) {
           listing.files.push_back(entry.path());
           listing.labels.push_back(static_cast<Label>(found - all.begin()));
@@ -164,29 +169,26 @@ class FolderLister {
 
   const fs::path& folder_;
   const DataSettings& settings_;
+  const Tick& tick_;
   FolderListing listing_;
 };
 
 // Throws MachineError for problems.
-FolderListing ListFolder(const fs::path& folder, const DataSettings& settings) {
-  FolderListing listing = FolderLister(folder, settings).List();
-  if (listing.problems.empty()) return listing;
-  const std::size_t more = listing.problems.size() - 1;
-  throw MachineError(listing.problems.front() +
-                     (more == 0 ? std::string()
-                                : " (and " + std::to_string(more) + (more == 1 ? " more problem" : " more problems") +
-                                      ": layernas-trainer --check-data lists all)"));
+FolderListing ListFolder(const fs::path& folder, const DataSettings& settings, const Tick& tick) {
+  FolderListing listing = FolderLister(folder, settings, tick).List();
+  ThrowFirst(listing.problems);
+  return listing;
 }
 
 }  // namespace
 
-ImageFiles ReadImageFolder(const fs::path& folder, const DataSettings& settings) {
+ImageFiles ReadImageFolder(const fs::path& folder, const DataSettings& settings, const Tick& tick) {
   const Shape& shape = settings.input;
   if (shape.channels != 1 && shape.channels != 3) {
     throw InfeasibleError("image_folder has images of 1 channel (grey) or 3 (RGB), but network.input asks for " +
                           std::to_string(shape.channels));
   }
-  FolderListing listing = ListFolder(folder, settings);
+  FolderListing listing = ListFolder(folder, settings, tick);
   const auto source = [&](Listing& part) {
     return part.files.empty() ? nullptr : std::make_unique<FolderSource>(shape, std::move(part));
   };
@@ -200,8 +202,8 @@ ImageFiles ReadImageFolder(const fs::path& folder, const DataSettings& settings)
   return files;
 }
 
-std::vector<fs::path> ListImageFolder(const fs::path& folder, const DataSettings& settings) {
-  FolderListing listing = ListFolder(folder, settings);
+std::vector<fs::path> ListImageFolder(const fs::path& folder, const DataSettings& settings, const Tick& tick) {
+  FolderListing listing = ListFolder(folder, settings, tick);
   std::vector<fs::path> files = std::move(listing.train.files);
   for (const Listing* part : {&listing.validation, &listing.test}) {
     files.insert(files.end(), part->files.begin(), part->files.end());
@@ -216,7 +218,7 @@ FolderContent ListWholeImageFolder(const fs::path& folder) {
     settings.holdout = Holdout::kTest;
     settings.with_validation = true;
   }
-  FolderListing listing = FolderLister(folder, settings).List();
+  FolderListing listing = FolderLister(folder, settings, nullptr).List();
   FolderContent content;
   content.classes = static_cast<int>(listing.classes.size());
   content.problems = std::move(listing.problems);

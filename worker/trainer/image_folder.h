@@ -7,6 +7,7 @@
 
 #include "worker/trainer/image_source.h"
 #include "worker/trainer/request.h"
+#include "worker/trainer/tick.h"
 
 namespace layernas::trainer {
 
@@ -18,11 +19,13 @@ namespace layernas::trainer {
 // Throws InfeasibleError for a shape that is neither grey nor RGB; MachineError, naming folder or file, for folders
 // that are missing, a class without images, fewer than two classes, a class that is held out but not trained, and,
 // without DataSettings::skip_bad_files, anything that is no .png, .jpg or .jpeg file. Of several problems the first is
-// in the message.
-ImageFiles ReadImageFolder(const std::filesystem::path& folder, const DataSettings& settings);
+// in the message. Calls `tick` for each entry of a folder.
+ImageFiles ReadImageFolder(const std::filesystem::path& folder, const DataSettings& settings,
+                           const Tick& tick = nullptr);
 
 // The files that ReadImageFolder takes the images from; throws as that does.
-std::vector<std::filesystem::path> ListImageFolder(const std::filesystem::path& folder, const DataSettings& settings);
+std::vector<std::filesystem::path> ListImageFolder(const std::filesystem::path& folder, const DataSettings& settings,
+                                                   const Tick& tick = nullptr);
 
 struct FolderContent {
   // Of all parts: training, validation and test images.

@@ -69,6 +69,15 @@ nlohmann::json ProgressBody(const Progress& progress) {
   return {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}};
 }
 
+// JSON has no other word than null for what is not a finite number.
+nlohmann::json MetricsBody(const Metrics& metrics) {
+  nlohmann::json body = nlohmann::json::object();
+  for (const auto& [name, value] : metrics) {
+    body[name] = std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
+  }
+  return body;
+}
+
 // The line that answers `message`; progress goes to `out` meanwhile.
 nlohmann::json Answer(const nlohmann::json& message, std::ostream& out, std::ostream& log,
                       const EvaluateFunction& evaluate) {
@@ -80,10 +89,7 @@ nlohmann::json Answer(const nlohmann::json& message, std::ostream& out, std::ost
   const EvaluationResult result = evaluate(request, [&](const Progress& progress) {
     WriteLine(out, With(TaskOf(message), {{"progress", ProgressBody(progress)}}));
   });
-  for (const auto& [name, value] : result.metrics) {
-    if (!std::isfinite(value)) throw InfeasibleError("metric " + name + " is not a finite number");
-  }
-  nlohmann::json body = {{"metrics", result.metrics}};
+  nlohmann::json body = {{"metrics", MetricsBody(result.metrics)}};
   if (result.weights) {
     body["weights"] = {
         {"path", result.weights->path}, {"sha256", result.weights->sha256}, {"bytes", result.weights->bytes}};

@@ -5,7 +5,8 @@
 //   <- {"progress": {"loading": {"done": 300, "of": 5000}}, "task"}                    before that, about once a second
 //   <- {"result": {"metrics": {"accuracy": 0.874, …}, "weights": {"path", "sha256", "bytes"}}, "task"}   or
 //   <- {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}, "task"}
-// Each answer repeats the request's task, if it has one.
+// Each answer repeats the request's task, if it has one. A metric that is not a finite number is null: the worker
+// decides by the spec's reward and cost whether the result is usable without it.
 #pragma once
 
 #include <functional>

@@ -4,100 +4,19 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
-#include "common/log/log.h"
+#include "tests/worker/evaluator/exec_evaluator_fixture.h"
 
 namespace layernas {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using ::testing::Pair;
-
-// Only ever bounds a failure; no test waits it out.
-constexpr Millis kLong{60'000};
-constexpr Millis kShort{200};
-
-// $task is the request's.
-constexpr char kAnswer[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}, "task": "'"$task"'"}')";
-// Does not repeat the task.
-constexpr char kAnswerOnly[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}}')";
-
-class ExecEvaluatorTest : public ::testing::Test {
- protected:
-  ~ExecEvaluatorTest() override { std::filesystem::remove_all(folder_); }
-
-  // A child that runs the script's `on_request` for each line that it reads.
-  std::unique_ptr<ExecEvaluator> PerRequest(const std::string& on_request) {
-    return Script(R"(while read -r request; do task=${request#*\"task\":\"}; task=${task%%\"*}; )" + on_request +
-                  "; done");
-  }
-  std::unique_ptr<ExecEvaluator> Script(const std::string& script) {
-    return std::make_unique<ExecEvaluator>(
-        ExecOptions{.argv = {"/bin/sh", "-c", script}, .environment = {{"FOLDER", folder_.string()}}});
-  }
-
-  EvaluationOutcome Evaluate(ExecEvaluator& evaluator, Millis timeout = kLong) {
-    Evaluation evaluation{"searches/x-1/candidates/3", "012", 7, timeout, R"({"seed":7})"};
-    return evaluator.Evaluate(evaluation, stop_.get_token(), [this](const Progress& p) { progress_.push_back(p); });
-  }
-
-  // The process id that kAnswer reports.
-  pid_t EvaluateForPid(ExecEvaluator& evaluator) {
-    const EvaluationOutcome outcome = Evaluate(evaluator);
-    const auto* result = std::get_if<EvaluationResult>(&outcome);
-    EXPECT_NE(result, nullptr) << Message(outcome);
-    return result != nullptr ? static_cast<pid_t>(result->metrics.at("pid")) : -1;
-  }
-
-  static std::string Message(const EvaluationOutcome& outcome) {
-    const auto* failure = std::get_if<EvaluationFailure>(&outcome);
-    return failure != nullptr ? failure->message : "(no failure)";
-  }
-
-  static void ExpectEvaluatorFault(const EvaluationOutcome& outcome) {
-    const auto* failure = std::get_if<EvaluationFailure>(&outcome);
-    ASSERT_NE(failure, nullptr);
-    EXPECT_EQ(failure->kind, EvaluationFailure::Kind::kEvaluator);
-  }
-
-  // The process id that a script wrote into the file of that name.
-  pid_t ReadPid(const std::string& name) const {
-    for (int i = 0; i < 6000; ++i) {
-      pid_t pid = 0;
-      if (std::ifstream(folder_ / name) >> pid) return pid;
-      std::this_thread::sleep_for(Millis(10));
-    }
-    ADD_FAILURE() << "no file " << name;
-    return -1;
-  }
-
-  static void ExpectGoneSoon(pid_t pid) {
-    const auto gone = [pid] {
-      if (kill(pid, 0) != 0) return errno == ESRCH;
-      std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-      const std::string text((std::istreambuf_iterator<char>(stat)), {});
-      const auto state = text.rfind(") ");
-      return state == std::string::npos || text[state + 2] == 'Z';
-    };
-    for (int i = 0; i < 6000 && !gone(); ++i) std::this_thread::sleep_for(Millis(10));
-    EXPECT_TRUE(gone()) << pid;
-  }
-
-  const std::filesystem::path folder_ = [] {
-    std::string path = ::testing::TempDir() + "layernas_exec_XXXXXX";
-    return std::filesystem::path(mkdtemp(path.data()));
-  }();
-  std::stop_source stop_;
-  std::vector<Progress> progress_;
-};
 
 TEST_F(ExecEvaluatorTest, OneChildAnswersManyRequests) {
   auto evaluator = PerRequest(kAnswer);
@@ -374,39 +293,6 @@ TEST_F(ExecEvaluatorTest, ATimeOutWithoutAnyLineSaysSo) {
               Not(HasSubstr("no line was seen")));
 }
 
-TEST_F(ExecEvaluatorTest, OddProgressIsLeftOutAndSaidOnce) {
-  ASSERT_TRUE(log::Init("test", "info"));
-  ::testing::internal::CaptureStderr();
-  auto evaluator = PerRequest(R"(echo '{"progress": {"epoch": 0.5, "reward": 0.1}}'; echo '{"progress": 7}';
-                                 echo '{"progress": {"epoch": 1.0, "reward": "good"}}'; )" +
-                              std::string(kAnswer));
-  EvaluateForPid(*evaluator);
-  evaluator.reset();
-  log::Flush();
-  const std::string logged = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(logged, HasSubstr("0.5"));
-  EXPECT_EQ(logged.find("left out"), logged.rfind("left out"));
-  ASSERT_EQ(progress_.size(), 3u);
-  EXPECT_EQ(progress_[2].epoch, 1);
-}
-
-// T22.
-TEST_F(ExecEvaluatorTest, TheLogOfATaskIsBounded) {
-  ASSERT_TRUE(log::Init("test", "info"));
-  ::testing::internal::CaptureStderr();
-  auto evaluator = PerRequest("seq 1 1000 >&2; " + std::string(kAnswer));
-  EvaluateForPid(*evaluator);
-  EvaluateForPid(*evaluator);
-  evaluator.reset();
-  log::Flush();
-  const std::string logged = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(logged, HasSubstr("says=200\n"));
-  EXPECT_THAT(logged, Not(HasSubstr("says=201")));
-  std::size_t told = 0;
-  for (std::size_t at = 0; (at = logged.find("800 further lines left out", at)) != std::string::npos; ++at) ++told;
-  EXPECT_EQ(told, 2u);
-}
-
 TEST_F(ExecEvaluatorTest, AProgramThatIsNotThereIsNamed) {
   ExecEvaluator evaluator({.argv = {"/no/such/trainer"}, .environment = {}});
   const EvaluationOutcome outcome = Evaluate(evaluator);
@@ -494,53 +380,6 @@ TEST_F(ExecEvaluatorTest, AStopBeforeTheStartCounts) {
   auto evaluator = PerRequest("sleep 1000");
   stop_.request_stop();
   EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(Evaluate(*evaluator)));
-}
-
-TEST_F(ExecEvaluatorTest, StandardErrorGoesToTheLogWithTheTask) {
-  ASSERT_TRUE(log::Init("test", "info"));
-  ::testing::internal::CaptureStderr();
-  auto evaluator = PerRequest("echo loading data >&2; " + std::string(kAnswer));
-  EvaluateForPid(*evaluator);
-  evaluator.reset();
-  log::Flush();
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-              AllOf(HasSubstr("task=searches/x-1/candidates/3"), HasSubstr("says=\"loading data\"")));
-}
-
-std::string LogOf(const EvaluationOutcome& outcome) {
-  if (const auto* result = std::get_if<EvaluationResult>(&outcome)) return result->log.tail;
-  if (const auto* failure = std::get_if<EvaluationFailure>(&outcome)) return failure->log.tail;
-  return "(no log)";
-}
-
-// Again and again, for what is written just before the answer could come too late.
-TEST_F(ExecEvaluatorTest, TheLogIsOfTheTaskAndNoOther) {
-  auto evaluator = PerRequest(std::string("n=$((n+1)); echo \"begin $n\" >&2; echo \"end $n\" >&2; ") + kAnswer);
-  for (int i = 1; i <= 200; ++i) {
-    const std::string n = std::to_string(i);
-    ASSERT_EQ(LogOf(Evaluate(*evaluator)), "begin " + n + "\nend " + n + "\n");
-  }
-}
-
-TEST_F(ExecEvaluatorTest, FailuresHaveTheirLogToo) {
-  auto crashes = Script("read -r request; echo 'about to die' >&2; exit 3");
-  EXPECT_EQ(LogOf(Evaluate(*crashes)), "about to die\n");
-  auto hangs = Script("read -r request; echo 'about to hang' >&2; sleep 1000");
-  EXPECT_EQ(LogOf(Evaluate(*hangs, kShort)), "about to hang\n");
-  auto says_so =
-      Script("read -r request; echo 'no way' >&2; echo '{\"failure\": {\"kind\": \"infeasible\"}}'; sleep 1000");
-  EXPECT_EQ(LogOf(Evaluate(*says_so)), "no way\n");
-}
-
-TEST_F(ExecEvaluatorTest, OfALongLogTheEndIsKept) {
-  auto evaluator =
-      PerRequest(std::string("seq 1 200000 >&2; head -c 100000 /dev/urandom >&2; echo >&2; echo last >&2; ") + kAnswer);
-  const EvaluationOutcome outcome = Evaluate(*evaluator);
-  ASSERT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << Message(outcome);
-  const EvaluatorLog& log = std::get<EvaluationResult>(outcome).log;
-  EXPECT_THAT(log.tail, EndsWith("\nlast\n"));
-  EXPECT_LE(log.tail.size(), std::size_t{16 << 10});
-  EXPECT_GT(log.omitted_bytes, 1'200'000);
 }
 
 TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {

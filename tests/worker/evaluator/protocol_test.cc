@@ -54,13 +54,13 @@ TEST(EvaluatorProtocol, ReadsProgress) {
   EXPECT_EQ(progress.reward, 0.61);
 }
 
-// T21: what is odd is left out, and is never a reason to lose a training.
 TEST(EvaluatorProtocol, ReadsLoading) {
   EXPECT_TRUE(
       std::holds_alternative<Loading>(Parse(R"({"progress": {"loading": {"done": 3, "of": 5}}, "task": "t"})")));
   EXPECT_TRUE(std::holds_alternative<Loading>(Parse(R"({"progress": {"loading": true}})")));
 }
 
+// T21: what is odd is left out, and is never a reason to lose a training.
 TEST(EvaluatorProtocol, ProgressIsTakenAsFarAsItGoes) {
   struct Case {
     const char* progress;

@@ -7,10 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 #include <memory>
+#include <thread>
 #include <utility>
 
+#include "common/base/processors.h"
 #include "tests/worker/trainer/temp_folder.h"
 #include "worker/trainer/errors.h"
 
@@ -99,12 +102,15 @@ TEST_F(SharedData, SecondProcessMapsWhatTheFirstMade) {
   int status = -1;
   ASSERT_EQ(waitpid(first, &status, 0), first);
   ASSERT_EQ(status, 0);
-  // Were it read again, it would be with the other grey: size and time are as they were, so nothing seems to have
-  // changed.
-  const auto time = fs::last_write_time(folder_ / "train.bin");
-  WriteSource('b');
-  fs::last_write_time(folder_ / "train.bin", time);
+  // A file that is made anew is another file.
+  const auto inode = [&] {
+    struct stat info {};
+    EXPECT_EQ(stat(Files().at(0).c_str(), &info), 0);
+    return info.st_ino;
+  };
+  const auto made = inode();
   const Dataset dataset = Load();
+  EXPECT_EQ(inode(), made);
   EXPECT_THAT(Pixels(dataset), Each('a'));
   // The pages are those of the file.
   const std::string maps = ReadAll("/proc/self/maps");
@@ -169,6 +175,21 @@ TEST_F(SharedData, DataThatChangesWhileItIsInUseIsLoadedAgain) {
     EXPECT_THAT(log_, ElementsAre(HasSubstr("have changed since it was loaded")));
     EXPECT_THAT(Pixels(*before), Each('a'));  // Whoever has it keeps it.
   }
+}
+
+// As cp -p and rsync -a do.
+TEST_F(SharedData, AFileOfTheSameSizeAndTimeIsNoticed) {
+  DatasetCache cache = Cache();
+  EXPECT_THAT(Pixels(*cache.Get(settings_)), Each('a'));
+  const auto time = fs::last_write_time(folder_ / "train.bin");
+  // The clock of file systems ticks some hundred times a second.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  WriteSource('b');
+  fs::last_write_time(folder_ / "train.bin", time);
+  EXPECT_THAT(Pixels(*cache.Get(settings_)), Each('b'));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("have changed since it was loaded")));
+  // Nor is the file in the cache folder taken for it.
+  EXPECT_THAT(Pixels(Load()), Each('b'));
 }
 
 TEST_F(SharedData, DamagedFileIsMadeAnew) {
@@ -279,11 +300,45 @@ TEST_F(SharedData, LoadingIsReported) {
   ASSERT_GE(loaded.size(), 2U);
   EXPECT_EQ(loaded.front(), std::make_pair(std::size_t{0}, std::size_t{0}));
   EXPECT_EQ(loaded.back(), std::make_pair(std::size_t{20}, std::size_t{20}));
-  // Neither from this process's memory nor from another's file is anything loaded.
+  // Of what is in this process's memory the source files are looked at, which may take long where there are many.
   loaded.clear();
   cache.Get(settings_, report);
+  EXPECT_EQ(loaded, Loaded(1));
+  // A file in the cache folder is checked besides.
+  loaded.clear();
   Cache().Get(settings_, report);
-  EXPECT_EQ(loaded, Loaded());
+  EXPECT_EQ(loaded, Loaded(2));
+}
+
+// Nothing that may take long counts towards the time-out of the evaluation.
+TEST_F(SharedData, WhatTakesLongIsReportedMeanwhile) {
+  Load();
+  // Each call takes so long that the next sign of life is due.
+  Loaded loaded;
+  Cache().Get(settings_, [&](std::size_t done, std::size_t images) {
+    loaded.emplace_back(done, images);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1010));
+  });
+  // At the beginning, for the one source file, before the file in the cache, and for the one piece of it.
+  EXPECT_EQ(loaded, Loaded(4));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("looking at the times of its files")));
+}
+
+TEST_F(SharedData, IsLoadedByAllProcessors) {
+  if (UsableProcessors() < 2) GTEST_SKIP() << "there is one processor";
+  options_.folder.clear();
+  settings_.dataset = "shapes10";
+  settings_.train_examples = 2000;
+  bool was_helped = false;
+  DatasetCache cache = Cache();
+  for (std::uint32_t seed = 0; seed < 300 && !was_helped; ++seed) {
+    settings_.data_seed = seed;
+    // Whichever thread reads the last image says so.
+    cache.Get(settings_, [&, caller = std::this_thread::get_id()](std::size_t done, std::size_t images) {
+      if (images > 0 && done == images && std::this_thread::get_id() != caller) was_helped = true;
+    });
+  }
+  EXPECT_TRUE(was_helped);
 }
 
 TEST_F(SharedData, WaitingForAnotherTrainerIsReported) {
@@ -291,12 +346,13 @@ TEST_F(SharedData, WaitingForAnotherTrainerIsReported) {
   const fs::path path = Files().at(0);
   auto other = std::make_unique<FileLock>(path.string() + ".lock", nullptr);
   Loaded loaded;
-  // Loaded by the other, which is done after this one has said twice that it waits.
+  // At the beginning, once it waits, and before the file is opened. Loaded by the other, which is done when this one
+  // has said that it waits.
   Cache().Get(settings_, [&](std::size_t done, std::size_t images) {
     loaded.emplace_back(done, images);
     if (loaded.size() == 2) other.reset();
   });
-  EXPECT_EQ(loaded, Loaded(2));
+  EXPECT_EQ(loaded, Loaded(3));
 }
 
 TEST_F(SharedData, ProcessKeepsTheLastFew) {

@@ -73,11 +73,28 @@ TEST_F(DatasetFile, ContinuesWhereAProcessWasKilled) {
     file.Finish(dataset);
   }
   EXPECT_FALSE(fs::exists(path_.string() + ".tmp"));
-  const auto dataset = OpenDatasetFile(path_, identity_);
+  int ticks = 0;
+  const auto dataset = OpenDatasetFile(path_, identity_, [&] { ++ticks; });
   ASSERT_TRUE(dataset.has_value());
+  EXPECT_EQ(ticks, 1);
   EXPECT_EQ(dataset->train.size(), 4U);
   EXPECT_EQ(dataset->train.pixels[0], 'y');
   EXPECT_FALSE(OpenDatasetFile(path_, {"key", 8}).has_value());
+}
+
+TEST_F(DatasetFile, LongWorkTicks) {
+  layout_.train = (std::size_t{40} << 20) / 12;
+  NewDatasetFile file(path_, identity_);
+  int ticks = 0;
+  const LoadBlock block = file.Allocate(layout_, [&] { ++ticks; });
+  EXPECT_EQ(ticks, 1);
+  // 40 MiB and the labels.
+  ticks = 0;
+  const std::uint32_t checksum = Checksum(block.bytes.get(), layout_.block_bytes(), 0, [&] { ++ticks; });
+  EXPECT_EQ(ticks, 3);
+  const std::size_t half = layout_.block_bytes() / 2;
+  EXPECT_EQ(checksum,
+            Checksum(block.bytes.get() + half, layout_.block_bytes() - half, Checksum(block.bytes.get(), half)));
 }
 
 TEST_F(DatasetFile, StartsAgainIfWhatIsThereIsOfSomethingElse) {

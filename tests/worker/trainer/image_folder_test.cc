@@ -10,6 +10,7 @@
 #include "tests/worker/trainer/test_images.h"
 #include "worker/trainer/data_check.h"
 #include "worker/trainer/dataset.h"
+#include "worker/trainer/dataset_cache.h"
 #include "worker/trainer/errors.h"
 #include "worker/trainer/image_decoder.h"
 
@@ -21,6 +22,7 @@ using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using Bytes = std::vector<std::uint8_t>;
 
 Bytes Decode(const std::filesystem::path& path, const Shape& shape) {
@@ -213,6 +215,30 @@ TEST_F(ImageFolder, IsReadAndSplit) {
   EXPECT_EQ(reds.size(), 20U);  // None is in both, none twice.
 }
 
+// A folder of a million files takes minutes to list on a slow disk.
+TEST_F(ImageFolder, ListingTicks) {
+  int ticks = 0;
+  EXPECT_EQ(DatasetFiles(settings_, folder_, [&] { ++ticks; }).size(), 20U);
+  EXPECT_GE(ticks, 20);
+  std::vector<std::size_t> images;
+  LoadDataset(settings_, folder_, MakeHeapBlock, [&](std::size_t, std::size_t all) { images.push_back(all); });
+  EXPECT_GE(std::count(images.begin(), images.end(), 0U), 20);
+}
+
+TEST_F(ImageFolder, AFileMoreOrLessIsNoticed) {
+  std::vector<std::string> log;
+  DatasetCache cache(folder_, {}, [&log](const std::string& line) { log.push_back(line); });
+  const auto images = [&] { return cache.Get(settings_)->layout.images(); };
+  EXPECT_EQ(images(), 20U);
+  Add("train/cat/more.png", 1, 10);
+  EXPECT_EQ(images(), 21U);
+  std::filesystem::rename(folder_ / "train/cat/more.png", folder_ / "train/dog/more.png");
+  EXPECT_EQ(images(), 21U);
+  std::filesystem::remove(folder_ / "train/dog/more.png");
+  EXPECT_EQ(images(), 20U);
+  EXPECT_THAT(log, AllOf(SizeIs(3), Each(HasSubstr("have changed since it was loaded"))));
+}
+
 TEST_F(ImageFolder, WhatFileManagersLeaveBehindIsPassedOver) {
   for (const char* name : {"train/cat/Thumbs.db", "train/dog/desktop.ini", "train/cat/.DS_Store", "train/__MACOSX/x"}) {
     Write(name, "not an image");
@@ -252,6 +278,24 @@ TEST_F(ImageFolder, BadFilesAreSkippedByChoice) {
   EXPECT_THAT(dataset.notes, ElementsAre(AllOf(HasSubstr("2 images left out, the first: "), HasSubstr("cannot read")),
                                          AllOf(HasSubstr("1 file left out, the first: "), HasSubstr("labels.csv"))));
   EXPECT_EQ(dataset.layout.images(), 18U);
+}
+
+// A part without images would be divided by their number.
+TEST_F(ImageFolder, APartOfBrokenImagesOnlyIsAnError) {
+  settings_.skip_bad_files = true;
+  settings_.holdout = Holdout::kTest;
+  Add("test/cat/1.png", 1, 10);
+  Add("test/dog/1.png", 2, 200);
+  const auto spoil = [&](const char* part) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / part)) {
+      if (entry.is_regular_file()) std::ofstream(entry.path(), std::ios::trunc) << "broken";
+    }
+  };
+  spoil("test");
+  EXPECT_EQ(Trouble(), "all 2 images that were held out are broken: layernas-trainer --check-data lists them");
+  spoil("train");
+  EXPECT_EQ(Trouble(),
+            "all 20 images that were drawn for training are broken: layernas-trainer --check-data lists them");
 }
 
 TEST_F(ImageFolder, ACheckFindsEveryProblem) {

@@ -31,19 +31,20 @@ nlohmann::json With(const std::string& path, nlohmann::json value) {
 
 TEST(ParseRequest, ReadsEverything) {
   nlohmann::json json = SmallRequest();
-  json["evaluate"]["train"].update({{"learning_rate", 0.2},
-                                    {"momentum", 0.8},
-                                    {"weight_decay", 1e-4},
-                                    {"label_smoothing", 0.1},
-                                    {"augment", false},
-                                    {"data_seed", 4294967295U},
-                                    {"optimizer", "adamw"},
-                                    {"warm_up", 0.2},
-                                    {"clip_norm", 1.5},
-                                    {"ema_decay", 0.99},
-                                    {"patience", 3},
-                                    {"precision", "bfloat16"},
-                                    {"parameters", {{"folder", "a/b"}, {"holdout", "test"}}}});
+  json["evaluate"]["train"].update(
+      {{"learning_rate", 0.2},
+       {"momentum", 0.8},
+       {"weight_decay", 1e-4},
+       {"label_smoothing", 0.1},
+       {"augment", false},
+       {"data_seed", 4294967295U},
+       {"optimizer", "adamw"},
+       {"warm_up", 0.2},
+       {"clip_norm", 1.5},
+       {"ema_decay", 0.99},
+       {"patience", 3},
+       {"precision", "bfloat16"},
+       {"parameters", {{"folder", "a/b"}, {"holdout", "test"}, {"skip_bad_files", true}}}});
   json["evaluate"]["measure"].update(
       {{"batch", 4}, {"max_runs", 90}, {"threads", 2}, {"ratio_interval", 0.05}, {"precision", "bfloat16"}});
   json["evaluate"]["keep_weights"] = "search-1/candidate-3";
@@ -56,6 +57,8 @@ TEST(ParseRequest, ReadsEverything) {
   EXPECT_EQ(request.train.data.data_seed, 4294967295U);
   EXPECT_EQ(request.train.data.folder, "a/b");
   EXPECT_EQ(request.train.data.holdout, Holdout::kTest);
+  EXPECT_TRUE(request.train.data.skip_bad_files);
+  EXPECT_FALSE(ParseRequest(SmallRequest()).train.data.skip_bad_files);
   EXPECT_EQ(request.train.epochs, 2);
   EXPECT_EQ(request.train.batch, 32);
   EXPECT_EQ(request.train.learning_rate, 0.2);
