@@ -124,7 +124,7 @@ void AgentMachine::PollAnswered(SteadyTime now, std::uint64_t call, const absl::
 bool AgentMachine::Accept(SteadyTime now, const v1::Task& task) {
   // A repeated answer may name what has arrived already.
   if (leases_.contains(task.lease_token()) || HeldAllAlong(task) || ReportAgain(now, task)) return false;
-  if (draining_) {
+  if (draining_ || IsReserved()) {
     released_.push_back(task.lease_token());
     return false;
   }
@@ -203,7 +203,9 @@ void AgentMachine::StartWaiting(SteadyTime now) {
 
 void AgentMachine::EvaluationProgressed(SteadyTime now, int slot, const Progress& progress) {
   Lease* const lease = slots_.at(slot).lease.get();
-  if (lease == nullptr || finished_ || !IsHeld(*lease)) return;
+  if (lease == nullptr || finished_) return;
+  if (progress.wants_machine) slots_[slot].wants_machine = true;
+  if (!IsHeld(*lease)) return;
   if (progress.begins_again) lease->curve.Clear();
   lease->progress = ToProto(progress);
   AddToCurve(lease->curve, progress);
@@ -215,6 +217,7 @@ void AgentMachine::EvaluationProgressed(SteadyTime now, int slot, const Progress
 void AgentMachine::EvaluationEnded(SteadyTime now, int slot, EvaluationOutcome outcome) {
   Slot& ended = slots_.at(slot);
   if (ended.lease == nullptr || ended.held_back || finished_) return;
+  ended.wants_machine = false;
   const auto* failure = std::get_if<EvaluationFailure>(&outcome);
   if (failure != nullptr && failure->told_to_end) {
     // A cluster's scheduler and a service manager tell all our processes at once: no reason to use up an attempt.
@@ -389,7 +392,12 @@ bool AgentMachine::IsHeld(const Lease& lease) const {
   return held != leases_.end() && held->second.get() == &lease;
 }
 
+bool AgentMachine::IsReserved() const {
+  return std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.wants_machine; });
+}
+
 int AgentMachine::FreeSlots() const {
+  if (IsReserved()) return 0;
   const auto busy = std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.lease != nullptr; });
   return static_cast<int>(slots_.size()) - static_cast<int>(busy) - static_cast<int>(waiting_.size());
 }

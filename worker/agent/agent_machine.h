@@ -100,6 +100,8 @@ class AgentMachine {
     // An outcome that counts as cancelled if the drain comes before the time.
     std::optional<EvaluationOutcome> held_back;
     SteadyTime held_until;
+    // Its evaluation waits for the machine to itself, or has it.
+    bool wants_machine = false;
   };
   struct Polling {
     std::uint64_t call = 0;
@@ -218,6 +220,8 @@ class AgentMachine {
 
   // True if the same call would be refused for ever.
   static bool IsRefusedForGood(const absl::Status& status);
+  // True while no evaluation could begin: tasks of this time are for other workers.
+  bool IsReserved() const;
   int FreeSlots() const;
   v1::WorkerInfo Describe() const;
   Millis Left(SteadyTime now) const;

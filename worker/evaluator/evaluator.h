@@ -36,6 +36,8 @@ struct Progress {
   std::optional<double> reward = {};
   // The evaluation starts over: what was reported before no longer counts.
   bool begins_again = false;
+  // Until its end the evaluation waits for the machine to itself, or has it: no other evaluation can begin.
+  bool wants_machine = false;
 };
 
 // What the evaluator said meanwhile, for people: the last lines, well-formed UTF-8, at most 16 KiB.

@@ -61,7 +61,7 @@ EvaluationOutcome MemoryRetryEvaluator::Evaluate(const Evaluation& evaluation, s
   if (!WantsMemory(outcome)) return outcome;
   log::Warning("out of memory; trying again with the machine to itself",
                {{"task", evaluation.task}, {"says", std::get<EvaluationFailure>(outcome).message}});
-  on_progress(Progress{.begins_again = true});
+  on_progress(Progress{.begins_again = true, .wants_machine = true});
   outcome = EvaluateIn(SharedMachine::Company::kAlone, evaluation, stop, on_progress);
   if (WantsMemory(outcome)) {
     auto& failure = std::get<EvaluationFailure>(outcome);

@@ -200,26 +200,6 @@ TEST_F(AgentMachineTest, AnotherArchitectureOrSeedIsOtherWork) {
   }
 }
 
-TEST_F(AgentMachineTest, AnEvaluationThatBeginsAgainHasANewCurve) {
-  Start();
-  AnswerHeartbeat();
-  v1::Task told = MakeTask(1);
-  told.set_report_epochs(true);
-  AnswerPoll({told});
-  machine_->EvaluationProgressed(now_, 0, {1, 5, 0.25});
-  machine_->EvaluationProgressed(now_, 0, {2, 5, 0.5});
-  machine_->EvaluationProgressed(now_, 0, {.begins_again = true});
-  Pass(Millis(200));
-  ASSERT_THAT(Held(), ElementsAre("lease-1"));
-  EXPECT_EQ(heartbeat_->request.leases(0).curve_size(), 0);
-  EXPECT_EQ(heartbeat_->request.leases(0).progress().epoch(), 0);
-  machine_->EvaluationProgressed(now_, 0, {1, 5, 0.125});
-  EndEvaluation(0, Accuracy(0.5));
-  const auto& curve = completions_->request.completions(0).result().curve();
-  ASSERT_EQ(curve.size(), 1);
-  EXPECT_EQ(curve[0].reward(), 0.125f);
-}
-
 TEST_F(AgentMachineTest, AResultGoesUnderTheLatestLeaseOfItsWork) {
   Start(2);
   AnswerPoll({MakeTask(1)});

@@ -59,6 +59,7 @@ class World {
       if (auto* release = std::get_if<SendRelease>(&action)) OnRelease(*release);
       if (const auto* start = std::get_if<StartEvaluation>(&action)) {
         EXPECT_FALSE(is_draining_);
+        EXPECT_TRUE(wanting_machine_.empty());
         EXPECT_TRUE(running_.insert(start->slot).second);
         EXPECT_LT(start->slot, slots_);
       }
@@ -154,6 +155,7 @@ class World {
     const int slot = *std::next(running_.begin(), Draw(static_cast<int>(running_.size())));
     const bool stopped = stopped_.erase(slot) > 0;
     running_.erase(slot);
+    wanting_machine_.erase(slot);
     const int kind = stopped && Chance(70) ? 0 : 1 + Draw(5);
     EvaluationOutcome outcome = Accuracy(0.5);
     if (kind == 0) outcome = EvaluationCancelled{};
@@ -174,7 +176,14 @@ class World {
     } else if (what < 6 && !running_.empty()) {
       EndOne();
     } else if (what < 8 && !running_.empty()) {
-      machine_->EvaluationProgressed(now_, Draw(slots_), {1 + Draw(9), 9, 0.5});
+      const int slot = Draw(slots_);
+      Progress progress{1 + Draw(9), 9, 0.5};
+      // One that has run out of memory.
+      if (running_.contains(slot) && Chance(5)) {
+        progress = {.begins_again = true, .wants_machine = true};
+        wanting_machine_.insert(slot);
+      }
+      machine_->EvaluationProgressed(now_, slot, progress);
     } else {
       // No call is answered while time passes by more than a little: then the drain would rightly give up.
       now_ += Millis(is_draining_ ? Draw(5) : Draw(3'000));
@@ -195,6 +204,7 @@ class World {
   int tasks_ = 0;
   std::set<int> running_;
   std::set<int> stopped_;
+  std::set<int> wanting_machine_;
   std::vector<std::function<void()>> answers_;
   std::map<std::string, v1::LeaseTasksResponse> polls_;
   std::map<std::string, Fate> leases_;

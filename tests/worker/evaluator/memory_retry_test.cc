@@ -64,11 +64,14 @@ TEST_F(MemoryRetryTest, IsDoneTwiceAtMost) {
 }
 
 // What the first try reported is not part of the second one's curve.
-TEST_F(MemoryRetryTest, TellsThatTheSecondTryBeginsAgain) {
+TEST_F(MemoryRetryTest, TellsThatTheSecondTryBeginsAgainAndWantsTheMachine) {
   const auto slot = Slot({OutOfMemory, Good});
   std::vector<bool> told;
-  slot->Evaluate(Evaluation{}, {}, [&](const Progress& progress) { told.push_back(progress.begins_again); });
-  EXPECT_THAT(told, ElementsAre(true));
+  slot->Evaluate(Evaluation{}, {}, [&](const Progress& progress) {
+    told.push_back(progress.begins_again);
+    told.push_back(progress.wants_machine);
+  });
+  EXPECT_THAT(told, ElementsAre(true, true));
 }
 
 TEST_F(MemoryRetryTest, WaitsForOthersAndKeepsNewOnesOut) {
