@@ -51,39 +51,6 @@ bool EndedBySigterm(const std::optional<ExitStatus>& exit) {
   return exit && (exit->signal == SIGTERM || exit->code == 128 + SIGTERM);
 }
 
-// Ends a child while its owner still listens to it.
-class GentleEnd {
- public:
-  GentleEnd(ChildProcess& child, Millis grace) : child_(child), grace_(grace) {}
-  // The owner has seen the end, or an answer.
-  ~GentleEnd() {
-    {
-      MutexLock lock(mutex_);
-      over_ = true;
-    }
-    changed_.NotifyAll();
-  }
-
-  // SIGTERM, and SIGKILL after the grace. Returns at once; to be called once.
-  void Begin() {
-    child_.AskToEnd();
-    killer_ = std::jthread([this] {
-      const SteadyTime deadline = std::chrono::steady_clock::now() + grace_;
-      MutexLock lock(mutex_);
-      while (!over_ && Left(deadline) > Millis(0)) changed_.WaitFor(mutex_, Left(deadline));
-      if (!over_) child_.Kill();
-    });
-  }
-
- private:
-  ChildProcess& child_;
-  const Millis grace_;
-  Mutex mutex_;
-  CondVar changed_;
-  bool over_ ABSL_GUARDED_BY(mutex_) = false;
-  std::jthread killer_;
-};
-
 }  // namespace
 
 struct ExecEvaluator::Exchange {
@@ -155,9 +122,8 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
     }
     Answer answer;
     {
-      GentleEnd end(*child_, options_.grace);
       // Runs at once where the stop was asked for before; the reader then sees the child's end.
-      std::stop_callback end_on_stop(stop, [&end] { end.Begin(); });
+      const std::stop_callback end_on_stop(stop, [this] { child_->AskToEnd(options_.grace); });
       answer = Ask(evaluation, deadline, on_progress);
       AwaitEndAfterFailure(answer);
     }

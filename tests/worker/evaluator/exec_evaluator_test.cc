@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "common/log/log.h"
+#include "tests/common/process/no_threads.h"
+#include "tests/worker/evaluator/exec_fixture.h"
 
 namespace layernas {
 namespace {
@@ -20,84 +22,6 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
-
-// Only ever bounds a failure; no test waits it out.
-constexpr Millis kLong{60'000};
-constexpr Millis kShort{200};
-
-// $task is the request's.
-constexpr char kAnswer[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}, "task": "'"$task"'"}')";
-// Does not repeat the task.
-constexpr char kAnswerOnly[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}}')";
-
-class ExecEvaluatorTest : public ::testing::Test {
- protected:
-  ~ExecEvaluatorTest() override { std::filesystem::remove_all(folder_); }
-
-  // A child that runs the script's `on_request` for each line that it reads.
-  std::unique_ptr<ExecEvaluator> PerRequest(const std::string& on_request) {
-    return Script(R"(while read -r request; do task=${request#*\"task\":\"}; task=${task%%\"*}; )" + on_request +
-                  "; done");
-  }
-  std::unique_ptr<ExecEvaluator> Script(const std::string& script) {
-    return std::make_unique<ExecEvaluator>(
-        ExecOptions{.argv = {"/bin/sh", "-c", script}, .environment = {{"FOLDER", folder_.string()}}});
-  }
-
-  EvaluationOutcome Evaluate(ExecEvaluator& evaluator, Millis timeout = kLong) {
-    Evaluation evaluation{"searches/x-1/candidates/3", "012", 7, timeout, R"({"seed":7})"};
-    return evaluator.Evaluate(evaluation, stop_.get_token(), [this](const Progress& p) { progress_.push_back(p); });
-  }
-
-  // The process id that kAnswer reports.
-  pid_t EvaluateForPid(ExecEvaluator& evaluator) {
-    const EvaluationOutcome outcome = Evaluate(evaluator);
-    const auto* result = std::get_if<EvaluationResult>(&outcome);
-    EXPECT_NE(result, nullptr) << Message(outcome);
-    return result != nullptr ? static_cast<pid_t>(result->metrics.at("pid")) : -1;
-  }
-
-  static std::string Message(const EvaluationOutcome& outcome) {
-    const auto* failure = std::get_if<EvaluationFailure>(&outcome);
-    return failure != nullptr ? failure->message : "(no failure)";
-  }
-
-  static void ExpectEvaluatorFault(const EvaluationOutcome& outcome) {
-    const auto* failure = std::get_if<EvaluationFailure>(&outcome);
-    ASSERT_NE(failure, nullptr);
-    EXPECT_EQ(failure->kind, EvaluationFailure::Kind::kEvaluator);
-  }
-
-  // The process id that a script wrote into the file of that name.
-  pid_t ReadPid(const std::string& name) const {
-    for (int i = 0; i < 6000; ++i) {
-      pid_t pid = 0;
-      if (std::ifstream(folder_ / name) >> pid) return pid;
-      std::this_thread::sleep_for(Millis(10));
-    }
-    ADD_FAILURE() << "no file " << name;
-    return -1;
-  }
-
-  static void ExpectGoneSoon(pid_t pid) {
-    const auto gone = [pid] {
-      if (kill(pid, 0) != 0) return errno == ESRCH;
-      std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-      const std::string text((std::istreambuf_iterator<char>(stat)), {});
-      const auto state = text.rfind(") ");
-      return state == std::string::npos || text[state + 2] == 'Z';
-    };
-    for (int i = 0; i < 6000 && !gone(); ++i) std::this_thread::sleep_for(Millis(10));
-    EXPECT_TRUE(gone()) << pid;
-  }
-
-  const std::filesystem::path folder_ = [] {
-    std::string path = ::testing::TempDir() + "layernas_exec_XXXXXX";
-    return std::filesystem::path(mkdtemp(path.data()));
-  }();
-  std::stop_source stop_;
-  std::vector<Progress> progress_;
-};
 
 TEST_F(ExecEvaluatorTest, OneChildAnswersManyRequests) {
   auto evaluator = PerRequest(kAnswer);
@@ -279,118 +203,6 @@ TEST_F(ExecEvaluatorTest, AFreshChildThatEndsWithoutAWordIsAFailure) {
 }
 
 // A process that repeats the task is kept; what it says late is of another task, or of none.
-TEST_F(ExecEvaluatorTest, AnAnswerTooManyIsNotTakenForTheNextOne) {
-  for (const char* late : {kAnswer, kAnswerOnly}) {
-    // The late answer to the first request is written after the second request has been read.
-    auto evaluator = PerRequest(R"(n=$((n+1)); if [ "$n" = 2 ]; then
-                                     late=$task; task=$first; echo '{"progress": {"epoch": 9}, "task": "'"$task"'"}'; )" +
-                                std::string(late) + "; task=$late; fi; first=$task; " + kAnswer);
-    const pid_t first = EvaluateForPid(*evaluator);
-    progress_.clear();
-    EXPECT_EQ(EvaluateForPid(*evaluator), first);
-    EXPECT_TRUE(progress_.empty());
-  }
-}
-
-// T20: a process that does not repeat the task gets one request, so that its late answers find no reader.
-TEST_F(ExecEvaluatorTest, AChildThatDoesNotNameItsTaskGetsOneRequest) {
-  auto evaluator = PerRequest(std::string(kAnswerOnly) + "; (sleep 0.2; " + kAnswerOnly + ") & true");
-  const pid_t first = EvaluateForPid(*evaluator);
-  ExpectGoneSoon(first);
-  const pid_t second = EvaluateForPid(*evaluator);
-  EXPECT_NE(second, first);
-  EXPECT_NE(EvaluateForPid(*evaluator), second);
-}
-
-TEST_F(ExecEvaluatorTest, AnAnswerForAnotherTaskDoesNotCostTheChildItsLife) {
-  auto evaluator = PerRequest(R"(echo '{"failure": {"kind": "retry"}, "task": "another"}';
-                                 echo '{"result": 7, "task": "another"}'; )" +
-                              std::string(kAnswer));
-  const pid_t first = EvaluateForPid(*evaluator);
-  EXPECT_EQ(EvaluateForPid(*evaluator), first);
-}
-
-// Whatever else is wrong with a line that names no task: it may be a late one, of another task.
-TEST_F(ExecEvaluatorTest, ALineWithoutATaskOfAChildThatNamesTasksIsDroppedWhateverItSays) {
-  const std::string long_name(101, 'n');
-  for (const std::string& line :
-       {std::string(R"({"result": {"metrics": {}}})"), R"({"result": {"metrics": {")" + long_name + R"(": 1}}})",
-        std::string(R"({"failure": {"kind": "odd"}})"), std::string(R"({"Epoch": 1})"),
-        std::string(R"({"result": {"metrics": {"accuracy": 1}}, "task": 7})")}) {
-    auto evaluator = PerRequest("n=$((n+1)); if [ \"$n\" = 2 ]; then echo '" + line + "'; fi; " + kAnswer);
-    const pid_t first = EvaluateForPid(*evaluator);
-    EXPECT_EQ(EvaluateForPid(*evaluator), first) << line;
-  }
-  // What is not JSON says nothing of whose it is, and would leave the worker to wait for an answer that has come.
-  auto garbles =
-      PerRequest("n=$((n+1)); if [ \"$n\" = 2 ]; then echo '{\"result\": '; sleep 1000; fi; " + std::string(kAnswer));
-  EvaluateForPid(*garbles);
-  EXPECT_THAT(Message(Evaluate(*garbles)), HasSubstr("not JSON"));
-}
-
-TEST_F(ExecEvaluatorTest, AResultFromBeforeTheRequestWasReadIsDropped) {
-  const EvaluationOutcome outcome = Evaluate(*Script(std::string(kAnswerOnly) + "; sleep 1000"), Millis(1000));
-  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output")));
-}
-
-// C3: the message is short enough to be read where candidates are listed.
-TEST_F(ExecEvaluatorTest, AResultOverALimitIsAFailureThatNamesIt) {
-  auto evaluator = PerRequest(R"(echo '{"result": {"metrics": {")" + std::string(101, 'n') + R"(": 1}}}')");
-  const EvaluationOutcome outcome = Evaluate(*evaluator);
-  ExpectEvaluatorFault(outcome);
-  EXPECT_EQ(Message(outcome), "the name of metric \"" + std::string(60, 'n') + "…\" has 101 bytes; the maximum is 100");
-}
-
-TEST_F(ExecEvaluatorTest, EachRequestHasATaskOfItsOwn) {
-  auto evaluator = PerRequest("echo $task >> $FOLDER/tasks; " + std::string(kAnswer));
-  EvaluateForPid(*evaluator);
-  EvaluateForPid(*evaluator);
-  std::ifstream file(folder_ / "tasks");
-  std::string first, second;
-  file >> first >> second;
-  EXPECT_EQ(first, "searches/x-1/candidates/3#1");
-  EXPECT_EQ(second, "searches/x-1/candidates/3#2");
-}
-
-TEST_F(ExecEvaluatorTest, ABannerIsPassedOver) {
-  auto evaluator =
-      Script("echo Activating environment; echo; read -r request; echo Epoch 1/5; " + std::string(kAnswerOnly));
-  EXPECT_GT(EvaluateForPid(*evaluator), 0);
-}
-
-TEST_F(ExecEvaluatorTest, WhatWasPassedOverIsToldWhereThereIsNoResult) {
-  EXPECT_THAT(
-      Message(Evaluate(*Script("read -r request; echo Segmentation fault; echo bye; exit 3"))),
-      AllOf(HasSubstr("2 lines on standard output"), HasSubstr("Segmentation fault"), HasSubstr("exit code 3")));
-  EXPECT_THAT(Message(Evaluate(*Script("read -r request; echo what; sleep 1000"), Millis(1000))),
-              AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output"), HasSubstr("what")));
-}
-
-// T25.
-TEST_F(ExecEvaluatorTest, ATimeOutWithoutAnyLineSaysSo) {
-  EXPECT_THAT(Message(Evaluate(*Script("sleep 1000"), kShort)),
-              HasSubstr("no line was seen on standard output: does a wrapper buffer it?"));
-  EXPECT_THAT(Message(Evaluate(*Script("echo '{\"progress\": {}}'; sleep 1000"), Millis(1000))),
-              Not(HasSubstr("no line was seen")));
-}
-
-TEST_F(ExecEvaluatorTest, OddProgressIsLeftOutAndSaidOnce) {
-  ASSERT_TRUE(log::Init("test", "info"));
-  ::testing::internal::CaptureStderr();
-  auto evaluator = PerRequest(R"(echo '{"progress": {"epoch": 0.5, "reward": 0.1}}'; echo '{"progress": 7}';
-                                 echo '{"progress": {"epoch": 1.0, "reward": "good"}}'; )" +
-                              std::string(kAnswer));
-  EvaluateForPid(*evaluator);
-  evaluator.reset();
-  log::Flush();
-  const std::string logged = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(logged, HasSubstr("0.5"));
-  EXPECT_EQ(logged.find("left out"), logged.rfind("left out"));
-  ASSERT_EQ(progress_.size(), 3u);
-  EXPECT_EQ(progress_[2].epoch, 1);
-}
-
-// T22.
 TEST_F(ExecEvaluatorTest, TheLogOfATaskIsBounded) {
   ASSERT_TRUE(log::Init("test", "info"));
   ::testing::internal::CaptureStderr();
@@ -488,6 +300,23 @@ TEST_F(ExecEvaluatorTest, AChildThatWillNotEndIsKilled) {
   evaluating.join();
   EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(outcome));
   ExpectGoneSoon(pid);
+}
+
+// Nor does it take the worker, whose stop comes on any thread.
+TEST_F(ExecEvaluatorTest, AStopLeavesTheChildItsGraceWhereNoThreadCanBeMade) {
+  ExecEvaluator evaluator({.argv = {"/bin/sh", "-c",
+                                    "trap 'echo 1 > $FOLDER/saved' TERM; echo $$ > $FOLDER/child; "
+                                    "while :; do sleep 0.01; done"},
+                           .environment = {{"FOLDER", folder_.string()}},
+                           .grace = Millis(1'000)});
+  std::jthread stopper([this] {
+    ReadPid("child");
+    const NoThreads no_threads;
+    stop_.request_stop();
+    ReadPid("saved");
+  });
+  EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(Evaluate(evaluator)));
+  ExpectGoneSoon(ReadPid("child"));
 }
 
 TEST_F(ExecEvaluatorTest, AStopBeforeTheStartCounts) {
