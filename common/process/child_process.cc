@@ -171,11 +171,13 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
   std::string text(line);
   text += '\n';
   std::string_view rest = text;
+  last_line_bytes_ = 0;
   while (!rest.empty()) {
     if (HasEnded()) return Ended();
     const ssize_t count = write(input_.get(), rest.data(), rest.size());
     if (count >= 0) {
       rest.remove_prefix(static_cast<std::size_t>(count));
+      last_line_bytes_ += static_cast<std::size_t>(count);
       continue;
     }
     if (errno == EINTR) continue;
@@ -186,10 +188,10 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
   return absl::OkStatus();
 }
 
-std::size_t ChildProcess::UnreadInput() const {
+bool ChildProcess::HasReadOfLastLine() const {
   int unread = 0;
-  if (!input_.valid() || ioctl(input_.get(), FIONREAD, &unread) != 0) return 0;
-  return static_cast<std::size_t>(unread);
+  if (!input_.valid() || ioctl(input_.get(), FIONREAD, &unread) != 0) return true;
+  return static_cast<std::size_t>(unread) < last_line_bytes_;
 }
 
 absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t max_bytes) {

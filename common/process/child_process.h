@@ -86,14 +86,18 @@ class ChildProcess {
   // have been written), UNAVAILABLE when it has ended.
   absl::Status WriteLine(std::string_view line, Millis timeout);
 
-  // Bytes that were written, and that the child has not read so far.
-  std::size_t UnreadInput() const;
+  // Whether the child has read anything of the last line that was written. Also of a child that has ended; true once
+  // its input was closed.
+  bool HasReadOfLastLine() const;
 
   // The next line, without its line feed; an unfinished line before the end counts as one. What others write to the
   // pipe after the child's end is not read. DEADLINE_EXCEEDED when no line came in time, RESOURCE_EXHAUSTED when it is
   // longer than max_bytes (the message quotes how it starts; nothing further can be read), UNAVAILABLE when the child
   // has ended: then the message says how, and quotes its last standard error.
   absl::StatusOr<std::string> ReadLine(Millis timeout, std::size_t max_bytes);
+
+  // Whether the last ReadLine has left the beginning of a line behind.
+  bool HasPartialLine() const { return !pending_.empty(); }
 
   // Tells the child that no more lines will come.
   void CloseInput();
@@ -155,6 +159,8 @@ class ChildProcess {
   Fd stop_reading_;
   // Output read, but not yet returned.
   std::string pending_;
+  // Written of the last line.
+  std::size_t last_line_bytes_ = 0;
   bool output_ended_ = false;
   // When HasEnded looked last.
   SteadyTime looked_;

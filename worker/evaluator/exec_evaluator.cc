@@ -132,7 +132,10 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
     // A result is reported even if the stop came while the evaluation finished: the work was done. A failure may be
     // what the child made of SIGTERM, and says nothing about the candidate.
     if (stopped && !std::holds_alternative<EvaluationResult>(answer.outcome)) return EvaluationCancelled{};
-    if (answer.retired && reused) continue;
+    if (answer.retired && reused) {
+      log::Info("the evaluator has ended between two tasks; starting a new one", {{"task", evaluation.task}});
+      continue;
+    }
     return answer.outcome;
   }
 }
@@ -216,7 +219,7 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
         exchange.Drop(*line, "dropped an answer of the evaluator to another task");
       } else if (answer.is_json && !answer.task && child_names_tasks_) {
         exchange.Drop(*line, "dropped an answer of the evaluator that does not name its task");
-      } else if (answer.message.ok() && !answer.task && child_->UnreadInput() > request.size()) {
+      } else if (answer.message.ok() && !answer.task && !child_->HasReadOfLastLine()) {
         exchange.Drop(*line, "dropped an answer of the evaluator from before it read the request");
       } else if (absl::IsOutOfRange(answer.message.status())) {
         return {.outcome = EvaluatorFault(Text(answer.message.status()))};
@@ -266,7 +269,8 @@ ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const 
       EvaluationFailure failure =
           EvaluatorFault("the evaluator ended without a result" + exchange.Dropped() + ": " + Text(status));
       failure.told_to_end = EndedBySigterm(exit);
-      return {.outcome = std::move(failure), .retired = !exchange.spoke && exit && exit->ok()};
+      const bool retired = !exchange.spoke && ((exit && exit->ok()) || !child_->HasReadOfLastLine());
+      return {.outcome = std::move(failure), .retired = retired};
     }
     default:
       return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's: " + Text(status))};

@@ -78,7 +78,8 @@ class ExecEvaluator final : public Evaluator {
   struct Answer {
     EvaluationOutcome outcome;
     Fate fate = Fate::kKill;
-    // It ended properly before it said anything: it may be made for one request each.
+    // It ended properly before it said anything: it may be made for one request each. Or it ended, in whatever way,
+    // before it read anything of the request.
     bool retired = false;
   };
 

@@ -470,5 +470,23 @@ TEST(ChildProcess, WhatAChildStartedDiesWithUs) {
   for (const pid_t pid : grandchildren) ExpectGoneSoon(pid);
 }
 
+TEST(ChildProcess, TellsWhetherTheLastLineWasRead) {
+  auto child =
+      Shell("read -r line; echo one; sleep 0.3; dd bs=1 count=1 of=/dev/null status=none; echo byte; exec sleep 1000");
+  EXPECT_FALSE(child->HasReadOfLastLine());
+  ASSERT_TRUE(child->WriteLine("first", kLong).ok());
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "one");
+  EXPECT_TRUE(child->HasReadOfLastLine());
+  ASSERT_TRUE(child->WriteLine("second", kLong).ok());
+  EXPECT_FALSE(child->HasReadOfLastLine());
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "byte");
+  EXPECT_TRUE(child->HasReadOfLastLine());
+  ASSERT_TRUE(child->WriteLine("", kLong).ok());
+  EXPECT_FALSE(child->HasReadOfLastLine());
+  child->Kill();
+  ASSERT_TRUE(child->Wait(kLong).has_value());
+  EXPECT_FALSE(child->HasReadOfLastLine());
+}
+
 }  // namespace
 }  // namespace layernas

@@ -379,5 +379,25 @@ TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {
   EXPECT_EQ(ReadPid("ended"), pid);
 }
 
+// It lives when the request is written, and does not read it.
+TEST_F(ExecEvaluatorTest, WhatHappensToAChildBetweenTasksIsNoFailureOfTheNext) {
+  for (const std::string end : {"exit 7", "kill -SEGV $$", "kill -s TERM $$"}) {
+    const std::string once = "\"$FOLDER/" + std::to_string(end.size()) + "\"";
+    auto evaluator =
+        PerRequest(std::string(kAnswer) + "; [ -e " + once + " ] || { echo > " + once + "; sleep 0.3; " + end + "; }");
+    const pid_t first = EvaluateForPid(*evaluator);
+    const pid_t second = EvaluateForPid(*evaluator);
+    EXPECT_GT(second, 0) << end;
+    EXPECT_NE(second, first) << end;
+  }
+}
+
+// One byte is enough: from then on it may be the request that it died of.
+TEST_F(ExecEvaluatorTest, AChildThatDiesOfItsRequestHasFailed) {
+  auto evaluator = PerRequest(std::string(kAnswer) + "; dd bs=1 count=1 of=/dev/null status=none; exit 7");
+  EvaluateForPid(*evaluator);
+  EXPECT_THAT(Message(Evaluate(*evaluator)), HasSubstr("exit code 7"));
+}
+
 }  // namespace
 }  // namespace layernas
