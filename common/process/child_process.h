@@ -96,7 +96,7 @@ class ChildProcess {
   // has ended: then the message says how, and quotes its last standard error.
   absl::StatusOr<std::string> ReadLine(Millis timeout, std::size_t max_bytes);
 
-  // Whether the last ReadLine has left the beginning of a line behind.
+  // After a ReadLine that found no line in time: whether it has read the beginning of one.
   bool HasPartialLine() const { return !pending_.empty(); }
 
   // Tells the child that no more lines will come.

@@ -23,6 +23,8 @@ constexpr int kMaxLoggedLines = 200;
 constexpr std::size_t kMaxLoggedBytes = 64 << 10;
 // Dropped lines of one exchange that are shown in our log.
 constexpr int kMaxShownLines = 3;
+// What is unread before a request is sent is no part of its answer. The rest of a line gets this long to arrive.
+constexpr Millis kRestOfLine{20};
 // Lines that a child may leave between two requests.
 constexpr int kMaxStrayLines = 1'000;
 
@@ -153,8 +155,17 @@ void ExecEvaluator::DropUnusableChild() {
   if (child_ == nullptr) return;
   // It names tasks, so that what it says late does no harm; one that never stops talking is of no use.
   for (int lines = 0; lines < kMaxStrayLines; ++lines) {
-    const auto stray = child_->ReadLine(Millis(0), kLongestLine);
-    if (stray.status().code() == absl::StatusCode::kDeadlineExceeded) return;
+    auto stray = child_->ReadLine(Millis(0), kLongestLine);
+    if (absl::IsDeadlineExceeded(stray.status()) && child_->HasPartialLine()) {
+      stray = child_->ReadLine(kRestOfLine, kLongestLine);
+    }
+    if (absl::IsDeadlineExceeded(stray.status())) {
+      if (!child_->HasPartialLine()) return;
+      // The next answer would be taken for the rest of it.
+      log::Warning("the evaluator has left part of a line on standard output; starting a new one");
+      EndChild(Fate::kEnd);
+      return;
+    }
     if (!stray.ok()) {
       log::Info("the evaluator has ended; starting a new one", {{"reason", Text(stray.status())}});
       EndChild(Fate::kKill);

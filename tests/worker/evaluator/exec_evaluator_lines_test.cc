@@ -126,5 +126,22 @@ TEST_F(ExecEvaluatorTest, OddProgressIsLeftOutAndSaidOnce) {
 
 // T22.
 
+// The next answer would be taken for the end of that line.
+TEST_F(ExecEvaluatorTest, PartOfALineAfterAnAnswerDoesNotSwallowTheNextAnswer) {
+  auto evaluator = PerRequest(std::string(kAnswer) + "; [ -e $FOLDER/once ] || printf 'done '; echo > $FOLDER/once");
+  const pid_t first = EvaluateForPid(*evaluator);
+  AwaitFile("once");
+  const EvaluationOutcome second = Evaluate(*evaluator, Millis(5'000));
+  ASSERT_TRUE(std::holds_alternative<EvaluationResult>(second)) << Message(second);
+  EXPECT_NE(std::get<EvaluationResult>(second).metrics.at("pid"), first);
+}
+
+TEST_F(ExecEvaluatorTest, AWholeLineAfterAnAnswerKeepsTheChild) {
+  auto evaluator = PerRequest(std::string(kAnswer) + "; echo 'done '; echo > $FOLDER/once");
+  const pid_t first = EvaluateForPid(*evaluator);
+  AwaitFile("once");
+  EXPECT_EQ(EvaluateForPid(*evaluator), first);
+}
+
 }  // namespace
 }  // namespace layernas

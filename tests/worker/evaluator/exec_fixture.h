@@ -75,6 +75,13 @@ class ExecEvaluatorTest : public ::testing::Test {
     return -1;
   }
 
+  void AwaitFile(const std::string& name) const {
+    for (int i = 0; i < 6000 && !std::filesystem::exists(folder_ / name); ++i) {
+      std::this_thread::sleep_for(Millis(10));
+    }
+    EXPECT_TRUE(std::filesystem::exists(folder_ / name));
+  }
+
   static void ExpectGoneSoon(pid_t pid) {
     const auto gone = [pid] {
       if (kill(pid, 0) != 0) return errno == ESRCH;
