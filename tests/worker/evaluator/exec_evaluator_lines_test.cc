@@ -143,5 +143,17 @@ TEST_F(ExecEvaluatorTest, AWholeLineAfterAnAnswerKeepsTheChild) {
   EXPECT_EQ(EvaluateForPid(*evaluator), first);
 }
 
+// As where the worker's machine was asleep.
+TEST_F(ExecEvaluatorTest, AResultThatLayThereBeforeTheTimeOutIsTaken) {
+  auto evaluator = PerRequest(R"(printf '%s\n%s\n' '{"progress": {"epoch": 1}}' '{"progress": {"epoch": 2}}'; )" +
+                              std::string(kAnswer) + "; echo > $FOLDER/once");
+  const Evaluation evaluation{"searches/x-1/candidates/3", "012", 7, kShort, R"({"seed":7})"};
+  const EvaluationOutcome outcome = evaluator->Evaluate(evaluation, {}, [this](const Progress&) {
+    AwaitFile("once");
+    std::this_thread::sleep_for(2 * kShort);
+  });
+  EXPECT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << Message(outcome);
+}
+
 }  // namespace
 }  // namespace layernas
