@@ -233,7 +233,7 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
         exchange.Drop(*line, "dropped an answer of the evaluator to another task");
       } else if (answer.is_json && !answer.task && child_names_tasks_) {
         exchange.Drop(*line, "dropped an answer of the evaluator that does not name its task");
-      } else if (answer.message.ok() && !answer.task && !child_->HasReadOfLastLine()) {
+      } else if (!answer.task && !child_->HasReadOfLastLine()) {
         exchange.Drop(*line, "dropped an answer of the evaluator from before it read the request");
       } else if (absl::IsOutOfRange(answer.message.status())) {
         return {.outcome = EvaluatorFault(Text(answer.message.status()))};

@@ -155,5 +155,14 @@ TEST_F(ExecEvaluatorTest, AResultThatLayThereBeforeTheTimeOutIsTaken) {
   EXPECT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << Message(outcome);
 }
 
+// Such as a line of a structured log.
+TEST_F(ExecEvaluatorTest, WhatAChildWritesBeforeItReadsTheRequestIsDroppedWhateverItIs) {
+  for (const std::string line : {R"({"level": "info", "event": "starting"})", "{starting}", R"({"result": 5})"}) {
+    const auto evaluator = Script("echo '" + line + "'; sleep 0.5; read -r request; " + kAnswerOnly);
+    const EvaluationOutcome outcome = Evaluate(*evaluator);
+    EXPECT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << line << ": " << Message(outcome);
+  }
+}
+
 }  // namespace
 }  // namespace layernas
