@@ -144,6 +144,16 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
   }
 }
 
+void ExecEvaluator::AskKeptToEnd() {
+  if (child_ != nullptr) child_->CloseInput();
+}
+
+void ExecEvaluator::EndKept(SteadyTime deadline) {
+  if (child_ == nullptr) return;
+  child_->Wait(Left(deadline));
+  child_.reset();
+}
+
 void ExecEvaluator::AwaitEndAfterFailure(Answer& answer) {
   auto* failure = std::get_if<EvaluationFailure>(&answer.outcome);
   if (failure == nullptr || answer.fate == Fate::kKill) return;

@@ -54,6 +54,10 @@ class ExecEvaluator final : public Evaluator {
   EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
                              const std::function<void(const Progress&)>& on_progress) override;
 
+  // Of the child: closes its input, and kills it at the deadline.
+  void AskKeptToEnd() override;
+  void EndKept(SteadyTime deadline) override;
+
  private:
   // Whom the child's standard error is about; shared with its reader.
   struct CurrentTask {

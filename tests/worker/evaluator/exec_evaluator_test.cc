@@ -399,5 +399,24 @@ TEST_F(ExecEvaluatorTest, AChildThatDiesOfItsRequestHasFailed) {
   EXPECT_THAT(Message(Evaluate(*evaluator)), HasSubstr("exit code 7"));
 }
 
+TEST_F(ExecEvaluatorTest, TheKeptChildCanBeEndedBetweenRequests) {
+  auto evaluator = PerRequest(kAnswer);
+  evaluator->AskKeptToEnd();
+  evaluator->EndKept(std::chrono::steady_clock::now());
+  const pid_t first = EvaluateForPid(*evaluator);
+  evaluator->AskKeptToEnd();
+  ExpectGoneSoon(first);
+  evaluator->EndKept(std::chrono::steady_clock::now() + kLong);
+  EXPECT_NE(EvaluateForPid(*evaluator), first);
+}
+
+TEST_F(ExecEvaluatorTest, AKeptChildThatDoesNotEndIsKilled) {
+  auto evaluator = PerRequest("trap '' TERM; " + std::string(kAnswer) + "; exec < /dev/null; sleep 1000");
+  const pid_t first = EvaluateForPid(*evaluator);
+  evaluator->AskKeptToEnd();
+  evaluator->EndKept(std::chrono::steady_clock::now() + kShort);
+  ExpectGoneSoon(first);
+}
+
 }  // namespace
 }  // namespace layernas
