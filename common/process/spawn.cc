@@ -225,10 +225,12 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
   }
   const pid_t pid = forker->Run([&plan, &fork_error] {
     // Forked by the thread that stays, as the children are.
-    const Guardian& guardian = Guardian::Get();
+    Guardian& guardian = Guardian::Get();
+    guardian.Ensure();
     plan.guardian = &guardian;
     const pid_t child = fork();
     if (child == 0) BecomeProgram(plan);
+    if (child > 0) guardian.Add(child);
     if (child < 0) fork_error = errno;
     return child;
   });
