@@ -76,6 +76,24 @@ TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a folder"));
 }
 
+// As of a service without a user.
+TEST(WorkerOptions, WithoutADefaultFolderNothingIsKeptAndThatIsSaid) {
+  const std::string home = getenv("HOME") != nullptr ? getenv("HOME") : "/";
+  unsetenv("XDG_DATA_HOME");
+  unsetenv("HOME");
+  const auto options = Parse({"--command", "sh"});
+  const auto unwanted = Parse({"--command", "sh", "--weights-dir", ""});
+  setenv("HOME", home.c_str(), 1);
+  const auto unwanted_with_a_home = Parse({"--command", "sh", "--weights-dir", ""});
+  for (const auto* each : {&options, &unwanted, &unwanted_with_a_home}) {
+    ASSERT_TRUE(each->ok()) << each->status();
+    EXPECT_FALSE((*each)->agent.keeps_weights);
+  }
+  EXPECT_THAT(options->weights_fault, HasSubstr("neither XDG_DATA_HOME nor HOME"));
+  EXPECT_EQ(unwanted->weights_fault, "");
+  EXPECT_EQ(unwanted_with_a_home->weights_fault, "");
+}
+
 TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--command", "sh", "--controller", "nowhere"}),
               HasSubstr("--controller: not an address: \"nowhere\""));
