@@ -140,7 +140,12 @@ absl::Status SetWeightsDir(const Flags& flags, WorkerOptions& options) {
     }
     return absl::OkStatus();
   }
-  const std::string folder = std::filesystem::absolute(flags.weights_dir).lexically_normal().string();
+  std::error_code error;
+  const std::string folder = std::filesystem::absolute(flags.weights_dir, error).lexically_normal().string();
+  if (error) {
+    return absl::FailedPreconditionError("--weights-dir: cannot find out the current folder: " + error.message() +
+                                         "; give an absolute path");
+  }
   const absl::Status writable = CheckFolder(folder);
   if (writable.ok()) {
     options.weights_dir = folder;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 namespace layernas {
 namespace {
 
@@ -63,6 +65,18 @@ TEST(WorkerOptions, NetworksAreKeptOnlyWhereTheyCanBe) {
   // Not writable for root either.
   EXPECT_THAT(Error({"--command", "sh", "--weights-dir", "/dev/null/weights"}),
               HasSubstr("--weights-dir: cannot write to folder /dev/null/weights: /dev/null is not a folder"));
+}
+
+TEST(WorkerOptions, ARelativeFolderBelowAFolderThatIsGoneIsAnError) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  const std::filesystem::path gone = ::testing::TempDir() + "layernas_gone";
+  std::filesystem::create_directory(gone);
+  std::filesystem::current_path(gone);
+  std::filesystem::remove(gone);
+  const std::string error = Error({"--command", "sh", "--weights-dir", "weights"});
+  std::filesystem::current_path(before);
+  EXPECT_EQ(error,
+            "--weights-dir: cannot find out the current folder: No such file or directory; give an absolute path");
 }
 
 // A service user may have no home that it can write to.
