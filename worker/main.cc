@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -78,13 +79,19 @@ absl::StatusOr<EvaluatorFactory> MakeFactory(const WorkerOptions& options) {
 }
 
 // Runs the agent until a signal has drained it. The signals are blocked in all threads, and taken here.
-void RunUntilSignal(Agent& agent, const sigset_t& signals) {
+absl::Status RunUntilSignal(Agent& agent, const sigset_t& signals) {
+  absl::Status status;
   std::atomic<bool> finished = false;
-  std::thread running([&agent, &finished] {
-    agent.Run();
-    finished = true;
-    kill(getpid(), SIGUSR1);
-  });
+  std::thread running;
+  try {
+    running = std::thread([&agent, &finished, &status] {
+      status = agent.Run();
+      finished = true;
+      kill(getpid(), SIGUSR1);
+    });
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError("cannot start a thread: " + error.code().message());
+  }
   bool draining = false;
   while (!finished) {
     int signal = 0;
@@ -100,6 +107,7 @@ void RunUntilSignal(Agent& agent, const sigset_t& signals) {
     log::Info("draining on a signal; a second one leaves at once", {{"signal", strsignal(signal)}});
   }
   running.join();
+  return status;
 }
 
 absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
@@ -125,8 +133,7 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
     const nlohmann::json ready = {{"metrics_address", exposer->address().ToString()}};
     LAYERNAS_RETURN_IF_ERROR(WriteReadyFile(options.ready_file, ready.dump() + "\n"));
   }
-  RunUntilSignal(agent, signals);
-  return absl::OkStatus();
+  return RunUntilSignal(agent, signals);
 }
 
 int Main(int argc, char** argv) {

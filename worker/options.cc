@@ -40,6 +40,8 @@ struct Flags {
   std::vector<std::string> metrics;
   std::vector<std::string> curve;
   std::string weights_dir = DefaultWeightsDir();
+  // Also where it is empty.
+  bool is_weights_dir_given = false;
   std::string delay = "0s";
   std::string metrics_listen = "127.0.0.1:0";
   std::string ready_file;
@@ -132,8 +134,18 @@ absl::StatusOr<ExecOptions> ParseExec(const Flags& flags) {
 
 // Found out now, and not when the last training has ended. A folder that nobody asked for is no reason not to start.
 absl::Status SetWeightsDir(const Flags& flags, WorkerOptions& options) {
-  if (flags.weights_dir.empty()) return absl::OkStatus();
-  const std::string folder = std::filesystem::absolute(flags.weights_dir).lexically_normal().string();
+  if (flags.weights_dir.empty()) {
+    if (!flags.is_weights_dir_given) {
+      options.weights_fault = "there is no default folder: neither XDG_DATA_HOME nor HOME is set to an absolute path";
+    }
+    return absl::OkStatus();
+  }
+  std::error_code error;
+  const std::string folder = std::filesystem::absolute(flags.weights_dir, error).lexically_normal().string();
+  if (error) {
+    return absl::FailedPreconditionError("--weights-dir: cannot find out the current folder: " + error.message() +
+                                         "; give an absolute path");
+  }
   const absl::Status writable = CheckFolder(folder);
   if (writable.ok()) {
     options.weights_dir = folder;
@@ -200,7 +212,8 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
                  "tabular: COLUMN[,COLUMN…] with the reward after each epoch, reported in the course of the delay")
       ->delimiter(',');
   app.add_option("--delay", flags.delay, "tabular: time that each evaluation takes, like 500ms");
-  app.add_option("--weights-dir", flags.weights_dir, "Where the networks of winners are kept; empty: they are not");
+  const CLI::Option* weights_dir =
+      app.add_option("--weights-dir", flags.weights_dir, "Where the networks of winners are kept; empty: they are not");
   app.add_option("--metrics-listen", flags.metrics_listen, "Address for Prometheus, HOST:PORT; port 0 takes any");
   app.add_option("--ready-file", flags.ready_file,
                  "File that is written once the worker runs: {\"metrics_address\": …}");
@@ -214,6 +227,7 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
     // 2 for a wrong command line, as with most programs.
     std::exit(app.exit(error) == 0 ? 0 : 2);
   }
+  flags.is_weights_dir_given = weights_dir->count() > 0;
   absl::StatusOr<WorkerOptions> options = ToOptions(flags);
   if (options.ok()) return options;
   return absl::Status(options.status().code(), configuration.Locate(std::string(options.status().message())));

@@ -21,7 +21,8 @@ struct WorkerOptions {
   std::optional<TableOptions> table;
   // Where evaluators keep the networks of winners, an absolute path that can be written to; empty: they are not kept.
   std::string weights_dir;
-  // Why they are not kept though nobody said so: the default folder cannot be written to. Empty otherwise.
+  // Why they are not kept though nobody said so: there is no default folder, or it cannot be written to. Empty
+  // otherwise.
   std::string weights_fault;
   // Of each evaluation from a table.
   Millis delay{0};

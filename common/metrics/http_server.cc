@@ -142,8 +142,13 @@ absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const rpc::Address
   if (!listening.ok()) return listening.status();
   Fd stop(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!stop.valid()) return absl::UnavailableError(Reason(errno));
-  return std::unique_ptr<HttpServer>(new HttpServer(std::move(listening->socket), std::move(stop), listening->port,
-                                                    std::move(path), std::move(content_type), std::move(body), clock));
+  try {
+    return std::unique_ptr<HttpServer>(new HttpServer(std::move(listening->socket), std::move(stop), listening->port,
+                                                      std::move(path), std::move(content_type), std::move(body),
+                                                      clock));
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError("cannot start a thread: " + error.code().message());
+  }
 }
 
 HttpServer::HttpServer(Fd listener, Fd stop, std::uint16_t port, std::string path, std::string content_type,

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <mutex>
 #include <set>
+#include <system_error>
 
 #include "common/base/status_macros.h"
 #include "common/process/guardian.h"
@@ -106,6 +107,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions o
     input.read = Fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
   }
   SetNonBlocking(error.read.get());
+  const std::string program = options.argv.empty() ? "" : options.argv.front();
   LAYERNAS_ASSIGN_OR_RETURN(const pid_t pid,
                             process_internal::Spawn({.argv = std::move(options.argv),
                                                      .environment = std::move(options.environment),
@@ -116,8 +118,12 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions o
   std::unique_ptr<ChildProcess> child(new ChildProcess(pid, std::move(input.write), std::move(output.read),
                                                        std::move(error.read), std::move(stop.write),
                                                        std::move(options.on_stderr_line)));
-  child->stderr_reader_ =
-      std::thread([raw = child.get(), stop_fd = std::move(stop.read)] { raw->ReadStderr(stop_fd.get()); });
+  try {
+    child->stderr_reader_ =
+        std::thread([raw = child.get(), stop_fd = std::move(stop.read)] { raw->ReadStderr(stop_fd.get()); });
+  } catch (const std::system_error& failure) {
+    return absl::ResourceExhaustedError("can't start " + program + ": " + failure.code().message());
+  }
   return child;
 }
 
@@ -148,6 +154,8 @@ ChildProcess::~ChildProcess() {
   }
   Kill();
   Wait(kKillTimeout);
+  // Where the thread could not be made, nobody reads.
+  if (!stderr_reader_.joinable()) return;
   {
     // What was written before the end is still worth a line in the log.
     MutexLock lock(mutex_);
@@ -163,11 +171,13 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
   std::string text(line);
   text += '\n';
   std::string_view rest = text;
+  last_line_bytes_ = 0;
   while (!rest.empty()) {
     if (HasEnded()) return Ended();
     const ssize_t count = write(input_.get(), rest.data(), rest.size());
     if (count >= 0) {
       rest.remove_prefix(static_cast<std::size_t>(count));
+      last_line_bytes_ += static_cast<std::size_t>(count);
       continue;
     }
     if (errno == EINTR) continue;
@@ -178,10 +188,10 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
   return absl::OkStatus();
 }
 
-std::size_t ChildProcess::UnreadInput() const {
+bool ChildProcess::HasReadOfLastLine() const {
   int unread = 0;
-  if (!input_.valid() || ioctl(input_.get(), FIONREAD, &unread) != 0) return 0;
-  return static_cast<std::size_t>(unread);
+  if (!input_.valid() || ioctl(input_.get(), FIONREAD, &unread) != 0) return true;
+  return static_cast<std::size_t>(unread) < last_line_bytes_;
 }
 
 absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t max_bytes) {
@@ -254,6 +264,10 @@ std::optional<ExitStatus> ChildProcess::Look() {
   {
     MutexLock lock(mutex_);
     if (exit_) return exit_;
+    if (kill_at_ && std::chrono::steady_clock::now() >= *kill_at_) {
+      kill_at_.reset();
+      SignalLocked(SIGKILL);
+    }
   }
   const End end = LookForEnd(pid_);
   if (end == End::kNone) return std::nullopt;
@@ -279,12 +293,18 @@ ExitStatus ChildProcess::Terminate(Millis grace) {
   return Wait(kKillTimeout).value_or(ExitStatus{0, SIGKILL});
 }
 
-void ChildProcess::AskToEnd() { Signal(SIGTERM); }
-
-void ChildProcess::Kill() { Signal(SIGKILL); }
-
-void ChildProcess::Signal(int signal) {
+void ChildProcess::AskToEnd(Millis grace) {
   MutexLock lock(mutex_);
+  SignalLocked(SIGTERM);
+  if (grace < Millis::max()) kill_at_ = std::chrono::steady_clock::now() + grace;
+}
+
+void ChildProcess::Kill() {
+  MutexLock lock(mutex_);
+  SignalLocked(SIGKILL);
+}
+
+void ChildProcess::SignalLocked(int signal) {
   if (!exit_ && LookForEnd(pid_) != End::kTakenByAnother) process_internal::SignalSessions({&pid_, 1}, signal);
 }
 

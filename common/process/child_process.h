@@ -65,7 +65,8 @@ absl::Status CheckProgram(const std::string& program);
 // AskToEnd(), Kill() and LastStderr() may be called from any thread; everything else from one thread at a time.
 class ChildProcess {
  public:
-  // Returns once the program runs. NOT_FOUND or PERMISSION_DENIED names the program that can't be started and says why.
+  // Returns once the program runs. NOT_FOUND, PERMISSION_DENIED or RESOURCE_EXHAUSTED (of processes, threads, files)
+  // names the program that can't be started and says why.
   // From the first call on our process ignores SIGPIPE, which the child does not, and no longer ignores SIGCHLD if it
   // was started so.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(ChildOptions options);
@@ -85,14 +86,18 @@ class ChildProcess {
   // have been written), UNAVAILABLE when it has ended.
   absl::Status WriteLine(std::string_view line, Millis timeout);
 
-  // Bytes that were written, and that the child has not read so far.
-  std::size_t UnreadInput() const;
+  // Whether the child has read anything of the last line that was written. Also of a child that has ended; true once
+  // its input was closed.
+  bool HasReadOfLastLine() const;
 
   // The next line, without its line feed; an unfinished line before the end counts as one. What others write to the
   // pipe after the child's end is not read. DEADLINE_EXCEEDED when no line came in time, RESOURCE_EXHAUSTED when it is
   // longer than max_bytes (the message quotes how it starts; nothing further can be read), UNAVAILABLE when the child
   // has ended: then the message says how, and quotes its last standard error.
   absl::StatusOr<std::string> ReadLine(Millis timeout, std::size_t max_bytes);
+
+  // After a ReadLine that found no line in time: whether it has read the beginning of one.
+  bool HasPartialLine() const { return !pending_.empty(); }
 
   // Tells the child that no more lines will come.
   void CloseInput();
@@ -102,8 +107,9 @@ class ChildProcess {
   // left alone: its number may be another's.
   std::optional<ExitStatus> Wait(Millis timeout);
 
-  // SIGTERM to the session; returns at once, and does nothing once the end has been seen.
-  void AskToEnd();
+  // SIGTERM to the session; returns at once, and does nothing once the end has been seen. Whoever reads, writes or
+  // waits kills what is left after the grace.
+  void AskToEnd(Millis grace = Millis::max());
 
   // AskToEnd, and SIGKILL to what is left after the grace.
   ExitStatus Terminate(Millis grace);
@@ -126,8 +132,8 @@ class ChildProcess {
  private:
   ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_reading, std::function<void(std::string_view)> sink);
 
-  void Signal(int signal) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Reaps the child if it has ended, its session first.
+  void SignalLocked(int signal) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Reaps the child if it has ended, its session first. Kills it if its grace is over.
   std::optional<ExitStatus> Look() ABSL_LOCKS_EXCLUDED(mutex_);
   // Looks now and then, however often it is called.
   bool HasEnded();
@@ -153,6 +159,8 @@ class ChildProcess {
   Fd stop_reading_;
   // Output read, but not yet returned.
   std::string pending_;
+  // Written of the last line.
+  std::size_t last_line_bytes_ = 0;
   bool output_ended_ = false;
   // When HasEnded looked last.
   SteadyTime looked_;
@@ -163,6 +171,8 @@ class ChildProcess {
   std::optional<ExitStatus> exit_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> last_stderr_ ABSL_GUARDED_BY(mutex_);
   std::size_t last_stderr_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Set by AskToEnd: when what is left is killed.
+  std::optional<SteadyTime> kill_at_ ABSL_GUARDED_BY(mutex_);
   // Something of standard error may have been read, and not yet passed on.
   bool stderr_is_passed_on_ ABSL_GUARDED_BY(mutex_) = false;
   bool stderr_at_end_ ABSL_GUARDED_BY(mutex_) = false;

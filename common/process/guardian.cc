@@ -1,18 +1,30 @@
 #include "common/process/guardian.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
+#include "common/log/log.h"
 #include "common/process/session.h"
 
 namespace layernas::process_internal {
@@ -41,9 +53,39 @@ struct Sessions {
   }
 };
 
-[[noreturn]] void Serve(int pipe) {
+// Where the command line of our process lies, which ps and pkill -f read.
+struct CommandLine {
+  char* begin = nullptr;
+  std::size_t size = 0;
+
+  // Found before the fork; empty if the kernel does not say.
+  static CommandLine Find() {
+    std::ifstream file("/proc/self/stat");
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    // After the name, in parentheses, comes the third field; the 48th and 49th are wanted (proc(5)).
+    std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+    std::string skipped;
+    for (int field = 3; field < 48; ++field) fields >> skipped;
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    fields >> begin >> end;
+    if (!fields || begin == 0 || end <= begin) return {};
+    return {reinterpret_cast<char*>(begin), end - begin};
+  }
+
+  void Replace(std::string_view text) const {
+    if (size == 0) return;
+    memset(begin, 0, size);
+    memcpy(begin, text.data(), std::min(text.size(), size - 1));
+  }
+};
+
+constexpr char kName[] = "layernas-guard";
+
+[[noreturn]] void Serve(int pipe, CommandLine command_line) {
   setsid();
-  prctl(PR_SET_NAME, "layernas-guard");
+  command_line.Replace(kName);
+  prctl(PR_SET_NAME, kName);
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
@@ -71,36 +113,68 @@ Guardian& Guardian::Get() {
   return *guardian;
 }
 
-Guardian::Guardian() {
+void Guardian::Ensure() {
+  MutexLock lock(mutex_);
+  if (const int pipe = pipe_; pipe >= 0) {
+    pollfd reader{pipe, 0, 0};
+    if (poll(&reader, 1, 0) <= 0 || (reader.revents & POLLERR) == 0) return;
+    pipe_ = -1;
+    close(pipe);
+  }
+  if (pid_ > 0) waitpid(pid_, nullptr, 0);
+  pid_ = 0;
+  if (const int error = Start(); error != 0) {
+    if (!std::exchange(warned_, true)) {
+      log::Warning(
+          "cannot start the process that ends what evaluators leave behind if this one is killed; trying again "
+          "with each evaluator",
+          {{"why", std::generic_category().message(error)}});
+    }
+    return;
+  }
+  for (const pid_t session : sessions_) Tell(session);
+}
+
+int Guardian::Start() {
+  const CommandLine command_line = CommandLine::Find();
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return;
+  if (pipe2(ends, O_CLOEXEC) != 0) return errno;
   // Above the standard descriptors, which a child replaces.
   const int write_end = fcntl(ends[1], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   const pid_t pid = write_end < 0 ? -1 : fork();
+  const int error = pid < 0 ? errno : 0;
   if (pid == 0) {
     close(ends[1]);
     close(write_end);
-    Serve(ends[0]);
+    Serve(ends[0], command_line);
   }
   close(ends[0]);
   close(ends[1]);
   if (pid > 0) {
+    pid_ = pid;
     pipe_ = write_end;
   } else if (write_end >= 0) {
     close(write_end);
   }
+  return error;
 }
 
-void Guardian::Guard() const {
-  const Message message = getpid();
-  if (pipe_ >= 0) [[maybe_unused]]
-    const ssize_t written = write(pipe_, &message, sizeof(message));
+void Guardian::Guard() const { Tell(getpid()); }
+
+void Guardian::Add(pid_t session) {
+  MutexLock lock(mutex_);
+  sessions_.insert(session);
 }
 
-void Guardian::Forget(pid_t session) const {
-  const Message message = -session;
-  if (pipe_ >= 0) [[maybe_unused]]
-    const ssize_t written = write(pipe_, &message, sizeof(message));
+void Guardian::Forget(pid_t session) {
+  MutexLock lock(mutex_);
+  if (sessions_.erase(session) > 0) Tell(-session);
+}
+
+void Guardian::Tell(pid_t message) const {
+  static_assert(sizeof(pid_t) == sizeof(Message));
+  if (const int pipe = pipe_; pipe >= 0) [[maybe_unused]]
+    const ssize_t written = write(pipe, &message, sizeof(message));
 }
 
 }  // namespace layernas::process_internal

@@ -40,6 +40,7 @@ std::string ErrorText(int error) { return std::generic_category().message(error)
 // never does.
 class Forker {
  public:
+  // Throws std::system_error where the thread can't be made; the next call tries again.
   static Forker& Get() {
     static auto* forker = new Forker;
     return *forker;
@@ -216,12 +217,20 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
             InheritedOpenFileLimit(),
             options.own_session};
   int fork_error = 0;
-  const pid_t pid = Forker::Get().Run([&plan, &fork_error] {
+  Forker* forker = nullptr;
+  try {
+    forker = &Forker::Get();
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError("can't start " + program + ": " + error.code().message());
+  }
+  const pid_t pid = forker->Run([&plan, &fork_error] {
     // Forked by the thread that stays, as the children are.
-    const Guardian& guardian = Guardian::Get();
+    Guardian& guardian = Guardian::Get();
+    guardian.Ensure();
     plan.guardian = &guardian;
     const pid_t child = fork();
     if (child == 0) BecomeProgram(plan);
+    if (child > 0) guardian.Add(child);
     if (child < 0) fork_error = errno;
     return child;
   });

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 namespace layernas {
 namespace {
 
@@ -65,6 +67,18 @@ TEST(WorkerOptions, NetworksAreKeptOnlyWhereTheyCanBe) {
               HasSubstr("--weights-dir: cannot write to folder /dev/null/weights: /dev/null is not a folder"));
 }
 
+TEST(WorkerOptions, ARelativeFolderBelowAFolderThatIsGoneIsAnError) {
+  const std::filesystem::path before = std::filesystem::current_path();
+  const std::filesystem::path gone = ::testing::TempDir() + "layernas_gone";
+  std::filesystem::create_directory(gone);
+  std::filesystem::current_path(gone);
+  std::filesystem::remove(gone);
+  const std::string error = Error({"--command", "sh", "--weights-dir", "weights"});
+  std::filesystem::current_path(before);
+  EXPECT_EQ(error,
+            "--weights-dir: cannot find out the current folder: No such file or directory; give an absolute path");
+}
+
 // A service user may have no home that it can write to.
 TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   setenv("XDG_DATA_HOME", "/dev/null", 1);
@@ -74,6 +88,24 @@ TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   EXPECT_FALSE(options->agent.keeps_weights);
   EXPECT_EQ(options->weights_dir, "");
   EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a folder"));
+}
+
+// As of a service without a user.
+TEST(WorkerOptions, WithoutADefaultFolderNothingIsKeptAndThatIsSaid) {
+  const std::string home = getenv("HOME") != nullptr ? getenv("HOME") : "/";
+  unsetenv("XDG_DATA_HOME");
+  unsetenv("HOME");
+  const auto options = Parse({"--command", "sh"});
+  const auto unwanted = Parse({"--command", "sh", "--weights-dir", ""});
+  setenv("HOME", home.c_str(), 1);
+  const auto unwanted_with_a_home = Parse({"--command", "sh", "--weights-dir", ""});
+  for (const auto* each : {&options, &unwanted, &unwanted_with_a_home}) {
+    ASSERT_TRUE(each->ok()) << each->status();
+    EXPECT_FALSE((*each)->agent.keeps_weights);
+  }
+  EXPECT_THAT(options->weights_fault, HasSubstr("neither XDG_DATA_HOME nor HOME"));
+  EXPECT_EQ(unwanted->weights_fault, "");
+  EXPECT_EQ(unwanted_with_a_home->weights_fault, "");
 }
 
 TEST(WorkerOptions, ErrorsNameTheFlag) {

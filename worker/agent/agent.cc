@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <random>
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/crash_point.h"
 #include "common/log/log.h"
 #include "worker/agent/convert.h"
@@ -28,15 +30,29 @@ Agent::Agent(AgentOptions options, std::unique_ptr<ControllerClient> client, Eva
       machine_(options_, RandomSeed()),
       slots_(static_cast<std::size_t>(options_.slots)) {}
 
-void Agent::Run() {
+absl::Status Agent::Run() {
+  absl::Status status;
   std::vector<std::thread> threads;
-  for (int slot = 0; slot < options_.slots; ++slot) threads.emplace_back(&Agent::SlotLoop, this, slot);
-  for (void (Agent::*loop)() : {&Agent::PollLoop, &Agent::HeartbeatLoop, &Agent::ReportLoop, &Agent::ReleaseLoop}) {
-    threads.emplace_back(loop, this);
+  try {
+    for (int slot = 0; slot < options_.slots; ++slot) threads.emplace_back(&Agent::SlotLoop, this, slot);
+    for (void (Agent::*loop)() : {&Agent::PollLoop, &Agent::HeartbeatLoop, &Agent::ReportLoop, &Agent::ReleaseLoop}) {
+      threads.emplace_back(loop, this);
+    }
+  } catch (const std::system_error& error) {
+    status = absl::ResourceExhaustedError(absl::StrCat("cannot start a thread: ", error.code().message(),
+                                                       "; lower --slots or raise the limit (ulimit -u)"));
+    Abandon();
   }
-  WakeLoop();
+  if (status.ok()) WakeLoop();
   client_->Shutdown();
   for (std::thread& thread : threads) thread.join();
+  return status;
+}
+
+void Agent::Abandon() {
+  MutexLock lock(mutex_);
+  abandoned_ = draining_ = true;
+  changed_.NotifyAll();
 }
 
 void Agent::Drain() {
@@ -113,8 +129,8 @@ void Agent::CallLoop(std::optional<Send> Agent::*next, Call call, Answered answe
     std::optional<Send> send;
     {
       MutexLock lock(mutex_);
-      while (!(this->*next) && !machine_.finished()) changed_.Wait(mutex_);
-      if (machine_.finished()) return;
+      while (!(this->*next) && !machine_.finished() && !abandoned_) changed_.Wait(mutex_);
+      if (machine_.finished() || abandoned_) return;
       send = std::exchange(this->*next, std::nullopt);
     }
     Response response;

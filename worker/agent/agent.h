@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "common/base/mutex.h"
 #include "worker/agent/agent_machine.h"
 #include "worker/agent/controller_client.h"
@@ -24,8 +25,8 @@ class Agent {
   Agent(AgentOptions options, std::unique_ptr<ControllerClient> client, EvaluatorFactory make_evaluator,
         WorkerMetrics& metrics);
 
-  // Blocks until drained.
-  void Run();
+  // Blocks until drained. RESOURCE_EXHAUSTED at once where its threads can't be made.
+  absl::Status Run();
 
   // Makes Run stop asking for tasks, stop the evaluations, give their tasks back, deliver what is finished, say
   // goodbye, and return; all that within about 10 s after the evaluators have ended.
@@ -49,6 +50,7 @@ class Agent {
   // Puts what the threads wait for where they find it, logs, and counts. Step does the rest, without the lock.
   Unlocked HandOut(std::vector<Action> actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  void Abandon();
   // Makes each call that is put into `*next`, until the machine has finished.
   template <typename Send, typename Response, typename Call, typename Answered>
   void CallLoop(std::optional<Send> Agent::*next, Call call, Answered answered);
@@ -75,6 +77,8 @@ class Agent {
   SteadyTime wakeup_ ABSL_GUARDED_BY(mutex_) = SteadyTime::max();
   // No evaluation begins any more.
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  // Some thread could not be made: the others end.
+  bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Slot> slots_ ABSL_GUARDED_BY(mutex_);
   // Calls to be made.
   std::optional<SendPoll> poll_ ABSL_GUARDED_BY(mutex_);

@@ -99,6 +99,14 @@ class Evaluator {
   // within a moment. `on_progress` is called on the calling thread, any number of times.
   virtual EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
                                      const std::function<void(const Progress&)>& on_progress) = 0;
+
+  // The two calls below end what is kept for the next evaluation, such as a process with its memory. To be called
+  // between evaluations, from any thread.
+  //
+  // Asks it to end, and returns at once.
+  virtual void AskKeptToEnd() {}
+  // Ends what is left of it at the deadline.
+  virtual void EndKept(SteadyTime /*deadline*/) {}
 };
 
 // Makes the evaluator of slot 0, 1, …

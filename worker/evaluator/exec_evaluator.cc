@@ -23,6 +23,10 @@ constexpr int kMaxLoggedLines = 200;
 constexpr std::size_t kMaxLoggedBytes = 64 << 10;
 // Dropped lines of one exchange that are shown in our log.
 constexpr int kMaxShownLines = 3;
+// Lines that are read after the time-out: they may have been there before it, while the worker was held up.
+constexpr int kMaxLateLines = 1'000;
+// What is unread before a request is sent is no part of its answer. The rest of a line gets this long to arrive.
+constexpr Millis kRestOfLine{20};
 // Lines that a child may leave between two requests.
 constexpr int kMaxStrayLines = 1'000;
 
@@ -50,39 +54,6 @@ EvaluationFailure EvaluatorFault(std::string message) {
 bool EndedBySigterm(const std::optional<ExitStatus>& exit) {
   return exit && (exit->signal == SIGTERM || exit->code == 128 + SIGTERM);
 }
-
-// Ends a child while its owner still listens to it.
-class GentleEnd {
- public:
-  GentleEnd(ChildProcess& child, Millis grace) : child_(child), grace_(grace) {}
-  // The owner has seen the end, or an answer.
-  ~GentleEnd() {
-    {
-      MutexLock lock(mutex_);
-      over_ = true;
-    }
-    changed_.NotifyAll();
-  }
-
-  // SIGTERM, and SIGKILL after the grace. Returns at once; to be called once.
-  void Begin() {
-    child_.AskToEnd();
-    killer_ = std::jthread([this] {
-      const SteadyTime deadline = std::chrono::steady_clock::now() + grace_;
-      MutexLock lock(mutex_);
-      while (!over_ && Left(deadline) > Millis(0)) changed_.WaitFor(mutex_, Left(deadline));
-      if (!over_) child_.Kill();
-    });
-  }
-
- private:
-  ChildProcess& child_;
-  const Millis grace_;
-  Mutex mutex_;
-  CondVar changed_;
-  bool over_ ABSL_GUARDED_BY(mutex_) = false;
-  std::jthread killer_;
-};
 
 }  // namespace
 
@@ -155,9 +126,8 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
     }
     Answer answer;
     {
-      GentleEnd end(*child_, options_.grace);
       // Runs at once where the stop was asked for before; the reader then sees the child's end.
-      std::stop_callback end_on_stop(stop, [&end] { end.Begin(); });
+      const std::stop_callback end_on_stop(stop, [this] { child_->AskToEnd(options_.grace); });
       answer = Ask(evaluation, deadline, on_progress);
       AwaitEndAfterFailure(answer);
     }
@@ -166,9 +136,22 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
     // A result is reported even if the stop came while the evaluation finished: the work was done. A failure may be
     // what the child made of SIGTERM, and says nothing about the candidate.
     if (stopped && !std::holds_alternative<EvaluationResult>(answer.outcome)) return EvaluationCancelled{};
-    if (answer.retired && reused) continue;
+    if (answer.retired && reused) {
+      log::Info("the evaluator has ended between two tasks; starting a new one", {{"task", evaluation.task}});
+      continue;
+    }
     return answer.outcome;
   }
+}
+
+void ExecEvaluator::AskKeptToEnd() {
+  if (child_ != nullptr) child_->CloseInput();
+}
+
+void ExecEvaluator::EndKept(SteadyTime deadline) {
+  if (child_ == nullptr) return;
+  child_->Wait(Left(deadline));
+  child_.reset();
 }
 
 void ExecEvaluator::AwaitEndAfterFailure(Answer& answer) {
@@ -184,8 +167,17 @@ void ExecEvaluator::DropUnusableChild() {
   if (child_ == nullptr) return;
   // It names tasks, so that what it says late does no harm; one that never stops talking is of no use.
   for (int lines = 0; lines < kMaxStrayLines; ++lines) {
-    const auto stray = child_->ReadLine(Millis(0), kLongestLine);
-    if (stray.status().code() == absl::StatusCode::kDeadlineExceeded) return;
+    auto stray = child_->ReadLine(Millis(0), kLongestLine);
+    if (absl::IsDeadlineExceeded(stray.status()) && child_->HasPartialLine()) {
+      stray = child_->ReadLine(kRestOfLine, kLongestLine);
+    }
+    if (absl::IsDeadlineExceeded(stray.status())) {
+      if (!child_->HasPartialLine()) return;
+      // The next answer would be taken for the rest of it.
+      log::Warning("the evaluator has left part of a line on standard output; starting a new one");
+      EndChild(Fate::kEnd);
+      return;
+    }
     if (!stray.ok()) {
       log::Info("the evaluator has ended; starting a new one", {{"reason", Text(stray.status())}});
       EndChild(Fate::kKill);
@@ -238,6 +230,7 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
   const std::string request = FormatEvaluatorRequest(exchange.task, evaluation);
   absl::Status sent = child_->WriteLine(request, Left(deadline.at()));
   if (!sent.ok()) return Broken(evaluation, sent, exchange);
+  int late_lines = 0;
   while (true) {
     const auto line = child_->ReadLine(Left(deadline.at()), kLongestLine);
     if (!line.ok()) return Broken(evaluation, line.status(), exchange);
@@ -250,7 +243,7 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
         exchange.Drop(*line, "dropped an answer of the evaluator to another task");
       } else if (answer.is_json && !answer.task && child_names_tasks_) {
         exchange.Drop(*line, "dropped an answer of the evaluator that does not name its task");
-      } else if (answer.message.ok() && !answer.task && child_->UnreadInput() > request.size()) {
+      } else if (!answer.task && !child_->HasReadOfLastLine()) {
         exchange.Drop(*line, "dropped an answer of the evaluator from before it read the request");
       } else if (absl::IsOutOfRange(answer.message.status())) {
         return {.outcome = EvaluatorFault(Text(answer.message.status()))};
@@ -280,7 +273,8 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
       }
     }
     // A child that never stops talking gets no more time than any other.
-    if (Left(deadline.at()) == Millis(0)) return Broken(evaluation, absl::DeadlineExceededError(""), exchange);
+    if (Left(deadline.at()) == Millis(0) && ++late_lines > kMaxLateLines)
+      return Broken(evaluation, absl::DeadlineExceededError(""), exchange);
   }
 }
 
@@ -302,7 +296,8 @@ ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const 
       EvaluationFailure failure =
           EvaluatorFault("the evaluator ended without a result" + exchange.Dropped() + ": " + Text(status));
       failure.told_to_end = EndedBySigterm(exit);
-      return {.outcome = std::move(failure), .retired = !exchange.spoke && exit && exit->ok()};
+      const bool retired = !exchange.spoke && ((exit && exit->ok()) || !child_->HasReadOfLastLine());
+      return {.outcome = std::move(failure), .retired = retired};
     }
     default:
       return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's: " + Text(status))};

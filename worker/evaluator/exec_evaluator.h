@@ -32,7 +32,8 @@ struct ExecOptions {
 // task, by which a late line of one task is told from the answer to the next. A child that does not repeat it is ended
 // after each answer: its input is closed, and a second later it is killed. It is also ended, with its whole process
 // group, and replaced at the next evaluation after a time-out, a stop (after both with the grace, which Evaluate then
-// takes at most in addition) or an answer that is not the protocol's; replaced too when it has ended.
+// takes at most in addition) or an answer that is not the protocol's; replaced too when it has ended, or has left part
+// of a line between two requests.
 //
 // The time-out does not count while the child says that it loads data (task_deadline.h).
 //
@@ -52,6 +53,10 @@ class ExecEvaluator final : public Evaluator {
 
   EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
                              const std::function<void(const Progress&)>& on_progress) override;
+
+  // Of the child: closes its input, and kills it at the deadline.
+  void AskKeptToEnd() override;
+  void EndKept(SteadyTime deadline) override;
 
  private:
   // Whom the child's standard error is about; shared with its reader.
@@ -78,7 +83,8 @@ class ExecEvaluator final : public Evaluator {
   struct Answer {
     EvaluationOutcome outcome;
     Fate fate = Fate::kKill;
-    // It ended properly before it said anything: it may be made for one request each.
+    // It ended properly before it said anything: it may be made for one request each. Or it ended, in whatever way,
+    // before it read anything of the request.
     bool retired = false;
   };
 

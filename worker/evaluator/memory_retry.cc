@@ -7,6 +7,9 @@
 namespace layernas {
 namespace {
 
+// Until a kept process that was asked to end is killed.
+constexpr Millis kEndGrace{1'000};
+
 bool WantsMemory(const EvaluationOutcome& outcome) {
   const auto* failure = std::get_if<EvaluationFailure>(&outcome);
   return failure != nullptr && failure->kind == EvaluationFailure::Kind::kOutOfMemory;
@@ -47,13 +50,35 @@ bool SharedMachine::IsWanted() {
   return waiting_to_be_alone_ > 0;
 }
 
+void SharedMachine::Add(Evaluator& evaluator) {
+  MutexLock lock(evaluators_mutex_);
+  evaluators_.insert(&evaluator);
+}
+
+void SharedMachine::Remove(Evaluator& evaluator) {
+  MutexLock lock(evaluators_mutex_);
+  evaluators_.erase(&evaluator);
+}
+
+void SharedMachine::EndKept() {
+  MutexLock lock(evaluators_mutex_);
+  for (Evaluator* const evaluator : evaluators_) evaluator->AskKeptToEnd();
+  // For all together.
+  const SteadyTime deadline = std::chrono::steady_clock::now() + kEndGrace;
+  for (Evaluator* const evaluator : evaluators_) evaluator->EndKept(deadline);
+}
+
 bool SharedMachine::HasRoom(Company company) const {
   if (company == Company::kAlone) return inside_ == 0;
   return !is_one_alone_ && waiting_to_be_alone_ == 0;
 }
 
 MemoryRetryEvaluator::MemoryRetryEvaluator(std::unique_ptr<Evaluator> evaluator, std::shared_ptr<SharedMachine> machine)
-    : evaluator_(std::move(evaluator)), machine_(std::move(machine)) {}
+    : evaluator_(std::move(evaluator)), machine_(std::move(machine)) {
+  machine_->Add(*evaluator_);
+}
+
+MemoryRetryEvaluator::~MemoryRetryEvaluator() { machine_->Remove(*evaluator_); }
 
 EvaluationOutcome MemoryRetryEvaluator::Evaluate(const Evaluation& evaluation, std::stop_token stop,
                                                  const std::function<void(const Progress&)>& on_progress) {
@@ -75,6 +100,7 @@ EvaluationOutcome MemoryRetryEvaluator::EvaluateIn(SharedMachine::Company compan
                                                    std::stop_token stop,
                                                    const std::function<void(const Progress&)>& on_progress) {
   if (!machine_->Enter(company, stop)) return EvaluationCancelled{};
+  if (company == SharedMachine::Company::kAlone) machine_->EndKept();
   EvaluationOutcome outcome = evaluator_->Evaluate(evaluation, stop, on_progress);
   machine_->Leave(company);
   return outcome;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <stop_token>
 
 #include "absl/base/thread_annotations.h"
@@ -23,6 +24,12 @@ class SharedMachine {
   // Whether someone waits to be alone.
   bool IsWanted();
 
+  // Evaluators that may keep something between evaluations; none is destroyed before its Remove.
+  void Add(Evaluator& evaluator);
+  void Remove(Evaluator& evaluator);
+  // For the one who is alone: ends what all evaluators keep, also its own. Takes about a second at most.
+  void EndKept();
+
  private:
   bool HasRoom(Company company) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -31,14 +38,19 @@ class SharedMachine {
   int inside_ ABSL_GUARDED_BY(mutex_) = 0;
   bool is_one_alone_ ABSL_GUARDED_BY(mutex_) = false;
   int waiting_to_be_alone_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // Apart from mutex_, which nobody holds for long.
+  Mutex evaluators_mutex_;
+  std::set<Evaluator*> evaluators_ ABSL_GUARDED_BY(evaluators_mutex_);
 };
 
-// Passes evaluations on to another evaluator. What ends for want of memory is tried once more, alone on the machine; if
-// that ends so too, it is infeasible.
+// Passes evaluations on to another evaluator. What ends for want of memory is tried once more, alone on the machine,
+// where nothing is kept from other evaluations, its own first try included; if that ends so too, it is infeasible.
 class MemoryRetryEvaluator : public Evaluator {
  public:
   // `machine` is shared by all evaluators of the worker.
   MemoryRetryEvaluator(std::unique_ptr<Evaluator> evaluator, std::shared_ptr<SharedMachine> machine);
+  ~MemoryRetryEvaluator() override;
 
   // As Evaluator has it, but up to twice as long, and the time that it waits for others.
   EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,

@@ -41,7 +41,11 @@ fs::path DefaultCacheFolder() {
   if (cache != nullptr && cache[0] == '/') return fs::path(cache) / "layernas";
   const char* home = std::getenv("HOME");
   if (home != nullptr && home[0] == '/') return fs::path(home) / ".cache" / "layernas";
-  return fs::temp_directory_path() / ("layernas-" + std::to_string(getuid()));
+  std::error_code error;
+  fs::path temporary = fs::temp_directory_path(error);
+  // TMPDIR may name a folder that is gone.
+  if (error) temporary = "/tmp";
+  return temporary / ("layernas-" + std::to_string(getuid()));
 }
 
 void MakePrivateFolder(const fs::path& folder) {

@@ -14,6 +14,7 @@
 #include "common/build_info/build_info.h"
 #include "common/metrics/http_server.h"
 #include "common/process/fd.h"
+#include "tests/common/process/no_threads.h"
 #include "tests/controller/support/fake_clock.h"
 
 namespace layernas {
@@ -129,6 +130,14 @@ TEST(HttpServer, ARequestAfterALongSilenceIsAnswered) {
     EXPECT_THAT(Get(address, "/"), HasSubstr("hello")) << i;
     clock.Pass(std::chrono::hours(1));
   }
+}
+
+TEST(HttpServer, WhereNoThreadCanBeMadeItIsAnError) {
+  FakeClock clock;
+  const NoThreads no_threads;
+  const auto server = HttpServer::Start(
+      {"127.0.0.1", 0}, "/", "text/plain", [] { return "hello"; }, clock);
+  EXPECT_THAT(std::string(server.status().message()), HasSubstr("Resource temporarily unavailable"));
 }
 
 // With a clock that stands still, so that no time-out makes room.

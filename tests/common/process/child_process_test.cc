@@ -17,6 +17,8 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/common/process/no_threads.h"
+
 namespace layernas {
 namespace {
 
@@ -93,6 +95,39 @@ TEST(ChildProcess, AProgramThatCannotBeStartedIsNamed) {
   EXPECT_THAT(Message(start(lost)), HasSubstr("not executable"));
   EXPECT_EQ(start("").code(), absl::StatusCode::kInvalidArgument);
   std::filesystem::remove_all(folder);
+}
+
+// Not a test by itself: WhereNoThreadCanBeMadeItIsAnError runs it in a process that has made no thread before.
+TEST(ChildProcess, DISABLED_StartWithoutThreads) {
+  ChildOptions options;
+  options.argv = {"/bin/sh", "-c", "echo $$; exec sleep 1000"};
+  for (int i = 0; i < 2; ++i) {
+    {
+      const NoThreads no_threads;
+      const absl::Status status = ChildProcess::Start(options).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+      EXPECT_EQ(Message(status), "can't start /bin/sh: Resource temporarily unavailable");
+    }
+    // What was not there for one start is there for the next.
+    const auto child = ChildProcess::Start(options);
+    ASSERT_TRUE(child.ok()) << child.status();
+  }
+}
+
+TEST(ChildProcess, WhereNoThreadCanBeMadeItIsAnError) {
+  ChildOptions options;
+  options.argv = {"/proc/self/exe", "--gtest_also_run_disabled_tests", "--gtest_filter=*.DISABLED_StartWithoutThreads"};
+  options.pipes = false;
+  const auto child = ChildProcess::Start(std::move(options));
+  ASSERT_TRUE(child.ok()) << child.status();
+  EXPECT_EQ((*child)->Wait(kLong)->ToString(), "exit code 0") << (*child)->LastStderr();
+}
+
+TEST(ChildProcess, WhoeverReadsKillsAfterTheGrace) {
+  auto child = Shell("trap '' TERM; echo ready; while :; do sleep 0.01; done");
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "ready");
+  child->AskToEnd(Millis(100));
+  EXPECT_THAT(Message(child->ReadLine(kLong, kMaxLine).status()), HasSubstr("SIGKILL"));
 }
 
 TEST(ChildProcess, AProgramCanBeCheckedBeforeItIsNeeded) {
@@ -433,6 +468,24 @@ TEST(ChildProcess, WhatAChildStartedDiesWithUs) {
   // As kill -9 does it: the process alone, without a word to anyone.
   kill((*parent)->pid(), SIGKILL);
   for (const pid_t pid : grandchildren) ExpectGoneSoon(pid);
+}
+
+TEST(ChildProcess, TellsWhetherTheLastLineWasRead) {
+  auto child =
+      Shell("read -r line; echo one; sleep 0.3; dd bs=1 count=1 of=/dev/null status=none; echo byte; exec sleep 1000");
+  EXPECT_FALSE(child->HasReadOfLastLine());
+  ASSERT_TRUE(child->WriteLine("first", kLong).ok());
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "one");
+  EXPECT_TRUE(child->HasReadOfLastLine());
+  ASSERT_TRUE(child->WriteLine("second", kLong).ok());
+  EXPECT_FALSE(child->HasReadOfLastLine());
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "byte");
+  EXPECT_TRUE(child->HasReadOfLastLine());
+  ASSERT_TRUE(child->WriteLine("", kLong).ok());
+  EXPECT_FALSE(child->HasReadOfLastLine());
+  child->Kill();
+  ASSERT_TRUE(child->Wait(kLong).has_value());
+  EXPECT_FALSE(child->HasReadOfLastLine());
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ class AgentTest : public ::testing::Test {
     auto client = std::make_unique<ControllerClient>(
         v1::WorkerService::NewStub(rpc::MakeChannel(controller_.address())), controller_.address().ToString());
     agent_ = std::make_unique<Agent>(options_, std::move(client), std::move(factory), *metrics_);
-    running_ = std::thread([this] { agent_->Run(); });
+    running_ = std::thread([this] { EXPECT_EQ(agent_->Run(), absl::OkStatus()); });
   }
   void Start(EvaluateFunction function, int slots = 1) {
     Start([function](int) { return std::make_unique<FunctionEvaluator>(function); }, slots);

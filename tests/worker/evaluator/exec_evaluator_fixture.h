@@ -1,19 +1,16 @@
-// A fixture for ExecEvaluator whose children are shell scripts.
+// An ExecEvaluator for tests, whose child is a shell script.
 #pragma once
 
 #include <gtest/gtest.h>
 #include <signal.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <thread>
-#include <utility>
-#include <variant>
 #include <vector>
 
 #include "worker/evaluator/exec_evaluator.h"
@@ -76,6 +73,13 @@ class ExecEvaluatorTest : public ::testing::Test {
     }
     ADD_FAILURE() << "no file " << name;
     return -1;
+  }
+
+  void AwaitFile(const std::string& name) const {
+    for (int i = 0; i < 6000 && !std::filesystem::exists(folder_ / name); ++i) {
+      std::this_thread::sleep_for(Millis(10));
+    }
+    EXPECT_TRUE(std::filesystem::exists(folder_ / name));
   }
 
   static void ExpectGoneSoon(pid_t pid) {

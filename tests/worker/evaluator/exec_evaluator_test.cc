@@ -4,19 +4,24 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 
+#include "common/log/log.h"
+#include "tests/common/process/no_threads.h"
 #include "tests/worker/evaluator/exec_evaluator_fixture.h"
 
 namespace layernas {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::Pair;
 
 TEST_F(ExecEvaluatorTest, OneChildAnswersManyRequests) {
   auto evaluator = PerRequest(kAnswer);
@@ -197,102 +202,6 @@ TEST_F(ExecEvaluatorTest, AFreshChildThatEndsWithoutAWordIsAFailure) {
   EXPECT_THAT(Message(outcome), HasSubstr("exit code 0"));
 }
 
-// A process that repeats the task is kept; what it says late is of another task, or of none.
-TEST_F(ExecEvaluatorTest, AnAnswerTooManyIsNotTakenForTheNextOne) {
-  for (const char* late : {kAnswer, kAnswerOnly}) {
-    // The late answer to the first request is written after the second request has been read.
-    auto evaluator = PerRequest(R"(n=$((n+1)); if [ "$n" = 2 ]; then
-                                     late=$task; task=$first; echo '{"progress": {"epoch": 9}, "task": "'"$task"'"}'; )" +
-                                std::string(late) + "; task=$late; fi; first=$task; " + kAnswer);
-    const pid_t first = EvaluateForPid(*evaluator);
-    progress_.clear();
-    EXPECT_EQ(EvaluateForPid(*evaluator), first);
-    EXPECT_TRUE(progress_.empty());
-  }
-}
-
-// T20: a process that does not repeat the task gets one request, so that its late answers find no reader.
-TEST_F(ExecEvaluatorTest, AChildThatDoesNotNameItsTaskGetsOneRequest) {
-  auto evaluator = PerRequest(std::string(kAnswerOnly) + "; (sleep 0.2; " + kAnswerOnly + ") & true");
-  const pid_t first = EvaluateForPid(*evaluator);
-  ExpectGoneSoon(first);
-  const pid_t second = EvaluateForPid(*evaluator);
-  EXPECT_NE(second, first);
-  EXPECT_NE(EvaluateForPid(*evaluator), second);
-}
-
-TEST_F(ExecEvaluatorTest, AnAnswerForAnotherTaskDoesNotCostTheChildItsLife) {
-  auto evaluator = PerRequest(R"(echo '{"failure": {"kind": "retry"}, "task": "another"}';
-                                 echo '{"result": 7, "task": "another"}'; )" +
-                              std::string(kAnswer));
-  const pid_t first = EvaluateForPid(*evaluator);
-  EXPECT_EQ(EvaluateForPid(*evaluator), first);
-}
-
-// Whatever else is wrong with a line that names no task: it may be a late one, of another task.
-TEST_F(ExecEvaluatorTest, ALineWithoutATaskOfAChildThatNamesTasksIsDroppedWhateverItSays) {
-  const std::string long_name(101, 'n');
-  for (const std::string& line :
-       {std::string(R"({"result": {"metrics": {}}})"), R"({"result": {"metrics": {")" + long_name + R"(": 1}}})",
-        std::string(R"({"failure": {"kind": "odd"}})"), std::string(R"({"Epoch": 1})"),
-        std::string(R"({"result": {"metrics": {"accuracy": 1}}, "task": 7})")}) {
-    auto evaluator = PerRequest("n=$((n+1)); if [ \"$n\" = 2 ]; then echo '" + line + "'; fi; " + kAnswer);
-    const pid_t first = EvaluateForPid(*evaluator);
-    EXPECT_EQ(EvaluateForPid(*evaluator), first) << line;
-  }
-  // What is not JSON says nothing of whose it is, and would leave the worker to wait for an answer that has come.
-  auto garbles =
-      PerRequest("n=$((n+1)); if [ \"$n\" = 2 ]; then echo '{\"result\": '; sleep 1000; fi; " + std::string(kAnswer));
-  EvaluateForPid(*garbles);
-  EXPECT_THAT(Message(Evaluate(*garbles)), HasSubstr("not JSON"));
-}
-
-TEST_F(ExecEvaluatorTest, AResultFromBeforeTheRequestWasReadIsDropped) {
-  const EvaluationOutcome outcome = Evaluate(*Script(std::string(kAnswerOnly) + "; sleep 1000"), Millis(1000));
-  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output")));
-}
-
-// C3: the message is short enough to be read where candidates are listed.
-TEST_F(ExecEvaluatorTest, AResultOverALimitIsAFailureThatNamesIt) {
-  auto evaluator = PerRequest(R"(echo '{"result": {"metrics": {")" + std::string(101, 'n') + R"(": 1}}}')");
-  const EvaluationOutcome outcome = Evaluate(*evaluator);
-  ExpectEvaluatorFault(outcome);
-  EXPECT_EQ(Message(outcome), "the name of metric \"" + std::string(60, 'n') + "…\" has 101 bytes; the maximum is 100");
-}
-
-TEST_F(ExecEvaluatorTest, EachRequestHasATaskOfItsOwn) {
-  auto evaluator = PerRequest("echo $task >> $FOLDER/tasks; " + std::string(kAnswer));
-  EvaluateForPid(*evaluator);
-  EvaluateForPid(*evaluator);
-  std::ifstream file(folder_ / "tasks");
-  std::string first, second;
-  file >> first >> second;
-  EXPECT_EQ(first, "searches/x-1/candidates/3#1");
-  EXPECT_EQ(second, "searches/x-1/candidates/3#2");
-}
-
-TEST_F(ExecEvaluatorTest, ABannerIsPassedOver) {
-  auto evaluator =
-      Script("echo Activating environment; echo; read -r request; echo Epoch 1/5; " + std::string(kAnswerOnly));
-  EXPECT_GT(EvaluateForPid(*evaluator), 0);
-}
-
-TEST_F(ExecEvaluatorTest, WhatWasPassedOverIsToldWhereThereIsNoResult) {
-  EXPECT_THAT(
-      Message(Evaluate(*Script("read -r request; echo Segmentation fault; echo bye; exit 3"))),
-      AllOf(HasSubstr("2 lines on standard output"), HasSubstr("Segmentation fault"), HasSubstr("exit code 3")));
-  EXPECT_THAT(Message(Evaluate(*Script("read -r request; echo what; sleep 1000"), Millis(1000))),
-              AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output"), HasSubstr("what")));
-}
-
-// T25.
-TEST_F(ExecEvaluatorTest, ATimeOutWithoutAnyLineSaysSo) {
-  EXPECT_THAT(Message(Evaluate(*Script("sleep 1000"), kShort)),
-              HasSubstr("no line was seen on standard output: does a wrapper buffer it?"));
-  EXPECT_THAT(Message(Evaluate(*Script("echo '{\"progress\": {}}'; sleep 1000"), Millis(1000))),
-              Not(HasSubstr("no line was seen")));
-}
-
 TEST_F(ExecEvaluatorTest, AProgramThatIsNotThereIsNamed) {
   ExecEvaluator evaluator({.argv = {"/no/such/trainer"}, .environment = {}});
   const EvaluationOutcome outcome = Evaluate(evaluator);
@@ -376,10 +285,33 @@ TEST_F(ExecEvaluatorTest, AChildThatWillNotEndIsKilled) {
   ExpectGoneSoon(pid);
 }
 
+// Nor does it take the worker, whose stop comes on any thread.
+TEST_F(ExecEvaluatorTest, AStopLeavesTheChildItsGraceWhereNoThreadCanBeMade) {
+  ExecEvaluator evaluator({.argv = {"/bin/sh", "-c",
+                                    "trap 'echo 1 > $FOLDER/saved' TERM; echo $$ > $FOLDER/child; "
+                                    "while :; do sleep 0.01; done"},
+                           .environment = {{"FOLDER", folder_.string()}},
+                           .grace = Millis(1'000)});
+  std::jthread stopper([this] {
+    ReadPid("child");
+    const NoThreads no_threads;
+    stop_.request_stop();
+    ReadPid("saved");
+  });
+  EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(Evaluate(evaluator)));
+  ExpectGoneSoon(ReadPid("child"));
+}
+
 TEST_F(ExecEvaluatorTest, AStopBeforeTheStartCounts) {
   auto evaluator = PerRequest("sleep 1000");
   stop_.request_stop();
   EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(Evaluate(*evaluator)));
+}
+
+std::string LogOf(const EvaluationOutcome& outcome) {
+  if (const auto* result = std::get_if<EvaluationResult>(&outcome)) return result->log.tail;
+  if (const auto* failure = std::get_if<EvaluationFailure>(&outcome)) return failure->log.tail;
+  return "(no log)";
 }
 
 TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {
@@ -387,6 +319,45 @@ TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {
   const pid_t pid = EvaluateForPid(*evaluator);
   evaluator.reset();
   EXPECT_EQ(ReadPid("ended"), pid);
+}
+
+// It lives when the request is written, and does not read it.
+TEST_F(ExecEvaluatorTest, WhatHappensToAChildBetweenTasksIsNoFailureOfTheNext) {
+  for (const std::string end : {"exit 7", "kill -SEGV $$", "kill -s TERM $$"}) {
+    const std::string once = "\"$FOLDER/" + std::to_string(end.size()) + "\"";
+    auto evaluator =
+        PerRequest(std::string(kAnswer) + "; [ -e " + once + " ] || { echo > " + once + "; sleep 0.3; " + end + "; }");
+    const pid_t first = EvaluateForPid(*evaluator);
+    const pid_t second = EvaluateForPid(*evaluator);
+    EXPECT_GT(second, 0) << end;
+    EXPECT_NE(second, first) << end;
+  }
+}
+
+// One byte is enough: from then on it may be the request that it died of.
+TEST_F(ExecEvaluatorTest, AChildThatDiesOfItsRequestHasFailed) {
+  auto evaluator = PerRequest(std::string(kAnswer) + "; dd bs=1 count=1 of=/dev/null status=none; exit 7");
+  EvaluateForPid(*evaluator);
+  EXPECT_THAT(Message(Evaluate(*evaluator)), HasSubstr("exit code 7"));
+}
+
+TEST_F(ExecEvaluatorTest, TheKeptChildCanBeEndedBetweenRequests) {
+  auto evaluator = PerRequest(kAnswer);
+  evaluator->AskKeptToEnd();
+  evaluator->EndKept(std::chrono::steady_clock::now());
+  const pid_t first = EvaluateForPid(*evaluator);
+  evaluator->AskKeptToEnd();
+  ExpectGoneSoon(first);
+  evaluator->EndKept(std::chrono::steady_clock::now() + kLong);
+  EXPECT_NE(EvaluateForPid(*evaluator), first);
+}
+
+TEST_F(ExecEvaluatorTest, AKeptChildThatDoesNotEndIsKilled) {
+  auto evaluator = PerRequest("trap '' TERM; " + std::string(kAnswer) + "; exec < /dev/null; sleep 1000");
+  const pid_t first = EvaluateForPid(*evaluator);
+  evaluator->AskKeptToEnd();
+  evaluator->EndKept(std::chrono::steady_clock::now() + kShort);
+  ExpectGoneSoon(first);
 }
 
 }  // namespace

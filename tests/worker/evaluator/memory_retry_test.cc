@@ -29,6 +29,11 @@ class ScriptedEvaluator : public Evaluator {
     steps_.pop_front();
     return step();
   }
+  void AskKeptToEnd() override { ++asked; }
+  void EndKept(SteadyTime) override { ++ended; }
+
+  std::atomic<int> asked = 0;
+  std::atomic<int> ended = 0;
 
  private:
   std::deque<Step> steps_;
@@ -126,6 +131,34 @@ TEST_F(MemoryRetryTest, AStopEndsTheWait) {
   // Nobody waits to be alone any more.
   EXPECT_TRUE(std::holds_alternative<EvaluationResult>(Evaluate(*slot)));
   machine_->Leave(SharedMachine::Company::kOthers);
+}
+
+// Else it would not have the machine to itself: the processes of other slots, and its own, keep their memory.
+TEST_F(MemoryRetryTest, EndsWhatAllKeepBeforeTheSecondTry) {
+  auto owned = std::make_unique<ScriptedEvaluator>(std::deque<ScriptedEvaluator::Step>{Good, Good});
+  const ScriptedEvaluator& idle = *owned;
+  const auto other = std::make_unique<MemoryRetryEvaluator>(std::move(owned), machine_);
+  auto gone = Slot({});
+  gone.reset();
+  const ScriptedEvaluator* own = nullptr;
+  owned = std::make_unique<ScriptedEvaluator>(
+      std::deque<ScriptedEvaluator::Step>{[&] {
+                                            EXPECT_EQ(idle.asked + own->asked, 0);
+                                            return OutOfMemory();
+                                          },
+                                          [&] {
+                                            for (const ScriptedEvaluator* one : {&idle, own}) {
+                                              EXPECT_EQ(one->asked, 1);
+                                              EXPECT_EQ(one->ended, 1);
+                                            }
+                                            return Good();
+                                          }});
+  own = owned.get();
+  const auto hungry = std::make_unique<MemoryRetryEvaluator>(std::move(owned), machine_);
+  Evaluate(*other);
+  EXPECT_TRUE(std::holds_alternative<EvaluationResult>(Evaluate(*hungry)));
+  Evaluate(*other);
+  EXPECT_EQ(idle.ended, 1);
 }
 
 }  // namespace

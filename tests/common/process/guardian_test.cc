@@ -1,0 +1,149 @@
+// What happens to programs that our children have started when our process is killed.
+#include "common/process/guardian.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "common/log/log.h"
+#include "common/process/child_process.h"
+#include "common/process/fd.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr Millis kLong{60'000};
+constexpr std::size_t kMaxLine = 1 << 20;
+constexpr char kWrapper[] = "sleep 1000 & echo child $!; wait; true";
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool Gone(pid_t pid) {
+  if (kill(pid, 0) != 0) return errno == ESRCH;
+  const std::string text = ReadAll("/proc/" + std::to_string(pid) + "/stat");
+  const auto state = text.rfind(") ");
+  return state == std::string::npos || text[state + 2] == 'Z';
+}
+
+void ExpectGoneSoon(pid_t pid) {
+  for (int i = 0; i < 1000 && !Gone(pid); ++i) std::this_thread::sleep_for(Millis(10));
+  EXPECT_TRUE(Gone(pid)) << pid;
+  kill(pid, SIGKILL);
+}
+
+// The guardian of the process; -1 if there is none.
+pid_t GuardianOf(pid_t parent) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const std::string stat = ReadAll(entry.path() / "stat");
+    if (stat.find("(layernas-guard) S " + std::to_string(parent) + " ") != std::string::npos) return std::stoi(name);
+  }
+  return -1;
+}
+
+// Its standard output is ours: "child PID" for what it has started.
+std::unique_ptr<ChildProcess> StartWrapper() {
+  ChildOptions options;
+  options.argv = {"/bin/sh", "-c", kWrapper};
+  options.pipes = false;
+  options.on_stderr_line = [](std::string_view line) { std::cout << line << std::endl; };
+  auto child = ChildProcess::Start(std::move(options));
+  EXPECT_TRUE(child.ok()) << child.status();
+  return child.ok() ? *std::move(child) : nullptr;
+}
+
+// Runs a disabled test in a process of its own; returns what its wrappers have started.
+std::unique_ptr<ChildProcess> RunApart(const std::string& test, std::size_t wrappers, std::vector<pid_t>& started) {
+  ChildOptions options;
+  options.argv = {"/proc/self/exe", "--gtest_also_run_disabled_tests", "--gtest_filter=Guardian.DISABLED_" + test};
+  auto apart = ChildProcess::Start(std::move(options));
+  EXPECT_TRUE(apart.ok()) << apart.status();
+  while (started.size() < wrappers) {
+    const auto line = (*apart)->ReadLine(kLong, kMaxLine);
+    EXPECT_TRUE(line.ok()) << line.status();
+    if (!line.ok()) break;
+    if (line->starts_with("child ")) started.push_back(std::stoi(line->substr(6)));
+  }
+  return *std::move(apart);
+}
+
+// Not a test by itself. The first child finds no file left for a guardian, the second one does.
+TEST(Guardian, DISABLED_StartsLate) {
+  log::Init("test", "info");
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  limit.rlim_cur = 200;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  std::vector<Fd> taken;
+  for (Fd fd; (fd = Fd(open("/dev/null", O_RDONLY | O_CLOEXEC))).valid();) taken.push_back(std::move(fd));
+  // As many as the start of a child without pipes takes.
+  taken.resize(taken.size() - 7);
+  const auto first = StartWrapper();
+  ASSERT_EQ(GuardianOf(getpid()), -1);
+  std::vector<std::unique_ptr<ChildProcess>> others;
+  taken.resize(taken.size() - 7);
+  taken.clear();
+  others.push_back(StartWrapper());
+  log::Flush();
+  others.back()->Wait(kLong);
+}
+
+TEST(Guardian, IsTriedAgainAndThenKnowsOfAll) {
+  std::vector<pid_t> started;
+  const auto apart = RunApart("StartsLate", 2, started);
+  kill(apart->pid(), SIGKILL);
+  for (const pid_t pid : started) ExpectGoneSoon(pid);
+  EXPECT_TRUE(apart->Wait(kLong).has_value());
+  EXPECT_THAT(apart->LastStderr(), HasSubstr("Too many open files"));
+}
+
+// Not a test by itself.
+TEST(Guardian, DISABLED_IsKilled) {
+  const auto first = StartWrapper();
+  const pid_t guardian = GuardianOf(getpid());
+  ASSERT_GT(guardian, 0);
+  kill(guardian, SIGKILL);
+  ExpectGoneSoon(guardian);
+  const auto second = StartWrapper();
+  second->Wait(kLong);
+}
+
+TEST(Guardian, IsReplacedWhereItWasKilled) {
+  std::vector<pid_t> started;
+  const auto apart = RunApart("IsKilled", 2, started);
+  kill(apart->pid(), SIGKILL);
+  for (const pid_t pid : started) ExpectGoneSoon(pid);
+}
+
+// As pkill -f does it, which goes by the command line.
+TEST(Guardian, ItsCommandLineIsNotOurs) {
+  const auto child = StartWrapper();
+  const pid_t guardian = GuardianOf(getpid());
+  ASSERT_GT(guardian, 0);
+  const std::string ours = ReadAll("/proc/self/cmdline");
+  const std::string its = ReadAll("/proc/" + std::to_string(guardian) + "/cmdline");
+  EXPECT_THAT(ours, HasSubstr("child_process_test"));
+  EXPECT_THAT(its, Not(HasSubstr("child_process_test")));
+  EXPECT_EQ(its.c_str(), std::string("layernas-guard"));
+}
+
+}  // namespace
+}  // namespace layernas

@@ -1,0 +1,33 @@
+// Threads that can't be made, as where a limit on processes is reached.
+#pragma once
+
+#include <pthread.h>
+
+#include <cstddef>
+
+namespace layernas {
+
+// While it lives, no thread can be made in this process. One at a time.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_getattr_default_np(&usual_);
+    pthread_attr_t unusable;
+    pthread_attr_init(&unusable);
+    // There are no addresses for such a stack.
+    pthread_attr_setstacksize(&unusable, std::size_t{1} << 60);
+    pthread_setattr_default_np(&unusable);
+    pthread_attr_destroy(&unusable);
+  }
+  ~NoThreads() {
+    pthread_setattr_default_np(&usual_);
+    pthread_attr_destroy(&usual_);
+  }
+  NoThreads(const NoThreads&) = delete;
+  NoThreads& operator=(const NoThreads&) = delete;
+
+ private:
+  pthread_attr_t usual_;
+};
+
+}  // namespace layernas
