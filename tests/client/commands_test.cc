@@ -181,6 +181,25 @@ TEST_F(CandidatesTest, ShowWhatIsKnownAndMarkWhatIsEstimated) {
   EXPECT_THAT(json, HasSubstr(R"("reward":null,"cost":null,)"));
 }
 
+TEST_F(CommandsTest, ColumnsOfTheFrontierStayApart) {
+  searches_[0].mutable_spec()->mutable_space()->add_layers()->set_name("latency_ms");
+  controller_.frontier = [](const auto&, auto& response) {
+    v1::FrontierPoint& point = *response.add_points();
+    point.set_reward(0.75);
+    point.set_cost(2);
+    point.set_candidate("searches/x-2/candidates/7");
+    point.mutable_architecture()->set_id("0");
+    point.mutable_architecture()->add_layers()->set_option("a");
+    (*point.mutable_metrics())["architecture"] = 3;
+    (*point.mutable_metrics())["candidate"] = 4;
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Call({"search", "frontier", "x-2", "--layers", "-o", "csv"}).out,
+            "best_for_targets,latency_ms,accuracy,architecture,candidate,metric_architecture,metric_candidate,"
+            "layer_latency_ms\n"
+            ",2,0.75,0,7,3,4,a\n");
+}
+
 TEST_F(CommandsTest, ASearchWithoutTargetsHasABestToo) {
   searches_[0].mutable_spec()->mutable_objective()->clear_targets();
   searches_[0].mutable_progress()->set_frontier_size(3);

@@ -21,6 +21,7 @@
 #include "client/watch/progress_text.h"
 #include "client/watch/watch_view.h"
 #include "layernas/v1/search.pb.h"
+#include "layernas/v1/search_service.pb.h"
 
 namespace layernas::client {
 namespace {
@@ -106,6 +107,43 @@ TEST(Json, ListsAreWholeWhateverTheirLength) {
   }
   const std::string item = R"({"attempt":2,"kind":"FAILURE_KIND_UNSPECIFIED","worker":"","message":""})";
   EXPECT_EQ(out.str(), "{\"items\": [\n" + item + ",\n" + item + "\n]}\n");
+}
+
+TEST(Json, WhatIsNotKnownIsNullInEveryMessage) {
+  const auto print = [](const google::protobuf::Message& message) {
+    std::ostringstream out;
+    PrintJson(out, message, JsonLayout::kOneLine);
+    return nlohmann::json::parse(out.str());
+  };
+  v1::WatchSearchResponse change;
+  change.mutable_candidate()->set_state(v1::CANDIDATE_STATE_SKIPPED);
+  change.mutable_candidate()->set_cost(9);
+  EXPECT_EQ(print(change)["candidate"]["reward"], nullptr);
+  EXPECT_EQ(print(change)["candidate"]["cost"], 9);
+  change.mutable_candidate()->set_state(v1::CANDIDATE_STATE_STOPPED);
+  change.mutable_candidate()->set_reward(0.5);
+  EXPECT_EQ(print(change)["candidate"]["reward"], nullptr);
+  EXPECT_EQ(print(change)["candidate"]["reward_estimate"], 0.5);
+  change.mutable_candidate()->set_state(v1::CANDIDATE_STATE_FAILED);
+  change.mutable_candidate()->set_cost(0);
+  EXPECT_EQ(print(change)["candidate"]["cost"], nullptr);
+
+  // A winner none of whose trainings in full has a result, and one with a result.
+  v1::Search search;
+  search.add_winners()->set_trainings(2);
+  v1::Winner& known = *search.add_winners();
+  known.set_succeeded(1);
+  known.set_reward(0.75);
+  const auto expect_winners = [](const nlohmann::json& json) {
+    for (const char* field : {"reward", "reward_deviation", "cost"}) EXPECT_EQ(json["winners"][0][field], nullptr);
+    EXPECT_EQ(json["winners"][1]["reward"], 0.75);
+    EXPECT_EQ(json["winners"][1]["reward_deviation"], 0);
+  };
+  expect_winners(print(search));
+  *change.mutable_search() = search;
+  expect_winners(print(change)["search"]);
+  *change.mutable_snapshot() = search;
+  expect_winners(print(change)["snapshot"]);
 }
 
 TEST(Yaml, ReadsBackAsTheSame) {

@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+import grpc
+
 import harness
 from layernas.v1 import search_pb2
 from spaces import Space
@@ -19,12 +21,13 @@ ERASE = re.compile(r"\x1b\[\d+A\r\x1b\[J")
 class Terminal:
     """A program on a terminal of its own, and what it wrote there."""
 
-    def __init__(self, test, *arguments, environment=None):
+    def __init__(self, test, *arguments, environment=None, answers=False):
+        """answers: standard input is the terminal, too."""
         self._master, slave = pty.openpty()
         self.output = b""
         self.process = subprocess.Popen(
             [LAYERNAS, *arguments],
-            stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+            stdin=slave if answers else subprocess.DEVNULL, stdout=slave, stderr=slave,
             env={**os.environ, "TERM": "xterm", **(environment or {})},
         )
         os.close(slave)
@@ -41,6 +44,9 @@ class Terminal:
             if not read:
                 return
             self.output += read
+
+    def type(self, text):
+        os.write(self._master, text.encode())
 
     def wait(self):
         """Exit code, and the screen as it was left."""
@@ -105,6 +111,57 @@ class ClientTest(harness.IntegrationTest):
         code, screen = Terminal(self, "search", "watch", search, "--controller", server.address).wait()
         self.assertEqual(code, 0)
         self.assertIn("\x1b[32m", screen)
+
+    def test_what_cannot_be_undone_is_asked(self):
+        server = self.controller()
+        api = self.client(server)
+        name = self.search_of(api, Space(layers=3, options=3, seed=83), 10).split("/")[1]
+
+        def ask(verb, answer):
+            command = Terminal(self, "search", verb, name, "--controller", server.address, answers=True)
+            harness.wait_for(lambda: b"[y/N] " in command.output or command.process.poll() is not None, "the question")
+            command.type(answer)
+            return command.wait()
+
+        code, screen = ask("cancel", "n\n")
+        self.assertEqual(code, 1, screen)
+        self.assertIn(f"{name} is running with 0/10 trainings. Cancel it for good? [y/N] ", screen)
+        self.assertIn("nothing was done\n", screen)
+        self.assertEqual(api.search(f"searches/{name}").state, search_pb2.SEARCH_STATE_RUNNING)
+        code, screen = ask("cancel", "y\n")
+        self.assertEqual(code, 0, screen)
+        self.assertEqual(api.search(f"searches/{name}").state, search_pb2.SEARCH_STATE_CANCELLED)
+        self.assertEqual(ask("delete", "\n")[0], 1)
+        self.assertEqual(api.search(f"searches/{name}").state, search_pb2.SEARCH_STATE_CANCELLED)
+        code, screen = ask("delete", "yes\n")
+        self.assertEqual(code, 0, screen)
+        self.assertIn("is deleted\n", screen)
+        self.assert_rpc_error(grpc.StatusCode.NOT_FOUND, api.search, f"searches/{name}")
+
+    def test_the_encoding_decides_what_is_drawn(self):
+        space = Space(layers=3, options=3, seed=84)
+        server = self.controller()
+        api = self.client(server)
+        search = self.search_of(api, space, 12)
+        neither = {"LC_ALL": "", "LC_CTYPE": "", "LANG": ""}
+        watches = [
+            (Terminal(self, "search", "watch", search, "--controller", server.address, environment=encoding), encoding, blocks)
+            for encoding, blocks in (
+                ({"LC_ALL": "C"}, False), ({"LC_ALL": "C.UTF-8"}, True), ({"LC_ALL": "C", "LANG": "C.UTF-8"}, False),
+                ({**neither, "LANG": "POSIX"}, False), ({**neither, "LANG": "de_DE.utf8"}, True), (neither, True),
+                ({**neither, "LC_CTYPE": "en_US.ISO-8859-1", "LANG": "C.UTF-8"}, False),
+            )
+        ]
+        for watch, _, _ in watches:
+            harness.wait_for(lambda watch=watch: "seen-1 is running" in watch.screen(), "the search to be shown")
+        self.worker(server, "tabular", *harness.tabular_flags(space.write_table(self.path("table.csv"))))
+        for watch, encoding, blocks in watches:
+            with self.subTest(str(encoding)):
+                code, screen = watch.wait()
+                self.assertEqual(code, 0)
+                self.assertIn("has succeeded", screen)
+                self.assertEqual(bool(re.search("[▁▂▃▄▅▆▇█]", screen)), blocks, screen)
+                self.assertEqual(screen.isascii(), not blocks, screen)
 
     def test_watch_keeps_up(self):
         """Lines in a pipe, one per result, while results come as fast as they can. The rate is printed."""

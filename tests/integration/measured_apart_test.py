@@ -60,6 +60,7 @@ class MeasuredApartTest(harness.IntegrationTest):
         for one in skipped:
             self.assertGreater(one.metrics["latency_ms"], target)
             self.assertEqual(one.metrics["latency_ms"], self.space.cost(one.architecture.id))
+            self.assertEqual(one.cost, self.space.cost(one.architecture.id))
             self.assertEqual(one.worker, "device")
         self.server.stop()
         code, output = self.server.check()

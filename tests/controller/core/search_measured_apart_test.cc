@@ -74,6 +74,7 @@ TEST_F(MeasuredApartTest, WhatExceedsEveryTargetIsSkippedAndCostsNoTraining) {
   for (std::uint64_t number = 1; number <= 5; ++number) {
     EXPECT_EQ(Measure(search, 5.1), number);
     EXPECT_EQ(search.candidate(number)->state, CandidateState::kSkipped);
+    EXPECT_EQ(search.candidate(number)->cost, 5.1);
   }
   EXPECT_EQ(search.Ready(kTrain), 0u);
   for (int i = 0; i < 2; ++i) {
