@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -322,6 +323,38 @@ TEST_F(HostileControllerTest, SteersTheTerminalByNoQuestion) {
   EXPECT_EQ(RunClient(arguments, Terminal{out, err, false, false, &in}, "/nonexistent"), ExitCode::kError);
   EXPECT_EQ(out.str(),
             std::string("x-3") + kShown + " has failed with 0 trainings. Delete it with all its results? [y/N] ");
+}
+
+TEST_F(HostileControllerTest, SteersTheTerminalByNoRun) {
+  namespace fs = std::filesystem;
+  std::string pattern = ::testing::TempDir() + "layernas-run-test-XXXXXX";
+  ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+  const fs::path folder = pattern;
+  const auto write_program = [&folder](const char* name, const std::string& text) {
+    std::ofstream(folder / name) << "#!/bin/sh\n" << text << "exec sleep 1000\n";
+    fs::permissions(folder / name, fs::perms::owner_all);
+  };
+  const std::string data = folder / "data";
+  write_program("layernas-controller",
+                "echo '{\"address\": \"" + controller_.address() + "\"}' > " + data + "/ready.json\n");
+  write_program("layernas-worker", "");
+  controller_.list = [this](const auto&, auto& response) {
+    v1::Search& search = *response.add_searches();
+    search = searches_[0];
+    search.set_state(v1::SEARCH_STATE_PAUSED);
+    return grpc::Status::OK;
+  };
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(RunClient({"run", LAYERNAS_EXAMPLES "/shapes10.yaml", "--data-dir", data, "--workers", "1"},
+                      Terminal{out, err}, folder.string()),
+            ExitCode::kSearchFailed)
+      << err.str();
+  fs::remove_all(folder);
+  const std::string shown = std::string("x-3") + kShown;
+  EXPECT_THAT(out.str(), HasSubstr("search " + shown + " has failed: every attempt failed: " + kShown));
+  EXPECT_THAT(err.str(), StartsWith(shown + " in " + data + " is unfinished and stays paused"));
+  for (const std::string& text : {out.str(), err.str()}) EXPECT_EQ(text, Printable(text, Unprintable::kMarkInLines));
 }
 
 TEST(Arguments, AreRefusedInWords) {
