@@ -130,6 +130,16 @@ TEST_F(TrainerProcess, ReadsTheDataItIsGiven) {
   EXPECT_TRUE(lines.back().contains("result")) << lines.back();
 }
 
+TEST_F(TrainerProcess, WhatTheDataLacksIsSaid) {
+  nlohmann::json request = SmallRequest();
+  request["evaluate"]["work"] = {"train"};
+  request["evaluate"]["train"].update({{"epochs", 1}, {"validation_examples", 3}});
+  const auto lines = Run(request.dump() + "\n");
+  ASSERT_FALSE(lines.empty()) << stderr_;
+  EXPECT_TRUE(lines.back().contains("result")) << lines.back();
+  EXPECT_THAT(stderr_, HasSubstr("warning: shapes10: 7 of 10 classes have no validation image"));
+}
+
 // The answers among the lines.
 std::vector<nlohmann::json> Answers(const std::vector<nlohmann::json>& lines) {
   std::vector<nlohmann::json> answers;

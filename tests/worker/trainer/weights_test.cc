@@ -1,11 +1,15 @@
 #include "worker/trainer/weights.h"
 
+#include <ATen/record_function.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
 
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/network/architecture.h"
 #include "tests/worker/trainer/temp_folder.h"
@@ -52,20 +56,29 @@ TEST_F(Weights, RunAsTheNetworkDoes) {
   }
 }
 
-// What is kept is the network that was trained and measured.
-TEST_F(Weights, DeadOperationsAreCountedButNeitherTrainedNorKept) {
+// A request for a cell of 8 channels with these operations on its edges 0->1, 0->2, 1->2, 0->3, 1->3 and 2->3.
+nlohmann::json CellRequest(const std::vector<const char*>& edges) {
   nlohmann::json request = SmallRequest();
   nlohmann::json& body = request["evaluate"];
   body["network"] = {
       {"input", {3, 32, 32}}, {"classes", 10}, {"stem_channels", 8}, {"parameters", {{"cells", 1}, {"stages", 1}}}};
-  // The result of the cell is its input.
   body["architecture"]["layers"] = nlohmann::json::array();
-  for (const char* edge : {"nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "skip_connect", "none", "none"}) {
+  for (const char* edge : edges) {
     const std::string name = "edge" + std::to_string(body["architecture"]["layers"].size());
     body["architecture"]["layers"].push_back({{"name", name}, {"option", edge}});
   }
   body["train"]["epochs"] = 1;
-  body["keep_weights"] = "net";
+  return request;
+}
+
+// The result of the cell is its input: three convolutions are dead.
+const std::vector<const char*> kDeadConvolutions = {"nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3",
+                                                    "skip_connect", "none",         "none"};
+
+// What is kept is the network that was trained and measured.
+TEST_F(Weights, DeadOperationsAreCountedButNeitherTrainedNorKept) {
+  nlohmann::json request = CellRequest(kDeadConvolutions);
+  request["evaluate"]["keep_weights"] = "net";
   EvaluatorOptions options;
   options.weights_dir = folder_;
   const EvaluationResult result = Evaluator(std::move(options)).Evaluate(ParseRequest(request), [](const Progress&) {});
@@ -76,6 +89,49 @@ TEST_F(Weights, DeadOperationsAreCountedButNeitherTrainedNorKept) {
   // Stem, normalization before the head, classifier; the cell has three convolutions of 3x3 with normalizations.
   const std::int64_t dead = 3 * (9 * 8 * 8 + 2 * 8);
   EXPECT_EQ(static_cast<std::int64_t>(result.metrics.at("params")), params + dead);
+}
+
+// While it lives, counts the convolutions of 3x3 by their channels in and out.
+class ConvolutionCounter {
+ public:
+  ConvolutionCounter() {
+    counts_.clear();
+    handle_ = at::addGlobalCallback(
+        at::RecordFunctionCallback(&ConvolutionCounter::Look).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+  }
+  ~ConvolutionCounter() { at::removeCallback(handle_); }
+
+  static int Of(std::int64_t in, std::int64_t out) { return counts_[{in, out}]; }
+
+ private:
+  static std::unique_ptr<at::ObserverContext> Look(const at::RecordFunction& call) {
+    if (std::string(call.name()) == "aten::convolution" && call.inputs()[1].isTensor()) {
+      const torch::Tensor weight = call.inputs()[1].toTensor();
+      if (weight.size(2) == 3) ++counts_[{weight.size(1), weight.size(0)}];
+    }
+    return nullptr;
+  }
+
+  static inline std::map<std::pair<std::int64_t, std::int64_t>, int> counts_;
+  at::CallbackHandle handle_;
+};
+
+// Else cells that are one network would have several latencies.
+TEST_F(Weights, DeadOperationsAreNotMeasured) {
+  const auto measure = [](const std::vector<const char*>& edges) {
+    nlohmann::json request = CellRequest(edges);
+    request["evaluate"]["work"] = {"measure"};
+    return Evaluator(EvaluatorOptions{}).Evaluate(ParseRequest(request), [](const Progress&) {});
+  };
+  const ConvolutionCounter counter;
+  measure(kDeadConvolutions);
+  EXPECT_GE(counter.Of(3, 8), 30);  // The stem, in each run.
+  EXPECT_EQ(counter.Of(8, 8), 0);
+  // The same cell with the edge 2->3, which all three lead to.
+  std::vector<const char*> alive = kDeadConvolutions;
+  alive[5] = "skip_connect";
+  measure(alive);
+  EXPECT_GE(counter.Of(8, 8), 3 * 30);
 }
 
 TEST_F(Weights, ThatTheyCanBeWrittenIsCheckedWithoutATrace) {
