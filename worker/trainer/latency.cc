@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <sstream>
 #include <vector>
@@ -74,6 +75,11 @@ double OfOneRun(const Times& turn, bool by_cpu_time) {
   return by_cpu_time ? Sum(turn.cpu) / static_cast<double>(turn.cpu.size()) : Median(turn.wall);
 }
 
+// A turn within one tick of the clock has taken no time.
+bool AreFinite(const std::vector<double>& ratios) {
+  return std::all_of(ratios.begin(), ratios.end(), [](double ratio) { return std::isfinite(ratio); });
+}
+
 double HalfWidth(const std::vector<double>& ratios) {
   const Interval interval = MedianInterval(ratios);
   return (interval.high - interval.low) / 2 / Median(ratios);
@@ -104,10 +110,19 @@ Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const
     times.Append(mine);
     reference_times.Append(other);
     if (static_cast<int>(ratios.size()) < kFewestRounds || runs() < settings.runs) continue;
+    if (!AreFinite(ratios)) break;
     latency.ratio_interval = HalfWidth(ratios);
     if (latency.ratio_interval <= wanted || runs() + ours.runs_per_turn() > settings.max_runs) break;
   }
-  latency.ratio = Median(ratios);
+  if (AreFinite(ratios)) {
+    latency.ratio = Median(ratios);
+  } else if (settings.ratio_interval) {
+    throw MachineError(
+        "this machine's clock of processor time ticks too coarsely to measure the ratio to the reference network, and "
+        "measure.ratio_interval asks for it");
+  } else {
+    latency.ratio = latency.ratio_interval = std::numeric_limits<double>::quiet_NaN();
+  }
   if (settings.ratio_interval && latency.ratio_interval > wanted) {
     std::ostringstream message;
     message << "this machine is too noisy to measure latency: after " << runs() << " runs the ratio to the reference "

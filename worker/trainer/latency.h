@@ -24,7 +24,7 @@ struct Latency {
   double spread = 0;
   int runs = 0;
   // Against a fixed reference network: the median of the ratios of each round, of RunTime::cpu_ms where that was asked
-  // for, else of the wall clock.
+  // for, else of the wall clock. NaN, as is ratio_interval, if that clock ticks too coarsely for a turn.
   double ratio = 0;
   // Half of the width of the ratio's 95 % confidence interval, as a share of the ratio.
   double ratio_interval = 0;
@@ -37,7 +37,7 @@ struct Latency {
 // Runs `network` and `reference` in turns, after a warm-up that lasts until neither gets faster, at least settings.runs
 // times and twenty rounds, then until the ratio is known as well as settings.ratio_interval says (0.02 where it does
 // not) or settings.max_runs is reached. Throws MachineError where settings.ratio_interval is given and was not reached:
-// the machine is too noisy. `by_cpu_time` is for runs that are all the work of this thread.
+// the machine is too noisy, or its clock too coarse. `by_cpu_time` is for runs that are all the work of this thread.
 Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const MeasureSettings& settings,
                        bool by_cpu_time);
 

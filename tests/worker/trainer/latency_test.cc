@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "common/base/random.h"
@@ -154,6 +155,31 @@ TEST(MeasureInTurns, WarmsUpUntilItIsStable) {
   settings.warm_up = 0;
   const Latency latency = MeasureInTurns(machine.Run(3, 3), machine.Run(0.5, 3), settings, true);
   EXPECT_LT(latency.p99_ms, 3.1);
+}
+
+// The clock of processor time may tick a hundred times a second: most turns then take no time at all.
+TEST(MeasureInTurns, ARatioOfTimesThatAreZeroIsNoNumber) {
+  const auto run = [total = 0.0]() mutable {
+    const double before = total;
+    total += 1;
+    // Ticks of 10 ms.
+    return RunTime{1, 10 * (std::floor(total / 10) - std::floor(before / 10))};
+  };
+  MeasureSettings settings;
+  const Latency latency = MeasureInTurns(run, run, settings, true);
+  EXPECT_TRUE(std::isnan(latency.ratio)) << latency.ratio;
+  EXPECT_TRUE(std::isnan(latency.ratio_interval)) << latency.ratio_interval;
+  // The rest is of the clock on the wall.
+  EXPECT_EQ(latency.median_ms, 1);
+  // More runs would not help.
+  EXPECT_LT(latency.runs, settings.max_runs);
+  settings.ratio_interval = 0.05;
+  try {
+    MeasureInTurns(run, run, settings, true);
+    FAIL();
+  } catch (const MachineError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("ticks too coarsely"));
+  }
 }
 
 }  // namespace
