@@ -219,10 +219,11 @@ TEST_F(ImageFolder, IsReadAndSplit) {
 TEST_F(ImageFolder, ListingTicks) {
   int ticks = 0;
   EXPECT_EQ(DatasetFiles(settings_, folder_, [&] { ++ticks; }).size(), 20U);
-  EXPECT_GE(ticks, 20);
+  // When its name is read, and when its type is looked at.
+  EXPECT_GE(ticks, 2 * 20);
   std::vector<std::size_t> images;
   LoadDataset(settings_, folder_, MakeHeapBlock, [&](std::size_t, std::size_t all) { images.push_back(all); });
-  EXPECT_GE(std::count(images.begin(), images.end(), 0U), 20);
+  EXPECT_GE(std::count(images.begin(), images.end(), 0U), 2 * 20);
 }
 
 TEST_F(ImageFolder, AFileMoreOrLessIsNoticed) {
