@@ -91,6 +91,14 @@ Candidate* Leasing::Begin(UnixMillis now) {
   return &begun;
 }
 
+bool Leasing::AwaitsWork(TaskKind kind) const {
+  // What is to be trained after it was measured was proposed before.
+  if (kind == TaskKind::kTrain || FreePlaces() == 0) return false;
+  if (kind == TaskKind::kMeasure && PlacesAhead() == 0) return false;
+  return parts_.phase.next().what == Next::What::kProposal &&
+         parts_.strategy->supply().when == Supply::When::kAfterWork;
+}
+
 std::unique_ptr<BackgroundWork> Leasing::StartWork(std::size_t wanted) {
   const Next next = parts_.phase.next();
   if (next.what != Next::What::kProposal) return nullptr;

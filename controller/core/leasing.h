@@ -20,6 +20,7 @@ class Leasing {
   std::size_t Ready(TaskKind kind) const;
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now, TaskKind kind,
                          Others others);
+  bool AwaitsWork(TaskKind kind) const;
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
   bool HasMoreTwins() const { return has_more_twins_; }
 

@@ -52,6 +52,8 @@ bool Search::HoldsBack(const std::string& worker, Instant now, TaskKind kind, Ot
   return state_ == SearchState::kRunning && parts_.queue.HoldsBack(kind, worker, others, now.steady);
 }
 
+bool Search::AwaitsWork(TaskKind kind) const { return state_ == SearchState::kRunning && leasing_.AwaitsWork(kind); }
+
 std::unique_ptr<BackgroundWork> Search::StartWork(std::size_t wanted) {
   return state_ == SearchState::kRunning ? leasing_.StartWork(wanted) : nullptr;
 }

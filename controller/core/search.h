@@ -77,6 +77,8 @@ class Search {
   bool HoldsBack(const std::string& worker, Instant now, TaskKind kind = TaskKind::kEvaluate,
                  Others others = Others::kSome);
 
+  // Whether the next candidates for such a task must be computed first: StartWork() does that, or it is under way.
+  bool AwaitsWork(TaskKind kind) const;
   // Computation that makes `wanted` proposals available (Strategy::StartWork). Null if there is none to do.
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
   void FinishWork(BackgroundWork& work, UnixMillis now);

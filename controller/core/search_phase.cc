@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/number.h"
 
 namespace layernas::core {
 namespace {
@@ -19,7 +20,9 @@ constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max() / 4
 
 std::string Trainings(std::int64_t count) { return absl::StrCat(count, count == 1 ? " training" : " trainings"); }
 
-std::string Seconds(Millis duration) { return absl::StrCat(static_cast<double>(duration.count()) / 1000, " s"); }
+std::string Seconds(Millis duration) {
+  return absl::StrCat(FormatNumber(static_cast<double>(duration.count()) / 1000), " s");
+}
 
 }  // namespace
 
@@ -105,7 +108,7 @@ SearchPhase::End SearchPhase::Ending() const {
     return {SearchState::kFailed,
             absl::StrCat("none of the ", spared_,
                          " architectures that were measured is within a target: the lowest cost is ",
-                         lowest_spared_cost_, "; ", over)};
+                         FormatNumber(lowest_spared_cost_), "; ", over)};
   }
   if (candidates_.size() == 0) return {SearchState::kFailed, absl::StrCat("nothing was evaluated: ", over)};
   return {SearchState::kFailed, absl::StrCat("no evaluation has succeeded; ", failures_.Commonest(), "; ", over)};

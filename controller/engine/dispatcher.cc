@@ -15,6 +15,8 @@ constexpr std::size_t kMaxProposalsAtOnce = 16;
 constexpr std::size_t kMaxTaskBytes = 8 << 20;
 // Sets the seeds of trainings in full apart from all others.
 constexpr std::uint64_t kFinalSeeds = 0xf1a1;
+// Tasks kept for one search while it computes: bounds the time of a turn.
+constexpr std::size_t kMaxReserved = 256;
 // Results taken from other searches for one poll: bounds the time of a turn.
 constexpr std::size_t kMaxReused = 256;
 
@@ -69,13 +71,17 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
   std::size_t reused = 0;
-  // Whose turn it was when so many tasks had been found, and that had none.
-  std::vector<std::pair<Row*, std::size_t>> without;
+  std::size_t reserved = 0;
   // One that kept failing gets enough to see whether it fails still.
   const int max_tasks = state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks;
-  while (static_cast<int>(tasks.size()) < max_tasks && bytes < kMaxTaskBytes) {
+  while (static_cast<int>(tasks.size() + reserved) < max_tasks && bytes < kMaxTaskBytes) {
     Row* row = RowFor(poll);
     if (row == nullptr) break;
+    if (row->awaits_work) {
+      Reserve(*row);
+      ++reserved;
+      continue;
+    }
     SearchEntry& entry = *row->entry;
     const core::Others others =
         state_.workers.HasOthers(worker, row->require()) ? core::Others::kSome : core::Others::kNone;
@@ -84,11 +90,15 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
     state_.touched.insert(entry.id());
     if (candidate == nullptr) {
       // What is held back from this worker may go to the next.
-      if (entry.search->HoldsBack(worker, state_.now, row->kind, others)) {
+      const bool holds_back = entry.search->HoldsBack(worker, state_.now, row->kind, others);
+      if (entry.search->AwaitsWork(row->kind)) {
+        row->awaits_work = !holds_back;
+        Reserve(*row);
+        ++reserved;
+      } else if (holds_back) {
         row->passed = poll.id;
       } else {
         row->exhausted = true;
-        without.emplace_back(row, tasks.size());
       }
       // The rest in turns to come, which bounds the time of this one.
       if (entry.search->HasMoreTwins()) submit_([] {});
@@ -109,14 +119,23 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       if (one.entry == &entry) Refresh(one);
     }
   }
-  for (const auto& [row, found] : without) row->missed += tasks.size() - found;
+  // Of all that this poll could have, it is the turn of what is not there yet.
+  if (tasks.empty() && reserved > 0) {
+    for (Row& row : table_) row.passed = poll.id;
+  }
   return tasks;
+}
+
+void Dispatcher::Reserve(Row& row) {
+  ++row.reserved;
+  if (row.reserved >= std::min(row.ready, kMaxReserved)) row.exhausted = true;
 }
 
 Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
   std::vector<Row*> fitting;
   for (Row& row : table_) {
-    if (row.ready > 0 && !row.exhausted && row.passed < poll.id && Meets(poll.request.worker, row.require())) {
+    if (row.ready > row.reserved && !row.exhausted && row.passed < poll.id &&
+        Meets(poll.request.worker, row.require())) {
       fitting.push_back(&row);
     }
   }
@@ -127,7 +146,9 @@ Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
   claims.reserve(fitting.size());
   for (const Row* row : fitting) {
     const core::Search& search = *row->entry->search;
-    claims.push_back({row->entry->id(), search.sharing(), search.CountOf(core::CandidateState::kLeased)});
+    std::size_t running = search.CountOf(core::CandidateState::kLeased);
+    for (const Row& one : table_) running += one.entry == row->entry ? one.reserved : 0;
+    claims.push_back({row->entry->id(), search.sharing(), running});
   }
   return fitting[state_.shares.Next(claims)];
 }
@@ -168,12 +189,8 @@ void Dispatcher::Compete() {
 
 void Dispatcher::StartWork() {
   for (const Row& row : table_) {
-    // What is to be trained after it was measured was proposed before.
-    if (row.ready == 0 || row.kind == core::TaskKind::kTrain) continue;
-    // As late as can be: what fitting polls could take now, and no more. Where others always have something ready,
-    // there are no such polls: then what it has just missed.
-    const std::size_t wanted =
-        std::min({state_.polls.WantedBy(row.require()) + row.missed, row.ready, kMaxProposalsAtOnce});
+    // As late as can be: what polls that wait for it could take now, and no more.
+    const std::size_t wanted = std::min(row.reserved, kMaxProposalsAtOnce);
     if (wanted == 0) continue;
     std::shared_ptr<core::BackgroundWork> work = row.entry->search->StartWork(wanted);
     if (work == nullptr) continue;

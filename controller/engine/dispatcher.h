@@ -27,8 +27,10 @@ class Dispatcher {
     // While polls are served: it has nothing more for any of them, or for those up to this one.
     bool exhausted = false;
     PollId passed = 0;
-    // Tasks that went to searches whose turn was later, because it had none ready.
-    std::size_t missed = 0;
+    // Tasks of polls that wait for what it has computed: its turn came, and it had none ready. They count as running.
+    std::size_t reserved = 0;
+    // Whatever more it has must be computed.
+    bool awaits_work = false;
 
     const PollBook::Requirements& require() const { return entry->search->RequireOf(kind); }
   };
@@ -38,7 +40,8 @@ class Dispatcher {
       : state_(state), solver_(solver), submit_(std::move(submit)) {}
 
   // Answers the polls, oldest first, that there is work for; says which searches compete for the fleet from now on; has
-  // proposals computed for the polls that are left, and for the next ones where it was a search's turn and it had none.
+  // proposals computed for the polls that are left. A poll waits for them where it is their search's turn, also if
+  // another search has tasks: computing takes a moment, and an evaluation takes long.
   void Run();
 
   // Cancels the computations that are under way.
@@ -55,8 +58,9 @@ class Dispatcher {
   void StartWork();
   // Forgets works that were given back, and cancels those of searches that have ended.
   void TidyWork();
-  // Leases up to the poll's max_tasks.
+  // Leases up to the poll's max_tasks; fewer where it is the turn of a search that has its next ones computed.
   std::vector<LeasedTask> TasksFor(const Poll& poll);
+  static void Reserve(Row& row);
   // Of the rows that the poll may take from, that of the search whose turn it is; null if there is none.
   Row* RowFor(const Poll& poll);
   // Gives the candidate, just leased, the result of another search's if there is one. True if it did.

@@ -29,22 +29,13 @@ PollBook::Requirements LackingOf(const WorkerInfo& worker, const PollBook::Requi
   return lacking;
 }
 
-void PollBook::Fitting::Add(const Poll& poll) {
-  polls.insert(polls.end(), poll.id);
-  wanted_tasks += static_cast<std::size_t>(poll.request.max_tasks);
-}
-
-void PollBook::Fitting::Remove(const Poll& poll) {
-  if (polls.erase(poll.id) > 0) wanted_tasks -= static_cast<std::size_t>(poll.request.max_tasks);
-}
-
 void PollBook::Park(Poll poll) {
   const PollId id = poll.id;
   by_deadline_.emplace_hint(by_deadline_.end(), poll.request.deadline, id);
   by_worker_[poll.request.worker.id].push_back(id);
   if (!IsHeldBack(poll)) {
     for (auto& [requirements, fitting] : fitting_) {
-      if (Meets(poll.request.worker, requirements)) fitting.Add(poll);
+      if (Meets(poll.request.worker, requirements)) fitting.insert(fitting.end(), poll.id);
     }
   }
   polls_.emplace(id, std::move(poll));
@@ -59,7 +50,7 @@ std::optional<Poll> PollBook::Take(PollId id) {
   const auto worker = by_worker_.find(poll.request.worker.id);
   std::erase(worker->second, id);
   if (worker->second.empty()) by_worker_.erase(worker);
-  for (auto& [requirements, fitting] : fitting_) fitting.Remove(poll);
+  for (auto& [requirements, fitting] : fitting_) fitting.erase(poll.id);
   return poll;
 }
 
@@ -103,25 +94,23 @@ PollBook::Fitting& PollBook::FittingTo(const Requirements& requirements) {
   if (fitting_.size() >= kMaxRequirements) fitting_.clear();
   Fitting& fitting = fitting_[requirements];
   for (const auto& [id, poll] : polls_) {
-    if (!IsHeldBack(poll) && Meets(poll.request.worker, requirements)) fitting.Add(poll);
+    if (!IsHeldBack(poll) && Meets(poll.request.worker, requirements)) fitting.insert(fitting.end(), poll.id);
   }
   return fitting;
 }
 
 const Poll* PollBook::OldestAfter(PollId after, const Requirements& requirements) {
-  const std::set<PollId>& polls = FittingTo(requirements).polls;
+  const std::set<PollId>& polls = FittingTo(requirements);
   const auto oldest = polls.upper_bound(after);
   return oldest == polls.end() ? nullptr : &polls_.at(*oldest);
 }
-
-std::size_t PollBook::WantedBy(const Requirements& requirements) { return FittingTo(requirements).wanted_tasks; }
 
 void PollBook::HoldBack(const std::string& worker) {
   held_back_.insert(worker);
   const auto polls = by_worker_.find(worker);
   if (polls == by_worker_.end()) return;
   for (const PollId id : polls->second) {
-    for (auto& [requirements, fitting] : fitting_) fitting.Remove(polls_.at(id));
+    for (auto& [requirements, fitting] : fitting_) fitting.erase(id);
   }
 }
 
@@ -132,7 +121,7 @@ void PollBook::LetIn(const std::string& worker) {
   for (const PollId id : polls->second) {
     const Poll& poll = polls_.at(id);
     for (auto& [requirements, fitting] : fitting_) {
-      if (!fitting.polls.contains(id) && Meets(poll.request.worker, requirements)) fitting.Add(poll);
+      if (Meets(poll.request.worker, requirements)) fitting.insert(id);
     }
   }
 }

@@ -43,9 +43,6 @@ class PollBook {
   std::vector<PollId> Expired(SteadyTime now) const;
   // The oldest after `after` whose worker has the labels; null if there is none. Good until the book changes.
   const Poll* OldestAfter(PollId after, const Requirements& requirements);
-  // How many tasks the polls whose worker has the labels would take, those held back not included: what there is a
-  // demand for, as opposed to what is merely parked.
-  std::size_t WantedBy(const Requirements& requirements);
   // The worker's polls, also those to come, are passed over until it is let in again.
   void HoldBack(const std::string& worker);
   void LetIn(const std::string& worker);
@@ -57,13 +54,8 @@ class PollBook {
   std::vector<Poll> Clear();
 
  private:
-  struct Fitting {
-    std::set<PollId> polls;
-    std::size_t wanted_tasks = 0;
-
-    void Add(const Poll& poll);
-    void Remove(const Poll& poll);
-  };
+  // Those whose worker has certain labels and that are not held back.
+  using Fitting = std::set<PollId>;
 
   bool IsHeldBack(const Poll& poll) const;
   Fitting& FittingTo(const Requirements& requirements);

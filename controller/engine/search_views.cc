@@ -148,8 +148,9 @@ SearchView MakeView(const SearchEntry& entry, WorkerBook& workers) {
       target.nearest = MakePoint(search, points.begin()->second.candidate);
     }
   }
-  // Those whose training never began are not stored: a restart would forget them.
-  if (search.first_final() != 0) {
+  // A search that was ended before their training began has none: they are not stored, and a restart would not know
+  // them.
+  if (search.first_final() != 0 || !core::IsFinal(search.state())) {
     for (const std::uint64_t winner : search.winners()) view.winners.push_back(MakeWinner(search, winner));
   }
   view.waiting_for = WaitingFor(search, workers);

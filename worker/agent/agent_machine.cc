@@ -72,7 +72,7 @@ SteadyTime AgentMachine::NextWakeup() const {
 SteadyTime AgentMachine::PollAt() const {
   if (polling_.call != 0) return kNever;
   if (draining_) return polling_.answered || polling_.last_was_sent ? kNever : SteadyTime::min();
-  if (FreeSlots() < 1 || ResultsComeFirst()) return kNever;
+  if ((polling_.answered && FreeSlots() < 1) || ResultsComeFirst()) return kNever;
   return polling_.not_before;
 }
 

@@ -1,5 +1,7 @@
 #include "controller/core/strategies/evolution_strategy.h"
 
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "common/base/cost_limit.h"
@@ -20,13 +22,16 @@ EvolutionStrategy::EvolutionStrategy(const Space& space, std::span<const double>
       targets_(targets.begin(), targets.end()),
       seen_(space.layers.size()) {
   const double highest = HighestTarget(targets);
-  const Choice& all = choices_.emplace_back(space, highest);
-  for (const double target : targets_) {
-    const bool is_like_all = target == highest || !space.CostIsPerLayer();
-    turns_.push_back({target, is_like_all ? &all : &choices_.emplace_back(all, target, targets_.size() - 1)});
+  choices_.emplace_back(space, highest);
+  std::map<double, const Choice*, std::greater<>> of_target;
+  for (const double target : targets_) of_target[target] = &all();
+  for (auto& [target, choice] : of_target) {
+    if (target == highest || !space.CostIsPerLayer()) continue;
+    choice = &choices_.emplace_back(choices_.back(), target, of_target.size());
   }
-  if (turns_.empty()) turns_.push_back({highest, &all});
-  left_.emplace(all.wanted);
+  for (const double target : targets_) turns_.push_back({target, of_target.at(target)});
+  if (turns_.empty()) turns_.push_back({highest, &all()});
+  left_.emplace(all().wanted);
 }
 
 void EvolutionStrategy::Restore(std::span<const PastProposal> past) {

@@ -33,9 +33,9 @@ class EvolutionStrategy final : public Strategy {
   // What a target wants.
   struct Choice {
     Choice(const Space& space, double limit) : wanted(space, limit), sampler(wanted) {}
-    // Another of `sharers` targets beside the first.
-    Choice(const Choice& first, double limit, std::size_t sharers)
-        : wanted(first.wanted, limit), sampler(wanted, sharers) {}
+    // One of `sharers` lower targets.
+    Choice(const Choice& higher, double limit, std::size_t sharers)
+        : wanted(higher.wanted, limit), sampler(wanted, higher.sampler, sharers) {}
 
     const WithinLimit wanted;
     const LimitSampler sampler;
@@ -62,7 +62,7 @@ class EvolutionStrategy final : public Strategy {
   const std::uint64_t seed_;
   const std::vector<double> targets_;
   // Stay where they are: others point to them. The first is of the highest target, which wants whatever any target
-  // wants. There may be hundreds of targets: the others share the memory that one takes.
+  // wants; the others follow in descending order. There may be hundreds: they share a grid.
   std::deque<Choice> choices_;
   std::vector<Turn> turns_;
   // Oldest first.

@@ -1,7 +1,6 @@
 #include "controller/core/strategies/limit_sampler.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <limits>
 #include <utility>
 
@@ -29,53 +28,78 @@ constexpr int kFutileDraws = 200;
 
 }  // namespace
 
-LimitSampler::LimitSampler(const WithinLimit& wanted, std::size_t sharers)
-    : wanted_(wanted), size_(wanted.CountUpTo(kMostCounted / sharers)) {
-  if (wanted.IsEverything()) return;
-  if (size_ && *size_ * wanted.costs().size() <= kMostListedOptions / sharers) {
-    list_.reserve(*size_ * wanted.costs().size());
-    wanted.ForEach([this](const Architecture& one) {
+LimitSampler::LimitSampler(const WithinLimit& wanted) : wanted_(wanted) { Prepare(nullptr, 1); }
+
+LimitSampler::LimitSampler(const WithinLimit& wanted, const LimitSampler& wider, std::size_t sharers)
+    : wanted_(wanted) {
+  Prepare(&wider, sharers);
+}
+
+void LimitSampler::Prepare(const LimitSampler* wider, std::size_t sharers) {
+  size_ = wanted_.CountUpTo(kMostCounted / sharers);
+  if (wanted_.IsEverything()) return;
+  const std::size_t layers = wanted_.costs().size();
+  if (size_ && *size_ * layers <= kMostListedOptions / sharers) {
+    list_.reserve(*size_ * layers);
+    wanted_.ForEach([this](const Architecture& one) {
       list_.insert(list_.end(), one.begin(), one.end());
       return true;
     });
-  } else {
-    CountOnGrid(sharers);
+    return;
   }
+  grid_ = wider != nullptr && wider->grid_ != nullptr ? wider->grid_ : MakeGrid();
+  // A little more than is left, so that rounding takes away nothing that is wanted.
+  const double cells_left = std::max(CostLeft(), 0.0) * grid_->cells_per_cost * (1 + 1e-9);
+  const std::size_t cells = grid_->cells();
+  cells_left_ = cells_left < static_cast<double>(cells) ? static_cast<std::size_t>(cells_left) : cells;
+  coarse_ = IsCoarse(sharers);
 }
 
-void LimitSampler::CountOnGrid(std::size_t sharers) {
+double LimitSampler::CostLeft() const {
+  return WidenedLimit(wanted_.limit()) - wanted_.space().base_cost - wanted_.CheapestFrom(0);
+}
+
+std::shared_ptr<const LimitSampler::Grid> LimitSampler::MakeGrid() const {
+  auto grid = std::make_shared<Grid>();
   const std::vector<std::vector<double>>& costs = wanted_.costs();
-  const std::size_t cells = std::min(std::clamp(kCellsPerLayer * costs.size(), kFewestCells, kMostCells),
-                                     std::max<std::size_t>(kMostCellsInAll / sharers / costs.size(), 1));
-  const double left = WidenedLimit(wanted_.limit()) - wanted_.space().base_cost - wanted_.CheapestFrom(0);
-  // A little more than is left, so that rounding takes away nothing that is wanted.
-  const double per_cost =
+  const std::size_t cells =
+      std::min(std::clamp(kCellsPerLayer * costs.size(), kFewestCells, kMostCells), kMostCellsInAll / costs.size());
+  const double left = CostLeft();
+  // As above.
+  grid->cells_per_cost =
       left > 0 ? static_cast<double>(cells) / left * (1 - 1e-6) : std::numeric_limits<double>::infinity();
-  std::size_t options = 0;
   for (const std::vector<double>& of_layer : costs) {
-    options += of_layer.size();
     const double cheapest = *std::min_element(of_layer.begin(), of_layer.end());
-    auto& excess = excess_.emplace_back();
+    auto& excess = grid->excess.emplace_back();
     for (const double cost : of_layer) {
-      const double share = cost > cheapest ? (cost - cheapest) * per_cost : 0;
-      excess.push_back(share > static_cast<double>(cells) ? cells + 1 : static_cast<std::size_t>(share));
+      const double share = cost > cheapest ? (cost - cheapest) * grid->cells_per_cost : 0;
+      excess.push_back(static_cast<std::uint16_t>(std::min(share, static_cast<double>(cells + 1))));
     }
   }
-  completions_.assign(costs.size() + 1, {});
-  completions_.back().assign(cells + 1, 1.0);
+  std::vector<std::vector<double>>& completions = grid->completions;
+  completions.assign(costs.size() + 1, {});
+  completions.back().assign(cells + 1, 1.0);
   for (std::size_t l = costs.size(); l-- > 0;) {
-    std::vector<double>& here = completions_[l];
+    std::vector<double>& here = completions[l];
     here.assign(cells + 1, 0.0);
-    for (const std::size_t excess : excess_[l]) {
-      for (std::size_t c = excess; c <= cells; ++c) here[c] += completions_[l + 1][c - excess];
+    for (const std::size_t excess : grid->excess[l]) {
+      for (std::size_t c = excess; c <= cells; ++c) here[c] += completions[l + 1][c - excess];
     }
     const double most = here.back();
     for (double& count : here) count /= most;
   }
+  return grid;
+}
+
+bool LimitSampler::IsCoarse(std::size_t sharers) const {
+  std::size_t options = 0;
+  for (const auto& of_layer : wanted_.costs()) options += of_layer.size();
   RandomStream random({kTrialKey});
   const std::size_t draws = std::clamp<std::size_t>(kTrialOptions / sharers / options, 1, kRefusedDraws);
-  coarse_ = true;
-  for (std::size_t i = 0; coarse_ && i < draws; ++i) coarse_ = !DrawOnGrid(random, false).has_value();
+  for (std::size_t i = 0; i < draws; ++i) {
+    if (DrawOnGrid(random, false)) return false;
+  }
+  return true;
 }
 
 Architecture LimitSampler::Listed(std::size_t index) const {
@@ -93,15 +117,15 @@ Architecture LimitSampler::DrawAny(RandomStream& random) const {
 
 std::optional<Architecture> LimitSampler::DrawOnGrid(RandomStream& random, bool keep_within) const {
   Architecture drawn;
-  drawn.reserve(excess_.size());
-  std::size_t left = completions_.back().size() - 1;
+  drawn.reserve(grid_->excess.size());
+  std::size_t left = cells_left_;
   double sum = wanted_.space().base_cost;
-  for (std::size_t l = 0; l < excess_.size(); ++l) {
+  for (std::size_t l = 0; l < grid_->excess.size(); ++l) {
     const std::vector<double>& costs = wanted_.costs()[l];
     const auto count = [&](std::size_t option) {
-      const std::size_t excess = excess_[l][option];
+      const std::size_t excess = grid_->excess[l][option];
       if (excess > left || (keep_within && !wanted_.CanGoOn(sum + costs[option], l))) return 0.0;
-      return completions_[l + 1][left - excess];
+      return grid_->completions[l + 1][left - excess];
     };
     double total = 0;
     for (std::size_t o = 0; o < costs.size(); ++o) total += count(o);
@@ -117,7 +141,7 @@ std::optional<Architecture> LimitSampler::DrawOnGrid(RandomStream& random, bool 
     }
     sum += costs[chosen];
     if (!wanted_.CanGoOn(sum, l)) return std::nullopt;
-    left -= std::min(left, excess_[l][chosen]);
+    left -= std::min<std::size_t>(left, grid_->excess[l][chosen]);
     drawn.push_back(static_cast<OptionIndex>(chosen));
   }
   return drawn;

@@ -214,24 +214,35 @@ TEST(LimitSampler, DrawsFromHundredsOfLayers) {
 TEST(LimitSampler, HundredsShareWhatOneTakes) {
   Space space;
   RandomStream random({9});
-  for (int l = 0; l < 1000; ++l) {
+  for (int l = 0; l < 200; ++l) {
     Layer& layer = space.layers.emplace_back();
     layer.option_count = 9;
     for (int o = 0; o < 9; ++o) layer.costs.push_back(random.Uniform());
   }
   const double span = space.DearestCost() - space.CheapestCost();
   const WithinLimit highest(space, space.CheapestCost() + 0.5 * span);
-  for (const double share : {1e-4, 0.01, 0.2, 0.5}) {
+  const LimitSampler wider(highest);
+  for (const double share : {1e-4, 0.1, 0.2, 0.4}) {
     const WithinLimit wanted(highest, space.CheapestCost() + share * span);
     EXPECT_EQ(&wanted.costs(), &highest.costs());
-    const LimitSampler sampler(wanted, 200);
+    const LimitSampler sampler(wanted, wider, 200);
     std::set<Architecture> drawn;
+    double early = 0;
+    double late = 0;
     for (int i = 0; i < 20; ++i) {
       const Architecture one = sampler.Draw(random);
       EXPECT_LE(space.Cost(one), wanted.limit());
       drawn.insert(one);
+      for (std::size_t l = 0; l < 20; ++l) {
+        early += wanted.costs()[l][one[l]];
+        late += wanted.costs()[l + 180][one[l + 180]];
+      }
     }
     EXPECT_GE(drawn.size(), 15u) << share;
+    // No layer is left at its cheapest because those before it have spent all.
+    if (share > 0.01) {
+      EXPECT_NEAR(early / late, 1, 0.4) << share;
+    }
   }
 }
 

@@ -1,6 +1,4 @@
 // Strategies that compute their proposals do so beside the engine's thread.
-#include <thread>
-
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -40,19 +38,60 @@ TEST_F(ComputedProposals, AParkedPollGetsThemWhenTheyAreThere) {
   EXPECT_THAT(Candidates(name), SizeIs(40));
 }
 
-TEST_F(ComputedProposals, ASearchBesideOneThatIsAlwaysReadyHasItsTurns) {
-  const std::string other = Create(RandomSpec("other", 1'000'000, 12, 8));
-  v1::SearchSpec spec = GuidedSpec(40);
-  spec.mutable_sharing()->set_priority(10);
-  const std::string name = Create(spec);
-  // No poll is ever left unanswered. How many rounds it takes depends on the machine; without its turns it never ends.
-  for (int round = 0; round < 60'000 && !core::IsFinal(Get(name)->state); ++round) {
-    const LeasedTask task = LeaseOne("w1");
-    EXPECT_EQ(Complete("w1", task).status, core::CompletionVerdict::kAccepted);
-    std::this_thread::sleep_for(Millis{1});
+// One slot that asks again as soon as it is free; another search always has something ready for it. However long the
+// computing takes, the order is what the shares say.
+class SharedComputedProposals : public ComputedProposals {
+ protected:
+  // How many of so many evaluations are the search's.
+  int WorkOn(const std::string& name, int evaluations) {
+    int of_search = 0;
+    for (int i = 0; i < evaluations; ++i) {
+      const auto tasks = Lease(Request("w1", 1, kLong));
+      EXPECT_TRUE(tasks.ok() && tasks->size() == 1) << tasks.status();
+      if (!tasks.ok() || tasks->empty()) return of_search;
+      clock_.Pass(Millis{1000});
+      EXPECT_EQ(Complete("w1", tasks->front()).status, core::CompletionVerdict::kAccepted);
+      of_search += tasks->front().search_name == name ? 1 : 0;
+    }
+    return of_search;
   }
-  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
-  EXPECT_THAT(Candidates(name), SizeIs(40));
+};
+
+TEST_F(SharedComputedProposals, OfHigherPriorityComeFirst) {
+  for (const bool other_computes : {false, true}) {
+    const std::string other = Create(other_computes ? GuidedSpec(100) : RandomSpec("other", 1'000'000, 12, 8));
+    v1::SearchSpec spec = GuidedSpec(40);
+    spec.mutable_sharing()->set_priority(10);
+    const std::string name = Create(spec);
+    EXPECT_EQ(WorkOn(name, 40), 40) << other_computes;
+    EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+    EXPECT_EQ(WorkOn(other, 5), 5);
+    ASSERT_TRUE(Cancel(other).ok());
+  }
+}
+
+TEST_F(SharedComputedProposals, HaveTheShareOfTheirWeight) {
+  Create(RandomSpec("other", 1'000'000, 12, 8));
+  v1::SearchSpec spec = GuidedSpec(1000);
+  spec.mutable_sharing()->set_weight(3);
+  EXPECT_NEAR(WorkOn(Create(spec), 80), 60, 2);
+}
+
+TEST_F(SharedComputedProposals, WhatIsLeftOfAPollGoesToOthers) {
+  const std::string other = Create(RandomSpec("other", 1'000'000, 12, 8));
+  const std::string name = Create(GuidedSpec(1000));
+  // What it begins with is there without computing.
+  WorkOn(name, 60);
+  for (int i = 0; i < 10; ++i) {
+    const auto tasks = Lease(Request("w1", 8, kLong));
+    ASSERT_TRUE(tasks.ok()) << tasks.status();
+    std::map<std::string, int> counts;
+    for (const LeasedTask& task : *tasks) ++counts[task.search_name];
+    EXPECT_GE(counts[other], 1) << "nobody waits for what is of others";
+    EXPECT_LE(counts[name], 5) << "no more is computed than is its share";
+    clock_.Pass(Millis{1000});
+    for (const LeasedTask& task : *tasks) Complete("w1", task);
+  }
 }
 
 TEST_F(ComputedProposals, ASearchGoesOnAfterARestart) {

@@ -120,13 +120,26 @@ TEST_F(SearchViewsTest, APointHasTheMeansOfItsTrainings) {
   EXPECT_EQ(point.metrics, (core::Metrics{{"accuracy", 0.5}, {"loss", 3}, {"params", 10}}));
 }
 
+TEST_F(SearchViewsTest, ASearchThatIsEndedBeforeItsFinalsHasNoWinners) {
+  core::SearchConfig config = InOrder();
+  config.trainings = 1;
+  config.finals = {1, 3};
+  SearchEntry& entry = Add(config);
+  const core::Candidate& last = Lease(entry);
+  ASSERT_TRUE(entry.search->Pause().ok());
+  Complete(entry, last, 0.5);
+  EXPECT_THAT(View(entry).winners, SizeIs(1));
+  ASSERT_TRUE(entry.search->Cancel(state_.now.unix_ms).ok());
+  EXPECT_THAT(View(entry).winners, IsEmpty()) << "a restart would not know of them";
+}
+
 TEST_F(SearchViewsTest, AWinnerHasTheMeansOfItsTrainingsInFull) {
   core::SearchConfig config = InOrder();
   config.trainings = 1;
   config.finals = {1, 3};
   SearchEntry& entry = Add(config);
   Complete(entry, Lease(entry), 0.5);
-  EXPECT_THAT(View(entry).winners, IsEmpty()) << "a restart would not know of them";
+  EXPECT_THAT(View(entry).winners, SizeIs(1));
   const auto kept = [](const std::string& path) {
     core::AttemptResult result;
     result.weights = {{path, std::string(64, 'a'), 1}};

@@ -308,12 +308,6 @@ TEST_F(ExecEvaluatorTest, AStopBeforeTheStartCounts) {
   EXPECT_TRUE(std::holds_alternative<EvaluationCancelled>(Evaluate(*evaluator)));
 }
 
-std::string LogOf(const EvaluationOutcome& outcome) {
-  if (const auto* result = std::get_if<EvaluationResult>(&outcome)) return result->log.tail;
-  if (const auto* failure = std::get_if<EvaluationFailure>(&outcome)) return failure->log.tail;
-  return "(no log)";
-}
-
 TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {
   auto evaluator = Script("while read -r request; do " + std::string(kAnswerOnly) + "; done; echo $$ > $FOLDER/ended");
   const pid_t pid = EvaluateForPid(*evaluator);
