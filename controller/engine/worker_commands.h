@@ -15,8 +15,13 @@ namespace layernas {
 // For the engine's thread. As Engine's calls of the same names.
 class WorkerCommands {
  public:
-  explicit WorkerCommands(EngineState& state)
-      : state_(state), too_many_workers_(state.metrics.CallsRefused("too_many_workers")) {}
+  // Both must outlive it. `log_clock` bounds how often lines are logged.
+  explicit WorkerCommands(EngineState& state, const Clock& log_clock = Clock::Real())
+      : state_(state),
+        too_many_workers_(state.metrics.CallsRefused("too_many_workers")),
+        failure_lines_(kLogPeriod, kLogLines, log_clock),
+        expiry_lines_(kLogPeriod, kLogLines, log_clock),
+        name_lines_(kLogPeriod, kLogLines, log_clock) {}
 
   void ListWorkers(const std::string& after, std::size_t limit, const Reply<std::vector<WorkerView>>& reply);
   void LeaseTasks(PollId id, LeaseRequest request, Reply<std::vector<LeasedTask>> reply);
@@ -74,9 +79,9 @@ class WorkerCommands {
   // Of what workers can provoke as often as they like; metrics count all of it.
   static constexpr Millis kLogPeriod{10'000};
   static constexpr int kLogLines = 100;
-  log::RateLimit failure_lines_{kLogPeriod, kLogLines};
-  log::RateLimit expiry_lines_{kLogPeriod, kLogLines};
-  log::RateLimit name_lines_{kLogPeriod, kLogLines};
+  log::RateLimit failure_lines_;
+  log::RateLimit expiry_lines_;
+  log::RateLimit name_lines_;
 };
 
 }  // namespace layernas

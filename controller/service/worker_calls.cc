@@ -58,18 +58,6 @@ core::Curve CurveOf(const google::protobuf::RepeatedPtrField<v1::CurvePoint>& wi
   return curve;
 }
 
-HeldLease ToHeldLease(const v1::HeldLease& wire) {
-  HeldLease lease{TokenOf(wire.lease_token()), std::nullopt, CurveOf(wire.curve())};
-  const v1::TaskProgress& progress = wire.progress();
-  if (!wire.has_progress() || progress.epoch() < 0 || progress.epochs() < 0) return lease;
-  lease.progress = TaskProgress{progress.epoch(), progress.epochs(), std::nullopt};
-  // Also one that is too large for a float.
-  if (progress.has_reward() && std::isfinite(static_cast<float>(progress.reward()))) {
-    lease.progress->reward = progress.reward();
-  }
-  return lease;
-}
-
 // Empty if the result can be taken.
 std::string WhyNotTaken(const v1::TaskResult& result) {
   if (static_cast<std::size_t>(result.metrics_size()) > kMaxMetrics) {
@@ -104,6 +92,18 @@ v1::CompletionStatus ToWire(core::CompletionVerdict::Status status) {
 }
 
 }  // namespace
+
+HeldLease ToHeldLease(const v1::HeldLease& wire) {
+  HeldLease lease{TokenOf(wire.lease_token()), std::nullopt, CurveOf(wire.curve())};
+  const v1::TaskProgress& progress = wire.progress();
+  if (!wire.has_progress() || progress.epoch() < 0 || progress.epochs() < 0) return lease;
+  lease.progress = TaskProgress{progress.epoch(), progress.epochs(), std::nullopt};
+  // Also one that is too large for a float.
+  if (progress.has_reward() && std::isfinite(static_cast<float>(progress.reward()))) {
+    lease.progress->reward = progress.reward();
+  }
+  return lease;
+}
 
 Report ToReport(const v1::Completion& completion) {
   Report report = FromWire(completion);

@@ -43,6 +43,10 @@ class WorkerCalls {
   const std::shared_ptr<SpecCache> specs_ = std::make_shared<SpecCache>();
 };
 
+// What a heartbeat tells the engine of a lease, without what is not usable: epochs that do not ascend from 1, rewards
+// that are no finite float.
+HeldLease ToHeldLease(const v1::HeldLease& wire);
+
 // What a completion tells the engine. What is beyond the limits of common/base/task_limits.h makes it a failure with
 // that reason.
 Report ToReport(const v1::Completion& completion);

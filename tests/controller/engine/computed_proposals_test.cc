@@ -1,5 +1,7 @@
 // Strategies that compute their proposals do so beside the engine's thread.
 #include "tests/controller/engine/engine_fixture.h"
+#include "tests/controller/support/cpu_time.h"
+#include "tests/controller/support/hand_engine.h"
 
 namespace layernas {
 namespace {
@@ -115,6 +117,68 @@ TEST_F(ComputedProposals, ASearchMayBeDeletedWhileTheyAreComputed) {
     ASSERT_TRUE(Delete(name).ok());
   }
   Restart();
+}
+
+// Keeps what it is given until the test runs it.
+class HeldExecutor final : public Executor {
+ public:
+  void Post(std::function<void()> work) override { held.push_back(std::move(work)); }
+
+  std::vector<std::function<void()>> held;
+};
+
+TEST(ComputedProposalsByHand, ADrainEndsWhatIsComputed) {
+  storage::MemoryStore store(1);
+  FakeClock clock;
+  ControllerMetrics metrics;
+  auto owned = std::make_unique<HeldExecutor>();
+  HeldExecutor& solver = *owned;
+  EngineThreads threads = DirectThreads(store);
+  threads.solver = std::move(owned);
+  const auto engine = Engine::CreateByHand(store, {}, ParseStoredSpec, metrics, clock, std::move(threads));
+  ASSERT_TRUE(engine.ok());
+  Engine& run = **engine;
+  v1::SearchSpec spec = SpaceOf("guided", 40, 10);
+  spec.mutable_strategy()->mutable_guided_layernas();
+  spec.mutable_budget()->set_trainings(500);
+  run.CreateSearch({spec.name(), spec.SerializeAsString(), *ToCoreConfig(spec.SerializeAsString()), ""},
+                   [](const auto& view) { EXPECT_TRUE(view.ok()); });
+  // Results until there is nothing to lease that is not computed first.
+  for (int i = 0; solver.held.empty(); ++i) {
+    ASSERT_LT(i, 500);
+    LeaseRequest request;
+    request.worker.id = "w";
+    request.max_tasks = 16;
+    request.request_id = std::to_string(i);
+    request.deadline = clock.Now() + std::chrono::hours(1);
+    run.LeaseTasks(std::move(request), [&run](const absl::StatusOr<Tasks>& tasks) {
+      for (const LeasedTask& task : tasks.value_or(Tasks())) {
+        layernas::Report report;
+        report.token = FormatLeaseToken(task.token);
+        report.result = Evaluate(task.architecture);
+        run.CompleteTasks("w", {report}, [](const auto&) {});
+      }
+    });
+    TakeTurns(run);
+  }
+  // 16 proposals; the poll is answered, and the next one waits.
+  const double whole = CpuSecondsOf(solver.held[0]);
+  TakeTurns(run);
+  LeaseRequest next;
+  next.worker.id = "v";
+  next.max_tasks = 16;
+  next.request_id = "next";
+  next.deadline = clock.Now() + std::chrono::hours(1);
+  absl::Status answered;
+  run.LeaseTasks(std::move(next), [&answered](const absl::StatusOr<Tasks>& tasks) { answered = tasks.status(); });
+  TakeTurns(run);
+  ASSERT_THAT(solver.held, SizeIs(2));
+  run.Drain();
+  TakeTurns(run);
+  EXPECT_EQ(answered.code(), absl::StatusCode::kUnavailable);
+  // It ends before its first proposal.
+  EXPECT_LT(CpuSecondsOf(solver.held[1]), whole / 4 + 0.005);
+  TakeTurns(run);
 }
 
 }  // namespace

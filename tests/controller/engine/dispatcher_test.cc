@@ -253,5 +253,45 @@ TEST_F(DispatcherTest, WhatIsComputedEndsWhereItIsCancelled) {
   EXPECT_THAT(Run(), ElementsAre("gpu"));
 }
 
+TEST_F(DispatcherTest, TheEndOfASearchEndsWhatIsComputedForIt) {
+  SearchEntry& entry = AddGuided();
+  const std::size_t design = entry.search->candidates().size();
+  Park("gpu", 16, {{"device", "gpu"}});
+  Run();
+  ASSERT_THAT(solver_.held, SizeIs(1));
+  // As if it had ended, but that it can be asked afterwards.
+  const auto kept = std::exchange(entry.search, nullptr);
+  Run();
+  entry.search = kept;
+  solver_.held[0]();
+  submitted_[0]();
+  EXPECT_THAT(Run(), IsEmpty());
+  EXPECT_EQ(entry.search->candidates().size(), design);
+}
+
+TEST_F(DispatcherTest, SearchesThatComputeTakeTurns) {
+  SearchEntry& first = AddGuided();
+  SearchEntry& second = AddGuided();
+  const std::size_t design = first.search->candidates().size();
+  // More than one computation is asked for.
+  for (int i = 0; i < 4; ++i) Park("gpu-" + std::to_string(i), 20, {{"device", "gpu"}});
+  Run();
+  std::vector<std::uint64_t> computed;
+  for (std::size_t i = 0; i < 4; ++i) {
+    ASSERT_GT(solver_.held.size(), i);
+    // One of each waits or runs at most.
+    EXPECT_LE(solver_.held.size(), i + 2);
+    solver_.held[i]();
+    state_.touched.clear();
+    submitted_.back()();
+    ASSERT_THAT(state_.touched, SizeIs(1));
+    computed.push_back(*state_.touched.begin());
+    Run();
+  }
+  EXPECT_THAT(computed, ElementsAre(1, 2, 1, 2));
+  EXPECT_LE(first.search->candidates().size(), design + 32);
+  EXPECT_LE(second.search->candidates().size(), design + 32);
+}
+
 }  // namespace
 }  // namespace layernas

@@ -1,4 +1,7 @@
 // A task has one identity: store, search, candidate, attempt, architecture. What does not match is refused.
+#include <filesystem>
+
+#include "common/log/log.h"
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -16,6 +19,19 @@ class IdentityTest : public EngineTest {
  protected:
   absl::StatusOr<Verdicts> Complete(const std::string& worker, layernas::Report report) {
     return Await<Verdicts>([&](auto reply) { engine_->CompleteTasks(worker, {std::move(report)}, reply); });
+  }
+  IdentityTest() {
+    log::Init("engine-test", "warning");
+    ::testing::internal::CaptureStderr();
+  }
+  ~IdentityTest() override { ::testing::internal::GetCapturedStderr(); }
+
+  // What was logged since the last call.
+  static std::string TakeLog() {
+    log::Flush();
+    const std::string text = ::testing::internal::GetCapturedStderr();
+    ::testing::internal::CaptureStderr();
+    return text;
   }
   // Starts on what lies in `directory`.
   void StartOn(const std::string& directory) {
@@ -42,6 +58,34 @@ TEST_F(IdentityTest, AWorkerThatOutlivesItsControllersDataReportsToNobody) {
   EXPECT_THAT(Heartbeat("w", {FormatLeaseToken(old.token)}), ElementsAre(false));
   Release("v", old.token);
   EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
+  EXPECT_EQ(EngineTest::Complete("v", task).status, CompletionVerdict::kAccepted);
+  EXPECT_EQ(Candidate(name, 1).metrics, Evaluate(task.architecture));
+}
+
+TEST_F(IdentityTest, APlainCopyOfTheFilesHasTheSameLineageAndOtherSearches) {
+  Create(RandomSpec("s", 3));
+  Stop();
+  const std::string copy = temp_.Path("copy");
+  std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
+  Start();
+  const std::uint64_t lineage = *store_->Lineage();
+  ASSERT_TRUE(Pause("searches/s-1").ok());
+  Create(RandomSpec("first", 3));
+  const LeasedTask old = LeaseOne("w");
+  StartOn(copy);
+  ASSERT_EQ(*store_->Lineage(), lineage);
+  // Made at another time, of another space.
+  clock_.Pass(Millis{60'000});
+  const std::string name = Create(RandomSpec("second", 3, 2, 3));
+  ASSERT_TRUE(Pause("searches/s-1").ok());
+  const LeasedTask task = LeaseOne("v");
+  EXPECT_EQ(task.token.search, old.token.search);
+  EXPECT_EQ(task.token.number, old.token.number);
+  EXPECT_EQ(task.token.attempt, old.token.attempt);
+  EXPECT_NE(task.token, old.token);
+  EXPECT_NE(task.identity, old.identity);
+  EXPECT_EQ(Report("w", old.token, core::Metrics{{"accuracy", 123}}).status, CompletionVerdict::kRefused);
+  EXPECT_THAT(Heartbeat("w", {FormatLeaseToken(old.token)}), ElementsAre(false));
   EXPECT_EQ(EngineTest::Complete("v", task).status, CompletionVerdict::kAccepted);
   EXPECT_EQ(Candidate(name, 1).metrics, Evaluate(task.architecture));
 }
@@ -179,14 +223,19 @@ TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
   const LeasedTask b = lease("bbbbbbbbbb");
   EXPECT_THAT(workers(), ElementsAre("host-1"));
   EXPECT_NE(a.token.number, b.token.number);
-  // Until the first is heard again.
+  // Until the first is heard again, which the log says once.
+  EXPECT_EQ(TakeLog().find("two workers have the same id"), std::string::npos);
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
+  const std::string said = TakeLog();
+  EXPECT_THAT(said, HasSubstr("two workers have the same id"));
+  EXPECT_THAT(said, HasSubstr("id=host-1 one_is_now_called=host-1~aaaaaa"));
   // It has a name of its own from now on.
   EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   EXPECT_TRUE(beat("bbbbbbbbbb", {FormatLeaseToken(b.token)}));
   EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
   EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
+  EXPECT_EQ(TakeLog().find("two workers have the same id"), std::string::npos);
   // What each holds is taken from each.
   layernas::Report report;
   report.token = FormatLeaseToken(a.token);

@@ -14,7 +14,7 @@ using JusticeTest = EngineTest;
 
 TEST_F(JusticeTest, ABadWorkerThatJoinsLateEndsNoSearch) {
   v1::SearchSpec spec = RandomSpec("s", 40);
-  spec.mutable_budget()->set_initial_failures(10);
+  spec.mutable_budget()->set_initial_failures(4);
   const std::string name = Create(spec);
   // Long trainings.
   Tasks good;
@@ -28,7 +28,8 @@ TEST_F(JusticeTest, ABadWorkerThatJoinsLateEndsNoSearch) {
     }
     Pass(Millis{1'000});
   }
-  EXPECT_GE(failed, 3);
+  // More than the search bears, if several workers had failed.
+  EXPECT_GE(failed, 4);
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
   // It is shunned.
   EXPECT_THAT(Lease("bad", 8), IsEmpty());

@@ -262,42 +262,6 @@ TEST_F(LeasesTest, HeartbeatsSayHowFarATrainingHasCome) {
   EXPECT_EQ(workers[0].progress[0].reward, 0.25);
 }
 
-TEST_F(LeasesTest, AHopelessTrainingIsCalledOff) {
-  v1::SearchSpec wanted = RandomSpec("s", 5);
-  wanted.mutable_evaluation()->mutable_measure_on()->insert({"device", "any"});
-  wanted.mutable_evaluation()->mutable_early_stop()->set_compared(2);
-  const std::string name = Create(spec::WithDefaults(wanted));
-  const auto train = [&](float last) {
-    LeaseRequest request = Request("w");
-    request.worker.labels["device"] = "any";
-    const LeasedTask measure = Lease(request)->at(0);
-    EXPECT_EQ(Complete("w", measure).status, CompletionVerdict::kAccepted);
-    const LeasedTask training = Lease(request)->at(0);
-    EXPECT_EQ(training.token.number, measure.token.number);
-    const std::string token = FormatLeaseToken(training.token);
-    const bool goes_on = HeartbeatWith("w", {{token, TaskProgress{1, 5, last}}}).at(0);
-    if (!goes_on) return false;
-    const auto verdicts = Await<Verdicts>([&](auto reply) {
-      engine_->CompleteTasks("w", {{token, core::AttemptResult(Evaluate(training.architecture), {{1, last}}), {}, ""}},
-                             reply);
-    });
-    EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kAccepted);
-    return true;
-  };
-  EXPECT_TRUE(train(0.5f));
-  EXPECT_TRUE(train(0.6f));
-  EXPECT_FALSE(train(0.1f));
-  const core::Candidate stopped = Candidate(name, 3);
-  EXPECT_EQ(stopped.state, CandidateState::kStopped);
-  EXPECT_EQ(stopped.curve, (core::Curve{{1, 0.1f}}));
-  EXPECT_EQ(Candidate(name, 1).curve, (core::Curve{{1, 0.5f}}));
-  EXPECT_THAT(Workers().at(0).candidates, IsEmpty());
-  // As before after a restart.
-  Restart();
-  EXPECT_EQ(Candidate(name, 3), stopped);
-  EXPECT_FALSE(train(0.2f));
-}
-
 TEST_F(LeasesTest, WinnersAreTrainedInFullAndKept) {
   v1::SearchSpec wanted = RandomSpec("s", 3);
   wanted.mutable_final()->set_seeds(2);

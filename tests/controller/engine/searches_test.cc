@@ -356,6 +356,25 @@ TEST_F(SearchesTest, OneThatThisVersionRefusesIsShownAndTheOthersGoOn) {
   EXPECT_EQ(Get(bad).status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(SearchesTest, OneWhoseCandidatesDoNotFitItsSpaceIsShownAndTheOthersGoOn) {
+  const std::string bad = Create(RandomSpec("bad", 3));
+  const std::string good = Create(RandomSpec("good", 3));
+  for (const LeasedTask& task : Lease("w", 2)) Complete("w", task);
+  core::Candidate candidate = store_->LoadSearches()->front().candidates.front();
+  ASSERT_EQ(candidate.number, 1u);
+  candidate.architecture.push_back(0);
+  storage::Batch batch;
+  batch.PutCandidate(1, candidate);
+  ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
+  Restart();
+  const auto view = Get(bad);
+  ASSERT_TRUE(view.ok()) << view.status();
+  EXPECT_EQ(view->state, core::SearchState::kFailed);
+  EXPECT_THAT(view->state_reason, HasSubstr("its candidate 1 is not an architecture of its space"));
+  Finish();
+  EXPECT_EQ(Get(good)->state, core::SearchState::kSucceeded);
+}
+
 TEST_F(SearchesTest, NoTimePassesBeforeTheFirstLease) {
   v1::SearchSpec spec = RandomSpec("s", 100);
   spec.mutable_budget()->mutable_duration()->set_seconds(5);

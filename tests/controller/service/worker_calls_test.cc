@@ -34,6 +34,39 @@ v1::Completion GoodResult() {
   return completion;
 }
 
+TEST(ToHeldLease, LeavesOutRewardsThatNoFloatHolds) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  for (const double reward : {-1e39, 1e39, kNan, kInfinity, -kInfinity}) {
+    v1::HeldLease wire;
+    wire.set_lease_token("1.2.3.4");
+    wire.mutable_progress()->set_epoch(4);
+    wire.mutable_progress()->set_epochs(9);
+    wire.mutable_progress()->set_reward(reward);
+    for (int epoch = 1; epoch <= 3; ++epoch) {
+      wire.add_curve()->set_epoch(epoch);
+      wire.mutable_curve(epoch - 1)->set_reward(epoch == 2 ? static_cast<float>(reward) : 0.5f);
+    }
+    const HeldLease lease = ToHeldLease(wire);
+    ASSERT_TRUE(lease.progress);
+    EXPECT_EQ(lease.progress->epoch, 4);
+    EXPECT_EQ(lease.progress->epochs, 9);
+    EXPECT_FALSE(lease.progress->reward) << reward;
+    EXPECT_EQ(lease.curve, (core::Curve{{1, 0.5f}, {3, 0.5f}})) << reward;
+  }
+}
+
+TEST(ToHeldLease, TakesWhatIsGood) {
+  v1::HeldLease wire;
+  wire.set_lease_token("1.2.3.4");
+  wire.mutable_progress()->set_epoch(1);
+  wire.mutable_progress()->set_reward(-2);
+  const HeldLease lease = ToHeldLease(wire);
+  EXPECT_EQ(lease.token, "1.2.3.4");
+  ASSERT_TRUE(lease.progress);
+  EXPECT_EQ(lease.progress->reward, -2);
+}
+
 TEST(ToReport, TakesAGoodResult) {
   const Report report = ToReport(GoodResult());
   EXPECT_EQ(report.token, "1.2.3.4");

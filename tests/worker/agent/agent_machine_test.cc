@@ -240,6 +240,14 @@ TEST_F(AgentMachineTest, HeartbeatsTellProgressAndTheCurveWhereItIsAskedFor) {
   EXPECT_EQ(leases[0].curve(1).reward(), 0.5f);
   EXPECT_EQ(leases[1].progress().epoch(), 1);
   EXPECT_EQ(leases[1].curve_size(), 0);
+  // Earlier epochs are told again: a controller that was restarted meanwhile does not know them.
+  AnswerHeartbeat();
+  machine_->EvaluationProgressed(now_, 0, {3, 5, 0.75});
+  Pass(options_.heartbeat_interval);
+  ASSERT_THAT(Held(), ElementsAre("lease-1", "lease-2"));
+  const auto& again = heartbeat_->request.leases(0).curve();
+  ASSERT_EQ(again.size(), 3);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(again[i].epoch(), i + 1);
 }
 
 TEST_F(AgentMachineTest, AnIdleWorkerSendsOneHeartbeat) {
