@@ -164,4 +164,12 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace layernas
 
-int main(int argc, char** argv) { return layernas::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return layernas::Main(argc, argv);
+  } catch (const std::system_error& error) {
+    // That of the log, say, without which there is nobody to tell.
+    std::fprintf(stderr, "layernas-worker: cannot start: %s\n", error.what());
+    return EXIT_FAILURE;
+  }
+}

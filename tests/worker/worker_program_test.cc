@@ -353,5 +353,13 @@ TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {
   fails({"--command", "sh", "--metrics-listen", address}, "exit code 1", "can't serve metrics on " + address);
 }
 
+// The log has the first thread of all; without it there is nobody to write.
+TEST_F(WorkerProgramTest, WithoutAnyThreadItEndsWithAnError) {
+  // No thread has room for a stack of this size.
+  StartProgram({"/usr/bin/prlimit", "--stack=1152921504606846976", LAYERNAS_WORKER}, {"--command", "cat"});
+  EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
+  EXPECT_THAT(worker_->LastStderr(), HasSubstr("cannot start: Resource temporarily unavailable"));
+}
+
 }  // namespace
 }  // namespace layernas
