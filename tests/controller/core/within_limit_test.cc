@@ -238,7 +238,7 @@ TEST(LimitSampler, HundredsShareWhatOneTakes) {
         late += wanted.costs()[l + 180][one[l + 180]];
       }
     }
-    EXPECT_GE(drawn.size(), 15u) << share;
+    EXPECT_GE(drawn.size(), share > 0.01 ? 15u : 5u) << share;
     // No layer is left at its cheapest because those before it have spent all.
     if (share > 0.01) {
       EXPECT_NEAR(early / late, 1, 0.4) << share;
