@@ -54,7 +54,7 @@ void Dispatcher::ServePolls() {
   while (true) {
     const Poll* oldest = nullptr;
     for (const Row& row : table_) {
-      if (row.ready == 0 || row.exhausted) continue;
+      if (!row.HasMore()) continue;
       const Poll* poll = state_.polls.OldestAfter(row.passed, row.require());
       if (poll != nullptr && (oldest == nullptr || poll->id < oldest->id)) oldest = poll;
     }
@@ -134,8 +134,7 @@ void Dispatcher::Reserve(Row& row) {
 Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
   std::vector<Row*> fitting;
   for (Row& row : table_) {
-    if (row.ready > row.reserved && !row.exhausted && row.passed < poll.id &&
-        Meets(poll.request.worker, row.require())) {
+    if (row.HasMore() && row.passed < poll.id && Meets(poll.request.worker, row.require())) {
       fitting.push_back(&row);
     }
   }

@@ -32,6 +32,8 @@ class Dispatcher {
     // Whatever more it has must be computed.
     bool awaits_work = false;
 
+    // For polls that it has not passed. Another kind's tasks may leave less room for what is reserved.
+    bool HasMore() const { return ready > reserved && !exhausted; }
     const PollBook::Requirements& require() const { return entry->search->RequireOf(kind); }
   };
 

@@ -235,6 +235,33 @@ TEST_F(DispatcherTest, ComputesProposalsAsLateAsItCan) {
   EXPECT_EQ(entry.search->candidates().size(), design + 3);
 }
 
+TEST_F(DispatcherTest, WhatIsReservedMayLoseItsPlaceToAnotherKindOfTask) {
+  core::SearchConfig config = Config();
+  config.space.layers.resize(8, config.space.layers[0]);
+  for (core::Layer& layer : config.space.layers) layer.costs.clear();
+  config.strategy = core::GuidedOptions{};
+  config.trainings = 100;
+  config.measure_on.emplace()["device"] = "phone";
+  config.require["device"] = "gpu";
+  config.sharing.max_running = 2;
+  SearchEntry& entry = Add(config);
+  // The design is measured and trained, but for one that is not trained yet: from now on, proposals are computed.
+  while (const core::Candidate* candidate = entry.search->Lease("p", "r", state_.now, core::TaskKind::kMeasure)) {
+    const core::AttemptResult measured(core::Metrics{{"latency_ms", 1.0 + static_cast<double>(candidate->number % 5)}});
+    entry.search->Complete(candidate->number, candidate->attempt, "p", measured, state_.now);
+    if (entry.search->Ready(core::TaskKind::kTrain) < 2) continue;
+    Complete(entry, *entry.search->Lease("g", "r", state_.now, core::TaskKind::kTrain), 0.5);
+  }
+  ASSERT_EQ(entry.search->Ready(core::TaskKind::kTrain), 1u);
+  ASSERT_EQ(entry.search->Ready(core::TaskKind::kMeasure), 2u);
+  // One of two places is reserved for the first; the second takes the other; nothing is left for the third.
+  Park("p1", 1, {{"device", "phone"}});
+  Park("g1", 1, {{"device", "gpu"}});
+  Park("p2", 1, {{"device", "phone"}});
+  EXPECT_THAT(Run(), ElementsAre("g1"));
+  EXPECT_THAT(solver_.held, SizeIs(1));
+}
+
 TEST_F(DispatcherTest, WhatIsComputedEndsWhereItIsCancelled) {
   SearchEntry& entry = AddGuided();
   const std::size_t design = entry.search->candidates().size();
