@@ -51,14 +51,17 @@ void Dispatcher::Refresh(Row& row) const {
 }
 
 void Dispatcher::ServePolls() {
+  // Each poll is looked at once, so that this ends whatever the searches say.
+  PollId looked_at = 0;
   while (true) {
     const Poll* oldest = nullptr;
     for (const Row& row : table_) {
       if (!row.HasMore()) continue;
-      const Poll* poll = state_.polls.OldestAfter(row.passed, row.require());
+      const Poll* poll = state_.polls.OldestAfter(looked_at, row.require());
       if (poll != nullptr && (oldest == nullptr || poll->id < oldest->id)) oldest = poll;
     }
     if (oldest == nullptr) return;
+    looked_at = oldest->id;
     std::vector<LeasedTask> tasks = TasksFor(*oldest);
     if (!tasks.empty()) {
       state_.Answer<std::vector<LeasedTask>>(state_.polls.Take(oldest->id)->reply, std::move(tasks));
@@ -71,15 +74,16 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
   std::size_t reused = 0;
-  std::size_t reserved = 0;
+  // Whose turn it was, and what they have is not there yet: once per task.
+  std::vector<Row*> awaited;
   // One that kept failing gets enough to see whether it fails still.
   const int max_tasks = state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks;
-  while (static_cast<int>(tasks.size() + reserved) < max_tasks && bytes < kMaxTaskBytes) {
+  while (static_cast<int>(tasks.size() + awaited.size()) < max_tasks && bytes < kMaxTaskBytes) {
     Row* row = RowFor(poll);
     if (row == nullptr) break;
     if (row->awaits_work) {
       Reserve(*row);
-      ++reserved;
+      awaited.push_back(row);
       continue;
     }
     SearchEntry& entry = *row->entry;
@@ -94,9 +98,9 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       if (entry.search->AwaitsWork(row->kind)) {
         row->awaits_work = !holds_back;
         Reserve(*row);
-        ++reserved;
+        awaited.push_back(row);
       } else if (holds_back) {
-        row->passed = poll.id;
+        row->held_back_from = poll.id;
       } else {
         row->exhausted = true;
       }
@@ -119,9 +123,9 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       if (one.entry == &entry) Refresh(one);
     }
   }
-  // Of all that this poll could have, it is the turn of what is not there yet.
-  if (tasks.empty() && reserved > 0) {
-    for (Row& row : table_) row.passed = poll.id;
+  // One that has got others asks again for the rest.
+  if (tasks.empty()) {
+    for (Row* row : awaited) ++row->wanted;
   }
   return tasks;
 }
@@ -134,7 +138,7 @@ void Dispatcher::Reserve(Row& row) {
 Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
   std::vector<Row*> fitting;
   for (Row& row : table_) {
-    if (row.HasMore() && row.passed < poll.id && Meets(poll.request.worker, row.require())) {
+    if (row.HasMore() && row.held_back_from != poll.id && Meets(poll.request.worker, row.require())) {
       fitting.push_back(&row);
     }
   }
@@ -189,7 +193,7 @@ void Dispatcher::Compete() {
 void Dispatcher::StartWork() {
   for (const Row& row : table_) {
     // As late as can be: what polls that wait for it could take now, and no more.
-    const std::size_t wanted = std::min(row.reserved, kMaxProposalsAtOnce);
+    const std::size_t wanted = std::min(row.wanted, kMaxProposalsAtOnce);
     if (wanted == 0) continue;
     std::shared_ptr<core::BackgroundWork> work = row.entry->search->StartWork(wanted);
     if (work == nullptr) continue;

@@ -24,15 +24,17 @@ class Dispatcher {
     // Tasks that could be leased now, and that are.
     std::size_t ready = 0;
     std::size_t running = 0;
-    // While polls are served: it has nothing more for any of them, or for those up to this one.
+    // While polls are served: it has nothing more for any of them, or not for this one.
     bool exhausted = false;
-    PollId passed = 0;
-    // Tasks of polls that wait for what it has computed: its turn came, and it had none ready. They count as running.
+    PollId held_back_from = 0;
+    // Tasks for which its turn came while it had none ready: they count as running. Those of them that a poll waits
+    // for.
     std::size_t reserved = 0;
+    std::size_t wanted = 0;
     // Whatever more it has must be computed.
     bool awaits_work = false;
 
-    // For polls that it has not passed. Another kind's tasks may leave less room for what is reserved.
+    // Another kind's tasks may leave less room than what is reserved.
     bool HasMore() const { return ready > reserved && !exhausted; }
     const PollBook::Requirements& require() const { return entry->search->RequireOf(kind); }
   };

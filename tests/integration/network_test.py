@@ -76,20 +76,23 @@ class NetworkTest(harness.IntegrationTest):
     def partition(self):
         """Cuts the link while trainings are under way, and mends it when the time is up; tasks whose training ended
         behind it."""
-        hold = self.write("hold", "")
-        held_at = time.monotonic()
+        self.write("hold", "")
+        running, since = set(), time.monotonic()
 
-        # One in each of the two slots.
+        # One in each of the two slots, for longer than a training takes: the file has been seen by both.
         def held():
-            tasks = [note["task"] for note in self.noted("start") if note["at"] > held_at]
-            return tasks if len(tasks) == 2 else None
+            nonlocal running, since
+            tasks = {note["task"] for note in self.noted("start")} - {note["task"] for note in self.noted("end")}
+            if tasks != running:
+                running, since = tasks, time.monotonic()
+            return tasks if len(tasks) == 2 and time.monotonic() - since > 5 else None
 
         under_way = harness.wait_for(held, "trainings under way")
         self.link.cut()
         cut_at = time.monotonic()
-        os.unlink(hold)
+        os.unlink(self.path("hold"))
         harness.wait_for(
-            lambda: set(under_way) <= {note["task"] for note in self.noted("end")}, "the ends of the trainings"
+            lambda: under_way <= {note["task"] for note in self.noted("end")}, "the ends of the trainings"
         )
         time.sleep(max(0.0, cut_at + PARTITION_S - time.monotonic()))
         self.link.heal()
