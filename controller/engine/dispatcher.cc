@@ -17,6 +17,9 @@ constexpr std::size_t kMaxTaskBytes = 8 << 20;
 constexpr std::uint64_t kFinalSeeds = 0xf1a1;
 // Tasks kept for one search while it computes: bounds the time of a turn.
 constexpr std::size_t kMaxReserved = 256;
+// That a poll waits for what is computed while others have tasks for it. Mostly it takes milliseconds, but many
+// searches share one thread, and what is computed may turn out to be known.
+constexpr Millis kLongestAwait{2'000};
 // Results taken from other searches for one poll: bounds the time of a turn.
 constexpr std::size_t kMaxReused = 256;
 
@@ -74,16 +77,17 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
   std::size_t reused = 0;
-  // Whose turn it was, and what they have is not there yet: once per task.
+  // Whose turn it was, and what they have is not there yet: once for each task that is reserved, and once for all where
+  // this poll waits no longer.
   std::vector<Row*> awaited;
+  std::vector<Row*> awaited_in_vain;
   // One that kept failing gets enough to see whether it fails still.
   const int max_tasks = state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks;
   while (static_cast<int>(tasks.size() + awaited.size()) < max_tasks && bytes < kMaxTaskBytes) {
     Row* row = RowFor(poll);
     if (row == nullptr) break;
     if (row->awaits_work) {
-      Reserve(*row);
-      awaited.push_back(row);
+      (Reserve(*row, poll) ? awaited : awaited_in_vain).push_back(row);
       continue;
     }
     SearchEntry& entry = *row->entry;
@@ -97,8 +101,7 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       const bool holds_back = entry.search->HoldsBack(worker, state_.now, row->kind, others);
       if (entry.search->AwaitsWork(row->kind)) {
         row->awaits_work = !holds_back;
-        Reserve(*row);
-        awaited.push_back(row);
+        (Reserve(*row, poll) ? awaited : awaited_in_vain).push_back(row);
       } else if (holds_back) {
         row->held_back_from = poll.id;
       } else {
@@ -123,37 +126,49 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       if (one.entry == &entry) Refresh(one);
     }
   }
-  // One that has got others asks again for the rest.
-  if (tasks.empty()) {
-    for (Row* row : awaited) ++row->wanted;
-  }
+  // One that has got others may ask again for the rest: then there is one of each.
+  const auto want = [&tasks](Row& row, std::size_t count) {
+    row.wanted = tasks.empty() ? row.wanted + count : std::max<std::size_t>(row.wanted, 1);
+  };
+  for (Row* row : awaited) want(*row, 1);
+  for (Row* row : awaited_in_vain) want(*row, static_cast<std::size_t>(max_tasks));
   return tasks;
 }
 
-void Dispatcher::Reserve(Row& row) {
+bool Dispatcher::Reserve(Row& row, const Poll& poll) {
+  if (state_.now.steady - state_.polls.Awaits(poll.id, state_.now.steady) > kLongestAwait) {
+    row.held_back_from = poll.id;
+    return false;
+  }
   ++row.reserved;
   if (row.reserved >= std::min(row.ready, kMaxReserved)) row.exhausted = true;
+  return true;
 }
 
 Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
-  std::vector<Row*> fitting;
-  for (Row& row : table_) {
-    if (row.HasMore() && row.held_back_from != poll.id && Meets(poll.request.worker, row.require())) {
-      fitting.push_back(&row);
-    }
-  }
-  if (fitting.empty()) return nullptr;
-  // Most often there is but one, and nothing to choose.
-  if (fitting.size() == 1) return fitting.front();
+  // A search has one claim, whatever kinds of task it has for the poll; its rows lie side by side.
+  std::vector<Row*> first;
   std::vector<core::FairShare::Claim> claims;
-  claims.reserve(fitting.size());
-  for (const Row* row : fitting) {
-    const core::Search& search = *row->entry->search;
-    std::size_t running = search.CountOf(core::CandidateState::kLeased);
-    for (const Row& one : table_) running += one.entry == row->entry ? one.reserved : 0;
-    claims.push_back({row->entry->id(), search.sharing(), running});
+  for (auto begin = table_.begin(); begin != table_.end();) {
+    Row* fitting = nullptr;
+    std::size_t reserved = 0;
+    auto row = begin;
+    for (; row != table_.end() && row->entry == begin->entry; ++row) {
+      reserved += row->reserved;
+      const bool fits = fitting == nullptr && row->HasMore() && row->held_back_from != poll.id;
+      if (fits && Meets(poll.request.worker, row->require())) fitting = &*row;
+    }
+    if (fitting != nullptr) {
+      const core::Search& search = *begin->entry->search;
+      first.push_back(fitting);
+      claims.push_back(
+          {begin->entry->id(), search.sharing(), search.CountOf(core::CandidateState::kLeased) + reserved});
+    }
+    begin = row;
   }
-  return fitting[state_.shares.Next(claims)];
+  // Most often there is but one, and nothing to choose.
+  if (first.size() < 2) return first.empty() ? nullptr : first.front();
+  return first[state_.shares.Next(claims)];
 }
 
 bool Dispatcher::ReuseResult(SearchEntry& entry, const core::Candidate& candidate) {
@@ -193,7 +208,7 @@ void Dispatcher::Compete() {
 void Dispatcher::StartWork() {
   for (const Row& row : table_) {
     // As late as can be: what polls that wait for it could take now, and no more.
-    const std::size_t wanted = std::min(row.wanted, kMaxProposalsAtOnce);
+    const std::size_t wanted = std::min({row.wanted, row.ready, kMaxProposalsAtOnce});
     if (wanted == 0) continue;
     std::shared_ptr<core::BackgroundWork> work = row.entry->search->StartWork(wanted);
     if (work == nullptr) continue;

@@ -44,8 +44,8 @@ class Dispatcher {
       : state_(state), solver_(solver), submit_(std::move(submit)) {}
 
   // Answers the polls, oldest first, that there is work for; says which searches compete for the fleet from now on; has
-  // proposals computed for the polls that are left. A poll waits for them where it is their search's turn, also if
-  // another search has tasks: computing takes a moment, and an evaluation takes long.
+  // proposals computed for the polls that are left. A poll waits for them where it is their search's turn, for two
+  // seconds also if another search has tasks: computing takes a moment, and an evaluation takes long.
   void Run();
 
   // Cancels the computations that are under way.
@@ -64,7 +64,8 @@ class Dispatcher {
   void TidyWork();
   // Leases up to the poll's max_tasks; fewer where it is the turn of a search that has its next ones computed.
   std::vector<LeasedTask> TasksFor(const Poll& poll);
-  static void Reserve(Row& row);
+  // The poll's next task is to be computed. False if it has waited for too long: then others have their turn.
+  bool Reserve(Row& row, const Poll& poll);
   // Of the rows that the poll may take from, that of the search whose turn it is; null if there is none.
   Row* RowFor(const Poll& poll);
   // Gives the candidate, just leased, the result of another search's if there is one. True if it did.

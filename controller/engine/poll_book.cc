@@ -105,6 +105,12 @@ const Poll* PollBook::OldestAfter(PollId after, const Requirements& requirements
   return oldest == polls.end() ? nullptr : &polls_.at(*oldest);
 }
 
+SteadyTime PollBook::Awaits(PollId id, SteadyTime now) {
+  std::optional<SteadyTime>& since = polls_.at(id).awaits_since;
+  if (!since) since = now;
+  return *since;
+}
+
 void PollBook::HoldBack(const std::string& worker) {
   held_back_.insert(worker);
   const auto polls = by_worker_.find(worker);

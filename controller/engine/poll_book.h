@@ -21,6 +21,8 @@ struct Poll {
   PollId id = 0;
   LeaseRequest request;
   Reply<std::vector<LeasedTask>> reply;
+  // Since when it waits for something that is being computed, if it does.
+  std::optional<SteadyTime> awaits_since = std::nullopt;
 };
 
 // Keeps the polls in order for every set of labels that a search has asked for, so that nobody has to look through ten
@@ -43,6 +45,8 @@ class PollBook {
   std::vector<PollId> Expired(SteadyTime now) const;
   // The oldest after `after` whose worker has the labels; null if there is none. Good until the book changes.
   const Poll* OldestAfter(PollId after, const Requirements& requirements);
+  // A poll of the book waits for what is being computed, now if it did not before. Returns since when.
+  SteadyTime Awaits(PollId id, SteadyTime now);
   // The worker's polls, also those to come, are passed over until it is let in again.
   void HoldBack(const std::string& worker);
   void LetIn(const std::string& worker);

@@ -84,16 +84,21 @@ TEST_F(SharedComputedProposals, WhatIsLeftOfAPollGoesToOthers) {
   const std::string name = Create(GuidedSpec(1000));
   // What it begins with is there without computing.
   WorkOn(name, 60);
-  for (int i = 0; i < 10; ++i) {
+  // A worker that takes many at once, and asks again when it has reported all. How many rounds computing takes depends
+  // on the machine; one proposal is there for whoever asks next.
+  int of_search = 0;
+  for (int i = 0; i < 20'000 && of_search < 5; ++i) {
     const auto tasks = Lease(Request("w1", 8, kLong));
     ASSERT_TRUE(tasks.ok()) << tasks.status();
     std::map<std::string, int> counts;
     for (const LeasedTask& task : *tasks) ++counts[task.search_name];
     EXPECT_GE(counts[other], 1) << "nobody waits for what is of others";
     EXPECT_LE(counts[name], 5) << "no more is computed than is its share";
+    of_search += counts[name];
     clock_.Pass(Millis{1000});
     for (const LeasedTask& task : *tasks) Complete("w1", task);
   }
+  EXPECT_GE(of_search, 5);
 }
 
 TEST_F(ComputedProposals, ASearchGoesOnAfterARestart) {
@@ -164,18 +169,24 @@ TEST(ComputedProposalsByHand, ADrainEndsWhatIsComputed) {
   // 16 proposals; the poll is answered, and the next one waits.
   const double whole = CpuSecondsOf(solver.held[0]);
   TakeTurns(run);
-  LeaseRequest next;
-  next.worker.id = "v";
-  next.max_tasks = 16;
-  next.request_id = "next";
-  next.deadline = clock.Now() + std::chrono::hours(1);
-  absl::Status answered;
-  run.LeaseTasks(std::move(next), [&answered](const absl::StatusOr<Tasks>& tasks) { answered = tasks.status(); });
-  TakeTurns(run);
+  // Until a poll finds nothing that is there already.
+  std::optional<absl::Status> answered = absl::OkStatus();
+  for (int i = 0; answered; ++i) {
+    answered.reset();
+    ASSERT_LT(i, 5);
+    LeaseRequest next;
+    next.worker.id = "v";
+    next.max_tasks = 16;
+    next.request_id = absl::StrCat("next-", i);
+    next.deadline = clock.Now() + std::chrono::hours(1);
+    run.LeaseTasks(std::move(next), [&answered](const absl::StatusOr<Tasks>& tasks) { answered = tasks.status(); });
+    TakeTurns(run);
+  }
   ASSERT_THAT(solver.held, SizeIs(2));
   run.Drain();
   TakeTurns(run);
-  EXPECT_EQ(answered.code(), absl::StatusCode::kUnavailable);
+  ASSERT_TRUE(answered);
+  EXPECT_EQ(answered->code(), absl::StatusCode::kUnavailable);
   // It ends before its first proposal.
   EXPECT_LT(CpuSecondsOf(solver.held[1]), whole / 4 + 0.005);
   TakeTurns(run);

@@ -262,6 +262,23 @@ TEST_F(DispatcherTest, WhatIsReservedMayLoseItsPlaceToAnotherKindOfTask) {
   EXPECT_THAT(solver_.held, SizeIs(1));
 }
 
+TEST_F(DispatcherTest, APollWaitsForWhatIsComputedForTwoSecondsWhileOthersHaveTasks) {
+  core::Sharing sharing;
+  sharing.priority = 5;
+  ASSERT_TRUE(AddGuided().search->Share(sharing).ok());
+  core::SearchConfig other = Config();
+  other.require["device"] = "gpu";
+  Add(other);
+  Park("gpu", 1, {{"device", "gpu"}});
+  EXPECT_THAT(Run(), IsEmpty());
+  ASSERT_THAT(solver_.held, SizeIs(1));
+  Pass(Millis{2'000});
+  EXPECT_THAT(Run(), IsEmpty());
+  Pass(Millis{1});
+  EXPECT_THAT(Run(), ElementsAre("gpu"));
+  EXPECT_EQ(Tasks()[0].first, 2u);
+}
+
 TEST_F(DispatcherTest, WhatIsComputedEndsWhereItIsCancelled) {
   SearchEntry& entry = AddGuided();
   const std::size_t design = entry.search->candidates().size();
