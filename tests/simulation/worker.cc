@@ -126,6 +126,9 @@ void Worker::Do(Action& action) {
     if (!poll->is_last) poll_ = poll->call;
     network_.LeaseTasks(number_, poll->request, poll->timeout,
                         [this, call = poll->call](const absl::Status& status, const v1::LeaseTasksResponse& response) {
+                          for (const v1::Task& task : response.tasks()) {
+                            granted_[task.lease_token()] = task.architecture().id();
+                          }
                           Step([&](AgentMachine& m) { m.PollAnswered(timeline_.Now(), call, status, response); });
                         });
   } else if (auto* beat = std::get_if<SendHeartbeat>(&action)) {
@@ -134,6 +137,12 @@ void Worker::Do(Action& action) {
                          Step([&](AgentMachine& m) { m.HeartbeatAnswered(timeline_.Now(), call, status, response); });
                        });
   } else if (auto* done = std::get_if<SendCompletions>(&action)) {
+    for (const v1::Completion& completion : done->request.completions()) {
+      const auto granted = granted_.find(completion.lease_token());
+      if (granted == granted_.end() || granted->second == completion.architecture()) continue;
+      story_.Find("truth", absl::StrCat("worker ", number_, " reports ", completion.architecture(),
+                                        " under the lease of ", granted->second));
+    }
     network_.CompleteTasks(
         number_, done->request, done->timeout,
         [this, call = done->call](const absl::Status& status, const v1::CompleteTasksResponse& response) {

@@ -88,6 +88,8 @@ class Worker {
   int idle_wakes_ = 0;
   SteadyTime last_wake_;
   std::vector<Slot> slots_;
+  // Architectures by lease token, as they came from the controllers.
+  std::map<std::string, std::string> granted_;
   std::uint64_t evaluations_ = 0;
 };
 
