@@ -13,8 +13,8 @@ import json
 import math
 import random
 import statistics
-import subprocess
-import sys
+
+import rounds
 
 NETWORK = {
     "input": [3, 32, 32],
@@ -47,17 +47,6 @@ def request(cell):
     return json.dumps({"evaluate": body}) + "\n"
 
 
-def measure(trainer, cells):
-    done = subprocess.run([trainer], input="".join(map(request, cells)), capture_output=True, text=True, timeout=3600, check=True)
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    for answer in answers:
-        if "result" not in answer:
-            sys.exit(f"the trainer failed: {answer}")
-    if len(answers) != len(cells):
-        sys.exit(f"{len(cells)} requests, {len(answers)} answers")
-    return [answer["result"]["metrics"] for answer in answers]
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trainer", required=True, help="the program layernas-trainer")
@@ -70,7 +59,7 @@ def main():
     # No group's cells are measured one after the other.
     order = [(group, member) for group, cells in enumerate(groups) for member in range(len(cells))]
     rng.shuffle(order)
-    measured = dict(zip(order, measure(arguments.trainer, [groups[group][member] for group, member in order])))
+    measured = dict(zip(order, rounds.measure(arguments.trainer, [request(groups[group][member]) for group, member in order])))
 
     within, pairs = 0, 0
     for group, cells in enumerate(groups):

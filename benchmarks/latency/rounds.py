@@ -46,16 +46,15 @@ def request(choices):
     return json.dumps({"evaluate": body}) + "\n"
 
 
-def measure_round(trainer, architectures):
-    """The metrics of each architecture, in their order."""
-    lines = "".join(map(request, architectures))
-    done = subprocess.run([trainer], input=lines, capture_output=True, text=True, timeout=3600, check=True)
+def measure(trainer, requests):
+    """The metrics that a process of its own answers to each request, in their order."""
+    done = subprocess.run([trainer], input="".join(requests), capture_output=True, text=True, timeout=3600, check=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:
         if "result" not in answer:
             sys.exit(f"the trainer failed: {answer}")
-    if len(answers) != len(architectures):
-        sys.exit(f"{len(architectures)} requests, {len(answers)} answers")
+    if len(answers) != len(requests):
+        sys.exit(f"{len(requests)} requests, {len(answers)} answers")
     return [answer["result"]["metrics"] for answer in answers]
 
 
@@ -90,7 +89,7 @@ def main():
         if number:
             time.sleep(options.pause)
         start = time.monotonic()
-        metrics = measure_round(options.trainer, architectures)
+        metrics = measure(options.trainer, [request(one) for one in architectures])
         rounds.append(metrics)
         stolen = sorted(m["machine_stolen"] for m in metrics)
         print(

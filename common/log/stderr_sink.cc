@@ -11,8 +11,7 @@ namespace layernas::log {
 void StderrSink::sink_it_(const spdlog::details::log_msg& message) {
   const std::size_t lost = pool_.overrun_counter();
   if (lost != told_) {
-    Write("lines of the log that were lost, for they came faster than they were taken: " +
-          std::to_string(lost - told_) + "\n");
+    Write("log lines lost because they came faster than they could be written: " + std::to_string(lost - told_) + "\n");
     told_ = lost;
   }
   spdlog::memory_buf_t line;

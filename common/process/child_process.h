@@ -107,8 +107,8 @@ class ChildProcess {
   // left alone: its number may be another's.
   std::optional<ExitStatus> Wait(Millis timeout);
 
-  // SIGTERM to the session; returns at once, and does nothing once the end has been seen. Whoever reads, writes or
-  // waits kills what is left after the grace.
+  // SIGTERM to the session; returns at once, and does nothing once the end has been seen. After the grace, the next
+  // look at the child (while it is read, written to or waited for) kills what is left.
   void AskToEnd(Millis grace = Millis::max());
 
   // AskToEnd, and SIGKILL to what is left after the grace.

@@ -77,17 +77,21 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
   std::size_t reused = 0;
-  // Whose turn it was, and what they have is not there yet: once for each task that is reserved, and once for all where
-  // this poll waits no longer.
-  std::vector<Row*> awaited;
-  std::vector<Row*> awaited_in_vain;
+  // Whose turn it was while their next task was not there yet, and how many tasks of it this poll could take.
+  std::vector<std::pair<Row*, std::size_t>> awaited;
+  int reserved = 0;
   // One that kept failing gets enough to see whether it fails still.
   const int max_tasks = state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks;
-  while (static_cast<int>(tasks.size() + awaited.size()) < max_tasks && bytes < kMaxTaskBytes) {
+  const auto await = [&](Row& row) {
+    const bool waits = Reserve(row, poll);
+    reserved += waits ? 1 : 0;
+    awaited.emplace_back(&row, waits ? 1 : max_tasks);
+  };
+  while (static_cast<int>(tasks.size()) + reserved < max_tasks && bytes < kMaxTaskBytes) {
     Row* row = RowFor(poll);
     if (row == nullptr) break;
     if (row->awaits_work) {
-      (Reserve(*row, poll) ? awaited : awaited_in_vain).push_back(row);
+      await(*row);
       continue;
     }
     SearchEntry& entry = *row->entry;
@@ -101,7 +105,7 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       const bool holds_back = entry.search->HoldsBack(worker, state_.now, row->kind, others);
       if (entry.search->AwaitsWork(row->kind)) {
         row->awaits_work = !holds_back;
-        (Reserve(*row, poll) ? awaited : awaited_in_vain).push_back(row);
+        await(*row);
       } else if (holds_back) {
         row->held_back_from = poll.id;
       } else {
@@ -126,12 +130,11 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       if (one.entry == &entry) Refresh(one);
     }
   }
-  // One that has got others may ask again for the rest: then there is one of each.
-  const auto want = [&tasks](Row& row, std::size_t count) {
-    row.wanted = tasks.empty() ? row.wanted + count : std::max<std::size_t>(row.wanted, 1);
-  };
-  for (Row* row : awaited) want(*row, 1);
-  for (Row* row : awaited_in_vain) want(*row, static_cast<std::size_t>(max_tasks));
+  // A poll that is answered waits for nothing. One is computed all the same for the worker's next poll: it may come so
+  // late that no poll would ever wait.
+  for (const auto& [row, count] : awaited) {
+    row->wanted = tasks.empty() ? row->wanted + count : std::max<std::size_t>(row->wanted, 1);
+  }
   return tasks;
 }
 
@@ -147,28 +150,29 @@ bool Dispatcher::Reserve(Row& row, const Poll& poll) {
 
 Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
   // A search has one claim, whatever kinds of task it has for the poll; its rows lie side by side.
-  std::vector<Row*> first;
-  std::vector<core::FairShare::Claim> claims;
+  std::vector<std::pair<Row*, std::size_t>> fitting;
   for (auto begin = table_.begin(); begin != table_.end();) {
-    Row* fitting = nullptr;
+    Row* first = nullptr;
     std::size_t reserved = 0;
     auto row = begin;
     for (; row != table_.end() && row->entry == begin->entry; ++row) {
       reserved += row->reserved;
-      const bool fits = fitting == nullptr && row->HasMore() && row->held_back_from != poll.id;
-      if (fits && Meets(poll.request.worker, row->require())) fitting = &*row;
+      if (first != nullptr || !row->HasMore() || row->held_back_from == poll.id) continue;
+      if (Meets(poll.request.worker, row->require())) first = &*row;
     }
-    if (fitting != nullptr) {
-      const core::Search& search = *begin->entry->search;
-      first.push_back(fitting);
-      claims.push_back(
-          {begin->entry->id(), search.sharing(), search.CountOf(core::CandidateState::kLeased) + reserved});
-    }
+    if (first != nullptr) fitting.emplace_back(first, reserved);
     begin = row;
   }
+  if (fitting.empty()) return nullptr;
   // Most often there is but one, and nothing to choose.
-  if (first.size() < 2) return first.empty() ? nullptr : first.front();
-  return first[state_.shares.Next(claims)];
+  if (fitting.size() == 1) return fitting.front().first;
+  std::vector<core::FairShare::Claim> claims;
+  claims.reserve(fitting.size());
+  for (const auto& [row, reserved] : fitting) {
+    const core::Search& search = *row->entry->search;
+    claims.push_back({row->entry->id(), search.sharing(), search.CountOf(core::CandidateState::kLeased) + reserved});
+  }
+  return fitting[state_.shares.Next(claims)].first;
 }
 
 bool Dispatcher::ReuseResult(SearchEntry& entry, const core::Candidate& candidate) {
@@ -207,7 +211,7 @@ void Dispatcher::Compete() {
 
 void Dispatcher::StartWork() {
   for (const Row& row : table_) {
-    // As late as can be: what polls that wait for it could take now, and no more.
+    // As late as can be: no more than polls wait for, and than there is room for.
     const std::size_t wanted = std::min({row.wanted, row.ready, kMaxProposalsAtOnce});
     if (wanted == 0) continue;
     std::shared_ptr<core::BackgroundWork> work = row.entry->search->StartWork(wanted);

@@ -27,9 +27,9 @@ class Dispatcher {
     // While polls are served: it has nothing more for any of them, or not for this one.
     bool exhausted = false;
     PollId held_back_from = 0;
-    // Tasks for which its turn came while it had none ready: they count as running. Those of them that a poll waits
-    // for.
+    // Tasks for which its turn came while it had none ready. They count as running in the turns that follow.
     std::size_t reserved = 0;
+    // Proposals to be computed.
     std::size_t wanted = 0;
     // Whatever more it has must be computed.
     bool awaits_work = false;

@@ -11,6 +11,12 @@ constexpr std::size_t kInstanceShown = 6;
 // Remembered under one id: one that is restarted all the time does not fill the memory.
 constexpr std::size_t kMaxFollowed = 100;
 
+std::string ShortName(const std::string& id, const std::string& instance) {
+  return absl::StrCat(id, "~", CutUtf8(instance, kInstanceShown));
+}
+
+std::string LongName(const std::string& id, const std::string& instance) { return absl::StrCat(id, "~", instance); }
+
 }  // namespace
 
 WorkerNames::Heard WorkerNames::Hear(const std::string& id, const std::string& instance, IdOf id_of) {
@@ -50,14 +56,13 @@ bool WorkerNames::IsAnothers(const std::string& id, IdOf id_of) {
 
 std::vector<std::string> WorkerNames::FormerNames(const std::string& id, const std::string& instance) {
   if (instance.empty()) return {id};
-  return {id, absl::StrCat(id, "~", CutUtf8(instance, kInstanceShown)), absl::StrCat(id, "~", instance)};
+  return {id, ShortName(id, instance), LongName(id, instance)};
 }
 
 std::string WorkerNames::OwnName(const std::string& id, const std::string& instance, IdOf id_of) {
-  const std::string all = absl::StrCat(id, "~", instance);
-  std::string name = absl::StrCat(id, "~", CutUtf8(instance, kInstanceShown));
-  if (id_of(name) != nullptr) name = all;
-  for (int number = 2; id_of(name) != nullptr; ++number) name = absl::StrCat(all, "~", number);
+  std::string name = ShortName(id, instance);
+  if (id_of(name) != nullptr) name = LongName(id, instance);
+  for (int number = 2; id_of(name) != nullptr; ++number) name = absl::StrCat(LongName(id, instance), "~", number);
   return name;
 }
 

@@ -1,5 +1,5 @@
 """Clients that send as much as they may, in every call, as fast as they can: a worker's heartbeats go through, and its lease
-lives. How long its slowest heartbeat took is printed: about half a second on two busy cores."""
+lives. The time of its slowest heartbeat is printed; only one that would have lost the lease is an error."""
 
 import hashlib
 import itertools

@@ -87,7 +87,7 @@ void ExpectLossesThatAreToldOf(int reader, int writer) {
   int lost = 0;
   std::istringstream lines(read_text);
   for (std::string line; std::getline(lines, line);) {
-    constexpr std::string_view kLost = "lines of the log that were lost, for they came faster than they were taken: ";
+    constexpr std::string_view kLost = "log lines lost because they came faster than they could be written: ";
     if (line.starts_with(kLost)) lost += std::stoi(line.substr(kLost.size()));
     if (line.find("unread text=" + std::string(300, 'x')) != std::string::npos) ++whole;
   }

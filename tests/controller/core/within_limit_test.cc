@@ -191,14 +191,19 @@ TEST(LimitSampler, DrawsUniformlyFromMoreThanAList) {
   }
 }
 
-TEST(LimitSampler, DrawsFromHundredsOfLayers) {
+Space DeepSpace(int layers, RandomStream& random) {
   Space space;
-  RandomStream random({8});
-  for (int l = 0; l < 1000; ++l) {
+  for (int l = 0; l < layers; ++l) {
     Layer& layer = space.layers.emplace_back();
     layer.option_count = 9;
     for (int o = 0; o < 9; ++o) layer.costs.push_back(random.Uniform());
   }
+  return space;
+}
+
+TEST(LimitSampler, DrawsFromHundredsOfLayers) {
+  RandomStream random({8});
+  const Space space = DeepSpace(1000, random);
   const double limit = space.CheapestCost() + 0.2 * (space.DearestCost() - space.CheapestCost());
   const WithinLimit wanted(space, limit);
   const LimitSampler sampler(wanted);
@@ -212,13 +217,8 @@ TEST(LimitSampler, DrawsFromHundredsOfLayers) {
 }
 
 TEST(LimitSampler, HundredsShareWhatOneTakes) {
-  Space space;
   RandomStream random({9});
-  for (int l = 0; l < 200; ++l) {
-    Layer& layer = space.layers.emplace_back();
-    layer.option_count = 9;
-    for (int o = 0; o < 9; ++o) layer.costs.push_back(random.Uniform());
-  }
+  const Space space = DeepSpace(200, random);
   const double span = space.DearestCost() - space.CheapestCost();
   const WithinLimit highest(space, space.CheapestCost() + 0.5 * span);
   const LimitSampler wider(highest);
