@@ -1,7 +1,9 @@
 #include "tests/simulation/worker.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +14,9 @@ namespace layernas::simulation {
 namespace {
 
 constexpr int kEpochs = 4;
+// In results that are not of use, for another reason or for these numbers.
+constexpr double kUnusableReward = 0.5;
+constexpr double kUnusableCost = 1;
 // Wake-ups of a machine at one moment before that counts as a loop.
 constexpr int kMaxIdleWakes = 1'000;
 
@@ -126,9 +131,7 @@ void Worker::Do(Action& action) {
     if (!poll->is_last) poll_ = poll->call;
     network_.LeaseTasks(number_, poll->request, poll->timeout,
                         [this, call = poll->call](const absl::Status& status, const v1::LeaseTasksResponse& response) {
-                          for (const v1::Task& task : response.tasks()) {
-                            granted_[task.lease_token()] = task.architecture().id();
-                          }
+                          for (const v1::Task& task : response.tasks()) granted_[task.lease_token()] = task;
                           Step([&](AgentMachine& m) { m.PollAnswered(timeline_.Now(), call, status, response); });
                         });
   } else if (auto* beat = std::get_if<SendHeartbeat>(&action)) {
@@ -137,12 +140,7 @@ void Worker::Do(Action& action) {
                          Step([&](AgentMachine& m) { m.HeartbeatAnswered(timeline_.Now(), call, status, response); });
                        });
   } else if (auto* done = std::get_if<SendCompletions>(&action)) {
-    for (const v1::Completion& completion : done->request.completions()) {
-      const auto granted = granted_.find(completion.lease_token());
-      if (granted == granted_.end() || granted->second == completion.architecture()) continue;
-      story_.Find("truth", absl::StrCat("worker ", number_, " reports ", completion.architecture(),
-                                        " under the lease of ", granted->second));
-    }
+    for (const v1::Completion& completion : done->request.completions()) Check(completion);
     network_.CompleteTasks(
         number_, done->request, done->timeout,
         [this, call = done->call](const absl::Status& status, const v1::CompleteTasksResponse& response) {
@@ -166,6 +164,35 @@ void Worker::Do(Action& action) {
       if (evaluation != 0) End(slot, evaluation, EvaluationCancelled());
     });
   }
+}
+
+void Worker::Check(const v1::Completion& completion) {
+  const auto granted = granted_.find(completion.lease_token());
+  if (granted == granted_.end() || !completion.has_result()) return;
+  const v1::Task& task = granted->second;
+  const std::string& architecture = task.architecture().id();
+  const auto find = [this, &completion, &task](const char* what) {
+    story_.Find("truth", absl::StrCat("worker ", number_, " reports ", what, " of ", completion.architecture(),
+                                      " under the lease of ", task.candidate(), ", ", task.architecture().id()));
+  };
+  const auto& metrics = completion.result().metrics();
+  const auto value = [&metrics](const char* name) -> std::optional<double> {
+    const auto metric = metrics.find(name);
+    if (metric == metrics.end()) return std::nullopt;
+    return metric->second;
+  };
+  const std::optional<double> reward = value(kReward);
+  const std::optional<double> cost = value(kCost);
+  const auto is_other = [](const std::optional<double>& seen, double right, double unusable) {
+    return seen && std::isfinite(*seen) && *seen != right && *seen != unusable;
+  };
+  if (completion.architecture() != architecture) return find("a result");
+  if (is_other(reward, RewardOf(EvaluatorOf(task), architecture, task.seed()), kUnusableReward)) {
+    return find("another's reward");
+  }
+  if (is_other(cost, CostOf(EvaluatorOf(task), architecture), kUnusableCost)) return find("another's cost");
+  if (task.work() == v1::WORK_TRAIN && cost && !reward) return find("a measurement");
+  if (task.work() == v1::WORK_MEASURE && reward && !cost) return find("a training");
 }
 
 void Worker::Evaluate(int slot, std::shared_ptr<const v1::Task> task) {
@@ -235,7 +262,7 @@ EvaluationOutcome Worker::OutcomeOf(const v1::Task& task) {
 }
 
 EvaluationOutcome Worker::UnusableOutcome(const v1::Task& task) {
-  EvaluationResult result({{kReward, 0.5}, {kSeed, 1.0}, {kCost, 1.0}});
+  EvaluationResult result({{kReward, kUnusableReward}, {kSeed, 1.0}, {kCost, kUnusableCost}});
   switch (draw_.Between(0, 7)) {
     case 0:
       for (int i = 0; i < 300; ++i) result.metrics[absl::StrCat("class_", i)] = i;

@@ -68,6 +68,8 @@ class Worker {
   void End(int slot, std::uint64_t evaluation, EvaluationOutcome outcome);
   EvaluationOutcome OutcomeOf(const v1::Task& task);
   EvaluationOutcome UnusableOutcome(const v1::Task& task);
+  // That what is reported is of the task that its lease was given for.
+  void Check(const v1::Completion& completion);
   double RewardAt(const v1::Task& task, int epoch, int epochs) const;
   // The event, unless it has died by then.
   void After(Millis delay, std::function<void()> event);
@@ -88,8 +90,8 @@ class Worker {
   int idle_wakes_ = 0;
   SteadyTime last_wake_;
   std::vector<Slot> slots_;
-  // Architectures by lease token, as they came from the controllers.
-  std::map<std::string, std::string> granted_;
+  // By lease token, as they came from the controllers.
+  std::map<std::string, v1::Task> granted_;
   std::uint64_t evaluations_ = 0;
 };
 
