@@ -39,9 +39,10 @@ Terminal Terminal::Standard() {
   const bool capable = term != nullptr && std::string_view(term) != "dumb";
   static OutputBuffer buffer(STDOUT_FILENO);
   static std::ostream out(&buffer);
-  const bool interactive = ::isatty(STDOUT_FILENO) == 1 && capable;
+  const bool screen = ::isatty(STDOUT_FILENO) == 1;
+  const bool interactive = screen && capable;
   std::istream* answers = interactive && ::isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr;
-  return {out, std::cerr, interactive, interactive && !IsSet("NO_COLOR"), answers, IsUtf8()};
+  return {out, std::cerr, interactive, interactive && !IsSet("NO_COLOR"), answers, IsUtf8(), screen && !capable};
 }
 
 std::string Terminal::Shown(std::string_view text, Unprintable as) const {

@@ -132,7 +132,7 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
       out << ToYaml(ToJson(a, b));
       break;
     case OutputFormat::kCsv:
-      TargetTable(a, b).PrintCsv(out, context.terminal.interactive);
+      TargetTable(a, b).PrintCsv(out, context.terminal.IsScreen());
       break;
     case OutputFormat::kTable:
       TargetTable(a, b).Print(out, context.terminal.color);

@@ -39,7 +39,7 @@ absl::StatusOr<std::string> CandidateName(const std::string& search, const std::
 
 // The lines may come from anywhere: on a terminal they can't do more than be read.
 void PrintLines(const Terminal& terminal, std::string_view text) {
-  if (!terminal.interactive) {
+  if (!terminal.IsScreen()) {
     terminal.out << text;
     return;
   }

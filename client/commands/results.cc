@@ -130,7 +130,7 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
     table.AddRow(std::move(cells));
   }
   if (csv) {
-    table.PrintCsv(terminal.out, terminal.interactive);
+    table.PrintCsv(terminal.out, terminal.IsScreen());
   } else if (table.empty()) {
     terminal.out << (options.states.empty() ? "no candidates\n" : "no candidates in that state\n");
   } else {
@@ -214,7 +214,7 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
     }
   }
   if (options.output == OutputFormat::kCsv) {
-    table.PrintCsv(out, context.terminal.interactive);
+    table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
     out << "no table: only LayerNAS keeps buckets, from its first decided layer on\n";
   } else {

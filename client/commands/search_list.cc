@@ -67,7 +67,7 @@ absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& 
                   Cell::Text(search.waiting_for())});
   }
   if (options.output == OutputFormat::kCsv) {
-    table.PrintCsv(out, context.terminal.interactive);
+    table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
     out << "no searches yet: start one with 'layernas search submit SPEC'\n";
   } else {

@@ -71,7 +71,7 @@ absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const Worker
     table.AddRow(std::move(cells));
   }
   if (options.output == OutputFormat::kCsv) {
-    table.PrintCsv(out, context.terminal.interactive);
+    table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
     out << "no workers: start some with 'layernas-worker --controller " << connection->address() << "'\n";
   } else {

@@ -162,7 +162,7 @@ void PrintFrontierCsv(const Terminal& terminal, const v1::Search& search, const 
     columns.AddCells(point.metrics(), point.architecture(), cells);
     points.AddRow(std::move(cells));
   }
-  points.PrintCsv(terminal.out, terminal.interactive);
+  points.PrintCsv(terminal.out, terminal.IsScreen());
 }
 
 }  // namespace layernas::client

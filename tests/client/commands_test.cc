@@ -19,6 +19,7 @@ namespace layernas::client {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 v1::Search MakeSearch(const std::string& name, v1::SearchState state) {
@@ -323,6 +324,35 @@ TEST_F(HostileControllerTest, SteersTheTerminalByNoQuestion) {
   EXPECT_EQ(RunClient(arguments, Terminal{out, err, false, false, &in}, "/nonexistent"), ExitCode::kError);
   EXPECT_EQ(out.str(),
             std::string("x-3") + kShown + " has failed with 0 trainings. Delete it with all its results? [y/N] ");
+}
+
+TEST_F(HostileControllerTest, SteersNoTerminalOfAnyKind) {
+  const auto call = [this](std::vector<std::string> arguments, bool dumb) {
+    std::ostringstream out;
+    std::ostringstream err;
+    Terminal terminal{out, err};
+    terminal.dumb = dumb;
+    arguments.insert(arguments.end(), {"--controller", controller_.address()});
+    EXPECT_EQ(RunClient(arguments, terminal, "/nonexistent"), ExitCode::kOk) << err.str();
+    return out.str();
+  };
+  controller_.log = [this](const auto&, auto& response) {
+    response.mutable_log()->set_tail("line " + kHostile + "\n");
+    return grpc::Status::OK;
+  };
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {"search", "list", "-o", "csv"},
+           {"search", "candidates", "x", "-o", "csv"},
+           {"search", "frontier", "x", "-o", "csv"},
+           {"search", "compare", "x", "x", "-o", "csv"},
+           {"search", "logs", "x", "7"},
+           {"worker", "list", "-o", "csv"},
+       }) {
+    EXPECT_THAT(call(arguments, true), HasSubstr(kShown)) << ::testing::PrintToString(arguments);
+    EXPECT_THAT(call(arguments, true), Not(HasSubstr("\x1b"))) << ::testing::PrintToString(arguments);
+    // For programs nothing is changed.
+    EXPECT_THAT(call(arguments, false), HasSubstr(kHostile)) << ::testing::PrintToString(arguments);
+  }
 }
 
 TEST_F(HostileControllerTest, SteersTheTerminalByNoRun) {

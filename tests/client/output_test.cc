@@ -1,5 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -384,6 +388,28 @@ TEST(Terminal, ShowsAsciiWhereTheEncodingAsksForIt) {
   EXPECT_EQ((Terminal{out, out}.Shown("größe…\n\x1b")), "größe…??");
   const Terminal ascii{out, out, false, false, nullptr, /*unicode=*/false};
   EXPECT_EQ(ascii.Shown("größe…\n\x1b", Unprintable::kMarkInLines), "gr??e...\n?");
+}
+
+TEST(Terminal, IsAScreenWhateverTermSays) {
+  const int before = ::dup(STDOUT_FILENO);
+  int master = -1;
+  int slave = -1;
+  ASSERT_EQ(::openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  ::fflush(stdout);
+  ::dup2(slave, STDOUT_FILENO);
+  for (const char* term : {"", "dumb", "xterm"}) {
+    ::setenv("TERM", term, 1);
+    if (*term == '\0') ::unsetenv("TERM");
+    const Terminal terminal = Terminal::Standard();
+    EXPECT_TRUE(terminal.IsScreen()) << term;
+    EXPECT_EQ(terminal.interactive, std::string(term) == "xterm") << term;
+  }
+  int pipes[2];
+  ASSERT_EQ(::pipe(pipes), 0);
+  ::dup2(pipes[1], STDOUT_FILENO);
+  EXPECT_FALSE(Terminal::Standard().IsScreen());
+  ::dup2(before, STDOUT_FILENO);
+  for (const int fd : {before, master, slave, pipes[0], pipes[1]}) ::close(fd);
 }
 
 TEST(Units, ATimeHasItsZone) {
