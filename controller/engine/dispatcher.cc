@@ -66,9 +66,10 @@ void Dispatcher::ServePolls() {
     if (oldest == nullptr) return;
     looked_at = oldest->id;
     std::vector<LeasedTask> tasks = TasksFor(*oldest);
-    if (!tasks.empty()) {
-      state_.Answer<std::vector<LeasedTask>>(state_.polls.Take(oldest->id)->reply, std::move(tasks));
-    }
+    if (tasks.empty()) continue;
+    // It was there until now.
+    state_.workers.HearWaiting(oldest->request.worker.id, state_.now.steady);
+    state_.Answer<std::vector<LeasedTask>>(state_.polls.Take(oldest->id)->reply, std::move(tasks));
   }
 }
 
@@ -77,18 +78,23 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
   std::size_t reused = 0;
-  // Whose turn it was while their next task was not there yet, and how many tasks of it this poll could take.
-  std::vector<std::pair<Row*, std::size_t>> awaited;
-  int reserved = 0;
+  // Whose turn it was while their next task was not there yet: one for each task that this poll could have taken.
+  std::vector<Row*> awaited;
+  // It has waited for too long: others have their turn.
+  bool overdue = false;
   // One that kept failing gets enough to see whether it fails still.
-  const int max_tasks = state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks;
+  const auto max_tasks = static_cast<std::size_t>(state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks);
   const auto await = [&](Row& row) {
-    const bool waits = Reserve(row, poll);
-    reserved += waits ? 1 : 0;
-    awaited.emplace_back(&row, waits ? 1 : max_tasks);
+    overdue = state_.now.steady - state_.polls.Awaits(poll.id, state_.now.steady) > kLongestAwait;
+    awaited.push_back(&row);
+    if (overdue) {
+      row.held_back_from = poll.id;
+    } else {
+      Reserve(row);
+    }
   };
-  while (static_cast<int>(tasks.size()) + reserved < max_tasks && bytes < kMaxTaskBytes) {
-    Row* row = RowFor(poll);
+  while (tasks.size() + (overdue ? 0 : awaited.size()) < max_tasks && bytes < kMaxTaskBytes) {
+    Row* row = RowFor(poll, overdue);
     if (row == nullptr) break;
     if (row->awaits_work) {
       await(*row);
@@ -130,25 +136,22 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       if (one.entry == &entry) Refresh(one);
     }
   }
-  // A poll that is answered waits for nothing. One is computed all the same for the worker's next poll: it may come so
+  // Also for a poll that is answered: its worker asks for the rest at once or, where others have filled its slots, so
   // late that no poll would ever wait.
-  for (const auto& [row, count] : awaited) {
-    row->wanted = tasks.empty() ? row->wanted + count : std::max<std::size_t>(row->wanted, 1);
+  for (Row* row : awaited) ++row->wanted;
+  if (overdue && tasks.empty()) {
+    Reserve(*awaited.front());
+    awaited.front()->wanted += max_tasks - 1;
   }
   return tasks;
 }
 
-bool Dispatcher::Reserve(Row& row, const Poll& poll) {
-  if (state_.now.steady - state_.polls.Awaits(poll.id, state_.now.steady) > kLongestAwait) {
-    row.held_back_from = poll.id;
-    return false;
-  }
+void Dispatcher::Reserve(Row& row) {
   ++row.reserved;
   if (row.reserved >= std::min(row.ready, kMaxReserved)) row.exhausted = true;
-  return true;
 }
 
-Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
+Dispatcher::Row* Dispatcher::RowFor(const Poll& poll, bool overdue) {
   // A search has one claim, whatever kinds of task it has for the poll; its rows lie side by side.
   std::vector<std::pair<Row*, std::size_t>> fitting;
   for (auto begin = table_.begin(); begin != table_.end();) {
@@ -158,6 +161,7 @@ Dispatcher::Row* Dispatcher::RowFor(const Poll& poll) {
     for (; row != table_.end() && row->entry == begin->entry; ++row) {
       reserved += row->reserved;
       if (first != nullptr || !row->HasMore() || row->held_back_from == poll.id) continue;
+      if (overdue && row->awaits_work) continue;
       if (Meets(poll.request.worker, row->require())) first = &*row;
     }
     if (first != nullptr) fitting.emplace_back(first, reserved);

@@ -64,10 +64,11 @@ class Dispatcher {
   void TidyWork();
   // Leases up to the poll's max_tasks; fewer where it is the turn of a search that has its next ones computed.
   std::vector<LeasedTask> TasksFor(const Poll& poll);
-  // The poll's next task is to be computed. False if it has waited for too long: then others have their turn.
-  bool Reserve(Row& row, const Poll& poll);
-  // Of the rows that the poll may take from, that of the search whose turn it is; null if there is none.
-  Row* RowFor(const Poll& poll);
+  // A poll waits for one of the row's tasks that are computed.
+  static void Reserve(Row& row);
+  // Returns, of the rows that the poll may take from, that of the search whose turn it is; null if there is none. For
+  // an overdue poll without those whose tasks must be computed.
+  Row* RowFor(const Poll& poll, bool overdue);
   // Gives the candidate, just leased, the result of another search's if there is one. True if it did.
   bool ReuseResult(SearchEntry& entry, const core::Candidate& candidate);
 

@@ -132,6 +132,122 @@ class HeldExecutor final : public Executor {
   std::vector<std::function<void()>> held;
 };
 
+// An engine whose computations the test runs, with guided searches.
+class HandRun {
+ public:
+  HandRun() {
+    auto solver = std::make_unique<HeldExecutor>();
+    solver_ = solver.get();
+    EngineThreads threads = DirectThreads(store_);
+    threads.solver = std::move(solver);
+    auto engine = Engine::CreateByHand(store_, {}, ParseStoredSpec, metrics_, clock_, std::move(threads));
+    EXPECT_TRUE(engine.ok());
+    engine_ = *std::move(engine);
+  }
+
+  void Create(const v1::SearchSpec& spec) {
+    engine_->CreateSearch({spec.name(), spec.SerializeAsString(), *ToCoreConfig(spec.SerializeAsString()), ""},
+                          [](const auto& view) { EXPECT_TRUE(view.ok()); });
+    TakeTurns(*engine_);
+  }
+  // What is answered comes into given().
+  void Park(const std::string& worker, int max_tasks) {
+    LeaseRequest request;
+    request.worker.id = worker;
+    request.max_tasks = max_tasks;
+    request.request_id = std::to_string(++requests_);
+    request.deadline = clock_.Now() + std::chrono::hours(1);
+    ++parked_;
+    engine_->LeaseTasks(std::move(request), [this](const absl::StatusOr<Tasks>& tasks) {
+      --parked_;
+      given_.insert(given_.end(), tasks->begin(), tasks->end());
+    });
+    TakeTurns(*engine_);
+  }
+  void Complete(const std::string& worker, const LeasedTask& task) {
+    layernas::Report report;
+    report.token = FormatLeaseToken(task.token);
+    report.result = Evaluate(task.architecture);
+    engine_->CompleteTasks(worker, {report}, [](const auto&) {});
+    TakeTurns(*engine_);
+  }
+  // Returns whether there was a computation to run.
+  bool Compute() {
+    if (solver_->held.empty()) return false;
+    const auto work = std::move(solver_->held.front());
+    solver_->held.erase(solver_->held.begin());
+    work();
+    TakeTurns(*engine_);
+    return true;
+  }
+  // Gives and completes, one by one, all that need not be computed.
+  void BeginAll() {
+    while (solver_->held.empty()) {
+      Park("first", 1);
+      if (given_.empty()) continue;
+      Complete("first", given_.back());
+      given_.clear();
+    }
+  }
+
+  Engine& engine() { return *engine_; }
+  FakeClock& clock() { return clock_; }
+  std::vector<LeasedTask>& given() { return given_; }
+  int parked() const { return parked_; }
+
+ private:
+  storage::MemoryStore store_{1};
+  FakeClock clock_;
+  ControllerMetrics metrics_;
+  HeldExecutor* solver_ = nullptr;
+  std::unique_ptr<Engine> engine_;
+  std::vector<LeasedTask> given_;
+  int requests_ = 0;
+  int parked_ = 0;
+};
+
+TEST(ComputedProposalsByHand, ManySlotsOfAWorkerAreFilledInFewComputations) {
+  HandRun run;
+  run.Create(GuidedSpec(500));
+  run.BeginAll();
+  while (run.Compute()) {
+  }
+  run.given().clear();
+  constexpr std::size_t kSlots = 64;
+  int computations = 0;
+  // As an agent asks: for all free slots, as soon as it has an answer.
+  for (int i = 0; run.given().size() < kSlots; ++i) {
+    ASSERT_LT(i, 200);
+    if (run.parked() == 0) run.Park("big", static_cast<int>(kSlots - run.given().size()));
+    if (run.Compute()) ++computations;
+  }
+  EXPECT_LE(computations, 6) << "16 at once";
+}
+
+TEST(ComputedProposalsByHand, PollsThatWaitLongCostATurnNoMore) {
+  HandRun run;
+  for (int i = 0; i < 40; ++i) run.Create(GuidedSpec(500));
+  constexpr int kPolls = 400;
+  // Until none has anything that is not computed first.
+  for (int idle = 0; idle < 3;) {
+    run.Park("first", 16);
+    idle = run.given().empty() ? idle + 1 : 0;
+    for (const LeasedTask& task : std::exchange(run.given(), {})) run.Complete("first", task);
+  }
+  for (int i = 0; i < kPolls; ++i) run.Park("w" + std::to_string(i), 1);
+  const auto cost = [&run] {
+    return CpuSecondsOf([&run] {
+      for (int i = 0; i < 10; ++i) {
+        run.clock().Pass(Millis{1});
+        run.Park("more", 1);
+      }
+    });
+  };
+  const double before = cost();
+  run.clock().Pass(Millis{3'000});
+  EXPECT_LT(cost(), 3 * before + 0.01);
+}
+
 TEST(ComputedProposalsByHand, ADrainEndsWhatIsComputed) {
   storage::MemoryStore store(1);
   FakeClock clock;
