@@ -2,9 +2,25 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace layernas::core {
+namespace {
+
+std::string WithoutNumbers(const std::string& message) {
+  std::string text;
+  for (const char c : message) {
+    if (!absl::ascii_isdigit(static_cast<unsigned char>(c))) {
+      text += c;
+    } else if (text.empty() || text.back() != '0') {
+      text += '0';
+    }
+  }
+  return text;
+}
+
+}  // namespace
 
 void FailureTally::Add(const AttemptFailure& failure, TaskKind kind) {
   if (failure.kind == FailureKind::kWorkerLost) {
@@ -15,7 +31,8 @@ void FailureTally::Add(const AttemptFailure& failure, TaskKind kind) {
   ++of_kind.failed;
   ++of_kind.by_worker[failure.worker];
   ++failed_;
-  ++messages_[failure.message];
+  Message& message = messages_[WithoutNumbers(failure.message)];
+  if (++message.count == 1) message.first = failure.message;
 }
 
 bool FailureTally::SpeaksAgainstSearch(TaskKind kind, int allowed, Others others) const {
@@ -29,10 +46,10 @@ bool FailureTally::SpeaksAgainstSearch(TaskKind kind, int allowed, Others others
 
 std::string FailureTally::Commonest() const {
   const auto commonest = std::max_element(messages_.begin(), messages_.end(),
-                                          [](const auto& a, const auto& b) { return a.second < b.second; });
+                                          [](const auto& a, const auto& b) { return a.second.count < b.second.count; });
   if (commonest != messages_.end()) {
-    return absl::StrCat("the commonest failure (", commonest->second, commonest->second == 1 ? " time" : " times",
-                        "): ", commonest->first);
+    const auto& [count, first] = commonest->second;
+    return absl::StrCat("the commonest failure (", count, count == 1 ? " time" : " times", "): ", first);
   }
   if (lost_ > 0)
     return absl::StrCat(lost_, lost_ == 1 ? " lease was lost with its worker" : " leases were lost with their workers");

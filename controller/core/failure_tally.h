@@ -29,8 +29,8 @@ class FailureTally {
   // only worker that there is, or on several. Then no worker counts for more than half of them, so that one bad worker
   // and a slip of another end nothing.
   bool SpeaksAgainstSearch(TaskKind kind, int allowed, Others others) const;
-  // For people: "the commonest failure (3 times): …", "20 leases were lost with their workers", "nothing was
-  // evaluated".
+  // For people: "the commonest failure (3 times): …", with the first of the messages that differ in numbers only, "20
+  // leases were lost with their workers", "nothing was evaluated".
   std::string Commonest() const;
 
  private:
@@ -45,7 +45,12 @@ class FailureTally {
   std::array<OfKind, kKinds> kinds_;
   int failed_ = 0;
   int lost_ = 0;
-  std::map<std::string, int> messages_;
+  struct Message {
+    int count = 0;
+    std::string first;
+  };
+  // By the message without its numbers: the same failure names another time, size or process each time.
+  std::map<std::string, Message> messages_;
 };
 
 }  // namespace layernas::core

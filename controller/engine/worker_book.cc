@@ -16,9 +16,13 @@ std::size_t WorkerBook::CountOf(const std::string& owner) const {
       workers_.begin(), workers_.end(), [&owner](const auto& worker) { return worker.second.info.owner == owner; }));
 }
 
+bool WorkerBook::Fits(const Worker& worker, const PollBook::Requirements& requirements) {
+  return !worker.away && Meets(worker.info, requirements);
+}
+
 void WorkerBook::CountFit(const Worker& worker, int sign) {
   for (auto& [requirements, fit] : fits_) {
-    if (!Meets(worker.info, requirements)) continue;
+    if (!Fits(worker, requirements)) continue;
     fit.connected += static_cast<std::size_t>(sign);
     if (worker.shunned) fit.shunned += static_cast<std::size_t>(sign);
   }
@@ -30,7 +34,7 @@ const WorkerBook::Fit& WorkerBook::FitOf(const PollBook::Requirements& requireme
   if (fits_.size() >= kMaxRequirements) fits_.clear();
   Fit& fit = fits_[requirements];
   for (const auto& [id, worker] : workers_) {
-    if (!Meets(worker.info, requirements)) continue;
+    if (!Fits(worker, requirements)) continue;
     ++fit.connected;
     if (worker.shunned) ++fit.shunned;
   }
@@ -39,14 +43,13 @@ const WorkerBook::Fit& WorkerBook::FitOf(const PollBook::Requirements& requireme
 
 bool WorkerBook::HasOthers(const std::string& id, const PollBook::Requirements& requirements) {
   const auto own = workers_.find(id);
-  const std::size_t itself = own != workers_.end() && Meets(own->second.info, requirements) ? 1 : 0;
+  const std::size_t itself = own != workers_.end() && Fits(own->second, requirements) ? 1 : 0;
   return FitOf(requirements).connected > itself;
 }
 
 bool WorkerBook::HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements) {
   const auto own = workers_.find(id);
-  const std::size_t itself =
-      own != workers_.end() && !own->second.shunned && Meets(own->second.info, requirements) ? 1 : 0;
+  const std::size_t itself = own != workers_.end() && !own->second.shunned && Fits(own->second, requirements) ? 1 : 0;
   const Fit& fit = FitOf(requirements);
   return fit.connected - fit.shunned > itself;
 }
@@ -90,11 +93,12 @@ void WorkerBook::Note(WorkerInfo worker, const std::string& id, SteadyTime heard
     known.id = id;
     known.order = by_hearing_.insert(by_hearing_.end(), worker.id);
   } else {
-    by_hearing_.splice(by_hearing_.end(), by_hearing_, known.order);
+    by_hearing_.splice(by_hearing_.end(), known.away ? away_ : by_hearing_, known.order);
   }
-  if (is_new || !(known.info == worker)) {
+  if (is_new || known.away || !(known.info == worker)) {
     if (!is_new) CountFit(known, -1);
     known.info = std::move(worker);
+    known.away = false;
     CountFit(known, 1);
   }
   known.heard = heard;
@@ -113,22 +117,33 @@ void WorkerBook::MoveFailures(const std::string& from, const std::string& to) {
   other.last_shun = std::exchange(one.last_shun, Millis{0});
   other.shunned = std::exchange(one.shunned, false);
   other.shunned_until = one.shunned_until;
+  other.shunned_for = std::exchange(one.shunned_for, {});
   CountFit(one, 1);
   CountFit(other, 1);
   if (failing_.erase(from) > 0) failing_.insert(to);
   if (by_shun_end_.erase({one.shunned_until, from}) > 0) by_shun_end_.emplace(other.shunned_until, to);
 }
 
-void WorkerBook::Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string&)>& is_there) {
+void WorkerBook::NoteAway(SteadyTime since, SteadyTime now, const std::function<bool(const std::string&)>& is_there) {
   while (!by_hearing_.empty()) {
-    const auto longest_silent = workers_.find(by_hearing_.front());
-    if (longest_silent->second.heard >= since) return;
-    if (is_there(longest_silent->first)) {
-      longest_silent->second.heard = now;
+    Worker& longest_silent = workers_.at(by_hearing_.front());
+    if (longest_silent.heard >= since) return;
+    if (is_there(by_hearing_.front())) {
+      longest_silent.heard = now;
       by_hearing_.splice(by_hearing_.end(), by_hearing_, by_hearing_.begin());
     } else {
-      Erase(longest_silent);
+      CountFit(longest_silent, -1);
+      longest_silent.away = true;
+      away_.splice(away_.end(), by_hearing_, by_hearing_.begin());
     }
+  }
+}
+
+void WorkerBook::Forget(SteadyTime since) {
+  while (!away_.empty()) {
+    const auto longest_silent = workers_.find(away_.front());
+    if (longest_silent->second.heard >= since) return;
+    Erase(longest_silent);
   }
 }
 
@@ -142,7 +157,7 @@ void WorkerBook::Leave(const std::string& id, const std::string& instance) {
 }
 
 void WorkerBook::Erase(std::map<std::string, Worker>::iterator worker) {
-  by_hearing_.erase(worker->second.order);
+  (worker->second.away ? away_ : by_hearing_).erase(worker->second.order);
   failing_.erase(worker->first);
   // It may come back, and is no stranger to whoever was told of its shun.
   if (by_shun_end_.erase({worker->second.shunned_until, worker->first}) > 0) {
@@ -188,7 +203,8 @@ bool WorkerBook::Lost(const std::string& id) {
   return true;
 }
 
-bool WorkerBook::Failed(const std::string& id, core::TaskKind kind, const std::string& message, SteadyTime now) {
+bool WorkerBook::Failed(const std::string& id, core::TaskKind kind, const PollBook::Requirements& require,
+                        const std::string& message, SteadyTime now) {
   const auto found = workers_.find(id);
   if (found == workers_.end()) return false;
   Worker& worker = found->second;
@@ -203,22 +219,33 @@ bool WorkerBook::Failed(const std::string& id, core::TaskKind kind, const std::s
   CountFit(worker, 1);
   worker.last_shun = worker.last_shun == Millis{0} ? kFirstShun : std::min(kLongestShun, 2 * worker.last_shun);
   worker.shunned_until = now + worker.last_shun;
+  worker.shunned_for = require;
   by_shun_end_.emplace(worker.shunned_until, id);
   return true;
 }
 
 std::vector<std::string> WorkerBook::EndShuns(SteadyTime now) {
-  std::vector<std::string> ended;
-  while (!by_shun_end_.empty() && by_shun_end_.begin()->first <= now) {
-    ended.push_back(by_shun_end_.begin()->second);
-    if (const auto worker = workers_.find(ended.back()); worker != workers_.end()) {
+  std::vector<std::pair<SteadyTime, std::string>> ended;
+  for (const auto& shun : by_shun_end_) {
+    const auto worker = workers_.find(shun.second);
+    if (shun.first <= now) {
+      ended.push_back(shun);
+    } else if (worker != workers_.end()) {
+      const Fit& fit = FitOf(worker->second.shunned_for);
+      if (fit.shunned == fit.connected) ended.push_back(shun);
+    }
+  }
+  std::vector<std::string> names;
+  for (const auto& shun : ended) {
+    if (const auto worker = workers_.find(shun.second); worker != workers_.end()) {
       CountFit(worker->second, -1);
       worker->second.shunned = false;
       CountFit(worker->second, 1);
     }
-    by_shun_end_.erase(by_shun_end_.begin());
+    by_shun_end_.erase(shun);
+    names.push_back(shun.second);
   }
-  return ended;
+  return names;
 }
 
 bool WorkerBook::IsOnProbation(const std::string& id) const {

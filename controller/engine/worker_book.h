@@ -41,16 +41,19 @@ class WorkerBook {
     std::array<bool, 3> succeeded_last = {};
     // Leases of it were lost since it was last heard from.
     bool lost = false;
+    // It has been silent for so long that nobody can count on it.
+    bool away = false;
     bool shunned = false;
-    // While it is shunned: until when.
+    // While it is shunned: until when, and the labels of the tasks that others can do.
     SteadyTime shunned_until;
+    PollBook::Requirements shunned_for;
     // How long it was the last time; none since it last succeeded.
     Millis last_shun{0};
     // Where it is in the order of hearing.
     std::list<std::string>::iterator order;
   };
 
-  // How many workers have certain labels, and how many of these are shunned.
+  // How many workers that are not away have certain labels, and how many of these are shunned.
   struct Fit {
     std::size_t connected = 0;
     std::size_t shunned = 0;
@@ -70,9 +73,10 @@ class WorkerBook {
   void HearWaiting(const std::string& name, SteadyTime now);
   // This process of it has said goodbye; no other is forgotten for that.
   void Leave(const std::string& id, const std::string& instance);
-  // Forgets those that were not heard from since `since`, but for those that `is_there` knows of: they are heard from
-  // now.
-  void Forget(SteadyTime since, SteadyTime now, const std::function<bool(const std::string& id)>& is_there);
+  // Those not heard from since `since` are away, except those that `is_there` knows of: they are heard from now.
+  void NoteAway(SteadyTime since, SteadyTime now, const std::function<bool(const std::string& name)>& is_there);
+  // Forgets those that are away and were not heard from since `since`.
+  void Forget(SteadyTime since);
 
   // An attempt at a task of this kind succeeded: what failed before at such tasks is forgiven.
   void Succeeded(const std::string& id, core::TaskKind kind);
@@ -82,9 +86,12 @@ class WorkerBook {
   bool SucceededLast(const std::string& id, core::TaskKind kind) const;
   // Leases that it held ran out. False if that has been noted since it was last heard from, or it is not known.
   bool Lost(const std::string& id);
-  // An attempt failed by the worker's own fault. True if that is why it is shunned from now on.
-  bool Failed(const std::string& id, core::TaskKind kind, const std::string& message, SteadyTime now);
-  // Those whose time of being shunned is over, and those forgotten meanwhile; they have one more try.
+  // An attempt at a task for workers with the labels `require` failed by the worker's own fault. Returns whether it is
+  // shunned from now on for that reason.
+  bool Failed(const std::string& id, core::TaskKind kind, const PollBook::Requirements& require,
+              const std::string& message, SteadyTime now);
+  // Ends the shuns whose time is over, and those of workers without which nobody could do the work, and returns these
+  // workers and the shunned ones that were forgotten meanwhile. They have one more try.
   std::vector<std::string> EndShuns(SteadyTime now);
   // Failures in a row, of the kind of task of which there are most.
   static int FailuresInARow(const Worker& worker);
@@ -94,7 +101,7 @@ class WorkerBook {
 
   // O(1) for labels that were asked for before.
   const Fit& FitOf(const PollBook::Requirements& requirements);
-  // Whether other workers than this one have the labels: of all, or of those that are not shunned.
+  // Whether other workers than this one have the labels, of those that are not away: of all, or of those not shunned.
   bool HasOthers(const std::string& id, const PollBook::Requirements& requirements);
   bool HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements);
 
@@ -112,13 +119,16 @@ class WorkerBook {
   void Erase(std::map<std::string, Worker>::iterator worker);
   // The worker's share in all counts: added (1) or taken away (-1).
   void CountFit(const Worker& worker, int sign);
+  // Whether it is counted for the labels.
+  static bool Fits(const Worker& worker, const PollBook::Requirements& requirements);
 
   std::map<std::string, Worker> workers_;
   WorkerNames names_;
   // Made when it is first asked for.
   std::map<PollBook::Requirements, Fit> fits_;
-  // Ids, the one longest silent first.
+  // Names, the one longest silent first: of those that are not away, and of those that are.
   std::list<std::string> by_hearing_;
+  std::list<std::string> away_;
   // Of those that have failed since they last succeeded: most never do.
   std::set<std::string> failing_;
   std::set<std::pair<SteadyTime, std::string>> by_shun_end_;

@@ -303,16 +303,18 @@ void WorkerCommands::ExpireSilent() {
 }
 
 void WorkerCommands::RunTimers() {
-  for (const std::string& worker : state_.workers.EndShuns(state_.now.steady)) state_.polls.LetIn(worker);
   for (const PollId id : state_.polls.Expired(state_.now.steady)) {
     Poll poll = *state_.polls.Take(id);
     // It was there until now.
     state_.workers.HearWaiting(poll.request.worker.id, state_.now.steady);
     state_.Answer<std::vector<LeasedTask>>(std::move(poll.reply), std::vector<LeasedTask>());
   }
-  const Millis forget_after = std::max(3 * state_.options.lease_duration, Millis{60'000});
-  state_.workers.Forget(state_.now.steady - forget_after, state_.now.steady,
-                        [this](const std::string& id) { return state_.polls.Waits(id); });
+  // One that holds leases says so three times in their duration, and one that waits has a poll here.
+  state_.workers.NoteAway(state_.now.steady - state_.options.lease_duration, state_.now.steady,
+                          [this](const std::string& name) { return state_.polls.Waits(name); });
+  // It is shown for longer, for people to see who is missing.
+  state_.workers.Forget(state_.now.steady - std::max(3 * state_.options.lease_duration, Millis{60'000}));
+  for (const std::string& worker : state_.workers.EndShuns(state_.now.steady)) state_.polls.LetIn(worker);
 }
 
 void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why) {
@@ -370,8 +372,9 @@ void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::
   if (std::any_of(failing.begin(), failing.end(), [&worker](const std::string& other) { return other != worker; })) {
     return;
   }
-  if (!state_.workers.HasOthersUnshunned(worker, entry.search->RequireOf(kind))) return;
-  if (!state_.workers.Failed(worker, kind, why, state_.now.steady)) return;
+  const PollBook::Requirements& require = entry.search->RequireOf(kind);
+  if (!state_.workers.HasOthersUnshunned(worker, require)) return;
+  if (!state_.workers.Failed(worker, kind, require, why, state_.now.steady)) return;
   state_.polls.HoldBack(worker);
   state_.metrics.worker_shuns.Increment();
   log::Warning(

@@ -21,6 +21,16 @@ TEST(FailureTally, CountsFailuresButNoLostLeases) {
   EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 2, Others::kSome));
 }
 
+TEST(FailureTally, MessagesThatDifferInNumbersAreOneFailure) {
+  FailureTally tally;
+  for (const char* message :
+       {"killed: 7 of 100 lines", "no file", "killed: 12 of 9 lines", "no file", "killed: 7 of 1"}) {
+    tally.Add(Failure("w", message), TaskKind::kEvaluate);
+  }
+  tally.Add(Failure("w", "killed: 250 of 3 lines"), TaskKind::kEvaluate);
+  EXPECT_EQ(tally.Commonest(), "the commonest failure (3 times): killed: 7 of 100 lines");
+}
+
 TEST(FailureTally, SpeaksAgainstTheSearchOnceTwoWorkersFailed) {
   FailureTally tally;
   for (int i = 0; i < 10; ++i) tally.Add(Failure("a"), TaskKind::kEvaluate);

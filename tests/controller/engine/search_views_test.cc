@@ -185,7 +185,7 @@ TEST_F(SearchViewsTest, SaysWhatASearchWaitsFor) {
   EXPECT_THAT(Waiting(gpu), ::testing::EndsWith(", …"));
   Hear("d", {{"device", "gpu"}, {"memory", "32"}});
   EXPECT_EQ(Waiting(gpu), "");
-  for (int i = 0; i < 3; ++i) state_.workers.Failed("d", core::TaskKind::kEvaluate, "why", state_.now.steady);
+  for (int i = 0; i < 3; ++i) state_.workers.Failed("d", core::TaskKind::kEvaluate, {}, "why", state_.now.steady);
   EXPECT_EQ(Waiting(gpu), "a worker: all that fit are shunned for a while, since they kept failing");
   // Something is under way.
   Lease(gpu);

@@ -106,6 +106,46 @@ TEST_F(ShunningTest, TheOnlyWorkerThatFitsIsNeverShunned) {
   EXPECT_EQ(Get(name)->state, core::SearchState::kFailed);
 }
 
+TEST_F(ShunningTest, NobodyIsShunnedForOneThatIsAway) {
+  options_.lease_duration = Millis{2'000};
+  Restart();
+  v1::SearchSpec spec = RandomSpec("s", 1);
+  spec.mutable_evaluation()->set_attempts(2);
+  Heartbeat("gone", {});
+  Create(spec);
+  FailOne("alive");
+  // The last attempt is kept for another worker, as long as there is one.
+  const Awaited<Tasks> parked = Park("alive");
+  Pass(Millis{1'999});
+  EXPECT_FALSE(parked.Answered());
+  Pass(Millis{2});
+  ASSERT_TRUE(parked.Answered());
+  EXPECT_THAT(*parked.Get(), SizeIs(1));
+}
+
+TEST_F(ShunningTest, AWorkerWhosePollIsAnsweredIsThere) {
+  options_.lease_duration = Millis{2'000};
+  Restart();
+  const Awaited<Tasks> parked = Park("good");
+  Pass(Millis{5'000});
+  Create(RandomSpec("s", 200));
+  ASSERT_TRUE(parked.Answered());
+  Pass(Millis{500});
+  for (int i = 0; i < 3; ++i) FailOne("bad");
+  EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{30'000});
+}
+
+TEST_F(ShunningTest, AShunEndsWithTheLastOtherWorker) {
+  Create(RandomSpec("s", 200));
+  LeaseOne("good");
+  for (int i = 0; i < 3; ++i) FailOne("bad");
+  const Awaited<Tasks> held = Park("bad");
+  EXPECT_FALSE(held.Answered());
+  EXPECT_TRUE(Await<bool>([&](auto reply) { engine_->ReleaseTasks(WorkerId("good", ""), {}, reply, true); }).ok());
+  Pass(Millis{100});
+  EXPECT_TRUE(held.Answered());
+}
+
 TEST_F(ShunningTest, LostLeasesCountAsFailures) {
   options_.lease_duration = Millis{1'000};
   Restart();

@@ -19,6 +19,13 @@ WorkerInfo Worker(const std::string& id, int slots = 1) {
   return worker;
 }
 
+WorkerInfo Process(const std::string& id, const std::string& instance, int slots = 1) {
+  WorkerInfo worker = Worker(id, slots);
+  worker.instance = instance;
+  worker.owner = "owner";
+  return worker;
+}
+
 std::vector<std::string> Ids(const WorkerBook& book) {
   std::vector<std::string> ids;
   for (const auto& [id, worker] : book.workers()) ids.push_back(id);
@@ -26,6 +33,13 @@ std::vector<std::string> Ids(const WorkerBook& book) {
 }
 
 bool Nobody(const std::string&) { return false; }
+
+// Those that are away are forgotten at once.
+void Forget(WorkerBook& book, SteadyTime since, SteadyTime now,
+            const std::function<bool(const std::string&)>& is_there) {
+  book.NoteAway(since, now, is_there);
+  book.Forget(since);
+}
 
 TEST(WorkerBook, ForgetsThoseLongSilent) {
   WorkerBook book;
@@ -36,11 +50,11 @@ TEST(WorkerBook, ForgetsThoseLongSilent) {
   EXPECT_THAT(Ids(book), ElementsAre("a", "b", "c"));
   EXPECT_EQ(book.workers().at("b").info.slots, 4);
   EXPECT_EQ(book.workers().at("b").heard, At(4));
-  book.Forget(At(2), At(5), Nobody);
+  Forget(book, At(2), At(5), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre("a", "b", "c"));
-  book.Forget(At(4), At(5), Nobody);
+  Forget(book, At(4), At(5), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre("b"));
-  book.Forget(At(5), At(5), Nobody);
+  Forget(book, At(5), At(5), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre());
   book.Hear(Worker("a"), At(6));
   EXPECT_THAT(Ids(book), ElementsAre("a"));
@@ -50,28 +64,29 @@ TEST(WorkerBook, KeepsThoseKnownToBeThere) {
   WorkerBook book;
   book.Hear(Worker("a"), At(1));
   book.Hear(Worker("b"), At(1));
-  book.Forget(At(10), At(20), [](const std::string& id) { return id == "a"; });
+  Forget(book, At(10), At(20), [](const std::string& id) { return id == "a"; });
   EXPECT_THAT(Ids(book), ElementsAre("a"));
   EXPECT_EQ(book.workers().at("a").heard, At(20));
-  book.Forget(At(20), At(30), Nobody);
+  Forget(book, At(20), At(30), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre("a"));
-  book.Forget(At(21), At(40), Nobody);
+  Forget(book, At(21), At(40), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre());
 }
 
 TEST(WorkerBook, ShunsWhoFailsAgainAndAgain) {
   WorkerBook book;
+  book.Hear(Worker("good"), At(0));
   book.Hear(Worker("a"), At(0));
-  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, "one", At(1)));
-  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, "two", At(2)));
+  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, {}, "one", At(1)));
+  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, {}, "two", At(2)));
   EXPECT_EQ(book.shunned(), 0u);
-  EXPECT_TRUE(book.Failed("a", core::TaskKind::kEvaluate, "three", At(3)));
+  EXPECT_TRUE(book.Failed("a", core::TaskKind::kEvaluate, {}, "three", At(3)));
   EXPECT_EQ(book.shunned(), 1u);
   EXPECT_EQ(WorkerBook::FailuresInARow(book.workers().at("a")), 3);
   EXPECT_EQ(book.workers().at("a").last_failure, "three");
   EXPECT_EQ(book.workers().at("a").shunned_until, At(30'003));
   // What it had in hand when that began.
-  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, "four", At(4)));
+  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, {}, "four", At(4)));
   EXPECT_THAT(book.EndShuns(At(30'002)), ElementsAre());
   EXPECT_THAT(book.EndShuns(At(30'003)), ElementsAre("a"));
   EXPECT_EQ(book.shunned(), 0u);
@@ -82,7 +97,7 @@ TEST(WorkerBook, ShunsWhoFailsAgainAndAgain) {
 TEST(WorkerBook, ShunsForLongerEachTimeUntilItSucceeds) {
   WorkerBook book;
   book.Hear(Worker("a"), At(0));
-  const auto fail = [&book] { return book.Failed("a", core::TaskKind::kEvaluate, "why", At(0)); };
+  const auto fail = [&book] { return book.Failed("a", core::TaskKind::kEvaluate, {}, "why", At(0)); };
   const auto end = [&book] { book.EndShuns(At(1'000'000)); };
   fail();
   fail();
@@ -103,15 +118,56 @@ TEST(WorkerBook, ShunsForLongerEachTimeUntilItSucceeds) {
 TEST(WorkerBook, ForgetsWhomItShunned) {
   WorkerBook book;
   book.Hear(Worker("a"), At(1));
-  for (int i = 0; i < 3; ++i) book.Failed("a", core::TaskKind::kEvaluate, "why", At(1));
-  book.Forget(At(2), At(2), Nobody);
+  for (int i = 0; i < 3; ++i) book.Failed("a", core::TaskKind::kEvaluate, {}, "why", At(1));
+  Forget(book, At(2), At(2), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre());
   EXPECT_THAT(book.EndShuns(At(2)), ElementsAre("a"));
   EXPECT_EQ(book.shunned(), 0u);
   EXPECT_THAT(book.EndShuns(At(1'000'000)), ElementsAre());
   // Nobody that is known.
-  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, "why", At(3)));
+  EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, {}, "why", At(3)));
   EXPECT_EQ(book.shunned(), 0u);
+}
+
+TEST(WorkerBook, NobodyCountsOnThoseThatAreAway) {
+  WorkerBook book;
+  WorkerInfo gpu = Worker("gpu");
+  gpu.labels = {{"device", "gpu"}};
+  book.Hear(gpu, At(0));
+  book.Hear(Worker("other"), At(0));
+  book.Hear(Worker("waits"), At(0));
+  EXPECT_TRUE(book.HasOthers("waits", {{"device", "gpu"}}));
+  book.NoteAway(At(10), At(20), [](const std::string& name) { return name == "waits"; });
+  // It is shown, and counted on no more.
+  EXPECT_THAT(Ids(book), ElementsAre("gpu", "other", "waits"));
+  EXPECT_EQ(book.FitOf({}).connected, 1u);
+  EXPECT_FALSE(book.HasOthers("waits", {}));
+  EXPECT_FALSE(book.HasOthersUnshunned("waits", {{"device", "gpu"}}));
+  EXPECT_TRUE(book.HasOthers("gpu", {}));
+  book.Hear(gpu, At(30));
+  EXPECT_TRUE(book.HasOthers("waits", {{"device", "gpu"}}));
+  book.Forget(At(15));
+  EXPECT_THAT(Ids(book), ElementsAre("gpu", "waits"));
+  book.NoteAway(At(31), At(40), Nobody);
+  book.Forget(At(31));
+  EXPECT_THAT(Ids(book), ElementsAre());
+}
+
+TEST(WorkerBook, AShunEndsOnceNobodyElseCanDoTheWork) {
+  const PollBook::Requirements fast = {{"fast", "yes"}};
+  WorkerBook book;
+  for (const char* name : {"a", "b", "c"}) {
+    WorkerInfo worker = Process(name, "111111111");
+    if (name[0] != 'c') worker.labels = fast;
+    book.Hear(worker, At(0));
+  }
+  for (int i = 0; i < 3; ++i) book.Failed("a", core::TaskKind::kEvaluate, fast, "why", At(1));
+  EXPECT_THAT(book.EndShuns(At(2)), ElementsAre());
+  // The one that is left has not the labels.
+  book.Leave("b", "111111111");
+  EXPECT_THAT(book.EndShuns(At(2)), ElementsAre("a"));
+  EXPECT_EQ(book.FitOf(fast).shunned, 0u);
+  EXPECT_THAT(book.EndShuns(At(2)), ElementsAre());
 }
 
 TEST(WorkerBook, ASuccessAtOneKindOfTaskSaysNothingOfAnother) {
@@ -122,13 +178,6 @@ TEST(WorkerBook, ASuccessAtOneKindOfTaskSaysNothingOfAnother) {
   book.Succeeded("a", core::TaskKind::kMeasure);
   EXPECT_TRUE(book.SucceededLast("a", core::TaskKind::kMeasure));
   EXPECT_FALSE(book.SucceededLast("a", core::TaskKind::kTrain));
-}
-
-WorkerInfo Process(const std::string& id, const std::string& instance, int slots = 1) {
-  WorkerInfo worker = Worker(id, slots);
-  worker.instance = instance;
-  worker.owner = "owner";
-  return worker;
 }
 
 TEST(WorkerBook, EachOfTwoProcessesOfOneIdHasARow) {
@@ -150,7 +199,7 @@ TEST(WorkerBook, EachOfTwoProcessesOfOneIdHasARow) {
   EXPECT_EQ(book.workers().at("a~111111").info.slots, 1);
   EXPECT_EQ(book.workers().at("a~111111").heard, At(3));
   // The one that is longest silent goes first.
-  book.Forget(At(3), At(4), Nobody);
+  Forget(book, At(3), At(4), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre("a~111111"));
 }
 
@@ -158,7 +207,8 @@ TEST(WorkerBook, FailuresAreThoseOfTheProcessThatFailed) {
   for (const bool first_fails : {true, false}) {
     WorkerBook book;
     const auto fail = [&book] {
-      for (int i = 0; i < WorkerBook::kFailuresBorne; ++i) book.Failed("a", core::TaskKind::kEvaluate, "why", At(2));
+      for (int i = 0; i < WorkerBook::kFailuresBorne; ++i)
+        book.Failed("a", core::TaskKind::kEvaluate, {}, "why", At(2));
     };
     book.Hear(Process("a", "111111111"), At(1));
     if (first_fails) fail();
@@ -183,7 +233,7 @@ TEST(WorkerBook, FailuresAreThoseOfTheProcessThatFailed) {
 TEST(WorkerBook, WhatWasForgivenMovesNoRecord) {
   WorkerBook book;
   book.Hear(Process("a", "111111111"), At(1));
-  book.Failed("a", core::TaskKind::kEvaluate, "why", At(1));
+  book.Failed("a", core::TaskKind::kEvaluate, {}, "why", At(1));
   book.Succeeded("a", core::TaskKind::kEvaluate);
   book.Hear(Process("a", "222222222"), At(2));
   book.Succeeded("a", core::TaskKind::kEvaluate);
@@ -218,7 +268,7 @@ TEST(WorkerBook, OneThatSaysNoInstanceAnyMoreLeavesNothingBehind) {
   WorkerBook book;
   book.Hear(Process("a", "111111111"), At(1));
   book.Hear(Process("a", ""), At(2));
-  book.Forget(At(10), At(10), Nobody);
+  Forget(book, At(10), At(10), Nobody);
   EXPECT_TRUE(book.names().empty());
 }
 
@@ -235,7 +285,7 @@ TEST(WorkerBook, ForgetsTheProcessesOfAWorkerThatIsGone) {
   WorkerBook book;
   book.Hear(Process("a", "111111111"), At(1));
   book.Hear(Process("a", "222222222"), At(1));
-  book.Forget(At(10), At(10), Nobody);
+  Forget(book, At(10), At(10), Nobody);
   EXPECT_FALSE(book.Hear(Process("a", "111111111"), At(11)).is_told_apart);
 }
 
@@ -262,7 +312,8 @@ TEST(WorkerBook, CountsTheWorkersThatFit) {
       now += static_cast<int>(random.Below(4'000));
       switch (random.Below(8)) {
         case 0:
-          book.Forget(At(now - 20'000), At(now), [](const std::string& id) { return id == "w0"; });
+          book.NoteAway(At(now - 10'000), At(now), [](const std::string& id) { return id == "w0"; });
+          book.Forget(At(now - 20'000));
           break;
         case 1:
           book.EndShuns(At(now));
@@ -273,7 +324,7 @@ TEST(WorkerBook, CountsTheWorkersThatFit) {
         case 3:
         case 4:
         case 5:
-          book.Failed(any_worker(), core::TaskKind::kEvaluate, "why", At(now));
+          book.Failed(any_worker(), core::TaskKind::kEvaluate, labels[random.Below(labels.size())], "why", At(now));
           break;
         default: {
           WorkerInfo worker = Worker(any_worker());
@@ -285,7 +336,7 @@ TEST(WorkerBook, CountsTheWorkersThatFit) {
       std::size_t connected = 0;
       std::size_t shunned = 0;
       for (const auto& [id, worker] : book.workers()) {
-        if (!Meets(worker.info, requirements)) continue;
+        if (worker.away || !Meets(worker.info, requirements)) continue;
         ++connected;
         if (worker.shunned) ++shunned;
       }
@@ -295,7 +346,7 @@ TEST(WorkerBook, CountsTheWorkersThatFit) {
       bool others = false;
       bool others_unshunned = false;
       for (const auto& [id, worker] : book.workers()) {
-        if (id == one || !Meets(worker.info, requirements)) continue;
+        if (id == one || worker.away || !Meets(worker.info, requirements)) continue;
         others = true;
         others_unshunned = others_unshunned || !worker.shunned;
       }
