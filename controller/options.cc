@@ -145,7 +145,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
     if (!wrong.empty()) throw CLI::ValidationError(configuration.Locate(wrong), 2);
   } catch (const CLI::ParseError& error) {
     result.exit = true;
-    result.exit_code = app.exit(error) == 0 ? 0 : 2;
+    result.exit_code = cli::PrintAndExitCode(app, error);
   }
   return result;
 }

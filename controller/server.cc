@@ -5,7 +5,10 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -30,6 +33,21 @@ namespace {
 
 // How long calls under way may take to end when the controller stops.
 constexpr std::chrono::seconds kGrace{5};
+
+// A backup beside RocksDB's own files could take the name of one.
+absl::Status CheckApart(const std::string& data_dir, const std::string& backup_dir) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path data = fs::weakly_canonical(data_dir, error);
+  if (error) return absl::OkStatus();
+  const fs::path backups = fs::weakly_canonical(backup_dir, error);
+  if (error || backups.empty()) return absl::OkStatus();
+  if (std::mismatch(data.begin(), data.end(), backups.begin(), backups.end()).first != data.end()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("--backup-dir: ", backup_dir, " is in the data directory ", data_dir,
+                                                 "; choose a folder beside it, best on another disk"));
+}
 
 }  // namespace
 
@@ -69,6 +87,7 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   }
   LAYERNAS_ASSIGN_OR_RETURN(parts->store, std::move(store));
   if (!options.backup_dir.empty()) {
+    LAYERNAS_RETURN_IF_ERROR(CheckApart(options.data_dir, options.backup_dir));
     auto backups = storage::Backups::Open(*parts->store, options.backup_dir);
     if (!backups.ok()) {
       return absl::Status(backups.status().code(), absl::StrCat("--backup-dir: ", backups.status().message()));

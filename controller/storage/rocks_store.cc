@@ -41,6 +41,13 @@ absl::Status NothingIn(const std::string& directory) {
   return absl::NotFoundError(absl::StrCat("there is no controller's data in ", directory));
 }
 
+// Of a copy, which may lie on the data directory's disk or on another.
+absl::Status CopyStatus(const rocksdb::Status& status, const std::string& directory) {
+  if (!status.IsNoSpace()) return ToStatus(status, directory);
+  return absl::ResourceExhaustedError(absl::StrCat("no space is left for a copy in ", directory, " (",
+                                                   status.ToString(), "); free some and try again"));
+}
+
 rocksdb::Options DatabaseOptions(bool read_only) {
   rocksdb::Options options;
   options.create_if_missing = !read_only;
@@ -171,7 +178,11 @@ absl::Status RocksStore::Commit(std::vector<Batch> batches) {
     // Survives power loss, not only the death of the process. The last one takes those before it along.
     options.sync = &batch == &batches.back();
     if (options.sync && batches.size() > 1) CrashPoint("before-sync");
-    LAYERNAS_RETURN_IF_ERROR(ToStatus(db().Write(options, &writes)));
+    rocksdb::Status written = db().Write(options, &writes);
+    // After a flush that failed, as that of a backup on a full disk, RocksDB refuses to write until it is resumed.
+    // Writing a batch twice does no harm.
+    if (!written.ok() && !written.IsCorruption() && db().Resume().ok()) written = db().Write(options, &writes);
+    LAYERNAS_RETURN_IF_ERROR(ToStatus(written));
   }
   return absl::OkStatus();
 }
@@ -225,7 +236,7 @@ absl::Status RocksStore::CopyTo(const std::string& directory) const {
   rocksdb::Checkpoint* raw = nullptr;
   LAYERNAS_RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(&db(), &raw)));
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
-  LAYERNAS_RETURN_IF_ERROR(storage::ToStatus(checkpoint->CreateCheckpoint(directory), directory));
+  LAYERNAS_RETURN_IF_ERROR(CopyStatus(checkpoint->CreateCheckpoint(directory), directory));
   // Also proves that it can be opened.
   rocksdb::Options options = DatabaseOptions(false);
   options.create_if_missing = false;
@@ -233,7 +244,7 @@ absl::Status RocksStore::CopyTo(const std::string& directory) const {
   LAYERNAS_ASSIGN_OR_RETURN(const auto copy, OpenDatabase(directory, options, false));
   rocksdb::WriteOptions synced;
   synced.sync = true;
-  return storage::ToStatus(copy->db->Put(synced, copy->families[kMeta], kUnusedCopyKey, "1"), directory);
+  return CopyStatus(copy->db->Put(synced, copy->families[kMeta], kUnusedCopyKey, "1"), directory);
 }
 
 absl::Status RocksStore::VerifyFiles() const { return ToStatus(db().VerifyChecksum(rocksdb::ReadOptions())); }

@@ -156,6 +156,13 @@ class BackupTest(harness.IntegrationTest):
             [space.metrics(first.architecture.id), space.metrics(now.architecture.id)],
         )
 
+    def test_no_backup_goes_into_the_data_directory(self):
+        data = self.path("data")
+        for folder in (data, os.path.join(data, "backups"), os.path.join(data, "..", "data")):
+            refused = harness.refused_controller(
+                "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0", f"--data-dir={data}", f"--backup-dir={folder}")
+            self.assertIn(f"--backup-dir: {folder} is in the data directory {data}; choose a folder beside it", refused)
+
     def test_where_none_can_be_made_it_is_said(self):
         request = admin_service_pb2.CreateBackupRequest
         without = self.controller(name="without")

@@ -50,6 +50,23 @@ class DiskTest(harness.IntegrationTest):
             self.assertEqual(stored[name].architecture.id, architecture)
             self.assertEqual(dict(stored[name].metrics), space.metrics(architecture))
 
+    def test_a_backup_on_a_full_disk_costs_nothing_but_itself(self):
+        disk = self.small_disk(24)
+        space = Space(layers=3, options=2, seed=102)
+        server = self.controller(f"--backup-dir={disk}/backups", data_dir=os.path.join(disk, "data"))
+        api = self.client(server)
+        search = api.create(space.spec("before")).name
+        filler = self.fill(disk)
+        done = self.cli(server, "admin", "backup")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertRegex(done.stderr, "no space is left for a copy in .*; free some and try again")
+        os.remove(filler)
+        # What is written next is no victim of the flush that failed.
+        self.assertEqual(api.create(space.spec("after")).state, search_pb2.SEARCH_STATE_RUNNING)
+        self.assertEqual(api.search(search).state, search_pb2.SEARCH_STATE_RUNNING)
+        done = self.cli(server, "admin", "backup")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_a_disk_that_fills_up_loses_nothing(self):
         disk = self.small_disk(16)
         space = Space(layers=5, options=4, seed=101)
