@@ -212,6 +212,8 @@ class Client:
             ("grpc.max_receive_message_length", 64 << 20),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
             ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+            # Otherwise gRPC stops after two pings without data, and a watch that waits sends none.
+            ("grpc.http2.max_pings_without_data", 0),
         ]
         self._process = os.getpid()
         self._channel = security.open_channel(self.address, options)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import harness
@@ -154,6 +155,8 @@ class PythonPackageTest(harness.IntegrationTest):
         forgotten = False
         for _ in search.watch():
             if not forgotten:
+                # By default gRPC stops after two pings without data.
+                time.sleep(3 * 11.5)
                 # Only now is there anything to tell, and nobody who tells it.
                 balancer.forget()
                 forgotten = True
