@@ -224,8 +224,7 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   try {
     configuration.Parse({argv + 1, argv + argc});
   } catch (const CLI::ParseError& error) {
-    // 2 for a wrong command line, as with most programs.
-    std::exit(app.exit(error) == 0 ? 0 : 2);
+    std::exit(cli::PrintAndExitCode(app, error));
   }
   flags.is_weights_dir_given = weights_dir->count() > 0;
   absl::StatusOr<WorkerOptions> options = ToOptions(flags);

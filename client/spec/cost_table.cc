@@ -3,11 +3,9 @@
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/message_differencer.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/read_file.h"
 #include "common/base/status_macros.h"
 #include "common/process/replace_file.h"
 #include "common/spec/json.h"
@@ -75,16 +73,10 @@ absl::Status WriteCostTable(const std::string& path, const CostTable& table) {
 }
 
 absl::StatusOr<CostTable> ReadCostTable(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text(kLargestFile + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  // A folder can be opened, but not read.
-  if (in.bad() || (!in.eof() && in.gcount() == 0)) {
-    return absl::InvalidArgumentError(absl::StrCat("can't be read: ", std::strerror(errno)));
-  }
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > kLargestFile) return absl::InvalidArgumentError("is larger than 16 MiB");
-  return ParseCostTable(text);
+  const absl::StatusOr<std::string> text = ReadFile(path, kLargestFile + 1);
+  if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat("can't be read: ", text.status().message()));
+  if (text->size() > kLargestFile) return absl::InvalidArgumentError("is larger than 16 MiB");
+  return ParseCostTable(*text);
 }
 
 absl::Status ApplyCostTable(const CostTable& table, v1::SearchSpec& spec) {

@@ -1,22 +1,21 @@
 #include "client/spec/spec_reader.h"
 
-#include <sys/stat.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <set>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/spec/cost_table.h"
 #include "client/spec/message_reader.h"
+#include "common/base/read_file.h"
 #include "common/base/utf8.h"
 
 namespace layernas::client {
@@ -160,27 +159,25 @@ SpecFile ReadSpecText(std::string name, std::string_view text, const std::string
 }
 
 SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table) {
-  const auto unreadable = [&path](const std::string& why) {
-    SpecFile file;
-    file.name = path;
-    file.mistakes.push_back({{}, "", absl::StrCat("can't be read: ", why)});
-    return file;
-  };
-  const auto read = [](std::istream& in) {
-    std::string text;
-    // One byte beyond what is taken, to tell that it is too large.
-    text.resize(kLargestFile + 1);
-    in.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(in.gcount()));
-    return text;
-  };
-  if (path == "-") return ReadSpecText("standard input", read(std::cin), cost_table);
-  struct stat status;
-  if (::stat(path.c_str(), &status) != 0) return unreadable(std::strerror(errno));
-  if (S_ISDIR(status.st_mode)) return unreadable("it is a folder; give the spec file in it");
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return unreadable(std::strerror(errno));
-  return ReadSpecText(path, read(in), cost_table);
+  // One byte beyond the maximum, to tell that it is too large.
+  constexpr std::size_t kMaxRead = kLargestFile + 1;
+  if (path == "-") {
+    std::string text(kMaxRead, '\0');
+    std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(std::cin.gcount()));
+    return ReadSpecText("standard input", text, cost_table);
+  }
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxRead);
+  if (text.ok()) return ReadSpecText(path, *text, cost_table);
+  std::error_code ignored;
+  const bool is_folder = std::filesystem::is_directory(path, ignored);
+  SpecFile file;
+  file.name = path;
+  file.mistakes.push_back(
+      {{}, "",
+       absl::StrCat("can't be read: ",
+                    is_folder ? "it is a folder; give the spec file in it" : text.status().message())});
+  return file;
 }
 
 Mistake Locate(const SpecFile& file, const spec::Violation& violation) {

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <iostream>
 #include <system_error>
 #include <utility>
 
@@ -202,6 +203,13 @@ std::string Configuration::Text() const {
   }
   out << YAML::EndMap;
   return out.c_str();
+}
+
+int PrintAndExitCode(const CLI::App& app, const CLI::ParseError& end) {
+  if (app.exit(end) != 0) return 2;
+  if (std::cout.flush()) return 0;
+  std::cerr << app.get_name() << ": cannot write to standard output\n";
+  return 1;
 }
 
 }  // namespace layernas::cli

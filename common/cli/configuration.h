@@ -67,4 +67,8 @@ class Configuration {
   std::vector<Setting> settings_;
 };
 
+// Prints the help, the version, the configuration or the mistake that parsing ended with. Returns the exit code: 0, 2
+// for a mistake, or 1 if standard output can't be written.
+int PrintAndExitCode(const CLI::App& app, const CLI::ParseError& end);
+
 }  // namespace layernas::cli

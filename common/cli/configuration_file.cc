@@ -2,16 +2,17 @@
 
 #include <yaml-cpp/yaml.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
+#include <cstddef>
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/read_file.h"
 #include "common/base/status_macros.h"
 
 namespace layernas::cli {
 namespace {
+
+constexpr std::size_t kMaxBytes = 1 << 20;
 
 std::string Place(const std::string& path, const YAML::Mark& mark) {
   return mark.is_null() ? path : absl::StrCat(path, ":", mark.line + 1);
@@ -60,10 +61,13 @@ absl::StatusOr<std::vector<FileSetting>> Settings(const std::string& path, const
 }  // namespace
 
 absl::StatusOr<std::vector<FileSetting>> ReadConfigurationFile(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat(path, ": can't be read: ", std::strerror(errno)));
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes + 1);
+  if (!text.ok()) {
+    return absl::Status(text.status().code(), absl::StrCat(path, ": can't be read: ", text.status().message()));
+  }
+  if (text->size() > kMaxBytes) return absl::InvalidArgumentError(path + ": is larger than 1 MiB");
   try {
-    return Settings(path, YAML::Load(file));
+    return Settings(path, YAML::Load(*text));
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(absl::StrCat(Place(path, error.mark), ": ", error.msg));
   }

@@ -1,9 +1,11 @@
 """What the `layernas` program does where its output cannot be written."""
 
 import os
+import pty
 import subprocess
 
 import harness
+from layernas.v1 import search_pb2
 from spaces import Space
 
 LAYERNAS = os.path.join(harness.BIN, "layernas")
@@ -68,6 +70,41 @@ class OutputTest(harness.IntegrationTest):
                 # /dev/stdout is then what we have opened in its place.
                 self.assertEqual(closed.returncode, 1)
                 self.assertRegex(closed.stderr, "Bad file descriptor|Permission denied|cannot write")
+
+    def test_no_help_is_lost_without_a_word(self):
+        data = self.path("empty")
+        os.mkdir(data)
+        for program in ("layernas-controller", "layernas-worker", "layernas-trainer"):
+            path = os.path.join(harness.BIN, program)
+            if not os.path.exists(path):
+                continue
+            commands = [["--help"], ["--version"]]
+            commands += [["--print-config"]] if program != "layernas-trainer" else []
+            for command in commands:
+                with self.subTest(f"{program} {command}"), open("/dev/full", "wb") as full:
+                    done = subprocess.run([path, *command], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                                          cwd=data, timeout=harness.PATIENCE_S, check=False, text=True)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn("cannot write to standard output", done.stderr)
+            done = subprocess.run([path, "--no-such-option"], stdin=subprocess.DEVNULL, capture_output=True,
+                                  timeout=harness.PATIENCE_S, check=False, text=True)
+            self.assertEqual(done.returncode, 2, done.stderr)
+
+    def test_a_dumb_terminal_is_asked_too(self):
+        server = self.controller()
+        name = self.client(server).create(Space(layers=2, options=2, seed=1).spec("asked")).name.split("/")[1]
+        for term in ("xterm", "dumb", ""):
+            master, slave = pty.openpty()
+            os.write(master, b"n\n")
+            environment = {**os.environ, "TERM": term, "LAYERNAS_CONTROLLER": server.address}
+            done = subprocess.run([LAYERNAS, "search", "cancel", name], stdin=slave, stdout=slave, stderr=slave,
+                                  env=environment, timeout=harness.PATIENCE_S, check=False)
+            os.close(slave)
+            said = os.read(master, 1 << 16).decode()
+            os.close(master)
+            self.assertIn("Cancel it for good? [y/N]", said, term)
+            self.assertNotEqual(done.returncode, 0, said)
+        self.assertEqual(self.client(server).search(f"searches/{name}").state, search_pb2.SEARCH_STATE_RUNNING)
 
     def test_a_token_whose_line_is_lost_is_not_left(self):
         with open("/dev/full", "wb") as full:

@@ -1,34 +1,21 @@
 #include "worker/evaluator/tabular_evaluator.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <condition_variable>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <limits>
 #include <mutex>
-#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/duration.h"
 #include "common/base/random.h"
+#include "common/base/read_file.h"
 #include "common/base/status_macros.h"
 #include "worker/evaluator/csv.h"
 
 namespace layernas {
 namespace {
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  // An ifstream opens a folder without complaint.
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) return absl::NotFoundError("can't read " + path + ": a folder");
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError("can't read " + path + ": " + std::generic_category().message(errno));
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
 
 absl::StatusOr<std::size_t> FindColumn(const CsvTable& table, const std::string& path, const std::string& name) {
   const auto found = std::find(table.columns.begin(), table.columns.end(), name);
@@ -53,8 +40,11 @@ absl::StatusOr<double> ParseCell(const std::string& text) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const TableOptions& options) {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::string text, ReadFile(options.path));
-  LAYERNAS_ASSIGN_OR_RETURN(const CsvTable csv, ParseCsv(text, options.path));
+  const absl::StatusOr<std::string> text = ReadFile(options.path, std::numeric_limits<std::size_t>::max());
+  if (!text.ok()) {
+    return absl::Status(text.status().code(), "can't read " + options.path + ": " + std::string(text.status().message()));
+  }
+  LAYERNAS_ASSIGN_OR_RETURN(const CsvTable csv, ParseCsv(*text, options.path));
   LAYERNAS_ASSIGN_OR_RETURN(const std::size_t architecture, FindColumn(csv, options.path, options.architecture_column));
   std::vector<std::size_t> columns;
   for (const TableOptions::Metric& metric : options.metrics) {

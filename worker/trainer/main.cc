@@ -44,6 +44,13 @@ void LimitBlasThreads(int threads, char** argv) {
   std::cerr << "cannot limit the threads of OpenBLAS (" << std::strerror(errno) << "): latencies will be noisy\n";
 }
 
+// Says so if not.
+bool WrittenOut() {
+  if (std::cout.flush()) return true;
+  std::cerr << "layernas-trainer: cannot write to standard output\n";
+  return false;
+}
+
 // Prints every problem and a summary. Returns the exit code.
 int CheckDataIn(const std::filesystem::path& folder) {
   const layernas::trainer::DataReport report = layernas::trainer::CheckData(folder, layernas::UsableProcessors());
@@ -52,7 +59,7 @@ int CheckDataIn(const std::filesystem::path& folder) {
   std::cout << folder.string() << ": " << (report.dataset.empty() ? "no data set" : report.dataset) << ", "
             << report.images << " images, " << report.classes << " classes, " << report.problems.size() << " errors, "
             << report.warnings.size() << " warnings" << std::endl;
-  return report.problems.empty() ? 0 : 1;
+  return WrittenOut() && report.problems.empty() ? 0 : 1;
 }
 
 }  // namespace
@@ -105,7 +112,12 @@ int main(int argc, char** argv) {
                            ->expected(0, 1)
                            ->option_text("[FOLDER]");
   app.set_version_flag("--version", layernas::VersionText("layernas-trainer"));
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& end) {
+    if (app.exit(end) != 0) return 2;
+    return WrittenOut() ? 0 : 1;
+  }
   if (check->count() > 0) return CheckDataIn(check_folder.empty() ? options.data_dir : options.data_dir / check_folder);
   LimitBlasThreads(options.threads, argv);
   KeepFreedMemory();

@@ -152,6 +152,8 @@ TEST_F(ConfigurationTest, AnErrorNamesItsPlaceAndTheOption) {
   EXPECT_EQ(error("- slots"), "1: must be lines of the form 'option: value'");
   EXPECT_THAT(error("a: b\n  c: ["), HasSubstr(": "));
   EXPECT_THAT(Run({"--config", "/no/such/file"}).error, HasSubstr("/no/such/file: can't be read: No such file"));
+  // A container's runtime makes a folder of a file that is mounted and missing.
+  EXPECT_THAT(Run({"--config", "/tmp"}).error, HasSubstr("/tmp: can't be read: Is a directory"));
 
   Set("LAYERNAS_SLOTS", "many");
   EXPECT_THAT(Run({"--folder", "/f"}).error, AllOf(HasSubstr("LAYERNAS_SLOTS: "), HasSubstr("many")));

@@ -32,6 +32,14 @@ class ReplaceFileTest : public ::testing::Test {
   const fs::path folder_;
 };
 
+TEST_F(ReplaceFileTest, WhatIsReplacedStaysClosedToOthers) {
+  std::ofstream(Path("own")) << "old";
+  fs::permissions(Path("own"), fs::perms::owner_read | fs::perms::owner_write);
+  ASSERT_TRUE(WriteOutputFile(Path("own"), "new").ok());
+  EXPECT_EQ(Read(Path("own")), "new");
+  EXPECT_EQ(fs::status(Path("own")).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
 TEST_F(ReplaceFileTest, AnOutputFollowsItsLink) {
   std::ofstream(Path("real")) << "old";
   fs::create_symlink("real", Path("link"));
