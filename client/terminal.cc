@@ -41,7 +41,7 @@ Terminal Terminal::Standard() {
   static std::ostream out(&buffer);
   const bool screen = ::isatty(STDOUT_FILENO) == 1;
   const bool interactive = screen && capable;
-  std::istream* answers = interactive && ::isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr;
+  std::istream* answers = screen && ::isatty(STDIN_FILENO) == 1 ? &std::cin : nullptr;
   return {out, std::cerr, interactive, interactive && !IsSet("NO_COLOR"), answers, IsUtf8(), screen && !capable};
 }
 

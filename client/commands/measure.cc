@@ -58,6 +58,8 @@ struct LutOptions {
 constexpr int kMostUselessAtFirst = 10;
 // Of one network, until one gives a cost.
 constexpr int kMostReadings = 3;
+// Of the machine and device that a network was measured on (docs/evaluators.md).
+constexpr char kFingerprint[] = "machine_fingerprint";
 constexpr std::chrono::seconds kReportEvery{10};
 // A table worse than that is worth a word.
 constexpr double kLargeError = 0.1;
@@ -110,6 +112,9 @@ class ProgressLines {
                         static_cast<double>(all_ - done);
     out_ << "measured " << done << " of " << all_ << ", about "
          << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(std::ceil(left)))) << " left" << std::endl;
+  }
+  void SetAside(const std::string& file) {
+    out_ << "the measurements kept so far are of another machine or device: they are now in " << file << std::endl;
   }
   void LeftOut(const std::string& architecture, std::string_view why) {
     out_ << "architecture " << architecture << " is left out after " << kMostReadings << " measurements: " << why
@@ -164,11 +169,30 @@ absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std
   return std::nullopt;
 }
 
+// Sets the kept measurements aside if they are of another machine or device than the evaluator measures on now. Only
+// the evaluator can tell, from a network that is measured again.
+absl::Status CheckMachine(NetworkMeter& meter, const v1::Space& space, const std::vector<DesignPoint>& design,
+                          KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
+  for (const DesignPoint& point : design) {
+    const std::string id = spec::FormatArchitectureId(space, point.choices);
+    const Metrics* const known = kept.Find(id);
+    if (known == nullptr || !known->contains(kFingerprint)) continue;
+    const double before = known->at(kFingerprint);
+    LAYERNAS_ASSIGN_OR_RETURN(const auto metrics, meter.Measure(point.choices, stop));
+    if (!metrics || !metrics->contains(kFingerprint) || metrics->at(kFingerprint) == before) return absl::OkStatus();
+    LAYERNAS_RETURN_IF_ERROR(kept.StartAgain());
+    progress.SetAside(kept.set_aside());
+    return kept.Add(id, *metrics);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, const std::string& metric,
                                                  const std::vector<DesignPoint>& design, Evaluator& evaluator,
                                                  KeptMeasurements& kept, ProgressLines& progress,
                                                  const std::stop_token& stop) {
   NetworkMeter meter(evaluator, spec, metric);
+  LAYERNAS_RETURN_IF_ERROR(CheckMachine(meter, spec.space(), design, kept, progress, stop));
   std::vector<Measured> measured;
   std::string why;
   for (std::size_t i = 0; i < design.size(); ++i) {
@@ -259,7 +283,7 @@ CostTable MakeTable(const v1::SearchSpec& spec, const std::string& metric, const
                           {"spearman", Rounded(error.spearman)}};
   nlohmann::ordered_json& machine = table.notes["machine"];
   machine["host"] = HostName();
-  if (const auto it = last_metrics.find("machine_fingerprint"); it != last_metrics.end()) {
+  if (const auto it = last_metrics.find(kFingerprint); it != last_metrics.end()) {
     machine["fingerprint"] = static_cast<std::int64_t>(it->second);
   }
   if (result.scale.quiet_reference_ms() > 0) machine["quiet_reference_ms"] = Rounded(result.scale.quiet_reference_ms());

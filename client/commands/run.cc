@@ -171,8 +171,24 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
   return absl::OkStatus();
 }
 
-// Follows the search to its end and prints what it found. Where that does not come to an end, what there is stays in
-// the data directory, if that was asked for or the results would else be lost.
+// The run has ended although neither the search has nor the user wanted it: prints the results if the controller still
+// runs, and keeps the data directory unless it holds no result.
+void SaveResults(const CommandContext& context, const RunOptions& options, LocalCluster& cluster,
+                 ControllerConnection& connection, const std::string& name) {
+  if (cluster.ControllerRuns()) {
+    const absl::StatusOr<v1::Search> search = GetSearch(connection, name);
+    if (search.ok() && search->progress().succeeded() == 0) return;
+    PrintResults(context.terminal, connection, name, options).IgnoreError();
+    FlushOutput(context.terminal.out).IgnoreError();
+  }
+  cluster.Keep();
+  context.terminal.err << "the data of " << context.terminal.Shown(ShortName(name)) << " is kept in "
+                       << cluster.data_dir().string()
+                       << "; resume it with: " << ResumeCommand(context, cluster.data_dir()) << '\n';
+}
+
+// Follows the search to its end and prints its results. If it does not end, the data directory stays if --data-dir was
+// given or the results would be lost.
 absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptions& options, LocalCluster& cluster,
                                    ControllerConnection& connection, const v1::Search& search, StopSignal& stop) {
   ClusterGuard guard(cluster, stop);
@@ -180,8 +196,12 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
   const bool for_people = options.output == OutputFormat::kTable;
   const Terminal lines{context.terminal.err, context.terminal.err, false, false, nullptr, context.terminal.unicode};
   const std::unique_ptr<WatchView> view = MakeView(for_people ? context.terminal : lines, OutputFormat::kTable);
-  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(connection, search.name(), 0, *view, stop));
-  LAYERNAS_RETURN_IF_ERROR(guard.End());
+  const absl::StatusOr<std::optional<v1::Search>> watched = Watch(connection, search.name(), 0, *view, stop);
+  if (const absl::Status ended = guard.End(); !ended.ok() || !watched.ok()) {
+    SaveResults(context, options, cluster, connection, search.name());
+    return ended.ok() ? watched.status() : ended;
+  }
+  const std::optional<v1::Search>& last = *watched;
   const std::string resume = ResumeCommand(context, cluster.data_dir());
   const std::string shown = context.terminal.Shown(ShortName(search.name()));
   const bool lost_early = !FlushOutput(context.terminal.out).ok();

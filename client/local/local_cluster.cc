@@ -223,6 +223,8 @@ absl::Status LocalCluster::Check() {
   return last_end;
 }
 
+bool LocalCluster::ControllerRuns() { return !controller_.process->Wait(Millis(0)).has_value(); }
+
 void LocalCluster::StopPrograms() {
   // All at once, not one after the other's grace.
   std::vector<std::thread> stopping;

@@ -49,6 +49,7 @@ class LocalCluster {
 
   // What has ended that should run: an error once the controller or all workers have.
   absl::Status Check();
+  bool ControllerRuns();
 
  private:
   struct Program {

@@ -12,32 +12,83 @@ namespace layernas::client {
 
 using nlohmann::json;
 
-absl::StatusOr<KeptMeasurements> KeptMeasurements::Open(const std::string& path, const json& asked) {
-  KeptMeasurements kept(path);
-  // A command line need not be UTF-8.
-  const std::string first = asked.dump(-1, ' ', false, json::error_handler_t::replace);
+namespace {
+
+// Files that are looked into for measurements that were set aside.
+constexpr int kMaxAside = 100;
+
+std::string FirstLine(const std::string& path) {
   std::string line;
-  if (std::ifstream in(path); std::getline(in, line)) {
-    const bool same = line == first;
-    bool more = false;
-    while (std::getline(in, line)) {
-      more = true;
-      if (same) kept.Take(json::parse(line, nullptr, /*allow_exceptions=*/false));
-    }
-    // It may be hours of work, and no more than a misspelt argument that it is not of the same.
-    if (!same && more) {
-      kept.set_aside_ = path + ".old";
-      std::error_code failed;
-      std::filesystem::rename(path, kept.set_aside_, failed);
-      if (failed) return absl::UnknownError(absl::StrCat(path, ": can't be renamed: ", failed.message()));
+  std::ifstream in(path);
+  std::getline(in, line);
+  return line;
+}
+
+bool HasMeasurements(const std::string& path) {
+  std::string line;
+  std::ifstream in(path);
+  return std::getline(in, line) && std::getline(in, line);
+}
+
+// "table.partial.old", "table.partial.old2", ….
+std::string AsideName(const std::string& path, int number) {
+  return absl::StrCat(path, ".old", number > 1 ? std::to_string(number) : "");
+}
+
+absl::Status Rename(const std::string& from, const std::string& to) {
+  std::error_code failed;
+  std::filesystem::rename(from, to, failed);
+  if (!failed) return absl::OkStatus();
+  return absl::UnknownError(absl::StrCat(from, ": can't be renamed: ", failed.message()));
+}
+
+}  // namespace
+
+absl::StatusOr<KeptMeasurements> KeptMeasurements::Open(const std::string& path, const json& asked) {
+  // A command line need not be UTF-8.
+  KeptMeasurements kept(path, asked.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (FirstLine(path) != kept.asked_) {
+    // It may be hours of work, and a misspelt argument the only reason that it answers another question.
+    if (HasMeasurements(path)) LAYERNAS_RETURN_IF_ERROR(kept.SetAside());
+    for (int i = 1; i <= kMaxAside; ++i) {
+      if (FirstLine(AsideName(path, i)) != kept.asked_) continue;
+      LAYERNAS_RETURN_IF_ERROR(Rename(AsideName(path, i), path));
+      break;
     }
   }
-  kept.out_.open(path, kept.known_.empty() ? std::ios::trunc : std::ios::app);
-  if (kept.known_.empty()) kept.out_ << first;
-  // What a crash cut off stays a line of its own.
-  kept.out_ << std::endl;
-  LAYERNAS_RETURN_IF_ERROR(kept.Written());
+  kept.Read();
+  LAYERNAS_RETURN_IF_ERROR(kept.Start());
   return kept;
+}
+
+absl::Status KeptMeasurements::StartAgain() {
+  out_.close();
+  LAYERNAS_RETURN_IF_ERROR(SetAside());
+  known_.clear();
+  return Start();
+}
+
+absl::Status KeptMeasurements::SetAside() {
+  int number = 1;
+  std::error_code ignored;
+  while (std::filesystem::exists(AsideName(path_, number), ignored)) ++number;
+  set_aside_ = AsideName(path_, number);
+  return Rename(path_, set_aside_);
+}
+
+void KeptMeasurements::Read() {
+  std::string line;
+  std::ifstream in(path_);
+  if (!std::getline(in, line) || line != asked_) return;
+  while (std::getline(in, line)) Take(json::parse(line, nullptr, /*allow_exceptions=*/false));
+}
+
+absl::Status KeptMeasurements::Start() {
+  out_.open(path_, known_.empty() ? std::ios::trunc : std::ios::app);
+  if (known_.empty()) out_ << asked_;
+  // What a crash cut off stays a line of its own.
+  out_ << std::endl;
+  return Written();
 }
 
 const Metrics* KeptMeasurements::Find(const std::string& architecture) const {

@@ -18,9 +18,9 @@ namespace layernas::client {
 // find out again. Not thread-safe.
 class KeptMeasurements {
  public:
-  // Makes the file, or goes on with it where it is of measurements that depended on the same: `asked`. A file of other
-  // measurements is renamed, in place of what was renamed before. Lines that make no sense, as a crash may leave one,
-  // are left out. UNKNOWN if it can't be written.
+  // Creates the file, or continues it if its measurements depended on the same: `asked`. A file of other measurements
+  // is set aside: renamed to `path`.old, or .old2, … if that exists. One that was set aside and answers `asked` is
+  // taken up again. Skips invalid lines, such as a crash leaves. UNKNOWN if the file can't be written or renamed.
   static absl::StatusOr<KeptMeasurements> Open(const std::string& path, const nlohmann::json& asked);
 
   std::size_t count() const { return known_.size(); }
@@ -28,19 +28,27 @@ class KeptMeasurements {
   const Metrics* Find(const std::string& architecture) const;
   // UNKNOWN if it can't be written: it is not kept then. Replaces what was kept of the same architecture.
   absl::Status Add(const std::string& architecture, const Metrics& metrics);
-  // What a file of other measurements is called now; empty where there was none.
+  // Sets the file aside and starts an empty one. UNKNOWN if it can't.
+  absl::Status StartAgain();
+  // What the file of other measurements is called now; empty if there was none.
   const std::string& set_aside() const { return set_aside_; }
   // Removes the file.
   void Remove();
 
  private:
-  explicit KeptMeasurements(std::string path) : path_(std::move(path)) {}
+  KeptMeasurements(std::string path, std::string asked) : path_(std::move(path)), asked_(std::move(asked)) {}
 
+  // Reads `path` if it answers what is asked.
+  void Read();
   void Take(const nlohmann::json& line);
+  absl::Status SetAside();
+  absl::Status Start();
   // The error that the last write to the file left; OK if it left none.
   absl::Status Written();
 
   std::string path_;
+  // The file's first line.
+  std::string asked_;
   std::string set_aside_;
   std::ofstream out_;
   std::map<std::string, Metrics> known_;

@@ -18,8 +18,7 @@ class KeptMeasurementsTest : public ::testing::Test {
   ~KeptMeasurementsTest() override { Clear(); }
 
   void Clear() const {
-    std::filesystem::remove(path_);
-    std::filesystem::remove(path_ + ".old");
+    for (const char* aside : {"", ".old", ".old2"}) std::filesystem::remove(path_ + aside);
   }
 
   KeptMeasurements Open(const json& asked) {
@@ -46,11 +45,35 @@ TEST_F(KeptMeasurementsTest, AreThereAgainForTheSameQuestionAlone) {
     Add(std::move(again), "000", 0.2);
   }
   EXPECT_EQ(Open({{"space", 1}}).count(), 2u);
-  EXPECT_EQ(Open({{"space", 2}}).count(), 0u);
-  // What answers another question was set aside, and is there again once it is put back.
-  EXPECT_EQ(Open({{"space", 1}}).count(), 0u);
-  std::filesystem::rename(path_ + ".old", path_);
-  EXPECT_EQ(Open({{"space", 1}}).count(), 2u);
+}
+
+TEST_F(KeptMeasurementsTest, AMisspeltQuestionCostsNothing) {
+  Add(Open({{"space", 1}}), "012", 0.1);
+  {
+    KeptMeasurements misspelt = Open({{"space", 2}});
+    EXPECT_EQ(misspelt.count(), 0u);
+    EXPECT_EQ(misspelt.set_aside(), path_ + ".old");
+    Add(std::move(misspelt), "012", 0.3);
+  }
+  EXPECT_EQ(Open({{"space", 3}}).set_aside(), path_ + ".old2");
+  for (const auto& [space, latency_ms] : {std::pair(1, 0.1), std::pair(2, 0.3), std::pair(1, 0.1)}) {
+    const KeptMeasurements again = Open({{"space", space}});
+    ASSERT_NE(again.Find("012"), nullptr) << space;
+    EXPECT_EQ(again.Find("012")->at("latency_ms"), latency_ms);
+  }
+}
+
+TEST_F(KeptMeasurementsTest, StartAgainWithoutLosingAny) {
+  KeptMeasurements kept = Open({{"space", 1}});
+  ASSERT_TRUE(kept.Add("012", {{"latency_ms", 0.1}}).ok());
+  ASSERT_TRUE(kept.StartAgain().ok());
+  EXPECT_EQ(kept.count(), 0u);
+  EXPECT_EQ(kept.set_aside(), path_ + ".old");
+  Add(std::move(kept), "000", 0.2);
+  const KeptMeasurements again = Open({{"space", 1}});
+  EXPECT_EQ(again.count(), 1u);
+  EXPECT_NE(again.Find("000"), nullptr);
+  EXPECT_TRUE(std::filesystem::exists(path_ + ".old"));
 }
 
 TEST_F(KeptMeasurementsTest, LinesWithoutSenseAreLeftOut) {

@@ -266,6 +266,24 @@ TEST_F(MeasureCommand, WhatWasKeptOfAnotherSpecIsNotTaken) {
   EXPECT_TRUE(fs::exists(Path("table.json.partial.old")));
 }
 
+// As with another GPU, or LAYERNAS_DEVICE.
+TEST_F(MeasureCommand, WhatWasKeptOfAnotherDeviceIsNotTaken) {
+  const std::string counts = kCounts;
+  const auto of_machine = [&counts](int fingerprint, int factor) {
+    std::string script = counts;
+    script.replace(script.find("$((1 +"), 6, "$((" + std::to_string(factor) + " * (1 +");
+    script.replace(script.find("mbconv))"), 8, "mbconv))),\\\"machine_fingerprint\\\":" + std::to_string(fingerprint));
+    return script;
+  };
+  const std::string dies = "n=$(cat " + Path("n") +
+                           " 2>/dev/null || echo 0); if [ $n -eq 9 ]; then exit 1; fi; echo $((n + 1)) > " + Path("n");
+  EXPECT_EQ(Measure(dies + "\n" + of_machine(111, 10)).code, ExitCode::kError);
+  const Done done = Measure(of_machine(222, 1));
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("of another machine or device: they are now in " + Path("table.json.partial.old")));
+  EXPECT_THAT(done.out, HasSubstr("median 0.0 %"));
+}
+
 TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
   std::string text = kSpec;
   text.replace(text.find("timeout: 20s, attempts: 2"), 25, "timeout: 1s, attempts: 1");

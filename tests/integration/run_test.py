@@ -117,6 +117,22 @@ class RunTest(harness.IntegrationTest):
         self.assertRegex(run.log(), r"(?m)^\s*latency_ms +accuracy")
         self.assertEqual([name for name in os.listdir(self.path("")) if name.startswith("layernas-run-")], [])
 
+    def test_results_of_a_run_whose_programs_die_are_kept(self):
+        environment = {**os.environ, "TMPDIR": self.path(""), "LAYERNAS_CACHE_DIR": self.path("cache")}
+        for program, shown in (("layernas-controller", False), ("layernas-worker", True)):
+            name = program.removeprefix("layernas-")
+            run = self.start_run(name, self.spec(name), delay="200ms", environment=environment)
+            harness.wait_for(lambda run=run: " succeeded " in run.log(), "a result")
+            children = subprocess.run(["pgrep", "-P", str(run.pid), "-f", program], capture_output=True, text=True, check=True)
+            os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
+            self.assertEqual(run.wait(), 1, run.log())
+            self.assertIn("has ended", run.log())
+            self.assertEqual(re.search(r"(?m)^\s*latency_ms +accuracy", run.log()) is not None, shown, run.log())
+            command = re.search("resume it with: (layernas run --resume .*)", run.log()).group(1)
+            done = self.cli(None, *shlex.split(command)[1:])
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"{name}-1 has succeeded", done.stdout)
+
     def test_workers_are_as_many_as_usable_processors(self):
         usable = str(min(os.sched_getaffinity(0)))
         done = subprocess.run(
