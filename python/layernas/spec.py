@@ -65,8 +65,9 @@ def read_spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.Sear
             return _read(_from_python(spec), "spec")
         except RecursionError:
             raise SpecError(f"spec: is nested more than {_DEEPEST} levels deep") from None
-    with open(spec, "rb") as file:
-        return read_spec_text(file.read(_LARGEST_FILE + 1), os.fspath(spec))
+    path = os.fspath(spec)
+    with open(path, "rb") as file:
+        return read_spec_text(file.read(_LARGEST_FILE + 1), path)
 
 
 def read_spec_text(text: bytes, name: str) -> spec_pb2.SearchSpec:

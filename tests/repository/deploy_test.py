@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 import unittest
@@ -114,6 +115,14 @@ class DeployTest(unittest.TestCase):
             self.assertFalse(os.path.exists(log), "a backup was made before its time")
             self.assertAlmostEqual(sleeps()[-1], 86400 - 36000, delta=60)
             self.assertEqual(sorted(os.listdir(backups)), names)
+
+    def test_no_setting_deletes_every_backup(self):
+        program = os.path.join(repository.ROOT, "deploy/docker/backup-daily")
+        for variable, value in (("LAYERNAS_BACKUPS_KEPT", "0"), ("LAYERNAS_BACKUPS_KEPT", "abc"), ("LAYERNAS_BACKUP_SECONDS", "-1")):
+            done = subprocess.run(["sh", program, "/nonexistent"], env={**os.environ, variable: value},
+                                  capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(done.returncode, 2, done)
+            self.assertEqual(done.stderr, f"layernas-backup-daily: {variable}={value}: must be a whole number of at least 1\n")
 
     def test_units_have_limits_of_memory(self):
         for unit in ("controller", "worker"):
