@@ -157,5 +157,7 @@ def _usable(convert, value):
 
 def _finite(value):
     """Null says that a value is not a number, as after a training that diverged; JSON has no other word for it."""
+    if value is None:
+        return None
     value = float(value)
     return value if math.isfinite(value) else None
