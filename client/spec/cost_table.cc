@@ -3,7 +3,6 @@
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/message_differencer.h>
 
-
 #include "absl/strings/str_cat.h"
 #include "common/base/read_file.h"
 #include "common/base/status_macros.h"

@@ -173,10 +173,10 @@ SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table) {
   const bool is_folder = std::filesystem::is_directory(path, ignored);
   SpecFile file;
   file.name = path;
-  file.mistakes.push_back(
-      {{}, "",
-       absl::StrCat("can't be read: ",
-                    is_folder ? "it is a folder; give the spec file in it" : text.status().message())});
+  file.mistakes.push_back({{},
+                           "",
+                           absl::StrCat("can't be read: ", is_folder ? "it is a folder; give the spec file in it"
+                                                                     : text.status().message())});
   return file;
 }
 

@@ -42,7 +42,8 @@ absl::StatusOr<double> ParseCell(const std::string& text) {
 absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const TableOptions& options) {
   const absl::StatusOr<std::string> text = ReadFile(options.path, std::numeric_limits<std::size_t>::max());
   if (!text.ok()) {
-    return absl::Status(text.status().code(), "can't read " + options.path + ": " + std::string(text.status().message()));
+    return absl::Status(text.status().code(),
+                        "can't read " + options.path + ": " + std::string(text.status().message()));
   }
   LAYERNAS_ASSIGN_OR_RETURN(const CsvTable csv, ParseCsv(*text, options.path));
   LAYERNAS_ASSIGN_OR_RETURN(const std::size_t architecture, FindColumn(csv, options.path, options.architecture_column));
