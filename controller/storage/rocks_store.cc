@@ -103,12 +103,21 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& direct
 
 void FlushErrors::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status /*error*/,
                                        bool* auto_recovery) {
-  // After an error of the log, what it holds is uncertain: only a restart reads it again.
-  if (reason != rocksdb::BackgroundErrorReason::kFlush && reason != rocksdb::BackgroundErrorReason::kManifestWrite) {
-    return;
+  using Reason = rocksdb::BackgroundErrorReason;
+  switch (reason) {
+    case Reason::kFlush:
+    case Reason::kFlushNoWAL:
+    case Reason::kManifestWrite:
+    case Reason::kManifestWriteNoWAL:
+      *auto_recovery = false;
+      occurred_ = true;
+      return;
+    case Reason::kWriteCallback:
+    case Reason::kMemTable:
+      // What the log holds is uncertain: only a restart reads it again.
+    case Reason::kCompaction:
+      return;
   }
-  *auto_recovery = false;
-  occurred_ = true;
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory) {
