@@ -16,7 +16,7 @@ namespace {
 
 // As the controller's defaults.
 constexpr std::chrono::seconds kLeaseDuration{30};
-constexpr std::size_t kMostProposalsAtOnce = 16;
+constexpr std::size_t kMaxProposalsAtOnce = 16;
 // How soon an idle worker is offered what waited out a back-off.
 constexpr std::chrono::seconds kPollInterval{1};
 
@@ -152,7 +152,7 @@ class Fleet {
   // As the controller: one work at a time, and only while workers wait.
   void StartWork() {
     if (idle_.empty() || work_ != nullptr || search_.Ready() == 0) return;
-    work_ = search_.StartWork(std::min(idle_.size(), kMostProposalsAtOnce));
+    work_ = search_.StartWork(std::min(idle_.size(), kMaxProposalsAtOnce));
     if (work_ == nullptr) return;
     const double begin = CpuSeconds();
     work_->Run();

@@ -15,7 +15,7 @@ struct Unit {
 };
 
 constexpr std::array<Unit, 4> kUnits = {{{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
-constexpr double kMostMillis = 100.0 * 365 * 24 * 3'600'000;
+constexpr double kMaxMillis = 100.0 * 365 * 24 * 3'600'000;
 
 absl::Status Malformed(std::string_view text, std::string_view why) {
   std::string message = "not a duration: \"";
@@ -44,7 +44,7 @@ absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text) {
     if (unit < first_allowed) return Malformed(text, "larger units come first, each once");
     first_allowed = unit + 1;
     total += number * static_cast<double>(kUnits[unit].millis);
-    if (total > kMostMillis) return Malformed(text, "over 100 years");
+    if (total > kMaxMillis) return Malformed(text, "over 100 years");
     rest.remove_prefix(name.size());
   }
   return std::chrono::milliseconds(std::llround(total));

@@ -9,7 +9,7 @@ namespace layernas {
 namespace {
 
 // Beyond it lie "unlimited" and the like, which some libraries take for a number to count to.
-constexpr rlim_t kMost = 1 << 20;
+constexpr rlim_t kMax = 1 << 20;
 
 struct Inherited {
   Mutex mutex;
@@ -25,12 +25,12 @@ Inherited& GetInherited() {
 
 rlim_t RaiseOpenFileLimit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMost;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMax;
   Inherited& inherited = GetInherited();
   MutexLock lock(inherited.mutex);
   if (!inherited.limit) inherited.limit = limit;
   const rlim_t former = limit.rlim_cur;
-  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kMost));
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, kMax));
   return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : former;
 }
 

@@ -13,7 +13,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const std::string_view message(status.message().data(), status.message().size());
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), CutUtf8(message, kMostMessageBytes));
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), CutUtf8(message, kMaxMessageBytes));
 }
 
 }  // namespace layernas::rpc

@@ -14,10 +14,10 @@ namespace layernas::rpc {
 
 // The largest answer that a client takes, in bytes, and the largest request that a server does: before it knows who
 // calls, for a message comes with its call.
-inline constexpr int kMostAnswerBytes = 16 << 20;
-inline constexpr int kMostRequestBytes = 4 << 20;
+inline constexpr int kMaxAnswerBytes = 16 << 20;
+inline constexpr int kMaxRequestBytes = 4 << 20;
 // Of a call's metadata, the same.
-inline constexpr int kMostMetadataBytes = 8 << 10;
+inline constexpr int kMaxMetadataBytes = 8 << 10;
 
 // In the initial metadata of a watch that is open: the caller knows that it is connected though nothing changes.
 inline constexpr char kWatchKey[] = "layernas-watch";

@@ -88,8 +88,8 @@ absl::StatusOr<std::vector<TokenListEntry>> ParseTokenList(std::string_view text
     if (entry.ok() && !known.insert(entry->hash).second) {
       entry = absl::InvalidArgumentError("the same token stands in a line above");
     }
-    if (entry.ok() && entries.size() == kMostTokens) {
-      entry = absl::InvalidArgumentError(absl::StrCat("at most ", kMostTokens, " tokens are taken"));
+    if (entry.ok() && entries.size() == kMaxTokens) {
+      entry = absl::InvalidArgumentError(absl::StrCat("at most ", kMaxTokens, " tokens are taken"));
     }
     if (!entry.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(std::string(file), ":", number, ": ", entry.status().message()));

@@ -14,7 +14,7 @@
 
 namespace layernas::security {
 
-inline constexpr std::size_t kMostTokens = 10'000;
+inline constexpr std::size_t kMaxTokens = 10'000;
 
 struct TokenListEntry {
   Role role = Role::kReadOnly;

@@ -24,14 +24,14 @@ std::string PeerHost(const std::string& peer) {
   return host;
 }
 
-OpenCalls::OpenCalls(std::string what, std::string flag, int most_per_host)
-    : what_(std::move(what)), flag_(std::move(flag)), most_per_host_(most_per_host) {}
+OpenCalls::OpenCalls(std::string what, std::string flag, int max_per_host)
+    : what_(std::move(what)), flag_(std::move(flag)), max_per_host_(max_per_host) {}
 
 absl::StatusOr<OpenCalls::Place> OpenCalls::Enter(const std::string& host) {
   MutexLock lock(mutex_);
   int& open = open_[host];
-  if (open >= most_per_host_) {
-    return absl::ResourceExhaustedError(absl::StrCat("the controller takes at most ", most_per_host_, " open ", what_,
+  if (open >= max_per_host_) {
+    return absl::ResourceExhaustedError(absl::StrCat("the controller takes at most ", max_per_host_, " open ", what_,
                                                      " of one host (", flag_, "), and ", host,
                                                      " has as many: wait for some to end"));
   }

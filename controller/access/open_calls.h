@@ -32,7 +32,7 @@ class OpenCalls {
   };
 
   // `what` and `flag` name the calls and the bound in errors.
-  OpenCalls(std::string what, std::string flag, int most_per_host);
+  OpenCalls(std::string what, std::string flag, int max_per_host);
 
   // RESOURCE_EXHAUSTED says what the bound is.
   absl::StatusOr<Place> Enter(const std::string& host);
@@ -40,7 +40,7 @@ class OpenCalls {
  private:
   const std::string what_;
   const std::string flag_;
-  const int most_per_host_;
+  const int max_per_host_;
 
   Mutex mutex_;
   // Only hosts that have any.

@@ -8,7 +8,7 @@
 
 #include "common/base/clock.h"
 #include "controller/core/curve.h"
-#include "controller/core/metrics.h"
+#include "controller/core/evaluation_metrics.h"
 #include "controller/core/strategy.h"
 
 namespace layernas::core {

@@ -8,7 +8,7 @@ namespace layernas::core {
 namespace {
 
 // Slots that may be owed at most. One is what rounding takes; more would be a hoard, to be spent on a burst.
-constexpr double kMostOwedSlots = 2;
+constexpr double kMaxOwedSlots = 2;
 // The weight of a new duration in the mean.
 constexpr double kNewDuration = 0.1;
 
@@ -30,7 +30,7 @@ void FairShare::Advance(SteadyTime now) {
   if (competing_.empty() || seconds <= 0) return;
   std::map<int, Total> totals;
   for (const Claim& claim : competing_) totals[claim.sharing.priority].Add(claim);
-  const double most = kMostOwedSlots * Horizon(competing_);
+  const double most = kMaxOwedSlots * Horizon(competing_);
   for (const Claim& claim : competing_) {
     const Total& total = totals[claim.sharing.priority];
     const double due = total.running * claim.sharing.weight / total.weight;

@@ -272,7 +272,7 @@ void ControllerMetrics::SetCandidates(const std::map<core::CandidateState, std::
 void ControllerMetrics::SetWanted(const std::map<std::map<std::string, std::string>, std::size_t>& counts) {
   std::map<std::string, prometheus::Gauge*> shown;
   for (const auto& [labels, count] : counts) {
-    if (shown.size() == kMostRequirements) break;
+    if (shown.size() == kMaxRequirements) break;
     const std::string required = absl::StrJoin(labels, ",", absl::PairFormatter("="));
     prometheus::Gauge& gauge = tasks_wanted_.Add({{"required", required}});
     gauge.Set(static_cast<double>(count));

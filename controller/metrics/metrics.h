@@ -85,7 +85,7 @@ class ControllerMetrics {
 
   // The engine's. A set of labels that is not among the wanted ones any more is forgotten; of many sets only so many
   // are shown.
-  static constexpr std::size_t kMostRequirements = 100;
+  static constexpr std::size_t kMaxRequirements = 100;
   void Show(const EngineFigures& figures);
   // The engine's: what a running search has found so far; forgotten when it has ended.
   SearchSeries& searches() { return search_series_; }

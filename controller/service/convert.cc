@@ -33,7 +33,7 @@ void SetMetrics(const core::Metrics& metrics, google::protobuf::Map<std::string,
 // How much of an answer architectures may take that come along with a search.
 class Room {
  public:
-  bool full() const { return bytes_ > kMostBestBytes; }
+  bool full() const { return bytes_ > kMaxBestBytes; }
   // False if that is more than there is room for. From then on the room is full.
   bool Take(const google::protobuf::Message& message) {
     bytes_ += message.ByteSizeLong();
@@ -368,8 +368,8 @@ google::protobuf::Duration ToDuration(Millis duration) {
 }
 
 Millis FromDuration(const google::protobuf::Duration& duration) {
-  constexpr std::int64_t kMostSeconds = std::int64_t{100} * 366 * 24 * 3600;
-  return Millis{std::clamp(duration.seconds(), -kMostSeconds, kMostSeconds) * 1000 + duration.nanos() / 1'000'000};
+  constexpr std::int64_t kMaxSeconds = std::int64_t{100} * 366 * 24 * 3600;
+  return Millis{std::clamp(duration.seconds(), -kMaxSeconds, kMaxSeconds) * 1000 + duration.nanos() / 1'000'000};
 }
 
 }  // namespace layernas

@@ -10,10 +10,10 @@
 namespace layernas {
 
 // Clients in most languages take messages of up to 4 MiB unless they are told otherwise.
-inline constexpr std::size_t kMostPageBytes = 3 << 20;
+inline constexpr std::size_t kMaxPageBytes = 3 << 20;
 
 // What comes along with a search or a page: half of that, for there is a spec or a page to it.
-inline constexpr std::size_t kMostBestBytes = kMostPageBytes / 2;
+inline constexpr std::size_t kMaxBestBytes = kMaxPageBytes / 2;
 
 // Converts rows into the page until it is full, `bytes` of it being taken already; the first one always goes in.
 // Returns how many went in.
@@ -23,7 +23,7 @@ std::size_t FillPage(std::span<const Row> rows, google::protobuf::RepeatedPtrFie
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Wire wire = to_wire(rows[i]);
     bytes += wire.ByteSizeLong();
-    if (i > 0 && bytes > kMostPageBytes) return i;
+    if (i > 0 && bytes > kMaxPageBytes) return i;
     page.Add(std::move(wire));
   }
   return rows.size();

@@ -13,10 +13,10 @@ absl::Status NotOurs() { return absl::InvalidArgumentError("page_token: is not a
 }  // namespace
 
 absl::StatusOr<std::size_t> PageSize(std::int32_t page_size, std::size_t default_size) {
-  constexpr std::int32_t kMost = 1000;
+  constexpr std::int32_t kMax = 1000;
   if (page_size == 0) return default_size;
-  if (page_size < 0 || page_size > kMost) {
-    return absl::InvalidArgumentError(absl::StrCat("page_size: must be 1 to ", kMost, ", is ", page_size));
+  if (page_size < 0 || page_size > kMax) {
+    return absl::InvalidArgumentError(absl::StrCat("page_size: must be 1 to ", kMax, ", is ", page_size));
   }
   return static_cast<std::size_t>(page_size);
 }

@@ -16,8 +16,8 @@
 namespace layernas {
 namespace {
 
-constexpr std::size_t kMostRequestIdBytes = 100;
-constexpr int kMostStates = 100;
+constexpr std::size_t kMaxRequestIdBytes = 100;
+constexpr int kMaxStates = 100;
 // Specs that wait for their check, of one caller. Each takes up to 2 MiB, and its check up to a second or two.
 constexpr std::size_t kMaxWaitingChecks = 16;
 // Of a frontier, looked at for one page.
@@ -30,7 +30,7 @@ absl::Status ToStatus(const std::vector<spec::Violation>& violations) {
   for (std::size_t i = 0; i < violations.size(); ++i) {
     const std::string line = absl::StrCat(i == 0 ? "" : "\n", violations[i].field, ": ", violations[i].message);
     // Room is left for the last line. The first goes in however long it is.
-    if (i > 0 && lines.size() + line.size() > rpc::kMostMessageBytes - 50) {
+    if (i > 0 && lines.size() + line.size() > rpc::kMaxMessageBytes - 50) {
       absl::StrAppend(&lines, "\n… and ", violations.size() - i, " more");
       break;
     }
@@ -98,8 +98,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
                                                           v1::CreateSearchResponse* response) {
   const Call call = entrance_.Begin(context, "CreateSearch");
   if (call.refused()) return call.reactor();
-  if (request->request_id().size() > kMostRequestIdBytes) {
-    call.Finish(absl::InvalidArgumentError(absl::StrCat("request_id: is longer than ", kMostRequestIdBytes, " bytes")));
+  if (request->request_id().size() > kMaxRequestIdBytes) {
+    call.Finish(absl::InvalidArgumentError(absl::StrCat("request_id: is longer than ", kMaxRequestIdBytes, " bytes")));
     return call.reactor();
   }
   CheckInTurn(call, context, [this, call, request, response] {
@@ -223,8 +223,8 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServer
   const absl::StatusOr<std::uint64_t> after = ParsePageToken(request->page_token(), 0);
   absl::Status status = size.ok() ? after.status() : size.status();
   std::set<core::CandidateState> states;
-  if (request->states_size() > kMostStates) {
-    status = absl::InvalidArgumentError(absl::StrCat("states: must be at most ", kMostStates));
+  if (request->states_size() > kMaxStates) {
+    status = absl::InvalidArgumentError(absl::StrCat("states: must be at most ", kMaxStates));
   }
   for (int i = 0; status.ok() && i < request->states_size(); ++i) {
     if (const auto state = FromWire(request->states(i))) {

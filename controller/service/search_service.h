@@ -5,7 +5,7 @@
 #include "controller/metrics/metrics.h"
 #include "controller/service/call.h"
 #include "controller/service/fair_queue.h"
-#include "controller/service/parsed_spec.h"
+#include "controller/service/spec_cache.h"
 #include "layernas/v1/search_service.grpc.pb.h"
 
 namespace layernas {

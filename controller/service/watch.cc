@@ -140,7 +140,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
     current_.Clear();
     current_.set_sequence(change.sequence);
     // From the cache each time: a watch that waits for its reader holds no spec of its own.
-    const std::shared_ptr<const ParsedSpec> spec = specs_->Get(search_.spec);
+    const std::shared_ptr<const TaskEncoder> spec = specs_->Get(search_.spec);
     if (pending.snapshot) {
       *current_.mutable_snapshot() = ToWire(search_, spec->spec());
       return;

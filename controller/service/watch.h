@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "controller/access/open_calls.h"
 #include "controller/engine/engine.h"
-#include "controller/service/parsed_spec.h"
+#include "controller/service/spec_cache.h"
 #include "layernas/v1/search_service.pb.h"
 
 namespace layernas {

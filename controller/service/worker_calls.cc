@@ -156,7 +156,7 @@ Engine::PollId WorkerCalls::LeaseTasks(const v1::LeaseTasksRequest& request, con
           const std::size_t before = answer.size();
           specs->Get(task.spec)->AppendTask(v1::LeaseTasksResponse::kTasksFieldNumber, task, engine.lease_duration(),
                                             answer);
-          if (before == 0 || answer.size() <= kMostPageBytes) continue;
+          if (before == 0 || answer.size() <= kMaxPageBytes) continue;
           answer.resize(before);
           too_much.push_back(FormatLeaseToken(task.token));
         }

@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "controller/engine/engine.h"
-#include "controller/service/parsed_spec.h"
+#include "controller/service/spec_cache.h"
 #include "layernas/v1/worker_service.pb.h"
 
 namespace layernas {

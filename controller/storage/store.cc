@@ -10,7 +10,7 @@ namespace layernas::storage {
 namespace {
 
 // Encoded candidates that are read in one go.
-constexpr std::size_t kMostRowBytes = 8 << 20;
+constexpr std::size_t kMaxRowBytes = 8 << 20;
 
 // Where the numbers above `after` begin; nothing if there can be none.
 std::optional<std::string> KeyAfter(std::uint64_t search, std::uint64_t after) {
@@ -112,7 +112,7 @@ absl::StatusOr<std::vector<LoadedSearch>> Store::LoadSearches() const {
 
 absl::StatusOr<CandidateRows> Store::ReadCandidates(std::uint64_t search, std::uint64_t after, std::size_t limit,
                                                     const std::set<core::CandidateState>& states,
-                                                    std::size_t most_scanned) const {
+                                                    std::size_t max_scanned) const {
   CandidateRows rows;
   const std::optional<std::string> begin = KeyAfter(search, after);
   if (!begin || limit == 0) return rows;
@@ -122,7 +122,7 @@ absl::StatusOr<CandidateRows> Store::ReadCandidates(std::uint64_t search, std::u
   LAYERNAS_RETURN_IF_ERROR(
       Scan(kCandidates, *begin, EncodeKey(search + 1),
            [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
-             if (rows.candidates.size() == limit || scanned == most_scanned || bytes > kMostRowBytes) {
+             if (rows.candidates.size() == limit || scanned == max_scanned || bytes > kMaxRowBytes) {
                rows.next = last;
                return false;
              }

@@ -96,10 +96,10 @@ class Store {
   absl::StatusOr<std::uint64_t> ChangesBase() const;
   absl::StatusOr<std::vector<LoadedSearch>> LoadSearches() const;
   // Candidates of higher number than `after` in one of `states` (none given: any), ascending: at most `limit` of them,
-  // of at most `most_scanned` that are looked at, and only as many as do not take too much memory.
-  absl::StatusOr<CandidateRows> ReadCandidates(
-      std::uint64_t search, std::uint64_t after, std::size_t limit, const std::set<core::CandidateState>& states = {},
-      std::size_t most_scanned = std::numeric_limits<std::size_t>::max()) const;
+  // of at most `max_scanned` that are looked at, and only as many as do not take too much memory.
+  absl::StatusOr<CandidateRows> ReadCandidates(std::uint64_t search, std::uint64_t after, std::size_t limit,
+                                               const std::set<core::CandidateState>& states = {},
+                                               std::size_t max_scanned = std::numeric_limits<std::size_t>::max()) const;
   // Changes of higher sequence number than `after`, at most `limit`, numbered without gaps: they end before a jump,
   // which the next call begins with. The first one's number is above after + 1 if those between are no longer kept, or
   // if a new history began there; a reader then needs to see how things stand, instead of what has changed.

@@ -12,7 +12,7 @@
 #include "common/spec/validate.h"
 #include "controller/service/convert.h"
 #include "controller/service/page_token.h"
-#include "controller/service/parsed_spec.h"
+#include "controller/service/task_encoder.h"
 #include "controller/service/worker_calls.h"
 #include "controller/spec/core_config.h"
 #include "tests/fuzz/fuzz.h"
@@ -106,7 +106,7 @@ void CheckNames(std::string_view input) {
   }
 }
 
-void CheckTask(const ParsedSpec& parsed, const core::Architecture& architecture) {
+void CheckTask(const TaskEncoder& parsed, const core::Architecture& architecture) {
   const v1::SearchSpec& spec = parsed.spec();
   const LeasedTask leased{{1, 2, 3}, "searches/x-1", nullptr, architecture, 7};
   std::string bytes;
@@ -131,7 +131,7 @@ void CheckSpec(std::string_view input) {
   const absl::StatusOr<core::SearchConfig> config = ToCoreConfig(bytes);
   FUZZ_CHECK(config.ok());
   FUZZ_CHECK(config->duration.count() >= 0 && config->attempts >= 1 && config->initial_failures >= 1);
-  const ParsedSpec parsed(bytes);
+  const TaskEncoder parsed(bytes);
   FUZZ_CHECK(spec::ValidateSpec(parsed.spec()).empty());
   const core::Architecture first(config->space.layers.size(), 0);
   CheckTask(parsed, first);

@@ -30,7 +30,7 @@ using Tasks = std::vector<LeasedTask>;
 using Verdicts = std::vector<CompletionVerdict>;
 
 constexpr Millis kLease{30'000};
-constexpr std::size_t kMostSearches = 4;
+constexpr std::size_t kMaxSearches = 4;
 constexpr std::uint64_t kWorkers = 3;
 
 absl::StatusOr<core::SearchConfig> ParseStoredSpec(std::string_view spec) { return ToCoreConfig(spec); }
@@ -123,7 +123,7 @@ class Fleet {
   std::string AnyWorker() { return "w" + std::to_string(draws_.Below(kWorkers)); }
 
   void Create() {
-    if (searches_.size() >= kMostSearches) return;
+    if (searches_.size() >= kMaxSearches) return;
     const int trainings = 1 + static_cast<int>(draws_.Below(8));
     v1::SearchSpec spec = draws_.Below(2) == 0 ? RandomSpec("r", trainings, 2, 3) : LayerNasSpec("l", 2, 3);
     spec.mutable_budget()->set_trainings(trainings);

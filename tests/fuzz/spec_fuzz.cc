@@ -14,8 +14,8 @@ namespace layernas {
 namespace {
 
 // Larger searches are not begun: a target must be done in milliseconds.
-constexpr std::size_t kMostOptions = 500;
-constexpr int kMostLeases = 12;
+constexpr std::size_t kMaxOptions = 500;
+constexpr int kMaxLeases = 12;
 
 bool IsSmall(const core::SearchConfig& config) {
   std::size_t options = 0;
@@ -23,7 +23,7 @@ bool IsSmall(const core::SearchConfig& config) {
   if (const auto* layernas = std::get_if<core::LayerNasOptions>(&config.strategy)) {
     options += static_cast<std::size_t>(layernas->buckets.count) + layernas->buckets.edges.size();
   }
-  return options <= kMostOptions;
+  return options <= kMaxOptions;
 }
 
 core::Metrics Evaluate(const core::SearchConfig& config, const core::Architecture& architecture) {
@@ -35,7 +35,7 @@ core::Metrics Evaluate(const core::SearchConfig& config, const core::Architectur
 }
 
 void Lease(core::Search& search, const v1::Space& space) {
-  for (int i = 0; i < kMostLeases; ++i) {
+  for (int i = 0; i < kMaxLeases; ++i) {
     if (const auto work = search.StartWork(1)) {
       work->Run();
       search.FinishWork(*work, 0);

@@ -94,9 +94,9 @@ absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
   }
   if (const auto bytes = field->find("bytes"); bytes != field->end() && bytes->is_number_unsigned()) {
     const auto count = bytes->get<std::uint64_t>();
-    constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    if (count > kMost) {
-      return Excessive(absl::StrCat("the weights of a result have ", count, " bytes; the maximum is ", kMost));
+    constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (count > kMax) {
+      return Excessive(absl::StrCat("the weights of a result have ", count, " bytes; the maximum is ", kMax));
     }
     weights.bytes = static_cast<std::int64_t>(count);
   }

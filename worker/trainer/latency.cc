@@ -17,7 +17,7 @@ namespace {
 constexpr double kShortestTurnMs = 2;
 constexpr int kFewestRounds = 20;
 constexpr double kDefaultInterval = 0.02;
-constexpr int kMostWarmUpTurns = 50;
+constexpr int kMaxWarmUpTurns = 50;
 
 struct Times {
   std::vector<double> wall;
@@ -44,7 +44,7 @@ class Contestant {
   void WarmUp(int fewest_runs) {
     int runs = 0;
     double before = 0;
-    for (int turn = 0; turn < kMostWarmUpTurns || runs < fewest_runs; ++turn) {
+    for (int turn = 0; turn < kMaxWarmUpTurns || runs < fewest_runs; ++turn) {
       Times times;
       do times.Add(run_());
       while (Sum(times.wall) < kShortestTurnMs);

@@ -72,7 +72,7 @@ class Keeper {
   // To be called between two batches; `save` makes the bytes. Throws Interrupted once the state is kept.
   void Look(TrainingState& state, const std::function<std::string()>& save) {
     const bool stop = hooks_.stop && hooks_.stop();
-    const bool due = hooks_.checkpoint != nullptr && Since(kept_) >= std::max(kLeastInterval, last_cost_ / kMostCost);
+    const bool due = hooks_.checkpoint != nullptr && Since(kept_) >= std::max(kLeastInterval, last_cost_ / kMaxCost);
     if (stop || due) {
       const Clock::time_point begin = Clock::now();
       state.seconds = seconds();
@@ -91,7 +91,7 @@ class Keeper {
   // In seconds. Not worth it for less.
   static constexpr double kLeastInterval = 10;
   // Share of the time that may go into keeping states.
-  static constexpr double kMostCost = 0.02;
+  static constexpr double kMaxCost = 0.02;
 
   static double Since(Clock::time_point point) { return std::chrono::duration<double>(Clock::now() - point).count(); }
 

@@ -6,7 +6,7 @@ ExhaustiveStrategy::ExhaustiveStrategy(const Space& space, std::span<const doubl
     : space_(space),
       targets_(targets.begin(), targets.end()),
       wanted_(space, HighestTarget(targets)),
-      size_(wanted_.CountUpTo(kMostCounted)),
+      size_(wanted_.CountUpTo(kMaxCounted)),
       seen_(space.layers.size()),
       next_(wanted_) {}
 

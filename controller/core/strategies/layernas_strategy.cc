@@ -305,9 +305,9 @@ std::pair<double, double> LayerNasStrategy::CostChange(Position position) const 
   const Layer& layer = space_.layers[options_.order[position.stage - 1]];
   const auto [cheapest, dearest] = std::minmax_element(layer.costs.begin(), layer.costs.end());
   // In the first pass the layer stood at its default, later at any option.
-  const double most_before = position.pass == 1 ? layer.costs[layer.default_option] : *dearest;
+  const double max_before = position.pass == 1 ? layer.costs[layer.default_option] : *dearest;
   const double least_before = position.pass == 1 ? layer.costs[layer.default_option] : *cheapest;
-  return {*cheapest - most_before, *dearest - least_before};
+  return {*cheapest - max_before, *dearest - least_before};
 }
 
 std::size_t LayerNasStrategy::RegionOf(std::size_t stage, const Known& known) const {

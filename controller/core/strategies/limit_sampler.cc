@@ -10,13 +10,13 @@ namespace layernas::core {
 namespace {
 
 // Options of listed architectures, all together: 4 MB.
-constexpr std::size_t kMostListedOptions = 2'000'000;
+constexpr std::size_t kMaxListedOptions = 2'000'000;
 // Cells of the grid: with L layers, about exp(L * L / (2 * cells)) draws are needed for one.
 constexpr std::size_t kCellsPerLayer = 64;
 constexpr std::size_t kFewestCells = 1024;
-constexpr std::size_t kMostCells = 8192;
+constexpr std::size_t kMaxCells = 8192;
 // Of all layers together: 8 MB.
-constexpr std::size_t kMostCellsInAll = 1'000'000;
+constexpr std::size_t kMaxCellsInAll = 1'000'000;
 // If the exact cost rules out so many draws in a row, the grid is too coarse.
 constexpr int kRefusedDraws = 300;
 // Options looked at to find that out; a draw looks at all that the space has.
@@ -36,10 +36,10 @@ LimitSampler::LimitSampler(const WithinLimit& wanted, const LimitSampler& wider,
 }
 
 void LimitSampler::Prepare(const LimitSampler* wider, std::size_t sharers) {
-  size_ = wanted_.CountUpTo(kMostCounted / sharers);
+  size_ = wanted_.CountUpTo(kMaxCounted / sharers);
   if (wanted_.IsEverything()) return;
   const std::size_t layers = wanted_.costs().size();
-  if (size_ && *size_ * layers <= kMostListedOptions / sharers) {
+  if (size_ && *size_ * layers <= kMaxListedOptions / sharers) {
     list_.reserve(*size_ * layers);
     wanted_.ForEach([this](const Architecture& one) {
       list_.insert(list_.end(), one.begin(), one.end());
@@ -63,7 +63,7 @@ std::shared_ptr<const LimitSampler::Grid> LimitSampler::MakeGrid() const {
   auto grid = std::make_shared<Grid>();
   const std::vector<std::vector<double>>& costs = wanted_.costs();
   const std::size_t cells =
-      std::min(std::clamp(kCellsPerLayer * costs.size(), kFewestCells, kMostCells), kMostCellsInAll / costs.size());
+      std::min(std::clamp(kCellsPerLayer * costs.size(), kFewestCells, kMaxCells), kMaxCellsInAll / costs.size());
   const double left = CostLeft();
   // As above.
   grid->cells_per_cost =

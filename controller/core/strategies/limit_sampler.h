@@ -26,7 +26,7 @@ class LimitSampler {
   // they take no more time and memory for their lists than one sampler.
   LimitSampler(const WithinLimit& wanted, const LimitSampler& wider, std::size_t sharers);
 
-  // Returns the exact number of wanted architectures, or none if it is above kMostCounted divided by the sharers.
+  // Returns the exact number of wanted architectures, or none if it is above kMaxCounted divided by the sharers.
   const std::optional<std::size_t>& size() const { return size_; }
   // Returns a wanted architecture. Requires that there is one.
   Architecture Draw(RandomStream& random) const;

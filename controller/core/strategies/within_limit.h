@@ -118,7 +118,7 @@ class FirstUnseen {
 };
 
 // Wanted architectures are counted exactly up to this number.
-inline constexpr std::size_t kMostCounted = 100'000;
+inline constexpr std::size_t kMaxCounted = 100'000;
 
 // Returns how many of `size` wanted architectures are left after `tried` of them; at least 1. `size` is none if they
 // are too many to be counted: then this is an estimate.

@@ -66,11 +66,11 @@ struct Result {
   bool operator==(const Result&) const = default;
 };
 
-Result RunToEnd(const Problem& problem, std::uint64_t arrival_seed, std::size_t most_outstanding) {
+Result RunToEnd(const Problem& problem, std::uint64_t arrival_seed, std::size_t max_outstanding) {
   LayerNasStrategy strategy = problem.Strategy();
   History history;
   RandomStream arrival({arrival_seed});
-  RunToEnd(strategy, history, problem.evaluation, arrival, most_outstanding);
+  RunToEnd(strategy, history, problem.evaluation, arrival, max_outstanding);
   return {Proposals(history), View(strategy.FinalTables())};
 }
 

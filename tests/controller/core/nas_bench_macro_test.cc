@@ -66,13 +66,13 @@ class NasBenchMacro : public ::testing::Test {
     Frontier frontier;
   };
 
-  Result Search(std::uint64_t arrival_seed, std::size_t most_outstanding) const {
+  Result Search(std::uint64_t arrival_seed, std::size_t max_outstanding) const {
     LayerNasStrategy strategy(space_, {}, options_, 1);
     History history;
     RandomStream arrival({arrival_seed});
     RunToEnd(
         strategy, history, [&](const Architecture& architecture) { return table_.at(architecture); }, arrival,
-        most_outstanding);
+        max_outstanding);
     Result result{history.past.size(), View(strategy.FinalTables()), {}};
     for (std::size_t i = 0; i < history.past.size(); ++i) {
       result.frontier.Insert(history.past[i].observation->outcome.cost,

@@ -12,12 +12,12 @@ namespace {
 
 using ::testing::IsEmpty;
 
-Space RandomSpace(RandomStream& random, std::size_t most_layers, OptionIndex most_options) {
+Space RandomSpace(RandomStream& random, std::size_t max_layers, OptionIndex max_options) {
   Space space;
-  const std::size_t layers = 1 + random.Below(most_layers);
+  const std::size_t layers = 1 + random.Below(max_layers);
   for (std::size_t l = 0; l < layers; ++l) {
     Layer& layer = space.layers.emplace_back();
-    layer.option_count = static_cast<OptionIndex>(1 + random.Below(most_options));
+    layer.option_count = static_cast<OptionIndex>(1 + random.Below(max_options));
   }
   return space;
 }

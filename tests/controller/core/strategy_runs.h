@@ -44,13 +44,13 @@ inline std::vector<Architecture> AllArchitectures(const Space& space) {
   return all;
 }
 
-// 2 to most_layers layers of 1 to most_options options with any default; costs, if per_layer, are small whole numbers.
-inline Space RandomSpace(RandomStream& random, std::size_t most_layers, std::size_t most_options, bool per_layer) {
+// 2 to max_layers layers of 1 to max_options options with any default; costs, if per_layer, are small whole numbers.
+inline Space RandomSpace(RandomStream& random, std::size_t max_layers, std::size_t max_options, bool per_layer) {
   Space space;
   if (per_layer) space.base_cost = static_cast<double>(random.Below(5));
-  space.layers.resize(2 + random.Below(most_layers - 1));
+  space.layers.resize(2 + random.Below(max_layers - 1));
   for (Layer& layer : space.layers) {
-    layer.option_count = static_cast<OptionIndex>(1 + random.Below(most_options));
+    layer.option_count = static_cast<OptionIndex>(1 + random.Below(max_options));
     layer.default_option = static_cast<OptionIndex>(random.Below(layer.option_count));
     for (int i = 0; per_layer && i < layer.option_count; ++i) layer.costs.push_back(random.Below(8));
   }

@@ -161,8 +161,8 @@ TEST_P(StoreContractTest, ReadsByStateLookAtSoManyAtMost) {
     batch.PutCandidate(1, candidate);
   }
   Commit(*store, std::move(batch));
-  const auto numbers = [&](std::uint64_t after, std::size_t limit, std::size_t most_scanned) {
-    const CandidateRows rows = *store->ReadCandidates(1, after, limit, {core::CandidateState::kFailed}, most_scanned);
+  const auto numbers = [&](std::uint64_t after, std::size_t limit, std::size_t max_scanned) {
+    const CandidateRows rows = *store->ReadCandidates(1, after, limit, {core::CandidateState::kFailed}, max_scanned);
     std::vector<std::uint64_t> all;
     for (const core::Candidate& candidate : rows.candidates) all.push_back(candidate.number);
     return std::pair(all, rows.next.value_or(0));

@@ -433,7 +433,7 @@ TEST(Measure, ANetworkOf16Bits) {
 
 // Of OpenBLAS while torch's operations run, as the callback below saw them.
 int fewest_blas_threads = 0;
-int most_blas_threads = 0;
+int max_blas_threads = 0;
 
 // Else a network of linear layers is faster or slower by what the trainer was started with.
 TEST(Measure, BlasHasTheThreadsOfTheMeasurement) {
@@ -442,7 +442,7 @@ TEST(Measure, BlasHasTheThreadsOfTheMeasurement) {
   const auto handle = at::addGlobalCallback(
       at::RecordFunctionCallback([](const at::RecordFunction&) -> std::unique_ptr<at::ObserverContext> {
         fewest_blas_threads = std::min(fewest_blas_threads, BlasThreads());
-        most_blas_threads = std::max(most_blas_threads, BlasThreads());
+        max_blas_threads = std::max(max_blas_threads, BlasThreads());
         return nullptr;
       }));
   const nlohmann::json body = SmallRequest()["evaluate"];
@@ -453,10 +453,10 @@ TEST(Measure, BlasHasTheThreadsOfTheMeasurement) {
   for (const int threads : {1, 3}) {
     settings.threads = threads;
     fewest_blas_threads = 1000;
-    most_blas_threads = 0;
+    max_blas_threads = 0;
     Measure(network, graph.input, settings);
     EXPECT_EQ(fewest_blas_threads, threads);
-    EXPECT_EQ(most_blas_threads, threads);
+    EXPECT_EQ(max_blas_threads, threads);
     EXPECT_EQ(BlasThreads(), 2);
     EXPECT_EQ(torch::get_num_threads(), 2);
   }

@@ -31,19 +31,19 @@ void GuidedStrategy::MakeDesign(std::int64_t trainings) {
   // Where nothing is within a target, there is nothing to learn for.
   if (!knowledge_->IsAnythingLeft()) return;
   // Rounds in which every option of every layer occurs (Latin hypercube), while the share of the budget lasts.
-  std::size_t most_options = 0;
-  for (const Layer& layer : space_.layers) most_options = std::max<std::size_t>(most_options, layer.option_count);
-  std::size_t count = most_options;
+  std::size_t max_options = 0;
+  for (const Layer& layer : space_.layers) max_options = std::max<std::size_t>(max_options, layer.option_count);
+  std::size_t count = max_options;
   if (trainings > 0) {
     const auto affordable = static_cast<std::size_t>(kDesignShare * static_cast<double>(trainings));
-    count = std::min(std::max<std::size_t>(affordable, 2), kDesignRounds * most_options);
+    count = std::min(std::max<std::size_t>(affordable, 2), kDesignRounds * max_options);
   }
   RandomStream random({seed_, 0xde51});
-  for (std::size_t begin = 0; begin < count; begin += most_options) {
-    std::vector<Architecture> round(std::min(most_options, count - begin), Architecture(space_.layers.size()));
+  for (std::size_t begin = 0; begin < count; begin += max_options) {
+    std::vector<Architecture> round(std::min(max_options, count - begin), Architecture(space_.layers.size()));
     for (std::size_t l = 0; l < space_.layers.size(); ++l) {
-      std::vector<OptionIndex> order(most_options);
-      for (std::size_t i = 0; i < most_options; ++i) {
+      std::vector<OptionIndex> order(max_options);
+      for (std::size_t i = 0; i < max_options; ++i) {
         order[i] = static_cast<OptionIndex>(i % space_.layers[l].option_count);
       }
       Shuffle(order, random);

@@ -14,7 +14,7 @@ constexpr double kRewardNoise = 0.03;
 constexpr double kCostNoise = 0.01;
 constexpr double kFeasibilityNoise = 0.05;
 // Architectures that the model of feasibility is fitted to, of each kind: the latest.
-constexpr std::size_t kMostOfAKind = 400;
+constexpr std::size_t kMaxOfAKind = 400;
 // Variances are fitted again when there are this many times the results of the last time.
 constexpr double kMoreResults = 1.1;
 // Up to so many results the models are fitted again for each result; later if there are this many times the results of
@@ -36,9 +36,9 @@ std::vector<std::vector<double>> CostShares(const Space& space) {
   return all;
 }
 
-// The latest kMostOfAKind.
+// The latest kMaxOfAKind.
 std::vector<Architecture> Latest(const std::vector<Architecture>& all) {
-  return {all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), kMostOfAKind)), all.end()};
+  return {all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), kMaxOfAKind)), all.end()};
 }
 
 }  // namespace

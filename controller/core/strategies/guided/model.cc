@@ -12,7 +12,7 @@ namespace layernas::core {
 namespace {
 
 // Values to fit variances to at most: they are few numbers, and it takes cubic time.
-constexpr Eigen::Index kMostForVariances = 250;
+constexpr Eigen::Index kMaxForVariances = 250;
 // Of the prior of log variances around their first values: wide, but it keeps a handful of values from ruling one out.
 constexpr double kLogVarianceDeviation = 1.5;
 // Of the values' mean, which is known only roughly.
@@ -60,14 +60,14 @@ Model::Model(const Space& space, ModelOptions options) : space_(space), options_
 void Model::Fit(const std::vector<Architecture>& architectures, const std::vector<double>& values, bool variances) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
-  if (order.size() > options_.most_values && options_.clipped_share > 0) {
+  if (order.size() > options_.max_values && options_.clipped_share > 0) {
     // The highest are what matters.
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
-    order.resize(options_.most_values);
+    order.resize(options_.max_values);
     std::sort(order.begin(), order.end());
-  } else if (order.size() > options_.most_values) {
+  } else if (order.size() > options_.max_values) {
     // The latest were proposed near what matters.
-    order.erase(order.begin(), order.end() - static_cast<std::ptrdiff_t>(options_.most_values));
+    order.erase(order.begin(), order.end() - static_cast<std::ptrdiff_t>(options_.max_values));
   }
   architectures_.clear();
   values_.resize(static_cast<Eigen::Index>(order.size()));
@@ -206,7 +206,7 @@ void Model::FitVariances() {
   // from here.
   constexpr int kSteps = 15;
   const Eigen::Index all = values_.size();
-  const Eigen::Index n = std::min(all, kMostForVariances);
+  const Eigen::Index n = std::min(all, kMaxForVariances);
   // Evenly spread over the order of arrival.
   std::vector<Eigen::Index> chosen(n);
   for (Eigen::Index i = 0; i < n; ++i) chosen[i] = i * all / n;

@@ -26,7 +26,7 @@ struct ModelOptions {
   // The lowest share of the values is raised to its upper end, so that broken architectures don't bend the fit.
   double clipped_share = 0;
   // Values used at most: where there are more the highest ones of what is clipped, otherwise the latest.
-  std::size_t most_values = 800;
+  std::size_t max_values = 800;
   // Noise to begin with, as a share of the values' variance.
   double noise = 0.1;
 };

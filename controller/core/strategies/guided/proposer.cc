@@ -21,7 +21,7 @@ constexpr std::size_t kPoolWork = 40'000;
 constexpr std::size_t kSmallestPool = 32;
 constexpr std::size_t kLargestPool = 400;
 // What is under way counts as if it had brought what is predicted: the latest so many, for it takes cubic time.
-constexpr std::size_t kMostBelieved = 512;
+constexpr std::size_t kMaxBelieved = 512;
 // How far the predicted cost of what is in the pool may be above the limit, in standard deviations of the costs seen:
 // it may turn out to be within.
 constexpr double kCostMargin = 1;
@@ -174,7 +174,7 @@ GuidedProposer::Pool& GuidedProposer::PoolFor(std::optional<double> limit, Rando
     Fill(pool, limits, size / kFrontierLimits, random);
   }
   pool.free = pool.architectures.size();
-  const auto believed = static_cast<std::ptrdiff_t>(std::min(kMostBelieved, task_.under_way.size()));
+  const auto believed = static_cast<std::ptrdiff_t>(std::min(kMaxBelieved, task_.under_way.size()));
   pool.architectures.insert(pool.architectures.end(), task_.under_way.end() - believed, task_.under_way.end());
   pool.architectures.insert(pool.architectures.end(), found_.begin(), found_.end());
   for (const Architecture& one : pool.architectures) {

@@ -23,7 +23,7 @@ struct Label {
 };
 
 // Bounds how many labels one solution makes: a tenth of a second or so, in which they are sorted.
-constexpr std::size_t kMostLabels = 20'000'000;
+constexpr std::size_t kMaxLabels = 20'000'000;
 constexpr std::size_t kFewestBins = 16;
 
 // Effects of the pairs (layer - 1, layer), or null.
@@ -95,11 +95,11 @@ std::vector<std::size_t> CountStates(const Space& space, const Surface& reward, 
   return counts;
 }
 
-// As many bins as wanted, or so few that no more than kMostLabels labels are made.
+// As many bins as wanted, or so few that no more than kMaxLabels labels are made.
 std::size_t AffordableBins(const Space& space, const std::vector<std::size_t>& states, std::size_t wanted) {
   std::size_t labels_per_bin = 0;
   for (std::size_t l = 1; l < space.layers.size(); ++l) labels_per_bin += states[l - 1] * space.layers[l].option_count;
-  return std::min(wanted, std::max(kFewestBins, kMostLabels / std::max<std::size_t>(1, labels_per_bin)));
+  return std::min(wanted, std::max(kFewestBins, kMaxLabels / std::max<std::size_t>(1, labels_per_bin)));
 }
 
 // Of items whose rewards descend, those that are among the first `most` within one of the limits. `cost_of`: of an
@@ -152,13 +152,13 @@ std::vector<Solution> SolveChain(const Space& space, const Surface& reward, cons
     labels[l].resize(states[l]);
     const std::vector<double>* reward_pairs = l == 0 ? nullptr : ChainEffects(reward, l);
     const std::vector<double>* cost_pairs = l == 0 ? nullptr : ChainEffects(cost, l);
-    std::size_t most_labels = 1;
+    std::size_t max_labels = 1;
     if (l > 0) {
-      most_labels = 0;
-      for (const std::vector<Label>& there : labels[l - 1]) most_labels += there.size();
+      max_labels = 0;
+      for (const std::vector<Label>& there : labels[l - 1]) max_labels += there.size();
     }
     for (std::size_t state = 0; state < states[l]; ++state) {
-      labels[l][state].reserve(most_labels * (count / states[l]));
+      labels[l][state].reserve(max_labels * (count / states[l]));
     }
     for (std::size_t o = 0; o < count; ++o) {
       const std::size_t state = states[l] == 1 ? 0 : o;
@@ -175,8 +175,8 @@ std::vector<Solution> SolveChain(const Space& space, const Surface& reward, cons
         const std::vector<Label>& there = labels[l - 1][before];
         const double more_reward = own_reward + (reward_pairs == nullptr ? 0 : (*reward_pairs)[before * count + o]);
         const double more_cost = own_cost + (cost_pairs == nullptr ? 0 : (*cost_pairs)[before * count + o]);
-        const double most_cost = limit - more_cost - rest[l][state];
-        for (std::size_t i = 0; i < there.size() && there[i].cost <= most_cost; ++i) {
+        const double max_cost = limit - more_cost - rest[l][state];
+        for (std::size_t i = 0; i < there.size() && there[i].cost <= max_cost; ++i) {
           here.push_back({there[i].reward + more_reward, there[i].cost + more_cost, option,
                           static_cast<OptionIndex>(before), static_cast<std::uint32_t>(i)});
         }

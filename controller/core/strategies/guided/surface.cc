@@ -27,9 +27,9 @@ Surface MakeSurface(const Space& space, std::vector<LayerPair> pairs) {
 
 std::vector<LayerPair> ChoosePairs(const Space& space) {
   // Above this, pairs of distant layers are learned too slowly to be worth their time.
-  constexpr std::size_t kMostPairEffects = 1500;
+  constexpr std::size_t kMaxPairEffects = 1500;
   // Above this, so are those of adjacent layers: no budget has results for so many.
-  constexpr std::size_t kMostAdjacentEffects = 100'000;
+  constexpr std::size_t kMaxAdjacentEffects = 100'000;
   std::vector<LayerPair> all;
   std::vector<LayerPair> adjacent;
   std::size_t all_effects = 0;
@@ -41,11 +41,11 @@ std::vector<LayerPair> ChoosePairs(const Space& space) {
           static_cast<std::size_t>(space.layers[first].option_count) * space.layers[second].option_count;
       all_effects += effects;
       if (first + 1 == second) adjacent_effects += effects;
-      if (all_effects <= kMostPairEffects) all.push_back({first, second});
+      if (all_effects <= kMaxPairEffects) all.push_back({first, second});
     }
   }
-  if (all_effects <= kMostPairEffects) return all;
-  if (adjacent_effects <= kMostAdjacentEffects) return adjacent;
+  if (all_effects <= kMaxPairEffects) return all;
+  if (adjacent_effects <= kMaxAdjacentEffects) return adjacent;
   return {};
 }
 

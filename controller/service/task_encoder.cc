@@ -1,4 +1,4 @@
-#include "controller/service/parsed_spec.h"
+#include "controller/service/task_encoder.h"
 
 #include <google/protobuf/wire_format_lite.h>
 
@@ -13,9 +13,8 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-// Of one spec's layers, and of all that is kept.
-constexpr std::size_t kMostLayerBytes = 8 << 20;
-constexpr std::size_t kMostBytes = 64 << 20;
+// Of one spec's layers.
+constexpr std::size_t kMaxLayerBytes = 8 << 20;
 
 void AppendVarint(std::uint32_t value, std::string& out) {
   for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
@@ -53,7 +52,7 @@ v1::Task ConstantPartOfFinal(const v1::SearchSpec& spec) {
 
 }  // namespace
 
-ParsedSpec::ParsedSpec(const std::string& serialized) : spec_(ParseSpec(serialized)) {
+TaskEncoder::TaskEncoder(const std::string& serialized) : spec_(ParseSpec(serialized)) {
   task_ = ConstantPartOfTask(spec_).SerializeAsString();
   if (spec_.has_final()) final_task_ = ConstantPartOfFinal(spec_).SerializeAsString();
   bytes_ = spec_.SpaceUsedLong() + task_.size() + final_task_.size();
@@ -66,7 +65,7 @@ ParsedSpec::ParsedSpec(const std::string& serialized) : spec_(ParseSpec(serializ
                   options.emplace_back());
       layer_bytes += sizeof(std::string) + options.back().size();
       // At once: each option may hold all parameters of its layer.
-      if (layer_bytes > kMostLayerBytes) {
+      if (layer_bytes > kMaxLayerBytes) {
         layers_.clear();
         return;
       }
@@ -75,7 +74,7 @@ ParsedSpec::ParsedSpec(const std::string& serialized) : spec_(ParseSpec(serializ
   bytes_ += layer_bytes;
 }
 
-void ParsedSpec::AppendTask(int field, const LeasedTask& task, Millis lease_duration, std::string& out) const {
+void TaskEncoder::AppendTask(int field, const LeasedTask& task, Millis lease_duration, std::string& out) const {
   v1::Task own;
   own.set_lease_token(FormatLeaseToken(task.token));
   *own.mutable_lease_duration() = ToDuration(lease_duration);
@@ -93,36 +92,13 @@ void ParsedSpec::AppendTask(int field, const LeasedTask& task, Millis lease_dura
   AppendField(field, bytes, out);
 }
 
-void ParsedSpec::AppendArchitecture(const core::Architecture& architecture, std::string& out) const {
+void TaskEncoder::AppendArchitecture(const core::Architecture& architecture, std::string& out) const {
   if (layers_.empty()) {
     spec::Resolve(spec_.space(), architecture).AppendToString(&out);
     return;
   }
   AppendField(v1::Architecture::kIdFieldNumber, spec::FormatArchitectureId(spec_.space(), architecture), out);
   for (std::size_t i = 0; i < layers_.size(); ++i) out += layers_[i][architecture[i]];
-}
-
-std::shared_ptr<const ParsedSpec> SpecCache::Get(const std::shared_ptr<const std::string>& serialized) {
-  {
-    MutexLock lock(mutex_);
-    if (const auto found = by_place_.find(serialized.get()); found != by_place_.end()) {
-      entries_.splice(entries_.begin(), entries_, found->second);
-      return found->second->parsed;
-    }
-  }
-  auto parsed = std::make_shared<const ParsedSpec>(*serialized);
-  MutexLock lock(mutex_);
-  const auto [place, is_new] = by_place_.try_emplace(serialized.get());
-  if (!is_new) return place->second->parsed;
-  entries_.push_front({serialized, parsed});
-  place->second = entries_.begin();
-  bytes_ += parsed->bytes();
-  while (bytes_ > kMostBytes && entries_.size() > 1) {
-    bytes_ -= entries_.back().parsed->bytes();
-    by_place_.erase(entries_.back().serialized.get());
-    entries_.pop_back();
-  }
-  return parsed;
 }
 
 }  // namespace layernas

@@ -1,4 +1,4 @@
-#include "controller/core/metrics.h"
+#include "controller/core/evaluation_metrics.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,23 +1,20 @@
-// Specs as the service needs them for every answer: parsed once, not for each.
+// The tasks of a search on the wire. What they have in common is encoded once, not for each.
 #pragma once
 
 #include <cstddef>
-#include <list>
-#include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "common/base/mutex.h"
+#include "common/base/clock.h"
 #include "controller/engine/views.h"
 #include "layernas/v1/spec.pb.h"
 
 namespace layernas {
 
 // Immutable.
-class ParsedSpec {
+class TaskEncoder {
  public:
-  explicit ParsedSpec(const std::string& serialized);
+  explicit TaskEncoder(const std::string& serialized);
 
   // With its defaults.
   const v1::SearchSpec& spec() const { return spec_; }
@@ -37,26 +34,6 @@ class ParsedSpec {
   // By layer and option: the field of an architecture that holds it, serialized. Empty where that would be too much.
   std::vector<std::vector<std::string>> layers_;
   std::size_t bytes_ = 0;
-};
-
-// Those used last. Thread-safe.
-class SpecCache {
- public:
-  // `serialized` as the engine's views have it: specs are told apart by where they lie.
-  std::shared_ptr<const ParsedSpec> Get(const std::shared_ptr<const std::string>& serialized);
-
- private:
-  struct Entry {
-    // Keeps the place from being used for another spec.
-    std::shared_ptr<const std::string> serialized;
-    std::shared_ptr<const ParsedSpec> parsed;
-  };
-
-  Mutex mutex_;
-  // The one used last in front.
-  std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);
-  std::map<const std::string*, std::list<Entry>::iterator> by_place_ ABSL_GUARDED_BY(mutex_);
-  std::size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace layernas

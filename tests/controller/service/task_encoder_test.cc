@@ -1,4 +1,4 @@
-#include "controller/service/parsed_spec.h"
+#include "controller/service/task_encoder.h"
 
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@ namespace {
 
 using google::protobuf::util::MessageDifferencer;
 
-v1::LeaseTasksResponse Answer(const ParsedSpec& spec, const std::vector<LeasedTask>& tasks) {
+v1::LeaseTasksResponse Answer(const TaskEncoder& spec, const std::vector<LeasedTask>& tasks) {
   std::string bytes;
   for (const LeasedTask& task : tasks) {
     spec.AppendTask(v1::LeaseTasksResponse::kTasksFieldNumber, task, Millis{1500}, bytes);
@@ -46,8 +46,8 @@ v1::SearchSpec FullSpec() {
   return spec;
 }
 
-TEST(ParsedSpec, ATaskCarriesWhatTheSpecSays) {
-  const ParsedSpec spec(FullSpec().SerializeAsString());
+TEST(TaskEncoder, ATaskCarriesWhatTheSpecSays) {
+  const TaskEncoder spec(FullSpec().SerializeAsString());
   EXPECT_TRUE(MessageDifferencer::Equals(spec.spec(), spec::WithDefaults(FullSpec())));
   const v1::LeaseTasksResponse answer = Answer(spec, {Task(2, {0, 1, 2}), Task(7, {2, 2, 0})});
   ASSERT_EQ(answer.tasks_size(), 2);
@@ -65,8 +65,8 @@ TEST(ParsedSpec, ATaskCarriesWhatTheSpecSays) {
   EXPECT_EQ(answer.tasks(1).architecture().id(), "220");
 }
 
-TEST(ParsedSpec, ArchitecturesAreThoseThatResolveMakes) {
-  const ParsedSpec spec(FullSpec().SerializeAsString());
+TEST(TaskEncoder, ArchitecturesAreThoseThatResolveMakes) {
+  const TaskEncoder spec(FullSpec().SerializeAsString());
   for (const core::Architecture& architecture : {core::Architecture{0, 0, 0}, {1, 1, 1}, {2, 1, 0}}) {
     const v1::LeaseTasksResponse answer = Answer(spec, {Task(1, architecture)});
     EXPECT_TRUE(
@@ -74,36 +74,16 @@ TEST(ParsedSpec, ArchitecturesAreThoseThatResolveMakes) {
   }
 }
 
-TEST(ParsedSpec, OneThatIsTooLargeToKeepInPartsIsServedAllTheSame) {
+TEST(TaskEncoder, OneThatIsTooLargeToKeepInPartsIsServedAllTheSame) {
   v1::SearchSpec huge = FullSpec();
   // In every option's part.
   (*huge.mutable_space()->mutable_layers(0)->mutable_parameters()->mutable_fields())["text"].set_string_value(
       std::string(3 << 20, 'x'));
-  const ParsedSpec spec(huge.SerializeAsString());
+  const TaskEncoder spec(huge.SerializeAsString());
   EXPECT_LT(spec.bytes(), 8u << 20);
   const v1::LeaseTasksResponse answer = Answer(spec, {Task(1, {1, 1, 1})});
   EXPECT_TRUE(
       MessageDifferencer::Equals(answer.tasks(0).architecture(), spec::Resolve(spec.spec().space(), {{1, 1, 1}})));
-}
-
-TEST(SpecCache, ParsesEachOnceAndLetsGoOfTheLongestUnused) {
-  SpecCache cache;
-  const auto spec = [](const std::string& name) {
-    v1::SearchSpec large = FullSpec();
-    large.set_name(name + std::string(1 << 20, 'x'));
-    return std::make_shared<const std::string>(large.SerializeAsString());
-  };
-  const auto first = spec("a");
-  const std::shared_ptr<const ParsedSpec> parsed = cache.Get(first);
-  EXPECT_EQ(cache.Get(first), parsed);
-  std::weak_ptr<const ParsedSpec> second = cache.Get(spec("b"));
-  EXPECT_FALSE(second.expired());
-  for (int i = 0; i < 100; ++i) {
-    cache.Get(spec("c"));
-    // In use all the time.
-    ASSERT_EQ(cache.Get(first), parsed);
-  }
-  EXPECT_TRUE(second.expired());
 }
 
 }  // namespace
