@@ -25,8 +25,8 @@ constexpr char kFooter[] =
     "  layernas search frontier shapes10-1 -o csv\n"
     "  layernas report shapes10-1 -o report.html\n"
     "\n"
-    "Exit codes: 0 done; 1 error; 2 wrong arguments or spec; 3 the watched search failed; 4 it was cancelled;\n"
-    "5 the controller can't be reached.";
+    "Exit codes: 0 success; 1 error; 2 invalid arguments or spec; 3 the search failed; 4 the search was cancelled;\n"
+    "5 the controller cannot be reached; 130 interrupted.";
 
 void AddCommands(CLI::App& app, CommandContext& context) {
   app.set_version_flag("--version", VersionText("layernas"));
@@ -89,7 +89,7 @@ ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Termina
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   if (dashes != arguments.end()) context.worker_arguments.assign(dashes + 1, arguments.end());
 
-  CLI::App app("Searches for neural networks that are accurate at a given cost.", "layernas");
+  CLI::App app("Search for neural networks that are accurate at a given cost", "layernas");
   AddCommands(app, context);
   cli::Configuration configuration(app, {"LAYERNAS_CLIENT_CONFIG", DefaultFiles()});
   try {

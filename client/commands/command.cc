@@ -78,19 +78,20 @@ void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<Output
     allowed.emplace(kNames.at(each), static_cast<int>(each));
     absl::StrAppend(&text, text.empty() ? "" : "|", kNames.at(each));
   }
-  command.add_option("-o,--output", format, "How to print the result")->transform(OneOf(allowed))->option_text(text);
+  command.add_option("-o,--output", format, "Output format (default: table)")
+      ->transform(OneOf(allowed))
+      ->option_text(text);
 }
 
 void AddCosts(CLI::App& command, std::string& table) {
   command
       .add_option("--costs", table,
-                  "A table of 'layernas measure lut': the search then knows the cost of every architecture before it "
-                  "trains, and does not measure it")
+                  "Cost table from 'layernas measure lut'; the search takes costs from it instead of measuring them")
       ->option_text("TABLE");
 }
 
 void AddSearchName(CLI::App& command, std::string& name) {
-  command.add_option("NAME", name, "The search, for example shapes10-1; shapes10 is the newest of that name")
+  command.add_option("NAME", name, "Name of a search (shapes10-1), or of a spec (shapes10) for its newest search")
       ->required()
       ->option_text("");
 }

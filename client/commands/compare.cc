@@ -146,11 +146,11 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
 
 void AddCompareCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command = AddCommand(
-      search, "compare", "Compare what two searches have found, target by target",
+      search, "compare", "Compare the results of two searches, target by target",
       {"layernas search compare shapes10-1 shapes10-2", "layernas search compare shapes10-1 shapes10-2 -o yaml"});
   const auto options = std::make_shared<CompareOptions>();
-  command.add_option("A", options->a, "A search")->required()->option_text("");
-  command.add_option("B", options->b, "The one to compare it with")->required()->option_text("");
+  command.add_option("A", options->a, "First search")->required()->option_text("");
+  command.add_option("B", options->b, "Second search")->required()->option_text("");
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);

@@ -117,16 +117,16 @@ absl::Status PrintCounts(const Terminal& terminal, const CountOptions& options, 
 }  // namespace
 
 void AddCountCommand(CLI::App& app, CommandContext& context) {
-  CLI::App& command = AddCommand(
-      app, "count", "Count parameters and multiply-adds of architectures. Needs no controller and builds nothing.",
-      {"layernas count spec.yaml", "layernas count spec.yaml --architectures ids.txt -o json",
-       "layernas count spec.yaml --architectures all -o csv"});
+  CLI::App& command =
+      AddCommand(app, "count", "Count parameters and multiply-adds of architectures; needs no controller",
+                 {"layernas count spec.yaml", "layernas count spec.yaml --architectures ids.txt -o json",
+                  "layernas count spec.yaml --architectures all -o csv"});
   const auto options = std::make_shared<CountOptions>();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
   command
       .add_option("--architectures", options->architectures,
-                  "A file with an architecture's id a line (- for standard input), or all; the default architecture "
-                  "where it is not given")
+                  "File with one architecture id per line, - for standard input, or all (default: only the space's "
+                  "default architecture)")
       ->option_text("FILE|all");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
   SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {

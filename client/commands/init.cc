@@ -97,12 +97,13 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
 
 void AddInitCommand(CLI::App& app, CommandContext& context) {
   CLI::App& command =
-      AddCommand(app, "init", "Write a spec to start from, with comments; without a space, list those that there are",
+      AddCommand(app, "init", "Write an example spec, or list the examples",
                  {"layernas init", "layernas init shapes10", "layernas init mobilenet_v2 --name phone -o phone.yaml"});
   const auto options = std::make_shared<InitOptions>();
-  command.add_option("SPACE", options->space, "What to search, as 'layernas init' lists it")->option_text("");
-  command.add_option("--name", options->name, "The search's name")->option_text("NAME");
-  command.add_option("-o,--output", options->file, "Where to; - is standard output")->option_text("FILE [NAME.yaml]");
+  command.add_option("SPACE", options->space, "Name of the example (default: list all examples)")->option_text("");
+  command.add_option("--name", options->name, "Name of the search (default: the example's)")->option_text("NAME");
+  command.add_option("-o,--output", options->file, "Output file, or - for standard output")
+      ->option_text("FILE [NAME.yaml]");
   SetAction(command, context, [options, &context] { return Init(context, *options); });
 }
 

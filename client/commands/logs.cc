@@ -79,15 +79,15 @@ absl::StatusOr<ExitCode> Logs(const CommandContext& context, const LogsOptions& 
 
 void AddLogsCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command =
-      AddCommand(search, "logs", "Show what a candidate's evaluator wrote to standard error, or the end of it",
+      AddCommand(search, "logs", "Show the standard error of a candidate's evaluator; only the end if it is long",
                  {"layernas search logs shapes10-1 7", "layernas search logs shapes10-1 7 --attempt 1",
                   "layernas search candidates shapes10-1 --state failed"});
   const auto options = std::make_shared<LogsOptions>();
   AddSearchName(command, options->search);
-  command.add_option("CANDIDATE", options->candidate, "Its number, as 'layernas search candidates' has it")
+  command.add_option("CANDIDATE", options->candidate, "Number of the candidate, see 'layernas search candidates'")
       ->required()
       ->option_text("");
-  command.add_option("--attempt", options->attempt, "Of which attempt; 0 = the latest whose log is kept")
+  command.add_option("--attempt", options->attempt, "Number of the attempt; 0 = the latest attempt with a log")
       ->check(WholeNumber(0))
       ->option_text("N [0]");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});

@@ -394,29 +394,29 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
 void AddLutCommand(CLI::App& measure, CommandContext& context) {
   CLI::App& command = AddCommand(
       measure, "lut",
-      "Make a look-up table of this machine's latencies: what each option of each layer costs, found from\n"
-      "whole networks that are measured, not trained, and how far its predictions are off. A search that is\n"
-      "given the table (--costs) knows every latency before it trains. Needs no controller",
+      "Write a table of option costs on this machine, for --costs; needs no controller.\n"
+      "Measures whole networks without training them, fits a cost for each option of each layer, and reports\n"
+      "the prediction error",
       {"layernas measure lut spec.yaml laptop.json", "layernas run spec.yaml --costs laptop.json",
        "layernas measure lut spec.yaml laptop.json --metric latency_ratio --held-out 50",
        "layernas measure lut spec.yaml phone.json --command 'python3 measure_on_phone.py'"});
   const auto options = std::make_shared<LutOptions>();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
-  command.add_option("TABLE", options->table, "The file to write, JSON")->required()->option_text("");
-  command.add_option("--metric", options->metric, "The cost to predict; the spec's objective.cost if not given")
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
+  command.add_option("TABLE", options->table, "JSON file to write")->required()->option_text("");
+  command.add_option("--metric", options->metric, "Cost metric to predict (default: objective.cost of the spec)")
       ->option_text("NAME");
   command
       .add_option("--networks", options->networks,
-                  "Networks to find the costs from; twice as many as there are costs, if not given")
+                  "Networks to fit the costs to (default: twice the number of costs, at least 10 more)")
       ->check(CLI::Range(3, 100'000))
       ->option_text("N");
-  command.add_option("--held-out", options->held_out, "Further networks, to see how far predictions are off")
+  command.add_option("--held-out", options->held_out, "Additional networks to determine the prediction error")
       ->check(CLI::Range(5, 100'000))
       ->option_text("N [30]");
-  command.add_option("--seed", options->seed, "Which networks are drawn")->option_text("N [1]");
+  command.add_option("--seed", options->seed, "Seed for drawing the networks")->option_text("N [1]");
   command
       .add_option("--command", options->command,
-                  "The evaluator that measures (docs/evaluators.md); layernas-trainer beside this program if not given")
+                  "Evaluator that measures, see docs/evaluators.md (default: layernas-trainer next to layernas)")
       ->option_text("'PROGRAM ARG…'");
   SetAction(command, context, [options, &context] { return MeasureLut(context, *options); });
 }
@@ -424,7 +424,7 @@ void AddLutCommand(CLI::App& measure, CommandContext& context) {
 }  // namespace
 
 void AddMeasureCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& measure = AddCommand(app, "measure", "Measure networks on this machine, without training them", {});
+  CLI::App& measure = AddCommand(app, "measure", "Measure networks on this machine without training them", {});
   measure.require_subcommand(1);
   AddLutCommand(measure, context);
 }

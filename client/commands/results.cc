@@ -242,7 +242,7 @@ CLI::App& AddResultCommand(CLI::App& search, CommandContext& context, const std:
 void AddFrontierCommand(CLI::App& search, CommandContext& context) {
   const auto options = std::make_shared<ResultOptions>();
   CLI::App& command =
-      AddResultCommand(search, context, "frontier", "Show the best architecture per target, and the whole frontier",
+      AddResultCommand(search, context, "frontier", "Show the best architecture for each target, and the frontier",
                        {"layernas search frontier shapes10-1", "layernas search frontier shapes10-1 --layers",
                         "layernas search frontier shapes10-1 -o csv > frontier.csv"},
                        options, Frontier);
@@ -252,7 +252,7 @@ void AddFrontierCommand(CLI::App& search, CommandContext& context) {
 void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
   const auto options = std::make_shared<ResultOptions>();
   CLI::App& command =
-      AddResultCommand(search, context, "candidates", "List the candidates, in the order of proposal",
+      AddResultCommand(search, context, "candidates", "List candidates in the order of proposal",
                        {"layernas search candidates shapes10-1", "layernas search candidates shapes10-1 --state failed",
                         "layernas search candidates shapes10-1 -o csv > candidates.csv"},
                        options, Candidates);
@@ -263,21 +263,25 @@ void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
   }
   std::string names;
   for (const auto& [name, state] : states) absl::StrAppend(&names, names.empty() ? "" : "|", name);
-  command.add_option("--state", options->states, "Only those in this state; may be repeated")
+  command.add_option("--state", options->states, "List only candidates in this state (repeatable)")
       ->transform(OneOf(states))
       ->option_text(names);
-  command.add_option("--limit", options->limit, "Most to list; 0 = all")->check(WholeNumber(0))->option_text("N [0]");
+  command.add_option("--limit", options->limit, "Maximum candidates to list; 0 = all")
+      ->check(WholeNumber(0))
+      ->option_text("N [0]");
   AddLayers(command, *options);
 }
 
 void AddBucketsCommand(CLI::App& search, CommandContext& context) {
   const auto options = std::make_shared<ResultOptions>();
   CLI::App& command = AddResultCommand(
-      search, context, "buckets", "Show a table of LayerNAS: the best of each cost bucket",
+      search, context, "buckets", "Show the best architecture in each cost bucket (LayerNAS only)",
       {"layernas search buckets shapes10-1", "layernas search buckets shapes10-1 --pass 1 --stage 3 -o csv"}, options,
       Buckets);
-  command.add_option("--pass", options->pass, "The pass; 0 = the latest")->check(WholeNumber(0))->option_text("P [0]");
-  command.add_option("--stage", options->stage, "Layers decided in it; 0 = the latest")
+  command.add_option("--pass", options->pass, "Number of the pass; 0 = the latest")
+      ->check(WholeNumber(0))
+      ->option_text("P [0]");
+  command.add_option("--stage", options->stage, "Number of decided layers; 0 = the latest stage")
       ->check(WholeNumber(0))
       ->option_text("S [0]");
 }

@@ -269,27 +269,27 @@ absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& op
 void AddRunCommand(CLI::App& app, CommandContext& context) {
   CLI::App& command =
       AddCommand(app, "run",
-                 "Run a search on this machine alone, with a controller and workers of its own.\n"
-                 "What stands after -- goes to the workers (see layernas-worker --help)",
+                 "Run a search on this machine with its own controller and workers.\n"
+                 "Arguments after -- are passed to the workers (see layernas-worker --help)",
                  {"layernas run spec.yaml", "layernas run spec.yaml --workers 4 --data-dir runs/shapes10",
                   "layernas run --resume --data-dir runs/shapes10",
                   "layernas run spec.yaml -- --evaluator tabular --table results.csv --metric accuracy=test_acc",
                   "layernas run spec.yaml -- --command 'python3 train.py'"});
   const auto options = std::make_shared<RunOptions>();
   options->workers = UsableProcessors();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input; required without --resume")
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input (required without --resume)")
       ->option_text("");
   AddCosts(command, options->costs);
-  command.add_option("--workers", options->workers, "Workers to start, each with one training at a time")
+  command.add_option("--workers", options->workers, "Workers to start, each for one training at a time")
       ->check(CLI::Range(1, 1000))
       ->option_text("N [" + std::to_string(options->workers) + ", one per usable processor]");
   command
       .add_option("--data-dir", options->data_dir,
-                  "Keep the controller's data, the winners' networks and all logs here, so that an interrupted search "
-                  "can be resumed (default: a temporary directory, removed at the end)")
+                  "Directory for the search's data, weights and logs; needed to resume an interrupted search (default: "
+                  "a temporary directory, removed at the end)")
       ->option_text("DIR");
   command.add_flag("--resume", options->resume,
-                   "Resume the newest unfinished search of --data-dir instead of submitting a SPEC");
+                   "Resume the newest unfinished search in --data-dir instead of submitting SPEC");
   command.add_flag("--layers", options->layers, "Show the chosen option of each layer");
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});

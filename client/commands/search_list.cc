@@ -117,10 +117,12 @@ absl::StatusOr<ExitCode> Get(const CommandContext& context, const GetOptions& op
 }  // namespace
 
 void AddListCommand(CLI::App& search, CommandContext& context) {
-  CLI::App& command = AddCommand(search, "list", "List the searches, newest first",
+  CLI::App& command = AddCommand(search, "list", "List searches, newest first",
                                  {"layernas search list", "layernas search list -o json | jq '.searches[].name'"});
   const auto options = std::make_shared<ListOptions>();
-  command.add_option("--limit", options->limit, "Most to list; 0 = all")->check(WholeNumber(0))->option_text("N [100]");
+  command.add_option("--limit", options->limit, "Maximum searches to list; 0 = all")
+      ->check(WholeNumber(0))
+      ->option_text("N [100]");
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);
@@ -128,7 +130,7 @@ void AddListCommand(CLI::App& search, CommandContext& context) {
 }
 
 void AddGetCommand(CLI::App& search, CommandContext& context) {
-  CLI::App& command = AddCommand(search, "get", "Show how a search stands; as JSON with its spec",
+  CLI::App& command = AddCommand(search, "get", "Show the state of a search; JSON and YAML include its spec",
                                  {"layernas search get shapes10-1", "layernas search get shapes10-1 -o json"});
   const auto options = std::make_shared<GetOptions>();
   AddSearchName(command, options->name);

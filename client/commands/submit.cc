@@ -52,9 +52,9 @@ void AddSubmitCommand(CLI::App& search, CommandContext& context) {
                                  {"layernas search submit spec.yaml", "layernas search submit spec.yaml --watch",
                                   "layernas search submit - -o json < spec.yaml"});
   const auto options = std::make_shared<SubmitOptions>();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
   AddCosts(command, options->costs);
-  command.add_flag("-w,--watch", options->watch, "Follow the search to its end, as 'search watch' does");
+  command.add_flag("-w,--watch", options->watch, "Watch the search until it ends, as 'search watch' does");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return Submit(context, *options); });

@@ -90,16 +90,18 @@ void PrintSummary(std::ostream& out, const SpecFile& file, const v1::SpecSummary
 
 void AddValidateCommand(CLI::App& app, CommandContext& context) {
   CLI::App& command =
-      AddCommand(app, "validate", "Check a spec file and say how large its search is. Needs no controller.",
+      AddCommand(app, "validate", "Check a spec file and show the size of its search; needs no controller",
                  {"layernas validate spec.yaml", "layernas validate spec.yaml --workers 8 --seconds-per-training 90"});
   const auto options = std::make_shared<ValidateOptions>();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
   AddCosts(command, options->costs);
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
-  command.add_option("--workers", options->workers, "Trainings at a time, for the estimate of the time")
+  command.add_option("--workers", options->workers, "Concurrent trainings, to estimate the duration")
       ->check(CLI::Range(1, 1'000'000))
       ->option_text("N [1]");
-  command.add_option("--seconds-per-training", options->seconds_per_training, "Time of one training, for the estimate")
+  command
+      .add_option("--seconds-per-training", options->seconds_per_training,
+                  "Duration of one training in seconds, to estimate the duration of the search")
       ->check(AboveZero())
       ->option_text("S");
   SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {

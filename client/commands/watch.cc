@@ -60,8 +60,8 @@ absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnec
 void AddWatchCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command =
       AddCommand(search, "watch",
-                 "Follow a search to its end: a progress bar on a terminal, lines in a pipe.\n"
-                 "Exit code 0 if it succeeded, 3 if it failed, 4 if it was cancelled",
+                 "Watch a search until it ends, as a progress bar on a terminal, otherwise as lines.\n"
+                 "Exit code: 0 succeeded, 3 failed, 4 cancelled",
                  {"layernas search watch shapes10-1", "layernas search watch shapes10-1 -o json | jq .candidate"});
   const auto options = std::make_shared<WatchOptions>();
   AddSearchName(command, options->name);

@@ -83,9 +83,9 @@ absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const Worker
 }  // namespace
 
 void AddWorkerCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& worker = AddCommand(app, "worker", "See who is working", {});
+  CLI::App& worker = AddCommand(app, "worker", "Show the workers", {});
   worker.require_subcommand(1);
-  CLI::App& list = AddCommand(worker, "list", "List the workers that were heard from lately",
+  CLI::App& list = AddCommand(worker, "list", "List the workers that contacted the controller recently",
                               {"layernas worker list", "layernas worker list -o csv"});
   const auto options = std::make_shared<WorkerListOptions>();
   AddOutput(list, options->output,

@@ -55,16 +55,15 @@ bool Configuration::Setting::IsFlag() const { return options.front()->get_items_
 
 Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app), files_(std::move(files)) {
   Collect(app);
-  app.add_option(
-         "--config",
-         "YAML file with values for options, by their names without dashes. Each can also be in the environment, "
-         "as LAYERNAS_ and its name (--log-level: LAYERNAS_LOG_LEVEL)")
+  app.add_option("--config",
+                 "YAML file with option values, by option name without dashes; environment variables take precedence "
+                 "(--log-level: LAYERNAS_LOG_LEVEL)")
       ->option_text(absl::StrCat("FILE (env ", files_.variable, ")"))
       ->configurable(false);
   // The last of all options, so that the others have been checked.
   app.add_flag_callback(
          "--print-config", [this] { throw CLI::CallForVersion(Text(), 0); },
-         "Print the values of all options and where they come from, as a file for --config, and exit")
+         "Print all option values and their sources as a file for --config, and exit")
       ->configurable(false);
 }
 
