@@ -95,7 +95,7 @@ ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Termina
   try {
     configuration.Parse(std::vector<std::string>(arguments.begin(), dashes));
     if (!context.worker_arguments.empty() && !app.got_subcommand("run")) {
-      throw CLI::ExtrasError("layernas", {"arguments after -- are for the workers of 'layernas run' alone"});
+      throw CLI::ExtrasError("layernas", {"only 'layernas run' accepts arguments after --"});
     }
   } catch (const CLI::RequiredError& error) {
     const std::string unknown = UnknownCommand(app, arguments);

@@ -32,10 +32,9 @@ absl::StatusOr<std::string> FindSearchByFullName(ControllerConnection& connectio
   LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(written));
   if (!absl::IsNotFound(GetSearch(connection, name).status())) return name;
   LAYERNAS_ASSIGN_OR_RETURN(const std::string newest, FindNewest(connection, ShortName(name)));
-  return absl::InvalidArgumentError(absl::StrCat("'", written,
-                                                 "' is the name of a spec, not of one search: give the full name, such "
-                                                 "as ",
-                                                 ShortName(newest), ", or --newest for the newest one"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", written, "' is the name of a spec, not of a search: give the full name, such as ",
+                   ShortName(newest), ", or use --newest"));
 }
 
 absl::StatusOr<std::string> FindNewest(ControllerConnection& connection, const std::string& spec_name) {
@@ -49,7 +48,8 @@ absl::StatusOr<std::string> FindNewest(ControllerConnection& connection, const s
     }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
-  return absl::NotFoundError(absl::StrCat("no search is called ", spec_name, "; 'layernas search list' shows them"));
+  return absl::NotFoundError(
+      absl::StrCat("no search has the name ", spec_name, "; 'layernas search list' lists the searches"));
 }
 
 absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name) {

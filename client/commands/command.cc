@@ -119,7 +119,7 @@ absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const Sp
     response = connection.Call(&v1::SearchService::Stub::CreateSearch, request);
   }
   if (absl::IsInvalidArgument(response.status())) {
-    return absl::InvalidArgumentError("the controller refuses the spec:\n" +
+    return absl::InvalidArgumentError("the controller rejected the spec:\n" +
                                       LocateInFile(file, std::string(response.status().message())));
   }
   if (!response.ok()) return response.status();

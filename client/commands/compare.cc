@@ -119,8 +119,8 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
   LAYERNAS_ASSIGN_OR_RETURN(const Side a, Fetch(*connection, options.a));
   LAYERNAS_ASSIGN_OR_RETURN(const Side b, Fetch(*connection, options.b));
   if (RewardName(a.search) != RewardName(b.search) || CostName(a.search) != CostName(b.search)) {
-    return absl::InvalidArgumentError(absl::StrCat("they can't be compared: one is about ", RewardName(a.search),
-                                                   " and ", CostName(a.search), ", the other about ",
+    return absl::InvalidArgumentError(absl::StrCat("cannot compare the searches: one is for ", RewardName(a.search),
+                                                   " and ", CostName(a.search), ", the other for ",
                                                    RewardName(b.search), " and ", CostName(b.search)));
   }
   std::ostream& out = context.terminal.out;

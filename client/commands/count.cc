@@ -35,7 +35,7 @@ absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
   const double size = spec::SpaceSize(space);
   if (size > kMostArchitectures) {
     return absl::InvalidArgumentError(absl::StrCat("the space has ", size, " architectures, more than ",
-                                                   kMostArchitectures, ": name those to count in a file"));
+                                                   kMostArchitectures, ": list the architectures to count in a file"));
   }
   spec::Choices choices(static_cast<std::size_t>(space.layers_size()));
   while (true) {
@@ -54,7 +54,8 @@ absl::Status VisitFile(const std::string& path, const v1::Space& space, const Vi
     // What else may be wrong with it is said when it is opened.
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
-      return absl::InvalidArgumentError("cannot read " + path + ": it is a folder; give a file with one id a line");
+      return absl::InvalidArgumentError("cannot read " + path +
+                                        ": it is a directory; give a file with one id per line");
     }
     file.open(path);
     if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
@@ -66,9 +67,10 @@ absl::Status VisitFile(const std::string& path, const v1::Space& space, const Vi
     if (line.empty()) continue;
     const auto choices = spec::ParseArchitectureId(space, line);
     if (!choices) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": \"", Printable(line),
-                                                     "\" is no architecture of the space: write one id a line, as ",
-                                                     spec::FormatArchitectureId(space, spec::DefaultChoices(space))));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", number, ": \"", Printable(line),
+                       "\" is not an architecture of the space: write one id per line, such as ",
+                       spec::FormatArchitectureId(space, spec::DefaultChoices(space))));
     }
     LAYERNAS_RETURN_IF_ERROR(visit(*choices));
   }
@@ -131,7 +133,7 @@ void AddCountCommand(CLI::App& app, CommandContext& context) {
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
   SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {
     if (options->spec == "-" && options->architectures == "-") {
-      return absl::InvalidArgumentError("spec and architectures can't both come from standard input");
+      return absl::InvalidArgumentError("SPEC and --architectures cannot both be read from standard input");
     }
     const SpecFile file = ReadSpecFile(options->spec);
     if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;

@@ -69,7 +69,7 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
       std::find_if(kExamples.begin(), kExamples.end(), [&](const Example& each) { return options.space == each.name; });
   if (example == kExamples.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("there is no space ", options.space, "; 'layernas init' without an argument lists them"));
+        absl::StrCat("unknown example '", options.space, "'; 'layernas init' lists the examples"));
   }
   std::string text = example->text;
   if (!options.name.empty()) {
@@ -85,7 +85,7 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
       !options.file.empty() ? options.file : absl::StrCat(options.name.empty() ? options.space : options.name, ".yaml");
   const absl::Status written = WriteNewFile(file, text);
   if (absl::IsAlreadyExists(written)) {
-    return absl::AlreadyExistsError(absl::StrCat(file, " exists already; choose another file with -o"));
+    return absl::AlreadyExistsError(absl::StrCat(file, " already exists; choose another file with -o"));
   }
   LAYERNAS_RETURN_IF_ERROR(written);
   context.terminal.out << "wrote " << file << "\ncheck it with: layernas validate " << file

@@ -32,7 +32,7 @@ absl::StatusOr<std::string> CandidateName(const std::string& search, const std::
   if (!absl::SimpleAtoi(written.substr(written.starts_with(folder) ? folder.size() : 0), &number) || number == 0) {
     return absl::InvalidArgumentError(absl::StrCat("\"", Printable(written), "\" is not a candidate of ",
                                                    ShortName(search),
-                                                   "; 'layernas search candidates' lists their numbers"));
+                                                   "; 'layernas search candidates' lists the numbers"));
   }
   return absl::StrCat(folder, number);
 }

@@ -231,7 +231,7 @@ absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, co
     (network.point.held_out ? result.held_out : result.fitted).push_back({network.point.choices, cost});
   }
   if (result.held_out.empty()) {
-    return absl::FailedPreconditionError("none of the networks that were held out could be measured");
+    return absl::FailedPreconditionError("none of the held-out networks could be measured");
   }
   LAYERNAS_ASSIGN_OR_RETURN(result.costs, FitAdditiveCosts(space, result.fitted));
   result.error = MeasureError(result.costs, result.held_out);
@@ -346,8 +346,8 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   const std::string metric = options.metric.empty() ? spec.objective().cost() : options.metric;
   if (spec::IsCounted(metric)) {
     return absl::InvalidArgumentError(absl::StrCat(metric,
-                                                   " need not be measured: set objective.counted. "
-                                                   "For a table of latencies, add --metric latency_ms"));
+                                                   " need not be measured: set objective.counted, "
+                                                   "or add --metric latency_ms for a table of latencies"));
   }
   const int networks = options.networks > 0 ? options.networks : DefaultNetworks(spec.space());
   LAYERNAS_ASSIGN_OR_RETURN(const std::vector<DesignPoint> design,

@@ -15,7 +15,7 @@ namespace {
 absl::StatusOr<ExitCode> WriteManPages(const CommandContext& context, const CLI::App& app, const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) return absl::UnknownError("cannot make " + folder + ": " + error.message());
+  if (error) return absl::UnknownError("cannot create " + folder + ": " + error.message());
   const std::vector<ManPage> pages = ManPages(CommandTree(app), std::string(Version()));
   for (const ManPage& page : pages) {
     const std::string path = (std::filesystem::path(folder) / page.file).string();

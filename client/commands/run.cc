@@ -144,7 +144,7 @@ absl::StatusOr<std::optional<v1::Search>> TakeUp(const CommandContext& context, 
   if (resume) {
     if (!kept.newest.has_value()) {
       return absl::NotFoundError(absl::StrCat("cannot resume: ", cluster.data_dir().string(),
-                                              " holds no search; give a SPEC instead of --resume"));
+                                              " has no search; give a SPEC instead of --resume"));
     }
     resumed = kept.unfinished.empty() ? *kept.newest : kept.unfinished.front();
   }
@@ -229,12 +229,12 @@ absl::Status CheckOptions(const RunOptions& options) {
   }
   if (options.data_dir.empty()) return absl::InvalidArgumentError("--resume needs the --data-dir of the earlier run");
   if (!options.spec.empty() || !options.costs.empty()) {
-    return absl::InvalidArgumentError("--resume goes on with the search of --data-dir: leave SPEC and --costs out");
+    return absl::InvalidArgumentError("--resume continues the search in --data-dir: leave SPEC and --costs out");
   }
   std::error_code error;
   if (!std::filesystem::exists(std::filesystem::path(options.data_dir) / "controller", error)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("cannot resume: ", options.data_dir, " holds no search", error ? ": " + error.message() : ""));
+        absl::StrCat("cannot resume: ", options.data_dir, " has no search", error ? ": " + error.message() : ""));
   }
   return absl::OkStatus();
 }

@@ -21,8 +21,7 @@ struct SubmitOptions {
 
 absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptions& options) {
   if (options.watch && options.output == OutputFormat::kYaml) {
-    return absl::InvalidArgumentError(
-        "--watch follows a search as table or json; yaml has no way to print what changes");
+    return absl::InvalidArgumentError("--watch supports only -o table and -o json");
   }
   const SpecFile file = ReadSpecFile(options.spec, options.costs);
   if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;

@@ -53,7 +53,7 @@ absl::Status MakePrivateFolder(fs::path folder) {
     if (fs::is_directory(folder, ignored)) error.clear();
   }
   if (!error) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("cannot make ", folder.string(), ": ", error.message()));
+  return absl::InternalError(absl::StrCat("cannot create ", folder.string(), ": ", error.message()));
 }
 
 // Whether the user says where networks are kept.
@@ -93,7 +93,7 @@ absl::Status LocalCluster::MakeDataDir() {
     std::string name = (fs::temp_directory_path(error) / "layernas-run-XXXXXX").string();
     if (error || ::mkdtemp(name.data()) == nullptr) {
       return absl::InternalError(
-          absl::StrCat("cannot make a temporary folder ", name, ": use --data-dir or set TMPDIR"));
+          absl::StrCat("cannot create the temporary directory ", name, "; use --data-dir or set TMPDIR"));
     }
     options_.data_dir = name;
     temporary_ = true;
@@ -218,7 +218,7 @@ absl::Status LocalCluster::Check() {
   for (const Program& worker : workers_) {
     const std::optional<ExitStatus> exit = worker.process->Wait(Millis(0));
     if (!exit.has_value()) return absl::OkStatus();
-    last_end = EndedEarly(absl::StrCat("every layernas-worker has ended; ", worker.name), *exit, *worker.process);
+    last_end = EndedEarly(absl::StrCat("all workers have ended; ", worker.name), *exit, *worker.process);
   }
   return last_end;
 }

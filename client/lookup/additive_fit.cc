@@ -145,8 +145,9 @@ int Unknowns(const v1::Space& space) {
 
 absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples) {
   if (const int unknowns = Unknowns(space); unknowns > kMostUnknowns) {
-    return absl::InvalidArgumentError(absl::StrCat("the space has ", unknowns, " costs to find, more than ",
-                                                   kMostUnknowns, ": give its layers fewer options"));
+    return absl::InvalidArgumentError(absl::StrCat("the space has ", unknowns,
+                                                   " costs to determine, more than ", kMostUnknowns,
+                                                   ": reduce the options of its layers"));
   }
   if (samples.size() < kFewestSamples) {
     return absl::FailedPreconditionError(
@@ -173,7 +174,7 @@ absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span
     Solution solution = Solve(rows, products, ridge);
     if (solution.left_out < best.left_out) best = std::move(solution);
   }
-  if (best.costs.size() == 0) return absl::InternalError("the measured costs can't be fitted");
+  if (best.costs.size() == 0) return absl::InternalError("cannot fit the measured costs");
 
   AdditiveCosts costs = ToCosts(space, best.costs * unit);
   // Where costs do not add up, all of the cheapest options together can cost less than nothing. To raise the base alone

@@ -39,7 +39,7 @@ absl::Status Rename(const std::string& from, const std::string& to) {
   std::error_code failed;
   std::filesystem::rename(from, to, failed);
   if (!failed) return absl::OkStatus();
-  return absl::UnknownError(absl::StrCat(from, ": can't be renamed: ", failed.message()));
+  return absl::UnknownError(absl::StrCat("cannot rename ", from, ": ", failed.message()));
 }
 
 }  // namespace
@@ -106,7 +106,7 @@ absl::Status KeptMeasurements::Add(const std::string& architecture, const Metric
 absl::Status KeptMeasurements::Written() {
   if (out_) return absl::OkStatus();
   const int error = errno;
-  return absl::UnknownError(absl::StrCat(path_, ": can't be written: ", std::generic_category().message(error)));
+  return absl::UnknownError(absl::StrCat("cannot write ", path_, ": ", std::generic_category().message(error)));
 }
 
 void KeptMeasurements::Remove() {

@@ -201,8 +201,7 @@ absl::StatusOr<std::string> Completion(const std::vector<CommandInfo>& tree, con
   if (shell == "bash") return Bash(tree);
   if (shell == "zsh") return Zsh(tree);
   if (shell == "fish") return Fish(tree);
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is no completion for ", shell, "; for bash, zsh and fish there is"));
+  return absl::InvalidArgumentError(absl::StrCat("unknown shell '", shell, "'; choose bash, zsh or fish"));
 }
 
 }  // namespace layernas::client

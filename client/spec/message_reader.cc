@@ -133,7 +133,7 @@ std::optional<std::string> ParseWhole(const std::string& text, T& value) {
 bool MessageReader::Enter(const YAML::Node& node, const std::string& path) {
   if (values_ >= kMostValues || mistakes_.size() >= kMostMistakes) return false;
   if (++values_ == kMostValues) {
-    Fail(node, path, "the file holds too many values, aliases included");
+    Fail(node, path, "the file has too many values, including aliases");
     return false;
   }
   if (depth_ >= kDeepest) {
@@ -141,7 +141,7 @@ bool MessageReader::Enter(const YAML::Node& node, const std::string& path) {
     return false;
   }
   if (HasForeignTag(node)) {
-    Fail(node, path, "must not have a YAML tag: the field decides what its value is");
+    Fail(node, path, "must not have a YAML tag: the field determines the type");
     return false;
   }
   return true;
@@ -167,7 +167,7 @@ bool MessageReader::ForEachEntry(const YAML::Node& node, const std::string& path
       continue;
     }
     if (!seen.insert(key).second) {
-      Fail(entry.first, inner, "stands twice in the same mapping: remove one of them");
+      Fail(entry.first, inner, "occurs twice in the same mapping: remove one of them");
       continue;
     }
     positions_.Add(inner, PositionOf(entry.second.IsScalar() ? entry.second : entry.first));
@@ -205,14 +205,14 @@ void MessageReader::ReadMapping(const YAML::Node& node, const std::string& path,
           const std::vector<std::string> names = FieldNames(type);
           std::string hint = DidYouMean(key.Scalar(), names);
           if (hint.empty())
-            hint = names.empty() ? "; none is known here" : absl::StrCat("; known here: ", ListOf(names));
+            hint = names.empty() ? "; no field is allowed here" : absl::StrCat("; known here: ", ListOf(names));
           Fail(key, inner, absl::StrCat("unknown field", hint));
           return;
         }
         const google::protobuf::OneofDescriptor* choice = field->real_containing_oneof();
         if (choice != nullptr && message.GetReflection()->HasOneof(message, choice)) {
           const FieldDescriptor* other = message.GetReflection()->GetOneofFieldDescriptor(message, choice);
-          Fail(key, inner, absl::StrCat("can't stand beside ", other->name(), ": remove one of them"));
+          Fail(key, inner, absl::StrCat("cannot be combined with ", other->name(), ": remove one of them"));
           return;
         }
         ReadField(value, inner, message, *field);
@@ -291,7 +291,7 @@ void MessageReader::ReadScalar(const YAML::Node& node, const std::string& path, 
   const bool is_text =
       field.cpp_type() == FieldDescriptor::CPPTYPE_STRING || field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM;
   if (!is_text && IsQuoted(node)) {
-    Fail(node, path, absl::StrCat("must not stand in quotes, ", Is(node)));
+    Fail(node, path, absl::StrCat("must not be quoted, ", Is(node)));
     return;
   }
   switch (field.cpp_type()) {
@@ -338,7 +338,7 @@ void MessageReader::ReadScalar(const YAML::Node& node, const std::string& path, 
       return;
     default:
       // No field of a spec has another type.
-      Fail(node, path, "can't be given in a spec file");
+      Fail(node, path, "cannot be set in a spec file");
   }
 }
 

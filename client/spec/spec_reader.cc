@@ -71,7 +71,7 @@ YAML::Mark SecondDocument(const std::string& text) {
   }
   if (starts.marks().size() < 2) return YAML::Mark::null_mark();
   const YAML::Mark& second = starts.marks()[1];
-  if (second.pos == starts.marks()[0].pos) throw YAML::ParserException(second, "no value can begin here");
+  if (second.pos == starts.marks()[0].pos) throw YAML::ParserException(second, "a value cannot begin here");
   return second;
 }
 
@@ -91,7 +91,7 @@ void Parse(std::string_view text, SpecFile& file) {
   } catch (const YAML::Exception& error) {
     const Position position = error.mark.is_null() ? Position{} : Position{error.mark.line + 1, error.mark.column + 1};
     file.mistakes.push_back({position, "",
-                             absl::StrCat("is no valid YAML: ", error.msg,
+                             absl::StrCat("is not valid YAML: ", error.msg,
                                           StartsWithTab(text, position.line) ? "; indent with spaces, not tabs" : "")});
   }
 }
@@ -101,7 +101,7 @@ void AddCosts(const std::string& path, SpecFile& file) {
   const absl::Status status = table.ok() ? ApplyCostTable(*table, file.spec) : table.status();
   if (status.ok()) return;
   file.mistakes.push_back(
-      {{}, "", absl::StrCat("does not go with --costs ", path, ": ", std::string(status.message()))});
+      {{}, "", absl::StrCat("cannot be used with --costs ", path, ": ", std::string(status.message()))});
 }
 
 bool IsWithin(const std::string& inner, const std::string& outer) {
@@ -175,8 +175,8 @@ SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table) {
   file.name = path;
   file.mistakes.push_back({{},
                            "",
-                           absl::StrCat("can't be read: ", is_folder ? "it is a folder; give the spec file in it"
-                                                                     : text.status().message())});
+                           absl::StrCat("cannot be read: ", is_folder ? "it is a directory; give the spec file in it"
+                                                                      : text.status().message())});
   return file;
 }
 

@@ -139,8 +139,8 @@ void Configuration::ReadFile(const std::string& path) {
     if (setting == nullptr) {
       std::vector<std::string> names;
       for (const Setting& each : settings_) names.push_back(each.name);
-      throw Wrong(
-          absl::StrCat(line.place, ": ", line.key, ": is no option that a file may have", DidYouMean(line.key, names)));
+      throw Wrong(absl::StrCat(line.place, ": ", line.key, ": is not a valid option in a configuration file",
+                               DidYouMean(line.key, names)));
     }
     setting->values = std::move(line.values);
     setting->source = std::move(line.place);

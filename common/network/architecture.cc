@@ -82,7 +82,7 @@ Frame ReadFrame(const nlohmann::json& json) {
   Frame frame;
   frame.input = ReadInput(network);
   const auto classes = PositiveInteger(network, "classes", kMaxClasses);
-  if (!classes) throw InfeasibleError("network.classes is missing: the number of classes of the data set");
+  if (!classes) throw InfeasibleError("network.classes is missing: set the number of classes of the data set");
   frame.classes = *classes;
   frame.stem_channels = PositiveInteger(network, "stem_channels", kMaxChannels).value_or(16);
   frame.head_channels = PositiveInteger(network, "head_channels", kMaxChannels).value_or(0);
@@ -197,8 +197,8 @@ Value AddCells(GraphBuilder& builder, Value value, const nlohmann::json& layers,
     const LayerRequest layer = ReadLayer(layers[i], PathOf(i));
     if (layer.channels || layer.stride || (layer.parameters != nullptr && !layer.parameters->empty())) {
       throw InfeasibleError("layer '" + layer.name +
-                            "' is an edge of a cell (network.parameters.cells is set): it has " +
-                            "no channels, stride or parameters");
+                            "' is an edge of a cell (network.parameters.cells is set): it must not have " +
+                            "channels, stride or parameters");
     }
     edges.push_back(layer.option);
   }

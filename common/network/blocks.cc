@@ -123,7 +123,7 @@ class Cell final : public BlockType {
   const char* name() const override { return "cell"; }
   const char* example() const override { return "cell with parameters.edges"; }
   Value Add(GraphBuilder& builder, Value input, const BlockSettings& s) const override {
-    if (s.stride != 1) builder.Refuse("a cell has no stride");
+    if (s.stride != 1) builder.Refuse("a cell must not have a stride");
     return AddCell(builder, input, s.channels, s.edges);
   }
 };
@@ -152,7 +152,7 @@ std::string UnknownBlock(const std::string& name) {
     names.emplace_back(type->name());
     list += (list.empty() ? "" : ", ") + names.back();
   }
-  return "no block is called '" + name + "' (there are " + list + ")" + DidYouMean(name, names);
+  return "unknown block '" + name + "' (known blocks: " + list + ")" + DidYouMean(name, names);
 }
 
 template <typename Number>
@@ -208,13 +208,14 @@ BlockSettings ParseOptionName(const std::string& option) {
   std::getline(parts, settings.block, '_');
   if (FindBlockType(settings.block) == nullptr) {
     throw InfeasibleError("option '" + option + "': " + UnknownBlock(settings.block) +
-                          "; another name needs parameters.block");
+                          "; to use another name, set parameters.block");
   }
   for (std::string part; std::getline(parts, part, '_');) {
     if (ReadPart(part, settings)) continue;
-    throw InfeasibleError("option '" + option + "': cannot read '" + part +
-                          "'; after the block come, each at most once, k<kernel>, e<expansion>, c<channels>, se and an "
-                          "activation, as in mbconv_k5_e6_c40_se_hswish");
+    throw InfeasibleError(
+        "option '" + option + "': cannot read '" + part +
+        "'; a block can be followed by k<kernel>, e<expansion>, c<channels>, se and an activation, each at most "
+        "once, as in mbconv_k5_e6_c40_se_hswish");
   }
   return settings;
 }

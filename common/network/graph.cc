@@ -31,7 +31,8 @@ void GraphBuilder::Refuse(const std::string& why) const {
 Value GraphBuilder::Append(Op op) {
   const int channels = op.output.channels;
   if (channels < 1 || channels > kMostChannels) {
-    Refuse(std::to_string(channels) + " channels inside the block are not from 1 to " + std::to_string(kMostChannels));
+    Refuse("the block must have from 1 to " + std::to_string(kMostChannels) + " channels inside, but has " +
+           std::to_string(channels));
   }
   if (graph_.ops.size() == kMostOps) Refuse("the network has more than " + std::to_string(kMostOps) + " operations");
   op.layer = static_cast<int>(graph_.layers.size()) - 1;
@@ -105,7 +106,7 @@ Value GraphBuilder::Linear(Value input, int features) {
 }
 
 Value GraphBuilder::Add(Value a, Value b) {
-  if (ShapeOf(a) != ShapeOf(b)) Refuse("maps of " + Size(ShapeOf(a)) + " and " + Size(ShapeOf(b)) + " can't be added");
+  if (ShapeOf(a) != ShapeOf(b)) Refuse("cannot add feature maps of " + Size(ShapeOf(a)) + " and " + Size(ShapeOf(b)));
   Op op = Make(OpKind::kAdd, a);
   op.second = b;
   return Append(op);

@@ -45,8 +45,9 @@ absl::Status CheckSize(const v1::Space& space) {
     for (const v1::Option& option : layer.options()) bytes += common + option.ByteSizeLong();
   }
   if (bytes <= kMaxBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError("is for smaller spaces: the options, each with the parameters of its layer, take " +
-                                    std::to_string(bytes) + " bytes, which are more than " + std::to_string(kMaxBytes));
+  return absl::InvalidArgumentError(
+      "supports only smaller spaces: the options with the parameters of their layers have " + std::to_string(bytes) +
+      " bytes, more than the maximum of " + std::to_string(kMaxBytes));
 }
 
 // Of an architecture with some choice for each layer.
@@ -60,8 +61,8 @@ Graph PlanChoices(const v1::Space& space, const json& network, std::span<const s
 
 absl::Status DependsOnOthers(const v1::Layer& layer) {
   return absl::FailedPreconditionError("the options of layer \"" + layer.name() +
-                                       "\" differ in what they hand on (channels or size), so that what the layers "
-                                       "after it cost depends on them");
+                                       "\" have different output shapes (channels or size), so the cost of later "
+                                       "layers depends on the choice");
 }
 
 // From the counts of options, layer by layer, and that of a whole architecture of the chosen ones.
@@ -84,8 +85,8 @@ absl::StatusOr<PerLayerCounts> CountEdges(const v1::Space& space, const json& ne
   for (const v1::Layer& layer : space.layers()) all_options += static_cast<std::size_t>(layer.options_size());
   const std::size_t edges = static_cast<std::size_t>(cells) * static_cast<std::size_t>(space.layers_size());
   if (edges * all_options > kMaxWork) {
-    return absl::InvalidArgumentError("is for smaller spaces: " + std::to_string(edges) + " edges times " +
-                                      std::to_string(all_options) + " options are more than " +
+    return absl::InvalidArgumentError("supports only smaller spaces: " + std::to_string(edges) + " edges times " +
+                                      std::to_string(all_options) + " options are more than the maximum of " +
                                       std::to_string(kMaxWork));
   }
   const Choices defaults = DefaultChoices(space);

@@ -68,7 +68,7 @@ class UniqueNames {
     const auto [first, is_new] = first_.emplace(name, item);
     if (!is_new) {
       violations.Add(item + ".name",
-                     "\"" + name + "\" is the name of " + first->second + " already: names must differ");
+                     "\"" + name + "\" is already the name of " + first->second + ": names must differ");
     }
   }
 
@@ -81,7 +81,7 @@ bool CheckCount(const std::string& path, int count, const char* what, Violations
     violations.Add(path, "is missing: give at least one " + std::string(what));
   } else if (count > kMostItems) {
     violations.Add(path,
-                   "must be at most " + std::to_string(kMostItems) + " " + what + "s, are " + std::to_string(count));
+                   "must have at most " + std::to_string(kMostItems) + " " + what + "s, has " + std::to_string(count));
   }
   return count > 0 && count <= kMostItems;
 }
@@ -101,7 +101,7 @@ void CheckLayer(const std::string& path, const v1::Layer& layer, Violations& vio
     }
     if (!has_default) {
       violations.Add(path + ".default",
-                     "\"" + layer.default_() + "\" is no option of the layer: name one of its options");
+                     "\"" + layer.default_() + "\" is not an option of the layer: name one of its options");
     }
   }
   violations.CheckAtLeast(path + ".channels", layer.channels(), 0);
@@ -122,17 +122,18 @@ void CheckCostsAreComplete(const v1::SearchSpec& spec, Violations& violations) {
     }
   }
   if (!first_with.empty() && !first_without.empty()) {
-    violations.Add(first_without + ".costs", "lacks " + cost + ", which other options have (" + first_with +
-                                                 "): give it to every option, or to none so that it is measured");
+    violations.Add(first_without + ".costs",
+                   "lacks " + cost + ", which other options have (" + first_with +
+                       "): give it to every option, or remove it from all options to measure it");
   } else if (first_with.empty() && spec.space().base_costs().contains(cost)) {
-    violations.Add("space.base_costs." + cost, "has no effect while no option has a cost of that name: give " + cost +
+    violations.Add("space.base_costs." + cost, "has no effect because no option has a cost of that name: add " + cost +
                                                    " to every option's costs, or remove it here");
   }
 }
 
 void CheckSpace(const v1::SearchSpec& spec, Violations& violations) {
   if (!spec.has_space()) {
-    violations.Add("space", "is missing: describe what can be built, as layers with their options");
+    violations.Add("space", "is missing: give the layers and their options");
     return;
   }
   const v1::Space& space = spec.space();
@@ -157,7 +158,7 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
     violations.Add("objective.cost", "must not be the reward's metric, " + objective.reward());
   }
   if (objective.targets_size() > kMostTargets) {
-    violations.Add("objective.targets", "must be at most " + std::to_string(kMostTargets) + " targets, are " +
+    violations.Add("objective.targets", "must have at most " + std::to_string(kMostTargets) + " targets, has " +
                                             std::to_string(objective.targets_size()));
     return;
   }
@@ -170,10 +171,10 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
       continue;
     }
     if (const auto [earlier, is_new] = first.emplace(target, i); !is_new) {
-      violations.Add(field,
-                     FormatNumber(target) + " stands in " + At("objective.targets", earlier->second) + " already");
+      violations.Add(field, FormatNumber(target) + " is already in " + At("objective.targets", earlier->second) +
+                                ": remove one of them");
     } else if (bounds.has_value() && !MeetsLimit(bounds->cheapest, target)) {
-      violations.Add(field, "nothing can meet " + FormatNumber(target) + "; the cheapest architecture costs " +
+      violations.Add(field, "no architecture can meet " + FormatNumber(target) + ": the cheapest one costs " +
                                 FormatNumber(bounds->cheapest));
     }
   }
@@ -185,7 +186,7 @@ void CheckDuration(const std::string& field, const google::protobuf::Duration& d
   } else if (duration.seconds() > kLongestDurationSeconds) {
     violations.Add(field, "must be at most ten years");
   } else if (duration.nanos() > 999'999'999) {
-    violations.Add(field, "must hold less than a second in its nanos");
+    violations.Add(field, "must have nanos of less than a second");
   }
 }
 
@@ -193,7 +194,7 @@ void CheckBudget(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Budget& budget = spec.budget();
   const bool ends_by_itself = spec.strategy().has_layernas() || spec.strategy().has_exhaustive();
   if (!ends_by_itself && !budget.has_trainings() && !budget.has_duration()) {
-    violations.Add("budget", "is missing: this strategy needs trainings or duration to end by");
+    violations.Add("budget", "is missing: this strategy needs budget.trainings or budget.duration");
   }
   if (budget.has_trainings()) violations.CheckAtLeast("budget.trainings", budget.trainings(), 1);
   if (budget.has_duration()) CheckDuration("budget.duration", budget.duration(), violations);
@@ -211,7 +212,7 @@ void CheckFinalists(const v1::SearchSpec& spec, Violations& violations) {
   if (spec.budget().has_trainings() && repeats >= spec.budget().trainings()) {
     violations.Add(finalists.has_repeats() ? "finalists.repeats" : "finalists",
                    "up to " + std::to_string(repeats) +
-                       " repeats are part of budget.trainings, which must be more, but is " +
+                       " repeats count as trainings: budget.trainings must be larger than that, is " +
                        std::to_string(spec.budget().trainings()));
   }
 }
@@ -223,9 +224,9 @@ void CheckFinal(const v1::SearchSpec& spec, Violations& violations) {
   // They go with each answer that shows the search.
   const int winners = std::max(1, final.per_target()) * std::max(1, spec.objective().targets_size());
   if (winners > kMostWinners) {
-    violations.Add("final.per_target",
-                   "of " + std::to_string(spec.objective().targets_size()) + " targets " + std::to_string(winners) +
-                       " architectures would be trained in full; at most " + std::to_string(kMostWinners) + " may be");
+    violations.Add("final.per_target", "would train " + std::to_string(winners) + " architectures in full for " +
+                                           std::to_string(spec.objective().targets_size()) +
+                                           " targets, more than the maximum of " + std::to_string(kMostWinners));
   }
   if (final.has_epochs()) violations.CheckAtLeast("final.epochs", final.epochs(), 1);
   if (final.seeds() != 0) violations.CheckRange("final.seeds", final.seeds(), 1, 20);
@@ -318,10 +319,11 @@ void CheckEarlyStop(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Evaluation& evaluation = spec.evaluation();
   const bool is_measured_apart = evaluation.measure_first() || !evaluation.measure_on().empty();
   if (!is_measured_apart && !spec.objective().counted() && !CostIsPerLayer(spec)) {
-    violations.Add(path,
-                   "compares trainings of like cost, which must be known before them: give costs to the options, have "
-                   "them counted (objective.counted), or have architectures measured before they are trained "
-                   "(evaluation.measure_first or measure_on)");
+    violations.Add(
+        path,
+        "compares trainings of similar cost, so costs must be known before training: give every option its cost, "
+        "count costs (objective.counted), or measure architectures before training "
+        "(evaluation.measure_first or measure_on)");
   }
 }
 
@@ -336,23 +338,23 @@ std::vector<Violation> ValidateSharing(const v1::Sharing& sharing) {
 void CheckMeasureFirst(const v1::SearchSpec& spec, Violations& violations) {
   const char* field = "evaluation.measure_first";
   if (spec.objective().targets().empty()) {
-    violations.Add(field, "skips what exceeds every target: give objective.targets");
+    violations.Add(field, "skips architectures that exceed every target: set objective.targets");
   }
   if (spec.objective().counted() || CostIsPerLayer(spec)) {
-    violations.Add(field, "is of no use where the cost is known without measuring: leave it out");
+    violations.Add(field, "has no effect because the cost is known without measuring: remove it");
   }
   if (spec.strategy().has_layernas()) {
     violations.Add(field,
-                   "does not go with strategy.layernas, which gets to small architectures by way of large ones: "
-                   "use guided_layernas, or leave it out");
+                   "cannot be combined with strategy.layernas, which reaches small architectures through large ones: "
+                   "use guided_layernas, or remove it");
   }
 }
 
 std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   Violations violations;
   if (const std::size_t size = spec.ByteSizeLong(); size > kLargestSpec) {
-    violations.Add("", "the spec takes " + std::to_string(size) + " bytes; at most " + std::to_string(kLargestSpec) +
-                           " are taken: make names shorter or the space smaller");
+    violations.Add("", "the spec has " + std::to_string(size) + " bytes, more than the maximum of " +
+                           std::to_string(kLargestSpec) + ": make names shorter or the space smaller");
     return violations.Take();
   }
   std::optional<CostBounds> bounds = BoundCosts(spec);
@@ -367,7 +369,7 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   }
   if (bounds.has_value() && !std::isfinite(bounds->dearest)) {
     violations.Add("space",
-                   "an architecture's cost would overflow: choose a larger unit of " + spec.objective().cost());
+                   "the cost of an architecture would overflow: choose a larger unit of " + spec.objective().cost());
     bounds.reset();
   }
   CheckObjective(spec.objective(), bounds, violations);

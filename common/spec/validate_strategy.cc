@@ -19,10 +19,10 @@ constexpr int kMostExhaustive = 1000000;
 void CheckEdges(const std::string& path, const v1::Buckets& buckets, Violations& violations) {
   if (buckets.count() != 0 || buckets.scale() != v1::BUCKET_SCALE_UNSPECIFIED || buckets.has_min() ||
       buckets.has_max()) {
-    violations.Add(path + ".edges", "stands instead of count, scale, min and max: remove the edges or the others");
+    violations.Add(path + ".edges", "cannot be combined with count, scale, min or max: remove the edges or the others");
   }
   if (buckets.edges_size() >= kMostBuckets) {
-    violations.Add(path + ".edges", "must be at most " + std::to_string(kMostBuckets - 1) + ", are " +
+    violations.Add(path + ".edges", "must have at most " + std::to_string(kMostBuckets - 1) + " edges, has " +
                                         std::to_string(buckets.edges_size()));
     return;
   }
@@ -33,7 +33,7 @@ void CheckEdges(const std::string& path, const v1::Buckets& buckets, Violations&
       violations.Add(field, "must be a finite number, is " + FormatNumber(edge));
     } else if (i > 0 && !(edge > buckets.edges(i - 1))) {
       violations.Add(field, "must be above the edge before it, which is " + FormatNumber(buckets.edges(i - 1)) +
-                                ": list the edges in ascending order");
+                                ": sort the edges in ascending order");
     }
   }
 }
@@ -54,8 +54,8 @@ void CheckBounds(const std::string& path, const v1::Buckets& buckets, const std:
   if (buckets.scale() == v1::BUCKET_SCALE_LOGARITHMIC && min <= 0) {
     violations.Add(path + ".min", buckets.has_min() || bounds.has_value()
                                       ? "must be above 0 for a logarithmic scale, is " + FormatNumber(min)
-                                      : "is missing: a logarithmic scale of a measured cost needs the lowest cost "
-                                        "that matters, above 0");
+                                      : "is missing: a logarithmic scale of a measured cost needs the lowest relevant "
+                                        "cost, above 0");
     return;
   }
   if (!buckets.has_max() && !bounds.has_value()) return;
@@ -88,10 +88,10 @@ void CheckBuckets(const std::string& path, const v1::Buckets& buckets, const std
   if (buckets.scale() == v1::BUCKET_SCALE_AUTO) {
     if (!bounds.has_value()) {
       violations.Add(path + ".scale",
-                     "auto needs to know what each option costs: give every option its cost, or choose linear");
+                     "auto needs the cost of each option: give every option its cost, or choose linear");
     }
     if (buckets.has_min() || buckets.has_max()) {
-      violations.Add(path + ".scale", "auto finds the range itself: remove min and max");
+      violations.Add(path + ".scale", "auto determines the range: remove min and max");
     }
     return;
   }
@@ -104,7 +104,7 @@ void CheckOrder(const std::string& path, const v1::LayerOrder& order, const v1::
   }
   if (order.layers().empty()) return;
   if (order.direction() != v1::LayerOrder::DIRECTION_UNSPECIFIED) {
-    violations.Add(path + ".direction", "can't stand beside a list of layers: remove one of them");
+    violations.Add(path + ".direction", "cannot be combined with a list of layers: remove one of them");
   }
   std::set<std::string> missing;
   for (const v1::Layer& layer : space.layers()) missing.insert(layer.name());
@@ -112,12 +112,11 @@ void CheckOrder(const std::string& path, const v1::LayerOrder& order, const v1::
   for (int i = 0; i < order.layers_size(); ++i) {
     const std::string& name = order.layers(i);
     if (missing.erase(name) > 0) continue;
-    violations.Add(At(path + ".layers", i), known.contains(name)
-                                                ? "names layer \"" + name + "\" a second time"
-                                                : "names \"" + name + "\", which is no layer of the space");
+    violations.Add(At(path + ".layers", i), known.contains(name) ? "lists layer \"" + name + "\" twice"
+                                                                 : "\"" + name + "\" is not a layer of the space");
   }
   if (missing.empty()) return;
-  std::string message = "must name every layer of the space; missing";
+  std::string message = "must list every layer of the space; missing";
   for (const std::string& name : missing) message += (name == *missing.begin() ? " \"" : ", \"") + name + "\"";
   violations.Add(path + ".layers", message);
 }

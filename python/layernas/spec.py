@@ -117,9 +117,9 @@ def _from_yaml(text: str, name: str) -> _Node:
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         if "single document" in str(error.context):
             raise SpecError(f"{name}{place}: begins a second YAML document: put one search into each file") from None
-        raise SpecError(f"{name}{place}: is no valid YAML: {error.problem}") from None
+        raise SpecError(f"{name}{place}: is not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise SpecError(f"{name}: is no valid YAML: {error}") from None
+        raise SpecError(f"{name}: is not valid YAML: {error}") from None
     except RecursionError:
         raise SpecError(f"{name}: is nested more than {_DEEPEST} levels deep") from None
 
@@ -286,7 +286,7 @@ class _Reader:
             return False
         self._values += 1
         if self._values == _MAXIMUM_VALUES:
-            self._fail(node, path, "the file holds too many values, aliases included")
+            self._fail(node, path, "the file has too many values, including aliases")
         elif self._depth >= _DEEPEST:
             self._fail(node, path, f"is nested more than {_DEEPEST} levels deep")
         elif node.number and node.content in ("nan", "inf", "-inf"):
@@ -298,7 +298,7 @@ class _Reader:
     def _check_tag(self, node: _Node, path: str) -> bool:
         if node.tag in ("", "!", "tag:yaml.org,2002:str"):
             return True
-        self._fail(node, path, "must not have a YAML tag: the field decides what its value is")
+        self._fail(node, path, "must not have a YAML tag: the field determines the type")
         return False
 
     def _for_each_entry(self, node: _Node, path: str, visit: Callable[[_Node, str, _Node, str], None]) -> bool:
@@ -315,7 +315,7 @@ class _Reader:
                 self._fail(key_node, inner, "merge keys are not supported: write the entries out")
                 continue
             if key in seen:
-                self._fail(key_node, inner, "stands twice in the same mapping: remove one of them")
+                self._fail(key_node, inner, "occurs twice in the same mapping: remove one of them")
                 continue
             seen.add(key)
             if not self._enter(value, inner):
@@ -333,13 +333,13 @@ class _Reader:
         def visit(key_node: _Node, key: str, value: _Node, inner: str) -> None:
             field = kind.fields_by_name.get(key)
             if field is None:
-                known = f"known here: {_list_of(names)}" if names else "none is known here"
+                known = f"known here: {_list_of(names)}" if names else "no field is allowed here"
                 self._fail(key_node, inner, f"unknown field; {known}")
                 return
             choice = field.containing_oneof
             # A field that is "optional" is the only one of a oneof that protobuf makes for it.
             if choice is not None and len(choice.fields) > 1 and (other := message.WhichOneof(choice.name)):
-                self._fail(key_node, inner, f"can't stand beside {other}: remove one of them")
+                self._fail(key_node, inner, f"cannot be combined with {other}: remove one of them")
                 return
             self._read_field(value, inner, message, field)
 
@@ -407,7 +407,7 @@ class _Reader:
                 self._fail(node, path, f"must be {_list_of(list(names))}, {_is(node)}")
             return names.get(text)
         if node.quoted:
-            self._fail(node, path, f"must not stand in quotes, {_is(node)}")
+            self._fail(node, path, f"must not be quoted, {_is(node)}")
             return None
         if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
             value = _parse_number(text)

@@ -117,7 +117,7 @@ TEST_F(ClientTest, AnUnreachableControllerIsSaidSo) {
   const Outcome outcome = CallLocally({"search", "list", "--controller", address});
   EXPECT_EQ(outcome.code, ExitCode::kUnreachable);
   EXPECT_EQ(outcome.err, "layernas: cannot reach the controller at " + address +
-                             " (connection refused): start one with layernas-controller or set --controller or "
+                             " (connection refused); start layernas-controller, or set --controller or "
                              "LAYERNAS_CONTROLLER\n");
 }
 
@@ -221,7 +221,7 @@ TEST_F(ClientTest, SubmitPlacesWhatTheControllerRefuses) {
   const std::string path = WriteSpec(kSpec);
   const Outcome outcome = Call({"search", "submit", path});
   EXPECT_EQ(outcome.code, ExitCode::kUsage);
-  EXPECT_EQ(outcome.err, "layernas: the controller refuses the spec:\n" + path +
+  EXPECT_EQ(outcome.err, "layernas: the controller rejected the spec:\n" + path +
                              ":5:19: objective.cost: is not to our taste\n" + path +
                              ":4:30: space.layers[0].options[1].name: neither\nand: more\n");
 }

@@ -111,14 +111,14 @@ TEST_F(MeasureCommand, ATableOfSomethingElseIsRefused) {
     EXPECT_EQ(done.code, ExitCode::kUsage) << to;
     return done.err;
   };
-  EXPECT_THAT(refusal("latency_ms", "energy_mj"), HasSubstr("the table holds latency_ms"));
-  EXPECT_THAT(refusal("classes: 10", "classes: 12"), HasSubstr("of another network"));
+  EXPECT_THAT(refusal("latency_ms", "energy_mj"), HasSubstr("the table has costs for latency_ms"));
+  EXPECT_THAT(refusal("classes: 10", "classes: 12"), HasSubstr("for another network"));
   EXPECT_THAT(refusal("runs: 20", "batch: 8, runs: 20"), HasSubstr("another batch"));
   EXPECT_THAT(refusal("runs: 20", "precision: bfloat16, runs: 20"), HasSubstr("another batch, precision"));
   EXPECT_THAT(refusal("conv_k3", "conv_k5"), HasSubstr("no option \"conv_k5\" of layer \"a\""));
-  EXPECT_THAT(refusal("name: d, channels: 16", "name: d, channels: 24"), HasSubstr("of layer \"d\" as the spec"));
+  EXPECT_THAT(refusal("name: d, channels: 16", "name: d, channels: 24"), HasSubstr("of layer \"d\" with the same"));
   EXPECT_THAT(refusal("mbconv_k3_e3] }", "{ name: mbconv_k3_e3, costs: { latency_ms: 1 } }] }"),
-              HasSubstr("have costs of latency_ms"));
+              HasSubstr("already have costs for latency_ms"));
   // Fewer options than were measured are fine.
   std::string fewer = kSpec;
   fewer.replace(fewer.find("skip, conv_k3"), 13, "conv_k3");

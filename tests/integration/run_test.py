@@ -143,7 +143,7 @@ class RunTest(harness.IntegrationTest):
     def test_resume_says_what_it_needs(self):
         for arguments, message in (
             (["--resume"], "--resume needs the --data-dir"),
-            (["--resume", f"--data-dir={self.path('none')}"], "holds no search"),
+            (["--resume", f"--data-dir={self.path('none')}"], "has no search"),
             (["--resume", f"--data-dir={self.path('none')}", self.spec("x")], "leave SPEC and --costs out"),
             ([], "SPEC is missing"),
         ):
