@@ -40,8 +40,8 @@ absl::StatusOr<ExitCode> MakeToken(const CommandContext& context, const TokenOpt
     }
     return ExitCode::kOk;
   }
-  context.terminal.out << token << "\n\nThis is the token, shown only now: keep it in a file that nobody but "
-                       << options.name << " can read.\nThe controller's --token-file gets the line:\n\n"
+  context.terminal.out << token << "\n\nThis token is not shown again: store it in a file that only " << options.name
+                       << " can read.\nAdd this line to the controller's --token-file:\n\n"
                        << line << '\n';
   return ExitCode::kOk;
 }

@@ -30,14 +30,14 @@ struct Example {
 };
 
 constexpr std::array<Example, 8> kExamples = {{
-    {"shapes10", kExampleShapes10, "six blocks for small images; runs as it is, on generated data"},
-    {"shapes10_blocks", kExampleShapes10Blocks, "four blocks, with a table of all results that comes with layernas"},
+    {"shapes10", kExampleShapes10, "six blocks for small generated images; needs no data"},
+    {"shapes10_blocks", kExampleShapes10Blocks, "four blocks, with an included table of all results"},
     {"mobilenet_v2", kExampleMobileNetV2, "the blocks of MobileNetV2"},
     {"mobilenet_v3_small", kExampleMobileNetV3Small, "the blocks of MobileNetV3 (small)"},
     {"mobilenet_v3_large", kExampleMobileNetV3Large, "the blocks of MobileNetV3 (large)"},
     {"nats_bench_size", kExampleNatsBenchSize, "the widths of NATS-Bench"},
     {"nats_bench_topology", kExampleNatsBenchTopology, "the cells of NATS-Bench"},
-    {"nas_bench_macro", kExampleNasBenchMacro, "NAS-Bench-Macro, whose results are known"},
+    {"nas_bench_macro", kExampleNasBenchMacro, "NAS-Bench-Macro, a benchmark with known results"},
 }};
 
 struct InitOptions {
@@ -48,10 +48,10 @@ struct InitOptions {
 };
 
 void PrintSpaces(const Terminal& terminal) {
-  Table table({"space", "what it is"});
+  Table table({"space", "description"});
   for (const Example& example : kExamples) table.AddRow({Cell::Text(example.name), Cell::Text(example.description)});
   table.Print(terminal.out, terminal.color);
-  terminal.out << "write one with: layernas init SPACE\n";
+  terminal.out << "write a spec with: layernas init SPACE\n";
 }
 
 // The spec's line "name: …" replaced.

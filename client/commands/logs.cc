@@ -68,7 +68,7 @@ absl::StatusOr<ExitCode> Logs(const CommandContext& context, const LogsOptions& 
   if (response.attempts_size() > 1) err << " (of attempts " << absl::StrJoin(response.attempts(), ", ") << ')';
   err << ", by " << Printable(response.worker()) << ", " << FormatTime(response.time()) << '\n';
   if (response.log().omitted_bytes() > 0) {
-    err << context.terminal.Shown("… ") << response.log().omitted_bytes() << " bytes before these lines are not kept\n";
+    err << context.terminal.Shown("… ") << response.log().omitted_bytes() << " earlier bytes were not kept\n";
   }
   err << std::flush;
   PrintLines(context.terminal, response.log().tail());

@@ -114,10 +114,10 @@ class ProgressLines {
          << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(std::ceil(left)))) << " left" << std::endl;
   }
   void SetAside(const std::string& file) {
-    out_ << "the measurements kept so far are of another machine or device: they are now in " << file << std::endl;
+    out_ << "the earlier measurements are from another machine or device and were moved to " << file << std::endl;
   }
   void LeftOut(const std::string& architecture, std::string_view why) {
-    out_ << "architecture " << architecture << " is left out after " << kMostReadings << " measurements: " << why
+    out_ << "skipped architecture " << architecture << " after " << kMostReadings << " measurements: " << why
          << std::endl;
   }
   std::chrono::seconds elapsed() const {
@@ -312,7 +312,7 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
   if (measured < wanted) out << "; " << wanted - measured << " could not be measured";
   out << "\ncost               " << metric;
   if (result.scale.quiet_reference_ms() > 0) {
-    out << " = latency_ratio x " << FormatValue(result.scale.quiet_reference_ms()) << " ms of the reference";
+    out << " = latency_ratio x " << FormatValue(result.scale.quiet_reference_ms()) << " ms of the reference network";
   }
   const PredictionError& error = result.error;
   out << "\nerror              median " << Percent(error.median) << ", 90 % of networks within " << Percent(error.p90)
@@ -323,7 +323,7 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
   out << "cheapest, dearest  " << FormatValue(result.costs.base) << ", " << FormatValue(dearest) << '\n'
       << "table              " << options.table << '\n';
   if (error.median > kLargeError) {
-    out << "The costs of this space's options do not add up well: take the table for a first guess, or measure more\n"
+    out << "Option costs do not add up well in this space: use the table only as a rough estimate, or measure more\n"
            "networks (--networks).\n";
   }
 }
@@ -363,11 +363,11 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   LAYERNAS_ASSIGN_OR_RETURN(KeptMeasurements kept, OpenKept(kept_in, spec, exec.argv));
   context.terminal.err << "measuring " << design.size() << " networks with " << exec.argv.front();
   if (kept.count() > 0) {
-    context.terminal.err << "; " << kept.count() << " were measured before (remove " << kept_in << " to begin anew)";
+    context.terminal.err << "; " << kept.count() << " were measured before (remove " << kept_in << " to start over)";
   }
   if (!kept.set_aside().empty()) {
-    context.terminal.err << "; those in " << kept_in << " were of another spec, evaluator or machine: they are now in "
-                         << kept.set_aside();
+    context.terminal.err << "; the measurements in " << kept_in
+                         << " are for another spec, evaluator or machine and were moved to " << kept.set_aside();
   }
   context.terminal.err << std::endl;
   ExecEvaluator evaluator(std::move(exec));
@@ -379,7 +379,7 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
     if (interrupted) context.terminal.err << "interrupted: no table was written\n";
     if (kept.count() > 0) {
       context.terminal.err << kept.count() << " measurements are kept in " << kept_in
-                           << ": the next try goes on from there\n";
+                           << "; the next run resumes from them\n";
     } else {
       kept.Remove();
     }

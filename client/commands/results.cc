@@ -216,7 +216,7 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
   if (options.output == OutputFormat::kCsv) {
     table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
-    out << "no table: only LayerNAS keeps buckets, from its first decided layer on\n";
+    out << "no buckets: only LayerNAS has them, after its first decided layer\n";
   } else {
     table.Print(out, context.terminal.color);
   }

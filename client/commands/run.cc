@@ -130,7 +130,7 @@ absl::Status PauseOthers(const CommandContext& context, ControllerConnection& co
       LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::PauseSearch, search.name()));
     }
     context.terminal.err << context.terminal.Shown(ShortName(search.name())) << " in " << cluster.data_dir().string()
-                         << " is unfinished and stays paused; when this run has ended, resume it with: "
+                         << " is unfinished and stays paused; after this run, resume it with: "
                          << ResumeCommand(context, cluster.data_dir()) << '\n';
   }
   return absl::OkStatus();
@@ -207,14 +207,14 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
   const bool lost_early = !FlushOutput(context.terminal.out).ok();
   const bool cancel = !last.has_value() && options.data_dir.empty() && !lost_early;
   if (cancel) {
-    context.terminal.err << "interrupted: cancelling " << shown << "; with --data-dir it could be resumed\n";
+    context.terminal.err << "interrupted: cancelling " << shown << "; use --data-dir to be able to resume a search\n";
     LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::CancelSearch, search.name()));
   }
   if (!lost_early) LAYERNAS_RETURN_IF_ERROR(PrintResults(context.terminal, connection, search.name(), options));
   if (!FlushOutput(context.terminal.out).ok()) {
     cluster.Keep();
     context.terminal.err << "the data of " << shown << " is kept in " << cluster.data_dir().string()
-                         << "; see its results, or go on with it, with: " << resume << '\n';
+                         << "; see its results or resume it with: " << resume << '\n';
     return ExitCode::kError;
   }
   if (last.has_value()) return ExitCodeOf(last->state());

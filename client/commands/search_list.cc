@@ -48,7 +48,7 @@ absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& 
                                           all.mutable_searches()->MergeFrom(page.searches());
                                           return page.searches_size();
                                         }));
-  if (more) context.terminal.err << "only the newest " << options.limit << " are listed; --limit 0 lists all\n";
+  if (more) context.terminal.err << "listed only the newest " << options.limit << "; --limit 0 lists all\n";
   std::ostream& out = context.terminal.out;
   if (IsForPrograms(options.output)) {
     MessageList list(out, "searches", options.output);
@@ -69,7 +69,7 @@ absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& 
   if (options.output == OutputFormat::kCsv) {
     table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
-    out << "no searches yet: start one with 'layernas search submit SPEC'\n";
+    out << "no searches yet; start one with 'layernas search submit SPEC'\n";
   } else {
     table.Print(out, context.terminal.color);
   }

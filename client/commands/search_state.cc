@@ -62,7 +62,7 @@ void AddFinalCall(CLI::App& search, CommandContext& context, const std::string& 
       const std::string asked = absl::StrCat(ShortName(found.name()), " ", StateSentence(found.state()), " with ",
                                              TrainingsText(found.progress()), " trainings. ", question);
       if (!context.terminal.Confirm(asked)) {
-        context.terminal.err << "nothing was done\n";
+        context.terminal.err << "nothing was changed\n";
         return ExitCode::kError;
       }
     }
@@ -80,7 +80,7 @@ void AddStateCommands(CLI::App& search, CommandContext& context) {
   AddCall(search, context, "pause", "Pause a search; running trainings continue and count", &Stub::PauseSearch, state);
   AddCall(search, context, "resume", "Resume a paused search", &Stub::ResumeSearch, state);
   AddFinalCall(search, context, "cancel", "Cancel a search permanently; its results so far are kept",
-               &Stub::CancelSearch, "Cancel it for good?", state);
+               &Stub::CancelSearch, "Cancel it permanently?", state);
   AddFinalCall(search, context, "delete", "Delete a search that has ended, with all its data", &Stub::DeleteSearch,
                "Delete it with all its results?", [](const auto&) { return "is deleted"; });
 }

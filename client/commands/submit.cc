@@ -38,7 +38,7 @@ absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptio
   if (IsForPrograms(options.output)) {
     PrintMessage(context.terminal.out, search, options.output);
   } else {
-    context.terminal.out << "submitted " << Printable(search.name()) << "\nfollow it with: layernas search watch "
+    context.terminal.out << "submitted " << Printable(search.name()) << "\nwatch it with: layernas search watch "
                          << Printable(ShortName(search.name())) << '\n';
   }
   return ExitCode::kOk;

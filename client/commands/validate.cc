@@ -69,11 +69,11 @@ void PrintSummary(std::ostream& out, const SpecFile& file, const v1::SpecSummary
   out << "search             " << spec.name() << '\n';
   out << "layers             " << summary.layers() << '\n';
   out << "architectures      " << FormatCount(summary.space_size()) << '\n';
-  out << "most trainings     "
+  out << "max trainings      "
       << (summary.most_trainings() > 0 ? FormatCount(static_cast<double>(summary.most_trainings())) : "unlimited")
       << '\n';
   if (const WinnersWork winners = WorkOfWinners(spec); winners.trainings > 0) {
-    out << "winners            " << winners.trainings << " trainings more at most";
+    out << "winners            " << winners.trainings << " more trainings at most";
     if (winners.epochs > 0) out << ", of " << winners.epochs << " epochs";
     out << '\n';
   }

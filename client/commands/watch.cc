@@ -50,7 +50,7 @@ absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnec
   }
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(connection, search.name(), after, *view, stop));
   if (!last.has_value()) {
-    terminal.err << "\nnot watching any more; the search goes on. Watch it again with: layernas search watch "
+    terminal.err << "\nstopped watching; the search continues. Watch it again with: layernas search watch "
                  << terminal.Shown(ShortName(search.name())) << '\n';
     return ExitCode::kInterrupted;
   }

@@ -73,7 +73,7 @@ absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const Worker
   if (options.output == OutputFormat::kCsv) {
     table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
-    out << "no workers: start some with 'layernas-worker --controller " << connection->address() << "'\n";
+    out << "no workers; start one with 'layernas-worker --controller " << connection->address() << "'\n";
   } else {
     table.Print(out, context.terminal.color);
   }

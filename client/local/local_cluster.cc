@@ -36,8 +36,8 @@ constexpr Millis kControllerGrace{10'000};
 
 absl::Status EndedEarly(const std::string& name, const ExitStatus& exit, const ChildProcess& process) {
   const std::string last_words = process.LastStderr();
-  return absl::InternalError(
-      absl::StrCat(name, " has ended (", exit.ToString(), last_words.empty() ? ")" : "); it said last:\n", last_words));
+  return absl::InternalError(absl::StrCat(name, " ended unexpectedly (", exit.ToString(),
+                                          last_words.empty() ? ")" : "); its last output:\n", last_words));
 }
 
 // Makes the folder for its user alone, whatever the umask; leaves one that is there as it is. The folders above it are

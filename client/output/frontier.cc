@@ -87,7 +87,7 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
 void PrintWinners(const Terminal& terminal, const v1::Search& search) {
   if (search.winners().empty()) {
     const bool over = search.state() == v1::SEARCH_STATE_SUCCEEDED;
-    if (over && search.spec().has_final()) terminal.out << "\nnothing was trained in full: no target is met\n";
+    if (over && search.spec().has_final()) terminal.out << "\nno winner was trained in full: no target is met\n";
     return;
   }
   terminal.out << "\nwinners, trained in full\n";

@@ -23,7 +23,7 @@ class LineView : public WatchView {
         ShowSearch(time, change.search());
         break;
       case v1::WatchSearchResponse::kSnapshot:
-        Print(time, "earlier changes are no longer kept; going on from here");
+        Print(time, "earlier changes are no longer kept; continuing from here");
         ShowSearch(time, change.snapshot());
         break;
       case v1::WatchSearchResponse::kCandidate:

@@ -146,7 +146,7 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
   for (const std::string& stopped : state.stopped()) {
     lines.push_back({std::exchange(label, ""), stopped, Style::kFaint});
   }
-  if (!search.waiting_for().empty()) lines.push_back({"waits", absl::StrCat("for ", search.waiting_for())});
+  if (!search.waiting_for().empty()) lines.push_back({"waiting", absl::StrCat("for ", search.waiting_for())});
   for (ProgressLine& line : lines) {
     line.label = Fit(line.label, kLabelColumns);
     if (!unicode) line.text = ToAscii(line.text);

@@ -56,8 +56,8 @@ class Watcher {
         away_since_ = std::chrono::steady_clock::now();
         view_.Notice((status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED
                           ? status.error_message()
-                          : "the connection to the controller at " + connection_.address() + " broke") +
-                     "; trying again…");
+                          : "the connection to the controller at " + connection_.address() + " was lost") +
+                     "; retrying…");
       } else if (std::chrono::steady_clock::now() - away_since_ > patience_) {
         return connection_.Explain(status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "no answer") : status);
       }
@@ -108,7 +108,7 @@ class Watcher {
   void NoteConnection() {
     if (!away_) return;
     away_ = false;
-    view_.Notice("connected again");
+    view_.Notice("reconnected");
   }
 
   ControllerConnection& connection_;
