@@ -87,7 +87,7 @@ class ClientTest(harness.IntegrationTest):
         harness.wait_for(lambda: api.search(search).progress.succeeded > 50, "some results")
         harness.wait_for(lambda: "fleet     1 worker" in watch.screen(), "the fleet to be shown")
         server.kill()
-        harness.wait_for(lambda: b"broke; trying again" in watch.output, "the watch to notice")
+        harness.wait_for(lambda: b"was lost; retrying" in watch.output, "the watch to notice")
         server.start()
         # The old connection may find out only now that it is broken.
         api = self.client(server)

@@ -21,8 +21,8 @@ function drawBuckets() {
   // The first and last range are open: as far as their entries reach.
   const ranges = data.buckets.map(([, , lower, upper, , cost]) => [lower === null ? cost : Math.min(lower, cost), upper === null ? cost : Math.max(upper, cost)]);
   const y = costDomain(ranges.flat());
-  byId('buckets-note').textContent = `The best ${data.reward} in each range of ${data.cost} when so many layers were decided${data.search.stage.startsWith('pass') ? ', in the latest pass' : ''}. ` +
-    'The search goes on from these.';
+  byId('buckets-note').textContent = `The best ${data.reward} in each range of ${data.cost}, after each number of decided layers${data.search.stage.startsWith('pass') ? ' in the latest pass' : ''}. ` +
+    'The search continues from these architectures.';
   const at = (x, py, X, Y) => data.buckets.findIndex(([stage], i) => {
     const bottom = Y(Math.max(ranges[i][0], y.domain[0]));
     const top = Y(Math.min(ranges[i][1], y.domain[1]));

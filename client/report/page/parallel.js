@@ -15,7 +15,7 @@ function drawParallel() {
   const best = results.filter((i) => all.repeat_of[i] === 0).sort((a, b) => all.gap[a] - all.gap[b] || all.cost[a] - all.cost[b]).slice(0, mostLines)
     // The frontier last, so that it lies on top.
     .sort((a, b) => onFrontier.has(all.number[a]) - onFrontier.has(all.number[b]));
-  byId('parallel-note').textContent = `The ${best.length} results closest to the frontier; those on it stand out. Where lines gather, the search has made up its mind.`;
+  byId('parallel-note').textContent = `The ${best.length} results closest to the frontier; results on the frontier are highlighted. Where the lines come together, the best architectures share an option.`;
   const rewards = padded(extent(best.map(rewardOf)), 0.02);
   const costs = costDomain(best.map((i) => all.cost[i]));
   const axes = layers.length + 2;

@@ -45,7 +45,7 @@ function drawScatter() {
   const host = byId('frontier-chart');
   if (results.length === 0) {
     byId('frontier-note').textContent = '';
-    isEmpty(host, data.search.state === 'running' ? 'No results yet.' : 'No candidate came to a result.');
+    isEmpty(host, data.search.state === 'running' ? 'No results yet.' : 'No candidate has a result.');
     return;
   }
   const points = results.map((i) => [all.cost[i], all.reward[i]]);
@@ -54,9 +54,9 @@ function drawScatter() {
   const floor = rewards.domain[0];
   const most = highest(results.map((i) => all.arrival[i]));
   const largestGap = highest(results.map((i) => all.gap[i])) || 1;
-  byId('frontier-note').textContent = `Every dot is a trained and measured architecture: the higher the better, the further left the cheaper. ` +
-    `${counted(data.frontier.length, 'is', 'are')} on the frontier: nothing else is as good at no more cost.` +
-    (rewards.below > 0 ? ` ${counted(rewards.below, 'is', 'are')} below the picture, drawn at its lower edge.` : '');
+  byId('frontier-note').textContent = `Every dot is a trained and measured architecture: higher is better, further left is cheaper. ` +
+    `${counted(data.frontier.length, 'is', 'are')} on the frontier: no other result is as good at the same or a lower cost.` +
+    (rewards.below > 0 ? ` ${counted(rewards.below, 'is', 'are')} below the visible range, drawn at the lower edge.` : '');
   const radius = results.length > 3000 ? 2.2 : results.length > 600 ? 2.8 : 4;
   const visit = (X, Y) => (report) => {
     data.frontier.forEach((point) => report(point.number, X(point.cost), Y(Math.max(point.reward, floor))));
@@ -115,7 +115,7 @@ function drawScatter() {
   chosen.listeners.push(redraw);
   byId('frontier-legend').replaceChildren(
     element('li', {}, element('i', { class: 'swatch ring' }), 'on the frontier'),
-    ...(targetsOf.size > 0 ? [element('li', { style: 'color: var(--accent)' }, element('i', { class: 'swatch dot', style: 'width:11px;height:11px' }), 'the best for a target')] : []),
+    ...(targetsOf.size > 0 ? [element('li', { style: 'color: var(--accent)' }, element('i', { class: 'swatch dot', style: 'width:11px;height:11px' }), 'best for a target')] : []),
     ...(data.targets.length > 0 ? [element('li', {}, element('i', { class: 'swatch dashed' }), 'target')] : []),
     element('li', {}, 'first', element('i', { class: 'ramp', style: 'background: linear-gradient(90deg, rgb(var(--early)), rgb(var(--late)))' }), 'last trained'));
 }
@@ -148,6 +148,6 @@ function drawDetail() {
       element('div', {}, element('span', {}, data.reward), element('b', {}, formatNumber(point.reward))),
       element('div', {}, element('span', {}, data.cost), element('b', {}, formatNumber(point.cost)))),
     list(facts, {}),
-    list(layers.map((layer, at) => [layer.name, layer.options[choices[at]].name]), { class: 'layers', tabindex: '0', 'aria-label': 'Options of its layers' }),
+    list(layers.map((layer, at) => [layer.name, layer.options[choices[at]].name]), { class: 'layers', tabindex: '0', 'aria-label': 'Option of each layer' }),
     element('div', { class: 'buttons' }, copyButton('Copy as spec', () => specOf(point)), copyButton('Copy id', () => point.architecture)));
 }

@@ -30,13 +30,13 @@ function drawFound() {
   const host = byId('found-table');
   const unmet = data.targets.filter(({ best }) => !best);
   const thinned = frontierShown.length < data.frontier.length
-    ? `The chart marks and the table lists ${formatCount(frontierShown.length)} of the ${formatCount(data.frontier.length)} points of the frontier, chosen evenly. “layernas search frontier” lists all.`
+    ? `The chart marks and the table lists ${formatCount(frontierShown.length)} of the ${formatCount(data.frontier.length)} points of the frontier, evenly chosen. “layernas search frontier” lists all points.`
     : '';
   byId('found-note').textContent = unmet.map(({ target, nearest }) => nearest
     ? `Nothing meets the target ${formatNumber(target)}; the nearest, candidate ${nearest.number}, costs ${formatNumber(nearest.cost)}. `
-    : `Nothing found yet for the target ${formatNumber(target)}. `).join('') + thinned;
+    : `No result yet for the target ${formatNumber(target)}. `).join('') + thinned;
   if (data.frontier.length === 0) {
-    isEmpty(host, 'Nothing yet.');
+    isEmpty(host, 'No results yet.');
     return;
   }
   const metrics = [...new Set(frontierShown.flatMap((point) => Object.keys(point.metrics)))].filter((name) => name !== data.reward && name !== data.cost);
@@ -86,21 +86,21 @@ function drawOutcomes() {
       element('i', { class: 'swatch dot', style: `background: var(--${colors[state]})` }), `${formatCount(count)} ${state}`))));
   const { rows, kinds } = data.failures;
   if (rows.length === 0) {
-    byId('failures-table').replaceChildren(element('p', { class: 'empty' }, 'No attempt has failed.'));
+    byId('failures-table').replaceChildren(element('p', { class: 'empty' }, 'No attempt failed.'));
     return;
   }
   byId('failures-table').replaceChildren(table([
     { name: 'attempts', n: true, cell: (row) => formatCount(row.attempts) },
     { name: 'kind', cell: (row) => row.kind.replace('_', ' ') },
     { name: 'message', text: true, cell: (row) => element('span', { title: row.message }, briefly(row.message) || '–') },
-    { name: 'on', cell: (row) => (row.workers === 1 ? row.worker : `${row.workers} workers`) },
+    { name: 'worker', cell: (row) => (row.workers === 1 ? row.worker : `${row.workers} workers`) },
     { name: 'first', n: true, cell: (row) => formatCount(row.first) },
   ], rows), ...(kinds > rows.length ? [element('p', { class: 'note' }, `${formatCount(kinds - rows.length)} more kinds of failure are not listed.`)] : []));
 }
 
 function drawWorkers() {
   if (data.workers.length === 0) {
-    isEmpty(byId('workers-table'), 'Nobody yet.');
+    isEmpty(byId('workers-table'), 'No workers yet.');
     return;
   }
   const most = 50;
@@ -120,7 +120,7 @@ const rowsAtOnce = 50;
 function drawCandidates() {
   const note = byId('candidates-note');
   note.textContent = all.total > shown.length
-    ? `${formatCount(shown.length)} of ${formatCount(all.total)} are listed and drawn: an even choice of all, and those closest to the frontier. “layernas search candidates” has all.`
+    ? `${formatCount(shown.length)} of ${formatCount(all.total)} are listed and drawn: an even selection, and the candidates closest to the frontier. “layernas search candidates” lists all.`
     : '';
   const state = (i) => all.states[all.state[i]];
   const columns = [
@@ -129,7 +129,7 @@ function drawCandidates() {
     { name: 'state', cell: (i) => element('span', { class: `state-${state(i)}` }, state(i) + (all.repeat_of[i] > 0 ? `, repeats ${all.repeat_of[i]}` : '') + (all.final_of[i] > 0 ? `, ${all.final_of[i]} in full` : '')), sort: state },
     { name: data.reward, n: true, cell: (i) => formatNumber(all.reward[i]), sort: (i) => all.reward[i] },
     { name: data.cost, n: true, cell: (i) => formatNumber(all.cost[i]), sort: (i) => all.cost[i] },
-    { name: 'to the frontier', n: true, cell: (i) => formatNumber(all.gap[i]), sort: (i) => all.gap[i] },
+    { name: 'gap to frontier', n: true, cell: (i) => formatNumber(all.gap[i]), sort: (i) => all.gap[i] },
     ...(all.stage.some((stage) => stage > 0) ? [{ name: 'stage', n: true, cell: (i) => `${all.stage[i]}`, sort: (i) => all.pass[i] * 1e6 + all.stage[i] }] : []),
     ...all.metric_names.map((name, column) => ({ name, n: true, cell: (i) => formatMetric(name, all.metrics[column][i]), sort: (i) => all.metrics[column][i] })),
     { name: 'took', n: true, cell: (i) => formatSeconds(all.seconds[i]), sort: (i) => all.seconds[i] },
