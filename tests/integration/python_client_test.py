@@ -228,7 +228,7 @@ class WatchTest(unittest.TestCase):
 
     def test_what_breaks_a_connection_does_not_break_a_watch(self):
         codes = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED")
-        self.patch("_LONGEST_PAUSE_S", 0.01)
+        self.patch("_MAX_PAUSE_S", 0.01)
         controller = FakeController(*(breaks(grpc.StatusCode[code]) for code in codes), tells(ENDED))
         self.assertEqual(self.watched(controller).wait(), "succeeded")
         with self.assertRaisesRegex(layernas.Error, "no more watches"):
