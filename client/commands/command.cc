@@ -16,7 +16,7 @@
 namespace layernas::client {
 namespace {
 
-constexpr int kMostMistakesShown = 50;
+constexpr int kMaxMistakesShown = 50;
 
 std::string RandomId() {
   std::random_device random;
@@ -101,7 +101,7 @@ absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandConte
 }
 
 bool ReportMistakes(const Terminal& terminal, const SpecFile& file) {
-  const int shown = std::min(static_cast<int>(file.mistakes.size()), kMostMistakesShown);
+  const int shown = std::min(static_cast<int>(file.mistakes.size()), kMaxMistakesShown);
   for (int i = 0; i < shown; ++i)
     terminal.err << terminal.Shown(FormatMistake(file.name, file.mistakes[i]), Unprintable::kMarkInLines) << '\n';
   const std::size_t more = file.mistakes.size() - shown;

@@ -26,16 +26,16 @@ struct CountOptions {
 };
 
 // So that a slip does not fill the disk.
-constexpr double kMostArchitectures = 10'000'000;
+constexpr double kMaxArchitectures = 10'000'000;
 
 using Visit = std::function<absl::Status(const spec::Choices&)>;
 
 // The last layer's options vary fastest.
 absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
   const double size = spec::SpaceSize(space);
-  if (size > kMostArchitectures) {
+  if (size > kMaxArchitectures) {
     return absl::InvalidArgumentError(absl::StrCat("the space has ", size, " architectures, more than ",
-                                                   kMostArchitectures, ": list the architectures to count in a file"));
+                                                   kMaxArchitectures, ": list the architectures to count in a file"));
   }
   spec::Choices choices(static_cast<std::size_t>(space.layers_size()));
   while (true) {

@@ -55,9 +55,9 @@ struct LutOptions {
 };
 
 // Where the first networks can't be measured, none can.
-constexpr int kMostUselessAtFirst = 10;
+constexpr int kMaxUselessAtFirst = 10;
 // Of one network, until one gives a cost.
-constexpr int kMostReadings = 3;
+constexpr int kMaxReadings = 3;
 // Of the machine and device that a network was measured on (docs/evaluators.md).
 constexpr char kFingerprint[] = "machine_fingerprint";
 constexpr std::chrono::seconds kReportEvery{10};
@@ -117,7 +117,7 @@ class ProgressLines {
     out_ << "the earlier measurements are from another machine or device and were moved to " << file << std::endl;
   }
   void LeftOut(const std::string& architecture, std::string_view why) {
-    out_ << "skipped architecture " << architecture << " after " << kMostReadings << " measurements: " << why
+    out_ << "skipped architecture " << architecture << " after " << kMaxReadings << " measurements: " << why
          << std::endl;
   }
   std::chrono::seconds elapsed() const {
@@ -153,7 +153,7 @@ absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std
                                                   const DesignPoint& point, KeptMeasurements& kept,
                                                   ProgressLines& progress, const std::stop_token& stop,
                                                   std::string& why) {
-  for (int reading = 0; reading < kMostReadings; ++reading) {
+  for (int reading = 0; reading < kMaxReadings; ++reading) {
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(point.choices, stop));
     if (!metrics) {
       why = meter.why_infeasible();
@@ -204,7 +204,7 @@ absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, con
     }
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, MeasureOne(meter, metric, id, design[i], kept, progress, stop, why));
     if (metrics) measured.push_back({design[i], std::move(*metrics)});
-    if (measured.empty() && i + 1 >= std::min<std::size_t>(kMostUselessAtFirst, design.size())) {
+    if (measured.empty() && i + 1 >= std::min<std::size_t>(kMaxUselessAtFirst, design.size())) {
       return absl::FailedPreconditionError(
           absl::StrCat("none of the first ", i + 1, " networks could be measured: ", why));
     }

@@ -13,14 +13,14 @@
 namespace layernas::client {
 namespace {
 
-constexpr int kMostUnknowns = 2000;
-constexpr std::size_t kFewestSamples = 3;
+constexpr int kMaxUnknowns = 2000;
+constexpr std::size_t kMinSamples = 3;
 // Of the ridge, in units of one sample's squared relative error.
 constexpr double kWeakestRidge = 1e-4;
 constexpr double kStrongestRidge = 10;
 // Of coordinate descent.
 constexpr int kMaxRounds = 1000;
-constexpr double kSmallestChange = 1e-6;
+constexpr double kMinChange = 1e-6;
 
 // Column of each layer's first option; the base has column 0.
 std::vector<int> FirstColumns(const v1::Space& space) {
@@ -82,7 +82,7 @@ Eigen::VectorXd SolveNotNegative(const Eigen::MatrixXd& rows, const Eigen::Matri
       costs[i] = cost;
     }
     // In units of a typical cost.
-    if (largest_change < kSmallestChange) break;
+    if (largest_change < kMinChange) break;
   }
   return costs;
 }
@@ -144,14 +144,13 @@ int Unknowns(const v1::Space& space) {
 }
 
 absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples) {
-  if (const int unknowns = Unknowns(space); unknowns > kMostUnknowns) {
-    return absl::InvalidArgumentError(absl::StrCat("the space has ", unknowns,
-                                                   " costs to determine, more than ", kMostUnknowns,
-                                                   ": reduce the options of its layers"));
+  if (const int unknowns = Unknowns(space); unknowns > kMaxUnknowns) {
+    return absl::InvalidArgumentError(absl::StrCat("the space has ", unknowns, " costs to determine, more than ",
+                                                   kMaxUnknowns, ": reduce the options of its layers"));
   }
-  if (samples.size() < kFewestSamples) {
+  if (samples.size() < kMinSamples) {
     return absl::FailedPreconditionError(
-        absl::StrCat("only ", samples.size(), " networks were measured, fewer than ", kFewestSamples));
+        absl::StrCat("only ", samples.size(), " networks were measured, fewer than ", kMinSamples));
   }
   LAYERNAS_RETURN_IF_ERROR(CheckEveryOptionIsThere(space, samples));
 

@@ -1,4 +1,4 @@
-// Measurements that outlive an interruption.
+// Measurements that survive an interruption.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,22 @@
 
 namespace layernas::client {
 
-// What was measured, line by line in a file beside the table until that is written, so that an interrupted measurement
-// of hours goes on where it was, or with another metric. Of what can't be built nothing is kept: it costs little to
-// find out again. Not thread-safe.
+// Keeps measurements, one per line, in a file next to the table until the table is written. An
+// interrupted measurement of hours resumes from it, also with another metric. Networks that cannot
+// be built are not kept, because finding that out again is cheap. Not thread-safe.
 class KeptMeasurements {
  public:
-  // Creates the file, or continues it if its measurements depended on the same: `asked`. A file of other measurements
-  // is set aside: renamed to `path`.old, or .old2, … if that exists. One that was set aside and answers `asked` is
-  // taken up again. Skips invalid lines, such as a crash leaves. UNKNOWN if the file can't be written or renamed.
+  // Creates the file, or continues it if its measurements belong to the same `asked`. A file of
+  // other measurements is set aside: renamed to `path`.old, or to .old2, … if that exists. A file
+  // that was set aside and matches `asked` is used again. Skips invalid lines, such as a crash
+  // leaves. UNKNOWN if the file cannot be written or renamed.
   static absl::StatusOr<KeptMeasurements> Open(const std::string& path, const nlohmann::json& asked);
 
   std::size_t count() const { return known_.size(); }
-  // Null where it was not measured.
+  // Returns null if the architecture was not measured.
   const Metrics* Find(const std::string& architecture) const;
-  // UNKNOWN if it can't be written: it is not kept then. Replaces what was kept of the same architecture.
+  // Replaces an earlier measurement of the same architecture. UNKNOWN if the file cannot be
+  // written; the measurement is then not kept.
   absl::Status Add(const std::string& architecture, const Metrics& metrics);
   // Sets the file aside and starts an empty one. UNKNOWN if it can't.
   absl::Status StartAgain();
@@ -43,11 +45,11 @@ class KeptMeasurements {
   void Take(const nlohmann::json& line);
   absl::Status SetAside();
   absl::Status Start();
-  // The error that the last write to the file left; OK if it left none.
+  // Returns the error of the last write to the file, or OK.
   absl::Status Written();
 
   std::string path_;
-  // The file's first line.
+  // First line of the file.
   std::string asked_;
   std::string set_aside_;
   std::ofstream out_;

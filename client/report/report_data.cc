@@ -27,8 +27,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kMostFailuresListed = 100;
-constexpr std::size_t kMostLines = 8;
+constexpr std::size_t kMaxFailuresListed = 100;
+constexpr std::size_t kMaxLines = 8;
 
 Json Number(double value) {
   if (!std::isfinite(value)) return nullptr;
@@ -157,8 +157,8 @@ Json WinnersJson(const v1::Search& search) {
 
 // Of those that came closest to the frontier and of those that were stopped, evenly chosen where there are many.
 Json CurvesJson(const SearchData& data, const std::vector<std::size_t>& order) {
-  constexpr std::size_t kMostCurves = 150;
-  constexpr int kMostPoints = 60;
+  constexpr std::size_t kMaxCurves = 150;
+  constexpr int kMaxPoints = 60;
   std::vector<const v1::Candidate*> with_curve;
   for (const std::size_t i : order) {
     if (data.candidates[i].curve_size() > 1) with_curve.push_back(&data.candidates[i]);
@@ -168,11 +168,11 @@ Json CurvesJson(const SearchData& data, const std::vector<std::size_t>& order) {
       with_curve.push_back(&candidate);
   }
   Json curves = Json::array();
-  const std::size_t step = (with_curve.size() + kMostCurves - 1) / kMostCurves;
+  const std::size_t step = (with_curve.size() + kMaxCurves - 1) / kMaxCurves;
   for (std::size_t i = 0; i < with_curve.size(); i += step) {
     const v1::Candidate& candidate = *with_curve[i];
     Json points = Json::array();
-    const int every = (candidate.curve_size() + kMostPoints - 1) / kMostPoints;
+    const int every = (candidate.curve_size() + kMaxPoints - 1) / kMaxPoints;
     for (int at = 0; at < candidate.curve_size(); ++at) {
       if (at % every != 0 && at + 1 != candidate.curve_size()) continue;
       points.push_back({candidate.curve(at).epoch(), Number(static_cast<double>(candidate.curve(at).reward()))});
@@ -213,7 +213,7 @@ Json BestLines(const SearchData& data, const std::vector<std::size_t>& order) {
   Json lines = Json::array();
   const auto& targets = data.search.spec().objective().targets();
   for (const double target : targets) {
-    if (lines.size() < kMostLines) lines.push_back(line(target));
+    if (lines.size() < kMaxLines) lines.push_back(line(target));
   }
   const bool any_step =
       std::any_of(lines.begin(), lines.end(), [](const Json& each) { return !each["steps"].empty(); });
@@ -293,7 +293,7 @@ Json FailuresJson(const SearchData& data) {
   std::stable_sort(rows.begin(), rows.end(),
                    [](const Json& a, const Json& b) { return a["attempts"] > b["attempts"]; });
   Json json = {{"kinds", rows.size()}};
-  rows.resize(std::min(rows.size(), kMostFailuresListed));
+  rows.resize(std::min(rows.size(), kMaxFailuresListed));
   json["rows"] = std::move(rows);
   return json;
 }
@@ -322,22 +322,22 @@ Json WorkersJson(const SearchData& data) {
 }
 
 // Which candidates are drawn: all, or every so many-th and all that are close to the frontier.
-std::vector<std::size_t> Shown(const SearchData& data, const std::map<std::size_t, double>& gaps, std::size_t most) {
+std::vector<std::size_t> Shown(const SearchData& data, const std::map<std::size_t, double>& gaps, std::size_t max) {
   std::vector<std::size_t> all(data.candidates.size());
   std::iota(all.begin(), all.end(), 0);
-  if (all.size() <= most) return all;
+  if (all.size() <= max) return all;
   std::vector<std::pair<double, std::size_t>> closest;
   for (const auto& [i, gap] : gaps) closest.emplace_back(gap, i);
-  const std::size_t kept = std::min(closest.size(), most / 4);
+  const std::size_t kept = std::min(closest.size(), max / 4);
   std::partial_sort(closest.begin(), closest.begin() + static_cast<std::ptrdiff_t>(kept), closest.end());
   std::set<std::size_t> shown;
   for (std::size_t i = 0; i < kept; ++i) shown.insert(closest[i].second);
-  const std::size_t step = (all.size() + most - kept - 1) / (most - kept);
+  const std::size_t step = (all.size() + max - kept - 1) / (max - kept);
   for (std::size_t i = 0; i < all.size(); i += step) shown.insert(i);
   return {shown.begin(), shown.end()};
 }
 
-Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& order, std::size_t most) {
+Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& order, std::size_t max) {
   std::vector<Score> frontier;
   for (const v1::FrontierPoint& point : data.frontier) frontier.push_back({point.reward(), point.cost()});
   std::vector<Score> scores;
@@ -363,7 +363,7 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
        gap = Json::array(), seconds = Json::array(), worker = Json::array(), repeat_of = Json::array(),
        final_of = Json::array();
   std::vector<Json> metrics(metric_names.size(), Json::array());
-  for (const std::size_t i : Shown(data, gaps, most)) {
+  for (const std::size_t i : Shown(data, gaps, max)) {
     const v1::Candidate& candidate = data.candidates[i];
     const bool result = HasResult(candidate);
     number.push_back(NumberOf(candidate.name()));
@@ -400,7 +400,7 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
 
 }  // namespace
 
-nlohmann::ordered_json ReportData(const SearchData& data, std::size_t most_candidates) {
+nlohmann::ordered_json ReportData(const SearchData& data, std::size_t max_candidates) {
   const std::vector<std::size_t> order = OrderOfArrival(data.candidates);
   Json frontier = Json::array();
   for (const v1::FrontierPoint& point : data.frontier) frontier.push_back(PointJson(point));
@@ -410,7 +410,7 @@ nlohmann::ordered_json ReportData(const SearchData& data, std::size_t most_candi
           {"winners", WinnersJson(data.search)}, {"best_lines", BestLines(data, order)},
           {"curves", CurvesJson(data, order)},   {"effects", EffectsJson(data, order)},
           {"buckets", BucketsJson(data)},        {"failures", FailuresJson(data)},
-          {"workers", WorkersJson(data)},        {"candidates", CandidatesJson(data, order, most_candidates)},
+          {"workers", WorkersJson(data)},        {"candidates", CandidatesJson(data, order, max_candidates)},
           {"spec", SpecJson(data.search.spec())}};
 }
 

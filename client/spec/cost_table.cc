@@ -16,7 +16,7 @@ namespace {
 using google::protobuf::util::MessageDifferencer;
 using nlohmann::ordered_json;
 
-constexpr std::size_t kLargestFile = 16 << 20;
+constexpr std::size_t kMaxTableBytes = 16 << 20;
 constexpr char kAgain[] = "; measure again with 'layernas measure lut'";
 
 absl::Status ReadPart(const ordered_json& json, const std::string& name, google::protobuf::Message& message) {
@@ -72,9 +72,9 @@ absl::Status WriteCostTable(const std::string& path, const CostTable& table) {
 }
 
 absl::StatusOr<CostTable> ReadCostTable(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path, kLargestFile + 1);
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxTableBytes + 1);
   if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat("cannot be read: ", text.status().message()));
-  if (text->size() > kLargestFile) return absl::InvalidArgumentError("is larger than 16 MiB");
+  if (text->size() > kMaxTableBytes) return absl::InvalidArgumentError("is larger than 16 MiB");
   return ParseCostTable(*text);
 }
 

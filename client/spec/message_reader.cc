@@ -27,9 +27,9 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 // Aliases can make a small file endless; these bound what is made of it.
-constexpr int kDeepest = 100;
-constexpr int kMostValues = 3'000'000;
-constexpr std::size_t kMostMistakes = 1000;
+constexpr int kMaxDepth = 100;
+constexpr int kMaxValues = 3'000'000;
+constexpr std::size_t kMaxMistakes = 1000;
 
 Position PositionOf(const YAML::Node& node) {
   const YAML::Mark mark = node.Mark();
@@ -41,8 +41,8 @@ std::string Join(const std::string& path, const std::string& name) {
 }
 
 std::string Quote(std::string_view text) {
-  constexpr std::size_t kLongest = 40;
-  return absl::StrCat("'", std::string(text.substr(0, kLongest)), text.size() > kLongest ? "…'" : "'");
+  constexpr std::size_t kMaxLength = 40;
+  return absl::StrCat("'", std::string(text.substr(0, kMaxLength)), text.size() > kMaxLength ? "…'" : "'");
 }
 
 // "is 'abc'", "is a list", …
@@ -131,13 +131,13 @@ std::optional<std::string> ParseWhole(const std::string& text, T& value) {
 }  // namespace
 
 bool MessageReader::Enter(const YAML::Node& node, const std::string& path) {
-  if (values_ >= kMostValues || mistakes_.size() >= kMostMistakes) return false;
-  if (++values_ == kMostValues) {
+  if (values_ >= kMaxValues || mistakes_.size() >= kMaxMistakes) return false;
+  if (++values_ == kMaxValues) {
     Fail(node, path, "the file has too many values, including aliases");
     return false;
   }
-  if (depth_ >= kDeepest) {
-    Fail(node, path, absl::StrCat("is nested more than ", kDeepest, " levels deep"));
+  if (depth_ >= kMaxDepth) {
+    Fail(node, path, absl::StrCat("is nested more than ", kMaxDepth, " levels deep"));
     return false;
   }
   if (HasForeignTag(node)) {

@@ -21,7 +21,7 @@
 namespace layernas::client {
 namespace {
 
-constexpr std::size_t kLargestFile = 4 << 20;
+constexpr std::size_t kMaxSpecBytes = 4 << 20;
 
 // Bytes at the front of `text` that are valid UTF-8.
 std::size_t ValidUtf8Length(std::string_view text) {
@@ -138,7 +138,7 @@ void AddViolations(SpecFile& file) {
 SpecFile ReadSpecText(std::string name, std::string_view text, const std::string& cost_table) {
   SpecFile file;
   file.name = std::move(name);
-  if (text.size() > kLargestFile) {
+  if (text.size() > kMaxSpecBytes) {
     file.mistakes.push_back({{}, "", "is larger than 4 MiB: a spec describes layers and options, not data"});
     return file;
   }
@@ -160,7 +160,7 @@ SpecFile ReadSpecText(std::string name, std::string_view text, const std::string
 
 SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table) {
   // One byte beyond the maximum, to tell that it is too large.
-  constexpr std::size_t kMaxRead = kLargestFile + 1;
+  constexpr std::size_t kMaxRead = kMaxSpecBytes + 1;
   if (path == "-") {
     std::string text(kMaxRead, '\0');
     std::cin.read(text.data(), static_cast<std::streamsize>(text.size()));

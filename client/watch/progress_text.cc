@@ -16,7 +16,7 @@ namespace {
 constexpr int kLabelColumns = 9;
 constexpr int kBarColumns = 30;
 // A shorter one shows nothing.
-constexpr int kLeastBarColumns = 6;
+constexpr int kMinBarColumns = 6;
 constexpr int kSparkColumns = 40;
 
 // Cut to `columns` characters, without cutting one in half.
@@ -112,7 +112,7 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
     const std::string count = absl::StrCat(TrainingsText(progress), " trainings");
     const int room = columns - kLabelColumns - 2 - static_cast<int>(Width(count));
     const int bar = std::min(kBarColumns, room);
-    if (bar >= kLeastBarColumns) {
+    if (bar >= kMinBarColumns) {
       trainings = absl::StrCat(ProgressBar(progress.trainings(), progress.trainings_budget(), bar), " ", trainings);
     }
   }

@@ -9,13 +9,13 @@ namespace layernas::client {
 namespace {
 
 // Over how many ends the rate is taken, and from how many on it says something.
-constexpr std::size_t kMostEnds = 200;
-constexpr std::size_t kLeastEnds = 4;
+constexpr std::size_t kMaxEnds = 200;
+constexpr std::size_t kMinEnds = 4;
 
 template <typename T>
-void PushBounded(std::deque<T>& values, T value, std::size_t most) {
+void PushBounded(std::deque<T>& values, T value, std::size_t max) {
   values.push_back(std::move(value));
-  if (values.size() > most) values.pop_front();
+  if (values.size() > max) values.pop_front();
 }
 
 // There is room for one, and where standard error is quoted it says at its end what went wrong.
@@ -48,7 +48,7 @@ void WatchState::Apply(const v1::Candidate& candidate) {
     return;
   }
   PushBounded(end_times_, static_cast<double>(candidate.end_time().seconds()) + 1e-9 * candidate.end_time().nanos(),
-              kMostEnds);
+              kMaxEnds);
   if (candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED) {
     PushBounded(rewards_, candidate.reward(), kRewards);
     return;
@@ -68,7 +68,7 @@ void WatchState::Apply(const v1::Candidate& candidate) {
 }
 
 std::optional<double> WatchState::Rate(std::chrono::system_clock::time_point now) const {
-  if (end_times_.size() < kLeastEnds) return std::nullopt;
+  if (end_times_.size() < kMinEnds) return std::nullopt;
   // To now rather than to the last end, so that it falls when nothing comes any more.
   const double until = std::chrono::duration<double>(now.time_since_epoch()).count();
   const double span = std::max(until, end_times_.back()) - end_times_.front();

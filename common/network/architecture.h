@@ -1,5 +1,5 @@
-// From an architecture and the fixed parts of its network, as a spec and the evaluator protocol write them, to the
-// graph of the whole network.
+// Plans the graph of a whole network from an architecture and the fixed parts of its network, in
+// the form of the spec and the evaluator protocol.
 #pragma once
 
 #include <cstddef>
@@ -26,12 +26,13 @@ namespace layernas::network {
 // Throws InfeasibleError, naming the field or the layer.
 Graph PlanNetwork(const nlohmann::json& architecture, const nlohmann::json& network);
 
-// How many cells the network has; 0 where its layers are blocks in turn. Throws as PlanNetwork().
+// Returns the number of cells of the network; 0 if its layers are consecutive blocks. Throws like
+// PlanNetwork().
 int CellCount(const nlohmann::json& network);
 
-// One layer of an architecture of blocks in turn, by itself; it has no operations if it hands on what it gets. `index`
-// is its place in the architecture, for messages; `input` is what the layer before it hands on. Throws as
-// PlanNetwork().
+// Plans one layer of an architecture of consecutive blocks. The graph has no operations if the
+// layer passes its input on unchanged. `index` is the position in the architecture, for messages.
+// `input` is the output shape of the previous layer. Throws like PlanNetwork().
 Graph PlanLayer(const nlohmann::json& layer, std::size_t index, const Shape& input);
 
 }  // namespace layernas::network

@@ -1,4 +1,4 @@
-// Tells whether two networks are the same one, spelled in two ways.
+// Detects networks that are the same but written differently.
 #pragma once
 
 #include <string>

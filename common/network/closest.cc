@@ -30,8 +30,8 @@ std::size_t EditDistance(const std::string& a, const std::string& b) {
 
 std::string DidYouMean(const std::string& written, const std::vector<std::string>& words) {
   // Longer words are never a slip of the finger, and would cost time.
-  constexpr std::size_t kLongest = 100;
-  if (written.size() > kLongest) return "";
+  constexpr std::size_t kMaxLength = 100;
+  if (written.size() > kMaxLength) return "";
   std::size_t closest = std::clamp<std::size_t>(written.size() / 3, 1, 3) + 1;
   std::string suggestion;
   for (const std::string& word : words) {

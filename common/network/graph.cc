@@ -9,9 +9,9 @@ namespace layernas::network {
 namespace {
 
 // Of any map: an expanded block may have many times the channels of a layer.
-constexpr int kMostChannels = 1 << 17;
+constexpr int kMaxChannels = 1 << 17;
 // Far beyond any network that can be trained; what is planned here comes from outside.
-constexpr std::size_t kMostOps = 200'000;
+constexpr std::size_t kMaxOps = 200'000;
 constexpr int kMaxKernel = 31;
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
@@ -30,11 +30,11 @@ void GraphBuilder::Refuse(const std::string& why) const {
 
 Value GraphBuilder::Append(Op op) {
   const int channels = op.output.channels;
-  if (channels < 1 || channels > kMostChannels) {
-    Refuse("the block must have from 1 to " + std::to_string(kMostChannels) + " channels inside, but has " +
+  if (channels < 1 || channels > kMaxChannels) {
+    Refuse("the block must have from 1 to " + std::to_string(kMaxChannels) + " channels inside, but has " +
            std::to_string(channels));
   }
-  if (graph_.ops.size() == kMostOps) Refuse("the network has more than " + std::to_string(kMostOps) + " operations");
+  if (graph_.ops.size() == kMaxOps) Refuse("the network has more than " + std::to_string(kMaxOps) + " operations");
   op.layer = static_cast<int>(graph_.layers.size()) - 1;
   graph_.ops.push_back(op);
   return static_cast<Value>(graph_.ops.size());

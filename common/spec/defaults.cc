@@ -49,7 +49,7 @@ void SetStrategyDefaults(v1::Strategy& strategy, const std::optional<CostBounds>
 }
 
 // Without regard to the budget and to the size of the space. In double: the product may be beyond any integer.
-double MostTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
+double MaxTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
   const int buckets =
       layernas.buckets().edges().empty() ? layernas.buckets().count() : layernas.buckets().edges_size() + 1;
   const double kept = static_cast<double>(buckets) * layernas.replicas();
@@ -121,13 +121,14 @@ v1::SpecSummary Summarize(const v1::SearchSpec& spec) {
   summary.set_layers(full.space().layers_size());
   summary.set_space_size(SpaceSize(full.space()));
 
-  double most = summary.space_size();
-  if (full.strategy().has_layernas()) most = std::min(most, MostTrainings(full.strategy().layernas(), full.space()));
-  if (full.has_finalists()) most += full.finalists().repeats();
-  if (full.budget().has_trainings()) most = std::min<double>(most, full.budget().trainings());
+  double max_trainings = summary.space_size();
+  if (full.strategy().has_layernas())
+    max_trainings = std::min(max_trainings, MaxTrainings(full.strategy().layernas(), full.space()));
+  if (full.has_finalists()) max_trainings += full.finalists().repeats();
+  if (full.budget().has_trainings()) max_trainings = std::min<double>(max_trainings, full.budget().trainings());
   // Beyond 2^53 the bound is one in name only; 0 says so.
   constexpr double kExact = 9007199254740992;
-  summary.set_most_trainings(most < kExact ? static_cast<std::int64_t>(most) : 0);
+  summary.set_most_trainings(max_trainings < kExact ? static_cast<std::int64_t>(max_trainings) : 0);
 
   if (const std::optional<CostBounds> bounds = BoundCosts(full)) {
     summary.set_cheapest(bounds->cheapest);

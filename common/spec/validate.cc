@@ -17,16 +17,16 @@
 namespace layernas::spec {
 namespace {
 
-constexpr std::size_t kLongestSearchName = 40;
-constexpr int kMostAttempts = 20;
-constexpr double kLeastWeight = 0.001;
-constexpr double kMostWeight = 1000;
-constexpr int kMostPriority = 1000;
-constexpr int kMostWinners = 200;
+constexpr std::size_t kMaxNameLength = 40;
+constexpr int kMaxAttempts = 20;
+constexpr double kMinWeight = 0.001;
+constexpr double kMaxWeight = 1000;
+constexpr int kMaxPriority = 1000;
+constexpr int kMaxWinners = 200;
 // Of a measurement (spec.proto).
 constexpr int kDefaultRuns = 200;
 // A sanity bound that also keeps milliseconds far from overflow.
-constexpr std::int64_t kLongestDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
+constexpr std::int64_t kMaxDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
 
 using Costs = google::protobuf::Map<std::string, double>;
 
@@ -36,9 +36,9 @@ void CheckSearchName(const std::string& name, Violations& violations) {
     return;
   }
   const bool characters = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
-  if (!characters || name.size() > kLongestSearchName || name.front() == '-' || name.back() == '-') {
-    violations.Add("name", "must be lower-case letters, digits and dashes, at most " +
-                               std::to_string(kLongestSearchName) + ", with no dash at either end");
+  if (!characters || name.size() > kMaxNameLength || name.front() == '-' || name.back() == '-') {
+    violations.Add("name", "must be lower-case letters, digits and dashes, at most " + std::to_string(kMaxNameLength) +
+                               ", with no dash at either end");
   }
 }
 
@@ -79,11 +79,11 @@ class UniqueNames {
 bool CheckCount(const std::string& path, int count, const char* what, Violations& violations) {
   if (count == 0) {
     violations.Add(path, "is missing: give at least one " + std::string(what));
-  } else if (count > kMostItems) {
+  } else if (count > kMaxItems) {
     violations.Add(path,
-                   "must have at most " + std::to_string(kMostItems) + " " + what + "s, has " + std::to_string(count));
+                   "must have at most " + std::to_string(kMaxItems) + " " + what + "s, has " + std::to_string(count));
   }
-  return count > 0 && count <= kMostItems;
+  return count > 0 && count <= kMaxItems;
 }
 
 void CheckLayer(const std::string& path, const v1::Layer& layer, Violations& violations) {
@@ -157,8 +157,8 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
   if (!objective.cost().empty() && objective.cost() == objective.reward()) {
     violations.Add("objective.cost", "must not be the reward's metric, " + objective.reward());
   }
-  if (objective.targets_size() > kMostTargets) {
-    violations.Add("objective.targets", "must have at most " + std::to_string(kMostTargets) + " targets, has " +
+  if (objective.targets_size() > kMaxTargets) {
+    violations.Add("objective.targets", "must have at most " + std::to_string(kMaxTargets) + " targets, has " +
                                             std::to_string(objective.targets_size()));
     return;
   }
@@ -183,7 +183,7 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
 void CheckDuration(const std::string& field, const google::protobuf::Duration& duration, Violations& violations) {
   if (duration.seconds() < 0 || duration.nanos() < 0 || (duration.seconds() == 0 && duration.nanos() == 0)) {
     violations.Add(field, "must be longer than 0s");
-  } else if (duration.seconds() > kLongestDurationSeconds) {
+  } else if (duration.seconds() > kMaxDurationSeconds) {
     violations.Add(field, "must be at most ten years");
   } else if (duration.nanos() > 999'999'999) {
     violations.Add(field, "must have nanos of less than a second");
@@ -223,10 +223,10 @@ void CheckFinal(const v1::SearchSpec& spec, Violations& violations) {
   if (final.per_target() != 0) violations.CheckRange("final.per_target", final.per_target(), 1, 20);
   // They go with each answer that shows the search.
   const int winners = std::max(1, final.per_target()) * std::max(1, spec.objective().targets_size());
-  if (winners > kMostWinners) {
+  if (winners > kMaxWinners) {
     violations.Add("final.per_target", "would train " + std::to_string(winners) + " architectures in full for " +
                                            std::to_string(spec.objective().targets_size()) +
-                                           " targets, more than the maximum of " + std::to_string(kMostWinners));
+                                           " targets, more than the maximum of " + std::to_string(kMaxWinners));
   }
   if (final.has_epochs()) violations.CheckAtLeast("final.epochs", final.epochs(), 1);
   if (final.seeds() != 0) violations.CheckRange("final.seeds", final.seeds(), 1, 20);
@@ -280,9 +280,9 @@ void CheckMeasurement(const v1::Measurement& measure, Violations& violations) {
 }
 
 void CheckSharing(const std::string& path, const v1::Sharing& sharing, Violations& violations) {
-  if (sharing.has_weight()) violations.CheckRange(path + "weight", sharing.weight(), kLeastWeight, kMostWeight);
+  if (sharing.has_weight()) violations.CheckRange(path + "weight", sharing.weight(), kMinWeight, kMaxWeight);
   if (sharing.has_priority()) {
-    violations.CheckRange(path + "priority", sharing.priority(), -kMostPriority, kMostPriority);
+    violations.CheckRange(path + "priority", sharing.priority(), -kMaxPriority, kMaxPriority);
   }
   if (sharing.has_max_running()) violations.CheckAtLeast(path + "max_running", sharing.max_running(), 0);
 }
@@ -306,7 +306,7 @@ void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
   CheckLabels("evaluation.measure_on", evaluation.measure_on(), violations);
   if (evaluation.has_timeout()) CheckDuration("evaluation.timeout", evaluation.timeout(), violations);
   if (evaluation.has_attempts()) {
-    violations.CheckRange("evaluation.attempts", evaluation.attempts(), 1, kMostAttempts);
+    violations.CheckRange("evaluation.attempts", evaluation.attempts(), 1, kMaxAttempts);
   }
 }
 
@@ -352,9 +352,9 @@ void CheckMeasureFirst(const v1::SearchSpec& spec, Violations& violations) {
 
 std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   Violations violations;
-  if (const std::size_t size = spec.ByteSizeLong(); size > kLargestSpec) {
+  if (const std::size_t size = spec.ByteSizeLong(); size > kMaxSpecBytes) {
     violations.Add("", "the spec has " + std::to_string(size) + " bytes, more than the maximum of " +
-                           std::to_string(kLargestSpec) + ": make names shorter or the space smaller");
+                           std::to_string(kMaxSpecBytes) + ": make names shorter or the space smaller");
     return violations.Take();
   }
   std::optional<CostBounds> bounds = BoundCosts(spec);

@@ -9,20 +9,20 @@
 namespace layernas::spec {
 namespace {
 
-constexpr int kMostBuckets = 10000;
-constexpr int kMostReplicas = 100;
-constexpr int kMostPasses = 100;
-constexpr int kMostPopulation = 10000;
+constexpr int kMaxBuckets = 10000;
+constexpr int kMaxReplicas = 100;
+constexpr int kMaxPasses = 100;
+constexpr int kMaxPopulation = 10000;
 constexpr int kDefaultExhaustive = 10000;
-constexpr int kMostExhaustive = 1000000;
+constexpr int kMaxExhaustive = 1000000;
 
 void CheckEdges(const std::string& path, const v1::Buckets& buckets, Violations& violations) {
   if (buckets.count() != 0 || buckets.scale() != v1::BUCKET_SCALE_UNSPECIFIED || buckets.has_min() ||
       buckets.has_max()) {
     violations.Add(path + ".edges", "cannot be combined with count, scale, min or max: remove the edges or the others");
   }
-  if (buckets.edges_size() >= kMostBuckets) {
-    violations.Add(path + ".edges", "must have at most " + std::to_string(kMostBuckets - 1) + " edges, has " +
+  if (buckets.edges_size() >= kMaxBuckets) {
+    violations.Add(path + ".edges", "must have at most " + std::to_string(kMaxBuckets - 1) + " edges, has " +
                                         std::to_string(buckets.edges_size()));
     return;
   }
@@ -81,7 +81,7 @@ void CheckBuckets(const std::string& path, const v1::Buckets& buckets, const std
     return;
   }
   // 0 is the unset value, which gets the default.
-  if (buckets.count() != 0) violations.CheckRange(path + ".count", buckets.count(), 1, kMostBuckets);
+  if (buckets.count() != 0) violations.CheckRange(path + ".count", buckets.count(), 1, kMaxBuckets);
   if (!v1::BucketScale_IsValid(buckets.scale())) {
     violations.Add(path + ".scale", "must be linear, logarithmic or auto");
   }
@@ -123,12 +123,12 @@ void CheckOrder(const std::string& path, const v1::LayerOrder& order, const v1::
 
 void CheckExhaustive(const v1::SearchSpec& spec, Violations& violations) {
   const int given = spec.strategy().exhaustive().max_size();
-  if (given != 0) violations.CheckRange("strategy.exhaustive.max_size", given, 1, kMostExhaustive);
-  const double most = given != 0 ? given : kDefaultExhaustive;
+  if (given != 0) violations.CheckRange("strategy.exhaustive.max_size", given, 1, kMaxExhaustive);
+  const double max_size = given != 0 ? given : kDefaultExhaustive;
   const double size = SpaceSize(spec.space());
-  if (size > most) {
+  if (size > max_size) {
     violations.Add("strategy.exhaustive", "the space has " + FormatNumber(size) +
-                                              " architectures, more than max_size (" + FormatNumber(most) +
+                                              " architectures, more than max_size (" + FormatNumber(max_size) +
                                               "): choose another strategy or raise max_size");
   }
 }
@@ -145,19 +145,19 @@ void CheckStrategy(const v1::SearchSpec& spec, const std::optional<CostBounds>& 
     const v1::RegularizedEvolution& evolution = strategy.regularized_evolution();
     const std::string evolution_path = "strategy.regularized_evolution";
     if (evolution.population() != 0) {
-      violations.CheckRange(evolution_path + ".population", evolution.population(), 2, kMostPopulation);
+      violations.CheckRange(evolution_path + ".population", evolution.population(), 2, kMaxPopulation);
     }
     if (evolution.sample() != 0)
-      violations.CheckRange(evolution_path + ".sample", evolution.sample(), 1, kMostPopulation);
+      violations.CheckRange(evolution_path + ".sample", evolution.sample(), 1, kMaxPopulation);
   }
   if (strategy.has_exhaustive()) CheckExhaustive(spec, violations);
   if (!strategy.has_layernas()) return;
   const std::string path = "strategy.layernas";
   const v1::LayerNas& layernas = strategy.layernas();
   CheckBuckets(path + ".buckets", layernas.buckets(), bounds, violations);
-  if (layernas.replicas() != 0) violations.CheckRange(path + ".replicas", layernas.replicas(), 1, kMostReplicas);
+  if (layernas.replicas() != 0) violations.CheckRange(path + ".replicas", layernas.replicas(), 1, kMaxReplicas);
   CheckOrder(path + ".order", layernas.order(), spec.space(), violations);
-  if (layernas.passes() != 0) violations.CheckRange(path + ".passes", layernas.passes(), 1, kMostPasses);
+  if (layernas.passes() != 0) violations.CheckRange(path + ".passes", layernas.passes(), 1, kMaxPasses);
   violations.CheckAtLeast(path + ".stage_limit", layernas.stage_limit(), 0);
 }
 

@@ -1,6 +1,6 @@
 // The architectures closest to the frontier as lines through the options of their layers.
 
-const mostLines = 60;
+const maxLines = 60;
 const namesOf = (layer) => JSON.stringify(layer.options.map((option) => option.name));
 
 function drawParallel() {
@@ -12,7 +12,7 @@ function drawParallel() {
   }
   // A finalist by the mean of its trainings, as everywhere, and not once for each of them.
   const rewardOf = (i) => pointOf(all.number[i]).reward;
-  const best = results.filter((i) => all.repeat_of[i] === 0).sort((a, b) => all.gap[a] - all.gap[b] || all.cost[a] - all.cost[b]).slice(0, mostLines)
+  const best = results.filter((i) => all.repeat_of[i] === 0).sort((a, b) => all.gap[a] - all.gap[b] || all.cost[a] - all.cost[b]).slice(0, maxLines)
     // The frontier last, so that it lies on top.
     .sort((a, b) => onFrontier.has(all.number[a]) - onFrontier.has(all.number[b]));
   byId('parallel-note').textContent = `The ${best.length} results closest to the frontier; results on the frontier are highlighted. Where the lines come together, the best architectures share an option.`;
