@@ -32,7 +32,8 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   app.set_version_flag("--version", VersionText("layernas"));
   app.footer(kFooter);
   app.require_subcommand(1);
-  // What the commands do is said each time; how to reach the controller is set once (AddController).
+  // Only connection options are configurable (AddController); a configuration file must not set
+  // what a command does.
   app.option_defaults()->configurable(false);
   AddAdminCommands(app, context);
   AddCountCommand(app, context);
@@ -46,7 +47,7 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   AddWorkerCommands(app, context);
 }
 
-// Those of the user (XDG Base Directory Specification), then that of the machine.
+// Files of the user (XDG Base Directory Specification), then of the machine.
 std::vector<std::string> DefaultFiles() {
   std::vector<std::string> files;
   const char* config = std::getenv("XDG_CONFIG_HOME");
@@ -60,7 +61,8 @@ std::vector<std::string> DefaultFiles() {
   return files;
 }
 
-// What is wrong where a command is misspelled, of which the parser only says that one is required; else empty.
+// Returns a message about a misspelled command, or an empty text. The parser only says that a
+// command is required.
 std::string UnknownCommand(const CLI::App& app, const std::vector<std::string>& arguments) {
   const CLI::App* command = &app;
   std::string path = "layernas";
@@ -82,7 +84,7 @@ std::string UnknownCommand(const CLI::App& app, const std::vector<std::string>& 
   return "";
 }
 
-// Parses the command line and does what it says, up to the last flush of the output.
+// Parses and runs the command line, except for the final flush of the output.
 ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Terminal& terminal,
                         const std::string& program_folder) {
   CommandContext context(terminal, program_folder);
@@ -110,7 +112,7 @@ ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Termina
   }
   const absl::StatusOr<ExitCode> result = context.action();
   if (result.ok()) return *result;
-  // The message may be a controller's.
+  // The message can come from a controller.
   terminal.err << "layernas: " << terminal.Shown(std::string(result.status().message()), Unprintable::kMarkInLines)
                << '\n';
   return ExitCodeOf(result.status());

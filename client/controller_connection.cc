@@ -11,8 +11,8 @@
 namespace layernas::client {
 namespace {
 
-// gRPC: "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7060: Failed to connect to remote
-// host: Connection refused". The end is what tells.
+// Returns the last part of a gRPC message such as "failed to connect to all addresses; last error:
+// UNKNOWN: ipv4:127.0.0.1:7060: Failed to connect to remote host: Connection refused".
 std::string Reason(const std::string& message) {
   const std::size_t colon = message.rfind(": ");
   std::string reason = colon == std::string::npos ? message : message.substr(colon + 2);

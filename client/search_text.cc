@@ -87,7 +87,7 @@ bool IsFinal(v1::CandidateState state) {
 }
 
 bool HasCost(const v1::Candidate& candidate) {
-  // A cost is above 0 wherever it is known; the field cannot say that it is not.
+  // A known cost is above 0; the field cannot express an unknown cost.
   return candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED || candidate.cost() != 0;
 }
 

@@ -33,7 +33,7 @@ absl::StatusOr<ExitCode> MakeToken(const CommandContext& context, const TokenOpt
     LAYERNAS_RETURN_IF_ERROR(security::WriteNewPrivateFile(options.out, token + "\n"));
     context.terminal.out << line << '\n';
     if (!FlushOutput(context.terminal.out).ok()) {
-      // A token whose line is lost lets nobody in.
+      // Remove the token: without its line, it would be useless.
       std::error_code ignored;
       std::filesystem::remove(options.out, ignored);
       return ExitCode::kError;
@@ -52,7 +52,7 @@ struct BackupOptions {
 };
 
 absl::StatusOr<ExitCode> MakeBackup(const CommandContext& context, const BackupOptions& options) {
-  // A large store that is copied to another disk takes its time.
+  // Copying a large store to another disk takes time.
   constexpr std::chrono::seconds kPatience{3600};
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   v1::CreateBackupRequest request;

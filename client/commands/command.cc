@@ -25,7 +25,8 @@ std::string RandomId() {
   return id;
 }
 
-// The controller's message, "field: what is wrong" a line, with the places in the file.
+// Adds positions in the file to a message of the controller, which has a line "field: what is
+// wrong" per mistake.
 std::string LocateInFile(const SpecFile& file, const std::string& message) {
   std::string located;
   for (std::size_t start = 0; start < message.size();) {
@@ -34,7 +35,7 @@ std::string LocateInFile(const SpecFile& file, const std::string& message) {
     start = end + 1;
     const std::size_t colon = line.find(": ");
     const std::string field = colon == std::string::npos ? "" : line.substr(0, colon);
-    // Other messages hold colons too; only of a field is the place known.
+    // Other messages can contain colons too. Only a field has a known position.
     const bool is_field = colon == 0 || file.positions.Find(field).line > 0;
     absl::StrAppend(&located, located.empty() ? "" : "\n",
                     is_field ? FormatMistake(file.name, Locate(file, {field, line.substr(colon + 2)})) : line);
@@ -115,7 +116,7 @@ absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const Sp
   request.set_request_id(RandomId());
   absl::StatusOr<v1::CreateSearchResponse> response = connection.Call(&v1::SearchService::Stub::CreateSearch, request);
   if (absl::IsUnavailable(response.status()) || absl::IsDeadlineExceeded(response.status())) {
-    // The answer may have been lost; the same request id can't start a second search.
+    // The answer may be lost. The same request id cannot start a second search.
     response = connection.Call(&v1::SearchService::Stub::CreateSearch, request);
   }
   if (absl::IsInvalidArgument(response.status())) {

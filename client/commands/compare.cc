@@ -39,7 +39,7 @@ absl::StatusOr<Side> Fetch(ControllerConnection& connection, const std::string& 
   return side;
 }
 
-// Of both; without any, one that everything meets.
+// The targets of both searches; without any, one target that everything meets.
 std::set<double> TargetsOf(const Side& a, const Side& b) {
   std::set<double> targets;
   for (const Side* side : {&a, &b}) {

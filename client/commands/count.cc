@@ -20,17 +20,17 @@ namespace {
 
 struct CountOptions {
   std::string spec;
-  // A file, "-", "all", or empty: the default architecture alone.
+  // A file, "-", "all", or empty for the default architecture.
   std::string architectures;
   OutputFormat output = OutputFormat::kTable;
 };
 
-// So that a slip does not fill the disk.
+// Limits the output of an accidental `all`.
 constexpr double kMaxArchitectures = 10'000'000;
 
 using Visit = std::function<absl::Status(const spec::Choices&)>;
 
-// The last layer's options vary fastest.
+// Visits all architectures; the options of the last layer vary fastest.
 absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
   const double size = spec::SpaceSize(space);
   if (size > kMaxArchitectures) {
@@ -51,7 +51,7 @@ absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
 absl::Status VisitFile(const std::string& path, const v1::Space& space, const Visit& visit) {
   std::ifstream file;
   if (path != "-") {
-    // What else may be wrong with it is said when it is opened.
+    // Other problems are reported when the file is opened.
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
       return absl::InvalidArgumentError("cannot read " + path +
@@ -83,7 +83,7 @@ absl::Status VisitWanted(const std::string& wanted, const v1::Space& space, cons
   return VisitFile(wanted, space, visit);
 }
 
-// Lines of CSV and of JSON are written as they come, for there may be millions.
+// Writes CSV and JSON line by line, because there can be millions of lines.
 absl::Status PrintCounts(const Terminal& terminal, const CountOptions& options, const v1::Space& space) {
   const spec::ArchitectureCounter counter(space);
   Table table({"architecture", "params", "multiply_adds"});

@@ -54,7 +54,7 @@ void PrintSpaces(const Terminal& terminal) {
   terminal.out << "write a spec with: layernas init SPACE\n";
 }
 
-// The spec's line "name: …" replaced.
+// Replaces the line "name: …" of the spec.
 std::string WithName(std::string text, const std::string& name) {
   const std::size_t begin = text.find("\nname: ") + 1;
   return text.replace(begin, text.find('\n', begin) - begin, absl::StrCat("name: ", name));

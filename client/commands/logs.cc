@@ -25,7 +25,7 @@ struct LogsOptions {
   OutputFormat output = OutputFormat::kTable;
 };
 
-// "7" and "searches/shapes10-1/candidates/7" are both understood.
+// Accepts "7" and "searches/shapes10-1/candidates/7".
 absl::StatusOr<std::string> CandidateName(const std::string& search, const std::string& written) {
   const std::string folder = absl::StrCat(search, "/candidates/");
   std::uint64_t number = 0;
@@ -37,7 +37,7 @@ absl::StatusOr<std::string> CandidateName(const std::string& search, const std::
   return absl::StrCat(folder, number);
 }
 
-// The lines may come from anywhere: on a terminal they can't do more than be read.
+// Prints lines of unknown origin in a form that is safe on a terminal.
 void PrintLines(const Terminal& terminal, std::string_view text) {
   if (!terminal.IsScreen()) {
     terminal.out << text;

@@ -47,24 +47,24 @@ struct LutOptions {
   std::string table;
   // Empty: objective.cost.
   std::string metric;
-  // 0: so many that each cost is seen well (DefaultNetworks).
+  // 0: the default, which averages out the noise of each cost (DefaultNetworks).
   int networks = 0;
   int held_out = 30;
   std::uint32_t seed = 1;
   std::string command;
 };
 
-// Where the first networks can't be measured, none can.
+// If none of the first networks can be measured, none can.
 constexpr int kMaxUselessAtFirst = 10;
-// Of one network, until one gives a cost.
+// Maximum measurements of one network until one gives a cost.
 constexpr int kMaxReadings = 3;
-// Of the machine and device that a network was measured on (docs/evaluators.md).
+// The metric that identifies the machine and device of a measurement (docs/evaluators.md).
 constexpr char kFingerprint[] = "machine_fingerprint";
 constexpr std::chrono::seconds kReportEvery{10};
-// A table worse than that is worth a word.
+// Median error above which the table gets a warning.
 constexpr double kLargeError = 0.1;
 
-// Twice the unknowns of a regression leave little of the noise; a few more where there are few.
+// Twice the number of unknowns averages out most of the noise; at least 10 more for few unknowns.
 int DefaultNetworks(const v1::Space& space) {
   const int unknowns = Unknowns(space);
   return std::max(2 * unknowns, unknowns + 10);
@@ -97,12 +97,12 @@ absl::StatusOr<ExecOptions> FindEvaluator(const CommandContext& context, const s
   return exec;
 }
 
-// Says now and then how far it is.
+// Prints the progress every few seconds.
 class ProgressLines {
  public:
   ProgressLines(std::ostream& out, std::size_t all) : out_(out), all_(all) {}
 
-  // One that need not be measured.
+  // Counts a network that is already measured.
   void Known() { ++known_; }
   void Done(std::size_t done) {
     const auto now = steady_clock::now();
@@ -140,15 +140,15 @@ absl::StatusOr<KeptMeasurements> OpenKept(const std::string& path, const v1::Sea
   return KeptMeasurements::Open(path, asked);
 }
 
-// Whether what was measured of one network has the cost, and one that a table can hold.
+// Returns OK if the metrics of one network have the cost, with a value that a table can hold.
 absl::Status CheckCost(const std::string& metric, const Metrics& metrics) {
   LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, std::span(&metrics, 1)));
   return scale.CostOf(metrics).status();
 }
 
-// Measures one network, and again if what was read cannot be a cost: one bad reading must not end the measurements of
-// hours. Returns nothing, with the reason in `why`, for a network that is left out. Fails if the evaluator does not
-// report the metric, which no other network could mend.
+// Measures one network, and again if the result cannot be a cost: one bad measurement must not end
+// a run of hours. Returns nothing, with the reason in `why`, if the network is skipped. Fails if
+// the evaluator does not report the metric, because other networks would fail too.
 absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std::string& metric, const std::string& id,
                                                   const DesignPoint& point, KeptMeasurements& kept,
                                                   ProgressLines& progress, const std::stop_token& stop,
@@ -169,8 +169,8 @@ absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std
   return std::nullopt;
 }
 
-// Sets the kept measurements aside if they are of another machine or device than the evaluator measures on now. Only
-// the evaluator can tell, from a network that is measured again.
+// Sets the kept measurements aside if they are from another machine or device than the evaluator
+// uses now. Finding that out requires measuring a network again.
 absl::Status CheckMachine(NetworkMeter& meter, const v1::Space& space, const std::vector<DesignPoint>& design,
                           KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
   for (const DesignPoint& point : design) {
@@ -238,7 +238,7 @@ absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, co
   return result;
 }
 
-// Six digits: far more than is known, and readable.
+// Six digits are readable and far more precise than the measurement.
 double Rounded(double value) {
   double rounded = value;
   return absl::SimpleAtod(absl::StrFormat("%.6g", value), &rounded) ? rounded : value;
@@ -328,7 +328,7 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
   }
 }
 
-// What would else be found out when all is measured.
+// Detects problems that would otherwise appear only after all measurements.
 absl::Status CheckTable(const std::string& path) {
   std::error_code ignored;
   if (path.empty()) return absl::InvalidArgumentError("TABLE is empty: name the file to write");

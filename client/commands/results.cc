@@ -22,10 +22,10 @@ struct ResultOptions {
   std::string name;
   OutputFormat output = OutputFormat::kTable;
   bool layers = false;
-  // Of candidates.
+  // For candidates.
   std::vector<v1::CandidateState> states;
   std::int64_t limit = 0;
-  // Of buckets; 0 = the latest.
+  // For buckets; 0 = the latest.
   int pass = 0;
   int stage = 0;
 };
@@ -56,14 +56,14 @@ Cell TimeCell(const google::protobuf::Timestamp& time) {
   return cell;
 }
 
-// What a candidate that is no architecture's first training is trained for.
+// Returns what a candidate is trained for, unless it is the first training of its architecture.
 Cell TrainedForCell(const v1::Candidate& candidate) {
   if (!candidate.final_of().empty()) return Cell::Text("final of " + ShortName(candidate.final_of()));
   if (candidate.repeat() > 0) return Cell::Text("repeat of " + ShortName(candidate.repeat_of()));
   return Cell::Text("");
 }
 
-// Who evaluated it; where nobody did, for the result is another search's, from where it is.
+// Returns the worker that evaluated the candidate, or the search whose result it reuses.
 Cell WorkerCell(const v1::Candidate& candidate) {
   return Cell::Text(candidate.reused_from().empty() ? candidate.worker() : "reused: " + candidate.reused_from());
 }
@@ -99,7 +99,7 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
   Table table(std::move(titles));
   for (const v1::Candidate& candidate : candidates) {
     const bool stopped = candidate.state() == v1::CANDIDATE_STATE_STOPPED;
-    // An estimate is marked for people, and has a column of its own for programs.
+    // An estimate has a mark in text and a separate column in CSV.
     Cell reward = candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED ? Cell::Value(candidate.reward()) : Cell::Empty();
     if (stopped) {
       reward.human = absl::StrCat("~", FormatValue(candidate.reward()));
@@ -146,7 +146,7 @@ absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultO
   for (const v1::CandidateState state : options.states) request.add_states(state);
   const auto method = &v1::SearchService::Stub::ListCandidates;
   if (IsForPrograms(options.output)) {
-    // Asked first, so that an unknown search gives an error and not half a list.
+    // Requested first, so that an unknown search gives an error instead of half a list.
     LAYERNAS_RETURN_IF_ERROR(GetSearch(*connection, name).status());
     MessageList list(context.terminal.out, "candidates", options.output);
     LAYERNAS_RETURN_IF_ERROR(
@@ -162,7 +162,7 @@ absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultO
       ForEachPage(*connection, method, request, options.limit, [&](const v1::ListCandidatesResponse& page) {
         for (const v1::Candidate& candidate : page.candidates()) {
           candidates.push_back(candidate);
-          // The bulk of a candidate, of which a big search has many.
+          // Architectures make up most of the size of a candidate, and a large search has many.
           if (!options.layers) candidates.back().mutable_architecture()->clear_layers();
         }
         return page.candidates_size();
@@ -223,7 +223,7 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
   return ExitCode::kOk;
 }
 
-// All that the three commands share; returns the command for what they don't.
+// Adds the options that the three commands share. Returns the command for further options.
 CLI::App& AddResultCommand(CLI::App& search, CommandContext& context, const std::string& name,
                            const std::string& description, const std::vector<std::string>& examples,
                            const std::shared_ptr<ResultOptions>& options,

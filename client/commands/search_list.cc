@@ -24,10 +24,11 @@ struct GetOptions {
   OutputFormat output = OutputFormat::kTable;
 };
 
-// The highest reward of what meets a target, or, in a search without targets, of the frontier.
+// Returns the highest reward that meets a target, or of the frontier for a search without targets.
 Cell BestCell(ControllerConnection& connection, const v1::Search& search) {
   if (search.spec().objective().targets().empty() && search.progress().frontier_size() > 0) {
-    // The search itself says its bests by target only. Points ascend in reward.
+    // Without targets, the message of the search has no best point. The points of the frontier
+    // ascend in reward.
     const absl::StatusOr<v1::GetFrontierResponse> frontier = GetFrontier(connection, search.name());
     const bool known = frontier.ok() && frontier->points_size() > 0;
     return known ? Cell::Value(frontier->points().rbegin()->reward()) : Cell::Empty();

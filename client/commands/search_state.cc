@@ -9,7 +9,7 @@
 namespace layernas::client {
 namespace {
 
-// A command that is one call on a search by name, and prints what came of it.
+// Adds a command that calls one method on a search by name and prints the result.
 template <typename Request, typename Response, typename Describe>
 void AddCall(CLI::App& search, CommandContext& context, const std::string& verb, const std::string& description,
              grpc::Status (v1::SearchService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -34,8 +34,8 @@ struct EndOptions {
   bool yes = false;
 };
 
-// A command that cannot be undone. `Request` and `Response` as of AddCall; `question` is asked on a terminal, after the
-// search's name and state.
+// Adds a command that cannot be undone. `Request` and `Response` are as for AddCall. On a terminal,
+// asks `question` after the name and state of the search.
 template <typename Request, typename Response, typename Describe>
 void AddFinalCall(CLI::App& search, CommandContext& context, const std::string& verb, const std::string& description,
                   grpc::Status (v1::SearchService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),

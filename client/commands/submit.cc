@@ -13,7 +13,7 @@ namespace {
 
 struct SubmitOptions {
   std::string spec;
-  // A table, or empty.
+  // A cost table, or empty.
   std::string costs;
   bool watch = false;
   OutputFormat output = OutputFormat::kTable;

@@ -15,23 +15,23 @@ namespace {
 
 struct ValidateOptions {
   std::string spec;
-  // A table, or empty.
+  // A cost table, or empty.
   std::string costs;
   OutputFormat output = OutputFormat::kTable;
   int workers = 1;
-  // 0 = not known.
+  // 0 = unknown.
   double seconds_per_training = 0;
 };
 
-// What the winners' trainings come to, at most.
+// Maximum work for training the winners.
 struct WinnersWork {
   int trainings = 0;
   int epochs = 0;
-  // In trainings of the search, which may have fewer epochs.
+  // Equivalent number of trainings of the search, which may have fewer epochs.
   double in_trainings = 0;
 };
 
-// `spec` has its defaults.
+// `spec` must have its defaults.
 WinnersWork WorkOfWinners(const v1::SearchSpec& spec) {
   if (!spec.has_final()) return {};
   const v1::Final& final = spec.final();

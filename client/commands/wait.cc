@@ -10,7 +10,7 @@
 namespace layernas::client {
 namespace {
 
-// Says nothing but that the connection broke or came back.
+// Reports only that the connection was lost or restored.
 class SilentView : public WatchView {
  public:
   explicit SilentView(const Terminal& terminal) : terminal_(terminal) {}

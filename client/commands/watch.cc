@@ -40,7 +40,7 @@ absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnec
     v1::WatchSearchResponse now;
     *now.mutable_search() = search;
     view->Show(now);
-    // What came last is shown too.
+    // Also show the most recent changes.
     constexpr std::uint64_t kPast = 1000;
     after = search.sequence() - std::min(search.sequence(), kPast);
     if (IsFinal(search.state())) {

@@ -27,7 +27,7 @@ std::string LabelsText(const v1::WorkerInfo& info) {
   return text;
 }
 
-// What fails on it, and whether it is left alone for that.
+// Returns the recent failures of the worker, and whether it is shunned.
 Cell TroubleCell(const v1::WorkerStatus& worker) {
   if (worker.failures_in_a_row() == 0) return Cell::Empty();
   std::string text;

@@ -45,7 +45,7 @@ void LogFile::Rotate() {
   const std::string older = path_ + ".1";
   Fd next;
   if (std::rename(path_.c_str(), older.c_str()) == 0) next = OpenForAppending(path_);
-  // Bounded all the same where no new file can be made.
+  // Limits the size also if no new file can be created.
   if (next.valid()) {
     file_ = std::move(next);
   } else if (::ftruncate(file_.get(), 0) != 0) {

@@ -14,7 +14,7 @@ using nlohmann::json;
 
 namespace {
 
-// Files that are looked into for measurements that were set aside.
+// Maximum files that are searched for measurements that were set aside.
 constexpr int kMaxAside = 100;
 
 std::string FirstLine(const std::string& path) {
@@ -30,7 +30,7 @@ bool HasMeasurements(const std::string& path) {
   return std::getline(in, line) && std::getline(in, line);
 }
 
-// "table.partial.old", "table.partial.old2", ….
+// Returns "table.partial.old", "table.partial.old2", ….
 std::string AsideName(const std::string& path, int number) {
   return absl::StrCat(path, ".old", number > 1 ? std::to_string(number) : "");
 }
@@ -45,7 +45,7 @@ absl::Status Rename(const std::string& from, const std::string& to) {
 }  // namespace
 
 absl::StatusOr<KeptMeasurements> KeptMeasurements::Open(const std::string& path, const json& asked) {
-  // A command line need not be UTF-8.
+  // A command line can contain bytes that are not UTF-8.
   KeptMeasurements kept(path, asked.dump(-1, ' ', false, json::error_handler_t::replace));
   if (FirstLine(path) != kept.asked_) {
     // It may be hours of work, and a misspelt argument the only reason that it answers another question.
@@ -86,7 +86,7 @@ void KeptMeasurements::Read() {
 absl::Status KeptMeasurements::Start() {
   out_.open(path_, known_.empty() ? std::ios::trunc : std::ios::app);
   if (known_.empty()) out_ << asked_;
-  // What a crash cut off stays a line of its own.
+  // Puts the next entry on its own line after a line that a crash cut off.
   out_ << std::endl;
   return Written();
 }

@@ -76,7 +76,7 @@ void Table::Print(std::ostream& out, bool color) const {
       if (i > 0) out << "  ";
       if (right[i]) out << padding;
       out << Styled(text, style_of(i), color);
-      // No blanks at the end of a line.
+      // Do not end a line with spaces.
       if (!right[i] && i + 1 < columns_.size()) out << padding;
     }
     out << '\n';

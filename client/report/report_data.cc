@@ -32,10 +32,10 @@ constexpr std::size_t kMaxLines = 8;
 
 Json Number(double value) {
   if (!std::isfinite(value)) return nullptr;
-  // A count, or a hash; as whole numbers they have no ".0".
+  // A count or a hash: a whole number has no ".0".
   const auto is_whole = [](double number) { return number == std::floor(number) && std::abs(number) < 1e15; };
   if (is_whole(value)) return static_cast<std::int64_t>(value);
-  // Shorter than what reads back exactly, and more than a screen resolves.
+  // Seven digits are shorter than an exact number and finer than a screen.
   const double rounded = std::strtod(absl::StrFormat("%.7g", value).c_str(), nullptr);
   if (is_whole(rounded)) return static_cast<std::int64_t>(rounded);
   return rounded;
@@ -47,14 +47,14 @@ double Seconds(const google::protobuf::Timestamp& time) {
   return static_cast<double>(time.seconds()) + static_cast<double>(time.nanos()) * 1e-9;
 }
 
-// Trainings in full of what has won come after the search, and are not to be compared with it.
+// Final trainings run after the search, and their rewards are not comparable.
 bool HasResult(const v1::Candidate& candidate) {
   return candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED && candidate.final_of().empty();
 }
 
 Score ScoreOf(const v1::Candidate& candidate) { return {candidate.reward(), candidate.cost()}; }
 
-// Texts of which many candidates share few, written once.
+// Stores each distinct text once, because many candidates share few texts.
 class Texts {
  public:
   std::size_t Add(const std::string& text) {
@@ -69,12 +69,13 @@ class Texts {
   std::vector<std::string> all_;
 };
 
-// What is set, in the order of the proto file.
+// Writes the set fields in the order of the proto file.
 Json SpecJson(const v1::SearchSpec& spec) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string text;
-  // Can't fail for what the controller has taken: it holds no Any, and no number that is not finite.
+  // Cannot fail for a spec that the controller has accepted: it has no Any, and only finite
+  // numbers.
   (void)google::protobuf::util::MessageToJsonString(spec, &text, options);
   return Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
@@ -155,7 +156,8 @@ Json WinnersJson(const v1::Search& search) {
   return winners;
 }
 
-// Of those that came closest to the frontier and of those that were stopped, evenly chosen where there are many.
+// Curves of stopped trainings and of trainings close to the frontier, evenly chosen if there are
+// many.
 Json CurvesJson(const SearchData& data, const std::vector<std::size_t>& order) {
   constexpr std::size_t kMaxCurves = 150;
   constexpr int kMaxPoints = 60;
@@ -182,7 +184,7 @@ Json CurvesJson(const SearchData& data, const std::vector<std::size_t>& order) {
   return {{"total", with_curve.size()}, {"shown", std::move(curves)}};
 }
 
-// Candidates that have a result, in the order in which they got it.
+// Candidates with a result, in the order of their results.
 std::vector<std::size_t> OrderOfArrival(const std::vector<v1::Candidate>& candidates) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -194,13 +196,13 @@ std::vector<std::size_t> OrderOfArrival(const std::vector<v1::Candidate>& candid
   return order;
 }
 
-// A line per target, of the first ones where there are many; one of all results where there is none, or nothing meets
-// any. Steps are [arrival, reward].
+// Returns one line per target (the first targets if there are many), or one line of all results if
+// there are no targets or no result meets any. Steps are [arrival, reward].
 Json BestLines(const SearchData& data, const std::vector<std::size_t>& order) {
   std::vector<Score> scores;
   std::vector<std::size_t> arrivals;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    // A finalist's repeats find nothing new.
+    // Repeats of a finalist find nothing new.
     if (data.candidates[order[i]].repeat() > 0) continue;
     scores.push_back(ScoreOf(data.candidates[order[i]]));
     arrivals.push_back(i + 1);
@@ -257,10 +259,11 @@ Json BucketsJson(const SearchData& data) {
   return buckets;
 }
 
-// A candidate that is the same network as an infeasible one has a failure that says so, and no attempt was made.
+// The same network as an infeasible candidate fails without an attempt, with a message that says
+// so.
 bool IsOfAnAttempt(const v1::AttemptFailure& failure) { return failure.attempt() > 0; }
 
-// Failed attempts, those of one kind and first line together, the commonest first.
+// Failed attempts, grouped by kind and first line, most frequent first.
 Json FailuresJson(const SearchData& data) {
   struct Group {
     std::int64_t attempts = 0;
@@ -321,7 +324,7 @@ Json WorkersJson(const SearchData& data) {
   return workers;
 }
 
-// Which candidates are drawn: all, or every so many-th and all that are close to the frontier.
+// Returns the candidates to draw: all, or an even selection and those closest to the frontier.
 std::vector<std::size_t> Shown(const SearchData& data, const std::map<std::size_t, double>& gaps, std::size_t max) {
   std::vector<std::size_t> all(data.candidates.size());
   std::iota(all.begin(), all.end(), 0);

@@ -42,7 +42,7 @@ absl::StatusOr<CostTable> ParseCostTable(const std::string& text) {
   return table;
 }
 
-// What changes a latency; how often it is taken does not.
+// Compares the settings that influence a latency; the number of runs does not.
 bool MeasuredAlike(const v1::Measurement& a, const v1::Measurement& b) {
   const auto or_one = [](bool given, int value) { return given ? value : 1; };
   const auto precision = [](const v1::Measurement& measure) {
@@ -53,7 +53,7 @@ bool MeasuredAlike(const v1::Measurement& a, const v1::Measurement& b) {
          MessageDifferencer::Equals(a.parameters(), b.parameters());
 }
 
-// Null if the table has none that is the same.
+// Returns null if the table has no identical option.
 const v1::Option* Find(const v1::Layer& in_table, const v1::ChosenLayer& wanted) {
   for (const v1::Option& option : in_table.options()) {
     if (MessageDifferencer::Equals(spec::Choose(in_table, option), wanted)) return &option;

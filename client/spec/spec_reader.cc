@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kMaxSpecBytes = 4 << 20;
 
-// Bytes at the front of `text` that are valid UTF-8.
+// Returns the number of bytes at the start of `text` that are valid UTF-8.
 std::size_t ValidUtf8Length(std::string_view text) {
   const std::string repaired = CutUtf8(text, text.size());
   return static_cast<std::size_t>(std::mismatch(text.begin(), text.end(), repaired.begin(), repaired.end()).first -
@@ -42,7 +42,7 @@ bool StartsWithTab(std::string_view text, int line) {
   return text.starts_with('\t');
 }
 
-// Where documents begin; what is in them is passed over.
+// Collects the positions of documents and ignores their content.
 class DocumentStarts final : public YAML::EventHandler {
  public:
   const std::vector<YAML::Mark>& marks() const { return marks_; }
@@ -61,8 +61,8 @@ class DocumentStarts final : public YAML::EventHandler {
   std::vector<YAML::Mark> marks_;
 };
 
-// The mark at which a second document begins; null if there is one or none. YAML::LoadAll would not do: of a comma
-// where a value should begin it makes empty documents without end.
+// Returns the start of the second document, or null. YAML::LoadAll is unsuitable: for a comma in
+// place of a value, it creates documents without end.
 YAML::Mark SecondDocument(const std::string& text) {
   std::istringstream in(text);
   YAML::Parser parser(in);
@@ -109,11 +109,11 @@ bool IsWithin(const std::string& inner, const std::string& outer) {
          (inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[');
 }
 
-// True if the violation may be there only because something was misread.
+// Returns true if the violation may be only a consequence of a value that was misread.
 bool FollowsFrom(const spec::Violation& violation, const std::vector<Mistake>& misread,
                  const std::set<std::string>& around, const FieldPositions& positions) {
   if (!positions.Contains(violation.field)) {
-    // Something is missing; the name next to it that was not understood may be meant for it.
+    // A field is missing. An unknown name next to it may be that field, misspelled.
     std::string container = ContainerOf(violation.field);
     while (!container.empty() && !positions.Contains(container)) container = ContainerOf(container);
     if (around.contains(container)) return true;
@@ -148,7 +148,7 @@ SpecFile ReadSpecText(std::string name, std::string_view text, const std::string
   }
   Parse(text, file);
   if (file.mistakes.empty() && !cost_table.empty()) AddCosts(cost_table, file);
-  // A mistake without a field is one of the file: there is nothing to go on with.
+  // A mistake without a field concerns the whole file; further checks make no sense.
   const bool readable = std::none_of(file.mistakes.begin(), file.mistakes.end(),
                                      [](const Mistake& mistake) { return mistake.field.empty(); });
   if (readable) AddViolations(file);

@@ -32,7 +32,7 @@ absl::StatusOr<std::vector<std::string>> Values(const YAML::Node& node) {
 
 absl::StatusOr<std::vector<FileSetting>> Settings(const std::string& path, const YAML::Node& root) {
   std::vector<FileSetting> settings;
-  // Nothing but comments.
+  // The file has only comments.
   if (root.IsNull()) return settings;
   if (!root.IsMap()) {
     return absl::InvalidArgumentError(

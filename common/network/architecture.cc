@@ -24,7 +24,7 @@ constexpr std::size_t kMaxLayers = 1000;
 
 const nlohmann::json kNothing = nlohmann::json::object();
 
-// 0 is how proto3 says "not set".
+// 0 means "not set" in proto3.
 std::optional<int> PositiveInteger(ObjectReader& reader, const std::string& name, int max) {
   const auto value = reader.Integer(name, 0, max);
   if (!value || *value == 0) return std::nullopt;
@@ -59,7 +59,7 @@ Shape ReadInput(ObjectReader& network) {
   return {sizes[0], sizes[1], sizes[2]};
 }
 
-// The parts that are not searched.
+// The fixed parts of the network.
 struct Frame {
   Shape input;
   int classes = 0;
@@ -72,7 +72,7 @@ struct Frame {
   int head_features = 0;
   Activation head_activation = Activation::kRelu;
   bool final_norm = false;
-  // 0 = the layers are blocks in turn.
+  // 0 = the layers are consecutive blocks.
   int cells = 0;
   int stages = 0;
 };

@@ -16,13 +16,13 @@ namespace {
 
 constexpr int kMaxExpansion = 64;
 
-// To the nearest multiple of 8, but not below nine tenths of `value`: as MobileNets round.
+// Rounds to the nearest multiple of 8, but not below 90 % of `value`, as MobileNets do.
 int RoundToEight(double value) {
   const int rounded = std::max(8, static_cast<int>(value + 4) / 8 * 8);
   return rounded < 0.9 * value ? rounded + 8 : rounded;
 }
 
-// What a block does with its settings, which are complete: channels, and what the block says that it needs.
+// A type of block. The settings are complete: channels, and everything that the block requires.
 class BlockType {
  public:
   virtual ~BlockType() = default;
@@ -39,8 +39,9 @@ class BlockType {
   }
 };
 
-// The block that does least: nothing at all where the shape stays. Otherwise what the shape demands, as in the shortcut
-// of ResNet-D: average pooling for the stride, a 1x1 projection without activation for a change of channels.
+// The minimal block: no operations if the shape stays the same. Otherwise, as in the shortcut of
+// ResNet-D, average pooling for the stride and a 1x1 projection without activation for other
+// channels.
 class Skip final : public BlockType {
  public:
   const char* name() const override { return "skip"; }
@@ -63,8 +64,8 @@ class Conv final : public BlockType {
   }
 };
 
-// Inverted residual of MobileNetV2 and V3: expand, filter per channel, perhaps weigh the channels, project; with a
-// shortcut where the shape stays.
+// Inverted residual of MobileNetV2 and V3: expand, filter each channel, optionally weight the
+// channels, project; with a shortcut if the shape stays the same.
 class MbConv final : public BlockType {
  public:
   const char* name() const override { return "mbconv"; }
@@ -76,7 +77,7 @@ class MbConv final : public BlockType {
     const int channels = builder.ShapeOf(input).channels;
     const double expanded = *s.expansion * channels;
     const bool whole = *s.expansion == std::floor(*s.expansion);
-    // What no integer holds is refused as what no map has.
+    // A value beyond any integer is rejected like one beyond any feature map.
     const double bounded = std::min(expanded, 1e9);
     const int hidden = whole ? static_cast<int>(bounded) : RoundToEight(bounded);
     Value value = input;
@@ -98,7 +99,8 @@ class MbConv final : public BlockType {
   }
 };
 
-// Basic block of a ResNet with the activations in front, as NAS-Bench-201 and NATS-Bench put it between their stages.
+// Basic block of a ResNet with the activations first, as NAS-Bench-201 and NATS-Bench use it
+// between their stages.
 class Residual final : public BlockType {
  public:
   const char* name() const override { return "residual"; }
@@ -117,7 +119,7 @@ class Residual final : public BlockType {
   }
 };
 
-// A cell whose operations are given.
+// A cell with given operations.
 class Cell final : public BlockType {
  public:
   const char* name() const override { return "cell"; }
@@ -164,7 +166,7 @@ std::optional<Number> ReadNumber(const std::string& part) {
   return number;
 }
 
-// False for a part that can't be read, or comes a second time.
+// Returns false for a part that is invalid or occurs a second time.
 bool ReadPart(const std::string& part, BlockSettings& settings) {
   if (part == "se") return !std::exchange(settings.squeeze_excite, true);
   if (const auto activation = ParseActivation(part)) {

@@ -7,7 +7,7 @@
 namespace layernas::network {
 namespace {
 
-// Nothing where the operation adds nothing to the node.
+// Returns nothing if the operation adds nothing to the node.
 using AddOperation = std::optional<Value> (*)(GraphBuilder& builder, Value input, int channels);
 
 struct Operation {

@@ -8,9 +8,11 @@
 namespace layernas::network {
 namespace {
 
-// Of any map: an expanded block may have many times the channels of a layer.
+// Maximum channels of any feature map. An expanded block can have many times the channels of a
+// layer.
 constexpr int kMaxChannels = 1 << 17;
-// Far beyond any network that can be trained; what is planned here comes from outside.
+// Maximum operations: far more than any trainable network has. The input of the planner comes from
+// outside.
 constexpr std::size_t kMaxOps = 200'000;
 constexpr int kMaxKernel = 31;
 

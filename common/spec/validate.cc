@@ -23,9 +23,9 @@ constexpr double kMinWeight = 0.001;
 constexpr double kMaxWeight = 1000;
 constexpr int kMaxPriority = 1000;
 constexpr int kMaxWinners = 200;
-// Of a measurement (spec.proto).
+// Default number of runs of a measurement (spec.proto).
 constexpr int kDefaultRuns = 200;
-// A sanity bound that also keeps milliseconds far from overflow.
+// A sanity limit, which also keeps milliseconds far from overflow.
 constexpr std::int64_t kMaxDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
 
 using Costs = google::protobuf::Map<std::string, double>;
@@ -52,7 +52,7 @@ void CheckNetwork(const v1::Network& network, Violations& violations) {
 }
 
 void CheckCosts(const std::string& path, const Costs& costs, Violations& violations) {
-  // A protobuf map has no order of its own, and messages should come the same way each time.
+  // A protobuf map is unordered, but messages must always come in the same order.
   for (const auto& [metric, value] : std::map<std::string, double>(costs.begin(), costs.end())) {
     const std::string field = path + "." + metric;
     violations.CheckText(field, metric, "the metric's name");
@@ -60,7 +60,7 @@ void CheckCosts(const std::string& path, const Costs& costs, Violations& violati
   }
 }
 
-// Refuses a second item of the same name; empty names are CheckText's matter.
+// Rejects a second item of the same name. CheckText reports empty names.
 class UniqueNames {
  public:
   void Check(const std::string& item, const std::string& name, Violations& violations) {
@@ -108,7 +108,7 @@ void CheckLayer(const std::string& path, const v1::Layer& layer, Violations& vio
   violations.CheckAtLeast(path + ".stride", layer.stride(), 0);
 }
 
-// Costs per layer are all or nothing.
+// Either all options have the cost, or none.
 void CheckCostsAreComplete(const v1::SearchSpec& spec, Violations& violations) {
   const std::string& cost = spec.objective().cost();
   if (cost.empty()) return;
@@ -221,7 +221,7 @@ void CheckFinal(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Final& final = spec.final();
   // 0 is not given.
   if (final.per_target() != 0) violations.CheckRange("final.per_target", final.per_target(), 1, 20);
-  // They go with each answer that shows the search.
+  // Each answer with the search contains the winners.
   const int winners = std::max(1, final.per_target()) * std::max(1, spec.objective().targets_size());
   if (winners > kMaxWinners) {
     violations.Add("final.per_target", "would train " + std::to_string(winners) + " architectures in full for " +

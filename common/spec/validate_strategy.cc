@@ -60,7 +60,7 @@ void CheckBounds(const std::string& path, const v1::Buckets& buckets, const std:
   }
   if (!buckets.has_max() && !bounds.has_value()) return;
   const double max = buckets.has_max() ? buckets.max() : bounds->dearest;
-  // A space whose architectures all cost the same is odd, but no mistake.
+  // A space whose architectures all have the same cost is valid.
   const bool all_alike = bounds.has_value() && min == bounds->cheapest && max == bounds->dearest;
   if (min < max || all_alike) return;
   if (buckets.has_min()) {
@@ -80,7 +80,7 @@ void CheckBuckets(const std::string& path, const v1::Buckets& buckets, const std
     CheckEdges(path, buckets, violations);
     return;
   }
-  // 0 is the unset value, which gets the default.
+  // 0 means unset, so the default applies.
   if (buckets.count() != 0) violations.CheckRange(path + ".count", buckets.count(), 1, kMaxBuckets);
   if (!v1::BucketScale_IsValid(buckets.scale())) {
     violations.Add(path + ".scale", "must be linear, logarithmic or auto");

@@ -26,7 +26,7 @@ void Violations::CheckText(const std::string& field, std::string_view text, std:
 }
 
 void Violations::CheckRange(const std::string& field, double value, double min, double max) {
-  // Written so that not-a-number is outside.
+  // This form also rejects NaN.
   if (value >= min && value <= max && std::isfinite(value)) return;
   Add(field, std::isinf(max) ? "must be at least " + FormatNumber(min) + ", is " + FormatNumber(value)
                              : "must be between " + FormatNumber(min) + " and " + FormatNumber(max) + ", is " +
