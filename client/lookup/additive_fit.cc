@@ -156,7 +156,7 @@ absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span
   }
   LAYERNAS_RETURN_IF_ERROR(CheckEveryOptionIsThere(space, samples));
 
-  // In units of a typical cost, so that the ridge means the same whatever the cost's unit.
+  // In units of a typical cost, so that the ridge does not depend on the unit of the cost.
   double unit = 0;
   for (const Sample& sample : samples) unit += sample.cost / static_cast<double>(samples.size());
   const std::vector<int> first = FirstColumns(space);

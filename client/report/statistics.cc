@@ -56,7 +56,7 @@ void SetMargins(const Eigen::VectorXd& residuals, const Eigen::VectorXd& rewards
   const double degrees = explains ? results - parameters : results - 1;
   if (degrees < 2) return;
   const double squares = explains ? residuals.squaredNorm() : (rewards.array() - rewards.mean()).matrix().squaredNorm();
-  // Bonferroni's correction for looking at so many.
+  // Bonferroni correction for the number of intervals.
   const double margin = StudentQuantile(0.05 / static_cast<double>(tried), degrees) * std::sqrt(squares / degrees);
   for (auto& options : effects) {
     for (OptionEffect& effect : options) {

@@ -97,7 +97,7 @@ class GraphBuilder {
   Value Linear(Value input, int features);
   Value Add(Value a, Value b);
   Value Scale(Value map, Value gate);
-  // Zeros with the size of `like` and so many channels.
+  // Zeros with the size of `like` and `channels` channels.
   Value Zero(Value like, int channels);
 
   const Shape& ShapeOf(Value value) const { return graph_.ShapeOf(value); }

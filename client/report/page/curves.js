@@ -1,4 +1,4 @@
-// The reward after each epoch, of trainings that ended and of those that were stopped early.
+// The reward after each epoch, for completed and for stopped trainings.
 
 function drawCurves() {
   const { total, shown: curves } = data.curves;

@@ -1,4 +1,4 @@
-// What each option of each layer brings, as a table whose cells are coloured.
+// The effect of each option of each layer, as a table with coloured cells.
 
 function drawEffects() {
   const layers = data.spec.space.layers;
@@ -11,7 +11,7 @@ function drawEffects() {
   const largest = highest(known.map(([, reward]) => Math.abs(reward))) || 1;
   const written = (values) => {
     const decimals = 1 - Math.floor(Math.log10(highest(values.map(Math.abs)) || 1));
-    // As many decimals as the largest needs: smaller differences are noise.
+    // Use the decimals that the largest value needs; smaller differences are noise.
     return (value) => {
       if (decimals < 0 || decimals > 6) return formatSigned(value);
       const text = Math.abs(value).toFixed(decimals);
@@ -26,7 +26,7 @@ function drawEffects() {
     return rewards.length > 1 ? high - low : 0;
   };
   const widest = highest(data.effects.map((layer) => spread(layer.options))) || 1;
-  // One column per name where the layers share them; else each cell has its own name.
+  // One column per option name if the layers share them; otherwise each cell has its own name.
   const names = [...new Set(layers.flatMap((layer) => layer.options.map((option) => option.name)))];
   const most = highest(layers.map((layer) => layer.options.length));
   const share = names.length <= Math.max(most + 2, 8);

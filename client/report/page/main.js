@@ -1,4 +1,4 @@
-// Puts the page together.
+// Builds the page.
 
 function drawHead() {
   const search = data.search;
@@ -40,7 +40,7 @@ function drawSpec() {
 }
 
 drawHead();
-// What comes first: the answer for the last target, else the best of all.
+// Initially select the best result for the last target, or the best of all.
 const answers = data.targets.filter(({ best }) => best).map(({ best }) => best);
 const first = answers[answers.length - 1] || data.frontier[data.frontier.length - 1];
 chosen.number = first ? first.number : null;
@@ -58,7 +58,7 @@ drawWorkers();
 drawCandidates();
 drawSpec();
 chosen.listeners.push(drawDetail, markPicked);
-// An odd half card has the row to itself.
+// A half-width card without a neighbour uses the whole row.
 const halves = ['progress', 'buckets', 'curves'].map(byId).filter((card) => !card.hidden);
 if (halves.length % 2 === 1) halves[halves.length - 1].classList.add('alone');
 redrawOnChange();

@@ -14,7 +14,7 @@ function drawProgress() {
   byId('progress-note').textContent = data.targets.length > 0
     ? `All trainings in the order of their results, and the best so far for ${data.targets.length > data.best_lines.length ? 'each of the first targets' : 'each target'}.`
     : 'All trainings in the order of their results, and the best so far.';
-  // Other than at the top of the page, where a finalist counts by its mean.
+  // Unlike at the top of the page, where a finalist counts by its mean.
   if (all.repeat_of.some((number) => number > 0)) byId('progress-note').textContent += ' Finalists count here with their first training.';
   const visit = (X, Y) => (report) => results.forEach((i) => report(all.number[i], X(all.arrival[i]), Y(Math.max(all.reward[i], floor))));
   chosen.listeners.push(chart(host, {

@@ -1,22 +1,24 @@
-// Reward over cost, and the candidate that is chosen.
+// Reward over cost, and the selected candidate.
 
 const all = data.candidates;
 const shown = all.number.map((_, i) => i);
 const results = shown.filter((i) => all.reward[i] !== null);
 const indexOf = new Map(shown.map((i) => [all.number[i], i]));
 const onFrontier = new Map(data.frontier.map((point) => [point.number, point]));
-// By number: the targets that a candidate is the answer for.
+// The targets for which a candidate is the best, by candidate number.
 const targetsOf = new Map();
 for (const { target, best } of data.targets) {
   if (best) targetsOf.set(best.number, [...(targetsOf.get(best.number) || []), target]);
 }
 
-// The points of the frontier that are marked and listed: all, or an even choice of many, with both ends and the answers.
+// The frontier points that are marked and listed: all, or an even selection with both ends and the
+// best per target.
 const mostPoints = 1000;
 const frontierStep = Math.ceil(data.frontier.length / mostPoints);
 const frontierShown = data.frontier.filter((point, at) => at % frontierStep === 0 || at + 1 === data.frontier.length || targetsOf.has(point.number));
 
-// What is said about a candidate everywhere: those of the frontier count by the mean of their trainings.
+// The values of a candidate that the page shows; a frontier point counts by the mean of its
+// trainings.
 function pointOf(number) {
   const known = onFrontier.get(number) ||
     data.targets.map(({ best, nearest }) => best || nearest).find((point) => point && point.number === number);
@@ -69,7 +71,7 @@ function drawScatter() {
       results.forEach((i, at) => {
         if (onFrontier.has(all.number[i])) return;
         context.fillStyle = arrivalColor(all.arrival[i] / most);
-        // What is far from the frontier is of less interest.
+        // Points far from the frontier are less interesting.
         context.globalAlpha = 0.92 - 0.6 * Math.min(1, all.gap[i] / (0.35 * largestGap));
         context.beginPath();
         context.arc(X(points[at][0]), Y(Math.max(points[at][1], floor)), radius, 0, 2 * Math.PI);

@@ -1,4 +1,4 @@
-// Tables: what was found, failures, workers, all candidates.
+// Tables: frontier points, failures, workers and all candidates.
 
 // columns: {name, n (a number), cell(row) -> node or text, sort(row)}. `rowAttributes(row)`.
 function table(columns, rows, rowAttributes = () => ({}), header = (column) => column.name) {
@@ -6,7 +6,7 @@ function table(columns, rows, rowAttributes = () => ({}), header = (column) => c
   const body = rows.map((row) => element('tr', rowAttributes(row),
     ...columns.map((column) => {
       const shown = column.cell(row);
-      // What is cut off is said in full where the pointer rests.
+      // Show truncated text in full as a tooltip.
       const title = typeof shown === 'string' && shown.length > 20 ? shown : null;
       return element('td', { class: column.n ? 'n' : column.text ? 'text' : null, title }, shown);
     })));
@@ -52,7 +52,7 @@ function drawFound() {
   host.replaceChildren(table(columns, frontierShown, (point) => pickable(point.number)));
 }
 
-// What has won, trained in full.
+// The winners, trained in full.
 function drawWinners() {
   if (data.winners.length === 0) {
     byId('winners').hidden = true;
@@ -69,7 +69,8 @@ function drawWinners() {
   ], data.winners, (row) => pickable(row.number)));
 }
 
-// The first line and, where standard error is quoted, the last one, which says what went wrong.
+// Returns the first line and, if the message quotes standard error, also the last line, which says
+// what went wrong.
 function briefly(message) {
   const lines = message.split('\n').map((line) => line.trim()).filter(Boolean);
   if (lines.length < 2) return message.slice(0, 240);
@@ -143,7 +144,7 @@ function drawCandidates() {
       (!text || String(all.number[i]) === text || all.architecture[i].includes(text) || (all.workers[all.worker[i]] || '').toLowerCase().includes(text)));
     const key = view.column.sort;
     const sign = view.descending ? -1 : 1;
-    // What has no value comes last, whichever way.
+    // Rows without a value come last in both directions.
     rows.sort((a, b) => {
       const [x, y] = [key(a), key(b)];
       if (x === y) return a - b;
