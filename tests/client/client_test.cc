@@ -312,8 +312,8 @@ TEST_F(ClientTest, WatchGoesOnWhereTheConnectionBroke) {
   EXPECT_EQ(outcome.code, ExitCode::kOk);
   EXPECT_THAT(asked, ElementsAre(0, 2, 2, 2));
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("candidate 1 "), HasSubstr("candidate 2 ")));
-  EXPECT_EQ(outcome.err, "the connection to the controller at " + controller_.address() +
-                             " was lost; retrying…\nreconnected\n");
+  EXPECT_EQ(outcome.err,
+            "the connection to the controller at " + controller_.address() + " was lost; retrying…\nreconnected\n");
 }
 
 TEST_F(ClientTest, WatchShowsAllOfTheFeedThoughItEndsEarly) {
