@@ -5,7 +5,6 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -36,17 +35,10 @@ constexpr std::chrono::seconds kGrace{5};
 
 // A backup beside RocksDB's own files could take the name of one.
 absl::Status CheckApart(const std::string& data_dir, const std::string& backup_dir) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  const fs::path data = fs::weakly_canonical(data_dir, error);
-  if (error) return absl::OkStatus();
-  const fs::path backups = fs::weakly_canonical(backup_dir, error);
-  if (error || backups.empty()) return absl::OkStatus();
-  if (std::mismatch(data.begin(), data.end(), backups.begin(), backups.end()).first != data.end()) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat("--backup-dir: ", backup_dir, " is in the data directory ", data_dir,
-                                                 "; choose a folder beside it, best on another disk"));
+  std::error_code ignored;
+  if (!std::filesystem::equivalent(data_dir, backup_dir, ignored)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--backup-dir: ", backup_dir, " is the data directory; choose another, best on another disk"));
 }
 
 }  // namespace

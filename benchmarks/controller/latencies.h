@@ -1,12 +1,15 @@
 // How long things took.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
 #include "common/base/clock.h"
 
 namespace layernas::bench {
+
+inline SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
 class Latencies {
  public:

@@ -20,8 +20,6 @@ constexpr Millis kLastAnswers{30'000};
 // How often begun work is compared with the rate.
 constexpr std::chrono::microseconds kPace{500};
 
-SteadyTime Now() { return std::chrono::steady_clock::now(); }
-
 // Machine and processes at one moment.
 struct Sample {
   SteadyTime time = Now();

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "benchmarks/controller/event_loop.h"
+#include "benchmarks/controller/latencies.h"
 #include "benchmarks/controller/machine.h"
 #include "benchmarks/controller/searches.h"
 #include "common/base/status_macros.h"
@@ -18,7 +19,7 @@ namespace {
 // As the agent's (worker/agent/agent.h).
 constexpr int kPollSeconds = 60;
 constexpr Millis kPollTimeout{65'000};
-constexpr Millis kCallTimeout{10'000};
+constexpr Millis kParkedCallTimeout{10'000};
 constexpr Millis kFirstRetry{1'000};
 constexpr Millis kLongestRetry{10'000};
 constexpr Millis kEvaluation{10'000};
@@ -29,8 +30,6 @@ constexpr Millis kPatience{300'000};
 // The controller's gauges follow every 200 ms.
 constexpr Millis kSampling{200};
 constexpr int kSamplesPerSecond = 5;
-
-SteadyTime Now() { return std::chrono::steady_clock::now(); }
 
 class Fleet {
  public:
@@ -115,7 +114,7 @@ class Fleet {
   }
 
   void Complete(Worker& worker, const std::vector<std::string>& tokens) {
-    loop_.Call(worker.number, kCompleteTasks, results_.CompleteRequest(worker.id, tokens), kCallTimeout,
+    loop_.Call(worker.number, kCompleteTasks, results_.CompleteRequest(worker.id, tokens), kParkedCallTimeout,
                [this, &worker](const grpc::Status& status, grpc::ByteBuffer&) {
                  if (!status.ok()) failure_ = absl::UnavailableError(status.error_message());
                  Poll(worker);

@@ -14,7 +14,7 @@
 namespace layernas::bench {
 namespace {
 
-constexpr std::chrono::seconds kCallTimeout{60};
+constexpr std::chrono::seconds kSearchCallTimeout{60};
 
 absl::StatusOr<std::unique_ptr<v1::SearchService::Stub>> Connect(const std::string& address) {
   LAYERNAS_ASSIGN_OR_RETURN(const rpc::Address parsed, rpc::ParseAddress(address));
@@ -26,7 +26,7 @@ absl::StatusOr<std::unique_ptr<v1::SearchService::Stub>> Connect(const std::stri
 absl::StatusOr<v1::Search> CreateSearch(const std::string& address, const v1::SearchSpec& spec) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto stub, Connect(address));
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
+  context.set_deadline(std::chrono::system_clock::now() + kSearchCallTimeout);
   v1::CreateSearchRequest request;
   *request.mutable_spec() = spec;
   v1::CreateSearchResponse response;
@@ -37,7 +37,7 @@ absl::StatusOr<v1::Search> CreateSearch(const std::string& address, const v1::Se
 absl::StatusOr<v1::Search> GetSearch(const std::string& address, const std::string& name) {
   LAYERNAS_ASSIGN_OR_RETURN(const auto stub, Connect(address));
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
+  context.set_deadline(std::chrono::system_clock::now() + kSearchCallTimeout);
   v1::GetSearchRequest request;
   request.set_name(name);
   v1::GetSearchResponse response;
@@ -54,7 +54,7 @@ absl::StatusOr<Pages> ReadPages(const std::string& address, const std::string& s
   // The first call makes the connection.
   for (int i = -1; i < count; ++i) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kCallTimeout);
+    context.set_deadline(std::chrono::system_clock::now() + kSearchCallTimeout);
     v1::ListCandidatesResponse response;
     const SteadyTime begin = std::chrono::steady_clock::now();
     LAYERNAS_RETURN_IF_ERROR(rpc::FromGrpc(stub->ListCandidates(&context, request, &response)));

@@ -180,7 +180,7 @@ absl::Status CheckMachine(NetworkMeter& meter, const v1::Space& space, const std
     const double before = known->at(kFingerprint);
     LAYERNAS_ASSIGN_OR_RETURN(const auto metrics, meter.Measure(point.choices, stop));
     if (!metrics || !metrics->contains(kFingerprint) || metrics->at(kFingerprint) == before) return absl::OkStatus();
-    LAYERNAS_RETURN_IF_ERROR(kept.StartAgain());
+    LAYERNAS_RETURN_IF_ERROR(kept.TakeUp(kFingerprint, metrics->at(kFingerprint)));
     progress.SetAside(kept.set_aside());
     return kept.Add(id, *metrics);
   }

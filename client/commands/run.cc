@@ -210,7 +210,13 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
     context.terminal.err << "interrupted: cancelling " << shown << "; use --data-dir to be able to resume a search\n";
     LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::CancelSearch, search.name()));
   }
-  if (!lost_early) LAYERNAS_RETURN_IF_ERROR(PrintResults(context.terminal, connection, search.name(), options));
+  if (!lost_early) {
+    const absl::Status printed = PrintResults(context.terminal, connection, search.name(), options);
+    if (!printed.ok()) {
+      SaveResults(context, options, cluster, connection, search.name());
+      return printed;
+    }
+  }
   if (!FlushOutput(context.terminal.out).ok()) {
     cluster.Keep();
     context.terminal.err << "the data of " << shown << " is kept in " << cluster.data_dir().string()

@@ -1,5 +1,6 @@
 #include "client/lookup/kept_measurements.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -50,22 +51,35 @@ absl::StatusOr<KeptMeasurements> KeptMeasurements::Open(const std::string& path,
   if (FirstLine(path) != kept.asked_) {
     // It may be hours of work, and a misspelt argument the only reason that it answers another question.
     if (HasMeasurements(path)) LAYERNAS_RETURN_IF_ERROR(kept.SetAside());
-    for (int i = 1; i <= kMaxAside; ++i) {
-      if (FirstLine(AsideName(path, i)) != kept.asked_) continue;
-      LAYERNAS_RETURN_IF_ERROR(Rename(AsideName(path, i), path));
-      break;
-    }
+    LAYERNAS_RETURN_IF_ERROR(kept.FindAside([](const KeptMeasurements&) { return true; }));
   }
   kept.Read();
   LAYERNAS_RETURN_IF_ERROR(kept.Start());
   return kept;
 }
 
-absl::Status KeptMeasurements::StartAgain() {
+absl::Status KeptMeasurements::TakeUp(const std::string& metric, double value) {
   out_.close();
   LAYERNAS_RETURN_IF_ERROR(SetAside());
   known_.clear();
+  LAYERNAS_RETURN_IF_ERROR(FindAside([&](const KeptMeasurements& aside) {
+    return !aside.known_.empty() && std::all_of(aside.known_.begin(), aside.known_.end(), [&](const auto& one) {
+      const auto found = one.second.find(metric);
+      return found != one.second.end() && found->second == value;
+    });
+  }));
+  Read();
   return Start();
+}
+
+absl::Status KeptMeasurements::FindAside(const std::function<bool(const KeptMeasurements& aside)>& fits) {
+  for (int i = 1; i <= kMaxAside; ++i) {
+    KeptMeasurements aside(AsideName(path_, i), asked_);
+    if (FirstLine(aside.path_) != asked_) continue;
+    aside.Read();
+    if (fits(aside)) return Rename(aside.path_, path_);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status KeptMeasurements::SetAside() {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -30,8 +31,9 @@ class KeptMeasurements {
   // Replaces an earlier measurement of the same architecture. UNKNOWN if the file cannot be
   // written; the measurement is then not kept.
   absl::Status Add(const std::string& architecture, const Metrics& metrics);
-  // Sets the file aside and starts an empty one. UNKNOWN if it can't.
-  absl::Status StartAgain();
+  // Sets the file aside and starts with those that were set aside, answer what is asked and have this value of the
+  // metric; without any if there are none. UNKNOWN if it can't.
+  absl::Status TakeUp(const std::string& metric, double value);
   // What the file of other measurements is called now; empty if there was none.
   const std::string& set_aside() const { return set_aside_; }
   // Removes the file.
@@ -42,6 +44,8 @@ class KeptMeasurements {
 
   // Reads `path` if it answers what is asked.
   void Read();
+  // Renames to `path` the first file set aside that answers what is asked and that `fits` is true of.
+  absl::Status FindAside(const std::function<bool(const KeptMeasurements& aside)>& fits);
   void Take(const nlohmann::json& line);
   absl::Status SetAside();
   absl::Status Start();

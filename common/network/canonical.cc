@@ -42,13 +42,13 @@ struct Operand {
   bool operator<(const Operand& other) const { return std::tie(node, weight) < std::tie(other.node, other.weight); }
 };
 
-struct Operation {
+struct LabelledOperation {
   // What it does, without its operands.
   std::vector<int> label;
   // In order of their nodes.
   std::vector<Operand> operands;
 
-  bool operator<(const Operation& other) const {
+  bool operator<(const LabelledOperation& other) const {
     return std::tie(label, operands) < std::tie(other.label, other.operands);
   }
 };
@@ -78,16 +78,16 @@ class Merged {
   }
 
   // In a valid order of computation; the last node is the result.
-  const std::vector<Operation>& nodes() const { return nodes_; }
+  const std::vector<LabelledOperation>& nodes() const { return nodes_; }
 
  private:
   Node Add(const Op& op, const std::vector<Node>& node_of) {
-    Operation operation{LabelOf(op), {}};
+    LabelledOperation operation{LabelOf(op), {}};
     const Node first = node_of[static_cast<std::size_t>(op.first)];
     if (op.kind == OpKind::kAdd) {
       std::map<Node, std::uint64_t> terms;
       for (const Node node : {first, node_of[static_cast<std::size_t>(op.second)]}) {
-        const Operation& term = nodes_[node];
+        const LabelledOperation& term = nodes_[node];
         if (term.label == operation.label && term.operands.size() <= kMaxMergedTerms) {
           for (const Operand& inner : term.operands) terms[inner.node] += inner.weight;
         } else {
@@ -118,7 +118,7 @@ class Merged {
       if (!is_read[node]) continue;
       for (const Operand& operand : nodes_[node].operands) is_read[operand.node] = true;
     }
-    std::vector<Operation> kept;
+    std::vector<LabelledOperation> kept;
     std::vector<Node> number(nodes_.size());
     for (Node node = 0; node <= result; ++node) {
       if (!is_read[node]) continue;
@@ -129,16 +129,16 @@ class Merged {
     nodes_ = std::move(kept);
   }
 
-  std::vector<Operation> nodes_;
+  std::vector<LabelledOperation> nodes_;
   // Those without weights.
-  std::map<Operation, Node> known_;
+  std::map<LabelledOperation, Node> known_;
 };
 
 // Returns colours that do not depend on the order of the nodes. They differ if nodes differ in what
 // they read or in which nodes read them.
-std::vector<Colour> ColoursOf(const std::vector<Operation>& nodes) {
+std::vector<Colour> ColoursOf(const std::vector<LabelledOperation>& nodes) {
   std::vector<Colour> colours;
-  for (const Operation& node : nodes) {
+  for (const LabelledOperation& node : nodes) {
     Colour colour = 0;
     for (const int part : node.label) colour = Mix(colour, static_cast<Colour>(part));
     colours.push_back(colour);
@@ -165,7 +165,7 @@ std::vector<Colour> ColoursOf(const std::vector<Operation>& nodes) {
 
 std::string CanonicalForm(const Graph& graph) {
   const Merged merged(WithoutDeadOps(graph));
-  const std::vector<Operation>& nodes = merged.nodes();
+  const std::vector<LabelledOperation>& nodes = merged.nodes();
   const std::vector<Colour> colours = ColoursOf(nodes);
   std::vector<std::vector<Node>> readers(nodes.size());
   std::vector<std::size_t> unnumbered(nodes.size());

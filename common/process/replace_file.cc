@@ -46,13 +46,14 @@ std::string RandomSuffix() {
 
 absl::Status ReplaceFile(const std::string& path, std::string_view content) {
   struct stat replaced = {};
-  const bool has_mode = ::stat(path.c_str(), &replaced) == 0 && S_ISREG(replaced.st_mode);
+  const bool is_ours =
+      ::stat(path.c_str(), &replaced) == 0 && S_ISREG(replaced.st_mode) && replaced.st_uid == ::geteuid();
   // Beside the target, because a rename is atomic within one file system only.
   const std::string temporary = path + RandomSuffix();
   Fd file(::open(temporary.c_str(), kNew, kMode));
   if (!file.valid()) return Failed(path, errno);
-  // What its owner closed to others stays closed.
-  if (has_mode) ::fchmod(file.get(), replaced.st_mode & 0777);
+  // What we closed to others stays closed.
+  if (is_ours) ::fchmod(file.get(), replaced.st_mode & 0777);
   int error = WriteAll(std::move(file), content);
   if (error == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
   if (error == 0) return absl::OkStatus();

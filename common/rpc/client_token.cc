@@ -15,12 +15,12 @@ using grpc::experimental::Interceptor;
 using grpc::experimental::InterceptorBatchMethods;
 
 constexpr Millis kLookAgain{1'000};
-constexpr std::size_t kMostBytes = 4096;
+constexpr std::size_t kMaxTokenFileBytes = 4096;
 
 // The version too; of the file as it was read.
 absl::StatusOr<security::FileContent> ReadToken(const std::string& path) {
   LAYERNAS_ASSIGN_OR_RETURN(security::FileContent file,
-                            security::ReadFile(path, kMostBytes, security::Privacy::kPrivate));
+                            security::ReadFile(path, kMaxTokenFileBytes, security::Privacy::kPrivate));
   const std::size_t end = file.text.find_last_not_of(" \t\r\n");
   file.text.resize(end == std::string::npos ? 0 : end + 1);
   if (const absl::Status fit = security::CheckToken(file.text); !fit.ok()) {

@@ -20,7 +20,7 @@ using grpc::experimental::FileWatcherCertificateProvider;
 using security::Privacy;
 
 constexpr unsigned kLookAgainSeconds = 5;
-constexpr std::size_t kMostBytes = 4 << 20;
+constexpr std::size_t kMaxPemBytes = 4 << 20;
 
 template <typename T, void (*Free)(T*)>
 struct Deleter {
@@ -43,7 +43,7 @@ absl::Status Unfit(const std::string& flag, const std::string& path, const std::
 }
 
 absl::StatusOr<std::string> Read(const std::string& flag, const std::string& path, Privacy privacy) {
-  auto content = security::ReadFile(path, kMostBytes, privacy);
+  auto content = security::ReadFile(path, kMaxPemBytes, privacy);
   if (content.ok()) return std::move(content->text);
   return absl::Status(content.status().code(), absl::StrCat(flag, ": ", content.status().message()));
 }

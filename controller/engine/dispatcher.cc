@@ -101,8 +101,7 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       continue;
     }
     SearchEntry& entry = *row->entry;
-    const core::Others others =
-        state_.workers.HasOthers(worker, row->require()) ? core::Others::kSome : core::Others::kNone;
+    const core::Others others = state_.OthersOf(worker, row->require());
     const core::Candidate* candidate =
         entry.search->Lease(worker, poll.request.request_id, state_.now, row->kind, others);
     state_.touched.insert(entry.id());

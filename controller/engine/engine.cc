@@ -202,8 +202,7 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   worker_commands_->RunTimers();
   search_commands_->RunTimers(clock_ahead_);
   for (const std::function<void()>& command : commands) command();
-  // After a pause of the whole machine the heartbeats that wait come first.
-  worker_commands_->ExpireSilent();
+  worker_commands_->NoteSilence();
   dispatcher_->Run();
 
   Turn turn{recorder_->Collect(), {}, commands.size()};

@@ -82,6 +82,15 @@ struct EngineState {
     return entry.token_lineage;
   }
 
+  // Whether others than the worker can do work for workers with these labels, for what cannot be undone: also those
+  // that are silent just now, and those that hold leases of the time before a restart and were not heard from since.
+  core::Others OthersOf(const std::string& worker, const PollBook::Requirements& require) {
+    const bool others =
+        workers.HasOthers(worker, require) ||
+        leases.IsHeldByOthers(worker, [this](const std::string& other) { return !workers.workers().contains(other); });
+    return others ? core::Others::kSome : core::Others::kNone;
+  }
+
   Millis heartbeat_interval() const { return options.lease_duration / 3; }
 
   // Calls reply with the value, once this turn is written.

@@ -72,7 +72,9 @@ std::string WaitingForWorker(const std::map<std::string, std::string>& require, 
   if (book.FitOf(require).connected > 0) {
     return "a worker: all that fit are shunned for a while, since they kept failing";
   }
-  if (workers.empty()) {
+  const auto is_there = [](const auto& worker) { return !worker.second.away; };
+  const auto there = static_cast<std::size_t>(std::count_if(workers.begin(), workers.end(), is_there));
+  if (there == 0) {
     return require.empty() ? "a worker: none is connected; start one with layernas-worker"
                            : absl::StrCat("a worker labelled ", FormatLabels(require),
                                           ": none is connected; start one with layernas-worker --label …");
@@ -82,6 +84,7 @@ std::string WaitingForWorker(const std::map<std::string, std::string>& require, 
   constexpr std::size_t kShown = 5;
   std::multimap<std::size_t, const WorkerInfo*> nearest;
   for (const auto& [id, worker] : workers) {
+    if (worker.away) continue;
     nearest.emplace(LackingOf(worker.info, require).size(), &worker.info);
     if (nearest.size() > kShown) nearest.erase(std::prev(nearest.end()));
   }
@@ -92,8 +95,8 @@ std::string WaitingForWorker(const std::map<std::string, std::string>& require, 
         lacks < require.size() ? absl::StrCat("; lacks ", FormatLabels(LackingOf(*worker, require))) : "";
     shown.push_back(absl::StrCat(worker->id, " (", FormatLabels(worker->labels), lacking, ")"));
   }
-  return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", workers.size(),
-                      " connected is: ", absl::StrJoin(shown, ", "), workers.size() > kShown ? ", …" : "");
+  return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", there,
+                      " connected is: ", absl::StrJoin(shown, ", "), there > kShown ? ", …" : "");
 }
 
 // This version can't go on with it.

@@ -16,15 +16,17 @@ std::size_t WorkerBook::CountOf(const std::string& owner) const {
       workers_.begin(), workers_.end(), [&owner](const auto& worker) { return worker.second.info.owner == owner; }));
 }
 
-bool WorkerBook::Fits(const Worker& worker, const PollBook::Requirements& requirements) {
-  return !worker.away && Meets(worker.info, requirements);
+void WorkerBook::Count(const Worker& worker, std::size_t sign, Fit& fit) {
+  fit.known += sign;
+  if (worker.away) return;
+  fit.connected += sign;
+  if (worker.shunned) fit.shunned += sign;
 }
 
 void WorkerBook::CountFit(const Worker& worker, int sign) {
+  fewer_ = fewer_ || sign < 0;
   for (auto& [requirements, fit] : fits_) {
-    if (!Fits(worker, requirements)) continue;
-    fit.connected += static_cast<std::size_t>(sign);
-    if (worker.shunned) fit.shunned += static_cast<std::size_t>(sign);
+    if (Meets(worker.info, requirements)) Count(worker, static_cast<std::size_t>(sign), fit);
   }
 }
 
@@ -34,24 +36,23 @@ const WorkerBook::Fit& WorkerBook::FitOf(const PollBook::Requirements& requireme
   if (fits_.size() >= kMaxRequirements) fits_.clear();
   Fit& fit = fits_[requirements];
   for (const auto& [id, worker] : workers_) {
-    if (!Fits(worker, requirements)) continue;
-    ++fit.connected;
-    if (worker.shunned) ++fit.shunned;
+    if (Meets(worker.info, requirements)) Count(worker, 1, fit);
   }
   return fit;
 }
 
 bool WorkerBook::HasOthers(const std::string& id, const PollBook::Requirements& requirements) {
   const auto own = workers_.find(id);
-  const std::size_t itself = own != workers_.end() && Fits(own->second, requirements) ? 1 : 0;
-  return FitOf(requirements).connected > itself;
+  const std::size_t itself = own != workers_.end() && Meets(own->second.info, requirements) ? 1 : 0;
+  return FitOf(requirements).known > itself;
 }
 
 bool WorkerBook::HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements) {
   const auto own = workers_.find(id);
-  const std::size_t itself = own != workers_.end() && !own->second.shunned && Fits(own->second, requirements) ? 1 : 0;
+  const bool counts =
+      own != workers_.end() && !own->second.shunned && !own->second.away && Meets(own->second.info, requirements);
   const Fit& fit = FitOf(requirements);
-  return fit.connected - fit.shunned > itself;
+  return fit.connected - fit.shunned > (counts ? 1 : 0);
 }
 
 const std::string* WorkerBook::IdOf(const std::string& name) const {
@@ -134,6 +135,7 @@ void WorkerBook::NoteAway(SteadyTime since, SteadyTime now, const std::function<
     } else {
       CountFit(longest_silent, -1);
       longest_silent.away = true;
+      CountFit(longest_silent, 1);
       away_.splice(away_.end(), by_hearing_, by_hearing_.begin());
     }
   }
@@ -230,11 +232,14 @@ std::vector<std::string> WorkerBook::EndShuns(SteadyTime now) {
     const auto worker = workers_.find(shun.second);
     if (shun.first <= now) {
       ended.push_back(shun);
+    } else if (!fewer_) {
+      break;
     } else if (worker != workers_.end()) {
       const Fit& fit = FitOf(worker->second.shunned_for);
       if (fit.shunned == fit.connected) ended.push_back(shun);
     }
   }
+  fewer_ = false;
   std::vector<std::string> names;
   for (const auto& shun : ended) {
     if (const auto worker = workers_.find(shun.second); worker != workers_.end()) {

@@ -53,8 +53,10 @@ class WorkerBook {
     std::list<std::string>::iterator order;
   };
 
-  // How many workers that are not away have certain labels, and how many of these are shunned.
+  // How many workers have certain labels.
   struct Fit {
+    std::size_t known = 0;
+    // Of these, those that are not away; and of those, the ones that are shunned.
     std::size_t connected = 0;
     std::size_t shunned = 0;
   };
@@ -101,7 +103,8 @@ class WorkerBook {
 
   // O(1) for labels that were asked for before.
   const Fit& FitOf(const PollBook::Requirements& requirements);
-  // Whether other workers than this one have the labels, of those that are not away: of all, or of those not shunned.
+  // Whether other workers than this one have the labels: of all that are known, also if they are away, for what cannot
+  // be undone; or of those that are neither away nor shunned.
   bool HasOthers(const std::string& id, const PollBook::Requirements& requirements);
   bool HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements);
 
@@ -119,8 +122,7 @@ class WorkerBook {
   void Erase(std::map<std::string, Worker>::iterator worker);
   // The worker's share in all counts: added (1) or taken away (-1).
   void CountFit(const Worker& worker, int sign);
-  // Whether it is counted for the labels.
-  static bool Fits(const Worker& worker, const PollBook::Requirements& requirements);
+  static void Count(const Worker& worker, std::size_t sign, Fit& fit);
 
   std::map<std::string, Worker> workers_;
   WorkerNames names_;
@@ -132,6 +134,8 @@ class WorkerBook {
   // Of those that have failed since they last succeeded: most never do.
   std::set<std::string> failing_;
   std::set<std::pair<SteadyTime, std::string>> by_shun_end_;
+  // Somebody has gone since the latest EndShuns().
+  bool fewer_ = false;
 };
 
 }  // namespace layernas

@@ -248,9 +248,9 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   const std::size_t failures = candidate->failures.size();
   const int measured = candidate->measured_attempt;
   const bool was_final = core::IsFinal(candidate->state);
-  const bool others = state_.workers.HasOthers(worker, search.RequireOf(kind));
+  const core::Others others = state_.OthersOf(worker, search.RequireOf(kind));
   // A worker all of whose trainings seem to diverge is more likely to be broken itself.
-  const bool believed = !others || state_.workers.SucceededLast(worker, kind);
+  const bool believed = others == core::Others::kNone || state_.workers.SucceededLast(worker, kind);
   core::CompletionVerdict verdict =
       report.result
           ? search.Complete(token.number, token.attempt, worker, *std::move(report.result), state_.now, believed)
@@ -261,7 +261,7 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   if (candidate->failures.size() > failures) {
     state_.workers.NotSucceeded(worker, kind);
     NoteFailure(*entry, worker, *candidate, kind);
-    search.EndIfHopeless(kind, others ? core::Others::kSome : core::Others::kNone, state_.now.unix_ms);
+    search.EndIfHopeless(kind, others, state_.now.unix_ms);
   } else if (verdict.status == core::CompletionVerdict::kAccepted &&
              (candidate->measured_attempt != measured ||
               (!was_final && candidate->state == core::CandidateState::kSucceeded))) {
@@ -298,8 +298,14 @@ void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, 
   Blame(entry, worker, kind, failure.message);
 }
 
-void WorkerCommands::ExpireSilent() {
+void WorkerCommands::NoteSilence() {
   ExpireLeases(state_.leases.Expired(state_.now.steady), "nothing was heard from the worker");
+  // One that holds leases says so three times in their duration, and one that waits has a poll here.
+  state_.workers.NoteAway(state_.now.steady - state_.options.lease_duration, state_.now.steady,
+                          [this](const std::string& name) { return state_.polls.Waits(name); });
+  // It is shown for longer, for people to see who is missing.
+  state_.workers.Forget(state_.now.steady - std::max(3 * state_.options.lease_duration, Millis{60'000}));
+  for (const std::string& worker : state_.workers.EndShuns(state_.now.steady)) state_.polls.LetIn(worker);
 }
 
 void WorkerCommands::RunTimers() {
@@ -309,12 +315,6 @@ void WorkerCommands::RunTimers() {
     state_.workers.HearWaiting(poll.request.worker.id, state_.now.steady);
     state_.Answer<std::vector<LeasedTask>>(std::move(poll.reply), std::vector<LeasedTask>());
   }
-  // One that holds leases says so three times in their duration, and one that waits has a poll here.
-  state_.workers.NoteAway(state_.now.steady - state_.options.lease_duration, state_.now.steady,
-                          [this](const std::string& name) { return state_.polls.Waits(name); });
-  // It is shown for longer, for people to see who is missing.
-  state_.workers.Forget(state_.now.steady - std::max(3 * state_.options.lease_duration, Millis{60'000}));
-  for (const std::string& worker : state_.workers.EndShuns(state_.now.steady)) state_.polls.LetIn(worker);
 }
 
 void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why) {

@@ -33,10 +33,11 @@ class WorkerCommands {
   void ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens, bool leaving,
                     const Reply<bool>& reply);
 
-  // To be called once per turn, before its commands: polls, shuns and workers past their time.
+  // Call once per turn, before its commands: answers polls past their time.
   void RunTimers();
-  // To be called once per turn, after its commands: leases past their time.
-  void ExpireSilent();
+  // Call once per turn, after its commands, so that after a pause of the whole machine the heartbeats that wait come
+  // first: expires leases, notes who is away, forgets workers, and ends shuns.
+  void NoteSilence();
 
  private:
   // Notes that it was heard, and gives it its name. RESOURCE_EXHAUSTED if its owner has too many without it.

@@ -14,7 +14,7 @@ namespace {
 // Longer messages of evaluators are cut, in the middle: so much is kept of their beginning.
 constexpr std::size_t kFirstBytes = 300;
 
-v1::FailureKind ToWire(core::FailureKind kind) {
+v1::FailureKind Encode(core::FailureKind kind) {
   switch (kind) {
     case core::FailureKind::kInfeasible:
       return v1::FAILURE_KIND_INFEASIBLE;
@@ -47,14 +47,14 @@ class Room {
 // How much of an architecture is told.
 enum class Detail { kAll, kIdOnly };
 
-v1::Architecture ToWire(const core::Architecture& architecture, const v1::SearchSpec& spec, Detail detail) {
+v1::Architecture Encode(const core::Architecture& architecture, const v1::SearchSpec& spec, Detail detail) {
   if (detail == Detail::kAll) return spec::Resolve(spec.space(), architecture);
   v1::Architecture wire;
   wire.set_id(spec::FormatArchitectureId(spec.space(), architecture));
   return wire;
 }
 
-v1::WeightsFile ToWire(const core::WeightsFile& file, const std::string& worker) {
+v1::WeightsFile Encode(const core::WeightsFile& file, const std::string& worker) {
   v1::WeightsFile wire;
   wire.set_path(file.path);
   wire.set_sha256(file.sha256);
@@ -72,11 +72,11 @@ std::optional<storage::StoredLog> ToLog(const v1::TaskLog& wire) {
   return log;
 }
 
-v1::FrontierPoint ToWire(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name,
+v1::FrontierPoint Encode(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name,
                          Detail detail) {
   v1::FrontierPoint point;
   point.set_candidate(CandidateName(search_name, view.candidate));
-  *point.mutable_architecture() = ToWire(view.architecture, spec, detail);
+  *point.mutable_architecture() = Encode(view.architecture, spec, detail);
   point.set_reward(view.standing.reward);
   point.set_cost(view.standing.cost);
   point.set_trainings(view.standing.trainings);
@@ -85,19 +85,19 @@ v1::FrontierPoint ToWire(const PointView& view, const v1::SearchSpec& spec, cons
   return point;
 }
 
-v1::TargetBest ToWire(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name,
+v1::TargetBest Encode(const TargetView& target, const v1::SearchSpec& spec, const std::string& search_name,
                       Detail detail) {
   v1::TargetBest best;
   best.set_target(target.target);
-  if (target.best) *best.mutable_best() = ToWire(*target.best, spec, search_name, detail);
-  if (target.nearest) *best.mutable_nearest() = ToWire(*target.nearest, spec, search_name, detail);
+  if (target.best) *best.mutable_best() = Encode(*target.best, spec, search_name, detail);
+  if (target.nearest) *best.mutable_nearest() = Encode(*target.nearest, spec, search_name, detail);
   return best;
 }
 
-v1::Winner ToWire(const WinnerView& view, const v1::SearchSpec& spec, const std::string& search_name, Detail detail) {
+v1::Winner Encode(const WinnerView& view, const v1::SearchSpec& spec, const std::string& search_name, Detail detail) {
   v1::Winner winner;
   winner.set_candidate(CandidateName(search_name, view.candidate));
-  *winner.mutable_architecture() = ToWire(view.architecture, spec, detail);
+  *winner.mutable_architecture() = Encode(view.architecture, spec, detail);
   winner.set_trainings(view.trainings);
   winner.set_succeeded(view.succeeded);
   winner.set_reward(view.reward);
@@ -105,7 +105,7 @@ v1::Winner ToWire(const WinnerView& view, const v1::SearchSpec& spec, const std:
   winner.set_cost(view.cost);
   for (const std::uint64_t number : view.finals) winner.add_finals(CandidateName(search_name, number));
   if (detail == Detail::kIdOnly) return winner;
-  for (const auto& [file, worker] : view.weights) *winner.add_weights() = ToWire(file, worker);
+  for (const auto& [file, worker] : view.weights) *winner.add_weights() = Encode(file, worker);
   return winner;
 }
 
@@ -116,8 +116,8 @@ void AddWithin(Room& room, const std::vector<View>& views, const v1::SearchSpec&
                google::protobuf::RepeatedPtrField<Wire>& out) {
   for (const View& view : views) {
     Wire& added = *out.Add();
-    if (!room.full()) added = ToWire(view, spec, search_name, Detail::kAll);
-    if (room.full() || !room.Take(added)) added = ToWire(view, spec, search_name, Detail::kIdOnly);
+    if (!room.full()) added = Encode(view, spec, search_name, Detail::kAll);
+    if (room.full() || !room.Take(added)) added = Encode(view, spec, search_name, Detail::kIdOnly);
   }
 }
 
@@ -247,7 +247,7 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
   for (const core::AttemptFailure& failure : candidate.failures) {
     v1::AttemptFailure& attempt = *wire.add_failures();
     attempt.set_attempt(failure.attempt);
-    attempt.set_kind(ToWire(failure.kind));
+    attempt.set_kind(Encode(failure.kind));
     attempt.set_worker(failure.worker);
     attempt.set_message(failure.message);
     *attempt.mutable_time() = ToTimestamp(failure.time);
@@ -263,12 +263,12 @@ v1::Candidate ToWire(const core::Candidate& candidate, const v1::SearchSpec& spe
     wire.set_final_of(CandidateName(search_name, candidate.final_of));
     wire.set_final_seed(candidate.final_seed);
   }
-  if (!candidate.weights.empty()) *wire.mutable_weights() = ToWire(candidate.weights.front(), candidate.worker);
+  if (!candidate.weights.empty()) *wire.mutable_weights() = Encode(candidate.weights.front(), candidate.worker);
   return wire;
 }
 
 v1::FrontierPoint ToFrontierPoint(const PointView& view, const v1::SearchSpec& spec, const std::string& search_name) {
-  return ToWire(view, spec, search_name, Detail::kAll);
+  return Encode(view, spec, search_name, Detail::kAll);
 }
 
 void AddBest(const SearchView& view, const v1::SearchSpec& spec,

@@ -101,6 +101,16 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& direct
 
 }  // namespace
 
+void FlushErrors::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status /*error*/,
+                                       bool* auto_recovery) {
+  // After an error of the log, what it holds is uncertain: only a restart reads it again.
+  if (reason != rocksdb::BackgroundErrorReason::kFlush && reason != rocksdb::BackgroundErrorReason::kManifestWrite) {
+    return;
+  }
+  *auto_recovery = false;
+  occurred_ = true;
+}
+
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory) {
   return RocksStore::Open(directory, DatabaseOptions(false), false);
 }
@@ -125,8 +135,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenWithoutDamagedLog(const std::s
 
 absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const std::string& directory,
                                                              const rocksdb::Options& options, bool read_only) {
-  LAYERNAS_ASSIGN_OR_RETURN(auto database, OpenDatabase(directory, options, read_only));
-  std::unique_ptr<RocksStore> store(new RocksStore(std::move(database)));
+  const auto flush_errors = std::make_shared<FlushErrors>();
+  rocksdb::Options listened = options;
+  listened.listeners.push_back(flush_errors);
+  LAYERNAS_ASSIGN_OR_RETURN(auto database, OpenDatabase(directory, listened, read_only));
+  std::unique_ptr<RocksStore> store(new RocksStore(std::move(database), flush_errors));
   LAYERNAS_RETURN_IF_ERROR(store->CheckSchema(read_only));
   if (read_only) return store;
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> unused_copy, store->ReadMeta(kUnusedCopyKey));
@@ -179,9 +192,8 @@ absl::Status RocksStore::Commit(std::vector<Batch> batches) {
     options.sync = &batch == &batches.back();
     if (options.sync && batches.size() > 1) CrashPoint("before-sync");
     rocksdb::Status written = db().Write(options, &writes);
-    // After a flush that failed, as that of a backup on a full disk, RocksDB refuses to write until it is resumed.
-    // Writing a batch twice does no harm.
-    if (!written.ok() && !written.IsCorruption() && db().Resume().ok()) written = db().Write(options, &writes);
+    // Nothing of the batch was written: RocksDB refused it.
+    if (!written.ok() && flush_errors_->Take() && db().Resume().ok()) written = db().Write(options, &writes);
     LAYERNAS_RETURN_IF_ERROR(ToStatus(written));
   }
   return absl::OkStatus();

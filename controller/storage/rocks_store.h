@@ -1,17 +1,31 @@
 // A store in a directory of RocksDB.
 #pragma once
 
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 
 #include <atomic>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controller/storage/database.h"
 #include "controller/storage/store.h"
 
 namespace layernas::storage {
+
+// Notes that data in memory could not be written to a file, as when a backup finds no room. RocksDB then refuses every
+// write until it is resumed; its own recovery needs more room than a small disk has. Thread-safe.
+class FlushErrors final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error, bool* auto_recovery) override;
+  // Whether there was one since the latest Take().
+  bool Take() { return occurred_.exchange(false); }
+
+ private:
+  std::atomic<bool> occurred_ = false;
+};
 
 // Opened by Store::Open() and its siblings.
 class RocksStore final : public Store {
@@ -32,7 +46,8 @@ class RocksStore final : public Store {
 
  private:
   friend class Store;
-  explicit RocksStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  RocksStore(std::unique_ptr<Database> database, std::shared_ptr<FlushErrors> flush_errors)
+      : database_(std::move(database)), flush_errors_(std::move(flush_errors)) {}
   static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& directory, const rocksdb::Options& options,
                                                           bool read_only);
   // Makes a directory without a schema version a new store, and migrates an older one.
@@ -43,6 +58,7 @@ class RocksStore final : public Store {
   rocksdb::DB& db() const { return *database_->db; }
 
   const std::unique_ptr<Database> database_;
+  const std::shared_ptr<FlushErrors> flush_errors_;
   std::atomic<bool> reclaiming_stopped_ = false;
 };
 

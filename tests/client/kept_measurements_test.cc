@@ -63,17 +63,25 @@ TEST_F(KeptMeasurementsTest, AMisspeltQuestionCostsNothing) {
   }
 }
 
-TEST_F(KeptMeasurementsTest, StartAgainWithoutLosingAny) {
+TEST_F(KeptMeasurementsTest, ThoseOfEachMachineAreTakenUpAgain) {
+  const auto add = [](KeptMeasurements& kept, const std::string& architecture, double machine) {
+    EXPECT_TRUE(kept.Add(architecture, {{"latency_ms", machine / 10}, {"machine", machine}}).ok());
+  };
   KeptMeasurements kept = Open({{"space", 1}});
-  ASSERT_TRUE(kept.Add("012", {{"latency_ms", 0.1}}).ok());
-  ASSERT_TRUE(kept.StartAgain().ok());
+  add(kept, "012", 1);
+  ASSERT_TRUE(kept.TakeUp("machine", 2).ok());
   EXPECT_EQ(kept.count(), 0u);
   EXPECT_EQ(kept.set_aside(), path_ + ".old");
-  Add(std::move(kept), "000", 0.2);
-  const KeptMeasurements again = Open({{"space", 1}});
-  EXPECT_EQ(again.count(), 1u);
-  EXPECT_NE(again.Find("000"), nullptr);
-  EXPECT_TRUE(std::filesystem::exists(path_ + ".old"));
+  add(kept, "000", 2);
+  ASSERT_TRUE(kept.TakeUp("machine", 1).ok());
+  EXPECT_EQ(kept.count(), 1u);
+  ASSERT_NE(kept.Find("012"), nullptr);
+  add(kept, "111", 1);
+  ASSERT_TRUE(kept.TakeUp("machine", 2).ok());
+  EXPECT_EQ(kept.count(), 1u);
+  EXPECT_NE(kept.Find("000"), nullptr);
+  ASSERT_TRUE(kept.TakeUp("machine", 1).ok());
+  EXPECT_EQ(kept.count(), 2u);
 }
 
 TEST_F(KeptMeasurementsTest, LinesWithoutSenseAreLeftOut) {

@@ -156,12 +156,13 @@ class BackupTest(harness.IntegrationTest):
             [space.metrics(first.architecture.id), space.metrics(now.architecture.id)],
         )
 
-    def test_no_backup_goes_into_the_data_directory(self):
+    def test_no_backup_goes_beside_the_files_of_the_database(self):
         data = self.path("data")
-        for folder in (data, os.path.join(data, "backups"), os.path.join(data, "..", "data")):
+        os.symlink(data, self.path("link"))
+        for folder in (data, os.path.join(data, "..", "data"), self.path("link")):
             refused = harness.refused_controller(
                 "--listen=127.0.0.1:0", "--metrics-listen=127.0.0.1:0", f"--data-dir={data}", f"--backup-dir={folder}")
-            self.assertIn(f"--backup-dir: {folder} is in the data directory {data}; choose a folder beside it", refused)
+            self.assertIn(f"--backup-dir: {folder} is the data directory; choose another", refused)
 
     def test_where_none_can_be_made_it_is_said(self):
         request = admin_service_pb2.CreateBackupRequest

@@ -14,7 +14,6 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-constexpr SteadyTime kNever = SteadyTime::max();
 // What a waiting call's deadline leaves beyond its wait.
 constexpr Millis kPollMargin{5'000};
 // An answer with nothing new that comes sooner is not waited for by the controller; asking again at once would only

@@ -158,7 +158,9 @@ class AgentMachine {
   void Advance(SteadyTime now);
   // True if polls have to wait: the controller might hand a candidate out whose result is on its way.
   bool ResultsComeFirst() const;
-  // When each is due; SteadyTime::max(): not before some event.
+  static constexpr SteadyTime kNever = SteadyTime::max();
+
+  // When each is due; kNever: not before some event.
   SteadyTime PollAt() const;
   SteadyTime HeartbeatAt() const;
   SteadyTime ReportAt() const;

@@ -13,7 +13,6 @@
 namespace layernas {
 namespace {
 
-constexpr SteadyTime kNever = SteadyTime::max();
 // Far below what a message may hold.
 constexpr std::size_t kBatchBytes = 1 << 20;
 // Between heartbeats that report epochs which the controller waits for.

@@ -15,7 +15,7 @@ namespace layernas {
 namespace {
 
 constexpr std::size_t kLongestLine = 1 << 20;
-constexpr std::size_t kQuotedBytes = 200;
+constexpr std::size_t kQuotedLineBytes = 200;
 // A child that is told to end by closing its input gets this long before it is killed.
 constexpr Millis kEndGrace{1'000};
 // Of one task's standard error, in our log.
@@ -35,7 +35,7 @@ Millis Left(SteadyTime deadline) {
 }
 
 std::string Shortened(const std::string& line) {
-  return CutUtf8(line, kQuotedBytes) + (line.size() <= kQuotedBytes ? "" : "…");
+  return CutUtf8(line, kQuotedLineBytes) + (line.size() <= kQuotedLineBytes ? "" : "…");
 }
 
 // Prose does not, such as a banner or what a library prints.

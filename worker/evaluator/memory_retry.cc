@@ -8,7 +8,7 @@ namespace layernas {
 namespace {
 
 // Until a kept process that was asked to end is killed.
-constexpr Millis kEndGrace{1'000};
+constexpr Millis kKeptEndGrace{1'000};
 
 bool WantsMemory(const EvaluationOutcome& outcome) {
   const auto* failure = std::get_if<EvaluationFailure>(&outcome);
@@ -64,7 +64,7 @@ void SharedMachine::EndKept() {
   MutexLock lock(evaluators_mutex_);
   for (Evaluator* const evaluator : evaluators_) evaluator->AskKeptToEnd();
   // For all together.
-  const SteadyTime deadline = std::chrono::steady_clock::now() + kEndGrace;
+  const SteadyTime deadline = std::chrono::steady_clock::now() + kKeptEndGrace;
   for (Evaluator* const evaluator : evaluators_) evaluator->EndKept(deadline);
 }
 

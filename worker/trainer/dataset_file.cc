@@ -18,6 +18,21 @@
 #include "worker/trainer/errors.h"
 
 namespace layernas::trainer {
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -33,20 +48,6 @@ std::shared_ptr<std::uint8_t> Map(int fd, std::size_t bytes, int protection) {
   if (memory == MAP_FAILED) throw MachineError(std::string("cannot map it: ") + std::strerror(errno));
   return {static_cast<std::uint8_t*>(memory), [bytes](std::uint8_t* first) { munmap(first, bytes); }};
 }
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 std::string MakeHeader(const DatasetIdentity& identity, const Dataset& dataset) {
   const DatasetLayout& layout = dataset.layout;
@@ -122,11 +123,6 @@ std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdenti
   return dataset;
 }
 
-class NewDatasetFile::Descriptor : public FileDescriptor {
- public:
-  using FileDescriptor::FileDescriptor;
-};
-
 NewDatasetFile::NewDatasetFile(fs::path path, const DatasetIdentity& identity)
     : path_(std::move(path)), identity_(identity), unfinished_(path_.string() + ".tmp") {}
 
@@ -135,7 +131,7 @@ NewDatasetFile::~NewDatasetFile() {
 }
 
 LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout, const Tick& tick) {
-  auto file = std::make_unique<Descriptor>(open(unfinished_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  auto file = std::make_unique<FileDescriptor>(open(unfinished_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (file->get() < 0) throw MachineError("cannot write " + unfinished_ + ": " + std::strerror(errno));
   file_ = std::move(file);
   bytes_ = kHeaderBytes + layout.block_bytes() + layout.images();

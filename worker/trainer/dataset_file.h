@@ -11,6 +11,8 @@
 
 namespace layernas::trainer {
 
+class FileDescriptor;
+
 // What a file is of. The stamp changes whenever a source file does.
 struct DatasetIdentity {
   std::string key;
@@ -41,12 +43,10 @@ class NewDatasetFile {
   void Finish(const Dataset& dataset);
 
  private:
-  class Descriptor;
-
   const std::filesystem::path path_;
   const DatasetIdentity identity_;
   const std::string unfinished_;
-  std::unique_ptr<Descriptor> file_;
+  std::unique_ptr<FileDescriptor> file_;
   std::shared_ptr<std::uint8_t> memory_;
   std::size_t bytes_ = 0;
   bool finished_ = false;

@@ -17,7 +17,7 @@
 namespace layernas::trainer {
 namespace {
 
-constexpr std::uintmax_t kMaxFileBytes = 256 << 20;
+constexpr std::uintmax_t kMaxImageBytes = 256 << 20;
 constexpr std::int64_t kMaxPixels = 128'000'000;
 
 // An image in a file's own size.
@@ -43,7 +43,7 @@ std::vector<std::uint8_t> ReadBytes(const std::filesystem::path& path) {
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   if (error) throw MachineError(error.message());
-  if (size > kMaxFileBytes) throw MachineError("it has " + std::to_string(size) + " bytes");
+  if (size > kMaxImageBytes) throw MachineError("it has " + std::to_string(size) + " bytes");
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
   std::ifstream file(path, std::ios::binary);
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));

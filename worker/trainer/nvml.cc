@@ -9,14 +9,14 @@ namespace {
 constexpr int kSuccess = 0;
 constexpr int kMultiprocessorClock = 1;
 
-struct CloseLibrary {
-  void operator()(void* handle) const { dlclose(handle); }
-};
-
 }  // namespace
 
 struct GpuMonitor::Library {
-  std::unique_ptr<void, CloseLibrary> handle;
+  struct Close {
+    void operator()(void* handle) const { dlclose(handle); }
+  };
+
+  std::unique_ptr<void, Close> handle;
   int (*init)() = nullptr;
   int (*shutdown)() = nullptr;
   int (*device_by_address)(const char*, void**) = nullptr;

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "tests/common/process/no_threads.h"
+#include "tests/common/process/process_support.h"
 
 namespace layernas {
 namespace {
@@ -29,10 +30,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-// Only ever bounds a failure; no test waits it out.
-constexpr Millis kLong{60'000};
-constexpr std::size_t kMaxLine = 1 << 20;
-
 std::unique_ptr<ChildProcess> Shell(const std::string& script, ChildOptions options = {}) {
   options.argv = {"/bin/sh", "-c", script};
   auto child = ChildProcess::Start(std::move(options));
@@ -41,20 +38,6 @@ std::unique_ptr<ChildProcess> Shell(const std::string& script, ChildOptions opti
 }
 
 std::string Message(const absl::Status& status) { return std::string(status.message()); }
-
-// True once no process has that id, or only a zombie that its own parent has yet to collect.
-bool Gone(pid_t pid) {
-  if (kill(pid, 0) != 0) return errno == ESRCH;
-  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
-  std::string text((std::istreambuf_iterator<char>(stat)), {});
-  const auto state = text.rfind(") ");
-  return state == std::string::npos || text[state + 2] == 'Z';
-}
-
-void ExpectGoneSoon(pid_t pid) {
-  for (int i = 0; i < 6000 && !Gone(pid); ++i) std::this_thread::sleep_for(Millis(10));
-  EXPECT_TRUE(Gone(pid)) << pid;
-}
 
 TEST(ChildProcess, TalksInLines) {
   auto child = Shell("while read -r line; do echo \"got $line\"; done; echo bye; printf unfinished");

@@ -19,6 +19,7 @@
 #include "common/log/log.h"
 #include "common/process/child_process.h"
 #include "common/process/fd.h"
+#include "tests/common/process/process_support.h"
 
 namespace layernas {
 namespace {
@@ -26,26 +27,11 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr Millis kLong{60'000};
-constexpr std::size_t kMaxLine = 1 << 20;
 constexpr char kWrapper[] = "sleep 1000 & echo child $!; wait; true";
 
 std::string ReadAll(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-bool Gone(pid_t pid) {
-  if (kill(pid, 0) != 0) return errno == ESRCH;
-  const std::string text = ReadAll("/proc/" + std::to_string(pid) + "/stat");
-  const auto state = text.rfind(") ");
-  return state == std::string::npos || text[state + 2] == 'Z';
-}
-
-void ExpectGoneSoon(pid_t pid) {
-  for (int i = 0; i < 1000 && !Gone(pid); ++i) std::this_thread::sleep_for(Millis(10));
-  EXPECT_TRUE(Gone(pid)) << pid;
-  kill(pid, SIGKILL);
 }
 
 // The guardian of the process; -1 if there is none.

@@ -1,7 +1,7 @@
 // Strategies that compute their proposals do so beside the engine's thread.
 #include "tests/controller/engine/engine_fixture.h"
 #include "tests/controller/support/cpu_time.h"
-#include "tests/controller/support/hand_engine.h"
+#include "tests/controller/support/hand_run.h"
 
 namespace layernas {
 namespace {
@@ -123,88 +123,6 @@ TEST_F(ComputedProposals, ASearchMayBeDeletedWhileTheyAreComputed) {
   }
   Restart();
 }
-
-// Keeps what it is given until the test runs it.
-class HeldExecutor final : public Executor {
- public:
-  void Post(std::function<void()> work) override { held.push_back(std::move(work)); }
-
-  std::vector<std::function<void()>> held;
-};
-
-// An engine whose computations the test runs, with guided searches.
-class HandRun {
- public:
-  HandRun() {
-    auto solver = std::make_unique<HeldExecutor>();
-    solver_ = solver.get();
-    EngineThreads threads = DirectThreads(store_);
-    threads.solver = std::move(solver);
-    auto engine = Engine::CreateByHand(store_, {}, ParseStoredSpec, metrics_, clock_, std::move(threads));
-    EXPECT_TRUE(engine.ok());
-    engine_ = *std::move(engine);
-  }
-
-  void Create(const v1::SearchSpec& spec) {
-    engine_->CreateSearch({spec.name(), spec.SerializeAsString(), *ToCoreConfig(spec.SerializeAsString()), ""},
-                          [](const auto& view) { EXPECT_TRUE(view.ok()); });
-    TakeTurns(*engine_);
-  }
-  // What is answered comes into given().
-  void Park(const std::string& worker, int max_tasks) {
-    LeaseRequest request;
-    request.worker.id = worker;
-    request.max_tasks = max_tasks;
-    request.request_id = std::to_string(++requests_);
-    request.deadline = clock_.Now() + std::chrono::hours(1);
-    ++parked_;
-    engine_->LeaseTasks(std::move(request), [this](const absl::StatusOr<Tasks>& tasks) {
-      --parked_;
-      given_.insert(given_.end(), tasks->begin(), tasks->end());
-    });
-    TakeTurns(*engine_);
-  }
-  void Complete(const std::string& worker, const LeasedTask& task) {
-    layernas::Report report;
-    report.token = FormatLeaseToken(task.token);
-    report.result = Evaluate(task.architecture);
-    engine_->CompleteTasks(worker, {report}, [](const auto&) {});
-    TakeTurns(*engine_);
-  }
-  // Returns whether there was a computation to run.
-  bool Compute() {
-    if (solver_->held.empty()) return false;
-    const auto work = std::move(solver_->held.front());
-    solver_->held.erase(solver_->held.begin());
-    work();
-    TakeTurns(*engine_);
-    return true;
-  }
-  // Gives and completes, one by one, all that need not be computed.
-  void BeginAll() {
-    while (solver_->held.empty()) {
-      Park("first", 1);
-      if (given_.empty()) continue;
-      Complete("first", given_.back());
-      given_.clear();
-    }
-  }
-
-  Engine& engine() { return *engine_; }
-  FakeClock& clock() { return clock_; }
-  std::vector<LeasedTask>& given() { return given_; }
-  int parked() const { return parked_; }
-
- private:
-  storage::MemoryStore store_{1};
-  FakeClock clock_;
-  ControllerMetrics metrics_;
-  HeldExecutor* solver_ = nullptr;
-  std::unique_ptr<Engine> engine_;
-  std::vector<LeasedTask> given_;
-  int requests_ = 0;
-  int parked_ = 0;
-};
 
 TEST(ComputedProposalsByHand, ManySlotsOfAWorkerAreFilledInFewComputations) {
   HandRun run;

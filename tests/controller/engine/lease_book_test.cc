@@ -3,14 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/controller/support/fake_clock.h"
+
 namespace layernas {
 namespace {
 
 using Key = LeaseBook::Key;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-SteadyTime At(int ms) { return SteadyTime(Millis(ms)); }
 
 TEST(LeaseBook, KnowsWhoHoldsWhatUntilWhen) {
   LeaseBook book;

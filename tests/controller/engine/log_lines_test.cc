@@ -40,7 +40,7 @@ class LogLinesTest : public StateTest {
   void Expire(int times) {
     for (int i = 0; i < times; ++i) LeaseToAnother();
     Pass(Millis{30'000});
-    commands_.ExpireSilent();
+    commands_.NoteSilence();
   }
   // The lines with such a text that `work` makes.
   static std::vector<std::string> LinesOf(const std::string& text, const std::function<void()>& work) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/random.h"
+#include "tests/controller/support/fake_clock.h"
 
 namespace layernas {
 namespace {
@@ -11,8 +12,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Labels = std::map<std::string, std::string>;
-
-SteadyTime At(int ms) { return SteadyTime(Millis(ms)); }
 
 Poll MakePoll(PollId id, const std::string& worker, const Labels& labels = {}, int deadline = 1000, int tasks = 1) {
   Poll poll;

@@ -1,6 +1,7 @@
 // Workers that keep failing, and leases that their worker no longer knows of.
 #include "common/base/task_limits.h"
 #include "tests/controller/engine/engine_fixture.h"
+#include "tests/controller/support/hand_run.h"
 
 namespace layernas {
 namespace {
@@ -109,18 +110,61 @@ TEST_F(ShunningTest, TheOnlyWorkerThatFitsIsNeverShunned) {
 TEST_F(ShunningTest, NobodyIsShunnedForOneThatIsAway) {
   options_.lease_duration = Millis{2'000};
   Restart();
-  v1::SearchSpec spec = RandomSpec("s", 1);
-  spec.mutable_evaluation()->set_attempts(2);
+  Create(RandomSpec("s", 200));
   Heartbeat("gone", {});
-  Create(spec);
-  FailOne("alive");
-  // The last attempt is kept for another worker, as long as there is one.
-  const Awaited<Tasks> parked = Park("alive");
-  Pass(Millis{1'999});
-  EXPECT_FALSE(parked.Answered());
-  Pass(Millis{2});
-  ASSERT_TRUE(parked.Answered());
-  EXPECT_THAT(*parked.Get(), SizeIs(1));
+  Pass(Millis{2'001});
+  for (int i = 0; i < 3; ++i) FailOne("alive");
+  EXPECT_EQ(WorkerOf("alive").shunned_for, Millis{0});
+}
+
+// What can't be undone waits for those who are silent, until they are forgotten.
+TEST_F(ShunningTest, ASearchDoesNotEndByOneWorkerWhileOthersAreSilent) {
+  options_.lease_duration = Millis{2'000};
+  Restart();
+  v1::SearchSpec spec = RandomSpec("s", 200);
+  spec.mutable_budget()->set_initial_failures(5);
+  spec.mutable_evaluation()->set_attempts(2);
+  const std::string name = Create(spec);
+  LeaseOne("good");
+  Pass(Millis{2'001});
+  for (int i = 0; i < 12; ++i) FailOne("bad");
+  EXPECT_EQ(Get(name)->state, core::SearchState::kRunning);
+  EXPECT_EQ(Get(name)->candidates[CandidateState::kFailed], 0u);
+  Pass(Millis{60'000});
+  FailOne("bad");
+  EXPECT_EQ(Get(name)->state, core::SearchState::kFailed);
+}
+
+TEST_F(ShunningTest, ASearchDoesNotEndByOneWorkerRightAfterARestart) {
+  v1::SearchSpec spec = RandomSpec("s", 200);
+  spec.mutable_budget()->set_initial_failures(5);
+  const std::string name = Create(spec);
+  LeaseOne("good");
+  for (int i = 0; i < 2; ++i) FailOne("bad");
+  Restart();
+  // The good one has said nothing yet.
+  for (int i = 0; i < 4; ++i) FailOne("bad");
+  EXPECT_EQ(Get(name)->state, core::SearchState::kRunning);
+}
+
+TEST(ShunningByHand, APauseOfTheControllerMakesNobodyAway) {
+  EngineOptions options;
+  options.lease_duration = Millis{2'000};
+  HandRun run(options);
+  run.Create(RandomSpec("s", 200));
+  run.Park("good", 1);
+  const LeasedTask held = run.given().back();
+  for (int i = 0; i < 3; ++i) {
+    run.Park("bad", 1);
+    run.Report("bad", run.given().back(), std::nullopt);
+  }
+  run.Park("bad", 1);
+  ASSERT_EQ(run.parked(), 1) << "it is shunned";
+  // The heartbeats that wait come first.
+  run.clock().Pass(Millis{5'000});
+  run.engine().Heartbeat({"good", {}, 1, "test"}, {{FormatLeaseToken(held.token)}}, [](const auto&) {});
+  TakeTurns(run.engine());
+  EXPECT_EQ(run.parked(), 1);
 }
 
 TEST_F(ShunningTest, AWorkerWhosePollIsAnsweredIsThere) {

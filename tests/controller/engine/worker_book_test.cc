@@ -4,13 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "common/base/random.h"
+#include "tests/controller/support/fake_clock.h"
 
 namespace layernas {
 namespace {
 
 using ::testing::ElementsAre;
-
-SteadyTime At(int ms) { return SteadyTime(Millis(ms)); }
 
 WorkerInfo Worker(const std::string& id, int slots = 1) {
   WorkerInfo worker;
@@ -141,13 +140,17 @@ TEST(WorkerBook, NobodyCountsOnThoseThatAreAway) {
   // It is shown, and counted on no more.
   EXPECT_THAT(Ids(book), ElementsAre("gpu", "other", "waits"));
   EXPECT_EQ(book.FitOf({}).connected, 1u);
-  EXPECT_FALSE(book.HasOthers("waits", {}));
+  EXPECT_EQ(book.FitOf({}).known, 3u);
+  EXPECT_FALSE(book.HasOthersUnshunned("waits", {}));
   EXPECT_FALSE(book.HasOthersUnshunned("waits", {{"device", "gpu"}}));
+  // But for what can't be undone.
+  EXPECT_TRUE(book.HasOthers("waits", {{"device", "gpu"}}));
   EXPECT_TRUE(book.HasOthers("gpu", {}));
   book.Hear(gpu, At(30));
-  EXPECT_TRUE(book.HasOthers("waits", {{"device", "gpu"}}));
+  EXPECT_TRUE(book.HasOthersUnshunned("waits", {{"device", "gpu"}}));
   book.Forget(At(15));
   EXPECT_THAT(Ids(book), ElementsAre("gpu", "waits"));
+  EXPECT_FALSE(book.HasOthers("gpu", {{"device", "gpu"}}));
   book.NoteAway(At(31), At(40), Nobody);
   book.Forget(At(31));
   EXPECT_THAT(Ids(book), ElementsAre());
@@ -333,22 +336,26 @@ TEST(WorkerBook, CountsTheWorkersThatFit) {
         }
       }
       const auto& requirements = labels[random.Below(labels.size())];
+      std::size_t known = 0;
       std::size_t connected = 0;
       std::size_t shunned = 0;
       for (const auto& [id, worker] : book.workers()) {
-        if (worker.away || !Meets(worker.info, requirements)) continue;
+        if (!Meets(worker.info, requirements)) continue;
+        ++known;
+        if (worker.away) continue;
         ++connected;
         if (worker.shunned) ++shunned;
       }
+      ASSERT_EQ(book.FitOf(requirements).known, known);
       ASSERT_EQ(book.FitOf(requirements).connected, connected);
       ASSERT_EQ(book.FitOf(requirements).shunned, shunned);
       const std::string one = any_worker();
       bool others = false;
       bool others_unshunned = false;
       for (const auto& [id, worker] : book.workers()) {
-        if (id == one || worker.away || !Meets(worker.info, requirements)) continue;
+        if (id == one || !Meets(worker.info, requirements)) continue;
         others = true;
-        others_unshunned = others_unshunned || !worker.shunned;
+        others_unshunned = others_unshunned || !(worker.shunned || worker.away);
       }
       ASSERT_EQ(book.HasOthers(one, requirements), others);
       ASSERT_EQ(book.HasOthersUnshunned(one, requirements), others_unshunned);

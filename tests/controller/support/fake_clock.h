@@ -7,6 +7,8 @@
 
 namespace layernas {
 
+inline SteadyTime At(int ms) { return SteadyTime(Millis(ms)); }
+
 class FakeClock final : public Clock {
  public:
   static constexpr UnixMillis kStart = 1'700'000'000'000;

@@ -28,7 +28,7 @@ std::vector<std::uint8_t> Pixels(const ImageSource& source) {
   return pixels;
 }
 
-class DatasetFiles : public TempFolder {
+class DatasetFilesTest : public TempFolder {
  protected:
   static std::string Word(std::uint32_t value) {
     return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
@@ -100,7 +100,7 @@ class DatasetFiles : public TempFolder {
   }
 };
 
-TEST_F(DatasetFiles, Cifar10IsReadAndSplit) {
+TEST_F(DatasetFilesTest, Cifar10IsReadAndSplit) {
   WriteCifar();
   DataSettings settings;
   settings.dataset = "cifar10";
@@ -120,7 +120,7 @@ TEST_F(DatasetFiles, Cifar10IsReadAndSplit) {
   }
 }
 
-TEST_F(DatasetFiles, TestFileIsTheHoldoutWhereAskedFor) {
+TEST_F(DatasetFilesTest, TestFileIsTheHoldoutWhereAskedFor) {
   WriteCifar();
   DataSettings settings;
   settings.dataset = "cifar10";
@@ -130,7 +130,7 @@ TEST_F(DatasetFiles, TestFileIsTheHoldoutWhereAskedFor) {
   EXPECT_EQ(dataset.holdout.size(), 7U);
 }
 
-TEST_F(DatasetFiles, Cifar100IsReadByItsFineLabels) {
+TEST_F(DatasetFilesTest, Cifar100IsReadByItsFineLabels) {
   std::string records;
   for (int i = 0; i < 100; ++i) {
     records += static_cast<char>(i / 5);
@@ -158,7 +158,7 @@ TEST_F(DatasetFiles, Cifar100IsReadByItsFineLabels) {
   EXPECT_THAT(Trouble("cifar100"), AllOf(HasSubstr("label 100 in record 0"), HasSubstr("labels 0 to 99")));
 }
 
-TEST_F(DatasetFiles, IdxSplitIsDisjointAndFixedByTheSeed) {
+TEST_F(DatasetFilesTest, IdxSplitIsDisjointAndFixedByTheSeed) {
   WriteIdx("train", 100);
   DataSettings settings;
   settings.dataset = "idx";
@@ -177,7 +177,7 @@ TEST_F(DatasetFiles, IdxSplitIsDisjointAndFixedByTheSeed) {
   EXPECT_NE(Pixels(LoadDataset(settings, folder_).holdout), Pixels(dataset.holdout));
 }
 
-TEST_F(DatasetFiles, TheTestHoldoutIsAlwaysWhole) {
+TEST_F(DatasetFilesTest, TheTestHoldoutIsAlwaysWhole) {
   WriteIdxOf("train", ByClass({40, 40, 40}));
   WriteIdxOf("t10k", ByClass({10, 10, 10}));
   DataSettings settings;
@@ -190,7 +190,7 @@ TEST_F(DatasetFiles, TheTestHoldoutIsAlwaysWhole) {
   EXPECT_THAT(PerClass(LoadDataset(settings, "").holdout, 10), Each(100));
 }
 
-TEST_F(DatasetFiles, EveryClassHasItsShareOfEveryPart) {
+TEST_F(DatasetFilesTest, EveryClassHasItsShareOfEveryPart) {
   WriteIdxOf("train", ByClass({60, 30, 10}));
   DataSettings settings;
   settings.dataset = "idx";
@@ -204,7 +204,7 @@ TEST_F(DatasetFiles, EveryClassHasItsShareOfEveryPart) {
 }
 
 // One in ten is held out, which is less than one image of the smaller classes.
-TEST_F(DatasetFiles, SmallClassesAreInBothPartsIfTheyCan) {
+TEST_F(DatasetFilesTest, SmallClassesAreInBothPartsIfTheyCan) {
   WriteIdxOf("train", ByClass({500, 8, 1}));
   DataSettings settings;
   settings.dataset = "idx";
@@ -216,7 +216,7 @@ TEST_F(DatasetFiles, SmallClassesAreInBothPartsIfTheyCan) {
 }
 
 // A training with patience chooses by them.
-TEST_F(DatasetFiles, ValidationImagesStandBesideTheTestIfAskedFor) {
+TEST_F(DatasetFilesTest, ValidationImagesStandBesideTheTestIfAskedFor) {
   WriteIdxOf("train", ByClass({60, 30, 10}));
   WriteIdxOf("t10k", ByClass({5, 5, 5}));
   DataSettings settings;
@@ -235,7 +235,7 @@ TEST_F(DatasetFiles, ValidationImagesStandBesideTheTestIfAskedFor) {
   EXPECT_THAT(PerClass(dataset.holdout, 3), ElementsAre(5, 5, 5));
 }
 
-TEST_F(DatasetFiles, ThreadsChangeNothing) {
+TEST_F(DatasetFilesTest, ThreadsChangeNothing) {
   DataSettings settings;
   settings.dataset = "shapes10";
   settings.train_examples = 50;
@@ -251,7 +251,7 @@ TEST_F(DatasetFiles, ThreadsChangeNothing) {
 }
 
 // Long after the last image was read, where there are many: statistics and a checksum of all of them are taken.
-TEST_F(DatasetFiles, ProgressGoesOnAfterTheLastImage) {
+TEST_F(DatasetFilesTest, ProgressGoesOnAfterTheLastImage) {
   DataSettings settings;
   settings.dataset = "shapes10";
   settings.train_examples = 4000;  // 12 MB, in three pieces for the statistics.
@@ -261,7 +261,7 @@ TEST_F(DatasetFiles, ProgressGoesOnAfterTheLastImage) {
   EXPECT_EQ(std::count(done.begin(), done.end(), 4010U), 1 + 3 + 1);
 }
 
-TEST_F(DatasetFiles, ImagesThatAreThereAreNotReadAgain) {
+TEST_F(DatasetFilesTest, ImagesThatAreThereAreNotReadAgain) {
   WriteIdx("train", 20);
   DataSettings settings;
   settings.dataset = "idx";
@@ -282,7 +282,7 @@ TEST_F(DatasetFiles, ImagesThatAreThereAreNotReadAgain) {
   EXPECT_EQ(std::count(states.begin(), states.end(), kImageRead), 20);
 }
 
-TEST_F(DatasetFiles, ClassesThatAPartLacksAreNamed) {
+TEST_F(DatasetFilesTest, ClassesThatAPartLacksAreNamed) {
   WriteIdxOf("train", ByClass({500, 8, 1}));
   DataSettings settings;
   settings.dataset = "idx";
@@ -296,7 +296,7 @@ TEST_F(DatasetFiles, ClassesThatAPartLacksAreNamed) {
   EXPECT_THAT(LoadDataset(settings, folder_).notes, ElementsAre("idx: 1 of 3 classes has no test image: 0"));
 }
 
-TEST_F(DatasetFiles, MoreExamplesThanThereAreIsInfeasible) {
+TEST_F(DatasetFilesTest, MoreExamplesThanThereAreIsInfeasible) {
   WriteIdx("train", 100);
   DataSettings settings;
   settings.dataset = "idx";
@@ -309,7 +309,7 @@ TEST_F(DatasetFiles, MoreExamplesThanThereAreIsInfeasible) {
   }
 }
 
-TEST_F(DatasetFiles, WhatIsMissingOrBrokenIsNamed) {
+TEST_F(DatasetFilesTest, WhatIsMissingOrBrokenIsNamed) {
   EXPECT_THAT(Trouble("cifar10"), AllOf(HasSubstr("data_batch_1.bin"), HasSubstr("expected CIFAR-10 records")));
   EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("train-images-idx3-ubyte"), HasSubstr("expected an uncompressed IDX")));
 
@@ -340,7 +340,7 @@ TEST_F(DatasetFiles, WhatIsMissingOrBrokenIsNamed) {
   EXPECT_THAT(Trouble("idx"), HasSubstr("20 images of 0x3"));
 }
 
-TEST_F(DatasetFiles, OneImageCannotBeDivided) {
+TEST_F(DatasetFilesTest, OneImageCannotBeDivided) {
   Write("train.bin", std::string(3074, '\1'));
   Write("test.bin", std::string(3074, '\1'));
   DataSettings settings;
@@ -355,7 +355,7 @@ TEST_F(DatasetFiles, OneImageCannotBeDivided) {
   EXPECT_EQ(Trouble("cifar100"), "loaded");
 }
 
-TEST_F(DatasetFiles, FolderThatIsNotThereIsNamed) {
+TEST_F(DatasetFilesTest, FolderThatIsNotThereIsNamed) {
   folder_ /= "absent";
   EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("no data folder"), HasSubstr("absent"), HasSubstr("--data-dir")));
   folder_.clear();

@@ -1,0 +1,111 @@
+// An engine for tests in which the order of what happens matters: nothing happens beside them.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "controller/metrics/metrics.h"
+#include "controller/spec/core_config.h"
+#include "tests/controller/support/hand_engine.h"
+#include "tests/controller/support/specs.h"
+
+namespace layernas {
+
+// Keeps what it is given until the test runs it.
+class HeldExecutor final : public Executor {
+ public:
+  void Post(std::function<void()> work) override { held.push_back(std::move(work)); }
+
+  std::vector<std::function<void()>> held;
+};
+
+// An engine that a test runs turn by turn, and whose computations it runs when it likes.
+class HandRun {
+ public:
+  explicit HandRun(const EngineOptions& options = {}) {
+    auto solver = std::make_unique<HeldExecutor>();
+    solver_ = solver.get();
+    EngineThreads threads = DirectThreads(store_);
+    threads.solver = std::move(solver);
+    auto engine = Engine::CreateByHand(
+        store_, options, [](std::string_view spec) { return ToCoreConfig(spec); }, metrics_, clock_,
+        std::move(threads));
+    EXPECT_TRUE(engine.ok());
+    engine_ = *std::move(engine);
+  }
+
+  void Create(const v1::SearchSpec& spec) {
+    engine_->CreateSearch({spec.name(), spec.SerializeAsString(), *ToCoreConfig(spec.SerializeAsString()), ""},
+                          [](const auto& view) { EXPECT_TRUE(view.ok()); });
+    TakeTurns(*engine_);
+  }
+  // What is answered comes into given().
+  void Park(const std::string& worker, int max_tasks) {
+    LeaseRequest request;
+    request.worker.id = worker;
+    request.max_tasks = max_tasks;
+    request.request_id = std::to_string(++requests_);
+    request.deadline = clock_.Now() + std::chrono::hours(1);
+    ++parked_;
+    engine_->LeaseTasks(std::move(request), [this](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
+      --parked_;
+      given_.insert(given_.end(), tasks->begin(), tasks->end());
+    });
+    TakeTurns(*engine_);
+  }
+  void Complete(const std::string& worker, const LeasedTask& task) {
+    Report(worker, task, Evaluate(task.architecture));
+  }
+  // nullopt: the attempt has failed.
+  void Report(const std::string& worker, const LeasedTask& task, std::optional<core::AttemptResult> result) {
+    layernas::Report report;
+    report.token = FormatLeaseToken(task.token);
+    report.result = std::move(result);
+    report.message = "crashed";
+    engine_->CompleteTasks(worker, {report}, [](const auto&) {});
+    TakeTurns(*engine_);
+  }
+  // Returns whether there was a computation to run.
+  bool Compute() {
+    if (solver_->held.empty()) return false;
+    const auto work = std::move(solver_->held.front());
+    solver_->held.erase(solver_->held.begin());
+    work();
+    TakeTurns(*engine_);
+    return true;
+  }
+  // Gives and completes, one by one, all that need not be computed.
+  void BeginAll() {
+    while (solver_->held.empty()) {
+      Park("first", 1);
+      if (given_.empty()) continue;
+      Complete("first", given_.back());
+      given_.clear();
+    }
+  }
+
+  Engine& engine() { return *engine_; }
+  FakeClock& clock() { return clock_; }
+  std::vector<LeasedTask>& given() { return given_; }
+  int parked() const { return parked_; }
+
+ private:
+  storage::MemoryStore store_{1};
+  FakeClock clock_;
+  ControllerMetrics metrics_;
+  HeldExecutor* solver_ = nullptr;
+  std::unique_ptr<Engine> engine_;
+  std::vector<LeasedTask> given_;
+  int requests_ = 0;
+  int parked_ = 0;
+};
+
+}  // namespace layernas
