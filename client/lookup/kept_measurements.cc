@@ -49,7 +49,8 @@ absl::StatusOr<KeptMeasurements> KeptMeasurements::Open(const std::string& path,
   // A command line can contain bytes that are not UTF-8.
   KeptMeasurements kept(path, asked.dump(-1, ' ', false, json::error_handler_t::replace));
   if (FirstLine(path) != kept.asked_) {
-    // It may be hours of work, and a misspelt argument the only reason that it answers another question.
+    // Keep the other measurements: they may be hours of work, and a mistyped argument may be the
+    // only difference.
     if (HasMeasurements(path)) LAYERNAS_RETURN_IF_ERROR(kept.SetAside());
     LAYERNAS_RETURN_IF_ERROR(kept.FindAside([](const KeptMeasurements&) { return true; }));
   }

@@ -31,10 +31,10 @@ class KeptMeasurements {
   // Replaces an earlier measurement of the same architecture. UNKNOWN if the file cannot be
   // written; the measurement is then not kept.
   absl::Status Add(const std::string& architecture, const Metrics& metrics);
-  // Sets the file aside and starts with those that were set aside, answer what is asked and have this value of the
-  // metric; without any if there are none. UNKNOWN if it can't.
+  // Sets the file aside. Continues with a file that was set aside earlier, matches `asked` and has
+  // this value of the metric, or starts an empty file if there is none. UNKNOWN if that fails.
   absl::Status TakeUp(const std::string& metric, double value);
-  // What the file of other measurements is called now; empty if there was none.
+  // New name of the file that was set aside; empty if there was none.
   const std::string& set_aside() const { return set_aside_; }
   // Removes the file.
   void Remove();
@@ -42,9 +42,9 @@ class KeptMeasurements {
  private:
   KeptMeasurements(std::string path, std::string asked) : path_(std::move(path)), asked_(std::move(asked)) {}
 
-  // Reads `path` if it answers what is asked.
+  // Reads `path` if it matches `asked`.
   void Read();
-  // Renames to `path` the first file set aside that answers what is asked and that `fits` is true of.
+  // Renames the first file that was set aside, matches `asked` and satisfies `fits` to `path`.
   absl::Status FindAside(const std::function<bool(const KeptMeasurements& aside)>& fits);
   void Take(const nlohmann::json& line);
   absl::Status SetAside();

@@ -10,7 +10,7 @@ namespace {
 
 // Maximum channels of any feature map. An expanded block can have many times the channels of a
 // layer.
-constexpr int kMaxChannels = 1 << 17;
+constexpr int kMaxMapChannels = 1 << 17;
 // Maximum operations: far more than any trainable network has. The input of the planner comes from
 // outside.
 constexpr std::size_t kMaxOps = 200'000;
@@ -32,8 +32,8 @@ void GraphBuilder::Refuse(const std::string& why) const {
 
 Value GraphBuilder::Append(Op op) {
   const int channels = op.output.channels;
-  if (channels < 1 || channels > kMaxChannels) {
-    Refuse("the block must have from 1 to " + std::to_string(kMaxChannels) + " channels inside, but has " +
+  if (channels < 1 || channels > kMaxMapChannels) {
+    Refuse("the block must have from 1 to " + std::to_string(kMaxMapChannels) + " channels inside, but has " +
            std::to_string(channels));
   }
   if (graph_.ops.size() == kMaxOps) Refuse("the network has more than " + std::to_string(kMaxOps) + " operations");
