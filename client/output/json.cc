@@ -99,7 +99,7 @@ void MessageList::Add(const google::protobuf::Message& item) {
     out_ << (first_ ? "\n" : ",\n") << ToJson(item, JsonLayout::kOneLine);
   } else {
     if (first_) out_ << field_ << ":\n";
-    // A list of one item.
+    // Prints the item as a list of one item.
     out_ << ToYaml(nlohmann::ordered_json::array({Parse(item)}));
   }
   first_ = false;

@@ -159,7 +159,7 @@ SpecFile ReadSpecText(std::string name, std::string_view text, const std::string
 }
 
 SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table) {
-  // One byte beyond the maximum, to tell that it is too large.
+  // Reads one byte beyond the maximum to detect a file that is too large.
   constexpr std::size_t kMaxRead = kMaxSpecBytes + 1;
   if (path == "-") {
     std::string text(kMaxRead, '\0');

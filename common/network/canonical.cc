@@ -22,8 +22,8 @@ constexpr int kRounds = 2;
 
 using Colour = std::uint64_t;
 
-// SplitMix64's finalizer over a running sum (Steele et al. 2014). A collision can only make two equal graphs look
-// different.
+// The finalizer of SplitMix64 over a running sum (Steele et al. 2014). A collision can only make
+// two equal graphs look different.
 Colour Mix(Colour seed, Colour value) {
   Colour mixed = seed * 0x9e3779b97f4a7c15 + value + 0x7f4a7c15;
   mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
@@ -43,9 +43,9 @@ struct Operand {
 };
 
 struct LabelledOperation {
-  // What it does, without its operands.
+  // The operation without its operands.
   std::vector<int> label;
-  // In order of their nodes.
+  // Ordered by node.
   std::vector<Operand> operands;
 
   bool operator<(const LabelledOperation& other) const {
@@ -130,7 +130,7 @@ class Merged {
   }
 
   std::vector<LabelledOperation> nodes_;
-  // Those without weights.
+  // Operations without weights.
   std::map<LabelledOperation, Node> known_;
 };
 

@@ -205,7 +205,7 @@ void CheckBudget(const v1::SearchSpec& spec, Violations& violations) {
 
 void CheckFinalists(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Finalists& finalists = spec.finalists();
-  // 0 is not given.
+  // 0 means not set.
   if (finalists.trainings() != 0) violations.CheckRange("finalists.trainings", finalists.trainings(), 2, 20);
   if (finalists.has_repeats()) violations.CheckAtLeast("finalists.repeats", finalists.repeats(), 1);
   const std::int32_t repeats = WithFinalistDefaults(spec).repeats();
@@ -219,7 +219,7 @@ void CheckFinalists(const v1::SearchSpec& spec, Violations& violations) {
 
 void CheckFinal(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Final& final = spec.final();
-  // 0 is not given.
+  // 0 means not set.
   if (final.per_target() != 0) violations.CheckRange("final.per_target", final.per_target(), 1, 20);
   // Each answer with the search contains the winners.
   const int winners = std::max(1, final.per_target()) * std::max(1, spec.objective().targets_size());
@@ -313,7 +313,7 @@ void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
 void CheckEarlyStop(const v1::SearchSpec& spec, Violations& violations) {
   const v1::EarlyStop& early_stop = spec.evaluation().early_stop();
   const std::string path = "evaluation.early_stop";
-  // 0 is not given.
+  // 0 means not set.
   if (early_stop.compared() != 0) violations.CheckRange(path + ".compared", early_stop.compared(), 2, 1000);
   if (early_stop.has_min_epochs()) violations.CheckAtLeast(path + ".min_epochs", early_stop.min_epochs(), 1);
   const v1::Evaluation& evaluation = spec.evaluation();
