@@ -206,9 +206,15 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
   const std::string shown = context.terminal.Shown(ShortName(search.name()));
   const bool lost_early = !FlushOutput(context.terminal.out).ok();
   const bool cancel = !last.has_value() && options.data_dir.empty() && !lost_early;
+  bool ended_before = false;
   if (cancel) {
     context.terminal.err << "interrupted: cancelling " << shown << "; use --data-dir to be able to resume a search\n";
-    LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::CancelSearch, search.name()));
+    const absl::Status cancelled = Change(connection, &v1::SearchService::Stub::CancelSearch, search.name());
+    ended_before = absl::IsFailedPrecondition(cancelled);
+    if (!cancelled.ok() && !ended_before) {
+      SaveResults(context, options, cluster, connection, search.name());
+      return cancelled;
+    }
   }
   if (!lost_early) {
     const absl::Status printed = PrintResults(context.terminal, connection, search.name(), options);
@@ -224,6 +230,10 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
     return ExitCode::kError;
   }
   if (last.has_value()) return ExitCodeOf(last->state());
+  if (ended_before) {
+    LAYERNAS_ASSIGN_OR_RETURN(const v1::Search ended, GetSearch(connection, search.name()));
+    return ExitCodeOf(ended.state());
+  }
   if (cancel) return ExitCode::kSearchCancelled;
   context.terminal.err << "interrupted: " << shown << " is unfinished; resume it with: " << resume << '\n';
   return ExitCode::kInterrupted;

@@ -14,6 +14,11 @@ namespace {
 
 // The resolution of time-outs.
 constexpr Millis kTick{100};
+// Turns follow each other within a tick and the time that one takes. After a longer pause, as of the whole machine,
+// calls wait that were made meanwhile.
+constexpr Millis kStall{1'000};
+// Within which they are read after it, or made again.
+constexpr Millis kReconnect{2'000};
 constexpr Millis kGaugeInterval{200};
 // Each search has a hundred series or so: some are shown anew at a time, in turn, however many there are.
 constexpr std::size_t kSearchesShownAtOnce = 8;
@@ -131,6 +136,7 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
     // Its worker may well be at it: a fresh, full time-out.
     state_.leases.Set({added.id(), candidate.number}, candidate.worker,
                       state_.now.steady + state_.options.lease_duration);
+    state_.workers.Expect(candidate.worker, state_.now.steady);
   }
   added.search->CheckTime(state_.now.unix_ms, added.stored.clock_set);
   state_.touched.insert(added.id());
@@ -147,7 +153,18 @@ void Engine::Submit(std::function<void()> command) {
 }
 
 void Engine::Run() {
-  while (const auto commands = NextCommands()) TakeTurn(*commands);
+  using std::chrono::steady_clock;
+  steady_clock::time_point looked = steady_clock::now();
+  while (const auto commands = NextCommands()) {
+    const steady_clock::time_point now = steady_clock::now();
+    if (now - std::exchange(looked, now) > kStall) StoodStill();
+    TakeTurn(*commands);
+  }
+}
+
+void Engine::StoodStill() {
+  silence_counts_from_ = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
+  log::Warning("the controller stood still; workers that were silent meanwhile lose nothing", {});
 }
 
 std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
@@ -202,7 +219,7 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   worker_commands_->RunTimers();
   search_commands_->RunTimers(clock_ahead_);
   for (const std::function<void()>& command : commands) command();
-  worker_commands_->NoteSilence();
+  if (state_.now.steady >= silence_counts_from_) worker_commands_->NoteSilence();
   dispatcher_->Run();
 
   Turn turn{recorder_->Collect(), {}, commands.size()};

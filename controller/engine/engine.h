@@ -123,6 +123,9 @@ class Engine {
   // Does all commands that wait, and what the time has brought; hands the turn to the committer. Only for an engine
   // without a thread of its own.
   void TakeTurn();
+  // Calls of workers have waited for longer than a turn, as after a pause of the machine: says nothing of silence until
+  // they are read.
+  void StoodStill();
   // Whether commands wait.
   bool HasCommands() const;
 
@@ -165,6 +168,8 @@ class Engine {
   std::uint64_t last_shown_ = 0;
   // By how much the machine's clock was set, in all.
   Millis clock_ahead_{0};
+  // Before that nobody counts as silent.
+  SteadyTime silence_counts_from_;
 
   // Made once there are threads, and outlive them.
   std::optional<SearchCommands> search_commands_;

@@ -82,13 +82,9 @@ struct EngineState {
     return entry.token_lineage;
   }
 
-  // Whether others than the worker can do work for workers with these labels, for what cannot be undone: also those
-  // that are silent just now, and those that hold leases of the time before a restart and were not heard from since.
+  // Whether others than the worker can do work for workers with these labels, for decisions that cannot be undone.
   core::Others OthersOf(const std::string& worker, const PollBook::Requirements& require) {
-    const bool others =
-        workers.HasOthers(worker, require) ||
-        leases.IsHeldByOthers(worker, [this](const std::string& other) { return !workers.workers().contains(other); });
-    return others ? core::Others::kSome : core::Others::kNone;
+    return workers.HasOthers(worker, require) ? core::Others::kSome : core::Others::kNone;
   }
 
   Millis heartbeat_interval() const { return options.lease_duration / 3; }

@@ -68,11 +68,4 @@ const std::set<LeaseBook::Key>& LeaseBook::OfWorker(const std::string& worker) c
   return leases == by_worker_.end() ? kNone : leases->second;
 }
 
-bool LeaseBook::IsHeldByOthers(const std::string& worker,
-                               const std::function<bool(const std::string& other)>& counts) const {
-  return std::any_of(by_worker_.begin(), by_worker_.end(), [&](const ByWorker::value_type& of) {
-    return of.first != worker && !of.second.empty() && counts(of.first);
-  });
-}
-
 }  // namespace layernas

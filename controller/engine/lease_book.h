@@ -5,7 +5,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -62,8 +61,6 @@ class LeaseBook {
   std::vector<Key> Expired(SteadyTime now) const;
   // Empty if it holds none. Good until a lease is removed or goes to another worker.
   const std::set<Key>& OfWorker(const std::string& worker) const;
-  // Whether somebody else than `worker` holds a lease, of those that `counts` is true of. O(workers).
-  bool IsHeldByOthers(const std::string& worker, const std::function<bool(const std::string& other)>& counts) const;
   std::size_t size() const { return leases_.size(); }
 
  private:

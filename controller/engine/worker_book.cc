@@ -42,6 +42,7 @@ const WorkerBook::Fit& WorkerBook::FitOf(const PollBook::Requirements& requireme
 }
 
 bool WorkerBook::HasOthers(const std::string& id, const PollBook::Requirements& requirements) {
+  if (expected_.size() > expected_.count(id)) return true;
   const auto own = workers_.find(id);
   const std::size_t itself = own != workers_.end() && Meets(own->second.info, requirements) ? 1 : 0;
   return FitOf(requirements).known > itself;
@@ -87,7 +88,13 @@ void WorkerBook::HearWaiting(const std::string& name, SteadyTime now) {
   if (found != workers_.end()) Note(found->second.info, found->second.id, now);
 }
 
+void WorkerBook::Expect(const std::string& name, SteadyTime now) {
+  expected_.insert(name);
+  expected_since_ = now;
+}
+
 void WorkerBook::Note(WorkerInfo worker, const std::string& id, SteadyTime heard) {
+  expected_.erase(worker.id);
   const auto [found, is_new] = workers_.try_emplace(worker.id);
   Worker& known = found->second;
   if (is_new) {
@@ -142,6 +149,7 @@ void WorkerBook::NoteAway(SteadyTime since, SteadyTime now, const std::function<
 }
 
 void WorkerBook::Forget(SteadyTime since) {
+  if (expected_since_ < since) expected_.clear();
   while (!away_.empty()) {
     const auto longest_silent = workers_.find(away_.front());
     if (longest_silent->second.heard >= since) return;

@@ -73,6 +73,9 @@ class WorkerBook {
   WorkerNames::Heard Hear(WorkerInfo worker, SteadyTime now);
   // One that waits all the time, by its name; nothing happens if it is not there.
   void HearWaiting(const std::string& name, SteadyTime now);
+  // A worker held a lease when the controller started. Until it is heard from or forgotten, it counts as one that may
+  // have any labels, for decisions that cannot be undone.
+  void Expect(const std::string& name, SteadyTime now);
   // This process of it has said goodbye; no other is forgotten for that.
   void Leave(const std::string& id, const std::string& instance);
   // Those not heard from since `since` are away, except those that `is_there` knows of: they are heard from now.
@@ -136,6 +139,9 @@ class WorkerBook {
   std::set<std::pair<SteadyTime, std::string>> by_shun_end_;
   // Somebody has gone since the latest EndShuns().
   bool fewer_ = false;
+  // Names of workers that were expected and not heard from yet, and since when.
+  std::set<std::string> expected_;
+  SteadyTime expected_since_;
 };
 
 }  // namespace layernas

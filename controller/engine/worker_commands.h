@@ -35,8 +35,7 @@ class WorkerCommands {
 
   // Call once per turn, before its commands: answers polls past their time.
   void RunTimers();
-  // Call once per turn, after its commands, so that after a pause of the whole machine the heartbeats that wait come
-  // first: expires leases, notes who is away, forgets workers, and ends shuns.
+  // Call once per turn, after its commands: expires leases, notes who is away, forgets workers, and ends shuns.
   void NoteSilence();
 
  private:
