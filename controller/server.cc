@@ -38,7 +38,7 @@ absl::Status CheckApart(const std::string& data_dir, const std::string& backup_d
   std::error_code ignored;
   if (!std::filesystem::equivalent(data_dir, backup_dir, ignored)) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("--backup-dir: ", backup_dir, " is the data directory; choose another, best on another disk"));
+      absl::StrCat("--backup-dir: ", backup_dir, " is the data directory; choose another, preferably on another disk"));
 }
 
 }  // namespace
@@ -74,7 +74,8 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   parts->gate = std::make_unique<Gate>(parts->tokens.get(), options.gate, parts->metrics);
   auto store = storage::Store::Open(options.data_dir);
   if (store.status().code() == absl::StatusCode::kDataLoss && options.drop_damaged_log) {
-    log::Warning("dropping what follows the damage in the log", {{"damage", std::string(store.status().message())}});
+    log::Warning("dropping everything in the log after the damage",
+                 {{"damage", std::string(store.status().message())}});
     store = storage::Store::OpenWithoutDamagedLog(options.data_dir);
   }
   LAYERNAS_ASSIGN_OR_RETURN(parts->store, std::move(store));
@@ -120,8 +121,9 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
     parts->server.reset();
-    return absl::UnavailableError(absl::StrCat("can't listen on ", options.listen.ToString(),
-                                               ": is another program using the port? choose another with --listen"));
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options.listen.ToString(),
+                     ": another program may be using the port; choose another with --listen"));
   }
   for (const char* service : {"", "layernas.v1.SearchService", "layernas.v1.WorkerService", "layernas.v1.FleetService",
                               "layernas.v1.AdminService"}) {

@@ -59,7 +59,7 @@ class RubbishAnswer final : public Interceptor {
       const grpc::ServerContextBase& context = *call_.server_context();
       absl::Status status = gate_.Admit(context.client_metadata(), context.peer(), call_.method()).status();
       if (status.ok())
-        status = absl::InvalidArgumentError("the request can't be parsed: it is no message of this call");
+        status = absl::InvalidArgumentError("cannot parse the request: it is not a valid message for this call");
       methods->ModifySendStatus(rpc::ToGrpc(status));
     }
     methods->Proceed();

@@ -31,9 +31,9 @@ absl::StatusOr<OpenCalls::Place> OpenCalls::Enter(const std::string& host) {
   MutexLock lock(mutex_);
   int& open = open_[host];
   if (open >= max_per_host_) {
-    return absl::ResourceExhaustedError(absl::StrCat("the controller takes at most ", max_per_host_, " open ", what_,
-                                                     " of one host (", flag_, "), and ", host,
-                                                     " has as many: wait for some to end"));
+    return absl::ResourceExhaustedError(absl::StrCat("the controller accepts at most ", max_per_host_, " open ", what_,
+                                                     " per host (", flag_, "), and ", host,
+                                                     " has reached this limit; wait for some to end"));
   }
   ++open;
   return Place(*this, host);

@@ -67,11 +67,11 @@ void TokenFile::Reload() {
   version_ = file.ok() ? file->version : *version;
   absl::StatusOr<List> list = file.ok() ? security::ParseTokenList(file->text, path_) : file.status();
   if (!list.ok()) {
-    log::Error("can't use the new token file; the tokens stay as they were",
+    log::Error("cannot use the new token file; keeping the previous tokens",
                {{"error", std::string(list.status().message())}});
     return;
   }
-  log::Info("uses the new token file", {{"file", path_}, {"tokens", list->size()}});
+  log::Info("loaded the new token file", {{"file", path_}, {"tokens", list->size()}});
   MutexLock lock(mutex_);
   list_ = std::make_shared<const List>(*std::move(list));
 }

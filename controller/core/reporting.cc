@@ -28,7 +28,7 @@ std::string WhyRefused(CandidateState final_state) {
     case CandidateState::kSkipped:
       return "its search has ended or its time is up";
     case CandidateState::kStopped:
-      return "its training was stopped: it was behind others of like cost";
+      return "its training was stopped: it was behind others of similar cost";
     default:
       return "another result came first";
   }
@@ -89,7 +89,7 @@ bool Reporting::WasToMeasure(const Candidate& candidate, int attempt) const {
 CompletionVerdict Reporting::Complete(std::uint64_t number, int attempt, const std::string& worker,
                                       AttemptResult result, Instant now, bool believed) {
   Candidate* candidate = Granted(number, attempt);
-  if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  if (candidate == nullptr) return {CompletionVerdict::kRefused, "unknown lease"};
   if (WasToMeasure(*candidate, attempt)) {
     return CompleteMeasurement(*candidate, attempt, worker, result.metrics, now, believed);
   }
@@ -164,7 +164,7 @@ void Reporting::Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis
 CompletionVerdict Reporting::Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                                   std::string message, Instant now) {
   Candidate* candidate = Granted(number, attempt);
-  if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  if (candidate == nullptr) return {CompletionVerdict::kRefused, "unknown lease"};
   // It was measured meanwhile.
   if (attempt <= candidate->measured_attempt) return {};
   const bool known =

@@ -163,7 +163,7 @@ std::string SearchPhase::WhyOver(bool under_way) const {
   if (under_way || next().what != Next::What::kNothing) return "";
   if (ProposalsLeft() <= 0) return "its finalists are settled";
   // A strategy must not wait for outcomes while nothing is under way. Ending is better than to hang.
-  return "the strategy proposes nothing more, which is a defect of layernas";
+  return "the strategy proposes nothing more, which is a bug in layernas";
 }
 
 void SearchPhase::ChooseWinners() {

@@ -80,7 +80,7 @@ void CommitPipeline::Write(std::vector<Turn>& turns) {
   CrashPoint("after-write");
   if (!written.ok()) {
     // Nothing of these turns was answered. The next start goes on from what is on the disk.
-    log::Error("can't write, so the controller ends; start it again once the cause is removed",
+    log::Error("cannot write, so the controller stops; remove the cause and start it again",
                {{"cause", std::string(written.message())}});
     log::Flush();
     std::_Exit(EXIT_FAILURE);

@@ -114,7 +114,7 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
   entry.why_broken = config.ok() ? WhyBroken(*config, loaded.candidates) : std::string(config.status().message());
   if (!entry.why_broken.empty()) {
     // The others go on, and this one stays as it is.
-    log::Error("cannot go on with a search", {{"search", entry.name}, {"why", entry.why_broken}});
+    log::Error("cannot continue a search", {{"search", entry.name}, {"why", entry.why_broken}});
     for (const core::Candidate& candidate : loaded.candidates) ++entry.broken_counts[candidate.state];
     state_.searches.Add(std::move(entry));
     return;
@@ -188,7 +188,7 @@ void Engine::TakeTime() {
       Millis{now.unix_ms - before.unix_ms} - std::chrono::duration_cast<Millis>(now.steady - before.steady);
   if (std::chrono::abs(set) < kClockSet) return;
   clock_ahead_ += set;
-  log::Warning("the machine's clock was set; leases and budgets don't mind", {{"by_ms", set.count()}});
+  log::Warning("the machine's clock was set; leases and budgets are not affected", {{"by_ms", set.count()}});
   for (const auto& [id, entry] : state_.searches.open()) {
     // The time of a search that was not started does not count yet.
     if (entry->search->config().duration.count() == 0 || entry->search->started() == 0) continue;

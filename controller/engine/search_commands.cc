@@ -48,16 +48,16 @@ absl::Status WhyThereIsNoLog(const std::string& name, const std::string& search,
                                             CandidateName(search, candidate.twin_of), ", which is evaluated instead"));
   }
   if (!candidate.reused_from.empty()) {
-    return absl::NotFoundError(absl::StrCat(name, " has no log: its result is that of ", candidate.reused_from));
+    return absl::NotFoundError(absl::StrCat(name, " has no log: its result was reused from ", candidate.reused_from));
   }
   if (candidate.state == core::CandidateState::kQueued || candidate.state == core::CandidateState::kLeased) {
     return absl::NotFoundError(
-        absl::StrCat(name, " has no log yet: one comes with the result or the failure of an attempt"));
+        absl::StrCat(name, " has no log yet: a log arrives with the result or the failure of an attempt"));
   }
   return absl::NotFoundError(absl::StrCat(
       name,
-      " has no log: its evaluator wrote nothing to standard error, or it was lost with its worker, stopped early "
-      "or cancelled, or is older than what is kept"));
+      " has no log: its evaluator wrote nothing to standard error, the attempt was lost with its worker, stopped early "
+      "or cancelled, or the log was too old to keep"));
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ absl::Status WhyThereIsNoLog(const std::string& name, const std::string& search,
 absl::StatusOr<SearchEntry*> SearchCommands::FindUsable(const std::string& name) {
   LAYERNAS_ASSIGN_OR_RETURN(SearchEntry * entry, state_.searches.Find(name));
   if (!entry->IsBroken()) return entry;
-  return absl::FailedPreconditionError(absl::StrCat("this version of layernas cannot go on with ", name, ": ",
+  return absl::FailedPreconditionError(absl::StrCat("this version of layernas cannot continue ", name, ": ",
                                                     entry->why_broken,
                                                     "; read its candidates, delete it, or start the version that made "
                                                     "it"));
@@ -149,15 +149,15 @@ absl::Status SearchCommands::CheckQuotas(const NewSearch& search) {
     too_many_searches_.Increment();
     return absl::ResourceExhaustedError(
         absl::StrCat(search.owner, " has ", owned.open,
-                     " searches that have not ended, as many as it may (--max-searches-per-caller of the controller): "
-                     "wait for some to end, or cancel some"));
+                     " unfinished searches, which is its limit (the controller's --max-searches-per-caller); wait for "
+                     "some to end, or cancel some"));
   }
   if (owned.spec_bytes + search.spec.size() > quotas.spec_bytes) {
     too_large_specs_.Increment();
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the specs of ", search.owner, "'s searches are ", owned.spec_bytes,
-                     " bytes, and this one would make them more than it may have (--max-spec-mib-per-caller of the "
-                     "controller): delete searches that have ended"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the specs of ", search.owner, "'s searches have ", owned.spec_bytes,
+        " bytes, and this one would exceed their limit (the controller's --max-spec-mib-per-caller); delete "
+        "ended searches"));
   }
   return absl::OkStatus();
 }
@@ -238,8 +238,8 @@ void SearchCommands::GetTaskLog(const std::string& candidate, int attempt, Reply
         for (const auto& [one, log] : logs) view.attempts.push_back(one);
         const auto found = attempt == 0 ? std::prev(logs.end()) : logs.find(attempt);
         if (found == logs.end()) {
-          return absl::NotFoundError(absl::StrCat("no log is kept of attempt ", attempt, " at ", candidate,
-                                                  ", but of attempt", view.attempts.size() == 1 ? " " : "s ",
+          return absl::NotFoundError(absl::StrCat("no log is kept of attempt ", attempt, " of ", candidate,
+                                                  ", only of attempt", view.attempts.size() == 1 ? " " : "s ",
                                                   absl::StrJoin(view.attempts, ", ")));
         }
         view.attempt = found->first;
@@ -332,7 +332,7 @@ void SearchCommands::DeleteOldSearches(Millis clock_ahead) {
   }
   for (const std::uint64_t id : old) {
     SearchEntry& entry = *state_.searches.Find(id);
-    log::Info("search deleted: it has been kept for long enough", {{"search", entry.name}});
+    log::Info("search deleted: its retention has passed", {{"search", entry.name}});
     Remove(entry);
   }
 }
@@ -346,7 +346,7 @@ void SearchCommands::Remove(SearchEntry& entry) {
   state_.answers.push_back([this, id] {
     reclaimer_.Post([this, id] {
       if (const absl::Status status = state_.store.Reclaim(id); !status.ok()) {
-        log::Warning("cannot reclaim the room of a deleted search yet", {{"why", std::string(status.message())}});
+        log::Warning("cannot reclaim the space of a deleted search yet", {{"why", std::string(status.message())}});
       }
     });
   });

@@ -70,7 +70,7 @@ std::optional<core::TaskKind> WaitingKind(const core::Search& search, WorkerBook
 std::string WaitingForWorker(const std::map<std::string, std::string>& require, WorkerBook& book) {
   const auto& workers = book.workers();
   if (book.FitOf(require).connected > 0) {
-    return "a worker: all that fit are shunned for a while, since they kept failing";
+    return "a worker: all matching workers are shunned for now because their attempts kept failing";
   }
   const auto is_there = [](const auto& worker) { return !worker.second.away; };
   const auto there = static_cast<std::size_t>(std::count_if(workers.begin(), workers.end(), is_there));
@@ -96,7 +96,7 @@ std::string WaitingForWorker(const std::map<std::string, std::string>& require, 
     shown.push_back(absl::StrCat(worker->id, " (", FormatLabels(worker->labels), lacking, ")"));
   }
   return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", there,
-                      " connected is: ", absl::StrJoin(shown, ", "), there > kShown ? ", …" : "");
+                      " connected workers matches: ", absl::StrJoin(shown, ", "), there > kShown ? ", …" : "");
 }
 
 // This version can't go on with it.
@@ -106,7 +106,7 @@ SearchView MakeBrokenView(const SearchEntry& entry) {
   view.spec = entry.spec;
   view.state = core::IsFinal(entry.stored.state) ? entry.stored.state : core::SearchState::kFailed;
   view.state_reason =
-      absl::StrCat("this version of layernas cannot go on with the search: ", entry.why_broken, "; it is kept as it is",
+      absl::StrCat("this version of layernas cannot continue the search: ", entry.why_broken, "; its data is kept",
                    entry.stored.state_reason.empty() ? "" : "; it ended with: ", entry.stored.state_reason);
   view.created = entry.stored.created;
   view.ended = entry.stored.ended;

@@ -29,9 +29,9 @@ absl::Status WorkerCommands::Hear(WorkerInfo& worker) {
     if (state_.workers.CountOf(worker.owner) >= most) {
       too_many_workers_.Increment();
       return absl::ResourceExhaustedError(
-          absl::StrCat(worker.owner, " has ", most,
-                       " workers, as many as it may (--max-workers-per-caller of the controller); one that is silent "
-                       "is forgotten after a minute or more"));
+          absl::StrCat(worker.owner, " has reached its limit of ", most,
+                       " workers (the controller's --max-workers-per-caller); a silent worker is forgotten after a "
+                       "minute or more"));
     }
   }
   Admit(worker);
@@ -47,7 +47,7 @@ void WorkerCommands::Admit(WorkerInfo& worker) {
 
 void WorkerCommands::TellApart(const std::string& id, const WorkerInfo& worker) {
   if (const auto left_out = name_lines_.Take()) {
-    log::Warning("two workers have the same id; give each an --id of its own",
+    log::Warning("two workers have the same id; give each a unique --id",
                  {{"id", id}, {"one_is_now_called", worker.id}, {"left_out_before", *left_out}});
   }
   state_.polls.Rename(id, worker.instance, worker.id);
@@ -109,7 +109,7 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
   if (!request.request_id.empty()) {
     std::optional<Poll> before = state_.polls.Take(state_.polls.Find(request.worker.id, request.request_id));
     if (before) {
-      state_.Answer<std::vector<LeasedTask>>(before->reply, absl::AbortedError("the same request was made again"));
+      state_.Answer<std::vector<LeasedTask>>(before->reply, absl::AbortedError("the same request was sent again"));
     }
   }
   std::vector<LeasedTask> leased = LeasedBefore(id_said, request);
@@ -192,7 +192,7 @@ LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& le
   const LeaseBook::Key key{token.search, token.number};
   if (IsOwn(key, worker)) entry->search->Rename(token.number, token.attempt, worker.id);
   if (!entry->search->Renew(token.number, token.attempt, worker.id)) {
-    return {false, "its result is not wanted any more"};
+    return {false, "its result is no longer needed"};
   }
   state_.touched.insert(token.search);
   const core::Candidate& candidate = *entry->search->candidate(token.number);
@@ -202,7 +202,8 @@ LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& le
     return {};
   }
   state_.leases.Set(key, worker.id, state_.now.steady + state_.options.lease_duration, worker.instance);
-  if (!NoteProgress(*entry, token, lease)) return {false, "its training is behind others of like cost"};
+  if (!NoteProgress(*entry, token, lease))
+    return {false, "its training was stopped: it was behind others of similar cost"};
   return {};
 }
 
@@ -236,12 +237,12 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   if (entry == nullptr) return {core::CompletionVerdict::kRefused, WhyUnknown(report.token)};
   core::Search& search = *entry->search;
   const core::Candidate* candidate = search.candidate(token.number);
-  if (candidate == nullptr) return {core::CompletionVerdict::kRefused, "there is no such lease"};
+  if (candidate == nullptr) return {core::CompletionVerdict::kRefused, "unknown lease"};
   if (const std::string id = IdOf(search.config().space, candidate->architecture);
       !report.architecture.empty() && report.architecture != id) {
-    return {core::CompletionVerdict::kRefused, "the report is about architecture " +
+    return {core::CompletionVerdict::kRefused, "the report is for architecture " +
                                                    CutUtf8(report.architecture, kMaxNameBytes) +
-                                                   ", and the lease is for " + id};
+                                                   ", but the lease is for " + id};
   }
   state_.touched.insert(token.search);
   const core::TaskKind kind = search.KindOf(*candidate);
@@ -363,7 +364,7 @@ void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<
         state_.leases.Deadline(key) > state_.now.steady + state_.options.lease_duration - state_.heartbeat_interval();
     if (!is_fresh && !held.contains(key)) unlisted.push_back(key);
   }
-  ExpireLeases(unlisted, "the worker no longer knows of it: it was restarted, or never got it");
+  ExpireLeases(unlisted, "the worker does not know this lease: it was restarted or never received the lease");
 }
 
 void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why) {
@@ -407,7 +408,7 @@ void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std:
 std::string WorkerCommands::WhyUnknown(const std::string& token) {
   const std::optional<LeaseToken> parsed = ParseLeaseToken(token);
   const SearchEntry* entry = parsed ? state_.searches.Find(parsed->search) : nullptr;
-  if (entry != nullptr && entry->IsBroken()) return "this version of layernas cannot go on with its search";
+  if (entry != nullptr && entry->IsBroken()) return "this version of layernas cannot continue the search";
   return "unknown lease: the search was deleted or the controller was restored from a backup";
 }
 

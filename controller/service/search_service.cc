@@ -41,7 +41,7 @@ absl::Status ToStatus(const std::vector<spec::Violation>& violations) {
 
 absl::Status CheckSharing(const v1::Sharing& sharing) {
   if (!sharing.has_weight() && !sharing.has_priority() && !sharing.has_max_running()) {
-    return absl::InvalidArgumentError("sharing: set weight, priority or max_running, whatever is to change");
+    return absl::InvalidArgumentError("sharing: set at least one of weight, priority and max_running");
   }
   std::vector<spec::Violation> violations = spec::ValidateSharing(sharing);
   for (spec::Violation& violation : violations) violation.field = "sharing." + violation.field;
@@ -224,13 +224,13 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServer
   absl::Status status = size.ok() ? after.status() : size.status();
   std::set<core::CandidateState> states;
   if (request->states_size() > kMaxStates) {
-    status = absl::InvalidArgumentError(absl::StrCat("states: must be at most ", kMaxStates));
+    status = absl::InvalidArgumentError(absl::StrCat("states: must have at most ", kMaxStates));
   }
   for (int i = 0; status.ok() && i < request->states_size(); ++i) {
     if (const auto state = FromWire(request->states(i))) {
       states.insert(*state);
     } else {
-      status = absl::InvalidArgumentError(absl::StrCat("states[", i, "]: is not a state"));
+      status = absl::InvalidArgumentError(absl::StrCat("states[", i, "]: is not a known state"));
     }
   }
   if (!status.ok()) {
@@ -260,7 +260,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetTaskLog(grpc::CallbackServerCont
   const Call call = entrance_.Begin(context, "GetTaskLog");
   if (call.refused()) return call.reactor();
   if (request->attempt() < 0) {
-    call.Finish(absl::InvalidArgumentError("attempt: must be a number from 1 on, or 0 for the latest"));
+    call.Finish(absl::InvalidArgumentError("attempt: must be at least 1, or 0 for the latest"));
     return call.reactor();
   }
   engine_.GetTaskLog(request->name(), request->attempt(), [call, response](const absl::StatusOr<TaskLogView>& view) {

@@ -121,7 +121,7 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
 absl::StatusOr<core::SearchConfig> ToCoreConfig(std::string_view serialized_spec) {
   v1::SearchSpec spec;
   if (!spec.ParseFromArray(serialized_spec.data(), static_cast<int>(serialized_spec.size()))) {
-    return absl::DataLossError("the stored spec can't be parsed");
+    return absl::DataLossError("the stored spec cannot be parsed");
   }
   spec = spec::WithDefaults(std::move(spec));
   if (const auto violations = spec::ValidateSpec(spec); !violations.empty()) {

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPartial = ".partial-";
 
 absl::Status Failed(const std::string& path, const char* what, const std::error_code& error) {
-  return absl::InternalError(absl::StrCat(path, ": can't be ", what, ": ", error.message()));
+  return absl::InternalError(absl::StrCat(path, ": cannot be ", what, ": ", error.message()));
 }
 
 // What was renamed in it survives power loss.
@@ -79,13 +79,13 @@ absl::Status CheckBackupId(std::string_view id) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      "a backup's id is 1 to 100 letters, digits, '.', '-' and '_' and begins with a letter or digit");
+      "the backup name must be 1 to 100 letters, digits, '.', '-' and '_', and begin with a letter or digit");
 }
 
 absl::StatusOr<std::unique_ptr<Backups>> Backups::Open(const Store& store, const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) return Failed(folder, "made", error);
+  if (error) return Failed(folder, "created", error);
   const std::string absolute = fs::absolute(folder, error).string();
   if (error) return Failed(folder, "found", error);
   std::vector<fs::path> partial;
@@ -107,7 +107,7 @@ absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
   const std::string partial = absl::StrCat(folder_, "/", std::string(kPartial), id);
   std::error_code error;
   if (fs::exists(fs::symlink_status(path, error))) {
-    return absl::AlreadyExistsError(absl::StrCat("there is a backup ", id, " in ", folder_, " already"));
+    return absl::AlreadyExistsError(absl::StrCat("backup ", id, " already exists in ", folder_));
   }
   const auto make = [&]() -> absl::StatusOr<Backup> {
     LAYERNAS_RETURN_IF_ERROR(store_.CopyTo(partial));
@@ -115,7 +115,7 @@ absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
     LAYERNAS_RETURN_IF_ERROR(SyncFolder(partial));
     CrashPoint("backup-copied");
     fs::rename(partial, path, error);
-    if (error) return Failed(path, "made", error);
+    if (error) return Failed(path, "created", error);
     LAYERNAS_RETURN_IF_ERROR(SyncFolder(folder_));
     latest_ = std::max(latest_, now);
     return Backup{id, path, now, bytes};

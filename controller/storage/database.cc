@@ -46,28 +46,28 @@ absl::Status ToStatus(const rocksdb::Status& status, const std::string& director
   // Held by this process, or by another.
   if (status.IsIOError() && (text.find("lock hold by current process") != std::string::npos ||
                              text.find("While lock file") != std::string::npos)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the data directory ", directory,
-                     " is in use by another controller; stop that one or choose another --data-dir"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the data directory ", directory, " is in use by another controller; stop it or choose another --data-dir"));
   }
   if (status.IsCorruption()) {
     // Those of table files are named.
     const bool log = text.find(".sst") == std::string::npos;
-    return absl::DataLossError(absl::StrCat("the data directory ", directory, " is damaged (", text,
-                                            "); restore it from a backup or choose another --data-dir",
-                                            log ? "; for a log after a power cut there is --drop-damaged-log" : ""));
+    return absl::DataLossError(
+        absl::StrCat("the data directory ", directory, " is damaged (", text,
+                     "); restore it from a backup or choose another --data-dir",
+                     log ? "; after a power cut you can also start with --drop-damaged-log" : ""));
   }
   if (status.IsNoSpace()) {
     return absl::ResourceExhaustedError(absl::StrCat("no space is left for the data directory ", directory, " (", text,
-                                                     "); free some, then start the controller again: all that it "
-                                                     "acknowledged is still there"));
+                                                     "); free some, then start the controller again: all "
+                                                     "acknowledged data is still there"));
   }
   if (text.find("Read-only file system") != std::string::npos || text.find("Permission denied") != std::string::npos) {
     return absl::FailedPreconditionError(
-        absl::StrCat("the data directory ", directory, " can't be written to (", text,
-                     "); give the user who runs the controller the right to, or choose another --data-dir"));
+        absl::StrCat("the data directory ", directory, " cannot be written to (", text,
+                     "); give the controller's user write permission, or choose another --data-dir"));
   }
-  return absl::UnavailableError(absl::StrCat("the data directory ", directory, " can't be used: ", text));
+  return absl::UnavailableError(absl::StrCat("the data directory ", directory, " cannot be used: ", text));
 }
 
 }  // namespace layernas::storage

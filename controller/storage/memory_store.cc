@@ -90,7 +90,7 @@ absl::Status MemoryStore::CopyTo(const std::string& directory) const {
   MutexLock lock(mutex_);
   if (crashed_) return Crashed();
   if (!copies_.try_emplace(directory, tables_).second) {
-    return absl::AlreadyExistsError(absl::StrCat("there is a copy ", directory, " already"));
+    return absl::AlreadyExistsError(absl::StrCat("the copy ", directory, " already exists"));
   }
   return absl::OkStatus();
 }

@@ -38,14 +38,14 @@ bool IsHeldElsewhere(const std::string& directory) {
 }
 
 absl::Status NothingIn(const std::string& directory) {
-  return absl::NotFoundError(absl::StrCat("there is no controller's data in ", directory));
+  return absl::NotFoundError(absl::StrCat("no controller data in ", directory));
 }
 
 // Of a copy, which may lie on the data directory's disk or on another.
 absl::Status CopyStatus(const rocksdb::Status& status, const std::string& directory) {
   if (!status.IsNoSpace()) return ToStatus(status, directory);
-  return absl::ResourceExhaustedError(absl::StrCat("no space is left for a copy in ", directory, " (",
-                                                   status.ToString(), "); free some and try again"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no space is left for a copy in ", directory, " (", status.ToString(), "); free some and retry"));
 }
 
 rocksdb::Options DatabaseOptions(bool read_only) {
@@ -119,7 +119,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& di
   if (IsHeldElsewhere(directory)) {
     return absl::FailedPreconditionError(
         absl::StrCat("a controller runs on the data directory ", directory,
-                     ", and changes it all the time; stop it first, or look at a backup"));
+                     "; stop it first, or check a backup: a live directory cannot be checked"));
   }
   return RocksStore::Open(directory, DatabaseOptions(true), true);
 }
@@ -163,7 +163,7 @@ absl::Status RocksStore::CheckSchema(bool read_only) {
   if (read_only) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the data directory ", database_->directory, " was written by an older version of layernas (schema ", *version,
-        ", this one is at ", kSchemaVersion, "); start layernas-controller on it once, which brings it up to date"));
+        ", this one is at ", kSchemaVersion, "); start layernas-controller on it once to migrate it"));
   }
   return Migrate(*database_, *version);
 }
