@@ -13,12 +13,13 @@ using OptionIndex = std::uint16_t;
 // breaks ties between equally good architectures.
 using Architecture = std::vector<OptionIndex>;
 
-// For hash tables: fast, and another one in another build.
+// Hash function for hash tables. It is fast; its values may differ between builds.
 struct ArchitectureHash {
   std::size_t operator()(const Architecture& architecture) const;
 };
 
-// DO NOT CHANGE: seeds are made of it, and a search that goes on after an upgrade is to have the same.
+// DO NOT CHANGE: seeds are derived from it, and a search that continues after an upgrade must keep
+// its seeds.
 std::uint64_t Fingerprint(const Architecture& architecture);
 
 }  // namespace layernas::core
