@@ -42,8 +42,8 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
       return "has a state that does not match that of the candidate it is a twin of";
     }
   }
-  // The state of a twin was held against the other's above.
-  // What is known to exceed every target takes over its measurement alone, and is skipped.
+  // A twin's state was compared with that of the other candidate above. A candidate with a reused
+  // result that exceeds every target takes only the measurement, and is skipped.
   const bool is_reused = !candidate.reused_from.empty() && candidate.state != core::CandidateState::kSkipped;
   const bool has_result = candidate.result_attempt > 0 || is_reused || (candidate.twin_of != 0 && succeeded);
   if (succeeded != has_result) return "has a state that does not match its result";

@@ -15,13 +15,13 @@
 namespace layernas {
 namespace {
 
-// Records looked at for one page of candidates at most; a filter may pass few of them.
+// Maximum records read for one page of candidates; a filter may accept few of them.
 constexpr std::size_t kMaxScanned = 20'000;
-// Views made for one page of searches at most, in bytes, about. As much as a message takes: the rest could not be sent.
+// Approximate maximum bytes of the views of one page of searches: as much as fits in a message.
 constexpr std::size_t kMaxListedBytes = 4 << 20;
 constexpr Millis kOldSearchesInterval{1'000};
 
-// Memory and message that a view takes, about.
+// Returns the approximate memory and message size of a view.
 std::size_t BytesOf(const SearchView& view) {
   constexpr std::size_t kMetricBytes = 32;
   std::size_t bytes = view.spec->size();
@@ -104,7 +104,7 @@ void SearchCommands::Read(const std::string& name, Reply<T> reply,
       state_.Answer<T>(reply, SearchWasDeleted());
       return;
     }
-    // As an answer, so that the view's sequence number is on the disk by then.
+    // Added as an answer, so that the view's sequence number is on the disk when it runs.
     state_.answers.push_back([this, id, reply, read, view = MakeView(*entry, state_.workers)] {
       reader_.Post([id, reply, read, view] { reply(read(id, view)); });
     });
@@ -277,7 +277,7 @@ void SearchCommands::GetBuckets(const std::string& name, core::Position position
     if (growing && (position == core::Position{} || position == growing->position)) return view(*growing);
     const auto tables = search.final_tables();
     if (position == core::Position{}) {
-      // A strategy without tables has none to show, and that is no error.
+      // A strategy without tables has none to show; this is no error.
       if (tables.empty()) return BucketsView{MakeView(*entry, state_.workers), {}};
       return view(tables.back());
     }
@@ -300,10 +300,12 @@ void SearchCommands::ReadChanges(const std::string& name, std::uint64_t after, s
       name, std::move(reply), [this, after, limit](std::uint64_t id, SearchView view) -> absl::StatusOr<ChangesView> {
         ChangesView result;
         LAYERNAS_ASSIGN_OR_RETURN(result.changes, state_.store.ReadChanges(id, after, limit));
-        // What was committed since the view was made is for the next call, whose view will know it.
+        // Changes committed after the view was made are left to the next call, whose view includes
+        // them.
         std::erase_if(result.changes,
                       [&view](const storage::StoredChange& change) { return change.sequence > view.sequence; });
-        // A number from the future is of a store that was since restored from a backup.
+        // A sequence number from the future belongs to a store that was later restored from a
+        // backup.
         result.gap = after > view.sequence ||
                      (after < view.sequence && (result.changes.empty() || result.changes.front().sequence > after + 1));
         result.search = std::move(view);
@@ -324,7 +326,7 @@ void SearchCommands::DeleteOldSearches(Millis clock_ahead) {
   const Millis retention = state_.options.retention;
   if (retention == Millis{0} || state_.now.steady < old_searches_due_) return;
   old_searches_due_ = state_.now.steady + kOldSearchesInterval;
-  // A clock that was set ahead makes nothing older.
+  // Setting the clock ahead does not make searches older.
   const UnixMillis before = state_.now.unix_ms - std::max(clock_ahead, Millis{0}).count() - retention.count();
   std::vector<std::uint64_t> old;
   for (const auto& [id, entry] : state_.searches.all()) {
@@ -342,7 +344,7 @@ void SearchCommands::Remove(SearchEntry& entry) {
   state_.metrics.searches().Forget(entry.name);
   state_.deleted.insert(id);
   state_.shares.Forget(id);
-  // Once the deletion is on the disk.
+  // Runs after the deletion is on the disk.
   state_.answers.push_back([this, id] {
     reclaimer_.Post([this, id] {
       if (const absl::Status status = state_.store.Reclaim(id); !status.ok()) {
@@ -350,7 +352,7 @@ void SearchCommands::Remove(SearchEntry& entry) {
       }
     });
   });
-  // It may hold a million candidates: they are let go of elsewhere.
+  // The search may hold a million candidates, so it is destroyed on another thread.
   reader_.Post([search = entry.search] {});
   state_.searches.Remove(id);
 }
