@@ -20,14 +20,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Begins the name of a backup that is being made, as no id may begin.
+// Prefix for backups in progress. No id may begin with it.
 constexpr std::string_view kPartial = ".partial-";
 
 absl::Status Failed(const std::string& path, const char* what, const std::error_code& error) {
   return absl::InternalError(absl::StrCat(path, ": cannot be ", what, ": ", error.message()));
 }
 
-// What was renamed in it survives power loss.
+// Makes renames in the directory survive a power loss.
 absl::Status SyncFolder(const std::string& path) {
   const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = folder >= 0 && fsync(folder) == 0;
@@ -54,13 +54,13 @@ absl::StatusOr<std::uint64_t> BytesIn(const std::string& path) {
   return bytes;
 }
 
-// The latest time at which a backup in the folder was written to; 0 if there is none.
+// Returns the latest time at which a backup in the directory was written to; 0 if there is none.
 UnixMillis LatestIn(const std::string& folder) {
   UnixMillis latest = 0;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     struct stat status = {};
-    // RocksDB's file that names the rest: other folders are no backups.
+    // The RocksDB file that names the others. A directory without it is not a backup.
     if (!fs::exists(entry->path() / "CURRENT", error) || ::stat(entry->path().c_str(), &status) != 0) continue;
     latest = std::max<UnixMillis>(latest, status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000);
   }
@@ -122,10 +122,10 @@ absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
   };
   absl::StatusOr<Backup> made = make();
   if (made.ok()) return made;
-  // RocksDB makes its copy under a name of its own first.
+  // RocksDB first makes its copy under its own temporary name.
   fs::remove_all(partial, error);
   fs::remove_all(partial + ".tmp", error);
-  // That something can't be written is no passing trouble of the controller, which calls would be repeated for.
+  // A write error is not a temporary problem of the controller: clients must not retry the call.
   const bool unavailable = made.status().code() == absl::StatusCode::kUnavailable;
   return absl::Status(unavailable ? absl::StatusCode::kInternal : made.status().code(),
                       absl::StrCat("no backup was made: ", made.status().message()));

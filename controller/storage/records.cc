@@ -33,7 +33,7 @@ absl::StatusOr<Enum> ToEnum(int value, Enum last, const char* what) {
   return static_cast<Enum>(value);
 }
 
-// A cleared message keeps its memory: one is reused for all candidates of a thread.
+// A cleared message keeps its memory, so each thread reuses one for all candidates.
 v1::CandidateRecord& CandidateScratch() {
   thread_local v1::CandidateRecord record;
   record.Clear();
@@ -237,7 +237,7 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.searching_over = record.searching_over();
   search.owner = record.owner();
   if (record.has_sharing()) {
-    // Whoever's turn it is would never be found out.
+    // With such a weight the search whose turn it is could never be determined.
     if (!(record.sharing().weight() > 0) || !std::isfinite(record.sharing().weight())) {
       return absl::DataLossError("a stored search has the invalid weight " + std::to_string(record.sharing().weight()));
     }
@@ -262,7 +262,7 @@ absl::StatusOr<core::CandidateState> DecodeCandidateState(std::string_view bytes
   for (std::uint32_t tag = in.ReadTag(); tag != 0 && tag != kState; tag = in.ReadTag()) {
     if (!WireFormatLite::SkipField(&in, tag)) break;
   }
-  // Where it is missing, or follows rubbish, it is 0.
+  // If the field is missing or follows invalid bytes, the state is 0.
   in.ReadVarint32(&state);
   return ToEnum(static_cast<int>(state), core::CandidateState::kStopped, "candidate's state");
 }

@@ -9,10 +9,10 @@
 namespace layernas::storage {
 namespace {
 
-// Encoded candidates that are read in one go.
+// Maximum bytes of encoded candidates per read.
 constexpr std::size_t kMaxRowBytes = 8 << 20;
 
-// Where the numbers above `after` begin; nothing if there can be none.
+// Returns where the numbers above `after` begin; nothing if there cannot be any.
 std::optional<std::string> KeyAfter(std::uint64_t search, std::uint64_t after) {
   if (after == std::numeric_limits<std::uint64_t>::max()) return std::nullopt;
   return EncodeKey(search, after + 1);
@@ -37,7 +37,8 @@ absl::StatusOr<Batch> Store::BeginHistory(std::uint64_t lineage) const {
   Batch batch;
   batch.PutMeta(kLineageKey, lineage);
   batch.PutMeta(kUnusedCopyKey, 0);
-  // Part of the lineage, so that two stores that were restored from one backup do not meet at the same numbers.
+  // Contains part of the lineage, so that two stores restored from one backup do not use the same
+  // numbers.
   const std::uint64_t jump = (std::uint64_t{1} << 32) + (lineage & 0xffff'ffff);
   batch.PutMeta(kChangesBaseKey, jump);
   std::vector<StoredSearch> searches;
