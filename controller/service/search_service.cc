@@ -18,18 +18,19 @@ namespace {
 
 constexpr std::size_t kMaxRequestIdBytes = 100;
 constexpr int kMaxStates = 100;
-// Specs that wait for their check, of one caller. Each takes up to 2 MiB, and its check up to a second or two.
+// Maximum waiting specs of one caller. Each has up to 2 MiB, and its check takes up to a second or
+// two.
 constexpr std::size_t kMaxWaitingChecks = 16;
-// Of a frontier, looked at for one page.
+// Maximum points of a frontier that are read for one page.
 constexpr std::size_t kMostPoints = 10'000;
 
-// One line per mistake.
+// Makes an error with one line per mistake.
 absl::Status ToStatus(const std::vector<spec::Violation>& violations) {
   if (violations.empty()) return absl::OkStatus();
   std::string lines;
   for (std::size_t i = 0; i < violations.size(); ++i) {
     const std::string line = absl::StrCat(i == 0 ? "" : "\n", violations[i].field, ": ", violations[i].message);
-    // Room is left for the last line. The first goes in however long it is.
+    // Leaves room for the last line. The first line is always included, however long it is.
     if (i > 0 && lines.size() + line.size() > rpc::kMaxMessageBytes - 50) {
       absl::StrAppend(&lines, "\n… and ", violations.size() - i, " more");
       break;
@@ -48,7 +49,7 @@ absl::Status CheckSharing(const v1::Sharing& sharing) {
   return ToStatus(violations);
 }
 
-// Finishes the call with the search that it changed or asked for.
+// Finishes the call with the search that it changed or requested.
 template <typename Response>
 Reply<SearchView> AnswerWithSearch(const Call& call, Response* response, const std::shared_ptr<SpecCache>& specs) {
   return [call, response, specs](const absl::StatusOr<SearchView>& view) {
@@ -57,7 +58,7 @@ Reply<SearchView> AnswerWithSearch(const Call& call, Response* response, const s
   };
 }
 
-// Also as it will be stored: that must still be taken when the controller is started again.
+// Also checks the spec as it will be stored: a restarted controller must still accept it.
 absl::Status CheckSpec(const v1::SearchSpec& spec) {
   const absl::Status status = ToStatus(spec::ValidateSpec(spec));
   return status.ok() ? ToStatus(spec::ValidateSpec(spec::WithDefaults(spec))) : status;
@@ -107,7 +108,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
       call.Finish(status);
       return;
     }
-    // Kept with its defaults: those of a later version are not to change a search that runs.
+    // Stored with its defaults: those of a later version must not change a running search.
     const v1::SearchSpec spec = spec::WithDefaults(request->spec());
     engine_.CreateSearch(
         {spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), request->request_id(), call.caller()},
@@ -276,7 +277,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerCon
   const Call call = entrance_.Begin(context, "GetFrontier");
   if (call.refused()) return call.reactor();
   const absl::StatusOr<std::size_t> size = PageSize(request->page_size(), kMostPoints);
-  // The token is the bits of the last point's cost.
+  // The token contains the bits of the last point's cost.
   const absl::StatusOr<std::uint64_t> after = ParsePageToken(request->page_token(), 0);
   if (!size.ok() || !after.ok()) {
     call.Finish(size.ok() ? after.status() : size.status());
