@@ -30,10 +30,10 @@
 namespace layernas {
 namespace {
 
-// How long calls under way may take to end when the controller stops.
+// Maximum time for calls in progress to end when the controller stops.
 constexpr std::chrono::seconds kGrace{5};
 
-// A backup beside RocksDB's own files could take the name of one.
+// Refuses the data directory as backup directory: a backup could get the name of a RocksDB file.
 absl::Status CheckApart(const std::string& data_dir, const std::string& backup_dir) {
   std::error_code ignored;
   if (!std::filesystem::equivalent(data_dir, backup_dir, ignored)) return absl::OkStatus();
@@ -47,10 +47,10 @@ absl::Status CheckApart(const std::string& data_dir, const std::string& backup_d
 struct ControllerServer::Parts {
   ControllerMetrics metrics;
   std::unique_ptr<storage::Store> store;
-  // None: no backups are made.
+  // Null: backups are disabled.
   std::unique_ptr<storage::Backups> backups;
   std::unique_ptr<Engine> engine;
-  // None: everyone is let in.
+  // Null: callers need no token.
   std::unique_ptr<TokenFile> tokens;
   std::unique_ptr<Gate> gate;
   std::unique_ptr<SearchServiceImpl> search_service;
@@ -153,7 +153,7 @@ ControllerServer::~ControllerServer() {
   log::Info("stopping");
   parts_->server->GetHealthCheckService()->Shutdown();
   parts_->engine->Drain();
-  // A deadline is needed: without one the server waits for as long as its callers like.
+  // Without a deadline the server would wait for its callers without limit.
   parts_->server->Shutdown(std::chrono::system_clock::now() + kGrace);
   parts_->server.reset();
 }

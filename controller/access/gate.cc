@@ -11,7 +11,7 @@ namespace {
 
 constexpr Millis kLogPeriod{5'000};
 
-// "client or admin"
+// Returns a list such as "client or admin".
 std::string RolesFor(Access access) {
   std::string roles;
   for (const security::Role role : security::kRoles) {

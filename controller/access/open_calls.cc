@@ -15,7 +15,7 @@ constexpr std::string_view kCloseBracket = "%5D";
 std::string PeerHost(const std::string& peer) {
   const bool v4 = peer.starts_with("ipv4:");
   const bool v6 = peer.starts_with("ipv6:");
-  // "inproc", "unix:…": there is no port.
+  // "inproc" and "unix:…" have no port.
   if (!v4 && !v6) return peer;
   std::string host = peer.substr(5, peer.rfind(':') - 5);
   if (host.starts_with(kOpenBracket) && host.ends_with(kCloseBracket)) {

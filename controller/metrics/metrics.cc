@@ -27,7 +27,7 @@ const prometheus::Histogram::BucketBoundaries& SecondsBuckets() {
   return kBuckets;
 }
 
-// Of trainings and of waiting for them.
+// Buckets for durations of trainings and of waiting for them.
 const prometheus::Histogram::BucketBoundaries& LongSecondsBuckets() {
   static const prometheus::Histogram::BucketBoundaries kBuckets = {0.001, 0.01, 0.1, 1,    5,     15,
                                                                    60,    300,  900, 3600, 14400, 86400};
@@ -198,7 +198,8 @@ ControllerMetrics::ControllerMetrics()
                               .Register(*registry_)
                               .Add({}, LongSecondsBuckets())),
       search_series_(*registry_) {
-  // Every label value from the start: a series that appears with its first event hides that event from rate().
+  // Creates every label value at the start: rate() misses the first event of a series that appears
+  // with it.
   auto& completions =
       BuildCounter().Name("layernas_completions_total").Help("Worker reports by outcome.").Register(*registry_);
   for (const auto& [status, name] : {std::pair{core::CompletionVerdict::kAccepted, "accepted"},

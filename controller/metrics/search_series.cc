@@ -16,7 +16,7 @@ prometheus::Family<prometheus::Gauge>& Gauges(prometheus::Registry& registry, co
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
 }
 
-// So that they sort as numbers do.
+// Makes numbers sort in numeric order.
 std::string Ordinal(std::size_t number) { return absl::StrFormat("%02d", number); }
 
 }  // namespace
@@ -100,7 +100,7 @@ void SearchSeries::Set(const std::string& name, const core::Search& search, bool
     put_best(std::numeric_limits<double>::infinity(), "none");
   } else {
     const double largest = *std::max_element(targets.begin(), targets.end());
-    // Looked for once: it is that of the first result.
+    // Looked up once, because it is that of the first result.
     if (!series.lowest_reward && search.CountOf(core::CandidateState::kSucceeded) > 0) {
       series.lowest_reward = LowestReward(search.candidates());
     }
@@ -148,7 +148,7 @@ void SearchSeries::PutFrontier(Series& series, const std::string& name, const co
   std::size_t position = 0;
   std::size_t next = 0;
   for (const auto& [cost, point] : points) {
-    // The first and the last are always among them.
+    // Always includes the first and the last point.
     if (next < shown && (shown == 1 || position >= next * (points.size() - 1) / (shown - 1))) {
       Put(series, name, frontier_reward_, point.reward, {{"point", Ordinal(next)}});
       Put(series, name, frontier_cost_, cost, {{"point", Ordinal(next)}});
@@ -156,7 +156,7 @@ void SearchSeries::PutFrontier(Series& series, const std::string& name, const co
     }
     ++position;
   }
-  // A frontier may lose points to a better one.
+  // A better point may have replaced several points of the frontier.
   for (std::size_t i = shown; i < kMostPoints; ++i) {
     for (Family* family : {&frontier_reward_, &frontier_cost_}) {
       const auto gauge = series.gauges.find({family, {{"point", Ordinal(i)}, {"search", name}}});
