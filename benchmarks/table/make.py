@@ -17,7 +17,7 @@ import time
 
 # Metrics that describe the machine at that moment, and not the architecture.
 LEFT_OUT = {"machine_clock_mhz", "machine_fingerprint", "machine_load", "machine_stolen", "latency_runs", "train_epochs"}
-# Digits after the decimal point.
+# Significant digits of numbers that are not integers.
 DIGITS = 6
 
 
