@@ -9,8 +9,8 @@ namespace layernas::core {
 
 using OptionIndex = std::uint16_t;
 
-// Option indices in the space's layer order (not in the order of decision). Compares lexicographically: that order
-// breaks ties between equally good architectures.
+// Option indices in the space's layer order (not in the order of decision). Compares
+// lexicographically: that order breaks ties between equally good architectures.
 using Architecture = std::vector<OptionIndex>;
 
 // Hash function for hash tables. It is fast; its values may differ between builds.

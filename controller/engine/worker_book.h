@@ -87,7 +87,7 @@ class WorkerBook {
 
   // An attempt at a task of this kind succeeded: clears the earlier failures at such tasks.
   void Succeeded(const std::string& id, core::TaskKind kind);
-  // The worker's latest report on such a task was not a success, whoever was at fault.
+  // The worker's latest report on such a task was not a success, no matter what caused it.
   void NotSucceeded(const std::string& id, core::TaskKind kind);
   // Returns whether the worker's latest report on such a task was a success.
   bool SucceededLast(const std::string& id, core::TaskKind kind) const;

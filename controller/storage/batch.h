@@ -26,7 +26,8 @@ class OperationLog {
   bool empty() const { return bytes_.empty(); }
   std::size_t bytes() const { return bytes_.size(); }
 
-  // Calls `put(family, key, value)` or `delete_range(family, begin, end)` for each operation, in order.
+  // Calls `put(family, key, value)` or `delete_range(family, begin, end)` for each operation, in
+  // order.
   template <typename PutCall, typename DeleteRangeCall>
   void Visit(PutCall put, DeleteRangeCall delete_range) const {
     for (const char* next = bytes_.data(); next != bytes_.data() + bytes_.size();) {

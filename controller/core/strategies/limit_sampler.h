@@ -27,7 +27,8 @@ class LimitSampler {
   // than one sampler.
   LimitSampler(const WithinLimit& wanted, const LimitSampler& wider, std::size_t sharers);
 
-  // Returns the exact number of wanted architectures, or none if it is above kMaxCounted divided by the sharers.
+  // Returns the exact number of wanted architectures, or none if it is above kMaxCounted divided by
+  // the sharers.
   const std::optional<std::size_t>& size() const { return size_; }
   // Returns a wanted architecture. Requires that one exists.
   Architecture Draw(RandomStream& random) const;
@@ -64,7 +65,8 @@ class LimitSampler {
 
   const WithinLimit& wanted_;
   std::optional<std::size_t> size_;
-  // The options of all wanted architectures, in lexicographic order; empty if they are too many or if all are wanted.
+  // The options of all wanted architectures, in lexicographic order; empty if they are too many or
+  // if all are wanted.
   std::vector<OptionIndex> list_;
   // Null if no grid is needed.
   std::shared_ptr<const Grid> grid_;

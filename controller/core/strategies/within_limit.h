@@ -45,7 +45,8 @@ class WithinLimit {
   // Returns the first wanted architecture after the given one, or none after the last. The given
   // one need not be wanted. O(layers * options).
   std::optional<Architecture> Next(Architecture architecture) const;
-  // Returns the exact number of wanted architectures, or none if it is above `most`. O(most * layers).
+  // Returns the exact number of wanted architectures, or none if it is above `most`. O(most *
+  // layers).
   std::optional<std::size_t> CountUpTo(std::size_t most) const;
   // Calls visit(architecture) for each wanted architecture, until it returns false.
   template <typename Visit>

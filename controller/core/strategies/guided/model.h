@@ -1,7 +1,7 @@
 // Bayesian linear model of a quantity of architectures, in its dual (Gaussian process) form. It has
 // independent, normal weights for
-//   * one slope over all layers, and one per layer, on an option's share of its layer's cost, to the
-//     power 1/2,
+//   * one slope over all layers, and one per layer, on an option's share of its layer's cost, to
+//     the power 1/2,
 //   * each option name, shared by the layers that have it, and each two names, shared by the pairs
 //     of layers,
 //   * each (layer, option), and each pair of options of the given pairs of layers.
