@@ -14,9 +14,10 @@
 namespace layernas::core {
 
 // Stored: DO NOT CHANGE the values. A candidate goes from QUEUED to LEASED and then to a final
-// state. It goes back to QUEUED if its lease is lost or released, if its attempt failed and
-// attempts are left, and after its measurement if it is trained next. When its attempts are used up
-// (attempts.h) it is kInfeasible if they failed on different workers, otherwise kFailed.
+// state. It goes back to QUEUED if its lease is lost or released, or if its attempt failed and
+// attempts are left. It also goes back after a measurement, if it is to be trained. When its
+// attempts are used up (attempts.h) it is kInfeasible if they failed on different workers,
+// otherwise kFailed.
 enum class CandidateState {
   kQueued = 1,
   kLeased = 2,

@@ -19,7 +19,7 @@ struct EarlyStopOptions {
   int min_epochs = 1;
 };
 
-// The median rule of Golovin et al., "Google Vizier" (KDD 2017), section 3.2.2, applied to
+// The median rule of Golovin et al., "Google Vizier" (KDD 2017), section 3.2.2. It compares only
 // neighbours in cost, because a reward that is good for one bucket may be poor for another. A
 // training is hopeless if its best reward so far is below the median of its neighbours. These are
 // the trainings nearest in cost, each with its best reward after the same number of epochs.

@@ -1,6 +1,6 @@
-// Computes the proposals of guided LayerNAS. It lets the models learn, runs the memorial table on
-// them to make a pool of architectures that may be worth evaluating, and picks the most promising
-// ones from the pool.
+// Computes the proposals of guided LayerNAS. It lets the models learn, and runs the memorial table
+// on them. This makes a pool of architectures that may be worth evaluating, and the most promising
+// ones are picked from it.
 #pragma once
 
 #include <cstdint>
