@@ -6,7 +6,7 @@ namespace layernas {
 
 std::size_t LeaseBook::KeyHash::operator()(const Key& key) const { return MixKey({key.search, key.number}); }
 
-// Most leases are the newest by every order: they go to the ends.
+// Most leases are the newest in every order, so they are inserted at the ends.
 void LeaseBook::Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {
   const auto lease = leases_.find(key);
   if (lease == leases_.end()) {

@@ -6,7 +6,7 @@
 namespace layernas {
 namespace {
 
-// More than so many are made anew when they are needed again: searches come and go.
+// Above this number all entries are dropped and created again on use, because searches come and go.
 constexpr std::size_t kMaxRequirements = 1000;
 
 }  // namespace
@@ -169,7 +169,8 @@ void WorkerBook::Leave(const std::string& id, const std::string& instance) {
 void WorkerBook::Erase(std::map<std::string, Worker>::iterator worker) {
   (worker->second.away ? away_ : by_hearing_).erase(worker->second.order);
   failing_.erase(worker->first);
-  // It may come back, and is no stranger to whoever was told of its shun.
+  // The worker may come back. EndShuns() must still return its name to callers that were told of
+  // its shun.
   if (by_shun_end_.erase({worker->second.shunned_until, worker->first}) > 0) {
     by_shun_end_.emplace(SteadyTime::min(), worker->first);
   }

@@ -180,7 +180,7 @@ class BackupTest(harness.IntegrationTest):
         self.backup(server, "--id", "one")
         done = self.cli(server, "admin", "backup", "--id", "one")
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("there is a backup one", done.stderr)
+        self.assertIn("backup one already exists", done.stderr)
 
         # Two at a time: each ends well or is told to wait.
         codes = []

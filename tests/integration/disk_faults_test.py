@@ -59,7 +59,7 @@ class DiskTest(harness.IntegrationTest):
         filler = self.fill(disk)
         done = self.cli(server, "admin", "backup")
         self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertRegex(done.stderr, "no space is left for a copy in .*; free some and try again")
+        self.assertRegex(done.stderr, "no space is left for a copy in .*; free some and retry")
         os.remove(filler)
         # What is written next is no victim of the flush that failed.
         self.assertEqual(api.create(space.spec("after")).state, search_pb2.SEARCH_STATE_RUNNING)
@@ -83,7 +83,7 @@ class DiskTest(harness.IntegrationTest):
 
         # It ends, and says why and what to do. The worker, who was never told otherwise, keeps its result.
         self.assertEqual(server.process.wait(), 1)
-        self.assertRegex(server.process.log(), r"(?i)can't write, so the controller ends.*no space is left.*free some")
+        self.assertRegex(server.process.log(), r"(?i)cannot write, so the controller stops.*no space is left.*free some")
         acknowledged = dict(worker.acknowledged)
         # As long as there is no space it does not come up, or comes up with everything and ends again the same way.
         refused = harness.refused_controller(*ANY_PORTS, f"--data-dir={server.data_dir}")

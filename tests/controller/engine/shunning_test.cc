@@ -287,7 +287,7 @@ TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
   EXPECT_EQ(candidate.state, CandidateState::kQueued);
   ASSERT_THAT(candidate.failures, SizeIs(1));
   EXPECT_EQ(candidate.failures[0].kind, core::FailureKind::kWorkerLost);
-  EXPECT_THAT(candidate.failures[0].message, HasSubstr("no longer knows"));
+  EXPECT_THAT(candidate.failures[0].message, HasSubstr("does not know this lease"));
   // Others get it at once, a third of a lease after it was granted.
   EXPECT_EQ(LeaseOne("v").token, Token(1, 1, 2));
   // And if the worker was at it all the same, its result counts.
