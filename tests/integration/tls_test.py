@@ -71,7 +71,7 @@ class TlsTest(harness.IntegrationTest):
         port = harness.free_port()
         flags = [*harness.tabular_flags(table), f"--tls-ca={self.authority.certificate}"]
         worker = harness.Worker(self, f"127.0.0.1:{port}", "worker", *flags)
-        harness.wait_for(lambda: "can't reach the controller" in worker.process.log(), "the worker to have tried")
+        harness.wait_for(lambda: "cannot reach the controller" in worker.process.log(), "the worker to have tried")
         self.tls_controller(port=port)
         harness.wait_for(lambda: "the controller is back" in worker.process.log(), "the worker to get through")
 

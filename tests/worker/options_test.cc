@@ -76,7 +76,7 @@ TEST(WorkerOptions, ARelativeFolderBelowAFolderThatIsGoneIsAnError) {
   const std::string error = Error({"--command", "sh", "--weights-dir", "weights"});
   std::filesystem::current_path(before);
   EXPECT_EQ(error,
-            "--weights-dir: cannot find out the current folder: No such file or directory; give an absolute path");
+            "--weights-dir: cannot determine the current directory: No such file or directory; give an absolute path");
 }
 
 // A service user may have no home that it can write to.
@@ -117,8 +117,9 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--command", "sh 'x"}), HasSubstr("--command: a quote ' is not closed"));
   EXPECT_THAT(Error({"--evaluator", "tabular"}), HasSubstr("--table"));
   // Without --evaluator tabular the trainer would start, for hours.
-  EXPECT_THAT(Error({"--table", "t.csv", "--metric", "accuracy=a"}), HasSubstr("--table: is for --evaluator tabular"));
-  EXPECT_THAT(Error({"--metric", "accuracy=a"}), HasSubstr("--metric: is for --evaluator tabular"));
+  EXPECT_THAT(Error({"--table", "t.csv", "--metric", "accuracy=a"}),
+              HasSubstr("--table: requires --evaluator tabular"));
+  EXPECT_THAT(Error({"--metric", "accuracy=a"}), HasSubstr("--metric: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t"}), HasSubstr("--metric"));
   EXPECT_THAT(Error({"--command", "sh", "--delay", "5"}), HasSubstr("--delay"));
   EXPECT_THAT(Error({"--command", "sh", "--id", std::string(101, 'x')}), HasSubstr("--id"));
@@ -128,7 +129,7 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
 TEST(WorkerOptions, WhatAControllerRefusesIsRefusedAtTheStart) {
   std::vector<std::string> many = {"--command", "sh"};
   for (int i = 0; i < 65; ++i) many.insert(many.end(), {"--label", "key" + std::to_string(i) + "=1"});
-  EXPECT_EQ(Error(many), "--label: there are 65; the maximum is 64");
+  EXPECT_EQ(Error(many), "--label: 65 given; the maximum is 64");
   many.resize(many.size() - 2);
   EXPECT_TRUE(Parse(many).ok());
   const std::string at_limit(100, 'v');
@@ -148,7 +149,7 @@ TEST(WorkerOptions, WhatAControllerRefusesIsRefusedAtTheStart) {
 TEST(WorkerOptions, MetricsKeepToTheLimitsOfAResult) {
   std::vector<std::string> many = {"--evaluator", "tabular", "--table", "t.csv"};
   for (int i = 0; i < 257; ++i) many.insert(many.end(), {"--metric", "m" + std::to_string(i) + "=a"});
-  EXPECT_EQ(Error(many), "--metric: there are 257; the maximum is 256");
+  EXPECT_EQ(Error(many), "--metric: 257 given; the maximum is 256");
   many.resize(many.size() - 2);
   EXPECT_TRUE(Parse(many).ok());
   EXPECT_EQ(Error({"--evaluator", "tabular", "--table", "t.csv", "--metric", std::string(101, 'm') + "=a"}),

@@ -334,7 +334,7 @@ TEST_F(WorkerProgramTest, MoreSlotsThanTheHardLimitLetsRunAreRefused) {
   ASSERT_TRUE(exit.has_value());
   EXPECT_EQ(exit->ToString(), "exit code 1");
   EXPECT_THAT(worker_->LastStderr(),
-              HasSubstr("cannot run 100 slots: they take up to 1064 open files, and the limit is 1063"));
+              HasSubstr("cannot run 100 slots: they need up to 1064 open files, and the limit is 1063"));
 }
 
 TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {

@@ -76,7 +76,7 @@ TEST_F(AgentMachineTest, ADrainEndsWithAGoodbye) {
     Collect();
     EXPECT_TRUE(machine_->finished());
     EXPECT_THAT(log_, HasSubstr("drained"));
-    EXPECT_THAT(log_, Not(HasSubstr("gave tasks back")));
+    EXPECT_THAT(log_, Not(HasSubstr("returned tasks")));
   }
 }
 
@@ -105,7 +105,7 @@ TEST_F(AgentMachineTest, ADrainDoesNotWaitForEver) {
     if (!machine_->finished()) Wake();
   }
   EXPECT_TRUE(machine_->finished());
-  EXPECT_THAT(log_, HasSubstr("the controller could not be given everything 2"));
+  EXPECT_THAT(log_, HasSubstr("could not deliver all results 2"));
 }
 
 }  // namespace

@@ -336,7 +336,7 @@ TEST_F(AgentMachineTest, AHeartbeatThatIsRefusedIsMadeWithoutProgressThenInParts
     AnswerHeartbeat(bad ? refused : absl::OkStatus());
   }
   EXPECT_THAT(told, UnorderedElementsAre("lease-1", "lease-2", "lease-4"));
-  EXPECT_THAT(log_, HasSubstr("refuses a lease's heartbeat searches/x-1/candidates/3 leases[2]: bad"));
+  EXPECT_THAT(log_, HasSubstr("refuses a heartbeat searches/x-1/candidates/3 leases[2]: bad"));
   // From then on the bad one goes last, with bare tokens that have done no harm; new progress is told again.
   machine_->EvaluationProgressed(now_, 0, {2, 5, 0.25});
   Pass(options_.heartbeat_interval);
@@ -416,7 +416,7 @@ TEST_F(AgentMachineTest, ARefusedFailureIsDroppedAndItsLeaseLeftToExpire) {
   EXPECT_TRUE(completions_->request.completions(0).has_failure());
   AnswerCompletions(absl::InvalidArgumentError("no"));
   EXPECT_FALSE(completions_.has_value());
-  EXPECT_THAT(log_, HasSubstr("leaving the lease to expire searches/x-1/candidates/1 no"));
+  EXPECT_THAT(log_, HasSubstr("letting the lease expire searches/x-1/candidates/1 no"));
   EXPECT_TRUE(poll_.has_value());
   AnswerHeartbeat();
   EXPECT_THAT(Held(), IsEmpty());
@@ -431,7 +431,7 @@ TEST_F(AgentMachineTest, AResultOfWhichTheControllerSaysNothingDoesNotHoldTheWor
     Pass(options_.longest_retry);
   }
   EXPECT_EQ(calls, 10);
-  EXPECT_THAT(log_, HasSubstr("says nothing of a result"));
+  EXPECT_THAT(log_, HasSubstr("does not answer a result"));
   EXPECT_TRUE(poll_.has_value());
 }
 

@@ -570,7 +570,7 @@ TEST_F(AgentTest, SaysOnceThatTheControllerIsAwayAndHowToNameAnother) {
   const std::string output = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(output, AllOf(HasSubstr("--controller or LAYERNAS_CONTROLLER"),
                             HasSubstr(controller_.address().ToString()), HasSubstr("the controller is back")));
-  EXPECT_EQ(output.find("can't reach"), output.rfind("can't reach"));
+  EXPECT_EQ(output.find("cannot reach"), output.rfind("cannot reach"));
 }
 
 }  // namespace
