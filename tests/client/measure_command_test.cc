@@ -141,7 +141,7 @@ TEST_F(MeasureCommand, ABadEvaluatorIsAnErrorThatSaysWhatItDid) {
     EXPECT_THAT(done.err, HasSubstr(message)) << script;
     EXPECT_FALSE(fs::exists(Path("table.json"))) << script;
   };
-  fails("echo '{Segmentation fault'", "not the protocol's");
+  fails("echo '{Segmentation fault'", "breaks the protocol");
   fails("echo out of memory >&2; exit 3", "out of memory");
   fails("echo '{\"failure\": {\"kind\": \"retry\", \"message\": \"too noisy\"}}'",
         "could not be measured in 2 attempts: too noisy");
@@ -290,7 +290,7 @@ TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
   std::ofstream(Path("spec.yaml")) << text;
   const Done done = Measure("sleep 1000");
   EXPECT_EQ(done.code, ExitCode::kError);
-  EXPECT_THAT(done.err, HasSubstr("no result within the time-out of 1s"));
+  EXPECT_THAT(done.err, HasSubstr("no result within the timeout of 1s"));
 }
 
 TEST_F(MeasureCommand, WrongWishesAreRefusedBeforeAnythingIsMeasured) {

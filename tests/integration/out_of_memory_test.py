@@ -43,7 +43,7 @@ class OutOfMemoryTest(harness.IntegrationTest):
                 continue
             self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_INFEASIBLE)
             (failure,) = candidate.failures
-            self.assertEqual(failure.message, f"alone on its machine, too: {too_large} wants 3 GiB")
+            self.assertEqual(failure.message, f"also failed alone on its machine: {too_large} wants 3 GiB")
         self.assertEqual(states[search_pb2.CANDIDATE_STATE_INFEASIBLE], 1)
         self.assertGreaterEqual(states[search_pb2.CANDIDATE_STATE_SUCCEEDED], 26)
 

@@ -64,7 +64,7 @@ TEST_F(ExecEvaluatorTest, ALineWithoutATaskOfAChildThatNamesTasksIsDroppedWhatev
 
 TEST_F(ExecEvaluatorTest, AResultFromBeforeTheRequestWasReadIsDropped) {
   const EvaluationOutcome outcome = Evaluate(*Script(std::string(kAnswerOnly) + "; sleep 1000"), Millis(1000));
-  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output")));
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("timeout of 1s"), HasSubstr("1 line on standard output")));
 }
 
 // C3: the message is short enough to be read where candidates are listed.
@@ -97,13 +97,13 @@ TEST_F(ExecEvaluatorTest, WhatWasPassedOverIsToldWhereThereIsNoResult) {
       Message(Evaluate(*Script("read -r request; echo Segmentation fault; echo bye; exit 3"))),
       AllOf(HasSubstr("2 lines on standard output"), HasSubstr("Segmentation fault"), HasSubstr("exit code 3")));
   EXPECT_THAT(Message(Evaluate(*Script("read -r request; echo what; sleep 1000"), Millis(1000))),
-              AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output"), HasSubstr("what")));
+              AllOf(HasSubstr("timeout of 1s"), HasSubstr("1 line on standard output"), HasSubstr("what")));
 }
 
 // T25.
 TEST_F(ExecEvaluatorTest, ATimeOutWithoutAnyLineSaysSo) {
   EXPECT_THAT(Message(Evaluate(*Script("sleep 1000"), kShort)),
-              HasSubstr("no line was seen on standard output: does a wrapper buffer it?"));
+              HasSubstr("no line on standard output: does a wrapper buffer it?"));
   EXPECT_THAT(Message(Evaluate(*Script("echo '{\"progress\": {}}'; sleep 1000"), Millis(1000))),
               Not(HasSubstr("no line was seen")));
 }

@@ -42,7 +42,7 @@ TEST_F(ExecEvaluatorTest, OddProgressIsLeftOutAndSaidOnce) {
                                                std::string(kAnswer)),
                                     [&](ExecEvaluator& evaluator) { EvaluateForPid(evaluator); });
   EXPECT_THAT(logged, HasSubstr("0.5"));
-  EXPECT_EQ(CountOf(logged, "left out"), 1);
+  EXPECT_EQ(CountOf(logged, "ignored unusable"), 1);
   ASSERT_EQ(progress_.size(), 3u);
   EXPECT_EQ(progress_[2].epoch, 1);
 }
@@ -65,12 +65,12 @@ TEST_F(ExecEvaluatorTest, TheLogOfATaskIsBounded) {
   const std::string lines = Logged(PerRequest("seq 1 1000 >&2; " + std::string(kAnswer)), evaluate_twice);
   EXPECT_THAT(lines, HasSubstr("says=200\n"));
   EXPECT_THAT(lines, Not(HasSubstr("says=201")));
-  EXPECT_EQ(CountOf(lines, "800 further lines left out"), 2);
+  EXPECT_EQ(CountOf(lines, "800 further lines omitted"), 2);
   // Of 64 KiB, eight lines of 8,000 bytes.
   const std::string bytes = Logged(
       PerRequest("i=0; while [ $i -lt 100 ]; do printf '%08000d\\n' 0 >&2; i=$((i+1)); done; " + std::string(kAnswer)),
       evaluate_twice);
-  EXPECT_EQ(CountOf(bytes, "92 further lines left out"), 2);
+  EXPECT_EQ(CountOf(bytes, "92 further lines omitted"), 2);
   EXPECT_GT(bytes.size(), 2u * 60'000);
   EXPECT_LT(bytes.size(), 2u * 70'000);
 }
@@ -80,7 +80,7 @@ TEST_F(ExecEvaluatorTest, DroppedAnswersAreWarnedOf) {
   const std::string other =
       Logged(PerRequest(R"(echo '{"result": {"metrics": {"a": 1}}, "task": "another"}'; )" + std::string(kAnswer)),
              [&](ExecEvaluator& evaluator) { EvaluateForPid(evaluator); });
-  EXPECT_THAT(other, AllOf(HasSubstr(" W test: dropped an answer of the evaluator to another task "),
+  EXPECT_THAT(other, AllOf(HasSubstr(" W test: ignored an answer of the evaluator to another task "),
                            HasSubstr("task=searches/x-1/candidates/3#1"), HasSubstr("another")));
   // The second request of a process that names its tasks.
   const std::string none = Logged(
@@ -89,7 +89,7 @@ TEST_F(ExecEvaluatorTest, DroppedAnswersAreWarnedOf) {
         EvaluateForPid(evaluator);
         EvaluateForPid(evaluator);
       });
-  EXPECT_THAT(none, AllOf(HasSubstr(" W test: dropped an answer of the evaluator that does not name its task"),
+  EXPECT_THAT(none, AllOf(HasSubstr(" W test: ignored an answer of the evaluator that does not name its task"),
                           HasSubstr("task=searches/x-1/candidates/3#2")));
   // Of many, the first three.
   const std::string many = Logged(PerRequest("for i in 1 2 3 4 5; do echo banner $i; done; " + std::string(kAnswer)),

@@ -63,7 +63,7 @@ TEST_F(ExecEvaluatorTest, ATimeOutKillsTheWholeProcessGroup) {
   auto evaluator = PerRequest("sleep 1000 & echo $! > $FOLDER/grandchild; echo losing patience >&2; wait");
   const EvaluationOutcome outcome = Evaluate(*evaluator, Millis(3000));
   ExpectEvaluatorFault(outcome);
-  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("time-out of 3s"), EndsWith("losing patience")));
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("timeout of 3s"), EndsWith("losing patience")));
   ExpectGoneSoon(ReadPid("grandchild"));
 }
 
@@ -82,12 +82,12 @@ TEST_F(ExecEvaluatorTest, AChildThatDoesNotReadIsBounded) {
   Evaluation evaluation{"t", "0", 0, kShort, "{" + std::string(1 << 20, ' ') + "}"};
   const auto outcome = evaluator->Evaluate(evaluation, stop_.get_token(), [](const Progress&) {});
   ExpectEvaluatorFault(outcome);
-  EXPECT_THAT(Message(outcome), HasSubstr("time-out of 200ms"));
+  EXPECT_THAT(Message(outcome), HasSubstr("timeout of 200ms"));
 }
 
 TEST_F(ExecEvaluatorTest, EndlessProgressIsBounded) {
   auto evaluator = Script(R"(while :; do echo '{"progress": {"epoch": 1}}'; done)");
-  EXPECT_THAT(Message(Evaluate(*evaluator, kShort)), HasSubstr("time-out"));
+  EXPECT_THAT(Message(Evaluate(*evaluator, kShort)), HasSubstr("timeout"));
 }
 
 TEST_F(ExecEvaluatorTest, LoadingDoesNotCountTowardsTheTimeOut) {
@@ -105,10 +105,10 @@ TEST_F(ExecEvaluatorTest, EndlessLoadingIsBounded) {
   ExecOptions options{.argv = {"/bin/sh", "-c", "while :; do " + loading + "; done"}, .environment = {}};
   options.longest_loading = kShort;
   ExecEvaluator bounded(std::move(options));
-  EXPECT_THAT(Message(Evaluate(bounded, kShort)), HasSubstr("time-out"));
+  EXPECT_THAT(Message(Evaluate(bounded, kShort)), HasSubstr("timeout"));
   // After an epoch it counts for nothing.
   auto trains = Script(R"(echo '{"progress": {"epoch": 1}}'; while :; do )" + loading + "; done");
-  EXPECT_THAT(Message(Evaluate(*trains, Millis(3'000))), HasSubstr("time-out"));
+  EXPECT_THAT(Message(Evaluate(*trains, Millis(3'000))), HasSubstr("timeout"));
 }
 
 TEST_F(ExecEvaluatorTest, AfterATimeOutAFreshChildTakesTheNextTask) {
@@ -267,7 +267,7 @@ TEST_F(ExecEvaluatorTest, AStopLeavesTheChildTimeToKeepItsWork) {
 TEST_F(ExecEvaluatorTest, ATimeOutLeavesTheChildTimeToKeepItsWork) {
   auto evaluator = Script(R"(trap 'sleep 0.3; echo $$ > $FOLDER/kept; exit' TERM; read -r request;
                              while :; do sleep 0.01; done)");
-  EXPECT_THAT(Message(Evaluate(*evaluator, Millis(1000))), HasSubstr("time-out of 1s"));
+  EXPECT_THAT(Message(Evaluate(*evaluator, Millis(1000))), HasSubstr("timeout of 1s"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "kept"));
 }
 
