@@ -207,7 +207,7 @@ TEST_F(SharedData, DamagedFileIsMadeAnew) {
     log_.clear();
     std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
     EXPECT_THAT(Pixels(Load()), Each('a'));
-    EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr(file.string()), HasSubstr("made anew"))));
+    EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr(file.string()), HasSubstr("creating it again"))));
     EXPECT_EQ(ReadAll(file), good);
   }
   // What a process left behind that was killed while it wrote.
@@ -229,19 +229,19 @@ TEST_F(SharedData, WithoutRoomItIsInMemory) {
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, handler);
   EXPECT_THAT(Pixels(dataset), Each('a'));
-  EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr("not shared"), HasSubstr("cannot write"))));
+  EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr("cannot share the data set"), HasSubstr("cannot write"))));
   EXPECT_THAT(Files(), IsEmpty());
 
   log_.clear();
   Write("file", "");
   options_.folder = folder_ / "file" / "data";
   EXPECT_THAT(Pixels(Load()), Each('a'));
-  EXPECT_THAT(log_, ElementsAre(HasSubstr("not shared")));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("cannot share the data set")));
   options_.folder = folder_ / "open";
   fs::create_directory(options_.folder);
   fs::permissions(options_.folder, fs::perms::all);
   EXPECT_THAT(Pixels(Load()), Each('a'));
-  EXPECT_THAT(log_.back(), HasSubstr("can be written by, other users"));
+  EXPECT_THAT(log_.back(), HasSubstr("other users can write to it"));
   options_.folder.clear();
   log_.clear();
   EXPECT_THAT(Pixels(Load()), Each('a'));
@@ -321,7 +321,7 @@ TEST_F(SharedData, WhatTakesLongIsReportedMeanwhile) {
   });
   // At the beginning, for the one source file, before the file in the cache, and for the one piece of it.
   EXPECT_EQ(loaded, Loaded(4));
-  EXPECT_THAT(log_, ElementsAre(HasSubstr("looking at the times of its files")));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("checking the times of its files")));
 }
 
 TEST_F(SharedData, IsLoadedByAllProcessors) {

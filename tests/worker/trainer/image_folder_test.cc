@@ -276,8 +276,8 @@ TEST_F(ImageFolder, BadFilesAreSkippedByChoice) {
   }
   EXPECT_EQ(reds.size(), 18U);
   EXPECT_EQ(reds.count(3), 0U);
-  EXPECT_THAT(dataset.notes, ElementsAre(AllOf(HasSubstr("2 images left out, the first: "), HasSubstr("cannot read")),
-                                         AllOf(HasSubstr("1 file left out, the first: "), HasSubstr("labels.csv"))));
+  EXPECT_THAT(dataset.notes, ElementsAre(AllOf(HasSubstr("2 images skipped, first: "), HasSubstr("cannot read")),
+                                         AllOf(HasSubstr("1 file skipped, first: "), HasSubstr("labels.csv"))));
   EXPECT_EQ(dataset.layout.images(), 18U);
 }
 
@@ -293,10 +293,9 @@ TEST_F(ImageFolder, APartOfBrokenImagesOnlyIsAnError) {
     }
   };
   spoil("test");
-  EXPECT_EQ(Trouble(), "all 2 images that were held out are broken: layernas-trainer --check-data lists them");
+  EXPECT_EQ(Trouble(), "all 2 images held out are broken; list them with layernas-trainer --check-data");
   spoil("train");
-  EXPECT_EQ(Trouble(),
-            "all 20 images that were drawn for training are broken: layernas-trainer --check-data lists them");
+  EXPECT_EQ(Trouble(), "all 20 images drawn for training are broken; list them with layernas-trainer --check-data");
 }
 
 TEST_F(ImageFolder, ACheckFindsEveryProblem) {

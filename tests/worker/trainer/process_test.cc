@@ -286,7 +286,7 @@ TEST_F(TrainerProcess, EndsAtOnceWithoutInput) {
 TEST_F(TrainerProcess, AGpuThatIsNotThereIsSaidAtOnce) {
   EXPECT_TRUE(Run(SmallRequest().dump() + "\n", "--device cuda:99").empty());
   EXPECT_NE(exit_code_, 0);
-  EXPECT_THAT(stderr_, HasSubstr("there is no device cuda:99"));
+  EXPECT_THAT(stderr_, HasSubstr("cannot use device cuda:99"));
   Run("", "--device tpu");
   EXPECT_NE(exit_code_, 0);
   EXPECT_THAT(stderr_, HasSubstr("--device: must be auto, cpu, cuda or cuda:N, but is 'tpu'"));
