@@ -51,7 +51,7 @@ struct DatasetLayout {
   std::size_t train = 0;
   std::size_t holdout = 0;
   std::size_t validation = 0;
-  // Labels are below it.
+  // Labels are less than this.
   int classes = 0;
 
   std::size_t images() const { return train + holdout + validation; }
@@ -107,14 +107,15 @@ LoadBlock MakeHeapBlock(const DatasetLayout& layout);
 using LoadCallback = std::function<void(std::size_t done, std::size_t images)>;
 
 // Loads the training and holdout images that DataSettings describes:
-//   * shapes10: generated images; no file is read. Unless the settings give numbers, there are 4,000
-//     training and 1,000 validation images. There are always 1,000 test images.
-//   * cifar10, cifar100, idx, image_folder: read from data_dir/folder. data_seed draws the validation
-//     images from the training files (5,000, or a tenth if there are fewer than 50,000), and the
-//     training images from the rest (all of them unless train_examples is given). An image folder may
-//     have its own validation images; then all are used, or validation_examples of them. Every draw is
-//     stratified (see split.h). With holdout = test, the holdout is all test images; validation images
-//     are then held out only with_validation. Only the drawn images of an image folder are read.
+//  * shapes10: generated images; no file is read. Unless the settings give numbers, there are
+//    4,000 training and 1,000 validation images. There are always 1,000 test images.
+//  * cifar10, cifar100, idx, image_folder: read from data_dir/folder. data_seed draws the
+//    validation images from the training files (5,000, or a tenth if there are fewer than 50,000),
+//    and the training images from the rest (all of them unless train_examples is given). An image
+//    folder may have its own validation images; then all are used, or validation_examples of them.
+//    Every draw is stratified (see split.h). With holdout = test, the holdout is all test images;
+//    validation images are then held out only with_validation. Only the drawn images of an image
+//    folder are read.
 // Up to `threads` threads read the images. The result, and which error is thrown, do not depend on
 // their number. Throws InfeasibleError if the data set lacks something that the settings ask for,
 // MachineError if files are missing or broken, and everything that `make_block` and `on_progress`

@@ -78,7 +78,7 @@ TEST_F(CheckDataTest, EveryFileOfIdxWithAProblemIsNamed) {
   Write("train-images-idx3-ubyte", IdxImages(30));
   Write("train-labels-idx1-ubyte", IdxLabels({15, 15}));
   Write("t10k-images-idx3-ubyte", Word(0x803) + Word(9) + Word(2) + Word(2) + std::string(36, 'x'));
-  EXPECT_THAT(CheckData(folder_, 2).problems, ElementsAre(HasSubstr("are not of the size of its training images")));
+  EXPECT_THAT(CheckData(folder_, 2).problems, ElementsAre(HasSubstr("differ in size from its training images")));
 }
 
 // They are no errors: the data set can be trained on.

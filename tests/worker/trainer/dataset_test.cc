@@ -329,9 +329,9 @@ TEST_F(DatasetFilesTest, WhatIsMissingOrBrokenIsNamed) {
   Write("train-images-idx3-ubyte", Word(0x803) + Word(20) + Word(2) + Word(3) + std::string(119, 0));
   EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("train-images-idx3-ubyte has 135 bytes"), HasSubstr("asks for 136")));
   Write("train-images-idx3-ubyte", Word(0x803) + Word(0xffffffff) + Word(0xffffffff) + Word(0xffffffff));
-  EXPECT_THAT(Trouble("idx"), HasSubstr("cut short or broken"));
+  EXPECT_THAT(Trouble("idx"), HasSubstr("truncated or broken"));
   Write("train-images-idx3-ubyte", Word(0x803) + Word(20));
-  EXPECT_THAT(Trouble("idx"), HasSubstr("cut short or broken"));
+  EXPECT_THAT(Trouble("idx"), HasSubstr("truncated or broken"));
   Write("train-images-idx3-ubyte", Word(0x801) + Word(20) + std::string(20, 0));
   EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("train-images-idx3-ubyte"), HasSubstr("magic number 2051")));
   Write("train-images-idx3-ubyte", "\x1f\x8b\x08 compressed");
@@ -357,7 +357,8 @@ TEST_F(DatasetFilesTest, OneImageCannotBeDivided) {
 
 TEST_F(DatasetFilesTest, FolderThatIsNotThereIsNamed) {
   folder_ /= "absent";
-  EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("no data folder"), HasSubstr("absent"), HasSubstr("--data-dir")));
+  EXPECT_THAT(Trouble("idx"),
+              AllOf(HasSubstr("data directory "), HasSubstr("absent not found"), HasSubstr("--data-dir")));
   folder_.clear();
   EXPECT_THAT(Trouble("cifar10"), HasSubstr("--data-dir"));
 }

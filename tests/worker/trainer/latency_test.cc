@@ -178,7 +178,7 @@ TEST(MeasureInTurns, ARatioOfTimesThatAreZeroIsNoNumber) {
     MeasureInTurns(run, run, settings, true);
     FAIL();
   } catch (const MachineError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("ticks too coarsely"));
+    EXPECT_THAT(error.what(), HasSubstr("too coarse"));
   }
 }
 

@@ -177,7 +177,7 @@ TEST_F(TrainerProcess, WhatWasStoppedGoesOnAndEndsTheSame) {
 
   const auto lines = without_loading(Run(line));
   ASSERT_TRUE(lines.back().contains("result")) << lines.back();
-  EXPECT_THAT(stderr_, HasSubstr("an interrupted training goes on in epoch "));
+  EXPECT_THAT(stderr_, HasSubstr("resuming an interrupted training in epoch "));
   // All of the learning curve is told, with the epochs before the interruption.
   ASSERT_EQ(lines.size(), whole_lines.size());
   for (std::size_t i = 0; i + 1 < lines.size(); ++i) EXPECT_EQ(lines[i], whole_lines[i]);
