@@ -242,7 +242,7 @@ TEST_F(TrainerProcess, ALimitToTheSizeOfFilesIsAnErrorThatNamesTheFile) {
       Run(request.dump() + "\n" + SmallRequest().dump() + "\n", "--weights-dir " + (folder_ / "weights").string()));
   ASSERT_EQ(answers.size(), 2U) << stderr_;
   EXPECT_EQ(answers[0]["failure"]["kind"], "retry") << answers[0];
-  EXPECT_THAT(answers[0].dump(), HasSubstr("the weights cannot be kept"));
+  EXPECT_THAT(answers[0].dump(), HasSubstr("cannot keep the weights"));
   EXPECT_THAT(answers[0].dump(), HasSubstr("File too large"));
   EXPECT_THAT(answers[0].dump(), HasSubstr((folder_ / "weights/search-1/3.pt").string()));
   EXPECT_TRUE(answers[1].contains("result")) << answers[1];
@@ -260,7 +260,7 @@ TEST_F(TrainerProcess, AWeightsFolderThatCannotBeWrittenIsFoundBeforeTheTraining
   EXPECT_EQ(lines[0]["failure"]["kind"], "retry") << lines[0];
   EXPECT_THAT(lines[0].dump(), HasSubstr((folder_ / "file/search-1/3.pt").string()));
   // It is said when the trainer starts, too, and what keeps nothing is trained.
-  EXPECT_EQ(stderr_.find("warning: --weights-dir: the weights cannot be kept"), 0U) << stderr_;
+  EXPECT_EQ(stderr_.find("warning: --weights-dir: cannot keep the weights"), 0U) << stderr_;
   EXPECT_TRUE(lines.back().contains("result")) << lines.back();
   // A trainer that keeps nothing makes no folder.
   Run("", "--weights-dir " + (folder_ / "absent").string());

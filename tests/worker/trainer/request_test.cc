@@ -162,7 +162,7 @@ TEST(ParseRequest, MissingPartsAreNamed) {
     EXPECT_THAT(Refusal(request), HasSubstr("evaluate." + std::string(part) + " is missing"));
   }
   EXPECT_THAT(Refusal({{"evalute", nullptr}}), HasSubstr("did you mean 'evaluate'?"));
-  EXPECT_THAT(Refusal(nlohmann::json::object()), HasSubstr("must hold 'evaluate'"));
+  EXPECT_THAT(Refusal(nlohmann::json::object()), HasSubstr("has no field 'evaluate'"));
   EXPECT_THAT(Refusal(3), HasSubstr("must be an object"));
 }
 
