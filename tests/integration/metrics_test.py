@@ -202,7 +202,7 @@ class MetricsTest(harness.IntegrationTest):
         taken = harness.refused_controller(
             "--listen=127.0.0.1:0", f"--metrics-listen={server.metrics_address}", f"--data-dir={self.path('another')}"
         )
-        self.assertIn(f"can't serve metrics on {server.metrics_address}: Address already in use", taken)
+        self.assertIn(f"cannot serve metrics on {server.metrics_address}: Address already in use", taken)
 
 
 if __name__ == "__main__":

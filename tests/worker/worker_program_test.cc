@@ -350,7 +350,7 @@ TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {
   const auto busy = MetricsExposer::Start({"127.0.0.1", 0}, std::make_shared<prometheus::Registry>());
   ASSERT_TRUE(busy.ok());
   const std::string address = (*busy)->address().ToString();
-  fails({"--command", "sh", "--metrics-listen", address}, "exit code 1", "can't serve metrics on " + address);
+  fails({"--command", "sh", "--metrics-listen", address}, "exit code 1", "cannot serve metrics on " + address);
 }
 
 // The log has the first thread of all; without it there is nobody to write.
