@@ -64,7 +64,7 @@ TEST(WorkerOptions, NetworksAreKeptOnlyWhereTheyCanBe) {
   EXPECT_EQ(options->weights_dir, ::testing::TempDir() + "not/yet/there");
   // Not writable for root either.
   EXPECT_THAT(Error({"--command", "sh", "--weights-dir", "/dev/null/weights"}),
-              HasSubstr("--weights-dir: cannot write to folder /dev/null/weights: /dev/null is not a folder"));
+              HasSubstr("--weights-dir: cannot write to directory /dev/null/weights: /dev/null is not a directory"));
 }
 
 TEST(WorkerOptions, ARelativeFolderBelowAFolderThatIsGoneIsAnError) {
@@ -87,7 +87,7 @@ TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_FALSE(options->agent.keeps_weights);
   EXPECT_EQ(options->weights_dir, "");
-  EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a folder"));
+  EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a directory"));
 }
 
 // As of a service without a user.
@@ -113,7 +113,7 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
               HasSubstr("--controller: not an address: \"nowhere\""));
   EXPECT_THAT(Error({"--command", "sh", "--label", "cpu"}), HasSubstr("--label: \"cpu\" is not of the form KEY=VALUE"));
   EXPECT_THAT(Error({"--command", "sh", "--label", "a=1", "--label", "a=2"}), HasSubstr("--label: a is given twice"));
-  EXPECT_THAT(Error({"--command", "/no/such/trainer"}), HasSubstr("--command: can't start /no/such/trainer"));
+  EXPECT_THAT(Error({"--command", "/no/such/trainer"}), HasSubstr("--command: cannot start /no/such/trainer"));
   EXPECT_THAT(Error({"--command", "sh 'x"}), HasSubstr("--command: a quote ' is not closed"));
   EXPECT_THAT(Error({"--evaluator", "tabular"}), HasSubstr("--table"));
   // Without --evaluator tabular the trainer would start, for hours.

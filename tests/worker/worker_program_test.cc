@@ -345,7 +345,7 @@ TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {
     EXPECT_EQ(status->ToString(), exit);
     EXPECT_THAT(worker_->LastStderr(), HasSubstr(message));
   };
-  fails({"--command", "/no/such/trainer"}, "exit code 2", "can't start /no/such/trainer");
+  fails({"--command", "/no/such/trainer"}, "exit code 2", "cannot start /no/such/trainer");
   fails({"--evaluator", "tabular", "--table", "/no/such/table", "--metric", "a=b"}, "exit code 1", "/no/such/table");
   const auto busy = MetricsExposer::Start({"127.0.0.1", 0}, std::make_shared<prometheus::Registry>());
   ASSERT_TRUE(busy.ok());

@@ -89,7 +89,7 @@ TEST(ChildProcess, DISABLED_StartWithoutThreads) {
       const NoThreads no_threads;
       const absl::Status status = ChildProcess::Start(options).status();
       EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-      EXPECT_EQ(Message(status), "can't start /bin/sh: Resource temporarily unavailable");
+      EXPECT_EQ(Message(status), "cannot start /bin/sh: Resource temporarily unavailable");
     }
     // What was not there for one start is there for the next.
     const auto child = ChildProcess::Start(options);
