@@ -274,7 +274,7 @@ class TokenTest(harness.IntegrationTest):
         secret = self.tokens["client"]
         for text, mode, said in (
             (None, None, "missing"),
-            ("", 0o600, "holds no token"),
+            ("", 0o600, "contains no token"),
             (line("client", secret, "ann"), 0o644, "chmod o="),
             ("\n" + line("boss", secret, "ann"), 0o600, "tokens-bad:2: "),
             (f"client {secret} ann\n", 0o600, "tokens-bad:1: "),
@@ -291,7 +291,7 @@ class TokenTest(harness.IntegrationTest):
 
         readable = self.write_private("readable.token", secret)
         os.chmod(readable, 0o644)
-        for path, said in ((readable, "chmod o="), (self.write_private("short.token", "hush"), "holds no token")):
+        for path, said in ((readable, "chmod o="), (self.write_private("short.token", "hush"), "contains no token")):
             done = self.cli("127.0.0.1:1", "search", "list", f"--token-file={path}")
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(path, done.stderr)

@@ -72,7 +72,7 @@ TEST_F(ClientTokenTest, ErrorsNameTheFileAndQuoteNothing) {
   EXPECT_THAT(std::string(ClientToken::Open(path_).status().message()), HasSubstr(path_));
   Write("my secret is not a token");
   const absl::Status unfit = ClientToken::Open(path_).status();
-  EXPECT_THAT(std::string(unfit.message()), HasSubstr(path_ + ": holds no token"));
+  EXPECT_THAT(std::string(unfit.message()), HasSubstr(path_ + ": contains no token"));
   EXPECT_THAT(std::string(unfit.message()), Not(HasSubstr("secret")));
   Write(kOne);
   chmod(path_.c_str(), 0644);

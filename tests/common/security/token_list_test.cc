@@ -75,7 +75,7 @@ TEST(TokenList, MistakesAreNamedByFileAndLineWithoutTheToken) {
 
 TEST(TokenList, AListWithoutTokensIsAMistake) {
   for (const char* text : {"", "\n\n", "# nobody\n"}) {
-    EXPECT_THAT(std::string(ParseTokenList(text, "tokens").status().message()), HasSubstr("holds no token")) << text;
+    EXPECT_THAT(std::string(ParseTokenList(text, "tokens").status().message()), HasSubstr("contains no token")) << text;
   }
 }
 
