@@ -16,7 +16,7 @@ namespace {
 constexpr Millis kPeriod{5'000};
 
 void WriteGrpcMessage(gpr_log_func_args* args) {
-  // Never destroyed: gRPC's threads may outlive main().
+  // Never destroyed, because gRPC's threads may outlive main().
   static auto& limit = *new log::RateLimit(kPeriod);
   if (std::strstr(args->message, "assertion failed") != nullptr) {
     // gRPC calls abort() next.

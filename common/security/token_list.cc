@@ -19,8 +19,8 @@ absl::StatusOr<TokenHash> ParseHash(std::string_view text) {
   TokenHash hash;
   if (!text.starts_with(kHashPrefix)) {
     return absl::InvalidArgumentError(
-        "the second word must be sha256: and the hash of a token, not the token itself; create "
-        "both with 'layernas admin token'");
+        "the second word must be sha256: and the hash of a token, not the token itself; "
+        "create both with 'layernas admin token'");
   }
   text.remove_prefix(kHashPrefix.size());
   const bool hexadecimal =
