@@ -62,7 +62,7 @@ TEST(WorkerOptions, NetworksAreKeptOnlyWhereTheyCanBe) {
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_TRUE(options->agent.keeps_weights);
   EXPECT_EQ(options->weights_dir, ::testing::TempDir() + "not/yet/there");
-  // Not writable for root either.
+  // Root cannot write to it either.
   EXPECT_THAT(Error({"--command", "sh", "--weights-dir", "/dev/null/weights"}),
               HasSubstr("--weights-dir: cannot write to directory /dev/null/weights: /dev/null is not a directory"));
 }
@@ -79,7 +79,7 @@ TEST(WorkerOptions, ARelativeFolderBelowAFolderThatIsGoneIsAnError) {
             "--weights-dir: cannot determine the current directory: No such file or directory; give an absolute path");
 }
 
-// A service user may have no home that it can write to.
+// A service user may have no writable home folder.
 TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   setenv("XDG_DATA_HOME", "/dev/null", 1);
   const auto options = Parse({"--command", "sh"});
@@ -90,7 +90,7 @@ TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a directory"));
 }
 
-// As of a service without a user.
+// For example a service without a user.
 TEST(WorkerOptions, WithoutADefaultFolderNothingIsKeptAndThatIsSaid) {
   const std::string home = getenv("HOME") != nullptr ? getenv("HOME") : "/";
   unsetenv("XDG_DATA_HOME");
@@ -116,7 +116,7 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--command", "/no/such/trainer"}), HasSubstr("--command: cannot start /no/such/trainer"));
   EXPECT_THAT(Error({"--command", "sh 'x"}), HasSubstr("--command: a quote ' is not closed"));
   EXPECT_THAT(Error({"--evaluator", "tabular"}), HasSubstr("--table"));
-  // Without --evaluator tabular the trainer would start, for hours.
+  // Without --evaluator tabular, the trainer would run for hours.
   EXPECT_THAT(Error({"--table", "t.csv", "--metric", "accuracy=a"}),
               HasSubstr("--table: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--metric", "accuracy=a"}), HasSubstr("--metric: requires --evaluator tabular"));
@@ -125,7 +125,7 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--command", "sh", "--id", std::string(101, 'x')}), HasSubstr("--id"));
 }
 
-// A worker that every controller refuses says so at its start.
+// If every controller would refuse the worker, it fails at its start.
 TEST(WorkerOptions, WhatAControllerRefusesIsRefusedAtTheStart) {
   std::vector<std::string> many = {"--command", "sh"};
   for (int i = 0; i < 65; ++i) many.insert(many.end(), {"--label", "key" + std::to_string(i) + "=1"});

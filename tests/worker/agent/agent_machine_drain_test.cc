@@ -1,4 +1,4 @@
-// How an AgentMachine leaves.
+// Tests how an AgentMachine drains.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ TEST_F(AgentMachineTest, AnEndByASignalIsHeldBackForTheDrain) {
   AnswerPoll({MakeTask(1), MakeTask(2)});
   EndEvaluation(0, EvaluationFailure{.message = "killed by signal 15", .told_to_end = true});
   EXPECT_THAT(Sent(), IsEmpty());
-  // No signal has come to us.
+  // No signal has reached the agent.
   Pass(options_.drain_follows);
   EXPECT_THAT(Sent(), ElementsAre("lease-1"));
   AnswerCompletions();
@@ -53,7 +53,8 @@ TEST_F(AgentMachineTest, ADrainAsksOnceMoreForWhatALostAnswerHeld) {
   EXPECT_EQ(machine_->NextWakeup(), SteadyTime::max());
 }
 
-// One attempt, whatever the controller says: an older one refuses a call without tokens.
+// There is one attempt, whatever the controller answers: an older one refuses a call without
+// tokens.
 TEST_F(AgentMachineTest, ADrainEndsWithAGoodbye) {
   for (const absl::Status& answer : {absl::OkStatus(), absl::InvalidArgumentError("lease_tokens: must be 1 to 1024"),
                                      absl::UnavailableError("away")}) {
@@ -80,7 +81,7 @@ TEST_F(AgentMachineTest, ADrainEndsWithAGoodbye) {
   }
 }
 
-// A goodbye comes after everything else: the controller forgets the worker.
+// The goodbye must come last, because the controller then forgets the worker.
 TEST_F(AgentMachineTest, AGoodbyeWaitsForTheResults) {
   FinishTasks(1);
   machine_->Drain(now_);
@@ -89,7 +90,7 @@ TEST_F(AgentMachineTest, AGoodbyeWaitsForTheResults) {
   AnswerCompletions();
   ASSERT_TRUE(release_.has_value());
   EXPECT_TRUE(release_->request.leaving());
-  // Its answer may be lost.
+  // The poll's answer may be lost.
   Wake();
   EXPECT_TRUE(machine_->finished());
 }

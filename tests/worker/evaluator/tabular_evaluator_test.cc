@@ -55,7 +55,7 @@ TEST_F(TabularEvaluatorTest, AnswersFromTheTable) {
   EXPECT_THAT(std::get<EvaluationFailure>(missing).message, HasSubstr("\"11\""));
 }
 
-// Every architecture would be infeasible.
+// Otherwise every architecture would be infeasible.
 TEST_F(TabularEvaluatorTest, ATableWithoutRowsIsRefused) {
   EXPECT_EQ(LoadError("arch,acc\n", {{"accuracy", {"acc"}}}), path_ + " has no rows below its header");
 }
@@ -91,7 +91,7 @@ TEST_F(TabularEvaluatorTest, ReportsItsEpochs) {
   EXPECT_THAT(std::get<EvaluationResult>(outcome).metrics, ElementsAre(Pair("accuracy", 0.5)));
   EXPECT_THAT(epochs, ElementsAre(std::tuple(1, 2, 0.25), std::tuple(2, 2, 0.375)));
   EXPECT_TRUE(std::holds_alternative<EvaluationFailure>(evaluator.Evaluate(Of("1"), {}, NoProgress)));
-  // Stopped after the first one.
+  // Stopped after the first epoch.
   std::stop_source stop;
   int heard = 0;
   TabularEvaluator slow(*table, Millis(2'000));
