@@ -87,7 +87,7 @@ TEST_F(ClientTokenTest, DoesNotCrossANetworkInTheClear) {
   const auto refused = MakeChannel({"controller", 1}, security);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("in the clear"));
-  // That only sounds like one.
+  // A host that only looks like a loopback address.
   EXPECT_FALSE(MakeChannel({"127.example.com", 1}, security).ok());
   security.insecure_token = true;
   EXPECT_TRUE(MakeChannel({"controller", 1}, security).ok());
