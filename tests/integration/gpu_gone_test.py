@@ -1,4 +1,4 @@
-"""A worker whose GPU is not there: what it says reaches the owner of the search, and a worker that has one does the work."""
+"""A worker whose GPU is missing: its message reaches the owner of the search, and a worker with a GPU does the work."""
 
 import os
 import unittest
