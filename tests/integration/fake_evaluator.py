@@ -37,7 +37,7 @@ def at_work(options):
 
 
 def fits(options, architecture):
-    """Reserves memory on the machine, unless it has too little for this architecture."""
+    """Registers this process as busy on the machine. Returns False if the machine has no room for this architecture."""
     with open(at_work(options), "w", encoding="utf-8"):
         pass
     others = len(os.listdir(options.machine)) > 1

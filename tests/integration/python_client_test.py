@@ -1,4 +1,4 @@
-"""The Python client's own rules, which are those of the command line."""
+"""Tests the Python client's own checks, which are those of the command line."""
 
 import collections
 import concurrent.futures
@@ -74,7 +74,7 @@ class TokenTest(harness.IntegrationTest):
 
     def test_a_token_that_is_being_replaced_stops_nobody(self):
         interceptor = TokenInterceptor(self.token_file)
-        # What gRPC hands in is not a public class, but a tuple with names.
+        # gRPC does not pass a public class, but a named tuple.
         details = collections.namedtuple("Details", "metadata")(None)
 
         def shown():
@@ -93,7 +93,8 @@ class TokenTest(harness.IntegrationTest):
 @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed: TLS was NOT checked")
 class TlsTest(harness.IntegrationTest):
 
-    # In a process of its own: gRPC ends the one that hands it a certificate without a key.
+    # Runs in a separate process, because gRPC ends the process if it gets a certificate without a
+    # key.
     OPEN = "import layernas, sys; layernas.Client('127.0.0.1:1', **dict(each.split('=', 1) for each in sys.argv[1:]))"
 
     def test_what_the_command_line_refuses_is_refused(self):
@@ -134,12 +135,13 @@ class TlsTest(harness.IntegrationTest):
                 self.assertEqual(done.returncode, 1 if refusal else 0, done.stderr)
                 self.assertRegex(done.stderr, refusal or "^$")
                 listed = self.cli("127.0.0.1:1", "search", "list", *(f"--tls-{name}={path}" for name, path in files.items()))
-                # The command line comes to the same; 5: nobody answers.
+                # The command line gives the same result. Exit code 5 means that no controller
+                # answers.
                 self.assertEqual(listed.returncode != 5, bool(refusal), listed.stderr)
 
 
 class FakeController(search_service_pb2_grpc.SearchServiceServicer):
-    """Answers watches one after the other, each with a function of request and context that yields changes."""
+    """Answers watches one after another, each with a function of request and context that yields changes."""
 
     def __init__(self, *watches, state=search_pb2.SEARCH_STATE_RUNNING, sequence=7):
         self._watches = list(watches)
@@ -152,7 +154,7 @@ class FakeController(search_service_pb2_grpc.SearchServiceServicer):
     def WatchSearch(self, request, context):
         self.asked.append(request.after_sequence)
         if not self._watches:
-            # An end also for a client that would go on for ever.
+            # Ends a client that would continue forever.
             context.abort(grpc.StatusCode.NOT_FOUND, "no more watches")
         yield from self._watches.pop(0)(request, context)
 
@@ -174,7 +176,7 @@ def breaks(code=grpc.StatusCode.UNAVAILABLE, changes=()):
 
 
 def silent(request, context):
-    """Until the caller gives up."""
+    """Waits until the caller gives up."""
     over = threading.Event()
     context.add_callback(over.set)
     over.wait(harness.PATIENCE_S)
@@ -306,7 +308,7 @@ class ResultTest(unittest.TestCase):
 
 
 def spec_corpus():
-    """(name, spec, "reads" or "mistakes", what is expected)"""
+    """Returns (name, spec, "reads" or "mistakes", expected result)."""
     with open(os.path.join(CORPUS, "specs.txt"), encoding="utf-8") as corpus:
         cases = corpus.read().split("\n=== ")[1:]
     for case in cases:

@@ -1,4 +1,5 @@
-"""`layernas run` and its data directory: one run at a time, and what is unfinished can be resumed."""
+"""Tests `layernas run` and its data directory: only one run at a time uses it, and unfinished searches can be
+resumed."""
 
 import os
 import re
@@ -113,7 +114,7 @@ class RunTest(harness.IntegrationTest):
         os.kill(run.pid, signal.SIGINT)
         self.assertEqual(run.wait(), 4, run.log())
         self.assertIn("interrupted: cancelling lost-1; with --data-dir it could be resumed\n", run.log())
-        # What it found is shown, and its folder is gone.
+        # Its results are shown, and its folder is deleted.
         self.assertRegex(run.log(), r"(?m)^\s*latency_ms +accuracy")
         self.assertEqual([name for name in os.listdir(self.path("")) if name.startswith("layernas-run-")], [])
 
