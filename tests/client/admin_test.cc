@@ -1,4 +1,4 @@
-// `layernas admin`, and what every command says about tokens before it calls anyone.
+// Tests `layernas admin`, and the checks of tokens that every command makes before its first call.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
