@@ -13,7 +13,8 @@ namespace layernas::trainer {
 
 struct Measured {
   Latency latency;
-  // Of the processor packages or the GPU, per batch; empty if the machine does not provide it.
+  // The energy of the processor packages or the GPU per batch; empty if the machine does not
+  // provide it.
   std::optional<double> energy_mj;
   MachineState machine;
   std::uint32_t fingerprint = 0;

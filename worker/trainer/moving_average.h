@@ -21,7 +21,7 @@ class MovingAverage {
   // Exchanges the network's state with the average. A second call undoes it.
   void Swap(Network& network);
 
-  // What a checkpoint must save. The tensors are not copies.
+  // The state that a checkpoint must save. The tensors are not copies.
   std::vector<torch::Tensor>& tensors() { return average_; }
   double steps() const { return steps_; }
   void set_steps(double steps) { steps_ = steps; }

@@ -25,7 +25,7 @@ class NetworkImpl : public torch::nn::Module {
   const network::Graph& graph() const { return graph_; }
 
  private:
-  // What an operation needs to run, besides the operation itself.
+  // The modules and flags that an operation needs to run.
   struct Step {
     torch::nn::Conv2d conv{nullptr};
     torch::nn::BatchNorm2d norm{nullptr};

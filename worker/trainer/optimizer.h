@@ -26,7 +26,7 @@ class FlatOptimizer {
   // changes. Does not wait for the device.
   void Step();
 
-  // What a checkpoint must save. The tensors are not copies.
+  // The state that a checkpoint must save. The tensors are not copies.
   std::vector<torch::Tensor>& tensors() { return averages_; }
   double steps() const { return steps_; }
   void set_steps(double steps) { steps_ = steps; }

@@ -47,10 +47,10 @@ class ConfigurationTest : public ::testing::Test {
     std::vector<std::string> labels;
     bool open = false;
     bool check = false;
-    // What kept the program from running, and what it printed.
+    // The reason why the program did not run, and its output.
     std::string error;
     std::string printed;
-    // Of "--slots: too many".
+    // The result of Locate() for "--slots: too many".
     std::string located;
   };
 
@@ -152,7 +152,7 @@ TEST_F(ConfigurationTest, AnErrorNamesItsPlaceAndTheOption) {
   EXPECT_EQ(error("- slots"), "1: must be lines of the form 'option: value'");
   EXPECT_THAT(error("a: b\n  c: ["), HasSubstr(": "));
   EXPECT_THAT(Run({"--config", "/no/such/file"}).error, HasSubstr("/no/such/file: can't be read: No such file"));
-  // A container's runtime makes a folder of a file that is mounted and missing.
+  // A container's runtime creates a folder in place of a missing mounted file.
   EXPECT_THAT(Run({"--config", "/tmp"}).error, HasSubstr("/tmp: can't be read: Is a directory"));
 
   Set("LAYERNAS_SLOTS", "many");
@@ -182,7 +182,7 @@ TEST_F(ConfigurationTest, PrintsAllValuesWithTheirSourcesAsAFile) {
                 file +
                 ":2\n"
                 "open: false  # default");
-  // And it can be read again.
+  // The output can be read again.
   const Values again = Run({"--config", Write("again.yaml", values.printed)});
   EXPECT_EQ(again.error, "");
   EXPECT_EQ(again.folder, "/f");
