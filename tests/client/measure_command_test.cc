@@ -120,7 +120,7 @@ TEST_F(MeasureCommand, ATableOfSomethingElseIsRefused) {
   EXPECT_THAT(refusal("name: d, channels: 16", "name: d, channels: 24"), HasSubstr("of layer \"d\" as the spec"));
   EXPECT_THAT(refusal("mbconv_k3_e3] }", "{ name: mbconv_k3_e3, costs: { latency_ms: 1 } }] }"),
               HasSubstr("have costs of latency_ms"));
-  // Fewer options than were measured are allowed.
+  // Fewer options than were measured are fine.
   std::string fewer = kSpec;
   fewer.replace(fewer.find("skip, conv_k3"), 13, "conv_k3");
   std::ofstream(Path("fewer.yaml")) << fewer;

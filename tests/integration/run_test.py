@@ -114,7 +114,7 @@ class RunTest(harness.IntegrationTest):
         os.kill(run.pid, signal.SIGINT)
         self.assertEqual(run.wait(), 4, run.log())
         self.assertIn("interrupted: cancelling lost-1; with --data-dir it could be resumed\n", run.log())
-        # Its results are shown, and its folder is deleted.
+        # What it found is shown, and its folder is gone.
         self.assertRegex(run.log(), r"(?m)^\s*latency_ms +accuracy")
         self.assertEqual([name for name in os.listdir(self.path("")) if name.startswith("layernas-run-")], [])
 

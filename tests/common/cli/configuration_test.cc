@@ -152,7 +152,7 @@ TEST_F(ConfigurationTest, AnErrorNamesItsPlaceAndTheOption) {
   EXPECT_EQ(error("- slots"), "1: must be lines of the form 'option: value'");
   EXPECT_THAT(error("a: b\n  c: ["), HasSubstr(": "));
   EXPECT_THAT(Run({"--config", "/no/such/file"}).error, HasSubstr("/no/such/file: can't be read: No such file"));
-  // A container's runtime creates a folder in place of a missing mounted file.
+  // A container's runtime makes a folder of a file that is mounted and missing.
   EXPECT_THAT(Run({"--config", "/tmp"}).error, HasSubstr("/tmp: can't be read: Is a directory"));
 
   Set("LAYERNAS_SLOTS", "many");

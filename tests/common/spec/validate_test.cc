@@ -541,7 +541,7 @@ TEST(CountedCost, OptionsThatShareLargeParametersAreRefusedBeforeTheyAreCounted)
   ASSERT_EQ(violations.size(), 1u);
   EXPECT_EQ(violations[0].field, "objective.counted");
   EXPECT_THAT(violations[0].message, HasSubstr("is for smaller spaces: the options, each with the parameters"));
-  // With fewer options, they are counted.
+  // A few of them are counted.
   layer.mutable_options()->DeleteSubrange(3, 97);
   EXPECT_THAT(ValidateSpec(spec), IsEmpty());
 }
