@@ -187,7 +187,7 @@ TEST_F(SearchViewsTest, SaysWhatASearchWaitsFor) {
   EXPECT_EQ(Waiting(gpu), "");
   for (int i = 0; i < 3; ++i) state_.workers.Failed("d", core::TaskKind::kEvaluate, {}, "why", state_.now.steady);
   EXPECT_EQ(Waiting(gpu), "a worker: all that fit are shunned for a while, since they kept failing");
-  // Workers that are away are not connected.
+  // Those that are away are not connected.
   state_.workers.NoteAway(state_.now.steady + Millis{1}, state_.now.steady, [](const std::string&) { return false; });
   EXPECT_EQ(Waiting(any), "a worker: none is connected; start one with layernas-worker");
   // A task is running.

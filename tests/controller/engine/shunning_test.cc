@@ -248,7 +248,7 @@ TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
   ASSERT_THAT(candidate.failures, SizeIs(1));
   EXPECT_EQ(candidate.failures[0].kind, core::FailureKind::kWorkerLost);
   EXPECT_THAT(candidate.failures[0].message, HasSubstr("no longer knows"));
-  // Other workers get it at once, a third of a lease after it was granted.
+  // Others get it at once, a third of a lease after it was granted.
   EXPECT_EQ(LeaseOne("v").token, Token(1, 1, 2));
   // If the worker still had the task, its result counts.
   EXPECT_EQ(Complete("w", lost).status, CompletionVerdict::kAccepted);
