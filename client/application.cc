@@ -25,14 +25,15 @@ constexpr char kFooter[] =
     "  layernas search frontier shapes10-1 -o csv\n"
     "  layernas report shapes10-1 -o report.html\n"
     "\n"
-    "Exit codes: 0 done; 1 error; 2 wrong arguments or spec; 3 the watched search failed; 4 it was cancelled;\n"
-    "5 the controller can't be reached.";
+    "Exit codes: 0 success; 1 error; 2 invalid arguments or spec; 3 the search failed; 4 the search was cancelled;\n"
+    "5 the controller cannot be reached; 130 interrupted.";
 
 void AddCommands(CLI::App& app, CommandContext& context) {
   app.set_version_flag("--version", VersionText("layernas"));
   app.footer(kFooter);
   app.require_subcommand(1);
-  // What the commands do is said each time; how to reach the controller is set once (AddController).
+  // Only connection options are configurable (AddController); a configuration file must not set
+  // what a command does.
   app.option_defaults()->configurable(false);
   AddAdminCommands(app, context);
   AddCountCommand(app, context);
@@ -46,7 +47,7 @@ void AddCommands(CLI::App& app, CommandContext& context) {
   AddWorkerCommands(app, context);
 }
 
-// Those of the user (XDG Base Directory Specification), then that of the machine.
+// Files of the user (XDG Base Directory Specification), then of the machine.
 std::vector<std::string> DefaultFiles() {
   std::vector<std::string> files;
   const char* config = std::getenv("XDG_CONFIG_HOME");
@@ -60,7 +61,8 @@ std::vector<std::string> DefaultFiles() {
   return files;
 }
 
-// What is wrong where a command is misspelled, of which the parser only says that one is required; else empty.
+// Returns a message about a misspelled command, or an empty text. The parser only says that a
+// command is required.
 std::string UnknownCommand(const CLI::App& app, const std::vector<std::string>& arguments) {
   const CLI::App* command = &app;
   std::string path = "layernas";
@@ -82,20 +84,20 @@ std::string UnknownCommand(const CLI::App& app, const std::vector<std::string>& 
   return "";
 }
 
-// Parses the command line and does what it says, up to the last flush of the output.
+// Parses and runs the command line, except for the final flush of the output.
 ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Terminal& terminal,
                         const std::string& program_folder) {
   CommandContext context(terminal, program_folder);
   const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
   if (dashes != arguments.end()) context.worker_arguments.assign(dashes + 1, arguments.end());
 
-  CLI::App app("Searches for neural networks that are accurate at a given cost.", "layernas");
+  CLI::App app("Search for neural networks that are accurate at a given cost", "layernas");
   AddCommands(app, context);
   cli::Configuration configuration(app, {"LAYERNAS_CLIENT_CONFIG", DefaultFiles()});
   try {
     configuration.Parse(std::vector<std::string>(arguments.begin(), dashes));
     if (!context.worker_arguments.empty() && !app.got_subcommand("run")) {
-      throw CLI::ExtrasError("layernas", {"arguments after -- are for the workers of 'layernas run' alone"});
+      throw CLI::ExtrasError("layernas", {"only 'layernas run' accepts arguments after --"});
     }
   } catch (const CLI::RequiredError& error) {
     const std::string unknown = UnknownCommand(app, arguments);
@@ -110,7 +112,7 @@ ExitCode RunCommandLine(const std::vector<std::string>& arguments, const Termina
   }
   const absl::StatusOr<ExitCode> result = context.action();
   if (result.ok()) return *result;
-  // The message may be a controller's.
+  // The message can come from a controller.
   terminal.err << "layernas: " << terminal.Shown(std::string(result.status().message()), Unprintable::kMarkInLines)
                << '\n';
   return ExitCodeOf(result.status());

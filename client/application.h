@@ -1,4 +1,4 @@
-// The `layernas` program, apart from main().
+// The `layernas` program without main().
 #pragma once
 
 #include <string>
@@ -9,8 +9,9 @@
 
 namespace layernas::client {
 
-// `arguments` without the program's name. Results go to terminal.out, everything else to terminal.err.
-// `program_folder` is where the other programs of layernas are.
+// Runs the client and returns its exit code. `arguments` does not include the program name. Results
+// go to terminal.out, everything else to terminal.err. `program_folder` is the directory of the
+// other layernas programs.
 ExitCode RunClient(const std::vector<std::string>& arguments, const Terminal& terminal,
                    const std::string& program_folder);
 

@@ -11,8 +11,8 @@
 namespace layernas::client {
 namespace {
 
-// gRPC: "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7060: Failed to connect to remote
-// host: Connection refused". The end is what tells.
+// Returns the last part of a gRPC message such as "failed to connect to all addresses; last error:
+// UNKNOWN: ipv4:127.0.0.1:7060: Failed to connect to remote host: Connection refused".
 std::string Reason(const std::string& message) {
   const std::size_t colon = message.rfind(": ");
   std::string reason = colon == std::string::npos ? message : message.substr(colon + 2);
@@ -41,7 +41,7 @@ ControllerConnection::ControllerConnection(std::string address, const std::share
       admin_(v1::AdminService::NewStub(channel)) {}
 
 absl::Status ControllerConnection::Explain(const grpc::Status& status, std::chrono::seconds deadline) const {
-  constexpr char kWhatToDo[] = ": start one with layernas-controller or set --controller or LAYERNAS_CONTROLLER";
+  constexpr char kWhatToDo[] = "; start layernas-controller, or set --controller or LAYERNAS_CONTROLLER";
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE: {
       const std::string advice = rpc::TlsAdvice(status.error_message());
@@ -53,9 +53,10 @@ absl::Status ControllerConnection::Explain(const grpc::Status& status, std::chro
       return absl::DeadlineExceededError(
           absl::StrCat("the controller at ", address_, " did not answer within ", deadline.count(), " s", kWhatToDo));
     case grpc::StatusCode::UNIMPLEMENTED:
-      return absl::UnimplementedError(absl::StrCat("what answers at ", address_,
-                                                   " does not know this call: is it a layernas-controller of the same "
-                                                   "version?"));
+      return absl::UnimplementedError(
+          absl::StrCat("the server at ", address_,
+                       " does not support this call; is it a layernas-controller of the same "
+                       "version?"));
     default:
       return rpc::FromGrpc(status);
   }

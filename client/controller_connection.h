@@ -1,4 +1,4 @@
-// Calls to the controller, each with a deadline, and errors that say what to do.
+// Calls to the controller. Each call has a deadline, and errors say what to do.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -20,14 +20,15 @@ namespace layernas::client {
 // Thread-safe.
 class ControllerConnection {
  public:
-  // Of a call, unless it says otherwise.
+  // Default deadline of a call.
   static constexpr std::chrono::seconds kDeadline{20};
 
-  // Connects on the first call. INVALID_ARGUMENT for an address that isn't one; other errors name a file of `security`.
+  // The connection is opened by the first call. INVALID_ARGUMENT for a malformed address; other
+  // errors name a file of `security`.
   static absl::StatusOr<std::unique_ptr<ControllerConnection>> Create(const std::string& address,
                                                                       const rpc::ChannelSecurity& security);
 
-  // Call(&v1::SearchService::Stub::GetSearch, request).
+  // For example Call(&v1::SearchService::Stub::GetSearch, request).
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request, std::chrono::seconds deadline = kDeadline) {
@@ -44,7 +45,8 @@ class ControllerConnection {
   v1::SearchService::Stub& searches() { return *searches_; }
   const std::string& address() const { return address_; }
 
-  // A failed call's status. Where the controller could not be reached, the message says so, and what to do.
+  // Converts the status of a failed call. If the controller is unreachable, the message says so and
+  // what to do.
   absl::Status Explain(const grpc::Status& status, std::chrono::seconds deadline = kDeadline) const;
 
  private:

@@ -1,4 +1,4 @@
-// What the program's exit code means; part of its interface, for scripts.
+// Exit codes of the program. Scripts rely on them.
 #pragma once
 
 #include "absl/status/status.h"
@@ -8,13 +8,13 @@ namespace layernas::client {
 enum class ExitCode {
   kOk = 0,
   kError = 1,
-  // Wrong arguments, or a spec with mistakes.
+  // Invalid arguments, or a spec with mistakes.
   kUsage = 2,
-  // The search that was watched ended as FAILED or CANCELLED.
+  // The watched search ended as FAILED or CANCELLED.
   kSearchFailed = 3,
   kSearchCancelled = 4,
   kUnreachable = 5,
-  // As a shell reports it.
+  // The code that shells use for SIGINT.
   kInterrupted = 130,
 };
 

@@ -11,7 +11,7 @@
 int main(int argc, char** argv) {
   layernas::FillStandardStreams();
   layernas::rpc::SilenceLibraryLogs();
-  // A reader that goes away is an error like any other: it is said, and what must be put in order is.
+  // Report a closed pipe or a file size limit as an ordinary error, so that cleanup still runs.
   layernas::IgnorePipeSignal();
   layernas::IgnoreFileSizeSignal();
   std::error_code error;

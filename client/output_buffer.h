@@ -1,4 +1,4 @@
-// Standard output that knows why it could not be written.
+// An output stream buffer that keeps the reason of a failed write.
 #pragma once
 
 #include <array>
@@ -9,13 +9,13 @@
 
 namespace layernas::client {
 
-// Writes to a file descriptor that it does not own. Keeps the reason of the first failure; what comes after is lost.
-// Not thread-safe.
+// Writes to a file descriptor that it does not own. Keeps the reason of the first failure and drops
+// all later output. Not thread-safe.
 class OutputBuffer final : public std::streambuf {
  public:
   explicit OutputBuffer(int fd);
 
-  // errno of the first write that failed; 0 if none has.
+  // Returns errno of the first failed write, or 0.
   int error() const { return error_; }
 
  protected:
@@ -23,7 +23,7 @@ class OutputBuffer final : public std::streambuf {
   int sync() override;
 
  private:
-  // False if anything was lost, now or before.
+  // Returns false if output was lost, now or earlier.
   bool Write();
 
   const int fd_;
@@ -31,8 +31,8 @@ class OutputBuffer final : public std::streambuf {
   std::array<char, 16384> buffer_;
 };
 
-// Writes what is buffered. UNKNOWN, with the reason where `out` is an OutputBuffer's, if anything was lost, now or
-// before.
+// Writes the buffered output. UNKNOWN if output was lost, now or earlier; the message has the
+// reason if `out` uses an OutputBuffer.
 absl::Status FlushOutput(std::ostream& out);
 
 }  // namespace layernas::client

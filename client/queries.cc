@@ -8,8 +8,8 @@
 namespace layernas::client {
 namespace {
 
-// Whether it has the form of a full name, such as "shapes10-1": the controller numbers its searches. A spec may be
-// named so, too.
+// Returns whether the text has the form of a full name, such as "shapes10-1". A spec can have such
+// a name too.
 bool IsNumbered(std::string_view id) {
   const std::size_t dash = id.rfind('-');
   return dash != std::string_view::npos && dash + 1 < id.size() &&
@@ -22,7 +22,7 @@ absl::StatusOr<std::string> FindSearch(ControllerConnection& connection, const s
   LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(written));
   const std::string id = ShortName(name);
   if (!IsNumbered(id)) return FindNewest(connection, id);
-  // What else may be wrong with it is said by the call that the name is for.
+  // Other errors are reported by the call that uses the name.
   if (name == written || !absl::IsNotFound(GetSearch(connection, name).status())) return name;
   const absl::StatusOr<std::string> newest = FindNewest(connection, id);
   return newest.ok() ? *newest : name;
@@ -32,10 +32,9 @@ absl::StatusOr<std::string> FindSearchByFullName(ControllerConnection& connectio
   LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(written));
   if (!absl::IsNotFound(GetSearch(connection, name).status())) return name;
   LAYERNAS_ASSIGN_OR_RETURN(const std::string newest, FindNewest(connection, ShortName(name)));
-  return absl::InvalidArgumentError(absl::StrCat("'", written,
-                                                 "' is the name of a spec, not of one search: give the full name, such "
-                                                 "as ",
-                                                 ShortName(newest), ", or --newest for the newest one"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", written, "' is the name of a spec, not of a search: give the full name, such as ",
+                   ShortName(newest), ", or use --newest"));
 }
 
 absl::StatusOr<std::string> FindNewest(ControllerConnection& connection, const std::string& spec_name) {
@@ -49,7 +48,8 @@ absl::StatusOr<std::string> FindNewest(ControllerConnection& connection, const s
     }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
-  return absl::NotFoundError(absl::StrCat("no search is called ", spec_name, "; 'layernas search list' shows them"));
+  return absl::NotFoundError(
+      absl::StrCat("no search has the name ", spec_name, "; 'layernas search list' lists the searches"));
 }
 
 absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std::string& name) {

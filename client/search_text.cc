@@ -27,8 +27,8 @@ absl::StatusOr<std::string> SearchName(std::string_view written) {
   if (id.starts_with(kPrefix)) id.remove_prefix(kPrefix.size());
   if (id.empty() || id.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") != std::string_view::npos) {
     return absl::InvalidArgumentError(absl::StrCat("'", std::string(written),
-                                                   "' is no search: give a name such as shapes10-1; 'layernas search "
-                                                   "list' shows them"));
+                                                   "' is not a search name: give a name such as shapes10-1; 'layernas "
+                                                   "search list' lists them"));
   }
   return std::string(kPrefix) + std::string(id);
 }
@@ -87,7 +87,7 @@ bool IsFinal(v1::CandidateState state) {
 }
 
 bool HasCost(const v1::Candidate& candidate) {
-  // A cost is above 0 wherever it is known; the field cannot say that it is not.
+  // A known cost is above 0; the field cannot express an unknown cost.
   return candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED || candidate.cost() != 0;
 }
 

@@ -65,7 +65,7 @@ StopOnInterrupt::StopOnInterrupt(StopSignal& signal) : signal_(signal) {
 
 StopOnInterrupt::~StopOnInterrupt() {
   const std::uint64_t one = 1;
-  // Can't fail: the counter of an eventfd that is written once is far from full.
+  // Cannot fail: a single write does not fill the counter of an eventfd.
   (void)!::write(end_.get(), &one, sizeof one);
   listener_.join();
   pthread_sigmask(SIG_SETMASK, &before_, nullptr);
@@ -79,8 +79,8 @@ void StopOnInterrupt::Listen() {
     if (wait[1].revents != 0) return;
     signalfd_siginfo info;
     if (::read(signals_.get(), &info, sizeof info) != sizeof info) continue;
-    // Whoever asks again does not want to wait; but timeout(1) and others send a signal to the process and to its
-    // group.
+    // A second signal ends the process. Ignore signals within the first second, because timeout(1)
+    // and other programs send a signal to the process and to its group.
     const SteadyTime now = std::chrono::steady_clock::now();
     if (first.has_value() && now - *first > kSameRequest) ::_exit(128 + static_cast<int>(info.ssi_signo));
     if (!first.has_value()) first = now;

@@ -1,4 +1,4 @@
-// Ends a long wait: on Ctrl-C, or when something else makes it pointless.
+// A request to stop a long wait, on Ctrl-C or for another reason.
 #pragma once
 
 #include <signal.h>
@@ -17,10 +17,11 @@ class StopSignal {
  public:
   void Request();
   bool requested() const;
-  // Sleeps up to `timeout`; true as soon as a stop is requested.
+  // Waits up to `timeout`. Returns true as soon as a stop is requested.
   bool WaitFor(Millis timeout);
 
-  // Runs `callback` at the request (at once if it was made already) until the object is gone.
+  // Runs `callback` when a stop is requested, or immediately if it already was. Destroying the
+  // object unregisters the callback.
   class Callback {
    public:
     Callback(StopSignal& signal, std::function<void()> callback);
@@ -39,9 +40,10 @@ class StopSignal {
   std::function<void()> callback_ ABSL_GUARDED_BY(mutex_);
 };
 
-// While it lives, SIGINT, SIGTERM and, unless it was ignored before (nohup), SIGHUP request a stop instead of ending
-// the process; one that comes more than a second later ends it. Must be made before the threads that shall not be hit:
-// on the main thread, ahead of the first connection.
+// During its lifetime SIGINT, SIGTERM and SIGHUP request a stop instead of ending the process.
+// SIGHUP stays ignored if it was ignored before (nohup). A second signal after more than a second
+// ends the process. Create it on the main thread before all threads that must not receive these
+// signals, and so before the first connection.
 class StopOnInterrupt {
  public:
   explicit StopOnInterrupt(StopSignal& signal);

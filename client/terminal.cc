@@ -21,14 +21,14 @@ bool IsSet(const char* variable) {
   return value != nullptr && *value != '\0';
 }
 
-// By the variables themselves: setlocale() would change how numbers are read and written.
+// Reads the variables directly, because setlocale() would change how numbers are read and written.
 bool IsUtf8() {
   for (const char* variable : {"LC_ALL", "LC_CTYPE", "LANG"}) {
     if (!IsSet(variable)) continue;
     std::string locale = absl::AsciiStrToLower(std::getenv(variable));
     return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
   }
-  // Nothing is said: as nearly every terminal.
+  // No variable is set: assume UTF-8, which nearly every terminal uses.
   return true;
 }
 

@@ -1,4 +1,4 @@
-// Where output goes, and what it may look like there.
+// The standard streams and the capabilities of the terminal.
 #pragma once
 
 #include <istream>
@@ -11,32 +11,35 @@
 namespace layernas::client {
 
 struct Terminal {
-  // Results. What may be lost is looked for with FlushOutput.
+  // Stream for results. Use FlushOutput() to detect lost output.
   std::ostream& out;
-  // Messages about how it went.
+  // Stream for messages.
   std::ostream& err;
-  // Standard output is a terminal that lines can be redrawn on.
+  // Whether standard output is a terminal on which lines can be redrawn.
   bool interactive = false;
   bool color = false;
-  // Where answers to questions come from; null where nobody can be asked.
+  // Stream for answers to questions; null if nobody can be asked.
   std::istream* answers = nullptr;
 
-  // The encoding is UTF-8.
+  // Whether the encoding is UTF-8.
   bool unicode = true;
-  // Standard output is a terminal that lines cannot be redrawn on, as far as TERM says.
+  // Whether standard output is a terminal on which lines cannot be redrawn, according to TERM.
   bool dumb = false;
 
-  // Standard output, through an OutputBuffer, and error. Colours where standard output is a terminal and NO_COLOR is
-  // not set; ASCII where LC_ALL, LC_CTYPE or LANG, the first that is set, names another encoding than UTF-8.
+  // Returns standard output, through an OutputBuffer, and standard error. Uses colours if standard
+  // output is a terminal and NO_COLOR is not set. Uses ASCII if the first of LC_ALL, LC_CTYPE and
+  // LANG that is set names an encoding other than UTF-8.
   static Terminal Standard();
-  // Asks a question, as Shown() prints it, that is answered by y or yes. True without a question where nobody can be
-  // asked.
+  // Asks a question, printed with Shown(). Returns whether the answer is y or yes. Returns true
+  // without asking if nobody can be asked.
   bool Confirm(const std::string& question) const;
-  // A text from elsewhere as it is printed: Printable, and in ASCII where the encoding asks for it.
+  // Returns external text in a form that is safe to print: see Printable(). Converts it to ASCII if
+  // the encoding requires that.
   std::string Shown(std::string_view text, Unprintable as = Unprintable::kMark) const;
-  // Whether standard output is any terminal: texts from elsewhere must not steer it, whatever TERM says.
+  // Returns whether standard output is a terminal, with any TERM. External text must not control
+  // it.
   bool IsScreen() const { return interactive || dumb; }
-  // Columns, at least 20; 80 where that is not known.
+  // Returns the number of columns: at least 20, or 80 if it is unknown.
   int Columns() const;
 };
 

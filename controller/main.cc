@@ -1,4 +1,4 @@
-// layernas-controller.
+// The layernas-controller program.
 #include <sys/stat.h>
 
 #include <csignal>
@@ -38,7 +38,8 @@ int Check(const layernas::ControllerOptions& options) {
 
 int main(int argc, char** argv) {
   layernas::FillStandardStreams();
-  // A reader of the log or of an answer that goes away is an error of that write, and not the end of the controller.
+  // If the reader of the log or of an answer goes away, only that write fails; the controller
+  // continues.
   layernas::IgnorePipeSignal();
   layernas::IgnoreFileSizeSignal();
   const layernas::ParsedCommandLine command_line = layernas::ParseCommandLine(argc, argv);
@@ -46,16 +47,17 @@ int main(int argc, char** argv) {
   const layernas::ControllerOptions& options = command_line.options;
   if (options.check) return Check(options);
   layernas::log::Init("layernas-controller", options.log_level);
-  // Specs and results are for those whom the tokens let in, not for every user of the machine: data and backups are
-  // closed, whatever mask the controller was started with.
+  // Specs and results are only for callers with a token, and not for every user of the machine.
+  // Data and backups are therefore private, whatever umask the controller was started with.
   umask(S_IRWXG | S_IRWXO);
-  // A connection per worker.
+  // Each worker has a connection.
   layernas::RaiseOpenFileLimit();
-  // gRPC's library is built to look for deadlocks whenever it takes a lock: several percent of the time of every call.
+  // gRPC's library checks for deadlocks at every lock, which takes several percent of the time of
+  // every call.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   layernas::rpc::RouteLibraryLogs();
 
-  // Blocked before any thread is made: one thread, this one, takes the signals, at a moment of its choice.
+  // Blocked before any thread starts, so that only this thread takes the signals, when it is ready.
   const sigset_t signals = layernas::StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kSecurity[] = "Security";
 
-// Parses the text of `option` by `parse` into `value`; the message if it can't be.
+// Parses `text` with `parse` into `value`. Returns an error message that names `option`, or "".
 template <typename T, typename Parse>
 std::string ParseInto(const std::string& option, const std::string& text, T& value, Parse parse) {
   auto parsed = parse(text);
@@ -20,22 +20,22 @@ std::string ParseInto(const std::string& option, const std::string& text, T& val
   return "";
 }
 
-// Why the addresses may not be listened on; empty if they may.
+// Returns why the controller must not listen on the addresses, or "" if it may.
 std::string CheckExposure(const ControllerOptions& options, bool insecure_listen, bool insecure_metrics_listen) {
   if (!options.listen.IsLoopback() && !insecure_listen) {
     const bool encrypted = options.tls.enabled();
     const bool authenticated = !options.token_file.empty() || !options.tls.client_ca_file.empty();
     if (!encrypted || !authenticated) {
-      return "--listen: " + options.listen.ToString() + " is not loopback, and so needs " +
+      return "--listen: " + options.listen.ToString() + " is not loopback and needs " +
              (encrypted ? "" : "TLS (--tls-cert and --tls-key)") + (encrypted || authenticated ? "" : " and ") +
-             (authenticated ? "" : "a check of who calls (--token-file or --tls-client-ca)") +
-             "; --insecure-listen does without, in a network that you trust";
+             (authenticated ? "" : "authentication (--token-file or --tls-client-ca)") +
+             "; in a trusted network you can use --insecure-listen instead";
     }
   }
   if (!options.metrics_listen.IsLoopback() && !insecure_listen && !insecure_metrics_listen) {
     return "--metrics-listen: " + options.metrics_listen.ToString() +
-           " is not loopback, and metrics are for everyone who can reach them; --insecure-metrics-listen allows it, in "
-           "a network that you trust";
+           " is not loopback: anyone who can reach it can read the metrics; in a trusted network you can allow it with "
+           "--insecure-metrics-listen";
   }
   return "";
 }
@@ -53,80 +53,80 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   bool insecure_listen = false;
   bool insecure_metrics_listen = false;
 
-  CLI::App app("Runs searches: hands architectures to workers, keeps what they report, answers clients.",
+  CLI::App app("Runs searches: leases architectures to workers, stores their results, and serves clients.",
                "layernas-controller");
   app.set_version_flag("--version", VersionText("layernas-controller"));
   app.footer("Example:\n  layernas-controller --data-dir /var/lib/layernas");
-  app.add_option("--data-dir", options.data_dir, "Folder for the searches' state; made if there is none")
+  app.add_option("--data-dir", options.data_dir, "Directory for search state (created if missing)")
       ->option_text("DIR REQUIRED")
       ->required();
   app.add_option(
          "--backup-dir", options.backup_dir,
-         "Folder for what 'layernas admin backup' makes, of this controller alone; made if there is none. Without "
-         "it no backups are made")
+         "Directory for the backups of this controller only (created if missing; default: backups are disabled)")
       ->option_text("DIR");
-  app.add_option("--listen", listen, "HOST:PORT for clients and workers; port 0 takes any free one")
+  app.add_option("--listen", listen, "Listen on HOST:PORT for clients and workers; port 0 selects a free port")
       ->capture_default_str();
-  app.add_option("--metrics-listen", metrics_listen, "HOST:PORT for Prometheus (http, /metrics)")
+  app.add_option("--metrics-listen", metrics_listen, "Listen on HOST:PORT for Prometheus (HTTP, /metrics)")
       ->capture_default_str();
   app.add_option("--tls-cert", options.tls.certificate_file,
-                 "Talk TLS: our certificate, followed by those that lead to its issuer (PEM)")
+                 "Use TLS with this certificate, followed by its chain of issuers (PEM)")
       ->option_text("FILE")
       ->group(kSecurity);
-  app.add_option("--tls-key", options.tls.key_file, "Its private key (PEM)")->option_text("FILE")->group(kSecurity);
-  app.add_option("--tls-client-ca", options.tls.client_ca_file,
-                 "Ask callers for a certificate of this authority (PEM), and turn others away")
+  app.add_option("--tls-key", options.tls.key_file, "Private key of --tls-cert (PEM)")
+      ->option_text("FILE")
+      ->group(kSecurity);
+  app.add_option("--tls-client-ca", options.tls.client_ca_file, "Require a client certificate signed by this CA (PEM)")
       ->option_text("FILE")
       ->group(kSecurity);
   app.add_option("--token-file", options.token_file,
-                 "Let in only callers with a token listed here; 'layernas admin token' makes the lines")
+                 "Accept only callers with a token listed in this file; create its lines with 'layernas admin token'")
       ->option_text("FILE")
       ->group(kSecurity);
   app.add_flag("--insecure-listen", insecure_listen,
-               "Allow addresses other than loopback without TLS and without a check of who calls: whoever can reach "
-               "them can do anything")
+               "Allow addresses other than loopback without TLS or authentication: anyone who can reach them can do "
+               "anything")
       ->group(kSecurity);
   app.add_flag("--insecure-metrics-listen", insecure_metrics_listen,
-               "Allow a --metrics-listen other than loopback: whoever can reach it can read the metrics")
+               "Allow a --metrics-listen other than loopback: anyone who can reach it can read the metrics")
       ->group(kSecurity);
-  app.add_option("--max-polls-per-host", options.gate.polls_per_host, "Most calls of LeaseTasks open from one host")
+  app.add_option("--max-polls-per-host", options.gate.polls_per_host, "Maximum open LeaseTasks calls per host")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000))
       ->group(kSecurity);
-  app.add_option("--max-streams-per-host", options.gate.streams_per_host, "Most streams open from one host")
+  app.add_option("--max-streams-per-host", options.gate.streams_per_host, "Maximum open streams per host")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000))
       ->group(kSecurity);
   app.add_option("--max-searches-per-caller", options.quotas.open_searches,
-                 "Most searches that have not ended, of one token's owner, or of one host where there are no tokens")
+                 "Maximum unfinished searches per token owner, or per host without tokens")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000))
       ->group(kSecurity);
-  app.add_option("--max-spec-mib-per-caller", spec_mib, "Most MiB of specs of all searches that one caller has made")
+  app.add_option("--max-spec-mib-per-caller", spec_mib, "Maximum total spec size of one caller's searches, in MiB")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000))
       ->group(kSecurity);
-  app.add_option("--max-workers-per-caller", options.quotas.workers,
-                 "Most workers of one caller that were heard from lately")
+  app.add_option("--max-workers-per-caller", options.quotas.workers, "Maximum recently active workers per caller")
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000'000))
       ->group(kSecurity);
   app.add_option("--lease-duration", lease_duration,
-                 "How long a worker may be silent before its candidates go to others")
+                 "Reassign the candidates of a worker that has been silent for this long")
       ->capture_default_str();
   app.add_option("--retention", retention,
-                 "Delete searches, with all their results, so long after they have ended; without it they are kept")
+                 "Delete ended searches and all their results after this time (default: keep them)")
       ->option_text("DURATION");
-  app.add_option("--ready-file", options.ready_file, "Written once the controller serves: its addresses, as JSON");
-  app.add_option("--log-level", options.log_level, "debug, info, warning or error")
+  app.add_option("--ready-file", options.ready_file,
+                 "Write the controller's addresses to this file, as JSON, once it serves");
+  app.add_option("--log-level", options.log_level, "Minimum level to log")
       ->default_val("info")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   app.add_flag(
          "--drop-damaged-log", options.drop_damaged_log,
-         "Where a power cut damaged the data folder's log, start without what was written from the damage on: mostly "
-         "what was never acknowledged, but nobody can tell. Better restore a backup, if it is recent")
+         "Start although a power cut damaged the log; drops all writes after the damage, perhaps acknowledged ones "
+         "(prefer restoring a recent backup)")
       ->configurable(false);
-  app.add_flag("--check", options.check, "Check the data folder instead of serving it, say what is in it, and exit")
+  app.add_flag("--check", options.check, "Check the data directory, print a summary, and exit without serving")
       ->configurable(false);
 
   cli::Configuration configuration(app, {"LAYERNAS_CONTROLLER_CONFIG", {}});

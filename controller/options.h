@@ -15,26 +15,26 @@ namespace layernas {
 struct ControllerOptions {
   rpc::Address listen;
   std::string data_dir;
-  // Where backups go. Empty: none are made.
+  // Directory for backups. Empty: backups are disabled.
   std::string backup_dir;
   rpc::Address metrics_listen;
   rpc::ServerTls tls;
-  // Lists the tokens that are let in. Empty: everyone is.
+  // Lists the accepted tokens. Empty: callers need no token.
   std::string token_file;
   GateOptions gate;
   Quotas quotas;
   Millis lease_duration{0};
-  // How long ended searches are kept; 0 = for ever.
+  // How long ended searches are kept; 0 = forever.
   Millis retention{0};
   std::string ready_file;
   std::string log_level;
   bool check = false;
-  // Start on a log that is damaged, without what follows.
+  // Start on a damaged log and drop what was written after the damage.
   bool drop_damaged_log = false;
 };
 
-// What to do after the command line was read: go on with options, or exit with a code (help, version, configuration, a
-// mistake; what there was to say has been printed).
+// The outcome of reading the command line: continue with `options`, or exit with `exit_code` after
+// help, version, configuration or a mistake, which have already been printed.
 struct ParsedCommandLine {
   ControllerOptions options;
   bool exit = false;

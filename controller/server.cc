@@ -30,15 +30,15 @@
 namespace layernas {
 namespace {
 
-// How long calls under way may take to end when the controller stops.
+// Maximum time for calls in progress to end when the controller stops.
 constexpr std::chrono::seconds kGrace{5};
 
-// A backup beside RocksDB's own files could take the name of one.
+// Refuses the data directory as backup directory: a backup could get the name of a RocksDB file.
 absl::Status CheckApart(const std::string& data_dir, const std::string& backup_dir) {
   std::error_code ignored;
   if (!std::filesystem::equivalent(data_dir, backup_dir, ignored)) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("--backup-dir: ", backup_dir, " is the data directory; choose another, best on another disk"));
+      absl::StrCat("--backup-dir: ", backup_dir, " is the data directory; choose another, preferably on another disk"));
 }
 
 }  // namespace
@@ -47,10 +47,10 @@ absl::Status CheckApart(const std::string& data_dir, const std::string& backup_d
 struct ControllerServer::Parts {
   ControllerMetrics metrics;
   std::unique_ptr<storage::Store> store;
-  // None: no backups are made.
+  // Null: backups are disabled.
   std::unique_ptr<storage::Backups> backups;
   std::unique_ptr<Engine> engine;
-  // None: everyone is let in.
+  // Null: callers need no token.
   std::unique_ptr<TokenFile> tokens;
   std::unique_ptr<Gate> gate;
   std::unique_ptr<SearchServiceImpl> search_service;
@@ -74,7 +74,8 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   parts->gate = std::make_unique<Gate>(parts->tokens.get(), options.gate, parts->metrics);
   auto store = storage::Store::Open(options.data_dir);
   if (store.status().code() == absl::StatusCode::kDataLoss && options.drop_damaged_log) {
-    log::Warning("dropping what follows the damage in the log", {{"damage", std::string(store.status().message())}});
+    log::Warning("dropping everything in the log after the damage",
+                 {{"damage", std::string(store.status().message())}});
     store = storage::Store::OpenWithoutDamagedLog(options.data_dir);
   }
   LAYERNAS_ASSIGN_OR_RETURN(parts->store, std::move(store));
@@ -120,8 +121,9 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   parts->server = builder.BuildAndStart();
   if (parts->server == nullptr || port == 0) {
     parts->server.reset();
-    return absl::UnavailableError(absl::StrCat("can't listen on ", options.listen.ToString(),
-                                               ": is another program using the port? choose another with --listen"));
+    return absl::UnavailableError(
+        absl::StrCat("cannot listen on ", options.listen.ToString(),
+                     ": another program may be using the port; choose another with --listen"));
   }
   for (const char* service : {"", "layernas.v1.SearchService", "layernas.v1.WorkerService", "layernas.v1.FleetService",
                               "layernas.v1.AdminService"}) {
@@ -151,7 +153,7 @@ ControllerServer::~ControllerServer() {
   log::Info("stopping");
   parts_->server->GetHealthCheckService()->Shutdown();
   parts_->engine->Drain();
-  // A deadline is needed: without one the server waits for as long as its callers like.
+  // Without a deadline the server would wait for its callers without limit.
   parts_->server->Shutdown(std::chrono::system_clock::now() + kGrace);
   parts_->server.reset();
 }

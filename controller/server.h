@@ -1,4 +1,5 @@
-// The controller as a whole: store, engine, services, metrics; started and stopped in the right order.
+// The whole controller: store, engine, services and metrics, started and stopped in the right
+// order.
 #pragma once
 
 #include <memory>
@@ -10,10 +11,12 @@ namespace layernas {
 
 class ControllerServer {
  public:
-  // Serves when it returns; the ready file is written. The data folder is taken before the port, so that of two
-  // controllers on one folder only one ever serves.
+  // Starts the controller. When it returns, the controller serves and the ready file is written. It
+  // locks the data directory before it opens the port, so of two controllers on one directory only
+  // one ever serves.
   static absl::StatusOr<std::unique_ptr<ControllerServer>> Start(const ControllerOptions& options);
-  // Stops handing out, answers what is parked, takes what is under way, then closes everything.
+  // Stops handing out tasks, answers waiting calls, finishes calls in progress, then closes
+  // everything.
   ~ControllerServer();
 
  private:

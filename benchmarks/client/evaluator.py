@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An evaluator whose results are made up at once: the reward and the cost of an architecture are sums over its layers."""
+"""An evaluator that invents results at once: the reward and the cost of an architecture are sums over its layers."""
 
 import json
 import random
@@ -7,7 +7,7 @@ import sys
 
 
 def parts(layer, option):
-    """What an option brings and what it costs, the same in every process."""
+    """Returns the reward and the cost of an option, which are the same in every process."""
     draw = random.Random(f"{layer}/{option}")
     cost = 1 + option + draw.random()
     return 0.04 * (1 - 1 / (1 + cost)) + 0.01 * draw.random(), cost

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""How long does `layernas report` take for many candidates, how large is the file, and how soon is it interactive in Chromium?
+"""Measures `layernas report` for many candidates: its time, the size of the file, and the time until it is interactive in
+Chromium.
 
-Runs a search for each size and strategy on a controller of its own, and makes and opens its report several times. Prints
-JSON lines: medians, least and most of the rounds, and processor times besides, which other programs on the machine change
-little: of the client, and of the page's main thread until it is drawn. Over the sizes, they should grow no faster than the
-candidates do.
+For each size and strategy, it runs a search on a new controller, and makes and opens its report several times. It prints JSON
+lines with the median, minimum and maximum of the rounds. They also contain processor times, which other programs on the
+machine affect little: of the client, and of the page's main thread until it is drawn. These times should grow no faster than
+the number of candidates.
 """
 
 import argparse
@@ -21,7 +22,7 @@ sys.path.insert(0, str(service.ROOT / "tests/integration"))
 import browser  # noqa: E402
 
 DRAWN = "document.documentElement.dataset.drawn === 'yes'"
-# What a click does once the page has had its say.
+# Runs after the page has handled a click.
 NEXT_FRAME = "new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(performance.now()), 0)))"
 CHOOSE = (
     "(() => { const begun = performance.now(); document.querySelectorAll('#candidates-table th button')[3].click();"
@@ -30,7 +31,7 @@ CHOOSE = (
 
 
 def processor_time():
-    """Of all children that have ended."""
+    """Returns the processor time of all children that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -50,7 +51,7 @@ def measure(running, strategy, trainings, rounds):
         running.client("report", name, "-o", str(path))
         made.append(time.monotonic() - begun)
         made_cpu.append(processor_time() - begun_cpu)
-        # A browser of its own: what another visit left behind helps nobody who opens a report once.
+        # A new browser each time: users who open a report once have no cache either.
         with browser.Browser() as page:
             page.size(1600, 900)
             page.call("Performance.enable", timeDomain="threadTicks")
@@ -61,7 +62,7 @@ def measure(running, strategy, trainings, rounds):
             page_cpu.append(metrics["TaskDuration"])
             chosen.append(page.value(CHOOSE) / 1000)
             if page.complaints:
-                sys.exit(f"the page complains: {page.complaints}")
+                sys.exit(f"the page reports errors: {page.complaints}")
     line = {
         "strategy": strategy,
         "candidates": progress["succeeded"],

@@ -1,4 +1,4 @@
-"""A controller and a worker on loopback for the benchmarks of the client, and a search that they run."""
+"""A controller, a worker and a search on loopback, for the benchmarks of the client."""
 
 import json
 import os
@@ -18,7 +18,7 @@ STRATEGIES = {"random": "random: {}", "layernas": "layernas: { buckets: 100, rep
 
 
 def spec(trainings, strategy, layers, options):
-    """A YAML spec with two targets, the first of which few architectures meet."""
+    """Returns a YAML spec with two targets. Few architectures meet the first one."""
     names = ", ".join(f"option{number}" for number in range(options))
     lines = "\n".join(f"    - {{ name: layer{number}, channels: 16, options: [{names}] }}" for number in range(layers))
     return (
@@ -33,7 +33,7 @@ def spec(trainings, strategy, layers, options):
 
 
 def free_port():
-    """Below the range of outgoing connections, so that it is still free when the controller is started on it again."""
+    """Returns a port below the range of outgoing connections, so it is still free when the controller is restarted."""
     for port in random.sample(range(20000, 32000), 200):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:
@@ -45,13 +45,13 @@ def wait_for(condition, what):
     deadline = time.monotonic() + PATIENCE_S
     while not (value := condition()):
         if time.monotonic() > deadline:
-            sys.exit(f"waited in vain for {what}")
+            sys.exit(f"timed out waiting for {what}")
         time.sleep(0.01)
     return value
 
 
 class Service:
-    """Ends with the block, and its data with it."""
+    """A context manager: the service ends and its data is removed at the end of the block."""
 
     def __enter__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="layernas-bench-")
@@ -96,11 +96,11 @@ class Service:
         )
 
     def command(self, *arguments):
-        """Of the client, with the controller's address."""
+        """Returns a command line of the client with the controller's address."""
         return [str(BIN / "layernas"), *arguments, "--controller", self.address]
 
     def client(self, *arguments):
-        """What it printed."""
+        """Returns the output of the client."""
         return subprocess.run(
             self.command(*arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=PATIENCE_S, check=True, text=True
         ).stdout

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Does `layernas search watch` keep up with the results of a fast fleet, and over a restart of the controller?
+"""Measures whether `layernas search watch` keeps up with a fast fleet and with a restart of the controller.
 
-Each round runs a search while three watches follow it: JSON and lines in a pipe, and the live view on a terminal. Prints
-a JSON line per round and one of all: results a second; how long after a result's end its line was there, of both pipes
-(the controller's clock and ours are the same); how long after the search's end each watch had ended; the processor time of
-each. What a watch shows is checked and fails the run: every sequence number once and in order, a line for every result, the
-final numbers of both kinds as the controller has them. With --restart the controller is killed at half of the results and
-started again; results of before the kill that are shown after it count as late as they are.
+Each round runs a search and three watches: JSON and lines in a pipe, and the live view on a terminal. It prints a JSON line
+per round and one for all rounds. They contain the results per second; the time from a result's end to its line, for both
+pipes (on the same clock); the time from the search's end to the end of each watch; and the processor time of each watch.
+
+The output of the watches is checked, and errors fail the run. Every sequence number must occur once and in order, every result
+must have a line, and the final numbers must match the controller's. --restart kills the controller at half of the results and
+starts it again. Results from before the kill that are shown later count with their full delay.
 """
 
 import argparse
@@ -30,7 +31,7 @@ ERASE = re.compile(r"\x1b\[\d+A\r\x1b\[J")
 
 
 def write_table(path):
-    """The result of every architecture, for a worker that only looks it up."""
+    """Writes the result of every architecture to a table that the worker looks it up in."""
     known = [[evaluator.parts(layer, option) for option in range(OPTIONS)] for layer in range(LAYERS)]
     with open(path, "w", encoding="utf-8") as file:
         file.write("arch,accuracy,latency_ms\n")
@@ -40,7 +41,7 @@ def write_table(path):
 
 
 class Watch:
-    """A watch whose output is read as soon as it comes; `lines` has each with the time at which it was there."""
+    """A watch whose output is read as soon as it arrives; `lines` has each line with its time of arrival."""
 
     def __init__(self, command, terminal=False):
         self.lines, self._text = [], b""
@@ -48,7 +49,7 @@ class Watch:
             self._from, to = pty.openpty()
         else:
             self._from, to = os.pipe()
-        # Notices about the connection are expected, and seen in the sequence numbers.
+        # Notices about the connection are expected; the sequence numbers show their effect.
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=to, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm"}
         )
@@ -62,7 +63,7 @@ class Watch:
             try:
                 read = os.read(self._from, 1 << 16)
             except OSError:
-                read = b""  # how a terminal ends
+                read = b""  # A terminal ends like this.
             if not read:
                 break
             now = time.time()
@@ -86,7 +87,7 @@ def seconds(timestamp):
 
 def check(condition, what):
     if not condition:
-        sys.exit(f"watch is wrong: {what}")
+        sys.exit(f"the watch showed an error: {what}")
 
 
 def quantiles(values):
@@ -95,7 +96,7 @@ def quantiles(values):
 
 
 def look(running, name, view, search, trainings):
-    """Checks what was shown; lags of the JSON lines and of the plain lines."""
+    """Checks the output. Returns the lags of the JSON lines and of the plain lines."""
     lags, ends, sequences, last = [], {}, [], None
     for at, line in view["json"].lines:
         change = json.loads(line)
@@ -168,9 +169,9 @@ def spread(lines, *path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--results", type=int, default=20000, help="at most 65,536")
-    parser.add_argument("--rate", type=int, help="about so many results a second; as many as the machine can without it")
-    parser.add_argument("--restart", action="store_true", help="kill the controller at half of the results, and start it again")
+    parser.add_argument("--results", type=int, default=20000, help="number of results, at most 65,536 (default: 20000)")
+    parser.add_argument("--rate", type=int, help="approximate results per second (default: as many as possible)")
+    parser.add_argument("--restart", action="store_true", help="kill the controller at half of the results and start it again")
     parser.add_argument("--strategy", choices=sorted(service.STRATEGIES), default="random")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()

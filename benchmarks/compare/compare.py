@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Runs every measure of measures.py, and writes the tables of docs/benchmarks.md and the plots in docs/images.
 
-What a command prints is kept in the results folder under its measure, strategy and a hash of the command, and is not run again:
-a comparison that was cut off goes on where it stood. After a change of one strategy:
+The output of each command is kept in the results directory under its measure, strategy and a hash of the command, and the
+command is not run again. So an interrupted comparison resumes. After a change of one strategy:
 
     benchmarks/compare/compare.py --tables FOLDER --strategies guided_layernas --again
 """
@@ -22,14 +22,14 @@ import measures
 import tables
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# Nothing that is measured takes longer.
+# No measure takes longer.
 LIMIT_S = 6 * 3600
-# As CTest has it.
+# Exit code of skipped tests, as in CTest.
 SKIPPED = 77
 
 
 class Place:
-    """Where a comparison finds its programs and files."""
+    """Directories of the programs and files of a comparison."""
 
     def __init__(self, arguments):
         self.tables = arguments.tables
@@ -37,13 +37,13 @@ class Place:
         self.results = arguments.results
 
     def file_of(self, run):
-        """Where the lines of a run are kept."""
+        """Returns the file with the lines of a run."""
         command = " ".join([run.program, *run.arguments])
         parts = [run.measure, run.strategy, hashlib.sha256(command.encode()).hexdigest()[:8]]
         return os.path.join(self.results, ".".join(part for part in parts if part) + ".jsonl")
 
     def lines_of(self, run):
-        """What the run printed; nothing if it has not been run."""
+        """Returns the output of the run; empty if it has not been run."""
         try:
             with open(self.file_of(run), encoding="utf-8") as file:
                 return [json.loads(line) for line in file]
@@ -51,7 +51,7 @@ class Place:
             return []
 
     def argv(self, run):
-        """The command with this machine's paths."""
+        """Returns the command with this machine's paths."""
         paths = {"{tables}": self.tables or "", "{results}": self.results}
         arguments = list(run.arguments)
         for name, path in paths.items():
@@ -61,7 +61,7 @@ class Place:
         return [os.path.join(self.programs, run.program), *arguments]
 
     def lacks(self, run):
-        """Why the run can't be made here; "" if it can."""
+        """Returns why the run is not possible here; "" if it is."""
         if run.program == measures.PEERS:
             if importlib.util.find_spec("optuna") is None:
                 return "needs Debian's python3-optuna (scripts/install-deps --benchmarks) and /usr/bin/python3"
@@ -76,7 +76,7 @@ class Place:
 
 
 def make(place, run):
-    """Runs one command and keeps its lines. Returns what went wrong, or ""."""
+    """Runs one command and keeps its lines. Returns the error, or ""."""
     begin = time.monotonic()
     file = place.file_of(run)
     part = f"{file}.{os.getpid()}.part"
@@ -104,7 +104,7 @@ def make(place, run):
 
 
 def make_all(place, runs, processes):
-    """Returns what went wrong, one line each. What others need (prepare) comes first, then the peers: they take longest."""
+    """Returns the errors. Starts with the runs that others need (prepare), then the peers, which take longest."""
     wrong = []
     for prepare in (True, False):
         with concurrent.futures.ThreadPoolExecutor(processes) as pool:
@@ -116,19 +116,19 @@ def make_all(place, runs, processes):
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", default=os.environ.get("LAYERNAS_TABLES"), help="folder of the tables (LAYERNAS_TABLES)")
-    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"), help="folder of the built programs")
-    parser.add_argument("--results", default=os.path.join(ROOT, "benchmarks/results"), help="folder that keeps what was measured")
-    parser.add_argument("--docs", default=os.path.join(ROOT, "docs"), help="folder of benchmarks.md and images/")
-    parser.add_argument("--measures", help="only these, separated by commas")
-    parser.add_argument("--strategies", help="run only these; what is written has all that were ever run")
-    parser.add_argument("--again", action="store_true", help="run even what was run before")
-    parser.add_argument("--write-only", action="store_true", help="run nothing, write the documents from what is there")
-    parser.add_argument("--quick", action="store_true", help="few seeds: a test of the whole, not a result")
+    parser.add_argument("--tables", default=os.environ.get("LAYERNAS_TABLES"), help="directory of the tables (default: LAYERNAS_TABLES)")
+    parser.add_argument("--bin", default=os.path.join(ROOT, "build/release/bin"), help="directory of the built programs")
+    parser.add_argument("--results", default=os.path.join(ROOT, "benchmarks/results"), help="directory for the measured results")
+    parser.add_argument("--docs", default=os.path.join(ROOT, "docs"), help="directory of benchmarks.md and images/")
+    parser.add_argument("--measures", help="run only these measures, separated by commas")
+    parser.add_argument("--strategies", help="run only these; the documents contain all strategies ever run")
+    parser.add_argument("--again", action="store_true", help="run again what was run before")
+    parser.add_argument("--write-only", action="store_true", help="run nothing; write the documents from existing results")
+    parser.add_argument("--quick", action="store_true", help="use few seeds, to test the comparison")
     parser.add_argument("--processes", type=int, default=2)
     arguments = parser.parse_args(argv)
     if arguments.quick and arguments.docs == parser.get_default("docs"):
-        # A quick result must not land in the documents.
+        # Quick results must not be written to the documents.
         arguments.results = os.path.join(arguments.results, "quick")
         os.makedirs(arguments.results, exist_ok=True)
         arguments.docs = shutil.copytree(arguments.docs, os.path.join(arguments.results, "docs"), dirs_exist_ok=True)
@@ -143,7 +143,7 @@ def main(argv):
         named = arguments.measures.split(",")
         unknown = set(named) - {measure.name for measure in every}
         if unknown:
-            sys.exit(f"compare: there is no measure {', '.join(unknown)}; there are {', '.join(one.name for one in every)}")
+            sys.exit(f"compare: unknown measure {', '.join(unknown)}; expected one of {', '.join(one.name for one in every)}")
         every = [measure for measure in every if measure.name in named]
     if arguments.strategies:
         unknown = set(arguments.strategies.split(",")) - {run.strategy for measure in every for run in measure.runs}
@@ -183,7 +183,7 @@ def main(argv):
     if wrong:
         return 1
     if not written:
-        print("compare: SKIPPED: there is nothing to show")
+        print("compare: SKIPPED: there are no results")
         return SKIPPED
     return 0
 

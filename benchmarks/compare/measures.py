@@ -1,7 +1,7 @@
-"""What is measured, and how it is shown.
+"""The measures of the comparison, and their presentation.
 
-Every run prints JSON lines; a measure's text and plots are made from all lines of its runs. The text lies in docs/benchmarks.md
-between the markers of the measure's name. A measure more is an entry more in full(), as short as
+Every run prints JSON lines. The text and the plots of a measure are made from all lines of its runs. The text is in
+docs/benchmarks.md between the markers with the measure's name. To add a measure, add an entry in full(), for example:
 
     Measure(
         "fleet",
@@ -20,21 +20,21 @@ from plots import STRATEGIES
 SEARCH = "layernas-bench-search"
 GROWTH = "layernas-bench-growth"
 PEERS = "benchmarks/peers/optuna_search.py"
-# Where a training's result is noisy, guided LayerNAS trains its finalists again, within the same budget. The others spend all of
-# it on new architectures.
+# If training results are noisy, guided LayerNAS trains its finalists again, within the same budget. The others spend the whole
+# budget on new architectures.
 NOISY = {"--finalists": "3"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One command. {tables} and {results} in its arguments stand for the folders; `needs` are files in {tables}."""
+    """One command. {tables} and {results} in its arguments are the directories; `needs` are files in {tables}."""
 
     measure: str
     program: str
     arguments: tuple
     strategy: str = ""
     needs: tuple = ()
-    # Comes before the others and prints no results.
+    # Runs before the others and prints no results.
     prepare: bool = False
 
     def __str__(self):
@@ -52,7 +52,7 @@ class Measure:
 
 
 def search_runs(measure, flags, needs, peer_flags=None, split=("--targets",), guided_flags=None):
-    """One run per strategy and, so that they can be resumed and spread over processes, per value of the `split` flags."""
+    """Returns one run per strategy and per value of the `split` flags, so that runs can be resumed and run in parallel."""
     runs = []
     for strategy in STRATEGIES:
         is_peer = strategy.startswith("optuna_")
@@ -77,7 +77,7 @@ def words(flags):
 
 
 def command(program, flags):
-    """For the document, one flag per line where it is long."""
+    """Returns the command for the document, with one flag per line if it is long."""
     text = program
     line = len(text)
     for flag, value in flags.items():
@@ -91,13 +91,13 @@ def command(program, flags):
 
 
 def by_strategy(lines):
-    """{strategy: lines}, in the order of STRATEGIES."""
+    """Returns {strategy: lines}, in the order of STRATEGIES."""
     found = {strategy: [line for line in lines if line["strategy"] == strategy] for strategy in STRATEGIES}
     return {strategy: its for strategy, its in found.items() if its}
 
 
 def panels(lines, panel, field, error):
-    """For plots.over_trainings: {panel: {strategy: points}}, without those that had no answer at all."""
+    """Returns {panel: {strategy: points}} for plots.over_trainings, without strategies that had no answer."""
     found = {}
     for line in (line for line in lines if line["answered"] > 0):
         points = found.setdefault(panel(line), {}).setdefault(line["strategy"], [])
@@ -110,9 +110,9 @@ def factor(other, guided):
 
 
 def compared(lines, keys, labels, field, best=min):
-    """A table: a row for each value of the `keys` (functions of a line, named by `labels`; sorted by the first), a column for
-    each strategy. Where smaller is better, the last column says how many times the best other strategy's value is guided
-    LayerNAS's."""
+    """Returns a table with a row for each value of the `keys` (functions of a line, named by `labels`; sorted by the first)
+    and a column for each strategy. If smaller is better, the last column is the best other strategy's value divided by
+    guided LayerNAS's."""
     columns = by_strategy(lines)
     rows = {}
     for strategy, its in columns.items():
@@ -312,7 +312,7 @@ def growth(quick):
             for value, fitted in zip(quantities.values(), (fit["trainings"], fit["strategy_seconds"])):
                 shown = [f"{y:,.0f}" if y >= 100 else f"{y:.2g}" for _, y in points(lines, what, value)]
                 row.append(", ".join(shown))
-                # Null where all values are the same.
+                # Null if all values are equal.
                 row += ["–" if fitted[key] is None else f"{fitted[key]:.{digits}f}" for key, digits in keys]
             rows.append(row)
         header = ["varied"] + [title for value in quantities for title in (value, "R²", "exponent")]

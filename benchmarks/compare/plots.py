@@ -1,10 +1,10 @@
-"""Plots as SVG, readable on light and on dark: each brings its own background and follows prefers-color-scheme."""
+"""SVG plots for light and dark pages: each has its own background and follows prefers-color-scheme."""
 
 import html
 import math
 
-# Strategy: (its name for people, colour on light, colour on dark, marker). In the order of tables and legends. The markers say
-# without colour what the colours say.
+# Strategy: (displayed name, colour on light, colour on dark, marker), in the order of tables and legends. The markers distinguish
+# strategies without colours.
 STRATEGIES = {
     "random": ("random", "#6e7781", "#9aa4ae", "plus"),
     "regularized_evolution": ("regularized evolution", "#9a6f00", "#e6b422", "square"),
@@ -54,7 +54,7 @@ def _marker(strategy, x, y, hint=""):
 
 
 class _LogAxis:
-    """Of positive values, onto pixels; what is beyond an end is drawn at it. Far above what random search has is beyond."""
+    """Maps positive values to pixels. Values beyond an end, such as far above random search, are drawn at that end."""
 
     def __init__(self, values, start, end):
         """`values` are pairs of a strategy and its value."""
@@ -69,7 +69,7 @@ class _LogAxis:
         return self._start + min(max(share, 0.0), 1.0) * (self._end - self._start)
 
     def ticks(self):
-        """1, 2, 5 of each power of ten; powers of ten alone where those would be too many."""
+        """Returns 1, 2 and 5 of each power of ten; only powers of ten if these are too many."""
         steps = (1, 2, 5) if self.high - self.low < 3 else (1,)
         found = []
         for power in range(math.floor(self.low), math.ceil(self.high) + 1):
@@ -78,7 +78,7 @@ class _LogAxis:
 
 
 def _legend(strategies, width):
-    """(SVG, height): as many entries per row as there is room for."""
+    """Returns (SVG, height), with as many entries per row as fit."""
     parts, x, y = [], 16.0, 18.0
     for strategy in strategies:
         wide = 30 + 6.7 * len(STRATEGIES[strategy][0])
@@ -98,7 +98,7 @@ def _document(width, height, body, what):
 
 
 def straight_line(points):
-    """Least squares: (slope, intercept)."""
+    """Returns (slope, intercept) by least squares."""
     xs, ys = [x for x, _ in points], [y for _, y in points]
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
     slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x in xs)
@@ -106,7 +106,7 @@ def straight_line(points):
 
 
 def growth(rows, colour_of):
-    """Rows of panels with both axes from 0, and the straight line that fits best: {row: {x's name: [(x, y), …]}}."""
+    """Draws rows of panels with both axes from 0, and the best-fitting line: {row: {name of x: [(x, y), …]}}."""
     left, panel, gap, plot_height, between = 78, 250, 26, 190, 62
     columns = max(len(panels) for panels in rows.values())
     width = left + columns * (panel + gap)
@@ -145,7 +145,7 @@ def growth(rows, colour_of):
 
 
 def over_trainings(series, value_name):
-    """One panel per key of `series`, side by side: {panel title: {strategy: [(trainings, value, standard error), …]}}."""
+    """Draws one panel per key of `series`: {panel title: {strategy: [(trainings, value, standard error), …]}}."""
     left, panel, gap, plot_height = 62, 270, 18, 290
     width = left + len(series) * (panel + gap)
     strategies = [name for name in STRATEGIES if any(name in lines for lines in series.values())]
@@ -186,7 +186,7 @@ def over_trainings(series, value_name):
 
 
 def by_case(cases, value_name):
-    """One row per case, a mark per strategy along a logarithmic axis: {case: {strategy: (value, standard error)}}."""
+    """Draws a row per case, a mark per strategy on a logarithmic axis: {case: {strategy: (value, standard error)}}."""
     left, plot_width, row = 190, 600, 34
     width = left + plot_width + 24
     strategies = [name for name in STRATEGIES if any(name in marks for marks in cases.values())]

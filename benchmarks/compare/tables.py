@@ -1,4 +1,4 @@
-"""Markdown tables, and their places in a document."""
+"""Markdown tables, and their positions in a document."""
 
 BEGIN = "<!-- generated: {} -->"
 END = "<!-- end of generated -->"
@@ -9,7 +9,7 @@ class DocumentError(Exception):
 
 
 def replace_block(file, name, text):
-    """Puts `text` between the markers of that name in the document, in place of what is there."""
+    """Replaces the text between the markers with this name in the document by `text`."""
     with open(file, encoding="utf-8") as document:
         whole = document.read()
     begin = BEGIN.format(name)
@@ -29,7 +29,7 @@ def markdown(header, rows):
 
 
 def number(value):
-    """Short: what is beyond the third decimal says nothing here."""
+    """Formats a number with few digits: later ones have no meaning here."""
     if value is None:
         return "–"
     if abs(value) >= 10:
@@ -38,7 +38,7 @@ def number(value):
 
 
 def emphasized(values, best):
-    """The values as cells, the best in bold."""
+    """Returns the values as cells, the best in bold."""
     known = [number(value) for value in values if value is not None]
     top = number(best(value for value in values if value is not None)) if known else None
     return [f"**{number(value)}**" if value is not None and number(value) == top else number(value) for value in values]

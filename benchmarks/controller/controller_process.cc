@@ -22,7 +22,7 @@ constexpr std::chrono::seconds kStartTimeout{300};
 constexpr Millis kStopTimeout{60'000};
 constexpr timeval kScrapeTimeout{10, 0};
 
-// The answer to a GET of /metrics; empty if there is none.
+// Returns the answer to a GET of /metrics; empty if there is none.
 std::string Scrape(std::uint16_t port) {
   const Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kScrapeTimeout, sizeof(kScrapeTimeout));
@@ -45,7 +45,7 @@ absl::StatusOr<std::unique_ptr<ControllerProcess>> ControllerProcess::Start(Cont
   std::unique_ptr<ControllerProcess> process(new ControllerProcess(std::move(options)));
   std::string name = (process->options_.parent / "layernas-bench-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat("can't make a folder in ", process->options_.parent.string()));
+    return absl::InvalidArgumentError(absl::StrCat("cannot create a directory in ", process->options_.parent.string()));
   }
   process->folder_ = name;
   LAYERNAS_RETURN_IF_ERROR(process->Launch());
@@ -61,7 +61,7 @@ ControllerProcess::~ControllerProcess() {
 absl::Status ControllerProcess::Restart(bool kill) {
   if (kill) {
     child_->Kill();
-    if (!child_->Wait(kStopTimeout)) return absl::InternalError("the controller outlives SIGKILL");
+    if (!child_->Wait(kStopTimeout)) return absl::InternalError("the controller survived SIGKILL");
   } else if (const ExitStatus exit = child_->Terminate(kStopTimeout); !exit.ok()) {
     return absl::InternalError(absl::StrCat("the controller ended with ", exit.ToString()));
   }
@@ -79,7 +79,8 @@ absl::Status ControllerProcess::Launch() {
                 // The whole fleet is on this host.
                 "--max-polls-per-host", "100000"};
   child.pipes = false;
-  // Weighed by the scheduler with the threads that load it: in a session of its own it is woken for every single call.
+  // Not a session of its own: the scheduler would then wake the controller for every single call
+  // instead of weighing it with the threads that load it.
   child.own_session = false;
   child.on_stderr_line = [](std::string_view line) {
     std::fprintf(stderr, "controller: %.*s\n", static_cast<int>(line.size()), line.data());
@@ -91,14 +92,14 @@ absl::Status ControllerProcess::Launch() {
       return absl::InternalError(absl::StrCat("the controller has ended: ", exit->ToString()));
     }
     if (std::chrono::steady_clock::now() - begin > kStartTimeout) {
-      return absl::DeadlineExceededError("the controller does not get ready");
+      return absl::DeadlineExceededError("the controller did not become ready in time");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   start_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const nlohmann::json ready = nlohmann::json::parse(std::ifstream(ready_file), nullptr, /*allow_exceptions=*/false);
   if (!ready.is_object() || !ready.contains("address") || !ready.contains("metrics_address")) {
-    return absl::InternalError("the controller's ready file is not what was expected");
+    return absl::InternalError("the controller's ready file is invalid");
   }
   address_ = ready["address"].get<std::string>();
   metrics_address_ = ready["metrics_address"].get<std::string>();
@@ -110,7 +111,7 @@ absl::StatusOr<double> ControllerProcess::ReadMetric(const std::string& name) co
   const std::string page = Scrape(address.port);
   const std::string line = absl::StrCat("\n", name, " ");
   const std::size_t found = page.find(line);
-  if (found == std::string::npos) return absl::NotFoundError(absl::StrCat("the controller's metrics lack ", name));
+  if (found == std::string::npos) return absl::NotFoundError(absl::StrCat("the controller has no metric ", name));
   return std::strtod(page.c_str() + found + line.size(), nullptr);
 }
 

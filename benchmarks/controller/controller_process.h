@@ -1,4 +1,4 @@
-// A real controller, started for the measurement and stopped after it.
+// A real controller that is started for the measurement and stopped after it.
 #pragma once
 
 #include <cstdint>
@@ -13,26 +13,28 @@ namespace layernas::bench {
 
 struct ControllerProcessOptions {
   std::string program;
-  // Holds the temporary folder with the controller's data; on the disk that is to be measured.
+  // Directory for the temporary directory with the controller's data; must be on the disk that is
+  // measured.
   std::filesystem::path parent;
   std::string lease_duration = "30s";
 };
 
-// Listens on loopback only. Not thread-safe.
+// The controller listens only on loopback. Not thread-safe.
 class ControllerProcess {
  public:
   static absl::StatusOr<std::unique_ptr<ControllerProcess>> Start(ControllerProcessOptions options);
-  // Stops it and removes its data.
+  // Stops the controller and removes its data.
   ~ControllerProcess();
 
-  // Ends it (by SIGTERM, or by SIGKILL) and starts it again on the same data and the same port.
+  // Ends the controller with SIGTERM or SIGKILL, and starts it again on the same data and the same
+  // port.
   absl::Status Restart(bool kill);
 
   const std::string& address() const { return address_; }
   pid_t pid() const { return child_->pid(); }
-  // From its start to its readiness to serve, of the last start.
+  // Returns the time from the last start until it was ready to serve.
   double start_seconds() const { return start_seconds_; }
-  // The value of a series without labels on its metrics page.
+  // Returns the value of a series without labels from its metrics page.
   absl::StatusOr<double> ReadMetric(const std::string& name) const;
 
  private:
@@ -42,7 +44,7 @@ class ControllerProcess {
   const ControllerProcessOptions options_;
   std::filesystem::path folder_;
   std::unique_ptr<ChildProcess> child_;
-  // Of the first start, kept for the others.
+  // Chosen at the first start and kept for later ones.
   std::string address_ = "127.0.0.1:0";
   std::string metrics_address_ = "127.0.0.1:0";
   double start_seconds_ = 0;

@@ -17,7 +17,7 @@ grpc::ByteBuffer ToBuffer(const std::string& bytes) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-// As a worker connects (common/rpc/transport.cc), but never sharing a connection with another channel.
+// Connects like a worker (common/rpc/transport.cc), but shares no connection between channels.
 std::shared_ptr<grpc::Channel> Connect(const std::string& address, RandomStream& random) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
@@ -36,9 +36,9 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address, RandomStream&
 class EventLoop::Event {
  public:
   virtual ~Event() = default;
-  // False once the event is over.
+  // Returns false after the last event.
   virtual bool Handle(bool ok) = 0;
-  // It ends soon; nobody hears of it.
+  // Ends the event soon, without a callback.
   void Cancel() {
     cancelled_ = true;
     context_.TryCancel();

@@ -1,5 +1,5 @@
-// Calls to a controller from one thread, cheap enough to share the machine with the controller that is measured:
-// messages go in and out as bytes, and what comes back is handled where the loop runs.
+// Calls to a controller from one thread. They are cheap enough to share the machine with the
+// measured controller: messages are bytes, and answers are handled on the thread of the loop.
 #pragma once
 
 #include <grpcpp/completion_queue.h>
@@ -18,32 +18,35 @@
 
 namespace layernas::bench {
 
-// Not thread-safe; callbacks run in RunUntil() and may call everything but RunUntil().
+// Not thread-safe. Callbacks run in RunUntil() and may call everything except RunUntil().
 class EventLoop {
  public:
   using Done = std::function<void(const grpc::Status& status, grpc::ByteBuffer& answer)>;
 
-  // Makes that many TCP connections, each when it is first used.
+  // Makes `connections` TCP connections, each at its first use.
   EventLoop(const std::string& address, int connections);
-  // Cancels what is under way.
+  // Cancels everything in progress.
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // Sends a unary call: `method` like "/layernas.v1.WorkerService/LeaseTasks", `request` its serialized message.
+  // Sends a unary call. `method` is a name such as "/layernas.v1.WorkerService/LeaseTasks", and
+  // `request` is its serialized message.
   void Call(int connection, const std::string& method, const std::string& request, Millis timeout, Done done);
-  // Opens a stream of answers; `on_message` is called for each, `ended` at the end of the stream.
+  // Opens a stream of answers. Calls `on_message` for each answer and `ended` at the end of the
+  // stream.
   void Stream(int connection, const std::string& method, const std::string& request,
               std::function<void(grpc::ByteBuffer& answer)> on_message, std::function<void()> ended);
   // Calls `run` at that time.
   void At(SteadyTime when, std::function<void()> run);
 
-  // Handles what happens until done() holds (asked after each event) or the deadline. Returns whether done() holds.
+  // Handles events until done() is true (checked after each event) or the deadline has passed.
+  // Returns whether done() is true.
   bool RunUntil(SteadyTime deadline, const std::function<bool()>& done);
   void RunFor(Millis time);
 
  private:
-  // What the completion queue's tags point to.
+  // The target of the completion queue's tags.
   class Event;
   class UnaryCall;
   class StreamCall;

@@ -1,4 +1,4 @@
-// How long things took.
+// Collects durations.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@ class Latencies {
     milliseconds_.push_back(std::chrono::duration<float, std::milli>(took).count());
   }
   std::size_t count() const { return milliseconds_.size(); }
-  // In milliseconds, of a share of 0 to 1: the least that as many were not above; 0 if nothing was added.
+  // Returns the quantile for a share of 0 to 1, in milliseconds; 0 if nothing was added.
   double Quantile(double share) const;
 
  private:

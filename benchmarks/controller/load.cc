@@ -17,7 +17,7 @@ namespace {
 constexpr Millis kCallTimeout{60'000};
 constexpr int kWaitSeconds = 10;
 constexpr Millis kLastAnswers{30'000};
-// How often begun work is compared with the rate.
+// Interval for comparing started work with the rate.
 constexpr std::chrono::microseconds kPace{500};
 
 // Machine and processes at one moment.
@@ -56,7 +56,7 @@ class Load {
     loop_.RunUntil(begin.time + options_.duration, over);
     measuring_ = false;
     const Sample end = TakeSample();
-    // So that nothing is left under way for what comes next.
+    // Leaves nothing in progress for the next measurement.
     stopping_ = true;
     loop_.RunUntil(Now() + kLastAnswers,
                    [this] { return !failure_.ok() || (free_.size() == workers_.size() && !pacing_); });
@@ -90,7 +90,7 @@ class Load {
     return worker;
   }
 
-  // Begins what is due by now.
+  // Starts the work that is due.
   void Pace() {
     pacing_ = !stopping_;
     if (stopping_) return;
@@ -140,7 +140,7 @@ class Load {
                  const std::size_t accepted = CountAccepted(answer);
                  if (accepted != worker.tokens.size()) {
                    failure_ = absl::InternalError(
-                       absl::StrCat("of ", worker.tokens.size(), " results only ", accepted, " were accepted"));
+                       absl::StrCat("only ", accepted, " of ", worker.tokens.size(), " results were accepted"));
                    return;
                  }
                  result_.all_evaluations += accepted;
@@ -179,11 +179,11 @@ class Load {
   ResultWriter results_;
   std::vector<Worker> workers_;
   std::deque<Worker*> free_;
-  // When the evaluations were due that wait for a free worker.
+  // Due times of the evaluations that wait for a free worker.
   std::deque<SteadyTime> waiting_;
   SteadyTime begin_;
   std::uint64_t begun_ = 0;
-  // A timer is set.
+  // Whether a timer is set.
   bool pacing_ = false;
   bool measuring_ = false;
   bool stopping_ = false;

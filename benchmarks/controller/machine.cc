@@ -9,7 +9,7 @@
 namespace layernas::bench {
 namespace {
 
-// The value of a line like "VmRSS:    123 kB", in bytes.
+// Returns the value of a line like "VmRSS:    123 kB", in bytes.
 std::uint64_t ReadStatusBytes(pid_t pid, const std::string& name) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/status");
   std::string word;
@@ -30,7 +30,7 @@ MachineTicks ReadMachineTicks() {
   line >> word;
   MachineTicks ticks;
   std::uint64_t value = 0;
-  // user, nice, system, idle, iowait, irq, softirq, steal; those of guests are within user.
+  // user, nice, system, idle, iowait, irq, softirq, steal; user includes guests.
   for (int i = 0; i < 8 && line >> value; ++i) {
     ticks.all += value;
     if (i == 3 || i == 4) ticks.idle += value;
@@ -47,7 +47,7 @@ double ReadCpuSeconds(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string text;
   std::getline(file, text);
-  // The name of the program, in parentheses, may contain anything.
+  // The program name, in parentheses, may contain any character.
   const std::size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) return 0;
   std::istringstream fields(text.substr(name_end + 1));

@@ -1,4 +1,4 @@
-// layernas-bench-controller: how much can a controller take?
+// layernas-bench-controller: measures the throughput and latency of a controller.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -40,7 +40,7 @@ struct Options {
 
 double Mebibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); }
 
-// Gives the search as many results, then starts the controller anew on them.
+// Gives the search `options.candidates` results, then restarts the controller on them.
 absl::Status Fill(const Options& options, ControllerProcess& controller, const std::string& search, Json& report) {
   {
     EventLoop loop(controller.address(), 1);
@@ -77,7 +77,7 @@ absl::Status Load(const Options& options, ControllerProcess& controller, const s
   const Readers readers(loop, reader_options);
   LAYERNAS_ASSIGN_OR_RETURN(const double syncs, controller.ReadMetric("layernas_storage_syncs_total"));
   LAYERNAS_ASSIGN_OR_RETURN(const LoadResult load, RunLoad(loop, options.load, controller.pid()));
-  // The count of syncs follows every 200 ms.
+  // The gauge of syncs is updated every 200 ms.
   loop.RunFor(Millis{500});
   LAYERNAS_ASSIGN_OR_RETURN(const double syncs_after, controller.ReadMetric("layernas_storage_syncs_total"));
   LAYERNAS_ASSIGN_OR_RETURN(const double commits, controller.ReadMetric("layernas_storage_commit_seconds_count"));
@@ -92,7 +92,7 @@ absl::Status Load(const Options& options, ControllerProcess& controller, const s
   report["completion_p50_ms"] = load.completions.Quantile(0.5);
   report["completion_p99_ms"] = load.completions.Quantile(0.99);
   report["round_p99_ms"] = load.rounds.Quantile(0.99);
-  // Every write of the store, since its start, was synced by the database.
+  // The database synced every write of the store since its start.
   report["synced"] = syncs_after > syncs && syncs_after >= commits;
   report["mean_commit_ms"] = 1000 * commit_seconds / commits;
   report["idle_share"] = load.idle_share;
@@ -109,7 +109,7 @@ absl::Status Load(const Options& options, ControllerProcess& controller, const s
     report["page_p50_ms"] = readers.pages().Quantile(0.5);
     report["page_p99_ms"] = readers.pages().Quantile(0.99);
   }
-  // What was counted here is what the search says.
+  // The count here must match the count of the search.
   const std::uint64_t counted = load.all_evaluations + report.value("filled", std::uint64_t{0});
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search end, GetSearch(controller.address(), search));
   if (static_cast<std::uint64_t>(end.progress().succeeded()) != counted) {
@@ -151,39 +151,41 @@ int main(int argc, char** argv) {
   using layernas::Millis;
   layernas::bench::Options options;
   CLI::App app(
-      "Starts a controller on loopback with temporary data, loads it, and says what it took. Results are made up: "
-      "nothing "
-      "is evaluated.",
+      "Starts a controller on loopback with temporary data, loads it, and reports its performance. Results are "
+      "invented: nothing is evaluated.",
       "layernas-bench-controller");
   std::error_code error;
   options.controller.program =
       (std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / "layernas-controller").string();
   options.controller.parent = std::filesystem::temp_directory_path(error);
-  app.add_option("--controller", options.controller.program, "The program")->capture_default_str();
-  app.add_option("--parent", options.controller.parent, "Where its temporary folder is made: the disk that is measured")
+  app.add_option("--controller", options.controller.program, "Path of layernas-controller")->capture_default_str();
+  app.add_option("--parent", options.controller.parent, "Directory for the temporary data, on the disk to measure")
       ->capture_default_str();
-  app.add_option("--layers", options.shape.layers, "Of the space")->capture_default_str();
-  app.add_option("--options", options.shape.options, "Per layer")->capture_default_str();
-  app.add_option("--workers", options.load.workers, "Each leases, completes, leases again; 0: no load")
+  app.add_option("--layers", options.shape.layers, "Layers of the space")->capture_default_str();
+  app.add_option("--options", options.shape.options, "Options per layer")->capture_default_str();
+  app.add_option("--workers", options.load.workers,
+                 "Workers, each of which leases and completes tasks in turn; 0: no load")
       ->capture_default_str();
   app.add_option("--batch", options.load.batch, "Candidates per call")->check(CLI::Range(1, 64))->capture_default_str();
-  app.add_option("--connections", options.load.connections, "That the workers share")
+  app.add_option("--connections", options.load.connections, "TCP connections that the workers share")
       ->check(CLI::Range(1, 10'000))
       ->capture_default_str();
-  app.add_option("--metrics", options.load.metrics, "Per result")->check(CLI::Range(2, 256))->capture_default_str();
-  app.add_option("--rate", options.load.rate, "Evaluations a second; 0: as many as possible")->capture_default_str();
-  app.add_option("--seconds", options.seconds, "Measured time")->capture_default_str();
-  app.add_option("--warm-up", options.warm_up_seconds, "Seconds before it")->capture_default_str();
-  app.add_option("--watches", options.readers.watches, "Of the search, beside the load")->capture_default_str();
-  app.add_option("--pages", options.readers.pages, "Pages of candidates read a second beside the load")
+  app.add_option("--metrics", options.load.metrics, "Metrics per result")
+      ->check(CLI::Range(2, 256))
+      ->capture_default_str();
+  app.add_option("--rate", options.load.rate, "Evaluations per second; 0: as many as possible")->capture_default_str();
+  app.add_option("--seconds", options.seconds, "Measured time, in seconds")->capture_default_str();
+  app.add_option("--warm-up", options.warm_up_seconds, "Time before the measurement, in seconds")
+      ->capture_default_str();
+  app.add_option("--watches", options.readers.watches, "Watches of the search during the load")->capture_default_str();
+  app.add_option("--pages", options.readers.pages, "Pages of candidates to read per second during the load")
       ->capture_default_str();
   app.add_option("--candidates", options.candidates,
-                 "Results that the search has before the load; the controller is started anew on them");
-  app.add_option("--page-reads", options.page_reads, "Of those results, by pages of 100 and by pages of 1,000")
+                 "Results of the search before the load; the controller is restarted on them");
+  app.add_option("--page-reads", options.page_reads, "Page reads of those results, with pages of 100 and of 1,000")
       ->capture_default_str();
-  app.add_option("--park", options.park,
-                 "Instead of the load: workers that wait for work, each on a connection of its own");
-  app.add_flag("--json", options.json, "One JSON object");
+  app.add_option("--park", options.park, "Workers that wait for work, each on its own connection, instead of the load");
+  app.add_flag("--json", options.json, "Print one JSON object");
   CLI11_PARSE(app, argc, argv);
   options.load.warm_up = Millis(static_cast<std::int64_t>(1000 * options.warm_up_seconds));
   options.load.duration = Millis(static_cast<std::int64_t>(1000 * options.seconds));
@@ -191,7 +193,7 @@ int main(int argc, char** argv) {
   options.parked.duration = options.load.duration;
   options.parked.shape = options.shape;
 
-  // As the controller does.
+  // Same as in the controller.
   layernas::RaiseOpenFileLimit();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   const auto report = layernas::bench::Run(options);

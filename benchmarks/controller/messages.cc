@@ -78,7 +78,7 @@ std::vector<std::string> ReadTokens(grpc::ByteBuffer& answer) {
   std::vector<std::string> tokens;
   grpc::ProtoBufferReader reader(&answer);
   CodedInputStream in(&reader);
-  // Of each task its first field, which is the token; what follows is skipped unread.
+  // The first field of each task is the token; the rest is skipped.
   while (in.ReadTag() == Tag(v1::LeaseTasksResponse::kTasksFieldNumber)) {
     std::uint32_t size = 0;
     if (!in.ReadVarint32(&size)) break;

@@ -1,5 +1,5 @@
-// The messages that the load consists of, written and read by hand where the library would cost more than the
-// controller takes to answer.
+// The messages of the load. They are encoded and decoded by hand where protobuf would cost more
+// time than the controller takes to answer.
 #pragma once
 
 #include <grpcpp/support/byte_buffer.h>
@@ -23,21 +23,21 @@ struct SpaceShape {
   int options = 10;
 };
 
-// A random search with measured cost, whose budget of trainings is not the thing that ends it.
+// Makes a random search with measured cost and a budget that does not end it.
 v1::SearchSpec MakeSpec(const SpaceShape& shape);
 
-// Serialized LeaseTasksRequest.
+// Returns a serialized LeaseTasksRequest.
 std::string LeaseRequest(const std::string& worker, const std::string& request_id, int max_tasks, int wait_seconds);
-// Serialized HeartbeatRequest of a worker without leases.
+// Returns a serialized HeartbeatRequest of a worker without leases.
 std::string IdleHeartbeat(const std::string& worker);
 
-// The lease tokens of a serialized LeaseTasksResponse.
+// Returns the lease tokens of a serialized LeaseTasksResponse.
 std::vector<std::string> ReadTokens(grpc::ByteBuffer& answer);
 
-// Makes CompleteTasksRequests with results drawn from a fixed set, whose rewards and costs differ.
+// Makes CompleteTasksRequests with results from a fixed set with different rewards and costs.
 class ResultWriter {
  public:
-  // Each result has that many metrics, at least 2.
+  // Each result has `metrics` metrics, at least 2.
   explicit ResultWriter(int metrics);
   std::string CompleteRequest(const std::string& worker, const std::vector<std::string>& tokens);
 
@@ -47,7 +47,7 @@ class ResultWriter {
   std::uint64_t next_ = 0;
 };
 
-// How many of a serialized CompleteTasksResponse's verdicts are ACCEPTED.
+// Returns the number of ACCEPTED verdicts in a serialized CompleteTasksResponse.
 std::size_t CountAccepted(grpc::ByteBuffer& answer);
 
 }  // namespace layernas::bench

@@ -16,7 +16,7 @@
 namespace layernas::bench {
 namespace {
 
-// As the agent's (worker/agent/agent.h).
+// Same as the agent's (worker/agent/agent.h).
 constexpr int kPollSeconds = 60;
 constexpr Millis kPollTimeout{65'000};
 constexpr Millis kParkedCallTimeout{10'000};
@@ -24,10 +24,10 @@ constexpr Millis kFirstRetry{1'000};
 constexpr Millis kLongestRetry{10'000};
 constexpr Millis kEvaluation{10'000};
 
-// Connections made a second, so that their making does not count.
+// New connections per second, slow enough that connecting does not affect the measurement.
 constexpr double kArrivals = 2'000;
 constexpr Millis kPatience{300'000};
-// The controller's gauges follow every 200 ms.
+// The controller's gauges are updated every 200 ms.
 constexpr Millis kSampling{200};
 constexpr int kSamplesPerSecond = 5;
 
@@ -107,7 +107,7 @@ class Fleet {
                    Poll(worker);
                  } else {
                    ++served_;
-                   // Evaluations take longer than the handing out.
+                   // Evaluations take longer than handing out tasks.
                    loop_.At(Now() + kEvaluation, [this, &worker, tokens] { Complete(worker, tokens); });
                  }
                });
@@ -121,8 +121,8 @@ class Fleet {
                });
   }
 
-  // Until all are parked, but for those few whose poll has just been answered and who ask again. Notes how many are, if
-  // there is where to.
+  // Waits until all workers wait, except for the few whose call has just been answered. Appends the
+  // number of waiting workers to `samples` if it is not null.
   absl::Status AwaitParked(std::vector<double>* samples) {
     const SteadyTime deadline = Now() + kPatience;
     while (Now() < deadline) {
@@ -131,7 +131,7 @@ class Fleet {
       if (samples != nullptr) samples->push_back(parked);
       if (parked >= 0.99 * options_.workers) return absl::OkStatus();
     }
-    return absl::DeadlineExceededError("the workers don't get parked");
+    return absl::DeadlineExceededError("the workers did not all wait for work in time");
   }
 
   ControllerProcess& controller_;

@@ -1,4 +1,4 @@
-// People's programs beside the load: watches of a search, and walks through its candidates.
+// Programs of users beside the load: watches of a search, and reads of its candidates.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,18 @@ namespace layernas::bench {
 struct ReaderOptions {
   std::string search;
   int watches = 0;
-  // Pages of 100 candidates a second.
+  // Pages of 100 candidates per second.
   double pages = 0;
 };
 
-// Reads from its construction to its destruction, whenever the loop runs.
+// Reads from construction to destruction, while the loop runs.
 class Readers {
  public:
   Readers(EventLoop& loop, ReaderOptions options);
   Readers(const Readers&) = delete;
   Readers& operator=(const Readers&) = delete;
 
-  // Over all watches. A watch that breaks is not opened again.
+  // Number of messages on all watches. A broken watch is not opened again.
   std::uint64_t watched() const { return watched_; }
   int broken_watches() const { return broken_; }
   const Latencies& pages() const { return pages_; }
@@ -38,7 +38,7 @@ class Readers {
   std::uint64_t watched_ = 0;
   int broken_ = 0;
   Latencies pages_;
-  // What is under way: callbacks that come after our end find it gone.
+  // Callbacks that come after destruction see that it is gone.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

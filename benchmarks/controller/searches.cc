@@ -51,7 +51,7 @@ absl::StatusOr<Pages> ReadPages(const std::string& address, const std::string& s
   v1::ListCandidatesRequest request;
   request.set_parent(search);
   request.set_page_size(page_size);
-  // The first call makes the connection.
+  // The first call makes the connection and is not timed.
   for (int i = -1; i < count; ++i) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + kSearchCallTimeout);

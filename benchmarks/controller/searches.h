@@ -1,4 +1,4 @@
-// The few calls of a person: made one at a time, and timed.
+// Single calls of a user: made one at a time, and timed.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace layernas::bench {
 
-// The new search.
+// Returns the new search.
 absl::StatusOr<v1::Search> CreateSearch(const std::string& address, const v1::SearchSpec& spec);
 absl::StatusOr<v1::Search> GetSearch(const std::string& address, const std::string& name);
 
@@ -19,8 +19,8 @@ struct Pages {
   std::size_t largest_bytes = 0;
 };
 
-// Reads `count` pages of that size, one after the other, in a walk through the search's candidates that goes on with
-// the first page after the last.
+// Reads `count` pages of that size one after the other. Reading walks through the search's
+// candidates and starts again after the last page.
 absl::StatusOr<Pages> ReadPages(const std::string& address, const std::string& search, int page_size, int count);
 
 }  // namespace layernas::bench

@@ -14,10 +14,10 @@
 namespace layernas::bench {
 namespace {
 
-// As the controller's defaults.
+// Same as the controller's default.
 constexpr std::chrono::seconds kLeaseDuration{30};
 constexpr std::size_t kMaxProposalsAtOnce = 16;
-// How soon an idle worker is offered what waited out a back-off.
+// Interval at which an idle worker is offered tasks whose back-off has ended.
 constexpr std::chrono::seconds kPollInterval{1};
 
 double Seconds(SteadyTime::duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -26,14 +26,15 @@ SteadyTime::duration Duration(double seconds) {
   return std::chrono::duration_cast<SteadyTime::duration>(std::chrono::duration<double>(seconds));
 }
 
-// Calls functions at their times, those of one time in the order in which they were asked for.
+// Calls functions at their times. Functions with the same time are called in the order of the
+// requests.
 class VirtualTime {
  public:
   SteadyTime now() const { return now_; }
 
   void At(SteadyTime time, std::function<void()> function) { events_.push({time, next_order_++, std::move(function)}); }
 
-  // False if nothing is to come.
+  // Returns false if there are no further functions.
   bool Advance() {
     if (events_.empty()) return false;
     const Event event = events_.top();
@@ -73,7 +74,7 @@ class Fleet {
     if (search_.state() != core::SearchState::kSucceeded) {
       return absl::InternalError(core::IsFinal(search_.state())
                                      ? absl::StrCat("the search failed: ", search_.state_reason())
-                                     : "the search stands still: nothing is under way and nothing is ready");
+                                     : "the search makes no progress: nothing is in progress and nothing is ready");
     }
     return Result();
   }
@@ -97,7 +98,7 @@ class Fleet {
   }
 
   void Dispatch() {
-    // Each is asked once; one that gets nothing may be kept from what failed on it.
+    // Each worker is asked once. A worker may get nothing if the task failed on it before.
     for (std::size_t asked = idle_.size(); asked > 0 && search_.Ready() > 0; --asked) {
       const int worker = idle_.front();
       idle_.pop_front();
@@ -125,7 +126,7 @@ class Fleet {
     if (!crashes) {
       time_.At(end, [this, worker, number, attempt] { Complete(worker, number, attempt); });
     } else if (worker_is_lost) {
-      // Back by the time it is missed.
+      // The worker returns by the time its lease expires.
       time_.At(end + kLeaseDuration, [this, worker, number, attempt] {
         ++crashes_;
         search_.Expire(number, attempt, Now(), "its worker was lost");
@@ -149,7 +150,7 @@ class Fleet {
     idle_.push_back(worker);
   }
 
-  // As the controller: one work at a time, and only while workers wait.
+  // Works like the controller: one computation at a time, and only while workers wait.
   void StartWork() {
     if (idle_.empty() || work_ != nullptr || search_.Ready() == 0) return;
     work_ = search_.StartWork(std::min(idle_.size(), kMaxProposalsAtOnce));
@@ -164,7 +165,7 @@ class Fleet {
     });
   }
 
-  // Something is ready that no worker may have yet.
+  // A task is ready that no worker may take yet.
   void WakeLater() {
     if (idle_.empty() || work_ != nullptr || wake_is_set_ || search_.Ready() == 0) return;
     wake_is_set_ = true;

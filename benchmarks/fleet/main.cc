@@ -1,4 +1,4 @@
-// layernas-bench-fleet: how busy does a strategy keep a large fleet?
+// layernas-bench-fleet: measures how busy a strategy keeps a large fleet.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -55,7 +55,7 @@ absl::StatusOr<layernas::core::SearchConfig> MakeConfig(const std::string& strat
   return config;
 }
 
-// Median, and what lies farthest from it on both sides.
+// Returns the median, the minimum and the maximum.
 nlohmann::json Spread(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t middle = values.size() / 2;
@@ -83,33 +83,33 @@ int main(int argc, char** argv) {
   std::uint64_t first_seed = 1;
   bool json = false;
   app.add_option("--workers", fleet.workers, "Size of the fleet")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--training-seconds", fleet.training_seconds, "Median training time")
+  app.add_option("--training-seconds", fleet.training_seconds, "Median training time, in seconds")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--sigma", fleet.sigma, "Of the logarithm of training times; 0: all alike")
+  app.add_option("--sigma", fleet.sigma, "Standard deviation of the logarithm of training times; 0: all equal")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
   app.add_option("--crash-share", fleet.crash_share, "Share of attempts that crash")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 0.9));
   app.add_option("--layers", generated.layers)->default_val(16)->check(CLI::PositiveNumber);
-  app.add_option("--options", generated.options, "Per layer")->default_val(6)->check(CLI::PositiveNumber);
-  app.add_option("--trainings", search.trainings, "Budget of strategies that don't end by themselves")
+  app.add_option("--options", generated.options, "Options per layer")->default_val(6)->check(CLI::PositiveNumber);
+  app.add_option("--trainings", search.trainings, "Budget of strategies that do not end by themselves")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--buckets", search.buckets, "Of LayerNAS, as all that follow")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
-  app.add_option("--scale", search.scale, "Of the buckets")->capture_default_str()->check(CLI::IsMember(kScales));
+  app.add_option("--buckets", search.buckets, "Buckets of LayerNAS")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--scale", search.scale, "Scale of the buckets")->capture_default_str()->check(CLI::IsMember(kScales));
   app.add_option("--replicas", search.replicas)->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--passes", search.passes)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--stage-limit", search.stage_limit, "0: none")->capture_default_str()->check(CLI::NonNegativeNumber);
-  app.add_option("--seeds", seeds, "Runs, each with a space, rewards and times of its own")
+  app.add_option("--stage-limit", search.stage_limit, "Maximum trainings per stage; 0: no limit")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--seeds", seeds, "Runs, each with its own space, rewards and times")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   app.add_option("--first-seed", first_seed)->capture_default_str();
   app.add_option("--strategies", strategies)->delimiter(',')->capture_default_str();
-  app.add_flag("--json", json, "One JSON object per line");
+  app.add_flag("--json", json, "Print one JSON object per line");
   CLI11_PARSE(app, argc, argv);
 
   std::map<std::string, std::vector<FleetResult>> results;

@@ -1,5 +1,5 @@
-// layernas-bench-growth: how do LayerNAS's trainings, and the processor time of the strategy itself, grow with the
-// search?
+// layernas-bench-growth: measures how LayerNAS's trainings and the strategy's processor time grow
+// with the search.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,7 @@ namespace {
 
 using layernas::bench::Problem;
 
-// What is varied.
+// The quantities that are varied.
 struct Size {
   int layers;
   int options;
@@ -30,8 +30,8 @@ struct Measured {
   double strategy_seconds = 0;
 };
 
-// A whole search with `parallel` candidates out at once, whose results come in the order of proposal: at each turn the
-// next of `outcomes`, which are made where there are none yet.
+// Runs a whole search with `parallel` candidates in progress, whose results arrive in the order of
+// proposal. Each result is the next of `outcomes`, which is extended if necessary.
 Measured Search(const Problem& problem, const layernas::core::LayerNasOptions& options, std::size_t parallel,
                 std::vector<layernas::core::Outcome>& outcomes) {
   const double begin = layernas::bench::CpuSeconds();
@@ -53,7 +53,8 @@ Measured Search(const Problem& problem, const layernas::core::LayerNasOptions& o
   return {static_cast<double>(trainings), layernas::bench::CpuSeconds() - begin};
 }
 
-// Of y over x by least squares: how well a line fits, and the slope of the logarithms (1: linear).
+// Fits y over x by least squares: how well a line fits, and the slope of the logarithms (1:
+// linear).
 nlohmann::json Fit(const std::vector<double>& x, const std::vector<double>& y) {
   struct Line {
     double slope;
@@ -89,7 +90,7 @@ nlohmann::json Fit(const std::vector<double>& x, const std::vector<double>& y) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Runs LayerNAS on generated spaces, with one of layers, options and buckets varied at a time.",
+  CLI::App app("Runs LayerNAS on generated spaces and varies layers, options or buckets, one at a time.",
                "layernas-bench-growth");
   std::vector<int> layers = {5, 10, 20, 40, 80};
   std::vector<int> options = {2, 4, 8, 12, 16, 20};
@@ -101,20 +102,27 @@ int main(int argc, char** argv) {
   bool barrier = false;
   bool json = false;
   app.add_option("--layers", layers)->delimiter(',')->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--options", options, "Per layer")->delimiter(',')->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--options", options, "Options per layer")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--buckets", buckets)->delimiter(',')->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--fixed-layers", fixed.layers, "While another is varied, as those that follow")
+  app.add_option("--fixed-layers", fixed.layers, "Layers while another quantity is varied")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   app.add_option("--fixed-options", fixed.options)->capture_default_str()->check(CLI::PositiveNumber);
   app.add_option("--fixed-buckets", fixed.buckets)->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--spaces", spaces, "Per size; means are shown")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--repeats", repeats, "Per space; the fastest counts, for other load only adds")
+  app.add_option("--spaces", spaces, "Spaces per size; the means are shown")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--parallel", parallel, "Candidates out at once")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_flag("--barrier", barrier, "Each stage waits for the one before");
-  app.add_flag("--json", json, "One JSON object per line");
+  app.add_option("--repeats", repeats, "Runs per space; the fastest counts, because other load only adds time")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--parallel", parallel, "Candidates in progress at once")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_flag("--barrier", barrier, "Let each stage wait for the previous one");
+  app.add_flag("--json", json, "Print one JSON object per line");
   CLI11_PARSE(app, argc, argv);
 
   const auto measure = [&](const Size& size) -> absl::StatusOr<Measured> {
@@ -179,7 +187,7 @@ int main(int argc, char** argv) {
                     1e6 * measured->strategy_seconds / measured->trainings);
       }
     }
-    // A line goes through any two points.
+    // A line fits any two points.
     if (values.size() < 3) continue;
     const nlohmann::json of_trainings = Fit(values, trainings);
     const nlohmann::json of_seconds = Fit(values, seconds);

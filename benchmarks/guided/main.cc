@@ -1,4 +1,4 @@
-// layernas-bench-guided: how long do a proposal and a refit of guided LayerNAS take?
+// layernas-bench-guided: measures how long a proposal and a refit of guided LayerNAS take.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -51,7 +51,7 @@ layernas::core::Outcome Train(const layernas::bench::Problem& problem, const Arc
   return {problem.Reward(architecture, 1), problem.Cost(architecture)};
 }
 
-// Results of distinct architectures drawn uniformly.
+// Returns results of distinct, uniformly drawn architectures.
 std::vector<layernas::core::PastProposal> UniformResults(const layernas::bench::Problem& problem, int count,
                                                          std::uint64_t seed) {
   std::vector<layernas::core::PastProposal> past;
@@ -73,7 +73,8 @@ std::vector<layernas::core::PastProposal> UniformResults(const layernas::bench::
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Times guided LayerNAS on a generated space of which many results are known.", "layernas-bench-guided");
+  CLI::App app("Measures the time of guided LayerNAS on a generated space with many known results.",
+               "layernas-bench-guided");
   layernas::bench::GeneratedOptions generated;
   int results = 5000;
   int proposals = 200;
@@ -83,25 +84,25 @@ int main(int argc, char** argv) {
   bool measured_cost = false;
   bool json = false;
   app.add_option("--layers", generated.layers)->default_val(20)->check(CLI::PositiveNumber);
-  app.add_option("--options", generated.options, "Per layer")->default_val(10)->check(CLI::PositiveNumber);
+  app.add_option("--options", generated.options, "Options per layer")->default_val(10)->check(CLI::PositiveNumber);
   app.add_option("--space-seed", generated.space_seed)->capture_default_str();
-  app.add_option("--results", results, "Known when the first proposal is made")
+  app.add_option("--results", results, "Results known before the first proposal")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--proposals", proposals, "One after another, each with the result of the one before")
+  app.add_option("--proposals", proposals, "Proposals one after the other, each after the previous result")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--batch", batch, "Proposals at once, for as many workers")
+  app.add_option("--batch", batch, "Proposals per computation, for as many workers")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--under-way", under_way, "Proposals whose results are still to come")
+  app.add_option("--under-way", under_way, "Proposals without a result")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--target-share", target_share, "The target, as a share of the cost range")
+  app.add_option("--target-share", target_share, "Target, as a share of the cost range")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 1.0));
-  app.add_flag("--measured-cost", measured_cost, "What the layers cost isn't told, so that the cost is modelled too");
-  app.add_flag("--json", json, "One JSON object per line");
+  app.add_flag("--measured-cost", measured_cost, "Hide the costs of the layers, so that the cost is modelled too");
+  app.add_flag("--json", json, "Print one JSON object per line");
   CLI11_PARSE(app, argc, argv);
 
   const auto problem = layernas::bench::Generate(generated);
@@ -119,19 +120,20 @@ int main(int argc, char** argv) {
   if (measured_cost) {
     for (layernas::core::Layer& layer : space.layers) layer.costs.clear();
   }
-  // Half of the budget is spent.
+  // Half of the budget is used.
   layernas::core::GuidedStrategy strategy(space, targets, std::int64_t{2} * results, 1);
   strategy.Restore(UniformResults(**problem, results, generated.space_seed));
-  // What is left of the design is not computed.
+  // The rest of the design is not computed.
   while (strategy.Propose().has_value()) {
   }
 
-  // Of a proposal: with variances fitted again, with the models fitted again, and of the others, for which the result
-  // that has come is appended to the models.
+  // Times of proposals: with variances fitted again, with models fitted again, and of the others,
+  // for which the new result is only appended to the models.
   Times variances;
   Times refit;
   Times proposal;
-  // What the owner of the strategy waits for: StartWork() and FinishWork() together, and Observe().
+  // Times that the strategy's owner waits for: StartWork() and FinishWork() together, and
+  // Observe().
   Times handover;
   Times observe;
   std::deque<Architecture> out;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Have cells of NATS-Bench's topology space one latency where they are one network? Draws cells that differ only in
-operations that the result does not depend on, measures each in turns, and compares the calibrated latencies of all
-pairs of a group with the 95 % confidence intervals that the trainer states.
+"""Checks whether cells of NATS-Bench's topology space that are the same network have the same latency. It draws cells that
+differ only in operations that do not affect the result, and measures them in turns. It compares the calibrated latencies of
+all pairs of a group with the 95 % confidence intervals from the trainer.
 
 Prints JSON lines: one for each group (the largest difference of a pair, and the interval of that difference, both as a
-share), and the share of pairs within their interval. Of intervals of 95 %, one in twenty misses.
+share), and the share of pairs within their interval. One in twenty intervals of 95 % is expected to miss.
 """
 
 import argparse
@@ -27,9 +27,9 @@ OPERATIONS = ["none", "skip_connect", "avg_pool_3x3", "nor_conv_1x1", "nor_conv_
 
 
 def draw_group(rng, members):
-    """Cells in which nothing leaves node 1, so that what enters it is dead, or nothing leaves node 2."""
+    """Returns cells in which nothing leaves node 1, so that its inputs have no effect, or nothing leaves node 2."""
     live = {edge: rng.choice(OPERATIONS) for edge in EDGES}
-    # There is a way from the input to the output.
+    # There must be a path from the input to the output.
     live["edge03"] = rng.choice(OPERATIONS[1:])
     if rng.random() < 0.5:
         live |= {"edge12": "none", "edge13": "none"}
@@ -49,14 +49,14 @@ def request(cell):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trainer", required=True, help="the program layernas-trainer")
+    parser.add_argument("--trainer", required=True, help="path of layernas-trainer")
     parser.add_argument("--groups", type=int, default=8)
-    parser.add_argument("--members", type=int, default=4, help="cells of a group (default 4)")
+    parser.add_argument("--members", type=int, default=4, help="cells per group (default: 4)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     groups = [draw_group(rng, arguments.members) for _ in range(arguments.groups)]
-    # No group's cells are measured one after the other.
+    # The cells of a group are not measured one directly after the other.
     order = [(group, member) for group, cells in enumerate(groups) for member in range(len(cells))]
     rng.shuffle(order)
     measured = dict(zip(order, rounds.measure(arguments.trainer, [request(groups[group][member]) for group, member in order])))

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Do latencies of one day compare with those of another? Measures the same networks in rounds, minutes apart, each round in
-a process of its own, while the machine does whatever else it does, and compares the order in which each round puts
-them: by the calibrated value (latency_ratio) and by the plain median (latency_ms) of the very same runs.
+"""Checks whether latencies of different days can be compared. It measures the same networks in rounds, minutes apart, each
+round in its own process, while other work runs on the machine. It compares the order of the networks between rounds, by the
+calibrated value (latency_ratio) and by the plain median (latency_ms) of the same runs.
 
-Prints JSON lines: one for each round, one for each pair of rounds, and the least correlations of all pairs.
+Prints JSON lines: one for each round, one for each pair of rounds, and the minimum correlations of all pairs.
 """
 
 import argparse
@@ -28,7 +28,7 @@ OPTIONS = ["skip", "conv_k3", "mbconv_k3_e3", "mbconv_k5_e4"]
 
 
 def draw(count, seed):
-    """So many different architectures, as indices of options."""
+    """Returns this many different architectures, as indices of options."""
     rng = random.Random(seed)
     drawn = set()
     while len(drawn) < count:
@@ -47,7 +47,7 @@ def request(choices):
 
 
 def measure(trainer, requests):
-    """The metrics that a process of its own answers to each request, in their order."""
+    """Returns the metrics that a new process answers to each request, in the same order."""
     done = subprocess.run([trainer], input="".join(requests), capture_output=True, text=True, timeout=3600, check=True)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     for answer in answers:
@@ -67,17 +67,17 @@ def ranks(values):
 
 
 def spearman(a, b):
-    """Of values that differ; times do."""
+    """Returns the rank correlation. Values must differ, as times do."""
     n = len(a)
     return 1 - 6 * sum((x - y) ** 2 for x, y in zip(ranks(a), ranks(b))) / (n * (n * n - 1))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trainer", required=True, help="the program layernas-trainer")
+    parser.add_argument("--trainer", required=True, help="path of layernas-trainer")
     parser.add_argument("--networks", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pause", type=float, default=120, help="seconds between rounds")
+    parser.add_argument("--pause", type=float, default=120, help="time between rounds, in seconds (default: 120)")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if options.networks < 2 or options.rounds < 2:

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""How many trials a second does Optuna keep on disk? One process, random sampler, JournalStorage on a file.
+"""Measures how many trials per second Optuna stores on disk, with one process, a random sampler and JournalStorage.
 
-The counterpart of layernas-bench-controller: nothing is evaluated, every trial is asked for and told durably. Reads that
-program's JSON from standard input, where it is piped in, and says how many times as many evaluations it made:
+This is the counterpart of layernas-bench-controller: nothing is evaluated, and every trial is stored durably. It reads the
+JSON of that program from standard input, if piped in, and prints the ratio of evaluations:
 
     layernas-bench-controller --json | benchmarks/peers/optuna_journal.py
 """
@@ -41,7 +41,7 @@ def main():
     parser.add_argument("--layers", type=int, default=20)
     parser.add_argument("--options", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--parent", default=tempfile.gettempdir(), help="where its temporary folder is made")
+    parser.add_argument("--parent", default=tempfile.gettempdir(), help="directory for the temporary data")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     controller = None if sys.stdin.isatty() else sys.stdin.read().strip()

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""Optuna's samplers on the problems, targets, seeds and budgets of layernas-bench-search, with the same JSON lines.
+"""Runs Optuna's samplers on the problems, targets, seeds and budgets of layernas-bench-search; prints the same JSON lines.
 
-The budget counts distinct architectures trained, and the samplers are helped to make the most of it: what they propose again is
-answered from memory, and what is over the target by its violation of the constraint alone where the cost is known before
-training (a sum over layers). After nine such proposals in a row the next is drawn at random. A sampler does not know
-its budget, so one run answers for all --trainings. Needs Debian's python3-optuna: scripts/install-deps --benchmarks.
+The budget counts distinct trained architectures, and the script helps the samplers to use it well. Repeated proposals are
+answered from memory. If the cost is known before training (a sum over layers), proposals over the target are answered only
+with their violation of the constraint. After nine such proposals in a row the next one is drawn at random. A sampler does not
+know its budget, so one run gives the results for all --trainings. Requires Debian's python3-optuna: scripts/install-deps
+--benchmarks.
 """
 
 import argparse
@@ -24,21 +25,21 @@ try:
     class Options(optuna.distributions.CategoricalDistribution):
         """A choice between 0, 1, 2, …"""
 
-        # Optuna looks every choice of every past trial up anew; here each is its own position. The same, three times as fast.
+        # Optuna looks up every choice of every past trial; here each choice is its own index: same result, three times as fast.
         def to_internal_repr(self, param_value_in_external_repr):
             return param_value_in_external_repr
 
 except ImportError:
     optuna = None
 
-# Proposals in a row that bring no training before one is drawn at random, and before the run ends short of its budget.
+# Maximum proposals in a row without a training before one is drawn at random, and before the run ends below its budget.
 PATIENCE = 10
 FUTILE_PROPOSALS = 300
-# Draws of an architecture that is new and within the target.
+# Maximum draws to find a new architecture within the target.
 RANDOM_DRAWS = 10_000
 
-# Chosen on other seeds than those that are shown: TPE that models every layer by itself (the default) did worse, and so did
-# populations of 20 to 50 (the default) in budgets of 50 to 100 trainings.
+# Chosen on other seeds than the published ones. TPE with a separate model per layer (the default) was worse, and so were
+# populations of 20 to 50 (the default) for budgets of 50 to 100 trainings.
 SAMPLERS = {
     "optuna_tpe": lambda **given: optuna.samplers.TPESampler(multivariate=True, **given),
     "optuna_nsga2": lambda **given: optuna.samplers.NSGAIISampler(population_size=10, **given),
@@ -46,7 +47,7 @@ SAMPLERS = {
 
 
 class Run:
-    """One search. With several targets the cost is a second objective; the largest target is a constraint in any case."""
+    """One search. With several targets the cost is a second objective. The largest target is always a constraint."""
 
     def __init__(self, problem, strategy, targets, seed):
         self._problem = problem
@@ -81,7 +82,7 @@ class Run:
         if architecture not in self._trained and self._may_train(cost):
             self._trained[architecture] = (self._problem.reward(architecture, self._seed), cost)
             self._futile = 0
-        # Samplers go by the violation alone where a constraint is violated: what isn't trained needs no reward.
+        # If a constraint is violated, samplers use only the violation, so an untrained architecture needs no reward.
         reward = self._trained.get(architecture, (0.0, cost))[0]
         trial.set_user_attr("over", cost - self._limit)
         self._study.tell(trial, [reward, cost] if self._joint else reward)
@@ -90,7 +91,7 @@ class Run:
         return cost <= self._limit or not self._problem.cost_is_known
 
     def _draw_at_random(self):
-        """Makes the next proposal one that can be trained, if one is found."""
+        """Replaces the next proposal by a trainable one, if one is found."""
         draws = random.Random(f"{self._seed} {len(self._trained)} {self._futile}")
         for _ in range(RANDOM_DRAWS):
             drawn = tuple(draws.randrange(count) for count in self._problem.option_counts)
@@ -99,7 +100,7 @@ class Run:
                 return
 
     def result(self):
-        """Per target: (regret in the judged value, in the reward, and what holds for the whole run)."""
+        """Returns per target: (regret in the judged value, regret in the reward, figures of the whole run)."""
         problem = self._problem
         largest = max(self._targets)
         points = non_dominated((cost, reward) for reward, cost in self._trained.values() if cost <= largest)
@@ -109,7 +110,7 @@ class Run:
         whole = area(truth, largest, floor)
         returned = [(cost, problem.judged(by_point[cost, reward])) for cost, reward in points]
         run = {
-            # At the cheapest cost there is no area to miss.
+            # At the cheapest cost the area is 0.
             "hypervolume_ratio": area(returned, largest, floor) / whole if whole else 1.0,
             "trained": len(self._trained),
             "strategy_seconds": self._seconds,
@@ -133,7 +134,7 @@ class Run:
 
 
 def summary(of_runs):
-    """The fields of a JSON line that are made from many results."""
+    """Returns the fields of a JSON line that summarise many results."""
 
     def mean(field):
         return statistics.fmean(result[field] for result in of_runs)
@@ -158,7 +159,7 @@ def summary(of_runs):
 
 
 def lines_of(strategy, problems, arguments):
-    """The JSON lines of one strategy: one per number of trainings and target."""
+    """Returns the JSON lines of one strategy: one per number of trainings and target."""
     budgets = sorted(arguments.trainings)
     named = arguments.targets or arguments.target_shares
     results = {(trainings, target): [] for trainings in budgets for target in named}
@@ -189,18 +190,18 @@ def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", metavar="FILE", help="CSV file with one row per architecture")
     parser.add_argument("--architecture-column", default="arch")
-    parser.add_argument("--reward-columns", type=comma_separated(str), default=[], help="one per architecture and seed")
+    parser.add_argument("--reward-columns", type=comma_separated(str), default=[], help="reward columns; one is drawn per architecture and seed")
     parser.add_argument("--judge-column")
     parser.add_argument("--cost-column")
-    parser.add_argument("--spaces-file", metavar="FILE", help="of layernas-bench-search --dump-spaces, instead of a table")
+    parser.add_argument("--spaces-file", metavar="FILE", help="use the spaces of layernas-bench-search --dump-spaces instead of a table")
     parser.add_argument("--targets", type=comma_separated(float), default=[])
     parser.add_argument("--target-shares", type=comma_separated(float), default=[], help="targets as shares of the cost range")
     parser.add_argument("--trainings", type=comma_separated(int), default=[50, 100])
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--strategies", type=comma_separated(str), default=list(SAMPLERS))
-    parser.add_argument("--joint", action="store_true", help="all targets in one search")
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.add_argument("--joint", action="store_true", help="use all targets in one search")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     arguments = parser.parse_args(argv)
     if bool(arguments.table) == bool(arguments.spaces_file):
         parser.error("one of --table and --spaces-file is needed")
@@ -217,7 +218,7 @@ def parse(argv):
 def main(argv):
     arguments = parse(argv)
     if optuna is None:
-        sys.exit("optuna_search: needs Debian's python3-optuna (scripts/install-deps --benchmarks) and /usr/bin/python3")
+        sys.exit("optuna_search: requires Debian's python3-optuna (scripts/install-deps --benchmarks) and /usr/bin/python3")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     try:

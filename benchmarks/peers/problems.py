@@ -1,7 +1,7 @@
-"""What a peer is tried on: the same tables and generated spaces as layernas-bench-search's, read anew in Python.
+"""The problems that peers are tried on: the tables and generated spaces of layernas-bench-search, read in Python.
 
-An architecture is a tuple of option numbers, one per layer. A reward is fixed per architecture and seed; which of several it
-is, or its noise, is drawn here by other random numbers than in layernas-bench-search.
+An architecture is a tuple of option numbers, one per layer. A reward is fixed per architecture and seed. The choice among
+several rewards, and the noise, use other random numbers than in layernas-bench-search.
 """
 
 import bisect
@@ -14,24 +14,24 @@ import random
 
 
 class InputError(Exception):
-    """A file or a flag that can't be used; the message is for the user."""
+    """An invalid file or flag; the message is for the user."""
 
 
 class Problem:
-    """name, option_counts (per layer), cost_is_known (before training); costs(architecture) and so on below."""
+    """Subclasses set name, option_counts (per layer) and cost_is_known (before training), and define costs(architecture)."""
 
     def frontier(self):
-        """(cost, judged value) of the non-dominated architectures, by cost."""
+        """Returns (cost, judged value) of the non-dominated architectures, by cost."""
         raise NotImplementedError
 
     def best_judged(self, target):
-        """Of all architectures with cost <= target; -infinity where there is none."""
+        """Returns the best of all architectures with cost <= target; -infinity if there is none."""
         frontier = self.frontier()
         at = bisect.bisect_right(frontier, (target, math.inf))
         return frontier[at - 1][1] if at else -math.inf
 
     def targets_of(self, shares):
-        """Targets as shares of the way from the cheapest to the dearest cost."""
+        """Returns targets from shares of the range between the minimum and the maximum cost."""
         low, high = self.cost_range()
         return [low + share * (high - low) for share in shares]
 
@@ -50,20 +50,20 @@ class Table(Problem):
             raise InputError(f"{file}: has no rows")
         for column in [architecture_column, *reward_columns, judge_column, cost_column]:
             if column not in rows[0]:
-                raise InputError(f"{file}: there is no column {column}; there are {','.join(rows[0])}")
+                raise InputError(f"{file}: has no column {column}; the columns are {','.join(rows[0])}")
         if not reward_columns:
-            raise InputError("--reward-columns: at least one is needed")
+            raise InputError("--reward-columns: at least one is required")
 
         names = [row[architecture_column] for row in rows]
         if len({len(name) for name in names}) != 1:
-            raise InputError(f"{file}: architectures differ in length")
+            raise InputError(f"{file}: architectures have different lengths")
         options = [sorted(set(place)) for place in zip(*names)]
         self.option_counts = [len(layer) for layer in options]
         self._rows = {}
         for number, (name, row) in enumerate(zip(names, rows), 2):
             architecture = tuple(layer.index(option) for layer, option in zip(options, name))
             if architecture in self._rows:
-                raise InputError(f"{file}:{number}: {name} is there twice")
+                raise InputError(f"{file}:{number}: {name} occurs twice")
             try:
                 rewards = [float(row[column]) for column in reward_columns]
                 self._rows[architecture] = (rewards, float(row[judge_column]), float(row[cost_column]))
@@ -75,7 +75,7 @@ class Table(Problem):
         self.cost_is_known = self._cost_is_sum_over_layers()
 
     def _cost_is_sum_over_layers(self):
-        """As in layernas-bench-search: such a cost is known before training."""
+        """As in layernas-bench-search: a cost that is a sum over layers is known before training."""
         first = (0,) * len(self.option_counts)
         base = self.cost(first)
         parts = [
@@ -114,7 +114,7 @@ class Table(Problem):
 
 
 class Generated(Problem):
-    """One space of layernas-bench-search --generated … --dump-spaces FILE."""
+    """One space from layernas-bench-search --generated … --dump-spaces FILE."""
 
     cost_is_known = True
 
@@ -162,7 +162,7 @@ def read_spaces(file):
 
 
 def non_dominated(points):
-    """Of (cost, value) pairs, those that no cheaper or equally cheap one matches in value; by cost."""
+    """Returns the (cost, value) pairs that no pair of the same or a lower cost matches in value, by cost."""
     kept = []
     for cost, value in sorted(points, key=lambda point: (point[0], -point[1])):
         if not kept or value > kept[-1][1]:
@@ -171,7 +171,7 @@ def non_dominated(points):
 
 
 def area(points, largest, floor):
-    """Under the steps of (cost, value) points, best value so far, from the first cost to `largest`, above `floor`."""
+    """Returns the area under the steps of (cost, best value so far), from the first cost to `largest`, above `floor`."""
     total, best, last = 0.0, floor, None
     for cost, value in points:
         if cost > largest:

@@ -1,11 +1,11 @@
-// What the benchmarks time by: other load on the machine adds little to it.
+// The clock of the benchmarks: other load on the machine affects it little.
 #pragma once
 
 #include <ctime>
 
 namespace layernas::bench {
 
-// Processor time that this process has used, of all its threads; resolution 1 us.
+// Returns the processor time of all threads of this process; resolution 1 us.
 inline double CpuSeconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
 }  // namespace layernas::bench

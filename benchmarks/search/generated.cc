@@ -13,9 +13,9 @@
 namespace layernas::bench {
 namespace {
 
-// Costs are whole multiples of this, which makes the dynamic programme exact.
+// Costs are integer multiples of this, which makes the dynamic programme exact.
 constexpr double kCostUnit = 1e-3;
-// Accuracy in percent: of an empty network, and how much there is to gain.
+// Accuracy of an empty network in percent, and the possible gain.
 constexpr double kFloor = 60;
 constexpr double kGain = 20;
 // Standard deviation of one training.
@@ -78,7 +78,7 @@ class GeneratedProblem final : public Problem {
  private:
   double FromScore(double score) const { return kFloor + kGain * (1 - std::exp(-score / scale_)); }
 
-  // [cost above the cheapest, in units]: the best score at that cost or less.
+  // Returns [cost above the cheapest, in units]: the best score at that cost or less.
   const std::vector<double>& BestScores() const {
     if (!best_scores_.empty()) return best_scores_;
     constexpr double kNone = -std::numeric_limits<double>::infinity();
@@ -124,7 +124,7 @@ class GeneratedProblem final : public Problem {
   core::Space space_;
   // [layer][option].
   std::vector<std::vector<double>> effects_;
-  // [layer][option of the layer before][option].
+  // [layer][option of the previous layer][option].
   std::vector<std::vector<std::vector<double>>> pairs_;
   double scale_;
   mutable std::vector<double> best_scores_;
@@ -137,7 +137,7 @@ absl::StatusOr<std::unique_ptr<GeneratedProblem>> MakeProblem(const GeneratedOpt
   core::Space space;
   if (!options.lut_file.empty()) {
     std::ifstream in(options.lut_file);
-    if (!in) return absl::NotFoundError(absl::StrCat(options.lut_file, ": can't be read"));
+    if (!in) return absl::NotFoundError(absl::StrCat(options.lut_file, ": cannot be read"));
     const nlohmann::json lut = nlohmann::json::parse(in, nullptr, false);
     if (lut.is_discarded() || !lut.contains("devices") || !lut["devices"].contains(options.device)) {
       return absl::InvalidArgumentError(absl::StrCat(options.lut_file, ": has no device ", options.device));
@@ -165,7 +165,7 @@ absl::StatusOr<std::unique_ptr<GeneratedProblem>> MakeProblem(const GeneratedOpt
     return absl::InvalidArgumentError(absl::StrCat(options.lut_file, ": has only ", space.layers.size(), " layers"));
   }
 
-  // What an option is good for by itself, wherever it stands.
+  // Effect of an option on its own, the same in every layer.
   std::vector<double> option_effects;
   option_effects.reserve(options.options);
   for (int o = 0; o < options.options; ++o) option_effects.push_back(0.15 * random.Normal());

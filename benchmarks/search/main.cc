@@ -1,4 +1,4 @@
-// layernas-bench-search: how good is a strategy's answer for its trainings?
+// layernas-bench-search: measures how good a strategy's answer is for its number of trainings.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ namespace {
 
 using layernas::bench::Problem;
 
-// Of the trainings, at most, for the finalists: a spec's default.
+// Maximum share of the trainings for finalists: the default of a spec.
 constexpr int kRepeatPercent = 8;
 
 class Mean {
@@ -27,7 +27,7 @@ class Mean {
     squares_ += off * (value - mean_);
   }
   double value() const { return mean_; }
-  // Standard error; 0 where one value can't tell.
+  // Returns the standard error; 0 for fewer than two values.
   double error() const { return count_ < 2 ? 0 : std::sqrt(squares_ / (count_ - 1) / count_); }
 
  private:
@@ -79,33 +79,36 @@ int main(int argc, char** argv) {
   bool json = false;
   app.add_option("--table", table.file, "CSV file with one row per architecture");
   app.add_option("--architecture-column", table.architecture_column)->default_val("arch");
-  app.add_option("--reward-columns", table.reward_columns, "One is drawn per architecture and seed")->delimiter(',');
+  app.add_option("--reward-columns", table.reward_columns, "Reward columns; one is drawn per architecture and seed")
+      ->delimiter(',');
   app.add_option("--judge-column", table.judge_column);
   app.add_option("--cost-column", table.cost_column);
-  app.add_option("--options-per-layer", table.options_per_layer, "Refuse a table that has others, as in 3,3,3")
+  app.add_option("--options-per-layer", table.options_per_layer,
+                 "Refuse a table with other numbers of options, as in 3,3,3")
       ->delimiter(',');
-  app.add_option("--generated", shape, "Layers x options, as in 22x9, instead of a table");
-  app.add_option("--lut", generated.lut_file, "Latencies for a generated space");
+  app.add_option("--generated", shape, "Generate a space of layers x options, as in 22x9, instead of a table");
+  app.add_option("--lut", generated.lut_file, "JSON file with latencies for a generated space");
   app.add_option("--device", generated.device, "Device in --lut")->default_val("pixel3");
-  app.add_option("--space-seed", generated.space_seed, "Of the first generated space");
+  app.add_option("--space-seed", generated.space_seed, "Seed of the first generated space");
   app.add_option("--spaces", spaces, "Generated spaces, each with --seeds searches")->check(CLI::PositiveNumber);
-  app.add_option("--dump-spaces", dump_file, "Write the generated spaces as JSON, and run nothing");
+  app.add_option("--dump-spaces", dump_file, "Write the generated spaces to this file as JSON, and run nothing");
   app.add_option("--targets", targets)->delimiter(',');
   app.add_option("--target-shares", target_shares, "Targets as shares of the cost range")->delimiter(',');
   app.add_option("--trainings", trainings)->check(CLI::PositiveNumber)->delimiter(',');
   app.add_option("--seeds", seeds)->check(CLI::PositiveNumber);
   app.add_option("--first-seed", first_seed);
   app.add_option("--strategies", strategies)->delimiter(',');
-  app.add_option("--parallel", parallel, "Candidates out at once")->check(CLI::PositiveNumber);
-  app.add_option("--finalists", finalists, "Trainings of a finalist; 1: none is repeated")->check(CLI::PositiveNumber);
+  app.add_option("--parallel", parallel, "Candidates in progress at once")->check(CLI::PositiveNumber);
+  app.add_option("--finalists", finalists, "Trainings of a finalist; 1: no repeats")->check(CLI::PositiveNumber);
   app.add_flag("--measure-first", measure_first,
-               "What is measured and exceeds every target is not trained, and not counted");
-  app.add_option("--curve-columns", table.curve_columns, "Rewards after each epoch, for --early-stop")->delimiter(',');
+               "Measure candidates first; those that exceed every target are neither trained nor counted");
+  app.add_option("--curve-columns", table.curve_columns, "Columns with the reward after each epoch, for --early-stop")
+      ->delimiter(',');
   app.add_option("--early-stop", early_stop.compared,
-                 "End trainings that are behind the median of so many others of like cost; 0: none");
-  app.add_option("--min-epochs", early_stop.min_epochs, "Epochs of each training at least")->check(CLI::PositiveNumber);
-  app.add_flag("--joint", joint, "All targets in one search");
-  app.add_flag("--json", json, "One JSON object per line");
+                 "End trainings that are behind the median of this many others of similar cost; 0: never");
+  app.add_option("--min-epochs", early_stop.min_epochs, "Minimum epochs of each training")->check(CLI::PositiveNumber);
+  app.add_flag("--joint", joint, "Use all targets in one search");
+  app.add_flag("--json", json, "Print one JSON object per line");
   CLI11_PARSE(app, argc, argv);
 
   if (table.file.empty() == shape.empty()) return Fail("one of --table and --generated is needed");

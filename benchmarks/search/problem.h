@@ -1,5 +1,5 @@
-// What a strategy is tried on: a space whose architectures have known results. The judged value is for the benchmark
-// alone; strategies see the noisy reward.
+// A problem to try strategies on: a space with known results of its architectures. Only the
+// benchmark uses the judged value; strategies see the noisy reward.
 #pragma once
 
 #include <memory>
@@ -17,61 +17,65 @@ class Problem {
  public:
   virtual ~Problem() = default;
 
-  // Costs per layer are given where the cost is known before training.
+  // Contains costs per layer if the cost is known before training.
   virtual const core::Space& space() const = 0;
-  // Fixed per architecture and seed: one search sees one value.
+  // The value is fixed per architecture and seed, so one search always sees the same value.
   virtual double Reward(const core::Architecture& architecture, std::uint64_t seed) const = 0;
-  // The reward's own expectation.
+  // Returns the expected value of the reward.
   virtual double ExpectedReward(const core::Architecture& architecture) const = 0;
-  // What the result is judged by.
+  // Returns the value that the result is judged by.
   virtual double Judged(const core::Architecture& architecture) const = 0;
   virtual double Cost(const core::Architecture& architecture) const = 0;
-  // The reward after each epoch of a training; empty where that is not known.
+  // Returns the reward after each epoch of a training; empty if unknown.
   virtual std::span<const float> Curve(const core::Architecture& architecture) const {
     static_cast<void>(architecture);
     return {};
   }
-  // Best judged value, and best expected reward, of all architectures with cost <= target.
+  // Return the best judged value, and the best expected reward, of all architectures with cost <=
+  // target.
   virtual double BestJudged(double target) const = 0;
   virtual double BestExpectedReward(double target) const = 0;
-  // (cost, judged value) of the non-dominated architectures by judged value, by cost; empty where the space is too
-  // large.
+  // Returns (cost, judged value) of the non-dominated architectures by judged value, by ascending
+  // cost. Empty if the space is too large.
   virtual std::vector<std::pair<double, double>> TrueFrontier() const = 0;
 };
 
 struct TableOptions {
   std::string file;
   std::string architecture_column;
-  // One is drawn per architecture and seed.
+  // One of them is drawn per architecture and seed.
   std::vector<std::string> reward_columns;
   std::string judge_column;
   std::string cost_column;
-  // With the reward after epoch 1, 2, …
+  // Columns with the reward after epoch 1, 2, …
   std::vector<std::string> curve_columns = {};
-  // What the table must have, layer by layer; empty: whatever it has.
+  // Required number of options of each layer; empty: any.
   std::vector<int> options_per_layer = {};
 };
 
-// A table of all architectures of a space: the options of a layer are the characters that occur in its place of the
-// architecture column. A cost that is exactly a sum over layers is given to the strategies as known per layer. Errors
-// name the file and the line.
+// Loads a table of all architectures of a space. The options of a layer are the characters that
+// occur at its position in the architecture column. If the cost is exactly a sum over layers,
+// strategies know it per layer. Errors name the file and the line.
 absl::StatusOr<std::unique_ptr<Problem>> LoadTable(const TableOptions& options);
 
 struct GeneratedOptions {
   int layers = 22;
   int options = 9;
-  // Look-up table of latencies (fbnet_layer_lut.json's form) and the device in it; empty: costs are generated too.
+  // Look-up table of latencies (in the format of fbnet_layer_lut.json), and the device in it.
+  // Empty: costs are generated too.
   std::string lut_file;
   std::string device;
   std::uint64_t space_seed = 1;
 };
 
-// A space with a saturating reward: a sum of layer importances times option effects and of effects of adjacent pairs
-// goes through 1 - exp(-x). Optima by dynamic programming, exact on costs of three decimals.
+// Generates a space with a saturating reward: a sum of layer importances times option effects and
+// of effects of adjacent pairs goes through 1 - exp(-x). Optima are found by dynamic programming,
+// exact for costs of three decimals.
 absl::StatusOr<std::unique_ptr<Problem>> Generate(const GeneratedOptions& options);
-// The same space, complete, as a JSON object: for other programs that shall search it (benchmarks/peers/problems.py).
+// Returns the same space completely as a JSON object, for other programs that search it
+// (benchmarks/peers/problems.py).
 absl::StatusOr<std::string> DescribeGenerated(const GeneratedOptions& options);
-// Shape, device and seed in words.
+// Returns shape, device and seed in words.
 std::string NameOf(const GeneratedOptions& options);
 
 }  // namespace layernas::bench

@@ -13,7 +13,8 @@
 namespace layernas::bench {
 namespace {
 
-// Area under the steps of `points` (cost ascending, best judged value so far) from the first true cost to `largest`.
+// Returns the area under the steps of `points` (by ascending cost, best judged value so far) from
+// the first true cost to `largest`.
 double Area(const std::vector<std::pair<double, double>>& points, double largest, double floor) {
   double area = 0;
   double best = floor;
@@ -48,7 +49,7 @@ absl::StatusOr<core::StrategyConfig> MakeStrategy(const std::string& name, const
     return options;
   }
   return absl::InvalidArgumentError(
-      absl::StrCat("there is no strategy ", name, "; there are ", absl::StrJoin(StrategyNames(), ", ")));
+      absl::StrCat("unknown strategy ", name, "; expected one of ", absl::StrJoin(StrategyNames(), ", ")));
 }
 
 absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options) {
@@ -62,15 +63,15 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
   config.strategy = *strategy;
   if (options.measure_first && std::holds_alternative<core::LayerNasOptions>(config.strategy)) {
     return absl::InvalidArgumentError(options.strategy +
-                                      " gets to small architectures by way of large ones: it does not "
-                                      "go with measuring first");
+                                      " reaches small architectures through large ones, so it cannot be "
+                                      "combined with measuring first");
   }
   config.seed = options.seed;
   config.trainings = options.trainings;
   config.finalists = {options.finalist_trainings, options.finalist_repeats};
   config.measure_first = options.measure_first;
   config.early_stop = options.early_stop;
-  // A cost that is not known before the training is measured before it, too.
+  // A cost that is not known before the training is then measured before it.
   const bool needs_cost = options.early_stop.compared > 0 && !config.space.CostIsPerLayer();
   if (options.measure_first || needs_cost) config.measure_on.emplace();
   core::Search search(config, 0);
@@ -140,8 +141,8 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
   result.spared = static_cast<int>(search.candidates().size()) - result.trained;
   result.strategy_seconds = std::chrono::duration<double>(spent).count();
   for (const core::BestWithinTarget& best : search.BestPerTarget()) {
-    // Without an answer the user stands where guessing would: at the worst that meets the target is not known; count
-    // the whole value above zero.
+    // Without an answer the worst architecture that meets the target is unknown, so the whole value
+    // above zero counts.
     const core::Candidate* answer = best.candidate == 0 ? nullptr : search.candidate(best.candidate);
     result.answered.push_back(answer != nullptr);
     result.regret_judged.push_back(problem.BestJudged(best.target) -

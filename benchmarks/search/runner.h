@@ -1,4 +1,4 @@
-// Runs searches on a problem with the real core, and judges what they return.
+// Runs searches on a problem with the real core, and judges their results.
 #pragma once
 
 #include <string>
@@ -15,41 +15,44 @@ struct RunOptions {
   std::vector<double> targets;
   int trainings = 100;
   std::uint64_t seed = 1;
-  // Candidates out at once; their results come in the order of proposal.
+  // Candidates in progress; their results arrive in the order of proposal.
   int parallel = 1;
-  // Trainings of a finalist, each with another draw of the reward; 1: none is repeated. Part of `trainings`.
+  // Trainings of a finalist, each with another draw of the reward; 1: no repeats. Part of
+  // `trainings`.
   int finalist_trainings = 1;
   int finalist_repeats = 0;
-  // What is measured and exceeds every target is not trained.
+  // Candidates that are measured and exceed every target are not trained.
   bool measure_first = false;
-  // Trainings may be ended early, on a problem with curves.
+  // Early stopping, for problems with curves.
   core::EarlyStopOptions early_stop = {};
 };
 
 struct RunResult {
-  // Per target: whether there is an architecture at or under it among those trained.
+  // Per target: whether a trained architecture meets it.
   std::vector<bool> answered;
-  // Per target: judged value, and expected reward, that the best architecture at or under it has above the returned
-  // one.
+  // Per target: the judged value and the expected reward of the best architecture that meets it,
+  // minus those of the returned one.
   std::vector<double> regret_judged;
   std::vector<double> regret_reward;
-  // Area between the returned frontier's judged values and the true one, as a share of the latter; up to the largest
-  // target, above the judged value of the cheapest architecture of the true frontier. NaN where that is not known.
+  // Area between the judged values of the returned frontier and the true frontier, as a share of
+  // the latter. It covers costs up to the largest target, above the judged value of the cheapest
+  // architecture of the true frontier. NaN if unknown.
   double hypervolume_ratio = 0;
   int trained = 0;
-  // Measured and not trained.
+  // Candidates that were measured and not trained.
   int spared = 0;
-  // Ended early, and the epochs that this saved as a share of those that all trainings would have had.
+  // Trainings that were ended early, and the saved epochs as a share of the epochs of all complete
+  // trainings.
   int stopped = 0;
   double epochs_saved = 0;
-  // In the strategy and the search's state machine.
+  // Time in the strategy and the search's state machine.
   double strategy_seconds = 0;
 };
 
-// The names that Run() and MakeStrategy() know.
+// Returns the names that Run() and MakeStrategy() accept.
 std::vector<std::string> StrategyNames();
 
-// A strategy with its defaults; INVALID_ARGUMENT if there is none of that name.
+// Returns a strategy with its defaults, or INVALID_ARGUMENT if the name is unknown.
 absl::StatusOr<core::StrategyConfig> MakeStrategy(const std::string& name, const core::Space& space);
 
 absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options);

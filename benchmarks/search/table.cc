@@ -76,7 +76,7 @@ class TableProblem final : public Problem {
   std::unordered_map<core::Architecture, Row, core::ArchitectureHash> rows_;
 };
 
-// Gives the space its costs per layer if they explain every row exactly.
+// Sets costs per layer in the space if they explain every row exactly.
 void DeriveLayerCosts(const std::unordered_map<core::Architecture, Row, core::ArchitectureHash>& rows,
                       core::Space& space) {
   const core::Architecture first(space.layers.size(), 0);
@@ -101,7 +101,7 @@ void DeriveLayerCosts(const std::unordered_map<core::Architecture, Row, core::Ar
 
 struct NamedRow {
   std::string name;
-  // In the file, from 1.
+  // Line in the file, from 1.
   int line = 0;
   Row row;
 };
@@ -110,7 +110,7 @@ absl::Status At(const std::string& file, int line, std::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(file, ":", line, ": ", absl::string_view(what.data(), what.size())));
 }
 
-// Without the end of a DOS line.
+// Reads a line without the end of a DOS line.
 bool ReadLine(std::istream& in, std::string& line) {
   if (!std::getline(in, line)) return false;
   if (line.ends_with('\r')) line.pop_back();
@@ -120,16 +120,17 @@ bool ReadLine(std::istream& in, std::string& line) {
 absl::StatusOr<std::vector<NamedRow>> ReadRows(const TableOptions& options) {
   std::ifstream in(options.file);
   std::string line;
-  if (!in || !ReadLine(in, line)) return absl::NotFoundError(absl::StrCat(options.file, ": can't be read or is empty"));
+  if (!in || !ReadLine(in, line))
+    return absl::NotFoundError(absl::StrCat(options.file, ": cannot be read or is empty"));
   const std::vector<std::string> header = absl::StrSplit(line, ',');
   const auto column = [&](const std::string& name) -> absl::StatusOr<std::size_t> {
     const auto found = std::find(header.begin(), header.end(), name);
     if (found == header.end()) {
-      return At(options.file, 1, absl::StrCat("there is no column \"", name, "\"; there are ", line));
+      return At(options.file, 1, absl::StrCat("has no column \"", name, "\"; the columns are ", line));
     }
     return static_cast<std::size_t>(found - header.begin());
   };
-  if (options.reward_columns.empty()) return absl::InvalidArgumentError("at least one reward column is needed");
+  if (options.reward_columns.empty()) return absl::InvalidArgumentError("at least one reward column is required");
   LAYERNAS_ASSIGN_OR_RETURN(const std::size_t architecture_at, column(options.architecture_column));
   std::vector<std::size_t> numbers_at;
   for (const std::string& name : options.reward_columns) {
@@ -172,7 +173,7 @@ absl::StatusOr<std::vector<NamedRow>> ReadRows(const TableOptions& options) {
   return rows;
 }
 
-// Options of a layer: the characters that occur in its place, in their order.
+// The options of a layer are the characters that occur at its position, in their order.
 absl::StatusOr<core::Space> SpaceOf(const std::vector<NamedRow>& rows, const TableOptions& options) {
   std::vector<std::set<char>> characters(rows.front().name.size());
   for (const NamedRow& row : rows) {
@@ -200,7 +201,8 @@ absl::StatusOr<core::Space> SpaceOf(const std::vector<NamedRow>& rows, const Tab
   return space;
 }
 
-// The first architecture, in the order of its options, that has no row; there is one.
+// Returns the first architecture without a row, in the order of its options. Requires that one
+// exists.
 std::string FirstMissing(const core::Space& space,
                          const std::unordered_map<core::Architecture, Row, core::ArchitectureHash>& rows) {
   core::Architecture architecture(space.layers.size(), 0);
@@ -223,8 +225,7 @@ absl::StatusOr<std::unique_ptr<Problem>> LoadTable(const TableOptions& options) 
   for (NamedRow& row : named) {
     const auto [first, is_new] = lines.emplace(row.name, row.line);
     if (!is_new) {
-      return At(options.file, row.line,
-                absl::StrCat("architecture ", row.name, " is there already, in line ", first->second));
+      return At(options.file, row.line, absl::StrCat("architecture ", row.name, " is already in line ", first->second));
     }
     core::Architecture architecture;
     for (std::size_t i = 0; i < row.name.size(); ++i) {

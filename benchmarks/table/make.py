@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Trains and measures every architecture of a spec whose strategy is exhaustive, with a controller and a worker of this
-machine, and writes a CSV table with a row for each: what `layernas-worker --evaluator tabular` and layernas-bench-search read.
+"""Trains and measures every architecture of a spec with an exhaustive strategy, with a controller and a worker on this
+machine. Writes a CSV table with a row for each, for `layernas-worker --evaluator tabular` and layernas-bench-search.
 
-Goes on where it stopped if it is started again with the same --data-dir. Progress goes to standard error.
+Resumes if it is started again with the same --data-dir. Prints progress to standard error.
 """
 
 import argparse
@@ -15,14 +15,14 @@ import subprocess
 import sys
 import time
 
-# What says something of the machine at that moment, and nothing of the architecture.
+# Metrics that describe the machine at that moment, and not the architecture.
 LEFT_OUT = {"machine_clock_mhz", "machine_fingerprint", "machine_load", "machine_stolen", "latency_runs", "train_epochs"}
-# Of what is not whole.
+# Significant digits of numbers that are not integers.
 DIGITS = 6
 
 
 class Programs:
-    """The controller and the worker, ended with this object."""
+    """The controller and the worker; they end with this object."""
 
     def __init__(self, arguments):
         self.bin = pathlib.Path(arguments.bin)
@@ -59,7 +59,7 @@ class Programs:
 
 
 def search_of(programs, spec):
-    """The name of the search, submitted now or by an earlier run."""
+    """Returns the name of the search, submitted now or by an earlier run."""
     searches = programs.client("search", "list", "-o", "json")["searches"]
     if searches:
         return searches[0]["name"]
@@ -106,11 +106,11 @@ def write(candidates, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = pathlib.Path(__file__).resolve().parents[2]
-    parser.add_argument("--bin", default=root / "build/release/bin", help="folder of the programs")
+    parser.add_argument("--bin", default=root / "build/release/bin", help="directory of the programs")
     parser.add_argument("--spec", default=root / "examples/tables/shapes10_blocks.yaml")
-    parser.add_argument("--data-dir", required=True, help="keeps the controller's store and the logs")
-    parser.add_argument("--slots", type=int, default=len(os.sched_getaffinity(0)), help="trainings at once")
-    parser.add_argument("--out", required=True, help="the CSV file")
+    parser.add_argument("--data-dir", required=True, help="directory for the controller's data and the logs")
+    parser.add_argument("--slots", type=int, default=len(os.sched_getaffinity(0)), help="trainings at once (default: one per core)")
+    parser.add_argument("--out", required=True, help="CSV file to write")
     arguments = parser.parse_args()
     with Programs(arguments) as programs:
         name = search_of(programs, arguments.spec)

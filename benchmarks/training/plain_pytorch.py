@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""What a user would write in place of layernas-trainer: a plain PyTorch script, in eager mode, for the same requests.
+"""A plain PyTorch script in eager mode, as users would write it instead of layernas-trainer, for the same requests.
 
-An evaluator (docs/evaluators.md) that only trains. The networks are nn.Modules, the images one tensor of normalised
-floats, batches are indexed from it, the optimizer is torch's SGD. With --tuned it does what a user does who reads
-PyTorch's tuning guide: channels-last memory.
+It is an evaluator (docs/evaluators.md) that only trains. The networks are nn.Modules. The images are one tensor of
+normalised floats, and batches are indexed from it. The optimizer is torch's SGD. --tuned follows PyTorch's tuning guide
+and uses channels-last memory.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def conv_norm(channels_in, channels_out, kernel, stride=1, groups=1, activation=
 
 
 def activated_conv(channels_in, channels_out, kernel, stride=1):
-    """With the activation in front, as in NATS-Bench. Not in place: the shortcut reads the input too."""
+    """The activation comes first, as in NATS-Bench. It is not in place, because the shortcut reads the input too."""
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, bias=False),
@@ -126,7 +126,7 @@ def build(architecture, network):
 
 
 def read_cifar10(folder):
-    """All images of the five training files, normalised, and their labels."""
+    """Returns all images of the five training files, normalised, and their labels."""
     files = sorted(pathlib.Path(folder).glob("data_batch_*.bin"))
     rows = numpy.concatenate([numpy.fromfile(file, dtype=numpy.uint8).reshape(-1, 3073) for file in files])
     images = torch.from_numpy(rows[:, 1:].reshape(-1, 3, 32, 32).astype(numpy.float32))
@@ -192,8 +192,8 @@ class Trainer:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", required=True)
-    parser.add_argument("--tuned", action="store_true", help="channels-last memory")
-    parser.add_argument("--device", default="cpu", help="as torch names it")
+    parser.add_argument("--tuned", action="store_true", help="use channels-last memory")
+    parser.add_argument("--device", default="cpu", help="torch device (default: cpu)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     serve(Trainer(options.data_dir, options.tuned, options.device))

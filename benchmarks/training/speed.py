@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""How fast does layernas-trainer train, beside plain PyTorch and beside itself? On one thread, the same networks, data,
-batches and optimizer, in turns.
+"""Compares the training speed of layernas-trainer with plain PyTorch, or with several processes of itself. All train in
+turns on one thread, with the same networks, data, batches and optimizer.
 
-Prints JSON lines. For each network: images a second of layernas-trainer, of a plain PyTorch script in eager mode
-(plain_pytorch.py) and, with --tuned, of one that uses channels-last memory and a malloc that keeps what is freed; of
-each the median and the range over the rounds, and the median and range of the ratios of each round. With --slots N: of N
-processes of layernas-trainer at once against one.
+Prints JSON lines. For each network, they contain the images per second of layernas-trainer and of a plain PyTorch script in
+eager mode (plain_pytorch.py). --tuned adds a script that uses channels-last memory and a malloc that keeps freed memory. Each
+has the median and the range over the rounds, and the median and range of the ratios per round. --slots N compares N
+processes of layernas-trainer at once with one.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import tempfile
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Of examples/*.yaml: name, options of the layers (None: the last ones), batch, training images per round.
+# Networks of examples/*.yaml: name, options of the layers (None: the last ones), batch, training images per round.
 NETWORKS = {
     "shapes10_default": ("shapes10", None, 32, 3200),
     "shapes10_middle": ("shapes10", [1, 2, 2, 2, 1, 2], 32, 6400),
@@ -29,7 +29,7 @@ NETWORKS = {
     "nats_bench_size_default": ("nats_bench_size", None, 32, 320),
 }
 HELD_OUT = 100
-# Keeps freed memory, as layernas-trainer does for itself.
+# Makes malloc keep freed memory, as layernas-trainer does.
 KEEPING_MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1),
@@ -65,7 +65,7 @@ def request(spec, choices, batch, images, share):
 
 
 def write_cifar10(folder, images):
-    """Files as those of CIFAR-10, of noise: how fast a network trains doesn't depend on what it sees."""
+    """Writes files in the format of CIFAR-10 with noise: the training speed does not depend on the images."""
     rng = random.Random(1)
     per_file = (images + 4) // 5
     for number in range(1, 6):
@@ -74,7 +74,7 @@ def write_cifar10(folder, images):
 
 
 class Process:
-    """An evaluator that is fed one request after the other."""
+    """An evaluator that gets one request after the other."""
 
     def __init__(self, command, environment=None):
         variables = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **(environment or {})}
@@ -112,7 +112,7 @@ def summary(values):
 
 
 def compare(name, message, processes, rounds):
-    """In turns, in an order that changes, so that a machine that slows down favours nobody."""
+    """Runs in turns, in a changing order, so that a machine that slows down favours none of them."""
     speeds = {kind: [] for kind in processes}
     for number in range(rounds):
         for kind in list(processes)[:: 1 if number % 2 else -1]:
@@ -141,13 +141,13 @@ def compare_slots(name, message, processes, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trainer", required=True, help="the program layernas-trainer")
+    parser.add_argument("--trainer", required=True, help="path of layernas-trainer")
     parser.add_argument("--networks", nargs="+", choices=sorted(NETWORKS), default=list(NETWORKS))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--share", type=float, default=1, help="of the usual number of images per round")
-    parser.add_argument("--tuned", action="store_true", help="a tuned PyTorch script too")
-    parser.add_argument("--slots", type=int, help="so many processes of layernas-trainer at once against one")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda; give a GPU more images, --share 100")
+    parser.add_argument("--share", type=float, default=1, help="share of the usual number of images per round (default: 1)")
+    parser.add_argument("--tuned", action="store_true", help="also run a tuned PyTorch script")
+    parser.add_argument("--slots", type=int, help="compare this many processes of layernas-trainer at once with one")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu); use more images on a GPU, for example --share 100")
     options = parser.parse_args()
 
     requests = {name: request(*NETWORKS[name], options.share) for name in options.networks}
@@ -167,7 +167,7 @@ def main():
                 processes["pytorch_tuned"] = Process([*plain, "--tuned"], KEEPING_MALLOC)
         for name, message in requests.items():
             for process in processes.values():
-                # Loads the data, and whatever else is done once.
+                # Loads the data and does other one-time work.
                 process.train(message)
             if options.slots:
                 compare_slots(name, message, list(processes.values()), options.rounds)

@@ -33,15 +33,15 @@ absl::StatusOr<ExitCode> MakeToken(const CommandContext& context, const TokenOpt
     LAYERNAS_RETURN_IF_ERROR(security::WriteNewPrivateFile(options.out, token + "\n"));
     context.terminal.out << line << '\n';
     if (!FlushOutput(context.terminal.out).ok()) {
-      // A token whose line is lost lets nobody in.
+      // Remove the token: without its line, it would be useless.
       std::error_code ignored;
       std::filesystem::remove(options.out, ignored);
       return ExitCode::kError;
     }
     return ExitCode::kOk;
   }
-  context.terminal.out << token << "\n\nThis is the token, shown only now: keep it in a file that nobody but "
-                       << options.name << " can read.\nThe controller's --token-file gets the line:\n\n"
+  context.terminal.out << token << "\n\nThis token is not shown again: store it in a file that only " << options.name
+                       << " can read.\nAdd this line to the controller's --token-file:\n\n"
                        << line << '\n';
   return ExitCode::kOk;
 }
@@ -52,7 +52,7 @@ struct BackupOptions {
 };
 
 absl::StatusOr<ExitCode> MakeBackup(const CommandContext& context, const BackupOptions& options) {
-  // A large store that is copied to another disk takes its time.
+  // Copying a large store to another disk takes time.
   constexpr std::chrono::seconds kPatience{3600};
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   v1::CreateBackupRequest request;
@@ -70,32 +70,32 @@ absl::StatusOr<ExitCode> MakeBackup(const CommandContext& context, const BackupO
 }
 
 void AddTokenCommand(CLI::App& admin, CommandContext& context) {
-  CLI::App& command =
-      AddCommand(admin, "token", "Make a token, and the line that lets it in for the controller's --token-file",
-                 {"layernas admin token --role worker --name gpu-1",
-                  "layernas admin token --role client --name ann --out ann.token >> tokens"});
+  CLI::App& command = AddCommand(admin, "token", "Create a token, and its line for the controller's --token-file",
+                                 {"layernas admin token --role worker --name gpu-1",
+                                  "layernas admin token --role client --name ann --out ann.token >> tokens"});
   const auto options = std::make_shared<TokenOptions>();
   std::vector<std::string> roles;
   for (const security::Role role : security::kRoles) roles.emplace_back(security::Name(role));
-  command.add_option("--role", options->role, "read-only, client, worker or admin")
+  command.add_option("--role", options->role, "Role of the token: read-only, client, worker or admin")
       ->required()
       ->check(CLI::IsMember(roles))
       ->option_text("ROLE");
-  command.add_option("--name", options->name, "Whose token it is, for the controller's log")
+  command.add_option("--name", options->name, "Owner of the token, as shown in the controller's log")
       ->required()
       ->option_text("NAME");
-  command.add_option("--out", options->out, "Write the token into this new file, and print the line alone")
+  command
+      .add_option("--out", options->out,
+                  "Write the token to this new file and print only its line (default: print both)")
       ->option_text("FILE");
   SetAction(command, context, [options, &context] { return MakeToken(context, *options); });
 }
 
 void AddBackupCommand(CLI::App& admin, CommandContext& context) {
-  CLI::App& command = AddCommand(
-      admin, "backup", "Copy all that the controller knows into a folder below its --backup-dir, while it works on",
-      {"layernas admin backup", "layernas admin backup --id before-upgrade"});
+  CLI::App& command =
+      AddCommand(admin, "backup", "Back up the running controller to a directory under its --backup-dir",
+                 {"layernas admin backup", "layernas admin backup --id before-upgrade"});
   const auto options = std::make_shared<BackupOptions>();
-  command.add_option("--id", options->id, "Name of the backup's folder; without it the time is taken")
-      ->option_text("NAME");
+  command.add_option("--id", options->id, "Name of the backup (default: current time)")->option_text("NAME");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return MakeBackup(context, *options); });
@@ -104,7 +104,7 @@ void AddBackupCommand(CLI::App& admin, CommandContext& context) {
 }  // namespace
 
 void AddAdminCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& admin = AddCommand(app, "admin", "Decide who may come in, and make backups", {});
+  CLI::App& admin = AddCommand(app, "admin", "Create tokens, and back up the controller", {});
   admin.require_subcommand(1);
   AddTokenCommand(admin, context);
   AddBackupCommand(admin, context);

@@ -14,7 +14,7 @@ CLI::Validator WholeNumber(std::int64_t lowest) {
       [lowest](std::string& text) -> std::string {
         std::int64_t value = 0;
         if (absl::SimpleAtoi(text, &value) && value >= lowest) return "";
-        return absl::StrCat("must be a whole number, at least ", lowest, ", is '", text, "'");
+        return absl::StrCat("must be a whole number of at least ", lowest, ", is '", text, "'");
       },
       "");
 }

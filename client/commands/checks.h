@@ -1,4 +1,5 @@
-// What the values of options must be, in words: the checks of the library that parses them speak of its own insides.
+// Validators of option values, with messages for users. The messages of CLI11 mention its
+// internals.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -8,11 +9,11 @@
 
 namespace layernas::client {
 
-// A whole number of at least `lowest`.
+// Accepts a whole number of at least `lowest`.
 CLI::Validator WholeNumber(std::int64_t lowest);
-// A finite number above 0.
+// Accepts a finite number above 0.
 CLI::Validator AboveZero();
-// One of the names; the option gets the value that it stands for.
+// Accepts one of the names, and replaces it by its value.
 CLI::Validator OneOf(const std::map<std::string, int>& names);
 
 }  // namespace layernas::client

@@ -16,7 +16,7 @@
 namespace layernas::client {
 namespace {
 
-constexpr int kMostMistakesShown = 50;
+constexpr int kMaxMistakesShown = 50;
 
 std::string RandomId() {
   std::random_device random;
@@ -25,7 +25,8 @@ std::string RandomId() {
   return id;
 }
 
-// The controller's message, "field: what is wrong" a line, with the places in the file.
+// Adds positions in the file to a message of the controller, which has a line "field: what is
+// wrong" per mistake.
 std::string LocateInFile(const SpecFile& file, const std::string& message) {
   std::string located;
   for (std::size_t start = 0; start < message.size();) {
@@ -34,7 +35,7 @@ std::string LocateInFile(const SpecFile& file, const std::string& message) {
     start = end + 1;
     const std::size_t colon = line.find(": ");
     const std::string field = colon == std::string::npos ? "" : line.substr(0, colon);
-    // Other messages hold colons too; only of a field is the place known.
+    // Other messages can contain colons too. Only a field has a known position.
     const bool is_field = colon == 0 || file.positions.Find(field).line > 0;
     absl::StrAppend(&located, located.empty() ? "" : "\n",
                     is_field ? FormatMistake(file.name, Locate(file, {field, line.substr(colon + 2)})) : line);
@@ -78,19 +79,20 @@ void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<Output
     allowed.emplace(kNames.at(each), static_cast<int>(each));
     absl::StrAppend(&text, text.empty() ? "" : "|", kNames.at(each));
   }
-  command.add_option("-o,--output", format, "How to print the result")->transform(OneOf(allowed))->option_text(text);
+  command.add_option("-o,--output", format, "Output format (default: table)")
+      ->transform(OneOf(allowed))
+      ->option_text(text);
 }
 
 void AddCosts(CLI::App& command, std::string& table) {
   command
       .add_option("--costs", table,
-                  "A table of 'layernas measure lut': the search then knows the cost of every architecture before it "
-                  "trains, and does not measure it")
+                  "Cost table from 'layernas measure lut'; the search takes costs from it instead of measuring them")
       ->option_text("TABLE");
 }
 
 void AddSearchName(CLI::App& command, std::string& name) {
-  command.add_option("NAME", name, "The search, for example shapes10-1; shapes10 is the newest of that name")
+  command.add_option("NAME", name, "Name of a search (shapes10-1), or of a spec (shapes10) for its newest search")
       ->required()
       ->option_text("");
 }
@@ -100,7 +102,7 @@ absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandConte
 }
 
 bool ReportMistakes(const Terminal& terminal, const SpecFile& file) {
-  const int shown = std::min(static_cast<int>(file.mistakes.size()), kMostMistakesShown);
+  const int shown = std::min(static_cast<int>(file.mistakes.size()), kMaxMistakesShown);
   for (int i = 0; i < shown; ++i)
     terminal.err << terminal.Shown(FormatMistake(file.name, file.mistakes[i]), Unprintable::kMarkInLines) << '\n';
   const std::size_t more = file.mistakes.size() - shown;
@@ -114,11 +116,11 @@ absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const Sp
   request.set_request_id(RandomId());
   absl::StatusOr<v1::CreateSearchResponse> response = connection.Call(&v1::SearchService::Stub::CreateSearch, request);
   if (absl::IsUnavailable(response.status()) || absl::IsDeadlineExceeded(response.status())) {
-    // The answer may have been lost; the same request id can't start a second search.
+    // The answer may be lost. The same request id cannot start a second search.
     response = connection.Call(&v1::SearchService::Stub::CreateSearch, request);
   }
   if (absl::IsInvalidArgument(response.status())) {
-    return absl::InvalidArgumentError("the controller refuses the spec:\n" +
+    return absl::InvalidArgumentError("the controller rejected the spec:\n" +
                                       LocateInFile(file, std::string(response.status().message())));
   }
   if (!response.ok()) return response.status();

@@ -1,5 +1,5 @@
-// What the commands have in common. A command adds itself to its parent with its options and says what it does; nothing
-// is done before the whole command line has been understood.
+// Shared parts of the commands. Each command adds itself and its options to its parent, and sets an
+// action. The action runs after the complete command line has been parsed.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -24,32 +24,32 @@ struct CommandContext {
   CommandContext(const Terminal& t, std::string folder) : terminal(t), program_folder(std::move(folder)) {}
 
   Terminal terminal;
-  // Folder of our own program, where its siblings are.
+  // Directory of this program and of the other layernas programs.
   std::string program_folder;
-  // What stood after "--".
+  // Arguments after "--".
   std::vector<std::string> worker_arguments;
-  // Of the command that was chosen; set by AddController.
+  // Connection of the selected command; set by AddController.
   std::string controller = "127.0.0.1:7060";
   rpc::ChannelSecurity security;
-  // The command that was chosen.
+  // Action of the selected command.
   std::function<absl::StatusOr<ExitCode>()> action;
 };
 
 void AddCountCommand(CLI::App& app, CommandContext& context);
 void AddValidateCommand(CLI::App& app, CommandContext& context);
-// Adds all of `layernas search …`.
+// Adds `layernas search` and its subcommands.
 void AddSearchCommands(CLI::App& app, CommandContext& context);
 void AddWorkerCommands(CLI::App& app, CommandContext& context);
-// Adds all of `layernas measure …`.
+// Adds `layernas measure` and its subcommands.
 void AddMeasureCommands(CLI::App& app, CommandContext& context);
 void AddReportCommand(CLI::App& app, CommandContext& context);
 void AddRunCommand(CLI::App& app, CommandContext& context);
 void AddInitCommand(CLI::App& app, CommandContext& context);
-// `layernas completion` and `layernas man`.
+// Adds `layernas completion` and `layernas man`.
 void AddReferenceCommands(CLI::App& app, CommandContext& context);
 void AddAdminCommands(CLI::App& app, CommandContext& context);
 
-// Parts of `layernas search`.
+// Subcommands of `layernas search`.
 void AddSubmitCommand(CLI::App& search, CommandContext& context);
 void AddWatchCommand(CLI::App& search, CommandContext& context);
 void AddListCommand(CLI::App& search, CommandContext& context);
@@ -63,25 +63,26 @@ void AddBucketsCommand(CLI::App& search, CommandContext& context);
 void AddCompareCommand(CLI::App& search, CommandContext& context);
 void AddWaitCommand(CLI::App& search, CommandContext& context);
 
-// A command whose help ends with `examples`, a line each.
+// Adds a command whose help ends with `examples`, one per line.
 CLI::App& AddCommand(CLI::App& parent, const std::string& name, const std::string& description,
                      const std::vector<std::string>& examples);
-// Runs `action` if the command is the one chosen.
+// Runs `action` if the command is selected.
 void SetAction(CLI::App& command, CommandContext& context, std::function<absl::StatusOr<ExitCode>()> action);
-// --controller and how to get in there.
+// Adds --controller and the options for TLS and tokens.
 void AddController(CLI::App& command, CommandContext& context);
 void AddOutput(CLI::App& command, OutputFormat& format, const std::vector<OutputFormat>& formats);
-// --costs, the table of `layernas measure lut`.
+// Adds --costs, a table from `layernas measure lut`.
 void AddCosts(CLI::App& command, std::string& table);
-// The positional NAME of a search.
+// Adds the positional argument NAME of a search.
 void AddSearchName(CLI::App& command, std::string& name);
 
 absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandContext& context);
 
-// Prints what is wrong with the file, if anything is.
+// Prints the mistakes in the file. Returns whether there are any.
 bool ReportMistakes(const Terminal& terminal, const SpecFile& file);
 
-// Submits the spec; prints where it is wrong if the controller thinks so. Safe against a lost answer.
+// Submits the spec. Retries once if the answer is lost, without starting a second search. If the
+// controller rejects the spec, the error has the positions in the file.
 absl::StatusOr<v1::Search> SubmitSpec(ControllerConnection& connection, const SpecFile& file);
 
 }  // namespace layernas::client

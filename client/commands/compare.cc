@@ -39,7 +39,7 @@ absl::StatusOr<Side> Fetch(ControllerConnection& connection, const std::string& 
   return side;
 }
 
-// Of both; without any, one that everything meets.
+// The targets of both searches; without any, one target that everything meets.
 std::set<double> TargetsOf(const Side& a, const Side& b) {
   std::set<double> targets;
   for (const Side* side : {&a, &b}) {
@@ -119,8 +119,8 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
   LAYERNAS_ASSIGN_OR_RETURN(const Side a, Fetch(*connection, options.a));
   LAYERNAS_ASSIGN_OR_RETURN(const Side b, Fetch(*connection, options.b));
   if (RewardName(a.search) != RewardName(b.search) || CostName(a.search) != CostName(b.search)) {
-    return absl::InvalidArgumentError(absl::StrCat("they can't be compared: one is about ", RewardName(a.search),
-                                                   " and ", CostName(a.search), ", the other about ",
+    return absl::InvalidArgumentError(absl::StrCat("cannot compare the searches: one is for ", RewardName(a.search),
+                                                   " and ", CostName(a.search), ", the other for ",
                                                    RewardName(b.search), " and ", CostName(b.search)));
   }
   std::ostream& out = context.terminal.out;
@@ -146,11 +146,11 @@ absl::StatusOr<ExitCode> Compare(const CommandContext& context, const CompareOpt
 
 void AddCompareCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command = AddCommand(
-      search, "compare", "Compare what two searches have found, target by target",
+      search, "compare", "Compare the results of two searches, target by target",
       {"layernas search compare shapes10-1 shapes10-2", "layernas search compare shapes10-1 shapes10-2 -o yaml"});
   const auto options = std::make_shared<CompareOptions>();
-  command.add_option("A", options->a, "A search")->required()->option_text("");
-  command.add_option("B", options->b, "The one to compare it with")->required()->option_text("");
+  command.add_option("A", options->a, "First search")->required()->option_text("");
+  command.add_option("B", options->b, "Second search")->required()->option_text("");
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);

@@ -20,22 +20,22 @@ namespace {
 
 struct CountOptions {
   std::string spec;
-  // A file, "-", "all", or empty: the default architecture alone.
+  // A file, "-", "all", or empty for the default architecture.
   std::string architectures;
   OutputFormat output = OutputFormat::kTable;
 };
 
-// So that a slip does not fill the disk.
-constexpr double kMostArchitectures = 10'000'000;
+// Limits the output of an accidental `all`.
+constexpr double kMaxArchitectures = 10'000'000;
 
 using Visit = std::function<absl::Status(const spec::Choices&)>;
 
-// The last layer's options vary fastest.
+// Visits all architectures; the options of the last layer vary fastest.
 absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
   const double size = spec::SpaceSize(space);
-  if (size > kMostArchitectures) {
+  if (size > kMaxArchitectures) {
     return absl::InvalidArgumentError(absl::StrCat("the space has ", size, " architectures, more than ",
-                                                   kMostArchitectures, ": name those to count in a file"));
+                                                   kMaxArchitectures, ": list the architectures to count in a file"));
   }
   spec::Choices choices(static_cast<std::size_t>(space.layers_size()));
   while (true) {
@@ -51,10 +51,11 @@ absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
 absl::Status VisitFile(const std::string& path, const v1::Space& space, const Visit& visit) {
   std::ifstream file;
   if (path != "-") {
-    // What else may be wrong with it is said when it is opened.
+    // Other problems are reported when the file is opened.
     std::error_code ignored;
     if (std::filesystem::is_directory(path, ignored)) {
-      return absl::InvalidArgumentError("cannot read " + path + ": it is a folder; give a file with one id a line");
+      return absl::InvalidArgumentError("cannot read " + path +
+                                        ": it is a directory; give a file with one id per line");
     }
     file.open(path);
     if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
@@ -66,9 +67,10 @@ absl::Status VisitFile(const std::string& path, const v1::Space& space, const Vi
     if (line.empty()) continue;
     const auto choices = spec::ParseArchitectureId(space, line);
     if (!choices) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": \"", Printable(line),
-                                                     "\" is no architecture of the space: write one id a line, as ",
-                                                     spec::FormatArchitectureId(space, spec::DefaultChoices(space))));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", number, ": \"", Printable(line),
+                       "\" is not an architecture of the space: write one id per line, such as ",
+                       spec::FormatArchitectureId(space, spec::DefaultChoices(space))));
     }
     LAYERNAS_RETURN_IF_ERROR(visit(*choices));
   }
@@ -81,7 +83,7 @@ absl::Status VisitWanted(const std::string& wanted, const v1::Space& space, cons
   return VisitFile(wanted, space, visit);
 }
 
-// Lines of CSV and of JSON are written as they come, for there may be millions.
+// Writes CSV and JSON line by line, because there can be millions of lines.
 absl::Status PrintCounts(const Terminal& terminal, const CountOptions& options, const v1::Space& space) {
   const spec::ArchitectureCounter counter(space);
   Table table({"architecture", "params", "multiply_adds"});
@@ -117,21 +119,21 @@ absl::Status PrintCounts(const Terminal& terminal, const CountOptions& options, 
 }  // namespace
 
 void AddCountCommand(CLI::App& app, CommandContext& context) {
-  CLI::App& command = AddCommand(
-      app, "count", "Count parameters and multiply-adds of architectures. Needs no controller and builds nothing.",
-      {"layernas count spec.yaml", "layernas count spec.yaml --architectures ids.txt -o json",
-       "layernas count spec.yaml --architectures all -o csv"});
+  CLI::App& command =
+      AddCommand(app, "count", "Count parameters and multiply-adds of architectures; needs no controller",
+                 {"layernas count spec.yaml", "layernas count spec.yaml --architectures ids.txt -o json",
+                  "layernas count spec.yaml --architectures all -o csv"});
   const auto options = std::make_shared<CountOptions>();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
   command
       .add_option("--architectures", options->architectures,
-                  "A file with an architecture's id a line (- for standard input), or all; the default architecture "
-                  "where it is not given")
+                  "File with one architecture id per line, - for standard input, or all (default: only the space's "
+                  "default architecture)")
       ->option_text("FILE|all");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv});
   SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {
     if (options->spec == "-" && options->architectures == "-") {
-      return absl::InvalidArgumentError("spec and architectures can't both come from standard input");
+      return absl::InvalidArgumentError("SPEC and --architectures cannot both be read from standard input");
     }
     const SpecFile file = ReadSpecFile(options->spec);
     if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;

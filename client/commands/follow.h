@@ -1,4 +1,4 @@
-// Watching a search, as `search watch` and `search submit --watch` do.
+// Watching a search, for `search watch` and `search submit --watch`.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -12,10 +12,11 @@
 
 namespace layernas::client {
 
-// Redrawn in place on a terminal, lines in a pipe.
+// Returns a view that is redrawn in place on a terminal and prints lines otherwise.
 std::unique_ptr<WatchView> MakeView(const Terminal& terminal, OutputFormat format);
 
-// From its first change; on a terminal from now. The exit code is that of the search's end.
+// Shows the search until it ends: from its first change, or on a terminal from its current state.
+// Returns the exit code of the final state.
 absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnection& connection,
                                       const v1::Search& search, OutputFormat format, StopSignal& stop);
 

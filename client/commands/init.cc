@@ -30,14 +30,14 @@ struct Example {
 };
 
 constexpr std::array<Example, 8> kExamples = {{
-    {"shapes10", kExampleShapes10, "six blocks for small images; runs as it is, on generated data"},
-    {"shapes10_blocks", kExampleShapes10Blocks, "four blocks, with a table of all results that comes with layernas"},
+    {"shapes10", kExampleShapes10, "six blocks for small generated images; needs no data"},
+    {"shapes10_blocks", kExampleShapes10Blocks, "four blocks, with an included table of all results"},
     {"mobilenet_v2", kExampleMobileNetV2, "the blocks of MobileNetV2"},
     {"mobilenet_v3_small", kExampleMobileNetV3Small, "the blocks of MobileNetV3 (small)"},
     {"mobilenet_v3_large", kExampleMobileNetV3Large, "the blocks of MobileNetV3 (large)"},
     {"nats_bench_size", kExampleNatsBenchSize, "the widths of NATS-Bench"},
     {"nats_bench_topology", kExampleNatsBenchTopology, "the cells of NATS-Bench"},
-    {"nas_bench_macro", kExampleNasBenchMacro, "NAS-Bench-Macro, whose results are known"},
+    {"nas_bench_macro", kExampleNasBenchMacro, "NAS-Bench-Macro, a benchmark with known results"},
 }};
 
 struct InitOptions {
@@ -48,13 +48,13 @@ struct InitOptions {
 };
 
 void PrintSpaces(const Terminal& terminal) {
-  Table table({"space", "what it is"});
+  Table table({"space", "description"});
   for (const Example& example : kExamples) table.AddRow({Cell::Text(example.name), Cell::Text(example.description)});
   table.Print(terminal.out, terminal.color);
-  terminal.out << "write one with: layernas init SPACE\n";
+  terminal.out << "write a spec with: layernas init SPACE\n";
 }
 
-// The spec's line "name: …" replaced.
+// Replaces the line "name: …" of the spec.
 std::string WithName(std::string text, const std::string& name) {
   const std::size_t begin = text.find("\nname: ") + 1;
   return text.replace(begin, text.find('\n', begin) - begin, absl::StrCat("name: ", name));
@@ -69,7 +69,7 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
       std::find_if(kExamples.begin(), kExamples.end(), [&](const Example& each) { return options.space == each.name; });
   if (example == kExamples.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("there is no space ", options.space, "; 'layernas init' without an argument lists them"));
+        absl::StrCat("unknown example '", options.space, "'; 'layernas init' lists the examples"));
   }
   std::string text = example->text;
   if (!options.name.empty()) {
@@ -85,7 +85,7 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
       !options.file.empty() ? options.file : absl::StrCat(options.name.empty() ? options.space : options.name, ".yaml");
   const absl::Status written = WriteNewFile(file, text);
   if (absl::IsAlreadyExists(written)) {
-    return absl::AlreadyExistsError(absl::StrCat(file, " exists already; choose another file with -o"));
+    return absl::AlreadyExistsError(absl::StrCat(file, " already exists; choose another file with -o"));
   }
   LAYERNAS_RETURN_IF_ERROR(written);
   context.terminal.out << "wrote " << file << "\ncheck it with: layernas validate " << file
@@ -97,12 +97,13 @@ absl::StatusOr<ExitCode> Init(const CommandContext& context, const InitOptions& 
 
 void AddInitCommand(CLI::App& app, CommandContext& context) {
   CLI::App& command =
-      AddCommand(app, "init", "Write a spec to start from, with comments; without a space, list those that there are",
+      AddCommand(app, "init", "Write an example spec, or list the examples",
                  {"layernas init", "layernas init shapes10", "layernas init mobilenet_v2 --name phone -o phone.yaml"});
   const auto options = std::make_shared<InitOptions>();
-  command.add_option("SPACE", options->space, "What to search, as 'layernas init' lists it")->option_text("");
-  command.add_option("--name", options->name, "The search's name")->option_text("NAME");
-  command.add_option("-o,--output", options->file, "Where to; - is standard output")->option_text("FILE [NAME.yaml]");
+  command.add_option("SPACE", options->space, "Name of the example (default: list all examples)")->option_text("");
+  command.add_option("--name", options->name, "Name of the search (default: the example's)")->option_text("NAME");
+  command.add_option("-o,--output", options->file, "Output file, or - for standard output")
+      ->option_text("FILE [NAME.yaml]");
   SetAction(command, context, [options, &context] { return Init(context, *options); });
 }
 

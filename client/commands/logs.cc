@@ -25,19 +25,19 @@ struct LogsOptions {
   OutputFormat output = OutputFormat::kTable;
 };
 
-// "7" and "searches/shapes10-1/candidates/7" are both understood.
+// Accepts "7" and "searches/shapes10-1/candidates/7".
 absl::StatusOr<std::string> CandidateName(const std::string& search, const std::string& written) {
   const std::string folder = absl::StrCat(search, "/candidates/");
   std::uint64_t number = 0;
   if (!absl::SimpleAtoi(written.substr(written.starts_with(folder) ? folder.size() : 0), &number) || number == 0) {
     return absl::InvalidArgumentError(absl::StrCat("\"", Printable(written), "\" is not a candidate of ",
                                                    ShortName(search),
-                                                   "; 'layernas search candidates' lists their numbers"));
+                                                   "; 'layernas search candidates' lists the numbers"));
   }
   return absl::StrCat(folder, number);
 }
 
-// The lines may come from anywhere: on a terminal they can't do more than be read.
+// Prints lines of unknown origin in a form that is safe on a terminal.
 void PrintLines(const Terminal& terminal, std::string_view text) {
   if (!terminal.IsScreen()) {
     terminal.out << text;
@@ -68,7 +68,7 @@ absl::StatusOr<ExitCode> Logs(const CommandContext& context, const LogsOptions& 
   if (response.attempts_size() > 1) err << " (of attempts " << absl::StrJoin(response.attempts(), ", ") << ')';
   err << ", by " << Printable(response.worker()) << ", " << FormatTime(response.time()) << '\n';
   if (response.log().omitted_bytes() > 0) {
-    err << context.terminal.Shown("… ") << response.log().omitted_bytes() << " bytes before these lines are not kept\n";
+    err << context.terminal.Shown("… ") << response.log().omitted_bytes() << " earlier bytes were not kept\n";
   }
   err << std::flush;
   PrintLines(context.terminal, response.log().tail());
@@ -79,15 +79,15 @@ absl::StatusOr<ExitCode> Logs(const CommandContext& context, const LogsOptions& 
 
 void AddLogsCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command =
-      AddCommand(search, "logs", "Show what a candidate's evaluator wrote to standard error, or the end of it",
+      AddCommand(search, "logs", "Show the standard error of a candidate's evaluator; only the end if it is long",
                  {"layernas search logs shapes10-1 7", "layernas search logs shapes10-1 7 --attempt 1",
                   "layernas search candidates shapes10-1 --state failed"});
   const auto options = std::make_shared<LogsOptions>();
   AddSearchName(command, options->search);
-  command.add_option("CANDIDATE", options->candidate, "Its number, as 'layernas search candidates' has it")
+  command.add_option("CANDIDATE", options->candidate, "Number of the candidate, see 'layernas search candidates'")
       ->required()
       ->option_text("");
-  command.add_option("--attempt", options->attempt, "Of which attempt; 0 = the latest whose log is kept")
+  command.add_option("--attempt", options->attempt, "Number of the attempt; 0 = the latest attempt with a log")
       ->check(WholeNumber(0))
       ->option_text("N [0]");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});

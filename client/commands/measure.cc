@@ -47,24 +47,24 @@ struct LutOptions {
   std::string table;
   // Empty: objective.cost.
   std::string metric;
-  // 0: so many that each cost is seen well (DefaultNetworks).
+  // 0: the default, which averages out the noise of each cost (DefaultNetworks).
   int networks = 0;
   int held_out = 30;
   std::uint32_t seed = 1;
   std::string command;
 };
 
-// Where the first networks can't be measured, none can.
-constexpr int kMostUselessAtFirst = 10;
-// Of one network, until one gives a cost.
-constexpr int kMostReadings = 3;
-// Of the machine and device that a network was measured on (docs/evaluators.md).
+// If none of the first networks can be measured, none can.
+constexpr int kMaxUselessAtFirst = 10;
+// Maximum measurements of one network until one gives a cost.
+constexpr int kMaxReadings = 3;
+// The metric that identifies the machine and device of a measurement (docs/evaluators.md).
 constexpr char kFingerprint[] = "machine_fingerprint";
 constexpr std::chrono::seconds kReportEvery{10};
-// A table worse than that is worth a word.
+// Median error above which the table gets a warning.
 constexpr double kLargeError = 0.1;
 
-// Twice the unknowns of a regression leave little of the noise; a few more where there are few.
+// Twice the number of unknowns averages out most of the noise; at least 10 more for few unknowns.
 int DefaultNetworks(const v1::Space& space) {
   const int unknowns = Unknowns(space);
   return std::max(2 * unknowns, unknowns + 10);
@@ -97,12 +97,12 @@ absl::StatusOr<ExecOptions> FindEvaluator(const CommandContext& context, const s
   return exec;
 }
 
-// Says now and then how far it is.
+// Prints the progress every few seconds.
 class ProgressLines {
  public:
   ProgressLines(std::ostream& out, std::size_t all) : out_(out), all_(all) {}
 
-  // One that need not be measured.
+  // Counts a network that is already measured.
   void Known() { ++known_; }
   void Done(std::size_t done) {
     const auto now = steady_clock::now();
@@ -114,10 +114,10 @@ class ProgressLines {
          << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(std::ceil(left)))) << " left" << std::endl;
   }
   void SetAside(const std::string& file) {
-    out_ << "the measurements kept so far are of another machine or device: they are now in " << file << std::endl;
+    out_ << "the earlier measurements are from another machine or device and were moved to " << file << std::endl;
   }
   void LeftOut(const std::string& architecture, std::string_view why) {
-    out_ << "architecture " << architecture << " is left out after " << kMostReadings << " measurements: " << why
+    out_ << "skipped architecture " << architecture << " after " << kMaxReadings << " measurements: " << why
          << std::endl;
   }
   std::chrono::seconds elapsed() const {
@@ -140,20 +140,20 @@ absl::StatusOr<KeptMeasurements> OpenKept(const std::string& path, const v1::Sea
   return KeptMeasurements::Open(path, asked);
 }
 
-// Whether what was measured of one network has the cost, and one that a table can hold.
+// Returns OK if the metrics of one network have the cost, with a value that a table can hold.
 absl::Status CheckCost(const std::string& metric, const Metrics& metrics) {
   LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, std::span(&metrics, 1)));
   return scale.CostOf(metrics).status();
 }
 
-// Measures one network, and again if what was read cannot be a cost: one bad reading must not end the measurements of
-// hours. Returns nothing, with the reason in `why`, for a network that is left out. Fails if the evaluator does not
-// report the metric, which no other network could mend.
+// Measures one network, and again if the result cannot be a cost: one bad measurement must not end
+// a run of hours. Returns nothing, with the reason in `why`, if the network is skipped. Fails if
+// the evaluator does not report the metric, because other networks would fail too.
 absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std::string& metric, const std::string& id,
                                                   const DesignPoint& point, KeptMeasurements& kept,
                                                   ProgressLines& progress, const std::stop_token& stop,
                                                   std::string& why) {
-  for (int reading = 0; reading < kMostReadings; ++reading) {
+  for (int reading = 0; reading < kMaxReadings; ++reading) {
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(point.choices, stop));
     if (!metrics) {
       why = meter.why_infeasible();
@@ -169,8 +169,8 @@ absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std
   return std::nullopt;
 }
 
-// Sets the kept measurements aside if they are of another machine or device than the evaluator measures on now. Only
-// the evaluator can tell, from a network that is measured again.
+// Sets the kept measurements aside if they are from another machine or device than the evaluator
+// uses now. Finding that out requires measuring a network again.
 absl::Status CheckMachine(NetworkMeter& meter, const v1::Space& space, const std::vector<DesignPoint>& design,
                           KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
   for (const DesignPoint& point : design) {
@@ -204,7 +204,7 @@ absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, con
     }
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, MeasureOne(meter, metric, id, design[i], kept, progress, stop, why));
     if (metrics) measured.push_back({design[i], std::move(*metrics)});
-    if (measured.empty() && i + 1 >= std::min<std::size_t>(kMostUselessAtFirst, design.size())) {
+    if (measured.empty() && i + 1 >= std::min<std::size_t>(kMaxUselessAtFirst, design.size())) {
       return absl::FailedPreconditionError(
           absl::StrCat("none of the first ", i + 1, " networks could be measured: ", why));
     }
@@ -231,14 +231,14 @@ absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, co
     (network.point.held_out ? result.held_out : result.fitted).push_back({network.point.choices, cost});
   }
   if (result.held_out.empty()) {
-    return absl::FailedPreconditionError("none of the networks that were held out could be measured");
+    return absl::FailedPreconditionError("none of the held-out networks could be measured");
   }
   LAYERNAS_ASSIGN_OR_RETURN(result.costs, FitAdditiveCosts(space, result.fitted));
   result.error = MeasureError(result.costs, result.held_out);
   return result;
 }
 
-// Six digits: far more than is known, and readable.
+// Six digits are readable and far more precise than the measurement.
 double Rounded(double value) {
   double rounded = value;
   return absl::SimpleAtod(absl::StrFormat("%.6g", value), &rounded) ? rounded : value;
@@ -312,7 +312,7 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
   if (measured < wanted) out << "; " << wanted - measured << " could not be measured";
   out << "\ncost               " << metric;
   if (result.scale.quiet_reference_ms() > 0) {
-    out << " = latency_ratio x " << FormatValue(result.scale.quiet_reference_ms()) << " ms of the reference";
+    out << " = latency_ratio x " << FormatValue(result.scale.quiet_reference_ms()) << " ms of the reference network";
   }
   const PredictionError& error = result.error;
   out << "\nerror              median " << Percent(error.median) << ", 90 % of networks within " << Percent(error.p90)
@@ -323,12 +323,12 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
   out << "cheapest, dearest  " << FormatValue(result.costs.base) << ", " << FormatValue(dearest) << '\n'
       << "table              " << options.table << '\n';
   if (error.median > kLargeError) {
-    out << "The costs of this space's options do not add up well: take the table for a first guess, or measure more\n"
+    out << "Option costs do not add up well in this space: use the table only as a rough estimate, or measure more\n"
            "networks (--networks).\n";
   }
 }
 
-// What would else be found out when all is measured.
+// Detects problems that would otherwise appear only after all measurements.
 absl::Status CheckTable(const std::string& path) {
   std::error_code ignored;
   if (path.empty()) return absl::InvalidArgumentError("TABLE is empty: name the file to write");
@@ -346,8 +346,8 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   const std::string metric = options.metric.empty() ? spec.objective().cost() : options.metric;
   if (spec::IsCounted(metric)) {
     return absl::InvalidArgumentError(absl::StrCat(metric,
-                                                   " need not be measured: set objective.counted. "
-                                                   "For a table of latencies, add --metric latency_ms"));
+                                                   " need not be measured: set objective.counted, "
+                                                   "or add --metric latency_ms for a table of latencies"));
   }
   const int networks = options.networks > 0 ? options.networks : DefaultNetworks(spec.space());
   LAYERNAS_ASSIGN_OR_RETURN(const std::vector<DesignPoint> design,
@@ -363,11 +363,11 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   LAYERNAS_ASSIGN_OR_RETURN(KeptMeasurements kept, OpenKept(kept_in, spec, exec.argv));
   context.terminal.err << "measuring " << design.size() << " networks with " << exec.argv.front();
   if (kept.count() > 0) {
-    context.terminal.err << "; " << kept.count() << " were measured before (remove " << kept_in << " to begin anew)";
+    context.terminal.err << "; " << kept.count() << " were measured before (remove " << kept_in << " to start over)";
   }
   if (!kept.set_aside().empty()) {
-    context.terminal.err << "; those in " << kept_in << " were of another spec, evaluator or machine: they are now in "
-                         << kept.set_aside();
+    context.terminal.err << "; the measurements in " << kept_in
+                         << " are for another spec, evaluator or machine and were moved to " << kept.set_aside();
   }
   context.terminal.err << std::endl;
   ExecEvaluator evaluator(std::move(exec));
@@ -379,7 +379,7 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
     if (interrupted) context.terminal.err << "interrupted: no table was written\n";
     if (kept.count() > 0) {
       context.terminal.err << kept.count() << " measurements are kept in " << kept_in
-                           << ": the next try goes on from there\n";
+                           << "; the next run resumes from them\n";
     } else {
       kept.Remove();
     }
@@ -394,29 +394,29 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
 void AddLutCommand(CLI::App& measure, CommandContext& context) {
   CLI::App& command = AddCommand(
       measure, "lut",
-      "Make a look-up table of this machine's latencies: what each option of each layer costs, found from\n"
-      "whole networks that are measured, not trained, and how far its predictions are off. A search that is\n"
-      "given the table (--costs) knows every latency before it trains. Needs no controller",
+      "Write a table of option costs on this machine, for --costs; needs no controller.\n"
+      "Measures whole networks without training them, fits a cost for each option of each layer, and reports\n"
+      "the prediction error",
       {"layernas measure lut spec.yaml laptop.json", "layernas run spec.yaml --costs laptop.json",
        "layernas measure lut spec.yaml laptop.json --metric latency_ratio --held-out 50",
        "layernas measure lut spec.yaml phone.json --command 'python3 measure_on_phone.py'"});
   const auto options = std::make_shared<LutOptions>();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
-  command.add_option("TABLE", options->table, "The file to write, JSON")->required()->option_text("");
-  command.add_option("--metric", options->metric, "The cost to predict; the spec's objective.cost if not given")
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
+  command.add_option("TABLE", options->table, "JSON file to write")->required()->option_text("");
+  command.add_option("--metric", options->metric, "Cost metric to predict (default: objective.cost of the spec)")
       ->option_text("NAME");
   command
       .add_option("--networks", options->networks,
-                  "Networks to find the costs from; twice as many as there are costs, if not given")
+                  "Networks to fit the costs to (default: twice the number of costs, at least 10 more)")
       ->check(CLI::Range(3, 100'000))
       ->option_text("N");
-  command.add_option("--held-out", options->held_out, "Further networks, to see how far predictions are off")
+  command.add_option("--held-out", options->held_out, "Additional networks to determine the prediction error")
       ->check(CLI::Range(5, 100'000))
       ->option_text("N [30]");
-  command.add_option("--seed", options->seed, "Which networks are drawn")->option_text("N [1]");
+  command.add_option("--seed", options->seed, "Seed for drawing the networks")->option_text("N [1]");
   command
       .add_option("--command", options->command,
-                  "The evaluator that measures (docs/evaluators.md); layernas-trainer beside this program if not given")
+                  "Evaluator that measures, see docs/evaluators.md (default: layernas-trainer next to layernas)")
       ->option_text("'PROGRAM ARG…'");
   SetAction(command, context, [options, &context] { return MeasureLut(context, *options); });
 }
@@ -424,7 +424,7 @@ void AddLutCommand(CLI::App& measure, CommandContext& context) {
 }  // namespace
 
 void AddMeasureCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& measure = AddCommand(app, "measure", "Measure networks on this machine, without training them", {});
+  CLI::App& measure = AddCommand(app, "measure", "Measure networks on this machine without training them", {});
   measure.require_subcommand(1);
   AddLutCommand(measure, context);
 }

@@ -15,7 +15,7 @@ namespace {
 absl::StatusOr<ExitCode> WriteManPages(const CommandContext& context, const CLI::App& app, const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) return absl::UnknownError("cannot make " + folder + ": " + error.message());
+  if (error) return absl::UnknownError("cannot create " + folder + ": " + error.message());
   const std::vector<ManPage> pages = ManPages(CommandTree(app), std::string(Version()));
   for (const ManPage& page : pages) {
     const std::string path = (std::filesystem::path(folder) / page.file).string();
@@ -30,20 +30,20 @@ absl::StatusOr<ExitCode> WriteManPages(const CommandContext& context, const CLI:
 
 void AddReferenceCommands(CLI::App& app, CommandContext& context) {
   CLI::App& completion =
-      AddCommand(app, "completion", "Print a script that completes command lines in a shell",
+      AddCommand(app, "completion", "Print a completion script for a shell",
                  {"source <(layernas completion bash)", "layernas completion zsh > ~/.zfunc/_layernas",
                   "layernas completion fish > ~/.config/fish/completions/layernas.fish"});
   const auto shell = std::make_shared<std::string>();
-  completion.add_option("SHELL", *shell, "bash, zsh or fish")->required()->option_text("");
+  completion.add_option("SHELL", *shell, "Shell: bash, zsh or fish")->required()->option_text("");
   SetAction(completion, context, [shell, &app, &context]() -> absl::StatusOr<ExitCode> {
     LAYERNAS_ASSIGN_OR_RETURN(const std::string script, Completion(CommandTree(app), *shell));
     context.terminal.out << script;
     return ExitCode::kOk;
   });
-  CLI::App& man = AddCommand(app, "man", "Write manual pages of all commands into a folder",
+  CLI::App& man = AddCommand(app, "man", "Write manual pages of all commands to a directory",
                              {"layernas man ~/.local/share/man/man1 && man layernas"});
   const auto folder = std::make_shared<std::string>();
-  man.add_option("DIR", *folder, "Where to; it is made if it is not there")->required()->option_text("");
+  man.add_option("DIR", *folder, "Output directory (created if missing)")->required()->option_text("");
   SetAction(man, context, [folder, &app, &context] { return WriteManPages(context, app, *folder); });
 }
 

@@ -35,13 +35,13 @@ absl::StatusOr<ExitCode> Report(const CommandContext& context, const ReportOptio
 }  // namespace
 
 void AddReportCommand(CLI::App& app, CommandContext& context) {
-  CLI::App& command = AddCommand(
-      app, "report",
-      "Write all that a search has found as one HTML file, with charts, that needs no network and can be passed on",
-      {"layernas report shapes10-1", "layernas report shapes10-1 -o report.html && xdg-open report.html"});
+  CLI::App& command =
+      AddCommand(app, "report", "Write a report of a search with charts, as one HTML file that works offline",
+                 {"layernas report shapes10-1", "layernas report shapes10-1 -o report.html && xdg-open report.html"});
   const auto options = std::make_shared<ReportOptions>();
   AddSearchName(command, options->name);
-  command.add_option("-o,--output", options->file, "Where to; - is standard output")->option_text("FILE [NAME.html]");
+  command.add_option("-o,--output", options->file, "Output file, or - for standard output")
+      ->option_text("FILE [NAME.html]");
   AddController(command, context);
   SetAction(command, context, [options, &context] { return Report(context, *options); });
 }

@@ -22,10 +22,10 @@ struct ResultOptions {
   std::string name;
   OutputFormat output = OutputFormat::kTable;
   bool layers = false;
-  // Of candidates.
+  // For candidates.
   std::vector<v1::CandidateState> states;
   std::int64_t limit = 0;
-  // Of buckets; 0 = the latest.
+  // For buckets; 0 = the latest.
   int pass = 0;
   int stage = 0;
 };
@@ -56,14 +56,14 @@ Cell TimeCell(const google::protobuf::Timestamp& time) {
   return cell;
 }
 
-// What a candidate that is no architecture's first training is trained for.
+// Returns what a candidate is trained for, unless it is the first training of its architecture.
 Cell TrainedForCell(const v1::Candidate& candidate) {
   if (!candidate.final_of().empty()) return Cell::Text("final of " + ShortName(candidate.final_of()));
   if (candidate.repeat() > 0) return Cell::Text("repeat of " + ShortName(candidate.repeat_of()));
   return Cell::Text("");
 }
 
-// Who evaluated it; where nobody did, for the result is another search's, from where it is.
+// Returns the worker that evaluated the candidate, or the search whose result it reuses.
 Cell WorkerCell(const v1::Candidate& candidate) {
   return Cell::Text(candidate.reused_from().empty() ? candidate.worker() : "reused: " + candidate.reused_from());
 }
@@ -99,7 +99,7 @@ void PrintCandidates(const Terminal& terminal, const v1::Search& search, const s
   Table table(std::move(titles));
   for (const v1::Candidate& candidate : candidates) {
     const bool stopped = candidate.state() == v1::CANDIDATE_STATE_STOPPED;
-    // An estimate is marked for people, and has a column of its own for programs.
+    // An estimate has a mark in text and a separate column in CSV.
     Cell reward = candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED ? Cell::Value(candidate.reward()) : Cell::Empty();
     if (stopped) {
       reward.human = absl::StrCat("~", FormatValue(candidate.reward()));
@@ -146,7 +146,7 @@ absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultO
   for (const v1::CandidateState state : options.states) request.add_states(state);
   const auto method = &v1::SearchService::Stub::ListCandidates;
   if (IsForPrograms(options.output)) {
-    // Asked first, so that an unknown search gives an error and not half a list.
+    // Requested first, so that an unknown search gives an error instead of half a list.
     LAYERNAS_RETURN_IF_ERROR(GetSearch(*connection, name).status());
     MessageList list(context.terminal.out, "candidates", options.output);
     LAYERNAS_RETURN_IF_ERROR(
@@ -162,7 +162,7 @@ absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultO
       ForEachPage(*connection, method, request, options.limit, [&](const v1::ListCandidatesResponse& page) {
         for (const v1::Candidate& candidate : page.candidates()) {
           candidates.push_back(candidate);
-          // The bulk of a candidate, of which a big search has many.
+          // Architectures make up most of the size of a candidate, and a large search has many.
           if (!options.layers) candidates.back().mutable_architecture()->clear_layers();
         }
         return page.candidates_size();
@@ -216,14 +216,14 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
   if (options.output == OutputFormat::kCsv) {
     table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
-    out << "no table: only LayerNAS keeps buckets, from its first decided layer on\n";
+    out << "no buckets: only LayerNAS has them, after its first decided layer\n";
   } else {
     table.Print(out, context.terminal.color);
   }
   return ExitCode::kOk;
 }
 
-// All that the three commands share; returns the command for what they don't.
+// Adds the options that the three commands share. Returns the command for further options.
 CLI::App& AddResultCommand(CLI::App& search, CommandContext& context, const std::string& name,
                            const std::string& description, const std::vector<std::string>& examples,
                            const std::shared_ptr<ResultOptions>& options,
@@ -242,7 +242,7 @@ CLI::App& AddResultCommand(CLI::App& search, CommandContext& context, const std:
 void AddFrontierCommand(CLI::App& search, CommandContext& context) {
   const auto options = std::make_shared<ResultOptions>();
   CLI::App& command =
-      AddResultCommand(search, context, "frontier", "Show the best architecture per target, and the whole frontier",
+      AddResultCommand(search, context, "frontier", "Show the best architecture for each target, and the frontier",
                        {"layernas search frontier shapes10-1", "layernas search frontier shapes10-1 --layers",
                         "layernas search frontier shapes10-1 -o csv > frontier.csv"},
                        options, Frontier);
@@ -252,7 +252,7 @@ void AddFrontierCommand(CLI::App& search, CommandContext& context) {
 void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
   const auto options = std::make_shared<ResultOptions>();
   CLI::App& command =
-      AddResultCommand(search, context, "candidates", "List the candidates, in the order of proposal",
+      AddResultCommand(search, context, "candidates", "List candidates in the order of proposal",
                        {"layernas search candidates shapes10-1", "layernas search candidates shapes10-1 --state failed",
                         "layernas search candidates shapes10-1 -o csv > candidates.csv"},
                        options, Candidates);
@@ -263,21 +263,25 @@ void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
   }
   std::string names;
   for (const auto& [name, state] : states) absl::StrAppend(&names, names.empty() ? "" : "|", name);
-  command.add_option("--state", options->states, "Only those in this state; may be repeated")
+  command.add_option("--state", options->states, "List only candidates in this state (repeatable)")
       ->transform(OneOf(states))
       ->option_text(names);
-  command.add_option("--limit", options->limit, "Most to list; 0 = all")->check(WholeNumber(0))->option_text("N [0]");
+  command.add_option("--limit", options->limit, "Maximum candidates to list; 0 = all")
+      ->check(WholeNumber(0))
+      ->option_text("N [0]");
   AddLayers(command, *options);
 }
 
 void AddBucketsCommand(CLI::App& search, CommandContext& context) {
   const auto options = std::make_shared<ResultOptions>();
   CLI::App& command = AddResultCommand(
-      search, context, "buckets", "Show a table of LayerNAS: the best of each cost bucket",
+      search, context, "buckets", "Show the best architecture in each cost bucket (LayerNAS only)",
       {"layernas search buckets shapes10-1", "layernas search buckets shapes10-1 --pass 1 --stage 3 -o csv"}, options,
       Buckets);
-  command.add_option("--pass", options->pass, "The pass; 0 = the latest")->check(WholeNumber(0))->option_text("P [0]");
-  command.add_option("--stage", options->stage, "Layers decided in it; 0 = the latest")
+  command.add_option("--pass", options->pass, "Number of the pass; 0 = the latest")
+      ->check(WholeNumber(0))
+      ->option_text("P [0]");
+  command.add_option("--stage", options->stage, "Number of decided layers; 0 = the latest stage")
       ->check(WholeNumber(0))
       ->option_text("S [0]");
 }

@@ -29,7 +29,7 @@ struct RunOptions {
   // Empty with `resume`.
   std::string spec;
   bool resume = false;
-  // A table, or empty.
+  // A cost table, or empty.
   std::string costs;
   std::string data_dir;
   int workers = 1;
@@ -37,7 +37,7 @@ struct RunOptions {
   OutputFormat output = OutputFormat::kTable;
 };
 
-// While it lives, looks whether the cluster runs; if not, requests a stop and says why.
+// During its lifetime, checks that the cluster runs. If not, requests a stop and keeps the reason.
 class ClusterGuard {
  public:
   ClusterGuard(LocalCluster& cluster, StopSignal& stop)
@@ -52,7 +52,7 @@ class ClusterGuard {
   ClusterGuard(const ClusterGuard&) = delete;
   ClusterGuard& operator=(const ClusterGuard&) = delete;
 
-  // Stops looking; what went wrong, if anything did.
+  // Stops checking and returns the reason, or OK.
   absl::Status End() {
     ended_.Request();
     if (thread_.joinable()) thread_.join();
@@ -65,8 +65,8 @@ class ClusterGuard {
   std::thread thread_;
 };
 
-// A search that is submitted before the first worker is there would say how to start one, which is not the reader's
-// business here. Whoever stays away for long is not waited for: the search says so then.
+// Waits for the first worker. A search that is submitted earlier would tell the user to start a
+// worker, which is wrong here. Gives up after a while; then the search reports the missing worker.
 absl::Status AwaitWorker(ControllerConnection& connection, LocalCluster& cluster, StopSignal& stop) {
   constexpr Millis kPoll{50};
   const SteadyTime deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
@@ -82,7 +82,7 @@ absl::Status AwaitWorker(ControllerConnection& connection, LocalCluster& cluster
   return absl::OkStatus();
 }
 
-// A call on a search whose answer says nothing new.
+// Calls a method on a search and ignores the answer.
 template <typename Request, typename Response>
 absl::Status Change(ControllerConnection& connection,
                     grpc::Status (v1::SearchService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -92,7 +92,7 @@ absl::Status Change(ControllerConnection& connection,
   return connection.Call(method, request).status();
 }
 
-// What resumes the search of `data_dir`, for a shell.
+// Returns the shell command that resumes the search in `data_dir`.
 std::string ResumeCommand(const CommandContext& context, const std::filesystem::path& data_dir) {
   std::string command = absl::StrCat("layernas run --resume --data-dir ", ShellQuoted(data_dir.string()));
   if (!context.worker_arguments.empty()) absl::StrAppend(&command, " --");
@@ -100,7 +100,7 @@ std::string ResumeCommand(const CommandContext& context, const std::filesystem::
   return command;
 }
 
-// Of the searches that the data directory holds, newest first.
+// The searches in the data directory, newest first.
 struct KeptSearches {
   std::optional<v1::Search> newest;
   std::vector<v1::Search> unfinished;
@@ -120,8 +120,8 @@ absl::StatusOr<KeptSearches> FindKept(ControllerConnection& connection) {
   return kept;
 }
 
-// Pauses what an earlier run has left unfinished, except `resumed`, and names it: it must not take the workers of
-// another search unasked.
+// Pauses the unfinished searches of earlier runs, except `resumed`, and prints their names.
+// Otherwise they would take workers from the search of this run.
 absl::Status PauseOthers(const CommandContext& context, ControllerConnection& connection, const LocalCluster& cluster,
                          const std::vector<v1::Search>& unfinished, const std::string& resumed) {
   for (const v1::Search& search : unfinished) {
@@ -130,13 +130,13 @@ absl::Status PauseOthers(const CommandContext& context, ControllerConnection& co
       LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::PauseSearch, search.name()));
     }
     context.terminal.err << context.terminal.Shown(ShortName(search.name())) << " in " << cluster.data_dir().string()
-                         << " is unfinished and stays paused; when this run has ended, resume it with: "
+                         << " is unfinished and stays paused; after this run, resume it with: "
                          << ResumeCommand(context, cluster.data_dir()) << '\n';
   }
   return absl::OkStatus();
 }
 
-// The search to follow: what --resume goes on with, or nothing if the spec is to be submitted.
+// Returns the search that --resume continues, or nothing if the spec is to be submitted.
 absl::StatusOr<std::optional<v1::Search>> TakeUp(const CommandContext& context, ControllerConnection& connection,
                                                  const LocalCluster& cluster, bool resume) {
   LAYERNAS_ASSIGN_OR_RETURN(const KeptSearches kept, FindKept(connection));
@@ -144,7 +144,7 @@ absl::StatusOr<std::optional<v1::Search>> TakeUp(const CommandContext& context, 
   if (resume) {
     if (!kept.newest.has_value()) {
       return absl::NotFoundError(absl::StrCat("cannot resume: ", cluster.data_dir().string(),
-                                              " holds no search; give a SPEC instead of --resume"));
+                                              " has no search; give a SPEC instead of --resume"));
     }
     resumed = kept.unfinished.empty() ? *kept.newest : kept.unfinished.front();
   }
@@ -171,8 +171,8 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
   return absl::OkStatus();
 }
 
-// The run has ended although neither the search has nor the user wanted it: prints the results if the controller still
-// runs, and keeps the data directory unless it holds no result.
+// Handles a run that ended unexpectedly: prints the results if the controller still runs, and keeps
+// the data directory unless there are no results.
 void SaveResults(const CommandContext& context, const RunOptions& options, LocalCluster& cluster,
                  ControllerConnection& connection, const std::string& name) {
   if (cluster.ControllerRuns()) {
@@ -187,12 +187,12 @@ void SaveResults(const CommandContext& context, const RunOptions& options, Local
                        << "; resume it with: " << ResumeCommand(context, cluster.data_dir()) << '\n';
 }
 
-// Follows the search to its end and prints its results. If it does not end, the data directory stays if --data-dir was
-// given or the results would be lost.
+// Watches the search until it ends and prints its results. If it does not end, keeps the data
+// directory if --data-dir is set or results would be lost.
 absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptions& options, LocalCluster& cluster,
                                    ControllerConnection& connection, const v1::Search& search, StopSignal& stop) {
   ClusterGuard guard(cluster, stop);
-  // Results alone go to standard output where a program reads them.
+  // If a program reads standard output, only results go there.
   const bool for_people = options.output == OutputFormat::kTable;
   const Terminal lines{context.terminal.err, context.terminal.err, false, false, nullptr, context.terminal.unicode};
   const std::unique_ptr<WatchView> view = MakeView(for_people ? context.terminal : lines, OutputFormat::kTable);
@@ -206,9 +206,15 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
   const std::string shown = context.terminal.Shown(ShortName(search.name()));
   const bool lost_early = !FlushOutput(context.terminal.out).ok();
   const bool cancel = !last.has_value() && options.data_dir.empty() && !lost_early;
+  bool ended_before = false;
   if (cancel) {
-    context.terminal.err << "interrupted: cancelling " << shown << "; with --data-dir it could be resumed\n";
-    LAYERNAS_RETURN_IF_ERROR(Change(connection, &v1::SearchService::Stub::CancelSearch, search.name()));
+    context.terminal.err << "interrupted: cancelling " << shown << "; use --data-dir to be able to resume a search\n";
+    const absl::Status cancelled = Change(connection, &v1::SearchService::Stub::CancelSearch, search.name());
+    ended_before = absl::IsFailedPrecondition(cancelled);
+    if (!cancelled.ok() && !ended_before) {
+      SaveResults(context, options, cluster, connection, search.name());
+      return cancelled;
+    }
   }
   if (!lost_early) {
     const absl::Status printed = PrintResults(context.terminal, connection, search.name(), options);
@@ -220,10 +226,14 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
   if (!FlushOutput(context.terminal.out).ok()) {
     cluster.Keep();
     context.terminal.err << "the data of " << shown << " is kept in " << cluster.data_dir().string()
-                         << "; see its results, or go on with it, with: " << resume << '\n';
+                         << "; see its results or resume it with: " << resume << '\n';
     return ExitCode::kError;
   }
   if (last.has_value()) return ExitCodeOf(last->state());
+  if (ended_before) {
+    LAYERNAS_ASSIGN_OR_RETURN(const v1::Search ended, GetSearch(connection, search.name()));
+    return ExitCodeOf(ended.state());
+  }
   if (cancel) return ExitCode::kSearchCancelled;
   context.terminal.err << "interrupted: " << shown << " is unfinished; resume it with: " << resume << '\n';
   return ExitCode::kInterrupted;
@@ -235,12 +245,12 @@ absl::Status CheckOptions(const RunOptions& options) {
   }
   if (options.data_dir.empty()) return absl::InvalidArgumentError("--resume needs the --data-dir of the earlier run");
   if (!options.spec.empty() || !options.costs.empty()) {
-    return absl::InvalidArgumentError("--resume goes on with the search of --data-dir: leave SPEC and --costs out");
+    return absl::InvalidArgumentError("--resume continues the search in --data-dir: leave SPEC and --costs out");
   }
   std::error_code error;
   if (!std::filesystem::exists(std::filesystem::path(options.data_dir) / "controller", error)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("cannot resume: ", options.data_dir, " holds no search", error ? ": " + error.message() : ""));
+        absl::StrCat("cannot resume: ", options.data_dir, " has no search", error ? ": " + error.message() : ""));
   }
   return absl::OkStatus();
 }
@@ -252,7 +262,7 @@ absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& op
     file = ReadSpecFile(options.spec, options.costs);
     if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
   }
-  // Each worker takes several.
+  // Each worker needs several open files.
   RaiseOpenFileLimit();
   StopSignal stop;
   const StopOnInterrupt interrupt(stop);
@@ -275,27 +285,27 @@ absl::StatusOr<ExitCode> Run(const CommandContext& context, const RunOptions& op
 void AddRunCommand(CLI::App& app, CommandContext& context) {
   CLI::App& command =
       AddCommand(app, "run",
-                 "Run a search on this machine alone, with a controller and workers of its own.\n"
-                 "What stands after -- goes to the workers (see layernas-worker --help)",
+                 "Run a search on this machine with its own controller and workers.\n"
+                 "Arguments after -- are passed to the workers (see layernas-worker --help)",
                  {"layernas run spec.yaml", "layernas run spec.yaml --workers 4 --data-dir runs/shapes10",
                   "layernas run --resume --data-dir runs/shapes10",
                   "layernas run spec.yaml -- --evaluator tabular --table results.csv --metric accuracy=test_acc",
                   "layernas run spec.yaml -- --command 'python3 train.py'"});
   const auto options = std::make_shared<RunOptions>();
   options->workers = UsableProcessors();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input; required without --resume")
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input (required without --resume)")
       ->option_text("");
   AddCosts(command, options->costs);
-  command.add_option("--workers", options->workers, "Workers to start, each with one training at a time")
+  command.add_option("--workers", options->workers, "Workers to start, each for one training at a time")
       ->check(CLI::Range(1, 1000))
       ->option_text("N [" + std::to_string(options->workers) + ", one per usable processor]");
   command
       .add_option("--data-dir", options->data_dir,
-                  "Keep the controller's data, the winners' networks and all logs here, so that an interrupted search "
-                  "can be resumed (default: a temporary directory, removed at the end)")
+                  "Directory for the search's data, weights and logs; needed to resume an interrupted search (default: "
+                  "a temporary directory, removed at the end)")
       ->option_text("DIR");
   command.add_flag("--resume", options->resume,
-                   "Resume the newest unfinished search of --data-dir instead of submitting a SPEC");
+                   "Resume the newest unfinished search in --data-dir instead of submitting SPEC");
   command.add_flag("--layers", options->layers, "Show the chosen option of each layer");
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});

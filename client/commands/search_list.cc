@@ -24,10 +24,11 @@ struct GetOptions {
   OutputFormat output = OutputFormat::kTable;
 };
 
-// The highest reward of what meets a target, or, in a search without targets, of the frontier.
+// Returns the highest reward that meets a target, or of the frontier for a search without targets.
 Cell BestCell(ControllerConnection& connection, const v1::Search& search) {
   if (search.spec().objective().targets().empty() && search.progress().frontier_size() > 0) {
-    // The search itself says its bests by target only. Points ascend in reward.
+    // Without targets, the message of the search has no best point. The points of the frontier
+    // ascend in reward.
     const absl::StatusOr<v1::GetFrontierResponse> frontier = GetFrontier(connection, search.name());
     const bool known = frontier.ok() && frontier->points_size() > 0;
     return known ? Cell::Value(frontier->points().rbegin()->reward()) : Cell::Empty();
@@ -48,7 +49,7 @@ absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& 
                                           all.mutable_searches()->MergeFrom(page.searches());
                                           return page.searches_size();
                                         }));
-  if (more) context.terminal.err << "only the newest " << options.limit << " are listed; --limit 0 lists all\n";
+  if (more) context.terminal.err << "listed only the newest " << options.limit << "; --limit 0 lists all\n";
   std::ostream& out = context.terminal.out;
   if (IsForPrograms(options.output)) {
     MessageList list(out, "searches", options.output);
@@ -69,7 +70,7 @@ absl::StatusOr<ExitCode> List(const CommandContext& context, const ListOptions& 
   if (options.output == OutputFormat::kCsv) {
     table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
-    out << "no searches yet: start one with 'layernas search submit SPEC'\n";
+    out << "no searches yet; start one with 'layernas search submit SPEC'\n";
   } else {
     table.Print(out, context.terminal.color);
   }
@@ -117,10 +118,12 @@ absl::StatusOr<ExitCode> Get(const CommandContext& context, const GetOptions& op
 }  // namespace
 
 void AddListCommand(CLI::App& search, CommandContext& context) {
-  CLI::App& command = AddCommand(search, "list", "List the searches, newest first",
+  CLI::App& command = AddCommand(search, "list", "List searches, newest first",
                                  {"layernas search list", "layernas search list -o json | jq '.searches[].name'"});
   const auto options = std::make_shared<ListOptions>();
-  command.add_option("--limit", options->limit, "Most to list; 0 = all")->check(WholeNumber(0))->option_text("N [100]");
+  command.add_option("--limit", options->limit, "Maximum searches to list; 0 = all")
+      ->check(WholeNumber(0))
+      ->option_text("N [100]");
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);
@@ -128,7 +131,7 @@ void AddListCommand(CLI::App& search, CommandContext& context) {
 }
 
 void AddGetCommand(CLI::App& search, CommandContext& context) {
-  CLI::App& command = AddCommand(search, "get", "Show how a search stands; as JSON with its spec",
+  CLI::App& command = AddCommand(search, "get", "Show the state of a search; JSON and YAML include its spec",
                                  {"layernas search get shapes10-1", "layernas search get shapes10-1 -o json"});
   const auto options = std::make_shared<GetOptions>();
   AddSearchName(command, options->name);

@@ -9,7 +9,7 @@
 namespace layernas::client {
 namespace {
 
-// A command that is one call on a search by name, and prints what came of it.
+// Adds a command that calls one method on a search by name and prints the result.
 template <typename Request, typename Response, typename Describe>
 void AddCall(CLI::App& search, CommandContext& context, const std::string& verb, const std::string& description,
              grpc::Status (v1::SearchService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -34,8 +34,8 @@ struct EndOptions {
   bool yes = false;
 };
 
-// A command that cannot be undone. `Request` and `Response` as of AddCall; `question` is asked on a terminal, after the
-// search's name and state.
+// Adds a command that cannot be undone. `Request` and `Response` are as for AddCall. On a terminal,
+// asks `question` after the name and state of the search.
 template <typename Request, typename Response, typename Describe>
 void AddFinalCall(CLI::App& search, CommandContext& context, const std::string& verb, const std::string& description,
                   grpc::Status (v1::SearchService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -44,11 +44,9 @@ void AddFinalCall(CLI::App& search, CommandContext& context, const std::string& 
       AddCommand(search, verb, description,
                  {"layernas search " + verb + " shapes10-1", "layernas search " + verb + " --newest shapes10"});
   const auto options = std::make_shared<EndOptions>();
-  command.add_option("NAME", options->name, "Full name of the search, for example shapes10-1")
-      ->required()
-      ->option_text("");
-  command.add_flag("--newest", options->newest, "NAME is that of a spec: take its newest search");
-  command.add_flag("-y,--yes", options->yes, "Do not ask for confirmation (asked on a terminal only)");
+  command.add_option("NAME", options->name, "Full name of the search, such as shapes10-1")->required()->option_text("");
+  command.add_flag("--newest", options->newest, "Treat NAME as the name of a spec and use its newest search");
+  command.add_flag("-y,--yes", options->yes, "Do not ask for confirmation (default: ask on a terminal)");
   AddController(command, context);
   SetAction(command, context, [options, method, question, describe, &context]() -> absl::StatusOr<ExitCode> {
     Request request;
@@ -64,7 +62,7 @@ void AddFinalCall(CLI::App& search, CommandContext& context, const std::string& 
       const std::string asked = absl::StrCat(ShortName(found.name()), " ", StateSentence(found.state()), " with ",
                                              TrainingsText(found.progress()), " trainings. ", question);
       if (!context.terminal.Confirm(asked)) {
-        context.terminal.err << "nothing was done\n";
+        context.terminal.err << "nothing was changed\n";
         return ExitCode::kError;
       }
     }
@@ -79,17 +77,16 @@ void AddFinalCall(CLI::App& search, CommandContext& context, const std::string& 
 void AddStateCommands(CLI::App& search, CommandContext& context) {
   using Stub = v1::SearchService::Stub;
   const auto state = [](const auto& response) { return StateSentence(response.search().state()); };
-  AddCall(search, context, "pause", "Hand out no more candidates; trainings under way go on and count",
-          &Stub::PauseSearch, state);
-  AddCall(search, context, "resume", "Go on with a paused search", &Stub::ResumeSearch, state);
-  AddFinalCall(search, context, "cancel", "End a search for good; what it has found so far is kept",
-               &Stub::CancelSearch, "Cancel it for good?", state);
-  AddFinalCall(search, context, "delete", "Remove a search that has ended, with all its data", &Stub::DeleteSearch,
+  AddCall(search, context, "pause", "Pause a search; running trainings continue and count", &Stub::PauseSearch, state);
+  AddCall(search, context, "resume", "Resume a paused search", &Stub::ResumeSearch, state);
+  AddFinalCall(search, context, "cancel", "Cancel a search permanently; its results so far are kept",
+               &Stub::CancelSearch, "Cancel it permanently?", state);
+  AddFinalCall(search, context, "delete", "Delete a search that has ended, with all its data", &Stub::DeleteSearch,
                "Delete it with all its results?", [](const auto&) { return "is deleted"; });
 }
 
 void AddSearchCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& search = AddCommand(app, "search", "Start searches, follow them, and see what they found",
+  CLI::App& search = AddCommand(app, "search", "Start, watch and manage searches",
                                 {"layernas search submit spec.yaml --watch", "layernas search frontier shapes10-1"});
   search.require_subcommand(1);
   AddSubmitCommand(search, context);

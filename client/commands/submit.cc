@@ -13,7 +13,7 @@ namespace {
 
 struct SubmitOptions {
   std::string spec;
-  // A table, or empty.
+  // A cost table, or empty.
   std::string costs;
   bool watch = false;
   OutputFormat output = OutputFormat::kTable;
@@ -21,8 +21,7 @@ struct SubmitOptions {
 
 absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptions& options) {
   if (options.watch && options.output == OutputFormat::kYaml) {
-    return absl::InvalidArgumentError(
-        "--watch follows a search as table or json; yaml has no way to print what changes");
+    return absl::InvalidArgumentError("--watch supports only -o table and -o json");
   }
   const SpecFile file = ReadSpecFile(options.spec, options.costs);
   if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
@@ -39,7 +38,7 @@ absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptio
   if (IsForPrograms(options.output)) {
     PrintMessage(context.terminal.out, search, options.output);
   } else {
-    context.terminal.out << "submitted " << Printable(search.name()) << "\nfollow it with: layernas search watch "
+    context.terminal.out << "submitted " << Printable(search.name()) << "\nwatch it with: layernas search watch "
                          << Printable(ShortName(search.name())) << '\n';
   }
   return ExitCode::kOk;
@@ -52,9 +51,9 @@ void AddSubmitCommand(CLI::App& search, CommandContext& context) {
                                  {"layernas search submit spec.yaml", "layernas search submit spec.yaml --watch",
                                   "layernas search submit - -o json < spec.yaml"});
   const auto options = std::make_shared<SubmitOptions>();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
   AddCosts(command, options->costs);
-  command.add_flag("-w,--watch", options->watch, "Follow the search to its end, as 'search watch' does");
+  command.add_flag("-w,--watch", options->watch, "Watch the search until it ends, as 'search watch' does");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   AddController(command, context);
   SetAction(command, context, [options, &context] { return Submit(context, *options); });

@@ -35,16 +35,21 @@ absl::StatusOr<ExitCode> Update(const CommandContext& context, const UpdateOptio
 }  // namespace
 
 void AddUpdateCommand(CLI::App& search, CommandContext& context) {
-  CLI::App& command = AddCommand(search, "update", "Change how a search shares the workers with others, while it runs",
+  CLI::App& command = AddCommand(search, "update", "Change how a search shares the workers with other searches",
                                  {"layernas search update shapes10-1 --weight 2",
                                   "layernas search update shapes10-1 --priority 1 --max-running 8"});
   const auto options = std::make_shared<UpdateOptions>();
   AddSearchName(command, options->name);
-  command.add_option("--weight", options->weight, "Twice the weight, twice the workers' time")
+  command
+      .add_option("--weight", options->weight,
+                  "Share of the workers' time relative to other searches (default: unchanged)")
       ->check(AboveZero())
       ->option_text("W");
-  command.add_option("--priority", options->priority, "Higher ones are served first")->option_text("P");
-  command.add_option("--max-running", options->max_running, "Maximum evaluations at once; 0 = no limit")
+  command.add_option("--priority", options->priority, "Priority; higher values are served first (default: unchanged)")
+      ->option_text("P");
+  command
+      .add_option("--max-running", options->max_running,
+                  "Maximum evaluations at once; 0 = no limit (default: unchanged)")
       ->check(WholeNumber(0))
       ->option_text("N");
   AddController(command, context);

@@ -15,23 +15,23 @@ namespace {
 
 struct ValidateOptions {
   std::string spec;
-  // A table, or empty.
+  // A cost table, or empty.
   std::string costs;
   OutputFormat output = OutputFormat::kTable;
   int workers = 1;
-  // 0 = not known.
+  // 0 = unknown.
   double seconds_per_training = 0;
 };
 
-// What the winners' trainings come to, at most.
+// Maximum work for training the winners.
 struct WinnersWork {
   int trainings = 0;
   int epochs = 0;
-  // In trainings of the search, which may have fewer epochs.
+  // Equivalent number of trainings of the search, which may have fewer epochs.
   double in_trainings = 0;
 };
 
-// `spec` has its defaults.
+// `spec` must have its defaults.
 WinnersWork WorkOfWinners(const v1::SearchSpec& spec) {
   if (!spec.has_final()) return {};
   const v1::Final& final = spec.final();
@@ -69,11 +69,11 @@ void PrintSummary(std::ostream& out, const SpecFile& file, const v1::SpecSummary
   out << "search             " << spec.name() << '\n';
   out << "layers             " << summary.layers() << '\n';
   out << "architectures      " << FormatCount(summary.space_size()) << '\n';
-  out << "most trainings     "
+  out << "max trainings      "
       << (summary.most_trainings() > 0 ? FormatCount(static_cast<double>(summary.most_trainings())) : "unlimited")
       << '\n';
   if (const WinnersWork winners = WorkOfWinners(spec); winners.trainings > 0) {
-    out << "winners            " << winners.trainings << " trainings more at most";
+    out << "winners            " << winners.trainings << " more trainings at most";
     if (winners.epochs > 0) out << ", of " << winners.epochs << " epochs";
     out << '\n';
   }
@@ -90,16 +90,18 @@ void PrintSummary(std::ostream& out, const SpecFile& file, const v1::SpecSummary
 
 void AddValidateCommand(CLI::App& app, CommandContext& context) {
   CLI::App& command =
-      AddCommand(app, "validate", "Check a spec file and say how large its search is. Needs no controller.",
+      AddCommand(app, "validate", "Check a spec file and show the size of its search; needs no controller",
                  {"layernas validate spec.yaml", "layernas validate spec.yaml --workers 8 --seconds-per-training 90"});
   const auto options = std::make_shared<ValidateOptions>();
-  command.add_option("SPEC", options->spec, "The spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
   AddCosts(command, options->costs);
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
-  command.add_option("--workers", options->workers, "Trainings at a time, for the estimate of the time")
+  command.add_option("--workers", options->workers, "Concurrent trainings, to estimate the duration")
       ->check(CLI::Range(1, 1'000'000))
       ->option_text("N [1]");
-  command.add_option("--seconds-per-training", options->seconds_per_training, "Time of one training, for the estimate")
+  command
+      .add_option("--seconds-per-training", options->seconds_per_training,
+                  "Duration of one training in seconds, to estimate the duration of the search")
       ->check(AboveZero())
       ->option_text("S");
   SetAction(command, context, [options, &context]() -> absl::StatusOr<ExitCode> {

@@ -10,7 +10,7 @@
 namespace layernas::client {
 namespace {
 
-// Says nothing but that the connection broke or came back.
+// Reports only that the connection was lost or restored.
 class SilentView : public WatchView {
  public:
   explicit SilentView(const Terminal& terminal) : terminal_(terminal) {}
@@ -45,8 +45,8 @@ absl::StatusOr<ExitCode> Wait(const CommandContext& context, const std::string& 
 
 void AddWaitCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command = AddCommand(search, "wait",
-                                 "Return when a search has ended, also over a restart of the controller.\n"
-                                 "Exit code 0 if it succeeded, 3 if it failed, 4 if it was cancelled",
+                                 "Wait until a search ends, even if the controller restarts.\n"
+                                 "Exit code: 0 succeeded, 3 failed, 4 cancelled",
                                  {"layernas search wait shapes10-1 && layernas report shapes10-1"});
   const auto name = std::make_shared<std::string>();
   AddSearchName(command, *name);

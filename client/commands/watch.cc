@@ -40,7 +40,7 @@ absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnec
     v1::WatchSearchResponse now;
     *now.mutable_search() = search;
     view->Show(now);
-    // What came last is shown too.
+    // Also show the most recent changes.
     constexpr std::uint64_t kPast = 1000;
     after = search.sequence() - std::min(search.sequence(), kPast);
     if (IsFinal(search.state())) {
@@ -50,7 +50,7 @@ absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnec
   }
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last, Watch(connection, search.name(), after, *view, stop));
   if (!last.has_value()) {
-    terminal.err << "\nnot watching any more; the search goes on. Watch it again with: layernas search watch "
+    terminal.err << "\nstopped watching; the search continues. Watch it again with: layernas search watch "
                  << terminal.Shown(ShortName(search.name())) << '\n';
     return ExitCode::kInterrupted;
   }
@@ -60,8 +60,8 @@ absl::StatusOr<ExitCode> FollowSearch(const Terminal& terminal, ControllerConnec
 void AddWatchCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command =
       AddCommand(search, "watch",
-                 "Follow a search to its end: a progress bar on a terminal, lines in a pipe.\n"
-                 "Exit code 0 if it succeeded, 3 if it failed, 4 if it was cancelled",
+                 "Watch a search until it ends, as a progress bar on a terminal, otherwise as lines.\n"
+                 "Exit code: 0 succeeded, 3 failed, 4 cancelled",
                  {"layernas search watch shapes10-1", "layernas search watch shapes10-1 -o json | jq .candidate"});
   const auto options = std::make_shared<WatchOptions>();
   AddSearchName(command, options->name);

@@ -27,7 +27,7 @@ std::string LabelsText(const v1::WorkerInfo& info) {
   return text;
 }
 
-// What fails on it, and whether it is left alone for that.
+// Returns the recent failures of the worker, and whether it is shunned.
 Cell TroubleCell(const v1::WorkerStatus& worker) {
   if (worker.failures_in_a_row() == 0) return Cell::Empty();
   std::string text;
@@ -73,7 +73,7 @@ absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const Worker
   if (options.output == OutputFormat::kCsv) {
     table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
-    out << "no workers: start some with 'layernas-worker --controller " << connection->address() << "'\n";
+    out << "no workers; start one with 'layernas-worker --controller " << connection->address() << "'\n";
   } else {
     table.Print(out, context.terminal.color);
   }
@@ -83,9 +83,9 @@ absl::StatusOr<ExitCode> ListWorkers(const CommandContext& context, const Worker
 }  // namespace
 
 void AddWorkerCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& worker = AddCommand(app, "worker", "See who is working", {});
+  CLI::App& worker = AddCommand(app, "worker", "Show the workers", {});
   worker.require_subcommand(1);
-  CLI::App& list = AddCommand(worker, "list", "List the workers that were heard from lately",
+  CLI::App& list = AddCommand(worker, "list", "List the workers that contacted the controller recently",
                               {"layernas worker list", "layernas worker list -o csv"});
   const auto options = std::make_shared<WorkerListOptions>();
   AddOutput(list, options->output,

@@ -30,20 +30,20 @@ namespace fs = std::filesystem;
 
 constexpr Millis kStartTimeout{30'000};
 constexpr Millis kPoll{20};
-// Workers give their tasks back; the controller closes its database.
+// Time for workers to return their tasks and for the controller to close its database.
 constexpr Millis kWorkerGrace{5'000};
 constexpr Millis kControllerGrace{10'000};
 
 absl::Status EndedEarly(const std::string& name, const ExitStatus& exit, const ChildProcess& process) {
   const std::string last_words = process.LastStderr();
-  return absl::InternalError(
-      absl::StrCat(name, " has ended (", exit.ToString(), last_words.empty() ? ")" : "); it said last:\n", last_words));
+  return absl::InternalError(absl::StrCat(name, " ended unexpectedly (", exit.ToString(),
+                                          last_words.empty() ? ")" : "); its last output:\n", last_words));
 }
 
-// Makes the folder for its user alone, whatever the umask; leaves one that is there as it is. The folders above it are
-// made for whom the umask says.
+// Creates the directory with access only for the user, regardless of the umask. Does not change an
+// existing directory. Parent directories are created with the umask.
 absl::Status MakePrivateFolder(fs::path folder) {
-  // "data/" is "data".
+  // "data/" means "data".
   while (folder.filename().empty() && folder.has_relative_path()) folder = folder.parent_path();
   std::error_code error;
   if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
@@ -53,16 +53,16 @@ absl::Status MakePrivateFolder(fs::path folder) {
     if (fs::is_directory(folder, ignored)) error.clear();
   }
   if (!error) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("cannot make ", folder.string(), ": ", error.message()));
+  return absl::InternalError(absl::StrCat("cannot create ", folder.string(), ": ", error.message()));
 }
 
-// Whether the user says where networks are kept.
+// Returns whether the user has set a directory for weights.
 bool IsWeightsDirSet() {
   const char* folder = std::getenv("LAYERNAS_WEIGHTS_DIR");
   return folder != nullptr && *folder != '\0';
 }
 
-// Nothing while the file is not there; it is written in one step.
+// Returns nothing if the file does not exist. The file is written atomically.
 std::optional<std::string> ReadAddress(const fs::path& ready_file) {
   std::ifstream in(ready_file);
   if (!in) return std::nullopt;
@@ -93,7 +93,7 @@ absl::Status LocalCluster::MakeDataDir() {
     std::string name = (fs::temp_directory_path(error) / "layernas-run-XXXXXX").string();
     if (error || ::mkdtemp(name.data()) == nullptr) {
       return absl::InternalError(
-          absl::StrCat("cannot make a temporary folder ", name, ": use --data-dir or set TMPDIR"));
+          absl::StrCat("cannot create the temporary directory ", name, "; use --data-dir or set TMPDIR"));
     }
     options_.data_dir = name;
     temporary_ = true;
@@ -119,7 +119,7 @@ absl::Status LocalCluster::Lock() {
                                                       ") uses it; wait until it ends or choose another --data-dir"));
   }
   const std::string pid = absl::StrCat(::getpid(), "\n");
-  // For the message above alone: a lock without a number locks as well.
+  // The pid is only for the message above; the lock works without it.
   (void)!::ftruncate(lock_.get(), 0);
   (void)!::write(lock_.get(), pid.data(), pid.size());
   return absl::OkStatus();
@@ -129,7 +129,7 @@ absl::Status LocalCluster::MakeToken() {
   const fs::path list = ListOfTokens();
   security_.token_file = (options_.data_dir / "token").string();
   std::error_code ignored;
-  // Of a run before.
+  // Left by an earlier run.
   fs::remove(list, ignored);
   fs::remove(security_.token_file, ignored);
   LAYERNAS_ASSIGN_OR_RETURN(const std::string token, security::MakeToken());
@@ -139,7 +139,7 @@ absl::Status LocalCluster::MakeToken() {
   return security::WriteNewPrivateFile(list.string(), line + "\n");
 }
 
-// A folder of this run alone, so that one finds them: the searches of all runs of a spec have the same name.
+// Uses a separate directory per run, because all runs of a spec give their search the same name.
 std::string LocalCluster::WeightsDir() const {
   if (!own_weights_) return (options_.data_dir / "weights").string();
   const std::string all = DefaultWeightsDir();
@@ -152,7 +152,7 @@ absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::stri
                             LogFile::Open((options_.data_dir / "logs" / (name + ".log")).string()));
   ChildOptions child;
   child.argv = std::move(argv);
-  // What may be set there for other programs than these.
+  // Clears variables that may be set for other programs.
   for (const char* variable :
        {"LAYERNAS_CONTROLLER_CONFIG", "LAYERNAS_WORKER_CONFIG", "LAYERNAS_METRICS_LISTEN", "LAYERNAS_READY_FILE",
         "LAYERNAS_TLS_CA", "LAYERNAS_TLS_CERT", "LAYERNAS_TLS_KEY", "LAYERNAS_TLS_CLIENT_CA"}) {
@@ -218,7 +218,7 @@ absl::Status LocalCluster::Check() {
   for (const Program& worker : workers_) {
     const std::optional<ExitStatus> exit = worker.process->Wait(Millis(0));
     if (!exit.has_value()) return absl::OkStatus();
-    last_end = EndedEarly(absl::StrCat("every layernas-worker has ended; ", worker.name), *exit, *worker.process);
+    last_end = EndedEarly(absl::StrCat("all workers have ended; ", worker.name), *exit, *worker.process);
   }
   return last_end;
 }
@@ -226,7 +226,7 @@ absl::Status LocalCluster::Check() {
 bool LocalCluster::ControllerRuns() { return !controller_.process->Wait(Millis(0)).has_value(); }
 
 void LocalCluster::StopPrograms() {
-  // All at once, not one after the other's grace.
+  // Stop all workers in parallel, so that their grace periods do not add up.
   std::vector<std::thread> stopping;
   stopping.reserve(workers_.size());
   for (const Program& worker : workers_) {

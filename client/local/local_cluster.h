@@ -16,38 +16,41 @@
 namespace layernas::client {
 
 struct LocalClusterOptions {
-  // Where layernas-controller and layernas-worker are.
+  // Directory of layernas-controller and layernas-worker.
   std::filesystem::path programs;
-  // Created if missing, for its user alone. Empty: a temporary one, removed at the end unless Keep() is called.
+  // Created if missing, with access only for the user. Empty: a temporary directory, which is
+  // removed at the end unless Keep() is called.
   std::filesystem::path data_dir;
   int workers = 1;
   std::vector<std::string> worker_arguments;
 };
 
-// Others on this machine are kept out, though they can reach loopback too: the programs have a token of their own.
+// Other users of the machine can reach loopback too. Therefore the programs use a token of their
+// own.
 //
 // Not thread-safe.
 class LocalCluster {
  public:
-  // Starts the controller alone, and returns once it serves; gives up early if `stop` is requested. What the programs
-  // log goes to {data_dir}/logs. FAILED_PRECONDITION, with nothing touched, if another cluster uses the folder.
+  // Starts only the controller and returns when it serves. Gives up early if `stop` is requested.
+  // The programs log to {data_dir}/logs. FAILED_PRECONDITION if another cluster uses the directory;
+  // it is left unchanged.
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(LocalClusterOptions options, StopSignal& stop);
-  // Ends the workers, which give their tasks back, then the controller.
+  // Stops the workers, which return their tasks, and then the controller.
   ~LocalCluster();
   LocalCluster(const LocalCluster&) = delete;
   LocalCluster& operator=(const LocalCluster&) = delete;
 
-  // Call once, when the searches are as the workers shall find them.
+  // Call once, when the searches are in the state that the workers must find.
   absl::Status StartWorkers();
-  // Leaves the data directory where it is, even a temporary one.
+  // Keeps the data directory, even if it is temporary.
   void Keep() { temporary_ = false; }
   const std::filesystem::path& data_dir() const { return options_.data_dir; }
 
   const std::string& controller_address() const { return address_; }
-  // To get in there.
+  // Credentials for the controller.
   const rpc::ChannelSecurity& controller_security() const { return security_; }
 
-  // What has ended that should run: an error once the controller or all workers have.
+  // Returns an error if the controller or all workers have ended unexpectedly.
   absl::Status Check();
   bool ControllerRuns();
 
@@ -70,9 +73,9 @@ class LocalCluster {
 
   LocalClusterOptions options_;
   bool temporary_ = false;
-  // Where weights go does not change with Keep().
+  // Fixed from the start: Keep() does not change where weights go.
   bool own_weights_ = false;
-  // Locked while the cluster lives, by the kernel, so that no crash leaves it locked.
+  // Locked by the kernel during the lifetime of the cluster, so that a crash releases the lock.
   Fd lock_;
   std::string address_;
   rpc::ChannelSecurity security_;

@@ -19,19 +19,19 @@ Fd OpenForAppending(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LogFile>> LogFile::Open(const std::string& path, std::size_t most_bytes) {
+absl::StatusOr<std::unique_ptr<LogFile>> LogFile::Open(const std::string& path, std::size_t max_bytes) {
   Fd file = OpenForAppending(path);
   struct stat info = {};
   if (!file.valid() || ::fstat(file.get(), &info) != 0) {
     return absl::UnknownError(absl::StrCat("cannot open ", path, ": ", std::generic_category().message(errno)));
   }
   return std::unique_ptr<LogFile>(
-      new LogFile(path, most_bytes, std::move(file), static_cast<std::size_t>(info.st_size)));
+      new LogFile(path, max_bytes, std::move(file), static_cast<std::size_t>(info.st_size)));
 }
 
 void LogFile::Write(std::string_view line) {
   const std::string text = absl::StrCat(std::string(line), "\n");
-  if (size_ > 0 && size_ + text.size() > most_bytes_) Rotate();
+  if (size_ > 0 && size_ + text.size() > max_bytes_) Rotate();
   for (std::string_view rest = text; !rest.empty();) {
     const ssize_t count = ::write(file_.get(), rest.data(), rest.size());
     if (count < 0 && errno != EINTR) return;
@@ -45,7 +45,7 @@ void LogFile::Rotate() {
   const std::string older = path_ + ".1";
   Fd next;
   if (std::rename(path_.c_str(), older.c_str()) == 0) next = OpenForAppending(path_);
-  // Bounded all the same where no new file can be made.
+  // Limits the size also if no new file can be created.
   if (next.valid()) {
     file_ = std::move(next);
   } else if (::ftruncate(file_.get(), 0) != 0) {

@@ -13,16 +13,16 @@
 namespace layernas::client {
 namespace {
 
-constexpr int kMostUnknowns = 2000;
-constexpr std::size_t kFewestSamples = 3;
-// Of the ridge, in units of one sample's squared relative error.
+constexpr int kMaxUnknowns = 2000;
+constexpr std::size_t kMinSamples = 3;
+// Strengths of the ridge, in units of the squared relative error of one sample.
 constexpr double kWeakestRidge = 1e-4;
 constexpr double kStrongestRidge = 10;
-// Of coordinate descent.
+// Limits of coordinate descent.
 constexpr int kMaxRounds = 1000;
-constexpr double kSmallestChange = 1e-6;
+constexpr double kMinChange = 1e-6;
 
-// Column of each layer's first option; the base has column 0.
+// Returns the column of the first option of each layer; column 0 is the base.
 std::vector<int> FirstColumns(const v1::Space& space) {
   std::vector<int> first = {1};
   for (const v1::Layer& layer : space.layers()) first.push_back(first.back() + layer.options_size());
@@ -45,17 +45,18 @@ absl::Status CheckEveryOptionIsThere(const v1::Space& space, std::span<const Sam
 
 struct Solution {
   Eigen::VectorXd costs;
-  // Mean of the squared relative errors of each sample, predicted from the others.
+  // Mean squared relative error of each sample, predicted from the other samples.
   double left_out = std::numeric_limits<double>::infinity();
   double ridge = 0;
 };
 
-// `rows` and the ones they are to give are divided by what was measured, so that errors are relative.
+// `rows` and the target values (ones) are divided by the measured costs, so that errors are
+// relative.
 Solution Solve(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, double ridge) {
   Eigen::MatrixXd regularized = products;
   regularized.diagonal().tail(regularized.rows() - 1).array() += ridge;
   const Eigen::LDLT<Eigen::MatrixXd> factors(regularized);
-  // Each column is what a sample adds to the solution.
+  // Each column is the contribution of a sample to the solution.
   const Eigen::MatrixXd weights = factors.solve(rows.transpose());
   Solution solution;
   solution.ridge = ridge;
@@ -67,8 +68,9 @@ Solution Solve(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, dou
   return solution;
 }
 
-// The same least squares among costs none of which is negative, and so with a base of at least 0: coordinate descent,
-// which converges because the problem is convex. The options then make up for what the base cannot take.
+// Solves the same least squares with non-negative costs, and therefore a base of at least 0, by
+// coordinate descent. It converges because the problem is convex. The options compensate for what
+// the base cannot represent.
 Eigen::VectorXd SolveNotNegative(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, double ridge) {
   const Eigen::VectorXd wanted = rows.colwise().sum().transpose();
   Eigen::VectorXd costs = Eigen::VectorXd::Zero(products.cols());
@@ -82,12 +84,12 @@ Eigen::VectorXd SolveNotNegative(const Eigen::MatrixXd& rows, const Eigen::Matri
       costs[i] = cost;
     }
     // In units of a typical cost.
-    if (largest_change < kSmallestChange) break;
+    if (largest_change < kMinChange) break;
   }
   return costs;
 }
 
-// With the cheapest option of each layer at 0.
+// Shifts the costs so that the cheapest option of each layer costs 0.
 AdditiveCosts ToCosts(const v1::Space& space, const Eigen::VectorXd& solution) {
   AdditiveCosts costs;
   costs.base = solution[0];
@@ -102,7 +104,7 @@ AdditiveCosts ToCosts(const v1::Space& space, const Eigen::VectorXd& solution) {
   return costs;
 }
 
-// Ranks from 0; equal values share the mean of theirs.
+// Ranks from 0; equal values share the mean of their ranks.
 Eigen::ArrayXd Ranks(const Eigen::ArrayXd& values) {
   std::vector<Eigen::Index> order(static_cast<std::size_t>(values.size()));
   std::iota(order.begin(), order.end(), 0);
@@ -144,17 +146,17 @@ int Unknowns(const v1::Space& space) {
 }
 
 absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples) {
-  if (const int unknowns = Unknowns(space); unknowns > kMostUnknowns) {
-    return absl::InvalidArgumentError(absl::StrCat("the space has ", unknowns, " costs to find, more than ",
-                                                   kMostUnknowns, ": give its layers fewer options"));
+  if (const int unknowns = Unknowns(space); unknowns > kMaxUnknowns) {
+    return absl::InvalidArgumentError(absl::StrCat("the space has ", unknowns, " costs to determine, more than ",
+                                                   kMaxUnknowns, ": reduce the options of its layers"));
   }
-  if (samples.size() < kFewestSamples) {
+  if (samples.size() < kMinSamples) {
     return absl::FailedPreconditionError(
-        absl::StrCat("only ", samples.size(), " networks were measured, fewer than ", kFewestSamples));
+        absl::StrCat("only ", samples.size(), " networks were measured, fewer than ", kMinSamples));
   }
   LAYERNAS_RETURN_IF_ERROR(CheckEveryOptionIsThere(space, samples));
 
-  // In units of a typical cost, so that the ridge means the same whatever the cost's unit.
+  // In units of a typical cost, so that the ridge does not depend on the unit of the cost.
   double unit = 0;
   for (const Sample& sample : samples) unit += sample.cost / static_cast<double>(samples.size());
   const std::vector<int> first = FirstColumns(space);
@@ -173,10 +175,10 @@ absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span
     Solution solution = Solve(rows, products, ridge);
     if (solution.left_out < best.left_out) best = std::move(solution);
   }
-  if (best.costs.size() == 0) return absl::InternalError("the measured costs can't be fitted");
+  if (best.costs.size() == 0) return absl::InternalError("cannot fit the measured costs");
 
   AdditiveCosts costs = ToCosts(space, best.costs * unit);
-  // Where costs do not add up, all of the cheapest options together can cost less than nothing. To raise the base alone
+  // If costs do not add up, the sum of the cheapest options can be negative. Raising only the base
   // would raise every prediction.
   if (costs.base < 0) costs = ToCosts(space, SolveNotNegative(rows, products, best.ridge) * unit);
   return costs;

@@ -21,7 +21,7 @@ spec::Choices DrawUniformly(const v1::Space& space, RandomStream& random) {
 
 absl::StatusOr<std::vector<DesignPoint>> DrawDesign(const v1::Space& space, int fitted, int held_out,
                                                     std::uint32_t seed) {
-  // Twice as many, so that drawing others than those before ends soon.
+  // The space must have twice as many architectures, so that drawing new ones ends soon.
   if (const double size = spec::SpaceSize(space); size < 2.0 * (fitted + held_out)) {
     return absl::InvalidArgumentError(absl::StrCat("the space has only ", size, " architectures, fewer than twice the ",
                                                    fitted + held_out, " to measure: measure fewer"));

@@ -1,4 +1,4 @@
-// Which architectures to measure for a table of costs.
+// Chooses the architectures to measure for a cost table.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,15 @@ namespace layernas::client {
 
 struct DesignPoint {
   spec::Choices choices;
-  // Kept from the fit, to see how well it predicts.
+  // Not used in the fit, to determine the prediction error.
   bool held_out = false;
 };
 
-// `fitted` architectures, in which the options of a layer stand equally often (give or take one), and `held_out`
-// others drawn uniformly from the space; all differ, and they come in random order, so that whatever drifts on the
-// machine hits both alike. The same seed gives the same design. INVALID_ARGUMENT where the space has too few
-// architectures, or a layer more options than `fitted`.
+// Draws `fitted` architectures, in which all options of a layer occur equally often (within one),
+// and `held_out` architectures drawn uniformly from the space. All are different. They come in
+// random order, so that a drift of the machine affects both groups alike. The same seed gives the
+// same design. INVALID_ARGUMENT if the space has too few architectures, or a layer has more options
+// than `fitted`.
 absl::StatusOr<std::vector<DesignPoint>> DrawDesign(const v1::Space& space, int fitted, int held_out,
                                                     std::uint32_t seed);
 

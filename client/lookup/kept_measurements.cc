@@ -15,7 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-// Files that are looked into for measurements that were set aside.
+// Maximum files that are searched for measurements that were set aside.
 constexpr int kMaxAside = 100;
 
 std::string FirstLine(const std::string& path) {
@@ -31,7 +31,7 @@ bool HasMeasurements(const std::string& path) {
   return std::getline(in, line) && std::getline(in, line);
 }
 
-// "table.partial.old", "table.partial.old2", ….
+// Returns "table.partial.old", "table.partial.old2", ….
 std::string AsideName(const std::string& path, int number) {
   return absl::StrCat(path, ".old", number > 1 ? std::to_string(number) : "");
 }
@@ -40,16 +40,17 @@ absl::Status Rename(const std::string& from, const std::string& to) {
   std::error_code failed;
   std::filesystem::rename(from, to, failed);
   if (!failed) return absl::OkStatus();
-  return absl::UnknownError(absl::StrCat(from, ": can't be renamed: ", failed.message()));
+  return absl::UnknownError(absl::StrCat("cannot rename ", from, ": ", failed.message()));
 }
 
 }  // namespace
 
 absl::StatusOr<KeptMeasurements> KeptMeasurements::Open(const std::string& path, const json& asked) {
-  // A command line need not be UTF-8.
+  // A command line can contain bytes that are not UTF-8.
   KeptMeasurements kept(path, asked.dump(-1, ' ', false, json::error_handler_t::replace));
   if (FirstLine(path) != kept.asked_) {
-    // It may be hours of work, and a misspelt argument the only reason that it answers another question.
+    // Keep the other measurements: they may be hours of work, and a mistyped argument may be the
+    // only difference.
     if (HasMeasurements(path)) LAYERNAS_RETURN_IF_ERROR(kept.SetAside());
     LAYERNAS_RETURN_IF_ERROR(kept.FindAside([](const KeptMeasurements&) { return true; }));
   }
@@ -100,7 +101,7 @@ void KeptMeasurements::Read() {
 absl::Status KeptMeasurements::Start() {
   out_.open(path_, known_.empty() ? std::ios::trunc : std::ios::app);
   if (known_.empty()) out_ << asked_;
-  // What a crash cut off stays a line of its own.
+  // Puts the next entry on its own line after a line that a crash cut off.
   out_ << std::endl;
   return Written();
 }
@@ -120,7 +121,7 @@ absl::Status KeptMeasurements::Add(const std::string& architecture, const Metric
 absl::Status KeptMeasurements::Written() {
   if (out_) return absl::OkStatus();
   const int error = errno;
-  return absl::UnknownError(absl::StrCat(path_, ": can't be written: ", std::generic_category().message(error)));
+  return absl::UnknownError(absl::StrCat("cannot write ", path_, ": ", std::generic_category().message(error)));
 }
 
 void KeptMeasurements::Remove() {

@@ -1,4 +1,4 @@
-// Measurements that outlive an interruption.
+// Measurements that survive an interruption.
 #pragma once
 
 #include <cstddef>
@@ -14,25 +14,27 @@
 
 namespace layernas::client {
 
-// What was measured, line by line in a file beside the table until that is written, so that an interrupted measurement
-// of hours goes on where it was, or with another metric. Of what can't be built nothing is kept: it costs little to
-// find out again. Not thread-safe.
+// Keeps measurements, one per line, in a file next to the table until the table is written. An
+// interrupted measurement of hours resumes from it, also with another metric. Networks that cannot
+// be built are not kept, because finding that out again is cheap. Not thread-safe.
 class KeptMeasurements {
  public:
-  // Creates the file, or continues it if its measurements depended on the same: `asked`. A file of other measurements
-  // is set aside: renamed to `path`.old, or .old2, … if that exists. One that was set aside and answers `asked` is
-  // taken up again. Skips invalid lines, such as a crash leaves. UNKNOWN if the file can't be written or renamed.
+  // Creates the file, or continues it if its measurements belong to the same `asked`. A file of
+  // other measurements is set aside: renamed to `path`.old, or to .old2, … if that exists. A file
+  // that was set aside and matches `asked` is used again. Skips invalid lines, such as a crash
+  // leaves. UNKNOWN if the file cannot be written or renamed.
   static absl::StatusOr<KeptMeasurements> Open(const std::string& path, const nlohmann::json& asked);
 
   std::size_t count() const { return known_.size(); }
-  // Null where it was not measured.
+  // Returns null if the architecture was not measured.
   const Metrics* Find(const std::string& architecture) const;
-  // UNKNOWN if it can't be written: it is not kept then. Replaces what was kept of the same architecture.
+  // Replaces an earlier measurement of the same architecture. UNKNOWN if the file cannot be
+  // written; the measurement is then not kept.
   absl::Status Add(const std::string& architecture, const Metrics& metrics);
-  // Sets the file aside and starts with those that were set aside, answer what is asked and have this value of the
-  // metric; without any if there are none. UNKNOWN if it can't.
+  // Sets the file aside. Continues with a file that was set aside earlier, matches `asked` and has
+  // this value of the metric, or starts an empty file if there is none. UNKNOWN if that fails.
   absl::Status TakeUp(const std::string& metric, double value);
-  // What the file of other measurements is called now; empty if there was none.
+  // New name of the file that was set aside; empty if there was none.
   const std::string& set_aside() const { return set_aside_; }
   // Removes the file.
   void Remove();
@@ -40,18 +42,18 @@ class KeptMeasurements {
  private:
   KeptMeasurements(std::string path, std::string asked) : path_(std::move(path)), asked_(std::move(asked)) {}
 
-  // Reads `path` if it answers what is asked.
+  // Reads `path` if it matches `asked`.
   void Read();
-  // Renames to `path` the first file set aside that answers what is asked and that `fits` is true of.
+  // Renames the first file that was set aside, matches `asked` and satisfies `fits` to `path`.
   absl::Status FindAside(const std::function<bool(const KeptMeasurements& aside)>& fits);
   void Take(const nlohmann::json& line);
   absl::Status SetAside();
   absl::Status Start();
-  // The error that the last write to the file left; OK if it left none.
+  // Returns the error of the last write to the file, or OK.
   absl::Status Written();
 
   std::string path_;
-  // The file's first line.
+  // First line of the file.
   std::string asked_;
   std::string set_aside_;
   std::ofstream out_;

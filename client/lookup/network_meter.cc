@@ -22,7 +22,7 @@ using nlohmann::json;
 constexpr char kLatency[] = "latency_ms";
 constexpr char kRatio[] = "latency_ratio";
 constexpr char kReference[] = "latency_reference_ms";
-// The machine is quiet in the quickest tenth of the measurements.
+// The quickest tenth of the measurements shows the quiet machine.
 constexpr double kQuietShare = 0.1;
 
 std::string Names(const Metrics& metrics) {

@@ -1,4 +1,4 @@
-// Measures networks with an evaluator of this machine, without training them.
+// Measures networks with an evaluator on this machine, without training them.
 #pragma once
 
 #include <optional>
@@ -17,13 +17,14 @@ namespace layernas::client {
 // Not thread-safe.
 class NetworkMeter {
  public:
-  // `spec` is complete (spec::WithDefaults); its evaluation says how often to try and how long to wait. `metric` is
-  // what the networks are measured for. Evaluator and spec must outlive the meter.
+  // `spec` must have its defaults (spec::WithDefaults); its evaluation sets the attempts and the
+  // timeout. `metric` is the metric to measure. `evaluator` and `spec` must outlive the meter.
   NetworkMeter(Evaluator& evaluator, const v1::SearchSpec& spec, std::string metric)
       : evaluator_(evaluator), spec_(spec), metric_(std::move(metric)) {}
 
-  // Its metrics; nothing where the network can't be built, or the metric is not a number, and why_infeasible() is then
-  // the reason. ABORTED when no attempt succeeded, with the last one's reason; CANCELLED once `stop` is requested.
+  // Returns the metrics. Returns nothing if the network cannot be built or the metric is not a
+  // number; why_infeasible() then has the reason. ABORTED if no attempt succeeded, with the reason
+  // of the last attempt. CANCELLED once `stop` is requested.
   absl::StatusOr<std::optional<Metrics>> Measure(std::span<const std::uint16_t> choices, std::stop_token stop);
   const std::string& why_infeasible() const { return why_infeasible_; }
 
@@ -36,17 +37,18 @@ class NetworkMeter {
   std::string why_infeasible_;
 };
 
-// The costs of networks that were measured on one machine.
+// Converts metrics that were measured on one machine to costs.
 class CostScale {
  public:
-  // Of what was measured, at least one. latency_ms is taken calibrated, where the evaluator has what it needs: the
-  // network's ratio to the reference, times what the reference takes when the machine is quiet (docs/measuring.md).
-  // FAILED_PRECONDITION where an answer lacks the metric.
+  // `measured` must not be empty. latency_ms is calibrated if the evaluator reports the required
+  // metrics: the ratio of the network to the reference network, times the time of the reference
+  // network on the quiet machine (docs/measuring.md). FAILED_PRECONDITION if a measurement lacks
+  // the metric.
   static absl::StatusOr<CostScale> Find(std::string metric, std::span<const Metrics> measured);
 
   // INVALID_ARGUMENT for a cost that is not above 0.
   absl::StatusOr<double> CostOf(const Metrics& measured) const;
-  // Milliseconds; 0 where the metric is taken as it was measured.
+  // Milliseconds; 0 if the metric is used as measured.
   double quiet_reference_ms() const { return quiet_reference_ms_; }
 
  private:

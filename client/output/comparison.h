@@ -1,14 +1,15 @@
-// Two frontiers side by side. Frontiers ascend in cost and reward.
+// Comparison of two frontiers. The points of a frontier ascend in cost and reward.
 #pragma once
 
 #include "layernas/v1/search_service.pb.h"
 
 namespace layernas::client {
 
-// The point of highest reward whose cost is at most `target`; null where there is none.
+// Returns the point with the highest reward whose cost is at most `target`, or null.
 const v1::FrontierPoint* BestWithin(const v1::GetFrontierResponse& frontier, double target);
 
-// How many points of `other` some point of `frontier` matches or beats: as good at no more cost. O(n).
+// Returns how many points of `other` are matched by a point of `frontier` with at least the same
+// reward at the same or a lower cost. O(n).
 int Matched(const v1::GetFrontierResponse& frontier, const v1::GetFrontierResponse& other);
 
 }  // namespace layernas::client

@@ -14,8 +14,8 @@
 namespace layernas::client {
 namespace {
 
-// Whether a metric tells of the measurement rather than of the architecture (docs/measuring.md): too much for a
-// terminal.
+// Returns whether a metric describes the measurement instead of the architecture
+// (docs/measuring.md). Text output omits such metrics.
 bool IsOfMeasurement(const std::string& metric) {
   constexpr std::string_view kOfMeasurement[] = {"latency_spread", "latency_runs", "latency_ratio_interval",
                                                  "latency_reference_ms"};
@@ -46,7 +46,7 @@ std::vector<Cell> PointCells(const v1::Search& search, const v1::FrontierPoint& 
 
 std::vector<std::string> Titles(const v1::Search& search, const char* first, const ResultColumns& columns) {
   ColumnNames names({first, "architecture", "candidate", "trainings"});
-  // Cost and reward are metrics, too, and may be called as another column is.
+  // Cost and reward are metrics too, and can have the name of another column.
   std::vector<std::string> titles = {first, names.AddMetric(CostName(search)), names.AddMetric(RewardName(search)),
                                      "architecture", "candidate"};
   if (search.spec().has_finalists()) {
@@ -75,7 +75,7 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
   for (const std::string& name : metrics_) {
     const auto metric = metrics.find(name);
     cells.push_back(metric == metrics.end() ? Cell::Empty() : Cell::Value(metric->second));
-    // A hash: what is rounded of it says nothing.
+    // A rounded hash is useless.
     if (name == "machine_fingerprint") cells.back().human = cells.back().exact;
   }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
@@ -87,7 +87,7 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
 void PrintWinners(const Terminal& terminal, const v1::Search& search) {
   if (search.winners().empty()) {
     const bool over = search.state() == v1::SEARCH_STATE_SUCCEEDED;
-    if (over && search.spec().has_final()) terminal.out << "\nnothing was trained in full: no target is met\n";
+    if (over && search.spec().has_final()) terminal.out << "\nno winner was trained in full: no target is met\n";
     return;
   }
   terminal.out << "\nwinners, trained in full\n";

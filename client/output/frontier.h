@@ -1,4 +1,4 @@
-// Frontiers for people and as CSV.
+// Frontiers as text and as CSV.
 #pragma once
 
 #include <ostream>
@@ -12,18 +12,19 @@
 
 namespace layernas::client {
 
-// The best per target, then the frontier. With `layers`, the chosen option of each layer too.
+// Prints the best point per target, then the frontier. With `layers`, also the chosen option of
+// each layer.
 void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                    bool layers);
 
-// One row per point; a column says which targets it is the best for.
+// Prints one row per point. A column lists the targets for which the point is the best.
 void PrintFrontierCsv(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                       bool layers);
 
-// Columns that depend on the search: the metrics besides reward and cost, and the layers.
+// Columns that depend on the search: metrics other than reward and cost, and the layers.
 class ResultColumns {
  public:
-  // `metrics`: names, in the order wanted.
+  // `metrics`: names in the required order.
   ResultColumns(const v1::Search& search, std::vector<std::string> metrics, bool layers);
 
   void AddTitles(ColumnNames& names, std::vector<std::string>& titles) const;

@@ -21,7 +21,7 @@ std::string ToText(const google::protobuf::Message& message, JsonLayout layout) 
   options.always_print_primitive_fields = true;
   options.add_whitespace = layout == JsonLayout::kIndented;
   std::string json;
-  // Can't fail for messages of our API: they hold no Any.
+  // Cannot fail for messages of our API, which contain no Any.
   (void)google::protobuf::util::MessageToJsonString(message, &json, options);
   while (json.ends_with('\n')) json.pop_back();
   return json;
@@ -64,7 +64,7 @@ std::string AsYaml(const google::protobuf::Message& message) { return ToYaml(Par
 
 std::string JsonText(const Json& json, int indent) {
   std::string text = json.dump(indent, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
-  // As JSON's own escapes the same text steers no terminal.
+  // Escape the text, so that it cannot control the terminal.
   if (Printable(text, Unprintable::kMarkInLines) == text) return text;
   return json.dump(indent, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
 }
@@ -99,7 +99,7 @@ void MessageList::Add(const google::protobuf::Message& item) {
     out_ << (first_ ? "\n" : ",\n") << ToJson(item, JsonLayout::kOneLine);
   } else {
     if (first_) out_ << field_ << ":\n";
-    // A list of one item.
+    // Prints the item as a list of one item.
     out_ << ToYaml(nlohmann::ordered_json::array({Parse(item)}));
   }
   first_ = false;

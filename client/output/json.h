@@ -1,5 +1,5 @@
-// Messages for programs: protobuf's JSON mapping, with the field names of the proto files and without leaving out
-// zeros; as JSON or YAML.
+// Messages as JSON or YAML: the JSON mapping of protobuf, with the field names of the proto files
+// and including zeros.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -15,12 +15,13 @@ namespace layernas::client {
 
 enum class JsonLayout { kIndented, kOneLine };
 
-// Returns JSON whose texts steer no terminal: what could is escaped, as all that is not ASCII is then. Bytes that are
-// not UTF-8 are replaced. An `indent` of -1 gives one line.
+// Returns JSON that is safe to print: if a text contains characters that control a terminal, all
+// non-ASCII characters are escaped. Replaces bytes that are not UTF-8. An `indent` of -1 gives one
+// line.
 std::string JsonText(const nlohmann::ordered_json& json, int indent);
 
-// Where a candidate or winner has no reward or cost, it is null here and not 0; what is only estimated for a candidate
-// that was stopped is "reward_estimate". With a line feed at the end.
+// An unknown reward or cost of a candidate or winner is null instead of 0. The estimated reward of
+// a stopped candidate is "reward_estimate". Ends with a line feed.
 void PrintJson(std::ostream& out, const google::protobuf::Message& message, JsonLayout layout);
 // `format` is kJson or kYaml.
 void PrintMessage(std::ostream& out, const google::protobuf::Message& message, OutputFormat format);
@@ -29,7 +30,8 @@ inline bool IsForPrograms(OutputFormat format) {
   return format == OutputFormat::kJson || format == OutputFormat::kYaml;
 }
 
-// {"candidates": [ … ]}, item by item, so that a list of any length can be printed. The end is written on destruction.
+// Prints {"candidates": [ … ]} item by item, so that a list can have any length. The destructor
+// writes the end.
 class MessageList {
  public:
   MessageList(std::ostream& out, std::string_view field, OutputFormat format);

@@ -43,9 +43,9 @@ std::string Styled(std::string_view text, Style style, bool color) {
 
 std::string OneLine(std::string_view text) {
   constexpr std::size_t kFirstBytes = 100;
-  constexpr std::size_t kMostBytes = 300;
+  constexpr std::size_t kMaxBytes = 300;
   return ShortenUtf8(absl::StrReplaceAll(std::string(text), {{":\n", ": "}, {"\n", " | "}, {"\t", " "}}), kFirstBytes,
-                     kMostBytes);
+                     kMaxBytes);
 }
 
 std::size_t Width(std::string_view text) {
@@ -76,7 +76,7 @@ void Table::Print(std::ostream& out, bool color) const {
       if (i > 0) out << "  ";
       if (right[i]) out << padding;
       out << Styled(text, style_of(i), color);
-      // No blanks at the end of a line.
+      // Do not end a line with spaces.
       if (!right[i] && i + 1 < columns_.size()) out << padding;
     }
     out << '\n';

@@ -1,4 +1,4 @@
-// Rows for people (aligned) and for programs (CSV), built once for both.
+// Tables as aligned text and as CSV, built once for both.
 #pragma once
 
 #include <ostream>
@@ -14,7 +14,7 @@ namespace layernas::client {
 enum class Style { kPlain, kGood, kBad, kFaint };
 
 struct Cell {
-  // The same in both.
+  // The same text in both forms.
   static Cell Text(std::string text, Style style = Style::kPlain) { return {text, std::move(text), style, false}; }
   static Cell Value(double value);
   static Cell Count(double count);
@@ -26,12 +26,12 @@ struct Cell {
   bool align_right = false;
 };
 
-// Names for the columns of one table, no two of them the same: where names meet, what is added gets a prefix.
+// Unique column names of one table. A name that is taken gets a prefix.
 class ColumnNames {
  public:
   // `fixed`: the columns that every such table has.
   explicit ColumnNames(const std::vector<std::string>& fixed) : taken_(fixed.begin(), fixed.end()) {}
-  // "cost", or "metric_cost" if there is a column "cost" already.
+  // For example "cost", or "metric_cost" if there is already a column "cost".
   std::string AddMetric(const std::string& name) { return Add(name, "metric_"); }
   std::string AddLayer(const std::string& name) { return Add(name, "layer_"); }
 
@@ -45,13 +45,14 @@ class Table {
  public:
   explicit Table(std::vector<std::string> columns) : columns_(std::move(columns)) {}
 
-  // As many cells as there are columns.
+  // Requires one cell per column.
   void AddRow(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
 
-  // Text may come from anywhere in the fleet: see Printable(). Empty cells are shown as '-'.
+  // Prints text as Printable() does, because it can come from anywhere in the fleet. Shows empty
+  // cells as '-'.
   void Print(std::ostream& out, bool color) const;
-  // RFC 4180, with a header. Fields are exact, unless they go to a terminal: see Printable().
+  // RFC 4180, with a header. Fields are exact, except on a terminal: see Printable().
   void PrintCsv(std::ostream& out, bool to_terminal) const;
 
  private:
@@ -59,11 +60,11 @@ class Table {
   std::vector<std::vector<Cell>> rows_;
 };
 
-// `text` in the terminal's colours where `color` is set.
+// Returns `text` in the terminal's colours if `color` is set.
 std::string Styled(std::string_view text, Style style, bool color);
-// The message of a failure, which may have many lines, as one that is not long.
+// Shortens the message of a failure, which can have many lines, to one line.
 std::string OneLine(std::string_view text);
-// Characters of UTF-8 text.
+// Returns the number of characters of UTF-8 text.
 std::size_t Width(std::string_view text);
 
 }  // namespace layernas::client

@@ -21,7 +21,7 @@ std::string FormatLocal(const google::protobuf::Timestamp& time, const char* for
   return {text.data(), std::strftime(text.data(), text.size(), format, &parts)};
 }
 
-// "-05:00", of the place and the moment.
+// Returns the UTC offset at that time, such as "-05:00".
 std::string FormatZone(const google::protobuf::Timestamp& time) {
   std::string zone = FormatLocal(time, "%z");
   if (zone.size() == 5) zone.insert(3, ":");
@@ -39,7 +39,7 @@ std::string FormatValue(double value) {
   };
   constexpr std::array<Unit, 4> kUnits = {{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}}};
   const double size = std::abs(value);
-  // Up to 99,999 the digits say more than a suffix.
+  // Up to 99,999, digits are more precise than a suffix.
   if (size < 99999.5 || size >= 1e15) return absl::StrFormat("%.5g", value);
   for (const Unit& unit : kUnits) {
     if (size >= unit.size * 0.99995) return absl::StrFormat("%.4g%s", value / unit.size, unit.suffix);

@@ -16,7 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What no reader takes for anything but this text: a name that is no number, truth value or null of YAML 1.1.
+// Returns whether every YAML reader reads the text as a string: it is not a number, truth value or
+// null of YAML 1.1.
 bool IsPlain(std::string_view text) {
   constexpr std::array<std::string_view, 9> kTaken = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"};
   if (text.empty() || std::isalpha(static_cast<unsigned char>(text[0])) == 0) return false;
@@ -31,13 +32,13 @@ bool IsPlain(std::string_view text) {
 }
 
 void EmitText(const std::string& text, YAML::Emitter& out) {
-  // The library would leave "no" and "1" without quotes.
+  // The library would not quote "no" and "1".
   if (!IsPlain(text)) out << YAML::DoubleQuoted;
   out << text;
 }
 
-// JSON's numbers, true and false are YAML's too, but for one thing: YAML 1.1 reads a number that has an exponent and no
-// point, such as 1e-05, as text.
+// Numbers and literals of JSON are valid in YAML, with one exception: YAML 1.1 reads a number with
+// an exponent but without a point, such as 1e-05, as a string.
 std::string NumberOrLiteral(const Json& value) {
   std::string text = value.dump();
   const std::size_t exponent = value.is_number_float() ? text.find('e') : std::string::npos;
@@ -82,7 +83,7 @@ std::string ToYaml(const Json& value) {
     return std::string(out.c_str()) + "\n";
   };
   std::string text = emitted(YAML::EmitNonAscii);
-  // As YAML's own escapes the same text steers no terminal.
+  // Escape the text, so that it cannot control the terminal.
   return Printable(text, Unprintable::kMarkInLines) == text ? text : emitted(YAML::EscapeNonAscii);
 }
 

@@ -1,4 +1,4 @@
-// JSON values as YAML in block style, that reads back as the same values.
+// JSON values as YAML in block style, which reads back as the same values.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -6,7 +6,7 @@
 
 namespace layernas::client {
 
-// With a line feed at the end. Lists of plain values are on one line.
+// Ends with a line feed. Lists of plain values are on one line.
 std::string ToYaml(const nlohmann::ordered_json& value);
 
 }  // namespace layernas::client

@@ -8,7 +8,7 @@
 namespace layernas::client {
 namespace {
 
-// Of "table|json|csv"; none where a part stands for something else, as FILE does.
+// Returns the choices of "table|json|csv", or none if a part is a placeholder such as FILE.
 std::vector<std::string> Choices(const std::string& value) {
   if (value.find('|') == std::string::npos) return {};
   const std::string list = value.substr(0, value.find(' '));

@@ -1,5 +1,5 @@
-// The commands of a program with their options, as its own parser knows them: so that what is written about them can't
-// be stale.
+// The commands and options of a program, read from its command line parser, so that generated
+// documentation cannot be out of date.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,29 +9,29 @@
 namespace layernas::client {
 
 struct OptionInfo {
-  // "-o", "--output"; of a positional argument its name.
+  // For example "-o", "--output"; the name of a positional argument.
   std::vector<std::string> names;
   bool positional = false;
   bool required = false;
-  // "N [100]", "table|json|csv"; empty for a flag.
+  // For example "N [100]", "table|json|csv"; empty for a flag.
   std::string value;
-  // Where the value is one of few.
+  // The valid values, if there is a fixed list.
   std::vector<std::string> choices;
   std::string description;
 };
 
 struct CommandInfo {
-  // "layernas", "search", "submit".
+  // For example "layernas", "search", "submit".
   std::vector<std::string> path;
   std::string description;
-  // Examples, exit codes.
+  // Examples and exit codes.
   std::string footer;
   std::vector<OptionInfo> options;
-  // Names and descriptions of the commands below it.
+  // Names and descriptions of the subcommands.
   std::vector<std::pair<std::string, std::string>> commands;
 };
 
-// The program itself first, a command before those below it.
+// Returns the program first, and each command before its subcommands.
 std::vector<CommandInfo> CommandTree(const CLI::App& program);
 
 std::string FirstSentence(const std::string& text);

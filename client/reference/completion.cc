@@ -10,16 +10,16 @@
 namespace layernas::client {
 namespace {
 
-// Names of searches, newest first, as the shell asks for them.
+// Shell command that prints the names of searches, newest first.
 constexpr char kSearches[] = "layernas search list -o csv 2>/dev/null | sed -n '2,$s/,.*//p'";
 
-// Positional arguments that are a search.
+// Returns whether the argument is the name of a search.
 bool IsSearch(const OptionInfo& option) {
   static const std::set<std::string> kNames = {"NAME", "A", "B"};
   return option.positional && kNames.contains(option.names.front());
 }
 
-// "/search/submit"; empty for the program itself.
+// For example "/search/submit"; empty for the program.
 std::string Place(const CommandInfo& command) {
   std::string place;
   for (std::size_t i = 1; i < command.path.size(); ++i) absl::StrAppend(&place, "/", command.path[i]);
@@ -35,7 +35,7 @@ std::vector<std::string> Words(const CommandInfo& command) {
   return words;
 }
 
-// In single quotes.
+// Quotes the text with single quotes.
 std::string Quote(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
@@ -93,7 +93,7 @@ std::string Bash(const std::vector<CommandInfo>& tree) {
       "complete -o filenames -F _layernas layernas\n");
 }
 
-// A word and what it is, for _describe.
+// Formats a word and its description for _describe.
 std::string ZshWord(const std::string& word, const std::string& description) {
   return Quote(absl::StrCat(absl::StrReplaceAll(word, {{":", "\\:"}}), ":", FirstSentence(description)));
 }
@@ -201,8 +201,7 @@ absl::StatusOr<std::string> Completion(const std::vector<CommandInfo>& tree, con
   if (shell == "bash") return Bash(tree);
   if (shell == "zsh") return Zsh(tree);
   if (shell == "fish") return Fish(tree);
-  return absl::InvalidArgumentError(
-      absl::StrCat("there is no completion for ", shell, "; for bash, zsh and fish there is"));
+  return absl::InvalidArgumentError(absl::StrCat("unknown shell '", shell, "'; choose bash, zsh or fish"));
 }
 
 }  // namespace layernas::client

@@ -1,4 +1,4 @@
-// Completion of the command line in shells.
+// Shell completion of the command line.
 #pragma once
 
 #include <string>
@@ -9,7 +9,8 @@
 
 namespace layernas::client {
 
-// A script for `shell`: bash, zsh or fish. Where a search is wanted it asks the controller for their names.
+// Returns a script for `shell`: bash, zsh or fish. The script asks the controller for the names of
+// searches. INVALID_ARGUMENT for another shell.
 absl::StatusOr<std::string> Completion(const std::vector<CommandInfo>& tree, const std::string& shell);
 
 }  // namespace layernas::client

@@ -11,12 +11,12 @@ namespace {
 
 constexpr std::string_view kExamples = "Examples:";
 
-// As text and nothing else; each line of it.
+// Escapes each line, so that groff reads it only as text.
 std::string Escape(const std::string& text) {
   std::string escaped;
   bool line_start = true;
   for (const char c : text) {
-    // A request, if it stood first.
+    // At the start of a line, these begin a request.
     if (line_start && (c == '.' || c == '\'')) escaped += "\\&";
     if (c == '\\') {
       escaped += "\\e";
@@ -54,7 +54,7 @@ std::string Options(const CommandInfo& command) {
   return text;
 }
 
-// The examples, a line each with two blanks in front; the rest is text.
+// Converts the footer: examples, one per line after two spaces, and then text.
 std::string Footer(const std::string& footer) {
   std::string text;
   bool in_examples = false;

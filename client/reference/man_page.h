@@ -9,13 +9,13 @@
 namespace layernas::client {
 
 struct ManPage {
-  // "layernas-search-submit.1".
+  // For example "layernas-search-submit.1".
   std::string file;
-  // For groff's man macros.
+  // Source text for groff's man macros.
   std::string text;
 };
 
-// One per command.
+// Returns one page per command.
 std::vector<ManPage> ManPages(const std::vector<CommandInfo>& tree, const std::string& version);
 
 }  // namespace layernas::client

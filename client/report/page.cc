@@ -24,12 +24,12 @@ std::string EscapeHtml(std::string_view text) {
                              {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
 }
 
-// JSON that no HTML parser takes for markup: "</script>" and "<!--" can't appear.
+// Escapes JSON so that it cannot contain HTML markup such as "</script>" or "<!--".
 std::string EscapeJson(std::string json) {
   return absl::StrReplaceAll(json, {{"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}});
 }
 
-// The template's {{marks}}, each once; what is put in is not looked at again.
+// Fills in each {{mark}} of the template once. Inserted text is not searched for marks.
 std::string Fill(std::string_view text, const std::vector<std::pair<std::string_view, std::string>>& marks) {
   std::string filled;
   for (const auto& [mark, value] : marks) {
@@ -43,7 +43,7 @@ std::string Fill(std::string_view text, const std::vector<std::pair<std::string_
 }  // namespace
 
 std::string ReportPage(const SearchData& data) {
-  // The page may be printed on a terminal, too.
+  // The page can also be printed on a terminal.
   std::string json = JsonText(ReportData(data), -1);
   return Fill(kReportHtml, {{"{{title}}", EscapeHtml(Printable(ShortName(data.search.name())))},
                             {"{{style}}", kReportCss},

@@ -1,4 +1,4 @@
-// A report as one HTML file that needs nothing else.
+// A report as one self-contained HTML file.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace layernas::client {
 
-// Whatever stands in names and messages, it is text on the page and nothing more.
+// Escapes all names and messages, so that the page shows them only as text.
 std::string ReportPage(const SearchData& data);
 
 }  // namespace layernas::client

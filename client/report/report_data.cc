@@ -27,15 +27,15 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kMostFailuresListed = 100;
-constexpr std::size_t kMostLines = 8;
+constexpr std::size_t kMaxFailuresListed = 100;
+constexpr std::size_t kMaxLines = 8;
 
 Json Number(double value) {
   if (!std::isfinite(value)) return nullptr;
-  // A count, or a hash; as whole numbers they have no ".0".
+  // A count or a hash: a whole number has no ".0".
   const auto is_whole = [](double number) { return number == std::floor(number) && std::abs(number) < 1e15; };
   if (is_whole(value)) return static_cast<std::int64_t>(value);
-  // Shorter than what reads back exactly, and more than a screen resolves.
+  // Seven digits are shorter than an exact number and finer than a screen.
   const double rounded = std::strtod(absl::StrFormat("%.7g", value).c_str(), nullptr);
   if (is_whole(rounded)) return static_cast<std::int64_t>(rounded);
   return rounded;
@@ -47,14 +47,14 @@ double Seconds(const google::protobuf::Timestamp& time) {
   return static_cast<double>(time.seconds()) + static_cast<double>(time.nanos()) * 1e-9;
 }
 
-// Trainings in full of what has won come after the search, and are not to be compared with it.
+// Final trainings run after the search, and their rewards are not comparable.
 bool HasResult(const v1::Candidate& candidate) {
   return candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED && candidate.final_of().empty();
 }
 
 Score ScoreOf(const v1::Candidate& candidate) { return {candidate.reward(), candidate.cost()}; }
 
-// Texts of which many candidates share few, written once.
+// Stores each distinct text once, because many candidates share few texts.
 class Texts {
  public:
   std::size_t Add(const std::string& text) {
@@ -69,12 +69,13 @@ class Texts {
   std::vector<std::string> all_;
 };
 
-// What is set, in the order of the proto file.
+// Writes the set fields in the order of the proto file.
 Json SpecJson(const v1::SearchSpec& spec) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string text;
-  // Can't fail for what the controller has taken: it holds no Any, and no number that is not finite.
+  // Cannot fail for a spec that the controller has accepted: it has no Any, and only finite
+  // numbers.
   (void)google::protobuf::util::MessageToJsonString(spec, &text, options);
   return Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
@@ -155,10 +156,11 @@ Json WinnersJson(const v1::Search& search) {
   return winners;
 }
 
-// Of those that came closest to the frontier and of those that were stopped, evenly chosen where there are many.
+// Curves of stopped trainings and of trainings close to the frontier, evenly chosen if there are
+// many.
 Json CurvesJson(const SearchData& data, const std::vector<std::size_t>& order) {
-  constexpr std::size_t kMostCurves = 150;
-  constexpr int kMostPoints = 60;
+  constexpr std::size_t kMaxCurves = 150;
+  constexpr int kMaxPoints = 60;
   std::vector<const v1::Candidate*> with_curve;
   for (const std::size_t i : order) {
     if (data.candidates[i].curve_size() > 1) with_curve.push_back(&data.candidates[i]);
@@ -168,11 +170,11 @@ Json CurvesJson(const SearchData& data, const std::vector<std::size_t>& order) {
       with_curve.push_back(&candidate);
   }
   Json curves = Json::array();
-  const std::size_t step = (with_curve.size() + kMostCurves - 1) / kMostCurves;
+  const std::size_t step = (with_curve.size() + kMaxCurves - 1) / kMaxCurves;
   for (std::size_t i = 0; i < with_curve.size(); i += step) {
     const v1::Candidate& candidate = *with_curve[i];
     Json points = Json::array();
-    const int every = (candidate.curve_size() + kMostPoints - 1) / kMostPoints;
+    const int every = (candidate.curve_size() + kMaxPoints - 1) / kMaxPoints;
     for (int at = 0; at < candidate.curve_size(); ++at) {
       if (at % every != 0 && at + 1 != candidate.curve_size()) continue;
       points.push_back({candidate.curve(at).epoch(), Number(static_cast<double>(candidate.curve(at).reward()))});
@@ -182,7 +184,7 @@ Json CurvesJson(const SearchData& data, const std::vector<std::size_t>& order) {
   return {{"total", with_curve.size()}, {"shown", std::move(curves)}};
 }
 
-// Candidates that have a result, in the order in which they got it.
+// Candidates with a result, in the order of their results.
 std::vector<std::size_t> OrderOfArrival(const std::vector<v1::Candidate>& candidates) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -194,13 +196,13 @@ std::vector<std::size_t> OrderOfArrival(const std::vector<v1::Candidate>& candid
   return order;
 }
 
-// A line per target, of the first ones where there are many; one of all results where there is none, or nothing meets
-// any. Steps are [arrival, reward].
+// Returns one line per target (the first targets if there are many), or one line of all results if
+// there are no targets or no result meets any. Steps are [arrival, reward].
 Json BestLines(const SearchData& data, const std::vector<std::size_t>& order) {
   std::vector<Score> scores;
   std::vector<std::size_t> arrivals;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    // A finalist's repeats find nothing new.
+    // Repeats of a finalist find nothing new.
     if (data.candidates[order[i]].repeat() > 0) continue;
     scores.push_back(ScoreOf(data.candidates[order[i]]));
     arrivals.push_back(i + 1);
@@ -213,7 +215,7 @@ Json BestLines(const SearchData& data, const std::vector<std::size_t>& order) {
   Json lines = Json::array();
   const auto& targets = data.search.spec().objective().targets();
   for (const double target : targets) {
-    if (lines.size() < kMostLines) lines.push_back(line(target));
+    if (lines.size() < kMaxLines) lines.push_back(line(target));
   }
   const bool any_step =
       std::any_of(lines.begin(), lines.end(), [](const Json& each) { return !each["steps"].empty(); });
@@ -257,10 +259,11 @@ Json BucketsJson(const SearchData& data) {
   return buckets;
 }
 
-// A candidate that is the same network as an infeasible one has a failure that says so, and no attempt was made.
+// The same network as an infeasible candidate fails without an attempt, with a message that says
+// so.
 bool IsOfAnAttempt(const v1::AttemptFailure& failure) { return failure.attempt() > 0; }
 
-// Failed attempts, those of one kind and first line together, the commonest first.
+// Failed attempts, grouped by kind and first line, most frequent first.
 Json FailuresJson(const SearchData& data) {
   struct Group {
     std::int64_t attempts = 0;
@@ -293,7 +296,7 @@ Json FailuresJson(const SearchData& data) {
   std::stable_sort(rows.begin(), rows.end(),
                    [](const Json& a, const Json& b) { return a["attempts"] > b["attempts"]; });
   Json json = {{"kinds", rows.size()}};
-  rows.resize(std::min(rows.size(), kMostFailuresListed));
+  rows.resize(std::min(rows.size(), kMaxFailuresListed));
   json["rows"] = std::move(rows);
   return json;
 }
@@ -321,23 +324,23 @@ Json WorkersJson(const SearchData& data) {
   return workers;
 }
 
-// Which candidates are drawn: all, or every so many-th and all that are close to the frontier.
-std::vector<std::size_t> Shown(const SearchData& data, const std::map<std::size_t, double>& gaps, std::size_t most) {
+// Returns the candidates to draw: all, or an even selection and those closest to the frontier.
+std::vector<std::size_t> Shown(const SearchData& data, const std::map<std::size_t, double>& gaps, std::size_t max) {
   std::vector<std::size_t> all(data.candidates.size());
   std::iota(all.begin(), all.end(), 0);
-  if (all.size() <= most) return all;
+  if (all.size() <= max) return all;
   std::vector<std::pair<double, std::size_t>> closest;
   for (const auto& [i, gap] : gaps) closest.emplace_back(gap, i);
-  const std::size_t kept = std::min(closest.size(), most / 4);
+  const std::size_t kept = std::min(closest.size(), max / 4);
   std::partial_sort(closest.begin(), closest.begin() + static_cast<std::ptrdiff_t>(kept), closest.end());
   std::set<std::size_t> shown;
   for (std::size_t i = 0; i < kept; ++i) shown.insert(closest[i].second);
-  const std::size_t step = (all.size() + most - kept - 1) / (most - kept);
+  const std::size_t step = (all.size() + max - kept - 1) / (max - kept);
   for (std::size_t i = 0; i < all.size(); i += step) shown.insert(i);
   return {shown.begin(), shown.end()};
 }
 
-Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& order, std::size_t most) {
+Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& order, std::size_t max) {
   std::vector<Score> frontier;
   for (const v1::FrontierPoint& point : data.frontier) frontier.push_back({point.reward(), point.cost()});
   std::vector<Score> scores;
@@ -363,7 +366,7 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
        gap = Json::array(), seconds = Json::array(), worker = Json::array(), repeat_of = Json::array(),
        final_of = Json::array();
   std::vector<Json> metrics(metric_names.size(), Json::array());
-  for (const std::size_t i : Shown(data, gaps, most)) {
+  for (const std::size_t i : Shown(data, gaps, max)) {
     const v1::Candidate& candidate = data.candidates[i];
     const bool result = HasResult(candidate);
     number.push_back(NumberOf(candidate.name()));
@@ -400,7 +403,7 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
 
 }  // namespace
 
-nlohmann::ordered_json ReportData(const SearchData& data, std::size_t most_candidates) {
+nlohmann::ordered_json ReportData(const SearchData& data, std::size_t max_candidates) {
   const std::vector<std::size_t> order = OrderOfArrival(data.candidates);
   Json frontier = Json::array();
   for (const v1::FrontierPoint& point : data.frontier) frontier.push_back(PointJson(point));
@@ -410,7 +413,7 @@ nlohmann::ordered_json ReportData(const SearchData& data, std::size_t most_candi
           {"winners", WinnersJson(data.search)}, {"best_lines", BestLines(data, order)},
           {"curves", CurvesJson(data, order)},   {"effects", EffectsJson(data, order)},
           {"buckets", BucketsJson(data)},        {"failures", FailuresJson(data)},
-          {"workers", WorkersJson(data)},        {"candidates", CandidatesJson(data, order, most_candidates)},
+          {"workers", WorkersJson(data)},        {"candidates", CandidatesJson(data, order, max_candidates)},
           {"spec", SpecJson(data.search.spec())}};
 }
 

@@ -1,4 +1,4 @@
-// What the page of a report draws, as JSON.
+// The data of a report page, as JSON.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +8,12 @@
 
 namespace layernas::client {
 
-// More candidates than this are thinned out evenly in what is drawn and listed; the frontier and the bests stay, and
-// whatever is computed is so of all.
-inline constexpr std::size_t kMostCandidatesShown = 20000;
+// Maximum candidates that are drawn and listed; more are thinned out evenly. The frontier and the
+// best candidates are always kept, and all statistics use all candidates.
+inline constexpr std::size_t kMaxCandidatesShown = 20000;
 
-// An object that client/report/page/main.js reads; numbers rounded to seven digits, what is not finite is null. Columns
-// rather than objects where there is one entry per candidate.
-nlohmann::ordered_json ReportData(const SearchData& data, std::size_t most_candidates = kMostCandidatesShown);
+// Returns an object for client/report/page/main.js. Numbers are rounded to seven digits; a number
+// that is not finite is null. Candidates are stored as columns instead of objects.
+nlohmann::ordered_json ReportData(const SearchData& data, std::size_t max_candidates = kMaxCandidatesShown);
 
 }  // namespace layernas::client

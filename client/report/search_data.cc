@@ -15,7 +15,8 @@ absl::Status FetchCandidates(ControllerConnection& connection, const std::string
   return ForEachPage(connection, &Stub::ListCandidates, request, 0,
                      [&data](v1::ListCandidatesResponse& page) {
                        for (v1::Candidate& candidate : *page.mutable_candidates()) {
-                         // The bulk of a candidate; the spec has it all.
+                         // Architectures make up most of the size of a candidate; the spec has the
+                         // same information.
                          candidate.mutable_architecture()->clear_layers();
                          data.candidates.push_back(std::move(candidate));
                        }
@@ -24,7 +25,7 @@ absl::Status FetchCandidates(ControllerConnection& connection, const std::string
       .status();
 }
 
-// A stage's table; the pass it is of, 0 where there is none.
+// Fetches the buckets of a stage. Returns its pass, or 0 if there are none.
 absl::StatusOr<int> FetchTable(ControllerConnection& connection, const std::string& name, int pass, int stage,
                                SearchData& data) {
   v1::GetBucketsRequest request;
@@ -43,7 +44,7 @@ absl::StatusOr<int> FetchTable(ControllerConnection& connection, const std::stri
 }
 
 absl::Status FetchBuckets(ControllerConnection& connection, const std::string& name, SearchData& data) {
-  // The latest table says which pass it is, and up to which stage there are others.
+  // The latest buckets have the pass and the last stage.
   LAYERNAS_ASSIGN_OR_RETURN(const int pass, FetchTable(connection, name, 0, 0, data));
   if (pass == 0) return absl::OkStatus();
   const int latest = data.buckets.empty() ? data.search.progress().stage_count() : data.buckets.front().stage();

@@ -1,4 +1,4 @@
-// All of a search that a report shows, as the controller tells it.
+// The data of a search that a report shows, from the controller.
 #pragma once
 
 #include <string>
@@ -12,12 +12,13 @@ namespace layernas::client {
 
 struct SearchData {
   v1::Search search;
-  // In the order of proposal; architectures have their ids alone.
+  // In the order of proposal. Architectures have only their ids.
   std::vector<v1::Candidate> candidates;
-  // Cheapest first; best per target in the order of the spec. Of a running search, newer than the candidates.
+  // Frontier: cheapest first. Best per target: in the order of the spec. Both are newer than the
+  // candidates if the search is running.
   std::vector<v1::FrontierPoint> frontier;
   std::vector<v1::TargetBest> best;
-  // Of every stage of the latest pass, those that hold something; empty where the strategy has no tables.
+  // The non-empty buckets of every stage of the latest pass; empty if the strategy has no buckets.
   std::vector<v1::Bucket> buckets;
 };
 

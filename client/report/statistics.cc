@@ -11,11 +11,12 @@
 namespace layernas::client {
 namespace {
 
-// As if so many results of each option had shown no effect: one result alone proves little.
+// Number of imaginary results without effect per option, because a single result proves little.
 constexpr double kShrinkage = 1.0;
 
-// What each column of `design`, one per option, adds to the mean: a ridge regression. Sparse and without its normal
-// equations, for a space may have many thousands of options.
+// Ridge regression: returns what each column of `design`, one per option, adds to the mean. Works
+// on the sparse matrix without the normal equations, because a space can have many thousands of
+// options.
 Eigen::VectorXd FitAdditively(const Eigen::SparseMatrix<double>& design, const Eigen::VectorXd& values) {
   Eigen::LeastSquaresConjugateGradient<Eigen::SparseMatrix<double>> solver(design);
   solver.setTolerance(1e-8);
@@ -24,10 +25,10 @@ Eigen::VectorXd FitAdditively(const Eigen::SparseMatrix<double>& design, const E
   return solver.solve(wanted);
 }
 
-// The two-sided quantile of Student's distribution beyond which `probability` lies, by Cornish and Fisher's expansion
-// of the normal one; a little too large for fewer than three degrees of freedom.
+// Two-sided quantile of Student's t-distribution for `probability`, by the Cornish-Fisher expansion
+// of the normal quantile. Slightly too large for fewer than three degrees of freedom.
 double StudentQuantile(double probability, double degrees) {
-  // Of the normal distribution by bisection: it is monotonous, and this is called once a report.
+  // Normal quantile by bisection: the function is monotonic, and speed does not matter here.
   double low = 0;
   double high = 40;
   for (int i = 0; i < 200; ++i) {
@@ -39,23 +40,23 @@ double StudentQuantile(double probability, double degrees) {
          (5 * std::pow(z, 5) + 16 * std::pow(z, 3) + 3 * z) / (96 * degrees * degrees);
 }
 
-// Sets the margins. `residuals`: what the model leaves unexplained of each result.
+// Sets the margins. `residuals`: the part of each result that the model does not explain.
 void SetMargins(const Eigen::VectorXd& residuals, const Eigen::VectorXd& rewards,
                 std::vector<std::vector<OptionEffect>>& effects) {
   std::size_t tried = 0;
   for (const auto& options : effects) {
     for (const OptionEffect& effect : options) tried += effect.results > 0 ? 1 : 0;
   }
-  // Options less one a layer, and the mean.
+  // All options except one per layer, and the mean.
   const double parameters = static_cast<double>(tried) - static_cast<double>(effects.size()) + 1;
   const auto results = static_cast<double>(rewards.size());
-  // A model with nearly as many parameters as results explains the noise, too: then all that the results differ by
-  // counts as noise.
+  // A model with nearly as many parameters as results also explains the noise. In that case, treat
+  // all variation of the results as noise.
   const bool explains = results >= 3 * parameters;
   const double degrees = explains ? results - parameters : results - 1;
   if (degrees < 2) return;
   const double squares = explains ? residuals.squaredNorm() : (rewards.array() - rewards.mean()).matrix().squaredNorm();
-  // Bonferroni's correction for looking at so many.
+  // Bonferroni correction for the number of intervals.
   const double margin = StudentQuantile(0.05 / static_cast<double>(tried), degrees) * std::sqrt(squares / degrees);
   for (auto& options : effects) {
     for (OptionEffect& effect : options) {
@@ -116,7 +117,7 @@ std::vector<std::vector<OptionEffect>> OptionEffects(std::span<const std::size_t
   if (results.empty()) return effects;
   std::vector<std::size_t> first = {0};
   for (const std::size_t options : options_of_layer) first.push_back(first.back() + options);
-  // A row for each result; then, for the shrinkage, one for each option.
+  // One row per result, then one row per option for the shrinkage.
   std::vector<Eigen::Triplet<double>> entries;
   for (std::size_t i = 0; i < results.size(); ++i) {
     for (std::size_t layer = 0; layer < effects.size(); ++layer) {
@@ -142,7 +143,8 @@ std::vector<std::vector<OptionEffect>> OptionEffects(std::span<const std::size_t
   }
   const Eigen::VectorXd explained = (design * of_reward).head(rewards.size());
   SetMargins((rewards.array() - rewards.mean()).matrix() - explained, rewards, effects);
-  // Effects are against the layer's mean option, so that layers in which everything was tried little do not drift.
+  // Effects are relative to the mean option of the layer, so that layers with few results do not
+  // drift.
   for (std::vector<OptionEffect>& options : effects) {
     OptionEffect mean;
     for (const OptionEffect& effect : options) {

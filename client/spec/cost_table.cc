@@ -17,21 +17,21 @@ using google::protobuf::util::MessageDifferencer;
 using nlohmann::ordered_json;
 
 constexpr std::size_t kMaxTableBytes = 16 << 20;
-constexpr char kAgain[] = "; measure again with layernas measure lut";
+constexpr char kAgain[] = "; measure again with 'layernas measure lut'";
 
 absl::Status ReadPart(const ordered_json& json, const std::string& name, google::protobuf::Message& message) {
   if (!json.contains(name) || !json[name].is_object()) {
-    return absl::InvalidArgumentError("has no " + name + ": it is no table of layernas measure lut");
+    return absl::InvalidArgumentError("has no " + name + ": it is not a table from 'layernas measure lut'");
   }
   const auto status = google::protobuf::util::JsonStringToMessage(json[name].dump(), &message);
-  if (!status.ok()) return absl::InvalidArgumentError("its " + name + " can't be read: " + status.ToString());
+  if (!status.ok()) return absl::InvalidArgumentError("its " + name + " cannot be read: " + status.ToString());
   return absl::OkStatus();
 }
 
 absl::StatusOr<CostTable> ParseCostTable(const std::string& text) {
   const ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || !json.contains("metric") || !json["metric"].is_string()) {
-    return absl::InvalidArgumentError("is no table of layernas measure lut");
+    return absl::InvalidArgumentError("is not a table from 'layernas measure lut'");
   }
   CostTable table;
   table.metric = json["metric"].get<std::string>();
@@ -42,7 +42,7 @@ absl::StatusOr<CostTable> ParseCostTable(const std::string& text) {
   return table;
 }
 
-// What changes a latency; how often it is taken does not.
+// Compares the settings that influence a latency; the number of runs does not.
 bool MeasuredAlike(const v1::Measurement& a, const v1::Measurement& b) {
   const auto or_one = [](bool given, int value) { return given ? value : 1; };
   const auto precision = [](const v1::Measurement& measure) {
@@ -53,7 +53,7 @@ bool MeasuredAlike(const v1::Measurement& a, const v1::Measurement& b) {
          MessageDifferencer::Equals(a.parameters(), b.parameters());
 }
 
-// Null if the table has none that is the same.
+// Returns null if the table has no identical option.
 const v1::Option* Find(const v1::Layer& in_table, const v1::ChosenLayer& wanted) {
   for (const v1::Option& option : in_table.options()) {
     if (MessageDifferencer::Equals(spec::Choose(in_table, option), wanted)) return &option;
@@ -73,7 +73,7 @@ absl::Status WriteCostTable(const std::string& path, const CostTable& table) {
 
 absl::StatusOr<CostTable> ReadCostTable(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxTableBytes + 1);
-  if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat("can't be read: ", text.status().message()));
+  if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat("cannot be read: ", text.status().message()));
   if (text->size() > kMaxTableBytes) return absl::InvalidArgumentError("is larger than 16 MiB");
   return ParseCostTable(*text);
 }
@@ -82,13 +82,13 @@ absl::Status ApplyCostTable(const CostTable& table, v1::SearchSpec& spec) {
   const std::string& metric = table.metric;
   if (spec.objective().cost() != metric) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the table holds ", metric, ", but the spec's objective.cost is ",
+        absl::StrCat("the table has costs for ", metric, ", but the spec's objective.cost is ",
                      spec.objective().cost().empty() ? "missing" : spec.objective().cost()));
   }
   if (!MessageDifferencer::Equals(spec.space().network(), table.space.network()) ||
       spec.space().layers_size() != table.space.layers_size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the table is of another network (space.network, or the number of layers)", kAgain));
+        absl::StrCat("the table was measured for another network (space.network or the number of layers)", kAgain));
   }
   if (!MeasuredAlike(spec.evaluation().measure(), table.measure)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -99,13 +99,14 @@ absl::Status ApplyCostTable(const CostTable& table, v1::SearchSpec& spec) {
     v1::Layer& layer = *priced.mutable_layers(i);
     for (v1::Option& option : *layer.mutable_options()) {
       if (option.costs().contains(metric)) {
-        return absl::InvalidArgumentError(absl::StrCat("the options of layer \"", layer.name(), "\" have costs of ",
-                                                       metric, " in the spec: remove them, or go without the table"));
+        return absl::InvalidArgumentError(absl::StrCat("the options of layer \"", layer.name(),
+                                                       "\" already have costs for ", metric,
+                                                       " in the spec: remove them or leave out the table"));
       }
       const v1::Option* same = Find(table.space.layers(i), spec::Choose(layer, option));
       if (same == nullptr || !same->costs().contains(metric)) {
         return absl::InvalidArgumentError(absl::StrCat("the table has no option \"", option.name(), "\" of layer \"",
-                                                       layer.name(), "\" as the spec describes it", kAgain));
+                                                       layer.name(), "\" with the same definition", kAgain));
       }
       (*option.mutable_costs())[metric] = same->costs().at(metric);
     }

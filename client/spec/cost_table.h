@@ -1,4 +1,5 @@
-// The file that `layernas measure lut` writes: what each option costs on one machine, and how far that is off.
+// The file of `layernas measure lut`: the cost of each option on one machine, and the prediction
+// error.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,24 +12,24 @@
 namespace layernas::client {
 
 struct CostTable {
-  // Name of the cost.
+  // Name of the cost metric.
   std::string metric;
-  // With this cost in space.base_costs and in the costs of every option.
+  // Has this cost in space.base_costs and in the costs of every option.
   v1::Space space;
-  // What it was measured with.
+  // The settings of the measurement.
   v1::Measurement measure;
-  // For people: how far it is off, on which machine it was measured, the networks.
+  // For readers: the prediction error, the machine and the networks.
   nlohmann::ordered_json notes = nlohmann::ordered_json::object();
 };
 
-// In one step, in place of an older one.
+// Replaces an existing file atomically.
 absl::Status WriteCostTable(const std::string& path, const CostTable& table);
-// At most 16 MiB. Errors don't name the file.
+// Reads at most 16 MiB. Errors do not name the file.
 absl::StatusOr<CostTable> ReadCostTable(const std::string& path);
 
-// Writes the table's costs into the spec's options, as if its author had; what the spec has of other metrics stays.
-// Nothing is written where the status is not OK: the table is of another cost, space or way to measure, or the spec has
-// costs of its own. The spec may have fewer options than the table.
+// Writes the costs of the table into the options of the spec, and keeps costs of other metrics. The
+// spec may have fewer options than the table. INVALID_ARGUMENT, with the spec unchanged, if the
+// table is for another cost, space or measurement, or if the spec already has this cost.
 absl::Status ApplyCostTable(const CostTable& table, v1::SearchSpec& spec);
 
 }  // namespace layernas::client

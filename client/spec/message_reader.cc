@@ -26,10 +26,10 @@ using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// Aliases can make a small file endless; these bound what is made of it.
-constexpr int kDeepest = 100;
-constexpr int kMostValues = 3'000'000;
-constexpr std::size_t kMostMistakes = 1000;
+// Limits, because aliases can make a small file endless.
+constexpr int kMaxDepth = 100;
+constexpr int kMaxValues = 3'000'000;
+constexpr std::size_t kMaxMistakes = 1000;
 
 Position PositionOf(const YAML::Node& node) {
   const YAML::Mark mark = node.Mark();
@@ -41,11 +41,11 @@ std::string Join(const std::string& path, const std::string& name) {
 }
 
 std::string Quote(std::string_view text) {
-  constexpr std::size_t kLongest = 40;
-  return absl::StrCat("'", std::string(text.substr(0, kLongest)), text.size() > kLongest ? "…'" : "'");
+  constexpr std::size_t kMaxLength = 40;
+  return absl::StrCat("'", std::string(text.substr(0, kMaxLength)), text.size() > kMaxLength ? "…'" : "'");
 }
 
-// "is 'abc'", "is a list", …
+// For example "is 'abc'" or "is a list".
 std::string Is(const YAML::Node& node) {
   switch (node.Type()) {
     case YAML::NodeType::Scalar:
@@ -61,10 +61,10 @@ std::string Is(const YAML::Node& node) {
 
 constexpr std::string_view kTextTag = "tag:yaml.org,2002:str";
 
-// Quoted in the file, or said to be text, and so text whatever it looks like.
+// Returns whether the value is quoted or tagged as a string, and therefore always a string.
 bool IsQuoted(const YAML::Node& node) { return node.Tag() == "!" || node.Tag() == kTextTag; }
 
-// Whether a tag is written out that would say what the value is; only that it is text may be said.
+// Returns whether the node has an explicit tag other than the one for strings.
 bool HasForeignTag(const YAML::Node& node) {
   const std::string& tag = node.Tag();
   return !tag.empty() && tag != "?" && tag != "!" && tag != kTextTag;
@@ -86,7 +86,7 @@ std::vector<std::string> FieldNames(const Descriptor& type) {
   return names;
 }
 
-// BUCKET_SCALE_LINEAR of BucketScale is written linear.
+// Maps BUCKET_SCALE_LINEAR of BucketScale to linear.
 std::string NameInYaml(const EnumValueDescriptor& value) {
   std::string prefix;
   for (const char c : value.type()->name()) {
@@ -99,7 +99,7 @@ std::string NameInYaml(const EnumValueDescriptor& value) {
   return name;
 }
 
-// The field that a plain scalar stands for, if the message can be written that way.
+// Returns the field that a plain scalar sets, or null if the message has no such form.
 const FieldDescriptor* ShorthandField(const Descriptor& type) {
   const FieldDescriptor* field = type.FindFieldByNumber(1);
   const bool usable =
@@ -114,7 +114,7 @@ std::optional<double> ParseDouble(std::string_view text) {
   return value;
 }
 
-// Sets `value`, or says what is wrong.
+// Sets `value`, or returns a message about what is wrong.
 template <typename T>
 std::optional<std::string> ParseWhole(const std::string& text, T& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -131,17 +131,17 @@ std::optional<std::string> ParseWhole(const std::string& text, T& value) {
 }  // namespace
 
 bool MessageReader::Enter(const YAML::Node& node, const std::string& path) {
-  if (values_ >= kMostValues || mistakes_.size() >= kMostMistakes) return false;
-  if (++values_ == kMostValues) {
-    Fail(node, path, "the file holds too many values, aliases included");
+  if (values_ >= kMaxValues || mistakes_.size() >= kMaxMistakes) return false;
+  if (++values_ == kMaxValues) {
+    Fail(node, path, "the file has too many values, including aliases");
     return false;
   }
-  if (depth_ >= kDeepest) {
-    Fail(node, path, absl::StrCat("is nested more than ", kDeepest, " levels deep"));
+  if (depth_ >= kMaxDepth) {
+    Fail(node, path, absl::StrCat("is nested more than ", kMaxDepth, " levels deep"));
     return false;
   }
   if (HasForeignTag(node)) {
-    Fail(node, path, "must not have a YAML tag: the field decides what its value is");
+    Fail(node, path, "must not have a YAML tag: the field determines the type");
     return false;
   }
   return true;
@@ -167,7 +167,7 @@ bool MessageReader::ForEachEntry(const YAML::Node& node, const std::string& path
       continue;
     }
     if (!seen.insert(key).second) {
-      Fail(entry.first, inner, "stands twice in the same mapping: remove one of them");
+      Fail(entry.first, inner, "occurs twice in the same mapping: remove one of them");
       continue;
     }
     positions_.Add(inner, PositionOf(entry.second.IsScalar() ? entry.second : entry.first));
@@ -186,7 +186,7 @@ void MessageReader::ReadMessage(const YAML::Node& node, const std::string& path,
   } else if (type.full_name() == google::protobuf::Struct::descriptor()->full_name()) {
     ReadStruct(node, path, static_cast<google::protobuf::Struct&>(message));
   } else if (node.IsNull()) {
-    // `random:` is as good as `random: {}`.
+    // `random:` means the same as `random: {}`.
   } else if (const FieldDescriptor* field = ShorthandField(type); node.IsScalar() && field != nullptr) {
     const std::string inner = Join(path, field->name());
     positions_.Add(inner, PositionOf(node));
@@ -205,14 +205,14 @@ void MessageReader::ReadMapping(const YAML::Node& node, const std::string& path,
           const std::vector<std::string> names = FieldNames(type);
           std::string hint = DidYouMean(key.Scalar(), names);
           if (hint.empty())
-            hint = names.empty() ? "; none is known here" : absl::StrCat("; known here: ", ListOf(names));
+            hint = names.empty() ? "; no field is allowed here" : absl::StrCat("; known here: ", ListOf(names));
           Fail(key, inner, absl::StrCat("unknown field", hint));
           return;
         }
         const google::protobuf::OneofDescriptor* choice = field->real_containing_oneof();
         if (choice != nullptr && message.GetReflection()->HasOneof(message, choice)) {
           const FieldDescriptor* other = message.GetReflection()->GetOneofFieldDescriptor(message, choice);
-          Fail(key, inner, absl::StrCat("can't stand beside ", other->name(), ": remove one of them"));
+          Fail(key, inner, absl::StrCat("cannot be combined with ", other->name(), ": remove one of them"));
           return;
         }
         ReadField(value, inner, message, *field);
@@ -291,7 +291,7 @@ void MessageReader::ReadScalar(const YAML::Node& node, const std::string& path, 
   const bool is_text =
       field.cpp_type() == FieldDescriptor::CPPTYPE_STRING || field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM;
   if (!is_text && IsQuoted(node)) {
-    Fail(node, path, absl::StrCat("must not stand in quotes, ", Is(node)));
+    Fail(node, path, absl::StrCat("must not be quoted, ", Is(node)));
     return;
   }
   switch (field.cpp_type()) {
@@ -319,7 +319,7 @@ void MessageReader::ReadScalar(const YAML::Node& node, const std::string& path, 
       return;
     case FieldDescriptor::CPPTYPE_ENUM: {
       std::vector<std::string> names;
-      // The first value means "not given" and can't be written.
+      // The first value means "not set" and has no name in YAML.
       for (int i = 1; i < field.enum_type()->value_count(); ++i) {
         names.push_back(NameInYaml(*field.enum_type()->value(i)));
         if (text != names.back()) continue;
@@ -337,8 +337,8 @@ void MessageReader::ReadScalar(const YAML::Node& node, const std::string& path, 
       }
       return;
     default:
-      // No field of a spec has another type.
-      Fail(node, path, "can't be given in a spec file");
+      // Fields of a spec have no other types.
+      Fail(node, path, "cannot be set in a spec file");
   }
 }
 

@@ -1,5 +1,5 @@
-// YAML to protobuf by reflection, as the head of spec.proto describes it. The Python package (layernas/spec.py) reads
-// the same; tests/corpus/specs.txt holds both to the same results.
+// Converts YAML to protobuf by reflection, as described at the head of spec.proto. The Python
+// package has the same reader (layernas/spec.py); tests compare both on tests/corpus/specs.txt.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -13,14 +13,14 @@
 
 namespace layernas::client {
 
-// Goes on after a mistake, so that all of them are found in one go.
+// Continues after a mistake, so that one pass finds all mistakes.
 class MessageReader {
  public:
-  // Both must outlive the reader, and are added to.
+  // Both must outlive the reader, which appends to them.
   MessageReader(FieldPositions& positions, std::vector<Mistake>& mistakes)
       : positions_(positions), mistakes_(mistakes) {}
 
-  // `path` is that of the message, "" for the spec itself. May throw YAML::Exception.
+  // `path` is the path of the message, "" for the spec. Can throw YAML::Exception.
   void ReadMessage(const YAML::Node& node, const std::string& path, google::protobuf::Message& message);
 
  private:
@@ -32,7 +32,7 @@ class MessageReader {
   void ReadList(const YAML::Node& node, const std::string& path, google::protobuf::Message& message,
                 const Field& field);
   void ReadMap(const YAML::Node& node, const std::string& path, google::protobuf::Message& message, const Field& field);
-  // One value: of a singular field, or one more of a repeated one.
+  // Reads one value: of a singular field, or one item of a repeated field.
   void ReadOne(const YAML::Node& node, const std::string& path, google::protobuf::Message& message, const Field& field);
   void ReadScalar(const YAML::Node& node, const std::string& path, google::protobuf::Message& message,
                   const Field& field);
@@ -40,12 +40,13 @@ class MessageReader {
   void ReadStruct(const YAML::Node& node, const std::string& path, google::protobuf::Struct& fields);
   void ReadValue(const YAML::Node& node, const std::string& path, google::protobuf::Value& value);
 
-  // Calls visit(key, value, path of the value) for each entry with a usable key, once per key. False if `node` is not a
-  // mapping; what is expected then is for the caller to say.
+  // Calls visit(key, value, path of the value) for each entry with a valid key, once per key.
+  // Returns false if `node` is not a mapping; the caller then reports what is expected.
   template <typename Visit>
   bool ForEachEntry(const YAML::Node& node, const std::string& path, Visit visit);
 
-  // False (and a mistake) when the file nests too deeply or, through aliases, holds too much, or the value has a tag.
+  // Returns false and adds a mistake if the file is nested too deeply, has too many values,
+  // including aliases, or if the value has a tag.
   bool Enter(const YAML::Node& node, const std::string& path);
   void Fail(const YAML::Node& node, const std::string& path, std::string message);
 

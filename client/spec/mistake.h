@@ -1,4 +1,4 @@
-// What is wrong with a spec file, and where.
+// Mistakes in a spec file, with their positions.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace layernas::client {
 
-// Counted from 1; line 0 means the file as a whole.
+// Counted from 1. Line 0 means the whole file.
 struct Position {
   int line = 0;
   int column = 0;
@@ -14,27 +14,28 @@ struct Position {
 
 struct Mistake {
   Position position;
-  // Path from the spec, "space.layers[2].name"; may be empty.
+  // Path in the spec, such as "space.layers[2].name"; can be empty.
   std::string field;
   std::string message;
 };
 
-// "spec.yaml:12:9: space.layers[2].chanels: unknown field; did you mean 'channels'?"
+// For example "spec.yaml:12:9: space.layers[2].chanels: unknown field; did you mean 'channels'?"
 std::string FormatMistake(const std::string& file, const Mistake& mistake);
 
-// Where the fields of a spec stand in its file.
+// The positions of the fields of a spec in its file.
 class FieldPositions {
  public:
   void Add(const std::string& field, Position position) { positions_.emplace(field, position); }
   bool Contains(const std::string& field) const { return positions_.contains(field); }
-  // That of the field, or of the closest thing around it that is there.
+  // Returns the position of the field, or of the closest existing field that contains it.
   Position Find(std::string field) const;
 
  private:
   std::unordered_map<std::string, Position> positions_;
 };
 
-// "space.layers[2].name" is in "space.layers[2]", which is in "space.layers"; the last container is "".
+// Returns the path of the containing field: "space.layers[2]" for "space.layers[2].name", then
+// "space.layers"; "" at the end.
 std::string ContainerOf(const std::string& field);
 
 }  // namespace layernas::client

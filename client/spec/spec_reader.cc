@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kMaxSpecBytes = 4 << 20;
 
-// Bytes at the front of `text` that are valid UTF-8.
+// Returns the number of bytes at the start of `text` that are valid UTF-8.
 std::size_t ValidUtf8Length(std::string_view text) {
   const std::string repaired = CutUtf8(text, text.size());
   return static_cast<std::size_t>(std::mismatch(text.begin(), text.end(), repaired.begin(), repaired.end()).first -
@@ -42,7 +42,7 @@ bool StartsWithTab(std::string_view text, int line) {
   return text.starts_with('\t');
 }
 
-// Where documents begin; what is in them is passed over.
+// Collects the positions of documents and ignores their content.
 class DocumentStarts final : public YAML::EventHandler {
  public:
   const std::vector<YAML::Mark>& marks() const { return marks_; }
@@ -61,8 +61,8 @@ class DocumentStarts final : public YAML::EventHandler {
   std::vector<YAML::Mark> marks_;
 };
 
-// The mark at which a second document begins; null if there is one or none. YAML::LoadAll would not do: of a comma
-// where a value should begin it makes empty documents without end.
+// Returns the start of the second document, or null. YAML::LoadAll is unsuitable: for a comma in
+// place of a value, it creates documents without end.
 YAML::Mark SecondDocument(const std::string& text) {
   std::istringstream in(text);
   YAML::Parser parser(in);
@@ -71,7 +71,7 @@ YAML::Mark SecondDocument(const std::string& text) {
   }
   if (starts.marks().size() < 2) return YAML::Mark::null_mark();
   const YAML::Mark& second = starts.marks()[1];
-  if (second.pos == starts.marks()[0].pos) throw YAML::ParserException(second, "no value can begin here");
+  if (second.pos == starts.marks()[0].pos) throw YAML::ParserException(second, "a value cannot begin here");
   return second;
 }
 
@@ -91,7 +91,7 @@ void Parse(std::string_view text, SpecFile& file) {
   } catch (const YAML::Exception& error) {
     const Position position = error.mark.is_null() ? Position{} : Position{error.mark.line + 1, error.mark.column + 1};
     file.mistakes.push_back({position, "",
-                             absl::StrCat("is no valid YAML: ", error.msg,
+                             absl::StrCat("is not valid YAML: ", error.msg,
                                           StartsWithTab(text, position.line) ? "; indent with spaces, not tabs" : "")});
   }
 }
@@ -101,7 +101,7 @@ void AddCosts(const std::string& path, SpecFile& file) {
   const absl::Status status = table.ok() ? ApplyCostTable(*table, file.spec) : table.status();
   if (status.ok()) return;
   file.mistakes.push_back(
-      {{}, "", absl::StrCat("does not go with --costs ", path, ": ", std::string(status.message()))});
+      {{}, "", absl::StrCat("cannot be used with --costs ", path, ": ", std::string(status.message()))});
 }
 
 bool IsWithin(const std::string& inner, const std::string& outer) {
@@ -109,11 +109,11 @@ bool IsWithin(const std::string& inner, const std::string& outer) {
          (inner.size() == outer.size() || inner[outer.size()] == '.' || inner[outer.size()] == '[');
 }
 
-// True if the violation may be there only because something was misread.
+// Returns true if the violation may be only a consequence of a value that was misread.
 bool FollowsFrom(const spec::Violation& violation, const std::vector<Mistake>& misread,
                  const std::set<std::string>& around, const FieldPositions& positions) {
   if (!positions.Contains(violation.field)) {
-    // Something is missing; the name next to it that was not understood may be meant for it.
+    // A field is missing. An unknown name next to it may be that field, misspelled.
     std::string container = ContainerOf(violation.field);
     while (!container.empty() && !positions.Contains(container)) container = ContainerOf(container);
     if (around.contains(container)) return true;
@@ -148,7 +148,7 @@ SpecFile ReadSpecText(std::string name, std::string_view text, const std::string
   }
   Parse(text, file);
   if (file.mistakes.empty() && !cost_table.empty()) AddCosts(cost_table, file);
-  // A mistake without a field is one of the file: there is nothing to go on with.
+  // A mistake without a field concerns the whole file; further checks make no sense.
   const bool readable = std::none_of(file.mistakes.begin(), file.mistakes.end(),
                                      [](const Mistake& mistake) { return mistake.field.empty(); });
   if (readable) AddViolations(file);
@@ -159,7 +159,7 @@ SpecFile ReadSpecText(std::string name, std::string_view text, const std::string
 }
 
 SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table) {
-  // One byte beyond the maximum, to tell that it is too large.
+  // Reads one byte beyond the maximum to detect a file that is too large.
   constexpr std::size_t kMaxRead = kMaxSpecBytes + 1;
   if (path == "-") {
     std::string text(kMaxRead, '\0');
@@ -175,8 +175,8 @@ SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table) {
   file.name = path;
   file.mistakes.push_back({{},
                            "",
-                           absl::StrCat("can't be read: ", is_folder ? "it is a folder; give the spec file in it"
-                                                                     : text.status().message())});
+                           absl::StrCat("cannot be read: ", is_folder ? "it is a directory; give the spec file in it"
+                                                                      : text.status().message())});
   return file;
 }
 

@@ -1,4 +1,4 @@
-// Spec files: YAML in, SearchSpec and every mistake out, each with its place in the file.
+// Reads spec files: YAML in, SearchSpec and all mistakes with their positions out.
 #pragma once
 
 #include <string>
@@ -12,9 +12,9 @@
 namespace layernas::client {
 
 struct SpecFile {
-  // As it is called in messages.
+  // Name of the file in messages.
   std::string name;
-  // Complete only where there is no mistake.
+  // Complete only if there are no mistakes.
   v1::SearchSpec spec;
   FieldPositions positions;
   // In the order of the file.
@@ -23,13 +23,14 @@ struct SpecFile {
   bool ok() const { return mistakes.empty(); }
 };
 
-// Checks the form and, as far as that goes, the meaning (common/spec). `path` "-" reads standard input. At most 4 MiB.
-// `cost_table`, where it is not empty, is the file of a table whose costs are written into the spec (cost_table.h).
+// Checks the form and, if possible, the meaning (common/spec). A `path` of "-" reads standard
+// input. Reads at most 4 MiB. If `cost_table` is not empty, its costs are written into the spec
+// (cost_table.h).
 SpecFile ReadSpecFile(const std::string& path, const std::string& cost_table = "");
-// The same for text at hand; `name` is that of the file for messages.
+// Reads text instead of a file; `name` is the file name in messages.
 SpecFile ReadSpecText(std::string name, std::string_view text, const std::string& cost_table = "");
 
-// Gives a violation found by someone else its place.
+// Adds the position in the file to a violation.
 Mistake Locate(const SpecFile& file, const spec::Violation& violation);
 
 }  // namespace layernas::client

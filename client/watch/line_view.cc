@@ -23,7 +23,7 @@ class LineView : public WatchView {
         ShowSearch(time, change.search());
         break;
       case v1::WatchSearchResponse::kSnapshot:
-        Print(time, "earlier changes are no longer kept; going on from here");
+        Print(time, "earlier changes are no longer kept; continuing from here");
         ShowSearch(time, change.snapshot());
         break;
       case v1::WatchSearchResponse::kCandidate:
@@ -46,7 +46,7 @@ class LineView : public WatchView {
   }
 
   void ShowSearch(const std::string& time, const v1::Search& search) {
-    // Each of these is worth a line when it changes, and only then.
+    // Print each of these only when it changes.
     PrintChange(
         time, "state",
         absl::StrCat("search ", ShortName(search.name()), " ", StateSentence(search.state()), ReasonText(search)));
@@ -78,7 +78,7 @@ class LineView : public WatchView {
                       FormatValue(candidate.cost()));
     } else if (candidate.state() != v1::CANDIDATE_STATE_SKIPPED && candidate.state() != v1::CANDIDATE_STATE_STOPPED &&
                !candidate.failures().empty()) {
-      // What is skipped or stopped may have failed before, which is not why.
+      // A skipped or stopped candidate may have failed before, but that is not the reason.
       absl::StrAppend(&line, ": ", OneLine(candidate.failures().rbegin()->message()));
     }
     Print(time, line);

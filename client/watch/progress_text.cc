@@ -15,11 +15,11 @@ namespace {
 
 constexpr int kLabelColumns = 9;
 constexpr int kBarColumns = 30;
-// A shorter one shows nothing.
-constexpr int kLeastBarColumns = 6;
+// A shorter bar shows nothing.
+constexpr int kMinBarColumns = 6;
 constexpr int kSparkColumns = 40;
 
-// Cut to `columns` characters, without cutting one in half.
+// Cuts the text to `columns` characters.
 std::string Fit(const std::string& text, int columns) {
   std::string fitted = Printable(text);
   int width = 0;
@@ -36,7 +36,7 @@ google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point ti
   return timestamp;
 }
 
-// ", 1.2 a second, about 4m10s left, until 15:32:07".
+// For example ", 1.2 a second, about 4m10s left, until 15:32:07".
 std::string Left(const WatchState& state, std::chrono::system_clock::time_point now) {
   const std::optional<double> rate = state.Rate(now);
   if (!rate.has_value()) return "";
@@ -46,7 +46,7 @@ std::string Left(const WatchState& state, std::chrono::system_clock::time_point 
   const int left = progress.trainings_budget() - progress.succeeded() - progress.infeasible() - progress.failed() -
                    progress.stopped();
   const double seconds = left / *rate;
-  // A budget is the most; a year is no estimate.
+  // The budget is only a maximum, and an estimate of more than a year is useless.
   if (progress.trainings_budget() == 0 || left <= 0 || seconds > 365 * 86400.0) return text;
   const std::chrono::seconds rest(static_cast<std::int64_t>(std::ceil(seconds)));
   absl::StrAppend(&text, ", about ", FormatElapsed(rest), " left, until ", FormatTimeOfDay(ToTimestamp(now + rest)));
@@ -108,11 +108,11 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
                    StyleOf(search.state())});
   std::string trainings = absl::StrCat(TrainingsText(progress), " trainings", over ? "" : Left(state, now));
   if (progress.trainings_budget() > 0) {
-    // The count says more than the bar, and so it is what stays where there is little room.
+    // The count is more important than the bar, so it stays if there is little room.
     const std::string count = absl::StrCat(TrainingsText(progress), " trainings");
     const int room = columns - kLabelColumns - 2 - static_cast<int>(Width(count));
     const int bar = std::min(kBarColumns, room);
-    if (bar >= kLeastBarColumns) {
+    if (bar >= kMinBarColumns) {
       trainings = absl::StrCat(ProgressBar(progress.trainings(), progress.trainings_budget(), bar), " ", trainings);
     }
   }
@@ -146,7 +146,7 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
   for (const std::string& stopped : state.stopped()) {
     lines.push_back({std::exchange(label, ""), stopped, Style::kFaint});
   }
-  if (!search.waiting_for().empty()) lines.push_back({"waits", absl::StrCat("for ", search.waiting_for())});
+  if (!search.waiting_for().empty()) lines.push_back({"waiting", absl::StrCat("for ", search.waiting_for())});
   for (ProgressLine& line : lines) {
     line.label = Fit(line.label, kLabelColumns);
     if (!unicode) line.text = ToAscii(line.text);

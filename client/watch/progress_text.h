@@ -1,4 +1,4 @@
-// The lines of the progress view, apart from how they get onto a terminal.
+// The lines of the progress view, independent of the terminal.
 #pragma once
 
 #include <chrono>
@@ -11,11 +11,12 @@
 
 namespace layernas::client {
 
-// `[#######-------------]`, `columns` wide; `done` out of `total`, which is above 0.
+// Returns for example `[#######-------------]` with `columns` characters. `total` must be above 0.
 std::string ProgressBar(double done, double total, int columns);
 
-// ▁▃▂▅▇█: values from the lowest to the highest, in at most `columns` characters; where there are more values, the
-// highest of each group. Empty for none.
+// Returns for example ▁▃▂▅▇█, from the lowest to the highest value, with at most `columns`
+// characters. If there are more values, each character shows the maximum of a group. Empty for no
+// values.
 std::string Sparkline(std::span<const double> values, int columns);
 
 struct ProgressLine {
@@ -24,10 +25,11 @@ struct ProgressLine {
   Style style = Style::kPlain;
 };
 
-// How the search stands; label and text together are no wider than `columns`. In ASCII without `unicode`.
+// Returns the state of the search. Label and text together fit into `columns`. Uses only ASCII
+// without `unicode`.
 std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now, int columns,
                                         bool unicode = true);
-// As it is printed.
+// Returns the line as it is printed.
 std::string ToText(const ProgressLine& line, bool color);
 
 }  // namespace layernas::client

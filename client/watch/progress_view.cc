@@ -15,7 +15,7 @@
 namespace layernas::client {
 namespace {
 
-// More often is only flicker; less often, and the clock seems to stand.
+// A shorter interval would flicker; with a longer one, the clock would seem to stop.
 constexpr Millis kRedrawInterval{250};
 
 class ProgressView : public WatchView {
@@ -71,7 +71,7 @@ class ProgressView : public WatchView {
   }
 
   void Erase() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    // Up to the first of our lines, then clear to the end of the screen.
+    // Move up to our first line and clear to the end of the screen.
     if (drawn_ > 0) terminal_.out << absl::StrCat("\x1b[", drawn_, "A\r\x1b[J");
     drawn_ = 0;
   }

@@ -8,7 +8,7 @@ namespace layernas::client {
 namespace {
 
 constexpr Millis kInterval{1000};
-// The fleet changes slowly, and is large.
+// The fleet changes slowly and is large, so it is polled less often.
 constexpr int kFleetEvery = 5;
 constexpr std::chrono::seconds kDeadline{2};
 

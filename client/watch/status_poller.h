@@ -1,4 +1,5 @@
-// Asks how a search and the fleet stand, for a view that shows more than the feed of changes tells.
+// Polls the state of a search and of the fleet, for a view that shows more than the stream of
+// changes.
 #pragma once
 
 #include <string>
@@ -10,8 +11,8 @@
 
 namespace layernas::client {
 
-// Once a second while it lives, on a thread of its own. An answer that does not come is not missed: the watch itself
-// says so.
+// Polls once a second on its own thread during its lifetime. Ignores failed calls, because the
+// watch reports them.
 class StatusPoller {
  public:
   StatusPoller(ControllerConnection& connection, std::string name, WatchView& view);

@@ -8,17 +8,18 @@
 namespace layernas::client {
 namespace {
 
-// Over how many ends the rate is taken, and from how many on it says something.
-constexpr std::size_t kMostEnds = 200;
-constexpr std::size_t kLeastEnds = 4;
+// Maximum ends from which the rate is computed, and the minimum for a rate.
+constexpr std::size_t kMaxEnds = 200;
+constexpr std::size_t kMinEnds = 4;
 
 template <typename T>
-void PushBounded(std::deque<T>& values, T value, std::size_t most) {
+void PushBounded(std::deque<T>& values, T value, std::size_t max) {
   values.push_back(std::move(value));
-  if (values.size() > most) values.pop_front();
+  if (values.size() > max) values.pop_front();
 }
 
-// There is room for one, and where standard error is quoted it says at its end what went wrong.
+// There is room for one line. If the message quotes standard error, its last line says what went
+// wrong.
 std::string LastLine(const std::string& message) {
   const std::size_t end = message.find_last_not_of(" \r\n");
   if (end == std::string::npos) return "";
@@ -48,13 +49,13 @@ void WatchState::Apply(const v1::Candidate& candidate) {
     return;
   }
   PushBounded(end_times_, static_cast<double>(candidate.end_time().seconds()) + 1e-9 * candidate.end_time().nanos(),
-              kMostEnds);
+              kMaxEnds);
   if (candidate.state() == v1::CANDIDATE_STATE_SUCCEEDED) {
     PushBounded(rewards_, candidate.reward(), kRewards);
     return;
   }
   if (candidate.state() == v1::CANDIDATE_STATE_STOPPED) {
-    // Nothing went wrong, and what failed in an earlier attempt is not why.
+    // A stopped candidate did not fail, and failures of earlier attempts are not the reason.
     const int epochs = candidate.curve().empty() ? 0 : candidate.curve().rbegin()->epoch();
     stopped_.push_front(absl::StrCat("candidate ", ShortName(candidate.name()),
                                      epochs > 0 ? absl::StrCat(" after epoch ", epochs) : ""));
@@ -68,8 +69,8 @@ void WatchState::Apply(const v1::Candidate& candidate) {
 }
 
 std::optional<double> WatchState::Rate(std::chrono::system_clock::time_point now) const {
-  if (end_times_.size() < kLeastEnds) return std::nullopt;
-  // To now rather than to the last end, so that it falls when nothing comes any more.
+  if (end_times_.size() < kMinEnds) return std::nullopt;
+  // Measure up to now instead of the last end, so that the rate falls if no more candidates end.
   const double until = std::chrono::duration<double>(now.time_since_epoch()).count();
   const double span = std::max(until, end_times_.back()) - end_times_.front();
   if (span <= 0) return std::nullopt;

@@ -1,4 +1,4 @@
-// What is known of a watched search: from its feed of changes, and from asking now and then. Pure.
+// The known state of a watched search, from its stream of changes and from polls. No I/O.
 #pragma once
 
 #include <chrono>
@@ -20,25 +20,25 @@ struct Fleet {
 
 class WatchState {
  public:
-  // The latest of each are kept.
+  // Maximum entries that are kept of each list.
   static constexpr std::size_t kRewards = 400;
   static constexpr std::size_t kFailures = 3;
   static constexpr std::size_t kStopped = 3;
 
   void Apply(const v1::WatchSearchResponse& change);
-  // How things stand; an older search than what is known already is ignored.
+  // Takes a polled state. Ignores a search that is older than the known one.
   void Apply(const v1::Search& search, const Fleet& fleet);
 
-  // Without a name as long as nothing is known.
+  // Has no name as long as nothing is known.
   const v1::Search& search() const { return search_; }
   const std::optional<Fleet>& fleet() const { return fleet_; }
-  // Of the results, the oldest first.
+  // Rewards of the results, oldest first.
   const std::deque<double>& rewards() const { return rewards_; }
-  // "candidate 17 failed: why", the latest first.
+  // For example "candidate 17 failed: why", newest first.
   const std::deque<std::string>& failures() const { return failures_; }
-  // "candidate 17 after epoch 3", which the spec's early_stop ended, the latest first.
+  // For example "candidate 17 after epoch 3", for candidates that early_stop ended; newest first.
   const std::deque<std::string>& stopped() const { return stopped_; }
-  // Candidates that come to their end a second, of late; nothing where too few did.
+  // Candidates that ended per second recently; nothing if there were too few.
   std::optional<double> Rate(std::chrono::system_clock::time_point now) const;
 
  private:

@@ -12,13 +12,13 @@
 namespace layernas::client {
 namespace {
 
-// For how long at a time a controller that is away is waited for.
+// Maximum time of one call that waits for the controller.
 constexpr std::chrono::seconds kAwaited{5};
 
-// Worth another try: the controller restarts, or something on the way gave up.
+// Returns whether to retry: the controller restarts, or a proxy closed the connection.
 bool IsBrokenConnection(const grpc::Status& status) {
   switch (status.error_code()) {
-    // A stream that ends well before the search has.
+    // The stream ended before the search.
     case grpc::StatusCode::OK:
     case grpc::StatusCode::UNAVAILABLE:
     case grpc::StatusCode::UNKNOWN:
@@ -47,7 +47,7 @@ class Watcher {
   absl::StatusOr<std::optional<v1::Search>> Run() {
     while (true) {
       const grpc::Status status = ReadStream();
-      // A search that is seen as final in the middle of the feed has changes left to show.
+      // Even if the search is final in the middle of the stream, later changes must be shown.
       if (status.ok() && IsFinal(last_.state())) return last_;
       if (stop_.requested()) return std::nullopt;
       if (!IsBrokenConnection(status)) return connection_.Explain(status);
@@ -56,20 +56,20 @@ class Watcher {
         away_since_ = std::chrono::steady_clock::now();
         view_.Notice((status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED
                           ? status.error_message()
-                          : "the connection to the controller at " + connection_.address() + " broke") +
-                     "; trying again…");
+                          : "the connection to the controller at " + connection_.address() + " was lost") +
+                     "; retrying…");
       } else if (std::chrono::steady_clock::now() - away_since_ > patience_) {
         return connection_.Explain(status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "no answer") : status);
       }
       if (stop_.WaitFor(backoff_.Next())) return std::nullopt;
-      // One that answers, but does not let us watch, is left alone for longer each time; one that was away is watched
-      // as soon as it is back.
+      // Wait longer each time if the controller answers but rejects the watch. Reconnect at once if
+      // it was unreachable.
       if (!AwaitController()) backoff_.Reset();
     }
   }
 
  private:
-  // False if it can't be reached for as long as one call waits for it, or a stop was requested.
+  // Returns false if the controller is unreachable during one call, or if a stop is requested.
   bool AwaitController() {
     grpc::ClientContext context;
     context.set_wait_for_ready(true);
@@ -93,7 +93,7 @@ class Watcher {
     if (context.GetServerInitialMetadata().contains(rpc::kWatchKey)) NoteConnection();
     v1::WatchSearchResponse change;
     while (stream->Read(&change)) {
-      // What lies between may have dropped the metadata.
+      // A proxy may have dropped the metadata.
       NoteConnection();
       backoff_.Reset();
       sequence_ = change.sequence();
@@ -108,7 +108,7 @@ class Watcher {
   void NoteConnection() {
     if (!away_) return;
     away_ = false;
-    view_.Notice("connected again");
+    view_.Notice("reconnected");
   }
 
   ControllerConnection& connection_;

@@ -1,4 +1,4 @@
-// Follows a search to its end, over broken connections.
+// Watches a search until it ends, and reconnects if the connection is lost.
 #pragma once
 
 #include <chrono>
@@ -16,10 +16,10 @@ namespace layernas::client {
 
 inline constexpr std::chrono::minutes kWatchPatience{10};
 
-// Shows every change after `after_sequence`, going on where it was when the connection breaks, until the search has
-// ended. Returns its last state, or nothing when `stop` was requested first,
-// which happens here when the view's output is lost. UNAVAILABLE when the controller cannot be watched for longer than
-// `patience` at a time; other errors are the controller's.
+// Shows every change after `after_sequence` until the search ends, and resumes after a lost
+// connection. Returns the final state, or nothing if `stop` is requested, or if the view loses its
+// output. UNAVAILABLE if the controller cannot be watched for longer than `patience`. Other errors
+// come from the controller.
 absl::StatusOr<std::optional<v1::Search>> Watch(ControllerConnection& connection, const std::string& name,
                                                 std::uint64_t after_sequence, WatchView& view, StopSignal& stop,
                                                 std::chrono::nanoseconds patience = kWatchPatience);

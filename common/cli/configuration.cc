@@ -22,13 +22,13 @@ namespace {
 
 CLI::ConfigError Wrong(const std::string& message) { return CLI::ConfigError(message, CLI::ExitCodes::ConfigError); }
 
-// A variable that is empty counts as one that is not set.
+// Treats an empty variable as not set.
 std::string Environment(const std::string& variable) {
   const char* value = std::getenv(variable.c_str());
   return value == nullptr ? "" : value;
 }
 
-// The value of --config; empty if there is none.
+// Returns the value of --config, or an empty text.
 std::string FileOf(const std::vector<std::string>& arguments) {
   std::string file;
   CLI::App finder;
@@ -38,7 +38,7 @@ std::string FileOf(const std::vector<std::string>& arguments) {
   try {
     finder.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError&) {
-    // The program's own parser says what is wrong.
+    // The parser of the program reports the mistake.
   }
   return file;
 }
@@ -55,16 +55,15 @@ bool Configuration::Setting::IsFlag() const { return options.front()->get_items_
 
 Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app), files_(std::move(files)) {
   Collect(app);
-  app.add_option(
-         "--config",
-         "YAML file with values for options, by their names without dashes. Each can also be in the environment, "
-         "as LAYERNAS_ and its name (--log-level: LAYERNAS_LOG_LEVEL)")
+  app.add_option("--config",
+                 "YAML file with option values, by option name without dashes; environment variables take precedence "
+                 "(--log-level: LAYERNAS_LOG_LEVEL)")
       ->option_text(absl::StrCat("FILE (env ", files_.variable, ")"))
       ->configurable(false);
-  // The last of all options, so that the others have been checked.
+  // Runs last, after all other options have been checked.
   app.add_flag_callback(
          "--print-config", [this] { throw CLI::CallForVersion(Text(), 0); },
-         "Print the values of all options and where they come from, as a file for --config, and exit")
+         "Print all option values and their sources as a file for --config, and exit")
       ->configurable(false);
 }
 
@@ -73,16 +72,16 @@ void Configuration::Parse(const std::vector<std::string>& arguments) {
   try {
     Load(arguments);
   } catch (const CLI::ConfigError&) {
-    // Help is there all the same.
+    // Help must work anyway.
     wrong = std::current_exception();
   }
   try {
-    // CLI11 takes them from the back.
+    // CLI11 reads them in reverse order.
     app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::Success&) {
     throw;
   } catch (const CLI::ParseError&) {
-    // Options may be missing because the file is wrong.
+    // Options can be missing because the file is wrong.
     if (!wrong) throw;
   }
   if (wrong) std::rethrow_exception(wrong);
@@ -140,8 +139,8 @@ void Configuration::ReadFile(const std::string& path) {
     if (setting == nullptr) {
       std::vector<std::string> names;
       for (const Setting& each : settings_) names.push_back(each.name);
-      throw Wrong(
-          absl::StrCat(line.place, ": ", line.key, ": is no option that a file may have", DidYouMean(line.key, names)));
+      throw Wrong(absl::StrCat(line.place, ": ", line.key, ": is not a valid option in a configuration file",
+                               DidYouMean(line.key, names)));
     }
     setting->values = std::move(line.values);
     setting->source = std::move(line.place);
@@ -155,7 +154,7 @@ void Configuration::ReadEnvironment() {
     setting.source = setting.Variable();
     setting.values = {value};
     if (!setting.IsList()) continue;
-    // Several, separated by blanks.
+    // Several values, separated by spaces.
     absl::StatusOr<std::vector<std::string>> words = SplitCommand(value);
     if (!words.ok()) throw Wrong(absl::StrCat(setting.source, ": ", std::string(words.status().message())));
     setting.values = *std::move(words);
@@ -170,7 +169,7 @@ void Configuration::Apply(const Setting& setting) {
     } catch (const CLI::ParseError& error) {
       throw Wrong(absl::StrCat(setting.source, ": ", error.what()));
     }
-    // For the command line, of which there was nothing yet.
+    // Clear the option for the command line, which is parsed next.
     option->clear();
     option->required(false);
     if (!setting.IsFlag()) option->default_str(CLI::detail::join(setting.values, " "));

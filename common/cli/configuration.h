@@ -1,6 +1,6 @@
-// Where the values of a program's options come from: its command line, else the environment, else a file, else the
-// default. CLI11's own reading of files is not used: it would let the file win over the environment, cuts values at
-// '#' and ',' and knows no lines.
+// Option values of a program, in order of precedence: command line, environment, file, default.
+// CLI11 can read files itself, but gives them precedence over the environment, cuts values at '#'
+// and ',', and does not report lines.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,57 +9,60 @@
 
 namespace layernas::cli {
 
-// Which file to read where --config does not say.
+// The configuration files to read without --config.
 struct ConfigurationFiles {
-  // Variable of the environment that names it.
+  // Environment variable that names the file.
   std::string variable;
-  // Otherwise the first of these that is there.
+  // Otherwise the first of these files that exists is used.
   std::vector<std::string> defaults;
 };
 
-// "--data-dir" is LAYERNAS_DATA_DIR in the environment and data-dir in the file; so is every option that is
-// configurable(). Secrets are files of their own, and never values.
+// Each configurable() option can also be set in the environment and in the file: --data-dir is
+// LAYERNAS_DATA_DIR in the environment and data-dir in the file. Secrets are separate files, never
+// values.
 class Configuration {
  public:
-  // Adds --config and --print-config to `app`, which must have all other options and commands by now, and must outlive
-  // this.
+  // Adds --config and --print-config to `app`. `app` must already have all other options and
+  // commands, and must outlive this object.
   Configuration(CLI::App& app, ConfigurationFiles files);
 
   Configuration(const Configuration&) = delete;
   Configuration& operator=(const Configuration&) = delete;
 
-  // To be called instead of app.parse(), and throws as that does. `arguments` without the program's name.
+  // Call this instead of app.parse(); it throws the same exceptions. `arguments` does not include
+  // the program name.
   void Parse(const std::vector<std::string>& arguments);
 
-  // For a message that begins with the option it is about ("--listen: …"): where that option was given in front of it,
-  // unless that was the command line.
+  // Prefixes a message that begins with its option ("--listen: …") with the file or variable that
+  // set the option. Does not change it if the option was set on the command line.
   std::string Locate(const std::string& message) const;
 
  private:
   struct Setting {
-    // "data-dir".
+    // For example "data-dir".
     std::string name;
-    // More than one where several commands have it.
+    // Has several entries if several commands have the option.
     std::vector<CLI::Option*> options;
-    // As the environment or the file gives it, and which of them; empty if neither does.
+    // The values from the environment or the file, and which one it was; empty if neither sets the
+    // option.
     std::vector<std::string> values;
     std::string source;
 
     std::string Variable() const;
-    // Takes several values.
+    // Returns whether the option takes several values.
     bool IsList() const;
     bool IsFlag() const;
   };
 
   void Collect(CLI::App& app);
   Setting* Find(const std::string& name);
-  // From the file and the environment; throws CLI::ConfigError.
+  // Reads the file and the environment. Throws CLI::ConfigError.
   void Load(const std::vector<std::string>& arguments);
   void ReadFile(const std::string& path);
   void ReadEnvironment();
-  // What the options hold from now on, unless the command line says otherwise.
+  // Makes the values the defaults of the options, which the command line can override.
   static void Apply(const Setting& setting);
-  // What --print-config prints: a file for --config, with the source of each value.
+  // Returns the output of --print-config: a configuration file with the source of each value.
   std::string Text() const;
 
   CLI::App& app_;
@@ -67,8 +70,8 @@ class Configuration {
   std::vector<Setting> settings_;
 };
 
-// Prints the help, the version, the configuration or the mistake that parsing ended with. Returns the exit code: 0, 2
-// for a mistake, or 1 if standard output can't be written.
+// Prints the help, the version, the configuration or the mistake that ended the parsing. Returns
+// the exit code: 0, 2 for a mistake, or 1 if standard output cannot be written.
 int PrintAndExitCode(const CLI::App& app, const CLI::ParseError& end);
 
 }  // namespace layernas::cli

@@ -20,8 +20,8 @@ std::string Place(const std::string& path, const YAML::Mark& mark) {
 
 absl::StatusOr<std::vector<std::string>> Values(const YAML::Node& node) {
   if (node.IsScalar()) return std::vector<std::string>{node.Scalar()};
-  if (node.IsNull()) return absl::InvalidArgumentError("there is no value; leave the line out to have the default");
-  if (!node.IsSequence()) return absl::InvalidArgumentError("must be a value, or a list of values");
+  if (node.IsNull()) return absl::InvalidArgumentError("has no value; remove the line to use the default");
+  if (!node.IsSequence()) return absl::InvalidArgumentError("must be a value or a list of values");
   std::vector<std::string> values;
   for (const YAML::Node& each : node) {
     if (!each.IsScalar()) return absl::InvalidArgumentError("each item of the list must be a value");
@@ -32,7 +32,7 @@ absl::StatusOr<std::vector<std::string>> Values(const YAML::Node& node) {
 
 absl::StatusOr<std::vector<FileSetting>> Settings(const std::string& path, const YAML::Node& root) {
   std::vector<FileSetting> settings;
-  // Nothing but comments.
+  // The file has only comments.
   if (root.IsNull()) return settings;
   if (!root.IsMap()) {
     return absl::InvalidArgumentError(
@@ -42,11 +42,10 @@ absl::StatusOr<std::vector<FileSetting>> Settings(const std::string& path, const
   for (const auto& line : root) {
     const YAML::Node& key = line.first;
     const std::string place = Place(path, key.Mark());
-    if (!key.IsScalar()) return absl::InvalidArgumentError(absl::StrCat(place, ": the option's name must be a text"));
+    if (!key.IsScalar()) return absl::InvalidArgumentError(absl::StrCat(place, ": the option name must be a text"));
     const auto [first, is_new] = places.emplace(key.Scalar(), place);
     if (!is_new) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, ": ", key.Scalar(), ": is there already, at ", first->second));
+      return absl::InvalidArgumentError(absl::StrCat(place, ": ", key.Scalar(), ": is already set at ", first->second));
     }
     absl::StatusOr<std::vector<std::string>> values = Values(line.second);
     if (!values.ok()) {
@@ -63,7 +62,7 @@ absl::StatusOr<std::vector<FileSetting>> Settings(const std::string& path, const
 absl::StatusOr<std::vector<FileSetting>> ReadConfigurationFile(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes + 1);
   if (!text.ok()) {
-    return absl::Status(text.status().code(), absl::StrCat(path, ": can't be read: ", text.status().message()));
+    return absl::Status(text.status().code(), absl::StrCat(path, ": cannot be read: ", text.status().message()));
   }
   if (text->size() > kMaxBytes) return absl::InvalidArgumentError(path + ": is larger than 1 MiB");
   try {

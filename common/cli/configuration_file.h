@@ -1,4 +1,4 @@
-// A program's configuration file: YAML, a line for each option, by its name without the dashes.
+// Configuration files: YAML with one line per option, by option name without dashes.
 #pragma once
 
 #include <string>
@@ -10,13 +10,14 @@ namespace layernas::cli {
 
 struct FileSetting {
   std::string key;
-  // Of a list each, otherwise one; as they are written.
+  // The values as written: one, or all items of a list.
   std::vector<std::string> values;
-  // "/etc/layernas/controller.yaml:3".
+  // For example "/etc/layernas/controller.yaml:3".
   std::string place;
 };
 
-// In the file's order. Errors begin with the file, and the line where there is one.
+// Returns the settings in the order of the file. Errors begin with the file and, if known, the
+// line.
 absl::StatusOr<std::vector<FileSetting>> ReadConfigurationFile(const std::string& path);
 
 }  // namespace layernas::cli

@@ -11,14 +11,13 @@ void AddSecurityFlags(CLI::App& app, rpc::ChannelSecurity& security) {
         ->configurable();
   };
   add_file("--tls-ca", "LAYERNAS_TLS_CA", security.tls.ca_file,
-           "Talk TLS, with a controller that has a certificate of this authority (PEM)");
+           "Use TLS and verify the controller with this CA certificate (PEM)");
   add_file("--tls-cert", "LAYERNAS_TLS_CERT", security.tls.certificate_file,
-           "Certificate to show to a controller that asks for one (PEM)");
-  add_file("--tls-key", "LAYERNAS_TLS_KEY", security.tls.key_file, "Its private key (PEM)");
-  add_file("--token-file", "LAYERNAS_TOKEN_FILE", security.token_file,
-           "File with the token that lets us in, and nothing else");
+           "Client certificate, if the controller requires one (PEM)");
+  add_file("--tls-key", "LAYERNAS_TLS_KEY", security.tls.key_file, "Private key of --tls-cert (PEM)");
+  add_file("--token-file", "LAYERNAS_TOKEN_FILE", security.token_file, "File containing only the authentication token");
   app.add_flag("--insecure-token", security.insecure_token,
-               "Let the token go over the network without TLS, where whoever listens can take it")
+               "Allow sending the token without TLS; anyone on the network can then read it")
       ->option_text("(env LAYERNAS_INSECURE_TOKEN)")
       ->group(kGroup)
       ->configurable();

@@ -1,4 +1,4 @@
-// Flags that programs which call the controller have in common.
+// Flags that all programs with a connection to the controller share.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,8 +7,9 @@
 
 namespace layernas::cli {
 
-// --tls-ca, --tls-cert, --tls-key, --token-file, --insecure-token; each can be given in the environment too. The token
-// itself can not, for command lines are shown to everyone on the machine.
+// Adds --tls-ca, --tls-cert, --tls-key, --token-file and --insecure-token, which can also be set in
+// the environment. There is no flag for the token itself, because all users of the machine can see
+// command lines.
 void AddSecurityFlags(CLI::App& app, rpc::ChannelSecurity& security);
 
 }  // namespace layernas::cli

@@ -24,7 +24,7 @@ constexpr std::size_t kMaxLayers = 1000;
 
 const nlohmann::json kNothing = nlohmann::json::object();
 
-// 0 is how proto3 says "not set".
+// 0 means "not set" in proto3.
 std::optional<int> PositiveInteger(ObjectReader& reader, const std::string& name, int max) {
   const auto value = reader.Integer(name, 0, max);
   if (!value || *value == 0) return std::nullopt;
@@ -59,7 +59,7 @@ Shape ReadInput(ObjectReader& network) {
   return {sizes[0], sizes[1], sizes[2]};
 }
 
-// The parts that are not searched.
+// The fixed parts of the network.
 struct Frame {
   Shape input;
   int classes = 0;
@@ -72,7 +72,7 @@ struct Frame {
   int head_features = 0;
   Activation head_activation = Activation::kRelu;
   bool final_norm = false;
-  // 0 = the layers are blocks in turn.
+  // 0 = the layers are consecutive blocks.
   int cells = 0;
   int stages = 0;
 };
@@ -82,7 +82,7 @@ Frame ReadFrame(const nlohmann::json& json) {
   Frame frame;
   frame.input = ReadInput(network);
   const auto classes = PositiveInteger(network, "classes", kMaxClasses);
-  if (!classes) throw InfeasibleError("network.classes is missing: the number of classes of the data set");
+  if (!classes) throw InfeasibleError("network.classes is missing: set the number of classes of the data set");
   frame.classes = *classes;
   frame.stem_channels = PositiveInteger(network, "stem_channels", kMaxChannels).value_or(16);
   frame.head_channels = PositiveInteger(network, "head_channels", kMaxChannels).value_or(0);
@@ -197,8 +197,8 @@ Value AddCells(GraphBuilder& builder, Value value, const nlohmann::json& layers,
     const LayerRequest layer = ReadLayer(layers[i], PathOf(i));
     if (layer.channels || layer.stride || (layer.parameters != nullptr && !layer.parameters->empty())) {
       throw InfeasibleError("layer '" + layer.name +
-                            "' is an edge of a cell (network.parameters.cells is set): it has " +
-                            "no channels, stride or parameters");
+                            "' is an edge of a cell (network.parameters.cells is set): it must not have " +
+                            "channels, stride or parameters");
     }
     edges.push_back(layer.option);
   }

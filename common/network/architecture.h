@@ -1,5 +1,5 @@
-// From an architecture and the fixed parts of its network, as a spec and the evaluator protocol write them, to the
-// graph of the whole network.
+// Plans the graph of a whole network from an architecture and the fixed parts of its network, in
+// the form of the spec and the evaluator protocol.
 #pragma once
 
 #include <cstddef>
@@ -9,29 +9,33 @@
 
 namespace layernas::network {
 
-// `architecture`: {"layers": [{"name", "option", "channels", "stride", "parameters"}, …]}. Channels that are not given
-// (or 0) stay as they are, the stride is then 1. `parameters` may hold block, kernel, expansion, squeeze_excite,
-// activation, edges, channels and stride, and go before the option's name and the layer's own fields; with
-// parameters.block the option may have any name.
+// `architecture`: {"layers": [{"name", "option", "channels", "stride", "parameters"}, …]}. Unset or
+// zero channels keep the channels of the input; an unset stride is 1. `parameters` can have block,
+// kernel, expansion, squeeze_excite, activation, edges, channels and stride. They take precedence
+// over the option name and the fields of the layer. With parameters.block, the option can have any
+// name.
 //
-// `network`: {"input": [channels, height, width], "classes", "stem_channels", "head_channels", "parameters"}. The stem
-// is a 3x3 convolution (16 channels if not given); then come the layers, the head (a 1x1 convolution, left out without
-// head_channels), global average pooling and a linear layer to the classes. parameters:
-//   stem_stride (1), stem_activation, head_activation (relu);
-//   stem_as_first_layer (false): the stem has the channels of the first layer;
-//   final_norm (false): normalization and activation after the layers;
-//   head_features (0): a linear layer with head_activation of so many features before the last one;
-//   cells (0), stages (3): the layers are the edges of one cell (cell.h), which is repeated `cells` times in each
-//   stage; between stages a residual block halves the size and doubles the channels.
-// Throws InfeasibleError, naming the field or the layer.
+// `network`: {"input": [channels, height, width], "classes", "stem_channels", "head_channels",
+// "parameters"}. The network consists of the stem (a 3x3 convolution, with 16 channels by default),
+// the layers, the head (a 1x1 convolution, omitted without head_channels), global average pooling,
+// and a linear layer to the classes. The parameters are, with their defaults:
+//   stem_stride (1), stem_activation (relu), head_activation (relu);
+//   stem_as_first_layer (false): give the stem the channels of the first layer;
+//   final_norm (false): add normalization and activation after the layers;
+//   head_features (0): add a linear layer with this many features and head_activation before the
+//   last layer;
+//   cells (0), stages (3): the layers are the edges of one cell (cell.h), which is repeated `cells`
+//   times in each stage; between stages, a residual block halves the size and doubles the channels.
+// Throws InfeasibleError with the name of the field or layer.
 Graph PlanNetwork(const nlohmann::json& architecture, const nlohmann::json& network);
 
-// How many cells the network has; 0 where its layers are blocks in turn. Throws as PlanNetwork().
+// Returns the number of cells of the network; 0 if its layers are consecutive blocks. Throws like
+// PlanNetwork().
 int CellCount(const nlohmann::json& network);
 
-// One layer of an architecture of blocks in turn, by itself; it has no operations if it hands on what it gets. `index`
-// is its place in the architecture, for messages; `input` is what the layer before it hands on. Throws as
-// PlanNetwork().
+// Plans one layer of an architecture of consecutive blocks. The graph has no operations if the
+// layer passes its input on unchanged. `index` is the position in the architecture, for messages.
+// `input` is the output shape of the previous layer. Throws like PlanNetwork().
 Graph PlanLayer(const nlohmann::json& layer, std::size_t index, const Shape& input);
 
 }  // namespace layernas::network

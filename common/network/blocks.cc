@@ -16,13 +16,13 @@ namespace {
 
 constexpr int kMaxExpansion = 64;
 
-// To the nearest multiple of 8, but not below nine tenths of `value`: as MobileNets round.
+// Rounds to the nearest multiple of 8, but not below 90 % of `value`, as MobileNets do.
 int RoundToEight(double value) {
   const int rounded = std::max(8, static_cast<int>(value + 4) / 8 * 8);
   return rounded < 0.9 * value ? rounded + 8 : rounded;
 }
 
-// What a block does with its settings, which are complete: channels, and what the block says that it needs.
+// A type of block. The settings are complete: channels, and everything that the block requires.
 class BlockType {
  public:
   virtual ~BlockType() = default;
@@ -39,8 +39,9 @@ class BlockType {
   }
 };
 
-// The block that does least: nothing at all where the shape stays. Otherwise what the shape demands, as in the shortcut
-// of ResNet-D: average pooling for the stride, a 1x1 projection without activation for a change of channels.
+// The minimal block: no operations if the shape stays the same. Otherwise, as in the shortcut of
+// ResNet-D, average pooling for the stride and a 1x1 projection without activation for other
+// channels.
 class Skip final : public BlockType {
  public:
   const char* name() const override { return "skip"; }
@@ -63,8 +64,8 @@ class Conv final : public BlockType {
   }
 };
 
-// Inverted residual of MobileNetV2 and V3: expand, filter per channel, perhaps weigh the channels, project; with a
-// shortcut where the shape stays.
+// Inverted residual of MobileNetV2 and V3: expand, filter each channel, optionally weight the
+// channels, project; with a shortcut if the shape stays the same.
 class MbConv final : public BlockType {
  public:
   const char* name() const override { return "mbconv"; }
@@ -76,7 +77,7 @@ class MbConv final : public BlockType {
     const int channels = builder.ShapeOf(input).channels;
     const double expanded = *s.expansion * channels;
     const bool whole = *s.expansion == std::floor(*s.expansion);
-    // What no integer holds is refused as what no map has.
+    // A value beyond any integer is rejected like one beyond any feature map.
     const double bounded = std::min(expanded, 1e9);
     const int hidden = whole ? static_cast<int>(bounded) : RoundToEight(bounded);
     Value value = input;
@@ -98,7 +99,8 @@ class MbConv final : public BlockType {
   }
 };
 
-// Basic block of a ResNet with the activations in front, as NAS-Bench-201 and NATS-Bench put it between their stages.
+// Basic block of a ResNet with the activations first, as NAS-Bench-201 and NATS-Bench use it
+// between their stages.
 class Residual final : public BlockType {
  public:
   const char* name() const override { return "residual"; }
@@ -117,13 +119,13 @@ class Residual final : public BlockType {
   }
 };
 
-// A cell whose operations are given.
+// A cell with given operations.
 class Cell final : public BlockType {
  public:
   const char* name() const override { return "cell"; }
   const char* example() const override { return "cell with parameters.edges"; }
   Value Add(GraphBuilder& builder, Value input, const BlockSettings& s) const override {
-    if (s.stride != 1) builder.Refuse("a cell has no stride");
+    if (s.stride != 1) builder.Refuse("a cell must not have a stride");
     return AddCell(builder, input, s.channels, s.edges);
   }
 };
@@ -152,7 +154,7 @@ std::string UnknownBlock(const std::string& name) {
     names.emplace_back(type->name());
     list += (list.empty() ? "" : ", ") + names.back();
   }
-  return "no block is called '" + name + "' (there are " + list + ")" + DidYouMean(name, names);
+  return "unknown block '" + name + "' (known blocks: " + list + ")" + DidYouMean(name, names);
 }
 
 template <typename Number>
@@ -164,7 +166,7 @@ std::optional<Number> ReadNumber(const std::string& part) {
   return number;
 }
 
-// False for a part that can't be read, or comes a second time.
+// Returns false for a part that is invalid or occurs a second time.
 bool ReadPart(const std::string& part, BlockSettings& settings) {
   if (part == "se") return !std::exchange(settings.squeeze_excite, true);
   if (const auto activation = ParseActivation(part)) {
@@ -208,13 +210,14 @@ BlockSettings ParseOptionName(const std::string& option) {
   std::getline(parts, settings.block, '_');
   if (FindBlockType(settings.block) == nullptr) {
     throw InfeasibleError("option '" + option + "': " + UnknownBlock(settings.block) +
-                          "; another name needs parameters.block");
+                          "; to use another name, set parameters.block");
   }
   for (std::string part; std::getline(parts, part, '_');) {
     if (ReadPart(part, settings)) continue;
-    throw InfeasibleError("option '" + option + "': cannot read '" + part +
-                          "'; after the block come, each at most once, k<kernel>, e<expansion>, c<channels>, se and an "
-                          "activation, as in mbconv_k5_e6_c40_se_hswish");
+    throw InfeasibleError(
+        "option '" + option + "': cannot read '" + part +
+        "'; a block can be followed by k<kernel>, e<expansion>, c<channels>, se and an activation, each at most "
+        "once, as in mbconv_k5_e6_c40_se_hswish");
   }
   return settings;
 }

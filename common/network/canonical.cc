@@ -14,15 +14,16 @@
 namespace layernas::network {
 namespace {
 
-// A sum of more terms is not merged into the sum that reads it, which bounds the work on long residual chains.
+// A sum with more terms is not merged into the sum that reads it. This limits the work on long
+// residual chains.
 constexpr std::size_t kMaxMergedTerms = 64;
-// Passes up and down the graph. Each tells nodes apart by what is one step further away in its direction and back.
+// Passes up and down the graph. Each pass distinguishes nodes by nodes one step further away.
 constexpr int kRounds = 2;
 
 using Colour = std::uint64_t;
 
-// SplitMix64's finalizer over a running sum (Steele et al. 2014). A collision can only make two equal graphs look
-// different.
+// The finalizer of SplitMix64 over a running sum (Steele et al. 2014). A collision can only make
+// two equal graphs look different.
 Colour Mix(Colour seed, Colour value) {
   Colour mixed = seed * 0x9e3779b97f4a7c15 + value + 0x7f4a7c15;
   mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
@@ -30,21 +31,21 @@ Colour Mix(Colour seed, Colour value) {
   return mixed ^ (mixed >> 31);
 }
 
-// An index of a node. Node 0 is the network's input.
+// Index of a node. Node 0 is the input of the network.
 using Node = std::size_t;
 
 struct Operand {
   Node node = 0;
-  // How often it is a term of a sum; the position of the operand elsewhere.
+  // For a sum, how often the node is a term; otherwise the position of the operand.
   std::uint64_t weight = 0;
 
   bool operator<(const Operand& other) const { return std::tie(node, weight) < std::tie(other.node, other.weight); }
 };
 
 struct LabelledOperation {
-  // What it does, without its operands.
+  // The operation without its operands.
   std::vector<int> label;
-  // In order of their nodes.
+  // Ordered by node.
   std::vector<Operand> operands;
 
   bool operator<(const LabelledOperation& other) const {
@@ -66,7 +67,7 @@ std::vector<int> LabelOf(const Op& op) {
 
 bool HasWeights(OpKind kind) { return kind == OpKind::kConv || kind == OpKind::kNorm || kind == OpKind::kLinear; }
 
-// The graph with one node per value that differs from the others.
+// The graph with one node per distinct value.
 class Merged {
  public:
   explicit Merged(const Graph& graph) {
@@ -76,7 +77,7 @@ class Merged {
     KeepWhatIsRead(node_of.back());
   }
 
-  // In an order in which they can be computed; the last one is the result.
+  // In a valid order of computation; the last node is the result.
   const std::vector<LabelledOperation>& nodes() const { return nodes_; }
 
  private:
@@ -108,7 +109,8 @@ class Merged {
     return added;
   }
 
-  // Sums that were merged into others, and what only they read, go; the result becomes the last node.
+  // Removes sums that were merged into others, and nodes that only they read. The result becomes
+  // the last node.
   void KeepWhatIsRead(Node result) {
     std::vector<bool> is_read(nodes_.size());
     is_read[result] = true;
@@ -128,12 +130,12 @@ class Merged {
   }
 
   std::vector<LabelledOperation> nodes_;
-  // Those without weights.
+  // Operations without weights.
   std::map<LabelledOperation, Node> known_;
 };
 
-// Colours that do not depend on the order of the nodes, and differ where nodes differ in what they read or in who reads
-// them.
+// Returns colours that do not depend on the order of the nodes. They differ if nodes differ in what
+// they read or in which nodes read them.
 std::vector<Colour> ColoursOf(const std::vector<LabelledOperation>& nodes) {
   std::vector<Colour> colours;
   for (const LabelledOperation& node : nodes) {
@@ -142,7 +144,7 @@ std::vector<Colour> ColoursOf(const std::vector<LabelledOperation>& nodes) {
     colours.push_back(colour);
   }
   for (int round = 0; round < kRounds; ++round) {
-    // Sums over neighbours have no order.
+    // Sums over neighbours do not depend on their order.
     for (Node node = 0; node < nodes.size(); ++node) {
       Colour read = 0;
       for (const Operand& operand : nodes[node].operands) read += Mix(colours[operand.node], operand.weight);
@@ -172,8 +174,9 @@ std::string CanonicalForm(const Graph& graph) {
     for (const Operand& operand : nodes[node].operands) readers[operand.node].push_back(node);
   }
 
-  // Nodes get their numbers in an order of computation; of those that could be next, the first by colour and by the
-  // numbers of what they read. Where that leaves a choice, the nodes are most likely symmetric.
+  // Numbers the nodes in a valid order of computation. Among nodes that can be next, takes the
+  // first by colour and by the numbers of its operands. If several are equal, they are most likely
+  // symmetric.
   std::vector<Node> number(nodes.size());
   std::set<std::tuple<Colour, std::vector<Operand>, Node>> next;
   const auto make_ready = [&](Node node) {
@@ -200,7 +203,7 @@ std::string CanonicalForm(const Graph& graph) {
       if (--unnumbered[reader] == 0) make_ready(reader);
     }
   }
-  // Only the result is read by nobody, so that it is the last one.
+  // No node reads the result, so it is the last one.
   return form;
 }
 

@@ -7,7 +7,7 @@
 namespace layernas::network {
 namespace {
 
-// Nothing where the operation adds nothing to the node.
+// Returns nothing if the operation adds nothing to the node.
 using AddOperation = std::optional<Value> (*)(GraphBuilder& builder, Value input, int channels);
 
 struct Operation {
@@ -51,7 +51,7 @@ const Operation& FindOperation(const GraphBuilder& builder, const std::string& n
     names.emplace_back(operation.name);
     list += (list.empty() ? "" : ", ") + names.back();
   }
-  builder.Refuse("no operation of a cell is called '" + name + "' (there are " + list + ")" + DidYouMean(name, names));
+  builder.Refuse("unknown cell operation '" + name + "' (known operations: " + list + ")" + DidYouMean(name, names));
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ Value AddCell(GraphBuilder& builder, Value input, int channels, const std::vecto
   std::size_t edge = 0;
   while (edge < edges.size()) {
     if (edge + nodes.size() > edges.size()) {
-      builder.Refuse(std::to_string(edges.size()) + " edges make no cell: there must be 1, 3, 6, 10, …");
+      builder.Refuse("a cell cannot have " + std::to_string(edges.size()) + " edges: it must have 1, 3, 6, 10, …");
     }
     std::optional<Value> sum;
     for (const Value from : nodes) {
@@ -74,7 +74,7 @@ Value AddCell(GraphBuilder& builder, Value input, int channels, const std::vecto
     }
     nodes.push_back(sum ? *sum : builder.Zero(input, channels));
   }
-  if (nodes.size() == 1) builder.Refuse("a cell needs its edges, as parameters.edges");
+  if (nodes.size() == 1) builder.Refuse("a cell needs parameters.edges");
   return nodes.back();
 }
 

@@ -1,4 +1,5 @@
-// Cells: small graphs whose nodes are sums and whose edges are operations, as in NAS-Bench-201 and NATS-Bench.
+// Cells: small graphs whose nodes are sums and whose edges are operations, as in NAS-Bench-201 and
+// NATS-Bench.
 #pragma once
 
 #include <string>
@@ -8,14 +9,15 @@
 
 namespace layernas::network {
 
-// Activation, convolution, normalization.
+// Adds activation, convolution and normalization.
 Value ActivatedConv(GraphBuilder& builder, Value input, int channels, int kernel, int stride);
 
-// `edges` names the operation of each edge, ordered by where the edge ends, then by where it begins: 0→1, 0→2, 1→2,
-// 0→3, 1→3, 2→3, … Node 0 is the input, the last one the output; its channels are `channels`. Operations: none,
-// skip_connect, avg_pool_3x3, nor_conv_1x1, nor_conv_3x3. What leads nowhere is built nevertheless, as in the
-// benchmarks, whose counts include it. Throws InfeasibleError for another operation or a number of edges that makes no
-// cell (1, 3, 6, 10, …).
+// `edges` has the operation of each edge, ordered by end node, then by start node: 0→1, 0→2, 1→2,
+// 0→3, 1→3, 2→3, … Node 0 is the input and the last node is the output; each has `channels`
+// channels. Operations: none, skip_connect, avg_pool_3x3, nor_conv_1x1, nor_conv_3x3. Operations
+// without effect on the output are also built, as in the benchmarks, whose counts include them.
+// Throws InfeasibleError for another operation or an invalid number of edges (valid: 1, 3, 6, 10,
+// …).
 Value AddCell(GraphBuilder& builder, Value input, int channels, const std::vector<std::string>& edges);
 
 }  // namespace layernas::network

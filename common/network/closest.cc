@@ -7,7 +7,7 @@
 namespace layernas {
 namespace {
 
-// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
+// Counts insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
 std::size_t EditDistance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> before_last(b.size() + 1);
   std::vector<std::size_t> last(b.size() + 1);
@@ -29,9 +29,9 @@ std::size_t EditDistance(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::string DidYouMean(const std::string& written, const std::vector<std::string>& words) {
-  // Longer words are never a slip of the finger, and would cost time.
-  constexpr std::size_t kLongest = 100;
-  if (written.size() > kLongest) return "";
+  // Longer words are not typing mistakes, and would cost time.
+  constexpr std::size_t kMaxLength = 100;
+  if (written.size() > kMaxLength) return "";
   std::size_t closest = std::clamp<std::size_t>(written.size() / 3, 1, 3) + 1;
   std::string suggestion;
   for (const std::string& word : words) {

@@ -1,4 +1,4 @@
-// "did you mean …?"
+// Suggestions of the form "did you mean …?".
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace layernas {
 
-// "; did you mean 'channels'?" where one of the words is close enough to be what was meant, otherwise empty.
+// Returns "; did you mean 'channels'?" if one of the words is similar, otherwise an empty text.
 std::string DidYouMean(const std::string& written, const std::vector<std::string>& words);
 
 }  // namespace layernas

@@ -1,4 +1,4 @@
-// Size and work of a network, worked out from its graph: nothing is built.
+// Counts the parameters and operations of a network from its graph, without building it.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 namespace layernas::network {
 
 struct Counts {
-  // Trainable numbers, those of batch normalization included.
+  // Trainable parameters, including batch normalization.
   std::int64_t params = 0;
-  // Of the convolutions and the linear layers, for one image, without biases. Batch normalization can be folded into
-  // the convolution before it; pooling, activations and additions do not count, as is the custom for MobileNets.
+  // Multiply-adds of the convolutions and linear layers for one image, without biases. As usual for
+  // MobileNets, batch normalization, pooling, activations and additions are not counted.
   std::int64_t multiply_adds = 0;
 };
 

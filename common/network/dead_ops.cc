@@ -6,9 +6,9 @@
 namespace layernas::network {
 namespace {
 
-// What is known of a value before the network runs.
+// Known properties of a value before the network runs.
 struct Known {
-  // An earlier value that it equals, or itself.
+  // An equal earlier value, or the value itself.
   Value same = 0;
   bool zero = false;
 };
@@ -18,7 +18,7 @@ bool KeepsZeros(const Op& op) {
     case OpKind::kConv:
       return !op.bias;
     case OpKind::kActivation:
-      // A hard sigmoid makes one half of it.
+      // A hard sigmoid turns zeros into one half.
       return op.activation != Activation::kHardSigmoid;
     case OpKind::kAveragePool:
     case OpKind::kGlobalPool:
@@ -33,7 +33,7 @@ bool KeepsZeros(const Op& op) {
   return false;
 }
 
-// By value.
+// Indexed by value.
 std::vector<Known> Propagate(const Graph& graph) {
   std::vector<Known> known(graph.ops.size() + 1);
   const auto of = [&](Value value) { return known[static_cast<std::size_t>(value)]; };
@@ -72,7 +72,7 @@ Graph WithoutDeadOps(const Graph& graph) {
     }
   }
 
-  // New numbers of the values that are needed.
+  // New numbers of the required values.
   std::vector<Value> number(known.size());
   for (std::size_t i = 0; i < graph.ops.size(); ++i) {
     if (!needed[i + 1]) continue;

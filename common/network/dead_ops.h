@@ -1,14 +1,14 @@
-// Removes from a network what has no effect on its result.
+// Removes operations without effect on the result of a network.
 #pragma once
 
 #include "common/network/graph.h"
 
 namespace layernas::network {
 
-// Returns a graph of the same function with fewer operations: without those that the result does not depend on, and
-// without those that only pass zeros on. The network is then as it is deployed, where a compiler removes these too. The
-// operations that stay keep their order and their layers. Zeros that are still needed read the network's input, because
-// they only take the number of images from what they read.
+// Returns a graph of the same function without operations that the result does not depend on, and
+// without operations that only pass zeros on. A compiler removes these operations too when the
+// network is deployed. The remaining operations keep their order and their layers. Remaining zeros
+// read the input of the network, because they only need its number of images.
 Graph WithoutDeadOps(const Graph& graph);
 
 }  // namespace layernas::network

@@ -1,11 +1,11 @@
-// How a network that can't be built is refused.
+// The error for a network that cannot be built.
 #pragma once
 
 #include <stdexcept>
 
 namespace layernas::network {
 
-// What was asked for can never be built, on any machine. The message names the field or layer.
+// The network cannot be built on any machine. The message names the field or layer.
 class InfeasibleError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

@@ -8,10 +8,12 @@
 namespace layernas::network {
 namespace {
 
-// Of any map: an expanded block may have many times the channels of a layer.
-constexpr int kMostChannels = 1 << 17;
-// Far beyond any network that can be trained; what is planned here comes from outside.
-constexpr std::size_t kMostOps = 200'000;
+// Maximum channels of any feature map. An expanded block can have many times the channels of a
+// layer.
+constexpr int kMaxMapChannels = 1 << 17;
+// Maximum operations: far more than any trainable network has. The input of the planner comes from
+// outside.
+constexpr std::size_t kMaxOps = 200'000;
 constexpr int kMaxKernel = 31;
 
 int CeilDivide(int a, int b) { return (a + b - 1) / b; }
@@ -30,10 +32,11 @@ void GraphBuilder::Refuse(const std::string& why) const {
 
 Value GraphBuilder::Append(Op op) {
   const int channels = op.output.channels;
-  if (channels < 1 || channels > kMostChannels) {
-    Refuse(std::to_string(channels) + " channels inside the block are not from 1 to " + std::to_string(kMostChannels));
+  if (channels < 1 || channels > kMaxMapChannels) {
+    Refuse("the block must have from 1 to " + std::to_string(kMaxMapChannels) + " channels inside, but has " +
+           std::to_string(channels));
   }
-  if (graph_.ops.size() == kMostOps) Refuse("the network has more than " + std::to_string(kMostOps) + " operations");
+  if (graph_.ops.size() == kMaxOps) Refuse("the network has more than " + std::to_string(kMaxOps) + " operations");
   op.layer = static_cast<int>(graph_.layers.size()) - 1;
   graph_.ops.push_back(op);
   return static_cast<Value>(graph_.ops.size());
@@ -105,7 +108,7 @@ Value GraphBuilder::Linear(Value input, int features) {
 }
 
 Value GraphBuilder::Add(Value a, Value b) {
-  if (ShapeOf(a) != ShapeOf(b)) Refuse("maps of " + Size(ShapeOf(a)) + " and " + Size(ShapeOf(b)) + " can't be added");
+  if (ShapeOf(a) != ShapeOf(b)) Refuse("cannot add feature maps of " + Size(ShapeOf(a)) + " and " + Size(ShapeOf(b)));
   Op op = Make(OpKind::kAdd, a);
   op.second = b;
   return Append(op);

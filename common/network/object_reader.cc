@@ -10,10 +10,10 @@
 namespace layernas::network {
 namespace {
 
-// Long values are cut: they come from outside and go into messages.
+// Cuts long external values for messages.
 std::string Shown(const nlohmann::json& value) {
   constexpr std::size_t kMaxShown = 60;
-  // Invalid UTF-8 must not throw while an error is being written.
+  // Invalid UTF-8 must not throw while an error message is built.
   std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (text.size() > kMaxShown) text = text.substr(0, kMaxShown) + "...";
   return text;
@@ -43,7 +43,7 @@ std::optional<std::int64_t> ObjectReader::Integer(const std::string& name, std::
   if (value == nullptr) return std::nullopt;
   const std::string expected = Range("a whole number", min, max);
   if (!value->is_number()) Refuse(name, expected);
-  // Exact for every range in use here, and safe against values that no int64 holds.
+  // Exact for every range in use, and safe for values beyond int64.
   const double number = value->get<double>();
   if (!(number >= static_cast<double>(min) && number <= static_cast<double>(max)) || number != std::floor(number)) {
     Refuse(name, expected);

@@ -1,4 +1,5 @@
-// Strict reading of a JSON object: what is of the wrong type, out of range or unknown is refused by its full name.
+// Strict reading of a JSON object: rejects values of the wrong type, values out of range, and
+// unknown fields, by their full names.
 #pragma once
 
 #include <cstdint>
@@ -9,24 +10,25 @@
 
 namespace layernas::network {
 
-// Reads the fields of one object; every getter throws InfeasibleError for a value that does not fit, and returns
-// nothing for a field that is absent or null. The object must outlive the reader. Not thread-safe.
+// Reads the fields of one object. Every getter throws InfeasibleError for an invalid value, and
+// returns nothing for an absent or null field. The object must outlive the reader. Not thread-safe.
 class ObjectReader {
  public:
-  // `path` names the object in messages, for example "train".
-  // Throws InfeasibleError if `value` is not an object.
+  // `path` is the name of the object in messages, for example "train". Throws InfeasibleError if
+  // `value` is not an object.
   ObjectReader(const nlohmann::json& value, std::string path);
 
-  // A whole number in [min, max]. 5.0 is one too: numbers that went through a protobuf Struct are all floating point.
+  // Returns a whole number in [min, max]. 5.0 counts as whole, because a protobuf Struct has only
+  // floating-point numbers.
   std::optional<std::int64_t> Integer(const std::string& name, std::int64_t min, std::int64_t max);
-  // A finite number in [min, max].
+  // Returns a finite number in [min, max].
   std::optional<double> Number(const std::string& name, double min, double max);
   std::optional<std::string> String(const std::string& name);
   std::optional<bool> Bool(const std::string& name);
-  // The value as it is, or null.
+  // Returns the value unchanged, or null.
   const nlohmann::json* Value(const std::string& name);
 
-  // Call when all known fields have been asked for. Throws InfeasibleError for the first field that was not.
+  // Call after all known fields were read. Throws InfeasibleError for the first unread field.
   void RefuseUnknownFields() const;
 
   const std::string& path() const { return path_; }

@@ -1,4 +1,4 @@
-// The checks of ValidateSpec by part of the spec.
+// The checks of ValidateSpec, by part of the spec.
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 
 namespace layernas::spec {
 
-// The spec's finalists, which it must have, with their defaults.
+// Returns the finalists of the spec, which it must have, with their defaults.
 v1::Finalists WithFinalistDefaults(const v1::SearchSpec& spec);
 
 void CheckStrategy(const v1::SearchSpec& spec, const std::optional<CostBounds>& bounds, Violations& violations);

@@ -24,17 +24,17 @@ bool CostIsPerLayer(const v1::SearchSpec& spec) {
 absl::Status CountCosts(v1::SearchSpec& spec) {
   const std::string& metric = spec.objective().cost();
   if (!IsCounted(metric)) {
-    return absl::InvalidArgumentError("can count params and multiply_adds, not \"" + metric + "\"");
+    return absl::InvalidArgumentError("counts only params and multiply_adds, not \"" + metric + "\"");
   }
   if (spec.space().base_costs().contains(metric)) {
-    return absl::InvalidArgumentError("can't stand beside " + metric + " in space.base_costs: remove one of them");
+    return absl::InvalidArgumentError("cannot be combined with " + metric + " in space.base_costs: remove one of them");
   }
   if (spec.space().layers().empty()) return absl::InvalidArgumentError("needs layers");
   for (const v1::Layer& layer : spec.space().layers()) {
     if (layer.options().empty()) return absl::InvalidArgumentError("needs layers that have options");
     for (const v1::Option& option : layer.options()) {
       if (option.costs().contains(metric)) {
-        return absl::InvalidArgumentError("can't stand beside " + metric +
+        return absl::InvalidArgumentError("cannot be combined with " + metric +
                                           " in the options' costs: remove one of them");
       }
     }

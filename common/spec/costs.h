@@ -1,4 +1,4 @@
-// What architectures can cost where that is known per layer; for the checks of this folder.
+// Costs that are known per layer; used by the checks in this directory.
 #pragma once
 
 #include <optional>
@@ -13,11 +13,11 @@ struct CostBounds {
   double dearest = 0;
 };
 
-// Writes the counted cost of each option into the spec, which then no longer asks for it (objective.counted). Nothing
-// is written where the status, whose message is for the spec's author, is not OK.
+// Writes the counted cost of each option into the spec and clears objective.counted. If the status
+// is not OK, the spec is unchanged, and the message is for the author of the spec.
 absl::Status CountCosts(v1::SearchSpec& spec);
 
-// Nothing where the objective's cost is not known per layer.
+// Returns nothing if the cost of the objective is not known per layer.
 std::optional<CostBounds> BoundCosts(const v1::SearchSpec& spec);
 
 }  // namespace layernas::spec

@@ -19,7 +19,7 @@ using network::Graph;
 using network::Shape;
 using nlohmann::json;
 
-// What each layer of the graph hands on.
+// Returns the output shapes of the layers of the graph.
 std::vector<Shape> HandedOn(const Graph& graph) {
   std::vector<Shape> shapes(graph.layers.size(), graph.input);
   std::size_t op = 0;
@@ -32,11 +32,12 @@ std::vector<Shape> HandedOn(const Graph& graph) {
 }
 
 json OptionJson(const v1::Layer& layer, const v1::Option& option) {
-  // What can't be written, for a number is not finite, is null, and refused by name.
+  // An option with a number that is not finite becomes null, and the planner rejects it by name.
   return ToJson(Choose(layer, option)).value_or(nullptr);
 }
 
-// A spec must not keep the controller busy for long. Each option is read together with the parameters of its layer.
+// Limits the time that a spec can cost the controller. Each option is read together with the
+// parameters of its layer.
 absl::Status CheckSize(const v1::Space& space) {
   constexpr std::size_t kMaxBytes = 4 << 20;
   std::size_t bytes = 0;
@@ -45,11 +46,12 @@ absl::Status CheckSize(const v1::Space& space) {
     for (const v1::Option& option : layer.options()) bytes += common + option.ByteSizeLong();
   }
   if (bytes <= kMaxBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError("is for smaller spaces: the options, each with the parameters of its layer, take " +
-                                    std::to_string(bytes) + " bytes, which are more than " + std::to_string(kMaxBytes));
+  return absl::InvalidArgumentError(
+      "supports only smaller spaces: the options with the parameters of their layers have " + std::to_string(bytes) +
+      " bytes, more than the maximum of " + std::to_string(kMaxBytes));
 }
 
-// Of an architecture with some choice for each layer.
+// Plans an architecture with the given choice for each layer.
 Graph PlanChoices(const v1::Space& space, const json& network, std::span<const std::uint16_t> choices) {
   json chosen = json::array();
   for (int layer = 0; layer < space.layers_size(); ++layer) {
@@ -60,11 +62,12 @@ Graph PlanChoices(const v1::Space& space, const json& network, std::span<const s
 
 absl::Status DependsOnOthers(const v1::Layer& layer) {
   return absl::FailedPreconditionError("the options of layer \"" + layer.name() +
-                                       "\" differ in what they hand on (channels or size), so that what the layers "
-                                       "after it cost depends on them");
+                                       "\" have different output shapes (channels or size), so the cost of later "
+                                       "layers depends on the choice");
 }
 
-// From the counts of options, layer by layer, and that of a whole architecture of the chosen ones.
+// Computes the result from the counts of the options, by layer, and the count of the architecture
+// with the chosen options.
 PerLayerCounts FromCounts(std::vector<std::vector<double>> counts, const Choices& chosen, double whole) {
   PerLayerCounts result{whole, std::move(counts)};
   for (std::size_t layer = 0; layer < result.costs.size(); ++layer) {
@@ -76,7 +79,8 @@ PerLayerCounts FromCounts(std::vector<std::vector<double>> counts, const Choices
   return result;
 }
 
-// The layers are edges of one cell, which stands in many places: each option is counted within a whole architecture.
+// The layers are the edges of a cell that occurs in many places, so each option is counted within a
+// whole architecture.
 absl::StatusOr<PerLayerCounts> CountEdges(const v1::Space& space, const json& network, int cells,
                                           std::string_view metric) {
   constexpr std::size_t kMaxWork = 1'000'000;
@@ -84,8 +88,8 @@ absl::StatusOr<PerLayerCounts> CountEdges(const v1::Space& space, const json& ne
   for (const v1::Layer& layer : space.layers()) all_options += static_cast<std::size_t>(layer.options_size());
   const std::size_t edges = static_cast<std::size_t>(cells) * static_cast<std::size_t>(space.layers_size());
   if (edges * all_options > kMaxWork) {
-    return absl::InvalidArgumentError("is for smaller spaces: " + std::to_string(edges) + " edges times " +
-                                      std::to_string(all_options) + " options are more than " +
+    return absl::InvalidArgumentError("supports only smaller spaces: " + std::to_string(edges) + " edges times " +
+                                      std::to_string(all_options) + " options are more than the maximum of " +
                                       std::to_string(kMaxWork));
   }
   const Choices defaults = DefaultChoices(space);
@@ -105,7 +109,8 @@ absl::StatusOr<PerLayerCounts> CountEdges(const v1::Space& space, const json& ne
   return FromCounts(std::move(counts), defaults, CountOf(network::CountNetwork(standing), metric));
 }
 
-// What a first layer decides: the stem, which may have its channels, and itself.
+// Plans the parts that the first layer determines: itself and the stem, which may have its
+// channels.
 Graph PlanFirst(const json& layer, const json& network) {
   Graph graph = network::PlanNetwork({{"layers", json::array({layer})}}, network);
   std::erase_if(graph.ops, [](const network::Op& op) { return op.layer > 1; });
@@ -113,11 +118,12 @@ Graph PlanFirst(const json& layer, const json& network) {
   return graph;
 }
 
-// The layers are blocks in turn. All options of a layer get the same input, so each is counted by itself.
+// The layers are consecutive blocks. All options of a layer have the same input, so each is counted
+// on its own.
 absl::StatusOr<PerLayerCounts> CountBlocks(const v1::Space& space, const json& network, std::string_view metric) {
   const Choices defaults = DefaultChoices(space);
   const Graph standing = PlanChoices(space, network, defaults);
-  // The stem's comes first.
+  // The stem comes first.
   const std::vector<Shape> handed_on = HandedOn(standing);
   std::vector<std::vector<double>> counts;
   for (int i = 0; i < space.layers_size(); ++i) {

@@ -1,5 +1,5 @@
-// Parameters and multiply-adds of a space's architectures, counted without building or training anything
-// (common/network/counts.h says what is counted).
+// Counts the parameters and multiply-adds of the architectures of a space, without building or
+// training them. See common/network/counts.h for what is counted.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,21 @@
 
 namespace layernas::spec {
 
-// Both as spec and trainer call them: "params", "multiply_adds".
+// Returns true for "params" and "multiply_adds", the names in spec and trainer.
 bool IsCounted(std::string_view metric);
 // Requires IsCounted(metric).
 double CountOf(const network::Counts& counts, std::string_view metric);
 
-// Immutable; safe to use from any thread. One count takes some tens of microseconds.
+// Immutable and thread-safe. One count takes some tens of microseconds.
 class ArchitectureCounter {
  public:
   explicit ArchitectureCounter(const v1::Space& space);
   ~ArchitectureCounter();
   ArchitectureCounter(ArchitectureCounter&&) noexcept;
 
-  // One index per layer, each below that layer's number of options. INVALID_ARGUMENT, naming the layer or the field,
-  // for what the shipped trainer could not build.
+  // `choices`: one index per layer, each below the number of options of the layer.
+  // INVALID_ARGUMENT, with the layer or field, if the shipped trainer cannot build the
+  // architecture.
   absl::StatusOr<network::Counts> Count(std::span<const std::uint16_t> choices) const;
 
  private:
@@ -35,15 +36,16 @@ class ArchitectureCounter {
   std::unique_ptr<const Parts> parts_;
 };
 
-// An architecture's count as `base` plus one number per layer.
+// The count of an architecture: `base` plus one number per layer.
 struct PerLayerCounts {
   double base = 0;
   // By layer and option. Not negative; the minimum of each layer is 0.
   std::vector<std::vector<double>> costs;
 };
-// Every layer must have options. FAILED_PRECONDITION, naming a layer, where the cost of an option depends on the
-// options of other layers: where options differ in what they hand on, as those with different channels do.
-// INVALID_ARGUMENT as above if any option can't be built, or if counting would take more than about a second.
+// Every layer must have options. FAILED_PRECONDITION, with the layer, if the cost of an option
+// depends on the options of other layers, because options have different output shapes.
+// INVALID_ARGUMENT as above if an option cannot be built, or if counting would take more than about
+// a second.
 absl::StatusOr<PerLayerCounts> CountPerLayer(const v1::Space& space, std::string_view metric);
 
 }  // namespace layernas::spec

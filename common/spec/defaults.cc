@@ -16,7 +16,7 @@ constexpr int kDefaultAttempts = 3;
 constexpr std::int64_t kDefaultTimeoutSeconds = 3600;
 constexpr int kDefaultCompared = 10;
 constexpr int kDefaultFinalistTrainings = 3;
-// Repeats of finalists: percent of the trainings, or per target.
+// Default repeats of finalists: a percentage of the trainings, or a number per target.
 constexpr std::int64_t kDefaultRepeatPercent = 8;
 constexpr int kDefaultRepeatsPerTarget = 10;
 
@@ -26,7 +26,8 @@ void SetBucketDefaults(v1::Buckets& buckets, const std::optional<CostBounds>& bo
   if (buckets.scale() == v1::BUCKET_SCALE_UNSPECIFIED) buckets.set_scale(v1::BUCKET_SCALE_LINEAR);
   if (buckets.scale() == v1::BUCKET_SCALE_AUTO) return;
   if (!buckets.has_min()) buckets.set_min(bounds.has_value() ? bounds->cheapest : 0);
-  // Of a measured cost the upper end is known only once the default architecture has been measured.
+  // The upper end for a measured cost is known only after the default architecture has been
+  // measured.
   if (!buckets.has_max() && bounds.has_value()) buckets.set_max(bounds->dearest);
 }
 
@@ -48,8 +49,9 @@ void SetStrategyDefaults(v1::Strategy& strategy, const std::optional<CostBounds>
   }
 }
 
-// Without regard to the budget and to the size of the space. In double: the product may be beyond any integer.
-double MostTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
+// Ignores the budget and the size of the space. A double, because the product can exceed any
+// integer.
+double MaxTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
   const int buckets =
       layernas.buckets().edges().empty() ? layernas.buckets().count() : layernas.buckets().edges_size() + 1;
   const double kept = static_cast<double>(buckets) * layernas.replicas();
@@ -58,7 +60,7 @@ double MostTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
     const double stage = kept * layer.options_size();
     per_pass += layernas.stage_limit() > 0 ? std::min<double>(stage, layernas.stage_limit()) : stage;
   }
-  // The default architecture comes first.
+  // The default architecture is trained first.
   return 1 + layernas.passes() * per_pass;
 }
 
@@ -93,7 +95,7 @@ v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
       layer.set_default_(layer.options(layer.options_size() - 1).name());
     }
   }
-  // Where it fails, ValidateSpec says why.
+  // If this fails, ValidateSpec reports the reason.
   if (spec.objective().counted()) CountCosts(spec).IgnoreError();
   if (spec.objective().reward().empty()) spec.mutable_objective()->set_reward("accuracy");
   SetStrategyDefaults(*spec.mutable_strategy(), BoundCosts(spec));
@@ -121,13 +123,14 @@ v1::SpecSummary Summarize(const v1::SearchSpec& spec) {
   summary.set_layers(full.space().layers_size());
   summary.set_space_size(SpaceSize(full.space()));
 
-  double most = summary.space_size();
-  if (full.strategy().has_layernas()) most = std::min(most, MostTrainings(full.strategy().layernas(), full.space()));
-  if (full.has_finalists()) most += full.finalists().repeats();
-  if (full.budget().has_trainings()) most = std::min<double>(most, full.budget().trainings());
-  // Beyond 2^53 the bound is one in name only; 0 says so.
+  double max_trainings = summary.space_size();
+  if (full.strategy().has_layernas())
+    max_trainings = std::min(max_trainings, MaxTrainings(full.strategy().layernas(), full.space()));
+  if (full.has_finalists()) max_trainings += full.finalists().repeats();
+  if (full.budget().has_trainings()) max_trainings = std::min<double>(max_trainings, full.budget().trainings());
+  // Beyond 2^53 the limit is irrelevant; 0 means unlimited.
   constexpr double kExact = 9007199254740992;
-  summary.set_most_trainings(most < kExact ? static_cast<std::int64_t>(most) : 0);
+  summary.set_most_trainings(max_trainings < kExact ? static_cast<std::int64_t>(max_trainings) : 0);
 
   if (const std::optional<CostBounds> bounds = BoundCosts(full)) {
     summary.set_cheapest(bounds->cheapest);

@@ -12,7 +12,7 @@ absl::StatusOr<nlohmann::json> ToJson(const google::protobuf::Message& message) 
   options.preserve_proto_field_names = true;
   std::string text;
   const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
-  if (!status.ok()) return absl::InvalidArgumentError("can't be written as JSON: " + status.ToString());
+  if (!status.ok()) return absl::InvalidArgumentError("cannot be written as JSON: " + status.ToString());
   return nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 

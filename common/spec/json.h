@@ -1,4 +1,4 @@
-// Parts of a spec as evaluators and files get them.
+// Parts of a spec as JSON, for evaluators and files.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -9,8 +9,8 @@
 
 namespace layernas::spec {
 
-// Protobuf's JSON mapping with the names of the proto files; only what is set. INVALID_ARGUMENT where a number is not
-// finite, for JSON has none.
+// Uses the JSON mapping of protobuf with the names of the proto files, without unset fields.
+// INVALID_ARGUMENT for a number that is not finite, which JSON cannot represent.
 absl::StatusOr<nlohmann::json> ToJson(const google::protobuf::Message& message);
 
 }  // namespace layernas::spec

@@ -16,7 +16,8 @@ namespace {
 
 constexpr char kCells[] = "cells";
 constexpr char kStages[] = "stages";
-// Of the default architecture. Bounds the time of one identity to some milliseconds.
+// Maximum operations of the default architecture. Limits the time for one identity to a few
+// milliseconds.
 constexpr std::size_t kMaxOperations = 2'000;
 
 bool IsCell(const v1::Layer& layer, const v1::Option& option) {
@@ -47,9 +48,9 @@ NetworkIdentity MakeNetworkIdentity(const v1::Space& space) {
   if (!ArchitecturePlanner(space).Plan(DefaultChoices(space)).ok()) return nullptr;
   v1::Space planned = space;
   if (is_cell) {
-    // All cells of a network are the same one: where one is equal, all are.
+    // All cells of a network are identical, so comparing one is enough.
     auto& parameters = *planned.mutable_network()->mutable_parameters()->mutable_fields();
-    // 0 means that there are none.
+    // 0 means no cells.
     if (parameters[kCells].number_value() > 0) {
       parameters[kCells].set_number_value(1);
       parameters[kStages].set_number_value(1);

@@ -12,7 +12,7 @@ namespace layernas::spec {
 using nlohmann::json;
 
 ArchitecturePlanner::ArchitecturePlanner(const v1::Space& space) {
-  // JSON has no number that is not finite: PlanNetwork() gets null instead, and refuses it by name.
+  // JSON has no number that is not finite. PlanNetwork() gets null and rejects it by name.
   network_ = ToJson(space.network()).value_or(nullptr);
   for (const v1::Layer& layer : space.layers()) {
     std::vector<json>& options = options_.emplace_back();

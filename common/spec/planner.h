@@ -12,13 +12,14 @@
 
 namespace layernas::spec {
 
-// Immutable; safe to use from any thread.
+// Immutable and thread-safe.
 class ArchitecturePlanner {
  public:
   explicit ArchitecturePlanner(const v1::Space& space);
 
-  // `choices`: one index per layer, each below that layer's number of options. INVALID_ARGUMENT, naming the layer or
-  // the field, for what the shipped trainer could not build.
+  // `choices`: one index per layer, each below the number of options of the layer.
+  // INVALID_ARGUMENT, with the layer or field, if the shipped trainer cannot build the
+  // architecture.
   absl::StatusOr<network::Graph> Plan(std::span<const std::uint16_t> choices) const;
 
   // By layer and option.

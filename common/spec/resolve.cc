@@ -14,8 +14,8 @@ std::size_t MaxOptions(const v1::Space& space) {
   return static_cast<std::size_t>(max);
 }
 
-// The decimal number at the front of `text`, which is cut off; nothing if it is not written the one way that
-// FormatArchitectureId writes it.
+// Removes the decimal number at the front of `text` and returns it. Returns nothing if it is not
+// written exactly as FormatArchitectureId writes it.
 std::optional<std::uint16_t> TakeNumber(std::string_view& text) {
   std::uint16_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -1,4 +1,4 @@
-// From option indices to all that is needed to build the network.
+// Converts option indices to architectures.
 #pragma once
 
 #include <cstdint>
@@ -13,23 +13,24 @@
 
 namespace layernas::spec {
 
-// One index per layer, each below that layer's number of options.
+// One index per layer, each below the number of options of the layer.
 using Choices = std::vector<std::uint16_t>;
 
-// The id as search.proto's Architecture defines it: digits and letters while no layer of the space has more than 36
-// options.
+// Returns the id as defined at Architecture in search.proto: digits and letters if no layer of the
+// space has more than 36 options.
 std::string FormatArchitectureId(const v1::Space& space, std::span<const std::uint16_t> choices);
 
-// Nothing if `id` is not of an architecture of `space`.
+// Returns nothing if `id` is not an architecture of `space`.
 std::optional<Choices> ParseArchitectureId(const v1::Space& space, std::string_view id);
 
-// What stands while a layer is undecided: the options named default, else the last ones. Layers must have options.
+// Returns the choices for undecided layers: the default option, or the last option without a
+// default. Layers must have options.
 Choices DefaultChoices(const v1::Space& space);
 
-// How many architectures there are. In double: the product may be beyond any integer.
+// Returns the number of architectures, as a double because it can exceed any integer.
 double SpaceSize(const v1::Space& space);
 
-// The layer's parameters are laid under the option's.
+// Merges the layer's parameters with the option's, which take precedence.
 v1::ChosenLayer Choose(const v1::Layer& layer, const v1::Option& option);
 v1::Architecture Resolve(const v1::Space& space, std::span<const std::uint16_t> choices);
 

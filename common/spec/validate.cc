@@ -17,16 +17,16 @@
 namespace layernas::spec {
 namespace {
 
-constexpr std::size_t kLongestSearchName = 40;
-constexpr int kMostAttempts = 20;
-constexpr double kLeastWeight = 0.001;
-constexpr double kMostWeight = 1000;
-constexpr int kMostPriority = 1000;
-constexpr int kMostWinners = 200;
-// Of a measurement (spec.proto).
+constexpr std::size_t kMaxNameLength = 40;
+constexpr int kMaxAttempts = 20;
+constexpr double kMinWeight = 0.001;
+constexpr double kMaxWeight = 1000;
+constexpr int kMaxPriority = 1000;
+constexpr int kMaxWinners = 200;
+// Default number of runs of a measurement (spec.proto).
 constexpr int kDefaultRuns = 200;
-// A sanity bound that also keeps milliseconds far from overflow.
-constexpr std::int64_t kLongestDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
+// A sanity limit, which also keeps milliseconds far from overflow.
+constexpr std::int64_t kMaxDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
 
 using Costs = google::protobuf::Map<std::string, double>;
 
@@ -36,9 +36,9 @@ void CheckSearchName(const std::string& name, Violations& violations) {
     return;
   }
   const bool characters = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
-  if (!characters || name.size() > kLongestSearchName || name.front() == '-' || name.back() == '-') {
-    violations.Add("name", "must be lower-case letters, digits and dashes, at most " +
-                               std::to_string(kLongestSearchName) + ", with no dash at either end");
+  if (!characters || name.size() > kMaxNameLength || name.front() == '-' || name.back() == '-') {
+    violations.Add("name", "must be lower-case letters, digits and dashes, at most " + std::to_string(kMaxNameLength) +
+                               ", with no dash at either end");
   }
 }
 
@@ -52,7 +52,7 @@ void CheckNetwork(const v1::Network& network, Violations& violations) {
 }
 
 void CheckCosts(const std::string& path, const Costs& costs, Violations& violations) {
-  // A protobuf map has no order of its own, and messages should come the same way each time.
+  // A protobuf map is unordered, but messages must always come in the same order.
   for (const auto& [metric, value] : std::map<std::string, double>(costs.begin(), costs.end())) {
     const std::string field = path + "." + metric;
     violations.CheckText(field, metric, "the metric's name");
@@ -60,7 +60,7 @@ void CheckCosts(const std::string& path, const Costs& costs, Violations& violati
   }
 }
 
-// Refuses a second item of the same name; empty names are CheckText's matter.
+// Rejects a second item of the same name. CheckText reports empty names.
 class UniqueNames {
  public:
   void Check(const std::string& item, const std::string& name, Violations& violations) {
@@ -68,7 +68,7 @@ class UniqueNames {
     const auto [first, is_new] = first_.emplace(name, item);
     if (!is_new) {
       violations.Add(item + ".name",
-                     "\"" + name + "\" is the name of " + first->second + " already: names must differ");
+                     "\"" + name + "\" is already the name of " + first->second + ": names must differ");
     }
   }
 
@@ -79,11 +79,11 @@ class UniqueNames {
 bool CheckCount(const std::string& path, int count, const char* what, Violations& violations) {
   if (count == 0) {
     violations.Add(path, "is missing: give at least one " + std::string(what));
-  } else if (count > kMostItems) {
+  } else if (count > kMaxItems) {
     violations.Add(path,
-                   "must be at most " + std::to_string(kMostItems) + " " + what + "s, are " + std::to_string(count));
+                   "must have at most " + std::to_string(kMaxItems) + " " + what + "s, has " + std::to_string(count));
   }
-  return count > 0 && count <= kMostItems;
+  return count > 0 && count <= kMaxItems;
 }
 
 void CheckLayer(const std::string& path, const v1::Layer& layer, Violations& violations) {
@@ -101,14 +101,14 @@ void CheckLayer(const std::string& path, const v1::Layer& layer, Violations& vio
     }
     if (!has_default) {
       violations.Add(path + ".default",
-                     "\"" + layer.default_() + "\" is no option of the layer: name one of its options");
+                     "\"" + layer.default_() + "\" is not an option of the layer: name one of its options");
     }
   }
   violations.CheckAtLeast(path + ".channels", layer.channels(), 0);
   violations.CheckAtLeast(path + ".stride", layer.stride(), 0);
 }
 
-// Costs per layer are all or nothing.
+// Either all options have the cost, or none.
 void CheckCostsAreComplete(const v1::SearchSpec& spec, Violations& violations) {
   const std::string& cost = spec.objective().cost();
   if (cost.empty()) return;
@@ -122,17 +122,18 @@ void CheckCostsAreComplete(const v1::SearchSpec& spec, Violations& violations) {
     }
   }
   if (!first_with.empty() && !first_without.empty()) {
-    violations.Add(first_without + ".costs", "lacks " + cost + ", which other options have (" + first_with +
-                                                 "): give it to every option, or to none so that it is measured");
+    violations.Add(first_without + ".costs",
+                   "lacks " + cost + ", which other options have (" + first_with +
+                       "): give it to every option, or remove it from all options to measure it");
   } else if (first_with.empty() && spec.space().base_costs().contains(cost)) {
-    violations.Add("space.base_costs." + cost, "has no effect while no option has a cost of that name: give " + cost +
+    violations.Add("space.base_costs." + cost, "has no effect because no option has a cost of that name: add " + cost +
                                                    " to every option's costs, or remove it here");
   }
 }
 
 void CheckSpace(const v1::SearchSpec& spec, Violations& violations) {
   if (!spec.has_space()) {
-    violations.Add("space", "is missing: describe what can be built, as layers with their options");
+    violations.Add("space", "is missing: give the layers and their options");
     return;
   }
   const v1::Space& space = spec.space();
@@ -156,8 +157,8 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
   if (!objective.cost().empty() && objective.cost() == objective.reward()) {
     violations.Add("objective.cost", "must not be the reward's metric, " + objective.reward());
   }
-  if (objective.targets_size() > kMostTargets) {
-    violations.Add("objective.targets", "must be at most " + std::to_string(kMostTargets) + " targets, are " +
+  if (objective.targets_size() > kMaxTargets) {
+    violations.Add("objective.targets", "must have at most " + std::to_string(kMaxTargets) + " targets, has " +
                                             std::to_string(objective.targets_size()));
     return;
   }
@@ -170,10 +171,10 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
       continue;
     }
     if (const auto [earlier, is_new] = first.emplace(target, i); !is_new) {
-      violations.Add(field,
-                     FormatNumber(target) + " stands in " + At("objective.targets", earlier->second) + " already");
+      violations.Add(field, FormatNumber(target) + " is already in " + At("objective.targets", earlier->second) +
+                                ": remove one of them");
     } else if (bounds.has_value() && !MeetsLimit(bounds->cheapest, target)) {
-      violations.Add(field, "nothing can meet " + FormatNumber(target) + "; the cheapest architecture costs " +
+      violations.Add(field, "no architecture can meet " + FormatNumber(target) + ": the cheapest one costs " +
                                 FormatNumber(bounds->cheapest));
     }
   }
@@ -182,10 +183,10 @@ void CheckObjective(const v1::Objective& objective, const std::optional<CostBoun
 void CheckDuration(const std::string& field, const google::protobuf::Duration& duration, Violations& violations) {
   if (duration.seconds() < 0 || duration.nanos() < 0 || (duration.seconds() == 0 && duration.nanos() == 0)) {
     violations.Add(field, "must be longer than 0s");
-  } else if (duration.seconds() > kLongestDurationSeconds) {
+  } else if (duration.seconds() > kMaxDurationSeconds) {
     violations.Add(field, "must be at most ten years");
   } else if (duration.nanos() > 999'999'999) {
-    violations.Add(field, "must hold less than a second in its nanos");
+    violations.Add(field, "must have nanos of less than a second");
   }
 }
 
@@ -193,7 +194,7 @@ void CheckBudget(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Budget& budget = spec.budget();
   const bool ends_by_itself = spec.strategy().has_layernas() || spec.strategy().has_exhaustive();
   if (!ends_by_itself && !budget.has_trainings() && !budget.has_duration()) {
-    violations.Add("budget", "is missing: this strategy needs trainings or duration to end by");
+    violations.Add("budget", "is missing: this strategy needs budget.trainings or budget.duration");
   }
   if (budget.has_trainings()) violations.CheckAtLeast("budget.trainings", budget.trainings(), 1);
   if (budget.has_duration()) CheckDuration("budget.duration", budget.duration(), violations);
@@ -204,28 +205,28 @@ void CheckBudget(const v1::SearchSpec& spec, Violations& violations) {
 
 void CheckFinalists(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Finalists& finalists = spec.finalists();
-  // 0 is not given.
+  // 0 means not set.
   if (finalists.trainings() != 0) violations.CheckRange("finalists.trainings", finalists.trainings(), 2, 20);
   if (finalists.has_repeats()) violations.CheckAtLeast("finalists.repeats", finalists.repeats(), 1);
   const std::int32_t repeats = WithFinalistDefaults(spec).repeats();
   if (spec.budget().has_trainings() && repeats >= spec.budget().trainings()) {
     violations.Add(finalists.has_repeats() ? "finalists.repeats" : "finalists",
                    "up to " + std::to_string(repeats) +
-                       " repeats are part of budget.trainings, which must be more, but is " +
+                       " repeats count as trainings: budget.trainings must be larger than that, is " +
                        std::to_string(spec.budget().trainings()));
   }
 }
 
 void CheckFinal(const v1::SearchSpec& spec, Violations& violations) {
   const v1::Final& final = spec.final();
-  // 0 is not given.
+  // 0 means not set.
   if (final.per_target() != 0) violations.CheckRange("final.per_target", final.per_target(), 1, 20);
-  // They go with each answer that shows the search.
+  // Each answer with the search contains the winners.
   const int winners = std::max(1, final.per_target()) * std::max(1, spec.objective().targets_size());
-  if (winners > kMostWinners) {
-    violations.Add("final.per_target",
-                   "of " + std::to_string(spec.objective().targets_size()) + " targets " + std::to_string(winners) +
-                       " architectures would be trained in full; at most " + std::to_string(kMostWinners) + " may be");
+  if (winners > kMaxWinners) {
+    violations.Add("final.per_target", "would train " + std::to_string(winners) + " architectures in full for " +
+                                           std::to_string(spec.objective().targets_size()) +
+                                           " targets, more than the maximum of " + std::to_string(kMaxWinners));
   }
   if (final.has_epochs()) violations.CheckAtLeast("final.epochs", final.epochs(), 1);
   if (final.seeds() != 0) violations.CheckRange("final.seeds", final.seeds(), 1, 20);
@@ -279,9 +280,9 @@ void CheckMeasurement(const v1::Measurement& measure, Violations& violations) {
 }
 
 void CheckSharing(const std::string& path, const v1::Sharing& sharing, Violations& violations) {
-  if (sharing.has_weight()) violations.CheckRange(path + "weight", sharing.weight(), kLeastWeight, kMostWeight);
+  if (sharing.has_weight()) violations.CheckRange(path + "weight", sharing.weight(), kMinWeight, kMaxWeight);
   if (sharing.has_priority()) {
-    violations.CheckRange(path + "priority", sharing.priority(), -kMostPriority, kMostPriority);
+    violations.CheckRange(path + "priority", sharing.priority(), -kMaxPriority, kMaxPriority);
   }
   if (sharing.has_max_running()) violations.CheckAtLeast(path + "max_running", sharing.max_running(), 0);
 }
@@ -305,23 +306,24 @@ void CheckEvaluation(const v1::Evaluation& evaluation, Violations& violations) {
   CheckLabels("evaluation.measure_on", evaluation.measure_on(), violations);
   if (evaluation.has_timeout()) CheckDuration("evaluation.timeout", evaluation.timeout(), violations);
   if (evaluation.has_attempts()) {
-    violations.CheckRange("evaluation.attempts", evaluation.attempts(), 1, kMostAttempts);
+    violations.CheckRange("evaluation.attempts", evaluation.attempts(), 1, kMaxAttempts);
   }
 }
 
 void CheckEarlyStop(const v1::SearchSpec& spec, Violations& violations) {
   const v1::EarlyStop& early_stop = spec.evaluation().early_stop();
   const std::string path = "evaluation.early_stop";
-  // 0 is not given.
+  // 0 means not set.
   if (early_stop.compared() != 0) violations.CheckRange(path + ".compared", early_stop.compared(), 2, 1000);
   if (early_stop.has_min_epochs()) violations.CheckAtLeast(path + ".min_epochs", early_stop.min_epochs(), 1);
   const v1::Evaluation& evaluation = spec.evaluation();
   const bool is_measured_apart = evaluation.measure_first() || !evaluation.measure_on().empty();
   if (!is_measured_apart && !spec.objective().counted() && !CostIsPerLayer(spec)) {
-    violations.Add(path,
-                   "compares trainings of like cost, which must be known before them: give costs to the options, have "
-                   "them counted (objective.counted), or have architectures measured before they are trained "
-                   "(evaluation.measure_first or measure_on)");
+    violations.Add(
+        path,
+        "compares trainings of similar cost, so costs must be known before training: give every option its cost, "
+        "count costs (objective.counted), or measure architectures before training "
+        "(evaluation.measure_first or measure_on)");
   }
 }
 
@@ -336,23 +338,23 @@ std::vector<Violation> ValidateSharing(const v1::Sharing& sharing) {
 void CheckMeasureFirst(const v1::SearchSpec& spec, Violations& violations) {
   const char* field = "evaluation.measure_first";
   if (spec.objective().targets().empty()) {
-    violations.Add(field, "skips what exceeds every target: give objective.targets");
+    violations.Add(field, "skips architectures that exceed every target: set objective.targets");
   }
   if (spec.objective().counted() || CostIsPerLayer(spec)) {
-    violations.Add(field, "is of no use where the cost is known without measuring: leave it out");
+    violations.Add(field, "has no effect because the cost is known without measuring: remove it");
   }
   if (spec.strategy().has_layernas()) {
     violations.Add(field,
-                   "does not go with strategy.layernas, which gets to small architectures by way of large ones: "
-                   "use guided_layernas, or leave it out");
+                   "cannot be combined with strategy.layernas, which reaches small architectures through large ones: "
+                   "use guided_layernas, or remove it");
   }
 }
 
 std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   Violations violations;
-  if (const std::size_t size = spec.ByteSizeLong(); size > kLargestSpec) {
-    violations.Add("", "the spec takes " + std::to_string(size) + " bytes; at most " + std::to_string(kLargestSpec) +
-                           " are taken: make names shorter or the space smaller");
+  if (const std::size_t size = spec.ByteSizeLong(); size > kMaxSpecBytes) {
+    violations.Add("", "the spec has " + std::to_string(size) + " bytes, more than the maximum of " +
+                           std::to_string(kMaxSpecBytes) + ": make names shorter or the space smaller");
     return violations.Take();
   }
   std::optional<CostBounds> bounds = BoundCosts(spec);
@@ -367,7 +369,7 @@ std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec) {
   }
   if (bounds.has_value() && !std::isfinite(bounds->dearest)) {
     violations.Add("space",
-                   "an architecture's cost would overflow: choose a larger unit of " + spec.objective().cost());
+                   "the cost of an architecture would overflow: choose a larger unit of " + spec.objective().cost());
     bounds.reset();
   }
   CheckObjective(spec.objective(), bounds, violations);

@@ -1,5 +1,5 @@
-// What a search spec must satisfy beyond its types, shared by the client (which adds file and line) and the controller
-// (which trusts no client).
+// Validation of search specs beyond their types. The client uses it and adds file and line; the
+// controller uses it because it does not trust clients.
 #pragma once
 
 #include <string>
@@ -11,26 +11,28 @@
 namespace layernas::spec {
 
 struct Violation {
-  // Path from the spec, as in YAML: "space.layers[2].options[0].name". Empty for the spec as a whole.
+  // Path in the spec, as in YAML: "space.layers[2].options[0].name". Empty for the whole spec.
   std::string field;
   // What is wrong and what to do, without the path: "must be at least 1, is -3".
   std::string message;
 };
 
-// Every mistake (of a hopeless spec the first 1,000), in the order of the spec's fields; empty when the spec can be
-// searched.
+// Returns all mistakes, but at most 1,000, in the order of the fields of the spec. Empty if the
+// spec is valid.
 std::vector<Violation> ValidateSpec(const v1::SearchSpec& spec);
 
-// The mistakes in what a search is to share the fleet by; fields are named without what the message is a part of.
+// Returns the mistakes in the sharing of a search. Field names are relative to `sharing`.
 std::vector<Violation> ValidateSharing(const v1::Sharing& sharing);
 
-// The spec with every unset field that has a default set to it (spec.proto's comments). Idempotent.
+// Returns the spec with the defaults of all unset fields (see the comments of spec.proto).
+// Idempotent.
 v1::SearchSpec WithDefaults(v1::SearchSpec spec);
 
-// True if every option of every layer has the objective's cost, so that the cost of an architecture is known untrained.
+// Returns true if every option of every layer has the cost of the objective, so that the cost of an
+// architecture is known without training.
 bool CostIsPerLayer(const v1::SearchSpec& spec);
 
-// How large the search is. The spec must be valid.
+// Returns the size of the search. The spec must be valid.
 v1::SpecSummary Summarize(const v1::SearchSpec& spec);
 
 }  // namespace layernas::spec

@@ -10,15 +10,15 @@
 namespace layernas::spec {
 
 void Violations::Add(std::string field, std::string message) {
-  if (violations_.size() >= kMostViolations) return;
+  if (violations_.size() >= kMaxViolations) return;
   violations_.push_back({std::move(field), std::move(message)});
 }
 
 void Violations::CheckText(const std::string& field, std::string_view text, std::string_view what) {
   if (text.empty()) {
     Add(field, "is missing: give " + std::string(what));
-  } else if (text.size() > kLongestText) {
-    Add(field, "must be at most " + std::to_string(kLongestText) + " bytes long, is " + std::to_string(text.size()));
+  } else if (text.size() > kMaxTextBytes) {
+    Add(field, "must be at most " + std::to_string(kMaxTextBytes) + " bytes long, is " + std::to_string(text.size()));
   } else if (std::any_of(text.begin(), text.end(),
                          [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
     Add(field, "must not hold control characters such as tabs or line breaks");
@@ -26,7 +26,7 @@ void Violations::CheckText(const std::string& field, std::string_view text, std:
 }
 
 void Violations::CheckRange(const std::string& field, double value, double min, double max) {
-  // Written so that not-a-number is outside.
+  // This form also rejects NaN.
   if (value >= min && value <= max && std::isfinite(value)) return;
   Add(field, std::isinf(max) ? "must be at least " + FormatNumber(min) + ", is " + FormatNumber(value)
                              : "must be between " + FormatNumber(min) + " and " + FormatNumber(max) + ", is " +

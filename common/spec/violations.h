@@ -1,4 +1,4 @@
-// Collects what is wrong with a spec; for the checks of this folder.
+// Collects violations in a spec, for the checks in this directory.
 #pragma once
 
 #include <cstddef>
@@ -10,25 +10,26 @@
 
 namespace layernas::spec {
 
-// Layers, and options per layer.
-inline constexpr int kMostItems = 1000;
-// Every answer that shows a search has an architecture for each of its targets.
-inline constexpr int kMostTargets = 200;
-// Bytes of a name, a metric's name or a label.
-inline constexpr std::size_t kLongestText = 100;
-// Bytes of the whole spec: it travels and is stored with its search.
-inline constexpr std::size_t kLargestSpec = 2 << 20;
-// A spec of nothing but mistakes must not cost the controller its memory.
-inline constexpr std::size_t kMostViolations = 1000;
+// Maximum layers, and options per layer.
+inline constexpr int kMaxItems = 1000;
+// Maximum targets. Each answer with a search has an architecture per target.
+inline constexpr int kMaxTargets = 200;
+// Maximum bytes of a name, metric or label.
+inline constexpr std::size_t kMaxTextBytes = 100;
+// Maximum bytes of the spec, which is sent and stored with its search.
+inline constexpr std::size_t kMaxSpecBytes = 2 << 20;
+// Maximum violations, to limit the memory of the controller for a bad spec.
+inline constexpr std::size_t kMaxViolations = 1000;
 
 class Violations {
  public:
-  // Dropped where there are kMostViolations.
+  // Ignored if there are already kMaxViolations.
   void Add(std::string field, std::string message);
 
-  // A name, metric or label: 1 to kLongestText bytes without control characters. `what` names it to the reader.
+  // Checks a name, metric or label: 1 to kMaxTextBytes bytes without control characters. `what`
+  // describes it in messages.
   void CheckText(const std::string& field, std::string_view text, std::string_view what);
-  // `max` included.
+  // `max` is included.
   void CheckRange(const std::string& field, double value, double min, double max);
   void CheckAtLeast(const std::string& field, double value, double min);
 
@@ -38,7 +39,7 @@ class Violations {
   std::vector<Violation> violations_;
 };
 
-// "space.layers[3]"
+// Returns for example "space.layers[3]".
 std::string At(std::string_view list, int index);
 
 }  // namespace layernas::spec

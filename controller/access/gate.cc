@@ -11,7 +11,7 @@ namespace {
 
 constexpr Millis kLogPeriod{5'000};
 
-// "client or admin"
+// Returns a list such as "client or admin".
 std::string RolesFor(Access access) {
   std::string roles;
   for (const security::Role role : security::kRoles) {
@@ -40,23 +40,25 @@ absl::StatusOr<std::string> Gate::Admit(const Metadata& metadata, const std::str
 
   const auto [first, last] = metadata.equal_range(rpc::kAuthorization);
   if (first == last) {
-    return Refuse(no_token_,
-                  absl::UnauthenticatedError("the controller asks for a token: name the file that holds yours with "
-                                             "--token-file or LAYERNAS_TOKEN_FILE"),
-                  peer, method, "");
+    return Refuse(
+        no_token_,
+        absl::UnauthenticatedError("the controller requires a token: set --token-file or LAYERNAS_TOKEN_FILE to the "
+                                   "file that contains yours"),
+        peer, method, "");
   }
   const absl::string_view value(first->second.data(), first->second.size());
   if (std::next(first) != last || !absl::StartsWithIgnoreCase(value, rpc::kBearer)) {
-    return Refuse(malformed_token_,
-                  absl::UnauthenticatedError("the controller asks for one token, as \"authorization: Bearer TOKEN\""),
-                  peer, method, "");
+    return Refuse(
+        malformed_token_,
+        absl::UnauthenticatedError("the controller requires exactly one token: \"authorization: Bearer TOKEN\""), peer,
+        method, "");
   }
   const std::string_view token(value.data(), value.size());
   const std::optional<Caller> caller = tokens_->Find(token.substr(std::string_view(rpc::kBearer).size()));
   if (!caller) {
     return Refuse(unknown_token_,
-                  absl::UnauthenticatedError("the controller does not know this token: it may have been replaced"),
-                  peer, method, "");
+                  absl::UnauthenticatedError("unknown token: it may have been replaced; use the current one"), peer,
+                  method, "");
   }
   if (!access || !Permits(caller->role, *access)) {
     const std::string wanted = access ? RolesFor(*access) : "nobody";

@@ -1,4 +1,4 @@
-// What every call passes before anything else is done for it.
+// The gate that every call passes before anything else is done for it.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -19,27 +19,30 @@
 namespace layernas {
 
 struct GateOptions {
-  // Open calls from one host: of LeaseTasks, and streams that last as long as their caller likes.
+  // Maximum open calls per host: LeaseTasks calls, and streams, which may stay open for any time.
   int polls_per_host = 1024;
   int streams_per_host = 256;
 };
 
-// Counts what it refuses, and logs it without the token, at most one line every few seconds for each reason.
-// Thread-safe.
+// Counts refused calls and logs them without the token, at most one line every few seconds for each
+// reason. Thread-safe.
 class Gate {
  public:
   using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
-  // Without `tokens` everyone may make every call. Tokens and metrics must outlive the gate.
+  // If `tokens` is null, every caller may make every call. Tokens and metrics must outlive the
+  // gate.
   Gate(const TokenFile* tokens, const GateOptions& options, ControllerMetrics& metrics);
 
-  // Whether the caller may make the call; `method` is its full name. UNAUTHENTICATED without a token that is known,
-  // PERMISSION_DENIED if the role of the token does not permit it.
-  // Otherwise returns who calls, as quotas tell callers apart: the name of the token, or the host without tokens.
+  // Checks whether the caller may make the call; `method` is its full name. Returns UNAUTHENTICATED
+  // without a known token, and PERMISSION_DENIED if the role of the token does not permit the call.
+  // Otherwise returns the caller, as quotas count it: the name of the token or, without tokens, the
+  // host.
   absl::StatusOr<std::string> Admit(const Metadata& metadata, const std::string& peer, std::string_view method);
   absl::StatusOr<std::string> Admit(const grpc::CallbackServerContext& context, std::string_view method);
 
-  // The call stays open until its place is given up. RESOURCE_EXHAUSTED if its host has too many.
+  // The call counts as open until its place is given up. Return RESOURCE_EXHAUSTED if its host has
+  // too many.
   absl::StatusOr<OpenCalls::Place> EnterPoll(const std::string& peer);
   absl::StatusOr<OpenCalls::Place> EnterStream(const std::string& peer);
 

@@ -15,7 +15,7 @@ using grpc::experimental::Interceptor;
 using grpc::experimental::InterceptorBatchMethods;
 using grpc::experimental::ServerRpcInfo;
 
-// Before a service of gRPC's own. Lives as long as its call.
+// Runs before a service of gRPC itself. Lives as long as its call.
 class GateBefore final : public Interceptor {
  public:
   GateBefore(Gate& gate, ServerRpcInfo& call) : gate_(gate), call_(call) {}
@@ -24,7 +24,7 @@ class GateBefore final : public Interceptor {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
       const absl::Status status = Check(*methods->GetRecvInitialMetadata());
       if (!status.ok()) {
-        // The service still runs, but whatever it answers comes after the end.
+        // The service still runs, but its answer comes after the end of the call.
         const grpc::Status end = rpc::ToGrpc(status);
         grpc_call_cancel_with_status(call_.server_context()->c_call(), static_cast<grpc_status_code>(end.error_code()),
                                      end.error_message().c_str(), nullptr);
@@ -48,7 +48,8 @@ class GateBefore final : public Interceptor {
   OpenCalls::Place place_;
 };
 
-// On a call of our own, none of which ever ends as UNIMPLEMENTED: that is gRPC's answer to rubbish.
+// Runs on calls of our own services. These never end as UNIMPLEMENTED, so that status is gRPC's
+// answer to an invalid request.
 class RubbishAnswer final : public Interceptor {
  public:
   RubbishAnswer(Gate& gate, ServerRpcInfo& call) : gate_(gate), call_(call) {}
@@ -59,7 +60,7 @@ class RubbishAnswer final : public Interceptor {
       const grpc::ServerContextBase& context = *call_.server_context();
       absl::Status status = gate_.Admit(context.client_metadata(), context.peer(), call_.method()).status();
       if (status.ok())
-        status = absl::InvalidArgumentError("the request can't be parsed: it is no message of this call");
+        status = absl::InvalidArgumentError("cannot parse the request: it is not a valid message for this call");
       methods->ModifySendStatus(rpc::ToGrpc(status));
     }
     methods->Proceed();
@@ -76,7 +77,7 @@ class Interceptors final : public grpc::experimental::ServerInterceptorFactoryIn
 
   Interceptor* CreateServerInterceptor(ServerRpcInfo* call) override {
     if (std::string_view(call->method()).starts_with("/grpc.")) return new GateBefore(gate_, *call);
-    // gRPC is right about calls that there are not.
+    // For unknown calls gRPC's own answer is right.
     return AccessOf(call->method()) ? new RubbishAnswer(gate_, *call) : nullptr;
   }
 

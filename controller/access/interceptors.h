@@ -1,4 +1,4 @@
-// What the services themselves can't see to, for gRPC leaves them no room for it.
+// Interceptors for what the services cannot do themselves because of gRPC's interface.
 #pragma once
 
 #include <grpcpp/support/server_interceptor.h>
@@ -9,9 +9,10 @@
 
 namespace layernas {
 
-// Puts the gate before the services that gRPC brings along, health checking and reflection: calls that it does not
-// admit end with its status. Calls of our own services whose request can't be parsed end as INVALID_ARGUMENT, where the
-// gate lets them in at all; gRPC would say that there is no such call. The gate must outlive the server.
+// Makes the interceptors. They put the gate before the services that gRPC itself provides, health
+// checking and reflection: calls that the gate refuses end with its status. They also answer calls
+// of our own services whose request cannot be parsed with INVALID_ARGUMENT, if the gate admits
+// them; gRPC would answer that the call does not exist. The gate must outlive the server.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeInterceptors(Gate& gate);
 
 }  // namespace layernas

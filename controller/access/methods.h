@@ -1,4 +1,4 @@
-// Which role may make which call.
+// Which roles may make which calls.
 #pragma once
 
 #include <optional>
@@ -10,27 +10,27 @@
 
 namespace layernas {
 
-// What a call needs of its caller.
+// What a call requires of its caller.
 enum class Access {
   // Nothing, not even a token.
   kOpen,
-  // Sees searches, candidates, workers.
+  // Reads searches, candidates and workers.
   kRead,
   // Starts, stops and ends searches.
   kSearch,
-  // Takes candidates and reports on them.
+  // Leases candidates and reports on them.
   kWork,
-  // Destroys what can't be had back, or copies everything.
+  // Destroys data that cannot be restored, or copies everything.
   kAdmin,
 };
 
-// Of a method's full name, as in "/layernas.v1.SearchService/GetSearch". Nothing for a method that is not in the table:
-// it must not be let in.
+// Takes a method's full name, for example "/layernas.v1.SearchService/GetSearch". Returns nothing
+// for a method that is not in the table; such a call must be refused.
 std::optional<Access> AccessOf(std::string_view method);
 
 bool Permits(security::Role role, Access access);
 
-// Every method in the table.
+// Returns every method in the table.
 std::vector<std::pair<std::string_view, Access>> AllMethods();
 
 }  // namespace layernas

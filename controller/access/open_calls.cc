@@ -15,7 +15,7 @@ constexpr std::string_view kCloseBracket = "%5D";
 std::string PeerHost(const std::string& peer) {
   const bool v4 = peer.starts_with("ipv4:");
   const bool v6 = peer.starts_with("ipv6:");
-  // "inproc", "unix:…": there is no port.
+  // "inproc" and "unix:…" have no port.
   if (!v4 && !v6) return peer;
   std::string host = peer.substr(5, peer.rfind(':') - 5);
   if (host.starts_with(kOpenBracket) && host.ends_with(kCloseBracket)) {
@@ -31,9 +31,9 @@ absl::StatusOr<OpenCalls::Place> OpenCalls::Enter(const std::string& host) {
   MutexLock lock(mutex_);
   int& open = open_[host];
   if (open >= max_per_host_) {
-    return absl::ResourceExhaustedError(absl::StrCat("the controller takes at most ", max_per_host_, " open ", what_,
-                                                     " of one host (", flag_, "), and ", host,
-                                                     " has as many: wait for some to end"));
+    return absl::ResourceExhaustedError(absl::StrCat("the controller accepts at most ", max_per_host_, " open ", what_,
+                                                     " per host (", flag_, "), and ", host,
+                                                     " has reached this limit; wait for some to end"));
   }
   ++open;
   return Place(*this, host);

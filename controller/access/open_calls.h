@@ -1,4 +1,4 @@
-// Bounds on the calls that one peer keeps open.
+// Limits the calls that one peer keeps open.
 #pragma once
 
 #include <map>
@@ -9,13 +9,14 @@
 
 namespace layernas {
 
-// The host of a call's peer as gRPC names it: "ipv4:10.0.0.1:5000" and "ipv6:%5B::1%5D:5000" without scheme and port.
+// Returns the host of a call's peer. gRPC names a peer as in "ipv4:10.0.0.1:5000" and
+// "ipv6:%5B::1%5D:5000"; the result has neither scheme nor port.
 std::string PeerHost(const std::string& peer);
 
-// Counts open calls by the host that they come from. Thread-safe; must outlive its places.
+// Counts open calls by host. Thread-safe; must outlive its places.
 class OpenCalls {
  public:
-  // One call's place, until it is destroyed or moved from.
+  // The place of one call, until it is destroyed or moved from.
   class Place {
    public:
     Place() = default;
@@ -31,10 +32,10 @@ class OpenCalls {
     std::string host_;
   };
 
-  // `what` and `flag` name the calls and the bound in errors.
+  // `what` and `flag` name the calls and the option of the limit in errors.
   OpenCalls(std::string what, std::string flag, int max_per_host);
 
-  // RESOURCE_EXHAUSTED says what the bound is.
+  // Returns RESOURCE_EXHAUSTED with the limit if the host has too many open calls.
   absl::StatusOr<Place> Enter(const std::string& host);
 
  private:
@@ -43,7 +44,7 @@ class OpenCalls {
   const int max_per_host_;
 
   Mutex mutex_;
-  // Only hosts that have any.
+  // Contains only hosts with open calls.
   std::map<std::string, int> open_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -41,7 +41,7 @@ TokenFile::~TokenFile() {
 }
 
 std::optional<Caller> TokenFile::Find(std::string_view token) const {
-  // What can be guessed, or is empty, lets nobody in, whatever hash the list holds.
+  // An empty or guessable token is never accepted, even if the list contains its hash.
   if (!security::CheckToken(token).ok()) return std::nullopt;
   const security::TokenHash hash = security::HashToken(token);
   std::shared_ptr<const List> list;
@@ -50,7 +50,7 @@ std::optional<Caller> TokenFile::Find(std::string_view token) const {
     list = list_;
   }
   const security::TokenListEntry* found = nullptr;
-  // To the end, wherever it is found.
+  // Always compares to the end, wherever the token is found.
   for (const security::TokenListEntry& entry : *list) {
     if (security::SameHash(entry.hash, hash)) found = &entry;
   }
@@ -61,17 +61,17 @@ std::optional<Caller> TokenFile::Find(std::string_view token) const {
 void TokenFile::Reload() {
   MutexLock reloading(reload_mutex_);
   const auto version = security::VersionOf(path_);
-  // The file may be gone for a moment while it is replaced.
+  // The file may be missing for a moment while it is replaced.
   if (!version || *version == version_) return;
   absl::StatusOr<security::FileContent> file = Read(path_);
   version_ = file.ok() ? file->version : *version;
   absl::StatusOr<List> list = file.ok() ? security::ParseTokenList(file->text, path_) : file.status();
   if (!list.ok()) {
-    log::Error("can't use the new token file; the tokens stay as they were",
+    log::Error("cannot use the new token file; keeping the previous tokens",
                {{"error", std::string(list.status().message())}});
     return;
   }
-  log::Info("uses the new token file", {{"file", path_}, {"tokens", list->size()}});
+  log::Info("loaded the new token file", {{"file", path_}, {"tokens", list->size()}});
   MutexLock lock(mutex_);
   list_ = std::make_shared<const List>(*std::move(list));
 }

@@ -1,4 +1,4 @@
-// The tokens that are let in, from the file that lists them.
+// The accepted tokens, from the file that lists them.
 #pragma once
 
 #include <memory>
@@ -22,20 +22,20 @@ struct Caller {
   security::Role role = security::Role::kReadOnly;
 };
 
-// Looks at the file every two seconds, on a thread of its own, and takes over what has changed. Of a file that can't be
-// used the log says what is wrong, naming file and line, and the tokens stay as they were. Thread-safe.
+// Checks the file every two seconds on its own thread and loads changes. If the file is invalid, it
+// logs the error with file and line, and keeps the previous tokens. Thread-safe.
 class TokenFile {
  public:
-  // Errors name the file, and the line where there is one.
+  // Errors name the file and, if known, the line.
   static absl::StatusOr<std::unique_ptr<TokenFile>> Open(const std::string& path);
   ~TokenFile();
   TokenFile(const TokenFile&) = delete;
   TokenFile& operator=(const TokenFile&) = delete;
 
-  // Nothing if the token isn't in the file. Takes as long for one as for another.
+  // Returns nothing if the token is not in the file. Takes the same time for all tokens.
   std::optional<Caller> Find(std::string_view token) const;
 
-  // Looks at the file now.
+  // Checks the file now.
   void Reload();
 
  private:
@@ -51,9 +51,9 @@ class TokenFile {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::shared_ptr<const List> list_ ABSL_GUARDED_BY(mutex_);
 
-  // One look at a time.
+  // Only one check at a time.
   Mutex reload_mutex_;
-  // As last read, or refused.
+  // Version of the file that was last loaded or rejected.
   security::FileVersion version_ ABSL_GUARDED_BY(reload_mutex_);
 
   std::thread thread_;

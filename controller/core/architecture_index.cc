@@ -52,10 +52,11 @@ std::uint64_t ArchitectureIndex::FindHashed(const Architecture& architecture, st
 void ArchitectureIndex::AddHashed(const Architecture& architecture, std::uint32_t hash) {
   if (size_ % kPerChunk == 0) chunks_.push_back(std::make_unique<OptionIndex[]>(kPerChunk * layers_));
   ++size_;
-  // Of another space, as damaged data may be: it has its number, but can't be found.
+  // Damaged data may have an architecture of another space. It gets its number, but cannot be
+  // found.
   if (architecture.size() != layers_) return;
   std::copy(architecture.begin(), architecture.end(), Stored(size_));
-  // At most three quarters are taken.
+  // Keep at most three quarters of the slots taken.
   if (4 * size_ > 3 * slots_.size()) {
     std::vector<Slot> smaller(std::max(kFirstSlots, 2 * slots_.size()));
     smaller.swap(slots_);

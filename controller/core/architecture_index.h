@@ -1,4 +1,4 @@
-// Which architectures there are, in little memory: a search may have a million of them.
+// A set of architectures that takes little memory: a search may have a million of them.
 #pragma once
 
 #include <cstddef>
@@ -10,24 +10,25 @@
 
 namespace layernas::core {
 
-// Numbers architectures of one space from 1, in the order in which they are added. O(1) each. Takes two bytes per layer
-// and some 16 more. Not thread-safe.
+// Numbers the architectures of one space from 1, in the order in which they are added. O(1) per
+// call. Takes two bytes per layer and about 16 more per architecture. Not thread-safe.
 class ArchitectureIndex {
  public:
-  // Architectures have that many layers. At most 2^32 - 1 of them.
+  // All architectures must have `layers` layers. At most 2^32 - 1 architectures.
   explicit ArchitectureIndex(std::size_t layers) : layers_(layers) {}
 
-  // Its number, either one if it was added twice; 0 if it is not there.
+  // Returns the number of the architecture, or 0 if it was not added. If it was added twice,
+  // returns either number.
   std::uint64_t Find(const Architecture& architecture) const;
   bool Contains(const Architecture& architecture) const { return Find(architecture) != 0; }
-  // Whether it is there or not.
+  // Adds the architecture, even if it was added before.
   void Add(const Architecture& architecture);
-  // Adds what is not there; returns whether it was added.
+  // Adds the architecture if it was not added before. Returns whether it was added.
   bool Insert(const Architecture& architecture);
   std::size_t size() const { return size_; }
 
  private:
-  // Part of the hash, and the number; 0 where the slot is free.
+  // Part of the hash, and the number; the number is 0 if the slot is free.
   struct Slot {
     std::uint32_t hash = 0;
     std::uint32_t number = 0;
@@ -42,7 +43,8 @@ class ArchitectureIndex {
 
   const std::size_t layers_;
   std::size_t size_ = 0;
-  // The options of a fixed number of architectures each, in the order of their numbers: growing moves nothing.
+  // Each chunk holds the options of a fixed number of architectures, in the order of their numbers.
+  // Growing moves nothing.
   std::vector<std::unique_ptr<OptionIndex[]>> chunks_;
   // Open addressing with linear probing; the size is a power of 2, or 0.
   std::vector<Slot> slots_;

@@ -1,5 +1,5 @@
-// Who is to blame when attempts fail: the architecture, a worker, or nobody. A failed attempt, a lost lease and a bad
-// architecture are three things, and are counted apart.
+// Decides who is to blame for failed attempts: the architecture, a worker, or nobody. Failed
+// attempts, lost leases and infeasible architectures are counted separately.
 #pragma once
 
 #include <string>
@@ -8,30 +8,32 @@
 
 namespace layernas::core {
 
-// Leases that a candidate may lose before it is given up as kFailed. Generous: fleets of pre-emptible machines lose
-// leases all the time, and that says nothing about the architecture.
+// Leases that a candidate may lose before it ends as kFailed. The limit is generous: fleets of
+// pre-emptible machines lose leases all the time, and that says nothing about the architecture.
 inline constexpr int kMaxLostLeases = 20;
 
-// What the failures of a candidate's current task say. Where architectures are measured apart, the failures of the
+// The failures of a candidate's current task. If architectures are measured apart, failures of the
 // measurement do not count against the training.
 struct AttemptCount {
-  // Attempts that an evaluator failed.
+  // Attempts that failed in the evaluator.
   int failed = 0;
   // Leases that were lost with their worker.
   int lost = 0;
-  // The one worker that all `failed` attempts were made on; empty if there are none, or several workers.
+  // The worker that made all `failed` attempts; empty if there are none, or if several workers made
+  // them.
   std::string only_worker;
 };
 
 AttemptCount CountAttempts(const Candidate& candidate);
 
-// What becomes of a candidate whose latest attempt failed, with `attempts` allowed in all.
+// What happens to a candidate whose latest attempt failed, if `attempts` attempts are allowed.
 enum class AttemptVerdict { kRetry, kInfeasible, kFailed };
 AttemptVerdict Judge(const AttemptCount& count, int attempts);
 
-// The worker that should not make the next attempt while others could: the one that has failed all attempts so far, if
-// only one is left. One bad worker alone thus has no architecture given up while others come to it
-// (CandidateQueue::kElsewhereLast). Empty if there is none.
+// Returns the worker that should not make the next attempt while others could, or "" if there is
+// none. It is the worker that failed all attempts so far, if only one attempt is left. So one bad
+// worker alone cannot end a candidate while other workers are available
+// (CandidateQueue::kElsewhereLast).
 std::string WorkerToSpare(const AttemptCount& count, int attempts);
 
 }  // namespace layernas::core

@@ -1,4 +1,4 @@
-// One architecture on its way from proposal to result.
+// A candidate: one architecture on its way from proposal to result.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,11 @@
 
 namespace layernas::core {
 
-// Stored: DO NOT CHANGE the values. QUEUED -> LEASED -> one of the others; back to QUEUED when a lease is lost,
-// released or its attempt failed with attempts left, and when it is measured and yet to be trained. Once its attempts
-// are used up (attempts.h): kInfeasible if they failed on different workers, kFailed otherwise.
+// Stored: DO NOT CHANGE the values. A candidate goes from QUEUED to LEASED and then to a final
+// state. It goes back to QUEUED if its lease is lost or released, or if its attempt failed and
+// attempts are left. It also goes back after a measurement, if it is to be trained. When its
+// attempts are used up (attempts.h) it is kInfeasible if they failed on different workers,
+// otherwise kFailed.
 enum class CandidateState {
   kQueued = 1,
   kLeased = 2,
@@ -23,8 +25,9 @@ enum class CandidateState {
   kInfeasible = 4,
   kFailed = 5,
   kSkipped = 6,
-  // Its training was ended early, for it was hopeless beside others of like cost. Its reward is an estimate of what it
-  // would have come to, which strategies learn from; it is no result, and on no frontier.
+  // The training was ended early because it was hopeless beside others of similar cost. The reward
+  // is an estimate of the final reward. Strategies learn from it, but it is no result and on no
+  // frontier.
   kStopped = 7,
 };
 
@@ -34,19 +37,19 @@ constexpr bool IsFinal(CandidateState state) { return state >= CandidateState::k
 enum class FailureKind {
   // No attempt can succeed.
   kInfeasible = 1,
-  // The evaluator crashed, timed out or answered with rubbish.
+  // The evaluator crashed, timed out or returned an invalid answer.
   kEvaluator = 2,
-  // The lease ran out.
+  // The lease expired.
   kWorkerLost = 3,
 };
 
-// What a lease asks for. Where architectures are measured apart from their training, a candidate has a task to measure
-// it and then one to train it.
+// What a lease asks for. If architectures are measured apart from their training, a candidate first
+// has a task to measure it and then a task to train it.
 enum class TaskKind { kEvaluate, kMeasure, kTrain };
 
 // A trained network that a worker has kept.
 struct WeightsFile {
-  // On the worker's machine.
+  // Path on the worker's machine.
   std::string path;
   // In hexadecimal digits.
   std::string sha256;
@@ -55,7 +58,7 @@ struct WeightsFile {
   bool operator==(const WeightsFile&) const = default;
 };
 
-// What one attempt brought, whole from the wire to the record.
+// The result of one attempt, passed as a whole from the wire to the record.
 struct AttemptResult {
   AttemptResult(Metrics all = {}, Curve learning_curve = {},
                 std::vector<WeightsFile> kept = {})  // NOLINT: most are metrics.
@@ -82,40 +85,40 @@ struct Candidate {
   std::uint64_t number = 0;
   Architecture architecture;
   Position position;
-  // A further training of the architecture with another seed: the number of the candidate that was its first, and which
-  // repeat this is, from 1. 0 otherwise.
+  // If the candidate trains an architecture again with another seed: the number of the
+  // architecture's first candidate, and the number of the repeat, from 1. Otherwise 0.
   std::uint64_t repeat_of = 0;
   int repeat = 0;
-  // A training in full of an architecture that won: the number of the candidate that was its first, and which of the
-  // seeds this is, from 1. 0 otherwise.
+  // If the candidate fully trains a winner: the number of the architecture's first candidate, and
+  // the number of the seed, from 1. Otherwise 0.
   std::uint64_t final_of = 0;
   int final_seed = 0;
-  // Another architecture of the same network, which is trained in its place: the number of that candidate, which this
-  // one follows. Only first trainings have twins. 0 otherwise.
+  // If another architecture is the same network and is trained instead: the number of that
+  // candidate, which this one follows. Otherwise 0. Only first trainings have twins.
   std::uint64_t twin_of = 0;
   CandidateState state = CandidateState::kQueued;
-  // Leases granted so far. The number of the current one is its fence.
+  // Leases granted so far. The number of the current lease is its fence.
   int attempt = 0;
-  // Who holds or last held it.
+  // The worker that holds or last held the candidate.
   std::string worker;
-  // While it is not in a final state: the request that the latest lease answered.
+  // The request that the latest lease answered. Empty in a final state.
   std::string request_id;
-  // Measured apart: the number of leases granted when the measurement came, all of which were to measure; 0 before.
-  // With it come cost and metrics.
+  // If measured apart: the number of leases granted when the measurement arrived; 0 before. All
+  // these leases were for the measurement. Cost and metrics arrive with it.
   int measured_attempt = 0;
-  // With kSucceeded: the attempt that brought the result, and the result.
+  // With kSucceeded: the attempt with the result, and the result.
   int result_attempt = 0;
   double reward = 0;
   double cost = 0;
   Metrics metrics;
-  // Of the attempt that brought the result, or that was stopped. While it is leased, what was heard of it; that is not
-  // stored.
+  // Learning curve of the attempt with the result, or of the attempt that was stopped. While the
+  // candidate is leased, it holds the points reported so far, which are not stored.
   Curve curve;
-  // What the attempt kept; at most one.
+  // The networks that the attempt kept; at most one.
   std::vector<WeightsFile> weights;
-  // Where the result is another search's: the name of its candidate. No attempt was made then.
+  // If the result comes from another search: the name of its candidate. No attempt was made then.
   std::string reused_from;
-  // Attempts used up.
+  // Failed attempts and lost leases.
   std::vector<AttemptFailure> failures;
   UnixMillis created = 0;
   UnixMillis started = 0;

@@ -1,4 +1,4 @@
-// All candidates of a search, what they are counted as, and which of them have to be written.
+// All candidates of a search, their counts by state, and the ones that must be written.
 #pragma once
 
 #include <array>
@@ -13,16 +13,16 @@
 
 namespace layernas::core {
 
-// Numbers are 1 … n without gaps. Not thread-safe.
+// Candidates are numbered 1 … n without gaps. Not thread-safe.
 class CandidateBook {
  public:
-  // `layers`: of the space. `measured_apart`: candidates have a task to measure them, and then one to train them.
-  // `stored`: as a restart finds them.
+  // `layers` is the number of layers of the space. If `measured_apart`, candidates have a task to
+  // measure them and then a task to train them. `stored` are the candidates of a restarted search.
   CandidateBook(std::size_t layers, bool measured_apart, std::deque<Candidate> stored = {});
 
-  // A new one, kQueued. Stays where it is.
+  // Creates a candidate in kQueued. The reference stays valid.
   Candidate& Create(Architecture architecture, Position position, UnixMillis now);
-  // Null if there is none of that number.
+  // Returns null if there is no candidate with this number.
   const Candidate* Find(std::uint64_t number) const;
   Candidate* Find(std::uint64_t number);
   const Candidate& operator[](std::uint64_t number) const { return candidates_[number - 1]; }
@@ -30,30 +30,33 @@ class CandidateBook {
   const std::deque<Candidate>& all() const { return candidates_; }
   std::size_t size() const { return candidates_.size(); }
 
-  // What the candidate's current lease asks for, or its next.
+  // Returns what the candidate's current or next lease asks for.
   TaskKind KindOf(const Candidate& candidate) const;
-  // Every change of a state goes through here. Marks the candidate to be written.
+  // Changes the state and marks the candidate to be written. All changes of states go through this
+  // function.
   void SetState(Candidate& candidate, CandidateState state);
   std::size_t CountOf(CandidateState state) const { return counts_[static_cast<std::size_t>(state)]; }
-  // How many are leased for such a task.
+  // Returns how many candidates are leased for such a task.
   std::size_t Leased(TaskKind kind) const;
   std::size_t Leased() const { return CountOf(CandidateState::kLeased); }
 
-  // The number of the first candidate with this architecture; 0 if there is none.
+  // Returns the number of the first candidate with this architecture, or 0 if there is none.
   std::uint64_t NumberOf(const Architecture& architecture) const;
 
   void MarkDirty(const Candidate& candidate);
-  // Those marked since the last call, each once, in the order of their first change.
+  // Returns the candidates marked since the last call, each once, in the order of their first
+  // change.
   std::vector<std::uint64_t> TakeDirty();
 
  private:
   const bool measured_apart_;
-  // By number - 1. A deque, since there may be a million: growing moves nothing.
+  // Indexed by number - 1. A deque, because there may be a million candidates and growing must not
+  // move them.
   std::deque<Candidate> candidates_;
-  // Numbered as the candidates.
+  // Uses the numbers of the candidates.
   ArchitectureIndex architectures_;
   std::array<std::size_t, 8> counts_{};
-  // Of those leased.
+  // Leased candidates that are being measured.
   std::size_t being_measured_ = 0;
   std::vector<bool> is_dirty_;
   std::vector<std::uint64_t> dirty_;

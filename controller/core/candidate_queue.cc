@@ -26,7 +26,7 @@ std::optional<std::uint64_t> CandidateQueue::Find(TaskKind kind, const std::stri
   Advance(now);
   const Ready& ready = ReadyOf(kind);
   for (const auto& [ticket, group] : ready.heads) {
-    // One group at most is passed over.
+    // At most one group is passed over.
     if (others == Others::kSome && !group.empty() && group == worker) continue;
     return ready.groups.at(group).begin()->second;
   }
@@ -61,11 +61,11 @@ void CandidateQueue::Advance(SteadyTime now) {
     const std::uint64_t number = due_.begin()->second;
     due_.erase(due_.begin());
     Place& place = places_.at(number);
-    // What a restart found has no time of its own.
+    // Entries restored after a restart have no time of their own.
     const SteadyTime due = *place.due == SteadyTime() ? now : *place.due;
     place.due.reset();
     if (place.ready) {
-      // Others had their time.
+      // Other workers had their time.
       Leave(number, place);
       place.avoid.clear();
       Enter(number, place);

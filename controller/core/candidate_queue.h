@@ -17,48 +17,50 @@
 
 namespace layernas::core {
 
-// Which other workers could do a task: decides whether to wait for them.
+// Whether other workers could do a task, so that it is worth waiting for them.
 enum class Others { kNone, kSome };
 
-// Soft state: it is not stored, and after a restart everything may go at once. O(log n) per call, amortised. Not
-// thread-safe.
+// The queue is not stored; after a restart all its candidates may be leased at once. O(log n)
+// amortised per call. Not thread-safe.
 class CandidateQueue {
  public:
   struct Entry {
     std::uint64_t number = 0;
     TaskKind kind = TaskKind::kEvaluate;
-    // A back-off: to nobody before.
+    // Back-off: the candidate is not leased before this time.
     SteadyTime not_before = {};
-    // While there are others, not to this worker: for kElsewhereFirst after the back-off, or for kElsewhereLast. Empty:
-    // to anyone.
+    // While there are other workers, the candidate is not offered to this one: for kElsewhereFirst
+    // after the back-off or, if `is_last`, for kElsewhereLast. Empty: it is offered to all workers.
     std::string avoid = {};
     bool is_last = false;
   };
 
-  // How long a candidate is kept for other workers after its attempt failed on one.
+  // How long a candidate is reserved for other workers after its attempt failed on one.
   static constexpr Millis kElsewhereFirst{5'000};
-  // As that, for its last attempt. It has an end since others may be busy with something else for hours.
+  // The same for the candidate's last attempt. It is limited because the other workers may be busy
+  // for hours.
   static constexpr Millis kElsewhereLast{600'000};
 
-  // To the end. The candidate must not be in the queue.
+  // Appends to the queue. The candidate must not be in the queue.
   void Push(Entry entry);
-  // Nothing happens if it is not there.
+  // Does nothing if the candidate is not in the queue.
   void Remove(std::uint64_t number);
-  // The first that this worker may take now, which stays in the queue. `now` never goes back from call to call.
+  // Returns the first candidate that this worker may take now. It stays in the queue. `now` must
+  // not decrease between calls.
   std::optional<std::uint64_t> Find(TaskKind kind, const std::string& worker, Others others, SteadyTime now);
-  // Whether Find() would find one but for its attempt having failed on this very worker.
+  // Returns whether Find() finds nothing only because attempts failed on this worker.
   bool HoldsBack(TaskKind kind, const std::string& worker, Others others, SteadyTime now);
 
   bool empty() const { return places_.empty(); }
   std::size_t size() const { return places_.size(); }
   std::size_t size(TaskKind kind) const { return sizes_[static_cast<std::size_t>(kind)]; }
-  // In order.
+  // Returns the candidates in queue order.
   std::vector<std::uint64_t> Numbers() const;
   void Clear();
 
  private:
   static constexpr std::size_t kKinds = 3;
-  // Ascending in the order of Push().
+  // Ascends with each Push().
   using Ticket = std::uint64_t;
 
   struct Place {
@@ -66,20 +68,21 @@ class CandidateQueue {
     TaskKind kind = TaskKind::kEvaluate;
     std::string avoid;
     bool is_last = false;
-    // When it is due to change: the end of its back-off or of its avoidance.
+    // When the entry changes next: at the end of its back-off or of its avoidance.
     std::optional<SteadyTime> due;
-    // In its group, its back-off over.
+    // The entry is in its group, and its back-off is over.
     bool ready = false;
   };
 
-  // Of one kind, those that may go now, by the worker that they avoid ("": none).
+  // The entries of one kind that may be leased now, grouped by the worker that they avoid ("":
+  // none).
   struct Ready {
     std::map<std::string, std::set<std::pair<Ticket, std::uint64_t>>> groups;
-    // The first of each group.
+    // The first entry of each group.
     std::set<std::pair<Ticket, std::string>> heads;
   };
 
-  // Ends back-offs and avoidances whose time has come.
+  // Ends the back-offs and avoidances that are due.
   void Advance(SteadyTime now);
   void Enter(std::uint64_t number, const Place& place);
   void Leave(std::uint64_t number, const Place& place);

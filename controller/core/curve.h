@@ -1,11 +1,11 @@
-// How a reward rises in the course of a training.
+// Learning curves: how the reward changes during a training.
 #pragma once
 
 #include <vector>
 
 namespace layernas::core {
 
-// Floats, for there may be a million curves.
+// Uses floats because there may be a million curves.
 struct CurvePoint {
   // From 1.
   int epoch = 0;
@@ -14,7 +14,7 @@ struct CurvePoint {
   bool operator==(const CurvePoint&) const = default;
 };
 
-// By epoch, ascending. Epochs that the evaluator said nothing of are missing.
+// Points by ascending epoch. Epochs that the evaluator did not report are missing.
 using Curve = std::vector<CurvePoint>;
 
 }  // namespace layernas::core

@@ -7,13 +7,13 @@
 namespace layernas::core {
 namespace {
 
-// The best up to each point.
+// Returns the best reward up to each point.
 Curve RunningBest(Curve curve) {
   for (std::size_t i = 1; i < curve.size(); ++i) curve[i].reward = std::max(curve[i].reward, curve[i - 1].reward);
   return curve;
 }
 
-// The best up to an epoch; nothing if there is no point that early.
+// Returns the best reward up to an epoch, or nothing if there is no point that early.
 std::optional<double> BestAt(const Curve& best, int epoch) {
   const auto after = std::upper_bound(best.begin(), best.end(), epoch,
                                       [](int wanted, const CurvePoint& point) { return wanted < point.epoch; });
@@ -28,7 +28,7 @@ double Median(std::vector<double> values) {
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
-// What `x` leads to by the straight line of least squares through pairs (x, y).
+// Returns the value at `x` of the least-squares line through the pairs (x, y).
 double Extrapolate(const std::vector<std::pair<double, double>>& pairs, double x) {
   double mean_x = 0;
   double mean_y = 0;
@@ -42,7 +42,7 @@ double Extrapolate(const std::vector<std::pair<double, double>>& pairs, double x
     variance += (one - mean_x) * (one - mean_x);
     covariance += (one - mean_x) * (other - mean_y);
   }
-  // What did worse will not do better.
+  // A training that did worse so far must not be expected to end better.
   const double slope = variance > 0 ? std::max(0.0, covariance / variance) : 0;
   return mean_y + slope * (x - mean_x);
 }
@@ -60,7 +60,7 @@ std::optional<double> MedianRule::Judge(double cost, const Curve& curve) const {
   const int epoch = curve.back().epoch;
   const double best = RunningBest(curve).back().reward;
   std::vector<double> others;
-  // What those had at this epoch, and in the end.
+  // The rewards of the compared trainings at this epoch and at the end.
   std::vector<std::pair<double, double>> finished;
   for (const Training* other : Nearest(cost)) {
     const std::optional<double> at_epoch = BestAt(other->best, epoch);
@@ -71,7 +71,7 @@ std::optional<double> MedianRule::Judge(double cost, const Curve& curve) const {
   if (others.empty() || finished.empty() || best >= Median(others)) return std::nullopt;
   double middle = 0;
   for (const auto& [at_epoch, reward] : finished) middle += reward / static_cast<double>(finished.size());
-  // Never above what was found hopeful, whatever the line says.
+  // Never above a hopeful training, whatever the line says.
   return std::min(Extrapolate(finished, best), middle);
 }
 

@@ -1,4 +1,4 @@
-// Ends trainings early that are hopeless beside others of like cost.
+// Early stopping: ends trainings that are hopeless beside others of similar cost.
 #pragma once
 
 #include <cstdint>
@@ -12,29 +12,32 @@
 namespace layernas::core {
 
 struct EarlyStopOptions {
-  // Trainings that one is compared with; nothing is judged before there are as many. 0: none is ever stopped.
+  // Number of trainings to compare with. Nothing is judged before there are that many. 0: no
+  // training is stopped.
   int compared = 0;
-  // Epochs that every training has, at least.
+  // Minimum epochs of every training.
   int min_epochs = 1;
 };
 
-// The median rule of Golovin et al., "Google Vizier" (KDD 2017), section 3.2.2, among neighbours in cost, for what is
-// good for one bucket may be poor for another: a training is hopeless if its best reward so far is below the median of
-// the best rewards that the trainings nearest to it in cost had after as many epochs.
+// The median rule of Golovin et al., "Google Vizier" (KDD 2017), section 3.2.2. It compares only
+// neighbours in cost, because a reward that is good for one bucket may be poor for another. A
+// training is hopeless if its best reward so far is below the median of its neighbours. These are
+// the trainings nearest in cost, each with its best reward after the same number of epochs.
 //
-// A training that was stopped counts with the last that it reached. Were it left out, the median would be that of an
-// ever smaller elite, and in the end everything would be stopped.
+// A stopped training counts with its last reward. If stopped trainings were left out, the median
+// would be that of an ever smaller elite, and in the end everything would be stopped.
 //
-// The order of the calls to Add() does not matter. Not thread-safe. O(log n) and `compared` curves per call.
+// The order of the calls to Add() does not matter. Not thread-safe. O(log n) and `compared` curves
+// per call.
 class MedianRule {
  public:
   explicit MedianRule(EarlyStopOptions options) : options_(options) {}
 
-  // A training that has ended, by number; `reward` is its result, or nothing if it was stopped.
+  // Adds an ended training. `reward` is its result, or nothing if it was stopped.
   void Add(std::uint64_t number, double cost, const Curve& curve, std::optional<double> reward);
 
-  // For a hopeless training the reward that it could have been expected to end with, from how those compared with went
-  // on (least squares); nothing for one that should go on.
+  // For a hopeless training, returns an estimate of its final reward by a least-squares fit to the
+  // trainings it is compared with. Returns nothing if the training should continue.
   std::optional<double> Judge(double cost, const Curve& curve) const;
 
  private:
@@ -44,7 +47,7 @@ class MedianRule {
     std::optional<double> reward;
   };
 
-  // Those nearest in cost; of two that are equally near the cheaper, or the one of the lower number.
+  // Returns the trainings nearest in cost. Ties go to the cheaper one, then to the lower number.
   std::vector<const Training*> Nearest(double cost) const;
 
   const EarlyStopOptions options_;

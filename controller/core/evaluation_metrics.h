@@ -1,4 +1,4 @@
-// What an evaluator reports of an architecture: numbers by name.
+// Metrics: the numbers, by name, that an evaluator reports for an architecture.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@
 
 namespace layernas::core {
 
-// Small where there are very many: results with the same names can share them. Ordered by name, each name once.
+// Takes little memory when there are very many: results with the same names can share them. Ordered
+// by name; each name occurs once.
 class Metrics {
  public:
   struct Entry {
@@ -38,7 +39,7 @@ class Metrics {
 
   Metrics() = default;
   Metrics(std::initializer_list<std::pair<std::string, double>> entries) : Metrics(std::vector(entries)) {}
-  // Of a name that occurs more than once the last value counts.
+  // If a name occurs more than once, the last value counts.
   explicit Metrics(std::vector<std::pair<std::string, double>> entries);
 
   bool empty() const { return values_.empty(); }
@@ -49,16 +50,16 @@ class Metrics {
   std::optional<double> Find(std::string_view name) const;
   void Set(const std::string& name, double value);
 
-  // Uses the other's names in place of equal ones of its own.
+  // Replaces the names by those of `other` if they are equal.
   void ShareNames(const Metrics& other);
   bool SharesNames(const Metrics& other) const { return names_ == other.names_; }
 
   bool operator==(const Metrics& other) const;
 
  private:
-  // Ascending; null where there are none.
+  // Ascending; null if there are no metrics.
   std::shared_ptr<const std::vector<std::string>> names_;
-  // In their order.
+  // In the order of the names.
   std::vector<double> values_;
 };
 

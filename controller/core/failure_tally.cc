@@ -49,7 +49,7 @@ std::string FailureTally::Commonest() const {
                                           [](const auto& a, const auto& b) { return a.second.count < b.second.count; });
   if (commonest != messages_.end()) {
     const auto& [count, first] = commonest->second;
-    return absl::StrCat("the commonest failure (", count, count == 1 ? " time" : " times", "): ", first);
+    return absl::StrCat("the most common failure (", count, count == 1 ? " time" : " times", "): ", first);
   }
   if (lost_ > 0)
     return absl::StrCat(lost_, lost_ == 1 ? " lease was lost with its worker" : " leases were lost with their workers");

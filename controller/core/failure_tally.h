@@ -1,4 +1,4 @@
-// What went wrong in a search so far, and whether that is a reason to end it before anything has succeeded.
+// The failures of a search so far, and whether they justify ending it before its first success.
 #pragma once
 
 #include <array>
@@ -11,26 +11,30 @@
 
 namespace layernas::core {
 
-// Failures to measure and to train are counted apart, and the first success of either forgives its own for good. Not
-// thread-safe.
+// Failures to measure and to train are counted separately. The first success of a kind clears its
+// failures for good. Not thread-safe.
 class FailureTally {
  public:
-  // A failed attempt or a lost lease. `kind`: of its task.
+  // Adds a failed attempt or a lost lease. `kind` is the kind of its task.
   void Add(const AttemptFailure& failure, TaskKind kind);
-  // A task of this kind has brought something usable.
+  // A task of this kind has produced something usable.
   void Succeeded(TaskKind kind) { kinds_[static_cast<std::size_t>(kind)].succeeded = true; }
-  // A candidate has succeeded, perhaps with a result of another search: all kinds of tasks can bring something usable.
+  // A candidate has succeeded, perhaps with a result of another search: all kinds of tasks can
+  // produce something usable.
   void SucceededInAll() {
     for (OfKind& kind : kinds_) kind.succeeded = true;
   }
-  // Attempts that failed; lost leases say nothing about the search.
+  // Returns the number of failed attempts. Lost leases say nothing about the search and are not
+  // included.
   int failed() const { return failed_; }
-  // Whether so many failures at this kind of task without a success are the search's fault: `allowed` failed on the
-  // only worker that there is, or on several. Then no worker counts for more than half of them, so that one bad worker
-  // and a slip of another end nothing.
+  // Returns whether the search is to blame for its failures at this kind of task. It is if
+  // `allowed` attempts failed without a success, on the only worker or on several. With several,
+  // each worker counts for at most half of them. So one bad worker and a single failure on another
+  // do not end the search.
   bool SpeaksAgainstSearch(TaskKind kind, int allowed, Others others) const;
-  // For people: "the commonest failure (3 times): …", with the first of the messages that differ in numbers only, "20
-  // leases were lost with their workers", "nothing was evaluated".
+  // Returns a message for people: "the most common failure (3 times): …", "20 leases were lost with
+  // their workers", or "nothing was evaluated". Failures whose messages differ only in numbers
+  // count as one; the first message is shown.
   std::string Commonest() const;
 
  private:
@@ -49,7 +53,8 @@ class FailureTally {
     int count = 0;
     std::string first;
   };
-  // By the message without its numbers: the same failure names another time, size or process each time.
+  // By the message without its numbers, because the same failure mentions another time, size or
+  // process each time.
   std::map<std::string, Message> messages_;
 };
 

@@ -7,12 +7,13 @@
 namespace layernas::core {
 namespace {
 
-// Slots that may be owed at most. One is what rounding takes; more would be a hoard, to be spent on a burst.
+// Maximum slots owed. Rounding owes at most one; more would be a reserve that a search spends in a
+// burst.
 constexpr double kMaxOwedSlots = 2;
 // The weight of a new duration in the mean.
 constexpr double kNewDuration = 0.1;
 
-// What the claims of one priority come to.
+// The sums over the claims of one priority.
 struct Total {
   double weight = 0;
   double running = 0;

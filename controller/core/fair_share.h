@@ -1,4 +1,4 @@
-// Which of the searches that compete for a fleet is next.
+// Decides which of the searches that compete for a fleet is next.
 #pragma once
 
 #include <cstddef>
@@ -11,55 +11,56 @@
 
 namespace layernas::core {
 
-// How a search stands to the others on its fleet.
+// How a search shares its fleet with other searches.
 struct Sharing {
-  // Above 0: of two searches, the one of twice the weight gets twice the workers' time.
+  // Above 0. A search with twice the weight of another gets twice the worker time.
   double weight = 1;
-  // What a search of higher priority can use, it gets first.
+  // A search with a higher priority gets all it can use first.
   int priority = 0;
-  // Most candidates under way at once; 0 = no limit.
+  // Maximum candidates in progress; 0 = no limit.
   int max_running = 0;
 
   bool operator==(const Sharing&) const = default;
 };
 
-// Weighted fair sharing of running slots. A search is due what its weight says of all slots that those who compete with
-// it hold, the one that is free included; the one furthest below it is next. What whole slots can't express is carried
-// over as time that is owed, so that the shares hold on a single slot too, and nobody is passed over for ever. A search
-// that has nothing to hand out competes for nothing, and is owed nothing for that time.
+// Weighted fair sharing of running slots. A search's fair share is its weighted part of all slots
+// that the competing searches hold, including the free slot. The search furthest below its share is
+// next. Rounding to whole slots is carried over as owed time. So the shares also hold on a single
+// slot, and no search is passed over forever. A search that has nothing to hand out does not
+// compete and is owed nothing for that time.
 //
-// Pure: time comes in as an argument. O(searches) per call. Not thread-safe.
+// Pure: time is an argument. O(searches) per call. Not thread-safe.
 class FairShare {
  public:
   struct Claim {
     std::uint64_t search = 0;
     Sharing sharing;
-    // Candidates under way.
+    // Candidates in progress.
     std::size_t running = 0;
   };
 
-  // Time has passed since the last Compete(). Before claims have changed.
+  // Accounts for the time since the last Compete(). Call it before the claims change.
   void Advance(SteadyTime now);
-  // From now on these searches compete: all that have something to hand out that a connected worker can take. Whether
-  // such a worker has a free slot does not matter.
+  // Sets the searches that compete from now on: all that have something to hand out that a
+  // connected worker can take, whether or not such a worker has a free slot.
   void Compete(std::vector<Claim> claims);
-  // Of the claims, which are not empty, the index of the one whose turn it is: of the highest priority, the one that
-  // lacks most.
+  // Returns the index of the claim that is next: of those with the highest priority, the one
+  // furthest below its share. `claims` must not be empty.
   std::size_t Next(std::span<const Claim> claims) const;
-  // An evaluation of the search took so long: over such a time what is owed is made up for.
+  // An evaluation of the search took this long. Owed time is made up for over such a period.
   void Took(std::uint64_t search, Millis duration);
   // The search has ended.
   void Forget(std::uint64_t search);
 
  private:
   struct Account {
-    // Slots times seconds that the search did not get, or, below 0, had too many.
+    // Slots times seconds that the search got too few or, if negative, too many.
     double owed = 0;
-    // Of its evaluations, lately; 0 = none yet.
+    // Recent mean duration of its evaluations; 0 = none yet.
     double mean_seconds = 0;
   };
 
-  // The longest mean of the claims; 0 if none is known.
+  // Returns the longest mean duration of the claims; 0 if none is known.
   double Horizon(std::span<const Claim> claims) const;
 
   std::map<std::uint64_t, Account> accounts_;

@@ -7,7 +7,7 @@
 namespace layernas::core {
 
 bool Frontier::Insert(double cost, FrontierPoint point) {
-  // The best at no more cost is the last one up to cost, for rewards ascend.
+  // The best result at no more cost is the last one up to the cost, because rewards ascend.
   if (const auto above = points_.upper_bound(cost); above != points_.begin()) {
     const auto& [best_cost, best_point] = *std::prev(above);
     if (best_point.reward > point.reward) return false;

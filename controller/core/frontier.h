@@ -1,4 +1,4 @@
-// The non-dominated results: those that no other matches at no more cost.
+// The frontier: the results that no other result matches at the same or a lower cost.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,18 @@ struct FrontierPoint {
   double reward = 0;
 };
 
-// Kept up to date as results arrive, O(log n) each, amortised. Of equal reward and cost the lower candidate number
-// stays, whatever the order of arrival.
+// Updated as results arrive, O(log n) amortised each. Of results with equal reward and cost it
+// keeps the lower candidate number, whatever the order of arrival.
 class Frontier {
  public:
   // Returns true if the point is on the frontier now.
   bool Insert(double cost, FrontierPoint point);
 
-  // The point of highest reward with a cost that meets the target (common/base/cost_limit.h).
+  // Returns the point with the highest reward whose cost meets the target
+  // (common/base/cost_limit.h).
   std::optional<std::pair<double, FrontierPoint>> BestWithin(double target) const;
 
-  // By cost, ascending; rewards ascend too.
+  // Points by ascending cost; their rewards ascend too.
   const std::map<double, FrontierPoint>& points() const { return points_; }
 
  private:

@@ -9,7 +9,7 @@ namespace {
 
 // Candidates that may be measured ahead of any training.
 constexpr std::size_t kMinAhead = 4;
-// Twins proposed for one lease: bounds its time.
+// Maximum twins proposed per lease; this bounds its time.
 constexpr int kMaxTwins = 64;
 
 }  // namespace
@@ -92,7 +92,7 @@ Candidate* Leasing::Begin(UnixMillis now) {
 }
 
 bool Leasing::AwaitsWork(TaskKind kind) const {
-  // What is to be trained after it was measured was proposed before.
+  // Candidates that are trained after their measurement were proposed earlier.
   if (kind == TaskKind::kTrain || FreePlaces() == 0) return false;
   if (kind == TaskKind::kMeasure && PlacesAhead() == 0) return false;
   return parts_.phase.next().what == Next::What::kProposal &&
@@ -113,8 +113,8 @@ std::size_t Leasing::FreePlaces() const {
 
 std::size_t Leasing::PlacesAhead() const {
   if (!parts_.IsMeasuredApart()) return std::numeric_limits<std::size_t>::max();
-  // As many as are being trained, since these may all end at once; but a proposal that waits for long was made with
-  // less than is known by then.
+  // As many as are being trained, because these may all end at once. More would be worse: a
+  // proposal that waits for long was made with fewer results.
   const std::size_t max = std::max(kMinAhead, parts_.candidates.Leased(TaskKind::kTrain));
   return max - std::min(max, parts_.candidates.Leased(TaskKind::kMeasure) + parts_.queue.size(TaskKind::kTrain));
 }

@@ -1,4 +1,4 @@
-// The half of a search that hands candidates out.
+// The part of a search that hands out candidates.
 #pragma once
 
 #include <cstddef>
@@ -10,13 +10,13 @@
 
 namespace layernas::core {
 
-// Of a search that is running. Not thread-safe.
+// Works on a running search. Not thread-safe.
 class Leasing {
  public:
-  // Both must outlive it. `reporting` settles the proposals that are twins.
+  // Both arguments must outlive this object. `reporting` settles proposals that are twins.
   Leasing(SearchParts& parts, Reporting& reporting) : parts_(parts), reporting_(reporting) {}
 
-  // As Search's.
+  // See Search for the following functions.
   std::size_t Ready(TaskKind kind) const;
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now, TaskKind kind,
                          Others others);
@@ -25,13 +25,14 @@ class Leasing {
   bool HasMoreTwins() const { return has_more_twins_; }
 
  private:
-  // How many more may be under way, and how many may be measured ahead of the trainings.
+  // Return how many more candidates may be in progress, and how many may be measured ahead of the
+  // trainings.
   std::size_t FreePlaces() const;
   std::size_t PlacesAhead() const;
-  // A candidate that was never leased before and is no twin; null if there is none now, or it would take too long to
-  // find it: HasMoreTwins() tells.
+  // Starts a candidate that was never leased and is no twin. Returns null if there is none now, or
+  // if it would take too long to find it; HasMoreTwins() tells which.
   Candidate* BeginTraining(UnixMillis now);
-  // A candidate that was never leased before; null if there is none now.
+  // Starts a candidate that was never leased. Returns null if there is none now.
   Candidate* Begin(UnixMillis now);
 
   SearchParts& parts_;

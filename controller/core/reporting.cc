@@ -28,7 +28,7 @@ std::string WhyRefused(CandidateState final_state) {
     case CandidateState::kSkipped:
       return "its search has ended or its time is up";
     case CandidateState::kStopped:
-      return "its training was stopped: it was behind others of like cost";
+      return "its training was stopped: it was behind others of similar cost";
     default:
       return "another result came first";
   }
@@ -45,7 +45,7 @@ bool Reporting::Reuse(std::uint64_t number, const Metrics& metrics, std::string 
   candidate.started = 0;
   candidate.reused_from = std::move(from);
   if (parts_.config.measure_first) {
-    // As if it had been measured: the search goes the same way.
+    // The candidate is treated as if it had been measured, so the search takes the same course.
     candidate.metrics = WithoutReward(check.metrics);
     candidate.cost = parts_.CostOf(candidate);
     if (parts_.IsSpared(candidate)) {
@@ -89,13 +89,13 @@ bool Reporting::WasToMeasure(const Candidate& candidate, int attempt) const {
 CompletionVerdict Reporting::Complete(std::uint64_t number, int attempt, const std::string& worker,
                                       AttemptResult result, Instant now, bool believed) {
   Candidate* candidate = Granted(number, attempt);
-  if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
+  if (candidate == nullptr) return {CompletionVerdict::kRefused, "unknown lease"};
   if (WasToMeasure(*candidate, attempt)) {
     return CompleteMeasurement(*candidate, attempt, worker, result.metrics, now, believed);
   }
   ResultCheck check = CheckResult(parts_.config, result.metrics, parts_.candidates.KindOf(*candidate));
   if (IsFinal(candidate->state)) {
-    // Where it was measured apart, that has joined it since.
+    // If it was measured apart, the measured metrics have been added since.
     const bool same = parts_.IsMeasuredApart() ? candidate->metrics.Find(parts_.config.reward_metric) ==
                                                      check.metrics.Find(parts_.config.reward_metric)
                                                : candidate->metrics == check.metrics;
@@ -103,7 +103,7 @@ CompletionVerdict Reporting::Complete(std::uint64_t number, int attempt, const s
     return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
   }
   if (!check.invalid.empty()) {
-    // Training that diverged is a result, and no attempt would change it.
+    // A training that diverged is a result; another attempt would not change it.
     const bool diverged = check.diverged && believed;
     Fail(number, attempt, worker, diverged ? FailureKind::kInfeasible : FailureKind::kEvaluator, check.invalid, now);
     return {CompletionVerdict::kInvalid, std::move(check.invalid)};
@@ -122,7 +122,7 @@ CompletionVerdict Reporting::Complete(std::uint64_t number, int attempt, const s
 CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,
                                                  const Metrics& metrics, Instant now, bool believed) {
   ResultCheck check = CheckResult(parts_.config, metrics, TaskKind::kMeasure);
-  // An evaluator that does all at once may have a reward, too.
+  // An evaluator that measures and trains at once may also report a reward.
   Metrics measured = WithoutReward(check.metrics);
   if (candidate.measured_attempt > 0) {
     if (check.invalid.empty() && Contains(candidate.metrics, measured)) return {};
@@ -136,7 +136,7 @@ CompletionVerdict Reporting::CompleteMeasurement(Candidate& candidate, int attem
     return {CompletionVerdict::kInvalid, std::move(check.invalid)};
   }
   parts_.queue.Remove(candidate.number);
-  // Still counted as being measured.
+  // The candidate still counts as being measured here.
   parts_.candidates.SetState(candidate, CandidateState::kQueued);
   candidate.metrics = std::move(measured);
   candidate.cost = parts_.CostOf(candidate);
@@ -164,8 +164,8 @@ void Reporting::Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis
 CompletionVerdict Reporting::Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                                   std::string message, Instant now) {
   Candidate* candidate = Granted(number, attempt);
-  if (candidate == nullptr) return {CompletionVerdict::kRefused, "there is no such lease"};
-  // It was measured meanwhile.
+  if (candidate == nullptr) return {CompletionVerdict::kRefused, "unknown lease"};
+  // Another attempt has measured it meanwhile.
   if (attempt <= candidate->measured_attempt) return {};
   const bool known =
       std::any_of(candidate->failures.begin(), candidate->failures.end(), [&](const AttemptFailure& one) {
@@ -173,7 +173,8 @@ CompletionVerdict Reporting::Fail(std::uint64_t number, int attempt, const std::
       });
   if (known) return {};
   if (IsFinal(candidate->state)) return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
-  // A superseded or released attempt that failed after all changes nothing: its successor is on the way or queued.
+  // A late failure of a superseded or released attempt changes nothing: its successor is in
+  // progress or queued.
   if (kind != FailureKind::kInfeasible && Current(number, attempt) == nullptr) return {};
   AttemptFailed(*candidate, {attempt, kind, worker, std::move(message), now.unix_ms}, now);
   return {};
@@ -199,9 +200,9 @@ void Reporting::Rename(std::uint64_t number, int attempt, const std::string& wor
 bool Reporting::Renew(std::uint64_t number, int attempt, const std::string& worker, bool running) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr || IsFinal(candidate->state) || attempt <= candidate->measured_attempt) return false;
-  // A superseded attempt goes on: whichever result comes first is taken.
+  // A superseded attempt continues: whichever result arrives first is taken.
   if (candidate->state == CandidateState::kLeased || candidate->attempt != attempt) return true;
-  // Nobody is at work on an attempt that failed or was released.
+  // Nobody works on an attempt that failed or was released.
   const bool ran_out = !candidate->failures.empty() && candidate->failures.back().attempt == attempt &&
                        candidate->failures.back().kind == FailureKind::kWorkerLost;
   if (!ran_out) return false;
@@ -219,9 +220,10 @@ bool Reporting::NoteProgress(std::uint64_t number, int attempt, const Curve& poi
   if (candidate == nullptr || points.empty()) return true;
   Curve& curve = candidate->curve;
   if (!Extend(curve, points)) return true;
-  // A repeat and a training in full are to tell what the architecture is worth.
+  // Repeats and full trainings must show the true value of the architecture, so they are not
+  // stopped.
   if (parts_.candidates.KindOf(*candidate) == TaskKind::kMeasure || !SearchParts::IsFirst(*candidate)) return true;
-  // Nothing is saved any more.
+  // The training has reached its last epoch: stopping it would save nothing.
   if (epochs > 0 && curve.back().epoch >= epochs) return true;
   if (!parts_.IsMeasuredApart() && !parts_.config.space.CostIsPerLayer()) return true;
   const double cost = parts_.CostOf(*candidate);
@@ -235,7 +237,7 @@ bool Reporting::NoteProgress(std::uint64_t number, int attempt, const Curve& poi
 
 bool Reporting::Extend(Curve& curve, const Curve& points) {
   const int known = curve.empty() ? 0 : curve.back().epoch;
-  // After a restart the earlier epochs come again, with the later ones.
+  // A restarted training reports its earlier epochs again, together with the later ones.
   if (points.size() > 1 && points.back().epoch > known && points.size() > curve.size()) curve.clear();
   for (const CurvePoint& point : points) {
     if (curve.size() == kMaxCurvePoints) break;
@@ -245,7 +247,7 @@ bool Reporting::Extend(Curve& curve, const Curve& points) {
 }
 
 void Reporting::Finish(Candidate& candidate, CandidateState state, UnixMillis now) {
-  // It may have waited: a late result of a lease that had run out.
+  // The candidate may be queued: this may be the late result of an expired lease.
   parts_.queue.Remove(candidate.number);
   candidate.ended = now;
   parts_.candidates.SetState(candidate, state);
@@ -261,7 +263,7 @@ void Reporting::Follow(Candidate& twin, UnixMillis now) {
   if (!IsFinal(followed.state)) {
     parts_.twins.Wait(followed.number, twin.number);
   } else if (!parts_.IsFollowed(followed)) {
-    // It waits itself, and is in no queue.
+    // The twin itself waits, but is in no queue.
     const bool others_under_way =
         parts_.candidates.Leased() > 0 || std::any_of(parts_.kinds().begin(), parts_.kinds().end(),
                                                       [this](TaskKind kind) { return parts_.queue.size(kind) > 0; });
@@ -271,7 +273,7 @@ void Reporting::Follow(Candidate& twin, UnixMillis now) {
     parts_.phase.Began(twin);
     parts_.Queue(twin);
   } else if (followed.state == CandidateState::kInfeasible) {
-    // Not one of the failures that speak against the search: no attempt was made.
+    // This failure does not count against the search, because no attempt was made.
     twin.failures.push_back(
         {0, FailureKind::kInfeasible, "",
          absl::StrCat("it is the same network as candidate ", followed.number, ": ", followed.failures.back().message),
@@ -280,7 +282,7 @@ void Reporting::Follow(Candidate& twin, UnixMillis now) {
   } else {
     twin.metrics = followed.metrics;
     twin.reward = followed.reward;
-    // Its own where the cost is known per layer.
+    // If the cost is known per layer, the twin has its own.
     twin.cost = parts_.CostOf(twin);
     Finish(twin, followed.state, now);
   }
@@ -292,7 +294,7 @@ void Reporting::SettleTwins(const Candidate& followed, UnixMillis now) {
     Candidate& twin = parts_.candidates[number];
     twin.twin_of = follow;
     Follow(twin, now);
-    // It has taken the place: the others follow it.
+    // The twin has taken the candidate's place: the others follow it.
     if (twin.twin_of == 0) follow = number;
   }
 }

@@ -1,4 +1,4 @@
-// The half of a search that takes results, failures, lost leases and progress back.
+// The part of a search that takes back results, failures, lost leases and progress.
 #pragma once
 
 #include <string>
@@ -7,20 +7,20 @@
 
 namespace layernas::core {
 
-// What became of a reported result or failure.
+// The outcome of a reported result or failure.
 struct CompletionVerdict {
   enum Status { kAccepted, kRefused, kInvalid } status = kAccepted;
   std::string message;
 };
 
-// Of a search that has not ended: in one that has, every candidate is in a final state, and nothing is changed any
-// more. Not thread-safe.
+// Works on a search that has not ended. In an ended search every candidate is in a final state and
+// nothing changes. Not thread-safe.
 class Reporting {
  public:
-  // `parts` must outlive it.
+  // `parts` must outlive this object.
   explicit Reporting(SearchParts& parts) : parts_(parts) {}
 
-  // As Search's.
+  // See Search for the following functions.
   bool Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now);
   CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, AttemptResult result,
                              Instant now, bool believed = true);
@@ -29,40 +29,40 @@ class Reporting {
   void Release(std::uint64_t number, int attempt);
   void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
   void Rename(std::uint64_t number, int attempt, const std::string& worker);
-  // `running`: whether the search hands candidates out.
+  // `running`: whether the search hands out candidates.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker, bool running);
   bool NoteProgress(std::uint64_t number, int attempt, const Curve& points, int epochs, UnixMillis now);
-  // Gives the twin, not leased and in no queue, the outcome of the candidate that it follows, or has it wait for that.
-  // Where that candidate was given up, the twin takes its place.
+  // Gives the twin the outcome of the candidate that it follows, or lets it wait for that outcome.
+  // If that candidate failed, the twin takes its place. The twin must not be leased or queued.
   void Follow(Candidate& twin, UnixMillis now);
-  // First trainings that wait are not begun any more.
+  // Skips the first trainings that have not started.
   void SkipWaiting(UnixMillis now);
 
  private:
-  // Null unless (number, attempt) is a lease that was granted.
+  // Returns null unless (number, attempt) is a granted lease.
   Candidate* Granted(std::uint64_t number, int attempt);
-  // As Granted(), but only if the lease is current.
+  // Returns null unless (number, attempt) is the current lease.
   Candidate* Current(std::uint64_t number, int attempt);
-  // Whether the lease of this attempt was, or is, to measure it apart.
+  // Returns whether the lease of this attempt was or is a separate measurement.
   bool WasToMeasure(const Candidate& candidate, int attempt) const;
   CompletionVerdict CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,
                                         const Metrics& metrics, Instant now, bool believed);
-  // Its result: metrics that are valid.
+  // Records the result; the metrics must be valid.
   void Succeed(Candidate& candidate, const Metrics& metrics, UnixMillis now);
-  // The candidate has reached a final state: tells those who learn from it.
+  // The candidate has reached a final state. Tells the parts that learn from it.
   void Finish(Candidate& candidate, CandidateState state, UnixMillis now);
-  // Those that wait for the candidate, which has reached a final state.
+  // Settles the twins of the candidate, which has reached a final state.
   void SettleTwins(const Candidate& followed, UnixMillis now);
-  // Its cost exceeds every target: it is not trained.
+  // Skips the candidate because its cost exceeds every target.
   void Spare(Candidate& candidate, UnixMillis now);
   Metrics WithoutReward(const Metrics& metrics) const;
-  // A failed attempt; the candidate is tried again or given up.
+  // Records a failed attempt. The candidate is retried or ends.
   void AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now);
-  // Adds what is new in the points; false if nothing is.
+  // Adds the new points; returns false if there are none.
   static bool Extend(Curve& curve, const Curve& points);
 
   SearchParts& parts_;
-  // Of the latest result; the names are shared with it.
+  // Metrics of the latest result, for sharing their names.
   Metrics latest_metrics_;
 };
 

@@ -1,4 +1,4 @@
-// What a result must hold to be one.
+// Checks whether a result is valid.
 #pragma once
 
 #include <string>
@@ -9,19 +9,21 @@
 namespace layernas::core {
 
 struct ResultCheck {
-  // With the metrics that are not finite and that nothing depends on left out.
+  // The metrics, without those that are not finite and not needed.
   Metrics metrics;
-  // Why it is not a result of such a task; empty if it is one.
+  // Why it is not a valid result of such a task; empty if it is.
   std::string invalid;
-  // It is no result because the reward or the cost is not a finite number: training diverged, and would do so again.
+  // The result is invalid because the reward or the cost is not finite: the training diverged and
+  // would diverge again.
   bool diverged = false;
 };
 
-// A result must hold the reward unless the task was to measure, and the cost unless that is known per layer or the task
-// was to train; both finite, and the cost not negative.
+// Checks a result. It must contain the reward, unless the task was only to measure. It must contain
+// the cost, unless that is known per layer or the task was only to train. Both must be finite, and
+// the cost must not be negative.
 ResultCheck CheckResult(const SearchConfig& config, const Metrics& metrics, TaskKind kind);
 
-// Whether all of `some` are in `all`, with the same values.
+// Returns whether `all` contains all metrics of `some`, with the same values.
 bool Contains(const Metrics& all, const Metrics& some);
 
 }  // namespace layernas::core

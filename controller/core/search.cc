@@ -60,7 +60,7 @@ std::unique_ptr<BackgroundWork> Search::StartWork(std::size_t wanted) {
 
 void Search::FinishWork(BackgroundWork& work, UnixMillis now) {
   parts_.strategy->FinishWork(work);
-  // It may have found out that nothing is left.
+  // The computation may have found that nothing is left.
   Advance(now);
 }
 
@@ -139,7 +139,7 @@ absl::Status Search::Share(const Sharing& sharing) {
 
 void Search::CheckTime(UnixMillis now, Millis clock_set) {
   if (core::IsFinal(state_)) return;
-  // What is under way is finished; what waits is not begun any more.
+  // Candidates in progress finish; waiting ones are not started.
   if (parts_.phase.CheckTime(now, clock_set)) reporting_.SkipWaiting(now);
   Advance(now);
 }

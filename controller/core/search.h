@@ -1,11 +1,12 @@
-// One search as a state machine: hands candidates out, takes their results, knows when it is over. Everything that the
-// engine writes to disk about a search is decided here.
+// One search as a state machine: it hands out candidates, takes their results, and decides when it
+// ends. All search data that the engine writes to disk is decided here.
 //
-// A façade over its parts (search_parts.h): CandidateQueue (what waits), SearchPhase (budget, time, repeats, winners),
-// Standings (what is best), MedianRule (what is stopped early), attempts.h and FailureTally (who is to blame), and the
-// strategy (what is tried); and over the two halves of the work, Leasing and Reporting.
+// A façade over its parts (search_parts.h): CandidateQueue (what waits), SearchPhase (budget, time,
+// repeats, winners), Standings (what is best), MedianRule (what is stopped early), attempts.h and
+// FailureTally (who is to blame), and the strategy (what is tried). Leasing and Reporting do the
+// work.
 //
-// Pure: time comes in as an argument, and what must be stored is left in TakeChanges(). Not thread-safe.
+// Pure: time is an argument, and the changes to store are left in TakeChanges(). Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +26,13 @@
 
 namespace layernas::core {
 
-// What has to be written since the last TakeChanges().
+// The changes to write since the last TakeChanges().
 struct Changes {
-  // State, stage, or a best result changed.
+  // The state, the stage or a best result changed.
   bool search = false;
-  // Candidates, each once, in the order of their first change.
+  // Changed candidates, each once, in the order of their first change.
   std::vector<std::uint64_t> candidates;
-  // Index in final_tables() from which tables are new.
+  // Index of the first new table in final_tables().
   std::size_t new_tables_from = 0;
 
   bool Any() const { return search || !candidates.empty(); }
@@ -39,98 +40,105 @@ struct Changes {
 
 struct BestWithinTarget {
   double target = 0;
-  // 0 = nothing meets it.
+  // 0 = no result meets the target.
   std::uint64_t candidate = 0;
 };
 
 class Search {
  public:
   Search(SearchConfig config, UnixMillis now);
-  // As it was stored. `candidates` are numbers 1 … n without gaps.
+  // Restores a stored search. `candidates` are numbered 1 … n without gaps.
   Search(SearchConfig config, SearchStatus status, std::deque<Candidate> candidates);
   Search(const Search&) = delete;
   Search& operator=(const Search&) = delete;
 
   // --- Handing out
 
-  // The kinds of its tasks, those first that go before the others.
+  // Returns the kinds of its tasks, in the order in which they are handed out.
   std::span<const TaskKind> kinds() const { return parts_.kinds(); }
-  // Labels that a worker must have for such a task.
+  // Returns the labels that a worker must have for such a task.
   const std::map<std::string, std::string>& RequireOf(TaskKind kind) const { return parts_.RequireOf(kind); }
-  // What the candidate's current lease asks for, or its next.
+  // Returns what the candidate's current or next lease asks for.
   TaskKind KindOf(const Candidate& candidate) const { return parts_.candidates.KindOf(candidate); }
-  // How many candidates could be leased now, those that wait out a back-off and those that StartWork() would bring
-  // included; never more than sharing() allows.
+  // Returns how many candidates could be leased now. This includes those in a back-off and those
+  // that StartWork() would compute, and never exceeds what sharing() allows.
   std::size_t Ready(TaskKind kind) const;
-  // Of all kinds.
+  // The same for all kinds together.
   std::size_t Ready() const;
-  // How many are leased for such a task.
+  // Returns how many candidates are leased for such a task.
   std::size_t Leased(TaskKind kind) const { return parts_.candidates.Leased(kind); }
-  // Leases the next candidate to a worker; null if there is none for it now. A candidate whose attempt failed waits out
-  // a back-off, and is offered to other workers first. `others`: whether other workers could do such a task.
+  // Leases the next candidate to a worker, or returns null if there is none for it now. A candidate
+  // whose attempt failed waits for a back-off and is offered to other workers first. `others`:
+  // whether other workers could do such a task.
   const Candidate* Lease(const std::string& worker, const std::string& request_id, Instant now,
                          TaskKind kind = TaskKind::kEvaluate, Others others = Others::kSome);
-  // Whether the last Lease() returned nothing only because it came across many twins (twin_book.h), of which a call
-  // settles a limited number. Another call goes on.
+  // Returns whether the last Lease() returned nothing only because it met many twins (twin_book.h);
+  // one call settles a limited number of them. Call Lease() again to continue.
   bool HasMoreTwins() const { return state_ == SearchState::kRunning && leasing_.HasMoreTwins(); }
-  // Whether Lease() would have a candidate but for its attempt having failed on this very worker.
+  // Returns whether Lease() returns nothing only because attempts failed on this worker.
   bool HoldsBack(const std::string& worker, Instant now, TaskKind kind = TaskKind::kEvaluate,
                  Others others = Others::kSome);
 
-  // Whether the next candidates for such a task must be computed first: StartWork() does that, or it is under way.
+  // Returns whether the next candidates for such a task must be computed first: by StartWork(), or
+  // by a computation in progress.
   bool AwaitsWork(TaskKind kind) const;
-  // Computation that makes `wanted` proposals available (Strategy::StartWork). Null if there is none to do.
+  // Returns a computation that makes `wanted` proposals available (see Strategy::StartWork), or
+  // null if there is nothing to compute.
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
   void FinishWork(BackgroundWork& work, UnixMillis now);
 
-  // The candidate that was leased last has a result already: that of another search's candidate of this name. The lease
-  // is as if it had never been. Where all are measured first, one that exceeds every target has its measurement alone,
-  // and is skipped. False, and nothing has changed, if the metrics are no valid result of this search.
+  // The candidate that was leased last gets the result of another search's candidate, `from`. The
+  // lease is undone. If all architectures are measured first and this one exceeds every target, it
+  // takes only the measurement and is skipped. Returns false and changes nothing if the metrics are
+  // not a valid result of this search.
   bool Reuse(std::uint64_t number, const Metrics& metrics, std::string from, UnixMillis now);
 
-  // --- Taking back. `number` and `attempt` are of a lease token; a token that never was is refused.
+  // --- Taking back. `number` and `attempt` come from a lease token. Unknown leases are refused.
 
-  // Accepted once per candidate, from whichever attempt comes first; the same report again is accepted and changes
-  // nothing. A reward or cost that is not a finite number is taken for a training that diverged, which makes the
-  // candidate infeasible, if the worker is `believed`, and else for a failed attempt.
+  // Accepts one result per candidate, from the attempt that reports first. The same report again is
+  // accepted and changes nothing. A reward or cost that is not finite means that the training
+  // diverged: the candidate is infeasible if the worker is `believed`, otherwise the attempt has
+  // failed.
   CompletionVerdict Complete(std::uint64_t number, int attempt, const std::string& worker, AttemptResult result,
                              Instant now, bool believed = true);
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
-  // Ends the search as FAILED if attempts failed so often before any success that it is the search's fault. `others`:
-  // whether there are workers for its tasks besides the one that failed last.
+  // Ends the search as FAILED if so many attempts failed before any success that the search is to
+  // blame. `others`: whether other workers than the one that failed last could do its tasks.
   void EndIfHopeless(TaskKind kind, Others others, UnixMillis now);
-  // Back to the queue, no attempt used up; a failure reported afterwards is ignored. Nothing happens if the lease is
-  // not current.
+  // Returns the candidate to the queue without using up an attempt; a later failure report is
+  // ignored. Does nothing if the lease is not current.
   void Release(std::uint64_t number, int attempt);
-  // The lease ran out: an attempt is used up. Nothing happens if the lease is not current.
+  // The lease expired: uses up an attempt. Does nothing if the lease is not current.
   void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
-  // A heartbeat of a lease: true if the worker should go on. A lease that ran out and was given to nobody since is
-  // taken up again by who has its token, its attempt no longer used up.
+  // Handles the heartbeat of a lease; returns whether the worker should continue. An expired lease
+  // that was not granted again is restored, and its attempt is not used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);
-  // The worker that holds the lease is known by this name now. Nothing happens if the lease is not current.
+  // Changes the name of the worker that holds the lease. Does nothing if the lease is not current.
   void Rename(std::uint64_t number, int attempt, const std::string& worker) {
     reporting_.Rename(number, attempt, worker);
   }
-  // How far the current lease's training has come, of `epochs` (0: not known): its curve so far, or the latest points
-  // of it. False if it is hopeless, and stopped thereby. Nothing happens if the lease is not current.
+  // Records the progress of the current lease's training, which has `epochs` epochs (0: unknown).
+  // `points` is its whole curve so far, or its latest part. Returns false if the training is
+  // hopeless; it is then stopped. Does nothing if the lease is not current.
   bool NoteProgress(std::uint64_t number, int attempt, const Curve& points, int epochs, UnixMillis now);
 
-  // --- Lifecycle. FAILED_PRECONDITION where the state does not allow it.
+  // --- Lifecycle. The functions return FAILED_PRECONDITION if the state does not allow the change.
 
   absl::Status Pause();
   absl::Status Resume(UnixMillis now);
   absl::Status Cancel(UnixMillis now);
   absl::Status Share(const Sharing& sharing);
-  // Ends the searching if its time is up, also while it is paused, and the search if nothing is left to do. Must be
-  // called once after the construction, since there may be nothing to try at all, and then now and then. `clock_set`:
-  // by how much the clock was set, ahead or back, since the search was started; that is no time that has passed.
+  // Stops proposing if the time is up, even while the search is paused, and ends the search if
+  // nothing is left to do. Call it once after construction, because there may be nothing to try,
+  // and then regularly. `clock_set`: how far the clock was set, ahead or back, since the search
+  // started; this does not count as time.
   void CheckTime(UnixMillis now, Millis clock_set = Millis{0});
 
   // --- Reading
 
   const SearchConfig& config() const { return parts_.config; }
-  // As it is now; at first that of the configuration.
+  // The current sharing; at first the sharing of the configuration.
   const Sharing& sharing() const { return parts_.sharing; }
   SearchStatus status() const;
   SearchState state() const { return state_; }
@@ -139,20 +147,20 @@ class Search {
   UnixMillis started() const { return parts_.phase.started(); }
   UnixMillis ended() const { return ended_; }
   const std::deque<Candidate>& candidates() const { return parts_.candidates.all(); }
-  // Null if there is none of that number.
+  // Returns null if there is no candidate with this number.
   const Candidate* candidate(std::uint64_t number) const { return parts_.candidates.Find(number); }
-  // Candidates that were trained, or are to be; those trained in full and twins are not among them.
+  // Candidates that were or will be trained, without full trainings and twins.
   std::int64_t trainings() const { return parts_.phase.trainings(); }
   std::size_t CountOf(CandidateState state) const { return parts_.candidates.CountOf(state); }
-  // By the means of trainings; goes by the candidates that were the first ones.
+  // By the means of trainings. Contains the candidates of the first trainings.
   const Frontier& frontier() const { return parts_.standings.frontier(); }
   const Standings& standings() const { return parts_.standings; }
   // See SearchPhase.
   const std::vector<std::uint64_t>& winners() const { return parts_.phase.winners(); }
   std::uint64_t first_final() const { return parts_.phase.first_final(); }
-  // One per target of the configuration, in its order.
+  // One entry per target of the configuration, in its order.
   std::vector<BestWithinTarget> BestPerTarget() const;
-  // The number of the first candidate with this architecture; 0 if there is none.
+  // Returns the number of the first candidate with this architecture, or 0 if there is none.
   std::uint64_t NumberOf(const Architecture& architecture) const { return parts_.candidates.NumberOf(architecture); }
   Position position() const { return parts_.strategy->position(); }
   std::span<const StageTable> final_tables() const { return parts_.strategy->FinalTables(); }
@@ -162,8 +170,8 @@ class Search {
 
  private:
   void End(SearchState state, std::string reason, UnixMillis now);
-  // To be called after every change: ends the search if that is due, and notes whether what is stored or shown of it
-  // has changed.
+  // Call it after every change. Ends the search if necessary, and records whether its stored or
+  // visible data has changed.
   void Advance(UnixMillis now);
   void NoteStandings();
 

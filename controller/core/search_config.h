@@ -1,4 +1,4 @@
-// What a search is asked to do. Built from a spec (controller/spec); fixed for the life of the search.
+// The configuration of a search. It is built from a spec (controller/spec) and does not change.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,10 @@
 namespace layernas::core {
 
 struct FinalOptions {
-  // Architectures that win per target, without targets in all. 0: the search ends without trainings in full.
+  // Winning architectures per target, or in total without targets. 0: the search ends without full
+  // trainings.
   int per_target = 0;
-  // Trainings in full of each.
+  // Full trainings per architecture.
   int seeds = 1;
 };
 
@@ -28,36 +29,40 @@ struct SearchConfig {
   Space space;
   std::string reward_metric;
   std::string cost_metric;
-  // Ascending order not required.
+  // In any order.
   std::vector<double> targets;
   StrategyConfig strategy;
   std::uint64_t seed = 1;
   // Maximum candidates handed out; 0 = no limit.
   std::int64_t trainings = 0;
-  // Their repeats are part of the trainings: the last ones, or what follows when the strategy has nothing left.
+  // Repeats are part of the trainings: the last ones, or those after the strategy has run out of
+  // proposals.
   FinalistOptions finalists;
-  // Come after everything else, and are no part of `trainings` and `duration`.
+  // Full trainings follow everything else and are not part of `trainings` and `duration`.
   FinalOptions finals;
-  // Of searching, from the first lease, pauses included; 0 = no limit.
+  // Maximum time of the search from its first lease, including pauses; 0 = no limit.
   Millis duration{0};
-  // Failed attempts without any success after which the search is FAILED (failure_tally.h).
+  // Failed attempts without a success after which the search is FAILED (failure_tally.h).
   int initial_failures = 10;
-  // Failed attempts after which a candidate is given up (attempts.h).
+  // Failed attempts after which a candidate ends (attempts.h).
   int attempts = 3;
   // Labels that a worker must have.
   std::map<std::string, std::string> require;
-  // Architectures are measured apart, before they are trained, on workers with these labels; none: one task does both.
+  // If set, architectures are measured before they are trained, on workers with these labels.
+  // Otherwise one task does both.
   std::optional<std::map<std::string, std::string>> measure_on;
-  // What is measured apart and exceeds every target is not trained.
+  // Candidates that are measured apart and exceed every target are not trained.
   bool measure_first = false;
-  // Needs costs that are known before the training: per layer, or measured apart.
+  // Requires costs that are known before the training: per layer, or measured apart.
   EarlyStopOptions early_stop;
   Sharing sharing;
-  // Tells architectures of the same network, of which only the first is trained; null where there are none.
+  // Identifies architectures of the same network; only the first of them is trained. Null if there
+  // are none.
   NetworkIdentity network_identity;
-  // Equal for two searches if, and only if, their candidates of equal architecture are evaluated in the same way.
+  // Equal for two searches if and only if they evaluate candidates of equal architecture in the
+  // same way.
   std::string evaluation_key;
-  // Take results of other searches of the same evaluation key.
+  // Use results of other searches with the same evaluation key.
   bool reuse_results = false;
 };
 

@@ -24,7 +24,7 @@ void SearchParts::Restore(const SearchStatus& status) {
   past.reserve(candidates.size());
   for (std::uint64_t number = 1; number <= candidates.size(); ++number) {
     Candidate& candidate = candidates[number];
-    // Of a version that kept it.
+    // An older version stored the request.
     if (IsFinal(candidate.state)) candidate.request_id = std::string();
     phase.Began(candidate);
     if (candidate.repeat_of != 0) standings.BeginRepeat(candidate.repeat_of);
@@ -34,7 +34,7 @@ void SearchParts::Restore(const SearchStatus& status) {
       if (candidate.measured_attempt > 0) failures.Succeeded(TaskKind::kMeasure);
       if (candidate.state == CandidateState::kSucceeded) failures.SucceededInAll();
     }
-    // A twin was not counted as begun either.
+    // Twins were not counted as started either.
     if (candidate.twin_of == 0 && candidate.state == CandidateState::kSkipped && IsSpared(candidate)) {
       phase.Spared(candidate);
     }
@@ -65,7 +65,7 @@ void SearchParts::RestorePlace(Candidate& candidate) {
 
 std::span<const TaskKind> SearchParts::kinds() const {
   static constexpr TaskKind kWhole[] = {TaskKind::kEvaluate};
-  // What is measured is trained before more is measured, where a worker may do both.
+  // If a worker can do both, measured candidates are trained before more are measured.
   static constexpr TaskKind kApart[] = {TaskKind::kTrain, TaskKind::kMeasure};
   if (IsMeasuredApart()) return kApart;
   return kWhole;
@@ -90,7 +90,7 @@ bool SearchParts::IsSpared(const Candidate& candidate) const {
   const Candidate& measured = candidate.twin_of != 0 ? candidates[candidate.twin_of] : candidate;
   const bool is_measured =
       candidate.measured_attempt > 0 || measured.measured_attempt > 0 || !measured.reused_from.empty();
-  // A repeat may lie on the other side of the limit by chance.
+  // A repeat may exceed the limit by chance.
   return config.measure_first && is_measured && IsFirst(candidate) && !config.targets.empty() &&
          !MeetsLimit(candidate.cost, *std::max_element(config.targets.begin(), config.targets.end()));
 }
@@ -106,9 +106,10 @@ void SearchParts::Queue(Candidate& candidate, SteadyTime not_before, std::string
 std::optional<Observation> SearchParts::Learn(const Candidate& candidate) {
   if (candidate.final_of != 0) return std::nullopt;
   if (candidate.state == CandidateState::kSkipped) {
-    // What is skipped leaves its stage unfinished: a table that lacks it is not final.
+    // A skipped candidate leaves its stage unfinished: a table without it is not final.
     if (IsSpared(candidate)) return Observation::TooDear(candidate.cost);
-    // The same network has failed, and no training was left to try it once more: the strategy does not wait for it.
+    // The same network has failed, and no training was left to retry it. The strategy does not wait
+    // for this candidate.
     if (candidate.twin_of != 0 && candidates[candidate.twin_of].state == CandidateState::kFailed) {
       return Observation::Unknown();
     }

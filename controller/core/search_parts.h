@@ -1,5 +1,5 @@
-// What a search consists of. Internal to Search and to the two halves of its work: Leasing hands out, Reporting takes
-// back.
+// The parts of a search. Internal to Search and to its two halves: Leasing hands out, Reporting
+// takes back.
 #pragma once
 
 #include <deque>
@@ -26,33 +26,35 @@ struct SearchParts {
   SearchParts(const SearchParts&) = delete;
   SearchParts& operator=(const SearchParts&) = delete;
 
-  // After a restart: everybody learns what the stored candidates brought.
+  // Restores the parts from the stored candidates after a restart.
   void Restore(const SearchStatus& status);
-  // A part of it: where a candidate that is not in a final state waits, and whom its twins follow.
+  // Part of Restore(): queues an unfinished candidate, and restores which candidate its twins
+  // follow.
   void RestorePlace(Candidate& candidate);
 
-  // As Search's.
+  // See Search for this function.
   std::span<const TaskKind> kinds() const;
   const std::map<std::string, std::string>& RequireOf(TaskKind kind) const;
   bool IsMeasuredApart() const { return config.measure_on.has_value(); }
   bool IsUnderWay() const { return candidates.Leased() > 0 || !queue.empty(); }
-  // Whether twins of the candidate follow it; if not, the next of them takes its place.
+  // Returns whether the candidate's twins follow it. If not, the next twin takes its place.
   bool IsFollowed(const Candidate& candidate) const {
     if (candidate.state == CandidateState::kSkipped) return IsSpared(candidate);
     return candidate.state != CandidateState::kFailed;
   }
-  // Of the task that this attempt was at.
+  // Returns the kind of task of this attempt.
   TaskKind KindOf(const Candidate& candidate, int attempt) const;
-  // Neither a repeat nor a training in full.
+  // Returns whether the candidate is neither a repeat nor a full training.
   static bool IsFirst(const Candidate& candidate) { return candidate.repeat_of == 0 && candidate.final_of == 0; }
-  // Of a candidate that was measured, or whose cost is known per layer.
+  // Returns the cost of a candidate that was measured, or whose cost is known per layer.
   double CostOf(const Candidate& candidate) const;
-  // Whether it was measured and is not trained, since its cost exceeds every target.
+  // Returns whether the candidate was measured and is not trained because its cost exceeds every
+  // target.
   bool IsSpared(const Candidate& candidate) const;
-  // To the end of the queue. `avoid_worker`: offered to others first.
+  // Appends the candidate to the queue. It is offered to other workers than `avoid_worker` first.
   void Queue(Candidate& candidate, SteadyTime not_before = {}, std::string avoid_worker = {});
-  // Standings and median rule learn what the candidate, in a final state, brought. Returns what the strategy is to
-  // learn.
+  // Tells standings and median rule the outcome of a candidate in a final state. Returns the
+  // observation for the strategy.
   std::optional<Observation> Learn(const Candidate& candidate);
 
   const SearchConfig config;
@@ -64,9 +66,9 @@ struct SearchParts {
   FailureTally failures;
   TwinBook twins;
   SearchPhase phase;
-  // As it is now; at first that of the configuration.
+  // The current sharing; at first the sharing of the configuration.
   Sharing sharing;
-  // What is stored or shown of the search itself has changed.
+  // The stored or visible data of the search itself has changed.
   bool is_changed = false;
 };
 

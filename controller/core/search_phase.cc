@@ -9,13 +9,14 @@
 namespace layernas::core {
 namespace {
 
-// Architectures that are measured and found to exceed every target before that is given up.
+// Maximum architectures that are measured and exceed every target before searching ends:
+// kMaxSpared, and kMaxSparedPerTraining more per training of the budget.
 constexpr std::int64_t kMaxSpared = 100;
 constexpr std::int64_t kMaxSparedPerTraining = 20;
-// Proposals in a row that are networks tried already before the rest is given up. Not even spaces in which twins are
-// common have runs of that length.
+// Maximum proposals in a row that are already tried networks before searching ends. Even spaces in
+// which twins are common have no runs of that length.
 constexpr std::int64_t kMaxTwinsInARow = 10'000;
-// More than any search has.
+// More than any search can have.
 constexpr std::int64_t kUnlimited = std::numeric_limits<std::int64_t>::max() / 4;
 
 std::string Trainings(std::int64_t count) { return absl::StrCat(count, count == 1 ? " training" : " trainings"); }
@@ -34,7 +35,7 @@ void SearchPhase::Restore(const SearchStatus& status) {
   started_ = status.started;
   searching_over_ = status.searching_over;
   if (first_final_ != 0 && searching_over_.empty()) {
-    // Of a version that did not store it.
+    // An older version did not store it.
     searching_over_ = WhyOver(false);
     if (searching_over_.empty()) searching_over_ = "searching is over";
   }
@@ -44,7 +45,7 @@ void SearchPhase::Restore(const SearchStatus& status) {
 Next SearchPhase::next() const {
   if (winners_known_) {
     if (FinalsLeft() <= 0) return {};
-    // One seed of each before the next seed of any.
+    // Every winner gets one seed before any gets the next.
     const auto begun = static_cast<std::size_t>(FinalsBegun());
     return {Next::What::kFinal, static_cast<std::size_t>(FinalsLeft()), winners_[begun % winners_.size()],
             static_cast<int>(begun / winners_.size()) + 1};
@@ -133,8 +134,8 @@ std::int64_t SearchPhase::ProposalsLeft() const {
 std::int64_t SearchPhase::FirstTrainingsLeft(bool others_under_way) const {
   const std::int64_t left = TrainingsLeft();
   if (!IsRestReserved()) return left - std::max<std::int64_t>(RepeatsLeft(), 0);
-  // The finalists are settled, or there are none yet. An architecture that could not be repeated should it look best is
-  // not begun any more, unless nothing is within a target that could be repeated.
+  // The finalists are settled, or there are none yet. A new architecture is not started if its
+  // repeats would no longer fit into the budget, unless no repeatable architecture meets a target.
   const double highest = config_.targets.empty() ? std::numeric_limits<double>::infinity()
                                                  : *std::max_element(config_.targets.begin(), config_.targets.end());
   if (standings_.frontier().BestWithin(highest)) return left - config_.finalists.trainings + 1;
@@ -147,7 +148,7 @@ bool SearchPhase::MeasuredInVain() const {
 }
 
 std::string SearchPhase::WhyOver(bool under_way) const {
-  // What is still being measured may be spared, and leave its training to another.
+  // Candidates that are still being measured may be skipped and leave their trainings to others.
   const bool may_spare = config_.measure_first && under_way;
   if (config_.trainings > 0 && TrainingsLeft() <= 0 && !may_spare) {
     return absl::StrCat("its budget of ", Trainings(config_.trainings), " is used");
@@ -162,8 +163,9 @@ std::string SearchPhase::WhyOver(bool under_way) const {
   if (supply.when == Supply::When::kNever) return absl::StrCat("nothing is left to try: ", supply.reason);
   if (under_way || next().what != Next::What::kNothing) return "";
   if (ProposalsLeft() <= 0) return "its finalists are settled";
-  // A strategy must not wait for outcomes while nothing is under way. Ending is better than to hang.
-  return "the strategy proposes nothing more, which is a defect of layernas";
+  // A strategy must not wait for outcomes while nothing is in progress. It is better to end the
+  // search than to hang.
+  return "the strategy proposes nothing more, which is a bug in layernas";
 }
 
 void SearchPhase::ChooseWinners() {

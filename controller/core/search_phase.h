@@ -1,8 +1,8 @@
-// Where a search stands: searching, repeating the finalists, training the winners in full, over. The one place that
-// knows budget, time, repeats and winners, and that says in words why a search ends.
+// The phase of a search: searching, repeating the finalists, fully training the winners, over. Only
+// this class knows budget, time, repeats and winners, and says in words why a search ends.
 //
-// Whatever ends the searching (trainings, time, nothing left to try) makes no difference to what follows: the
-// finalists' repeats, then the winners' trainings in full.
+// Whatever ends the searching (trainings, time, nothing left to try), the same follows: the
+// finalists' repeats, then the winners' full trainings.
 #pragma once
 
 #include <cstddef>
@@ -20,61 +20,63 @@
 
 namespace layernas::core {
 
-// What a search hands out next besides candidates that wait in its queue.
+// What a search hands out next, besides the candidates in its queue.
 struct Next {
   enum class What {
-    // Nothing now; an outcome may change that while something is under way.
+    // Nothing now. An outcome may change that while candidates are in progress.
     kNothing,
-    // What the strategy proposes.
+    // The next proposal of the strategy.
     kProposal,
-    // A further training of `candidate`.
+    // Another training of `candidate`.
     kRepeat,
-    // The training in full number `seed` of `candidate`.
+    // The full training number `seed` of `candidate`.
     kFinal,
   };
 
   What what = What::kNothing;
-  // How many such there are without a further outcome; at least 1 unless kNothing.
+  // How many of these are available without a further outcome; at least 1 unless kNothing.
   std::size_t count = 0;
   std::uint64_t candidate = 0;
   int seed = 0;
 };
 
-// Decides; changes no candidate. Not thread-safe.
+// Makes decisions, but changes no candidate. Not thread-safe.
 class SearchPhase {
  public:
-  // All must outlive it.
+  // All arguments must outlive this object.
   SearchPhase(const SearchConfig& config, const CandidateBook& candidates, const Standings& standings,
               const Strategy& strategy, const FailureTally& failures);
 
-  // After a restart, once standings and strategy are restored: what was stored.
+  // Restores the phase after a restart. Standings and strategy must be restored first.
   void Restore(const SearchStatus& status);
 
   // Changes nothing.
   Next next() const;
-  // Whether the strategy may be asked for computations.
+  // Returns whether the strategy may be asked for computations.
   bool Proposes() const { return next().what == Next::What::kProposal; }
 
-  // Whether one more first training may begin that the strategy proposed earlier. `others_under_way`: whether the
-  // outcome of another is still to come.
+  // Returns whether one more first training may start that the strategy proposed earlier.
+  // `others_under_way`: whether the outcome of another is still missing.
   bool MayBegin(bool others_under_way) const { return !time_is_up_ && FirstTrainingsLeft(others_under_way) > 0; }
 
-  // To be called with each candidate that was leased for the first time (its repeat_of, final_of and twin_of set), and
-  // with each that was measured and, since its cost exceeds every target, is not trained. A twin is no training; one
-  // that takes the place of the candidate that it followed is called with again, its twin_of cleared.
+  // Call it with each candidate that was leased for the first time, with repeat_of, final_of and
+  // twin_of set. Also call it with each candidate that was measured and is not trained because its
+  // cost exceeds every target. A twin does not count as a training. If a twin takes the place of
+  // the candidate that it followed, call it again with twin_of cleared.
   void Began(const Candidate& candidate);
   void Spared(const Candidate& candidate);
 
-  // A candidate was leased, at this time: from the first on the time counts.
+  // A candidate was leased at this time. The time budget starts with the first lease.
   void Started(UnixMillis now);
-  // `clock_set`: by how much the machine's clock was set ahead since the start; that is no time that has passed. True
-  // if the time for searching is up: first trainings that are not under way are not begun any more. Repeats and
-  // trainings in full have no limit of time. After a restart it is false until the next call.
+  // Returns whether the time for searching is up; then first trainings that have not started are
+  // dropped. Repeats and full trainings have no time limit. `clock_set`: how far the machine's
+  // clock was set ahead since the start; this does not count as time. After a restart the time is
+  // not up until the next call.
   bool CheckTime(UnixMillis now, Millis clock_set);
   bool time_is_up() const { return time_is_up_; }
 
-  // To be called after every change: decides whether searching is over, and who has won. True if nothing is left to be
-  // handed out and nothing is under way: then the search ends with Ending().
+  // Call it after every change. Decides whether searching is over, and who has won. Returns true if
+  // nothing is left to hand out and nothing is in progress: then the search ends with Ending().
   bool Advance(bool under_way);
   struct End {
     SearchState state = SearchState::kSucceeded;
@@ -83,28 +85,29 @@ class SearchPhase {
   End Ending() const;
 
   UnixMillis started() const { return started_; }
-  // Why no more architectures are proposed; empty while they are.
+  // Why the strategy proposes no more architectures; empty while it does.
   const std::string& searching_over() const { return searching_over_; }
-  // Candidates that were trained, or are to be; trainings in full and twins are not among them.
+  // Candidates that were or will be trained, without full trainings and twins.
   std::int64_t trainings() const { return begun_ - spared_; }
-  // What is trained in full, the first target's best first; empty before that begins.
+  // The candidates that are fully trained, the first target's best first; empty before that phase.
   const std::vector<std::uint64_t>& winners() const { return winners_; }
-  // The number of the first training in full; 0 where none has begun. No other candidates follow it.
+  // The number of the first full training; 0 if there is none. Only full trainings have higher
+  // numbers.
   std::uint64_t first_final() const { return first_final_; }
 
  private:
-  // Of the budget; a great number if there is no limit.
+  // Trainings left in the budget; a large number if there is no limit.
   std::int64_t TrainingsLeft() const;
   std::int64_t RepeatsLeft() const;
-  // How many proposals the budget allows for now.
+  // Returns how many proposals the budget allows now.
   std::int64_t ProposalsLeft() const;
-  // The same, also once searching is over: for what was proposed before.
+  // The same for earlier proposals, even after searching is over.
   std::int64_t FirstTrainingsLeft(bool others_under_way) const;
-  // Whether the rest of the budget is the finalists'.
+  // Returns whether the rest of the budget is reserved for the finalists.
   bool IsRestReserved() const;
-  // So many were measured and spared that going on is pointless.
+  // Returns whether so many candidates were measured and skipped that continuing is pointless.
   bool MeasuredInVain() const;
-  // Empty if searching is not over.
+  // Returns why searching is over, or "" if it is not.
   std::string WhyOver(bool under_way) const;
   void ChooseWinners();
   std::int64_t FinalsBegun() const;

@@ -1,4 +1,4 @@
-// Where a search stands, as it is stored and shown.
+// The state of a search, as it is stored and shown.
 #pragma once
 
 #include <string>
@@ -12,17 +12,18 @@ enum class SearchState { kRunning = 1, kPaused = 2, kSucceeded = 3, kFailed = 4,
 
 constexpr bool IsFinal(SearchState state) { return state >= SearchState::kSucceeded; }
 
-// Of a search, all that is stored besides its candidates.
+// All stored data of a search besides its candidates.
 struct SearchStatus {
   SearchState state = SearchState::kRunning;
-  // Why it is in a final state; empty before.
+  // Why the search is in a final state; empty before.
   std::string reason;
   UnixMillis created = 0;
-  // When its first candidate was leased, from which its time counts; 0 before.
+  // When the first candidate was leased; the time budget starts here. 0 before.
   UnixMillis started = 0;
-  // 0 before.
+  // When the search ended; 0 before.
   UnixMillis ended = 0;
-  // Why no more architectures are proposed; empty while they are. Repeats and trainings in full may follow.
+  // Why the strategy proposes no more architectures; empty while it does. Repeats and full
+  // trainings may follow.
   std::string searching_over;
 
   bool operator==(const SearchStatus&) const = default;

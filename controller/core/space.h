@@ -1,4 +1,4 @@
-// The search space: what can be chosen, and what it costs where that is known before training.
+// The search space: what can be chosen, and its cost if that is known before training.
 #pragma once
 
 #include <string>
@@ -12,27 +12,28 @@ struct Layer {
   std::string name;
   // At least 1.
   OptionIndex option_count = 1;
-  // The option that stands while the layer is undecided.
+  // The option that is used while the layer is undecided.
   OptionIndex default_option = 0;
-  // One cost per option, or empty where the cost is only measured. Non-negative.
+  // One cost per option, or empty if the cost is only measured. Not negative.
   std::vector<double> costs;
-  // Of the options, or empty. What is called the same in several layers is taken to be the same kind of thing.
+  // Names of the options, or empty. The same name in several layers means the same kind of option.
   std::vector<std::string> option_names = {};
 };
 
-// Immutable once built; safe to read from any thread.
+// Immutable after construction; any thread may read it.
 struct Space {
   std::vector<Layer> layers;
-  // Cost of what every architecture contains.
+  // Cost of the parts that every architecture contains.
   double base_cost = 0;
 
-  // True if every layer has costs: then the cost of an architecture is base_cost plus their sum, known untrained.
+  // Returns whether every layer has costs. The cost of an architecture is then base_cost plus their
+  // sum, known without training.
   bool CostIsPerLayer() const;
   // Requires CostIsPerLayer().
   double Cost(const Architecture& architecture) const;
   double CheapestCost() const;
   double DearestCost() const;
-  // Number of architectures; a double, for it can be astronomical.
+  // Number of architectures. A double because it can exceed the range of integers.
   double Size() const;
   Architecture Default() const;
 };

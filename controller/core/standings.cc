@@ -55,18 +55,20 @@ void Standings::EndRepeat(std::uint64_t candidate, std::uint64_t repeat, std::op
   next_.reset();
   if (!outcome) return;
   repeats.outcomes.emplace(repeat, *outcome);
-  // Not in the order of arrival, on which a sum would depend.
+  // The values must not be in the order of arrival, because the sum would depend on it.
   const Outcome mean{Mean(RewardsOf(repeats)), Mean(CostsOf(repeats))};
   const double cost_before = std::exchange(means_[candidate - 1], mean)->cost;
   if (const auto twins = twins_of_.find(candidate); twins != twins_of_.end()) {
     for (const std::uint64_t twin : twins->second) {
       Outcome& of_twin = *means_[twin - 1];
       of_twin.reward = mean.reward;
-      // A cost that was measured is measured again with each repeat; one that is known per layer is its own.
+      // A measured cost is measured again with each repeat, so twins share its mean. A cost that is
+      // known per layer stays.
       if (of_twin.cost == cost_before) of_twin.cost = mean.cost;
     }
   }
-  // What it dominated may be on the frontier now. Repeats are few: all of it is made anew.
+  // Results that it dominated may now be on the frontier. Repeats are rare, so the whole frontier
+  // is rebuilt.
   frontier_ = {};
   for (std::size_t i = 0; i < means_.size(); ++i) {
     if (means_[i]) frontier_.Insert(means_[i]->cost, {i + 1, means_[i]->reward});
@@ -94,8 +96,9 @@ std::optional<std::uint64_t> Standings::FindNext() const {
 }
 
 std::optional<std::uint64_t> Standings::NextWithin(double target) const {
-  // The best that can be repeated, unless one that had all its trainings is as good. In between may be some that are
-  // still being repeated: their results may bring them down.
+  // Repeat the best candidate that can be repeated, unless a candidate that had all its trainings
+  // is at least as good. Candidates whose last repeats are in progress count as neither: their
+  // results may lower them.
   std::optional<std::uint64_t> open;
   std::optional<std::uint64_t> settled;
   const auto reward = [this](std::uint64_t candidate) { return means_[candidate - 1]->reward; };
@@ -115,7 +118,7 @@ std::optional<std::uint64_t> Standings::NextWithin(double target) const {
 }
 
 std::optional<std::uint64_t> Standings::NextOnFrontier() const {
-  // The least often repeated; of these, the best.
+  // The point with the fewest repeats; of several, the best.
   std::optional<std::uint64_t> next;
   for (const auto& [cost, point] : frontier_.points()) {
     const std::uint64_t candidate = FirstOf(point.candidate);

@@ -1,4 +1,4 @@
-// Means and deviations of a few numbers of any size.
+// Mean and standard deviation of a few numbers of any size.
 #pragma once
 
 #include <algorithm>
@@ -8,8 +8,9 @@
 
 namespace layernas::core {
 
-// Of finite numbers, at least one. Finite, also where their sum would not be. No less than the least and no more than
-// the greatest of them, so that equal numbers have just that mean: ties stay ties.
+// Returns the mean of at least one finite number. It is finite even if the sum is not. It lies
+// between the minimum and the maximum, so the mean of equal numbers is exactly that number and ties
+// stay ties.
 inline double Mean(const std::vector<double>& values) {
   const auto count = static_cast<double>(values.size());
   double sum = 0;
@@ -23,7 +24,8 @@ inline double Mean(const std::vector<double>& values) {
   return std::clamp(mean, *least, *greatest);
 }
 
-// The sample deviation (n - 1) of finite numbers; 0 for fewer than two. Finite, also where squares would not be.
+// Returns the sample standard deviation (n - 1) of finite numbers; 0 for fewer than two. It is
+// finite even if the squares are not.
 inline double Deviation(const std::vector<double>& values) {
   if (values.size() < 2) return 0;
   double scale = 0;

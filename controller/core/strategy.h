@@ -1,4 +1,4 @@
-// What decides which architectures are worth evaluating.
+// The interface of strategies, which decide which architectures are worth evaluating.
 #pragma once
 
 #include <atomic>
@@ -14,22 +14,23 @@
 
 namespace layernas::core {
 
-// What an evaluation brought.
+// The result of an evaluation.
 struct Outcome {
   double reward = 0;
   double cost = 0;
 };
 
-// What a strategy learns of an architecture that it proposed.
+// What a strategy learns about an architecture that it proposed.
 struct Observation {
   enum class Kind {
     // Reward and cost are known.
     kResult,
-    // It can't be evaluated: nothing like it should be proposed.
+    // The architecture cannot be evaluated; similar ones should not be proposed.
     kInfeasible,
-    // Its attempts failed in a way that says nothing about it.
+    // The attempts failed in a way that says nothing about the architecture.
     kUnknown,
-    // It was measured and, since its cost exceeds every target, is not trained. Only the cost is known.
+    // The architecture was measured and is not trained because its cost exceeds every target. Only
+    // the cost is known.
     kTooDear,
   };
 
@@ -42,7 +43,7 @@ struct Observation {
   Outcome outcome;
 };
 
-// Where in the search a proposal was made. Both 0 for strategies without passes and stages.
+// Where in the search a proposal was made. Both are 0 for strategies without passes and stages.
 struct Position {
   int pass = 0;
   int stage = 0;
@@ -55,7 +56,7 @@ struct Proposal {
   Position position;
 };
 
-// A final or growing table M[stage] of a pass.
+// The final or still growing table M[stage] of a pass.
 struct StageTable {
   Position position;
   BucketTable table;
@@ -63,43 +64,43 @@ struct StageTable {
   bool operator==(const StageTable&) const = default;
 };
 
-// An architecture proposed earlier, as a restart finds it.
+// An architecture that was proposed before a restart.
 struct PastProposal {
   Proposal proposal;
-  // None while its evaluation is under way, or if it was skipped.
+  // Empty while the evaluation is in progress, or if it was skipped.
   std::optional<Observation> observation;
 };
 
-// Whether a strategy has a proposal, or when it will. The one answer to that question: Propose() returns a proposal if
-// and only if it is kNow.
+// Whether a strategy has a proposal, or when it will have one. Propose() returns a proposal if and
+// only if `when` is kNow.
 struct Supply {
   enum class When {
     // Propose() returns one.
     kNow,
-    // StartWork() returns a computation that brings one, unless one is under way already.
+    // StartWork() returns a computation that produces one, unless a computation is in progress.
     kAfterWork,
-    // An outcome must come first. Only while a proposal is out.
+    // An outcome must arrive first. Only while a proposal has no outcome yet.
     kAfterOutcome,
-    // There is none, and never will be.
+    // There is no further proposal.
     kNever,
   };
 
   When when = When::kNow;
-  // With kNow and kAfterWork: how many could be had without a further outcome, the computation done; at least 1. May be
-  // an estimate.
+  // With kNow and kAfterWork: how many proposals are available after the computation without a
+  // further outcome; at least 1. May be an estimate.
   std::size_t count = 0;
-  // With kNever: why, for people, in lower case and without a full stop.
+  // With kNever: the reason, for people, in lower case and without a full stop.
   std::string reason;
 };
 
-// Computation on a snapshot that takes too long for the thread that owns the strategy.
+// A computation on a snapshot that takes too long for the thread that owns the strategy.
 class BackgroundWork {
  public:
   virtual ~BackgroundWork() = default;
-  // On any thread. Shares nothing with the strategy that either of them changes meanwhile.
+  // Runs on any thread. Shares no mutable data with the strategy.
   virtual void Run() = 0;
-  // What is computed is not wanted any more: Run() returns soon, with less than was asked for. On any thread, at any
-  // time.
+  // The result is no longer needed: Run() returns soon, with fewer proposals. Call it on any
+  // thread, at any time.
   void Cancel() { cancelled_ = true; }
 
  protected:
@@ -109,27 +110,31 @@ class BackgroundWork {
   std::atomic<bool> cancelled_ = false;
 };
 
-// Pure and deterministic: the same construction, the same calls, the same answers. Asynchronous: any number of
-// proposals may be out at once, and outcomes come in any order. Not thread-safe.
+// Pure and deterministic: the same construction and the same calls give the same answers.
+// Asynchronous: any number of proposals may be without an outcome, and outcomes arrive in any
+// order. Not thread-safe.
 class Strategy {
  public:
   virtual ~Strategy() = default;
 
-  // Once, before anything else, after a restart: everything proposed so far, in the order of proposal. The strategy
-  // goes on as if it had proposed them itself.
+  // Restores the strategy after a restart from everything proposed so far, in the order of
+  // proposal. Call it once, before all other functions. The strategy continues as if it had made
+  // the proposals itself.
   virtual void Restore(std::span<const PastProposal> past) = 0;
 
   // Changes nothing. O(1) amortised.
   virtual Supply supply() const = 0;
 
-  // The next architecture to evaluate, never one proposed before. None unless supply() is kNow.
+  // Returns the next architecture to evaluate, never one that was proposed before. Returns nothing
+  // unless supply() is kNow.
   virtual std::optional<Proposal> Propose() = 0;
 
-  // What came of an architecture that was proposed; each once.
+  // Tells the outcome of a proposed architecture; call it once for each.
   virtual void Observe(const Architecture& architecture, const Observation& observation) = 0;
 
-  // Work that makes `wanted` proposals available, those that are available already included; null if there is none to
-  // do, or one is under way. Once run, it must be given back. O(1) amortised in the number of results: nothing that
+  // Returns a computation that makes `wanted` proposals available, including those already
+  // available. Returns null if there is nothing to compute, or if a computation is in progress.
+  // Pass it to FinishWork() after Run(). O(1) amortised in the number of results: no data that
   // grows with them is copied.
   virtual std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted) {
     static_cast<void>(wanted);
@@ -139,9 +144,9 @@ class Strategy {
 
   virtual Position position() const { return {}; }
 
-  // Final tables, oldest first; they only ever grow in number. Empty for strategies without tables.
+  // Final tables, oldest first; tables are only ever added. Empty for strategies without tables.
   virtual std::span<const StageTable> FinalTables() const { return {}; }
-  // The table of the stage under way, from what has arrived.
+  // The table of the current stage, from the results so far.
   virtual std::optional<StageTable> GrowingTable() const { return std::nullopt; }
 };
 

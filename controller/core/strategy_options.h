@@ -1,4 +1,5 @@
-// How each strategy is set up. Apart from the strategies, so that who only passes options on includes none of them.
+// Options of the strategies. They are separate from the strategies, so code that only passes
+// options on need not include them.
 #pragma once
 
 #include <cstddef>
@@ -15,12 +16,13 @@ struct LayerNasOptions {
   int replicas = 1;
   // The order in which layers are decided: a permutation of 0 … L-1.
   std::vector<std::size_t> order;
-  // Most passes over the layers, at least 1; a pass that changes nothing is the last. No pass worsens a bucket.
+  // Maximum passes over the layers, at least 1. A pass that changes nothing is the last. No pass
+  // makes a bucket worse.
   int passes = 1;
-  // Most trainings per stage, spread evenly over the buckets; 0 = no limit. A limit needs all of a stage's candidates
-  // to choose from, and so rules out pipelining.
+  // Maximum trainings per stage, spread evenly over the buckets; 0 = no limit. A limit needs all
+  // candidates of a stage at once, so it disables pipelining.
   int stage_limit = 0;
-  // False: each stage waits for the one before, as in the paper.
+  // False: each stage waits for the previous one, as in the paper.
   bool pipelined = true;
 };
 
@@ -29,9 +31,9 @@ struct GuidedOptions {};
 struct RandomOptions {};
 
 struct EvolutionOptions {
-  // Individuals alive, at least 2; as many are drawn at random first.
+  // Size of the population, at least 2. The first individuals are drawn at random.
   int population = 20;
-  // Individuals drawn to find a parent, at least 1.
+  // Individuals drawn to select a parent, at least 1.
   int sample = 5;
 };
 

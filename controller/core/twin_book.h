@@ -1,5 +1,5 @@
-// Which candidates are twins: other architectures, but one and the same network. Of twins only the first is trained,
-// and the others follow it.
+// Twins: candidates with different architectures that are the same network. Only the first of them
+// is trained; the others follow it.
 #pragma once
 
 #include <cstdint>
@@ -13,24 +13,25 @@
 
 namespace layernas::core {
 
-// Returns what two architectures share only if they are the same network; empty if that is unknown.
+// Returns a string that two architectures share only if they are the same network; empty if that is
+// unknown.
 using NetworkIdentity = std::function<std::string(const Architecture&)>;
 
-// Knows first trainings only: neither repeats nor trainings in full. Not thread-safe.
+// Contains only first trainings, neither repeats nor full trainings. Not thread-safe.
 class TwinBook {
  public:
-  // Without an identity no candidates are twins.
+  // Without an identity there are no twins.
   explicit TwinBook(NetworkIdentity identity) : identity_(std::move(identity)) {}
 
-  // Returns the number of the candidate that others of the same network follow, or 0 if there was none: then it is
-  // this one from now on.
+  // Returns the number of the candidate that others of the same network follow. Returns 0 if there
+  // was none; the others then follow this candidate.
   std::uint64_t Meet(const Candidate& candidate);
-  // From now on the others follow this candidate.
+  // Makes the others follow this candidate.
   void Lead(const Candidate& candidate);
 
-  // The twin waits for the outcome of the candidate that it follows.
+  // Lets the twin wait for the outcome of the candidate that it follows.
   void Wait(std::uint64_t followed, std::uint64_t twin) { waiting_[followed].push_back(twin); }
-  // Returns the twins that wait for the candidate, in the order of Wait(), and forgets them.
+  // Returns and forgets the twins that wait for the candidate, in the order of Wait().
   std::vector<std::uint64_t> TakeWaiting(std::uint64_t followed);
 
  private:

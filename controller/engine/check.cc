@@ -18,44 +18,45 @@ std::string WhatIsWrong(const core::Candidate& candidate, const core::SearchConf
   for (std::size_t i = 0; i < candidate.architecture.size(); ++i) {
     if (candidate.architecture[i] >= config.space.layers[i].option_count) return "has an option that its layer lacks";
   }
-  if ((candidate.repeat_of != 0) != (candidate.repeat > 0)) return "repeats nothing, or not for the first time";
+  if ((candidate.repeat_of != 0) != (candidate.repeat > 0))
+    return "has only one of repeat number and repeated candidate";
   if (candidate.repeat_of != 0 && (candidate.repeat_of >= candidate.number ||
                                    all[candidate.repeat_of - 1].state != core::CandidateState::kSucceeded ||
                                    all[candidate.repeat_of - 1].architecture != candidate.architecture)) {
-    return "repeats a candidate that is none of its architecture";
+    return "repeats a candidate that is later, has no result or has another architecture";
   }
-  if ((candidate.final_of != 0) != (candidate.final_seed > 0))
-    return "is the training in full of nothing, or of no seed";
+  if ((candidate.final_of != 0) != (candidate.final_seed > 0)) return "has only one of final seed and finalist";
   if (candidate.final_of != 0 && (candidate.final_of >= candidate.number ||
                                   all[candidate.final_of - 1].state != core::CandidateState::kSucceeded ||
                                   all[candidate.final_of - 1].architecture != candidate.architecture)) {
-    return "is the training in full of a candidate that is none of its architecture";
+    return "is the full training of a candidate that is later, has no result or has another architecture";
   }
   const bool succeeded = candidate.state == core::CandidateState::kSucceeded;
   if (candidate.twin_of != 0) {
     if (candidate.twin_of >= candidate.number || all[candidate.twin_of - 1].twin_of != 0) {
-      return "is the twin of a candidate that has no result of its own";
+      return "is the twin of a later candidate or of another twin";
     }
     const core::CandidateState state = all[candidate.twin_of - 1].state;
     const bool waits = candidate.state == core::CandidateState::kQueued && !core::IsFinal(state);
     if (candidate.state != state && !waits && candidate.state != core::CandidateState::kSkipped) {
-      return "has a state that does not fit that of the candidate whose twin it is";
+      return "has a state that does not match that of the candidate it is a twin of";
     }
   }
-  // The state of a twin was held against the other's above.
-  // What is known to exceed every target takes over its measurement alone, and is skipped.
+  // A twin's state was compared with that of the other candidate above. A candidate with a reused
+  // result that exceeds every target takes only the measurement, and is skipped.
   const bool is_reused = !candidate.reused_from.empty() && candidate.state != core::CandidateState::kSkipped;
   const bool has_result = candidate.result_attempt > 0 || is_reused || (candidate.twin_of != 0 && succeeded);
-  if (succeeded != has_result) return "has a state that does not fit its result";
-  if (candidate.result_attempt > candidate.attempt) return "has a result of an attempt that was never made";
+  if (succeeded != has_result) return "has a state that does not match its result";
+  if (candidate.result_attempt > candidate.attempt) return "has a result from an attempt that was never made";
   if (!succeeded) return "";
   const std::optional<double> reward = candidate.metrics.Find(config.reward_metric);
   if (!reward) return "has succeeded without a reward";
-  if (*reward != candidate.reward) return "has a reward that is not its metric's";
+  if (*reward != candidate.reward) return "has a reward that differs from its metric";
   if (config.space.CostIsPerLayer()) {
-    if (config.space.Cost(candidate.architecture) != candidate.cost) return "has a cost that is not its architecture's";
+    if (config.space.Cost(candidate.architecture) != candidate.cost)
+      return "has a cost that differs from its architecture's";
   } else if (candidate.metrics.Find(config.cost_metric) != candidate.cost) {
-    return "has a cost that is not its metric's";
+    return "has a cost that differs from its metric";
   }
   return "";
 }
@@ -81,7 +82,8 @@ absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecPa
       const std::string wrong = WhatIsWrong(candidate, *config, one.candidates);
       if (!wrong.empty()) report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " ", wrong));
       if (core::IsFinal(one.search.state) && !core::IsFinal(candidate.state)) {
-        report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " goes on in an ended search"));
+        report.problems.push_back(
+            absl::StrCat(CandidateName(name, candidate.number), " is unfinished in an ended search"));
       }
       if (!seen.insert({candidate.architecture, candidate.repeat, candidate.final_seed}).second) {
         report.problems.push_back(absl::StrCat(CandidateName(name, candidate.number), " occurs twice"));
@@ -111,12 +113,12 @@ absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecPa
     for (const auto& [position, buckets] : recomputed) {
       if (stored[position] == buckets) continue;
       report.problems.push_back(absl::StrCat(name, ": the table of pass ", position.pass, ", stage ", position.stage,
-                                             " is not the one that its candidates give"));
+                                             " differs from the one computed from its candidates"));
     }
     for (const auto& [position, buckets] : stored) {
       if (recomputed.contains(position) || buckets.empty()) continue;
       report.problems.push_back(absl::StrCat(name, ": a table of pass ", position.pass, ", stage ", position.stage,
-                                             " is stored that its candidates do not give"));
+                                             " is stored, but does not follow from its candidates"));
     }
   }
   return report;

@@ -1,4 +1,4 @@
-// A look at a store from outside: is everything in it consistent?
+// Checks the consistency of a store from outside.
 #pragma once
 
 #include <string>
@@ -14,12 +14,13 @@ struct CheckReport {
   std::size_t searches = 0;
   std::size_t candidates = 0;
   std::size_t tables = 0;
-  // What is wrong, each naming its search. Empty: all is well.
+  // The problems found; each names its search. Empty: the store is consistent.
   std::vector<std::string> problems;
 };
 
-// Reads every file of the store to its end; recomputes every final table of every search from its candidates and
-// compares it with the stored one; checks that each candidate's record agrees with itself and occurs once.
+// Checks a store. It reads every file to its end. It recomputes every final table of every search
+// from the candidates and compares it with the stored one. It checks that each candidate's record
+// is consistent and occurs once.
 absl::StatusOr<CheckReport> CheckStore(const storage::Store& store, const SpecParser& parse_spec);
 
 }  // namespace layernas

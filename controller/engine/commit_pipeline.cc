@@ -79,8 +79,8 @@ void CommitPipeline::Write(std::vector<Turn>& turns) {
   const absl::Status written = store_.Commit(std::move(batches));
   CrashPoint("after-write");
   if (!written.ok()) {
-    // Nothing of these turns was answered. The next start goes on from what is on the disk.
-    log::Error("can't write, so the controller ends; start it again once the cause is removed",
+    // No command of these turns was answered. The next start continues from the data on the disk.
+    log::Error("cannot write, so the controller stops; remove the cause and start it again",
                {{"cause", std::string(written.message())}});
     log::Flush();
     std::_Exit(EXIT_FAILURE);

@@ -1,4 +1,5 @@
-// What a turn of the engine leads to, in its order: first the write, then the answers that promise it.
+// Carries out the results of the engine's turns in order: first the write, then the answers that
+// depend on it.
 #pragma once
 
 #include <cstddef>
@@ -14,33 +15,35 @@
 
 namespace layernas {
 
-// The consequences of one turn.
+// The results of one turn.
 struct Turn {
   storage::Batch batch;
-  // Each is called once, after all that was handed over so far is durable.
+  // Each is called once, after everything posted so far is durable.
   std::vector<std::function<void()>> answers;
-  // How many commands it took; for the metrics.
+  // Number of commands in the turn, for the metrics.
   std::size_t commands = 0;
 };
 
-// Makes turns durable and then gives their answers, in order. Thread-safe.
+// Makes turns durable, then gives their answers, in order. Thread-safe.
 class Committer {
  public:
   virtual ~Committer() = default;
   virtual void Post(Turn turn) = 0;
-  // Turns handed over that are not written yet.
+  // Returns the number of posted turns that are not written yet.
   virtual std::size_t unwritten() const = 0;
 };
 
-// Writes on a thread of its own, so that the engine decides on while the disk works; what has come in by the time that
-// one write is done shares the next one (group commit). Answers on another. If a write fails the process ends.
+// Writes on its own thread, so the engine continues while the disk works. Turns that arrive during
+// one write share the next one (group commit). Answers are given on another thread. If a write
+// fails, the process exits.
 //
 // Thread-safe.
 class CommitPipeline final : public Committer {
  public:
-  // All must outlive it. `written` is called after each write; must not block.
+  // All arguments must outlive this object. `written` is called after each write and must not
+  // block.
   CommitPipeline(storage::Store& store, ControllerMetrics& metrics, const Clock& clock, std::function<void()> written);
-  // Writes and answers what was handed over.
+  // Writes and answers everything that was posted.
   ~CommitPipeline() override;
   CommitPipeline(const CommitPipeline&) = delete;
   CommitPipeline& operator=(const CommitPipeline&) = delete;

@@ -9,18 +9,20 @@
 namespace layernas {
 namespace {
 
-// Proposals computed in one go at most: bounds the time until the first of them can be used.
+// Maximum proposals per computation; this bounds the time until the first of them can be used.
 constexpr std::size_t kMaxProposalsAtOnce = 16;
-// Of the tasks in one answer, each of which may be as large as its search's spec. Half of what a message may hold.
+// Maximum bytes of the tasks in one answer; each task may be as large as its search's spec. This is
+// half of the maximum message size.
 constexpr std::size_t kMaxTaskBytes = 8 << 20;
-// Sets the seeds of trainings in full apart from all others.
+// Distinguishes the seeds of full trainings from all others.
 constexpr std::uint64_t kFinalSeeds = 0xf1a1;
-// Tasks kept for one search while it computes: bounds the time of a turn.
+// Maximum tasks reserved for one search while it computes; this bounds the time of a turn.
 constexpr std::size_t kMaxReserved = 256;
-// That a poll waits for what is computed while others have tasks for it. Mostly it takes milliseconds, but many
-// searches share one thread, and what is computed may turn out to be known.
+// Maximum time that a poll waits for a computation while others have tasks for it. A computation
+// usually takes milliseconds, but many searches share one thread, and its results may turn out to
+// be known.
 constexpr Millis kLongestAwait{2'000};
-// Results taken from other searches for one poll: bounds the time of a turn.
+// Maximum results taken from other searches for one poll; this bounds the time of a turn.
 constexpr std::size_t kMaxReused = 256;
 
 }  // namespace
@@ -37,7 +39,7 @@ void Dispatcher::Run() {
 void Dispatcher::MakeTable() {
   table_.clear();
   for (const auto& [id, entry] : state_.searches.open()) {
-    // It may have ended in this turn.
+    // The search may have ended in this turn.
     if (!entry->IsOpen()) continue;
     for (const core::TaskKind kind : entry->search->kinds()) {
       Row& row = table_.emplace_back();
@@ -54,7 +56,7 @@ void Dispatcher::Refresh(Row& row) const {
 }
 
 void Dispatcher::ServePolls() {
-  // Each poll is looked at once, so that this ends whatever the searches say.
+  // Each poll is visited once, so the loop always ends.
   PollId looked_at = 0;
   while (true) {
     const Poll* oldest = nullptr;
@@ -67,7 +69,7 @@ void Dispatcher::ServePolls() {
     looked_at = oldest->id;
     std::vector<LeasedTask> tasks = TasksFor(*oldest);
     if (tasks.empty()) continue;
-    // It was there until now.
+    // The worker was connected until now.
     state_.workers.HearWaiting(oldest->request.worker.id, state_.now.steady);
     state_.Answer<std::vector<LeasedTask>>(state_.polls.Take(oldest->id)->reply, std::move(tasks));
   }
@@ -78,11 +80,12 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<LeasedTask> tasks;
   std::size_t bytes = 0;
   std::size_t reused = 0;
-  // Whose turn it was while their next task was not there yet: one for each task that this poll could have taken.
+  // Rows whose turn it was while their next task was not ready: one entry for each task that this
+  // poll could have taken.
   std::vector<Row*> awaited;
-  // It has waited for too long: others have their turn.
+  // The poll has waited too long: other searches get their turn.
   bool overdue = false;
-  // One that kept failing gets enough to see whether it fails still.
+  // A worker that kept failing gets only enough to show whether it still fails.
   const auto max_tasks = static_cast<std::size_t>(state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks);
   const auto await = [&](Row& row) {
     overdue = state_.now.steady - state_.polls.Awaits(poll.id, state_.now.steady) > kLongestAwait;
@@ -106,7 +109,7 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
         entry.search->Lease(worker, poll.request.request_id, state_.now, row->kind, others);
     state_.touched.insert(entry.id());
     if (candidate == nullptr) {
-      // What is held back from this worker may go to the next.
+      // A task that is held back from this worker may go to the next one.
       const bool holds_back = entry.search->HoldsBack(worker, state_.now, row->kind, others);
       if (entry.search->AwaitsWork(row->kind)) {
         row->awaits_work = !holds_back;
@@ -116,11 +119,11 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       } else {
         row->exhausted = true;
       }
-      // The rest in turns to come, which bounds the time of this one.
+      // The rest follows in later turns, which bounds the time of this one.
       if (entry.search->HasMoreTwins()) submit_([] {});
     } else if (ReuseResult(entry, *candidate)) {
       if (++reused == kMaxReused) {
-        // The rest in turns to come.
+        // The rest follows in later turns.
         submit_([] {});
         row->exhausted = true;
         break;
@@ -135,8 +138,8 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
       if (one.entry == &entry) Refresh(one);
     }
   }
-  // Also for a poll that is answered: its worker asks for the rest at once or, where others have filled its slots, so
-  // late that no poll would ever wait.
+  // This also holds for an answered poll. Its worker asks for the rest at once. If other searches
+  // have filled the slots, it asks so late that no poll would ever wait.
   for (Row* row : awaited) ++row->wanted;
   if (overdue && tasks.empty()) {
     Reserve(*awaited.front());
@@ -151,7 +154,7 @@ void Dispatcher::Reserve(Row& row) {
 }
 
 Dispatcher::Row* Dispatcher::RowFor(const Poll& poll, bool overdue) {
-  // A search has one claim, whatever kinds of task it has for the poll; its rows lie side by side.
+  // A search has one claim, whatever kinds of task it has for the poll. Its rows are adjacent.
   std::vector<std::pair<Row*, std::size_t>> fitting;
   for (auto begin = table_.begin(); begin != table_.end();) {
     Row* first = nullptr;
@@ -167,7 +170,7 @@ Dispatcher::Row* Dispatcher::RowFor(const Poll& poll, bool overdue) {
     begin = row;
   }
   if (fitting.empty()) return nullptr;
-  // Most often there is but one, and nothing to choose.
+  // Usually there is only one row, and nothing to choose.
   if (fitting.size() == 1) return fitting.front().first;
   std::vector<core::FairShare::Claim> claims;
   claims.reserve(fitting.size());
@@ -180,7 +183,7 @@ Dispatcher::Row* Dispatcher::RowFor(const Poll& poll, bool overdue) {
 
 bool Dispatcher::ReuseResult(SearchEntry& entry, const core::Candidate& candidate) {
   core::Search& search = *entry.search;
-  // A repeat, or a training in full, is to be a training of its own.
+  // Repeats and full trainings must be trained.
   if (!search.config().reuse_results || candidate.repeat != 0 || candidate.final_seed != 0) return false;
   for (const std::uint64_t id : state_.searches.SameEvaluation(search.config().evaluation_key)) {
     if (id == entry.id()) continue;
@@ -199,10 +202,10 @@ bool Dispatcher::ReuseResult(SearchEntry& entry, const core::Candidate& candidat
 
 void Dispatcher::Compete() {
   std::vector<core::FairShare::Claim> claims;
-  // One alone has nobody to share with.
+  // A single search has no others to share with.
   if (state_.searches.open().size() > 1) {
     for (const Row& row : table_) {
-      // What no worker can take competes for none.
+      // Tasks that no worker can take do not compete.
       if (row.ready == 0 || state_.workers.FitOf(row.require()).connected == 0) continue;
       if (!claims.empty() && claims.back().search == row.entry->id()) continue;
       const core::Search& search = *row.entry->search;
@@ -214,7 +217,7 @@ void Dispatcher::Compete() {
 
 void Dispatcher::StartWork() {
   for (const Row& row : table_) {
-    // As late as can be: no more than polls wait for, and than there is room for.
+    // As late as possible: at most as many as polls wait for, and as there is room for.
     const std::size_t wanted = std::min({row.wanted, row.ready, kMaxProposalsAtOnce});
     if (wanted == 0) continue;
     std::shared_ptr<core::BackgroundWork> work = row.entry->search->StartWork(wanted);

@@ -1,4 +1,4 @@
-// Brings searches that have something to hand out and workers that wait for it together, once per turn.
+// Matches searches that have something to hand out with workers that wait for it, once per turn.
 #pragma once
 
 #include <cstddef>
@@ -13,45 +13,48 @@
 
 namespace layernas {
 
-// For the engine's thread.
+// Use it only on the engine's thread.
 class Dispatcher {
  public:
-  // How a search stands with one kind of task: the one table that dispatching, competition, computation of proposals
-  // and gauges go by.
+  // The state of one kind of task of a search. Dispatching, competition, computation of proposals
+  // and gauges all use this table.
   struct Row {
     SearchEntry* entry = nullptr;
     core::TaskKind kind = core::TaskKind::kEvaluate;
-    // Tasks that could be leased now, and that are.
+    // Number of tasks that could be leased now, and number of leased tasks.
     std::size_t ready = 0;
     std::size_t running = 0;
-    // While polls are served: it has nothing more for any of them, or not for this one.
+    // While polls are served: it has no more tasks for any poll, or not for the current one.
     bool exhausted = false;
     PollId held_back_from = 0;
-    // Tasks for which its turn came while it had none ready. They count as running in the turns that follow.
+    // Tasks for which its turn came while it had none ready. They count as running in the following
+    // turns.
     std::size_t reserved = 0;
-    // Proposals to be computed.
+    // Number of proposals to compute.
     std::size_t wanted = 0;
-    // Whatever more it has must be computed.
+    // All its further tasks must be computed first.
     bool awaits_work = false;
 
-    // Another kind's tasks may leave less room than what is reserved.
+    // Tasks of another kind may leave less room than what is reserved.
     bool HasMore() const { return ready > reserved && !exhausted; }
     const PollBook::Requirements& require() const { return entry->search->RequireOf(kind); }
   };
 
-  // `solver` computes proposals; `submit` brings a command into a turn to come, from any thread.
+  // `solver` computes proposals. `submit` adds a command to a later turn; it may be called on any
+  // thread.
   Dispatcher(EngineState& state, Executor& solver, std::function<void(std::function<void()>)> submit)
       : state_(state), solver_(solver), submit_(std::move(submit)) {}
 
-  // Answers the polls, oldest first, that there is work for; says which searches compete for the fleet from now on; has
-  // proposals computed for the polls that are left. A poll waits for them where it is their search's turn, for two
-  // seconds also if another search has tasks: computing takes a moment, and an evaluation takes long.
+  // Answers the polls that there is work for, oldest first. Sets the searches that compete for the
+  // fleet from now on. Starts the computation of proposals for the remaining polls. A poll waits
+  // for proposals if it is their search's turn. It does so for up to two seconds even if another
+  // search has tasks, because a computation takes a moment and an evaluation takes long.
   void Run();
 
-  // Cancels the computations that are under way.
+  // Cancels the computations in progress.
   void CancelWork();
 
-  // As the last Run() left it: of all searches that have not ended then.
+  // The table after the last Run(): all searches that had not ended then.
   const std::vector<Row>& table() const { return table_; }
 
  private:
@@ -60,27 +63,29 @@ class Dispatcher {
   void ServePolls();
   void Compete();
   void StartWork();
-  // Forgets works that were given back, and cancels those of searches that have ended.
+  // Forgets finished computations, and cancels those of ended searches.
   void TidyWork();
-  // Leases up to the poll's max_tasks; fewer where it is the turn of a search that has its next ones computed.
+  // Leases up to the poll's max_tasks. Returns fewer if it is the turn of a search whose next tasks
+  // are being computed.
   std::vector<LeasedTask> TasksFor(const Poll& poll);
-  // A poll waits for one of the row's tasks that are computed.
+  // Notes that a poll waits for one of the row's tasks that are being computed.
   static void Reserve(Row& row);
-  // Returns, of the rows that the poll may take from, that of the search whose turn it is; null if there is none. For
-  // an overdue poll without those whose tasks must be computed.
+  // Returns the row of the search whose turn it is, of the rows that the poll may take from; null
+  // if there is none. An overdue poll cannot take from rows whose tasks must be computed.
   Row* RowFor(const Poll& poll, bool overdue);
-  // Gives the candidate, just leased, the result of another search's if there is one. True if it did.
+  // Gives the candidate, which has just been leased, the result of another search if there is one.
+  // Returns whether it did.
   bool ReuseResult(SearchEntry& entry, const core::Candidate& candidate);
 
   EngineState& state_;
   Executor& solver_;
   const std::function<void(std::function<void()>)> submit_;
   std::vector<Row> table_;
-  // By search; until it is given back.
+  // Computations by search, until they are given back.
   std::map<std::uint64_t, std::weak_ptr<core::BackgroundWork>> work_;
 };
 
-// The task of a candidate that is leased.
+// Makes the task of a leased candidate.
 LeasedTask MakeTask(const EngineState& state, const SearchEntry& entry, const core::Candidate& candidate);
 
 }  // namespace layernas

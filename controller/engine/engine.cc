@@ -12,24 +12,30 @@
 namespace layernas {
 namespace {
 
-// The resolution of time-outs.
+// Resolution of timeouts.
 constexpr Millis kTick{100};
+// Turns follow each other within a tick and the time that one takes. After a longer pause, as of the whole machine,
+// calls wait that were made meanwhile.
+constexpr Millis kStall{1'000};
+// Within which they are read after it, or made again.
+constexpr Millis kReconnect{2'000};
 constexpr Millis kGaugeInterval{200};
-// Each search has a hundred series or so: some are shown anew at a time, in turn, however many there are.
+// Each search has about a hundred series. However many searches there are, only a few are updated
+// at a time, in turn.
 constexpr std::size_t kSearchesShownAtOnce = 8;
 constexpr Millis kStorageGaugeInterval{1000};
-// By less the clocks may differ without anybody having set one: the two are not read at the same moment, and one is
-// kept right by small steps.
+// Smaller differences between the clocks are normal: they are not read at the same moment, and one
+// of them is adjusted in small steps.
 constexpr Millis kClockSet{2'000};
-// Commands that share one write at most: bounds the time to the first answer.
+// Maximum commands that share one write; this bounds the time to the first answer.
 constexpr std::size_t kMaxCommandsPerTurn = 4096;
-// While a write is under way nothing is gained by haste: commands are collected for so long, or until there are many.
+// During a write there is no hurry: commands are collected for this long, or until there are many.
 constexpr Millis kCollect{1};
 constexpr std::size_t kManyCommands = 64;
-// Turns decided on ahead of the disk: bounds what waits in memory.
+// Maximum turns processed ahead of the disk; this bounds the memory.
 constexpr std::size_t kMaxUnwritten = 16;
 
-// Empty if the candidates are such as a search of this configuration can have.
+// Returns why a search of this configuration cannot have these candidates; empty if it can.
 std::string WhyBroken(const core::SearchConfig& config, const std::deque<core::Candidate>& candidates) {
   const auto& layers = config.space.layers;
   for (const core::Candidate& candidate : candidates) {
@@ -113,8 +119,8 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
   absl::StatusOr<core::SearchConfig> config = parse_spec(entry.stored.spec);
   entry.why_broken = config.ok() ? WhyBroken(*config, loaded.candidates) : std::string(config.status().message());
   if (!entry.why_broken.empty()) {
-    // The others go on, and this one stays as it is.
-    log::Error("cannot go on with a search", {{"search", entry.name}, {"why", entry.why_broken}});
+    // The other searches continue, and this one stays unchanged.
+    log::Error("cannot continue a search", {{"search", entry.name}, {"why", entry.why_broken}});
     for (const core::Candidate& candidate : loaded.candidates) ++entry.broken_counts[candidate.state];
     state_.searches.Add(std::move(entry));
     return;
@@ -128,9 +134,10 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
   SearchEntry& added = state_.searches.Add(std::move(entry));
   for (const core::Candidate& candidate : added.search->candidates()) {
     if (candidate.state != core::CandidateState::kLeased) continue;
-    // Its worker may well be at it: a fresh, full time-out.
+    // Its worker may still work on it, so the lease gets its full duration.
     state_.leases.Set({added.id(), candidate.number}, candidate.worker,
                       state_.now.steady + state_.options.lease_duration);
+    state_.workers.Expect(candidate.worker, state_.now.steady);
   }
   added.search->CheckTime(state_.now.unix_ms, added.stored.clock_set);
   state_.touched.insert(added.id());
@@ -147,7 +154,18 @@ void Engine::Submit(std::function<void()> command) {
 }
 
 void Engine::Run() {
-  while (const auto commands = NextCommands()) TakeTurn(*commands);
+  using std::chrono::steady_clock;
+  steady_clock::time_point looked = steady_clock::now();
+  while (const auto commands = NextCommands()) {
+    const steady_clock::time_point now = steady_clock::now();
+    if (now - std::exchange(looked, now) > kStall) StoodStill();
+    TakeTurn(*commands);
+  }
+}
+
+void Engine::StoodStill() {
+  silence_counts_from_ = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
+  log::Warning("the controller stood still; workers that were silent meanwhile lose nothing", {});
 }
 
 std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
@@ -188,9 +206,9 @@ void Engine::TakeTime() {
       Millis{now.unix_ms - before.unix_ms} - std::chrono::duration_cast<Millis>(now.steady - before.steady);
   if (std::chrono::abs(set) < kClockSet) return;
   clock_ahead_ += set;
-  log::Warning("the machine's clock was set; leases and budgets don't mind", {{"by_ms", set.count()}});
+  log::Warning("the machine's clock was set; leases and budgets are not affected", {{"by_ms", set.count()}});
   for (const auto& [id, entry] : state_.searches.open()) {
-    // The time of a search that was not started does not count yet.
+    // The time of a search that has not started does not count yet.
     if (entry->search->config().duration.count() == 0 || entry->search->started() == 0) continue;
     entry->stored.clock_set += set;
     state_.clock_set.insert(id);
@@ -202,7 +220,7 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   worker_commands_->RunTimers();
   search_commands_->RunTimers(clock_ahead_);
   for (const std::function<void()>& command : commands) command();
-  worker_commands_->NoteSilence();
+  if (state_.now.steady >= silence_counts_from_) worker_commands_->NoteSilence();
   dispatcher_->Run();
 
   Turn turn{recorder_->Collect(), {}, commands.size()};
@@ -214,7 +232,8 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   }
   state_.touched.clear();
   state_.deleted.clear();
-  // Also without a write: what is answered may be owed to a turn that is not written yet.
+  // Answers are posted even without a write: they may depend on an earlier turn that is not written
+  // yet.
   if (!turn.batch.empty() || !turn.answers.empty()) threads_.committer->Post(std::move(turn));
   if (!commands.empty()) {
     state_.metrics.engine_turn_seconds.Observe(std::chrono::duration<double>(clock_.Now() - state_.now.steady).count());
@@ -276,7 +295,7 @@ void Engine::Drain() {
   });
 }
 
-// --- For people
+// --- Calls of users
 
 void Engine::CreateSearch(NewSearch search, Reply<SearchView> reply) {
   Submit([this, search = std::move(search), reply = std::move(reply)] { search_commands_->Create(search, reply); });
@@ -361,7 +380,7 @@ void Engine::ListWorkers(std::string after, std::size_t limit, Reply<std::vector
   });
 }
 
-// --- For workers
+// --- Calls of workers
 
 Engine::PollId Engine::LeaseTasks(LeaseRequest request, Reply<std::vector<LeasedTask>> reply) {
   const PollId id = next_poll_++;

@@ -1,11 +1,12 @@
-// The one writer. Commands come in from any thread; one thread takes all that wait and lets the core decide on each;
-// what they change is written in one synced batch, and only then are they answered (group commit). While the disk works
-// the next commands are decided on already. What was answered survives power loss; if a write fails the process ends,
-// so that nobody hears of what the disk does not know.
+// The engine is the only writer. Commands arrive from any thread. One thread takes all waiting
+// commands and lets the core decide on each. Their changes are written in one synced batch, and
+// only then are they answered (group commit). While the disk works, the next commands are already
+// processed. Answered changes survive a power loss. If a write fails, the process exits, so no
+// caller learns of anything that is not on the disk.
 //
-// The engine itself is the thread, the queue and the turn. The commands are SearchCommands (people's) and
-// WorkerCommands (workers'); Dispatcher brings searches and workers together; TurnRecorder turns what has changed into
-// records.
+// The engine itself is the thread, the queue and the turn. SearchCommands has the commands of users
+// and WorkerCommands those of workers. Dispatcher matches searches and workers. TurnRecorder turns
+// changes into records.
 #pragma once
 
 #include <atomic>
@@ -35,10 +36,11 @@
 
 namespace layernas {
 
-// The configuration in a stored spec.
+// Returns the configuration from a stored spec.
 using SpecParser = std::function<absl::StatusOr<core::SearchConfig>(std::string_view spec)>;
 
-// What an engine's work runs on besides its own turns. Destroyed in reverse order, each after what hands on to it.
+// What an engine runs its work on besides its own turns. Members are destroyed in reverse order:
+// each after the ones that post to it.
 struct EngineThreads {
   std::unique_ptr<Executor> reader;
   std::unique_ptr<Executor> reclaimer;
@@ -46,84 +48,89 @@ struct EngineThreads {
   std::unique_ptr<Executor> solver;
 };
 
-// Thread-safe. Every call with a Reply returns at once; the reply is called exactly once. Views show how things stand
-// after the turn that the call was part of.
+// Thread-safe. Every call with a Reply returns at once; the reply is called exactly once. Views
+// show the state after the turn of the call.
 class Engine {
  public:
   using PollId = layernas::PollId;
   using WatchId = WatchBook::WatchId;
 
-  // Loads the store's searches. Store, metrics and clock must outlive the engine.
+  // Loads the searches of the store. Store, metrics and clock must outlive the engine.
   static absl::StatusOr<std::unique_ptr<Engine>> Create(storage::Store& store, EngineOptions options,
                                                         const SpecParser& parse_spec, ControllerMetrics& metrics,
                                                         const Clock& clock);
-  // As Create(), but with no thread of its own: everything happens in TakeTurn() and where `threads` run it. For
-  // whoever runs the engine by hand, such as a simulator.
+  // Like Create(), but without its own thread: everything happens in TakeTurn() and where `threads`
+  // run it. For callers that run the engine by hand, such as a simulator.
   static absl::StatusOr<std::unique_ptr<Engine>> CreateByHand(storage::Store& store, EngineOptions options,
                                                               const SpecParser& parse_spec, ControllerMetrics& metrics,
                                                               const Clock& clock, EngineThreads threads);
-  // Drains, finishes what was queued, joins. Without a thread of its own: ends at once.
+  // Drains, finishes queued commands, and joins. Without its own thread it ends at once.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Hands nothing out any more: answers polls, parked or to come, and reads of changes with UNAVAILABLE, and wakes all
-  // watches so that they find out. Everything else is still served.
+  // Stops handing out tasks. Answers current and later polls and reads of changes with UNAVAILABLE,
+  // and wakes all watches so that they notice. All other calls are still served.
   void Drain();
 
-  // --- For people
+  // --- Calls of users
 
   void CreateSearch(NewSearch search, Reply<SearchView> reply);
   void GetSearch(std::string name, Reply<SearchView> reply);
-  // Ids below `before`, descending. A page holds fewer than `limit` where their specs and results are large.
+  // Lists searches with ids below `before`, descending. A page holds fewer than `limit` if their
+  // specs and results are large.
   void ListSearches(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply);
   void PauseSearch(std::string name, Reply<SearchView> reply);
   void ResumeSearch(std::string name, Reply<SearchView> reply);
   void CancelSearch(std::string name, Reply<SearchView> reply);
   void UpdateSearch(std::string name, SharingUpdate update, Reply<SearchView> reply);
   void DeleteSearch(std::string name, Reply<SearchView> reply);
-  // Numbers above `after` in one of `states` (none given: any), ascending.
+  // Lists candidates with numbers above `after` in one of `states` (empty: any), ascending.
   void ListCandidates(std::string name, std::set<core::CandidateState> states, std::uint64_t after, std::size_t limit,
                       Reply<CandidatePage> reply);
-  // What the evaluator of an attempt (0: of the latest that has a log) wrote. NOT_FOUND says why there is nothing.
+  // Returns what the evaluator of an attempt wrote; 0: the latest attempt with a log. NOT_FOUND
+  // says why there is no log.
   void GetTaskLog(std::string candidate, int attempt, Reply<TaskLogView> reply);
-  // The points of higher cost than `above`, ascending.
+  // Returns the points with a higher cost than `above`, ascending.
   void GetFrontier(std::string name, double above, std::size_t limit, Reply<FrontierView> reply);
-  // {0, 0}: the latest table. NOT_FOUND if there is none at that position.
+  // {0, 0}: the latest table. Returns NOT_FOUND if there is no table at that position.
   void GetBuckets(std::string name, core::Position position, Reply<BucketsView> reply);
   void ReadChanges(std::string name, std::uint64_t after, std::size_t limit, Reply<ChangesView> reply);
-  // Calls `changed` after each commit that changed the search, until Unwatch() has returned; must not block. To be
-  // followed by ReadChanges(), for what came before.
+  // Calls `changed` after each commit that changed the search, until Unwatch() has returned.
+  // `changed` must not block. Call ReadChanges() afterwards to get earlier changes.
   WatchId Watch(std::uint64_t search, std::function<void()> changed) {
     return watches_.Add(search, std::move(changed));
   }
   void Unwatch(WatchId watch) { watches_.Remove(watch); }
-  // Ids above `after`, ascending.
+  // Lists workers with ids above `after`, ascending.
   void ListWorkers(std::string after, std::size_t limit, Reply<std::vector<WorkerView>> reply);
 
-  // --- For workers
+  // --- Calls of workers
 
-  // Parks until there is work or the deadline. The id is for CancelPoll alone, which may be called once LeaseTasks
-  // returned.
+  // Waits until there is work or the deadline has passed. The id is only for CancelPoll(), which
+  // may be called after LeaseTasks() has returned.
   PollId LeaseTasks(LeaseRequest request, Reply<std::vector<LeasedTask>> reply);
-  // The caller is gone: answers the poll if it is parked still.
+  // The caller is gone: answers the poll if it still waits.
   void CancelPoll(PollId poll);
-  // A verdict per lease.
+  // Answers with one verdict per lease.
   void Heartbeat(WorkerInfo worker, std::vector<HeldLease> leases, Reply<std::vector<LeaseVerdict>> reply);
-  // A verdict per report.
+  // Answers with one verdict per report.
   void CompleteTasks(WorkerId worker, std::vector<Report> reports, Reply<std::vector<core::CompletionVerdict>> reply);
-  // `leaving`: the worker goes away and can be forgotten.
+  // `leaving`: the worker is going away and can be forgotten.
   void ReleaseTasks(WorkerId worker, std::vector<std::string> tokens, Reply<bool> reply, bool leaving = false);
 
   Millis lease_duration() const { return state_.options.lease_duration; }
   Millis heartbeat_interval() const { return state_.heartbeat_interval(); }
 
-  // --- By hand
+  // --- Running by hand
 
-  // Does all commands that wait, and what the time has brought; hands the turn to the committer. Only for an engine
-  // without a thread of its own.
+  // Processes all waiting commands and everything that is due, and passes the turn to the
+  // committer. Only for an engine without its own thread.
   void TakeTurn();
-  // Whether commands wait.
+  // Calls of workers have waited for longer than a turn, as after a pause of the machine. Nobody
+  // counts as silent until these calls are read.
+  void StoodStill();
+  // Returns whether commands wait.
   bool HasCommands() const;
 
  private:
@@ -132,17 +139,17 @@ class Engine {
   absl::Status Load(const SpecParser& parse_spec);
   void LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_spec);
 
-  // From any thread.
+  // May be called on any thread.
   void Submit(std::function<void()> command);
 
-  // All below: the engine's thread alone.
+  // The following functions run only on the engine's thread.
   void Run();
-  // Waits until there is something to do, and returns the commands to be done in one turn; may be none. Nothing: time
-  // to stop.
+  // Waits until there is something to do, and returns the commands of one turn, which may be none.
+  // Returns nothing when it is time to stop.
   std::optional<std::vector<std::function<void()>>> NextCommands();
   void TakeTurn(const std::vector<std::function<void()>>& commands);
-  // Takes the time. Where the machine's clock was set since the last turn, the time that searches may take is not
-  // changed by it.
+  // Reads the clocks. If the machine's clock was set since the last turn, it keeps the remaining
+  // time of the searches unchanged.
   void TakeTime();
   void UpdateGauges();
 
@@ -151,22 +158,25 @@ class Engine {
   WatchBook watches_;
 
   mutable Mutex mutex_;
-  // Something is in the queue of an idle engine, a write is done, or it's time to stop.
+  // Signalled when a command is queued while the engine is idle, when a write is done, and when it
+  // is time to stop.
   CondVar changed_;
   std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
   bool idle_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::atomic<PollId> next_poll_{1};
 
-  // The engine's thread alone.
+  // Used only on the engine's thread.
   SteadyTime gauges_due_;
   SteadyTime storage_gauges_due_;
-  // The open search whose series were brought up to date last.
+  // The open search whose metric series were updated last.
   std::uint64_t last_shown_ = 0;
-  // By how much the machine's clock was set, in all.
+  // How far the machine's clock was set in total.
   Millis clock_ahead_{0};
+  // Before that nobody counts as silent.
+  SteadyTime silence_counts_from_;
 
-  // Made once there are threads, and outlive them.
+  // Constructed after the threads, and outlive them.
   std::optional<SearchCommands> search_commands_;
   std::optional<WorkerCommands> worker_commands_;
   std::optional<Dispatcher> dispatcher_;

@@ -1,5 +1,5 @@
-// What the engine's thread works on: its books, and what the present turn has come to. Internal to the engine; for its
-// thread alone.
+// The data of the engine's thread: its books, and the results of the present turn. Internal to the
+// engine; used only on its thread.
 #pragma once
 
 #include <functional>
@@ -24,15 +24,18 @@
 namespace layernas {
 
 struct EngineOptions {
-  // How long a worker may be silent before its candidates go to others. Workers are told to call three times in it.
+  // How long a worker may be silent before its candidates are reassigned. Workers are told to call
+  // three times in this period.
   Millis lease_duration{30'000};
-  // Changes kept per search, for watches to go on from; at least 1,000 more are kept before they are trimmed.
+  // Minimum changes kept per search for watches to continue from. At least 1,000 more are kept
+  // before they are trimmed.
   std::uint64_t kept_changes = 10'000;
-  // Candidates per search whose logs are kept, the latest; at least 100 more are kept before they are trimmed.
+  // Minimum latest candidates per search whose logs are kept. At least 100 more are kept before
+  // they are trimmed.
   std::uint64_t kept_logs = 1'000;
-  // Of each, attempts whose logs are kept, the latest.
+  // Maximum latest attempts per candidate whose logs are kept.
   int kept_attempt_logs = 5;
-  // How long a search is kept after its end; 0 = until someone deletes it.
+  // How long a search is kept after its end; 0 = until it is deleted.
   Millis retention{0};
   Quotas quotas = {};
 };
@@ -50,9 +53,9 @@ struct EngineState {
   const EngineOptions options;
   ControllerMetrics& metrics;
 
-  // Of this turn.
+  // Time of this turn.
   Instant now;
-  // Of the store; goes into every lease token.
+  // Lineage of the store; part of every lease token.
   std::uint64_t lineage = 0;
   // Store::ChangesBase().
   std::uint64_t changes_base = 0;
@@ -65,15 +68,16 @@ struct EngineState {
   PollBook polls;
   core::FairShare shares;
 
-  // --- Of this turn
+  // --- Results of this turn
 
-  // Searches that it may have changed, and those that it removes.
+  // Searches that the turn may have changed, and searches that it removes.
   std::set<std::uint64_t> touched;
   std::set<std::uint64_t> deleted;
-  // Searches whose record is to be written because the clock was set.
+  // Searches whose record must be written because the clock was set.
   std::set<std::uint64_t> clock_set;
   std::vector<std::pair<storage::LogKey, storage::StoredLog>> new_logs;
-  // What is to be looked at when it is over, and then the answers, which are given once it is written.
+  // Functions to call at the end of the turn, and then the answers, which are given after it is
+  // written.
   std::vector<std::function<void()>> at_end;
   std::vector<std::function<void()>> answers;
 
@@ -82,23 +86,20 @@ struct EngineState {
     return entry.token_lineage;
   }
 
-  // Whether others than the worker can do work for workers with these labels, for what cannot be undone: also those
-  // that are silent just now, and those that hold leases of the time before a restart and were not heard from since.
+  // Returns whether other workers than `worker` can do work for these labels. It is for decisions
+  // that cannot be undone (WorkerBook::HasOthers).
   core::Others OthersOf(const std::string& worker, const PollBook::Requirements& require) {
-    const bool others =
-        workers.HasOthers(worker, require) ||
-        leases.IsHeldByOthers(worker, [this](const std::string& other) { return !workers.workers().contains(other); });
-    return others ? core::Others::kSome : core::Others::kNone;
+    return workers.HasOthers(worker, require) ? core::Others::kSome : core::Others::kNone;
   }
 
   Millis heartbeat_interval() const { return options.lease_duration / 3; }
 
-  // Calls reply with the value, once this turn is written.
+  // Calls `reply` with the value after this turn is written.
   template <typename T>
   void Answer(Reply<T> reply, absl::StatusOr<T> value) {
     answers.push_back([reply = std::move(reply), value = std::move(value)]() mutable { reply(std::move(value)); });
   }
-  // Calls `answer` with the search after this turn; null if it was deleted.
+  // Calls `answer` with the state of the search after this turn; null if it was deleted.
   void AtEndOfTurn(std::uint64_t id, std::function<void(const SearchEntry* entry)> answer) {
     at_end.push_back([this, id, answer = std::move(answer)] { answer(searches.Find(id)); });
   }

@@ -1,11 +1,11 @@
-// Where work runs that the engine does not do itself.
+// Runs work that the engine does not do on its own thread.
 #pragma once
 
 #include <functional>
 
 namespace layernas {
 
-// Runs what it is given, one after the other, at some time after Post() has returned or within it. Thread-safe.
+// Runs functions one after the other, during Post() or later. Thread-safe.
 class Executor {
  public:
   virtual ~Executor() = default;

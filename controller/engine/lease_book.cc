@@ -6,7 +6,7 @@ namespace layernas {
 
 std::size_t LeaseBook::KeyHash::operator()(const Key& key) const { return MixKey({key.search, key.number}); }
 
-// Most leases are the newest by every order: they go to the ends.
+// Most leases are the newest in every order, so they are inserted at the ends.
 void LeaseBook::Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {
   const auto lease = leases_.find(key);
   if (lease == leases_.end()) {
@@ -66,13 +66,6 @@ const std::set<LeaseBook::Key>& LeaseBook::OfWorker(const std::string& worker) c
   static const std::set<Key> kNone;
   const auto leases = by_worker_.find(worker);
   return leases == by_worker_.end() ? kNone : leases->second;
-}
-
-bool LeaseBook::IsHeldByOthers(const std::string& worker,
-                               const std::function<bool(const std::string& other)>& counts) const {
-  return std::any_of(by_worker_.begin(), by_worker_.end(), [&](const ByWorker::value_type& of) {
-    return of.first != worker && !of.second.empty() && counts(of.first);
-  });
 }
 
 }  // namespace layernas

@@ -1,11 +1,10 @@
-// Who holds which candidate, and until when. Soft state: after a restart it is made anew from the candidates, each
-// lease with its full time.
+// Leases: which worker holds which candidate, and until when. They are not stored. After a restart
+// the book is rebuilt from the candidates, and each lease gets its full duration.
 #pragma once
 
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -18,16 +17,16 @@
 
 namespace layernas {
 
-// How far a training has come.
+// The progress of a training.
 struct TaskProgress {
-  // 0 where nothing was reported yet.
+  // 0 before the first report.
   int epoch = 0;
-  // Those that the training is to have.
+  // Total epochs of the training.
   int epochs = 0;
   std::optional<double> reward;
 };
 
-// Not thread-safe. O(log n) throughout.
+// Not thread-safe. All functions are O(log n).
 class LeaseBook {
  public:
   struct Key {
@@ -41,29 +40,28 @@ class LeaseBook {
   LeaseBook(const LeaseBook&) = delete;
   LeaseBook& operator=(const LeaseBook&) = delete;
 
-  // Notes a lease, or its new deadline; one of another worker ends, and its progress with it. `instance`: of the
-  // worker's process; empty if unknown.
+  // Records a lease, or its new deadline. A lease of another worker for the same key ends, and its
+  // progress is lost. `instance`: instance of the worker's process; empty if unknown.
   void Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance = {});
-  // A lease that is in the book goes on under another name of its worker.
+  // Changes the worker's name of a lease in the book.
   void Rename(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance);
-  // Of a lease that is in the book.
+  // The lease must be in the book.
   const std::string& InstanceOf(Key key) const { return leases_.at(key).instance; }
-  // Whether it is in the book and known to be of this process.
+  // Returns whether the lease is in the book and known to belong to this process.
   bool IsOf(Key key, const std::string& instance) const;
   void Remove(Key key);
-  // Of a lease that is in the book.
+  // The lease must be in the book.
   void SetProgress(Key key, const TaskProgress& progress) { leases_.at(key).progress = progress; }
   const TaskProgress& ProgressOf(Key key) const { return leases_.at(key).progress; }
   bool Contains(Key key) const { return leases_.contains(key); }
   bool Holds(Key key, const std::string& worker) const;
-  // Of a lease that is in the book.
+  // The lease must be in the book.
   SteadyTime Deadline(Key key) const { return leases_.at(key).deadline->first; }
-  // The leases whose deadline is at or before `now`; they stay in the book.
+  // Returns the leases whose deadline is at or before `now`. They stay in the book.
   std::vector<Key> Expired(SteadyTime now) const;
-  // Empty if it holds none. Good until a lease is removed or goes to another worker.
+  // Returns the leases of the worker; may be empty. The reference is valid until a lease is removed
+  // or gets another worker.
   const std::set<Key>& OfWorker(const std::string& worker) const;
-  // Whether somebody else than `worker` holds a lease, of those that `counts` is true of. O(workers).
-  bool IsHeldByOthers(const std::string& worker, const std::function<bool(const std::string& other)>& counts) const;
   std::size_t size() const { return leases_.size(); }
 
  private:

@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kSearches = "searches/";
 constexpr std::string_view kCandidates = "/candidates/";
 
-// Plain digits without leading zeros, so that one thing has one name.
+// Accepts only plain digits without leading zeros, so that each thing has exactly one name.
 template <typename Number>
 std::optional<Number> ParseNumber(std::string_view text) {
   if (text.empty() || text.front() < '1' || text.front() > '9') return std::nullopt;

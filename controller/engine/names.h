@@ -1,4 +1,4 @@
-// Names on the wire: resource names and lease tokens.
+// Names in messages: resource names and lease tokens.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct ParsedSearchName {
   std::uint64_t id = 0;
 };
 
-// Nothing if `name` is not of the form searches/{slug}-{id}.
+// Returns nothing if `name` does not have the form searches/{slug}-{id}.
 std::optional<ParsedSearchName> ParseSearchName(std::string_view name);
 
 struct ParsedCandidateName {
@@ -28,16 +28,17 @@ struct ParsedCandidateName {
   std::uint64_t number = 0;
 };
 
-// Nothing if `name` is not of the form searches/{slug}-{id}/candidates/{number}.
+// Returns nothing if `name` does not have the form searches/{slug}-{id}/candidates/{number}.
 std::optional<ParsedCandidateName> ParseCandidateName(std::string_view name);
 
-// The one identity of a task: one attempt at one candidate of one store. Opaque outside of the controller.
+// Identifies a task: one attempt at one candidate of one store. Opaque outside the controller.
 struct LeaseToken {
   std::uint64_t search = 0;
   std::uint64_t number = 0;
   int attempt = 0;
-  // Of the store (storage::Store::Lineage): numbers of another store, or of a store that was since put back to a
-  // backup, mean something else. 0 in tokens of a version that had no lineage: no store has it.
+  // Lineage of the store (storage::Store::Lineage). Numbers of another store, or of a store that
+  // was later restored from a backup, mean something else. 0 in tokens of versions without a
+  // lineage; no store has it.
   std::uint64_t lineage = 0;
 
   bool operator==(const LeaseToken&) const = default;
@@ -46,8 +47,8 @@ struct LeaseToken {
 std::string FormatLeaseToken(const LeaseToken& token);
 std::optional<LeaseToken> ParseLeaseToken(std::string_view text);
 
-// Names the work of a task: what all attempts at it have in common, and nothing else has. `kind` is part of it, since a
-// candidate may be measured and then trained.
+// Returns the identity of a task's work: equal for all attempts at the same work, and different for
+// all other work. `kind` is part of it because a candidate may be measured and then trained.
 std::string WorkIdentity(const LeaseToken& token, core::TaskKind kind);
 
 }  // namespace layernas

@@ -8,7 +8,7 @@
 namespace layernas {
 namespace {
 
-// More than so many are made anew when they are needed again: searches come and go.
+// Above this number all entries are dropped and created again on use, because searches come and go.
 constexpr std::size_t kMaxRequirements = 1000;
 
 bool MeetsOne(const WorkerInfo& worker, const PollBook::Requirements::value_type& label) {

@@ -1,5 +1,6 @@
-// What one caller may have: the owner of a token, or a host where there are no tokens (Gate::Admit). Of callers without
-// a name, such as those of searches that were made by versions which noted none, nothing is counted.
+// Limits per caller: the owner of a token, or a host if there are no tokens (Gate::Admit). Nothing
+// is counted for callers without a name, such as those of searches from older versions that stored
+// no owner.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +8,11 @@
 namespace layernas {
 
 struct Quotas {
-  // Searches that have not ended.
+  // Maximum unfinished searches.
   std::size_t open_searches = 1'000;
-  // Bytes of the specs of all its searches, those that have ended included.
+  // Maximum bytes of the specs of all its searches, including ended ones.
   std::size_t spec_bytes = std::size_t{256} << 20;
-  // Workers that were heard from lately.
+  // Maximum recently active workers.
   std::size_t workers = 5'000;
 };
 

@@ -19,7 +19,7 @@ std::uint64_t HashBytes(const std::string& bytes) {
 }  // namespace
 
 std::uint64_t TokenLineage(std::uint64_t store_lineage, const storage::StoredSearch& search) {
-  // Never 0, which stands for none.
+  // Never 0, which means none.
   return MixKey({store_lineage, static_cast<std::uint64_t>(search.created), HashBytes(search.spec)}) | 1;
 }
 

@@ -1,4 +1,4 @@
-// The searches that the engine has, by id, name, request and evaluation key.
+// The engine's searches by id, name, request and evaluation key.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,9 @@
 
 namespace layernas {
 
-// What goes into the tokens of a search: the store's lineage and what is the search's own, its spec and when it was
-// created. A store that is put back to a plain copy of its files keeps its lineage, and gives other searches the same
-// numbers.
+// Returns the lineage for the tokens of a search. It combines the store's lineage with the search's
+// spec and creation time. This is necessary because a store that is restored from a plain copy of
+// its files keeps its lineage and gives the same numbers to other searches.
 std::uint64_t TokenLineage(std::uint64_t store_lineage, const storage::StoredSearch& search);
 
 struct SearchEntry {
@@ -26,51 +26,54 @@ struct SearchEntry {
 
   storage::StoredSearch stored;
   std::string name;
-  // TokenLineage(), noted when it is first asked for.
+  // TokenLineage(), cached on first use.
   mutable std::uint64_t token_lineage = 0;
   // Serialized.
   std::shared_ptr<const std::string> spec;
-  // Shared with work under way beside the engine, which may outlive the entry. Null if this version cannot go on with
-  // what is stored: it is shown, can be deleted, and stays as it is on the disk.
+  // Shared with computations beside the engine, which may outlive the entry. Null if this version
+  // cannot continue the stored search: then it can be shown and deleted, and its data stays
+  // unchanged.
   std::shared_ptr<core::Search> search;
-  // Where it is null: why, and how many candidates it has.
+  // If `search` is null: the reason, and the number of candidates.
   std::string why_broken;
   std::map<core::CandidateState, std::size_t> broken_counts;
-  // Of its latest change.
+  // Sequence number of the latest change.
   std::uint64_t sequence = 0;
-  // Of the oldest change that was not trimmed; 0 after a restart: the next trimming finds it out.
+  // Sequence number of the oldest change that is still kept; 0 after a restart until the next
+  // trimming.
   std::uint64_t first_kept = 0;
-  // Of the oldest candidate whose log was not trimmed; 1 after a restart: the next trimming begins anew.
+  // Number of the oldest candidate whose log is still kept; 1 after a restart until the next
+  // trimming.
   std::uint64_t first_logged = 1;
-  // By kind of task, those whose evaluator failed since one succeeded anywhere; at most two. A lost worker says nothing
-  // of the search.
+  // By kind of task: workers whose evaluator failed since an evaluator last succeeded on any
+  // worker; at most two. Lost workers are not included, because they say nothing about the search.
   std::map<core::TaskKind, std::set<std::string>> failing_workers;
 };
 
-// Entries stay where they are. Not thread-safe.
+// Entries have stable addresses. Not thread-safe.
 class SearchBook {
  public:
-  // The next id, never given twice, not even after the search was deleted.
+  // Returns the next id. An id is never used twice, even after its search was deleted.
   std::uint64_t next_id() const { return next_id_; }
   void set_next_id(std::uint64_t id) { next_id_ = id; }
   std::uint64_t TakeId() { return next_id_++; }
 
-  // A complete entry, of an id that is not in the book.
+  // Adds a complete entry. Its id must not be in the book.
   SearchEntry& Add(SearchEntry entry);
-  // It has ended.
+  // Call it when the search has ended.
   void Close(std::uint64_t id) { open_.erase(id); }
   void Remove(std::uint64_t id);
 
-  // INVALID_ARGUMENT or NOT_FOUND.
+  // Returns INVALID_ARGUMENT or NOT_FOUND on errors.
   absl::StatusOr<SearchEntry*> Find(const std::string& name);
-  // Null if there is none.
+  // Returns null if there is none.
   SearchEntry* Find(std::uint64_t id);
-  // 0 if there is none.
+  // Returns 0 if there is none.
   std::uint64_t OfRequest(const std::string& request_id) const;
-  // Those that can use each other's results.
+  // Returns the searches that can use each other's results.
   const std::set<std::uint64_t>& SameEvaluation(const std::string& key) const;
 
-  // What a caller has. O(searches).
+  // What a caller has. Computing it is O(searches).
   struct Owned {
     std::size_t open = 0;
     std::size_t spec_bytes = 0;
@@ -78,7 +81,7 @@ class SearchBook {
   Owned OwnedBy(const std::string& owner) const;
 
   const std::map<std::uint64_t, SearchEntry>& all() const { return all_; }
-  // Those that have not ended.
+  // Returns the searches that have not ended.
   const std::map<std::uint64_t, SearchEntry*>& open() const { return open_; }
 
  private:

@@ -15,13 +15,13 @@
 namespace layernas {
 namespace {
 
-// Records looked at for one page of candidates at most; a filter may pass few of them.
+// Maximum records read for one page of candidates; a filter may accept few of them.
 constexpr std::size_t kMaxScanned = 20'000;
-// Views made for one page of searches at most, in bytes, about. As much as a message takes: the rest could not be sent.
+// Approximate maximum bytes of the views of one page of searches: as much as fits in a message.
 constexpr std::size_t kMaxListedBytes = 4 << 20;
 constexpr Millis kOldSearchesInterval{1'000};
 
-// Memory and message that a view takes, about.
+// Returns the approximate memory and message size of a view.
 std::size_t BytesOf(const SearchView& view) {
   constexpr std::size_t kMetricBytes = 32;
   std::size_t bytes = view.spec->size();
@@ -48,16 +48,16 @@ absl::Status WhyThereIsNoLog(const std::string& name, const std::string& search,
                                             CandidateName(search, candidate.twin_of), ", which is evaluated instead"));
   }
   if (!candidate.reused_from.empty()) {
-    return absl::NotFoundError(absl::StrCat(name, " has no log: its result is that of ", candidate.reused_from));
+    return absl::NotFoundError(absl::StrCat(name, " has no log: its result was reused from ", candidate.reused_from));
   }
   if (candidate.state == core::CandidateState::kQueued || candidate.state == core::CandidateState::kLeased) {
     return absl::NotFoundError(
-        absl::StrCat(name, " has no log yet: one comes with the result or the failure of an attempt"));
+        absl::StrCat(name, " has no log yet: a log arrives with the result or the failure of an attempt"));
   }
   return absl::NotFoundError(absl::StrCat(
       name,
-      " has no log: its evaluator wrote nothing to standard error, or it was lost with its worker, stopped early "
-      "or cancelled, or is older than what is kept"));
+      " has no log: its evaluator wrote nothing to standard error, the attempt was lost with its worker, stopped early "
+      "or cancelled, or the log was too old to keep"));
 }
 
 }  // namespace
@@ -65,7 +65,7 @@ absl::Status WhyThereIsNoLog(const std::string& name, const std::string& search,
 absl::StatusOr<SearchEntry*> SearchCommands::FindUsable(const std::string& name) {
   LAYERNAS_ASSIGN_OR_RETURN(SearchEntry * entry, state_.searches.Find(name));
   if (!entry->IsBroken()) return entry;
-  return absl::FailedPreconditionError(absl::StrCat("this version of layernas cannot go on with ", name, ": ",
+  return absl::FailedPreconditionError(absl::StrCat("this version of layernas cannot continue ", name, ": ",
                                                     entry->why_broken,
                                                     "; read its candidates, delete it, or start the version that made "
                                                     "it"));
@@ -104,7 +104,7 @@ void SearchCommands::Read(const std::string& name, Reply<T> reply,
       state_.Answer<T>(reply, SearchWasDeleted());
       return;
     }
-    // As an answer, so that the view's sequence number is on the disk by then.
+    // Added as an answer, so that the view's sequence number is on the disk when it runs.
     state_.answers.push_back([this, id, reply, read, view = MakeView(*entry, state_.workers)] {
       reader_.Post([id, reply, read, view] { reply(read(id, view)); });
     });
@@ -149,15 +149,15 @@ absl::Status SearchCommands::CheckQuotas(const NewSearch& search) {
     too_many_searches_.Increment();
     return absl::ResourceExhaustedError(
         absl::StrCat(search.owner, " has ", owned.open,
-                     " searches that have not ended, as many as it may (--max-searches-per-caller of the controller): "
-                     "wait for some to end, or cancel some"));
+                     " unfinished searches, which is its limit (the controller's --max-searches-per-caller); wait for "
+                     "some to end, or cancel some"));
   }
   if (owned.spec_bytes + search.spec.size() > quotas.spec_bytes) {
     too_large_specs_.Increment();
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the specs of ", search.owner, "'s searches are ", owned.spec_bytes,
-                     " bytes, and this one would make them more than it may have (--max-spec-mib-per-caller of the "
-                     "controller): delete searches that have ended"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the specs of ", search.owner, "'s searches have ", owned.spec_bytes,
+        " bytes, and this one would exceed their limit (the controller's --max-spec-mib-per-caller); delete "
+        "ended searches"));
   }
   return absl::OkStatus();
 }
@@ -238,8 +238,8 @@ void SearchCommands::GetTaskLog(const std::string& candidate, int attempt, Reply
         for (const auto& [one, log] : logs) view.attempts.push_back(one);
         const auto found = attempt == 0 ? std::prev(logs.end()) : logs.find(attempt);
         if (found == logs.end()) {
-          return absl::NotFoundError(absl::StrCat("no log is kept of attempt ", attempt, " at ", candidate,
-                                                  ", but of attempt", view.attempts.size() == 1 ? " " : "s ",
+          return absl::NotFoundError(absl::StrCat("no log is kept of attempt ", attempt, " of ", candidate,
+                                                  ", only of attempt", view.attempts.size() == 1 ? " " : "s ",
                                                   absl::StrJoin(view.attempts, ", ")));
         }
         view.attempt = found->first;
@@ -277,7 +277,7 @@ void SearchCommands::GetBuckets(const std::string& name, core::Position position
     if (growing && (position == core::Position{} || position == growing->position)) return view(*growing);
     const auto tables = search.final_tables();
     if (position == core::Position{}) {
-      // A strategy without tables has none to show, and that is no error.
+      // A strategy without tables has none to show; this is no error.
       if (tables.empty()) return BucketsView{MakeView(*entry, state_.workers), {}};
       return view(tables.back());
     }
@@ -300,10 +300,12 @@ void SearchCommands::ReadChanges(const std::string& name, std::uint64_t after, s
       name, std::move(reply), [this, after, limit](std::uint64_t id, SearchView view) -> absl::StatusOr<ChangesView> {
         ChangesView result;
         LAYERNAS_ASSIGN_OR_RETURN(result.changes, state_.store.ReadChanges(id, after, limit));
-        // What was committed since the view was made is for the next call, whose view will know it.
+        // Changes committed after the view was made are left to the next call, whose view includes
+        // them.
         std::erase_if(result.changes,
                       [&view](const storage::StoredChange& change) { return change.sequence > view.sequence; });
-        // A number from the future is of a store that was since restored from a backup.
+        // A sequence number from the future belongs to a store that was later restored from a
+        // backup.
         result.gap = after > view.sequence ||
                      (after < view.sequence && (result.changes.empty() || result.changes.front().sequence > after + 1));
         result.search = std::move(view);
@@ -324,7 +326,7 @@ void SearchCommands::DeleteOldSearches(Millis clock_ahead) {
   const Millis retention = state_.options.retention;
   if (retention == Millis{0} || state_.now.steady < old_searches_due_) return;
   old_searches_due_ = state_.now.steady + kOldSearchesInterval;
-  // A clock that was set ahead makes nothing older.
+  // Setting the clock ahead does not make searches older.
   const UnixMillis before = state_.now.unix_ms - std::max(clock_ahead, Millis{0}).count() - retention.count();
   std::vector<std::uint64_t> old;
   for (const auto& [id, entry] : state_.searches.all()) {
@@ -332,7 +334,7 @@ void SearchCommands::DeleteOldSearches(Millis clock_ahead) {
   }
   for (const std::uint64_t id : old) {
     SearchEntry& entry = *state_.searches.Find(id);
-    log::Info("search deleted: it has been kept for long enough", {{"search", entry.name}});
+    log::Info("search deleted: its retention has passed", {{"search", entry.name}});
     Remove(entry);
   }
 }
@@ -342,15 +344,15 @@ void SearchCommands::Remove(SearchEntry& entry) {
   state_.metrics.searches().Forget(entry.name);
   state_.deleted.insert(id);
   state_.shares.Forget(id);
-  // Once the deletion is on the disk.
+  // Runs after the deletion is on the disk.
   state_.answers.push_back([this, id] {
     reclaimer_.Post([this, id] {
       if (const absl::Status status = state_.store.Reclaim(id); !status.ok()) {
-        log::Warning("cannot reclaim the room of a deleted search yet", {{"why", std::string(status.message())}});
+        log::Warning("cannot reclaim the space of a deleted search yet", {{"why", std::string(status.message())}});
       }
     });
   });
-  // It may hold a million candidates: they are let go of elsewhere.
+  // The search may hold a million candidates, so it is destroyed on another thread.
   reader_.Post([search = entry.search] {});
   state_.searches.Remove(id);
 }

@@ -1,4 +1,4 @@
-// What people ask of the engine: to make, change, read and remove searches.
+// Commands of users: create, change, read and delete searches.
 #pragma once
 
 #include <functional>
@@ -10,10 +10,12 @@
 
 namespace layernas {
 
-// For the engine's thread. As Engine's calls of the same names.
+// Use it only on the engine's thread. The functions implement the calls of Engine with the same
+// names.
 class SearchCommands {
  public:
-  // `reader` reads from the store what is not in memory; `reclaimer` gives the disk back what is deleted.
+  // `reader` reads from the store what is not in memory. `reclaimer` frees the disk space of
+  // deleted data.
   SearchCommands(EngineState& state, Executor& reader, Executor& reclaimer)
       : state_(state),
         reader_(reader),
@@ -24,7 +26,8 @@ class SearchCommands {
   void Create(const NewSearch& search, const Reply<SearchView>& reply);
   void Get(const std::string& name, const Reply<SearchView>& reply);
   void List(std::uint64_t before, std::size_t limit, Reply<Page<SearchView>> reply);
-  // `change` is done to a search that this version can go on with; the answer is the search after this turn.
+  // Applies `change` to a search that this version can continue. The answer is the search after
+  // this turn.
   void Change(const std::string& name, const Reply<SearchView>& reply,
               const std::function<absl::Status(core::Search&)>& change);
   void Delete(const std::string& name, const Reply<SearchView>& reply);
@@ -35,22 +38,23 @@ class SearchCommands {
   void GetBuckets(const std::string& name, core::Position position, const Reply<BucketsView>& reply);
   void ReadChanges(const std::string& name, std::uint64_t after, std::size_t limit, Reply<ChangesView> reply);
 
-  // To be called once per turn: ends searches whose time is up, removes what has been kept for long enough.
-  // `clock_ahead`: by how much the machine's clock was set ahead since the engine started.
+  // Call it once per turn: ends searches whose time is up, and deletes searches whose retention has
+  // passed. `clock_ahead`: how far the machine's clock was set ahead since the engine started.
   void RunTimers(Millis clock_ahead);
 
  private:
-  // RESOURCE_EXHAUSTED if its owner has too much for one more.
+  // Returns RESOURCE_EXHAUSTED if the owner may not have another search.
   absl::Status CheckQuotas(const NewSearch& search);
-  // As SearchBook::Find(), but FAILED_PRECONDITION for a search that this version cannot go on with.
+  // Like SearchBook::Find(), but returns FAILED_PRECONDITION for a search that this version cannot
+  // continue.
   absl::StatusOr<SearchEntry*> FindUsable(const std::string& name);
   void AnswerWithView(const Reply<SearchView>& reply, std::uint64_t id);
-  // Calls `read` with the search's view after this turn on the reader, once that is written.
+  // Calls `read` on the reader with the search's view after this turn, after the turn is written.
   template <typename T>
   void Read(const std::string& name, Reply<T> reply,
             std::function<absl::StatusOr<T>(std::uint64_t id, SearchView view)> read);
   void DeleteOldSearches(Millis clock_ahead);
-  // Removes an ended search and all its data.
+  // Deletes an ended search and all its data.
   void Remove(SearchEntry& entry);
 
   EngineState& state_;

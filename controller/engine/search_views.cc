@@ -15,13 +15,13 @@ namespace {
 
 std::string FormatLabels(const std::map<std::string, std::string>& labels) {
   if (labels.empty()) return "no labels";
-  // A minimum reads memory>=16.
+  // A minimum is shown as memory>=16.
   return absl::StrJoin(labels, ", ", [](std::string* out, const auto& label) {
     absl::StrAppend(out, label.first, label.second.starts_with(">=") ? "" : "=", label.second);
   });
 }
 
-// The name of the layer that is being decided.
+// Returns the name of the layer being decided.
 std::string LayerAt(const core::SearchConfig& config, core::Position position) {
   const auto* layernas = std::get_if<core::LayerNasOptions>(&config.strategy);
   if (layernas == nullptr || position.stage == 0) return "";
@@ -55,7 +55,8 @@ WinnerView MakeWinner(const core::Search& search, std::uint64_t number) {
   return view;
 }
 
-// A kind of task that there is no worker for that is not shunned, while nothing of the search is under way.
+// Returns a kind of task for which all workers are missing or shunned, while none of the search's
+// candidates is in progress.
 std::optional<core::TaskKind> WaitingKind(const core::Search& search, WorkerBook& workers) {
   if (search.CountOf(core::CandidateState::kLeased) > 0) return std::nullopt;
   for (const core::TaskKind kind : search.kinds()) {
@@ -66,11 +67,11 @@ std::optional<core::TaskKind> WaitingKind(const core::Search& search, WorkerBook
   return std::nullopt;
 }
 
-// What such a task waits for. Looks at every worker if none has the labels.
+// Returns what such a task waits for. Visits every worker if none has the labels.
 std::string WaitingForWorker(const std::map<std::string, std::string>& require, WorkerBook& book) {
   const auto& workers = book.workers();
   if (book.FitOf(require).connected > 0) {
-    return "a worker: all that fit are shunned for a while, since they kept failing";
+    return "a worker: all matching workers are shunned for now because their attempts kept failing";
   }
   const auto is_there = [](const auto& worker) { return !worker.second.away; };
   const auto there = static_cast<std::size_t>(std::count_if(workers.begin(), workers.end(), is_there));
@@ -79,8 +80,8 @@ std::string WaitingForWorker(const std::map<std::string, std::string>& require, 
                            : absl::StrCat("a worker labelled ", FormatLabels(require),
                                           ": none is connected; start one with layernas-worker --label …");
   }
-  // A few are enough to see what is wrong: those that lack least. No text is made of the others: there may be
-  // thousands.
+  // The few workers that lack the fewest labels are enough to show what is wrong. The others get no
+  // text, because there may be thousands.
   constexpr std::size_t kShown = 5;
   std::multimap<std::size_t, const WorkerInfo*> nearest;
   for (const auto& [id, worker] : workers) {
@@ -90,23 +91,23 @@ std::string WaitingForWorker(const std::map<std::string, std::string>& require, 
   }
   std::vector<std::string> shown;
   for (const auto& [lacks, worker] : nearest) {
-    // Of several that are asked for, which.
+    // The missing labels are listed only if the worker has some of the required ones.
     const std::string lacking =
         lacks < require.size() ? absl::StrCat("; lacks ", FormatLabels(LackingOf(*worker, require))) : "";
     shown.push_back(absl::StrCat(worker->id, " (", FormatLabels(worker->labels), lacking, ")"));
   }
   return absl::StrCat("a worker labelled ", FormatLabels(require), ": none of the ", there,
-                      " connected is: ", absl::StrJoin(shown, ", "), there > kShown ? ", …" : "");
+                      " connected workers matches: ", absl::StrJoin(shown, ", "), there > kShown ? ", …" : "");
 }
 
-// This version can't go on with it.
+// Makes the view of a search that this version cannot continue.
 SearchView MakeBrokenView(const SearchEntry& entry) {
   SearchView view;
   view.name = entry.name;
   view.spec = entry.spec;
   view.state = core::IsFinal(entry.stored.state) ? entry.stored.state : core::SearchState::kFailed;
   view.state_reason =
-      absl::StrCat("this version of layernas cannot go on with the search: ", entry.why_broken, "; it is kept as it is",
+      absl::StrCat("this version of layernas cannot continue the search: ", entry.why_broken, "; its data is kept",
                    entry.stored.state_reason.empty() ? "" : "; it ended with: ", entry.stored.state_reason);
   view.created = entry.stored.created;
   view.ended = entry.stored.ended;
@@ -151,8 +152,8 @@ SearchView MakeView(const SearchEntry& entry, WorkerBook& workers) {
       target.nearest = MakePoint(search, points.begin()->second.candidate);
     }
   }
-  // A search that was ended before their training began has none: they are not stored, and a restart would not know
-  // them.
+  // A search that ended before its full trainings started has no winners: they are not stored, and
+  // a restart would not know them.
   if (search.first_final() != 0 || !core::IsFinal(search.state())) {
     for (const std::uint64_t winner : search.winners()) view.winners.push_back(MakeWinner(search, winner));
   }

@@ -1,4 +1,4 @@
-// How the engine shows its searches.
+// Views of the engine's searches.
 #pragma once
 
 #include <map>
@@ -10,13 +10,13 @@
 namespace layernas {
 
 SearchView MakeView(const SearchEntry& entry, WorkerBook& workers);
-// Of a candidate that was a first training and has a result.
+// The candidate must be a first training with a result.
 PointView MakePoint(const core::Search& search, std::uint64_t number);
 std::vector<BucketView> MakeBuckets(const core::Search& search, const core::StageTable& table);
-// What a search waits for while nothing of it is under way, such as a worker with certain labels; empty if it does not
-// wait.
+// Returns what a search waits for while none of its candidates is in progress, for example a worker
+// with certain labels. Empty if it does not wait.
 std::string WaitingFor(const core::Search& search, WorkerBook& workers);
-// Whether WaitingFor() has anything to say, in O(1).
+// Returns in O(1) whether WaitingFor() is not empty.
 bool Waits(const core::Search& search, WorkerBook& workers);
 
 }  // namespace layernas

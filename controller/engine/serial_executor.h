@@ -1,4 +1,4 @@
-// A thread that runs what it is given, one after the other.
+// A thread that runs functions one after the other.
 #pragma once
 
 #include <deque>
@@ -14,7 +14,7 @@ namespace layernas {
 class SerialExecutor final : public Executor {
  public:
   SerialExecutor() : thread_([this] { Run(); }) {}
-  // Runs what is queued, then ends.
+  // Runs the queued functions, then ends.
   ~SerialExecutor() override;
   SerialExecutor(const SerialExecutor&) = delete;
   SerialExecutor& operator=(const SerialExecutor&) = delete;

@@ -48,7 +48,7 @@ bool TurnRecorder::CollectSearch(SearchEntry& entry, storage::Batch& batch) {
       state_.metrics.searches().Forget(entry.name);
     }
   }
-  // Not at every change, for a range deletion costs.
+  // Not at every change, because a range deletion is expensive.
   constexpr std::uint64_t kTrimEvery = 1000;
   if (changes.Any() && entry.sequence >= entry.first_kept + state_.options.kept_changes + kTrimEvery) {
     entry.first_kept = entry.sequence - state_.options.kept_changes;
@@ -62,7 +62,7 @@ void TurnRecorder::CollectCandidate(SearchEntry& entry, const core::Candidate& c
   if (candidate.state != core::CandidateState::kLeased) {
     state_.leases.Remove(key);
   } else if (!state_.leases.Holds(key, candidate.worker)) {
-    // Ran out, and was taken up again by its worker.
+    // The lease had expired, and its worker has resumed it.
     state_.leases.Set(key, candidate.worker, state_.now.steady + state_.options.lease_duration);
   }
   if (core::IsFinal(candidate.state)) {
@@ -71,7 +71,7 @@ void TurnRecorder::CollectCandidate(SearchEntry& entry, const core::Candidate& c
       state_.metrics.results_reused.Increment();
     }
     if (candidate.state != core::CandidateState::kSkipped && candidate.started != 0) {
-      // Not after the clock was set back in between.
+      // False if the clock was set back in between.
       if (candidate.ended > candidate.started) {
         state_.shares.Took(entry.id(), Millis{candidate.ended - candidate.started});
       }
@@ -98,12 +98,12 @@ void TurnRecorder::CollectTables(const SearchEntry& entry, std::size_t from, sto
 }
 
 void TurnRecorder::CollectLogs(storage::Batch& batch) {
-  // Not at every log, for a range deletion costs.
+  // Not at every log, because a range deletion is expensive.
   constexpr std::uint64_t kTrimEvery = 100;
   for (const auto& [key, log] : std::exchange(state_.new_logs, {})) {
     SearchEntry* entry = state_.searches.Find(key.search);
     if (entry == nullptr) continue;
-    // Comes too late to be one of the latest.
+    // The log is too late to be one of the latest.
     if (key.candidate < entry->first_logged) continue;
     const auto kept_attempts = static_cast<std::uint32_t>(state_.options.kept_attempt_logs);
     const core::Candidate* candidate = entry->IsBroken() ? nullptr : entry->search->candidate(key.candidate);

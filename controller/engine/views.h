@@ -1,4 +1,5 @@
-// What the engine is asked and what it answers: plain values, free of the wire's and the disk's formats.
+// Questions to the engine and its answers: plain values, independent of the formats of messages and
+// disk.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +18,19 @@
 
 namespace layernas {
 
-// Called once, on one of the engine's threads, after everything that the answer says is durable. Must not block.
+// Called once, on one of the engine's threads, after everything in the answer is durable. Must not
+// block.
 template <typename T>
 using Reply = std::function<void(absl::StatusOr<T>)>;
 
-// Who calls.
+// Identifies the calling worker.
 struct WorkerId {
   WorkerId(std::string worker, std::string drawn = {})  // NOLINT: an id alone will do.
       : id(std::move(worker)), instance(std::move(drawn)) {}
   WorkerId(const char* worker) : id(worker) {}  // NOLINT: as above.
 
   std::string id;
-  // Drawn when the worker started; empty where it does not say.
+  // Drawn when the worker started; empty if the worker does not send it.
   std::string instance;
 };
 
@@ -37,9 +39,9 @@ struct WorkerInfo {
   std::map<std::string, std::string> labels;
   int slots = 0;
   std::string version;
-  // Drawn when the worker started; empty where it does not say.
+  // Drawn when the worker started; empty if the worker does not send it.
   std::string instance = {};
-  // Who calls for it, as Quotas count.
+  // The caller that Quotas count the worker for.
   std::string owner = {};
 
   bool operator==(const WorkerInfo&) const = default;
@@ -49,19 +51,19 @@ struct WorkerView {
   WorkerInfo info;
   // Names of the candidates that it holds.
   std::vector<std::string> candidates;
-  // As many: how far they have come.
+  // Progress of each of the candidates.
   std::vector<TaskProgress> progress;
   Millis since_heard{0};
-  // Attempts that failed since the last one that did not, and what the latest of them said.
+  // Attempts that failed since the last one that did not, and the message of the latest failure.
   int failures_in_a_row = 0;
   std::string last_failure = {};
-  // For how much longer it is shunned; none: it isn't.
+  // Remaining time of its shun; 0: it is not shunned.
   Millis shunned_for{0};
 };
 
-// An architecture, as its trainings have it stand: means of reward, cost and metrics.
+// An architecture with the means of its trainings: reward, cost and metrics.
 struct PointView {
-  // Of the candidate that was its first training.
+  // The candidate of its first training.
   std::uint64_t candidate = 0;
   core::Architecture architecture;
   core::Standing standing;
@@ -70,14 +72,14 @@ struct PointView {
 
 struct TargetView {
   double target = 0;
-  // The best that meets the target; else, if anything has a result, the cheapest.
+  // The best result that meets the target, and otherwise the cheapest result, if there is any.
   std::optional<PointView> best;
   std::optional<PointView> nearest;
 };
 
-// By its trainings in full.
+// A winner with the results of its full trainings.
 struct WinnerView {
-  // Of the candidate that was its first training.
+  // The candidate of its first training.
   std::uint64_t candidate = 0;
   core::Architecture architecture;
   int trainings = 0;
@@ -87,7 +89,7 @@ struct WinnerView {
   double cost = 0;
   // By seed.
   std::vector<std::uint64_t> finals;
-  // What they have kept, and the worker that has it; that of the highest reward first.
+  // The networks that they kept and the workers that have them, highest reward first.
   std::vector<std::pair<core::WeightsFile, std::string>> weights;
 };
 
@@ -95,7 +97,7 @@ struct SearchView {
   std::string name;
   // Serialized layernas.v1.SearchSpec.
   std::shared_ptr<const std::string> spec;
-  // As it is now, whatever the spec says.
+  // The current sharing, which may differ from the spec.
   core::Sharing sharing;
   core::SearchState state = core::SearchState::kRunning;
   std::string state_reason;
@@ -103,11 +105,11 @@ struct SearchView {
   UnixMillis ended = 0;
   core::Position position;
   int stage_count = 0;
-  // Of the layer being decided; empty where there is none.
+  // Name of the layer being decided; empty if there is none.
   std::string layer;
   std::int64_t trainings = 0;
   std::int64_t trainings_budget = 0;
-  // By CandidateState.
+  // Number of candidates by state.
   std::map<core::CandidateState, std::size_t> candidates;
   std::size_t ready = 0;
   std::size_t frontier_size = 0;
@@ -117,7 +119,7 @@ struct SearchView {
   std::uint64_t sequence = 0;
 };
 
-// What is set in it changes.
+// Only the fields that are set change.
 struct SharingUpdate {
   std::optional<double> weight;
   std::optional<int> priority;
@@ -129,14 +131,14 @@ struct NewSearch {
   std::string spec;
   core::SearchConfig config;
   std::string request_id;
-  // Who calls, as Quotas count.
+  // The caller that Quotas count the search for.
   std::string owner = {};
 };
 
 template <typename T>
 struct Page {
   std::vector<T> items;
-  // Where the next page goes on; none on the last.
+  // Where the next page starts; none on the last page.
   std::optional<std::uint64_t> next;
 };
 
@@ -147,9 +149,9 @@ struct CandidatePage {
 
 struct FrontierView {
   SearchView search;
-  // By cost, ascending.
+  // By ascending cost.
   std::vector<PointView> points;
-  // Dearer ones follow.
+  // More expensive points follow.
   bool has_more = false;
 };
 
@@ -167,7 +169,7 @@ struct BucketView {
 
 struct BucketsView {
   SearchView search;
-  // Of one table, bucket by bucket, the empty ones left out.
+  // The buckets of one table in order, without empty ones.
   std::vector<BucketView> buckets;
 };
 
@@ -175,29 +177,29 @@ struct ChangesView {
   // At least as new as the changes.
   SearchView search;
   std::vector<storage::StoredChange> changes;
-  // Changes between the one asked for and the first one here are no longer kept.
+  // Changes between the requested one and the first one here are no longer kept.
   bool gap = false;
 };
 
 struct TaskLogView {
   int attempt = 0;
   storage::StoredLog log;
-  // Those that have a log, ascending.
+  // Attempts with a log, ascending.
   std::vector<int> attempts;
 };
 
-// A lease that a worker says to hold.
+// A lease that a worker claims to hold.
 struct HeldLease {
   std::string token;
   std::optional<TaskProgress> progress = {};
-  // The learning curve so far, where the worker tells it.
+  // The learning curve so far, if the worker reports it.
   core::Curve curve = {};
 };
 
-// What a worker is told about a lease that it holds.
+// The answer to a worker about a lease that it holds.
 struct LeaseVerdict {
   bool go_on = true;
-  // Otherwise: why not.
+  // If it should not continue: the reason.
   std::string message = {};
 
   bool operator==(const LeaseVerdict&) const = default;
@@ -216,16 +218,16 @@ struct LeasedTask {
   std::string search_name;
   std::shared_ptr<const std::string> spec;
   core::Architecture architecture;
-  // The same for each attempt.
+  // The same for all attempts.
   std::uint32_t seed = 0;
   core::TaskKind kind = core::TaskKind::kEvaluate;
-  // A winner's training in full.
+  // Whether it is a winner's full training.
   bool is_final = false;
-  // Of the work, for all attempts at it (v1.Task.identity).
+  // Identity of the work; the same for all attempts at it (v1.Task.identity).
   std::string identity = {};
 };
 
-// What a worker reports about one attempt.
+// A worker's report about one attempt.
 struct Report {
   std::string token;
   // Either a result …
@@ -233,12 +235,12 @@ struct Report {
   // … or a failure.
   core::FailureKind failure = core::FailureKind::kEvaluator;
   std::string message = {};
-  // It was a result that cannot be taken, for the reason in `message`: counts as a failure and is answered with
-  // kInvalid.
+  // The report had an invalid result, for the reason in `message`. It counts as a failure and is
+  // answered with kInvalid.
   bool is_invalid = false;
-  // Id of the architecture that was evaluated; empty where the worker does not say.
+  // Id of the evaluated architecture; empty if the worker does not send it.
   std::string architecture = {};
-  // Without its worker and time. None: the evaluator wrote nothing.
+  // Without worker and time. None: the evaluator wrote nothing.
   std::optional<storage::StoredLog> log = {};
 };
 

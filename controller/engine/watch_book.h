@@ -1,4 +1,4 @@
-// Who wants to know when a search has changed.
+// Notifies watchers of changed searches.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ class WatchBook {
  public:
   using WatchId = std::uint64_t;
 
-  // Calls `changed` whenever the search is woken, until Remove() has returned; it must not block.
+  // Calls `changed` whenever the search is woken, until Remove() has returned. `changed` must not
+  // block.
   WatchId Add(std::uint64_t search, std::function<void()> changed);
   void Remove(WatchId watch);
   void Wake(const std::set<std::uint64_t>& searches) const;

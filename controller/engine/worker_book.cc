@@ -6,7 +6,7 @@
 namespace layernas {
 namespace {
 
-// More than so many are made anew when they are needed again: searches come and go.
+// Above this number all entries are dropped and created again on use, because searches come and go.
 constexpr std::size_t kMaxRequirements = 1000;
 
 }  // namespace
@@ -42,6 +42,7 @@ const WorkerBook::Fit& WorkerBook::FitOf(const PollBook::Requirements& requireme
 }
 
 bool WorkerBook::HasOthers(const std::string& id, const PollBook::Requirements& requirements) {
+  if (expected_.size() > expected_.count(id)) return true;
   const auto own = workers_.find(id);
   const std::size_t itself = own != workers_.end() && Meets(own->second.info, requirements) ? 1 : 0;
   return FitOf(requirements).known > itself;
@@ -87,7 +88,13 @@ void WorkerBook::HearWaiting(const std::string& name, SteadyTime now) {
   if (found != workers_.end()) Note(found->second.info, found->second.id, now);
 }
 
+void WorkerBook::Expect(const std::string& name, SteadyTime now) {
+  expected_.insert(name);
+  expected_since_ = now;
+}
+
 void WorkerBook::Note(WorkerInfo worker, const std::string& id, SteadyTime heard) {
+  expected_.erase(worker.id);
   const auto [found, is_new] = workers_.try_emplace(worker.id);
   Worker& known = found->second;
   if (is_new) {
@@ -142,6 +149,7 @@ void WorkerBook::NoteAway(SteadyTime since, SteadyTime now, const std::function<
 }
 
 void WorkerBook::Forget(SteadyTime since) {
+  if (expected_since_ < since) expected_.clear();
   while (!away_.empty()) {
     const auto longest_silent = workers_.find(away_.front());
     if (longest_silent->second.heard >= since) return;
@@ -161,7 +169,8 @@ void WorkerBook::Leave(const std::string& id, const std::string& instance) {
 void WorkerBook::Erase(std::map<std::string, Worker>::iterator worker) {
   (worker->second.away ? away_ : by_hearing_).erase(worker->second.order);
   failing_.erase(worker->first);
-  // It may come back, and is no stranger to whoever was told of its shun.
+  // The worker may come back. EndShuns() must still return its name to callers that were told of
+  // its shun.
   if (by_shun_end_.erase({worker->second.shunned_until, worker->first}) > 0) {
     by_shun_end_.emplace(SteadyTime::min(), worker->first);
   }

@@ -1,4 +1,4 @@
-// Who works, when each was heard from, and who is better left alone for a while.
+// The workers: when each was last heard from, and which ones are shunned.
 #pragma once
 
 #include <array>
@@ -16,8 +16,9 @@
 
 namespace layernas {
 
-// A worker that fails again and again where others would not is shunned: for half a minute, and for twice as long each
-// time that it fails again right afterwards, up to ten minutes. Soft state, as all of the book.
+// A worker whose attempts keep failing while other workers' would not is shunned for half a minute.
+// Each time that it fails again right afterwards, it is shunned for twice as long, up to ten
+// minutes. The book is not stored.
 //
 // O(log n) per call. Not thread-safe.
 class WorkerBook {
@@ -29,82 +30,92 @@ class WorkerBook {
 
   struct Worker {
     WorkerInfo info;
-    // The id that it calls itself by, which is its name here unless another has that.
+    // The id that the worker sends. It is also its name here, unless another worker has that name.
     std::string id;
     SteadyTime heard;
-    // Attempts that failed since the last one that did not, by TaskKind; and what the latest of them said.
+    // Attempts that failed since the last success, by TaskKind; and the message of the latest
+    // failure.
     std::array<int, 3> failures = {};
     std::string last_failure;
-    // The process that was known by this name when the latest failed.
+    // The process that had this name at the latest failure.
     std::string failed_instance;
-    // By TaskKind: whether what it reported last was a success.
+    // By TaskKind: whether its latest report was a success.
     std::array<bool, 3> succeeded_last = {};
-    // Leases of it were lost since it was last heard from.
+    // Leases of the worker were lost since it was last heard from.
     bool lost = false;
-    // It has been silent for so long that nobody can count on it.
+    // The worker has been silent for so long that it cannot be counted on.
     bool away = false;
     bool shunned = false;
-    // While it is shunned: until when, and the labels of the tasks that others can do.
+    // While it is shunned: until when, and the labels of the tasks that other workers can do.
     SteadyTime shunned_until;
     PollBook::Requirements shunned_for;
-    // How long it was the last time; none since it last succeeded.
+    // Duration of the last shun; 0 if it has succeeded since.
     Millis last_shun{0};
-    // Where it is in the order of hearing.
+    // Position in the order of hearing.
     std::list<std::string>::iterator order;
   };
 
   // How many workers have certain labels.
   struct Fit {
     std::size_t known = 0;
-    // Of these, those that are not away; and of those, the ones that are shunned.
+    // Those that are not away, and of these the ones that are shunned.
     std::size_t connected = 0;
     std::size_t shunned = 0;
   };
 
-  // The name by which a process is known (WorkerNames).
+  // Returns the name by which a process is known (WorkerNames).
   std::string NameOf(const std::string& id, const std::string& instance) const;
   // O(n).
   std::size_t CountOf(const std::string& owner) const;
 
-  // Of the row that this process has, or takes over; empty if it has none or nobody owns that.
+  // Returns the owner of the row that this process has or would take over; empty if there is no row
+  // or no owner.
   std::string OwnerOf(const std::string& id, const std::string& instance) const;
-  // `worker` under its own id. Times never go back from call to call. One that is told apart from another takes its own
-  // failures with it, and its shun.
+  // `worker` contains the id that the worker sends. `now` must not decrease between calls. A worker
+  // that is told apart from another takes its own failures and its shun with it.
   WorkerNames::Heard Hear(WorkerInfo worker, SteadyTime now);
-  // One that waits all the time, by its name; nothing happens if it is not there.
+  // Notes that a worker with a waiting call is alive; `name` is its name. Does nothing if it is
+  // unknown.
   void HearWaiting(const std::string& name, SteadyTime now);
-  // This process of it has said goodbye; no other is forgotten for that.
+  // Notes that a worker held a lease when the controller started. Until it is heard from or
+  // forgotten, HasOthers() counts it as a worker that may have any labels.
+  void Expect(const std::string& name, SteadyTime now);
+  // This process of the worker has said goodbye. Other processes are not forgotten.
   void Leave(const std::string& id, const std::string& instance);
-  // Those not heard from since `since` are away, except those that `is_there` knows of: they are heard from now.
+  // Marks workers as away that were not heard from since `since`. Those for which `is_there` is
+  // true count as heard now.
   void NoteAway(SteadyTime since, SteadyTime now, const std::function<bool(const std::string& name)>& is_there);
-  // Forgets those that are away and were not heard from since `since`.
+  // Forgets workers that are away and were not heard from since `since`.
   void Forget(SteadyTime since);
 
-  // An attempt at a task of this kind succeeded: what failed before at such tasks is forgiven.
+  // An attempt at a task of this kind succeeded: clears the earlier failures at such tasks.
   void Succeeded(const std::string& id, core::TaskKind kind);
-  // What it reported last of such a task was not a success, whoever's fault that is.
+  // The worker's latest report on such a task was not a success, no matter what caused it.
   void NotSucceeded(const std::string& id, core::TaskKind kind);
-  // Whether what it reported last of such a task was a success.
+  // Returns whether the worker's latest report on such a task was a success.
   bool SucceededLast(const std::string& id, core::TaskKind kind) const;
-  // Leases that it held ran out. False if that has been noted since it was last heard from, or it is not known.
+  // Leases of the worker expired. Returns false if this was already noted since it was last heard
+  // from, or if it is unknown.
   bool Lost(const std::string& id);
-  // An attempt at a task for workers with the labels `require` failed by the worker's own fault. Returns whether it is
-  // shunned from now on for that reason.
+  // An attempt at a task for workers with the labels `require` failed through the worker's own
+  // fault. Returns whether the worker is shunned from now on.
   bool Failed(const std::string& id, core::TaskKind kind, const PollBook::Requirements& require,
               const std::string& message, SteadyTime now);
-  // Ends the shuns whose time is over, and those of workers without which nobody could do the work, and returns these
-  // workers and the shunned ones that were forgotten meanwhile. They have one more try.
+  // Ends the shuns whose time is over, and the shuns of workers that are needed because no others
+  // could do the work. These workers get one more try. Returns them, and the shunned workers that
+  // were forgotten meanwhile.
   std::vector<std::string> EndShuns(SteadyTime now);
-  // Failures in a row, of the kind of task of which there are most.
+  // Returns the failures in a row of the kind of task with the most.
   static int FailuresInARow(const Worker& worker);
-  // Whether its next failure leads to its being shunned.
+  // Returns whether the worker is shunned at its next failure.
   bool IsOnProbation(const std::string& id) const;
   std::size_t shunned() const { return by_shun_end_.size(); }
 
-  // O(1) for labels that were asked for before.
+  // O(1) for labels that were requested before.
   const Fit& FitOf(const PollBook::Requirements& requirements);
-  // Whether other workers than this one have the labels: of all that are known, also if they are away, for what cannot
-  // be undone; or of those that are neither away nor shunned.
+  // Returns whether other workers than this one have the labels. Either all known workers count,
+  // even if they are away, for decisions that cannot be undone; or only those that are neither away
+  // nor shunned.
   bool HasOthers(const std::string& id, const PollBook::Requirements& requirements);
   bool HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements);
 
@@ -113,29 +124,32 @@ class WorkerBook {
   const WorkerNames& names() const { return names_; }
 
  private:
-  // Null if nobody has the name.
+  // Returns null if no worker has the name.
   const std::string* IdOf(const std::string& name) const;
-  // Under its name.
+  // Records the worker under its name.
   void Note(WorkerInfo worker, const std::string& id, SteadyTime heard);
-  // What is held against the one worker is held against the other, and not against the one any more.
+  // Moves the failures of the one worker to the other.
   void MoveFailures(const std::string& from, const std::string& to);
   void Erase(std::map<std::string, Worker>::iterator worker);
-  // The worker's share in all counts: added (1) or taken away (-1).
+  // Adds (1) or removes (-1) the worker in all counts.
   void CountFit(const Worker& worker, int sign);
   static void Count(const Worker& worker, std::size_t sign, Fit& fit);
 
   std::map<std::string, Worker> workers_;
   WorkerNames names_;
-  // Made when it is first asked for.
+  // Entries are created on first use.
   std::map<PollBook::Requirements, Fit> fits_;
-  // Names, the one longest silent first: of those that are not away, and of those that are.
+  // Names by time of silence, longest first: of workers that are not away, and of those that are.
   std::list<std::string> by_hearing_;
   std::list<std::string> away_;
-  // Of those that have failed since they last succeeded: most never do.
+  // Workers that have failed since they last succeeded; most never do.
   std::set<std::string> failing_;
   std::set<std::pair<SteadyTime, std::string>> by_shun_end_;
-  // Somebody has gone since the latest EndShuns().
+  // A worker has gone since the latest EndShuns().
   bool fewer_ = false;
+  // Names of workers that were expected and not heard from yet, and since when.
+  std::set<std::string> expected_;
+  SteadyTime expected_since_;
 };
 
 }  // namespace layernas

@@ -29,9 +29,9 @@ absl::Status WorkerCommands::Hear(WorkerInfo& worker) {
     if (state_.workers.CountOf(worker.owner) >= most) {
       too_many_workers_.Increment();
       return absl::ResourceExhaustedError(
-          absl::StrCat(worker.owner, " has ", most,
-                       " workers, as many as it may (--max-workers-per-caller of the controller); one that is silent "
-                       "is forgotten after a minute or more"));
+          absl::StrCat(worker.owner, " has reached its limit of ", most,
+                       " workers (the controller's --max-workers-per-caller); a silent worker is forgotten after a "
+                       "minute or more"));
     }
   }
   Admit(worker);
@@ -47,14 +47,14 @@ void WorkerCommands::Admit(WorkerInfo& worker) {
 
 void WorkerCommands::TellApart(const std::string& id, const WorkerInfo& worker) {
   if (const auto left_out = name_lines_.Take()) {
-    log::Warning("two workers have the same id; give each an --id of its own",
+    log::Warning("two workers have the same id; give each a unique --id",
                  {{"id", id}, {"one_is_now_called", worker.id}, {"left_out_before", *left_out}});
   }
   state_.polls.Rename(id, worker.instance, worker.id);
   for (const LeaseBook::Key& key : std::set<LeaseBook::Key>(state_.leases.OfWorker(id))) {
     if (state_.leases.IsOf(key, worker.instance)) RenameLease(key, worker, state_.leases.Deadline(key));
   }
-  // Its shun went with it.
+  // The shun has moved with the worker.
   if (!state_.workers.workers().at(worker.id).shunned) return;
   state_.polls.HoldBack(worker.id);
   state_.polls.LetIn(id);
@@ -62,7 +62,7 @@ void WorkerCommands::TellApart(const std::string& id, const WorkerInfo& worker) 
 
 void WorkerCommands::RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker, SteadyTime deadline) {
   SearchEntry* entry = state_.searches.Find(key.search);
-  // Its search may be gone in this very turn.
+  // The search may have been deleted in this turn.
   if (entry == nullptr) return;
   entry->search->Rename(key.number, entry->search->candidate(key.number)->attempt, worker.id);
   state_.leases.Rename(key, worker.id, deadline, worker.instance);
@@ -76,7 +76,7 @@ void WorkerCommands::ListWorkers(const std::string& after, std::size_t limit,
   for (auto worker = known.upper_bound(after); worker != known.end() && workers.size() < limit; ++worker) {
     WorkerView& view = workers.emplace_back();
     view.info = worker->second.info;
-    // A call that waits is heard all the time.
+    // A worker with a waiting call counts as heard at all times.
     if (!state_.polls.Waits(worker->first)) {
       view.since_heard = std::chrono::duration_cast<Millis>(state_.now.steady - worker->second.heard);
     }
@@ -105,11 +105,11 @@ void WorkerCommands::LeaseTasks(PollId id, LeaseRequest request, Reply<std::vect
     state_.Answer<std::vector<LeasedTask>>(std::move(reply), status);
     return;
   }
-  // A repeated request that is parked still: this one takes its place.
+  // A repeated request replaces the earlier one that still waits.
   if (!request.request_id.empty()) {
     std::optional<Poll> before = state_.polls.Take(state_.polls.Find(request.worker.id, request.request_id));
     if (before) {
-      state_.Answer<std::vector<LeasedTask>>(before->reply, absl::AbortedError("the same request was made again"));
+      state_.Answer<std::vector<LeasedTask>>(before->reply, absl::AbortedError("the same request was sent again"));
     }
   }
   std::vector<LeasedTask> leased = LeasedBefore(id_said, request);
@@ -124,13 +124,14 @@ std::vector<LeasedTask> WorkerCommands::LeasedBefore(const std::string& id_said,
   std::vector<LeasedTask> leased;
   if (request.request_id.empty()) return leased;
   for (const LeaseBook::Key& key : LeasesOf(id_said, request.worker)) {
-    // After a restart of the controller nobody knows whose it is.
+    // After a restart of the controller the owner is unknown.
     const std::string& instance = state_.leases.InstanceOf(key);
     if (!instance.empty() && instance != request.worker.instance) continue;
     const SearchEntry* entry = state_.searches.Find(key.search);
     if (entry == nullptr) continue;
     const core::Candidate& candidate = *entry->search->candidate(key.number);
-    // The book follows at the end of the turn: a result or release of this very turn has ended the lease already.
+    // The lease book is updated at the end of the turn: a result or release in this turn has
+    // already ended the lease.
     if (candidate.state != core::CandidateState::kLeased || candidate.request_id != request.request_id) continue;
     RenameLease(key, request.worker, state_.now.steady + state_.options.lease_duration);
     leased.push_back(MakeTask(state_, *entry, candidate));
@@ -158,7 +159,7 @@ void WorkerCommands::CancelPoll(PollId poll) {
 void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& leases,
                                const Reply<std::vector<LeaseVerdict>>& reply) {
   if (const absl::Status status = Hear(worker); !status.ok()) {
-    // What it holds was granted to it, whatever its name was then.
+    // The leases were granted to this worker, whatever its name was then.
     const std::set<LeaseBook::Key> held = LeasesOf(worker.id, worker);
     const bool holds = std::any_of(leases.begin(), leases.end(), [&](const HeldLease& lease) {
       const auto [entry, token] = FindLease(lease.token);
@@ -181,7 +182,8 @@ void WorkerCommands::Heartbeat(WorkerInfo worker, const std::vector<HeldLease>& 
 bool WorkerCommands::IsOwn(const LeaseBook::Key& key, const WorkerInfo& worker) const {
   if (!state_.leases.Contains(key)) return false;
   const std::string& instance = state_.leases.InstanceOf(key);
-  // After a restart of the controller nobody knows whose it is; who has its token does. It may have had another name.
+  // After a restart of the controller the owner is unknown, so the worker with the token counts as
+  // owner. It may have had another name.
   return instance.empty() ? !worker.instance.empty() || state_.leases.Holds(key, worker.id)
                           : instance == worker.instance;
 }
@@ -192,17 +194,19 @@ LeaseVerdict WorkerCommands::Renew(const WorkerInfo& worker, const HeldLease& le
   const LeaseBook::Key key{token.search, token.number};
   if (IsOwn(key, worker)) entry->search->Rename(token.number, token.attempt, worker.id);
   if (!entry->search->Renew(token.number, token.attempt, worker.id)) {
-    return {false, "its result is not wanted any more"};
+    return {false, "its result is no longer needed"};
   }
   state_.touched.insert(token.search);
   const core::Candidate& candidate = *entry->search->candidate(token.number);
-  // Of a superseded attempt, one that waits while its search is paused, or another's.
+  // The lease is of a superseded attempt, waits while its search is paused, or belongs to another
+  // worker.
   if (candidate.attempt != token.attempt || candidate.state != core::CandidateState::kLeased ||
       candidate.worker != worker.id) {
     return {};
   }
   state_.leases.Set(key, worker.id, state_.now.steady + state_.options.lease_duration, worker.instance);
-  if (!NoteProgress(*entry, token, lease)) return {false, "its training is behind others of like cost"};
+  if (!NoteProgress(*entry, token, lease))
+    return {false, "its training was stopped: it was behind others of similar cost"};
   return {};
 }
 
@@ -236,12 +240,12 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   if (entry == nullptr) return {core::CompletionVerdict::kRefused, WhyUnknown(report.token)};
   core::Search& search = *entry->search;
   const core::Candidate* candidate = search.candidate(token.number);
-  if (candidate == nullptr) return {core::CompletionVerdict::kRefused, "there is no such lease"};
+  if (candidate == nullptr) return {core::CompletionVerdict::kRefused, "unknown lease"};
   if (const std::string id = IdOf(search.config().space, candidate->architecture);
       !report.architecture.empty() && report.architecture != id) {
-    return {core::CompletionVerdict::kRefused, "the report is about architecture " +
+    return {core::CompletionVerdict::kRefused, "the report is for architecture " +
                                                    CutUtf8(report.architecture, kMaxNameBytes) +
-                                                   ", and the lease is for " + id};
+                                                   ", but the lease is for " + id};
   }
   state_.touched.insert(token.search);
   const core::TaskKind kind = search.KindOf(*candidate);
@@ -249,7 +253,7 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   const int measured = candidate->measured_attempt;
   const bool was_final = core::IsFinal(candidate->state);
   const core::Others others = state_.OthersOf(worker, search.RequireOf(kind));
-  // A worker all of whose trainings seem to diverge is more likely to be broken itself.
+  // If all trainings of a worker seem to diverge, the worker itself is probably broken.
   const bool believed = others == core::Others::kNone || state_.workers.SucceededLast(worker, kind);
   core::CompletionVerdict verdict =
       report.result
@@ -265,11 +269,11 @@ core::CompletionVerdict WorkerCommands::Complete(const std::string& worker, Repo
   } else if (verdict.status == core::CompletionVerdict::kAccepted &&
              (candidate->measured_attempt != measured ||
               (!was_final && candidate->state == core::CandidateState::kSucceeded))) {
-    // Not by a report that is told again.
+    // A repeated report does not count again.
     state_.workers.Succeeded(worker, kind);
     entry->failing_workers[kind].clear();
   }
-  // Also of a result that is none.
+  // Invalid results have a log too.
   if (report.log && verdict.status != core::CompletionVerdict::kRefused) {
     report.log->worker = worker;
     report.log->time = state_.now.unix_ms;
@@ -292,7 +296,7 @@ void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, 
                                     {"left_out_before", *left_out}});
   }
   if (failure.kind != core::FailureKind::kEvaluator) return;
-  // At most two are told apart: whether it is one or more.
+  // At most two are kept: it matters only whether there is one or more.
   std::set<std::string>& failing = entry.failing_workers[kind];
   if (failing.size() < 2) failing.insert(worker);
   Blame(entry, worker, kind, failure.message);
@@ -300,10 +304,11 @@ void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, 
 
 void WorkerCommands::NoteSilence() {
   ExpireLeases(state_.leases.Expired(state_.now.steady), "nothing was heard from the worker");
-  // One that holds leases says so three times in their duration, and one that waits has a poll here.
+  // A worker with leases sends three heartbeats per lease duration, and a waiting worker has a poll
+  // here.
   state_.workers.NoteAway(state_.now.steady - state_.options.lease_duration, state_.now.steady,
                           [this](const std::string& name) { return state_.polls.Waits(name); });
-  // It is shown for longer, for people to see who is missing.
+  // Workers are shown for longer, so that people see which ones are missing.
   state_.workers.Forget(state_.now.steady - std::max(3 * state_.options.lease_duration, Millis{60'000}));
   for (const std::string& worker : state_.workers.EndShuns(state_.now.steady)) state_.polls.LetIn(worker);
 }
@@ -311,18 +316,19 @@ void WorkerCommands::NoteSilence() {
 void WorkerCommands::RunTimers() {
   for (const PollId id : state_.polls.Expired(state_.now.steady)) {
     Poll poll = *state_.polls.Take(id);
-    // It was there until now.
+    // The worker was connected until now.
     state_.workers.HearWaiting(poll.request.worker.id, state_.now.steady);
     state_.Answer<std::vector<LeasedTask>>(std::move(poll.reply), std::vector<LeasedTask>());
   }
 }
 
 void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why) {
-  // By worker: a search of it, and the kind of task. One that is gone with all that it held has failed once.
+  // By worker: one of its searches, and the kind of task. A worker that has gone with all its
+  // leases has failed once.
   std::map<std::string, std::pair<std::uint64_t, core::TaskKind>> lost;
   for (const LeaseBook::Key& key : leases) {
     state_.leases.Remove(key);
-    // Its search may be gone, or a report of this very turn has ended it.
+    // The search may have been deleted, or a report in this turn has ended the lease.
     SearchEntry* entry = state_.searches.Find(key.search);
     if (entry == nullptr) continue;
     const core::Candidate& candidate = *entry->search->candidate(key.number);
@@ -341,7 +347,8 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
     state_.touched.insert(key.search);
   }
   for (const auto& [worker, of] : lost) {
-    // Leases that were granted at other times run out at other times: no more than one loss each time it is heard.
+    // Leases granted at different times expire at different times. They count as at most one loss
+    // until the worker is heard again.
     if (state_.workers.Lost(worker)) Blame(*state_.searches.Find(of.first), worker, of.second, why);
   }
 }
@@ -355,19 +362,20 @@ void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<
   }
   std::vector<LeaseBook::Key> unlisted;
   for (const LeaseBook::Key& key : state_.leases.OfWorker(worker.id)) {
-    // Another process may have the same id, and hold it. After a restart of the controller nobody knows whose they are
-    // until they are listed, or their time is up.
+    // Another process may have the same id and hold the lease. After a restart of the controller
+    // the owner is unknown until the lease is listed or expires.
     if (state_.leases.InstanceOf(key) != worker.instance) continue;
-    // One that it was granted only just now it may not know of yet.
+    // The worker may not know yet of a lease that was granted just now.
     const bool is_fresh =
         state_.leases.Deadline(key) > state_.now.steady + state_.options.lease_duration - state_.heartbeat_interval();
     if (!is_fresh && !held.contains(key)) unlisted.push_back(key);
   }
-  ExpireLeases(unlisted, "the worker no longer knows of it: it was restarted, or never got it");
+  ExpireLeases(unlisted, "the worker does not know this lease: it was restarted or never received the lease");
 }
 
 void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why) {
-  // Where others fail too it is the search's fault, and where there are no others nobody can tell.
+  // If other workers fail too, the search is at fault. If there are no other workers, it is
+  // unknown.
   const std::set<std::string>& failing = entry.failing_workers[kind];
   if (std::any_of(failing.begin(), failing.end(), [&worker](const std::string& other) { return other != worker; })) {
     return;
@@ -395,7 +403,7 @@ void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std:
     state_.touched.insert(token.search);
   }
   if (leaving) {
-    // No task goes to a worker that is away.
+    // A worker that is away gets no tasks.
     for (const std::string& name : std::set<std::string>{known.id, worker.id}) {
       for (const PollId poll : state_.polls.Of(name, worker.instance)) CancelPoll(poll);
     }
@@ -407,7 +415,7 @@ void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std:
 std::string WorkerCommands::WhyUnknown(const std::string& token) {
   const std::optional<LeaseToken> parsed = ParseLeaseToken(token);
   const SearchEntry* entry = parsed ? state_.searches.Find(parsed->search) : nullptr;
-  if (entry != nullptr && entry->IsBroken()) return "this version of layernas cannot go on with its search";
+  if (entry != nullptr && entry->IsBroken()) return "this version of layernas cannot continue the search";
   return "unknown lease: the search was deleted or the controller was restored from a backup";
 }
 

@@ -1,4 +1,4 @@
-// What workers ask of the engine: tasks, time, and to take their results.
+// Commands of workers: lease tasks, extend leases, and return results.
 #pragma once
 
 #include <set>
@@ -12,10 +12,11 @@
 
 namespace layernas {
 
-// For the engine's thread. As Engine's calls of the same names.
+// Use it only on the engine's thread. The functions implement the calls of Engine with the same
+// names.
 class WorkerCommands {
  public:
-  // Both must outlive it. `log_clock` bounds how often lines are logged.
+  // Both arguments must outlive this object. `log_clock` limits how often lines are logged.
   explicit WorkerCommands(EngineState& state, const Clock& log_clock = Clock::Real())
       : state_(state),
         too_many_workers_(state.metrics.CallsRefused("too_many_workers")),
@@ -33,51 +34,55 @@ class WorkerCommands {
   void ReleaseTasks(const WorkerId& worker, const std::vector<std::string>& tokens, bool leaving,
                     const Reply<bool>& reply);
 
-  // Call once per turn, before its commands: answers polls past their time.
+  // Call it once per turn, before its commands: answers polls that are past their deadline.
   void RunTimers();
-  // Call once per turn, after its commands, so that after a pause of the whole machine the heartbeats that wait come
-  // first: expires leases, notes who is away, forgets workers, and ends shuns.
+  // Call it once per turn, after its commands: expires leases, notes which workers are away, forgets
+  // workers, and ends shuns.
   void NoteSilence();
 
  private:
-  // Notes that it was heard, and gives it its name. RESOURCE_EXHAUSTED if its owner has too many without it.
+  // Notes that the worker was heard, and sets its name. Returns RESOURCE_EXHAUSTED if its owner
+  // already has too many other workers.
   absl::Status Hear(WorkerInfo& worker);
-  // The same, however many its owner has.
+  // The same without a limit on the owner's workers.
   void Admit(WorkerInfo& worker);
-  // The worker was known by its id until now: what it waits for and holds, and a shun, goes by its name.
+  // The worker was known by its id until now. Its polls, leases and shun now get its new name.
   void TellApart(const std::string& id, const WorkerInfo& worker);
   void RenameLease(const LeaseBook::Key& key, const WorkerInfo& worker, SteadyTime deadline);
-  // Whether a lease whose token it has is the worker's.
+  // Returns whether a lease belongs to the worker, which has sent the lease's token.
   bool IsOwn(const LeaseBook::Key& key, const WorkerInfo& worker) const;
-  // What the same request was given before, if its answer got lost; each lease has its full time again.
-  // `id_said`: what it calls itself by.
+  // Returns the tasks that the same request was given before, if its answer was lost. Each lease
+  // gets its full duration again. `id_said`: the id that the worker sends.
   std::vector<LeasedTask> LeasedBefore(const std::string& id_said, const LeaseRequest& request);
-  // Held under a name that the process has, or may have had before a restart of the controller. `id`: what it calls
-  // itself by.
+  // Returns the leases held under a name that the process has, or may have had before a restart of
+  // the controller. `id`: the id that the worker sends.
   std::set<LeaseBook::Key> LeasesOf(const std::string& id, const WorkerInfo& worker) const;
   LeaseVerdict Renew(const WorkerInfo& worker, const HeldLease& lease);
-  // What a heartbeat says of the candidate's current lease. False if its training is hopeless, and stopped thereby.
+  // Handles the progress in a heartbeat of the candidate's current lease. Returns false if its
+  // training is hopeless; it is then stopped.
   bool NoteProgress(SearchEntry& entry, const LeaseToken& token, const HeldLease& lease);
   core::CompletionVerdict Complete(const std::string& worker, Report& report);
   // An attempt has failed on the worker.
   void NoteFailure(SearchEntry& entry, const std::string& worker, const core::Candidate& candidate,
                    core::TaskKind kind);
-  // An attempt is used up for each that its search has still.
+  // Uses up an attempt for each lease whose search still exists.
   void ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why);
-  // A heartbeat lists all leases that a worker holds: what is missing has nobody who works on it. One that lists as
-  // many as a call may says nothing of others.
+  // A heartbeat lists all leases of a worker, so no one works on a missing lease. A heartbeat with
+  // the maximum number of leases says nothing about others.
   void ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed);
-  // An attempt failed on the worker: shuns it if that happens again and again, and to no other.
+  // An attempt failed on the worker: shuns it if its attempts keep failing and those of other
+  // workers do not.
   void Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why);
-  // Why FindLease() finds nothing.
+  // Returns why FindLease() finds nothing.
   std::string WhyUnknown(const std::string& token);
-  // The current lease that a token stands for; null if its search is not there or it is of another store.
+  // Returns the lease of a token; null if its search does not exist or the token is of another
+  // store.
   std::pair<SearchEntry*, LeaseToken> FindLease(const std::string& token);
 
   EngineState& state_;
   prometheus::Counter& too_many_workers_;
 
-  // Of what workers can provoke as often as they like; metrics count all of it.
+  // Limits the log lines that workers can cause at will; metrics count all events.
   static constexpr Millis kLogPeriod{10'000};
   static constexpr int kLogLines = 100;
   log::RateLimit failure_lines_;

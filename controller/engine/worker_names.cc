@@ -6,9 +6,10 @@
 namespace layernas {
 namespace {
 
-// Bytes of an instance, in a name.
+// Bytes of the instance that are used in a name.
 constexpr std::size_t kInstanceShown = 6;
-// Remembered under one id: one that is restarted all the time does not fill the memory.
+// Maximum remembered processes per id, so a worker that restarts all the time does not fill the
+// memory.
 constexpr std::size_t kMaxFollowed = 100;
 
 std::string ShortName(const std::string& id, const std::string& instance) {
@@ -31,7 +32,7 @@ WorkerNames::Heard WorkerNames::Hear(const std::string& id, const std::string& i
   if (known.followed.erase(instance) > 0) {
     return {known.names.emplace(instance, OwnName(id, instance, id_of)).first->second, true};
   }
-  // Most likely the worker was restarted.
+  // The worker was probably restarted.
   if (known.followed.size() >= kMaxFollowed) known.followed.clear();
   if (!known.current.empty()) known.followed.insert(known.current);
   known.current = instance;

@@ -1,5 +1,5 @@
-// By which name each worker's process is known: its id, unless two processes that are alive have been given the same
-// one.
+// The names of workers' processes: a process is known by its id, unless two live processes were
+// given the same id.
 #pragma once
 
 #include <map>
@@ -11,45 +11,48 @@
 
 namespace layernas {
 
-// A process says of itself an id, and its instance, which it drew when it started. One that says no instance is known
-// by its id alone. Not thread-safe. O(log n).
+// A process sends an id, and the instance that it drew when it started. A process without an
+// instance is known only by its id. Not thread-safe. O(log n).
 class WorkerNames {
  public:
   struct Heard {
     std::string name;
-    // It was thought to have been followed by another process of its id, and has a name of its own from now on.
+    // The process seemed to have been replaced by another process with its id. It has its own name
+    // from now on.
     bool is_told_apart = false;
   };
 
-  // Returns the id of the worker that has the name, or null if nobody has it.
+  // Returns the id of the worker with this name, or null if there is none.
   using IdOf = absl::FunctionRef<const std::string*(const std::string& name)>;
 
-  // A process was heard. The latest of an id has the id as its name, as a worker that is restarted does. If the one
-  // before is heard again, both are alive: it is called `{id}~{start of its instance}` from then on. So is one whose id
-  // happens to be such a name, which another has already. Nobody else's name ever changes, and no two workers share
-  // one. Names are UTF-8 if id and instance are.
+  // A process was heard; returns its name. The latest process of an id gets the id as its name, as
+  // for a restarted worker. If the previous process is heard again, both are alive: the previous
+  // one is then called `{id}~{start of its instance}`. The same happens to a process whose id is a
+  // name that another process already has. No other process is ever renamed, and no two workers
+  // share a name. Names are UTF-8 if id and instance are.
   Heard Hear(const std::string& id, const std::string& instance, IdOf id_of);
-  // What Hear() would say; changes nothing.
+  // Returns the name that Hear() would return; changes nothing.
   std::string NameOf(const std::string& id, const std::string& instance, IdOf id_of) const;
-  // The names that the process may have had before a restart of the controller, which forgets them.
+  // Returns the names that the process may have had before a restart of the controller, which
+  // forgets them.
   static std::vector<std::string> FormerNames(const std::string& id, const std::string& instance);
-  // Nobody has that name any more.
+  // No process has that name any more.
   void ForgetName(const std::string& id, const std::string& name);
-  // One that has been followed is gone.
+  // A process that was followed by another one has ended.
   void ForgetFollowed(const std::string& id, const std::string& instance);
   bool empty() const { return by_id_.empty(); }
 
  private:
   struct Processes {
-    // That has the id as its name; empty if none has.
+    // The process that has the id as its name; empty if there is none.
     std::string current;
-    // That it had before, and that were not heard since.
+    // Processes that had the id before and were not heard since.
     std::set<std::string> followed;
-    // The others that are alive, and their names.
+    // The other live processes, and their names.
     std::map<std::string, std::string> names;
   };
 
-  // For one that cannot have its id.
+  // Returns the name of a process that cannot have its id as its name.
   static std::string OwnName(const std::string& id, const std::string& instance, IdOf id_of);
   static bool IsAnothers(const std::string& id, IdOf id_of);
   void Tidy(const std::string& id);

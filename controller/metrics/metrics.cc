@@ -27,7 +27,7 @@ const prometheus::Histogram::BucketBoundaries& SecondsBuckets() {
   return kBuckets;
 }
 
-// Of trainings and of waiting for them.
+// Buckets for durations of trainings and of waiting for them.
 const prometheus::Histogram::BucketBoundaries& LongSecondsBuckets() {
   static const prometheus::Histogram::BucketBoundaries kBuckets = {0.001, 0.01, 0.1, 1,    5,     15,
                                                                    60,    300,  900, 3600, 14400, 86400};
@@ -92,12 +92,12 @@ const char* Name(core::FailureKind kind) {
 ControllerMetrics::ControllerMetrics()
     : lease_expirations(BuildCounter()
                             .Name("layernas_lease_expirations_total")
-                            .Help("Leases that ran out because nothing was heard from their worker.")
+                            .Help("Leases that expired because nothing was heard from their worker.")
                             .Register(*registry_)
                             .Add({})),
       commit_seconds(BuildHistogram()
                          .Name("layernas_storage_commit_seconds")
-                         .Help("Time of one synced write to the storage.")
+                         .Help("Duration of one synced write to the storage.")
                          .Register(*registry_)
                          .Add({}, SecondsBuckets())),
       commit_commands(BuildHistogram()
@@ -107,7 +107,7 @@ ControllerMetrics::ControllerMetrics()
                           .Add({}, CountBuckets())),
       engine_turn_seconds(BuildHistogram()
                               .Name("layernas_engine_turn_seconds")
-                              .Help("Time in which the engine decides on the commands of one turn.")
+                              .Help("Time that the engine takes to process the commands of one turn.")
                               .Register(*registry_)
                               .Add({}, SecondsBuckets())),
       storage_syncs(BuildCounter()
@@ -127,7 +127,7 @@ ControllerMetrics::ControllerMetrics()
                                .Add({})),
       storage_compaction_pending_bytes(BuildGauge()
                                            .Name("layernas_storage_compaction_pending_bytes")
-                                           .Help("What the database has yet to rewrite to be in order.")
+                                           .Help("Bytes that the database still has to compact.")
                                            .Register(*registry_)
                                            .Add({})),
       storage_free_bytes(BuildGauge()
@@ -145,15 +145,15 @@ ControllerMetrics::ControllerMetrics()
                        .Help("Candidates that workers hold now.")
                        .Register(*registry_)
                        .Add({})),
-      workers(BuildGauge().Name("layernas_workers").Help("Workers heard from lately.").Register(*registry_).Add({})),
+      workers(BuildGauge().Name("layernas_workers").Help("Recently active workers.").Register(*registry_).Add({})),
       fleet_slots(BuildGauge()
                       .Name("layernas_fleet_slots")
-                      .Help("Evaluations that the workers heard from lately can run at once.")
+                      .Help("Evaluations that the recently active workers can run at once.")
                       .Register(*registry_)
                       .Add({})),
       workers_shunned(BuildGauge()
                           .Name("layernas_workers_shunned")
-                          .Help("Workers that get no tasks for a while, for attempts fail on them again and again.")
+                          .Help("Workers that get no tasks for now because their attempts keep failing.")
                           .Register(*registry_)
                           .Add({})),
       worker_shuns(BuildCounter()
@@ -168,29 +168,28 @@ ControllerMetrics::ControllerMetrics()
                          .Add({})),
       polls_parked(BuildGauge()
                        .Name("layernas_polls_parked")
-                       .Help("Calls of LeaseTasks that wait for work.")
+                       .Help("LeaseTasks calls that wait for work.")
                        .Register(*registry_)
                        .Add({})),
-      rpc_seconds_(BuildHistogram()
-                       .Name("layernas_rpc_seconds")
-                       .Help("Time from the arrival of a call to its answer; LeaseTasks waits for work in it.")
-                       .Register(*registry_)),
-      calls_refused_(BuildCounter()
-                         .Name("layernas_calls_refused_total")
-                         .Help("Calls that were not let in, by why.")
-                         .Register(*registry_)),
+      rpc_seconds_(
+          BuildHistogram()
+              .Name("layernas_rpc_seconds")
+              .Help("Time from the arrival of a call to its answer; for LeaseTasks it includes the wait for work.")
+              .Register(*registry_)),
+      calls_refused_(
+          BuildCounter().Name("layernas_calls_refused_total").Help("Refused calls, by reason.").Register(*registry_)),
       searches_(BuildGauge().Name("layernas_searches").Help("Searches by state.").Register(*registry_)),
       candidates_(BuildGauge()
                       .Name("layernas_candidates")
-                      .Help("Candidates of the searches that have not ended, by state.")
+                      .Help("Candidates of unfinished searches, by state.")
                       .Register(*registry_)),
       tasks_wanted_(BuildGauge()
                         .Name("layernas_tasks_wanted")
-                        .Help("Candidates that workers could lease now or hold, by the labels that a worker must have.")
+                        .Help("Candidates that workers hold or could lease now, by required worker labels.")
                         .Register(*registry_)),
       task_wait_seconds_(BuildHistogram()
                              .Name("layernas_task_wait_seconds")
-                             .Help("Time from a candidate's proposal to the lease that led to its end.")
+                             .Help("Time from a candidate's proposal to its last lease.")
                              .Register(*registry_)
                              .Add({}, LongSecondsBuckets())),
       evaluation_seconds_(BuildHistogram()
@@ -199,20 +198,17 @@ ControllerMetrics::ControllerMetrics()
                               .Register(*registry_)
                               .Add({}, LongSecondsBuckets())),
       search_series_(*registry_) {
-  // Every label value from the start: a series that appears with its first event hides that event from rate().
-  auto& completions = BuildCounter()
-                          .Name("layernas_completions_total")
-                          .Help("Reports of workers by what became of them.")
-                          .Register(*registry_);
+  // Creates every label value at the start: rate() misses the first event of a series that appears
+  // with it.
+  auto& completions =
+      BuildCounter().Name("layernas_completions_total").Help("Worker reports by outcome.").Register(*registry_);
   for (const auto& [status, name] : {std::pair{core::CompletionVerdict::kAccepted, "accepted"},
                                      {core::CompletionVerdict::kRefused, "refused"},
                                      {core::CompletionVerdict::kInvalid, "invalid"}}) {
     completions_[status] = &completions.Add({{"status", name}});
   }
-  auto& evaluations = BuildCounter()
-                          .Name("layernas_evaluations_total")
-                          .Help("Candidates that came to their end, by outcome.")
-                          .Register(*registry_);
+  auto& evaluations =
+      BuildCounter().Name("layernas_evaluations_total").Help("Finished candidates by outcome.").Register(*registry_);
   for (const auto state :
        {core::CandidateState::kSucceeded, core::CandidateState::kInfeasible, core::CandidateState::kFailed,
         core::CandidateState::kSkipped, core::CandidateState::kStopped}) {

@@ -1,5 +1,5 @@
-// The controller's Prometheus series, made once; hot paths only increment. No label is unbounded: the ones by search
-// are there only while it runs.
+// The controller's Prometheus series. They are created once, and hot paths only increment them. No
+// label is unbounded: series by search exist only while the search runs.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -20,14 +20,14 @@
 
 namespace layernas {
 
-// How the engine stands, counted at one moment.
+// The engine's figures, counted at one moment.
 struct EngineFigures {
   std::map<core::SearchState, std::size_t> searches;
-  // Over searches that have not ended, as all that follows.
+  // This and the following figures are over searches that have not ended.
   std::map<core::CandidateState, std::size_t> candidates;
   // Tasks that could be leased now.
   std::size_t ready = 0;
-  // Tasks that could be leased now or are, by the labels that they require.
+  // Tasks that could be leased now or are leased, by required labels.
   std::map<std::map<std::string, std::string>, std::size_t> wanted;
   std::size_t leased = 0;
   std::size_t workers = 0;
@@ -36,20 +36,21 @@ struct EngineFigures {
   std::size_t parked_polls = 0;
 };
 
-// Counters and histograms are thread-safe; what is said to be the engine's is for its thread alone.
+// Counters and histograms are thread-safe. Functions marked as the engine's are only for its
+// thread.
 class ControllerMetrics {
  public:
   ControllerMetrics();
 
-  // Keep it alive as long as it is exposed.
+  // Keep the registry alive as long as it is exposed.
   std::shared_ptr<prometheus::Registry> registry() const { return registry_; }
 
  private:
-  // Before the references below, which are made in it.
+  // Declared before the references below, which are created in it.
   const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
 
  public:
-  // To be kept by whoever uses it often: finding it costs.
+  // Keep the reference if you use it often: looking it up is expensive.
   prometheus::Histogram& RpcSeconds(const std::string& method);
 
   prometheus::Counter& lease_expirations;
@@ -70,24 +71,24 @@ class ControllerMetrics {
   prometheus::Counter& results_reused;
   prometheus::Gauge& polls_parked;
 
-  // A candidate that workers were at has come to its end.
+  // Records a finished candidate that was leased.
   void ObserveEvaluation(const core::Candidate& candidate);
   prometheus::Counter& Completions(core::CompletionVerdict::Status status) { return *completions_[status]; }
-  // `state` is a final one.
+  // `state` must be a final state.
   prometheus::Counter& Evaluations(core::CandidateState state) {
     return *evaluations_[static_cast<std::size_t>(state)];
   }
   prometheus::Counter& AttemptsFailed(core::FailureKind kind) {
     return *attempts_failed_[static_cast<std::size_t>(kind)];
   }
-  // `reason` is one of the gate's few.
+  // `reason` must be one of the gate's few reasons.
   prometheus::Counter& CallsRefused(const std::string& reason);
 
-  // The engine's. A set of labels that is not among the wanted ones any more is forgotten; of many sets only so many
-  // are shown.
+  // The engine's. Removes sets of labels that are no longer wanted. Shows at most kMaxRequirements
+  // sets.
   static constexpr std::size_t kMaxRequirements = 100;
   void Show(const EngineFigures& figures);
-  // The engine's: what a running search has found so far; forgotten when it has ended.
+  // The engine's: the results of running searches so far. A search is removed when it has ended.
   SearchSeries& searches() { return search_series_; }
 
  private:
@@ -97,7 +98,8 @@ class ControllerMetrics {
 
   prometheus::Family<prometheus::Histogram>& rpc_seconds_;
   prometheus::Family<prometheus::Counter>& calls_refused_;
-  // By the number of their label's value. Found once: the library looks each up under a lock.
+  // Indexed by the value of the label. Looked up once, because the library looks up each series
+  // under a lock.
   std::array<prometheus::Counter*, 3> completions_{};
   std::array<prometheus::Counter*, 7> evaluations_{};
   std::array<prometheus::Counter*, 4> attempts_failed_{};
@@ -111,7 +113,7 @@ class ControllerMetrics {
   SearchSeries search_series_;
 };
 
-// As in labels and logs: "running", "succeeded", …
+// Returns the name in labels and logs: "running", "succeeded", …
 const char* Name(core::SearchState state);
 const char* Name(core::CandidateState state);
 const char* Name(core::FailureKind kind);

@@ -16,7 +16,7 @@ prometheus::Family<prometheus::Gauge>& Gauges(prometheus::Registry& registry, co
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
 }
 
-// So that they sort as numbers do.
+// Makes numbers sort in numeric order.
 std::string Ordinal(std::size_t number) { return absl::StrFormat("%02d", number); }
 
 }  // namespace
@@ -50,31 +50,33 @@ double MeanBestReward(const core::Frontier& frontier, double target, double lowe
 SearchSeries::SearchSeries(prometheus::Registry& registry)
     : frontier_points_(Gauges(registry, "layernas_frontier_points", "Non-dominated results of a search.")),
       best_reward_(Gauges(registry, "layernas_best_reward",
-                          "Best reward at or under a target of a search; NaN where nothing meets it.")),
+                          "Best reward at or under a target of a search; NaN if no result meets it.")),
       mean_best_reward_(
           Gauges(registry, "layernas_mean_best_reward",
-                 "Mean of a search's best reward at no more cost, over costs up to its largest target; NaN before "
-                 "its first result.")),
+                 "Best reward of a search at or under a cost, averaged over costs up to its largest target; NaN "
+                 "before its first result.")),
       candidates_(Gauges(registry, "layernas_search_candidates", "Candidates of a search by state.")),
       trainings_(Gauges(registry, "layernas_search_trainings", "Candidates of a search that were handed to workers.")),
       trainings_budget_(
-          Gauges(registry, "layernas_search_trainings_budget", "Most trainings of a search; 0 is no limit.")),
+          Gauges(registry, "layernas_search_trainings_budget", "Maximum trainings of a search; 0 = no limit.")),
       tasks_ready_(
           Gauges(registry, "layernas_search_tasks_ready", "Candidates of a search that workers could lease now.")),
       waiting_(Gauges(registry, "layernas_search_waiting",
                       "1 while a search has a candidate that no connected worker can take.")),
       paused_(Gauges(registry, "layernas_search_paused", "1 while a search is paused.")),
-      pass_(Gauges(registry, "layernas_search_pass", "The pass that a search is in, from 1; 0 where it has none.")),
+      pass_(Gauges(registry, "layernas_search_pass", "Current pass of a search, from 1; 0 if it has no passes.")),
       stage_(Gauges(registry, "layernas_search_stage", "Layers that a search has decided in this pass.")),
       stages_(Gauges(registry, "layernas_search_stages", "Layers of a search's space.")),
       buckets_(Gauges(registry, "layernas_search_buckets", "Buckets of a search's latest table.")),
       buckets_filled_(Gauges(registry, "layernas_search_buckets_filled",
                              "Buckets of a search's latest table that hold an architecture.")),
       bucket_best_reward_(Gauges(registry, "layernas_bucket_best_reward",
-                                 "Best reward in a bucket of a search's latest table, the cheapest bucket first.")),
-      frontier_reward_(Gauges(registry, "layernas_frontier_reward",
-                              "Reward of a point of a search's frontier, the cheapest first; an even choice of many.")),
-      frontier_cost_(Gauges(registry, "layernas_frontier_cost", "Cost of the point of layernas_frontier_reward.")) {}
+                                 "Best reward in a bucket of a search's latest table, cheapest bucket first.")),
+      frontier_reward_(Gauges(
+          registry, "layernas_frontier_reward",
+          "Reward of a point of a search's frontier, cheapest first; an even selection if there are many points.")),
+      frontier_cost_(
+          Gauges(registry, "layernas_frontier_cost", "Cost of the same point as in layernas_frontier_reward.")) {}
 
 void SearchSeries::Put(Series& series, const std::string& name, Family& family, double value, Labels labels) {
   labels.emplace("search", name);
@@ -98,7 +100,7 @@ void SearchSeries::Set(const std::string& name, const core::Search& search, bool
     put_best(std::numeric_limits<double>::infinity(), "none");
   } else {
     const double largest = *std::max_element(targets.begin(), targets.end());
-    // Looked for once: it is that of the first result.
+    // Looked up once, because it is that of the first result.
     if (!series.lowest_reward && search.CountOf(core::CandidateState::kSucceeded) > 0) {
       series.lowest_reward = LowestReward(search.candidates());
     }
@@ -146,7 +148,7 @@ void SearchSeries::PutFrontier(Series& series, const std::string& name, const co
   std::size_t position = 0;
   std::size_t next = 0;
   for (const auto& [cost, point] : points) {
-    // The first and the last are always among them.
+    // Always includes the first and the last point.
     if (next < shown && (shown == 1 || position >= next * (points.size() - 1) / (shown - 1))) {
       Put(series, name, frontier_reward_, point.reward, {{"point", Ordinal(next)}});
       Put(series, name, frontier_cost_, cost, {{"point", Ordinal(next)}});
@@ -154,7 +156,7 @@ void SearchSeries::PutFrontier(Series& series, const std::string& name, const co
     }
     ++position;
   }
-  // A frontier may lose points to a better one.
+  // A better point may have replaced several points of the frontier.
   for (std::size_t i = shown; i < kMostPoints; ++i) {
     for (Family* family : {&frontier_reward_, &frontier_cost_}) {
       const auto gauge = series.gauges.find({family, {{"point", Ordinal(i)}, {"search", name}}});

@@ -1,4 +1,4 @@
-// The series by search: there while the search runs, and for each search no more than a fixed number.
+// The series by search. They exist while the search runs, with a limited number per search.
 #pragma once
 
 #include <prometheus/family.h>
@@ -17,29 +17,31 @@
 
 namespace layernas {
 
-// What stands for the reward at costs at which a search has no result: 0, or the reward of its first result if that is
-// negative (as where the reward is a loss with its sign turned). Nothing if it has no result. The first result is the
-// one that came first, of those of the same millisecond that of the lowest number: it does not change as others arrive,
-// nor with a restart, unless the clock is set back.
+// Returns the reward that is used at costs at which a search has no result: 0, or the reward of its
+// first result if that is negative (for example if the reward is a negated loss). Returns nothing
+// if the search has no result. The first result is the earliest, with the lowest number within the
+// same millisecond. So it does not change as others arrive, nor with a restart, unless the clock is
+// set back.
 std::optional<double> LowestReward(const std::deque<core::Candidate>& candidates);
 
-// Returns the mean, over costs from 0 to `target`, of the best reward at no more cost, where `lowest` stands for what
-// is worse and for costs at which there is no result: the area between the frontier and `lowest`, over its width, on
-// top of `lowest`. With the same `lowest` a result that is added never lowers it, and raises it if the result is better
-// than `lowest` and than all at no more cost. A target of 0 or less has no width: `lowest`.
+// Returns the mean, over costs from 0 to `target`, of the best reward at the same or a lower cost.
+// `lowest` replaces lower rewards, and is used at costs without a result. This is the area between
+// the frontier and `lowest` divided by its width, plus `lowest`. With the same `lowest`, a new
+// result never decreases it. It increases it if the result is better than `lowest` and than all
+// results at no more cost. A target of 0 or less has no width and returns `lowest`.
 double MeanBestReward(const core::Frontier& frontier, double target, double lowest);
 
-// For one thread.
+// Use it on one thread only.
 class SearchSeries {
  public:
-  // Of a search's targets and buckets, and of the points of its frontier, no more are shown.
+  // Maximum shown targets and buckets of a search, and points of its frontier.
   static constexpr std::size_t kMostTargets = 50;
   static constexpr std::size_t kMostBuckets = 100;
   static constexpr std::size_t kMostPoints = 20;
 
   explicit SearchSeries(prometheus::Registry& registry);
 
-  // `waits`: it has a candidate that no connected worker can take.
+  // `waits`: the search has a candidate that no connected worker can take.
   void Set(const std::string& name, const core::Search& search, bool waits);
   void Forget(const std::string& name);
 
@@ -47,12 +49,12 @@ class SearchSeries {
   using Family = prometheus::Family<prometheus::Gauge>;
   using Labels = std::map<std::string, std::string>;
 
-  // Gauges of one search, with the family that each is of.
+  // The gauges of one search, each with its family.
   struct Series {
     std::map<std::pair<Family*, Labels>, prometheus::Gauge*> gauges;
-    // None before the first result.
+    // Empty before the first result.
     std::optional<double> lowest_reward;
-    // Of the table shown last, so that it is not looked through again.
+    // Position of the last shown table, so that it is not read again.
     core::Position table;
   };
 

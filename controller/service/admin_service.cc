@@ -9,7 +9,7 @@ namespace layernas {
 prometheus::Gauge& AdminServiceImpl::LastSuccess(ControllerMetrics& metrics) {
   return prometheus::BuildGauge()
       .Name("layernas_backup_last_success_timestamp_seconds")
-      .Help("When the newest backup in --backup-dir was made, in Unix time; 0 if there is none.")
+      .Help("Unix time of the newest backup in --backup-dir; 0 if there is none.")
       .Register(*metrics.registry())
       .Add({});
 }
@@ -24,12 +24,11 @@ grpc::ServerUnaryReactor* AdminServiceImpl::CreateBackup(grpc::CallbackServerCon
   const Call call = entrance_.Begin(context, "CreateBackup");
   if (call.refused()) return call.reactor();
   if (backups_ == nullptr) {
-    call.Finish(absl::FailedPreconditionError(
-        "this controller makes no backups: start it with --backup-dir, the folder that they go to"));
+    call.Finish(absl::FailedPreconditionError("backups are disabled; start the controller with --backup-dir"));
     return call.reactor();
   }
   if (busy_.exchange(true)) {
-    call.Finish(absl::FailedPreconditionError("a backup is being made already; try again when it is done"));
+    call.Finish(absl::FailedPreconditionError("another backup is in progress; retry when it is done"));
     return call.reactor();
   }
   maker_.Post([this, call, request, response] {

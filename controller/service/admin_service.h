@@ -14,7 +14,7 @@ namespace layernas {
 
 class AdminServiceImpl final : public v1::AdminService::CallbackService {
  public:
-  // All must outlive the server. Without `backups` (null) none are made.
+  // All arguments must outlive the server. If `backups` is null, backups are disabled.
   AdminServiceImpl(storage::Backups* backups, Gate& gate, ControllerMetrics& metrics, const Clock& clock)
       : backups_(backups),
         entrance_(v1::AdminService::service_full_name(), gate, metrics),
@@ -34,7 +34,7 @@ class AdminServiceImpl final : public v1::AdminService::CallbackService {
   Entrance entrance_;
   const Clock& clock_;
   prometheus::Gauge& last_success_;
-  // One at a time: the second would only make both slower.
+  // One backup at a time: a second one would only slow down both.
   std::atomic<bool> busy_ = false;
   SerialExecutor maker_;
 };

@@ -1,4 +1,5 @@
-// Messages of a call in one piece of memory: many small ones are made and freed at the cost of a few.
+// Allocates the messages of a call in one piece of memory, so many small messages cost only a few
+// allocations.
 #pragma once
 
 #include <google/protobuf/arena.h>
@@ -6,7 +7,8 @@
 
 namespace layernas {
 
-// To be set with a callback service's SetMessageAllocatorFor_…; must outlive the server. Thread-safe.
+// Set it with a callback service's SetMessageAllocatorFor_…. It must outlive the server.
+// Thread-safe.
 template <typename Request, typename Response>
 class ArenaMessages final : public grpc::MessageAllocator<Request, Response> {
  public:

@@ -1,4 +1,4 @@
-// Unary calls from their arrival to their answer.
+// Unary calls, from their arrival to their answer.
 #pragma once
 
 #include <grpcpp/server_context.h>
@@ -17,8 +17,8 @@
 
 namespace layernas {
 
-// One call: times it and finishes its reactor once. Copyable, so that it fits into a std::function; Finish() is to be
-// called on one copy, once, unless it was refused.
+// One call: measures its time and finishes its reactor once. It can be copied, so it fits into a
+// std::function. Call Finish() once, on one of the copies, unless the call was refused.
 class Call {
  public:
   Call(grpc::ServerUnaryReactor* reactor, prometheus::Histogram& seconds, const absl::StatusOr<std::string>& admitted)
@@ -30,9 +30,10 @@ class Call {
     if (refused_) Finish(admitted.status());
   }
 
-  // The caller may not make this call, and has been told. Nothing must be done for it.
+  // Returns whether the caller may not make this call. The caller was already told; do nothing for
+  // it.
   bool refused() const { return refused_; }
-  // Who calls (Gate::Admit); empty if refused.
+  // Returns the caller (Gate::Admit); empty if refused.
   const std::string& caller() const { return caller_; }
 
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
@@ -50,10 +51,10 @@ class Call {
   std::string caller_;
 };
 
-// Where the calls of one service begin: nothing of it may be done for a call that has not come through here.
+// The entrance of a service's calls: do nothing for a call that has not passed it.
 class Entrance {
  public:
-  // `service` is the full name. Gate and metrics must outlive the entrance.
+  // `service` is the full name. Gate and metrics must outlive this object.
   Entrance(std::string service, Gate& gate, ControllerMetrics& metrics)
       : service_(std::move(service)), gate_(gate), metrics_(metrics) {}
 
@@ -64,13 +65,13 @@ class Entrance {
   Call Begin(const grpc::CallbackServerContext& context, grpc::ServerUnaryReactor* reactor, const std::string& method) {
     return Begin(context, reactor, method, metrics_.RpcSeconds(method));
   }
-  // For calls so many that looking their histogram up would be felt.
+  // For frequent calls, for which looking up the histogram would be too expensive.
   Call Begin(const grpc::CallbackServerContext& context, grpc::ServerUnaryReactor* reactor, const std::string& method,
              prometheus::Histogram& seconds) {
     return {reactor, seconds, Identify(context, method)};
   }
 
-  // For streams, which are no Call.
+  // For streams, which do not use Call.
   absl::Status Admit(const grpc::CallbackServerContext& context, const std::string& method) {
     return Identify(context, method).status();
   }

@@ -11,7 +11,7 @@
 namespace layernas {
 namespace {
 
-// Longer messages of evaluators are cut, in the middle: so much is kept of their beginning.
+// Longer messages of evaluators are cut in the middle. This many bytes of their beginning are kept.
 constexpr std::size_t kFirstBytes = 300;
 
 v1::FailureKind Encode(core::FailureKind kind) {
@@ -30,11 +30,11 @@ void SetMetrics(const core::Metrics& metrics, google::protobuf::Map<std::string,
   for (const core::Metrics::Entry& metric : metrics) wire[metric.name] = metric.value;
 }
 
-// How much of an answer architectures may take that come along with a search.
+// The bytes of an answer that are left for architectures.
 class Room {
  public:
   bool full() const { return bytes_ > kMaxBestBytes; }
-  // False if that is more than there is room for. From then on the room is full.
+  // Returns false if the message does not fit. After that nothing fits.
   bool Take(const google::protobuf::Message& message) {
     bytes_ += message.ByteSizeLong();
     return !full();
@@ -44,7 +44,7 @@ class Room {
   std::size_t bytes_ = 0;
 };
 
-// How much of an architecture is told.
+// How much of an architecture an answer contains.
 enum class Detail { kAll, kIdOnly };
 
 v1::Architecture Encode(const core::Architecture& architecture, const v1::SearchSpec& spec, Detail detail) {
@@ -109,8 +109,8 @@ v1::Winner Encode(const WinnerView& view, const v1::SearchSpec& spec, const std:
   return winner;
 }
 
-// Converts views into `out` with all detail while there is room, and with ids alone from then on: what does not fit is
-// not built first.
+// Converts views into `out`, with all details while there is room and with only ids after that.
+// Messages that do not fit are not built first.
 template <typename View, typename Wire>
 void AddWithin(Room& room, const std::vector<View>& views, const v1::SearchSpec& spec, const std::string& search_name,
                google::protobuf::RepeatedPtrField<Wire>& out) {
@@ -125,7 +125,7 @@ void AddWithin(Room& room, const std::vector<View>& views, const v1::SearchSpec&
 
 v1::SearchSpec ParseSpec(const std::string& serialized) {
   v1::SearchSpec spec;
-  // It was parsed when it was accepted, and again when it was loaded.
+  // This cannot fail: the spec was parsed when it was accepted, and again when it was loaded.
   spec.ParseFromString(serialized);
   return spec::WithDefaults(std::move(spec));
 }

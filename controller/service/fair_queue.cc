@@ -20,8 +20,8 @@ absl::Status FairQueue::Post(const std::string& caller, std::function<void()> wo
     MutexLock lock(mutex_);
     std::deque<std::function<void()>>& own = waiting_[caller];
     if (own.size() >= max_waiting_) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the controller has ", max_waiting_, " specs of ", caller, " to check: wait for some to end"));
+      return absl::ResourceExhaustedError(absl::StrCat("the controller is already checking ", max_waiting_,
+                                                       " specs of ", caller, "; retry when some are done"));
     }
     own.push_back(std::move(work));
   }

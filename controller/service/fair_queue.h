@@ -1,4 +1,4 @@
-// Runs work that takes long for callers, beside the threads that serve calls.
+// Runs slow work for callers, apart from the threads that serve calls.
 #pragma once
 
 #include <cstddef>
@@ -13,18 +13,19 @@
 
 namespace layernas {
 
-// One thread, which runs one piece of work at a time and takes the callers in turn, so that no caller waits for all the
-// work of another. Thread-safe.
+// One thread that runs one piece of work at a time. It serves the callers in turn, so that no
+// caller waits for all the work of another one. Thread-safe.
 class FairQueue {
  public:
-  // `max_waiting` is the maximum work that waits for one caller, besides what runs.
+  // `max_waiting` is the maximum work that waits for one caller, not counting running work.
   explicit FairQueue(std::size_t max_waiting) : max_waiting_(max_waiting), thread_([this] { Run(); }) {}
-  // Runs what waits, then ends.
+  // Runs the waiting work, then ends.
   ~FairQueue();
   FairQueue(const FairQueue&) = delete;
   FairQueue& operator=(const FairQueue&) = delete;
 
-  // RESOURCE_EXHAUSTED if as much work of the caller waits as may. Only where it returns OK is `work` called, once.
+  // Returns RESOURCE_EXHAUSTED if the maximum work of the caller already waits. `work` is called
+  // once if this returns OK, and otherwise never.
   absl::Status Post(const std::string& caller, std::function<void()> work);
 
  private:
@@ -34,12 +35,12 @@ class FairQueue {
 
   Mutex mutex_;
   CondVar changed_;
-  // Only callers that have any.
+  // Contains only callers with waiting work.
   std::map<std::string, std::deque<std::function<void()>>> waiting_ ABSL_GUARDED_BY(mutex_);
   // The caller whose work was taken last.
   std::string last_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  // Last, because it uses the others.
+  // Last member, because it uses the others.
   std::thread thread_;
 };
 

@@ -17,7 +17,8 @@ grpc::ServerUnaryReactor* FleetServiceImpl::ListWorkers(grpc::CallbackServerCont
     call.Finish(size.status());
     return call.reactor();
   }
-  // The token is the last id of the page before; one more than the page tells whether there is another.
+  // The token is the last id of the previous page. One more than the page shows whether there is
+  // another page.
   engine_.ListWorkers(request->page_token(), *size + 1,
                       [call, response, size = *size](const absl::StatusOr<std::vector<WorkerView>>& workers) {
                         if (workers.ok()) {

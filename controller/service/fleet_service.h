@@ -10,7 +10,7 @@ namespace layernas {
 
 class FleetServiceImpl final : public v1::FleetService::CallbackService {
  public:
-  // All must outlive the server.
+  // All arguments must outlive the server.
   FleetServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics)
       : engine_(engine), entrance_(v1::FleetService::service_full_name(), gate, metrics) {}
 

@@ -1,4 +1,4 @@
-// Pages are bounded in bytes too: rows may be large, and a message that is too large never arrives.
+// Limits the bytes of pages: rows may be large, and a message that is too large never arrives.
 #pragma once
 
 #include <google/protobuf/repeated_field.h>
@@ -9,14 +9,15 @@
 
 namespace layernas {
 
-// Clients in most languages take messages of up to 4 MiB unless they are told otherwise.
+// By default, clients in most languages accept messages of up to 4 MiB.
 inline constexpr std::size_t kMaxPageBytes = 3 << 20;
 
-// What comes along with a search or a page: half of that, for there is a spec or a page to it.
+// Maximum bytes of results that accompany a search or a page. It is half of the above, because the
+// answer also contains a spec or a page.
 inline constexpr std::size_t kMaxBestBytes = kMaxPageBytes / 2;
 
-// Converts rows into the page until it is full, `bytes` of it being taken already; the first one always goes in.
-// Returns how many went in.
+// Converts rows into the page until it is full; `bytes` of it are already used. Always converts the
+// first row. Returns the number of converted rows.
 template <typename Row, typename Wire, typename Convert>
 std::size_t FillPage(std::span<const Row> rows, google::protobuf::RepeatedPtrField<Wire>& page, Convert to_wire,
                      std::size_t bytes = 0) {

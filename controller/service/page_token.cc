@@ -8,7 +8,7 @@ namespace layernas {
 
 namespace {
 
-absl::Status NotOurs() { return absl::InvalidArgumentError("page_token: is not a token that this call returned"); }
+absl::Status NotOurs() { return absl::InvalidArgumentError("page_token: was not returned by this call"); }
 
 }  // namespace
 

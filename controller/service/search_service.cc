@@ -18,18 +18,19 @@ namespace {
 
 constexpr std::size_t kMaxRequestIdBytes = 100;
 constexpr int kMaxStates = 100;
-// Specs that wait for their check, of one caller. Each takes up to 2 MiB, and its check up to a second or two.
+// Maximum waiting specs of one caller. Each has up to 2 MiB, and its check takes up to a second or
+// two.
 constexpr std::size_t kMaxWaitingChecks = 16;
-// Of a frontier, looked at for one page.
+// Maximum points of a frontier that are read for one page.
 constexpr std::size_t kMostPoints = 10'000;
 
-// One line per mistake.
+// Makes an error with one line per mistake.
 absl::Status ToStatus(const std::vector<spec::Violation>& violations) {
   if (violations.empty()) return absl::OkStatus();
   std::string lines;
   for (std::size_t i = 0; i < violations.size(); ++i) {
     const std::string line = absl::StrCat(i == 0 ? "" : "\n", violations[i].field, ": ", violations[i].message);
-    // Room is left for the last line. The first goes in however long it is.
+    // Leaves room for the last line. The first line is always included, however long it is.
     if (i > 0 && lines.size() + line.size() > rpc::kMaxMessageBytes - 50) {
       absl::StrAppend(&lines, "\n… and ", violations.size() - i, " more");
       break;
@@ -41,14 +42,14 @@ absl::Status ToStatus(const std::vector<spec::Violation>& violations) {
 
 absl::Status CheckSharing(const v1::Sharing& sharing) {
   if (!sharing.has_weight() && !sharing.has_priority() && !sharing.has_max_running()) {
-    return absl::InvalidArgumentError("sharing: set weight, priority or max_running, whatever is to change");
+    return absl::InvalidArgumentError("sharing: set at least one of weight, priority and max_running");
   }
   std::vector<spec::Violation> violations = spec::ValidateSharing(sharing);
   for (spec::Violation& violation : violations) violation.field = "sharing." + violation.field;
   return ToStatus(violations);
 }
 
-// Finishes the call with the search that it changed or asked for.
+// Finishes the call with the search that it changed or requested.
 template <typename Response>
 Reply<SearchView> AnswerWithSearch(const Call& call, Response* response, const std::shared_ptr<SpecCache>& specs) {
   return [call, response, specs](const absl::StatusOr<SearchView>& view) {
@@ -57,7 +58,7 @@ Reply<SearchView> AnswerWithSearch(const Call& call, Response* response, const s
   };
 }
 
-// Also as it will be stored: that must still be taken when the controller is started again.
+// Also checks the spec as it will be stored: a restarted controller must still accept it.
 absl::Status CheckSpec(const v1::SearchSpec& spec) {
   const absl::Status status = ToStatus(spec::ValidateSpec(spec));
   return status.ok() ? ToStatus(spec::ValidateSpec(spec::WithDefaults(spec))) : status;
@@ -107,7 +108,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CreateSearch(grpc::CallbackServerCo
       call.Finish(status);
       return;
     }
-    // Kept with its defaults: those of a later version are not to change a search that runs.
+    // Stored with its defaults: those of a later version must not change a running search.
     const v1::SearchSpec spec = spec::WithDefaults(request->spec());
     engine_.CreateSearch(
         {spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), request->request_id(), call.caller()},
@@ -224,13 +225,13 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServer
   absl::Status status = size.ok() ? after.status() : size.status();
   std::set<core::CandidateState> states;
   if (request->states_size() > kMaxStates) {
-    status = absl::InvalidArgumentError(absl::StrCat("states: must be at most ", kMaxStates));
+    status = absl::InvalidArgumentError(absl::StrCat("states: must have at most ", kMaxStates));
   }
   for (int i = 0; status.ok() && i < request->states_size(); ++i) {
     if (const auto state = FromWire(request->states(i))) {
       states.insert(*state);
     } else {
-      status = absl::InvalidArgumentError(absl::StrCat("states[", i, "]: is not a state"));
+      status = absl::InvalidArgumentError(absl::StrCat("states[", i, "]: is not a known state"));
     }
   }
   if (!status.ok()) {
@@ -260,7 +261,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetTaskLog(grpc::CallbackServerCont
   const Call call = entrance_.Begin(context, "GetTaskLog");
   if (call.refused()) return call.reactor();
   if (request->attempt() < 0) {
-    call.Finish(absl::InvalidArgumentError("attempt: must be a number from 1 on, or 0 for the latest"));
+    call.Finish(absl::InvalidArgumentError("attempt: must be at least 1, or 0 for the latest"));
     return call.reactor();
   }
   engine_.GetTaskLog(request->name(), request->attempt(), [call, response](const absl::StatusOr<TaskLogView>& view) {
@@ -276,7 +277,7 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerCon
   const Call call = entrance_.Begin(context, "GetFrontier");
   if (call.refused()) return call.reactor();
   const absl::StatusOr<std::size_t> size = PageSize(request->page_size(), kMostPoints);
-  // The token is the bits of the last point's cost.
+  // The token contains the bits of the last point's cost.
   const absl::StatusOr<std::uint64_t> after = ParsePageToken(request->page_token(), 0);
   if (!size.ok() || !after.ok()) {
     call.Finish(size.ok() ? after.status() : size.status());

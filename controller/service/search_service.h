@@ -10,11 +10,11 @@
 
 namespace layernas {
 
-// Nothing here blocks: specs are checked on a thread of their own, and calls are handed to the engine, whose answers
-// finish them.
+// No call blocks: specs are checked on their own thread, and calls are passed to the engine, whose
+// answers finish them.
 class SearchServiceImpl final : public v1::SearchService::CallbackService {
  public:
-  // All must outlive the server.
+  // All arguments must outlive the server.
   SearchServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics);
 
   grpc::ServerUnaryReactor* ValidateSearch(grpc::CallbackServerContext* context,
@@ -51,12 +51,13 @@ class SearchServiceImpl final : public v1::SearchService::CallbackService {
  private:
   Engine& engine_;
   Entrance entrance_;
-  // Runs `check` in the caller's turn, unless the call was given up by then; finishes the call if it can't.
+  // Runs `check` in the caller's turn, unless the call was cancelled by then. Finishes the call if
+  // this is not possible.
   void CheckInTurn(const Call& call, grpc::CallbackServerContext* context, std::function<void()> check);
 
-  // Shared with the answers under way.
+  // Shared with answers in progress.
   const std::shared_ptr<SpecCache> specs_ = std::make_shared<SpecCache>();
-  // Last, because its work uses the others.
+  // Last member, because its work uses the others.
   FairQueue checks_;
 };
 

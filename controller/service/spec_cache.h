@@ -1,4 +1,4 @@
-// Specs as the service needs them for every answer: parsed once, not for each.
+// Caches specs in the form that the service needs for every answer, so that each is parsed once.
 #pragma once
 
 #include <cstddef>
@@ -12,21 +12,21 @@
 
 namespace layernas {
 
-// The specs used last, within 64 MiB. Thread-safe.
+// Keeps the most recently used specs, up to 64 MiB. Thread-safe.
 class SpecCache {
  public:
-  // `serialized` as the engine's views have it: specs are told apart by where they lie.
+  // `serialized` must come from the engine's views: specs are identified by their address.
   std::shared_ptr<const TaskEncoder> Get(const std::shared_ptr<const std::string>& serialized);
 
  private:
   struct Entry {
-    // Keeps the place from being used for another spec.
+    // Keeps the address from being reused for another spec.
     std::shared_ptr<const std::string> serialized;
     std::shared_ptr<const TaskEncoder> encoder;
   };
 
   Mutex mutex_;
-  // The one used last in front.
+  // Most recently used first.
   std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::map<const std::string*, std::list<Entry>::iterator> by_place_ ABSL_GUARDED_BY(mutex_);
   std::size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;

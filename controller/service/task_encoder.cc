@@ -13,7 +13,7 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-// Of one spec's layers.
+// Maximum for the layers of one spec.
 constexpr std::size_t kMaxLayerBytes = 8 << 20;
 
 void AppendVarint(std::uint32_t value, std::string& out) {
@@ -37,7 +37,7 @@ v1::Task ConstantPartOfTask(const v1::SearchSpec& spec) {
   return task;
 }
 
-// Of the winners' trainings in full.
+// Returns the constant part of the winners' full trainings.
 v1::Task ConstantPartOfFinal(const v1::SearchSpec& spec) {
   v1::Task task = ConstantPartOfTask(spec);
   task.set_report_epochs(false);
@@ -64,7 +64,7 @@ TaskEncoder::TaskEncoder(const std::string& serialized) : spec_(ParseSpec(serial
       AppendField(v1::Architecture::kLayersFieldNumber, spec::Choose(layer, option).SerializeAsString(),
                   options.emplace_back());
       layer_bytes += sizeof(std::string) + options.back().size();
-      // At once: each option may hold all parameters of its layer.
+      // Checked at once, because each option may contain all parameters of its layer.
       if (layer_bytes > kMaxLayerBytes) {
         layers_.clear();
         return;

@@ -1,4 +1,4 @@
-// The tasks of a search on the wire. What they have in common is encoded once, not for each.
+// Encodes the tasks of a search as messages. Their common part is encoded only once.
 #pragma once
 
 #include <cstddef>
@@ -16,22 +16,23 @@ class TaskEncoder {
  public:
   explicit TaskEncoder(const std::string& serialized);
 
-  // With its defaults.
+  // The spec with its defaults.
   const v1::SearchSpec& spec() const { return spec_; }
-  // Appends a field that holds the task, serialized: of an answer with many tasks most bytes are the same for all.
+  // Appends a field with the serialized task. In an answer with many tasks, most bytes are the same
+  // for all of them.
   void AppendTask(int field, const LeasedTask& task, Millis lease_duration, std::string& out) const;
-  // Of memory, about.
+  // Returns the approximate memory size.
   std::size_t bytes() const { return bytes_; }
 
  private:
   void AppendArchitecture(const core::Architecture& architecture, std::string& out) const;
 
   v1::SearchSpec spec_;
-  // Fields of a task that are the search's.
+  // The fields of a task that are the same for the whole search.
   std::string task_;
-  // Those of a winner's training in full; empty where there is none.
+  // The same for full trainings of winners; empty if there are none.
   std::string final_task_;
-  // By layer and option: the field of an architecture that holds it, serialized. Empty where that would be too much.
+  // [layer][option]: the serialized field of an architecture. Empty if this would be too large.
   std::vector<std::vector<std::string>> layers_;
   std::size_t bytes_ = 0;
 };

@@ -14,10 +14,10 @@ namespace {
 
 constexpr std::size_t kChangesPerRead = 500;
 
-// Reads the feed page by page, writes it one message at a time; when all is written, waits for the next commit. At any
-// time one read, one write or nothing is under way (busy_).
+// Reads the feed page by page and writes one message at a time. When everything is written, it
+// waits for the next commit. At most one read or one write is in progress at any time (busy_).
 //
-// Finish() may lead to the deletion of this object at once, on another thread: it is called last, with the mutex free.
+// Finish() may delete this object at once, on another thread: it is called last, without the mutex.
 class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
  public:
   Watcher(Engine& engine, std::shared_ptr<SpecCache> specs, grpc::CallbackServerContext& context,
@@ -40,7 +40,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   void OnWriteDone(bool ok) override {
     Step([this, ok]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       busy_ = false;
-      // Not Clear(), which keeps the memory.
+      // Clear() would keep the memory.
       v1::WatchSearchResponse().Swap(&current_);
       if (!ok) cancelled_ = true;
     });
@@ -56,14 +56,14 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   }
 
  private:
-  // What is to be written: a change, or that changes are missing up to its sequence number.
+  // What to write next: a change, or the fact that changes up to its sequence number are missing.
   struct Pending {
     bool snapshot = false;
     storage::StoredChange change;
   };
 
   void OnRead(const absl::StatusOr<ChangesView>& view) {
-    // Here, for a watch is woken on a thread that must not wait.
+    // Called here because watches are woken on a thread that must not wait.
     const absl::Status status = view.ok() ? admit_() : view.status();
     Step([this, &view, &status]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       busy_ = false;
@@ -78,7 +78,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
     });
   }
 
-  // Notes what has happened, then goes on with whatever is to be done next.
+  // Records an event, then continues with the next step.
   template <typename Note>
   void Step(Note note) {
     std::optional<absl::Status> end;
@@ -91,7 +91,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
     if (end) Finish(rpc::ToGrpc(*end));
   }
 
-  // Starts the next write or read; returns how to finish, if it is time to.
+  // Starts the next write or read. Returns how to finish, if it is time to finish.
   std::optional<absl::Status> GoOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (cancelled_) return absl::CancelledError("the caller is gone");
     if (!failure_.ok()) return failure_;
@@ -108,7 +108,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
     return std::nullopt;
   }
 
-  // Not left to the first write: after a restart it may take hours until there is a change.
+  // Does not wait for the first write: after a restart the next change may take hours.
   void SayThatItIsOpen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     open_ = true;
     context_.AddInitialMetadata(rpc::kWatchKey, rpc::kWatchOpen);
@@ -134,12 +134,12 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
     }
   }
 
-  // One at a time: a search with its spec can be large.
+  // One message at a time, because a search with its spec can be large.
   void Fill(const Pending& pending) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const storage::StoredChange& change = pending.change;
     current_.Clear();
     current_.set_sequence(change.sequence);
-    // From the cache each time: a watch that waits for its reader holds no spec of its own.
+    // Fetched from the cache each time, so that a watch that waits for its reader holds no spec.
     const std::shared_ptr<const TaskEncoder> spec = specs_->Get(search_.spec);
     if (pending.snapshot) {
       *current_.mutable_snapshot() = ToWire(search_, spec->spec());
@@ -162,7 +162,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
   Engine::WatchId watch_ = 0;
 
   Mutex mutex_;
-  // Of the last change queued.
+  // Sequence number of the last queued change.
   std::uint64_t position_ ABSL_GUARDED_BY(mutex_);
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);
   // As of the last read.

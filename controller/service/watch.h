@@ -1,4 +1,4 @@
-// The stream of a search's changes.
+// The stream of a search's changes (WatchSearch).
 #pragma once
 
 #include <grpcpp/support/server_callback.h>
@@ -14,17 +14,18 @@
 
 namespace layernas {
 
-// A reactor that says that the watch is open, writes every change after the sequence number asked for and, once the
-// search has ended and all is written, finishes with OK. Before each further read it asks `admit`, for a watch may
-// outlast the right to it, and ends with what that says. Deletes itself, and gives up the place. The engine must
-// outlive the server.
+// Returns a reactor that reports that the watch is open, and writes every change after the
+// requested sequence number. It finishes with OK when the search has ended and everything is
+// written. Before each further read it calls `admit`, because the caller may lose its permission
+// during a watch, and it ends with an error of `admit`. It deletes itself and gives up the place.
+// The engine must outlive the server.
 grpc::ServerWriteReactor<v1::WatchSearchResponse>* StartWatch(Engine& engine, std::shared_ptr<SpecCache> specs,
                                                               grpc::CallbackServerContext& context,
                                                               const v1::WatchSearchRequest& request,
                                                               std::function<absl::Status()> admit,
                                                               OpenCalls::Place place);
 
-// A reactor that does nothing but finish with `status`.
+// Returns a reactor that only finishes with `status`.
 grpc::ServerWriteReactor<v1::WatchSearchResponse>* RefuseWatch(const absl::Status& status);
 
 }  // namespace layernas

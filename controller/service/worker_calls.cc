@@ -16,7 +16,7 @@ namespace layernas {
 namespace {
 
 constexpr Millis kLongestWait{60'000};
-// Before the caller's own deadline, so that an empty answer is not mistaken for a failure.
+// Answers before the caller's own deadline, so that an empty answer is not mistaken for a failure.
 constexpr Millis kAnswerEarly{1'000};
 // No machine has more.
 constexpr int kMaxSlots = 100'000;
@@ -44,10 +44,10 @@ absl::Status CheckWorker(const v1::WorkerInfo& worker) {
   return status;
 }
 
-// A token that is none of ours stands for no lease.
+// An invalid token stands for no lease.
 std::string TokenOf(const std::string& token) { return WhyNoName(token).empty() ? token : ""; }
 
-// What is usable of it: epochs that ascend from 1, rewards that are finite.
+// Returns the valid points: epochs that ascend from 1, and rewards that are finite.
 core::Curve CurveOf(const google::protobuf::RepeatedPtrField<v1::CurvePoint>& wire) {
   core::Curve curve;
   for (const v1::CurvePoint& point : wire) {
@@ -58,7 +58,7 @@ core::Curve CurveOf(const google::protobuf::RepeatedPtrField<v1::CurvePoint>& wi
   return curve;
 }
 
-// Empty if the result can be taken.
+// Returns why the result is invalid, or "".
 std::string WhyNotTaken(const v1::TaskResult& result) {
   if (static_cast<std::size_t>(result.metrics_size()) > kMaxMetrics) {
     return absl::StrCat("the result has ", result.metrics_size(), " metrics; the maximum is ", kMaxMetrics);
@@ -98,7 +98,7 @@ HeldLease ToHeldLease(const v1::HeldLease& wire) {
   const v1::TaskProgress& progress = wire.progress();
   if (!wire.has_progress() || progress.epoch() < 0 || progress.epochs() < 0) return lease;
   lease.progress = TaskProgress{progress.epoch(), progress.epochs(), std::nullopt};
-  // Also one that is too large for a float.
+  // Excludes rewards that are too large for a float.
   if (progress.has_reward() && std::isfinite(static_cast<float>(progress.reward()))) {
     lease.progress->reward = progress.reward();
   }
@@ -138,7 +138,8 @@ Engine::PollId WorkerCalls::LeaseTasks(const v1::LeaseTasksRequest& request, con
                                        Millis time_left, std::function<void(absl::StatusOr<std::string>)> done) {
   Millis wait = std::clamp(FromDuration(request.max_wait()), Millis{0}, kLongestWait);
   wait = std::clamp(time_left - kAnswerEarly, Millis{0}, wait);
-  // Spread over the last tenth: a fleet that was parked together must not come back together.
+  // Spread over the last tenth, so that a fleet whose calls started together does not return
+  // together.
   const std::uint64_t spread = std::hash<std::string>()(request.request_id());
   wait -= Millis{RandomStream({spread}).Below(wait.count() / 10 + 1)};
   return engine_.LeaseTasks(

@@ -1,9 +1,11 @@
-// The calls of workers between the wire and the engine: what is checked, what is asked, what is answered. No gRPC: the
-// service (worker_service.h) adds the transport, a simulator its own.
+// The calls of workers, between messages and the engine: checks requests, calls the engine, and
+// builds answers. It does not use gRPC: the service (worker_service.h) adds the transport, and a
+// simulator adds its own.
 //
-// A call is refused only for what concerns all of it, such as a worker without an id. One bad item never costs its
-// neighbours: a result that cannot be taken counts as a failed attempt with that reason, progress that is not usable is
-// left out, a token that nobody gave out is answered like one that is no longer known.
+// A call is refused only for an error of the whole call, such as a worker without an id. One
+// invalid item never affects the others. An invalid result counts as a failed attempt with that
+// reason. Invalid progress is ignored. A token that was never granted is answered like an unknown
+// one.
 #pragma once
 
 #include <functional>
@@ -18,16 +20,17 @@
 
 namespace layernas {
 
-// Thread-safe. `caller` is who calls, as Quotas count. Each `done` is called exactly once, on one of the engine's
-// threads or before the call returns; requests and responses must live until then.
+// Thread-safe. `caller` is the caller that Quotas count. Each `done` is called exactly once, on one
+// of the engine's threads or before the call returns. Requests and responses must live until then.
 class WorkerCalls {
  public:
-  // Both must outlive it.
+  // Both arguments must outlive this object.
   WorkerCalls(Engine& engine, const Clock& clock) : engine_(engine), clock_(clock) {}
 
-  // INVALID_ARGUMENT, naming the field, if the call is to be refused.
+  // Return INVALID_ARGUMENT with the name of the field if the call must be refused.
   static absl::Status Check(const v1::LeaseTasksRequest& request);
-  // A request that was checked. `time_left`: until the caller gives up. The answer is a serialized LeaseTasksResponse.
+  // The request must have been checked. `time_left` is the time until the caller's deadline. The
+  // answer is a serialized LeaseTasksResponse.
   Engine::PollId LeaseTasks(const v1::LeaseTasksRequest& request, const std::string& caller, Millis time_left,
                             std::function<void(absl::StatusOr<std::string>)> done);
   void Heartbeat(const v1::HeartbeatRequest& request, const std::string& caller, v1::HeartbeatResponse& response,
@@ -39,16 +42,16 @@ class WorkerCalls {
  private:
   Engine& engine_;
   const Clock& clock_;
-  // Shared with the answers under way.
+  // Shared with answers in progress.
   const std::shared_ptr<SpecCache> specs_ = std::make_shared<SpecCache>();
 };
 
-// What a heartbeat tells the engine of a lease, without what is not usable: epochs that do not ascend from 1, rewards
-// that are no finite float.
+// Converts a lease of a heartbeat for the engine, without invalid parts: epochs that do not ascend
+// from 1, and rewards that are not finite floats.
 HeldLease ToHeldLease(const v1::HeldLease& wire);
 
-// What a completion tells the engine. What is beyond the limits of common/base/task_limits.h makes it a failure with
-// that reason.
+// Converts a completion for the engine. A completion beyond the limits of common/base/task_limits.h
+// becomes a failure with that reason.
 Report ToReport(const v1::Completion& completion);
 
 }  // namespace layernas

@@ -5,18 +5,19 @@
 namespace layernas {
 namespace {
 
-// Answers the caller or, when the caller is gone, itself.
+// The reactor of a LeaseTasks call. If the caller goes away, it cancels the poll.
 class LeaseReactor final : public grpc::ServerUnaryReactor {
  public:
   explicit LeaseReactor(Engine& engine) : engine_(engine) {}
 
-  // Before the poll is parked. RESOURCE_EXHAUSTED if the peer has too many.
+  // Call it before the poll waits in the engine. Returns RESOURCE_EXHAUSTED if the peer has too
+  // many.
   absl::Status Enter(Gate& gate, const std::string& peer) {
     absl::StatusOr<OpenCalls::Place> place = gate.EnterPoll(peer);
     if (place.ok()) place_ = *std::move(place);
     return place.status();
   }
-  // Before the handler returns: gRPC cancels no call of which it has no reactor yet.
+  // Called before the handler returns: gRPC does not cancel calls before they have a reactor.
   void set_poll(Engine::PollId poll) { poll_ = poll; }
 
   void OnCancel() override {
@@ -49,7 +50,7 @@ grpc::ServerUnaryReactor* WorkerServiceImpl::LeaseTasks(grpc::CallbackServerCont
   const Call call = entrance_.Begin(*context, reactor, "LeaseTasks", lease_seconds_);
   if (call.refused()) return reactor;
   v1::LeaseTasksRequest request;
-  // It takes the bytes; nobody else wants them.
+  // Takes the bytes, which no one else needs.
   grpc::ByteBuffer taken = *bytes;
   absl::Status status = rpc::FromGrpc(grpc::SerializationTraits<v1::LeaseTasksRequest>::Deserialize(&taken, &request));
   if (status.ok()) status = WorkerCalls::Check(request);

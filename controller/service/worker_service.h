@@ -10,16 +10,17 @@
 
 namespace layernas {
 
-// LeaseTasks is answered in bytes, for what it says is mostly known before; the rest in messages.
+// LeaseTasks is answered in bytes, because most of its content is known in advance. The other calls
+// use messages.
 using WorkerMethods = v1::WorkerService::WithRawCallbackMethod_LeaseTasks<
     v1::WorkerService::WithCallbackMethod_Heartbeat<v1::WorkerService::WithCallbackMethod_CompleteTasks<
         v1::WorkerService::WithCallbackMethod_ReleaseTasks<v1::WorkerService::Service>>>>;
 
-// Nothing here blocks. LeaseTasks parks its call in the engine, which answers it about a second before its deadline at
-// the latest.
+// No call blocks. A LeaseTasks call waits in the engine, which answers it at least about a second
+// before its deadline.
 class WorkerServiceImpl final : public WorkerMethods {
  public:
-  // All must outlive the server.
+  // All arguments must outlive the server.
   WorkerServiceImpl(Engine& engine, Gate& gate, ControllerMetrics& metrics, const Clock& clock);
 
   grpc::ServerUnaryReactor* LeaseTasks(grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,

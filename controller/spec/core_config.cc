@@ -88,7 +88,7 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   config.strategy = ToCoreStrategy(spec.strategy(), spec.space());
   config.seed = spec.strategy().seed();
   config.trainings = spec.budget().trainings();
-  // Rounded up, for 0 is no limit.
+  // Rounded up, because 0 means no limit.
   const google::protobuf::Duration& duration = spec.budget().duration();
   config.duration = Millis{duration.seconds() * 1000 + (duration.nanos() + 999'999) / 1'000'000};
   if (spec.has_finalists()) config.finalists = {spec.finalists().trainings(), spec.finalists().repeats()};
@@ -106,7 +106,7 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
   config.sharing = {spec.sharing().weight(), spec.sharing().priority(), spec.sharing().max_running()};
   if (const spec::NetworkIdentity identity = spec::MakeNetworkIdentity(spec.space())) {
     config.network_identity = [identity](const core::Architecture& architecture) {
-      // A search may have a million candidates: each keeps a digest of the text.
+      // A search may have a million candidates, so only a digest of the text is kept for each.
       const std::string form = identity(architecture);
       if (form.empty()) return form;
       const security::Digest digest = security::Sha256(form);
@@ -121,7 +121,7 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
 absl::StatusOr<core::SearchConfig> ToCoreConfig(std::string_view serialized_spec) {
   v1::SearchSpec spec;
   if (!spec.ParseFromArray(serialized_spec.data(), static_cast<int>(serialized_spec.size()))) {
-    return absl::DataLossError("the stored spec can't be parsed");
+    return absl::DataLossError("the stored spec cannot be parsed");
   }
   spec = spec::WithDefaults(std::move(spec));
   if (const auto violations = spec::ValidateSpec(spec); !violations.empty()) {

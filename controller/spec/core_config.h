@@ -1,4 +1,4 @@
-// From the spec that a user writes to the configuration that the core searches with.
+// Converts the spec of a user to the configuration of the core.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace layernas {
 // `spec` must be valid and have its defaults (common/spec/validate.h).
 core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec);
 
-// The same from a spec as it is stored: serialized, defaults not yet set.
+// The same for a stored spec: it is serialized and its defaults are not set yet.
 absl::StatusOr<core::SearchConfig> ToCoreConfig(std::string_view serialized_spec);
 
 }  // namespace layernas

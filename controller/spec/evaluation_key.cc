@@ -8,8 +8,8 @@
 namespace layernas {
 
 std::string EvaluationKey(const v1::SearchSpec& spec) {
-  // What an evaluator gets to see, and where it runs. Costs that are known and what stands for undecided layers are the
-  // search's own affair.
+  // The parts that an evaluator sees, and the workers that it needs. Known costs and default
+  // options concern only the search itself.
   v1::SearchSpec seen;
   if (spec.space().has_network()) *seen.mutable_space()->mutable_network() = spec.space().network();
   for (const v1::Layer& layer : spec.space().layers()) {
@@ -26,7 +26,7 @@ std::string EvaluationKey(const v1::SearchSpec& spec) {
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
-    // Of equal maps, too, the same bytes.
+    // Equal maps must give equal bytes.
     coded.SetSerializationDeterministic(true);
     seen.SerializeToCodedStream(&coded);
   }

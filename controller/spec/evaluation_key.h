@@ -1,4 +1,4 @@
-// Which searches can use each other's results.
+// Identifies searches that can use each other's results.
 #pragma once
 
 #include <string>
@@ -7,9 +7,9 @@
 
 namespace layernas {
 
-// The same for two specs if, and only if, evaluators are shown the same for equal choices of options: the network, the
-// layers with their options, how to train and measure, and what is required of the worker. Seeds of initial weights are
-// not part of it. 32 bytes.
+// Returns a key of 32 bytes. Two specs have the same key if and only if evaluators see the same for
+// equal choices of options. This includes the network, the layers with their options, how to train
+// and measure, and the required worker labels. It does not include the seeds of initial weights.
 std::string EvaluationKey(const v1::SearchSpec& spec);
 
 }  // namespace layernas

@@ -20,14 +20,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Begins the name of a backup that is being made, as no id may begin.
+// Prefix for backups in progress. No id may begin with it.
 constexpr std::string_view kPartial = ".partial-";
 
 absl::Status Failed(const std::string& path, const char* what, const std::error_code& error) {
-  return absl::InternalError(absl::StrCat(path, ": can't be ", what, ": ", error.message()));
+  return absl::InternalError(absl::StrCat(path, ": cannot be ", what, ": ", error.message()));
 }
 
-// What was renamed in it survives power loss.
+// Makes renames in the directory survive a power loss.
 absl::Status SyncFolder(const std::string& path) {
   const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = folder >= 0 && fsync(folder) == 0;
@@ -54,13 +54,13 @@ absl::StatusOr<std::uint64_t> BytesIn(const std::string& path) {
   return bytes;
 }
 
-// The latest time at which a backup in the folder was written to; 0 if there is none.
+// Returns the latest time at which a backup in the directory was written to; 0 if there is none.
 UnixMillis LatestIn(const std::string& folder) {
   UnixMillis latest = 0;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     struct stat status = {};
-    // RocksDB's file that names the rest: other folders are no backups.
+    // The RocksDB file that names the others. A directory without it is not a backup.
     if (!fs::exists(entry->path() / "CURRENT", error) || ::stat(entry->path().c_str(), &status) != 0) continue;
     latest = std::max<UnixMillis>(latest, status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000);
   }
@@ -79,13 +79,13 @@ absl::Status CheckBackupId(std::string_view id) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
-      "a backup's id is 1 to 100 letters, digits, '.', '-' and '_' and begins with a letter or digit");
+      "the backup name must be 1 to 100 letters, digits, '.', '-' and '_', and begin with a letter or digit");
 }
 
 absl::StatusOr<std::unique_ptr<Backups>> Backups::Open(const Store& store, const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) return Failed(folder, "made", error);
+  if (error) return Failed(folder, "created", error);
   const std::string absolute = fs::absolute(folder, error).string();
   if (error) return Failed(folder, "found", error);
   std::vector<fs::path> partial;
@@ -107,7 +107,7 @@ absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
   const std::string partial = absl::StrCat(folder_, "/", std::string(kPartial), id);
   std::error_code error;
   if (fs::exists(fs::symlink_status(path, error))) {
-    return absl::AlreadyExistsError(absl::StrCat("there is a backup ", id, " in ", folder_, " already"));
+    return absl::AlreadyExistsError(absl::StrCat("backup ", id, " already exists in ", folder_));
   }
   const auto make = [&]() -> absl::StatusOr<Backup> {
     LAYERNAS_RETURN_IF_ERROR(store_.CopyTo(partial));
@@ -115,17 +115,17 @@ absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
     LAYERNAS_RETURN_IF_ERROR(SyncFolder(partial));
     CrashPoint("backup-copied");
     fs::rename(partial, path, error);
-    if (error) return Failed(path, "made", error);
+    if (error) return Failed(path, "created", error);
     LAYERNAS_RETURN_IF_ERROR(SyncFolder(folder_));
     latest_ = std::max(latest_, now);
     return Backup{id, path, now, bytes};
   };
   absl::StatusOr<Backup> made = make();
   if (made.ok()) return made;
-  // RocksDB makes its copy under a name of its own first.
+  // RocksDB first makes its copy under its own temporary name.
   fs::remove_all(partial, error);
   fs::remove_all(partial + ".tmp", error);
-  // That something can't be written is no passing trouble of the controller, which calls would be repeated for.
+  // A write error is not a temporary problem of the controller: clients must not retry the call.
   const bool unavailable = made.status().code() == absl::StatusCode::kUnavailable;
   return absl::Status(unavailable ? absl::StatusCode::kInternal : made.status().code(),
                       absl::StrCat("no backup was made: ", made.status().message()));

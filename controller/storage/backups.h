@@ -1,4 +1,4 @@
-// Copies of the store in a folder of their own, each of which a controller can be started on.
+// Backups: copies of the store, each in its own directory, on which a controller can be started.
 #pragma once
 
 #include <cstdint>
@@ -14,30 +14,31 @@ namespace layernas::storage {
 
 struct Backup {
   std::string id;
-  // Its folder.
+  // Directory of the backup.
   std::string path;
   UnixMillis created = 0;
-  // Of its files, also of those that it shares with the store.
+  // Total size of its files, including those that it shares with the store.
   std::uint64_t bytes = 0;
 };
 
-// INVALID_ARGUMENT unless it is 1 to 100 letters, digits, '.', '-' and '_' that begin with a letter or digit: such a
-// name leads nowhere else than into the folder.
+// Returns INVALID_ARGUMENT unless the id is 1 to 100 letters, digits, '.', '-' and '_', and begins
+// with a letter or digit. Such a name cannot leave the backup directory.
 absl::Status CheckBackupId(std::string_view id);
 
-// One thread at a time; others may go on using the store.
+// Use it on one thread at a time; other threads may use the store meanwhile.
 class Backups {
  public:
-  // `folder` is made if there is none; no other controller may use it. What a crash left half done there is removed.
-  // The store must outlive the backups.
+  // Creates `folder` if it is missing; no other controller may use it. Removes unfinished backups
+  // that a crash has left there. The store must outlive the backups.
   static absl::StatusOr<std::unique_ptr<Backups>> Open(const Store& store, const std::string& folder);
 
-  // All that was committed before the call; durable, and proven to open, when it returns. Without an id the time is
-  // taken for one. ALREADY_EXISTS if there is one of that id; nothing is left of one that failed.
+  // Makes a backup of everything committed before the call. When it returns, the backup is durable
+  // and was opened once as a check. An empty id is replaced by the time. Returns ALREADY_EXISTS if
+  // the id is taken. A failed backup leaves nothing behind.
   absl::StatusOr<Backup> Make(std::string id, UnixMillis now);
 
-  // When the newest backup was made; 0 if there is none. Of those that were there at the start it is the time at which
-  // their folder was last written to.
+  // Returns when the newest backup was made; 0 if there is none. For backups from before the start,
+  // it is the time of the last write to their directory.
   UnixMillis latest() const { return latest_; }
 
  private:
@@ -45,7 +46,7 @@ class Backups {
       : store_(store), folder_(std::move(folder)), latest_(latest) {}
 
   const Store& store_;
-  // Absolute.
+  // Absolute path.
   const std::string folder_;
   UnixMillis latest_;
 };

@@ -1,4 +1,4 @@
-// Changes to the store that are committed together.
+// Batches: changes to the store that are committed together.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 
 namespace layernas::storage {
 
-// Operations on the families, in order, in one piece of memory: recording one allocates nothing of its own.
+// Operations on the families, in order, in one piece of memory: recording an operation makes no
+// allocation of its own.
 class OperationLog {
  public:
   void Put(Family family, std::string_view key, std::string_view value) { Append(kPut, family, key, value); }
@@ -25,7 +26,8 @@ class OperationLog {
   bool empty() const { return bytes_.empty(); }
   std::size_t bytes() const { return bytes_.size(); }
 
-  // Calls `put(family, key, value)` or `delete_range(family, begin, end)` for each operation, in order.
+  // Calls `put(family, key, value)` or `delete_range(family, begin, end)` for each operation, in
+  // order.
   template <typename PutCall, typename DeleteRangeCall>
   void Visit(PutCall put, DeleteRangeCall delete_range) const {
     for (const char* next = bytes_.data(); next != bytes_.data() + bytes_.size();) {
@@ -44,7 +46,7 @@ class OperationLog {
 
  private:
   enum Kind : std::uint16_t { kPut, kDeleteRange };
-  // Precedes the two strings of an operation.
+  // Precedes the two strings of an operation in memory.
   struct Header {
     std::uint16_t kind = 0;
     std::uint16_t family = 0;
@@ -57,7 +59,7 @@ class OperationLog {
   std::string bytes_;
 };
 
-// Changes that become durable together (Store::Commit). Needs no open store. Not thread-safe.
+// Changes that become durable together (Store::Commit). It needs no open store. Not thread-safe.
 class Batch {
  public:
   Batch() = default;
@@ -69,15 +71,15 @@ class Batch {
   void PutCandidate(std::uint64_t search, const core::Candidate& candidate);
   void PutBucket(const TableKey& key, const std::vector<StoredBucketEntry>& bucket);
   void PutChange(std::uint64_t search, const StoredChange& change);
-  // The candidate and its entry in the feed of changes.
+  // Adds the candidate and its entry in the feed of changes.
   void PutChangedCandidate(std::uint64_t search, const core::Candidate& candidate, std::uint64_t sequence,
                            UnixMillis time);
-  // Forgets changes with sequence numbers below `sequence`.
+  // Deletes changes with sequence numbers below `sequence`.
   void TrimChanges(std::uint64_t search, std::uint64_t sequence);
   void PutLog(const LogKey& key, const StoredLog& log);
-  // Forgets the logs from `begin` (inclusive) to `end` (exclusive).
+  // Deletes the logs from `begin` (inclusive) to `end` (exclusive).
   void DeleteLogs(const LogKey& begin, const LogKey& end);
-  // The search and everything that belongs to it.
+  // Deletes the search and everything that belongs to it.
   void DeleteSearch(std::uint64_t search);
 
   bool empty() const { return operations_.empty(); }
@@ -88,7 +90,7 @@ class Batch {
   void PutMeta(const char* key, std::uint64_t value);
 
   OperationLog operations_;
-  // The records that were encoded last: their memory is used again.
+  // The records encoded last; their memory is reused.
   std::string candidate_bytes_;
   std::string change_bytes_;
 };

@@ -15,8 +15,8 @@ class DatabaseLogger final : public rocksdb::Logger {
   DatabaseLogger() : Logger(rocksdb::InfoLogLevel::ERROR_LEVEL) {}
 
   using Logger::Logv;
-  // Of the levels from ERROR on. For who looks for a cause: what matters comes as a status, and a new folder is an
-  // error too.
+  // Called for levels from ERROR on. The lines are at level debug because real problems are also
+  // returned as a status, and because RocksDB reports even a new directory as an error.
   void Logv(const char* format, va_list arguments) override {
     char text[1024];
     if (std::vsnprintf(text, sizeof(text), format, arguments) > 0) log::Debug("RocksDB", {{"says", text}});
@@ -43,31 +43,31 @@ absl::StatusOr<std::optional<std::uint64_t>> Database::ReadMeta(const char* key)
 absl::Status ToStatus(const rocksdb::Status& status, const std::string& directory) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
-  // Held by this process, or by another.
+  // The lock is held by this process or by another one.
   if (status.IsIOError() && (text.find("lock hold by current process") != std::string::npos ||
                              text.find("While lock file") != std::string::npos)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the data directory ", directory,
-                     " is in use by another controller; stop that one or choose another --data-dir"));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the data directory ", directory, " is in use by another controller; stop it or choose another --data-dir"));
   }
   if (status.IsCorruption()) {
-    // Those of table files are named.
+    // Errors of table files name the file.
     const bool log = text.find(".sst") == std::string::npos;
-    return absl::DataLossError(absl::StrCat("the data directory ", directory, " is damaged (", text,
-                                            "); restore it from a backup or choose another --data-dir",
-                                            log ? "; for a log after a power cut there is --drop-damaged-log" : ""));
+    return absl::DataLossError(
+        absl::StrCat("the data directory ", directory, " is damaged (", text,
+                     "); restore it from a backup or choose another --data-dir",
+                     log ? "; after a power cut you can also start with --drop-damaged-log" : ""));
   }
   if (status.IsNoSpace()) {
     return absl::ResourceExhaustedError(absl::StrCat("no space is left for the data directory ", directory, " (", text,
-                                                     "); free some, then start the controller again: all that it "
-                                                     "acknowledged is still there"));
+                                                     "); free some, then start the controller again: all "
+                                                     "acknowledged data is still there"));
   }
   if (text.find("Read-only file system") != std::string::npos || text.find("Permission denied") != std::string::npos) {
     return absl::FailedPreconditionError(
-        absl::StrCat("the data directory ", directory, " can't be written to (", text,
-                     "); give the user who runs the controller the right to, or choose another --data-dir"));
+        absl::StrCat("the data directory ", directory, " cannot be written to (", text,
+                     "); give the controller's user write permission, or choose another --data-dir"));
   }
-  return absl::UnavailableError(absl::StrCat("the data directory ", directory, " can't be used: ", text));
+  return absl::UnavailableError(absl::StrCat("the data directory ", directory, " cannot be used: ", text));
 }
 
 }  // namespace layernas::storage

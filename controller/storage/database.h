@@ -1,4 +1,4 @@
-// What the store and its migrations know of RocksDB. Internal to storage.
+// The RocksDB part that the store and its migrations share. Internal to storage.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -17,14 +17,14 @@
 
 namespace layernas::storage {
 
-// What RocksDB takes for errors, into the controller's log at level debug: a log of its own would lie on the disk that
-// may be full.
+// Makes a logger that writes RocksDB's errors to the controller's log at level debug. RocksDB's own
+// log file would be on the disk that may be full.
 std::shared_ptr<rocksdb::Logger> MakeDatabaseLogger();
 
 struct Database {
   std::string directory;
   std::unique_ptr<rocksdb::DB> db;
-  // By Family; those of a newer version after them.
+  // Indexed by Family; families of a newer version follow.
   std::vector<rocksdb::ColumnFamilyHandle*> families;
 
   Database() = default;
@@ -32,11 +32,11 @@ struct Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Nothing if there is no such key.
+  // Returns nothing if the key does not exist.
   absl::StatusOr<std::optional<std::uint64_t>> ReadMeta(const char* key) const;
 };
 
-// Says of what has gone wrong with the directory what to do about it.
+// Converts an error of the directory to a status that says what to do about it.
 absl::Status ToStatus(const rocksdb::Status& status, const std::string& directory);
 
 }  // namespace layernas::storage

@@ -9,7 +9,7 @@ namespace layernas::storage {
 enum Family { kDefault, kMeta, kSearches, kCandidates, kBuckets, kChanges, kLogs, kFamilyCount };
 inline constexpr std::array<const char*, kFamilyCount> kFamilyNames = {"default", "meta",    "searches", "candidates",
                                                                        "buckets", "changes", "logs"};
-// Families whose keys begin with the id of a search.
+// Families with keys that begin with the id of a search.
 inline constexpr std::array kFamiliesOfASearch = {kSearches, kCandidates, kBuckets, kChanges, kLogs};
 
 }  // namespace layernas::storage

@@ -1,5 +1,5 @@
-// Keys of the records on disk: fixed-width big-endian numbers, so that RocksDB's byte order is theirs. DO NOT CHANGE a
-// layout without a new schema version.
+// Keys of the records on disk: fixed-width big-endian numbers, so RocksDB's byte order is the
+// numeric order. DO NOT CHANGE a layout without a new schema version.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ std::string EncodeKey(const TableKey& key);
 // logs: search (8), candidate number (8), attempt (4).
 std::string EncodeKey(const LogKey& key);
 
-// Nothing if the length is not that of such a key.
+// Return nothing if the length does not match such a key.
 std::optional<std::uint64_t> DecodeSearchKey(std::string_view key);
 std::optional<std::pair<std::uint64_t, std::uint64_t>> DecodeNumberKey(std::string_view key);
 std::optional<TableKey> DecodeTableKey(std::string_view key);

@@ -53,7 +53,7 @@ std::unique_ptr<MemoryStore> MemoryStore::OpenCopy(const std::string& name) cons
     opened.reset(new MemoryStore(random_.Next(), copy->second));
     lineage = random_.Next() | 1;
   }
-  // Fails only for records that no Batch writes.
+  // This fails only for records that no Batch writes.
   const absl::StatusOr<Batch> history = opened->BeginHistory(lineage);
   if (!history.ok()) return nullptr;
   MutexLock lock(opened->mutex_);
@@ -72,7 +72,7 @@ absl::Status MemoryStore::Commit(std::vector<Batch> batches) {
   if (crash && crash->point == Crash::Point::kBeforeSync) written = std::min(written, crash->written);
   for (std::size_t i = 0; i < written; ++i) Write(batches[i]);
   if (crash && crash->point == Crash::Point::kBeforeSync && crash->power_lost) LoseUnsynced();
-  // What the operating system holds when only the process dies reaches the disk, too.
+  // If only the process dies, the operating system still writes its data to the disk.
   if (written > 0) Sync();
   return crash ? Crashed() : absl::OkStatus();
 }
@@ -90,7 +90,7 @@ absl::Status MemoryStore::CopyTo(const std::string& directory) const {
   MutexLock lock(mutex_);
   if (crashed_) return Crashed();
   if (!copies_.try_emplace(directory, tables_).second) {
-    return absl::AlreadyExistsError(absl::StrCat("there is a copy ", directory, " already"));
+    return absl::AlreadyExistsError(absl::StrCat("the copy ", directory, " already exists"));
   }
   return absl::OkStatus();
 }
@@ -126,7 +126,7 @@ absl::StatusOr<std::optional<std::uint64_t>> MemoryStore::ReadMeta(const char* k
 }
 
 void MemoryStore::Write(const Batch& batch) {
-  // The analysis of the lock does not look into lambdas.
+  // The lock analysis does not look into lambdas.
   Tables& tables = tables_;
   std::vector<Undo>& unsynced = unsynced_;
   batch.operations().Visit(

@@ -1,5 +1,5 @@
-// A store in memory, for simulations: it outlives the engines that use it, as a disk does, and can lose what was not
-// synced, as a disk does.
+// A store in memory, for simulations. Like a disk, it outlives the engines that use it and can lose
+// writes that were not synced.
 #pragma once
 
 #include <array>
@@ -17,49 +17,49 @@
 
 namespace layernas::storage {
 
-// When a commit is interrupted.
+// Where a commit is interrupted.
 struct Crash {
   enum class Point {
     kBeforeWrite,
     // Some batches of the commit were written, but not synced.
     kBeforeSync,
-    // All is durable, but the caller does not learn of it.
+    // Everything is durable, but the caller does not learn of it.
     kAfterSync,
   };
   Point point = Point::kBeforeWrite;
-  // For kBeforeSync: how many batches were written; as many as there are if there are fewer.
+  // For kBeforeSync: how many batches were written, or all if there are fewer.
   std::size_t written = 0;
-  // For kBeforeSync: the machine lost its power, and what was not synced with it. Otherwise only the process died, and
-  // the operating system keeps what was written.
+  // For kBeforeSync: the machine lost power, and writes that were not synced are lost. Otherwise
+  // only the process died, and the operating system keeps the writes.
   bool power_lost = true;
 };
 
-// Thread-safe. Same seed, same lineages.
+// Thread-safe. The same seed gives the same lineages.
 class MemoryStore final : public Store {
  public:
   explicit MemoryStore(std::uint64_t seed);
 
-  // The next Commit() crashes at `crash` and returns ABORTED. From then on every call fails with ABORTED, so that an
-  // engine whose process is gone changes and sees nothing more, until Restart().
+  // The next Commit() crashes at `crash` and returns ABORTED. After that every call fails with
+  // ABORTED until Restart(), so an engine whose process has died neither changes nor sees anything.
   void CrashInNextCommit(const Crash& crash);
   // The process dies now, between two commits.
   void CrashNow();
   bool crashed() const;
-  // What a new process finds; drops a crash that was planned and did not happen.
+  // Returns to the state that a new process finds. Drops a planned crash that did not happen.
   void Restart();
 
-  // Opens the copy that CopyTo(name) made: each call returns another store, with a history of its own. Null if there is
-  // no such copy.
+  // Opens the copy that CopyTo(name) made, or returns null if there is none. Each call returns
+  // another store with its own history.
   std::unique_ptr<MemoryStore> OpenCopy(const std::string& name) const;
 
   using Store::Commit;
   absl::Status Commit(std::vector<Batch> batches) override;
-  // There is nothing to reclaim.
+  // Does nothing: there is nothing to reclaim.
   absl::Status Reclaim(std::uint64_t search) override;
   void StopReclaiming() override {}
   Figures MeasureFigures() const override;
   std::uint64_t syncs() const override;
-  // `directory` is a name for OpenCopy(). ALREADY_EXISTS if there is a copy of that name.
+  // `directory` is a name for OpenCopy(). Returns ALREADY_EXISTS if there is a copy with that name.
   absl::Status CopyTo(const std::string& directory) const override;
   absl::Status VerifyFiles() const override;
 
@@ -71,7 +71,7 @@ class MemoryStore final : public Store {
  private:
   using Table = std::map<std::string, std::string, std::less<>>;
   using Tables = std::array<Table, kFamilyCount>;
-  // How one key was before a write that was not synced yet; no value if it was missing.
+  // Value of a key before a write that is not synced yet; empty if it did not exist.
   struct Undo {
     Family family;
     std::string key;
@@ -81,7 +81,7 @@ class MemoryStore final : public Store {
   MemoryStore(std::uint64_t seed, Tables tables);
   void Write(const Batch& batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Sync() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Takes back what was not synced.
+  // Undoes the writes that were not synced.
   void LoseUnsynced() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable Mutex mutex_;
@@ -90,7 +90,7 @@ class MemoryStore final : public Store {
   std::optional<Crash> planned_ ABSL_GUARDED_BY(mutex_);
   bool crashed_ ABSL_GUARDED_BY(mutex_) = false;
   std::uint64_t syncs_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Copying and opening copies leave the store as it is, but draw numbers.
+  // Mutable because copying and opening copies are const, but draw numbers.
   mutable std::map<std::string, Tables> copies_ ABSL_GUARDED_BY(mutex_);
   mutable RandomStream random_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,4 +1,4 @@
-// The numbers that the store keeps about itself, in the family kMeta.
+// Numbers that the store keeps about itself, in the family kMeta.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +13,16 @@ namespace layernas::storage {
 inline constexpr char kSchemaVersionKey[] = "schema_version";
 inline constexpr char kNextSearchIdKey[] = "next_search_id";
 inline constexpr char kLineageKey[] = "lineage";
-// The number that the changes of a new search follow on; none is 0.
+// The number that the changes of a new search start after; a missing key means 0.
 inline constexpr char kChangesBaseKey[] = "changes_base";
-// 1 in a copy on which no store was opened for writing yet.
+// 1 in a copy that was not opened for writing yet.
 inline constexpr char kUnusedCopyKey[] = "unused_copy";
 
-// Draws a random number for a history that no other has; never 0.
+// Draws a random number that identifies a history; never 0.
 std::uint64_t DrawLineage();
 
 std::optional<std::uint64_t> ParseNumber(std::string_view text);
-// DATA_LOSS, with the key, if the value is not a number.
+// Returns DATA_LOSS, with the key, if the value is not a number.
 absl::StatusOr<std::optional<std::uint64_t>> ParseMeta(std::string_view key, std::string_view value);
 
 }  // namespace layernas::storage

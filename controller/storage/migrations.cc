@@ -15,20 +15,20 @@
 namespace layernas::storage {
 namespace {
 
-// Lease tokens name the store's lineage from here on. Those that version 1 gave out name none, which means 0. Version 5
-// replaces that.
+// Adds the store's lineage, which lease tokens contain from here on. Tokens of version 1 contain
+// none, which means 0. Version 5 replaces this.
 absl::Status AddLineage(const Database& database, rocksdb::WriteBatch& batch) {
   return ToStatus(batch.Put(database.families[kMeta], kLineageKey, "0"), database.directory);
 }
 
-// Candidates may have been stopped early from here on, which version 2 would take for damage; and it would drop
-// learning curves. What it wrote itself stays as it is.
+// Allows stopped candidates. Version 2 would treat them as damage and would drop learning curves.
+// Its own records stay unchanged.
 absl::Status AllowStopped(const Database&, rocksdb::WriteBatch&) { return absl::OkStatus(); }
 
-// Logs of evaluators have a family of their own from here on, which version 3 would not clear with their search.
+// Adds a family for logs of evaluators. Version 3 would not delete them with their search.
 absl::Status AddLogs(const Database&, rocksdb::WriteBatch&) { return absl::OkStatus(); }
 
-// Whether a candidate of the search was ever leased.
+// Returns whether a candidate of the search was ever leased.
 absl::StatusOr<bool> WasLeased(const Database& database, std::uint64_t search) {
   const std::string end = EncodeKey(search + 1);
   const rocksdb::Slice upper(end);
@@ -43,10 +43,10 @@ absl::StatusOr<bool> WasLeased(const Database& database, std::uint64_t search) {
   return false;
 }
 
-// Two things change. Lineage 0 is no lineage from here on: version 4 gave it to every new store, so that a token of one
-// store was valid in another. A store of lineage 0 draws one, which ends the leases that it has given out. And the time
-// of a search counts from its first lease, before which version 4 counted it from the creation: searches whose time was
-// counted keep that beginning.
+// Makes two changes. First, lineage 0 is no longer valid: version 4 gave it to every new store, so
+// a token of one store was valid in another. A store with lineage 0 draws a new one, which ends its
+// granted leases. Second, the time of a search counts from its first lease. Version 4 counted it
+// from the creation; searches whose time was already counted keep that start.
 absl::Status NameEveryHistory(const Database& database, rocksdb::WriteBatch& batch) {
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> lineage, database.ReadMeta(kLineageKey));
   if (lineage.value_or(0) == 0) {

@@ -15,7 +15,7 @@ namespace {
 
 absl::Status ParseInto(google::protobuf::MessageLite& record, std::string_view bytes, const char* what) {
   if (record.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return absl::OkStatus();
-  return absl::DataLossError(std::string("a stored ") + what + " can't be parsed");
+  return absl::DataLossError(std::string("a stored ") + what + " cannot be parsed");
 }
 
 template <typename Record>
@@ -33,7 +33,7 @@ absl::StatusOr<Enum> ToEnum(int value, Enum last, const char* what) {
   return static_cast<Enum>(value);
 }
 
-// A cleared message keeps its memory: one is reused for all candidates of a thread.
+// A cleared message keeps its memory, so each thread reuses one for all candidates.
 v1::CandidateRecord& CandidateScratch() {
   thread_local v1::CandidateRecord record;
   record.Clear();
@@ -93,7 +93,7 @@ absl::StatusOr<core::Candidate> FromRecord(const v1::CandidateRecord& record) {
   candidate.architecture.reserve(record.choices_size());
   for (const std::uint32_t choice : record.choices()) {
     if (choice > std::numeric_limits<core::OptionIndex>::max()) {
-      return absl::DataLossError("a stored candidate has the impossible option " + std::to_string(choice));
+      return absl::DataLossError("a stored candidate has the invalid option " + std::to_string(choice));
     }
     candidate.architecture.push_back(static_cast<core::OptionIndex>(choice));
   }
@@ -237,10 +237,9 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.searching_over = record.searching_over();
   search.owner = record.owner();
   if (record.has_sharing()) {
-    // Whoever's turn it is would never be found out.
+    // With such a weight the search whose turn it is could never be determined.
     if (!(record.sharing().weight() > 0) || !std::isfinite(record.sharing().weight())) {
-      return absl::DataLossError("a stored search has the impossible weight " +
-                                 std::to_string(record.sharing().weight()));
+      return absl::DataLossError("a stored search has the invalid weight " + std::to_string(record.sharing().weight()));
     }
     search.sharing = {record.sharing().weight(), record.sharing().priority(), record.sharing().max_running()};
   }
@@ -263,7 +262,7 @@ absl::StatusOr<core::CandidateState> DecodeCandidateState(std::string_view bytes
   for (std::uint32_t tag = in.ReadTag(); tag != 0 && tag != kState; tag = in.ReadTag()) {
     if (!WireFormatLite::SkipField(&in, tag)) break;
   }
-  // Where it is missing, or follows rubbish, it is 0.
+  // If the field is missing or follows invalid bytes, the state is 0.
   in.ReadVarint32(&state);
   return ToEnum(static_cast<int>(state), core::CandidateState::kStopped, "candidate's state");
 }
@@ -272,7 +271,7 @@ absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_vi
   LAYERNAS_ASSIGN_OR_RETURN(const auto record, Parse<v1::ChangeRecord>(bytes, "change"));
   StoredChange change{sequence, record.unix_ms(), std::nullopt};
   if (record.change_case() == v1::ChangeRecord::CHANGE_NOT_SET) {
-    return absl::DataLossError("a stored change has nothing that changed");
+    return absl::DataLossError("a stored change is empty");
   }
   if (record.has_candidate()) {
     LAYERNAS_ASSIGN_OR_RETURN(change.candidate, FromRecord(record.candidate()));

@@ -1,4 +1,5 @@
-// What is stored, as the rest of the controller sees it, and its codec (proto/layernas/storage/v1).
+// Stored records as the rest of the controller sees them, and their codec
+// (proto/layernas/storage/v1).
 #pragma once
 
 #include <cstdint>
@@ -22,17 +23,18 @@ struct StoredSearch {
   std::string state_reason;
   UnixMillis created = 0;
   UnixMillis ended = 0;
-  // Of the CreateSearch call; empty if it had none.
+  // Id of the CreateSearch request; empty if it had none.
   std::string request_id;
-  // None: as the spec says.
+  // None: the spec's sharing applies.
   std::optional<core::Sharing> sharing = std::nullopt;
-  // By how much the machine's clock was set since the search was created.
+  // How far the machine's clock was set since the search was created.
   Millis clock_set{0};
-  // When its first candidate was leased, from which its time counts; 0 before.
+  // When the first candidate was leased; the time budget starts here. 0 before.
   UnixMillis started = 0;
-  // Why no more architectures are proposed; empty while they are.
+  // Why the strategy proposes no more architectures; empty while it does.
   std::string searching_over = {};
-  // Who made it: the owner of a token, or a host. Empty if a version did that noted none.
+  // The creator of the search: the owner of a token, or a host. Empty if an older version created
+  // it.
   std::string owner = {};
 
   bool operator==(const StoredSearch&) const = default;
@@ -40,10 +42,10 @@ struct StoredSearch {
 
 // One entry of a search's feed of changes.
 struct StoredChange {
-  // From 1, ascending. A jump marks a restored backup; elsewhere the numbers have no gaps.
+  // From 1, ascending. A jump marks a restored backup; otherwise the numbers have no gaps.
   std::uint64_t sequence = 0;
   UnixMillis time = 0;
-  // The candidate as it was then; none: the search itself changed.
+  // The candidate as it was then. None: the search itself changed.
   std::optional<core::Candidate> candidate;
 
   bool operator==(const StoredChange&) const = default;
@@ -60,10 +62,10 @@ struct StoredBucketEntry {
 // What the evaluator of one attempt wrote, or the end of it.
 struct StoredLog {
   std::string worker;
-  // When it came.
+  // When the log arrived.
   UnixMillis time = 0;
   std::string tail;
-  // Bytes that were before the tail.
+  // Bytes before the tail.
   std::int64_t omitted_bytes = 0;
 
   bool operator==(const StoredLog&) const = default;
@@ -74,17 +76,17 @@ std::string Encode(const core::Candidate& candidate);
 std::string Encode(const StoredChange& change);
 std::string Encode(const std::vector<StoredBucketEntry>& bucket);
 std::string Encode(const StoredLog& log);
-// As above, in place of what the string held; a string that is used again keeps its memory. The candidate of the change
-// is encoded already.
+// Like the functions above, but they replace the contents of a string and reuse its memory. The
+// candidate of the change is already encoded.
 void EncodeTo(std::string& out, const core::Candidate& candidate);
 void EncodeChangeTo(std::string& out, UnixMillis time, std::string_view candidate);
 
-// DATA_LOSS if the bytes are not such a record.
+// Return DATA_LOSS if the bytes are not such a record.
 absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes);
 absl::StatusOr<core::Candidate> DecodeCandidate(std::string_view bytes);
-// Its state alone, at a fraction of the time.
+// Decodes only the state, in a fraction of the time.
 absl::StatusOr<core::CandidateState> DecodeCandidateState(std::string_view bytes);
-// `sequence` is in the key.
+// `sequence` comes from the key.
 absl::StatusOr<StoredChange> DecodeChange(std::uint64_t sequence, std::string_view bytes);
 absl::StatusOr<std::vector<StoredBucketEntry>> DecodeBucket(std::string_view bytes);
 absl::StatusOr<StoredLog> DecodeLog(std::string_view bytes);

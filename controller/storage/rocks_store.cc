@@ -25,7 +25,7 @@ rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()
 
 std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
-// Whether another process has RocksDB's lock.
+// Returns whether another process holds RocksDB's lock.
 bool IsHeldElsewhere(const std::string& directory) {
   const int file = open((directory + "/LOCK").c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return false;
@@ -38,47 +38,50 @@ bool IsHeldElsewhere(const std::string& directory) {
 }
 
 absl::Status NothingIn(const std::string& directory) {
-  return absl::NotFoundError(absl::StrCat("there is no controller's data in ", directory));
+  return absl::NotFoundError(absl::StrCat("no controller data in ", directory));
 }
 
-// Of a copy, which may lie on the data directory's disk or on another.
+// Converts an error of a copy, which may be on the data directory's disk or on another one.
 absl::Status CopyStatus(const rocksdb::Status& status, const std::string& directory) {
   if (!status.IsNoSpace()) return ToStatus(status, directory);
-  return absl::ResourceExhaustedError(absl::StrCat("no space is left for a copy in ", directory, " (",
-                                                   status.ToString(), "); free some and try again"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no space is left for a copy in ", directory, " (", status.ToString(), "); free some and retry"));
 }
 
 rocksdb::Options DatabaseOptions(bool read_only) {
   rocksdb::Options options;
   options.create_if_missing = !read_only;
   options.create_missing_column_families = !read_only;
-  // The default mode stops quietly before a corrupt record in the middle of the log, and so could drop results that
-  // were acknowledged. This one accepts a torn tail (never acknowledged) and refuses anything else.
+  // The default mode silently stops before a corrupt record in the middle of the log, and so could
+  // drop acknowledged results. This mode accepts a torn tail (never acknowledged) and refuses
+  // anything else.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
   options.max_open_files = 512;
   options.max_total_wal_size = 256 << 20;
-  // Spread over the time of writing, lest a large file that is done holds a synced write up.
+  // Spread over the time of writing, so that a finished large file does not delay a synced write.
   options.bytes_per_sync = 1 << 20;
-  // What lies in the first levels does not lie there for long.
+  // Data stays in the first levels only for a short time.
   options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression, rocksdb::kSnappyCompression};
   options.info_log = MakeDatabaseLogger();
   options.info_log_level = rocksdb::InfoLogLevel::ERROR_LEVEL;
   return options;
 }
 
-// The families of a directory and the database in it.
+// Opens the database of a directory with all its families.
 absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& directory, const rocksdb::Options& options,
                                                        bool read_only) {
   std::vector<std::string> names(kFamilyNames.begin(), kFamilyNames.end());
   std::vector<std::string> present;
-  // Where nothing can be listed there is nothing yet, or Open says what is wrong with it.
+  // If nothing can be listed, either nothing is there yet, or Open() reports the problem.
   rocksdb::DB::ListColumnFamilies(options, directory, &present).PermitUncheckedError();
-  // A newer version may have added some; they must be opened too before its schema version can be read.
+  // A newer version may have added families. They must be opened too before its schema version can
+  // be read.
   for (const std::string& name : present) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
   if (read_only && options.env->FileExists(directory + "/CURRENT").IsNotFound()) return NothingIn(directory);
-  // An older version has not all of them: the last ones are missing. A look makes none; it finds the schema version.
+  // An older version lacks the last families. Opening for reading does not create them; the schema
+  // check reports the version.
   if (read_only) {
     std::erase_if(names, [&present](const std::string& name) {
       return std::find(present.begin(), present.end(), name) == present.end();
@@ -103,12 +106,21 @@ absl::StatusOr<std::unique_ptr<Database>> OpenDatabase(const std::string& direct
 
 void FlushErrors::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status /*error*/,
                                        bool* auto_recovery) {
-  // After an error of the log, what it holds is uncertain: only a restart reads it again.
-  if (reason != rocksdb::BackgroundErrorReason::kFlush && reason != rocksdb::BackgroundErrorReason::kManifestWrite) {
-    return;
+  using Reason = rocksdb::BackgroundErrorReason;
+  switch (reason) {
+    case Reason::kFlush:
+    case Reason::kFlushNoWAL:
+    case Reason::kManifestWrite:
+    case Reason::kManifestWriteNoWAL:
+      *auto_recovery = false;
+      occurred_ = true;
+      return;
+    case Reason::kWriteCallback:
+    case Reason::kMemTable:
+      // The contents of the log are uncertain: only a restart reads it again.
+    case Reason::kCompaction:
+      return;
   }
-  *auto_recovery = false;
-  occurred_ = true;
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& directory) {
@@ -119,7 +131,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::OpenReadOnly(const std::string& di
   if (IsHeldElsewhere(directory)) {
     return absl::FailedPreconditionError(
         absl::StrCat("a controller runs on the data directory ", directory,
-                     ", and changes it all the time; stop it first, or look at a backup"));
+                     "; stop it first, or check a backup: a live directory cannot be checked"));
   }
   return RocksStore::Open(directory, DatabaseOptions(true), true);
 }
@@ -163,7 +175,7 @@ absl::Status RocksStore::CheckSchema(bool read_only) {
   if (read_only) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the data directory ", database_->directory, " was written by an older version of layernas (schema ", *version,
-        ", this one is at ", kSchemaVersion, "); start layernas-controller on it once, which brings it up to date"));
+        ", this one is at ", kSchemaVersion, "); start layernas-controller on it once to migrate it"));
   }
   return Migrate(*database_, *version);
 }
@@ -179,7 +191,7 @@ absl::Status RocksStore::Commit(std::vector<Batch> batches) {
   rocksdb::WriteBatch writes(largest);
   for (const Batch& batch : batches) {
     writes.Clear();
-    // Writing to a batch in memory can't fail.
+    // Writing to a batch in memory cannot fail.
     batch.operations().Visit(
         [&](Family family, std::string_view key, std::string_view value) {
           writes.Put(database_->families[family], ToSlice(key), ToSlice(value)).PermitUncheckedError();
@@ -188,11 +200,12 @@ absl::Status RocksStore::Commit(std::vector<Batch> batches) {
           writes.DeleteRange(database_->families[family], ToSlice(begin), ToSlice(end)).PermitUncheckedError();
         });
     rocksdb::WriteOptions options;
-    // Survives power loss, not only the death of the process. The last one takes those before it along.
+    // Survives a power loss, and not only the death of the process. The last sync includes the
+    // earlier batches.
     options.sync = &batch == &batches.back();
     if (options.sync && batches.size() > 1) CrashPoint("before-sync");
     rocksdb::Status written = db().Write(options, &writes);
-    // Nothing of the batch was written: RocksDB refused it.
+    // Nothing of the batch was written, because RocksDB refused it.
     if (!written.ok() && flush_errors_->Take() && db().Resume().ok()) written = db().Write(options, &writes);
     LAYERNAS_RETURN_IF_ERROR(ToStatus(written));
   }
@@ -205,11 +218,11 @@ absl::Status RocksStore::Reclaim(std::uint64_t search) {
   const std::string end_key = EncodeKey(search + 1);
   const rocksdb::Slice begin(begin_key);
   const rocksdb::Slice end(end_key);
-  // All families, for the log that holds the records too is only let go of once each of them is in a file.
+  // Flushes all families: RocksDB deletes a log only after the data of each family is in a file.
   LAYERNAS_RETURN_IF_ERROR(ToStatus(db().Flush(rocksdb::FlushOptions(), database_->families)));
   for (const Family family : kFamiliesOfASearch) {
     rocksdb::ColumnFamilyHandle* handle = database_->families[family];
-    // What lies in files of its own need not be read once more.
+    // Whole files of deleted data are removed without reading them again.
     LAYERNAS_RETURN_IF_ERROR(ToStatus(rocksdb::DeleteFilesInRange(&db(), handle, &begin, &end, /*include_end=*/false)));
     rocksdb::CompactRangeOptions options;
     options.exclusive_manual_compaction = false;
@@ -249,7 +262,7 @@ absl::Status RocksStore::CopyTo(const std::string& directory) const {
   LAYERNAS_RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(&db(), &raw)));
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
   LAYERNAS_RETURN_IF_ERROR(CopyStatus(checkpoint->CreateCheckpoint(directory), directory));
-  // Also proves that it can be opened.
+  // This also checks that the copy can be opened.
   rocksdb::Options options = DatabaseOptions(false);
   options.create_if_missing = false;
   options.disable_auto_compactions = true;

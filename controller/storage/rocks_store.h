@@ -1,4 +1,4 @@
-// A store in a directory of RocksDB.
+// A store in a RocksDB directory.
 #pragma once
 
 #include <rocksdb/listener.h>
@@ -15,19 +15,20 @@
 
 namespace layernas::storage {
 
-// Notes that data in memory could not be written to a file, as when a backup finds no room. RocksDB then refuses every
-// write until it is resumed; its own recovery needs more room than a small disk has. Thread-safe.
+// Notes that data in memory could not be written to a file, for example when a backup filled the
+// disk. RocksDB then refuses every write until it is resumed. Its own recovery needs more space
+// than a small disk has. Thread-safe.
 class FlushErrors final : public rocksdb::EventListener {
  public:
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error, bool* auto_recovery) override;
-  // Whether there was one since the latest Take().
+  // Returns whether there was an error since the last Take().
   bool Take() { return occurred_.exchange(false); }
 
  private:
   std::atomic<bool> occurred_ = false;
 };
 
-// Opened by Store::Open() and its siblings.
+// Open it with Store::Open() and the similar functions.
 class RocksStore final : public Store {
  public:
   using Store::Commit;
@@ -50,9 +51,9 @@ class RocksStore final : public Store {
       : database_(std::move(database)), flush_errors_(std::move(flush_errors)) {}
   static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const std::string& directory, const rocksdb::Options& options,
                                                           bool read_only);
-  // Makes a directory without a schema version a new store, and migrates an older one.
+  // Initialises a directory without a schema version as a new store, and migrates an older one.
   absl::Status CheckSchema(bool read_only);
-  // Begins a new history, durably.
+  // Begins a new history durably.
   absl::Status LeaveOriginal();
   absl::Status ToStatus(const rocksdb::Status& status) const { return storage::ToStatus(status, database_->directory); }
   rocksdb::DB& db() const { return *database_->db; }

@@ -9,10 +9,10 @@
 namespace layernas::storage {
 namespace {
 
-// Encoded candidates that are read in one go.
+// Maximum bytes of encoded candidates per read.
 constexpr std::size_t kMaxRowBytes = 8 << 20;
 
-// Where the numbers above `after` begin; nothing if there can be none.
+// Returns where the numbers above `after` begin; nothing if there cannot be any.
 std::optional<std::string> KeyAfter(std::uint64_t search, std::uint64_t after) {
   if (after == std::numeric_limits<std::uint64_t>::max()) return std::nullopt;
   return EncodeKey(search, after + 1);
@@ -37,7 +37,8 @@ absl::StatusOr<Batch> Store::BeginHistory(std::uint64_t lineage) const {
   Batch batch;
   batch.PutMeta(kLineageKey, lineage);
   batch.PutMeta(kUnusedCopyKey, 0);
-  // Part of the lineage, so that two stores that were restored from one backup do not meet at the same numbers.
+  // Contains part of the lineage, so that two stores restored from one backup do not use the same
+  // numbers.
   const std::uint64_t jump = (std::uint64_t{1} << 32) + (lineage & 0xffff'ffff);
   batch.PutMeta(kChangesBaseKey, jump);
   std::vector<StoredSearch> searches;
@@ -130,7 +131,7 @@ absl::StatusOr<CandidateRows> Store::ReadCandidates(std::uint64_t search, std::u
              if (!states.empty()) {
                LAYERNAS_ASSIGN_OR_RETURN(const core::CandidateState state, DecodeCandidateState(value));
                const auto decoded = DecodeNumberKey(key);
-               if (!decoded) return absl::DataLossError("a key of the candidates has the wrong length");
+               if (!decoded) return absl::DataLossError("a stored candidate key has the wrong length");
                last = decoded->second;
                if (!states.contains(state)) return true;
              }
@@ -150,8 +151,7 @@ absl::StatusOr<std::vector<StoredChange>> Store::ReadChanges(std::uint64_t searc
   LAYERNAS_RETURN_IF_ERROR(Scan(kChanges, *begin, EncodeKey(search + 1),
                                 [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
                                   const auto decoded = DecodeNumberKey(key);
-                                  if (!decoded)
-                                    return absl::DataLossError("a key in the feed of changes has the wrong length");
+                                  if (!decoded) return absl::DataLossError("a stored change key has the wrong length");
                                   if (!changes.empty() && decoded->second != changes.back().sequence + 1) return false;
                                   LAYERNAS_ASSIGN_OR_RETURN(changes.emplace_back(),
                                                             DecodeChange(decoded->second, value));
@@ -166,7 +166,7 @@ absl::StatusOr<std::vector<std::pair<TableKey, std::vector<StoredBucketEntry>>>>
   LAYERNAS_RETURN_IF_ERROR(Scan(kBuckets, EncodeKey(search), EncodeKey(search + 1),
                                 [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
                                   const auto decoded = DecodeTableKey(key);
-                                  if (!decoded) return absl::DataLossError("a key of the buckets has the wrong length");
+                                  if (!decoded) return absl::DataLossError("a stored bucket key has the wrong length");
                                   LAYERNAS_ASSIGN_OR_RETURN(auto bucket, DecodeBucket(value));
                                   buckets.emplace_back(*decoded, std::move(bucket));
                                   return true;
@@ -180,7 +180,7 @@ absl::StatusOr<std::map<int, StoredLog>> Store::ReadLogs(std::uint64_t search, s
                                 EncodeKey(LogKey{search, candidate, std::numeric_limits<std::uint32_t>::max()}),
                                 [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
                                   const auto decoded = DecodeLogKey(key);
-                                  if (!decoded) return absl::DataLossError("a key of the logs has the wrong length");
+                                  if (!decoded) return absl::DataLossError("a stored log key has the wrong length");
                                   LAYERNAS_ASSIGN_OR_RETURN(logs[static_cast<int>(decoded->attempt)], DecodeLog(value));
                                   return true;
                                 }));

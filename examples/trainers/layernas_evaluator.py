@@ -1,4 +1,4 @@
-"""The evaluator protocol for trainers in Python. Only the standard library; copy the file beside your own.
+"""The evaluator protocol for trainers in Python. Uses only the standard library, so you can copy this file.
 
     from layernas_evaluator import serve
 
@@ -19,25 +19,25 @@ import traceback
 
 
 class Infeasible(Exception):
-    """No attempt at this architecture can succeed; its candidate ends as INFEASIBLE. Anything else that is raised is a
-    failed attempt, which is tried again."""
+    """Raise this if no attempt at the architecture can succeed: its candidate ends as INFEASIBLE. Any other exception
+    makes the attempt fail, and the candidate is retried."""
 
 
 def serve(evaluate, requests=None, answers=None):
-    """Answers requests, one after the other, until the input ends.
+    """Answers requests one after another until the input ends.
 
-    evaluate(request, progress) returns the metrics by name, numbers with their unit in the name. `request` is a dict:
-    task, candidate, architecture, network, train, measure, seed. progress(epoch, epochs, reward) may be called at any
-    time; epochs count from 1. It never raises: progress that is not usable is left out.
+    evaluate(request, progress) returns a dict of metrics: numbers, with the unit in the name. `request` is a dict with
+    task, candidate, architecture, network, train, measure and seed. You can call progress(epoch, epochs, reward) at any
+    time; epochs count from 1. It never raises: unusable progress is ignored.
 
-    Where the request has keep_weights, the trained network is wanted too: write it to weights_file(request, ".pt"), and
-    return kept(file) as "weights" beside the metrics.
+    If the request has keep_weights, also save the trained network: write it to weights_file(request, ".pt"), and return
+    kept(file) as "weights" together with the metrics.
 
-    Standard output belongs to the protocol: what the trainer and its libraries print goes to standard error, which the
-    worker writes to its log.
+    Standard output is reserved for the protocol. Everything that the trainer and its libraries print goes to standard
+    error, which the worker writes to its log.
 
-    A handler of SIGTERM may raise an exception to end the evaluation. serve then exits with 128 + SIGTERM and answers
-    nothing, so that the worker does not count the attempt as failed.
+    A SIGTERM handler may raise an exception to end the evaluation. serve then exits with 128 + SIGTERM without an
+    answer, so that the worker does not count the attempt as failed.
     """
     requests = sys.stdin if requests is None else requests
     if answers is None:
@@ -48,7 +48,7 @@ def serve(evaluate, requests=None, answers=None):
     for line in requests:
         if not line.strip():
             continue
-        # Each answer names its task, so that a late one, of a thread or a child, is not taken for the next task's.
+        # Each answer names its task, so that a late answer of a thread or child is not used for the next task.
         send, progress = _answers_to(_task_of(line), answers)
         try:
             metrics = dict(evaluate(json.loads(line)["evaluate"], progress))
@@ -65,14 +65,14 @@ def _failure(error):
     if isinstance(error, Infeasible):
         return {"kind": "infeasible", "message": str(error)}
     if isinstance(error, MemoryError):
-        # The worker tries once more when nothing else runs on its machine.
+        # The worker retries once while nothing else runs on its machine.
         return {"kind": "out_of_memory", "message": f"out of memory: {error}"}
     traceback.print_exception(type(error), error, error.__traceback__)
     return {"kind": "retry", "message": f"{type(error).__name__}: {error}"}
 
 
 def _raised_on_sigterm(error):
-    """Whether the handler of SIGTERM raised the exception, or one that led to it."""
+    """Returns whether the SIGTERM handler raised the exception or one of its causes."""
     handler = getattr(signal.getsignal(signal.SIGTERM), "__code__", None)
     while handler is not None and error is not None:
         if any(frame.f_code is handler for frame, _ in traceback.walk_tb(error.__traceback__)):
@@ -82,28 +82,28 @@ def _raised_on_sigterm(error):
 
 
 def refuse_unknown(part, understood, where="train"):
-    """Raises Infeasible if a part of the request asks for what a trainer would leave out silently: the search would
-    then compare other trainings, networks or measurements than those that were asked for.
+    """Raises Infeasible if a part of the request has a setting that the trainer does not support. If the trainer ignored
+    it, the search would compare other trainings, networks or measurements than the spec requires.
 
-    `part` is the request's "train", "network" or "measure", or one of its layers; `where` names it in the message.
-    `understood` has the names of settings, "parameters.NAME" for those below `parameters`, each with a set of the
-    values that it may have, or None for any.
+    `part` is "train", "network" or "measure" of the request, or one of its layers; `where` names the part in messages.
+    `understood` maps each supported setting to a set of its valid values, or to None if any value is valid. Use
+    "parameters.NAME" for the settings in `parameters`.
     """
     settings = {name: value for name, value in part.items() if name != "parameters"}
     settings.update({f"parameters.{name}": value for name, value in part.get("parameters", {}).items()})
     unknown = sorted(settings.keys() - understood.keys())
     if unknown:
         names = ", ".join(f"{where}.{name}" for name in unknown)
-        raise Infeasible(f"this trainer does not understand {names}: leave it out of the spec")
+        raise Infeasible(f"this trainer does not support {names}: remove it from the spec")
     for name, value in settings.items():
         known = understood[name]
         if known is not None and value not in known:
             choices = " or ".join(json.dumps(choice) for choice in sorted(known))
-            raise Infeasible(f"{where}.{name} is {json.dumps(value)}; this trainer understands {choices} alone")
+            raise Infeasible(f"{where}.{name} is {json.dumps(value)}; this trainer supports only {choices}")
 
 
 def weights_file(request, file_type):
-    """Where to write the trained network, or None if it is not wanted. Its folder is there when this returns."""
+    """Returns the path for the trained network, or None if the request does not ask for it. Creates the directory."""
     name = request.get("keep_weights")
     if not name:
         return None
@@ -116,7 +116,7 @@ def weights_file(request, file_type):
 
 
 def kept(path):
-    """What to return as "weights" beside the metrics, of a complete file."""
+    """Returns the value of "weights" for a completely written file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while part := file.read(1 << 20):
@@ -132,7 +132,7 @@ def _task_of(line):
 
 
 def _answers_to(task, answers):
-    """How to answer this request: the functions send and progress."""
+    """Returns the functions send and progress, which answer this request."""
 
     def send(**message):
         if task is not None:
@@ -148,7 +148,7 @@ def _answers_to(task, answers):
 
 
 def _usable(convert, value):
-    """The value as a plain number, whatever library it is of; None if it is no number."""
+    """Returns the value as a plain number of Python, or None if it is not a number."""
     try:
         return convert(value)
     except (TypeError, ValueError, OverflowError):
@@ -156,7 +156,7 @@ def _usable(convert, value):
 
 
 def _finite(value):
-    """Null says that a value is not a number, as after a training that diverged; JSON has no other word for it."""
+    """Returns None, JSON's null, for a value that is not finite, for example after a training that diverged."""
     if value is None:
         return None
     value = float(value)

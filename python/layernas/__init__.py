@@ -1,4 +1,4 @@
-"""Searches of layernas from Python: submit, follow, and read what was found.
+"""Python client of layernas: submit and watch searches, and read their results.
 
     import layernas
 
@@ -8,12 +8,12 @@
         print(change)
     print(search.frontier().to_pandas())
 
-A trainer in Python begins with layernas.trainer.
+Use layernas.trainer to write a trainer in Python.
 """
 
 import pkgutil
 
-# The generated messages of the API may lie in a folder of their own.
+# The generated messages of the API may be in another directory.
 __path__ = pkgutil.extend_path(__path__, __name__)
 
 from layernas.client import Candidate, Client, Error, Frontier, Point, Search, Target, TaskLog  # noqa: E402

@@ -1,4 +1,4 @@
-"""A client of the controller. Every call has a deadline, and every error says what went wrong."""
+"""Client of the controller. Every call has a deadline, and every error says what failed and why."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from layernas.transport import Security, is_set, setting
 from layernas.v1 import fleet_service_pb2, fleet_service_pb2_grpc, search_pb2, search_service_pb2, search_service_pb2_grpc
 
 DEADLINE_S = 20.0
-# How long a watch tries to reach a controller that is away.
+# Maximum time for which a watch tries to reach the controller.
 PATIENCE_S = 600.0
-# A watch asks again after so long, whatever the connection says.
+# Maximum duration of one WatchSearch call; the watch then calls again.
 WATCH_S = 3600.0
-# A connection that answers no ping within the timeout is broken, though nobody said so: a balancer may have forgotten it.
+# A connection without a ping reply within the timeout counts as broken. A load balancer can drop one silently.
 KEEPALIVE_MS = 30_000
 KEEPALIVE_TIMEOUT_MS = 10_000
-# Between two tries of a watch: longer each time, as a controller that is busy needs it.
-_SHORTEST_PAUSE_S = 0.25
-_LONGEST_PAUSE_S = 5.0
-# The controller restarts, or something on the way gave up.
-_WORTH_ANOTHER_TRY = (
+# Pause between two attempts of a watch. It doubles with each attempt, to relieve a busy controller.
+_MIN_PAUSE_S = 0.25
+_MAX_PAUSE_S = 5.0
+# Codes on which a watch retries: the controller restarts, or a proxy closed the connection.
+_RETRIED = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.UNKNOWN,
     grpc.StatusCode.INTERNAL,
@@ -42,7 +42,7 @@ _PAGE = 1000
 
 
 class Error(Exception):
-    """A call that failed; `code` is gRPC's."""
+    """A failed call. `code` is the gRPC status code."""
 
     def __init__(self, message: str, code: grpc.StatusCode) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class Error(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """An architecture that was trained and measured; a finalist's numbers are means over its trainings."""
+    """A trained and measured architecture. The values of a finalist are means over its trainings."""
 
     candidate: int
     architecture: str
@@ -65,7 +65,7 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What was found for a target: the best, or where nothing meets it what comes nearest."""
+    """The result for a target: the best point, or the nearest point if none meets the target."""
 
     target: float
     best: Point | None
@@ -74,8 +74,8 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A candidate in any state, such as "running" or "succeeded". The reward is None unless it succeeded; where its
-    training was stopped early, reward_estimate is what it might have come to. The cost is None where it is not known."""
+    """A candidate in any state, such as "running" or "succeeded". The reward is None unless the candidate succeeded.
+    If its training was stopped early, reward_estimate is the estimated reward. The cost is None if it is unknown."""
 
     number: int
     architecture: str
@@ -91,7 +91,7 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class TaskLog:
-    """What an evaluator wrote to standard error in one attempt at a candidate: the last lines, after `omitted_bytes`."""
+    """The end of the standard error of an evaluator, for one attempt; `omitted_bytes` before `text` were not kept."""
 
     attempt: int
     worker: str
@@ -101,12 +101,14 @@ class TaskLog:
 
 
 class Frontier(tuple[Point, ...]):
-    """Points, the cheapest first."""
+    """The points of a frontier, cheapest first."""
 
     def to_pandas(self) -> Any:
-        """A DataFrame with a row per point: reward, cost, the metrics, and the option of each layer. A metric or layer
-        that is called as a column before it is gets the prefix "metric_" or "layer_", as in the command line's CSV.
-        Architectures are texts, such as "010202": read a CSV file with dtype={"architecture": str}."""
+        """Returns a DataFrame with a row per point: reward, cost, all metrics, and the option of each layer.
+
+        If a metric or layer has the name of an earlier column, its own column gets the prefix "metric_" or "layer_", as
+        in the CSV of the command line. Architectures are strings, such as "010202": read a CSV file with
+        dtype={"architecture": str}."""
         import pandas
 
         taken = {"candidate", "architecture", "reward", "cost"}
@@ -124,7 +126,7 @@ class Frontier(tuple[Point, ...]):
 
 
 def _columns(names: list[str], prefix: str, taken: set[str]) -> dict[str, str]:
-    """{name: its column}, none of which is taken before; all of them are then."""
+    """Returns {name: column} with columns that are not in `taken`, and adds them to `taken`."""
     columns = {}
     for name in names:
         column = name
@@ -135,14 +137,14 @@ def _columns(names: list[str], prefix: str, taken: set[str]) -> dict[str, str]:
     return columns
 
 
-# What the command line's Printable() replaces: controls, marks that reverse the direction of writing, separators, tags.
+# Characters that Printable() of the command line replaces: controls, direction marks, separators and tags.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
 
 def _printable(text: str) -> str:
-    """A controller's text for a terminal, which it must not steer; line feeds and tabs stay."""
+    """Returns a text of the controller without control characters, except for line feeds and tabs."""
     return _UNPRINTABLE.sub("?", text)
 
 
@@ -182,11 +184,15 @@ def _candidate(message: search_pb2.Candidate) -> Candidate:
 
 
 class Client:
-    """A connection to a controller, for the threads of one process: after a fork, make another in the child. Arguments
-    that are not given come from the environment, as with the command line: LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA,
-    LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and LAYERNAS_INSECURE_TOKEN. A token goes over TLS or to this
-    machine only (127.0.0.0/8, ::1, "localhost"), unless insecure_token allows more; ValueError says so, or what else is
-    wrong with an address, a token or the files for TLS. OSError names a file that cannot be read."""
+    """A connection to a controller. Thread-safe, but usable only in the process that created it: after a fork, create
+    another client in the child.
+
+    Missing arguments are read from the environment, as in the command line: LAYERNAS_CONTROLLER, LAYERNAS_TLS_CA,
+    LAYERNAS_TLS_CERT, LAYERNAS_TLS_KEY, LAYERNAS_TOKEN_FILE and LAYERNAS_INSECURE_TOKEN. A token is sent only over TLS or
+    to this machine (127.0.0.0/8, ::1, "localhost"), unless insecure_token is set.
+
+    Raises ValueError for an invalid address, an unusable token or TLS file, or a token that would be sent without TLS.
+    Raises OSError, which names the file, if a file cannot be read."""
 
     def __init__(
         self,
@@ -212,7 +218,7 @@ class Client:
             ("grpc.max_receive_message_length", 64 << 20),
             ("grpc.keepalive_time_ms", KEEPALIVE_MS),
             ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-            # Otherwise gRPC stops after two pings without data, and a watch that waits sends none.
+            # Without this gRPC stops after two pings without data, and a waiting watch sends no data.
             ("grpc.http2.max_pings_without_data", 0),
         ]
         self._process = os.getpid()
@@ -230,8 +236,8 @@ class Client:
         self.close()
 
     def submit(self, spec: str | os.PathLike[str] | Mapping[str, Any]) -> Search:
-        """Starts a search: from a spec file, or from the same as a dictionary. Safe against a lost answer. SpecError names
-        every mistake in the spec with its place."""
+        """Starts a search from a spec file, or from the same content as a dictionary. A lost answer is retried and does not
+        start a second search. Raises SpecError, which lists every mistake in the spec with its position."""
         request = search_service_pb2.CreateSearchRequest(spec=read_spec(spec), request_id=uuid.uuid4().hex)
         try:
             answer = self._call(self._searches.CreateSearch, request)
@@ -242,29 +248,29 @@ class Client:
         return Search(self, answer.search.name)
 
     def search(self, name: str) -> Search:
-        """One that is there, by its name: "shapes10-1"."""
+        """Returns an existing search by its full name, such as "shapes10-1"."""
         search = Search(self, name if name.startswith("searches/") else f"searches/{name}")
         search.refresh()
         return search
 
     def searches(self) -> Iterator[Search]:
-        """Newest first."""
+        """Yields all searches, newest first."""
         request = search_service_pb2.ListSearchesRequest(page_size=_PAGE)
         for page in self._pages(self._searches.ListSearches, request):
             for each in page.searches:
                 yield Search(self, each.name)
 
     def workers(self) -> dict[str, int]:
-        """Workers heard from lately, and how many candidates each holds."""
+        """Returns {worker id: number of candidates it holds} for workers that contacted the controller recently."""
         request = fleet_service_pb2.ListWorkersRequest(page_size=_PAGE)
         pages = self._pages(self._fleet.ListWorkers, request)
         return {worker.info.id: len(worker.candidates) for page in pages for worker in page.workers}
 
     def _check_process(self) -> None:
-        """A connection does not survive a fork: a child would share its parent's sockets."""
+        """Raises Error after a fork: the child would share the sockets of its parent."""
         if os.getpid() != self._process:
             raise Error(
-                f"this client belongs to process {self._process}, which has forked: make a layernas.Client in each process"
+                f"this client belongs to process {self._process}, which has forked: create a layernas.Client in each process"
                 ' (with multiprocessing, use the start method "spawn")',
                 grpc.StatusCode.FAILED_PRECONDITION,
             )
@@ -291,7 +297,7 @@ class Client:
 
 
 class Search:
-    """One search. What it is asked for is fetched anew each time."""
+    """One search. Every method and property fetches the current data from the controller."""
 
     def __init__(self, client: Client, name: str) -> None:
         self._client = client
@@ -305,7 +311,7 @@ class Search:
         return f"<Search {self.id}>"
 
     def refresh(self) -> search_pb2.Search:
-        """How it stands, as the API says it."""
+        """Returns the search as a message of the API."""
         request = search_service_pb2.GetSearchRequest(name=self.name)
         return self._client._call(self._client._searches.GetSearch, request).search
 
@@ -320,7 +326,7 @@ class Search:
         return Frontier(_point(point) for page in pages for point in page.points)
 
     def best(self) -> list[Target]:
-        """One per target, in the order of the spec."""
+        """Returns one entry per target, in the order of the spec."""
         request = search_service_pb2.GetFrontierRequest(name=self.name)
         answer = self._client._call(self._client._searches.GetFrontier, request)
         return [
@@ -333,34 +339,34 @@ class Search:
         ]
 
     def candidates(self) -> Iterator[Candidate]:
-        """In the order of proposal."""
+        """Yields the candidates in the order of proposal."""
         request = search_service_pb2.ListCandidatesRequest(parent=self.name, page_size=_PAGE)
         for page in self._client._pages(self._client._searches.ListCandidates, request):
             for each in page.candidates:
                 yield _candidate(each)
 
     def log(self, candidate: int, attempt: int = 0) -> TaskLog:
-        """Of an attempt at a candidate; 0 = of the latest whose log is kept. An Error says why there is none."""
+        """Returns the log of an attempt at a candidate; 0 = the latest attempt with a log. Raises Error if there is none."""
         request = search_service_pb2.GetTaskLogRequest(name=f"{self.name}/candidates/{candidate}", attempt=attempt)
         answer = self._client._call(self._client._searches.GetTaskLog, request)
         return TaskLog(answer.attempt, answer.worker, answer.log.tail, answer.log.omitted_bytes, tuple(answer.attempts))
 
     def watch(self, after_sequence: int = 0) -> Iterator[Candidate | search_pb2.Search]:
-        """Every change of a candidate and of the search, until that has ended; over restarts of the controller."""
+        """Yields every change of a candidate or of the search until the search ends, also across controller restarts."""
         sequence = after_sequence
         ended = False
         away_since: float | None = None
-        pause_s = _SHORTEST_PAUSE_S
+        pause_s = _MIN_PAUSE_S
         while True:
             self._client._check_process()
             request = search_service_pb2.WatchSearchRequest(name=self.name, after_sequence=sequence)
             changes = self._client._searches.WatchSearch(request, timeout=WATCH_S)
             try:
-                # Waits until the watch is open: where nothing changes, nothing else says that the controller is back.
+                # Waits until the watch is open. Without changes, only this tells that the controller is back.
                 if any(key == "layernas-watch" for key, _ in changes.initial_metadata() or ()):
                     away_since = None
                 for change in changes:
-                    away_since, pause_s = None, _SHORTEST_PAUSE_S
+                    away_since, pause_s = None, _MIN_PAUSE_S
                     sequence = change.sequence
                     if change.HasField("candidate"):
                         yield _candidate(change.candidate)
@@ -368,7 +374,7 @@ class Search:
                         search = change.search if change.HasField("search") else change.snapshot
                         ended = _is_final(search)
                         yield search
-                # It ends when all is told: of a search that had ended before, nothing may have been left to tell.
+                # The stream ends after the last change. If the search had ended before, there may be no change left.
                 if ended or self._ended_by(sequence):
                     return
                 trouble = Error("the watch ended before the search", grpc.StatusCode.UNAVAILABLE)
@@ -377,12 +383,12 @@ class Search:
             except Error as error:
                 trouble = error
             finally:
-                # Also when nobody asks for more: a watch takes one of the places that the controller has.
+                # Also if the caller stops iterating: each open watch counts towards a limit of the controller.
                 changes.cancel()
-            if trouble.code not in _WORTH_ANOTHER_TRY:
+            if trouble.code not in _RETRIED:
                 raise trouble
             if trouble.code == grpc.StatusCode.DEADLINE_EXCEEDED:
-                # Of a connection that answered every ping for so long.
+                # The connection answered every ping for WATCH_S, so it was not lost.
                 away_since = None
                 continue
             if away_since is None:
@@ -390,14 +396,14 @@ class Search:
             elif time.monotonic() - away_since > PATIENCE_S:
                 raise trouble
             time.sleep(random.uniform(pause_s / 2, pause_s))
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            pause_s = min(2 * pause_s, _MAX_PAUSE_S)
 
     def _ended_by(self, sequence: int) -> bool:
         now = self.refresh()
         return _is_final(now) and now.sequence <= sequence
 
     def wait(self) -> str:
-        """Returns the final state once it is reached."""
+        """Waits until the search ends and returns its final state."""
         now = self.refresh()
         if _is_final(now):
             return _state(now)
@@ -417,7 +423,7 @@ class Search:
         self._client._call(self._client._searches.CancelSearch, search_service_pb2.CancelSearchRequest(name=self.name))
 
     def delete(self) -> None:
-        """Of one that has ended."""
+        """Deletes the search, which must have ended."""
         self._client._call(self._client._searches.DeleteSearch, search_service_pb2.DeleteSearchRequest(name=self.name))
 
 

@@ -1,7 +1,7 @@
-"""Reads a spec, from a file or a dictionary, exactly as the command line does: see docs/spec.md.
+"""Reads a spec from a file or a dictionary, exactly as the command line does; see docs/spec.md.
 
-A YAML library would resolve `010`, `on`, `1e-3` and dates by its own rules, and let a key stand twice. Here the type of
-the field decides what a value means. tests/corpus/specs.txt holds both readers to the same results.
+A YAML library would interpret `010`, `on`, `1e-3` and dates by its own rules, and would allow a key twice. Here the type
+of the field determines the meaning of a value. Tests compare both readers on tests/corpus/specs.txt.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from layernas.v1 import spec_pb2
 
-_LARGEST_FILE = 4 << 20
-_DEEPEST = 100
-_MAXIMUM_VALUES = 3_000_000
-_MAXIMUM_MISTAKES = 1000
+_MAX_FILE_BYTES = 4 << 20
+_MAX_DEPTH = 100
+_MAX_VALUES = 3_000_000
+_MAX_MISTAKES = 1000
 _WHOLE = re.compile(r"-?[0-9]+")
 _NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*)([^0-9.]*)")
 _DURATION_UNITS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
-_MAXIMUM_MILLIS = 100 * 365 * 24 * 3_600_000
+_MAX_MILLIS = 100 * 365 * 24 * 3_600_000
 _RANGES = {FieldDescriptor.CPPTYPE_INT32: (-(1 << 31), (1 << 31) - 1), FieldDescriptor.CPPTYPE_UINT32: (0, (1 << 32) - 1)}
 
 
 class SpecError(ValueError):
-    """What is wrong with a spec: each mistake on a line of its own, with its place in the file."""
+    """The mistakes in a spec: one line each, with the position in the file."""
 
 
 @dataclasses.dataclass
 class _Node:
-    """A value as it is written. `content` is a text, a list of nodes, a list of pairs of nodes, or None for null."""
+    """A value as written. `content` is a string, a list of nodes, a list of pairs of nodes, or None for null."""
 
     content: str | list[Any] | None
     place: str
     is_mapping: bool = False
-    # In quotes, and so text whatever it looks like.
+    # In quotes, and therefore always a string.
     quoted: bool = False
-    # A number of Python, and so never text. What stands in a file may be either.
+    # A Python number, and therefore never a string. A value in a file can be either.
     number: bool = False
     tag: str = ""
 
@@ -59,20 +59,21 @@ class _Node:
 
 
 def read_spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.SearchSpec:
-    """From a file, or from the same as a dictionary. SpecError names every mistake; OSError if there is no such file."""
+    """Reads a spec file, or the same content as a dictionary. Raises SpecError with every mistake, or OSError if the file
+    cannot be read."""
     if isinstance(spec, Mapping):
         try:
             return _read(_from_python(spec), "spec")
         except RecursionError:
-            raise SpecError(f"spec: is nested more than {_DEEPEST} levels deep") from None
+            raise SpecError(f"spec: is nested more than {_MAX_DEPTH} levels deep") from None
     path = os.fspath(spec)
     with open(path, "rb") as file:
-        return read_spec_text(file.read(_LARGEST_FILE + 1), path)
+        return read_spec_text(file.read(_MAX_FILE_BYTES + 1), path)
 
 
 def read_spec_text(text: bytes, name: str) -> spec_pb2.SearchSpec:
-    """From the bytes of a file; `name` is what mistakes call it."""
-    if len(text) > _LARGEST_FILE:
+    """Reads the content of a file. `name` is the file name for messages."""
+    if len(text) > _MAX_FILE_BYTES:
         raise SpecError(f"{name}: is larger than 4 MiB: a spec describes layers and options, not data")
     try:
         decoded = text.decode("utf-8")
@@ -100,7 +101,7 @@ def _from_yaml(text: str, name: str) -> _Node:
     import yaml
 
     class Loader(yaml.BaseLoader):
-        """Keeps what BaseLoader drops: the tags that are written out."""
+        """A BaseLoader that keeps explicit tags."""
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             event = self.peek_event()
@@ -117,11 +118,11 @@ def _from_yaml(text: str, name: str) -> _Node:
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         if "single document" in str(error.context):
             raise SpecError(f"{name}{place}: begins a second YAML document: put one search into each file") from None
-        raise SpecError(f"{name}{place}: is no valid YAML: {error.problem}") from None
+        raise SpecError(f"{name}{place}: is not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise SpecError(f"{name}: is no valid YAML: {error}") from None
+        raise SpecError(f"{name}: is not valid YAML: {error}") from None
     except RecursionError:
-        raise SpecError(f"{name}: is nested more than {_DEEPEST} levels deep") from None
+        raise SpecError(f"{name}: is nested more than {_MAX_DEPTH} levels deep") from None
 
 
 def _convert_yaml(node: Any, done: dict[int, _Node]) -> _Node:
@@ -162,7 +163,7 @@ def _from_python(value: Any) -> _Node:
 
 
 def _is_utf8(value: str) -> bool:
-    """False for halves of surrogate pairs, which are not in UTF-8, and so not in protobuf."""
+    """Returns False for halves of surrogate pairs, which UTF-8 and protobuf cannot represent."""
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
@@ -177,12 +178,12 @@ def _text_of(value: str) -> str:
 
 
 def _written(value: numbers.Real) -> str:
-    """A number as it would stand in a file; "inf", "-inf" or "nan" where a file has none for it."""
+    """Returns a number as it is written in a file, or "inf", "-inf" or "nan" if it is not finite."""
     if isinstance(value, numbers.Integral):
         try:
             return str(int(value))
         except ValueError:
-            # Python refuses to write integers of more than some thousand digits.
+            # Python does not convert integers with more than a few thousand digits.
             return "inf" if value > 0 else "-inf"
     try:
         return repr(float(value))
@@ -209,7 +210,7 @@ def _is(node: _Node) -> str:
 
 
 def _parse_number(text: str) -> float | None:
-    """None for what is no number, and for what is too large or too small to be told from 0."""
+    """Returns None for a text that is not a number, and for a number that overflows or underflows."""
     if not _NUMBER.fullmatch(text):
         return None
     value = float(text)
@@ -218,13 +219,13 @@ def _parse_number(text: str) -> float | None:
 
 
 def _names_in_yaml(enum: Any) -> dict[str, int]:
-    """BUCKET_SCALE_LINEAR of BucketScale is written linear. The first value means "not given" and can't be written."""
+    """Maps "linear" to BUCKET_SCALE_LINEAR of BucketScale. The first value means "not set" and has no name in YAML."""
     prefix = re.sub("(?<!^)([A-Z])", r"_\1", enum.name).upper() + "_"
     return {value.name.removeprefix(prefix).lower(): value.number for value in enum.values[1:]}
 
 
 def _parse_duration(text: str) -> float:
-    """Milliseconds; ValueError says what is wrong."""
+    """Returns milliseconds. Raises ValueError for a malformed duration."""
 
     def malformed(why: str) -> ValueError:
         return ValueError(f'not a duration: "{text}" ({why}); write it like 90s, 30m, 1h30m or 500ms')
@@ -246,14 +247,14 @@ def _parse_duration(text: str) -> float:
             raise malformed("larger units come first, each once")
         allowed = units.index(unit) + 1
         total += float(number) * _DURATION_UNITS[unit]
-        if total > _MAXIMUM_MILLIS:
+        if total > _MAX_MILLIS:
             raise malformed("over 100 years")
         at = part.end()
     return total
 
 
 class _Reader:
-    """Nodes to protobuf by reflection; goes on after a mistake, so that all of them are found in one go."""
+    """Converts nodes to protobuf by reflection. Continues after a mistake, so that one pass finds all mistakes."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -268,10 +269,10 @@ class _Reader:
         elif kind.full_name == "google.protobuf.Struct":
             self._read_struct(node, path, message)
         elif node.content is None:
-            # `random:` is as good as `random: {}`.
+            # `random:` means the same as `random: {}`.
             message.SetInParent()
         elif node.is_scalar and (field := _shorthand(kind)) is not None:
-            # A plain value stands for the field of number 1.
+            # A plain value sets the field with number 1.
             message.SetInParent()
             self._read_one(node, _join(path, field.name), message, field)
         else:
@@ -282,13 +283,13 @@ class _Reader:
         self.mistakes.append(f"{place}: {path}: {what}" if path else f"{place}: {what}")
 
     def _enter(self, node: _Node, path: str) -> bool:
-        if self._values >= _MAXIMUM_VALUES or len(self.mistakes) >= _MAXIMUM_MISTAKES:
+        if self._values >= _MAX_VALUES or len(self.mistakes) >= _MAX_MISTAKES:
             return False
         self._values += 1
-        if self._values == _MAXIMUM_VALUES:
-            self._fail(node, path, "the file holds too many values, aliases included")
-        elif self._depth >= _DEEPEST:
-            self._fail(node, path, f"is nested more than {_DEEPEST} levels deep")
+        if self._values == _MAX_VALUES:
+            self._fail(node, path, "the file has too many values, including aliases")
+        elif self._depth >= _MAX_DEPTH:
+            self._fail(node, path, f"is nested more than {_MAX_DEPTH} levels deep")
         elif node.number and node.content in ("nan", "inf", "-inf"):
             self._fail(node, path, f"must be a finite number, {_is(node)}")
         else:
@@ -298,7 +299,7 @@ class _Reader:
     def _check_tag(self, node: _Node, path: str) -> bool:
         if node.tag in ("", "!", "tag:yaml.org,2002:str"):
             return True
-        self._fail(node, path, "must not have a YAML tag: the field decides what its value is")
+        self._fail(node, path, "must not have a YAML tag: the field determines the type")
         return False
 
     def _for_each_entry(self, node: _Node, path: str, visit: Callable[[_Node, str, _Node, str], None]) -> bool:
@@ -315,7 +316,7 @@ class _Reader:
                 self._fail(key_node, inner, "merge keys are not supported: write the entries out")
                 continue
             if key in seen:
-                self._fail(key_node, inner, "stands twice in the same mapping: remove one of them")
+                self._fail(key_node, inner, "occurs twice in the same mapping: remove one of them")
                 continue
             seen.add(key)
             if not self._enter(value, inner):
@@ -333,13 +334,13 @@ class _Reader:
         def visit(key_node: _Node, key: str, value: _Node, inner: str) -> None:
             field = kind.fields_by_name.get(key)
             if field is None:
-                known = f"known here: {_list_of(names)}" if names else "none is known here"
+                known = f"known here: {_list_of(names)}" if names else "no field is allowed here"
                 self._fail(key_node, inner, f"unknown field; {known}")
                 return
             choice = field.containing_oneof
-            # A field that is "optional" is the only one of a oneof that protobuf makes for it.
+            # Protobuf puts each "optional" field into a oneof of its own.
             if choice is not None and len(choice.fields) > 1 and (other := message.WhichOneof(choice.name)):
-                self._fail(key_node, inner, f"can't stand beside {other}: remove one of them")
+                self._fail(key_node, inner, f"cannot be combined with {other}: remove one of them")
                 return
             self._read_field(value, inner, message, field)
 
@@ -394,7 +395,7 @@ class _Reader:
             setattr(message, field.name, read)
 
     def _scalar(self, node: _Node, path: str, field: FieldDescriptor) -> Any:
-        """The value of a field that is no message; None after a mistake."""
+        """Returns the value of a field that is not a message, or None after a mistake."""
         if not node.is_scalar:
             self._fail(node, path, f"must be a single value, {_is(node)}")
             return None
@@ -407,7 +408,7 @@ class _Reader:
                 self._fail(node, path, f"must be {_list_of(list(names))}, {_is(node)}")
             return names.get(text)
         if node.quoted:
-            self._fail(node, path, f"must not stand in quotes, {_is(node)}")
+            self._fail(node, path, f"must not be quoted, {_is(node)}")
             return None
         if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
             value = _parse_number(text)
@@ -423,7 +424,7 @@ class _Reader:
 
     def _whole(self, node: _Node, path: str, lowest: int, highest: int) -> int | None:
         text = str(node.content)
-        # Python reads no more than some thousand digits, and zeros in front may be any number.
+        # Python converts at most a few thousand digits, and there can be any number of leading zeros.
         digits = text.lstrip("-").lstrip("0")
         if not _WHOLE.fullmatch(text):
             self._fail(node, path, f"must be a whole number, {_is(node)}")

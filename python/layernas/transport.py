@@ -1,4 +1,4 @@
-"""How the client reaches a controller: addresses, certificates and tokens, by the rules of the command line."""
+"""Addresses, certificates and tokens of a connection, with the same rules as the command line."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 
 import grpc
 
-_SHORTEST_TOKEN = 32
-_LONGEST_TOKEN = 256
-_LARGEST_TOKEN_FILE = 4096
-_LARGEST_CERTIFICATE_FILE = 4 << 20
+_MIN_TOKEN_LENGTH = 32
+_MAX_TOKEN_LENGTH = 256
+_MAX_TOKEN_FILE_BYTES = 4096
+_MAX_CERTIFICATE_FILE_BYTES = 4 << 20
 _TRUE = ("1", "true", "on", "yes", "y", "t", "enable")
 
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """A host (IPv6 without its brackets) and a port."""
+    """A host (an IPv6 address without brackets) and a port."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Reads "127.0.0.1:7060", "controller:7060" or "[::1]:7060"; ValueError says what is wrong."""
+        """Parses "127.0.0.1:7060", "controller:7060" or "[::1]:7060". Raises ValueError for a malformed address."""
 
         def malformed(why: str) -> ValueError:
             return ValueError(f'not an address: "{text}" ({why}); write it like 127.0.0.1:7060 or [::1]:7060')
@@ -50,7 +50,7 @@ class Address:
         return cls(host, int(port))
 
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach it: an address of 127.0.0.0/8, ::1, or "localhost"."""
+        """Returns whether only this machine can reach the address: 127.0.0.0/8, ::1, or "localhost"."""
         try:
             return socket.inet_pton(socket.AF_INET, self.host)[0] == 127
         except OSError:
@@ -61,32 +61,33 @@ class Address:
             return self.host == "localhost"
 
 
-def _read_file(path: str, most_bytes: int, *, private: bool) -> bytes:
-    """A regular file; ValueError if it is none, is too large, or holds a secret and others have access to it."""
-    # Not to wait for the other end of a pipe.
+def _read_file(path: str, max_bytes: int, *, private: bool) -> bytes:
+    """Reads a regular file. Raises ValueError if the file is not regular, is too large, or is private and others can
+    access it."""
+    # Do not wait for the other end of a pipe.
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         mode = os.fstat(file.fileno()).st_mode
         if not stat.S_ISREG(mode):
             raise ValueError(f"{path}: is not a regular file")
         if private and mode & stat.S_IRWXO:
             raise ValueError(f"{path}: others on this machine have access to it (mode {mode & 0o7777:04o}): take it away with chmod o= {path}")
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise ValueError(f"{path}: is larger than {most_bytes} bytes")
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ValueError(f"{path}: is larger than {max_bytes} bytes")
     return content
 
 
 def read_token(path: str) -> str:
-    """The token in a file; ValueError if others have access to the file, or it holds no token."""
-    token = _read_file(path, _LARGEST_TOKEN_FILE, private=True).decode("ascii", errors="replace").rstrip(" \t\r\n")
-    if not _SHORTEST_TOKEN <= len(token) <= _LONGEST_TOKEN or not all("!" <= each <= "~" for each in token):
-        raise ValueError(f"{path}: holds no token: a token has {_SHORTEST_TOKEN} to {_LONGEST_TOKEN} visible ASCII characters")
+    """Reads the token in a file. Raises ValueError if others can access the file, or if it contains no token."""
+    token = _read_file(path, _MAX_TOKEN_FILE_BYTES, private=True).decode("ascii", errors="replace").rstrip(" \t\r\n")
+    if not _MIN_TOKEN_LENGTH <= len(token) <= _MAX_TOKEN_LENGTH or not all("!" <= each <= "~" for each in token):
+        raise ValueError(f"{path}: holds no token: a token has {_MIN_TOKEN_LENGTH} to {_MAX_TOKEN_LENGTH} visible ASCII characters")
     return token
 
 
 def _read_certificate(name: str, path: str) -> bytes:
-    """The file of the argument `name`; ValueError if it holds no certificate."""
-    content = _read_file(path, _LARGEST_CERTIFICATE_FILE, private=False)
+    """Reads the file of the argument `name`. Raises ValueError if it contains no certificate."""
+    content = _read_file(path, _MAX_CERTIFICATE_FILE_BYTES, private=False)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except ssl.SSLError:
@@ -95,10 +96,10 @@ def _read_certificate(name: str, path: str) -> bytes:
 
 
 def _read_key(path: str, certificate: str) -> bytes:
-    """ValueError if the file holds no private key, or another than the certificate's."""
-    content = _read_file(path, _LARGEST_CERTIFICATE_FILE, private=True)
+    """Reads a private key. Raises ValueError if the file contains no key, or not the key of `certificate`."""
+    content = _read_file(path, _MAX_CERTIFICATE_FILE_BYTES, private=True)
     try:
-        # Without a password here OpenSSL would ask the terminal for one.
+        # Without a password here, OpenSSL would ask for one on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, path, password="")
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
@@ -108,8 +109,8 @@ def _read_key(path: str, certificate: str) -> bytes:
 
 
 class TokenInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Shows a token with every call. Reads the file again each time, so that a token can be replaced; where what lies
-    there can't be used, as in the middle of that, it goes on with the one before."""
+    """Sends a token with every call. Reads the file again for each call, so that the token can be replaced. If the file is
+    unusable, for example during the replacement, sends the previous token."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -130,7 +131,7 @@ class TokenInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientI
 
 
 def setting(given: Any, name: str) -> Any:
-    """The argument, or the environment variable LAYERNAS_{name} where none was given."""
+    """Returns the argument, or the environment variable LAYERNAS_{name} if the argument is missing."""
     return given or os.environ.get(f"LAYERNAS_{name}") or None
 
 
@@ -140,7 +141,7 @@ def is_set(given: bool, name: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Security:
-    """Files that say who the caller is; None where there is none."""
+    """The files that identify the caller; None if not used."""
 
     tls_ca: str | None = None
     tls_cert: str | None = None
@@ -149,8 +150,8 @@ class Security:
     insecure_token: bool = False
 
     def check(self, address: str) -> None:
-        """ValueError where the command line would refuse the same: files that are of no use without each other, and a
-        token that would leave this machine in clear text."""
+        """Raises ValueError in the same cases as the command line: incomplete TLS files, or a token that would leave this
+        machine in clear text."""
         parsed = Address.parse(address)
         if not self.tls_ca and (self.tls_cert or self.tls_key):
             raise ValueError("tls_cert and tls_key: are of no use without tls_ca, which turns TLS on")
@@ -164,10 +165,11 @@ class Security:
             )
 
     def open_channel(self, address: str, options: list[tuple[str, Any]]) -> grpc.Channel:
-        """Shows the token with every call. ValueError names a file that can't be used, OSError one that is not there."""
+        """Opens a channel that sends the token with every call. Raises ValueError for an unusable file and OSError for an
+        unreadable one; both name the file."""
         interceptors = [TokenInterceptor(self.token_file)] if self.token_file else []
         if self.tls_ca:
-            # gRPC takes what it is given and then refuses every connection, or ends the process.
+            # gRPC does not check these files: bad ones make every connection fail, or end the process.
             authority = _read_certificate("tls_ca", self.tls_ca)
             certificate = key = None
             if self.tls_cert and self.tls_key:

@@ -64,7 +64,7 @@ class FleetTest(unittest.TestCase):
     def test_an_unknown_strategy_is_named(self):
         done = run(*SMALL, "--strategies", "psychic")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("there is no strategy psychic; there are", done.stderr)
+        self.assertIn("unknown strategy psychic; expected one of", done.stderr)
 
 
 if __name__ == "__main__":

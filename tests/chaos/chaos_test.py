@@ -180,7 +180,7 @@ class Chaos:
 
     def check(self, server):
         code, output = server.check()
-        if code != 0 and "there is no controller's data" not in output:
+        if code != 0 and "no controller data in" not in output:
             self.problems.append(f"--check after {self.kill_count()} kills: {output}")
 
     def kill_something(self):

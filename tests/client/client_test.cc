@@ -117,7 +117,7 @@ TEST_F(ClientTest, AnUnreachableControllerIsSaidSo) {
   const Outcome outcome = CallLocally({"search", "list", "--controller", address});
   EXPECT_EQ(outcome.code, ExitCode::kUnreachable);
   EXPECT_EQ(outcome.err, "layernas: cannot reach the controller at " + address +
-                             " (connection refused): start one with layernas-controller or set --controller or "
+                             " (connection refused); start layernas-controller, or set --controller or "
                              "LAYERNAS_CONTROLLER\n");
 }
 
@@ -160,7 +160,7 @@ TEST_F(ClientTest, ValidateSaysHowLargeTheSearchIs) {
                              "search             shapes10\n"
                              "layers             1\n"
                              "architectures      2\n"
-                             "most trainings     2\n"
+                             "max trainings      2\n"
                              "reward             accuracy\n"
                              "cost               latency_ms, measured for each architecture\n"
                              "time               at most about 1m30s with 2 workers at 90 s per training\n");
@@ -171,8 +171,8 @@ TEST_F(ClientTest, ValidateCountsTheTrainingsOfTheWinners) {
       std::string(kSpec) + "evaluation: {train: {epochs: 5}}\nfinal: {per_target: 2, epochs: 20, seeds: 3}\n");
   const Outcome outcome = CallLocally({"validate", path, "--seconds-per-training", "10"});
   EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("most trainings     2\n"
-                                     "winners            6 trainings more at most, of 20 epochs\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("max trainings      2\n"
+                                     "winners            6 more trainings at most, of 20 epochs\n"));
   // 2 + 6 x 20 / 5 trainings.
   EXPECT_THAT(outcome.out, HasSubstr("at most about 4m20s with 1 worker"));
 }
@@ -221,7 +221,7 @@ TEST_F(ClientTest, SubmitPlacesWhatTheControllerRefuses) {
   const std::string path = WriteSpec(kSpec);
   const Outcome outcome = Call({"search", "submit", path});
   EXPECT_EQ(outcome.code, ExitCode::kUsage);
-  EXPECT_EQ(outcome.err, "layernas: the controller refuses the spec:\n" + path +
+  EXPECT_EQ(outcome.err, "layernas: the controller rejected the spec:\n" + path +
                              ":5:19: objective.cost: is not to our taste\n" + path +
                              ":4:30: space.layers[0].options[1].name: neither\nand: more\n");
 }
@@ -251,7 +251,7 @@ TEST_F(ClientTest, ListGathersThePages) {
               AllOf(HasSubstr("name,state,trainings,"), HasSubstr("\nb-2,"), HasSubstr("\na-1,")));
   const Outcome limited = Call({"search", "list", "--limit", "1", "-o", "csv"});
   EXPECT_THAT(limited.out, Not(HasSubstr("\na-1,")));
-  EXPECT_EQ(limited.err, "only the newest 1 are listed; --limit 0 lists all\n");
+  EXPECT_EQ(limited.err, "listed only the newest 1; --limit 0 lists all\n");
 }
 
 TEST_F(ClientTest, StateCommandsSayWhatCameOfThem) {
@@ -312,8 +312,8 @@ TEST_F(ClientTest, WatchGoesOnWhereTheConnectionBroke) {
   EXPECT_EQ(outcome.code, ExitCode::kOk);
   EXPECT_THAT(asked, ElementsAre(0, 2, 2, 2));
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("candidate 1 "), HasSubstr("candidate 2 ")));
-  EXPECT_EQ(outcome.err, "the connection to the controller at " + controller_.address() +
-                             " broke; trying again…\nconnected again\n");
+  EXPECT_EQ(outcome.err,
+            "the connection to the controller at " + controller_.address() + " was lost; retrying…\nreconnected\n");
 }
 
 TEST_F(ClientTest, WatchShowsAllOfTheFeedThoughItEndsEarly) {
@@ -439,7 +439,7 @@ TEST_F(ClientTest, FrontierSaysWhyNothingWasTrainedInFull) {
   search.set_state(v1::SEARCH_STATE_SUCCEEDED);
   AnswerGet(search);
   EXPECT_THAT(Call({"search", "frontier", "shapes10-1"}).out,
-              EndsWith("\nnothing was trained in full: no target is met\n"));
+              EndsWith("\nno winner was trained in full: no target is met\n"));
 }
 
 TEST_F(ClientTest, CandidatesMayBeAskedForByState) {
@@ -520,7 +520,7 @@ TEST_F(ClientTest, LogsArePrintedAsTheyAreAndWhatTheyAreAboutBeside) {
   EXPECT_EQ(asked.attempt(), 0);
   EXPECT_EQ(outcome.out, "one\033[2J\ntwo\n");
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("candidate 7 of shapes10-1, attempt 3 (of attempts 2, 3), by w1"),
-                                 HasSubstr("1234 bytes before these lines are not kept")));
+                                 HasSubstr("1234 earlier bytes were not kept")));
 
   std::ostringstream out;
   std::ostringstream err;

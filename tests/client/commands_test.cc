@@ -75,7 +75,7 @@ TEST_F(CommandsTest, ASpecsNameIsItsNewestSearch) {
   EXPECT_THAT(Call({"search", "get", "x-1"}).out, HasSubstr("x-1"));
   const Outcome unknown = Call({"search", "get", "z"});
   EXPECT_EQ(unknown.code, ExitCode::kError);
-  EXPECT_EQ(unknown.err, "layernas: no search is called z; 'layernas search list' shows them\n");
+  EXPECT_EQ(unknown.err, "layernas: no search has the name z; 'layernas search list' lists the searches\n");
 }
 
 TEST_F(CommandsTest, NoSpecsNameHidesASearch) {
@@ -96,8 +96,7 @@ TEST_F(CommandsTest, WhatCannotBeUndoneWantsTheFullName) {
   const Outcome refused = Call({"search", "delete", "x"});
   EXPECT_EQ(refused.code, ExitCode::kUsage);
   EXPECT_EQ(refused.err,
-            "layernas: 'x' is the name of a spec, not of one search: give the full name, such as x-2, or --newest for "
-            "the newest one\n");
+            "layernas: 'x' is the name of a spec, not of a search: give the full name, such as x-2, or use --newest\n");
   EXPECT_EQ(Call({"search", "cancel", "x"}).code, ExitCode::kUsage);
   EXPECT_THAT(deleted, ::testing::IsEmpty());
   EXPECT_EQ(Call({"search", "delete", "x-1"}).code, ExitCode::kOk);
@@ -393,17 +392,18 @@ TEST(Arguments, AreRefusedInWords) {
   const std::string folder = ::testing::TempDir();
   const std::string spec = LAYERNAS_EXAMPLES "/shapes10.yaml";
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{"search", "list", "--limit", "-1"}, "--limit: must be a whole number, at least 0, is '-1'\n"},
-      {{"search", "candidates", "a-1", "--limit", "1e3"}, "--limit: must be a whole number, at least 0, is '1e3'\n"},
-      {{"search", "logs", "a-1", "1", "--attempt", "x"}, "--attempt: must be a whole number, at least 0, is 'x'\n"},
+      {{"search", "list", "--limit", "-1"}, "--limit: must be a whole number of at least 0, is '-1'\n"},
+      {{"search", "candidates", "a-1", "--limit", "1e3"}, "--limit: must be a whole number of at least 0, is '1e3'\n"},
+      {{"search", "logs", "a-1", "1", "--attempt", "x"}, "--attempt: must be a whole number of at least 0, is 'x'\n"},
       {{"search", "get", "a-1", "-o", "csv"}, "--output: must be json, table or yaml, is 'csv'\n"},
       {{"search", "list", "-o", "jsn"}, "--output: must be csv, json, table or yaml, is 'jsn'; did you mean 'json'?\n"},
       {{"search", "candidates", "a-1", "--state", "5"}, "--state: must be failed, "},
       {{"validate", spec, "--seconds-per-training", "nan"},
        "--seconds-per-training: must be a finite number above 0, is 'nan'\n"},
       {{"search", "update", "a-1", "--weight", "inf"}, "--weight: must be a finite number above 0, is 'inf'\n"},
-      {{"search", "submit", spec, "--watch", "-o", "yaml"}, "layernas: --watch follows a search as table or json"},
-      {{"count", spec, "--architectures", folder, "-o", "csv"}, "layernas: cannot read " + folder + ": it is a folder"},
+      {{"search", "submit", spec, "--watch", "-o", "yaml"}, "layernas: --watch supports only -o table and -o json"},
+      {{"count", spec, "--architectures", folder, "-o", "csv"},
+       "layernas: cannot read " + folder + ": it is a directory"},
       {{"init", "shapes10", "--name", "Bad Name"}, "layernas: --name: must be lower-case letters"},
   };
   for (const auto& [arguments, message] : cases) {
@@ -433,7 +433,7 @@ TEST_F(CommandsTest, CompareSaysWhoIsBetterAtEachTarget) {
 
 TEST_F(CommandsTest, CompareRefusesWhatIsAboutOtherThings) {
   searches_[0].mutable_spec()->mutable_objective()->set_cost("params");
-  EXPECT_THAT(Call({"search", "compare", "x-1", "x-2"}).err, HasSubstr("they can't be compared"));
+  EXPECT_THAT(Call({"search", "compare", "x-1", "x-2"}).err, HasSubstr("cannot compare the searches"));
 }
 
 TEST_F(CommandsTest, WaitEndsWithTheSearchsExitCode) {
@@ -475,7 +475,7 @@ TEST(InitCommand, OverwritesNothing) {
   EXPECT_EQ(CallLocally({"init", "shapes10", "-o", path}).code, ExitCode::kOk);
   const Outcome again = CallLocally({"init", "shapes10", "-o", path});
   EXPECT_EQ(again.code, ExitCode::kError);
-  EXPECT_THAT(again.err, HasSubstr("exists already"));
+  EXPECT_THAT(again.err, HasSubstr("already exists"));
   EXPECT_EQ(CallLocally({"init", "nothing"}).code, ExitCode::kUsage);
 }
 

@@ -48,7 +48,7 @@ TEST(CountCommand, CountsTheArchitecturesOfAFile) {
   std::ofstream(path) << "000000\n000005\n";
   const Done wrong = RunCount({Example("nats_bench_topology"), "--architectures", path.string()});
   EXPECT_NE(wrong.code, ExitCode::kOk);
-  EXPECT_THAT(wrong.err, HasSubstr(":2: \"000005\" is no architecture of the space"));
+  EXPECT_THAT(wrong.err, HasSubstr(":2: \"000005\" is not an architecture of the space"));
   std::filesystem::remove(path);
 }
 
@@ -64,7 +64,7 @@ TEST(CountCommand, CountsAllOfASmallSpaceAndRefusesABigOne) {
   EXPECT_EQ(std::count(all.out.begin(), all.out.end(), '\n'), 1 + 4'096);
   const Done big = RunCount({Example("mobilenet_v2"), "--architectures", "all"});
   EXPECT_NE(big.code, ExitCode::kOk);
-  EXPECT_THAT(big.err, HasSubstr("name those to count in a file"));
+  EXPECT_THAT(big.err, HasSubstr("list the architectures to count in a file"));
 }
 
 }  // namespace

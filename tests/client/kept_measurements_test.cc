@@ -105,7 +105,7 @@ TEST_F(KeptMeasurementsTest, AreGoneOnceRemoved) {
 TEST_F(KeptMeasurementsTest, APlaceThatCannotBeWrittenIsNamed) {
   const auto kept = KeptMeasurements::Open("/nonexistent/table.partial", {{"space", 1}});
   EXPECT_EQ(kept.status().code(), absl::StatusCode::kUnknown);
-  EXPECT_EQ(kept.status().message(), "/nonexistent/table.partial: can't be written: No such file or directory");
+  EXPECT_EQ(kept.status().message(), "cannot write /nonexistent/table.partial: No such file or directory");
 }
 
 TEST_F(KeptMeasurementsTest, WhatFindsNoRoomIsNotSaidToBeKept) {
@@ -119,7 +119,7 @@ TEST_F(KeptMeasurementsTest, WhatFindsNoRoomIsNotSaidToBeKept) {
   const absl::Status refused = kept.Add("000", {{"latency_ms", 0.2}});
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   std::signal(SIGXFSZ, handler);
-  EXPECT_EQ(refused.message(), path_ + ": can't be written: File too large");
+  EXPECT_EQ(refused.message(), "cannot write " + path_ + ": File too large");
   EXPECT_EQ(kept.count(), 1u);
 }
 

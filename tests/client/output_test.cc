@@ -254,7 +254,7 @@ TEST(ProgressLines, SayHowTheSearchStands) {
                   "best      target 0.8: accuracy 0.874 at latency_ms 0.79",
                   "          nothing meets the target 0.2; the nearest costs 0.5",
                   "now       2 running, 1 queued, 39 succeeded, 0 infeasible, 1 failed",
-                  "fleet     4 workers, 7 of 8 slots busy, 1 shunned", "waits     for a worker with device=gpu"));
+                  "fleet     4 workers, 7 of 8 slots busy, 1 shunned", "waiting   for a worker with device=gpu"));
 }
 
 TEST(ProgressLines, EstimateTheEndAndShowWhatCameLast) {
@@ -380,7 +380,7 @@ TEST(ProgressLines, AreAsciiWhereTheTerminalIs) {
   for (int i = 0; i < 8; ++i) state.Apply(Ended(i, v1::CANDIDATE_STATE_SUCCEEDED, 0.1 * i, 1000 + i));
   const std::vector<ProgressLine> lines = ProgressLines(state, At(1030), 100, /*unicode=*/false);
   EXPECT_EQ(lines[2].text, ".:-=+*#@ 0 to 0.7 of the last 8");
-  EXPECT_EQ(ToAscii("trying again… größe"), "trying again... gr??e");
+  EXPECT_EQ(ToAscii("retrying… größe"), "retrying... gr??e");
 }
 
 TEST(Terminal, ShowsAsciiWhereTheEncodingAsksForIt) {

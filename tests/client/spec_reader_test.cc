@@ -220,11 +220,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"UnknownFieldLikeNoOther", Replace("cost: ms", "cost: ms, colour: red"),
                 "s.yaml:6:23: objective.colour: unknown field; known here: reward, cost, targets or counted"},
         BadFile{"FieldOfAMessageWithoutFields", Replace("random: {}", "random: {draws: 3}"),
-                "s.yaml:7:21: strategy.random.draws: unknown field; none is known here"},
+                "s.yaml:7:21: strategy.random.draws: unknown field; no field is allowed here"},
         BadFile{"DuplicateKey", Replace("cost: ms", "cost: ms, cost: mb"),
-                "s.yaml:6:23: objective.cost: stands twice in the same mapping"},
+                "s.yaml:6:23: objective.cost: occurs twice in the same mapping"},
         BadFile{"DuplicateMapKey", std::string(kGood) + "evaluation: {require: {a: b, a: c}}\n",
-                "s.yaml:9:30: evaluation.require.a: stands twice"},
+                "s.yaml:9:30: evaluation.require.a: occurs twice"},
         BadFile{"Fraction", Replace("budget: 5", "budget: {trainings: 3.5}"),
                 "s.yaml:8:21: budget.trainings: must be a whole number, is '3.5'"},
         BadFile{"FractionAsShorthand", Replace("budget: 5", "budget: 3.5"),
@@ -236,7 +236,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"NegativeSeed", Replace("random: {}", "random: {}, seed: -1"),
                 "s.yaml:7:30: strategy.seed: must be between 0 and 4294967295, is '-1'"},
         BadFile{"QuotedNumber", Replace("budget: 5", "budget: {trainings: \"5\"}"),
-                "s.yaml:8:21: budget.trainings: must not stand in quotes"},
+                "s.yaml:8:21: budget.trainings: must not be quoted"},
         BadFile{"NumberWithoutValue", Replace("budget: 5", "budget: {trainings: }"),
                 "s.yaml:8:21: budget.trainings: must be a single value, has no value"},
         BadFile{"InfiniteTarget", Replace("cost: ms", "cost: ms, targets: [.inf]"),
@@ -259,18 +259,18 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"BadBool", std::string(kGood) + "evaluation: {train: {augment: yes}}\n",
                 "s.yaml:9:31: evaluation.train.augment: must be true or false, is 'yes'"},
         BadFile{"TwoStrategies", Replace("random: {}", "random: {}, layernas: {}"),
-                "s.yaml:7:24: strategy.layernas: can't stand beside random"},
+                "s.yaml:7:24: strategy.layernas: cannot be combined with random"},
         BadFile{"NotAMapping", "[1, 2]\n",
                 "s.yaml:1:1: must be a mapping of name, space, objective, strategy, budget, evaluation, sharing, "
                 "finalists or final, is a list"},
         BadFile{"Empty", "# nothing\n", "s.yaml: is empty"},
-        BadFile{"Syntax", "name: good\nspace: [1, 2\n", "s.yaml:3:1: is no valid YAML: "},
+        BadFile{"Syntax", "name: good\nspace: [1, 2\n", "s.yaml:3:1: is not valid YAML: "},
         BadFile{"TabIndent", "name: good\nspace:\n\tlayers: []\n",
-                "s.yaml:3:8: is no valid YAML: illegal map value; indent with spaces, not tabs"},
+                "s.yaml:3:8: is not valid YAML: illegal map value; indent with spaces, not tabs"},
         BadFile{"TwoDocuments", std::string(kGood) + "---\n" + std::string(kGood),
                 "s.yaml:9:1: begins a second YAML document"},
-        BadFile{"CommaFirst", ", x", "s.yaml:1:1: is no valid YAML"},
-        BadFile{"UnknownAlias", "name: *nobody\n", "s.yaml:1:7: is no valid YAML: "},
+        BadFile{"CommaFirst", ", x", "s.yaml:1:1: is not valid YAML"},
+        BadFile{"UnknownAlias", "name: *nobody\n", "s.yaml:1:7: is not valid YAML: "},
         BadFile{"NotUtf8", "name: good\n# caf\xe9\n", "s.yaml:2:6: is not UTF-8 text"}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -280,9 +280,9 @@ INSTANTIATE_TEST_SUITE_P(
                       BadFile{"MissingMessage", Replace("strategy: {random: {}}\n", ""),
                               "s.yaml: strategy: is missing"},
                       BadFile{"DuplicateOption", Replace("[x, y]", "[x, x]"),
-                              "s.yaml:5:20: space.layers[0].options[1].name: \"x\" is the name of"},
+                              "s.yaml:5:20: space.layers[0].options[1].name: \"x\" is already the name of"},
                       BadFile{"UnknownDefault", Replace("options: [x, y]", "options: [x, y]\n      default: z"),
-                              "s.yaml:6:16: space.layers[0].default: \"z\" is no option of the layer"}));
+                              "s.yaml:6:16: space.layers[0].default: \"z\" is not an option of the layer"}));
 
 TEST(SpecReader, FindsAllMistakesInTheOrderOfTheFile) {
   EXPECT_THAT(MistakesOf(R"(name: Bad
@@ -368,8 +368,8 @@ TEST(SpecReader, EndlessFilesAreGivenUp) {
 
 TEST(SpecReader, FilesThatCanNotBeReadAreSaidSo) {
   EXPECT_THAT(Lines(ReadSpecFile("/nonexistent/spec.yaml")),
-              ElementsAre("/nonexistent/spec.yaml: can't be read: No such file or directory"));
-  EXPECT_THAT(Lines(ReadSpecFile("/")), ElementsAre(StartsWith("/: can't be read: it is a folder")));
+              ElementsAre("/nonexistent/spec.yaml: cannot be read: No such file or directory"));
+  EXPECT_THAT(Lines(ReadSpecFile("/")), ElementsAre(StartsWith("/: cannot be read: it is a directory")));
   EXPECT_THAT(MistakesOf(std::string((4 << 20) + 1, '#')), ElementsAre(HasSubstr("larger than 4 MiB")));
 }
 

@@ -18,7 +18,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr char kName[] = "searches/long-1";
-constexpr char kAgain[] = "connected again";
+constexpr char kAgain[] = "reconnected";
 
 class NotingView : public WatchView {
  public:
@@ -48,7 +48,7 @@ class WatcherTest : public ::testing::Test {
   }
 
   std::string Broke() const {
-    return "the connection to the controller at " + controller_.address() + " broke; trying again…";
+    return "the connection to the controller at " + controller_.address() + " was lost; retrying…";
   }
 
   FakeController controller_;

@@ -182,7 +182,7 @@ class BackupTest(harness.IntegrationTest):
         self.backup(server, "--id", "one")
         done = self.cli(server, "admin", "backup", "--id", "one")
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("there is a backup one", done.stderr)
+        self.assertIn("backup one already exists", done.stderr)
 
         # Of two backups at the same time, each succeeds or is told to wait.
         codes = []

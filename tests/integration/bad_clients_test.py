@@ -197,8 +197,8 @@ class BadClientsTest(harness.IntegrationTest):
             ("a target that is not a number", spoilt(objective__targets=[math.nan]), r"targets\[0\]"),
             ("a negative budget", spoilt(budget__trainings=-5), "budget.trainings"),
             ("a cost without end", endless, r"costs.latency_ms"),
-            ("more layers than are taken", many_layers, "space.layers: must be at most 1000"),
-            ("a spec that is too large", large, "at most 2097152"),
+            ("more layers than are taken", many_layers, "space.layers: must have at most 1000"),
+            ("a spec that is too large", large, "maximum of 2097152"),
             ("a label that is too long", many_labels, "evaluation.require"),
         ):
             request = search_service_pb2.CreateSearchRequest(spec=spec)

@@ -60,7 +60,7 @@ SPEC_MISTAKES = [
         "    - name: second\n"
         "      options: [{name: small, costs: {latency_ms: 4}}, {name: large, costs: {latency_ms: 8}}]",
         11,
-        r"targets\[0\].*nothing can meet 5; the cheapest architecture costs 7",
+        r"targets\[0\].*no architecture can meet 5: the cheapest one costs 7",
     ),
 ]
 

@@ -102,7 +102,7 @@ class OutputTest(harness.IntegrationTest):
             os.close(slave)
             said = os.read(master, 1 << 16).decode()
             os.close(master)
-            self.assertIn("Cancel it for good? [y/N]", said, term)
+            self.assertIn("Cancel it permanently? [y/N]", said, term)
             self.assertNotEqual(done.returncode, 0, said)
         self.assertEqual(self.client(server).search(f"searches/{name}").state, search_pb2.SEARCH_STATE_RUNNING)
 

@@ -87,13 +87,13 @@ class ClientTest(harness.IntegrationTest):
         harness.wait_for(lambda: api.search(search).progress.succeeded > 50, "some results")
         harness.wait_for(lambda: "fleet     1 worker" in watch.screen(), "the fleet to be shown")
         server.kill()
-        harness.wait_for(lambda: b"broke; trying again" in watch.output, "the watch to notice")
+        harness.wait_for(lambda: b"was lost; retrying" in watch.output, "the watch to notice")
         server.start()
         # The old connection may only now notice that it is broken.
         api = self.client(server)
         code, screen = watch.wait()
         self.assertEqual(code, 0, screen)
-        self.assertIn(b"connected again", watch.output)
+        self.assertIn(b"reconnected", watch.output)
         ended = api.search(search)
         self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED)
         progress = ended.progress
@@ -125,8 +125,8 @@ class ClientTest(harness.IntegrationTest):
 
         code, screen = ask("cancel", "n\n")
         self.assertEqual(code, 1, screen)
-        self.assertIn(f"{name} is running with 0/10 trainings. Cancel it for good? [y/N] ", screen)
-        self.assertIn("nothing was done\n", screen)
+        self.assertIn(f"{name} is running with 0/10 trainings. Cancel it permanently? [y/N] ", screen)
+        self.assertIn("nothing was changed\n", screen)
         self.assertEqual(api.search(f"searches/{name}").state, search_pb2.SEARCH_STATE_RUNNING)
         code, screen = ask("cancel", "y\n")
         self.assertEqual(code, 0, screen)

@@ -93,7 +93,7 @@ class ConfigurationTest(harness.IntegrationTest):
         path = self.write("controller.yaml", "data-dir: x\nlease-duraton: 1m\n")
         code, text = self.run_program("layernas-controller", "--config", path)
         self.assertEqual(code, 2, text)
-        self.assertIn(f"{path}:2: lease-duraton: is no option that a file may have; did you mean 'lease-duration'?", text)
+        self.assertIn(f"{path}:2: lease-duraton: is not a valid option in a configuration file; did you mean 'lease-duration'?", text)
         path = self.write("controller.yaml", "data-dir: x\nlease-duration: soon\n")
         code, text = self.run_program("layernas-controller", "--config", path)
         self.assertEqual(code, 2, text)

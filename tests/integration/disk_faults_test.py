@@ -59,7 +59,7 @@ class DiskTest(harness.IntegrationTest):
         filler = self.fill(disk)
         done = self.cli(server, "admin", "backup")
         self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertRegex(done.stderr, "no space is left for a copy in .*; free some and try again")
+        self.assertRegex(done.stderr, "no space is left for a copy in .*; free some and retry")
         os.remove(filler)
         # The failed flush does not affect later writes.
         self.assertEqual(api.create(space.spec("after")).state, search_pb2.SEARCH_STATE_RUNNING)
@@ -84,7 +84,7 @@ class DiskTest(harness.IntegrationTest):
         # It ends, and says why and what to do. The worker got no other answer, so it keeps its
         # result.
         self.assertEqual(server.process.wait(), 1)
-        self.assertRegex(server.process.log(), r"(?i)can't write, so the controller ends.*no space is left.*free some")
+        self.assertRegex(server.process.log(), r"(?i)cannot write, so the controller stops.*no space is left.*free some")
         acknowledged = dict(worker.acknowledged)
         # Without space it does not start, or it starts with all data and ends again in the same
         # way.

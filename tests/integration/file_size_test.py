@@ -64,7 +64,7 @@ class FileSizeTest(harness.IntegrationTest):
             for number in range(1000):
                 acknowledged.append(api.create(Space(layers=5, options=4, seed=1).spec(f"s{number}")).name)
         self.assertEqual(server.process.wait(), 1)
-        self.assertRegex(server.process.log(), "can't write, so the controller ends.*File too large")
+        self.assertRegex(server.process.log(), "cannot write, so the controller stops.*File too large")
         again = self.controller(data_dir=server.data_dir, name="again")
         for name in acknowledged:
             self.assertEqual(self.client(again).search(name).name, name)

@@ -230,7 +230,7 @@ class WatchTest(unittest.TestCase):
 
     def test_what_breaks_a_connection_does_not_break_a_watch(self):
         codes = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED", "ABORTED", "RESOURCE_EXHAUSTED")
-        self.patch("_LONGEST_PAUSE_S", 0.01)
+        self.patch("_MAX_PAUSE_S", 0.01)
         controller = FakeController(*(breaks(grpc.StatusCode[code]) for code in codes), tells(ENDED))
         self.assertEqual(self.watched(controller).wait(), "succeeded")
         with self.assertRaisesRegex(layernas.Error, "no more watches"):
@@ -344,7 +344,7 @@ class SpecTest(unittest.TestCase):
         self.assertEqual(read_spec(spec), read_spec_text(json.dumps(spec).encode(), "s"))
         with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must be a whole number, is '2.5'$"):
             read_spec({**spec, "budget": 2.5})
-        with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must not stand in quotes, is '5'$"):
+        with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must not be quoted, is '5'$"):
             read_spec({**spec, "budget": {"trainings": "5"}})
 
     def test_what_a_dictionary_holds_is_never_taken_for_something_else(self):

@@ -189,7 +189,7 @@ class PythonPackageTest(harness.IntegrationTest):
         os.waitpid(child, 0)
         self.assertEqual(len(lines), 3, lines)
         for line in lines:
-            self.assertRegex(line, f"this client belongs to process {os.getpid()}, which has forked: make a layernas.Client")
+            self.assertRegex(line, f"this client belongs to process {os.getpid()}, which has forked: create a layernas.Client")
 
     def test_errors_say_what_to_do(self):
         client = layernas.Client("127.0.0.1:1")

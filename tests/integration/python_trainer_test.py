@@ -168,11 +168,11 @@ class HelperTest(unittest.TestCase):
         layernas_evaluator.refuse_unknown({"epochs": 5, "dataset": "b", "parameters": {"folder": "x"}}, understood)
         self.assertEqual(
             refused({"epochs": 5, "patience": 3, "parameters": {"holdout": "test"}}),
-            "this trainer does not understand train.parameters.holdout, train.patience: leave it out of the spec",
+            "this trainer does not support train.parameters.holdout, train.patience: remove it from the spec",
         )
-        self.assertEqual(refused({"dataset": "c"}), 'train.dataset is "c"; this trainer understands "a" or "b" alone')
+        self.assertEqual(refused({"dataset": "c"}), 'train.dataset is "c"; this trainer supports only "a" or "b"')
         self.assertEqual(
-            refused({"threads": 2}, "measure"), "this trainer does not understand measure.threads: leave it out of the spec"
+            refused({"threads": 2}, "measure"), "this trainer does not support measure.threads: remove it from the spec"
         )
 
     def test_not_a_number_is_null(self):

@@ -113,7 +113,7 @@ class RunTest(harness.IntegrationTest):
         harness.wait_for(lambda: " succeeded " in run.log(), "a result")
         os.kill(run.pid, signal.SIGINT)
         self.assertEqual(run.wait(), 4, run.log())
-        self.assertIn("interrupted: cancelling lost-1; with --data-dir it could be resumed\n", run.log())
+        self.assertIn("interrupted: cancelling lost-1; use --data-dir to be able to resume a search\n", run.log())
         # What it found is shown, and its folder is gone.
         self.assertRegex(run.log(), r"(?m)^\s*latency_ms +accuracy")
         self.assertEqual([name for name in os.listdir(self.path("")) if name.startswith("layernas-run-")], [])
@@ -127,7 +127,7 @@ class RunTest(harness.IntegrationTest):
             children = subprocess.run(["pgrep", "-P", str(run.pid), "-f", program], capture_output=True, text=True, check=True)
             os.kill(int(children.stdout.split()[0]), signal.SIGKILL)
             self.assertEqual(run.wait(), 1, run.log())
-            self.assertIn("has ended", run.log())
+            self.assertIn("ended unexpectedly", run.log())
             self.assertEqual(re.search(r"(?m)^\s*latency_ms +accuracy", run.log()) is not None, shown, run.log())
             command = re.search("resume it with: (layernas run --resume .*)", run.log()).group(1)
             done = self.cli(None, *shlex.split(command)[1:])
@@ -144,7 +144,7 @@ class RunTest(harness.IntegrationTest):
     def test_resume_says_what_it_needs(self):
         for arguments, message in (
             (["--resume"], "--resume needs the --data-dir"),
-            (["--resume", f"--data-dir={self.path('none')}"], "holds no search"),
+            (["--resume", f"--data-dir={self.path('none')}"], "has no search"),
             (["--resume", f"--data-dir={self.path('none')}", self.spec("x")], "leave SPEC and --costs out"),
             ([], "SPEC is missing"),
         ):

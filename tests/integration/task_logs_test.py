@@ -41,7 +41,7 @@ class TaskLogsTest(harness.IntegrationTest):
             shown = self.logs(server, name, "1")
             self.assertEqual(shown.returncode, 0, shown.stderr)
             self.assertIn(f"candidate 1 of {name}, attempt 1, by one", shown.stderr)
-            self.assertRegex(shown.stderr, r"\d{6,} bytes before these lines are not kept")
+            self.assertRegex(shown.stderr, r"\d{6,} earlier bytes were not kept")
             self.assertTrue(shown.stdout.endswith(f"that was {candidate.architecture.id}\n"), shown.stdout[-100:])
             self.assertIn("line 99999\n", shown.stdout)
             self.assertNotIn("line 90000\n", shown.stdout)

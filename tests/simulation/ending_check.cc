@@ -150,7 +150,7 @@ std::string WhyReasonIsWrong(const Book::Search& search, const Counts& counts, S
       absl::StrContains(reason, " of 0 training")) {
     return absl::StrCat("the reason makes no sense: ", reason);
   }
-  if (absl::StrContains(reason, "defect")) return reason;
+  if (absl::StrContains(reason, "bug in layernas")) return reason;
   if (absl::StrContains(reason, "budget of") && left > 0) {
     return absl::StrCat("its budget is said to be used, but ", left, " trainings are left");
   }

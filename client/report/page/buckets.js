@@ -1,4 +1,4 @@
-// The tables of LayerNAS: for each stage the best of each range of cost.
+// The buckets of LayerNAS: the best architecture in each cost range, by stage.
 
 const heatStops = ['heat-0', 'heat-1', 'heat-2', 'heat-3', 'heat-4'];
 
@@ -18,11 +18,11 @@ function drawBuckets() {
   const stages = highest(data.buckets.map(([stage]) => stage));
   const rewards = rewardDomain(data.buckets.map((bucket) => bucket[4]));
   const [low, high] = rewards.domain;
-  // The first and last range are open: as far as their entries reach.
+  // The first and last range are open; they extend to their entries.
   const ranges = data.buckets.map(([, , lower, upper, , cost]) => [lower === null ? cost : Math.min(lower, cost), upper === null ? cost : Math.max(upper, cost)]);
   const y = costDomain(ranges.flat());
-  byId('buckets-note').textContent = `The best ${data.reward} in each range of ${data.cost} when so many layers were decided${data.search.stage.startsWith('pass') ? ', in the latest pass' : ''}. ` +
-    'The search goes on from these.';
+  byId('buckets-note').textContent = `The best ${data.reward} in each range of ${data.cost}, after each number of decided layers${data.search.stage.startsWith('pass') ? ' in the latest pass' : ''}. ` +
+    'The search continues from these architectures.';
   const at = (x, py, X, Y) => data.buckets.findIndex(([stage], i) => {
     const bottom = Y(Math.max(ranges[i][0], y.domain[0]));
     const top = Y(Math.min(ranges[i][1], y.domain[1]));

@@ -1,4 +1,4 @@
-// The reward after each epoch, of trainings that ended and of those that were stopped early.
+// The reward after each epoch, for completed and for stopped trainings.
 
 function drawCurves() {
   const { total, shown: curves } = data.curves;
@@ -8,7 +8,7 @@ function drawCurves() {
   }
   const stopped = curves.filter(([, early]) => early).length;
   byId('curves-note').textContent = `The reward after each epoch${total > curves.length ? `, of ${formatCount(curves.length)} of ${formatCount(total)} trainings` : ''}.` +
-    (stopped > 0 ? ' Those that were hopeless beside others of like cost were stopped early.' : '');
+    (stopped > 0 ? ' Trainings that fell behind others of similar cost were stopped early.' : '');
   const points = curves.flatMap(([, , each]) => each);
   const visit = (X, Y) => (report) => curves.forEach(([number, , each]) => each.forEach(([epoch, reward]) => report(number, X(epoch), Y(reward))));
   chosen.listeners.push(chart(byId('curves-chart'), {

@@ -1,17 +1,17 @@
-// What each option of each layer brings, as a table whose cells are coloured.
+// The effect of each option of each layer, as a table with coloured cells.
 
 function drawEffects() {
   const layers = data.spec.space.layers;
   const host = byId('effects-table');
   if (results.length < 2) {
-    isEmpty(host, 'Needs more results.');
+    isEmpty(host, 'At least two results are needed.');
     return;
   }
   const known = data.effects.flatMap((layer) => layer.options).filter((effect) => effect !== null);
   const largest = highest(known.map(([, reward]) => Math.abs(reward))) || 1;
   const written = (values) => {
     const decimals = 1 - Math.floor(Math.log10(highest(values.map(Math.abs)) || 1));
-    // As many decimals as the largest needs: smaller differences are noise.
+    // Use the decimals that the largest value needs; smaller differences are noise.
     return (value) => {
       if (decimals < 0 || decimals > 6) return formatSigned(value);
       const text = Math.abs(value).toFixed(decimals);
@@ -26,14 +26,14 @@ function drawEffects() {
     return rewards.length > 1 ? high - low : 0;
   };
   const widest = highest(data.effects.map((layer) => spread(layer.options))) || 1;
-  // One column per name where the layers share them; else each cell has its own name.
+  // One column per option name if the layers share them; otherwise each cell has its own name.
   const names = [...new Set(layers.flatMap((layer) => layer.options.map((option) => option.name)))];
   const most = highest(layers.map((layer) => layer.options.length));
   const share = names.length <= Math.max(most + 2, 8);
-  byId('effects-note').textContent = `How much each option moves ${data.reward} (large) and ${data.cost} (small) against the layer's mean option, the other ` +
-    `layers being equal: main effects of an additive model of all results. ` +
-    `± is the interval that holds the effect, all intervals together in 95 of 100 reports. Framed is the best option of a layer if its interval is above those of all ` +
-    `others; a layer without a frame is one whose options these results do not tell apart. The bar says how far the options of a layer are apart.`;
+  byId('effects-note').textContent = `How much each option changes ${data.reward} (large) and ${data.cost} (small) compared with the layer's mean option, if the other ` +
+    `layers stay the same. These are the main effects of an additive model of all results. ` +
+    `± gives an interval for each effect; in 95 of 100 reports, all intervals contain their true effect. A frame marks the best option of a layer if its interval ` +
+    `is above the intervals of all others. In a layer without a frame, these results do not tell the options apart. The bar shows how much the options of a layer differ.`;
   const cell = (layer, option) => {
     const effect = data.effects[layer].options[option];
     const name = share ? null : element('em', { title: layers[layer].options[option].name }, layers[layer].options[option].name);
@@ -57,7 +57,7 @@ function drawEffects() {
     return element('tr', {}, element('th', { scope: 'row', title: layer.name }, layer.name),
       element('td', { class: 'weight' }, element('i', { style: `width: ${(100 * spread(data.effects[i].options) / widest).toFixed(1)}%` })), ...cells);
   };
-  const head = element('tr', {}, element('th', { scope: 'col' }, 'layer'), element('th', { scope: 'col' }, 'matters'),
+  const head = element('tr', {}, element('th', { scope: 'col' }, 'layer'), element('th', { scope: 'col' }, 'spread'),
     ...(share ? names.map((name) => element('th', { scope: 'col', class: 'n', title: name }, name)) : [element('th', { scope: 'col', colspan: most }, 'options')]));
   host.replaceChildren(element('table', { class: 'effects', style: 'width:auto' }, element('thead', {}, head), element('tbody', {}, layers.map(row))));
 }

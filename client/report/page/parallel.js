@@ -1,6 +1,6 @@
-// The architectures closest to the frontier as lines through the options of their layers.
+// The architectures closest to the frontier, as lines through the options of their layers.
 
-const mostLines = 60;
+const maxLines = 60;
 const namesOf = (layer) => JSON.stringify(layer.options.map((option) => option.name));
 
 function drawParallel() {
@@ -10,12 +10,12 @@ function drawParallel() {
     byId('parallel').hidden = true;
     return;
   }
-  // A finalist by the mean of its trainings, as everywhere, and not once for each of them.
+  // Count a finalist once, by the mean of its trainings.
   const rewardOf = (i) => pointOf(all.number[i]).reward;
-  const best = results.filter((i) => all.repeat_of[i] === 0).sort((a, b) => all.gap[a] - all.gap[b] || all.cost[a] - all.cost[b]).slice(0, mostLines)
-    // The frontier last, so that it lies on top.
+  const best = results.filter((i) => all.repeat_of[i] === 0).sort((a, b) => all.gap[a] - all.gap[b] || all.cost[a] - all.cost[b]).slice(0, maxLines)
+    // Draw the frontier last, so that it is on top.
     .sort((a, b) => onFrontier.has(all.number[a]) - onFrontier.has(all.number[b]));
-  byId('parallel-note').textContent = `The ${best.length} results closest to the frontier; those on it stand out. Where lines gather, the search has made up its mind.`;
+  byId('parallel-note').textContent = `The ${best.length} results closest to the frontier; results on the frontier are highlighted. Where the lines come together, the best architectures share an option.`;
   const rewards = padded(extent(best.map(rewardOf)), 0.02);
   const costs = costDomain(best.map((i) => all.cost[i]));
   const axes = layers.length + 2;
@@ -57,7 +57,7 @@ function drawParallel() {
         x: x + (after ? 7 : 0), y: y + 4, 'text-anchor': after ? 'start' : 'middle',
         style: 'paint-order: stroke; stroke: var(--card); stroke-width: 4px; stroke-linejoin: round; font-size: 11px; pointer-events: none',
       }, text));
-      // Where there is little room, names that are those of the layer before are not said again.
+      // If there is little room, omit names that repeat those of the previous layer.
       const named = axis < layers.length && (axis === 0 || step >= 150 || namesOf(layers[axis]) !== namesOf(layers[axis - 1]));
       if (named) layers[axis].options.forEach((option, at) => mark(optionY[axis](at), cut(option.name), false));
       else if (axis === layers.length) (costs.logarithmic ? logTicks : roundTicks)(costs.domain, 5).forEach((tick) => mark(costY(tick), formatNumber(tick), true));

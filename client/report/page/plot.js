@@ -1,4 +1,4 @@
-// Charts: axes in SVG, the many points on a canvas below them. Drawn anew when the width or the colours change.
+// Charts: axes in SVG above a canvas with the points. Redrawn when the width or the colours change.
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -13,7 +13,7 @@ function extent(values) {
   return low <= high ? [low, high] : [0, 1];
 }
 
-// With some air around; never empty.
+// Adds a margin. The result is never empty.
 function padded([low, high], share = 0.05) {
   const air = (high - low) * share || Math.abs(high) * share || 1;
   return [low - air, high + air];
@@ -47,14 +47,15 @@ function scale([low, high], [from, to], logarithmic) {
   return (value) => from + (to - from) * position(value);
 }
 
-// A logarithmic axis where the values span more than a power of ten and a half.
+// Uses a logarithmic axis if the values span more than one and a half powers of ten.
 function costDomain(values) {
   const [low, high] = extent(values);
   const logarithmic = low > 0 && high / low > 30;
   return { domain: logarithmic ? [low / 1.12, high * 1.12] : padded([low, high]), logarithmic };
 }
 
-// Few very bad results would press all others against the top: the axis begins at a low quantile if that is far above the worst.
+// A few very bad results would compress all others at the top. If a low quantile is far above the
+// minimum, the axis begins at the quantile.
 function rewardDomain(rewards) {
   const sorted = Float64Array.from(rewards.filter((value) => value !== null)).sort();
   if (sorted.length === 0) return { domain: [0, 1], below: 0 };
@@ -66,8 +67,9 @@ function rewardDomain(rewards) {
 
 const charts = [];
 
-// options: title (for who can't see it), xName, yName, x and y ({domain, logarithmic}), ratio, xTicks (optional),
-// draw({svg, context, X, Y, box}), hover(event, x, y) with the pointer in pixels, and leave().
+// options: title (for screen readers), xName, yName, x and y ({domain, logarithmic}), ratio, xTicks
+// (optional), draw({svg, context, X, Y, box}), hover(event, x, y) with the pointer in pixels, and
+// leave().
 function chart(host, options) {
   const make = () => {
     const width = Math.max(host.clientWidth, 240);
@@ -130,7 +132,8 @@ function redrawOnChange() {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => charts.forEach((each) => each.make()));
 }
 
-// The nearest of the positions within 24 pixels; -1 where there is none. `visit(report)` calls report(index, x, y).
+// Returns the index of the nearest position within 24 pixels, or -1. `visit(report)` calls
+// report(index, x, y).
 function nearest(x, y, visit) {
   let best = 24 * 24;
   let found = -1;
@@ -144,7 +147,7 @@ function nearest(x, y, visit) {
   return found;
 }
 
-// From early to late.
+// Returns the colour between early and late.
 function arrivalColor(share) {
   const from = color('early').split(',').map(Number);
   const to = color('late').split(',').map(Number);

@@ -12,10 +12,10 @@ function drawProgress() {
   const lines = data.best_lines.filter((line) => line.steps.length > 0);
   const radius = results.length > 3000 ? 1.6 : results.length > 600 ? 2.2 : 3;
   byId('progress-note').textContent = data.targets.length > 0
-    ? `Each training in the order of the results, and the best so far for ${data.targets.length > data.best_lines.length ? 'each of the first targets' : 'each target'}.`
-    : 'Each training in the order of the results, and the best so far.';
-  // Other than at the top of the page, where a finalist counts by its mean.
-  if (all.repeat_of.some((number) => number > 0)) byId('progress-note').textContent += ' Finalists count by their first training here.';
+    ? `All trainings in the order of their results, and the best so far for ${data.targets.length > data.best_lines.length ? 'each of the first targets' : 'each target'}.`
+    : 'All trainings in the order of their results, and the best so far.';
+  // Unlike at the top of the page, where a finalist counts by its mean.
+  if (all.repeat_of.some((number) => number > 0)) byId('progress-note').textContent += ' Finalists count here with their first training.';
   const visit = (X, Y) => (report) => results.forEach((i) => report(all.number[i], X(all.arrival[i]), Y(Math.max(all.reward[i], floor))));
   chosen.listeners.push(chart(host, {
     title: `${data.reward} of ${results.length} trainings in the order of their results`,

@@ -1,22 +1,24 @@
-// Reward over cost, and the candidate that is chosen.
+// Reward over cost, and the selected candidate.
 
 const all = data.candidates;
 const shown = all.number.map((_, i) => i);
 const results = shown.filter((i) => all.reward[i] !== null);
 const indexOf = new Map(shown.map((i) => [all.number[i], i]));
 const onFrontier = new Map(data.frontier.map((point) => [point.number, point]));
-// By number: the targets that a candidate is the answer for.
+// The targets for which a candidate is the best, by candidate number.
 const targetsOf = new Map();
 for (const { target, best } of data.targets) {
   if (best) targetsOf.set(best.number, [...(targetsOf.get(best.number) || []), target]);
 }
 
-// The points of the frontier that are marked and listed: all, or an even choice of many, with both ends and the answers.
+// The frontier points that are marked and listed: all, or an even selection with both ends and the
+// best per target.
 const mostPoints = 1000;
 const frontierStep = Math.ceil(data.frontier.length / mostPoints);
 const frontierShown = data.frontier.filter((point, at) => at % frontierStep === 0 || at + 1 === data.frontier.length || targetsOf.has(point.number));
 
-// What is said about a candidate everywhere: those of the frontier count by the mean of their trainings.
+// The values of a candidate that the page shows; a frontier point counts by the mean of its
+// trainings.
 function pointOf(number) {
   const known = onFrontier.get(number) ||
     data.targets.map(({ best, nearest }) => best || nearest).find((point) => point && point.number === number);
@@ -45,7 +47,7 @@ function drawScatter() {
   const host = byId('frontier-chart');
   if (results.length === 0) {
     byId('frontier-note').textContent = '';
-    isEmpty(host, data.search.state === 'running' ? 'No results yet.' : 'No candidate came to a result.');
+    isEmpty(host, data.search.state === 'running' ? 'No results yet.' : 'No candidate has a result.');
     return;
   }
   const points = results.map((i) => [all.cost[i], all.reward[i]]);
@@ -54,9 +56,9 @@ function drawScatter() {
   const floor = rewards.domain[0];
   const most = highest(results.map((i) => all.arrival[i]));
   const largestGap = highest(results.map((i) => all.gap[i])) || 1;
-  byId('frontier-note').textContent = `Every dot is a trained and measured architecture: the higher the better, the further left the cheaper. ` +
-    `${counted(data.frontier.length, 'is', 'are')} on the frontier: nothing else is as good at no more cost.` +
-    (rewards.below > 0 ? ` ${counted(rewards.below, 'is', 'are')} below the picture, drawn at its lower edge.` : '');
+  byId('frontier-note').textContent = `Every dot is a trained and measured architecture: higher is better, further left is cheaper. ` +
+    `${counted(data.frontier.length, 'is', 'are')} on the frontier: no other result is as good at the same or a lower cost.` +
+    (rewards.below > 0 ? ` ${counted(rewards.below, 'is', 'are')} below the visible range, drawn at the lower edge.` : '');
   const radius = results.length > 3000 ? 2.2 : results.length > 600 ? 2.8 : 4;
   const visit = (X, Y) => (report) => {
     data.frontier.forEach((point) => report(point.number, X(point.cost), Y(Math.max(point.reward, floor))));
@@ -69,7 +71,7 @@ function drawScatter() {
       results.forEach((i, at) => {
         if (onFrontier.has(all.number[i])) return;
         context.fillStyle = arrivalColor(all.arrival[i] / most);
-        // What is far from the frontier is of less interest.
+        // Points far from the frontier are less interesting.
         context.globalAlpha = 0.92 - 0.6 * Math.min(1, all.gap[i] / (0.35 * largestGap));
         context.beginPath();
         context.arc(X(points[at][0]), Y(Math.max(points[at][1], floor)), radius, 0, 2 * Math.PI);
@@ -115,7 +117,7 @@ function drawScatter() {
   chosen.listeners.push(redraw);
   byId('frontier-legend').replaceChildren(
     element('li', {}, element('i', { class: 'swatch ring' }), 'on the frontier'),
-    ...(targetsOf.size > 0 ? [element('li', { style: 'color: var(--accent)' }, element('i', { class: 'swatch dot', style: 'width:11px;height:11px' }), 'the best for a target')] : []),
+    ...(targetsOf.size > 0 ? [element('li', { style: 'color: var(--accent)' }, element('i', { class: 'swatch dot', style: 'width:11px;height:11px' }), 'best for a target')] : []),
     ...(data.targets.length > 0 ? [element('li', {}, element('i', { class: 'swatch dashed' }), 'target')] : []),
     element('li', {}, 'first', element('i', { class: 'ramp', style: 'background: linear-gradient(90deg, rgb(var(--early)), rgb(var(--late)))' }), 'last trained'));
 }
@@ -148,6 +150,6 @@ function drawDetail() {
       element('div', {}, element('span', {}, data.reward), element('b', {}, formatNumber(point.reward))),
       element('div', {}, element('span', {}, data.cost), element('b', {}, formatNumber(point.cost)))),
     list(facts, {}),
-    list(layers.map((layer, at) => [layer.name, layer.options[choices[at]].name]), { class: 'layers', tabindex: '0', 'aria-label': 'Options of its layers' }),
+    list(layers.map((layer, at) => [layer.name, layer.options[choices[at]].name]), { class: 'layers', tabindex: '0', 'aria-label': 'Option of each layer' }),
     element('div', { class: 'buttons' }, copyButton('Copy as spec', () => specOf(point)), copyButton('Copy id', () => point.architecture)));
 }

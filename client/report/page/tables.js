@@ -1,4 +1,4 @@
-// Tables: what was found, failures, workers, all candidates.
+// Tables: frontier points, failures, workers and all candidates.
 
 // columns: {name, n (a number), cell(row) -> node or text, sort(row)}. `rowAttributes(row)`.
 function table(columns, rows, rowAttributes = () => ({}), header = (column) => column.name) {
@@ -6,7 +6,7 @@ function table(columns, rows, rowAttributes = () => ({}), header = (column) => c
   const body = rows.map((row) => element('tr', rowAttributes(row),
     ...columns.map((column) => {
       const shown = column.cell(row);
-      // What is cut off is said in full where the pointer rests.
+      // Show truncated text in full as a tooltip.
       const title = typeof shown === 'string' && shown.length > 20 ? shown : null;
       return element('td', { class: column.n ? 'n' : column.text ? 'text' : null, title }, shown);
     })));
@@ -30,13 +30,13 @@ function drawFound() {
   const host = byId('found-table');
   const unmet = data.targets.filter(({ best }) => !best);
   const thinned = frontierShown.length < data.frontier.length
-    ? `The chart marks and the table lists ${formatCount(frontierShown.length)} of the ${formatCount(data.frontier.length)} points of the frontier, chosen evenly. “layernas search frontier” lists all.`
+    ? `The chart marks and the table lists ${formatCount(frontierShown.length)} of the ${formatCount(data.frontier.length)} points of the frontier, evenly chosen. “layernas search frontier” lists all points.`
     : '';
   byId('found-note').textContent = unmet.map(({ target, nearest }) => nearest
     ? `Nothing meets the target ${formatNumber(target)}; the nearest, candidate ${nearest.number}, costs ${formatNumber(nearest.cost)}. `
-    : `Nothing found yet for the target ${formatNumber(target)}. `).join('') + thinned;
+    : `No result yet for the target ${formatNumber(target)}. `).join('') + thinned;
   if (data.frontier.length === 0) {
-    isEmpty(host, 'Nothing yet.');
+    isEmpty(host, 'No results yet.');
     return;
   }
   const metrics = [...new Set(frontierShown.flatMap((point) => Object.keys(point.metrics)))].filter((name) => name !== data.reward && name !== data.cost);
@@ -52,7 +52,7 @@ function drawFound() {
   host.replaceChildren(table(columns, frontierShown, (point) => pickable(point.number)));
 }
 
-// What has won, trained in full.
+// The winners, trained in full.
 function drawWinners() {
   if (data.winners.length === 0) {
     byId('winners').hidden = true;
@@ -69,7 +69,8 @@ function drawWinners() {
   ], data.winners, (row) => pickable(row.number)));
 }
 
-// The first line and, where standard error is quoted, the last one, which says what went wrong.
+// Returns the first line and, if the message quotes standard error, also the last line, which says
+// what went wrong.
 function briefly(message) {
   const lines = message.split('\n').map((line) => line.trim()).filter(Boolean);
   if (lines.length < 2) return message.slice(0, 240);
@@ -86,21 +87,21 @@ function drawOutcomes() {
       element('i', { class: 'swatch dot', style: `background: var(--${colors[state]})` }), `${formatCount(count)} ${state}`))));
   const { rows, kinds } = data.failures;
   if (rows.length === 0) {
-    byId('failures-table').replaceChildren(element('p', { class: 'empty' }, 'No attempt has failed.'));
+    byId('failures-table').replaceChildren(element('p', { class: 'empty' }, 'No attempt failed.'));
     return;
   }
   byId('failures-table').replaceChildren(table([
     { name: 'attempts', n: true, cell: (row) => formatCount(row.attempts) },
     { name: 'kind', cell: (row) => row.kind.replace('_', ' ') },
     { name: 'message', text: true, cell: (row) => element('span', { title: row.message }, briefly(row.message) || '–') },
-    { name: 'on', cell: (row) => (row.workers === 1 ? row.worker : `${row.workers} workers`) },
+    { name: 'worker', cell: (row) => (row.workers === 1 ? row.worker : `${row.workers} workers`) },
     { name: 'first', n: true, cell: (row) => formatCount(row.first) },
   ], rows), ...(kinds > rows.length ? [element('p', { class: 'note' }, `${formatCount(kinds - rows.length)} more kinds of failure are not listed.`)] : []));
 }
 
 function drawWorkers() {
   if (data.workers.length === 0) {
-    isEmpty(byId('workers-table'), 'Nobody yet.');
+    isEmpty(byId('workers-table'), 'No workers yet.');
     return;
   }
   const most = 50;
@@ -120,7 +121,7 @@ const rowsAtOnce = 50;
 function drawCandidates() {
   const note = byId('candidates-note');
   note.textContent = all.total > shown.length
-    ? `${formatCount(shown.length)} of ${formatCount(all.total)} are listed and drawn: an even choice of all, and those closest to the frontier. “layernas search candidates” has all.`
+    ? `${formatCount(shown.length)} of ${formatCount(all.total)} are listed and drawn: an even selection, and the candidates closest to the frontier. “layernas search candidates” lists all.`
     : '';
   const state = (i) => all.states[all.state[i]];
   const columns = [
@@ -129,7 +130,7 @@ function drawCandidates() {
     { name: 'state', cell: (i) => element('span', { class: `state-${state(i)}` }, state(i) + (all.repeat_of[i] > 0 ? `, repeats ${all.repeat_of[i]}` : '') + (all.final_of[i] > 0 ? `, ${all.final_of[i]} in full` : '')), sort: state },
     { name: data.reward, n: true, cell: (i) => formatNumber(all.reward[i]), sort: (i) => all.reward[i] },
     { name: data.cost, n: true, cell: (i) => formatNumber(all.cost[i]), sort: (i) => all.cost[i] },
-    { name: 'to the frontier', n: true, cell: (i) => formatNumber(all.gap[i]), sort: (i) => all.gap[i] },
+    { name: 'gap to frontier', n: true, cell: (i) => formatNumber(all.gap[i]), sort: (i) => all.gap[i] },
     ...(all.stage.some((stage) => stage > 0) ? [{ name: 'stage', n: true, cell: (i) => `${all.stage[i]}`, sort: (i) => all.pass[i] * 1e6 + all.stage[i] }] : []),
     ...all.metric_names.map((name, column) => ({ name, n: true, cell: (i) => formatMetric(name, all.metrics[column][i]), sort: (i) => all.metrics[column][i] })),
     { name: 'took', n: true, cell: (i) => formatSeconds(all.seconds[i]), sort: (i) => all.seconds[i] },
@@ -143,7 +144,7 @@ function drawCandidates() {
       (!text || String(all.number[i]) === text || all.architecture[i].includes(text) || (all.workers[all.worker[i]] || '').toLowerCase().includes(text)));
     const key = view.column.sort;
     const sign = view.descending ? -1 : 1;
-    // What has no value comes last, whichever way.
+    // Rows without a value come last in both directions.
     rows.sort((a, b) => {
       const [x, y] = [key(a), key(b)];
       if (x === y) return a - b;

@@ -1,5 +1,5 @@
 'use strict';
-// Numbers, elements, and what can be copied.
+// Numbers, elements, and texts to copy.
 
 const data = JSON.parse(document.getElementById('data').textContent);
 
@@ -15,7 +15,7 @@ function formatNumber(value) {
   return String(Number(value.toPrecision(5)));
 }
 
-// A hash is no quantity, of which some digits would do.
+// Show a hash with all digits.
 const formatMetric = (name, value) => name === 'machine_fingerprint' && value !== undefined && value !== null ? String(value) : formatNumber(value);
 
 const formatCount = (value) => value < 1e15 ? Math.round(value).toLocaleString('en-US') : value.toExponential(1);
@@ -25,7 +25,8 @@ const formatSigned = (value) => {
   return value > 0 ? `+${text}` : text.replace('-', '−');
 };
 
-// Of a list of any length; spread as arguments of Math.max, a long one has no room on the stack. 0 for an empty one.
+// Returns the maximum of a list of any length, or 0 for an empty list. A long list does not fit on
+// the stack as arguments of Math.max.
 function highest(values) {
   return values.reduce((high, value) => (value > high ? value : high), values.length > 0 ? values[0] : 0);
 }
@@ -44,8 +45,8 @@ const counted = (count, one, many) => `${formatCount(count)} ${count === 1 ? one
 
 const byId = (id) => document.getElementById(id);
 
-// Children are nodes, texts or lists of them; a text is never markup. A list of any length must be passed as a list:
-// spread as arguments, a long one has no room on the stack.
+// Children are nodes, texts or lists of them; a text is never markup. Pass a long list as a list:
+// it does not fit on the stack as arguments.
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
@@ -68,7 +69,7 @@ function svgElement(name, attributes = {}, ...children) {
   return made;
 }
 
-// The option's index of each layer.
+// Returns the option index of each layer.
 function choicesOf(architecture) {
   const layers = data.spec.space.layers;
   const digits = layers.every((layer) => layer.options.length <= 36);
@@ -84,7 +85,7 @@ function yamlInline(value) {
   return `{${Object.entries(value).map(([key, inner]) => `${yamlScalar(key)}: ${yamlInline(inner)}`).join(', ')}}`;
 }
 
-// Short things on one line, others one entry a line.
+// Writes short values on one line, and others one entry per line.
 function yaml(value, indent = '') {
   const lines = [];
   for (const [key, inner] of Object.entries(value)) {
@@ -99,7 +100,7 @@ function yaml(value, indent = '') {
   return lines.join('\n');
 }
 
-// Options that are a name and nothing else are written as it.
+// Writes an option that has only a name as that name.
 function withShortOptions(spec) {
   const layers = spec.space.layers.map((layer) => ({
     ...layer,
@@ -108,7 +109,7 @@ function withShortOptions(spec) {
   return { ...spec, space: { ...spec.space, layers } };
 }
 
-// A spec of this architecture alone: to train it once more, longer for example.
+// Returns a spec with only this architecture, for example to train it longer.
 function specOf(point) {
   const choices = choicesOf(point.architecture);
   const spec = structuredClone(data.spec);
@@ -132,7 +133,7 @@ async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Where the page may not write to the clipboard by itself.
+    // Fallback if the page may not write to the clipboard.
     const area = element('textarea', { style: 'position:fixed;opacity:0' });
     area.value = text;
     document.body.append(area);
@@ -142,7 +143,7 @@ async function copyText(text) {
   }
 }
 
-// `text` is a function, so that what nobody copies is not made.
+// `text` is a function, so that the text is built only when it is copied.
 function copyButton(label, text) {
   const button = element('button', {
     type: 'button',

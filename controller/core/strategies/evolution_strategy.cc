@@ -9,7 +9,7 @@
 namespace layernas::core {
 namespace {
 
-// Children in a row that are known or unwanted before the parents are given up.
+// Maximum children in a row that are known or unwanted. After that the parents are not used.
 constexpr int kFutileChildren = 200;
 
 }  // namespace
@@ -35,7 +35,7 @@ EvolutionStrategy::EvolutionStrategy(const Space& space, std::span<const double>
 }
 
 void EvolutionStrategy::Restore(std::span<const PastProposal> past) {
-  // The order of proposal stands for that of arrival, which is not kept.
+  // The order of arrival is not stored; the order of proposal is used instead.
   for (const PastProposal& one : past) {
     Insert(one.proposal.architecture);
     if (one.observation) Observe(one.proposal.architecture, *one.observation);
@@ -89,7 +89,7 @@ Architecture EvolutionStrategy::Mutate(Architecture architecture, RandomStream& 
   const std::size_t layer = random.Below(architecture.size());
   const OptionIndex options = space_.layers[layer].option_count;
   if (options > 1) {
-    // Another option than the present one.
+    // Draw an option that differs from the present one.
     architecture[layer] = static_cast<OptionIndex>((architecture[layer] + 1 + random.Below(options - 1)) % options);
   }
   return architecture;

@@ -1,5 +1,5 @@
-// Regularized evolution (Real et al., AAAI 2019): a population ages, the best of a random sample of it is mutated in
-// one layer, the oldest dies.
+// Regularized evolution (Real et al., AAAI 2019): a population ages, the best individual of a
+// random sample is mutated in one layer, and the oldest dies.
 #pragma once
 
 #include <deque>
@@ -16,9 +16,10 @@
 
 namespace layernas::core {
 
-// Under constraint: proposals take turns between the targets; a parent is the best of the sample that meets the turn's
-// target, or the cheapest if none does. If the cost is known per layer, children that miss the target are not born, and
-// a target within which everything was tried passes its turn to the next one.
+// With targets, proposals take turns between the targets. A parent is the best individual of the
+// sample that meets the turn's target, or the cheapest if none does. If the cost is known per
+// layer, children that miss the target are discarded. A target with no untried architecture passes
+// its turn to the next target.
 class EvolutionStrategy final : public Strategy {
  public:
   // `space` must outlive the strategy.
@@ -30,10 +31,10 @@ class EvolutionStrategy final : public Strategy {
   void Observe(const Architecture& architecture, const Observation& observation) override;
 
  private:
-  // What a target wants.
+  // The architectures wanted for a target.
   struct Choice {
     Choice(const Space& space, double limit) : wanted(space, limit), sampler(wanted) {}
-    // One of `sharers` lower targets.
+    // Constructs one of `sharers` choices for lower targets.
     Choice(const Choice& higher, double limit, std::size_t sharers)
         : wanted(higher.wanted, limit), sampler(wanted, higher.sampler, sharers) {}
 
@@ -44,9 +45,9 @@ class EvolutionStrategy final : public Strategy {
   struct Turn {
     // Infinite if the search has no target.
     double target = 0;
-    // Shared where the cost is only measured: then everything is wanted.
+    // Shared if the cost is only measured: then everything is wanted.
     const Choice* choice = nullptr;
-    // Everything that it wants was tried.
+    // All architectures wanted for the target were tried.
     bool used_up = false;
   };
 
@@ -54,23 +55,24 @@ class EvolutionStrategy final : public Strategy {
   std::optional<Architecture> ProposeFor(const Turn& turn, RandomStream& random) const;
   void Insert(const Architecture& architecture);
   Architecture Mutate(Architecture architecture, RandomStream& random) const;
-  // The individual to mutate; null while the population is empty.
+  // Returns the individual to mutate, or null while the population is empty.
   const Evaluated* Parent(double target, RandomStream& random) const;
 
   const Space& space_;
   const EvolutionOptions options_;
   const std::uint64_t seed_;
   const std::vector<double> targets_;
-  // Stay where they are: others point to them. The first is of the highest target, which wants whatever any target
-  // wants; the others follow in descending order. There may be hundreds: they share a grid.
+  // A deque, because others point to the elements. The first is for the highest target and wants
+  // everything that any target wants; the others follow in descending order. There may be hundreds:
+  // they share a grid.
   std::deque<Choice> choices_;
   std::vector<Turn> turns_;
   // Oldest first.
   std::deque<Evaluated> population_;
   ArchitectureIndex seen_;
-  // Of what was proposed, within the highest target.
+  // Proposed architectures within the highest target.
   std::size_t tried_ = 0;
-  // Of all that is wanted: tells whether anything is left.
+  // Tells whether any wanted architecture is left.
   std::optional<FirstUnseen> left_;
 };
 

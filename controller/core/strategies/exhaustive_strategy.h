@@ -1,4 +1,4 @@
-// Every architecture, in lexicographic order.
+// Exhaustive search: proposes every architecture, in lexicographic order.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,7 @@
 
 namespace layernas::core {
 
-// Where the cost is known per layer, only architectures that meet the largest target.
+// If the cost is known per layer, it proposes only architectures that meet the largest target.
 class ExhaustiveStrategy final : public Strategy {
  public:
   // `space` must outlive the strategy.
@@ -27,7 +27,7 @@ class ExhaustiveStrategy final : public Strategy {
   const WithinLimit wanted_;
   const std::optional<std::size_t> size_;
   ArchitectureIndex seen_;
-  // Of what was proposed, within the limit.
+  // Proposed architectures within the limit.
   std::size_t tried_ = 0;
   FirstUnseen next_;
 };

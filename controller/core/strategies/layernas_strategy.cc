@@ -12,7 +12,7 @@
 namespace layernas::core {
 namespace {
 
-// Architectures drawn to know the quantiles of reachable costs.
+// Architectures drawn to estimate the quantiles of reachable costs.
 constexpr int kSample = 2048;
 
 }  // namespace
@@ -50,7 +50,8 @@ LayerNasStrategy::LayerNasStrategy(const Space& space, std::span<const double> t
 void LayerNasStrategy::Begin() {
   stages_.clear();
   ready_.clear();
-  // M[0]: a stage of its own, whose one candidate is the default architecture. Its table waits for the buckets' edges.
+  // M[0] is a stage whose only candidate is the default architecture. Its table is filled later,
+  // when the buckets' edges are known.
   stages_.emplace_back(Stage{{1, 0}, BucketTable({}, options_.replicas), std::vector<Region>(1), 0, {}});
   AddMember(0, EntryOf(space_.Default()));
   Settle({{0, 0}});
@@ -63,7 +64,7 @@ void LayerNasStrategy::Restore(std::span<const PastProposal> past) {
     known.proposed = one.proposal.position;
     if (one.observation) Note(*one.observation, known);
   }
-  // The stages follow from what is known.
+  // Stages are rebuilt from the known outcomes.
   Begin();
 }
 
@@ -118,7 +119,7 @@ std::optional<StageTable> LayerNasStrategy::GrowingTable() const {
   if (!done_.empty()) return std::nullopt;
   for (const Stage& stage : stages_) {
     if (stage.final()) continue;
-    // Before the end of stage 0 there may be no buckets yet.
+    // Before stage 0 ends there may be no buckets.
     if (stage.position.stage == 0) return std::nullopt;
     return StageTable{stage.position, stage.table};
   }
@@ -137,7 +138,8 @@ void LayerNasStrategy::FindSources(Position position, const BucketEdges& edges, 
   for (std::size_t i = 0; i < regions.size(); ++i) regions[i].last_source = before.regions.size() - 1;
   if (before.regions.size() > 1 && regions.size() > 1) {
     const auto [least, most] = CostChange(position);
-    // A hair's breadth more can't do harm, less could: sums are rounded. But a sum never rises where a summand falls.
+    // The slack covers rounded sums. A little too much does no harm, too little would. But a sum
+    // never rises when a summand falls.
     const double slack = 1e-9 * (std::abs(space_.base_cost) + dearest_rest_[0]);
     for (std::size_t i = 0; i < regions.size(); ++i) {
       const auto [lower, upper] = edges.Range(i);
@@ -168,8 +170,8 @@ void LayerNasStrategy::Expand(const std::vector<Architecture>& parents, std::siz
       child[layer] = option;
       Entry& entry = EntryOf(child);
       if (!stages_[stage].members.insert(&entry).second) continue;
-      // After a restart later proposals are known too; only what was proposed before this stage was free of charge in
-      // it.
+      // After a restart, later proposals are known too. Only architectures proposed before this
+      // stage do not count against its limit.
       const std::optional<Position>& proposed = entry.second.proposed;
       if (options_.stage_limit > 0 && !(proposed && *proposed < position)) {
         untrained.push_back(&entry);
@@ -219,8 +221,8 @@ void LayerNasStrategy::Settle(std::vector<Place> places) {
     if (position.stage < layers && at + 1 == stages_.size()) {
       AddStage({position.pass, position.stage + 1});
       if (position.pass > 1 && position.stage + 1 == layers) {
-        // A pass must not worsen a bucket. What it started from may have lost its place on the way to what was better
-        // but is now out of the wanted range.
+        // A pass must not make a bucket worse. An architecture from the start of the pass may have
+        // been displaced by a better one that is now outside the wanted range.
         const StageTable& start = tables_[(pass_ - 1) * space_.layers.size()];
         for (const Evaluated& entry : start.table.Entries()) AddMember(at + 1, EntryOf(entry.architecture));
       }
@@ -237,21 +239,21 @@ void LayerNasStrategy::Settle(std::vector<Place> places) {
       continue;
     }
 
-    // Where nothing of a stage has a result (the default architecture may be infeasible), the search goes on from where
-    // it stood.
+    // If no architecture of a stage has a result (the default architecture may be infeasible), the
+    // search continues from the latest results.
     if (complete && stages_[at].table.size() == 0) {
       Expand(LatestBest(), at + 1);
     } else {
       Expand(BestOf(place), at + 1);
     }
     std::vector<Region>& next = stages_[at + 1].regions;
-    // Sources ascend from region to region.
+    // The sources of regions ascend.
     const auto fed = std::partition_point(next.begin(), next.end(),
                                           [source = region](const Region& one) { return one.last_source < source; });
     for (auto one = fed; one != next.end() && one->first_source <= region; ++one) {
       if (--one->open_sources == 0) places.emplace_back(at + 1, one - next.begin());
     }
-    // What waited for a result of the stage, where none came.
+    // Some regions waited for a result of the stage, and none came.
     if (complete) {
       for (std::size_t i = 0; i < next.size(); ++i) places.emplace_back(at + 1, i);
     }
@@ -259,7 +261,7 @@ void LayerNasStrategy::Settle(std::vector<Place> places) {
 }
 
 void LayerNasStrategy::EndPass() {
-  // The table that this pass started from: M[L] of the pass before.
+  // The table that this pass started from: M[L] of the previous pass.
   const std::size_t layers = space_.layers.size();
   const StageTable& now = tables_.back();
   const bool unchanged = pass_ > 1 && tables_[tables_.size() - 1 - layers].table.Entries() == now.table.Entries();
@@ -297,14 +299,15 @@ bool LayerNasStrategy::CanBeFinal(const Place& place) const {
   const auto& [at, region] = place;
   const Region& here = stages_[at].regions[region];
   if (here.final || here.unfinished > 0 || here.open_sources > 0) return false;
-  // While the stage before has no result at all, it may yet turn out that none comes, and what is expanded then.
+  // While the previous stage has no result at all, it may still end without any. Then other
+  // architectures are expanded.
   return at == 0 || stages_[at - 1].final() || stages_[at - 1].table.size() > 0;
 }
 
 std::pair<double, double> LayerNasStrategy::CostChange(Position position) const {
   const Layer& layer = space_.layers[options_.order[position.stage - 1]];
   const auto [cheapest, dearest] = std::minmax_element(layer.costs.begin(), layer.costs.end());
-  // In the first pass the layer stood at its default, later at any option.
+  // In the first pass the layer had its default option, later it can have any option.
   const double max_before = position.pass == 1 ? layer.costs[layer.default_option] : *dearest;
   const double least_before = position.pass == 1 ? layer.costs[layer.default_option] : *cheapest;
   return {*cheapest - max_before, *dearest - least_before};
@@ -363,8 +366,9 @@ std::vector<LayerNasStrategy::Entry*> LayerNasStrategy::Limit(std::vector<Entry*
   const std::size_t limit = options_.stage_limit;
   if (limit == 0 || untrained.size() <= limit) return untrained;
 
-  // By bucket, in random order within it. A measured cost isn't known yet: the parent's bucket stands for it, and as
-  // children come grouped by parent, equal shares of the sequence do as well.
+  // By bucket, in random order within each. A measured cost is not known yet, so the parent's
+  // bucket is used. Children are grouped by parent, so equal shares of the sequence have the same
+  // effect.
   RandomStream random(
       {seed_, static_cast<std::uint64_t>(stage.position.pass), static_cast<std::uint64_t>(stage.position.stage)});
   const BucketEdges& edges = stage.table.edges();
@@ -378,7 +382,7 @@ std::vector<LayerNasStrategy::Entry*> LayerNasStrategy::Limit(std::vector<Entry*
   std::vector<Entry*> chosen;
   chosen.reserve(limit);
   for (std::size_t round = 0; chosen.size() < limit; ++round) {
-    // The last, incomplete round goes to buckets drawn at random, not always to the cheapest.
+    // The last, incomplete round goes to randomly drawn buckets, not always to the cheapest.
     std::vector<Entry*> picks;
     for (auto& [bucket, members] : by_bucket) {
       if (round < members.size()) picks.push_back(members[round]);

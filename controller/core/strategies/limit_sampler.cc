@@ -9,21 +9,22 @@
 namespace layernas::core {
 namespace {
 
-// Options of listed architectures, all together: 4 MB.
+// Maximum options of all listed architectures together: 4 MB.
 constexpr std::size_t kMaxListedOptions = 2'000'000;
-// Cells of the grid: with L layers, about exp(L * L / (2 * cells)) draws are needed for one.
+// Cells of the grid per layer. With L layers, one result needs about exp(L * L / (2 * cells))
+// draws.
 constexpr std::size_t kCellsPerLayer = 64;
 constexpr std::size_t kFewestCells = 1024;
 constexpr std::size_t kMaxCells = 8192;
-// Of all layers together: 8 MB.
+// Maximum for all layers together: 8 MB.
 constexpr std::size_t kMaxCellsInAll = 1'000'000;
-// If the exact cost rules out so many draws in a row, the grid is too coarse.
+// The grid is too coarse if the exact cost excludes this many draws in a row.
 constexpr int kRefusedDraws = 300;
-// Options looked at to find that out; a draw looks at all that the space has.
+// Maximum options visited in this trial; one draw visits all options of the space.
 constexpr std::size_t kTrialOptions = 20'000'000;
-// Of the stream of draws that tells whether it is.
+// Key of the random stream for this trial.
 constexpr std::uint64_t kTrialKey = 0x9a1d;
-// Draws in a row that bring only what was seen before the rest is looked through.
+// Maximum draws in a row of seen architectures; after that the rest is searched in order.
 constexpr int kFutileDraws = 200;
 
 }  // namespace
@@ -48,7 +49,7 @@ void LimitSampler::Prepare(const LimitSampler* wider, std::size_t sharers) {
     return;
   }
   grid_ = wider != nullptr && wider->grid_ != nullptr ? wider->grid_ : MakeGrid();
-  // A little more than is left, so that rounding takes away nothing that is wanted.
+  // A little more than what is left, so that rounding excludes no wanted architecture.
   const double cells_left = std::max(CostLeft(), 0.0) * grid_->cells_per_cost * (1 + 1e-9);
   const std::size_t cells = grid_->cells();
   cells_left_ = cells_left < static_cast<double>(cells) ? static_cast<std::size_t>(cells_left) : cells;
@@ -65,7 +66,7 @@ std::shared_ptr<const LimitSampler::Grid> LimitSampler::MakeGrid() const {
   const std::size_t cells =
       std::min(std::clamp(kCellsPerLayer * costs.size(), kFewestCells, kMaxCells), kMaxCellsInAll / costs.size());
   const double left = CostLeft();
-  // As above.
+  // See above.
   grid->cells_per_cost =
       left > 0 ? static_cast<double>(cells) / left * (1 - 1e-6) : std::numeric_limits<double>::infinity();
   for (const std::vector<double>& of_layer : costs) {
@@ -130,11 +131,11 @@ std::optional<Architecture> LimitSampler::DrawOnGrid(RandomStream& random, bool 
     double total = 0;
     for (std::size_t o = 0; o < costs.size(); ++o) total += count(o);
     double at = random.Uniform() * total;
-    // The cheapest should nothing count, which takes numbers that are too small for a double.
+    // The cheapest option, if all counts are too small for a double.
     auto chosen = static_cast<std::size_t>(std::min_element(costs.begin(), costs.end()) - costs.begin());
     for (std::size_t o = 0; o < costs.size(); ++o) {
       const double here = count(o);
-      // The last that counts, should rounding leave something over.
+      // The last option that counts, in case rounding leaves a remainder.
       if (here > 0) chosen = o;
       if (at < here) break;
       at -= here;
@@ -164,7 +165,7 @@ std::optional<Architecture> LimitSampler::DrawUnseen(RandomStream& random, const
     drawn = Draw(random);
     if (!seen.Contains(drawn)) return drawn;
   }
-  // From the last one drawn to the end, and from the beginning to it.
+  // Search from the last drawn architecture to the end, then from the beginning.
   const Architecture start = drawn;
   std::optional<Architecture> next = wanted_.Next(std::move(drawn));
   for (; next; next = wanted_.Next(*std::move(next))) {

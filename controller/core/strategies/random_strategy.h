@@ -1,4 +1,4 @@
-// Random search: architectures drawn uniformly, without repeats.
+// Random search: draws architectures uniformly and without repeats.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace layernas::core {
 
-// Where the cost is known per layer, only architectures that meet the largest target are drawn.
+// If the cost is known per layer, it draws only architectures that meet the largest target.
 class RandomStrategy final : public Strategy {
  public:
   // `space` must outlive the strategy.
@@ -31,11 +31,12 @@ class RandomStrategy final : public Strategy {
   const std::uint64_t seed_;
   const WithinLimit wanted_;
   const LimitSampler sampler_;
-  // What was proposed. Its size keys the next draw, so that a restart draws the same.
+  // Proposed architectures. Their number is the key of the next draw, so a restart draws the same
+  // architecture.
   ArchitectureIndex seen_;
-  // Of these, within the limit.
+  // Those within the limit.
   std::size_t tried_ = 0;
-  // What Propose() will return.
+  // The next result of Propose().
   std::optional<Architecture> next_;
 };
 

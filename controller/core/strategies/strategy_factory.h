@@ -1,4 +1,4 @@
-// The one place that knows all strategies.
+// Makes strategies. No other file knows all of them.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace layernas::core {
 
-// `space` must outlive the strategy. `targets`: upper bounds of the cost, or none. `trainings`: the budget; 0 = no
-// limit. `seed`: of every random draw.
+// Makes the strategy that `config` describes. `space` must outlive it. `targets`: upper bounds of
+// the cost, may be empty. `trainings`: the budget; 0 = no limit. `seed`: seed of all random draws.
 std::unique_ptr<Strategy> MakeStrategy(const StrategyConfig& config, const Space& space,
                                        std::span<const double> targets, std::int64_t trainings, std::uint64_t seed);
 

@@ -13,7 +13,8 @@ namespace layernas::core {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-// By which sums of the same costs in another order may differ, as a share; far below the tolerance of a limit.
+// Maximum relative difference between sums of the same costs in different orders; far below the
+// tolerance of a limit.
 constexpr double kRounding = 1e-12;
 
 }  // namespace
@@ -86,7 +87,7 @@ std::optional<Architecture> WithinLimit::First() const {
 std::optional<Architecture> WithinLimit::Next(Architecture architecture) const {
   std::vector<double> sums(costs().size() + 1, space_.base_cost);
   std::size_t layer = 0;
-  // No further than to where the architecture is wanted.
+  // Go only as far as the architecture is wanted.
   for (; layer + 1 < costs().size(); ++layer) {
     sums[layer + 1] = sums[layer] + costs()[layer][architecture[layer]];
     if (!CanGoOn(sums[layer + 1], layer)) break;

@@ -126,7 +126,7 @@ class ProgramTest(unittest.TestCase):
             self.assertIn("--tables or LAYERNAS_TABLES", done.stdout)
             done = harness.python(harness.COMPARE, *flags, "--measures", "none")
             self.assertEqual(done.returncode, 1)
-            self.assertIn("there is no measure none; there are nas_bench_macro", done.stderr)
+            self.assertIn("unknown measure none; expected one of nas_bench_macro", done.stderr)
 
 
 if __name__ == "__main__":

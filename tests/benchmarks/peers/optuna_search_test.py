@@ -70,7 +70,7 @@ class OptunaSearchTest(unittest.TestCase):
             (["--targets", "4"], "one of --table and --spaces-file"),
             (self.flags(), "one of --targets and --target-shares"),
             (self.flags("--targets", "0.5"), "nothing in table.csv costs 0.5 or less"),
-            (self.flags("--targets", "4", "--strategies", "tpe"), "there is no strategy tpe; there are optuna_tpe"),
+            (self.flags("--targets", "4", "--strategies", "tpe"), "unknown strategy tpe; expected one of optuna_tpe"),
             (["--table", "none.csv", *COLUMNS, "--targets", "4"], "none.csv: No such file"),
         ]:
             with self.subTest(message=message):

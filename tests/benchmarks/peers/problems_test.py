@@ -43,9 +43,9 @@ class ProblemsTest(unittest.TestCase):
             good = file.read()
         for old, new, message in [
             ("001,1,1,1,2", "001,1,one,1,2", ":3: could not convert string to float: 'one'"),
-            ("001,1,1,1,2", "000,1,1,1,2", ":3: 000 is there twice"),
+            ("001,1,1,1,2", "000,1,1,1,2", ":3: 000 occurs twice"),
             ("001,1,1,1,2\n", "", ": holds 26 architectures, not all 27"),
-            ("cost", "time", ": there is no column cost; there are arch,run0,run1,mean,time"),
+            ("cost", "time", ": has no column cost; the columns are arch,run0,run1,mean,time"),
         ]:
             with self.subTest(new=new), open(self.table, "w", encoding="utf-8") as file:
                 file.write(good.replace(old, new))

@@ -114,11 +114,11 @@ TEST_F(TableTest, OptionsPerLayerMustBeThoseOfTheTable) {
 }
 
 TEST_F(TableTest, NamesAMissingFileOrColumn) {
-  EXPECT_THAT(std::string(LoadTable(options_).status().message()), StartsWith(options_.file + ": can't be read"));
-  EXPECT_THAT(Error(""), StartsWith(options_.file + ": can't be read or is empty"));
+  EXPECT_THAT(std::string(LoadTable(options_).status().message()), StartsWith(options_.file + ": cannot be read"));
+  EXPECT_THAT(Error(""), StartsWith(options_.file + ": cannot be read or is empty"));
   EXPECT_EQ(Error("arch,run0,run1,mean,cost\n"), options_.file + ": has no rows");
   options_.cost_column = "latency";
-  EXPECT_EQ(Error(kTable), Line(1) + "there is no column \"latency\"; there are arch,run0,run1,mean,cost");
+  EXPECT_EQ(Error(kTable), Line(1) + "has no column \"latency\"; the columns are arch,run0,run1,mean,cost");
   options_.cost_column = "cost";
   options_.reward_columns = {};
   EXPECT_THAT(Error(kTable), HasSubstr("at least one reward column"));
@@ -141,7 +141,7 @@ TEST_F(TableTest, NamesTheLineOfAnArchitectureOfOtherLength) {
 }
 
 TEST_F(TableTest, NamesBothLinesOfAnArchitectureThatIsThereTwice) {
-  EXPECT_EQ(Error(std::string(kTable) + "0b,1,1,1,1\n"), Line(8) + "architecture 0b is there already, in line 3");
+  EXPECT_EQ(Error(std::string(kTable) + "0b,1,1,1,1\n"), Line(8) + "architecture 0b is already in line 3");
 }
 
 TEST_F(TableTest, NamesTheFirstArchitectureThatIsMissing) {

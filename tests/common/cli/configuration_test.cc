@@ -139,21 +139,22 @@ TEST_F(ConfigurationTest, AnErrorNamesItsPlaceAndTheOption) {
     EXPECT_TRUE(message.starts_with(path + ":")) << message;
     return message.substr(std::min(message.size(), path.size() + 1));
   };
-  EXPECT_EQ(error("open: true\nadress: x"), "2: adress: is no option that a file may have; did you mean 'address'?");
-  EXPECT_EQ(error("check: true"), "1: check: is no option that a file may have");
+  EXPECT_EQ(error("open: true\nadress: x"),
+            "2: adress: is not a valid option in a configuration file; did you mean 'address'?");
+  EXPECT_EQ(error("check: true"), "1: check: is not a valid option in a configuration file");
   EXPECT_EQ(error("folder: x\nslots: 9"), "2: --slots: Value 9 not in range 1 to 8");
   EXPECT_THAT(error("slots: two"), AllOf(HasSubstr("1: "), HasSubstr("slots"), HasSubstr("two")));
   EXPECT_THAT(error("open: perhaps"), AllOf(HasSubstr("1: "), HasSubstr("open")));
   EXPECT_THAT(error("address: [a, b]"), AllOf(HasSubstr("1: "), HasSubstr("--address")));
-  EXPECT_EQ(error("slots:"), "1: slots: there is no value; leave the line out to have the default");
-  EXPECT_EQ(error("slots: {a: 1}"), "1: slots: must be a value, or a list of values");
+  EXPECT_EQ(error("slots:"), "1: slots: has no value; remove the line to use the default");
+  EXPECT_EQ(error("slots: {a: 1}"), "1: slots: must be a value or a list of values");
   EXPECT_EQ(error("label: [[a=1]]"), "1: label: each item of the list must be a value");
-  EXPECT_THAT(error("slots: 1\nslots: 2"), HasSubstr("2: slots: is there already, at "));
+  EXPECT_THAT(error("slots: 1\nslots: 2"), HasSubstr("2: slots: is already set at "));
   EXPECT_EQ(error("- slots"), "1: must be lines of the form 'option: value'");
   EXPECT_THAT(error("a: b\n  c: ["), HasSubstr(": "));
-  EXPECT_THAT(Run({"--config", "/no/such/file"}).error, HasSubstr("/no/such/file: can't be read: No such file"));
+  EXPECT_THAT(Run({"--config", "/no/such/file"}).error, HasSubstr("/no/such/file: cannot be read: No such file"));
   // A container's runtime makes a folder of a file that is mounted and missing.
-  EXPECT_THAT(Run({"--config", "/tmp"}).error, HasSubstr("/tmp: can't be read: Is a directory"));
+  EXPECT_THAT(Run({"--config", "/tmp"}).error, HasSubstr("/tmp: cannot be read: Is a directory"));
 
   Set("LAYERNAS_SLOTS", "many");
   EXPECT_THAT(Run({"--folder", "/f"}).error, AllOf(HasSubstr("LAYERNAS_SLOTS: "), HasSubstr("many")));

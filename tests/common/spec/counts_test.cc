@@ -33,8 +33,9 @@ TEST(CountPerLayer, ACellOfTooManyEdgesAndOptionsIsRefusedBeforeItIsCounted) {
   // 15 cells with 45 edges, and 45 x 40 options.
   const auto refused = CountPerLayer(CellSpace(10, 40, 5), "params");
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(refused.status().message()),
-              HasSubstr("is for smaller spaces: 675 edges times 1800 options are more than 1000000"));
+  EXPECT_THAT(
+      std::string(refused.status().message()),
+      HasSubstr("supports only smaller spaces: 675 edges times 1800 options are more than the maximum of 1000000"));
   EXPECT_TRUE(CountPerLayer(CellSpace(4, 5, 5), "params").ok());
 }
 

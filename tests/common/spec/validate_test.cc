@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
                                 (*s.mutable_space()->mutable_network()->mutable_parameters()->mutable_fields())["x"]
                                     .set_string_value(std::string(3 << 20, 'x'));
                               },
-                              "", "bytes; at most"}));
+                              "", "bytes, more than the maximum of"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Space, ValidateSpecMistake,
@@ -134,19 +134,19 @@ INSTANTIATE_TEST_SUITE_P(
                   s.mutable_objective()->clear_targets();
                   while (s.space().layers_size() <= 1000) *s.mutable_space()->add_layers() = s.space().layers(0);
                 },
-                "space.layers", "at most 1000 layers, are 1001"},
+                "space.layers", "at most 1000 layers, has 1001"},
         Mistake{"TooManyOptions",
                 [](auto& s) {
                   v1::Layer& layer = Layer(s, 0);
                   while (layer.options_size() <= 1000) *layer.add_options() = layer.options(0);
                 },
-                "space.layers[0].options", "at most 1000 options, are 1001"},
+                "space.layers[0].options", "at most 1000 options, has 1001"},
         Mistake{"NoOptions", [](auto& s) { Layer(s, 1).clear_options(), Layer(s, 1).clear_default_(); },
                 "space.layers[1].options", "at least one option"},
         Mistake{"DuplicateLayer", [](auto& s) { Layer(s, 1).set_name("a"); }, "space.layers[1].name",
-                "\"a\" is the name of space.layers[0] already"},
+                "\"a\" is already the name of space.layers[0]"},
         Mistake{"DuplicateOption", [](auto& s) { Layer(s, 0).mutable_options(1)->set_name("skip"); },
-                "space.layers[0].options[1].name", "\"skip\" is the name of space.layers[0].options[0] already"},
+                "space.layers[0].options[1].name", "\"skip\" is already the name of space.layers[0].options[0]"},
         Mistake{"EmptyLayerName", [](auto& s) { Layer(s, 0).clear_name(); }, "space.layers[0].name", "is missing"},
         Mistake{"EmptyOptionName", [](auto& s) { Layer(s, 0).mutable_options(0)->clear_name(); },
                 "space.layers[0].options[0].name", "is missing"},
@@ -155,7 +155,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"LineBreakInName", [](auto& s) { Layer(s, 0).set_name("a\nb"); }, "space.layers[0].name",
                 "control characters"},
         Mistake{"UnknownDefault", [](auto& s) { Layer(s, 1).set_default_("medium"); }, "space.layers[1].default",
-                "\"medium\" is no option"},
+                "\"medium\" is not an option"},
         Mistake{"NegativeChannels", [](auto& s) { Layer(s, 0).set_channels(-1); }, "space.layers[0].channels",
                 "must be at least 0, is -1"},
         Mistake{"NegativeStride", [](auto& s) { Layer(s, 0).set_stride(-2); }, "space.layers[0].stride",
@@ -188,14 +188,14 @@ INSTANTIATE_TEST_SUITE_P(
                       Mistake{"TargetNotANumber", [](auto& s) { s.mutable_objective()->set_targets(0, kNan); },
                               "objective.targets[0]", "finite"},
                       Mistake{"TargetTwice", [](auto& s) { s.mutable_objective()->set_targets(1, 5); },
-                              "objective.targets[1]", "5 stands in objective.targets[0] already"},
+                              "objective.targets[1]", "5 is already in objective.targets[0]"},
                       Mistake{"TooManyTargets",
                               [](auto& s) {
                                 for (int i = 2; i <= 200; ++i) s.mutable_objective()->add_targets(10 + i);
                               },
-                              "objective.targets", "at most 200 targets, are 201"},
+                              "objective.targets", "at most 200 targets, has 201"},
                       Mistake{"TargetBelowCheapest", [](auto& s) { s.mutable_objective()->set_targets(0, 3); },
-                              "objective.targets[0]", "nothing can meet 3; the cheapest architecture costs 4.5"}));
+                              "objective.targets[0]", "no architecture can meet 3: the cheapest one costs 4.5"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Strategy, ValidateSpecMistake,
@@ -225,7 +225,7 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 "strategy.layernas.buckets.min", "is missing"},
         Mistake{"EdgesAndCount", [](auto& s) { BucketsOf(s).add_edges(5), BucketsOf(s).set_count(3); },
-                "strategy.layernas.buckets.edges", "instead of count"},
+                "strategy.layernas.buckets.edges", "cannot be combined with count"},
         Mistake{"EdgesDescend", [](auto& s) { BucketsOf(s).add_edges(5), BucketsOf(s).add_edges(5); },
                 "strategy.layernas.buckets.edges[1]", "must be above the edge before it, which is 5"},
         Mistake{"TooManyReplicas", [](auto& s) { Strategy(s).set_replicas(101); }, "strategy.layernas.replicas",
@@ -240,18 +240,18 @@ INSTANTIATE_TEST_SUITE_P(
                 [](auto& s) {
                   for (const char* name : {"b", "a", "b"}) Strategy(s).mutable_order()->add_layers(name);
                 },
-                "strategy.layernas.order.layers[2]", "layer \"b\" a second time"},
+                "strategy.layernas.order.layers[2]", "layer \"b\" twice"},
         Mistake{"OrderNamesAStranger",
                 [](auto& s) {
                   for (const char* name : {"b", "c", "a"}) Strategy(s).mutable_order()->add_layers(name);
                 },
-                "strategy.layernas.order.layers[1]", "\"c\", which is no layer"},
+                "strategy.layernas.order.layers[1]", "\"c\" is not a layer"},
         Mistake{"OrderAndDirection",
                 [](auto& s) {
                   for (const char* name : {"b", "a"}) Strategy(s).mutable_order()->add_layers(name);
                   Strategy(s).mutable_order()->set_direction(v1::LayerOrder::DIRECTION_REVERSE);
                 },
-                "strategy.layernas.order.direction", "beside a list of layers"}));
+                "strategy.layernas.order.direction", "combined with a list of layers"}));
 
 INSTANTIATE_TEST_SUITE_P(
     BudgetAndEvaluation, ValidateSpecMistake,
@@ -267,17 +267,17 @@ INSTANTIATE_TEST_SUITE_P(
                 "at least 1, is 0"},
         Mistake{"NothingButRepeats",
                 [](auto& s) { s.mutable_budget()->set_trainings(9), s.mutable_finalists()->set_repeats(9); },
-                "finalists.repeats", "budget.trainings, which must be more"},
+                "finalists.repeats", "budget.trainings must be larger"},
         Mistake{"BudgetTooSmallForFinalists",
                 [](auto& s) { s.mutable_budget()->set_trainings(2), s.mutable_finalists(); }, "finalists",
-                "up to 2 repeats are part of budget.trainings, which must be more, but is 2"},
+                "up to 2 repeats count as trainings: budget.trainings must be larger than that, is 2"},
         Mistake{"FewerRunsThanTheDefault",
                 [](auto& s) { s.mutable_evaluation()->mutable_measure()->set_max_runs(199); },
                 "evaluation.measure.max_runs", "at least 200, is 199"},
         Mistake{"RandomForEver", [](auto& s) { s.mutable_strategy()->mutable_random(), s.clear_budget(); }, "budget",
-                "this strategy needs trainings or duration"},
+                "this strategy needs budget.trainings or budget.duration"},
         Mistake{"GuidedForEver", [](auto& s) { s.mutable_strategy()->mutable_guided_layernas(), s.clear_budget(); },
-                "budget", "this strategy needs trainings or duration"},
+                "budget", "this strategy needs budget.trainings or budget.duration"},
         Mistake{"LonelyPopulation",
                 [](auto& s) { s.mutable_strategy()->mutable_regularized_evolution()->set_population(1); },
                 "strategy.regularized_evolution.population", "between 2 and 10000, is 1"},
@@ -452,15 +452,15 @@ TEST(MeasureFirst, IsRefusedWhereItIsOfNoUse) {
   };
   v1::SearchSpec spec = WithMeasuredCost();
   spec.mutable_evaluation()->set_measure_first(true);
-  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.measure_first does not go with strategy.layernas"));
+  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.measure_first cannot be combined with strategy.layernas"));
   spec.mutable_strategy()->mutable_guided_layernas();
   spec.mutable_budget()->set_trainings(50);
   EXPECT_EQ(refusals(spec), "");
   spec.mutable_objective()->clear_targets();
-  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.measure_first skips what exceeds every target: give"));
+  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.measure_first skips architectures that exceed every target: set"));
   v1::SearchSpec known = Good();
   known.mutable_evaluation()->set_measure_first(true);
-  EXPECT_THAT(refusals(known), HasSubstr("evaluation.measure_first is of no use where the cost is known"));
+  EXPECT_THAT(refusals(known), HasSubstr("evaluation.measure_first has no effect because the cost is known"));
 }
 
 TEST(Final, HasDefaultsThatFollowTheEvaluation) {
@@ -479,7 +479,7 @@ TEST(Final, HasDefaultsThatFollowTheEvaluation) {
   spec.mutable_objective()->clear_targets();
   for (int i = 0; i < 101; ++i) spec.mutable_objective()->add_targets(1000 + i);
   spec.mutable_final()->set_per_target(2);
-  EXPECT_THAT(ValidateSpec(spec).front().message, HasSubstr("202 architectures would be trained in full"));
+  EXPECT_THAT(ValidateSpec(spec).front().message, HasSubstr("would train 202 architectures in full"));
   spec.mutable_objective()->clear_targets();
   spec.mutable_final()->set_per_target(21);
   spec.mutable_final()->set_seeds(-1);
@@ -498,7 +498,7 @@ TEST(EarlyStop, NeedsACostThatIsKnownBeforeTheTraining) {
   };
   v1::SearchSpec spec = WithMeasuredCost();
   spec.mutable_evaluation()->mutable_early_stop();
-  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.early_stop compares trainings of like cost"));
+  EXPECT_THAT(refusals(spec), HasSubstr("evaluation.early_stop compares trainings of similar cost"));
   (*spec.mutable_evaluation()->mutable_measure_on())["device"] = "cpu";
   EXPECT_EQ(refusals(spec), "");
   v1::SearchSpec known = Good();
@@ -540,7 +540,7 @@ TEST(CountedCost, OptionsThatShareLargeParametersAreRefusedBeforeTheyAreCounted)
   const std::vector<Violation> violations = ValidateSpec(spec);
   ASSERT_EQ(violations.size(), 1u);
   EXPECT_EQ(violations[0].field, "objective.counted");
-  EXPECT_THAT(violations[0].message, HasSubstr("is for smaller spaces: the options, each with the parameters"));
+  EXPECT_THAT(violations[0].message, HasSubstr("supports only smaller spaces: the options with the parameters"));
   // A few of them are counted.
   layer.mutable_options()->DeleteSubrange(3, 97);
   EXPECT_THAT(ValidateSpec(spec), IsEmpty());
@@ -556,12 +556,12 @@ TEST(CountedCost, WhatCanNotBeCountedIsExplained) {
     return messages;
   };
   EXPECT_THAT(refusal([](auto& spec) { spec.mutable_objective()->set_cost("latency_ms"); }),
-              HasSubstr("objective.counted can count params and multiply_adds"));
+              HasSubstr("objective.counted counts only params and multiply_adds"));
   EXPECT_THAT(refusal([](auto& spec) { spec.mutable_space()->mutable_layers(0)->mutable_options(0)->set_name("x"); }),
               HasSubstr("objective.counted layer 'a': option 'x'"));
   EXPECT_THAT(
       refusal([](auto& spec) { spec.mutable_space()->mutable_layers(0)->mutable_options(0)->set_name("conv_k3_c16"); }),
-      HasSubstr("objective.counted the options of layer \"a\" differ in what they hand on"));
+      HasSubstr("objective.counted the options of layer \"a\" have different output shapes"));
   EXPECT_THAT(refusal([](auto& spec) {
                 spec.mutable_space()->mutable_layers(0)->mutable_options(0)->set_name("conv_k3_c16");
                 spec.mutable_space()->clear_network();

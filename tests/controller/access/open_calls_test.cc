@@ -30,7 +30,7 @@ TEST(OpenCalls, AreBoundedForEachHostApart) {
   }
   const absl::Status refused = calls.Enter("a").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("at most 2 open streams of one host (--flag)"));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("at most 2 open streams per host (--flag)"));
   EXPECT_TRUE(calls.Enter("b").ok());
   places.pop_back();
   EXPECT_TRUE(calls.Enter("a").ok()) << "a place that was given up is free";

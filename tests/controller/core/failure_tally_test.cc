@@ -28,7 +28,7 @@ TEST(FailureTally, MessagesThatDifferInNumbersAreOneFailure) {
     tally.Add(Failure("w", message), TaskKind::kEvaluate);
   }
   tally.Add(Failure("w", "killed: 250 of 3 lines"), TaskKind::kEvaluate);
-  EXPECT_EQ(tally.Commonest(), "the commonest failure (3 times): killed: 7 of 100 lines");
+  EXPECT_EQ(tally.Commonest(), "the most common failure (3 times): killed: 7 of 100 lines");
 }
 
 TEST(FailureTally, SpeaksAgainstTheSearchOnceTwoWorkersFailed) {
@@ -87,7 +87,7 @@ TEST(FailureTally, TellsTheCommonestFailure) {
   tally.Add(Failure("a", "out of memory"), TaskKind::kEvaluate);
   tally.Add(Failure("a", "a rare one"), TaskKind::kEvaluate);
   tally.Add(Failure("b", "out of memory"), TaskKind::kEvaluate);
-  EXPECT_EQ(tally.Commonest(), "the commonest failure (2 times): out of memory");
+  EXPECT_EQ(tally.Commonest(), "the most common failure (2 times): out of memory");
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ TEST_F(SearchTest, ASearchWithoutAnySuccessFails) {
   Fail(search, 2, 1, FailureKind::kInfeasible, "too big");
   EXPECT_EQ(search.state(), SearchState::kFailed);
   EXPECT_THAT(search.state_reason(),
-              HasSubstr("no evaluation has succeeded; the commonest failure (2 times): too big"));
+              HasSubstr("no evaluation has succeeded; the most common failure (2 times): too big"));
 }
 
 TEST_F(SearchTest, EarlyFailuresEndTheSearchWithTheCommonestReason) {

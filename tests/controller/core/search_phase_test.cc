@@ -158,7 +158,7 @@ TEST_F(SearchPhaseTest, WithoutASuccessTheSearchFailsWithTheCommonestReason) {
   EXPECT_TRUE(phase_->Advance(false));
   EXPECT_EQ(phase_->Ending().state, SearchState::kFailed);
   EXPECT_EQ(phase_->Ending().reason,
-            "no evaluation has succeeded; the commonest failure (1 time): out of memory; its budget of 1 training is "
+            "no evaluation has succeeded; the most common failure (1 time): out of memory; its budget of 1 training is "
             "used");
 }
 
@@ -168,7 +168,7 @@ TEST_F(SearchPhaseTest, AStrategyThatWaitsForNothingEndsTheSearch) {
   strategy_.said = {Supply::When::kAfterOutcome, 0, ""};
   EXPECT_FALSE(phase_->Advance(true));
   EXPECT_TRUE(phase_->Advance(false));
-  EXPECT_EQ(phase_->searching_over(), "the strategy proposes nothing more, which is a defect of layernas");
+  EXPECT_EQ(phase_->searching_over(), "the strategy proposes nothing more, which is a bug in layernas");
 }
 
 TEST_F(SearchPhaseTest, TimeCountsFromTheFirstLease) {

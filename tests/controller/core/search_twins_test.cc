@@ -365,7 +365,7 @@ TEST_F(SearchTest, TwinsAreFollowedUnderAnyConfiguration) {
     if (config.trainings > 0) {
       EXPECT_LE(search->trainings(), config.trainings);
     }
-    EXPECT_THAT(search->state_reason(), Not(HasSubstr("defect")));
+    EXPECT_THAT(search->state_reason(), Not(HasSubstr("bug in layernas")));
     std::map<std::uint64_t, int> trained;
     for (const Candidate& candidate : search->candidates()) {
       if (candidate.repeat_of != 0 || candidate.final_of != 0) continue;

@@ -48,7 +48,8 @@ TEST_F(CheckTest, ARepeatOfAnotherArchitectureIsFound) {
   repeat.repeat_of = 1;
   repeat.repeat = 1;
   Put(repeat);
-  EXPECT_THAT(Problems(), ElementsAre(HasSubstr("repeats a candidate that is none of its architecture")));
+  EXPECT_THAT(Problems(),
+              ElementsAre(HasSubstr("repeats a candidate that is later, has no result or has another architecture")));
 }
 
 TEST_F(CheckTest, ATamperedBucketIsFound) {
@@ -75,7 +76,7 @@ TEST_F(CheckTest, ATamperedRewardIsFound) {
     tampered.reward += 1000;
     Put(tampered);
     EXPECT_THAT(Problems(), ElementsAre("searches/s-1/candidates/" + std::to_string(candidate.number) +
-                                        " has a reward that is not its metric's"));
+                                        " has a reward that differs from its metric"));
     Put(candidate);
   }
   core::Candidate tampered = candidates_[0];
@@ -97,11 +98,11 @@ TEST_F(CheckTest, TamperedCandidatesAreFound) {
   expect("has the wrong number of layers", [](core::Candidate& one) { one.architecture.pop_back(); });
   expect("has an option that its layer lacks", [](core::Candidate& one) { one.architecture[0] = 3; });
   expect("occurs twice", [this](core::Candidate& one) { one.architecture = candidates_[0].architecture; });
-  expect("has a state that does not fit", [](core::Candidate& one) { one.result_attempt = 0; });
-  expect("has a state that does not fit", [](core::Candidate& one) { one.state = core::CandidateState::kFailed; });
-  expect("has a result of an attempt", [](core::Candidate& one) { one.result_attempt = 9; });
+  expect("has a state that does not match", [](core::Candidate& one) { one.result_attempt = 0; });
+  expect("has a state that does not match", [](core::Candidate& one) { one.state = core::CandidateState::kFailed; });
+  expect("has a result from an attempt", [](core::Candidate& one) { one.result_attempt = 9; });
   expect("has succeeded without a reward", [](core::Candidate& one) { one.metrics = {}; });
-  expect("goes on in an ended search", [](core::Candidate& one) {
+  expect("is unfinished in an ended search", [](core::Candidate& one) {
     one.state = core::CandidateState::kLeased;
     one.result_attempt = 0;
   });
@@ -114,7 +115,7 @@ TEST_F(CheckTest, ASpecThatCannotBeReadIsFound) {
   storage::Batch batch;
   batch.PutSearch(search);
   ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
-  EXPECT_THAT(Problems(), ElementsAre(HasSubstr("searches/s-1: the stored spec can't be parsed")));
+  EXPECT_THAT(Problems(), ElementsAre(HasSubstr("searches/s-1: the stored spec cannot be parsed")));
 }
 
 }  // namespace

@@ -379,8 +379,9 @@ TEST_F(LeasesTest, OnlyWorkersWithTheLabelsGetTheWork) {
   LeaseRequest wrong = Request("wrong");
   wrong.worker.labels = {{"device", "cpu"}};
   EXPECT_THAT(*Lease(wrong), IsEmpty());
-  EXPECT_EQ(Get(name)->waiting_for,
-            "a worker labelled device=gpu: none of the 2 connected is: plain (no labels), wrong (device=cpu)");
+  EXPECT_EQ(
+      Get(name)->waiting_for,
+      "a worker labelled device=gpu: none of the 2 connected workers matches: plain (no labels), wrong (device=cpu)");
   LeaseRequest right = Request("right");
   right.worker.labels = {{"device", "gpu"}, {"zone", "a"}};
   EXPECT_EQ(Lease(right)->size(), 1u);
@@ -399,7 +400,8 @@ TEST_F(LeasesTest, WhichLabelIsMissingIsSaidOfTheNearestWorkersFirst) {
   EXPECT_THAT(*Lease(far), IsEmpty());
   EXPECT_THAT(*Lease(near), IsEmpty());
   EXPECT_EQ(Get(name)->waiting_for,
-            "a worker labelled device=gpu, memory>=16: none of the 2 connected is: near (device=gpu, memory=8; lacks "
+            "a worker labelled device=gpu, memory>=16: none of the 2 connected workers matches: near (device=gpu, "
+            "memory=8; lacks "
             "memory>=16), far (device=cpu)");
 }
 

@@ -41,7 +41,7 @@ TEST_F(QuotasTest, SearchesThatHaveNotEnded) {
   ASSERT_TRUE(Create("a", "r3").ok());
   const absl::Status refused = Create("a", "r4").status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("a has 3 searches that have not ended"));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("a has 3 unfinished searches"));
   EXPECT_THAT(std::string(refused.message()), HasSubstr("--max-searches-per-caller"));
   EXPECT_EQ(Refused("too_many_searches"), 1);
   // A retry does not count as another search, other callers have separate quotas, and searches

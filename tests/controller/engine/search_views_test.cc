@@ -87,7 +87,7 @@ TEST_F(SearchViewsTest, OfASearchThatThisVersionCannotGoOnWith) {
   const SearchView running = View(entry);
   EXPECT_EQ(running.state, core::SearchState::kFailed);
   EXPECT_EQ(running.state_reason,
-            "this version of layernas cannot go on with the search: unknown strategy; it is kept as it is");
+            "this version of layernas cannot continue the search: unknown strategy; its data is kept");
   EXPECT_EQ(running.candidates.at(core::CandidateState::kSucceeded), 3u);
   EXPECT_EQ(running.created, 5);
   entry.stored.state = core::SearchState::kSucceeded;
@@ -178,15 +178,16 @@ TEST_F(SearchViewsTest, SaysWhatASearchWaitsFor) {
   Hear("b", {{"device", "gpu"}});
   EXPECT_EQ(Waiting(any), "");
   EXPECT_EQ(Waiting(gpu),
-            "a worker labelled device=gpu, memory>=16: none of the 2 connected is: b (device=gpu; lacks memory>=16), a "
+            "a worker labelled device=gpu, memory>=16: none of the 2 connected workers matches: b (device=gpu; lacks "
+            "memory>=16), a "
             "(no labels)");
   for (int i = 0; i < 5; ++i) Hear("c" + std::to_string(i));
-  EXPECT_THAT(Waiting(gpu), HasSubstr("none of the 7 connected is: b (device=gpu"));
+  EXPECT_THAT(Waiting(gpu), HasSubstr("none of the 7 connected workers matches: b (device=gpu"));
   EXPECT_THAT(Waiting(gpu), ::testing::EndsWith(", …"));
   Hear("d", {{"device", "gpu"}, {"memory", "32"}});
   EXPECT_EQ(Waiting(gpu), "");
   for (int i = 0; i < 3; ++i) state_.workers.Failed("d", core::TaskKind::kEvaluate, {}, "why", state_.now.steady);
-  EXPECT_EQ(Waiting(gpu), "a worker: all that fit are shunned for a while, since they kept failing");
+  EXPECT_EQ(Waiting(gpu), "a worker: all matching workers are shunned for now because their attempts kept failing");
   // Those that are away are not connected.
   state_.workers.NoteAway(state_.now.steady + Millis{1}, state_.now.steady, [](const std::string&) { return false; });
   EXPECT_EQ(Waiting(any), "a worker: none is connected; start one with layernas-worker");

@@ -338,7 +338,7 @@ TEST_F(SearchesTest, OneThatThisVersionRefusesIsShownAndTheOthersGoOn) {
   const auto view = Get(bad);
   ASSERT_TRUE(view.ok()) << view.status();
   EXPECT_EQ(view->state, core::SearchState::kFailed);
-  EXPECT_THAT(view->state_reason, HasSubstr("cannot go on"));
+  EXPECT_THAT(view->state_reason, HasSubstr("cannot continue"));
   EXPECT_THAT(view->state_reason, HasSubstr("budget.trainings"));
   EXPECT_THAT(Candidates(bad), SizeIs(Gt(0u)));
   EXPECT_EQ(Pause(bad).status().code(), absl::StatusCode::kFailedPrecondition);

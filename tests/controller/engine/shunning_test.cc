@@ -136,6 +136,8 @@ TEST_F(ShunningTest, ASearchDoesNotEndByOneWorkerWhileOthersAreSilent) {
 }
 
 TEST_F(ShunningTest, ASearchDoesNotEndByOneWorkerRightAfterARestart) {
+  options_.lease_duration = Millis{2'000};
+  Restart();
   v1::SearchSpec spec = RandomSpec("s", 200);
   spec.mutable_budget()->set_initial_failures(5);
   const std::string name = Create(spec);
@@ -145,6 +147,44 @@ TEST_F(ShunningTest, ASearchDoesNotEndByOneWorkerRightAfterARestart) {
   // The good worker has reported nothing yet.
   for (int i = 0; i < 4; ++i) FailOne("bad");
   EXPECT_EQ(Get(name)->state, core::SearchState::kRunning);
+  // Its lease has expired.
+  Pass(Millis{10'000});
+  FailOne("bad");
+  EXPECT_EQ(Get(name)->state, core::SearchState::kRunning);
+  Pass(Millis{60'000});
+  FailOne("bad");
+  EXPECT_EQ(Get(name)->state, core::SearchState::kFailed);
+}
+
+TEST(ShunningByHand, AfterAPauseWorkersHaveTimeToSpeak) {
+  EngineOptions options;
+  options.lease_duration = Millis{3'000};
+  HandRun run(options);
+  run.Create(RandomSpec("s", 200));
+  run.Park("good", 1);
+  const LeasedTask held = run.given().back();
+  std::vector<LeaseVerdict> verdicts;
+  const auto heartbeat = [&] {
+    run.engine().Heartbeat({"good", {}, 1, "test"}, {{FormatLeaseToken(held.token)}},
+                           [&verdicts](const auto& said) { verdicts = *said; });
+    TakeTurns(run.engine());
+    return verdicts.at(0).go_on;
+  };
+  run.clock().Pass(Millis{60'000});
+  run.engine().StoodStill();
+  // Turns before the sockets are read.
+  TakeTurns(run.engine());
+  run.clock().Pass(Millis{2'500});
+  TakeTurns(run.engine());
+  EXPECT_TRUE(heartbeat());
+  run.clock().Pass(Millis{2'900});
+  TakeTurns(run.engine());
+  EXPECT_TRUE(heartbeat());
+  EXPECT_EQ(run.metrics().lease_expirations.Value(), 0);
+  // From then on silence counts again.
+  run.clock().Pass(Millis{3'000});
+  TakeTurns(run.engine());
+  EXPECT_EQ(run.metrics().lease_expirations.Value(), 1);
 }
 
 TEST(ShunningByHand, APauseOfTheControllerMakesNobodyAway) {
@@ -247,7 +287,7 @@ TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
   EXPECT_EQ(candidate.state, CandidateState::kQueued);
   ASSERT_THAT(candidate.failures, SizeIs(1));
   EXPECT_EQ(candidate.failures[0].kind, core::FailureKind::kWorkerLost);
-  EXPECT_THAT(candidate.failures[0].message, HasSubstr("no longer knows"));
+  EXPECT_THAT(candidate.failures[0].message, HasSubstr("does not know this lease"));
   // Others get it at once, a third of a lease after it was granted.
   EXPECT_EQ(LeaseOne("v").token, Token(1, 1, 2));
   // If the worker still had the task, its result counts.

@@ -156,6 +156,24 @@ TEST(WorkerBook, NobodyCountsOnThoseThatAreAway) {
   EXPECT_THAT(Ids(book), ElementsAre());
 }
 
+TEST(WorkerBook, WorkersThatAreExpectedCountUntilTheyAreHeardOrForgotten) {
+  const PollBook::Requirements gpu = {{"device", "gpu"}};
+  WorkerBook book;
+  book.Expect("a", At(1));
+  book.Expect("b", At(1));
+  book.Hear(Worker("one"), At(2));
+  EXPECT_TRUE(book.HasOthers("one", gpu));
+  EXPECT_FALSE(book.HasOthersUnshunned("one", {}));
+  EXPECT_TRUE(book.HasOthers("a", {}));
+  // It has not the labels.
+  book.Hear(Worker("a"), At(2));
+  EXPECT_TRUE(book.HasOthers("one", gpu)) << "b may";
+  book.Forget(At(1));
+  EXPECT_TRUE(book.HasOthers("one", gpu));
+  book.Forget(At(2));
+  EXPECT_FALSE(book.HasOthers("one", gpu));
+}
+
 TEST(WorkerBook, AShunEndsOnceNobodyElseCanDoTheWork) {
   const PollBook::Requirements fast = {{"fast", "yes"}};
   WorkerBook book;

@@ -94,6 +94,7 @@ class HandRun {
 
   Engine& engine() { return *engine_; }
   FakeClock& clock() { return clock_; }
+  const ControllerMetrics& metrics() const { return metrics_; }
   std::vector<LeasedTask>& given() { return given_; }
   int parked() const { return parked_; }
 

@@ -10,9 +10,9 @@
 namespace layernas::core {
 namespace {
 
-// Share of the trainings that the design may use at most.
+// Maximum share of the trainings for the design.
 constexpr double kDesignShare = 1.0 / 3;
-// Rounds of the design, each with every option of every layer, as long as its share of the budget lasts.
+// Maximum rounds of the design; each contains every option of every layer.
 constexpr std::size_t kDesignRounds = 2;
 
 }  // namespace
@@ -28,9 +28,10 @@ GuidedStrategy::GuidedStrategy(const Space& space, std::span<const double> targe
 }
 
 void GuidedStrategy::MakeDesign(std::int64_t trainings) {
-  // Where nothing is within a target, there is nothing to learn for.
+  // If nothing is within a target, there is nothing to learn.
   if (!knowledge_->IsAnythingLeft()) return;
-  // Rounds in which every option of every layer occurs (Latin hypercube), while the share of the budget lasts.
+  // Make rounds that contain every option of every layer (Latin hypercube), up to the share of the
+  // budget.
   std::size_t max_options = 0;
   for (const Layer& layer : space_.layers) max_options = std::max<std::size_t>(max_options, layer.option_count);
   std::size_t count = max_options;
@@ -59,7 +60,7 @@ void GuidedStrategy::Restore(std::span<const PastProposal> past) {
   ArchitectureIndex seen(space_.layers.size());
   for (const PastProposal& one : past) {
     seen.Insert(one.proposal.architecture);
-    // What is of the design is known already.
+    // Proposals of the design are already known.
     if (knowledge_->Propose(one.proposal.architecture)) ++computed_;
     if (one.observation) {
       knowledge_->Note(one.proposal.architecture, *one.observation);

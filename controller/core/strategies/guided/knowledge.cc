@@ -8,21 +8,22 @@
 namespace layernas::core {
 namespace {
 
-// The lower half of the rewards is no model of the good ones.
+// The lower half of the rewards does not help to model the good ones.
 constexpr double kClippedShare = 0.5;
 constexpr double kRewardNoise = 0.03;
 constexpr double kCostNoise = 0.01;
 constexpr double kFeasibilityNoise = 0.05;
-// Architectures that the model of feasibility is fitted to, of each kind: the latest.
+// Maximum architectures of each kind that the model of feasibility is fitted to: the latest.
 constexpr std::size_t kMaxOfAKind = 400;
-// Variances are fitted again when there are this many times the results of the last time.
+// Variances are fitted again when the number of results has grown by this factor.
 constexpr double kMoreResults = 1.1;
-// Up to so many results the models are fitted again for each result; later if there are this many times the results of
-// the last fit, and what comes in between is appended.
+// Up to this many results, the models are fitted again for each result. Later they are fitted again
+// when the number of results has grown by a factor; results in between are appended.
 constexpr std::size_t kAlwaysFitted = 500;
 constexpr double kMoreToFit = 1.01;
 
-// [layer][option]: the option's cost as a share of the layer's dearest, to the power 1/2.
+// Returns [layer][option]: the share of the cost of the layer's most expensive option, to the power
+// 1/2.
 std::vector<std::vector<double>> CostShares(const Space& space) {
   std::vector<std::vector<double>> all;
   for (const Layer& layer : space.layers) {
@@ -36,7 +37,7 @@ std::vector<std::vector<double>> CostShares(const Space& space) {
   return all;
 }
 
-// The latest kMaxOfAKind.
+// Returns the latest kMaxOfAKind.
 std::vector<Architecture> Latest(const std::vector<Architecture>& all) {
   return {all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), kMaxOfAKind)), all.end()};
 }
@@ -51,8 +52,8 @@ GuidedKnowledge::GuidedKnowledge(const Space& space, std::span<const double> tar
       proposed_(space.layers.size()) {
   ModelOptions reward;
   reward.pairs = ChoosePairs(space);
-  // What neighbours in a chain do to each other tells little of other neighbours; and where the cost of an option is
-  // known, the slopes on it tell what layers have in common.
+  // In a chain, the effects of one pair of neighbours say little about other pairs. If the costs of
+  // options are known, the slopes already model what layers have in common.
   reward.name_pairs = !IsChain(reward.pairs) && !space.CostIsPerLayer();
   reward.clipped_share = kClippedShare;
   reward.noise = kRewardNoise;
@@ -141,7 +142,7 @@ void GuidedKnowledge::LearnCost(bool fit, bool variances) {
   if (costs.empty()) return;
   lowest_cost_ = *std::min_element(costs.begin(), costs.end());
   highest_cost_ = *std::max_element(costs.begin(), costs.end());
-  // What a choice does to a latency is in proportion to the rest more often than not.
+  // The effect of a choice on a latency is usually proportional to the rest.
   log_cost_ = lowest_cost_ > 0;
   cost_learned_ = costs.size() >= 2;
   if (!cost_learned_) return;

@@ -1,5 +1,5 @@
-// What guided LayerNAS knows of a search, and the models that learn from it. It grows with the results: the strategy
-// moves it to the computation of proposals and back, and never copies it.
+// What guided LayerNAS knows about a search, and the models that learn from it. It grows with the
+// results. The strategy moves it to the computation of proposals and back, and never copies it.
 #pragma once
 
 #include <cstddef>
@@ -19,32 +19,33 @@
 
 namespace layernas::core {
 
-// Not thread-safe. Its owner may change it: the strategy, or the work that is under way.
+// Not thread-safe. The owner may change it: the strategy, or the computation in progress.
 class GuidedKnowledge {
  public:
-  // `space` must outlive this.
+  // `space` must outlive this object.
   GuidedKnowledge(const Space& space, std::span<const double> targets);
 
-  // Takes what came of an architecture that was proposed; in the order of arrival.
+  // Adds the outcome of a proposed architecture. Call it in the order of arrival.
   void Note(const Architecture& architecture, const Observation& observation);
-  // Fits the models to all that was noted, or appends what was noted since the last call. Returns true if it fitted
-  // them. Takes up to a second.
+  // Fits the models to all outcomes, or only appends the outcomes since the last call. Returns true
+  // if it fitted the models. Takes up to a second.
   bool Learn();
 
-  // Everything ever proposed, including what is ready to be proposed.
+  // All proposed architectures, including those that are ready to be proposed.
   const ArchitectureIndex& proposed() const { return proposed_; }
-  // Adds to proposed(). Returns false if it was there before.
+  // Adds to proposed(). Returns false if it was already there.
   bool Propose(const Architecture& architecture);
-  // Returns true if something within the highest target was not proposed yet.
+  // Returns whether an architecture within the highest target has not been proposed yet.
   bool IsAnythingLeft() const { return left_.get().has_value(); }
   // Returns how many of proposed() are within the highest target.
   std::size_t tried() const { return tried_; }
-  // Draws from what is within the highest target. Built by the first call, which takes milliseconds.
+  // Draws from the architectures within the highest target. The first call builds it, which takes
+  // milliseconds.
   const LimitSampler& sampler();
 
   const Space& space() const { return space_; }
   const std::vector<double>& targets() const { return targets_; }
-  // Results.
+  // Results, by index.
   const std::vector<Architecture>& architectures() const { return architectures_; }
   const std::vector<double>& rewards() const { return rewards_; }
   const std::vector<double>& costs() const { return costs_; }
@@ -52,13 +53,15 @@ class GuidedKnowledge {
   // --- As of the last Learn().
 
   const Model& reward() const { return *reward_; }
-  // Of the cost, or of its logarithm if all costs are positive; null if the cost is known per layer.
+  // The model of the cost, or of its logarithm if all costs are positive; null if the cost is known
+  // per layer.
   const Model* cost() const { return cost_.get(); }
-  // 1 for what can be evaluated, 0 for what is infeasible; null until there is at least one of each.
+  // The model of feasibility: 1 for feasible, 0 for infeasible. Null until there is at least one of
+  // each.
   const Model* feasibility() const { return feasibility_learned_ ? feasibility_.get() : nullptr; }
   bool learned() const { return learned_; }
   bool cost_learned() const { return cost_learned_; }
-  // The cost, or a limit of it, as it is modelled.
+  // Converts a cost, or a limit of it, to the modelled scale and back.
   double Modelled(double cost) const;
   double Unmodelled(double cost) const;
   double lowest_cost() const { return lowest_cost_; }
@@ -67,7 +70,7 @@ class GuidedKnowledge {
   double highest_reward() const { return highest_reward_; }
 
  private:
-  // How many values a model has taken.
+  // Number of values that a model has taken.
   struct Seen {
     std::size_t results = 0;
     std::size_t others = 0;
@@ -88,7 +91,7 @@ class GuidedKnowledge {
   std::vector<Architecture> architectures_;
   std::vector<double> rewards_;
   std::vector<double> costs_;
-  // Measured and not trained, since their cost exceeds every target.
+  // Measured but not trained, because their cost exceeds every target.
   std::vector<Architecture> skipped_;
   std::vector<double> skipped_costs_;
   std::vector<Architecture> infeasible_;
@@ -99,7 +102,7 @@ class GuidedKnowledge {
   std::size_t reward_seen_ = 0;
   Seen cost_seen_;
   Seen feasibility_seen_;
-  // Results when the models were last fitted, and when their variances were.
+  // Number of results at the last fit of the models, and at the last fit of their variances.
   std::size_t last_fit_ = 0;
   std::size_t fitted_variances_ = 0;
   bool learned_ = false;

@@ -11,11 +11,12 @@
 namespace layernas::core {
 namespace {
 
-// Values to fit variances to at most: they are few numbers, and it takes cubic time.
+// Maximum values to fit variances to: there are few variances, and a fit takes cubic time.
 constexpr Eigen::Index kMaxForVariances = 250;
-// Of the prior of log variances around their first values: wide, but it keeps a handful of values from ruling one out.
+// Standard deviation of the prior of log variances around their first values. It is wide, but keeps
+// a few values from excluding an effect.
 constexpr double kLogVarianceDeviation = 1.5;
-// Of the values' mean, which is known only roughly.
+// Prior variance of the values' mean, which is known only roughly.
 constexpr double kMeanVariance = 1;
 constexpr double kJitter = 1e-8;
 
@@ -43,7 +44,8 @@ Model::Model(const Space& space, ModelOptions options) : space_(space), options_
     }
     name_pair_count_ = static_cast<Eigen::Index>(numbers.size());
   }
-  // The values' variance, shared out: half to what is common to layers where there is such, the rest to the particular.
+  // Distribute the values' variance: half to the effects that layers share, if there are any, and
+  // the rest to the others.
   const double layers = static_cast<double>(space_.layers.size());
   const double pairs = std::max<double>(1, static_cast<double>(options_.pairs.size()));
   log_variance_[kSlope] = std::log(0.3 / layers);
@@ -61,12 +63,12 @@ void Model::Fit(const std::vector<Architecture>& architectures, const std::vecto
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
   if (order.size() > options_.max_values && options_.clipped_share > 0) {
-    // The highest are what matters.
+    // The highest values matter most.
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
     order.resize(options_.max_values);
     std::sort(order.begin(), order.end());
   } else if (order.size() > options_.max_values) {
-    // The latest were proposed near what matters.
+    // The latest architectures were proposed near the best ones.
     order.erase(order.begin(), order.end() - static_cast<std::ptrdiff_t>(options_.max_values));
   }
   architectures_.clear();
@@ -102,7 +104,7 @@ void Model::Append(const Architecture& architecture, double value) {
   const double variance = PriorCovariance(architecture, {architecture})[0] + NoiseVariance();
   factor_.conservativeResize(n + 1, n + 1);
   factor_.row(n).head(n) = row.transpose();
-  // What is left is the noise at least.
+  // The remainder is at least the noise.
   factor_(n, n) = std::sqrt(std::max(variance - row.squaredNorm(), NoiseVariance()));
   values_.conservativeResize(n + 1);
   values_[n] = std::max((value - mean_) / scale_, floor_);
@@ -136,7 +138,7 @@ Eigen::MatrixXd Model::GroupKernel(Group group) const {
       return features * features.transpose();
     }
     case kName: {
-      // Not as a product of features: in a big space most of the names occur in no architecture.
+      // Not computed as a product of features: in a big space most names occur in no architecture.
       std::vector<int> counts(name_count_);
       for (Eigen::Index i = 0; i < n; ++i) {
         for (std::size_t l = 0; l < space_.layers.size(); ++l) ++counts[names_[l][architectures_[i][l]]];
@@ -202,8 +204,8 @@ Eigen::MatrixXd Model::Kernel() const {
 }
 
 void Model::FitVariances() {
-  // Rprop (Riedmiller 1992) on the log marginal likelihood plus the log prior: a few steps, for the next fit goes on
-  // from here.
+  // Rprop (Riedmiller 1992) on the log marginal likelihood plus the log prior. A few steps are
+  // enough, because the next fit continues from here.
   constexpr int kSteps = 15;
   const Eigen::Index all = values_.size();
   const Eigen::Index n = std::min(all, kMaxForVariances);
@@ -389,8 +391,8 @@ Surface Model::Mean() const {
 }
 
 Surface Model::Draw(RandomStream& random, double spread) const {
-  // Matheron's rule: a draw of the prior, corrected by what the data say of its error. Without spread only the mean is
-  // left.
+  // Matheron's rule: a draw from the prior, corrected by what the data say about its error. Without
+  // spread only the mean is left.
   Surface surface = MakeSurface(space_, options_.pairs);
   Eigen::VectorXd residual = values_;
   if (spread > 0) {

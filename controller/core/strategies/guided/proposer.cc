@@ -10,30 +10,33 @@
 namespace layernas::core {
 namespace {
 
-// Draws from the posterior whose best solutions join the pool in a big space, where those of its mean alone are too
-// much alike, and how far they go from the mean. Chosen on generated spaces.
+// Number of draws from the posterior, and their spread around the mean. In a big space their best
+// solutions join the pool, because the solutions of the mean alone are too similar. Chosen on
+// generated spaces.
 constexpr int kDraws = 5;
-// Besides, the mean and the neighbours of what was found.
+// The additional sources are the mean and the neighbours of the solutions.
 constexpr int kSources = kDraws + 2;
 constexpr double kSpread = 0.3;
-// The pool's size: what can be predicted in milliseconds, which takes time with the number of results too.
+// Size of the pool that can be predicted in milliseconds; the time also depends on the number of
+// results.
 constexpr std::size_t kPoolWork = 40'000;
 constexpr std::size_t kSmallestPool = 32;
 constexpr std::size_t kLargestPool = 400;
-// What is under way counts as if it had brought what is predicted: the latest so many, for it takes cubic time.
+// Maximum evaluations in progress, the latest, that count as if they had returned their
+// predictions. This takes cubic time.
 constexpr std::size_t kMaxBelieved = 512;
-// How far the predicted cost of what is in the pool may be above the limit, in standard deviations of the costs seen:
-// it may turn out to be within.
+// Maximum excess of a predicted cost in the pool over the limit, in standard deviations of the seen
+// costs. The true cost may be within the limit.
 constexpr double kCostMargin = 1;
-// Uniform draws from which the cheapest is taken where none is predicted to be within a target.
+// Uniform draws from which the cheapest is taken if none is predicted to be within a target.
 constexpr int kDrawsByPrediction = 2000;
-// Above it, what is predicted of 1 for what is feasible and 0 for what is not counts as feasible.
+// A prediction above this counts as feasible (1 is feasible, 0 infeasible).
 constexpr double kFeasible = 0.5;
-// What an infeasible architecture loses where the pool is made, in ranges of the rewards seen.
+// Loss of an infeasible architecture when the pool is made, in ranges of the seen rewards.
 constexpr double kInfeasibleLoss = 2;
-// Of proposals for several targets, each second one is for the whole frontier.
+// With several targets, every second proposal is for the whole frontier.
 constexpr std::uint64_t kFrontierEvery = 2;
-// Limits of the cost up to which solutions join the pool for the whole frontier.
+// Number of cost limits whose solutions join the pool for the whole frontier.
 constexpr int kFrontierLimits = 10;
 
 }  // namespace
@@ -100,15 +103,15 @@ void GuidedProposer::Fill(Pool& pool, const std::vector<double>& limits, std::si
   for (const double limit : limits) highest.push_back(WidenedLimit(known_.Modelled(limit)) + margin);
   std::unordered_set<Architecture, ArchitectureHash> seen;
   const auto add = [&](Architecture architecture) {
-    // The solver sums costs in another order.
+    // The solver sums costs in another order, so the exact cost is checked again.
     if (known_.cost() == nullptr && !MeetsLimit(known_.space().Cost(architecture), limits.back())) return false;
     if (known_.proposed().Contains(architecture) || !seen.insert(architecture).second) return false;
     pool.architectures.push_back(std::move(architecture));
     return true;
   };
-  // One run of the table has what is best up to each cost.
+  // One run of the table finds the best architectures up to each cost.
   const auto solve = [&](const Surface& reward, std::size_t count) {
-    // Some may be known already, or join the pool for a lower limit.
+    // Some may be known already, or may join the pool for a lower limit.
     const std::size_t enough = count * limits.size() + known_.proposed().size() + seen.size();
     std::vector<Solution> solutions = Solve(known_.space(), reward, cost_mean_, highest, enough, {});
     for (const double limit : highest) {
@@ -120,19 +123,20 @@ void GuidedProposer::Fill(Pool& pool, const std::vector<double>& limits, std::si
   };
   const bool steered = known_.feasibility() != nullptr;
   if (!big_) {
-    // What looks good may all be infeasible.
+    // The best solutions may all be infeasible.
     if (steered) solve(WithFeasibility(reward_mean_), (most + 1) / 2);
     solve(reward_mean_, steered ? (most + 1) / 2 : most);
     return;
   }
-  // Where there are many results the pool is small, and still must not be empty.
+  // With many results the pool is small, but it must not be empty.
   const std::size_t of_each = std::max<std::size_t>(1, most / kSources);
   solve(reward_mean_, of_each);
   for (int i = 0; i < kDraws && !cancelled(); ++i) {
     Surface draw = known_.reward().Draw(random, kSpread);
     solve(steered ? WithFeasibility(std::move(draw)) : draw, of_each);
   }
-  // A dynamic programme keeps only what nothing matches: what is nearly as good is next to it.
+  // A dynamic programme keeps only architectures that no other matches. Their neighbours are nearly
+  // as good.
   const std::size_t full = most * limits.size();
   for (std::size_t i = 0; i < pool.architectures.size() && pool.architectures.size() < full; ++i) {
     const Architecture centre = pool.architectures[i];
@@ -196,7 +200,7 @@ void GuidedProposer::FindProbabilities(Pool& pool) const {
   const double noise = model->scale() * std::sqrt(model->NoiseVariance());
   for (std::size_t i = 0; i < pool.architectures.size(); ++i) {
     const double deviation = std::hypot(deviations.At(i), noise);
-    // Of being above one half; the rest is that of being below.
+    // The probability of a value above one half.
     pool.feasible.push_back(1 - ProbabilityWithin(mean.At(pool.architectures[i]), deviation, kFeasible));
   }
 }
@@ -210,7 +214,7 @@ Surface GuidedProposer::WithFeasibility(Surface reward) const {
       reward.options[l][o] += weight * feasibility.options[l][o];
     }
   }
-  // Both models have the pairs that ChoosePairs() chose.
+  // Both models have the pairs from ChoosePairs().
   for (std::size_t p = 0; p < reward.pair_effects.size(); ++p) {
     for (std::size_t e = 0; e < reward.pair_effects[p].size(); ++e) {
       reward.pair_effects[p][e] += weight * feasibility.pair_effects[p][e];
@@ -220,8 +224,8 @@ Surface GuidedProposer::WithFeasibility(Surface reward) const {
 }
 
 double GuidedProposer::Promise(const Pool& pool, std::size_t index) const {
-  // The hypervolume that is expected to be gained (Emmerich et al. 2011), with a cost that is taken to be as predicted
-  // but for whether it meets a limit.
+  // The expected gain of hypervolume (Emmerich et al. 2011). The cost is assumed to be as
+  // predicted, except for whether it meets a limit.
   const double mean = pool.reward_means[index];
   const double deviation = pool.reward_deviations->At(index);
   const double cost = pool.cost_means[index];
@@ -229,11 +233,11 @@ double GuidedProposer::Promise(const Pool& pool, std::size_t index) const {
   for (const Step& step : pool.steps) {
     const double from = pool.limit ? step.from : std::max(step.from, known_.Unmodelled(cost));
     if (from >= step.to) continue;
-    // Where nothing is known that is cheap enough, the lowest reward known stands in.
+    // If no known result is cheap enough, the lowest known reward is used.
     promise += (step.to - from) * ExpectedImprovement(mean, deviation, step.best.value_or(known_.lowest_reward()));
   }
   if (pool.limit && pool.cost_deviations) {
-    // Of a measurement: the noise is in it.
+    // The deviation of a measurement, which includes the noise.
     const double cost_deviation =
         std::hypot(pool.cost_deviations->At(index), known_.cost()->scale() * std::sqrt(known_.cost()->NoiseVariance()));
     promise *= ProbabilityWithin(cost, cost_deviation, known_.Modelled(*pool.limit));
@@ -243,7 +247,7 @@ double GuidedProposer::Promise(const Pool& pool, std::size_t index) const {
 }
 
 std::optional<Architecture> GuidedProposer::MostPromising(RandomStream& random, std::uint64_t number) {
-  // A pool that is used up is made anew.
+  // A used-up pool is made again.
   for (int attempt = 0; attempt < 2; ++attempt) {
     const Pool& pool = PoolFor(LimitOf(number), random);
     std::optional<std::size_t> chosen;
@@ -274,7 +278,7 @@ std::optional<Architecture> GuidedProposer::FromPrior(RandomStream& random, std:
 
 std::optional<Architecture> GuidedProposer::Uniform(RandomStream& random) const {
   const double highest = HighestTarget(known_.targets());
-  // Without a reward yet, all that can be had is one that is likely to be within the targets.
+  // Without any reward, the best goal is an architecture that is likely to be within the targets.
   const bool by_prediction = known_.cost() != nullptr && known_.cost_learned() && !known_.learned();
   if (!by_prediction || std::isinf(highest)) return known_.sampler().DrawUnseen(random, known_.proposed());
   std::optional<Architecture> cheapest;

@@ -1,5 +1,6 @@
-// The computation behind guided LayerNAS's proposals. It lets the models learn, runs the memorial table on them for a
-// pool of architectures that may be worth evaluating, and picks from the pool what promises most.
+// Computes the proposals of guided LayerNAS. It lets the models learn, and runs the memorial table
+// on them. This makes a pool of architectures that may be worth evaluating, and the most promising
+// ones are picked from it.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +18,16 @@
 
 namespace layernas::core {
 
-// What proposals are computed from. Everything but `knowledge` is as small as what is under way.
+// The input of a computation. Everything except `knowledge` is as small as the number of candidates
+// in progress.
 struct GuidedTask {
   std::unique_ptr<GuidedKnowledge> knowledge;
-  // What has come since the last computation began, in the order of arrival.
+  // Outcomes since the last computation began, in the order of arrival.
   std::vector<std::pair<Architecture, Observation>> news;
-  // Handed out, or about to be, without an outcome.
+  // Proposed, or about to be proposed, without an outcome.
   std::vector<Architecture> under_way;
   std::uint64_t seed = 0;
-  // Number of the first proposal to compute, and how many.
+  // Number of the first proposal to compute, and the number of proposals.
   std::uint64_t first = 0;
   std::size_t wanted = 0;
 };
@@ -38,60 +40,63 @@ class GuidedProposer final : public BackgroundWork {
 
   // --- After Run().
 
-  // The proposals. They are fewer than wanted only if nothing is left, or the work was cancelled.
+  // The proposals. There are fewer than wanted only if nothing is left or the work was cancelled.
   std::vector<Architecture>& found() { return found_; }
   std::unique_ptr<GuidedKnowledge> TakeKnowledge() { return std::move(task_.knowledge); }
-  // Returns true if the models were fitted and not only appended to.
+  // Returns whether the models were fitted, and not only appended to.
   bool refitted() const { return refitted_; }
 
  private:
-  // A stretch of costs within which the best result so far is `best`, if there is any.
+  // An interval of costs, and the best result so far within these costs, if any.
   struct Step {
     double from = 0;
     double to = 0;
     std::optional<double> best;
   };
 
-  // What may be proposed for a limit of the cost, or for the whole frontier.
+  // The architectures to choose from for a limit of the cost, or for the whole frontier.
   struct Pool {
     std::optional<double> limit;
-    // Where an improvement counts: at the limit alone, or at all costs up to the highest that matters; by cost.
+    // The costs, ascending, at which an improvement counts: only at the limit, or at all costs up
+    // to the highest that matters.
     std::vector<Step> steps;
-    // Free to be proposed, and then what is under way.
+    // First the architectures that can be proposed, then those in progress.
     std::vector<Architecture> architectures;
     std::size_t free = 0;
     std::vector<double> reward_means;
     std::vector<double> cost_means;
     std::optional<Deviations> reward_deviations;
-    // Only where the cost is modelled.
+    // Only if the cost is modelled.
     std::optional<Deviations> cost_deviations;
-    // The probability of being feasible; empty if there is no model of it.
+    // The probability of being feasible; empty if it is not modelled.
     std::vector<double> feasible;
   };
 
-  // The limit that the proposal of this number is for; none: the whole frontier.
+  // Returns the limit for the proposal of this number; none: the whole frontier.
   std::optional<double> LimitOf(std::uint64_t number) const;
   Pool& PoolFor(std::optional<double> limit, RandomStream& random);
   std::vector<Step> FrontierSteps(double highest) const;
-  // Up to `most` unproposed architectures for each of the limits, ascending, with a predicted cost of not much more
-  // than it, or a known one within the highest.
+  // Adds up to `most` unproposed architectures for each of the ascending limits. Their predicted
+  // cost is not much above the limit, or their known cost is within the highest limit.
   void Fill(Pool& pool, const std::vector<double>& limits, std::size_t most, RandomStream& random) const;
-  // How much evaluating the pool's architecture promises.
+  // Returns how promising an evaluation of the architecture is.
   double Promise(const Pool& pool, std::size_t index) const;
   std::optional<Architecture> MostPromising(RandomStream& random, std::uint64_t number);
-  // Before any result, where the cost is known: the best by a draw from what is held possible.
+  // Before any result, if the cost is known: returns the best architecture by a draw from the
+  // prior.
   std::optional<Architecture> FromPrior(RandomStream& random, std::uint64_t number) const;
-  // Where not even the cost is learned yet, or nothing that is learned helps: whatever is left within a target.
+  // If not even the cost is learned yet, or if the models do not help: returns any architecture
+  // that is left within a target.
   std::optional<Architecture> Uniform(RandomStream& random) const;
   void FindProbabilities(Pool& pool) const;
-  // Returns the reward less what an infeasible architecture would lose.
+  // Returns the reward minus the loss of infeasible architectures.
   Surface WithFeasibility(Surface reward) const;
   static void Believe(Pool& pool, std::size_t index);
 
   GuidedTask task_;
   GuidedKnowledge& known_;
   bool refitted_ = false;
-  // Effects of pairs are too many for the space to be looked through.
+  // There are too many effects of pairs to search the whole space.
   bool big_ = false;
   Surface reward_mean_;
   Surface cost_mean_;

@@ -10,23 +10,24 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// A partial architecture, in a state: what of it matters to the layers after it. That is the option it ends with where
-// this has effects together with those of the next layer; elsewhere all are in one state.
+// A partial architecture in a state. The state is what matters to the later layers: its last
+// option, if that has effects together with options of the next layer. Otherwise all are in one
+// state.
 struct Label {
   double reward = 0;
   double cost = 0;
   // Its last option.
   OptionIndex option = 0;
-  // State of the layer before, and place among its labels.
+  // State in the previous layer, and index among the labels of that state.
   OptionIndex previous_state = 0;
   std::uint32_t previous = 0;
 };
 
-// Bounds how many labels one solution makes: a tenth of a second or so, in which they are sorted.
+// Maximum labels of one solution; sorting them takes about a tenth of a second.
 constexpr std::size_t kMaxLabels = 20'000'000;
 constexpr std::size_t kFewestBins = 16;
 
-// Effects of the pairs (layer - 1, layer), or null.
+// Returns the effects of the pair (layer - 1, layer), or null.
 const std::vector<double>* ChainEffects(const Surface& surface, std::size_t layer) {
   for (std::size_t p = 0; p < surface.pairs.size(); ++p) {
     if (surface.pairs[p].second == layer) return &surface.pair_effects[p];
@@ -34,7 +35,8 @@ const std::vector<double>* ChainEffects(const Surface& surface, std::size_t laye
   return nullptr;
 }
 
-// Takes out labels that one in a cheaper one of many narrow bins matches. Exact, and leaves little to be sorted.
+// Removes labels that are matched by one in a cheaper bin of many narrow bins. This is exact and
+// leaves few labels to sort.
 void DropMatched(std::vector<Label>& labels, std::size_t bins) {
   const auto [low, high] =
       std::minmax_element(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.cost < b.cost; });
@@ -42,7 +44,7 @@ void DropMatched(std::vector<Label>& labels, std::size_t bins) {
   const double per_cost = static_cast<double>(bins) / (high->cost - lowest);
   if (!std::isfinite(per_cost)) return;
   const auto bin_of = [&](const Label& label) { return static_cast<std::size_t>((label.cost - lowest) * per_cost); };
-  // Best reward of the bin and those before it.
+  // Best reward in the bin and in those before it.
   std::vector<double> best(bins + 1, -kInfinity);
   for (const Label& label : labels) best[bin_of(label)] = std::max(best[bin_of(label)], label.reward);
   for (std::size_t bin = 1; bin <= bins; ++bin) best[bin] = std::max(best[bin], best[bin - 1]);
@@ -52,8 +54,8 @@ void DropMatched(std::vector<Label>& labels, std::size_t bins) {
   });
 }
 
-// Leaves the labels that no other matches at no more cost, by cost; and of those the best of each bin where they are
-// more than the bins.
+// Keeps the labels that no other matches at no more cost, ordered by cost. If they are more than
+// the bins, keeps the best of each bin.
 void Thin(std::vector<Label>& labels, std::size_t bins) {
   if (labels.size() > 2) DropMatched(labels, bins);
   std::sort(labels.begin(), labels.end(),
@@ -65,7 +67,7 @@ void Thin(std::vector<Label>& labels, std::size_t bins) {
     return false;
   });
   while (labels.size() > bins) {
-    // Rewards ascend with cost: of two neighbours that are close in cost the later is the better.
+    // Rewards ascend with cost: of two neighbours close in cost, the later one is better.
     std::vector<Label> kept;
     const double lowest = labels.front().cost;
     const double width = (labels.back().cost - lowest) / static_cast<double>(bins);
@@ -83,8 +85,8 @@ void Thin(std::vector<Label>& labels, std::size_t bins) {
   }
 }
 
-// [layer]: number of states, 1 or the number of options. Of the last layer it is the latter, for the sake of more
-// solutions.
+// Returns [layer]: the number of states, 1 or the number of options. For the last layer it is the
+// number of options, to get more solutions.
 std::vector<std::size_t> CountStates(const Space& space, const Surface& reward, const Surface& cost) {
   std::vector<std::size_t> counts;
   for (std::size_t l = 0; l < space.layers.size(); ++l) {
@@ -95,15 +97,15 @@ std::vector<std::size_t> CountStates(const Space& space, const Surface& reward, 
   return counts;
 }
 
-// As many bins as wanted, or so few that no more than kMaxLabels labels are made.
+// Returns the wanted number of bins, or fewer so that at most kMaxLabels labels are made.
 std::size_t AffordableBins(const Space& space, const std::vector<std::size_t>& states, std::size_t wanted) {
   std::size_t labels_per_bin = 0;
   for (std::size_t l = 1; l < space.layers.size(); ++l) labels_per_bin += states[l - 1] * space.layers[l].option_count;
   return std::min(wanted, std::max(kFewestBins, kMaxLabels / std::max<std::size_t>(1, labels_per_bin)));
 }
 
-// Of items whose rewards descend, those that are among the first `most` within one of the limits. `cost_of`: of an
-// item.
+// From items with descending rewards, selects those that are among the first `most` within one of
+// the limits. `cost_of` returns the cost of an item.
 template <typename Item, typename CostOf>
 std::vector<Item> Choose(const std::vector<Item>& items, std::span<const double> limits, std::size_t most,
                          CostOf cost_of) {
@@ -129,7 +131,7 @@ std::vector<Solution> SolveChain(const Space& space, const Surface& reward, cons
   const std::size_t layers = space.layers.size();
   const std::vector<std::size_t> states = CountStates(space, reward, cost);
   const std::size_t bins = AffordableBins(space, states, options.bins);
-  // [layer][state]: the cheapest that the layers after it can be.
+  // [layer][state]: minimum cost of the later layers.
   std::vector<std::vector<double>> rest(layers);
   for (std::size_t l = layers; l-- > 0;) {
     rest[l].assign(states[l], l + 1 == layers ? 0 : kInfinity);
@@ -220,7 +222,7 @@ std::vector<Solution> SolveChain(const Space& space, const Surface& reward, cons
   return solutions;
 }
 
-// Effects of option `option` of `layer` together with the options before it.
+// Returns the effects of option `option` of `layer` together with the options before it.
 double Increment(const Surface& surface, const std::vector<std::vector<std::size_t>>& pairs_of,
                  const Architecture& partial, std::size_t layer, OptionIndex option) {
   double value = surface.options[layer][option];
@@ -231,7 +233,7 @@ double Increment(const Surface& surface, const std::vector<std::vector<std::size
   return value;
 }
 
-// [layer]: the pairs whose later layer it is.
+// Returns [layer]: the pairs in which it is the later layer.
 std::vector<std::vector<std::size_t>> PairsOf(const Surface& surface) {
   std::vector<std::vector<std::size_t>> pairs_of(surface.options.size());
   for (std::size_t p = 0; p < surface.pairs.size(); ++p) pairs_of[surface.pairs[p].second].push_back(p);
@@ -243,7 +245,7 @@ std::vector<Solution> SolveTable(const Space& space, const Surface& reward, cons
   const double limit = *std::max_element(limits.begin(), limits.end());
   const auto reward_pairs = PairsOf(reward);
   const auto cost_pairs = PairsOf(cost);
-  // [layer]: a bound from below on what the layers after it cost.
+  // [layer]: a lower bound of the cost of the later layers.
   std::vector<double> rest(space.layers.size());
   for (std::size_t l = space.layers.size() - 1; l > 0; --l) {
     double cheapest = *std::min_element(cost.options[l].begin(), cost.options[l].end());

@@ -28,7 +28,7 @@ Surface MakeSurface(const Space& space, std::vector<LayerPair> pairs) {
 std::vector<LayerPair> ChoosePairs(const Space& space) {
   // Above this, pairs of distant layers are learned too slowly to be worth their time.
   constexpr std::size_t kMaxPairEffects = 1500;
-  // Above this, so are those of adjacent layers: no budget has results for so many.
+  // Above this, the same holds for pairs of adjacent layers: no budget has enough results.
   constexpr std::size_t kMaxAdjacentEffects = 100'000;
   std::vector<LayerPair> all;
   std::vector<LayerPair> adjacent;

@@ -1,5 +1,5 @@
-// A function over architectures that is a sum of effects of options and of pairs of options: what the models learn, and
-// what the solvers maximise.
+// A function over architectures that is a sum of effects of options and of pairs of options. Models
+// learn it and solvers maximise it.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace layernas::core {
 
-// Which pairs of layers have effects of their own.
+// A pair of layers that have effects together.
 struct LayerPair {
   std::size_t first = 0;
   std::size_t second = 0;
@@ -28,12 +28,12 @@ struct Surface {
   double At(const Architecture& architecture) const;
 };
 
-// All effects 0.
+// Returns a surface whose effects are all 0.
 Surface MakeSurface(const Space& space, std::vector<LayerPair> pairs);
 
-// Every pair while that is affordable, else each layer with the next, else none.
+// Returns all pairs if that is affordable, otherwise each layer with the next, otherwise none.
 std::vector<LayerPair> ChoosePairs(const Space& space);
-// True if each pair is of a layer and the next.
+// Returns whether every pair consists of a layer and the next.
 bool IsChain(const std::vector<LayerPair>& pairs);
 
 }  // namespace layernas::core
