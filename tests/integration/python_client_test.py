@@ -60,9 +60,9 @@ class TokenTest(harness.IntegrationTest):
 
     def test_a_file_that_holds_no_token_is_named(self):
         for text, mode, message in (
-            ("short\n", 0o600, "holds no token"),
-            ("with space " * 4, 0o600, "holds no token"),
-            ("layernas_" + "0" * 64, 0o604, "others on this machine have access"),
+            ("short\n", 0o600, "contains no token"),
+            ("with space " * 4, 0o600, "contains no token"),
+            ("layernas_" + "0" * 64, 0o604, "other users can access it"),
         ):
             path = self.write_private("other.token", text)
             os.chmod(path, mode)
@@ -113,17 +113,17 @@ class TlsTest(harness.IntegrationTest):
         for files, refusal in (
             ({"ca": ca}, None),
             ({"ca": ca, "cert": certificate, "key": key}, None),
-            ({"ca": ca, "cert": certificate}, "ValueError: tls_cert and tls_key: one is of no use without the other"),
-            ({"ca": ca, "key": key}, "ValueError: tls_cert and tls_key: one is of no use without the other"),
-            ({"cert": certificate, "key": key}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
-            ({"cert": missing, "key": missing}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
-            ({"key": key}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
-            ({"ca": junk}, f"ValueError: tls_ca: {junk}: holds no certificate"),
-            ({"ca": ca, "cert": junk, "key": key}, f"ValueError: tls_cert: {junk}: holds no certificate"),
-            ({"ca": ca, "cert": certificate, "key": junk}, f"ValueError: tls_key: {junk}: holds no private key"),
-            ({"ca": ca, "cert": certificate, "key": locked_key}, f"ValueError: tls_key: {locked_key}: holds no private key"),
+            ({"ca": ca, "cert": certificate}, "ValueError: tls_cert and tls_key: give both or neither"),
+            ({"ca": ca, "key": key}, "ValueError: tls_cert and tls_key: give both or neither"),
+            ({"cert": certificate, "key": key}, "ValueError: tls_cert and tls_key: require tls_ca"),
+            ({"cert": missing, "key": missing}, "ValueError: tls_cert and tls_key: require tls_ca"),
+            ({"key": key}, "ValueError: tls_cert and tls_key: require tls_ca"),
+            ({"ca": junk}, f"ValueError: tls_ca: {junk}: contains no certificate"),
+            ({"ca": ca, "cert": junk, "key": key}, f"ValueError: tls_cert: {junk}: contains no certificate"),
+            ({"ca": ca, "cert": certificate, "key": junk}, f"ValueError: tls_key: {junk}: contains no private key"),
+            ({"ca": ca, "cert": certificate, "key": locked_key}, f"ValueError: tls_key: {locked_key}: contains no private key"),
             ({"ca": ca, "cert": certificate, "key": other_key}, f"tls_key: {other_key}: is not the key of the certificate"),
-            ({"ca": ca, "cert": certificate, "key": open_key}, f"ValueError: {open_key}: others on this machine have access"),
+            ({"ca": ca, "cert": certificate, "key": open_key}, f"ValueError: {open_key}: other users can access it"),
             ({"ca": missing}, f"FileNotFoundError: .*{missing}"),
             ({"ca": self.folder}, "Error: .*directory"),
         ):
