@@ -73,10 +73,10 @@ struct Dataset {
 
   // Labels are less than this.
   int classes = 0;
-  // Of the training images, per channel, on the scale from 0 to 255.
+  // Statistics of the training images per channel, on the scale from 0 to 255.
   std::vector<float> mean;
   std::vector<float> deviation;
-  // Of all images and labels (see cache_folder.h).
+  // The checksum of all images and labels (see cache_folder.h).
   std::uint32_t checksum = 0;
   // Warnings for the log: unusual files, skipped files, and classes that a part lacks.
   std::vector<std::string> notes = {};

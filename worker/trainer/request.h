@@ -83,8 +83,8 @@ struct MeasureSettings {
 
 struct EvaluateRequest {
   std::string task;
-  // Where to keep the trained network: a path below the trainer's folder for weights, without a
-  // file extension. Empty: it is not kept. Has no meaning if nothing is trained.
+  // The file for the trained network: a path below the trainer's folder for weights, without a file
+  // extension. Empty: it is not kept. Has no meaning if nothing is trained.
   std::string keep_weights;
   network::Graph network;
   // The requested work. A network that is not trained is measured with its initial weights, and
