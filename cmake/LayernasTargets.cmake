@@ -1,15 +1,18 @@
-# The one way targets are made here: warnings are errors, includes start at the project's root.
+# All targets are created with these functions: warnings are errors, and include paths start at the
+# project's root.
 
 set(LAYERNAS_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
-# GCC 12 warns of overlapping copies in its own std::string (GCC bug 105651).
+# GCC 12 wrongly warns about overlapping copies in its own std::string (GCC bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   list(APPEND LAYERNAS_WARNINGS -Wno-restrict)
 endif()
 
-# gRPC and RocksDB come uninstrumented from Debian: what happens inside them looks like races (tests/tsan.supp).
+# Debian's gRPC and RocksDB are not instrumented, so ThreadSanitizer reports false races in them
+# (tests/tsan.supp).
 set(LAYERNAS_TSAN_OPTIONS "TSAN_OPTIONS=ignore_noninstrumented_modules=1 suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
 
-# layernas_library(<name> SOURCES … DEPS … [PRIVATE_DEPS …]): library layernas_<name>, alias layernas::<name>.
+# layernas_library(<name> SOURCES … DEPS … [PRIVATE_DEPS …]): creates the library layernas_<name>
+# with the alias layernas::<name>.
 function(layernas_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
   if(arg_SOURCES)
@@ -28,7 +31,7 @@ function(layernas_library name)
   endif()
 endfunction()
 
-# layernas_binary(<name> SOURCES … DEPS …): program <name> in bin/.
+# layernas_binary(<name> SOURCES … DEPS …): creates the program <name> in bin/.
 function(layernas_binary name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -37,12 +40,14 @@ function(layernas_binary name)
   target_link_libraries(${name} PRIVATE ${arg_DEPS})
 endfunction()
 
-# layernas_test(<name> SOURCES … DEPS …): GoogleTest program <name>, one CTest test.
+# layernas_test(<name> SOURCES … DEPS …): creates the GoogleTest program <name>, which is one CTest
+# test.
 function(layernas_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  # What is tested is optimised as everywhere; the tests around it are sooner compiled than they would be run faster.
+  # The tested code is optimised as usual. Compiling the tests with less optimisation saves more
+  # time than running them loses.
   target_compile_options(${name} PRIVATE ${LAYERNAS_WARNINGS} $<$<CONFIG:Release>:-O1>)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_DEPS} GTest::gmock GTest::gtest_main)
@@ -50,12 +55,12 @@ function(layernas_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "${LAYERNAS_TSAN_OPTIONS}")
 endfunction()
 
-# layernas_fuzzer(<name> MUTATIONS <number> DEPS …): fuzz target <name>.cc. Where there is no libFuzzer, one CTest test that
-# replays corpus/<name> and as many mutations of it.
+# layernas_fuzzer(<name> MUTATIONS <number> DEPS …): creates the fuzz target <name>.cc. Without
+# libFuzzer it is one CTest test that replays corpus/<name> and that number of mutations of it.
 function(layernas_fuzzer name)
   cmake_parse_arguments(arg "" "MUTATIONS" "DEPS" ${ARGN})
   add_executable(${name} ${name}.cc)
-  # Target and runner each define what libFuzzer calls.
+  # Both the target and the runner define functions that libFuzzer calls.
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz UNITY_BUILD OFF)
   target_compile_options(${name} PRIVATE ${LAYERNAS_WARNINGS})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
@@ -69,7 +74,8 @@ function(layernas_fuzzer name)
   endif()
 endfunction()
 
-# layernas_embed(<library> <name> <file>…): the files' texts, joined, as `extern const char <name>[]` in layernas_<library>.
+# layernas_embed(<library> <name> <file>…): adds the files' concatenated texts to layernas_<library>
+# as `extern const char <name>[]`.
 function(layernas_embed library name)
   set(output ${CMAKE_CURRENT_BINARY_DIR}/embedded/${name}.cc)
   list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/ OUTPUT_VARIABLE inputs)

@@ -1,5 +1,5 @@
-# What is installed, and the Debian packages that `cpack -G DEB` makes of it: layernas-controller, layernas-worker,
-# layernas-trainer and layernas, the client. scripts/package runs it all.
+# Installation, and the Debian packages that `cpack -G DEB` creates from it: layernas-controller,
+# layernas-worker, layernas-trainer and layernas (the client). scripts/package does everything.
 include(GNUInstallDirs)
 
 set(debian ${PROJECT_SOURCE_DIR}/deploy/debian)
@@ -7,8 +7,9 @@ set(man ${PROJECT_BINARY_DIR}/man)
 set(completions ${PROJECT_BINARY_DIR}/completions)
 set(scripts ${PROJECT_BINARY_DIR}/debian)
 
-# layernas_package(<component> <package> <summary>): a package with the program of its name; the further arguments are what it
-# depends on besides the libraries that the program is linked with.
+# layernas_package(<component> <package> <summary> [<dependency>…]): a package with the program of
+# the same name. The further arguments are its dependencies besides the libraries that the program
+# is linked with.
 function(layernas_package component package summary)
   string(TOUPPER ${component} upper)
   install(TARGETS ${package} RUNTIME COMPONENT ${component})
@@ -20,8 +21,9 @@ function(layernas_package component package summary)
   set(CPACK_COMPONENTS_ALL ${CPACK_COMPONENTS_ALL} ${component} PARENT_SCOPE)
 endfunction()
 
-# layernas_man_page(<component> <what the program is>): the manual page that help2man makes of the program's --help. In section 8,
-# for layernas-worker(1) is the page of `layernas worker`.
+# layernas_man_page(<component> <what the program is>): the manual page that help2man creates from
+# the program's --help. It is in section 8, because layernas-worker(1) is the page of `layernas
+# worker`.
 find_program(LAYERNAS_HELP2MAN help2man)
 function(layernas_man_page component what)
   if(LAYERNAS_HELP2MAN)
@@ -34,8 +36,9 @@ function(layernas_man_page component what)
   endif()
 endfunction()
 
-# layernas_conffiles(<component> <file>…): files of deploy/debian/etc as /etc/layernas/…, where an upgrade keeps what an
-# administrator has changed. The component's other scripts for dpkg are those in `control`.
+# layernas_conffiles(<component> <file>…): installs files of deploy/debian/etc as /etc/layernas/….
+# An upgrade keeps the changes of an administrator. `control` contains the component's other scripts
+# for dpkg.
 function(layernas_conffiles component)
   string(TOUPPER ${component} upper)
   list(TRANSFORM ARGN PREPEND /etc/layernas/ OUTPUT_VARIABLE installed)
@@ -46,8 +49,8 @@ function(layernas_conffiles component)
   set(CPACK_DEBIAN_${upper}_PACKAGE_CONTROL_EXTRA ${scripts}/${component}/conffiles ${control} PARENT_SCOPE)
 endfunction()
 
-# layernas_service(<component> <folder>…): the package's unit, and scripts for dpkg that care for its user, its folders and
-# the service.
+# layernas_service(<component> <folder>…): the package's systemd unit, and dpkg scripts that manage
+# its user, its folders and the service.
 function(layernas_service component)
   set(PACKAGE layernas-${component})
   list(JOIN ARGN " " FOLDERS)
@@ -88,16 +91,16 @@ layernas_package(worker layernas-worker "neural-architecture-search service: wor
 layernas_man_page(worker "evaluates architectures for a layernas controller")
 layernas_service(worker /var/lib/layernas/worker /var/cache/layernas/worker)
 layernas_conffiles(worker worker.yaml worker.env)
-# It may as well start somebody's own trainer.
+# Only recommended, because the worker can also start a user's own trainer.
 set(CPACK_DEBIAN_WORKER_PACKAGE_RECOMMENDS layernas-trainer)
 
 if(TARGET layernas-trainer)
-  # Torch is content with any BLAS, and brings one that is several times slower.
+  # Torch works with any BLAS, but by default installs one that is several times slower.
   layernas_package(trainer layernas-trainer "neural-architecture-search service: trainer" libopenblas0-pthread)
   layernas_man_page(trainer "trains and measures architectures for layernas-worker")
 endif()
 
-# All that goes into the packages.
+# Builds everything that goes into the packages.
 add_custom_target(packaged DEPENDS layernas-completions)
 foreach(component IN LISTS CPACK_COMPONENTS_ALL)
   foreach(target IN ITEMS layernas-${component} layernas-${component}-man)

@@ -1,9 +1,9 @@
-# Run at each build (common/build_info): writes OUTPUT, which defines Build() with VERSION, BUILD_TYPE and COMMIT, or else the
-# commit that is checked out in SOURCE_DIR.
+# Run at each build (common/build_info). Writes OUTPUT, which defines Build() with VERSION,
+# BUILD_TYPE and COMMIT. Without COMMIT, it uses the commit that is checked out in SOURCE_DIR.
 if(NOT COMMIT)
   set(COMMIT unknown)
   find_program(GIT git)
-  # In an unpacked archive within somebody's repository, git would tell that one's commit.
+  # If an archive is unpacked inside another repository, git would return that repository's commit.
   if(GIT AND EXISTS "${SOURCE_DIR}/.git")
     execute_process(
       COMMAND ${GIT} -C ${SOURCE_DIR} describe --always --dirty --abbrev=12 --exclude=*

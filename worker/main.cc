@@ -1,4 +1,4 @@
-// layernas-worker: pulls architectures from the controller and has them evaluated.
+// layernas-worker: leases architectures from the controller and evaluates them.
 #include <signal.h>
 #include <unistd.h>
 
@@ -34,14 +34,15 @@
 namespace layernas {
 namespace {
 
-// While a child is started, and all may be at once: both ends of the pipes to and from it, of one that ends the thread
-// that reads from it, and of one that tells of a failure. Later five of them stay, and its end takes two more.
+// Open files per child while it starts; all children may start at the same time. They are both ends
+// of five pipes: the child's standard streams, one that stops its reader thread, and one that
+// reports a failed start. A running child keeps five of them open, and ending it takes two more.
 constexpr rlim_t kFilesPerChild = 10;
-// Connections, the log, the guardian.
+// The connections, the log and the guardian.
 constexpr rlim_t kOwnFiles = 64;
 
-// What a child needs to know about its slot. More threads than cores make trainers many times slower, so each gets its
-// share of the cores unless told otherwise.
+// Returns what a child needs to know about its slot. More threads than cores make trainers many
+// times slower. So each slot gets its share of the cores, unless the user sets the variable.
 std::vector<std::pair<std::string, std::string>> SlotEnvironment(int slot, int slots) {
   std::vector<std::pair<std::string, std::string>> environment = {{"LAYERNAS_SLOT", std::to_string(slot)}};
   if (std::getenv("OMP_NUM_THREADS") == nullptr) {
@@ -50,13 +51,13 @@ std::vector<std::pair<std::string, std::string>> SlotEnvironment(int slot, int s
   return environment;
 }
 
-// Found out now, and not with the first trainings of a search, which they would end.
+// Checks the limit now, instead of failing in the first trainings of a search.
 absl::Status RaiseFilesFor(const WorkerOptions& options) {
   const rlim_t limit = RaiseOpenFileLimit();
   if (!options.exec) return absl::OkStatus();
   const rlim_t wanted = kOwnFiles + kFilesPerChild * static_cast<rlim_t>(options.agent.slots);
   if (wanted <= limit) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("cannot run ", options.agent.slots, " slots: they take up to ",
+  return absl::FailedPreconditionError(absl::StrCat("cannot run ", options.agent.slots, " slots: they need up to ",
                                                     wanted, " open files, and the limit is ", limit,
                                                     "; lower --slots or raise the limit (ulimit -n)"));
 }
@@ -78,7 +79,8 @@ absl::StatusOr<EvaluatorFactory> MakeFactory(const WorkerOptions& options) {
   };
 }
 
-// Runs the agent until a signal has drained it. The signals are blocked in all threads, and taken here.
+// Runs the agent until a signal has drained it. All threads block the signals; this function waits
+// for them.
 absl::Status RunUntilSignal(Agent& agent, const sigset_t& signals) {
   absl::Status status;
   std::atomic<bool> finished = false;
@@ -97,14 +99,14 @@ absl::Status RunUntilSignal(Agent& agent, const sigset_t& signals) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0 || signal == SIGUSR1) continue;
     if (draining) {
-      // Without a word, and without waiting for the log. The kernel kills our direct children with us, and not what
-      // they started.
+      // Do not log, and do not wait for the log. The kernel kills the direct children with this
+      // process, but not what they started.
       ChildProcess::KillAll();
       _exit(EXIT_FAILURE);
     }
     draining = true;
     agent.Drain();
-    log::Info("draining on a signal; a second one leaves at once", {{"signal", strsignal(signal)}});
+    log::Info("draining after a signal; send a second one to exit at once", {{"signal", strsignal(signal)}});
   }
   running.join();
   return status;
@@ -125,7 +127,7 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
                             {"slots", options.agent.slots},
                             {"metrics", exposer->address().ToString()}});
   if (!options.weights_fault.empty()) {
-    log::Warning("this worker keeps no networks of winners; choose a --weights-dir that can be written to",
+    log::Warning("cannot keep the networks of winners; choose a writable --weights-dir",
                  {{"why", options.weights_fault}});
   }
   Agent agent(options.agent, std::move(client), std::move(factory), metrics);
@@ -138,10 +140,10 @@ absl::Status RunWorker(WorkerOptions options, const sigset_t& signals) {
 
 int Main(int argc, char** argv) {
   FillStandardStreams();
-  // A reader of the log that goes away is no reason to end: trainings are under way.
+  // If the reader of the log goes away, the worker continues: trainings are running.
   IgnorePipeSignal();
   IgnoreFileSizeSignal();
-  // Before any thread, so that all inherit it.
+  // Block the signals before any thread starts, so that all threads inherit the mask.
   sigset_t signals = StopSignals();
   sigaddset(&signals, SIGUSR1);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -168,7 +170,7 @@ int main(int argc, char** argv) {
   try {
     return layernas::Main(argc, argv);
   } catch (const std::system_error& error) {
-    // That of the log, say, without which there is nobody to tell.
+    // For example, the log's thread could not be started, so this cannot be logged.
     std::fprintf(stderr, "layernas-worker: cannot start: %s\n", error.what());
     return EXIT_FAILURE;
   }

@@ -25,7 +25,7 @@
 namespace layernas {
 namespace {
 
-// The texts of the flags, before they are made sense of.
+// The option values as text, before they are parsed.
 struct Flags {
   std::string controller = "127.0.0.1:7060";
   rpc::ChannelSecurity security;
@@ -40,7 +40,7 @@ struct Flags {
   std::vector<std::string> metrics;
   std::vector<std::string> curve;
   std::string weights_dir = DefaultWeightsDir();
-  // Also where it is empty.
+  // True also if the given directory is empty.
   bool is_weights_dir_given = false;
   std::string delay = "0s";
   std::string metrics_listen = "127.0.0.1:0";
@@ -52,14 +52,14 @@ absl::Status Invalid(const std::string& flag, const std::string& why) {
   return absl::InvalidArgumentError(flag + ": " + why);
 }
 
-// Puts the flag's name before the error.
+// Prefixes an error with the flag's name.
 template <typename T>
 absl::StatusOr<T> For(const std::string& flag, absl::StatusOr<T> value) {
   if (value.ok()) return value;
   return absl::Status(value.status().code(), flag + ": " + std::string(value.status().message()));
 }
 
-// "KEY=VALUE", both not empty.
+// Splits "KEY=VALUE". Neither part may be empty.
 absl::StatusOr<std::pair<std::string, std::string>> SplitPair(const std::string& flag, const std::string& text,
                                                               const std::string& form) {
   const std::size_t equals = text.find('=');
@@ -69,7 +69,8 @@ absl::StatusOr<std::pair<std::string, std::string>> SplitPair(const std::string&
   return std::pair(text.substr(0, equals), text.substr(equals + 1));
 }
 
-// Puts the flag, and which of its texts it is, before what is wrong with the name.
+// Prefixes what is wrong with the name with the flag and, if the flag has several parts, with the
+// part.
 absl::Status CheckName(const std::string& flag, const std::string& what, std::string_view name) {
   const std::string why = WhyNoName(name);
   return why.empty() ? absl::OkStatus() : Invalid(flag, (what.empty() ? "" : what + " ") + why);
@@ -77,10 +78,11 @@ absl::Status CheckName(const std::string& flag, const std::string& what, std::st
 
 absl::Status CheckCount(const std::string& flag, std::size_t count, std::size_t max) {
   if (count <= max) return absl::OkStatus();
-  return Invalid(flag, "there are " + std::to_string(count) + "; the maximum is " + std::to_string(max));
+  return Invalid(flag, std::to_string(count) + " given; the maximum is " + std::to_string(max));
 }
 
-// A worker whose description is over a limit would be refused by every controller, at every call.
+// Controllers refuse every call of a worker whose labels exceed a limit, so the worker checks them
+// at its start.
 absl::StatusOr<std::map<std::string, std::string>> ParseLabels(const std::vector<std::string>& texts) {
   LAYERNAS_RETURN_IF_ERROR(CheckCount("--label", texts.size(), kMaxLabels));
   std::map<std::string, std::string> labels;
@@ -111,7 +113,8 @@ absl::StatusOr<std::vector<TableOptions::Metric>> ParseMetrics(const std::vector
     }
     metrics.push_back({pair.first, CLI::detail::split(pair.second, ',')});
   }
-  if (metrics.empty()) return Invalid("--metric", "a table needs at least one, like --metric accuracy=test_acc");
+  if (metrics.empty())
+    return Invalid("--metric", "--evaluator tabular requires at least one, such as --metric accuracy=test_acc");
   return metrics;
 }
 
@@ -125,25 +128,26 @@ absl::StatusOr<ExecOptions> ParseExec(const Flags& flags) {
     LAYERNAS_ASSIGN_OR_RETURN(exec.argv, For("--command", SplitCommand(flags.command)));
   }
   LAYERNAS_ASSIGN_OR_RETURN(exec.grace, For("--evaluator-grace", ParseDuration(flags.grace)));
-  // Found out now, and not with each of the first candidates.
+  // Check the program now, instead of failing on each of the first candidates.
   if (const absl::Status found = CheckProgram(exec.argv.front()); !found.ok()) {
     return absl::Status(found.code(), "--command: " + std::string(found.message()));
   }
   return exec;
 }
 
-// Found out now, and not when the last training has ended. A folder that nobody asked for is no reason not to start.
+// Checks the folder now, instead of failing when the last training has ended. If the default folder
+// cannot be used, the worker starts without it.
 absl::Status SetWeightsDir(const Flags& flags, WorkerOptions& options) {
   if (flags.weights_dir.empty()) {
     if (!flags.is_weights_dir_given) {
-      options.weights_fault = "there is no default folder: neither XDG_DATA_HOME nor HOME is set to an absolute path";
+      options.weights_fault = "no default directory: neither XDG_DATA_HOME nor HOME is an absolute path";
     }
     return absl::OkStatus();
   }
   std::error_code error;
   const std::string folder = std::filesystem::absolute(flags.weights_dir, error).lexically_normal().string();
   if (error) {
-    return absl::FailedPreconditionError("--weights-dir: cannot find out the current folder: " + error.message() +
+    return absl::FailedPreconditionError("--weights-dir: cannot determine the current directory: " + error.message() +
                                          "; give an absolute path");
   }
   const absl::Status writable = CheckFolder(folder);
@@ -167,13 +171,13 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   options.agent.slots = flags.slots;
   LAYERNAS_ASSIGN_OR_RETURN(options.agent.labels, ParseLabels(flags.labels));
   if (flags.evaluator == "exec") {
-    // Else the trainer would start, for hours, where a table was meant to answer.
+    // Without this check, the trainer would run for hours although the user wanted a table.
     if (!flags.table.empty() || !flags.metrics.empty()) {
-      return Invalid(flags.table.empty() ? "--metric" : "--table", "is for --evaluator tabular, which is not given");
+      return Invalid(flags.table.empty() ? "--metric" : "--table", "requires --evaluator tabular");
     }
     LAYERNAS_ASSIGN_OR_RETURN(options.exec, ParseExec(flags));
   } else {
-    if (flags.table.empty()) return Invalid("--table", "the tabular evaluator needs a CSV file");
+    if (flags.table.empty()) return Invalid("--table", "--evaluator tabular requires a CSV file");
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, ParseMetrics(flags.metrics));
     options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics), flags.curve};
   }
@@ -192,32 +196,35 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   CLI::App app("Evaluates architectures for a layernas controller.", "layernas-worker");
   app.set_version_flag("--version", VersionText("layernas-worker"));
   app.option_defaults()->always_capture_default();
-  app.add_option("--controller", flags.controller, "Address of the controller, HOST:PORT");
-  app.add_option("--id", flags.id, "Name of this worker, unique in the fleet (default: host name and process id)");
-  app.add_option("--slots", flags.slots, "Evaluations at once")->check(CLI::Range(1, 1024));
-  app.add_option("--label", flags.labels, "KEY=VALUE that tasks can require; repeatable")->allow_extra_args(false);
-  app.add_option("--evaluator", flags.evaluator, "exec: a program; tabular: a table of known results")
+  app.add_option("--controller", flags.controller, "Controller address as HOST:PORT");
+  app.add_option("--id", flags.id, "Worker name, unique in the fleet (default: host name and process id)");
+  app.add_option("--slots", flags.slots, "Maximum concurrent evaluations")->check(CLI::Range(1, 1024));
+  app.add_option("--label", flags.labels, "Label that tasks can require, as KEY=VALUE; repeatable")
+      ->allow_extra_args(false);
+  app.add_option("--evaluator", flags.evaluator,
+                 "Evaluate with a program (exec) or with a table of known results (tabular)")
       ->check(CLI::IsMember({"exec", "tabular"}));
-  app.add_option(
-      "--command", flags.command,
-      "exec: the program that evaluates, with its arguments (default: layernas-trainer beside this program)");
+  app.add_option("--command", flags.command,
+                 "exec: evaluator program and its arguments (default: layernas-trainer beside this program)");
   app.add_option("--evaluator-grace", flags.grace,
-                 "exec: time that the program has after SIGTERM, to keep an unfinished training, before it is killed");
+                 "exec: time that the program gets to save an unfinished training after SIGTERM, before SIGKILL");
   app.add_option("--table", flags.table, "tabular: CSV file with a header");
-  app.add_option("--architecture-column", flags.architecture_column, "tabular: column with the architecture ids");
+  app.add_option("--architecture-column", flags.architecture_column,
+                 "tabular: column that contains the architecture ids");
   app.add_option("--metric", flags.metrics,
-                 "tabular: NAME=COLUMN[,COLUMN…]; one of several columns is drawn by the task's seed; repeatable")
+                 "tabular: metric as NAME=COLUMN[,COLUMN…]; the task's seed selects one of several columns; repeatable")
       ->allow_extra_args(false);
   app.add_option("--curve", flags.curve,
-                 "tabular: COLUMN[,COLUMN…] with the reward after each epoch, reported in the course of the delay")
+                 "tabular: columns with the reward after each epoch, as COLUMN[,COLUMN…]; reported during --delay")
       ->delimiter(',');
-  app.add_option("--delay", flags.delay, "tabular: time that each evaluation takes, like 500ms");
-  const CLI::Option* weights_dir =
-      app.add_option("--weights-dir", flags.weights_dir, "Where the networks of winners are kept; empty: they are not");
-  app.add_option("--metrics-listen", flags.metrics_listen, "Address for Prometheus, HOST:PORT; port 0 takes any");
+  app.add_option("--delay", flags.delay, "tabular: duration of each evaluation, such as 500ms");
+  const CLI::Option* weights_dir = app.add_option("--weights-dir", flags.weights_dir,
+                                                  "Directory for the trained networks of winners; '' keeps none");
+  app.add_option("--metrics-listen", flags.metrics_listen,
+                 "Address for Prometheus as HOST:PORT; port 0 selects a free port");
   app.add_option("--ready-file", flags.ready_file,
-                 "File that is written once the worker runs: {\"metrics_address\": …}");
-  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
+                 "Write {\"metrics_address\": …} to this file when the worker is ready");
+  app.add_option("--log-level", flags.log_level, "Lowest level to log: debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   cli::AddSecurityFlags(app, flags.security);
   cli::Configuration configuration(app, {"LAYERNAS_WORKER_CONFIG", {}});

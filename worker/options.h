@@ -1,4 +1,4 @@
-// The worker's command line.
+// The command line of layernas-worker.
 #pragma once
 
 #include <optional>
@@ -16,25 +16,27 @@ struct WorkerOptions {
   rpc::Address controller;
   rpc::ChannelSecurity security;
   AgentOptions agent;
-  // One of the two.
+  // Exactly one of the two is set.
   std::optional<ExecOptions> exec;
   std::optional<TableOptions> table;
-  // Where evaluators keep the networks of winners, an absolute path that can be written to; empty: they are not kept.
+  // The absolute path of a writable folder for the networks of winners. Empty: none are kept.
   std::string weights_dir;
-  // Why they are not kept though nobody said so: there is no default folder, or it cannot be written to. Empty
-  // otherwise.
+  // Why no networks are kept although the user did not ask for that: there is no default folder, or
+  // it cannot be written to. Otherwise empty.
   std::string weights_fault;
-  // Of each evaluation from a table.
+  // The duration of each evaluation from a table.
   Millis delay{0};
   rpc::Address metrics_listen;
-  // Empty: none is written.
+  // Empty: no file is written.
   std::string ready_file;
   std::string log_level;
 };
 
-// Prints and exits on --help, --version, --print-config and what CLI11 refuses (exit code 2); INVALID_ARGUMENT names
-// the option that can't be read, with the file or variable that it comes from; NOT_FOUND or PERMISSION_DENIED the
-// program that can't be run; FAILED_PRECONDITION or PERMISSION_DENIED the --weights-dir that can't be written to.
+// Parses the command line, the environment and the configuration file. Prints and exits on --help,
+// --version, --print-config and on arguments that CLI11 refuses (exit code 2). An error names the
+// option, and the file or variable that it comes from. INVALID_ARGUMENT: a value is malformed.
+// NOT_FOUND or PERMISSION_DENIED: the program of --command cannot be run. FAILED_PRECONDITION or
+// PERMISSION_DENIED: the folder of --weights-dir cannot be written to.
 absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv);
 
 }  // namespace layernas

@@ -1,4 +1,4 @@
-// How an architecture is written for people and on the wire.
+// The textual form of an architecture, as users see it and as the API uses it.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,12 @@
 
 namespace layernas {
 
-// The characters that stand for options 0, 1, … where one character per layer is enough.
+// The characters for options 0, 1, …, used if one character per layer is enough.
 inline constexpr std::string_view kOptionDigits = "0123456789abcdefghijklmnopqrstuvwxyz";
 
-// The options' indices in layer order: one character each where no layer has more than 36 options ("01a2"), else
-// numbers joined by dashes ("0-1-40"). `max_options`: of the layer with the most options.
+// Formats the options' indices in the order of the layers. If no layer has more than 36 options,
+// each index is one character ("01a2"); otherwise the indices are numbers joined by dashes
+// ("0-1-40"). `max_options` is the largest number of options of a layer.
 inline std::string FormatArchitectureId(std::span<const std::uint16_t> choices, std::size_t max_options) {
   std::string id;
   for (const std::uint16_t choice : choices) {

@@ -1,4 +1,4 @@
-// Time, injected so that tests decide it.
+// Clocks that tests can replace.
 #pragma once
 
 #include <chrono>
@@ -6,9 +6,9 @@
 
 namespace layernas {
 
-// Milliseconds since the Unix epoch; for records that people read, never for deadlines.
+// Milliseconds since the Unix epoch. Use it for records that people read, never for deadlines.
 using UnixMillis = std::int64_t;
-// Never goes back; for deadlines.
+// Never decreases. Use it for deadlines.
 using SteadyTime = std::chrono::steady_clock::time_point;
 using Millis = std::chrono::milliseconds;
 
@@ -18,7 +18,7 @@ struct Instant {
   UnixMillis unix_ms = 0;
 };
 
-// Thread-safe.
+// A source of time. Thread-safe.
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -26,7 +26,7 @@ class Clock {
   virtual UnixMillis UnixNow() const = 0;
   Instant NowOnBoth() const { return {Now(), UnixNow()}; }
 
-  // The machine's clocks; lives for ever.
+  // Returns the machine's clocks. The object lives as long as the process.
   static const Clock& Real();
 };
 

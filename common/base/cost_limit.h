@@ -1,12 +1,15 @@
-// Whether a cost meets a limit: the one comparison, for every place where a cost is held against a target.
+// Decides whether a cost meets a limit. Use this comparison wherever a cost is compared with a
+// target.
 #pragma once
 
 namespace layernas {
 
-// Share of a cost by which it may exceed its limit. Costs are sums of rounded numbers: 0.1 + 0.2 meets 0.3.
+// The share of a cost by which it may exceed its limit. Costs are sums of rounded numbers: 0.1 +
+// 0.2 must meet 0.3.
 inline constexpr double kCostTolerance = 1e-9;
 
-// The highest cost that meets `limit`, for look-ups in ordered containers. `limit` may be infinite; not NaN.
+// Returns the highest cost that meets `limit`, for look-ups in ordered containers. `limit` may be
+// infinite, but not NaN.
 constexpr double WidenedLimit(double limit) {
   return limit > 0 ? limit / (1 - kCostTolerance) : limit * (1 - kCostTolerance);
 }

@@ -14,7 +14,8 @@ struct Crash {
   std::atomic<long> left{0};
 };
 
-// Of the environment. Never destroyed: other threads may pass a point until the very end.
+// Returns the crash that the environment asks for. Never destroyed: other threads may pass a crash
+// point until the process ends.
 Crash& Planned() {
   static Crash& crash = *new Crash;
   static const bool read = [] {

@@ -1,4 +1,4 @@
-// Durations as people write them in flags and spec files: "90s", "30m", "1h30m", "500ms", "1.5s".
+// Durations as users write them in flags and spec files: "90s", "30m", "1h30m", "500ms", "1.5s".
 #pragma once
 
 #include <chrono>
@@ -9,12 +9,14 @@
 
 namespace layernas {
 
-// Numbers (a fraction is allowed) each with a unit, from h over m and s down to ms, every unit at most once. Never
-// negative, at most 100 years. A number without a unit is an error, for it would be read as seconds by one and as
-// milliseconds by another. INVALID_ARGUMENT says what is wrong, quotes the text and shows the form.
+// Parses numbers, each with a unit: h, m, s and ms in this order, each at most once. Fractions are
+// allowed; the result is never negative and at most 100 years. A number without a unit is an error,
+// because readers could take it for seconds or for milliseconds. INVALID_ARGUMENT quotes the text,
+// says what is wrong, and shows the form.
 absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text);
 
-// The shortest form that ParseDuration reads back: "1h30m", "500ms", "0s". Negative ones get a minus sign in front.
+// Returns the shortest form that ParseDuration() reads back: "1h30m", "500ms", "0s". A negative
+// duration gets a leading minus sign.
 std::string FormatDuration(std::chrono::milliseconds duration);
 
 }  // namespace layernas

@@ -1,4 +1,4 @@
-// What a worker's label must be.
+// Requirements on workers' labels.
 #pragma once
 
 #include <optional>
@@ -6,10 +6,12 @@
 
 namespace layernas {
 
-// The number in a requirement of the form ">=16"; spaces are allowed around it. Nothing for any other text.
+// Returns the number in a requirement of the form ">=16", with optional spaces around the number.
+// Returns nothing for any other text.
 std::optional<double> ParseAtLeast(std::string_view required);
 
-// Whether a label's value is what is required: the same text, or, for ">=16", a number that is not smaller.
+// Returns true if a label's value fulfils the requirement: it is the same text or, for ">=16", a
+// number of at least 16.
 bool LabelMeets(std::string_view value, std::string_view required);
 
 }  // namespace layernas

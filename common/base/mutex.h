@@ -1,5 +1,6 @@
-// A mutex that Clang's thread-safety analysis understands. Over std::mutex and not absl::Mutex: Debian's absl is not
-// built for ThreadSanitizer, which then reports correct programs.
+// A mutex that Clang's thread-safety analysis understands. It uses std::mutex instead of
+// absl::Mutex, because Debian's absl is not built for ThreadSanitizer, which would then report
+// false races.
 #pragma once
 
 #include <chrono>
@@ -34,7 +35,8 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   Mutex& mutex_;
 };
 
-// Waits with the mutex held; may wake for no reason, so that the condition belongs in a loop.
+// Waits while the mutex is held. A wait may end without a notification, so check the condition in a
+// loop.
 class CondVar {
  public:
   void Wait(Mutex& mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) { condition_.wait(mutex); }

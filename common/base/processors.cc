@@ -32,7 +32,7 @@ int AffinityCount() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-// Version 2: "QUOTA PERIOD", and "max" is no quota.
+// Version 2 has one file, "QUOTA PERIOD"; the quota "max" means unlimited.
 double QuotaOfMax(const fs::path& file) {
   std::ifstream in(file);
   std::string quota;
@@ -41,7 +41,7 @@ double QuotaOfMax(const fs::path& file) {
   return std::strtod(quota.c_str(), nullptr) / period;
 }
 
-// Version 1: a file each, and -1 is no quota.
+// Version 1 has a file for each value; the quota -1 means unlimited.
 double QuotaOfCfs(const fs::path& folder) {
   std::ifstream quota_file(folder / "cpu.cfs_quota_us"), period_file(folder / "cpu.cfs_period_us");
   double quota = 0, period = 0;
@@ -49,7 +49,7 @@ double QuotaOfCfs(const fs::path& folder) {
   return quota / period;
 }
 
-// In processors, of the cgroup at `path` below `mount` and all above it.
+// Returns the quota, in processors, of the cgroup at `path` below `mount` and all its parents.
 double Quota(const fs::path& mount, fs::path path) {
   double quota = kUnlimited;
   for (path = path.relative_path();; path = path.parent_path()) {
@@ -71,7 +71,7 @@ bool HasController(const std::string& list, const std::string& name) {
 
 int UsableProcessors(const fs::path& root) {
   double quota = kUnlimited;
-  // Lines of "NUMBER:CONTROLLERS:PATH"; version 2 has no controllers.
+  // The lines are "NUMBER:CONTROLLERS:PATH". Version 2 has no controllers.
   std::ifstream file(root / "proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
     const std::size_t first = line.find(':'), second = line.find(':', first + 1);

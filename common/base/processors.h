@@ -1,13 +1,15 @@
-// How many processors this process may use. C++17 on the standard library, because the trainer uses it too.
+// Counts the processors that this process may use. Uses only C++17 and the standard library,
+// because the trainer includes it.
 #pragma once
 
 #include <filesystem>
 
 namespace layernas {
 
-// Returns the number of processors of the process's affinity mask (taskset, cpusets), or fewer if the quota of its
-// cgroup, or of one above, allows less processor time; a part of a processor counts as a whole. At least 1. `root`
-// holds the files of Linux: /proc/self/cgroup and /sys/fs/cgroup; versions 1 and 2 are read. Thread-safe.
+// Returns the number of processors in the process's affinity mask (taskset, cpusets), or fewer if
+// the quota of its cgroup, or of a parent cgroup, allows less processor time. A fraction of a
+// processor counts as one. The result is at least 1. `root` is the folder with Linux's
+// /proc/self/cgroup and /sys/fs/cgroup; both versions of cgroups are supported. Thread-safe.
 int UsableProcessors(const std::filesystem::path& root = "/");
 
 }  // namespace layernas

@@ -24,7 +24,7 @@ std::uint64_t MixKey(std::initializer_list<std::uint64_t> values) {
 std::uint64_t RandomStream::Next() { return Finalize(state_ += kGamma); }
 
 std::uint64_t RandomStream::Below(std::uint64_t bound) {
-  // Draws above the largest multiple of bound would favour small remainders.
+  // Draws above the largest multiple of `bound` would favour small remainders.
   const std::uint64_t limit = -bound % bound;
   while (true) {
     const std::uint64_t draw = Next();
@@ -35,7 +35,7 @@ std::uint64_t RandomStream::Below(std::uint64_t bound) {
 double RandomStream::Uniform() { return static_cast<double>(Next() >> 11) * 0x1.0p-53; }
 
 double RandomStream::Normal() {
-  // Box and Muller 1958.
+  // The method of Box and Muller (1958).
   const double radius = std::sqrt(-2 * std::log(1 - Uniform()));
   return radius * std::cos(2 * M_PI * Uniform());
 }

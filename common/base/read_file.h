@@ -1,4 +1,4 @@
-// Reading a file as a whole.
+// Reads whole files.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace layernas {
 
-// Returns the content of `path`, which may be a pipe, or its first `max_bytes` bytes if it is longer. An error says why
-// the file can't be read and does not name it: "No such file or directory", "Is a directory". Its code is NOT_FOUND if
-// the file can't be opened, otherwise UNKNOWN. Thread-safe.
+// Returns the content of `path`, or its first `max_bytes` bytes if it is longer. `path` may be a
+// pipe. An error gives the reason but does not name the file: "No such file or directory", "Is a
+// directory". Its code is NOT_FOUND if the file cannot be opened, otherwise UNKNOWN. Thread-safe.
 absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t max_bytes);
 
 }  // namespace layernas

@@ -1,4 +1,4 @@
-// Early return on a failed absl::Status or absl::StatusOr.
+// Macros that return early if an absl::Status or absl::StatusOr is an error.
 // NOLINTBEGIN(bugprone-macro-parentheses): a declaration can't stand in parentheses.
 #pragma once
 
@@ -17,7 +17,8 @@
 #define LAYERNAS_CONCAT_INNER(a, b) a##b
 #define LAYERNAS_CONCAT(a, b) LAYERNAS_CONCAT_INNER(a, b)
 
-// LAYERNAS_ASSIGN_OR_RETURN(auto value, Function()): declares or assigns value, or returns the error.
+// LAYERNAS_ASSIGN_OR_RETURN(auto value, Function()): declares or assigns `value`, or returns the
+// error.
 #define LAYERNAS_ASSIGN_OR_RETURN(target, expression) \
   LAYERNAS_ASSIGN_OR_RETURN_INNER(LAYERNAS_CONCAT(layernas_status_or_, __LINE__), target, expression)
 #define LAYERNAS_ASSIGN_OR_RETURN_INNER(holder, target, expression) \

@@ -1,24 +1,24 @@
-// What a task's result and a worker's call may hold at most. Evaluators are told about these limits where they answer
-// (worker/evaluator/protocol.h), workers and controllers hold to them where they speak to each other.
+// The limits of a task's result and of a worker's call. Evaluators learn about them in
+// worker/evaluator/protocol.h; workers and controllers observe them in their calls.
 #pragma once
 
 #include <cstddef>
 
 namespace layernas {
 
-// One result.
+// For one result.
 inline constexpr std::size_t kMaxMetrics = 256;
-// A metric's name, a worker's id, a label, a lease token.
+// For a metric's name, a worker's id, a label or a lease token.
 inline constexpr std::size_t kMaxNameBytes = 100;
 inline constexpr std::size_t kMaxCurvePoints = 1'000;
 inline constexpr std::size_t kMaxWeightsPathBytes = 4'096;
-// A failure's message on the wire; the controller keeps kMaxKeptMessageBytes of it.
+// For a failure's message in a call. The controller keeps kMaxKeptMessageBytes of it.
 inline constexpr std::size_t kMaxMessageBytes = 8 << 10;
 inline constexpr std::size_t kMaxKeptMessageBytes = 2'000;
-// The tail of what an evaluator wrote to standard error.
+// For the last part of an evaluator's standard error.
 inline constexpr std::size_t kMaxLogBytes = 16 << 10;
 
-// One call.
+// For one call.
 inline constexpr int kMaxTasksPerCall = 64;
 inline constexpr int kMaxCompletionsPerCall = 256;
 inline constexpr int kMaxLeasesPerCall = 1'024;

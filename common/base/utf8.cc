@@ -10,8 +10,9 @@ namespace {
 
 bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
-// Bytes of the well-formed character that the text starts with; 0 if there is none. The bounds on the second byte leave
-// out overlong forms, surrogates and what lies over U+10FFFF (Unicode, table 3-7).
+// Returns the size of the well-formed character at the start of the text; 0 if there is none. The
+// bounds on the second byte exclude overlong forms, surrogates and values over U+10FFFF (Unicode,
+// table 3-7).
 std::size_t CharacterSize(std::string_view text) {
   const auto first = static_cast<unsigned char>(text[0]);
   if (first < 0x80) return 1;
@@ -40,7 +41,7 @@ std::size_t CharacterSize(std::string_view text) {
   return size;
 }
 
-// Of a well-formed character.
+// `character` must be well-formed.
 std::uint32_t CodePoint(std::string_view character) {
   const auto first = static_cast<unsigned char>(character[0]);
   if (character.size() == 1) return first;

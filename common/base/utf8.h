@@ -1,4 +1,4 @@
-// Text from programs and files that may not be UTF-8, for protobuf strings, which must be.
+// Handles text from programs and files, which may not be UTF-8. Protobuf strings must be UTF-8.
 #pragma once
 
 #include <cstddef>
@@ -7,29 +7,31 @@
 
 namespace layernas {
 
-// At most max_bytes of the text, with each byte that is not part of well-formed UTF-8 made a question mark. No
-// character is cut in half.
+// Returns at most the first max_bytes of the text, without cutting a character in half. Replaces
+// each byte that is not part of well-formed UTF-8 with a question mark.
 std::string CutUtf8(std::string_view text, std::size_t max_bytes);
 
-// Text from elsewhere for a terminal, a table or a log: what could steer the terminal or hide what the text says is
-// replaced. That is every control character (C0, DEL, C1), marks that reverse the direction of writing, line and
-// paragraph separators, tag characters, and bytes that are not well-formed UTF-8, lone surrogates among them.
-// Everything that prints or logs uses this function; no other decides what is printable.
+// How Printable() prepares foreign text for a terminal, a table or a log. It replaces everything
+// that could control the terminal or disguise the text: control characters (C0, DEL, C1), marks
+// that reverse the direction of writing, line and paragraph separators, tag characters, and bytes
+// that are not well-formed UTF-8, including lone surrogates. All code that prints or logs uses this
+// function; no other code decides what is printable.
 enum class Unprintable {
-  // Each is a question mark.
+  // Replaces each with a question mark.
   kMark,
-  // As kMark, but line feeds and tabs stay: for texts of several lines.
+  // Like kMark, but keeps line feeds and tabs, for texts of several lines.
   kMarkInLines,
-  // As \x1b or \u202e, so that nothing is lost: for logs.
+  // Replaces each with an escape such as \x1b or \u202e, so that nothing is lost. For logs.
   kEscape,
 };
 std::string Printable(std::string_view text, Unprintable as = Unprintable::kMark);
 
-// The end of well-formed UTF-8, at most max_bytes of it. No character is cut in half.
+// Returns the end of the text, at most max_bytes of it, without cutting a character in half. The
+// text must be well-formed UTF-8.
 std::string_view LastOfUtf8(std::string_view text, std::size_t max_bytes);
 
-// The text, or where it is longer than max_bytes, its first `first` bytes, "…", and as much of its end as fits. An
-// error's first words say what has happened, its last ones why.
+// Returns the text if it has at most max_bytes. Otherwise returns its first `first` bytes, "…", and
+// as much of its end as fits: the first words of an error say what happened, and the last ones why.
 std::string ShortenUtf8(std::string_view text, std::size_t first, std::size_t max_bytes);
 
 }  // namespace layernas

@@ -4,7 +4,7 @@
 
 namespace layernas {
 
-// Of this build, as in "0.1.0".
+// Returns the version of this build, such as "0.1.0".
 std::string_view Version();
 
 }  // namespace layernas

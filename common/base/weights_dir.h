@@ -1,4 +1,4 @@
-// Where workers keep the networks of winners unless they are told another place.
+// The default folder for the networks of winners on a worker.
 #pragma once
 
 #include <cstdlib>
@@ -6,7 +6,8 @@
 
 namespace layernas {
 
-// Below the folder for what users keep (XDG Base Directory Specification); empty where there is none.
+// Returns a folder below the user's data folder (XDG Base Directory Specification). Returns an
+// empty text if there is none.
 inline std::string DefaultWeightsDir() {
   const char* data = std::getenv("XDG_DATA_HOME");
   const char* home = std::getenv("HOME");

@@ -1,4 +1,4 @@
-// What a name must be that workers and controllers tell each other.
+// The rules for names in calls between workers and controllers.
 #pragma once
 
 #include <cstddef>
@@ -7,12 +7,12 @@
 
 namespace layernas {
 
-// C0 and DEL.
+// Returns true if the text contains a control character (C0 or DEL).
 bool HasControlCharacter(std::string_view text);
 
-// Empty if it is a name: `min` to kMaxNameBytes bytes of UTF-8 without control characters. Otherwise what is wrong with
-// it, to follow the name's field in a message: "has 200 bytes; the maximum is 100". `min` is 0 where a name may be
-// empty, else 1.
+// Returns an empty text if `name` is valid: `min` to kMaxNameBytes bytes of UTF-8 without control
+// characters. Otherwise returns what is wrong, in words that follow the name's field in a message:
+// "has 200 bytes; the maximum is 100". `min` is 0 if a name may be empty, else 1.
 std::string WhyNoName(std::string_view name, std::size_t min = 1);
 
 }  // namespace layernas

@@ -1,16 +1,18 @@
-// Writes that fail with an error instead of a signal that ends the program. For the trainer too, and so C++17 and
-// without absl. Child processes do not inherit this (process/spawn.cc).
+// Makes writes fail with an error instead of a signal that ends the program. Uses only C++17 and no
+// absl, because the trainer includes it. Child processes do not inherit these settings (see
+// process/spawn.cc).
 #pragma once
 
 #include <csignal>
 
 namespace layernas {
 
-// A write to a file beyond the limit of its size (ulimit -f) fails with EFBIG. Without this call SIGXFSZ kills the
-// program without a word. To be called first in main(), before any thread is made.
+// Makes writes beyond the maximum file size (ulimit -f) fail with EFBIG. Without this call, SIGXFSZ
+// kills the program without a message. Call this first in main(), before any thread starts.
 inline void IgnoreFileSizeSignal() { (void)std::signal(SIGXFSZ, SIG_IGN); }
 
-// A write to a pipe or connection that nobody reads fails with EPIPE. To be called as IgnoreFileSizeSignal().
+// Makes writes to a pipe or connection without a reader fail with EPIPE. Call it like
+// IgnoreFileSizeSignal().
 inline void IgnorePipeSignal() { (void)std::signal(SIGPIPE, SIG_IGN); }
 
 }  // namespace layernas

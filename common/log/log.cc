@@ -20,16 +20,17 @@
 namespace layernas::log {
 namespace {
 
-// Lines that may wait for the reader of standard error: what many slots log at once, and a few MB of usual lines.
+// The maximum number of lines that wait for the reader of standard error: enough for many slots
+// that log at once, and a few MB of usual lines.
 constexpr std::size_t kQueuedLines = 4'096;
-// How long Flush waits for that reader.
+// How long Flush() waits for that reader.
 constexpr std::chrono::seconds kFlushTimeout{1};
 
 using Pool = std::shared_ptr<spdlog::details::thread_pool>;
 
-// The queue, and the one thread that writes what is in it.
+// Creates the queue and the thread that writes its lines.
 Pool MakePool() {
-  // The program's signals are for its other threads.
+  // The program's other threads handle its signals.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -40,7 +41,8 @@ Pool MakePool() {
   return pool;
 }
 
-// Never destroyed: that would wait for the thread, which may wait for a reader for ever, and threads log to the end.
+// Never destroyed. Destruction would wait for the thread, which may wait for a reader forever, and
+// threads log until the process ends.
 const Pool& GetPool() {
   static const Pool& pool = *new Pool(MakePool());
   return pool;
@@ -51,7 +53,7 @@ std::shared_ptr<spdlog::async_logger> MakeLogger(std::string name, spdlog::sink_
                                                 spdlog::async_overflow_policy::overrun_oldest);
 }
 
-// Tells when all that was queued before its flush has been written.
+// Signals when everything that was queued before its flush has been written.
 class Marker final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   std::future<void> passed() { return passed_.get_future(); }
@@ -64,7 +66,7 @@ class Marker final : public spdlog::sinks::base_sink<spdlog::details::null_mutex
   std::promise<void> passed_;
 };
 
-// Whether the value needs quotes for what is in it, once it is printable.
+// Returns true if the value needs quotes, given its printable form.
 bool NeedsQuotes(std::string_view value, const std::string& printable) {
   return value.empty() || value != printable ||
          std::any_of(value.begin(), value.end(), [](char c) { return c == ' ' || c == '"' || c == '=' || c == '\\'; });
@@ -72,7 +74,7 @@ bool NeedsQuotes(std::string_view value, const std::string& printable) {
 
 void AppendValue(std::string& line, const std::string& value) {
   std::string printable;
-  // Backslashes first, so that they are told from those of the escapes.
+  // Escape backslashes first, so that they differ from those of the escapes.
   std::string_view rest = value;
   while (!rest.empty()) {
     const std::size_t end = std::min(rest.find_first_of("\"\\"), rest.size());

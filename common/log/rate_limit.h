@@ -1,4 +1,4 @@
-// Keeps what others can provoke from filling the log.
+// Limits how many log lines other parties can cause.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@ namespace layernas::log {
 class RateLimit {
  public:
   explicit RateLimit(Millis period, const Clock& clock = Clock::Real()) : RateLimit(period, 1, clock) {}
-  // `lines` is the maximum per period.
+  // `lines` is the maximum number of lines per period.
   RateLimit(Millis period, int lines, const Clock& clock = Clock::Real())
       : period_(period), lines_(lines), clock_(clock) {}
 
-  // If a line may be written: how many were left out since the last.
+  // If a line may be written now, returns how many lines have been omitted since the last one.
   std::optional<std::uint64_t> Take() {
     MutexLock lock(mutex_);
     const SteadyTime now = clock_.Now();
@@ -41,7 +41,7 @@ class RateLimit {
   const Clock& clock_;
 
   Mutex mutex_;
-  // Of the period that runs.
+  // The begin of the current period, and the number of lines written in it.
   std::optional<SteadyTime> begin_ ABSL_GUARDED_BY(mutex_);
   int written_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;

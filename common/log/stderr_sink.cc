@@ -25,7 +25,7 @@ void StderrSink::Write(std::string_view text) {
     if (count >= 0) {
       text.remove_prefix(static_cast<std::size_t>(count));
     } else if (errno == EAGAIN) {
-      // Another process that shares it has made it non-blocking.
+      // Another process that shares standard error has made it non-blocking.
       pollfd wait = {STDERR_FILENO, POLLOUT, 0};
       poll(&wait, 1, -1);
     } else if (errno != EINTR) {

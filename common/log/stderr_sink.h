@@ -1,4 +1,4 @@
-// Where log lines go: standard error.
+// The destination of log lines: standard error.
 #pragma once
 
 #include <spdlog/async.h>
@@ -10,12 +10,12 @@
 
 namespace layernas::log {
 
-// Writes each line to standard error, and waits until its reader has taken it: only the thread of an asynchronous
-// logger may use it. Where the logger's queue has lost lines, the next line is preceded by one that says how many.
-// Errors are ignored, since there is no other place to tell of them.
+// Writes each line to standard error, and waits until its reader has taken it. So only the thread
+// of an asynchronous logger may use it. If the logger's queue has lost lines, a line before the
+// next one says how many. Ignores errors, because there is no other place to report them.
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
-  // `pool` has the logger's queue, and must outlive the sink.
+  // `pool` contains the logger's queue and must outlive the sink.
   explicit StderrSink(spdlog::details::thread_pool& pool) : pool_(pool), told_(pool.overrun_counter()) {}
 
  protected:
@@ -26,7 +26,7 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   void Write(std::string_view text);
 
   spdlog::details::thread_pool& pool_;
-  // Lines that the queue has lost, as far as they have been told of.
+  // The number of lost lines that has already been reported.
   std::size_t told_;
 };
 

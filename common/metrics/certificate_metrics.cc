@@ -11,7 +11,7 @@ std::vector<prometheus::MetricFamily> CertificateMetrics::Collect() const {
   prometheus::ClientMetric metric;
   metric.gauge.value = static_cast<double>(*end);
   return {{"layernas_tls_certificate_end_timestamp_seconds",
-           "Until when the certificate in --tls-cert is valid, in Unix time.",
+           "Unix time at which the certificate in --tls-cert expires.",
            prometheus::MetricType::Gauge,
            {std::move(metric)}}};
 }

@@ -1,4 +1,4 @@
-// When the certificate that a program shows ends.
+// A metric with the expiry time of the program's TLS certificate.
 #pragma once
 
 #include <prometheus/collectable.h>
@@ -10,11 +10,12 @@
 
 namespace layernas {
 
-// layernas_tls_certificate_end_timestamp_seconds: of the certificate that lies in the file now, since renewed ones are
-// used without a restart. Left out without a file, and while what lies there is no certificate.
+// layernas_tls_certificate_end_timestamp_seconds: the expiry time of the certificate that is in the
+// file now, because renewed certificates are used without a restart. The metric is omitted without
+// a file, or while the file contains no certificate.
 class CertificateMetrics : public prometheus::Collectable {
  public:
-  // Empty: there is none.
+  // An empty name means that there is no certificate.
   explicit CertificateMetrics(std::string certificate_file) : certificate_file_(std::move(certificate_file)) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override;

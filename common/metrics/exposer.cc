@@ -34,12 +34,12 @@ absl::StatusOr<std::unique_ptr<MetricsExposer>> MetricsExposer::Start(const rpc:
   auto server = HttpServer::Start(address, "/metrics", "text/plain; version=0.0.4; charset=utf-8",
                                   [sources] { return Serialize(sources); });
   if (!server.ok()) {
-    return absl::UnavailableError("can't serve metrics on " + address.ToString() + ": " +
+    return absl::UnavailableError("cannot serve metrics on " + address.ToString() + ": " +
                                   std::string(server.status().message()) + "; choose another --metrics-listen");
   }
   prometheus::BuildGauge()
       .Name("layernas_build_info")
-      .Help("Always 1; the labels say what the program was built from.")
+      .Help("Always 1; the labels describe the build of the program.")
       .Register(*registry)
       .Add({{"version", std::string(Build().version)},
             {"commit", std::string(Build().commit)},

@@ -12,17 +12,19 @@
 
 namespace layernas {
 
-// Serves http://ADDRESS/metrics until destroyed; the port is free then.
+// Serves http://ADDRESS/metrics until destroyed, which frees the port.
 class MetricsExposer {
  public:
-  // Takes a name, an IPv4 or an IPv6 address; port 0 takes any free one. UNAVAILABLE says which address can't be
-  // listened on, and why. Adds layernas_build_info{version} to the registry, which is kept alive, and serves the
-  // process's own metrics too, and the end of the certificate that it shows. Empty: it shows none.
+  // Starts the server. The host is a name, an IPv4 or an IPv6 address; port 0 selects a free port.
+  // Adds layernas_build_info to the registry and keeps the registry alive. Also serves the metrics
+  // of the process and the expiry time of its TLS certificate; without a certificate,
+  // `certificate_file` is empty. UNAVAILABLE names the address and says why the server cannot
+  // listen on it.
   static absl::StatusOr<std::unique_ptr<MetricsExposer>> Start(const rpc::Address& address,
                                                                std::shared_ptr<prometheus::Registry> registry,
                                                                const std::string& certificate_file = {});
 
-  // With the real port.
+  // Contains the actual port.
   const rpc::Address& address() const { return address_; }
 
  private:

@@ -33,27 +33,28 @@ struct Listening {
   std::uint16_t port = 0;
 };
 
-// An error number, or 0.
+// Returns an error number, or 0.
 int Listen(const addrinfo& where, Listening& listening) {
   Fd socket(::socket(where.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.valid()) return errno;
   const int on = 1;
   const int off = 0;
-  // The port can be taken again at once after a restart; one that another socket listens on stays refused.
+  // The port can be reused at once after a restart. A port on which another socket listens is still
+  // refused.
   setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   if (where.ai_family == AF_INET6) setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
   if (bind(socket.get(), where.ai_addr, where.ai_addrlen) != 0 || listen(socket.get(), SOMAXCONN) != 0) return errno;
   sockaddr_storage bound = {};
   socklen_t size = sizeof(bound);
   if (getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) return errno;
-  // In the same place for both kinds of address, but by their own types.
+  // The port is at the same place for both kinds of address, but their types differ.
   listening.port = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
                                                      : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
   listening.socket = std::move(socket);
   return 0;
 }
 
-// On the first of the host's addresses that can be listened on.
+// Listens on the first of the host's addresses for which that is possible.
 absl::StatusOr<Listening> Listen(const rpc::Address& address) {
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
@@ -83,28 +84,29 @@ std::string Refusal(std::string_view status) {
   return Response(status, "text/plain; charset=utf-8", std::string(status) + "\n", true);
 }
 
-// One request and its answer.
+// One request and its response.
 struct Connection {
   Fd socket;
   SteadyTime deadline;
   std::string request;
   std::string response;
   std::size_t sent = 0;
-  // The client sends nothing more.
+  // True: the client has ended its side of the connection.
   bool heard_all = false;
 
   bool answering() const { return !response.empty(); }
-  // All is sent; what the client still sends is read and dropped, since closing before would drop the answer, too.
+  // True when the response is sent. Further bytes from the client are then read and dropped,
+  // because closing earlier would drop the response too.
   bool answered() const { return answering() && sent == response.size(); }
 };
 
-// Whether the connection stays open.
+// Returns true if the connection stays open.
 bool Receive(Connection& connection, const std::function<std::string(const std::string&)>& answer) {
   std::array<char, 4096> buffer;
   const ssize_t count = recv(connection.socket.get(), buffer.data(), buffer.size(), 0);
   if (count < 0) return errno == EAGAIN || errno == EINTR;
   if (count == 0) connection.heard_all = true;
-  // A client may end its side once it has asked, and still gets its answer.
+  // A client may end its side after its request and still gets the response.
   if (count == 0) return connection.answering() && !connection.answered();
   if (connection.answering()) return true;
   connection.request.append(buffer.data(), static_cast<std::size_t>(count));
@@ -116,8 +118,8 @@ bool Receive(Connection& connection, const std::function<std::string(const std::
   return true;
 }
 
-// Closes the oldest connection that has not asked yet, else the oldest: whoever asks at once is answered, however many
-// others hold connections open.
+// Closes the oldest connection that has not sent its request yet, or else the oldest. So clients
+// that send their request at once get an answer, however many others hold connections open.
 void MakeRoom(std::list<Connection>& connections) {
   auto closed = std::find_if(connections.begin(), connections.end(), [](const auto& one) { return !one.answering(); });
   connections.erase(closed == connections.end() ? connections.begin() : closed);
@@ -184,7 +186,7 @@ void HttpServer::Run() {
       const int events = (one.heard_all ? 0 : POLLIN) | (sends ? POLLOUT : 0);
       polled.push_back({one.socket.get(), static_cast<short>(events), 0});
     }
-    // Wakes up now and then for the deadlines; nothing depends on how often.
+    // Wakes up from time to time for the deadlines. The interval is not critical.
     const bool waits_for_time = !connections.empty() || !accepts;
     if (poll(polled.data(), polled.size(), waits_for_time ? 1000 : -1) < 0) continue;
     if (polled[0].revents != 0) return;
@@ -202,7 +204,7 @@ void HttpServer::Run() {
       if (connections.size() >= kMaxConnections) MakeRoom(connections);
       connections.push_back({std::move(accepted), clock_.Now() + kMaxConnectionTime, {}, {}, 0, false});
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-      // The connection waits; without a pause it would be tried at full speed.
+      // The connection still waits. Without a pause, accepting it would be retried at full speed.
       accept_after = clock_.Now() + std::chrono::seconds(1);
     }
   }

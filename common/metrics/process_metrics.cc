@@ -22,7 +22,8 @@ void Add(std::vector<prometheus::MetricFamily>& families, prometheus::MetricType
   families.push_back({std::move(name), std::move(help), type, {std::move(metric)}});
 }
 
-// The fields of /proc/self/stat after the program's name, which may hold blanks; from the state on (man 5 proc).
+// Returns the fields of /proc/self/stat after the program's name, which may contain blanks. The
+// first one is the state (man 5 proc).
 std::vector<std::string> StatFields() {
   std::ifstream file("/proc/self/stat");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -32,7 +33,7 @@ std::vector<std::string> StatFields() {
   return {std::istream_iterator<std::string>(rest), {}};
 }
 
-// When the machine was started; nothing if that can't be told.
+// Returns when the machine was started, or nothing if that is unknown.
 std::optional<double> BootTime() {
   std::ifstream file("/proc/stat");
   for (std::string word; file >> word;) {
@@ -47,31 +48,32 @@ std::optional<double> BootTime() {
 std::vector<prometheus::MetricFamily> ProcessMetrics::Collect() const {
   using Type = prometheus::MetricType;
   std::vector<prometheus::MetricFamily> families;
-  // Counted from the state: utime, stime, num_threads, starttime and rss of man 5 proc.
+  // The positions, counted from the state, of utime, stime, num_threads, starttime and rss (man 5
+  // proc).
   constexpr std::size_t kUser = 11, kSystem = 12, kThreads = 17, kStart = 19, kResident = 21;
   const std::vector<std::string> stat = StatFields();
   const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
   if (stat.size() > kResident) {
-    Add(families, Type::Counter, "process_cpu_seconds_total", "Time that all its threads were on a processor.",
+    Add(families, Type::Counter, "process_cpu_seconds_total", "Processor time of all threads of the process.",
         (std::stod(stat[kUser]) + std::stod(stat[kSystem])) / ticks);
-    Add(families, Type::Gauge, "process_resident_memory_bytes", "Memory that it occupies.",
+    Add(families, Type::Gauge, "process_resident_memory_bytes", "Resident memory of the process.",
         std::stod(stat[kResident]) * static_cast<double>(::sysconf(_SC_PAGESIZE)));
-    Add(families, Type::Gauge, "process_threads", "Its threads.", std::stod(stat[kThreads]));
+    Add(families, Type::Gauge, "process_threads", "Threads of the process.", std::stod(stat[kThreads]));
     if (const std::optional<double> boot = BootTime()) {
-      Add(families, Type::Gauge, "process_start_time_seconds", "When it was started, since the epoch.",
+      Add(families, Type::Gauge, "process_start_time_seconds", "Unix time at which the process started.",
           *boot + std::stod(stat[kStart]) / ticks);
     }
   }
   std::error_code error;
   const auto descriptors = std::filesystem::directory_iterator("/proc/self/fd", error);
   if (!error) {
-    // Less the one that reads them.
-    Add(families, Type::Gauge, "process_open_fds", "File descriptors that are open.",
+    // Subtract the descriptor that lists them.
+    Add(families, Type::Gauge, "process_open_fds", "Open file descriptors.",
         static_cast<double>(std::distance(begin(descriptors), end(descriptors)) - 1));
   }
   rlimit limit = {};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    Add(families, Type::Gauge, "process_max_fds", "File descriptors that it may open.",
+    Add(families, Type::Gauge, "process_max_fds", "Maximum number of open file descriptors.",
         static_cast<double>(limit.rlim_cur));
   }
   return families;

@@ -30,12 +30,12 @@ constexpr std::size_t kLongestStderrLine = 8 << 10;
 constexpr std::size_t kKeptStderrLines = 20;
 constexpr std::size_t kKeptStderrBytes = 4 << 10;
 constexpr std::size_t kQuotedBytes = 200;
-// How often the child is looked at while a pipe is used: a process outside its session may hold the pipe open after it,
-// whether it says nothing or never stops talking.
+// How often to check the child while a pipe is used. A process outside of its session may keep the
+// pipe open after the child's end, and may be silent or never stop writing.
 constexpr Millis kLookInterval{100};
-// How long the last words of a dead child are waited for.
+// How long to wait for the last output of a dead child.
 constexpr Millis kLastWords{500};
-// A killed process can hang in the kernel; after this it is left behind.
+// A killed process can hang in the kernel. After this time it is abandoned.
 constexpr Millis kKillTimeout{10'000};
 
 void SetNonBlocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
@@ -45,19 +45,20 @@ Millis Left(SteadyTime deadline) {
   return std::max(left, Millis(0));
 }
 
-// The children that there are.
+// All existing children.
 struct Children {
   Mutex mutex;
   std::set<ChildProcess*> all ABSL_GUARDED_BY(mutex);
 };
 
-// Never destroyed: children may outlive static objects.
+// Never destroyed, because children may outlive static objects.
 Children& AllChildren() {
   static Children* const children = new Children;
   return *children;
 }
 
-// How the child has ended, without reaping it: until it is reaped, its number and its session's are given to no others.
+// How the child has ended. It is checked without reaping the child, because until then nobody else
+// gets its process id and session id.
 enum class End { kNone, kSeen, kTakenByAnother };
 
 End LookForEnd(pid_t pid) {
@@ -68,7 +69,7 @@ End LookForEnd(pid_t pid) {
   return info.si_pid == pid ? End::kSeen : End::kNone;
 }
 
-// True when the descriptor has something to say (an error included) within the timeout.
+// Returns true if the descriptor has an event, including an error, within the timeout.
 bool Poll(int fd, short events, Millis timeout) {
   pollfd wait{fd, events, 0};
   return poll(&wait, 1, static_cast<int>(timeout.count())) > 0;
@@ -90,7 +91,8 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions o
   static std::once_flag prepare_signals;
   std::call_once(prepare_signals, [] {
     signal(SIGPIPE, SIG_IGN);
-    // Who started us may ignore it, and it is inherited: the kernel would keep nothing of our children's ends.
+    // This process may have inherited an ignored SIGCHLD. Then the kernel would not keep the exit
+    // statuses of its children.
     signal(SIGCHLD, SIG_DFL);
   });
 
@@ -122,7 +124,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions o
     child->stderr_reader_ =
         std::thread([raw = child.get(), stop_fd = std::move(stop.read)] { raw->ReadStderr(stop_fd.get()); });
   } catch (const std::system_error& failure) {
-    return absl::ResourceExhaustedError("can't start " + program + ": " + failure.code().message());
+    return absl::ResourceExhaustedError("cannot start " + program + ": " + failure.code().message());
   }
   return child;
 }
@@ -154,10 +156,10 @@ ChildProcess::~ChildProcess() {
   }
   Kill();
   Wait(kKillTimeout);
-  // Where the thread could not be made, nobody reads.
+  // If the thread could not be started, there is no reader.
   if (!stderr_reader_.joinable()) return;
   {
-    // What was written before the end is still worth a line in the log.
+    // Output before the child's end should still be logged.
     MutexLock lock(mutex_);
     AwaitLastWords();
   }
@@ -166,7 +168,7 @@ ChildProcess::~ChildProcess() {
 }
 
 absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
-  if (!input_.valid()) return absl::FailedPreconditionError("the child's input is closed");
+  if (!input_.valid()) return absl::FailedPreconditionError("the program's input is closed");
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
   std::string text(line);
   text += '\n';
@@ -195,14 +197,14 @@ bool ChildProcess::HasReadOfLastLine() const {
 }
 
 absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t max_bytes) {
-  if (!output_.valid()) return absl::FailedPreconditionError("the child's output is not a pipe");
+  if (!output_.valid()) return absl::FailedPreconditionError("the program's output is not a pipe");
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
   std::size_t searched = 0;
   while (true) {
     const std::size_t line_end = pending_.find('\n', searched);
     if (std::min(line_end, pending_.size()) > max_bytes) {
-      return absl::ResourceExhaustedError("a line over " + std::to_string(max_bytes) +
-                                          " bytes, which starts: " + pending_.substr(0, kQuotedBytes));
+      return absl::ResourceExhaustedError("a line is longer than " + std::to_string(max_bytes) +
+                                          " bytes; it starts with: " + pending_.substr(0, kQuotedBytes));
     }
     if (line_end != std::string::npos) {
       std::string line = pending_.substr(0, line_end);
@@ -271,7 +273,7 @@ std::optional<ExitStatus> ChildProcess::Look() {
   }
   const End end = LookForEnd(pid_);
   if (end == End::kNone) return std::nullopt;
-  // Without the mutex, so that nobody who signals has to wait.
+  // Without the mutex, so that no thread that sends a signal has to wait.
   if (end == End::kSeen) process_internal::EndSessions({&pid_, 1});
   MutexLock lock(mutex_);
   process_internal::Guardian::Get().Forget(pid_);
@@ -345,9 +347,9 @@ void ChildProcess::AwaitStderr() {
 }
 
 absl::Status ChildProcess::Ended() {
-  // A child that closed its pipe is no use to anyone, whatever else it does.
+  // A child that closed its pipe is useless, even if it still runs.
   std::optional<ExitStatus> exit = Wait(kLastWords);
-  std::string message = exit ? exit->ToString() : "closed its pipe but went on running";
+  std::string message = exit ? exit->ToString() : "closed its pipe but still runs";
   const std::string last_words = LastStderr();
   message += last_words.empty() ? "; nothing on standard error" : "; standard error ended with:\n" + last_words;
   return absl::UnavailableError(message);
@@ -355,7 +357,8 @@ absl::Status ChildProcess::Ended() {
 
 void ChildProcess::ReadStderr(int stop_fd) {
   std::string pending;
-  // Once we are told to stop: what was there by then. Whoever holds standard error open may go on writing for ever.
+  // After the request to stop, read only what is there by then: a process that keeps standard error
+  // open may write forever.
   std::optional<std::size_t> left;
   while (!left || *left > 0) {
     std::array<pollfd, 2> wait = {{{error_.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}}};

@@ -1,4 +1,4 @@
-// A child process that is talked to in lines, and that can't outlive us.
+// A child process that exchanges lines of text with this process, and that cannot outlive it.
 #pragma once
 
 #include <sys/types.h>
@@ -25,128 +25,137 @@
 namespace layernas {
 
 struct ChildOptions {
-  // The program and its arguments. A program without a slash is looked for on PATH. No shell is involved.
+  // The program and its arguments. A program without a slash is searched on PATH. No shell is
+  // involved.
   std::vector<std::string> argv;
-  // Laid over our own environment.
+  // Overrides variables of this process's environment.
   std::vector<std::pair<std::string, std::string>> environment;
-  // True: standard input and output are pipes, for WriteLine and ReadLine. False: input is empty, and output joins
-  // standard error.
+  // True: standard input and output are pipes for WriteLine() and ReadLine(). False: standard input
+  // is empty, and standard output goes to standard error.
   bool pipes = true;
-  // False: the child leads a process group of its own, but stays in our session, and what goes into another group
-  // escapes. For measurements: the kernel shares processors among sessions (sched(7), autogroups).
+  // False: the child leads its own process group but stays in this process's session. Processes
+  // that move to another group then escape. This is for measurements, because the kernel divides
+  // processors among sessions (sched(7), autogroups).
   bool own_session = true;
-  // Called for each line of standard error, without its line feed, on a thread of the child's own; a line over 8 KiB
-  // comes in parts. Must not block for long, nor call the ChildProcess.
+  // Called for each line of standard error, without its line feed, on a thread of the child's own.
+  // A line over 8 KiB is passed in parts. It must not block for long, nor call the ChildProcess.
   std::function<void(std::string_view line)> on_stderr_line;
 };
 
 // How a process ended.
 struct ExitStatus {
-  // The code where something else in our process has reaped the child.
+  // The exit code if another part of this process has reaped the child.
   static constexpr int kUnknown = -1;
 
-  // Exit code; meaningless where signal is not 0.
+  // The exit code. Meaningless if signal is not 0.
   int code = 0;
-  // The signal that killed it, or 0.
+  // The signal that killed the process, or 0.
   int signal = 0;
 
   bool ok() const { return code == 0 && signal == 0; }
-  // "exit code 3", "killed by signal 9 (SIGKILL)", "unknown exit code".
+  // Returns "exit code 3", "killed by signal 9 (SIGKILL)" or "unknown exit code".
   std::string ToString() const;
 };
 
-// OK if the program (on PATH, where it has no slash) can be started as far as one can see; else as ChildProcess::Start.
+// Returns OK if the program apparently can be started; otherwise the error of
+// ChildProcess::Start(). A program without a slash is searched on PATH.
 absl::Status CheckProgram(const std::string& program);
 
-// The child leads a session of its own. All that the child has started in it, in whatever process groups, is signalled
-// with the child and killed when the child ends, however that happens; and with the child when our process dies. A
-// program that begins another session (setsid) escapes.
+// The child leads its own session. Signals to the child also go to all processes that it has
+// started in the session, in any process group. They are killed when the child ends, in whatever
+// way, and with the child when this process dies. A program that starts another session (setsid)
+// escapes.
 //
-// AskToEnd(), Kill() and LastStderr() may be called from any thread; everything else from one thread at a time.
+// AskToEnd(), Kill() and LastStderr() may be called from any thread. The other functions must be
+// called from one thread at a time.
 class ChildProcess {
  public:
-  // Returns once the program runs. NOT_FOUND, PERMISSION_DENIED or RESOURCE_EXHAUSTED (of processes, threads, files)
-  // names the program that can't be started and says why.
-  // From the first call on our process ignores SIGPIPE, which the child does not, and no longer ignores SIGCHLD if it
-  // was started so.
+  // Starts the program, and returns when it runs. NOT_FOUND, PERMISSION_DENIED or
+  // RESOURCE_EXHAUSTED (too few processes, threads or files) names the program and says why it
+  // cannot be started. From the first call on, this process ignores SIGPIPE (the child does not),
+  // and no longer ignores SIGCHLD.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(ChildOptions options);
 
-  // SIGKILL to the sessions of all children of our process, for when it ends without destroying them. Thread-safe. A
-  // child that another thread starts meanwhile may be missed.
+  // Sends SIGKILL to the sessions of all children of this process, for use before an exit that does
+  // not destroy them. It may miss a child that another thread starts meanwhile. Thread-safe.
   static void KillAll();
 
-  // Kills what still runs. Waits for on_stderr_line.
+  // Kills the processes that still run. Waits for on_stderr_line.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   pid_t pid() const { return pid_; }
 
-  // Writes the line and a line feed. DEADLINE_EXCEEDED when the child does not take it in time (part of the line may
-  // have been written), UNAVAILABLE when it has ended.
+  // Writes the line and a line feed. DEADLINE_EXCEEDED: the child did not take it in time; part of
+  // the line may have been written. UNAVAILABLE: the child has ended.
   absl::Status WriteLine(std::string_view line, Millis timeout);
 
-  // Whether the child has read anything of the last line that was written. Also of a child that has ended; true once
-  // its input was closed.
+  // Returns true if the child has read any part of the last written line. It also works after the
+  // child's end. Returns true if its input has been closed.
   bool HasReadOfLastLine() const;
 
-  // The next line, without its line feed; an unfinished line before the end counts as one. What others write to the
-  // pipe after the child's end is not read. DEADLINE_EXCEEDED when no line came in time, RESOURCE_EXHAUSTED when it is
-  // longer than max_bytes (the message quotes how it starts; nothing further can be read), UNAVAILABLE when the child
-  // has ended: then the message says how, and quotes its last standard error.
+  // Returns the next line without its line feed. An unfinished line before the child's end counts
+  // as a line. Data that other processes write to the pipe after that end is not read.
+  // DEADLINE_EXCEEDED: no line arrived in time. RESOURCE_EXHAUSTED: the line is longer than
+  // max_bytes; the message quotes its start, and nothing more can be read. UNAVAILABLE: the child
+  // has ended; the message says how, and quotes the end of its standard error.
   absl::StatusOr<std::string> ReadLine(Millis timeout, std::size_t max_bytes);
 
-  // After a ReadLine that found no line in time: whether it has read the beginning of one.
+  // After a ReadLine() that found no line in time: returns true if it has read the beginning of a
+  // line.
   bool HasPartialLine() const { return !pending_.empty(); }
 
-  // Tells the child that no more lines will come.
+  // Tells the child that no more lines follow.
   void CloseInput();
 
-  // Waits for the end; nothing if the child still runs after the timeout. Zero only looks. When the child has ended, so
-  // has its session; that can take two seconds in addition. Of a child that something else has reaped, the session is
-  // left alone: its number may be another's.
+  // Waits for the child's end. Returns nothing if it still runs after the timeout; with a timeout
+  // of 0 it only checks. When the child has ended, its session is ended too, which can take two
+  // additional seconds. If another part of this process has reaped the child, the session is left
+  // alone, because its id may belong to another session.
   std::optional<ExitStatus> Wait(Millis timeout);
 
-  // SIGTERM to the session; returns at once, and does nothing once the end has been seen. After the grace, the next
-  // look at the child (while it is read, written to or waited for) kills what is left.
+  // Sends SIGTERM to the session and returns at once. Does nothing if the end has been seen. After
+  // the grace, the next operation on the child (a read, write or wait) kills what is left.
   void AskToEnd(Millis grace = Millis::max());
 
-  // AskToEnd, and SIGKILL to what is left after the grace.
+  // Calls AskToEnd(), and sends SIGKILL to what is left after the grace.
   ExitStatus Terminate(Millis grace);
 
-  // SIGKILL to the session; returns at once, and does nothing once the end has been seen.
+  // Sends SIGKILL to the session and returns at once. Does nothing if the end has been seen.
   void Kill();
 
-  // Returns once on_stderr_line has had every whole line that the child has written to standard error before the call;
-  // or half a second later, also where on_stderr_line blocks.
+  // Returns when on_stderr_line has received every complete line that the child has written to
+  // standard error before the call. Returns after half a second in any case, also if on_stderr_line
+  // blocks.
   void AwaitStderr();
 
-  // The last lines of standard error, at most 20 lines and 4 KiB, joined by line feeds; all of them once the end was
-  // seen.
+  // Returns the last lines of standard error, at most 20 lines and 4 KiB, joined by line feeds.
+  // They are complete when the end has been seen.
   std::string LastStderr() const;
 
-  // LastStderr and what Ended says begin anew: of a child that answers many requests, with what the next one makes it
-  // say.
+  // Makes LastStderr() and Ended() start again with no lines. Use it between two requests to the
+  // same child.
   void ForgetStderr();
 
  private:
   ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_reading, std::function<void(std::string_view)> sink);
 
   void SignalLocked(int signal) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Reaps the child if it has ended, its session first. Kills it if its grace is over.
+  // Reaps the child, after its session, if it has ended. Kills it if its grace is over.
   std::optional<ExitStatus> Look() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Looks now and then, however often it is called.
+  // Checks the child from time to time, however often it is called.
   bool HasEnded();
-  // Of a child that has ended: reads what it has left in its pipe.
+  // After the child's end: reads the rest of its pipe.
   void TakeRest();
-  // Why the pipe broke: how the child ended and its last words.
+  // Explains why the pipe broke: how the child ended, and its last output.
   absl::Status Ended();
-  // Where the end was seen: until all standard error is read, or something outside the session holds it open for too
-  // long.
+  // After the child's end: waits until all standard error has been read, or for a maximum time if a
+  // process outside of the session keeps it open.
   void AwaitLastWords() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ReadStderr(int stop_fd);
-  // Reads once, and passes whole lines on; `pending` is what is left of the last. Returns the bytes read, at most
-  // `most`; nothing at the end.
+  // Reads once and passes on complete lines; `pending` keeps the incomplete rest. Returns the
+  // number of bytes read, at most `most`, or nothing at the end of the stream.
   std::optional<std::size_t> PassOnStderr(std::string& pending, std::optional<std::size_t> most);
   void TakeStderrLine(std::string_view line);
 
@@ -155,25 +164,26 @@ class ChildProcess {
   Fd input_;
   Fd output_;
   Fd error_;
-  // Closing it ends the thread that reads standard error, which something outside the session may hold open.
+  // Closing it ends the thread that reads standard error, which a process outside of the session
+  // may keep open.
   Fd stop_reading_;
-  // Output read, but not yet returned.
+  // Output that has been read but not returned.
   std::string pending_;
-  // Written of the last line.
+  // Bytes of the last line that have been written.
   std::size_t last_line_bytes_ = 0;
   bool output_ended_ = false;
-  // When HasEnded looked last.
+  // When HasEnded() last checked.
   SteadyTime looked_;
 
   mutable Mutex mutex_;
   mutable CondVar stderr_ended_;
-  // Set when the child is reaped; from then on its process id may be another's.
+  // Set when the child is reaped. From then on its process id may belong to another process.
   std::optional<ExitStatus> exit_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> last_stderr_ ABSL_GUARDED_BY(mutex_);
   std::size_t last_stderr_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Set by AskToEnd: when what is left is killed.
+  // Set by AskToEnd(): when to kill what is left.
   std::optional<SteadyTime> kill_at_ ABSL_GUARDED_BY(mutex_);
-  // Something of standard error may have been read, and not yet passed on.
+  // True: a part of standard error may have been read but not passed on.
   bool stderr_is_passed_on_ ABSL_GUARDED_BY(mutex_) = false;
   bool stderr_at_end_ ABSL_GUARDED_BY(mutex_) = false;
 

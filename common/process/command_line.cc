@@ -13,7 +13,7 @@ absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command
   for (std::size_t i = 0; i < command.size(); ++i) {
     const char c = command[i];
     if (c == '\\' && quote != '\'') {
-      if (++i == command.size()) return absl::InvalidArgumentError("ends in a backslash");
+      if (++i == command.size()) return absl::InvalidArgumentError("ends with a backslash");
       word += command[i];
       in_word = true;
     } else if (quote != 0) {
@@ -35,7 +35,7 @@ absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command
   }
   if (quote != 0) return absl::InvalidArgumentError(std::string("a quote ") + quote + " is not closed");
   if (in_word) words.push_back(word);
-  if (words.empty()) return absl::InvalidArgumentError("no program in it");
+  if (words.empty()) return absl::InvalidArgumentError("contains no program");
   return words;
 }
 

@@ -1,4 +1,4 @@
-// Commands that people write as one text.
+// Commands that users write as one text.
 #pragma once
 
 #include <string>
@@ -8,11 +8,12 @@
 
 namespace layernas {
 
-// Words separated by spaces; quotes (single, or double with backslashes) and backslashes keep spaces, as in a shell.
-// Nothing is expanded.
+// Splits a command into words at spaces. Quotes (single, or double with backslashes) and
+// backslashes keep spaces, as in a shell. Nothing is expanded.
 absl::StatusOr<std::vector<std::string>> SplitCommand(const std::string& command);
 
-// A word as a shell reads it: in single quotes where it has characters that a shell may change.
+// Returns a word as a shell reads it: in single quotes if it contains characters that a shell may
+// change.
 std::string ShellQuoted(const std::string& word);
 
 }  // namespace layernas

@@ -1,4 +1,4 @@
-// An owned file descriptor.
+// A file descriptor with an owner, which closes it.
 #pragma once
 
 #include <unistd.h>
@@ -23,7 +23,7 @@ class Fd {
 
   int get() const { return fd_; }
   bool valid() const { return fd_ >= 0; }
-  // Gives up the descriptor, which the caller must close.
+  // Returns the descriptor, which the caller must close.
   int Release() { return std::exchange(fd_, -1); }
   void Close() {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));

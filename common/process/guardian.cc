@@ -30,13 +30,15 @@
 namespace layernas::process_internal {
 namespace {
 
-// Children that are alive at the same time; those beyond are not guarded.
+// The maximum number of children at the same time. Further children are not guarded.
 constexpr std::size_t kMaxSessions = 4096;
 
-// What goes through the pipe: a session to guard, or, negative, to forget. Writes this small are never torn.
+// A message in the pipe: a session to guard or, if negative, to forget. Writes of this size are
+// atomic.
 using Message = std::int32_t;
 
-// The guardian is forked from a process with threads: what follows uses only async-signal-safe calls, and no heap.
+// The guardian is forked from a process with threads. So the code below only uses async-signal-safe
+// calls, and no heap.
 
 struct Sessions {
   std::array<pid_t, kMaxSessions> ids;
@@ -53,16 +55,17 @@ struct Sessions {
   }
 };
 
-// Where the command line of our process lies, which ps and pkill -f read.
+// The memory with the command line of this process, which ps and pkill -f read.
 struct CommandLine {
   char* begin = nullptr;
   std::size_t size = 0;
 
-  // Found before the fork; empty if the kernel does not say.
+  // Call this before the fork. Returns an empty object if the kernel does not provide the location.
   static CommandLine Find() {
     std::ifstream file("/proc/self/stat");
     std::string text((std::istreambuf_iterator<char>(file)), {});
-    // After the name, in parentheses, comes the third field; the 48th and 49th are wanted (proc(5)).
+    // The name, in parentheses, is followed by the third field. The 48th and 49th are needed
+    // (proc(5)).
     std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
     std::string skipped;
     for (int field = 3; field < 48; ++field) fields >> skipped;
@@ -89,7 +92,7 @@ constexpr char kName[] = "layernas-guard";
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, nullptr);
-  // Sockets, locks and the ends of pipes must close with their owner.
+  // Close all inherited descriptors, so that sockets, locks and pipes close when their owner ends.
   dup2(pipe, 0);
   if (syscall(SYS_close_range, 1, UINT_MAX, 0) != 0) {
     for (int fd = 1; fd < 65'536; ++fd) close(fd);
@@ -126,7 +129,7 @@ void Guardian::Ensure() {
   if (const int error = Start(); error != 0) {
     if (!std::exchange(warned_, true)) {
       log::Warning(
-          "cannot start the process that ends what evaluators leave behind if this one is killed; trying again "
+          "cannot start the process that ends the evaluators' processes if this process is killed; retrying "
           "with each evaluator",
           {{"why", std::generic_category().message(error)}});
     }

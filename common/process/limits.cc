@@ -8,7 +8,7 @@
 namespace layernas {
 namespace {
 
-// Beyond it lie "unlimited" and the like, which some libraries take for a number to count to.
+// Higher limits mean "unlimited". Some libraries loop over all numbers up to the limit.
 constexpr rlim_t kMax = 1 << 20;
 
 struct Inherited {

@@ -1,16 +1,16 @@
-// What the kernel allows this process.
+// Limits that the kernel sets for this process.
 #pragma once
 
 #include <sys/resource.h>
 
 namespace layernas {
 
-// Raises the number of files and connections that this process may have open at once to the most that it may ask for:
-// the usual limit of 1,024 is there for programs that would not ask. Children get the former limit (spawn.h). To be
-// called before the first child is started. Returns how many may be open now.
+// Raises the limit of open files and connections of this process to the maximum that it may
+// request. The usual limit of 1,024 is for programs that do not request more. Children get the
+// former limit (see spawn.h). Call this before the first child is started. Returns the new limit.
 rlim_t RaiseOpenFileLimit();
 
-// The limit as it was before RaiseOpenFileLimit, or as it is if that was not called.
+// Returns the limit before RaiseOpenFileLimit(), or the current limit if that has not been called.
 rlimit InheritedOpenFileLimit();
 
 }  // namespace layernas

@@ -1,4 +1,4 @@
-// How a program tells whoever started it that it serves, and where.
+// A file with which a program says that it is ready, and at which addresses.
 #pragma once
 
 #include <string_view>
@@ -7,8 +7,8 @@
 
 namespace layernas {
 
-// Puts the file there in one step, so that a reader sees all of it or nothing, in place of an older one. The folder
-// must exist.
+// Writes the file atomically, so that a reader sees either nothing or the whole content. Replaces
+// an older file. The folder must exist.
 absl::Status WriteReadyFile(std::string_view path, std::string_view content);
 
 }  // namespace layernas

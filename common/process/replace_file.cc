@@ -23,7 +23,7 @@ absl::Status Failed(const std::string& path, int error) {
   return error == EEXIST ? absl::AlreadyExistsError(message) : absl::UnknownError(message);
 }
 
-// Writes and closes; the error number, 0 if all went well.
+// Writes and closes the file. Returns the error number, 0 for success.
 int WriteAll(Fd file, std::string_view content) {
   while (!content.empty()) {
     const ssize_t count = ::write(file.get(), content.data(), content.size());
@@ -31,7 +31,7 @@ int WriteAll(Fd file, std::string_view content) {
     if (count < 0) return errno;
     content.remove_prefix(static_cast<std::size_t>(count));
   }
-  // Network file systems report only now that the space was used up.
+  // Network file systems report only on close that the disk is full.
   return ::close(file.Release()) == 0 ? 0 : errno;
 }
 
@@ -48,11 +48,11 @@ absl::Status ReplaceFile(const std::string& path, std::string_view content) {
   struct stat replaced = {};
   const bool is_ours =
       ::stat(path.c_str(), &replaced) == 0 && S_ISREG(replaced.st_mode) && replaced.st_uid == ::geteuid();
-  // Beside the target, because a rename is atomic within one file system only.
+  // Next to the target, because a rename is only atomic within one file system.
   const std::string temporary = path + RandomSuffix();
   Fd file(::open(temporary.c_str(), kNew, kMode));
   if (!file.valid()) return Failed(path, errno);
-  // What we closed to others stays closed.
+  // Keep the access restrictions of the replaced file.
   if (is_ours) ::fchmod(file.get(), replaced.st_mode & 0777);
   int error = WriteAll(std::move(file), content);
   if (error == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
@@ -82,8 +82,8 @@ absl::Status CheckFolder(const std::string& folder) {
   std::error_code error;
   fs::path there = fs::absolute(folder, error).lexically_normal();
   while (!fs::exists(there, error) && there.has_relative_path()) there = there.parent_path();
-  const std::string message = "cannot write to folder " + folder + ": " + there.string();
-  if (!fs::is_directory(there, error)) return absl::FailedPreconditionError(message + " is not a folder");
+  const std::string message = "cannot write to directory " + folder + ": " + there.string();
+  if (!fs::is_directory(there, error)) return absl::FailedPreconditionError(message + " is not a directory");
   if (::access(there.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
   return absl::PermissionDeniedError(message + ": " + std::generic_category().message(errno));
 }

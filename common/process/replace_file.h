@@ -1,4 +1,4 @@
-// Writes files so that no reader sees a part of them, and nothing is lost where writing fails.
+// Writes files so that no reader sees an incomplete file, and a failed write loses no data.
 #pragma once
 
 #include <string>
@@ -8,21 +8,21 @@
 
 namespace layernas {
 
-// Puts a file at `path` in one step, in place of an older one: readers see all of the new content or all of the old.
-// A symbolic link at `path` is itself replaced. Creates a temporary file with a random name beside `path`, never
-// through a link that somebody planted. The folder must exist. An error says which file cannot be written and why; the
-// older file is then left as it was.
+// Writes a file atomically, in place of an older one: readers see either the old or the new
+// content. A symbolic link at `path` is itself replaced. Creates a temporary file with a random
+// name next to `path`, and never follows a planted link. The folder must exist. An error names the
+// file and says why it cannot be written; the older file is then unchanged.
 absl::Status ReplaceFile(const std::string& path, std::string_view content);
 
-// Writes to a path that a user names: as ReplaceFile, but follows symbolic links, and writes into what is not a regular
-// file (a device, a pipe) instead of replacing it.
+// Writes to a path that a user has given. Works like ReplaceFile(), but follows symbolic links. If
+// the path is not a regular file (but a device or a pipe), writes into it instead of replacing it.
 absl::Status WriteOutputFile(const std::string& path, std::string_view content);
 
-// OK if files can be created below the folder, or below what there is of its path, as far as one can see without
-// creating anything; else an error that names the folder and says why.
+// Returns OK if files apparently can be created below the folder, or below the existing part of its
+// path. Creates nothing. Otherwise returns an error that names the folder and says why.
 absl::Status CheckFolder(const std::string& folder);
 
-// Creates a file; ALREADY_EXISTS, and nothing is written, if there is one.
+// Creates a file. If it already exists, returns ALREADY_EXISTS and writes nothing.
 absl::Status WriteNewFile(const std::string& path, std::string_view content);
 
 }  // namespace layernas

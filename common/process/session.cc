@@ -16,24 +16,26 @@
 namespace layernas::process_internal {
 namespace {
 
-// Most are gone after the first round and a moment.
+// Most processes end after the first round and a short pause.
 constexpr int kMaxRounds = 110;
 constexpr long kFirstPauseNs = 1'000'000;
 constexpr long kLongestPauseNs = 20'000'000;
 
-// The guardian calls this after a fork from a process with threads: only async-signal-safe calls, and no heap.
+// The guardian calls this code after a fork from a process with threads. So it only uses
+// async-signal-safe calls, and no heap.
 
-// The number at `text`, 0 if there is none.
+// Returns the number at the start of `text`, 0 if there is none.
 pid_t ParseNumber(const char* text) {
   pid_t number = 0;
   for (; *text >= '0' && *text <= '9'; ++text) number = number * 10 + (*text - '0');
   return number;
 }
 
-// True if a file could not be opened because there were too many, which says nothing about the file.
+// Returns true if opening a file failed for lack of descriptors or memory, which says nothing about
+// the file.
 bool IsShortage(int error) { return error == EMFILE || error == ENFILE || error == ENOMEM; }
 
-// False of a zombie, or where there is no such process any more.
+// Returns false for a zombie and for a process that no longer exists.
 bool Runs(int proc, const char* process) {
   std::array<char, 64> path;
   const std::size_t length = strlen(process);
@@ -48,19 +50,19 @@ bool Runs(int proc, const char* process) {
   close(file);
   if (count <= 0) return false;
   text[static_cast<std::size_t>(count)] = '\0';
-  // The name, in parentheses, may hold anything: PID (NAME) STATE …
+  // The format is PID (NAME) STATE …. NAME may contain any characters.
   const char* name_end = strrchr(text.data(), ')');
   if (name_end == nullptr || name_end[1] == '\0') return false;
   return name_end[2] != 'Z' && name_end[2] != 'X';
 }
 
-// Calls `visit` with the number of each process that there is, as a number and as a name below `proc`.
+// Calls `visit` with the id of each process, as a number and as a name below `proc`.
 template <typename Visit>
 void ForEachProcess(int proc, Visit visit) {
   alignas(8) std::array<char, 4096> entries;
   for (long size = 0; (size = syscall(SYS_getdents64, proc, entries.data(), entries.size())) > 0;) {
     for (long at = 0; at < size;) {
-      // struct linux_dirent64: u64 inode, s64 offset, u16 length, u8 type, name.
+      // The layout of struct linux_dirent64: u64 inode, s64 offset, u16 length, u8 type, name.
       const char* entry = entries.data() + at;
       std::uint16_t length = 0;
       memcpy(&length, entry + 16, sizeof(length));
@@ -82,8 +84,9 @@ bool SignalSessions(std::span<const pid_t> sessions, int signal) {
     const pid_t session = getsid(process);
     if (session <= 0 || process == getpid()) return;
     if (std::find(sessions.begin(), sessions.end(), session) == sessions.end()) return;
-    // The first group has the signal, and some programs take a second one for a demand to leave at once. No process can
-    // take SIGKILL amiss, and one that joined the group since has to get it.
+    // The first group already has the signal, and some programs exit at once after a second one.
+    // SIGKILL cannot be misunderstood, and a process that has joined the group since must get it
+    // too.
     if (signal == SIGKILL || getpgid(process) != session) kill(process, signal);
     found = Runs(proc, name) || found;
   });

@@ -1,4 +1,5 @@
-// All that a child has started, as far as the kernel tells: the processes of the session that the child leads.
+// The processes of a session, which a child leads: all processes that the child has started, as far
+// as the kernel knows.
 #pragma once
 
 #include <sys/types.h>
@@ -7,17 +8,19 @@
 
 namespace layernas::process_internal {
 
-// Sends the signal to every process of the sessions, whatever group it has made for itself (as timeout(1) and a shell's
-// job control do). Each session's first group gets it at once, so that no process of it sees another end first.
-// Returns false if no process of the sessions runs; a zombie does not. Returns true if that is unknown because no file
-// can be opened; then only the first groups have the signal. Async-signal-safe. A process that begins a session of its
-// own (setsid) is not found, and neither is one that is started meanwhile.
+// Sends the signal to every process of the sessions, also to those in their own process groups (as
+// timeout(1) and a shell's job control create them). The first group of each session gets it in one
+// call, so that none of its processes sees another one end first. Returns false if no process of
+// the sessions runs; zombies do not count. Returns true if that is unknown because no file can be
+// opened; then only the first groups get the signal. Does not find processes that start their own
+// session (setsid), or that are started meanwhile. Async-signal-safe.
 bool SignalSessions(std::span<const pid_t> sessions, int signal);
 
-// SIGKILL until no process of the sessions runs, for about two seconds at most: they may start others while they are
-// being killed, and a process can hang in the kernel. Async-signal-safe.
+// Sends SIGKILL until no process of the sessions runs, for at most about two seconds: processes may
+// start others while they are being killed, and a process can hang in the kernel.
+// Async-signal-safe.
 //
-// To be called before a session's leader is reaped: after that the session's number may become another's.
+// Call this before a session's leader is reaped, because after that another session may get its id.
 void EndSessions(std::span<const pid_t> sessions);
 
 }  // namespace layernas::process_internal

@@ -36,11 +36,11 @@ constexpr int kExecTimeoutMs = 30'000;
 
 std::string ErrorText(int error) { return std::generic_category().message(error); }
 
-// The kernel sends the parent-death signal when the *thread* that forked ends, so all forks are made by one thread that
-// never does.
+// The kernel sends the parent-death signal when the *thread* that forked ends. So one thread that
+// never ends makes all forks.
 class Forker {
  public:
-  // Throws std::system_error where the thread can't be made; the next call tries again.
+  // Throws std::system_error if the thread cannot be started. The next call retries.
   static Forker& Get() {
     static auto* forker = new Forker;
     return *forker;
@@ -102,7 +102,8 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   return pointers;
 }
 
-// Everything the child needs, made before the fork: after it only async-signal-safe calls are allowed.
+// Everything that the child needs, prepared before the fork: after it, only async-signal-safe calls
+// are allowed.
 struct Plan {
   const char* program;
   char* const* argv;
@@ -110,7 +111,8 @@ struct Plan {
   std::array<int, 3> standard;
   int failure;
   pid_t parent;
-  // Of open files. What we need for ourselves is no reason to give more to a program that may not expect it.
+  // The limit of open files that this process was started with. A higher limit may surprise the
+  // program.
   rlimit files;
   bool own_session;
   const Guardian* guardian = nullptr;
@@ -125,7 +127,7 @@ struct Plan {
   plan.guardian->Guard();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setrlimit(RLIMIT_NOFILE, &plan.files);
-  // Our parent may have died before the line above.
+  // The parent may have died before the line above.
   if (getppid() != plan.parent) _exit(127);
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
@@ -135,7 +137,8 @@ struct Plan {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   bool ready = true;
   for (int fd = 0; fd < 3; ++fd) ready = ready && dup2(plan.standard[fd], fd) == fd;
-  // Libraries may hold descriptors without the flag; where the kernel lacks this call, they are inherited.
+  // Libraries may hold descriptors without the flag. If the kernel lacks this call, they are
+  // inherited.
   close_range(3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
   if (ready) execve(plan.program, plan.argv, plan.environment);
   const int error = errno;
@@ -144,10 +147,10 @@ struct Plan {
 }
 
 absl::Status ExplainExec(const std::string& program, int error) {
-  const std::string start = "can't start " + program + ": ";
+  const std::string start = "cannot start " + program + ": ";
   switch (error) {
     case ENOENT:
-      return absl::NotFoundError(start + "the interpreter in its first line, or its loader, doesn't exist");
+      return absl::NotFoundError(start + "the interpreter in its first line, or its loader, does not exist");
     case ENOEXEC:
       return absl::PermissionDeniedError(start + "not a program for this machine (a script needs a #! line)");
     default:
@@ -162,11 +165,11 @@ absl::StatusOr<std::string> FindProgram(const std::string& program) {
   if (program.find('/') != std::string::npos) {
     struct stat info;
     if (stat(program.c_str(), &info) != 0) {
-      return absl::NotFoundError("can't start " + program + ": " + ErrorText(errno));
+      return absl::NotFoundError("cannot start " + program + ": " + ErrorText(errno));
     }
-    if (!S_ISREG(info.st_mode)) return absl::PermissionDeniedError("can't start " + program + ": not a file");
+    if (!S_ISREG(info.st_mode)) return absl::PermissionDeniedError("cannot start " + program + ": not a file");
     if (access(program.c_str(), X_OK) != 0) {
-      return absl::PermissionDeniedError("can't start " + program + ": not executable (chmod +x?)");
+      return absl::PermissionDeniedError("cannot start " + program + ": not executable; try chmod +x");
     }
     return program;
   }
@@ -174,7 +177,7 @@ absl::StatusOr<std::string> FindProgram(const std::string& program) {
   const std::string path = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find(':', begin), path.size());
-    // An empty entry is the current folder.
+    // An empty entry means the current folder.
     std::string candidate = end == begin ? "." : path.substr(begin, end - begin);
     candidate.append("/").append(program);
     struct stat info;
@@ -183,17 +186,17 @@ absl::StatusOr<std::string> FindProgram(const std::string& program) {
     }
     begin = end + 1;
   }
-  return absl::NotFoundError("can't start " + program + ": not found on PATH (" + path + ")");
+  return absl::NotFoundError("cannot start " + program + ": not found on PATH (" + path + ")");
 }
 
 absl::StatusOr<Pipe> MakePipe() {
   int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return absl::ResourceExhaustedError("can't make a pipe: " + ErrorText(errno));
+  if (pipe2(ends, O_CLOEXEC) != 0) return absl::ResourceExhaustedError("cannot create a pipe: " + ErrorText(errno));
   Pipe pipe{Fd(ends[0]), Fd(ends[1])};
   for (Fd* end : {&pipe.read, &pipe.write}) {
     if (end->get() > STDERR_FILENO) continue;
     Fd moved(fcntl(end->get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
-    if (!moved.valid()) return absl::ResourceExhaustedError("can't make a pipe: " + ErrorText(errno));
+    if (!moved.valid()) return absl::ResourceExhaustedError("cannot create a pipe: " + ErrorText(errno));
     *end = std::move(moved);
   }
   return pipe;
@@ -221,10 +224,10 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
   try {
     forker = &Forker::Get();
   } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError("can't start " + program + ": " + error.code().message());
+    return absl::ResourceExhaustedError("cannot start " + program + ": " + error.code().message());
   }
   const pid_t pid = forker->Run([&plan, &fork_error] {
-    // Forked by the thread that stays, as the children are.
+    // The thread that never ends forks the guardian too.
     Guardian& guardian = Guardian::Get();
     guardian.Ensure();
     plan.guardian = &guardian;
@@ -234,9 +237,9 @@ absl::StatusOr<pid_t> Spawn(const SpawnOptions& options) {
     if (child < 0) fork_error = errno;
     return child;
   });
-  if (pid < 0) return absl::ResourceExhaustedError("can't start " + program + ": " + ErrorText(fork_error));
+  if (pid < 0) return absl::ResourceExhaustedError("cannot start " + program + ": " + ErrorText(fork_error));
 
-  // Exec closes the other end; until then the child may still report an error.
+  // Exec closes the other end. Until then the child may report an error.
   failure.write.Close();
   int error = ETIMEDOUT;
   pollfd wait{failure.read.get(), POLLIN, 0};

@@ -1,4 +1,4 @@
-// fork and exec, done with the care that a process with threads needs.
+// fork() and exec() for a process with threads.
 #pragma once
 
 #include <sys/types.h>
@@ -17,27 +17,27 @@ struct Pipe {
   Fd write;
 };
 
-// Both ends close on exec and lie above the standard descriptors.
+// Both ends close on exec and are above the standard descriptors.
 absl::StatusOr<Pipe> MakePipe();
 
-// Where the program lies; the error names it and says why it can't be started.
+// Returns the path of the program. An error names the program and says why it cannot be started.
 absl::StatusOr<std::string> FindProgram(const std::string& program);
 
 struct SpawnOptions {
   std::vector<std::string> argv;
   std::vector<std::pair<std::string, std::string>> environment;
-  // What becomes the child's standard input, output and error.
+  // Become the child's standard input, output and error.
   int input = -1;
   int output = -1;
   int error = -1;
-  // False: a process group only.
+  // False: the child leads a process group, but no session.
   bool own_session = true;
 };
 
-// Starts the program as the leader of a new session and process group, all of which is killed when our process dies
-// (guardian.h): Guardian::Forget must be called before it is reaped. It has default signal handling, no descriptors but
-// the standard ones, and the limit of open files that our process was started with. Returns its process id once exec
-// has succeeded.
+// Starts the program as the leader of a new session and process group. All of its session is killed
+// when this process dies (see guardian.h), so call Guardian::Forget() before the program is reaped.
+// It has default signal handling, only the standard descriptors, and the limit of open files that
+// this process was started with. Returns its process id when exec has succeeded.
 absl::StatusOr<pid_t> Spawn(const SpawnOptions& options);
 
 }  // namespace layernas::process_internal

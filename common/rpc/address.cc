@@ -41,7 +41,7 @@ absl::StatusOr<Address> ParseAddress(std::string_view text) {
     return Malformed(text, "an IPv6 address needs brackets");
   }
   if (host.empty()) return Malformed(text, "the host is missing");
-  if (host.find_first_of(" \t/,[]") != std::string_view::npos) return Malformed(text, "the host can't be read");
+  if (host.find_first_of(" \t/,[]") != std::string_view::npos) return Malformed(text, "the host is invalid");
   const std::string_view port_text = text.substr(colon + 1);
   Address address{std::string(host), 0};
   const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), address.port);

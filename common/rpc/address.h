@@ -1,4 +1,4 @@
-// Network addresses as HOST:PORT.
+// Network addresses of the form HOST:PORT.
 #pragma once
 
 #include <cstdint>
@@ -10,18 +10,19 @@
 namespace layernas::rpc {
 
 struct Address {
-  // A name or an IP address, IPv6 without its brackets.
+  // A name or an IP address; an IPv6 address has no brackets.
   std::string host;
   std::uint16_t port = 0;
 
-  // HOST:PORT, with brackets around IPv6.
+  // Returns HOST:PORT, with brackets around an IPv6 address.
   std::string ToString() const;
-  // Whether only this machine can reach it: an address of 127.0.0.0/8, ::1, or "localhost".
+  // Returns true if only this machine can reach the address: an address of 127.0.0.0/8, ::1, or
+  // "localhost".
   bool IsLoopback() const;
 };
 
-// "127.0.0.1:7060", "controller:7060", "[::1]:7060". Port 0 is allowed. INVALID_ARGUMENT quotes the text and says what
-// is missing.
+// Parses an address such as "127.0.0.1:7060", "controller:7060" or "[::1]:7060". Port 0 is allowed.
+// INVALID_ARGUMENT quotes the text and says what is wrong.
 absl::StatusOr<Address> ParseAddress(std::string_view text);
 
 }  // namespace layernas::rpc

@@ -1,4 +1,4 @@
-// Pauses between attempts.
+// Pauses between retries.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,18 @@
 
 namespace layernas::rpc {
 
-// Grows from `initial` by the factor 2 up to `longest`; each pause is drawn from an eighth of that up to all of it, so
-// that a fleet that lost its controller at once does not come back at once. Not thread-safe.
+// A pause that doubles from `initial` up to `longest`. Each pause is drawn between an eighth of
+// that value and all of it. So the workers of a fleet that lost its controller do not all come back
+// at the same moment. Not thread-safe.
 class Backoff {
  public:
-  // 0 < initial <= longest. The seed keeps the draws of different workers apart.
+  // Requires 0 < initial <= longest. Different seeds give different workers different pauses.
   Backoff(Millis initial, Millis longest, std::uint64_t seed)
       : initial_(initial), longest_(longest), current_(initial), random_({seed}) {}
 
-  // How long to wait before the next attempt; at most `longest`.
+  // Returns how long to wait before the next retry, at most `longest`.
   Millis Next();
-  // After a success.
+  // Call this after a success.
   void Reset() { current_ = initial_; }
 
  private:

@@ -17,14 +17,14 @@ using grpc::experimental::InterceptorBatchMethods;
 constexpr Millis kLookAgain{1'000};
 constexpr std::size_t kMaxTokenFileBytes = 4096;
 
-// The version too; of the file as it was read.
+// Returns the token and the version of the file from which it was read.
 absl::StatusOr<security::FileContent> ReadToken(const std::string& path) {
   LAYERNAS_ASSIGN_OR_RETURN(security::FileContent file,
                             security::ReadFile(path, kMaxTokenFileBytes, security::Privacy::kPrivate));
   const std::size_t end = file.text.find_last_not_of(" \t\r\n");
   file.text.resize(end == std::string::npos ? 0 : end + 1);
   if (const absl::Status fit = security::CheckToken(file.text); !fit.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": holds no token: ", fit.message()));
+    return absl::InvalidArgumentError(absl::StrCat(path, ": contains no token: ", fit.message()));
   }
   return file;
 }
@@ -75,9 +75,9 @@ std::string ClientToken::Current() {
   version_ = *version;
   if (auto file = ReadToken(path_); file.ok()) {
     token_ = std::move(file->text);
-    log::Info("uses a new token", {{"file", path_}});
+    log::Info("using a new token", {{"file", path_}});
   } else {
-    log::Error("can't use the new token; going on with the old one", {{"error", std::string(file.status().message())}});
+    log::Error("cannot use the new token; keeping the old one", {{"error", std::string(file.status().message())}});
   }
   return token_;
 }

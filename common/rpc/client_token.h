@@ -1,4 +1,4 @@
-// The bearer token that a client or worker shows with each call.
+// The bearer token that a client or worker sends with each call.
 #pragma once
 
 #include <grpcpp/support/client_interceptor.h>
@@ -13,12 +13,13 @@
 
 namespace layernas::rpc {
 
-// In the metadata of a call: "authorization: Bearer TOKEN".
+// The metadata of a call: "authorization: Bearer TOKEN".
 inline constexpr char kAuthorization[] = "authorization";
 inline constexpr char kBearer[] = "Bearer ";
 
-// A file with nothing but a token, looked at again every second or so: a new token is used without a restart. Where the
-// new file can't be used the log says why, and the old token stays. Thread-safe.
+// A token from a file that contains nothing else. The file is checked about every second, so a new
+// token is used without a restart. If the new file cannot be used, the log says why and the old
+// token stays in use. Thread-safe.
 class ClientToken {
  public:
   // Errors name the file.
@@ -38,8 +39,8 @@ class ClientToken {
   SteadyTime looked_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Adds the token to all calls of a channel. Not gRPC's call credentials, which would not go over a channel without TLS,
-// not even on loopback.
+// Returns an interceptor that adds the token to all calls of a channel. gRPC's call credentials are
+// not used, because they do not work on a channel without TLS, not even on loopback.
 std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface> MakeTokenInterceptor(
     std::unique_ptr<ClientToken> token);
 

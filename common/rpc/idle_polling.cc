@@ -5,7 +5,7 @@
 namespace layernas::rpc {
 
 void LookOftenAfterIdleConnections() {
-  // There is no argument of a channel for it.
+  // Channels have no argument for this.
   setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "200", /*overwrite=*/0);
 }
 

@@ -16,14 +16,14 @@ namespace {
 constexpr Millis kPeriod{5'000};
 
 void WriteGrpcMessage(gpr_log_func_args* args) {
-  // Never destroyed: gRPC's threads may outlive main().
+  // Never destroyed, because gRPC's threads may outlive main().
   static auto& limit = *new log::RateLimit(kPeriod);
   if (std::strstr(args->message, "assertion failed") != nullptr) {
-    // What follows is abort().
-    log::Error("gRPC gives up", {{"message", args->message}});
+    // gRPC calls abort() next.
+    log::Error("gRPC aborts", {{"message", args->message}});
     log::Flush();
   } else if (args->severity != GPR_LOG_SEVERITY_ERROR) {
-    // GRPC_VERBOSITY has asked for it.
+    // GRPC_VERBOSITY has requested this message.
     log::Debug("gRPC", {{"message", args->message}});
   } else if (const auto left_out = limit.Take()) {
     log::Warning("gRPC reports an error", {{"message", args->message}, {"left_out_before", *left_out}});
@@ -34,8 +34,8 @@ void WriteProtobufMessage(google::protobuf::LogLevel level, const char*, int, co
   static auto& limit = *new log::RateLimit(kPeriod);
   if (level < google::protobuf::LOGLEVEL_WARNING) return;
   if (level == google::protobuf::LOGLEVEL_FATAL) {
-    // What follows is abort(), or an exception that nobody expects.
-    log::Error("protobuf gives up", {{"message", message}});
+    // protobuf calls abort() next, or throws an exception that nobody expects.
+    log::Error("protobuf aborts", {{"message", message}});
     log::Flush();
   } else if (const auto left_out = limit.Take()) {
     log::Warning("protobuf reports an error", {{"message", message}, {"left_out_before", *left_out}});

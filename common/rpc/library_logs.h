@@ -1,14 +1,16 @@
-// What becomes of the messages that gRPC and protobuf write themselves: of handshakes that failed and requests that
-// can't be parsed, above all.
+// Handles the messages that gRPC and protobuf log themselves, mostly about failed handshakes and
+// malformed requests.
 #pragma once
 
 namespace layernas::rpc {
 
-// Errors go to our log, at most one every few seconds of each: who comes without a certificate, or sends rubbish, could
-// else fill it. To be called before gRPC is used.
+// Writes the libraries' errors to the log, with a limit of one line every few seconds for each
+// library. Otherwise clients without a certificate, or with malformed requests, could fill the log.
+// Call this before gRPC is used.
 void RouteLibraryLogs();
 
-// They are dropped, for programs whose own errors say it all. GRPC_VERBOSITY in the environment brings them back.
+// Drops the messages, for programs whose own errors say everything. GRPC_VERBOSITY in the
+// environment enables them again.
 void SilenceLibraryLogs();
 
 }  // namespace layernas::rpc

@@ -1,4 +1,5 @@
-// The only place where gRPC's status and absl's meet; the codes are the same numbers.
+// Conversions between gRPC's status and absl's; their codes are the same numbers. No other code
+// converts them.
 #pragma once
 
 #include <grpcpp/support/status.h>
@@ -10,11 +11,13 @@
 namespace layernas::rpc {
 
 absl::Status FromGrpc(const grpc::Status& status);
-// The most bytes of a message that are sent. It travels in the trailers, percent-encoded (up to three bytes for one),
-// and a client refuses trailers of more than 8 KiB: it would see another error than the one it is to be told.
+// The maximum number of bytes of a message that is sent. The message is sent in the trailers,
+// percent-encoded (up to three bytes for one). A client refuses trailers of more than 8 KiB, and
+// would then report another error.
 inline constexpr std::size_t kMaxMessageBytes = 2'500;
 
-// A message that is too long is cut, one that is no UTF-8 repaired: gRPC would replace the whole status.
+// Shortens a message that is too long and repairs one that is not UTF-8. Otherwise gRPC would
+// replace the whole status.
 grpc::Status ToGrpc(const absl::Status& status);
 
 }  // namespace layernas::rpc

@@ -33,11 +33,11 @@ using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY, EVP_PKEY_free>>;
 
 Bio Open(const std::string& text) { return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))); }
 
-// In place of OpenSSL's, which would ask the terminal.
+// Replaces OpenSSL's function, which would ask for a password on the terminal.
 int NoPassword(char*, int, int, void*) { return -1; }
 
 absl::Status Unfit(const std::string& flag, const std::string& path, const std::string& why) {
-  // What OpenSSL has to say is of no help, and must not be there for gRPC to find.
+  // OpenSSL's errors do not help users, and must be removed before gRPC finds them.
   ERR_clear_error();
   return absl::InvalidArgumentError(absl::StrCat(flag, ": ", path, ": ", why));
 }
@@ -48,23 +48,24 @@ absl::StatusOr<std::string> Read(const std::string& flag, const std::string& pat
   return absl::Status(content.status().code(), absl::StrCat(flag, ": ", content.status().message()));
 }
 
-// The first certificate of the file.
+// Returns the first certificate of the file.
 absl::StatusOr<Certificate> ReadCertificate(const std::string& flag, const std::string& path) {
   LAYERNAS_ASSIGN_OR_RETURN(const std::string text, Read(flag, path, Privacy::kPublic));
   Certificate certificate(PEM_read_bio_X509(Open(text).get(), nullptr, NoPassword, nullptr));
-  if (certificate == nullptr) return Unfit(flag, path, "holds no certificate in PEM format");
+  if (certificate == nullptr) return Unfit(flag, path, "contains no certificate in PEM format");
   return certificate;
 }
 
-// gRPC takes what it is given and then refuses every connection; said here it can be understood.
+// gRPC accepts any files and then refuses every connection. Checked here, an error can name the
+// file.
 absl::Status CheckPair(const std::string& certificate_file, const std::string& key_file) {
   if (certificate_file.empty() || key_file.empty()) {
-    return absl::InvalidArgumentError("--tls-cert and --tls-key: one is of no use without the other");
+    return absl::InvalidArgumentError("--tls-cert and --tls-key: give both or neither");
   }
   LAYERNAS_ASSIGN_OR_RETURN(const Certificate certificate, ReadCertificate("--tls-cert", certificate_file));
   LAYERNAS_ASSIGN_OR_RETURN(const std::string text, Read("--tls-key", key_file, Privacy::kPrivate));
   const Key key(PEM_read_bio_PrivateKey(Open(text).get(), nullptr, NoPassword, nullptr));
-  if (key == nullptr) return Unfit("--tls-key", key_file, "holds no private key in PEM format without a password");
+  if (key == nullptr) return Unfit("--tls-key", key_file, "contains no private key in PEM format without a password");
   if (X509_check_private_key(certificate.get(), key.get()) != 1) {
     return Unfit("--tls-key", key_file, "is not the key of the certificate in " + certificate_file);
   }
@@ -86,7 +87,7 @@ absl::StatusOr<std::int64_t> CertificateEnd(const std::string& certificate_file)
   LAYERNAS_ASSIGN_OR_RETURN(const Certificate certificate, ReadCertificate("--tls-cert", certificate_file));
   std::tm end = {};
   if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) {
-    return Unfit("--tls-cert", certificate_file, "does not say until when it is valid");
+    return Unfit("--tls-cert", certificate_file, "has no valid expiry time");
   }
   return ::timegm(&end);
 }
@@ -111,7 +112,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials
   const bool shows_certificate = !tls.certificate_file.empty() || !tls.key_file.empty();
   if (!tls.enabled()) {
     if (!shows_certificate) return grpc::InsecureChannelCredentials();
-    return absl::InvalidArgumentError("--tls-cert and --tls-key: are of no use without --tls-ca, which turns TLS on");
+    return absl::InvalidArgumentError("--tls-cert and --tls-key: require --tls-ca, which turns on TLS");
   }
   LAYERNAS_RETURN_IF_ERROR(ReadCertificate("--tls-ca", tls.ca_file).status());
   if (shows_certificate) LAYERNAS_RETURN_IF_ERROR(CheckPair(tls.certificate_file, tls.key_file));
@@ -126,11 +127,12 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials
 std::string TlsAdvice(std::string_view message) {
   const auto says = [message](std::string_view text) { return message.find(text) != std::string_view::npos; };
   if (says("certificate verify failed") || says("Hostname Verification Check failed")) {
-    return "its certificate is not from the authority in --tls-ca, or not for this address";
+    return "its certificate is not from the authority in --tls-ca, or not valid for this address";
   }
-  // Of who was asked for a certificate too late to be told why, for one.
+  // For example, this happens if the server requires a certificate and the client cannot be told
+  // why it was refused.
   if (says("Socket closed") || says("Connection reset") || says("Broken pipe") || says("SSL")) {
-    return "something listens there: it may talk TLS (--tls-ca) or not, or ask for a certificate (--tls-cert, "
+    return "a server answers there; check whether it uses TLS (--tls-ca) and requires a certificate (--tls-cert, "
            "--tls-key)";
   }
   return "";

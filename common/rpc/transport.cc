@@ -14,10 +14,11 @@ namespace layernas::rpc {
 namespace {
 
 constexpr int kPingIntervalMs = 30'000;
-// Of the server: clients ping sooner. A server with ten thousand of them has better things to do.
+// The server's interval. Clients send pings more often, and a server with ten thousand clients
+// should not.
 constexpr int kServerPingIntervalMs = 120'000;
 constexpr int kPingTimeoutMs = 10'000;
-// Below the client's interval by a margin, for pings don't arrive in step.
+// Below the client's interval by a margin, because pings do not arrive at exact intervals.
 constexpr int kShortestPingIntervalMs = 10'000;
 
 grpc::ChannelArguments ChannelArguments() {
@@ -25,16 +26,16 @@ grpc::ChannelArguments ChannelArguments() {
   arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingIntervalMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
-  // Otherwise gRPC stops after two pings without data, and a watch that waits sends none: a connection that a balancer
-  // forgets later would never be noticed.
+  // By default gRPC stops after two pings without data, and a waiting watch sends none. Then it
+  // would never notice that a load balancer has dropped the connection.
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  // Each channel at its own pace: those of a fleet all break at the same moment.
+  // Each channel has its own pace, because the channels of a fleet all break at the same moment.
   std::random_device random;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, std::uniform_int_distribution(200, 1'000)(random));
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, std::uniform_int_distribution(2'000, 5'000)(random));
-  // How long a connection may take to be made, for a server that many connect to.
+  // How long establishing a connection may take, for servers with many clients.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
-  // A proxy set for web traffic would swallow even calls to this machine.
+  // A proxy for web traffic would even intercept calls to this machine.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   return arguments;
 }
@@ -46,9 +47,8 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const Address& addres
   std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> interceptors;
   if (!security.token_file.empty()) {
     if (!security.tls.enabled() && !security.insecure_token && !address.IsLoopback()) {
-      return absl::InvalidArgumentError(
-          "--token-file: the token would go to " + address.ToString() +
-          " in the clear: give --tls-ca, or --insecure-token in a network that you trust");
+      return absl::InvalidArgumentError("--token-file: refusing to send the token to " + address.ToString() +
+                                        " in the clear; give --tls-ca, or --insecure-token on a trusted network");
     }
     auto token = ClientToken::Open(security.token_file);
     if (!token.ok()) {
@@ -72,7 +72,7 @@ void ConfigureServer(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kShortestPingIntervalMs);
-  // By default a second server could listen on the same port and take half of the calls.
+  // By default a second server could listen on the same port and get half of the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 

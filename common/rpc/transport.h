@@ -1,5 +1,5 @@
-// How our programs set up gRPC. Both ends belong together: a server that is not told to expect the client's keep-alive
-// pings closes the connection for too many of them.
+// gRPC settings of all programs. Clients and servers must use both parts: a server that does not
+// expect the client's keep-alive pings closes the connection because there are too many.
 #pragma once
 
 #include <grpcpp/channel.h>
@@ -12,34 +12,37 @@
 
 namespace layernas::rpc {
 
-// The largest answer that a client takes, in bytes, and the largest request that a server does: before it knows who
-// calls, for a message comes with its call.
+// The maximum sizes, in bytes, of an answer that a client accepts and of a request that a server
+// accepts. A server receives the whole request before it knows who calls.
 inline constexpr int kMaxAnswerBytes = 16 << 20;
 inline constexpr int kMaxRequestBytes = 4 << 20;
-// Of a call's metadata, the same.
+// The maximum size of a call's metadata, in bytes.
 inline constexpr int kMaxMetadataBytes = 8 << 10;
 
-// In the initial metadata of a watch that is open: the caller knows that it is connected though nothing changes.
+// Part of the initial metadata of an open watch. So the caller knows that it is connected even if
+// nothing changes.
 inline constexpr char kWatchKey[] = "layernas-watch";
 inline constexpr char kWatchOpen[] = "open";
 
-// How a client proves who it is, and makes sure of the server.
+// How a client authenticates itself and verifies the server.
 struct ChannelSecurity {
   ChannelTls tls;
-  // Holds the token that is shown with each call. Empty: none is.
+  // The file with the token that is sent with each call. Empty: no token is sent.
   std::string token_file;
-  // Lets the token go over a network in the clear.
+  // Allows sending the token over a network without TLS.
   bool insecure_token = false;
 };
 
-// Connects on first use, notices within a minute that the other end is gone, and tries again within 5 s for as long as
-// it is. Proxies from the environment are not used. Errors name the file that can't be used; INVALID_ARGUMENT where the
-// token would go over a network in the clear.
+// Returns a channel that connects on first use, notices within a minute that the server is gone,
+// and then reconnects within 5 s of its return. Proxies from the environment are not used. Errors
+// name the file that cannot be used. INVALID_ARGUMENT: the token would be sent over a network
+// without TLS.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const Address& address, const ChannelSecurity& security);
-// In the clear, and without a token.
+// Returns a channel without TLS and without a token.
 std::shared_ptr<grpc::Channel> MakeChannel(const Address& address);
 
-// Limits and keep-alive to match, and a port that can't be shared: BuildAndStart fails where it is taken.
+// Sets limits, matching keep-alive, and exclusive use of the port: BuildAndStart() fails if the
+// port is in use.
 void ConfigureServer(grpc::ServerBuilder& builder);
 
 }  // namespace layernas::rpc

@@ -20,7 +20,7 @@ FileVersion ToVersion(const struct stat& status) {
 }
 
 absl::Status Failed(const std::string& path, const char* what, int error) {
-  const std::string message = absl::StrCat(path, ": can't be ", what, ": ", std::generic_category().message(error));
+  const std::string message = absl::StrCat(path, ": cannot be ", what, ": ", std::generic_category().message(error));
   if (error == ENOENT || error == ENOTDIR) return absl::NotFoundError(message);
   if (error == EEXIST) return absl::AlreadyExistsError(message);
   return error == EACCES ? absl::PermissionDeniedError(message) : absl::InternalError(message);
@@ -35,19 +35,18 @@ std::optional<FileVersion> VersionOf(const std::string& path) {
 }
 
 absl::StatusOr<FileContent> ReadFile(const std::string& path, std::size_t most_bytes, Privacy privacy) {
-  // Not to wait for the other end of a pipe.
+  // O_NONBLOCK avoids waiting for the other end of a pipe.
   const Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status = {};
   if (!file.valid() || fstat(file.get(), &status) != 0) return Failed(path, "read", errno);
   if (!S_ISREG(status.st_mode)) return absl::InvalidArgumentError(path + ": is not a regular file");
   if (privacy == Privacy::kPrivate && (status.st_mode & S_IRWXO) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("%s: others on this machine have access to it (mode %04o): take it away with chmod o= %s", path,
-                        status.st_mode & 07777, path));
+    return absl::FailedPreconditionError(absl::StrFormat("%s: other users can access it (mode %04o); run chmod o= %s",
+                                                         path, status.st_mode & 07777, path));
   }
   FileContent content;
   content.version = ToVersion(status);
-  // One byte more than may be there tells whether there is more.
+  // One additional byte shows whether the file is too large.
   content.text.resize(most_bytes + 1);
   std::size_t size = 0;
   while (size < content.text.size()) {

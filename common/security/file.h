@@ -1,4 +1,4 @@
-// Reading the files that decide who comes in: tokens, keys, certificates.
+// Reads the files that control access: tokens, keys and certificates.
 #pragma once
 
 #include <sys/types.h>
@@ -14,7 +14,7 @@
 
 namespace layernas::security {
 
-// Two equal ones mean: not written or replaced in between.
+// If two versions are equal, the file has not been changed or replaced in between.
 struct FileVersion {
   dev_t device = 0;
   ino_t inode = 0;
@@ -24,7 +24,7 @@ struct FileVersion {
   bool operator==(const FileVersion&) const = default;
 };
 
-// Nothing if there is no such file.
+// Returns nothing if the file does not exist.
 std::optional<FileVersion> VersionOf(const std::string& path);
 
 struct FileContent {
@@ -33,17 +33,19 @@ struct FileContent {
 };
 
 enum class Privacy {
-  // Others than the file's user and group must have no access at all, for it holds secrets or says who may come in.
+  // Only the file's user and group may have access, because it contains secrets or controls who has
+  // access.
   kPrivate,
   kPublic,
 };
 
-// A regular file of at most `most_bytes`. Errors name the file, never its content: NOT_FOUND, PERMISSION_DENIED where
-// we may not read it, FAILED_PRECONDITION where others may do more than they should, INVALID_ARGUMENT where it is no
-// such file.
+// Reads a regular file of at most `most_bytes`. Errors name the file, but never contain its
+// content. NOT_FOUND; PERMISSION_DENIED: this process may not read it; FAILED_PRECONDITION: other
+// users can access a private file; INVALID_ARGUMENT: it is too large or not a regular file.
 absl::StatusOr<FileContent> ReadFile(const std::string& path, std::size_t most_bytes, Privacy privacy);
 
-// A new file that nobody but its user has access to. ALREADY_EXISTS where there is one: nothing is overwritten.
+// Creates a file that only its user can access. Returns ALREADY_EXISTS, and overwrites nothing, if
+// it exists.
 absl::Status WriteNewPrivateFile(const std::string& path, std::string_view text);
 
 }  // namespace layernas::security

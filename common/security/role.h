@@ -1,4 +1,4 @@
-// Who someone is to the controller.
+// The roles of callers of the controller.
 #pragma once
 
 #include <array>
@@ -8,21 +8,21 @@
 namespace layernas::security {
 
 enum class Role {
-  // Sees everything, changes nothing.
+  // May read everything and change nothing.
   kReadOnly,
-  // Runs searches.
+  // May run searches.
   kClient,
-  // Evaluates candidates; sees nothing but what it is handed.
+  // May evaluate candidates, and only reads what the controller gives it.
   kWorker,
-  // Everything.
+  // May do everything.
   kAdmin,
 };
 
 inline constexpr std::array kRoles = {Role::kReadOnly, Role::kClient, Role::kWorker, Role::kAdmin};
 
-// As people write it: "read-only", "client", "worker", "admin".
+// Returns the role's name as users write it: "read-only", "client", "worker", "admin".
 std::string_view Name(Role role);
-// Nothing if there is no such role.
+// Returns nothing if there is no such role.
 std::optional<Role> ParseRole(std::string_view name);
 
 }  // namespace layernas::security

@@ -1,4 +1,4 @@
-// The digest that tells contents apart.
+// The SHA-256 digest, which identifies contents.
 #pragma once
 
 #include <array>

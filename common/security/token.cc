@@ -11,7 +11,7 @@
 namespace layernas::security {
 namespace {
 
-// Tells what it is to whoever finds it, and to scanners for secrets.
+// The prefix tells people and secret scanners what the token is.
 constexpr char kPrefix[] = "layernas_";
 constexpr std::size_t kRandomBytes = 32;
 
@@ -20,18 +20,18 @@ constexpr std::size_t kRandomBytes = 32;
 absl::StatusOr<std::string> MakeToken() {
   std::string random(kRandomBytes, '\0');
   if (RAND_bytes(reinterpret_cast<unsigned char*>(random.data()), static_cast<int>(random.size())) != 1) {
-    return absl::InternalError("the system gives no random numbers");
+    return absl::InternalError("cannot generate random numbers");
   }
   return absl::StrCat(kPrefix, absl::BytesToHexString(random));
 }
 
 absl::Status CheckToken(std::string_view token) {
   if (token.size() < kShortestToken || token.size() > kLongestToken) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a token has ", kShortestToken, " to ", kLongestToken, " characters, this one ", token.size()));
+    return absl::InvalidArgumentError(absl::StrCat("a token has ", kShortestToken, " to ", kLongestToken,
+                                                   " characters, this one has ", token.size()));
   }
   if (!std::all_of(token.begin(), token.end(), [](char c) { return c > ' ' && c < 0x7f; })) {
-    return absl::InvalidArgumentError("a token has visible ASCII characters alone, without spaces");
+    return absl::InvalidArgumentError("a token has only visible ASCII characters, without spaces");
   }
   return absl::OkStatus();
 }

@@ -1,4 +1,4 @@
-// Bearer tokens: long random strings that are only ever compared by their hash.
+// Bearer tokens: long random strings that are only compared by their hashes.
 #pragma once
 
 #include <cstddef>
@@ -11,22 +11,24 @@
 
 namespace layernas::security {
 
-// Shorter ones could be guessed.
+// Shorter tokens could be guessed.
 inline constexpr std::size_t kShortestToken = 32;
 inline constexpr std::size_t kLongestToken = 256;
 
 using TokenHash = Digest;
 
-// 256 bits from the cryptographic generator, as "layernas_" and hexadecimal digits.
+// Returns 256 bits from the cryptographic random generator, as "layernas_" and hexadecimal digits.
 absl::StatusOr<std::string> MakeToken();
 
-// OK for kShortestToken to kLongestToken visible ASCII characters without spaces. The error does not quote it.
+// Returns OK for kShortestToken to kLongestToken visible ASCII characters without spaces. An error
+// does not contain the token.
 absl::Status CheckToken(std::string_view token);
 
-// SHA-256. Neither salted nor slow: a token has too many bits to be tried out.
+// Returns the SHA-256 hash. It needs no salt and need not be slow, because a token has too many
+// bits to be guessed.
 TokenHash HashToken(std::string_view token);
 
-// In a time that does not tell how much of them is the same.
+// Compares hashes in a time that does not depend on how much of them is equal.
 bool SameHash(const TokenHash& a, const TokenHash& b);
 
 }  // namespace layernas::security

@@ -19,8 +19,8 @@ absl::StatusOr<TokenHash> ParseHash(std::string_view text) {
   TokenHash hash;
   if (!text.starts_with(kHashPrefix)) {
     return absl::InvalidArgumentError(
-        "the second word must be sha256: and the hash of a token, not the token itself; 'layernas admin token' makes "
-        "both");
+        "the second word must be sha256: and the hash of a token, not the token itself; "
+        "create both with 'layernas admin token'");
   }
   text.remove_prefix(kHashPrefix.size());
   const bool hexadecimal =
@@ -31,11 +31,11 @@ absl::StatusOr<TokenHash> ParseHash(std::string_view text) {
   }
   const std::string bytes = absl::HexStringToBytes(std::string(text));
   std::copy(bytes.begin(), bytes.end(), hash.begin());
-  // What "sha256sum" prints where the variable or file with the token was empty.
+  // The hash that "sha256sum" prints if the variable or file with the token was empty.
   for (const std::string_view nothing : {"", "\n", " "}) {
     if (SameHash(hash, HashToken(nothing))) {
       return absl::InvalidArgumentError(
-          "the hash is that of an empty token, which lets everybody in; 'layernas admin token' makes a token");
+          "this is the hash of an empty token, which would let everybody in; create one with 'layernas admin token'");
     }
   }
   return hash;
@@ -44,7 +44,7 @@ absl::StatusOr<TokenHash> ParseHash(std::string_view text) {
 absl::StatusOr<TokenListEntry> ParseLine(std::string_view line) {
   const std::vector<std::string> words =
       absl::StrSplit(absl::string_view(line.data(), line.size()), absl::ByAnyChar(" \t"), absl::SkipEmpty());
-  if (words.size() != 3) return absl::InvalidArgumentError("a line is: ROLE sha256:HEX NAME");
+  if (words.size() != 3) return absl::InvalidArgumentError("a line must be: ROLE sha256:HEX NAME");
   TokenListEntry entry;
   const std::optional<Role> role = ParseRole(words[0]);
   if (!role) return absl::InvalidArgumentError("the first word must be a role: read-only, client, worker or admin");
@@ -86,10 +86,10 @@ absl::StatusOr<std::vector<TokenListEntry>> ParseTokenList(std::string_view text
     if (begin == std::string_view::npos || line[begin] == '#') continue;
     absl::StatusOr<TokenListEntry> entry = ParseLine(line);
     if (entry.ok() && !known.insert(entry->hash).second) {
-      entry = absl::InvalidArgumentError("the same token stands in a line above");
+      entry = absl::InvalidArgumentError("the same token is in an earlier line");
     }
     if (entry.ok() && entries.size() == kMaxTokens) {
-      entry = absl::InvalidArgumentError(absl::StrCat("at most ", kMaxTokens, " tokens are taken"));
+      entry = absl::InvalidArgumentError(absl::StrCat("the maximum is ", kMaxTokens, " tokens"));
     }
     if (!entry.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(std::string(file), ":", number, ": ", entry.status().message()));
@@ -97,9 +97,8 @@ absl::StatusOr<std::vector<TokenListEntry>> ParseTokenList(std::string_view text
     entries.push_back(*std::move(entry));
   }
   if (entries.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(std::string(file),
-                     ": holds no token, so that nobody could come in; 'layernas admin token' makes a line for it"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        std::string(file), ": contains no token, so nobody could connect; create a line with 'layernas admin token'"));
   }
   return entries;
 }

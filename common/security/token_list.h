@@ -1,6 +1,7 @@
-// The controller's list of tokens: a text file with a line for each,
+// The controller's list of tokens. It is a text file with one line per token:
 //   ROLE sha256:HEX NAME
-// Empty lines and lines that start with # are skipped. The file holds hashes alone, so that who reads it can't get in.
+// Empty lines and lines that start with # are skipped. The file only contains hashes, so a reader
+// of the file cannot log in.
 #pragma once
 
 #include <string>
@@ -19,18 +20,18 @@ inline constexpr std::size_t kMaxTokens = 10'000;
 struct TokenListEntry {
   Role role = Role::kReadOnly;
   TokenHash hash = {};
-  // Whose token it is, for the log; several tokens may have the same name.
+  // The owner of the token, for the log. Several tokens may have the same name.
   std::string name;
 };
 
-// OK for 1 to 100 letters, digits and . _ - @.
+// Returns OK for 1 to 100 letters, digits and . _ - @.
 absl::Status CheckTokenName(std::string_view name);
 
-// The line, without its line feed.
+// Returns the line without its line feed.
 std::string FormatTokenLine(const TokenListEntry& entry);
 
-// INVALID_ARGUMENT names `file`, the line and what is wrong with it, but quotes nothing that could be a token. A list
-// without a token is an error: nobody could come in.
+// INVALID_ARGUMENT names `file`, the line and what is wrong with it, but quotes nothing that could
+// be a token. A list without a token is an error, because nobody could connect.
 absl::StatusOr<std::vector<TokenListEntry>> ParseTokenList(std::string_view text, std::string_view file);
 
 }  // namespace layernas::security

@@ -44,7 +44,7 @@ class Address:
         if not host:
             raise malformed("the host is missing")
         if set(host) & set(" \t/,[]"):
-            raise malformed("the host can't be read")
+            raise malformed("the host is invalid")
         if not (port.isascii() and port.isdigit() and int(port) <= 65535):
             raise malformed("the port must be a number from 0 to 65535")
         return cls(host, int(port))
@@ -70,7 +70,7 @@ def _read_file(path: str, max_bytes: int, *, private: bool) -> bytes:
         if not stat.S_ISREG(mode):
             raise ValueError(f"{path}: is not a regular file")
         if private and mode & stat.S_IRWXO:
-            raise ValueError(f"{path}: others on this machine have access to it (mode {mode & 0o7777:04o}): take it away with chmod o= {path}")
+            raise ValueError(f"{path}: other users can access it (mode {mode & 0o7777:04o}); run chmod o= {path}")
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise ValueError(f"{path}: is larger than {max_bytes} bytes")
@@ -81,7 +81,7 @@ def read_token(path: str) -> str:
     """Reads the token in a file. Raises ValueError if others can access the file, or if it contains no token."""
     token = _read_file(path, _MAX_TOKEN_FILE_BYTES, private=True).decode("ascii", errors="replace").rstrip(" \t\r\n")
     if not _MIN_TOKEN_LENGTH <= len(token) <= _MAX_TOKEN_LENGTH or not all("!" <= each <= "~" for each in token):
-        raise ValueError(f"{path}: holds no token: a token has {_MIN_TOKEN_LENGTH} to {_MAX_TOKEN_LENGTH} visible ASCII characters")
+        raise ValueError(f"{path}: contains no token: a token has {_MIN_TOKEN_LENGTH} to {_MAX_TOKEN_LENGTH} visible ASCII characters")
     return token
 
 
@@ -91,7 +91,7 @@ def _read_certificate(name: str, path: str) -> bytes:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except ssl.SSLError:
-        raise ValueError(f"{name}: {path}: holds no certificate in PEM format") from None
+        raise ValueError(f"{name}: {path}: contains no certificate in PEM format") from None
     return content
 
 
@@ -104,7 +104,7 @@ def _read_key(path: str, certificate: str) -> bytes:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise ValueError(f"tls_key: {path}: is not the key of the certificate in {certificate}") from None
-        raise ValueError(f"tls_key: {path}: holds no private key in PEM format without a password") from None
+        raise ValueError(f"tls_key: {path}: contains no private key in PEM format without a password") from None
     return content
 
 
@@ -154,14 +154,14 @@ class Security:
         machine in clear text."""
         parsed = Address.parse(address)
         if not self.tls_ca and (self.tls_cert or self.tls_key):
-            raise ValueError("tls_cert and tls_key: are of no use without tls_ca, which turns TLS on")
+            raise ValueError("tls_cert and tls_key: require tls_ca, which turns on TLS")
         if bool(self.tls_cert) != bool(self.tls_key):
-            raise ValueError("tls_cert and tls_key: one is of no use without the other")
+            raise ValueError("tls_cert and tls_key: give both or neither")
         if self.token_file is None:
             return
         if not (self.tls_ca or self.insecure_token or parsed.is_loopback()):
             raise ValueError(
-                f"token_file: the token would go to {address} in the clear: give tls_ca, or insecure_token in a network that you trust"
+                f"token_file: refusing to send the token to {address} in the clear; give tls_ca, or insecure_token on a trusted network"
             )
 
     def open_channel(self, address: str, options: list[tuple[str, Any]]) -> grpc.Channel:

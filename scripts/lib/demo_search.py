@@ -1,4 +1,4 @@
-"""The search of scripts/demo-dashboards: its spec, and an evaluator that makes results up, with some noise and a few failures.
+"""The search of scripts/demo-dashboards: its spec, and an evaluator with made-up results, some noise and a few failures.
 
 demo_search.py FOLDER       writes FOLDER/demo.yaml
 demo_search.py --evaluate   answers evaluations on standard input
@@ -12,7 +12,7 @@ import sys
 import time
 
 OPTIONS = ["skip", "conv_k3", "mbconv_k3_e3", "mbconv_k5_e3", "mbconv_k5_e6"]
-# What an option brings and costs, before the layer has its say.
+# The accuracy and cost of an option, before the layer's factor.
 GAIN = [0.0, 0.45, 0.7, 0.8, 1.0]
 COST = [0.02, 0.5, 0.45, 0.6, 1.1]
 LAYERS = 8
@@ -46,7 +46,7 @@ def layer_line(number):
 
 
 def result(architecture, seed):
-    """Deeper layers gain more and cost less; what the best would bring comes at ever more cost."""
+    """Returns made-up metrics. Deeper layers gain more and cost less, and gains near the maximum cost more and more."""
     draw = random.Random(f"{architecture}/{seed}")
     gain = cost = 0.0
     for layer, digit in enumerate(architecture):
@@ -70,7 +70,7 @@ def evaluate():
             answer = {"failure": {"kind": "retry", "message": "CUDA out of memory. Tried to allocate 512 MiB"}}
         else:
             answer = {"result": {"metrics": result(architecture, request["seed"])}}
-        # Naming the task keeps this process for the next request.
+        # The worker keeps a process that names the task for the next request.
         print(json.dumps(dict(answer, task=request["task"])), flush=True)
 
 

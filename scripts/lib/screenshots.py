@@ -1,4 +1,4 @@
-"""Pictures for docs/images, of what scripts/demo-dashboards and scripts/tutorial-pictures show.
+"""Takes the pictures of docs/images for scripts/demo-dashboards and scripts/tutorial-pictures.
 
 screenshots.py consoles SITE SEARCH FOLDER
 screenshots.py report URL FOLDER

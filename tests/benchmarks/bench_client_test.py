@@ -1,4 +1,4 @@
-"""benchmarks/client: short runs whose output is checked. What a watch shows is checked by the benchmark itself."""
+"""Short runs of benchmarks/client, whose output is checked. The benchmark itself checks what a watch shows."""
 
 import os
 import unittest

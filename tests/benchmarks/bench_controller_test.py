@@ -1,4 +1,4 @@
-"""layernas-bench-controller in short runs: it starts and stops a controller, and what it says adds up."""
+"""Short runs of layernas-bench-controller: it starts and stops a controller, and its figures are consistent."""
 
 import json
 import subprocess
@@ -28,7 +28,8 @@ class BenchControllerTest(unittest.TestCase):
         self.assertGreater(report["controller_rss_mib"], 1)
 
     def test_load_with_readers_beside_it(self):
-        # The space must outlast the fastest machine: a search that has run out of candidates ends, and its watches with it.
+        # The space must be large enough for the fastest machine: a search without further
+        # candidates ends, and its watches too.
         report = self.run_bench("--workers=16", "--batch=2", "--seconds=1", "--warm-up=0.2", "--watches=2", "--pages=10")
         self.check_load(report)
         self.assertGreater(report["watched_changes_per_second"], 0)

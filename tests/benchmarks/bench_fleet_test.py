@@ -1,4 +1,5 @@
-"""layernas-bench-fleet: its arithmetic where the answer is known, and that pipelining leaves the tables as they are."""
+"""Checks the arithmetic of layernas-bench-fleet where the answer is known, and that pipelining does not change the
+tables."""
 
 import os
 import unittest
@@ -36,7 +37,7 @@ class FleetTest(unittest.TestCase):
         self.assertAlmostEqual(line["utilisation_handing_out"]["median"], 1)
 
     def test_pipelining_is_faster_and_changes_no_table(self):
-        # Workers for everything: then nothing can be slower without the barrier.
+        # With workers for everything, nothing can be slower without the barrier.
         barrier, pipelined = lines(*SMALL, "--workers", 1000, "--strategies", "layernas_barrier,layernas")
         self.assertEqual(barrier["strategy"], "layernas_barrier")
         self.assertEqual(pipelined["strategy"], "layernas")

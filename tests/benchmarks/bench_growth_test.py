@@ -1,4 +1,4 @@
-"""layernas-bench-growth: every size is there, and LayerNAS's trainings grow no faster than they may."""
+"""layernas-bench-growth measures every size, and LayerNAS's trainings grow no faster than allowed."""
 
 import os
 import unittest
@@ -34,7 +34,8 @@ class GrowthTest(unittest.TestCase):
             self.assertEqual(fit["fit_over"], name)
             self.assertGreater(fit["trainings"]["r_squared"], 0.95)
             self.assertLessEqual(fit["trainings"]["r_squared"], 1)
-            # Few options: only those besides the default are trained, so that the first ones double them and more.
+            # With few options, only those besides the default are trained. So the first added ones
+            # at least double the trainings.
             self.assertAlmostEqual(fit["trainings"]["exponent"], 1.4 if name == "options" else 1, delta=0.2)
         self.assertEqual(found, [])
 

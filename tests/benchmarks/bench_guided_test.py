@@ -1,4 +1,4 @@
-"""layernas-bench-guided: that everything that is to be timed is timed."""
+"""layernas-bench-guided measures everything that it should measure."""
 
 import os
 import unittest
@@ -19,7 +19,7 @@ def lines(*arguments):
 class GuidedTest(unittest.TestCase):
 
     def check_times(self, line):
-        # Of 600 results on, the models are fitted again with each hundredth more.
+        # From 600 results on, the models are fitted again after each further hundredth.
         counts = {
             "handover": 11,
             "observe": 10,

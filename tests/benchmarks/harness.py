@@ -1,4 +1,4 @@
-"""What the benchmarks' tests share."""
+"""Shared code of the benchmarks' tests."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ sys.path += [os.path.dirname(PEERS), os.path.dirname(COMPARE)]
 
 
 def run(*command, **environment):
-    """The finished process, with what it printed as text."""
+    """Returns the finished process with its output as text."""
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -41,7 +41,7 @@ def json_lines(done):
 
 
 def write_table(file, cost=lambda one: 1 + one[0] + 2 * one[1] + one[2]):
-    """3 x 3 x 3 architectures; both runs and the mean are the same, so that the best is what it seems."""
+    """Writes 3 x 3 x 3 architectures. Both runs and the mean are equal, so that the measured best is the true best."""
     with open(file, "w", encoding="utf-8") as out:
         out.write("arch,run0,run1,mean,cost\n")
         for one in itertools.product(range(3), repeat=3):
@@ -50,7 +50,7 @@ def write_table(file, cost=lambda one: 1 + one[0] + 2 * one[1] + one[2]):
 
 
 def main():
-    """Runs the calling file's tests. Exit code 77, CTest's "skipped", where every one of them was skipped."""
+    """Runs the calling file's tests. Exits with 77, which CTest treats as "skipped", if every test was skipped."""
     result = unittest.main(verbosity=2, exit=False).result
     skipped = len(result.skipped)
     sys.exit(1 if not result.wasSuccessful() else 77 if skipped and skipped == result.testsRun else 0)

@@ -1,6 +1,7 @@
-"""The table that layernas's own fleet has made: whole, counted right, and what it shows of the product.
+"""Checks the table that layernas's own fleet has made: it is complete, its counts are right, and searches on it give
+the documented results.
 
-No timing: searches of the real core over known results are the same in each run.
+Timing plays no role: searches of the real core on known results are the same in each run.
 """
 
 import csv
@@ -27,7 +28,7 @@ def rows():
 
 
 def search(target, *flags):
-    """The mean of 20 searches."""
+    """Returns the mean of 20 searches."""
     curve = ",".join(f"accuracy_{epoch}" for epoch in range(1, EPOCHS + 1))
     lines = run(
         "layernas-bench-search", f"--table={TABLE}", "--options-per-layer=4,5,5,5", "--reward-columns=accuracy",
@@ -60,7 +61,7 @@ class OwnTableTest(unittest.TestCase):
             self.assertGreater(first["mean_spared"], 0)
 
     def test_stopping_early_saves_epochs_and_hardly_any_accuracy(self):
-        # By how much chance moves an accuracy of 1,000 images.
+        # The random variation of an accuracy on 1,000 images.
         noise = 0.016
         for strategy in ("random", "regularized_evolution", "guided_layernas"):
             whole = search(0.55, f"--strategies={strategy}", "--trainings=100")

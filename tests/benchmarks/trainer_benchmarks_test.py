@@ -1,4 +1,5 @@
-"""The benchmarks of the trainer run: latencies of different times, and speed beside plain PyTorch. Their figures decide nothing."""
+"""Runs the trainer's benchmarks: latencies at different times, and speed compared with plain PyTorch. Does not check
+their figures."""
 
 import importlib.util
 import json
@@ -12,7 +13,7 @@ TRAINER = os.path.join(os.environ["LAYERNAS_BIN"], "layernas-trainer")
 
 
 def run(program, *arguments):
-    """The JSON lines that it prints."""
+    """Returns the JSON lines that the program prints."""
     command = [sys.executable, "-B", os.path.join(BENCHMARKS, program), "--trainer", TRAINER, *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=600, check=True, text=True)
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,4 +1,4 @@
-// `layernas admin`, and what every command says about tokens before it calls anyone.
+// Tests `layernas admin`, and the checks of tokens that every command makes before its first call.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -88,7 +88,7 @@ TEST_F(AdminTest, ATokenDoesNotLeaveInTheClear) {
   ASSERT_EQ(Call({"admin", "token", "--role", "client", "--name", "ann", "--out", path}).code, ExitCode::kOk);
   const Outcome refused = Call({"search", "list", "--controller", "controller.example:1", "--token-file", path});
   EXPECT_EQ(refused.code, ExitCode::kUsage);
-  EXPECT_THAT(refused.err, HasSubstr("--token-file: the token would go to controller.example:1 in the clear"));
+  EXPECT_THAT(refused.err, HasSubstr("--token-file: refusing to send the token to controller.example:1 in the clear"));
   const Outcome missing = Call({"search", "list", "--token-file", folder_ / "nothing"});
   EXPECT_EQ(missing.code, ExitCode::kError);
   EXPECT_THAT(missing.err, HasSubstr("--token-file: " + (folder_ / "nothing").string()));

@@ -1,4 +1,4 @@
-// The command line, called as a function.
+// Calls the command line as a function.
 #pragma once
 
 #include <sstream>
@@ -15,7 +15,7 @@ struct Outcome {
   std::string err;
 };
 
-// Where nothing on the command line says otherwise, there is no controller.
+// Without further arguments, there is no controller.
 inline Outcome CallLocally(const std::vector<std::string>& arguments) {
   std::ostringstream out;
   std::ostringstream err;

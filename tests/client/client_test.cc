@@ -1,4 +1,4 @@
-// The whole client, argument by argument, against a controller that says what the test wants.
+// Tests the whole client, argument by argument, with a controller whose answers the test decides.
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
@@ -32,7 +32,7 @@ Message Parse(const std::string& text) {
 
 class ClientTest : public ::testing::Test {
  protected:
-  // The command, with the fake controller's address.
+  // Runs the command with the fake controller's address.
   Outcome Call(std::vector<std::string> arguments) {
     arguments.insert(arguments.end(), {"--controller", controller_.address()});
     return CallLocally(arguments);
@@ -285,7 +285,7 @@ TEST_F(ClientTest, WatchEndsWithTheSearchAndItsExitCode) {
     EXPECT_EQ(outcome.code, code) << outcome.err;
     std::vector<std::string> lines;
     std::istringstream in(outcome.out);
-    // Without the time of day and its zone in front.
+    // Removes the time of day and its zone.
     for (std::string line; std::getline(in, line);) lines.push_back(line.substr(16));
     EXPECT_THAT(lines, ElementsAre("search shapes10-1 is running", "stage 0/1 a",
                                    "candidate 1  0  succeeded  accuracy=0.5  latency_ms=0.25",
@@ -321,7 +321,8 @@ TEST_F(ClientTest, WatchShowsAllOfTheFeedThoughItEndsEarly) {
   int calls = 0;
   controller_.watch = [&](const auto&, auto& writer) {
     if (++calls == 1) {
-      // The feed tells of the search as it stands now, which may be at its end, ahead of older candidates.
+      // The feed contains the current state of the search, which may be the final one, before older
+      // candidates.
       writer.Write(Change(1, EndedSearch(v1::SEARCH_STATE_SUCCEEDED)));
       return grpc::Status(grpc::StatusCode::UNAVAILABLE, "restarting");
     }

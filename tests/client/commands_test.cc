@@ -1,4 +1,4 @@
-// The commands that came with reports: compare, wait, init, completion, man; and how searches may be named.
+// Tests compare, wait, init, completion and man, and how searches may be named.
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ class CommandsTest : public ::testing::Test {
       return response.has_search() ? grpc::Status::OK : grpc::Status(grpc::StatusCode::NOT_FOUND, "no search");
     };
     controller_.frontier = [](const v1::GetFrontierRequest& request, v1::GetFrontierResponse& response) {
-      // x-2 is cheaper throughout, and lacks what is best.
+      // x-2 is always cheaper, but lacks the best candidate.
       const bool better = request.name() == "searches/x-2";
       for (const auto& [reward, cost] : {std::pair{0.5, 1.0}, {0.7, 2.0}, {0.9, 3.0}}) {
         if (better && reward > 0.8) continue;
@@ -129,7 +129,7 @@ TEST_F(CommandsTest, WhatCannotBeUndoneIsAskedOnATerminal) {
   EXPECT_EQ(deleted, 2);
 }
 
-// A candidate in each state, with a metric and a layer that are called as columns are.
+// A candidate in each state. A metric and a layer have the names of columns.
 class CandidatesTest : public CommandsTest {
  protected:
   CandidatesTest() {
@@ -208,7 +208,8 @@ TEST_F(CommandsTest, ASearchWithoutTargetsHasABestToo) {
 }
 
 TEST_F(CommandsTest, NothingThatAControllerSaysSteersTheTerminal) {
-  // A control sequence, one that is a single character, and a mark that reverses what follows.
+  // A control sequence, a control sequence of one character, and a mark that reverses the following
+  // text.
   const std::string hostile =
       "no\x1b[2J search\xc2\x9b"
       "1m \xe2\x80\xaegnp\nsecond line";
@@ -216,7 +217,7 @@ TEST_F(CommandsTest, NothingThatAControllerSaysSteersTheTerminal) {
   EXPECT_EQ(Call({"search", "get", "x-1"}).err, "layernas: no?[2J search?1m ?gnp\nsecond line\n");
 }
 
-// A controller all of whose texts are hostile. The newest search of the spec x has a hostile name.
+// A controller with hostile texts. The newest search of the spec x has a hostile name.
 class HostileControllerTest : public CommandsTest {
  protected:
   HostileControllerTest() {
@@ -273,7 +274,8 @@ class HostileControllerTest : public CommandsTest {
     return candidate;
   }
 
-  // A control sequence, one that is a single character, and a mark that reverses what follows.
+  // A control sequence, a control sequence of one character, and a mark that reverses the following
+  // text.
   const std::string kHostile =
       "\x1b[2J\xc2\x9b"
       "1m\xe2\x80\xaegnp";
@@ -349,7 +351,7 @@ TEST_F(HostileControllerTest, SteersNoTerminalOfAnyKind) {
        }) {
     EXPECT_THAT(call(arguments, true), HasSubstr(kShown)) << ::testing::PrintToString(arguments);
     EXPECT_THAT(call(arguments, true), Not(HasSubstr("\x1b"))) << ::testing::PrintToString(arguments);
-    // For programs nothing is changed.
+    // Output for programs is not changed.
     EXPECT_THAT(call(arguments, false), HasSubstr(kHostile)) << ::testing::PrintToString(arguments);
   }
 }

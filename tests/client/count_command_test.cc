@@ -1,4 +1,4 @@
-// `layernas count` as a whole.
+// Tests the whole command `layernas count`.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

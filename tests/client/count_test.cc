@@ -1,4 +1,5 @@
-// The shipped spaces, counted: against the published figures and, where the tables are at hand, against all of theirs.
+// Compares counts of the shipped spaces with published figures and, if they are available, with
+// whole tables.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +32,7 @@ network::Counts CountDefault(const std::string& name) {
   return counts.value_or(network::Counts{});
 }
 
-// Parameters as torchvision's models have them; multiply-adds as the papers print them, in millions.
+// Parameters as in torchvision's models; multiply-adds as in the papers, in millions.
 TEST(Counts, DefaultsAreTheReferenceNetworks) {
   struct Reference {
     const char* name;
@@ -49,8 +50,8 @@ TEST(Counts, DefaultsAreTheReferenceNetworks) {
   }
 }
 
-// The largest network of the size space is the cell 443144 of the topology space at 64 channels throughout, for which
-// its authors print no figure; this one is worked out by hand.
+// The largest network of the size space is the cell 443144 of the topology space with 64 channels
+// throughout. Its authors publish no figure; this one is calculated by hand.
 TEST(Counts, SizeSpace) {
   const std::int64_t unit = 9 * 64 * 64 + 2 * 64;
   const std::int64_t cells = 3 * 5 * unit;
@@ -60,7 +61,7 @@ TEST(Counts, SizeSpace) {
 
 using Row = std::map<std::string, std::string>;
 
-// Empty where the table is not there.
+// Returns nothing if the table does not exist.
 std::vector<Row> ReadTable(const std::string& name) {
   const char* folder = std::getenv("LAYERNAS_TABLES");
   std::ifstream file(std::string(folder != nullptr ? folder : LAYERNAS_TABLES) + "/" + name);
@@ -94,9 +95,9 @@ TEST(Counts, AllOfNasBenchMacro) {
   EXPECT_EQ(rows.size(), 6'561U);
 }
 
-// The table's convention counts more than multiply-adds of weights: 2 per value that a batch normalization and 1 per
-// value that a ReLU writes, window² per value that a pooling writes; the global pooling of 8x8 counts as a window of
-// 9x9.
+// The table counts more than the multiply-adds of weights: 2 per value that a batch normalization
+// writes, 1 per value that a ReLU writes, and window² per value that a pooling writes. The global
+// pooling of 8x8 counts as a window of 9x9.
 std::int64_t WhatTheTableAdds(const network::Graph& graph) {
   std::int64_t added = 0;
   for (const network::Op& op : graph.ops) {
@@ -142,7 +143,7 @@ TEST(Counts, AllOfNasBench201) {
   EXPECT_EQ(rows.size(), 15'625U);
 }
 
-// What is counted per layer adds up to what is counted as a whole.
+// The sums of the counts per layer equal the total counts.
 TEST(CountPerLayer, AddsUp) {
   for (const char* name : {"shapes10", "nas_bench_macro", "nats_bench_topology"}) {
     const v1::Space space = ReadExample(name).space();

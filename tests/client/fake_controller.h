@@ -1,4 +1,4 @@
-// A controller whose answers the test decides.
+// A fake controller whose answers the test decides.
 #pragma once
 
 #include <grpcpp/server.h>
@@ -15,7 +15,7 @@
 
 namespace layernas::client {
 
-// Calls that the test has set nothing for end as UNIMPLEMENTED.
+// Calls for which the test has set no answer end with UNIMPLEMENTED.
 class FakeController final : public v1::SearchService::Service, public v1::FleetService::Service {
  public:
   template <typename Request, typename Response>
@@ -49,7 +49,7 @@ class FakeController final : public v1::SearchService::Service, public v1::Fleet
   Handler<v1::GetBucketsRequest, v1::GetBucketsResponse> buckets;
   Handler<v1::ListWorkersRequest, v1::ListWorkersResponse> workers;
   WatchHandler watch;
-  // Whether watches are said to be open before `watch` is called.
+  // True: watches are reported as open before `watch` is called.
   bool opens_watches = false;
 
  private:

@@ -26,7 +26,7 @@ class KeptMeasurementsTest : public ::testing::Test {
     EXPECT_TRUE(kept.ok()) << kept.status();
     return *std::move(kept);
   }
-  // And closes it.
+  // Also closes the file.
   static void Add(KeptMeasurements kept, const std::string& architecture, double latency_ms) {
     EXPECT_TRUE(kept.Add(architecture, {{"latency_ms", latency_ms}}).ok());
   }
@@ -90,7 +90,7 @@ TEST_F(KeptMeasurementsTest, LinesWithoutSenseAreLeftOut) {
   Write("{\"architecture\": \"3\", \"metrics\": {\"latency_ms\": \"x\"}}\n{\"architecture\": \"4\", \"met");
   KeptMeasurements kept = Open({{"space", 1}});
   EXPECT_EQ(kept.count(), 1u);
-  // Also after a line that was cut off.
+  // Also after an incomplete line.
   Add(std::move(kept), "111", 0.3);
   EXPECT_EQ(Open({{"space", 1}}).count(), 2u);
 }

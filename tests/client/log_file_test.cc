@@ -43,14 +43,14 @@ TEST_F(LogFileTest, HasABoundAndKeepsOneOlderFile) {
     (*log)->Write("ef");
     EXPECT_EQ(Read(path_.string() + ".1"), "90\nabcd\n");
   }
-  // What an earlier run has written counts.
+  // The content of an earlier run counts.
   const auto log = LogFile::Open(path_.string(), 10);
   (*log)->Write("ghij");
   EXPECT_EQ(Read(path_), "ef\nghij\n");
   (*log)->Write("k");
   (*log)->Write("l");
   EXPECT_EQ(Read(path_.string() + ".1"), "ef\nghij\nk\n");
-  // A line that is too long by itself is a file by itself.
+  // A line that exceeds the limit gets its own file.
   (*log)->Write("a line of many bytes");
   EXPECT_EQ(Read(path_), "a line of many bytes\n");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 2);

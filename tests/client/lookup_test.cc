@@ -1,4 +1,4 @@
-// Costs of options found from costs of whole networks that are made up, where the truth is known.
+// Fits costs of options to generated costs of whole networks, where the true costs are known.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -77,21 +77,23 @@ TEST(AdditiveFit, NoiseCostsNoMoreThanItIs) {
   const AdditiveCosts truth = Truth(space, 4);
   const auto found = FitAdditiveCosts(space, Draw(space, truth, 40, 100, 0.02, false));
   ASSERT_TRUE(found.ok()) << found.status();
-  // Against the truth: below the noise of one measurement, for the fit averages over many.
+  // Compared with the truth, the error is below the noise of one measurement, because the fit
+  // averages many.
   EXPECT_LT(MeasureError(*found, Draw(space, truth, 40, 100, 0, true)).median, 0.02);
 }
 
 TEST(AdditiveFit, FewSamplesAreStillOfUse) {
   const v1::Space space = MakeSpace(kOptions);
   const AdditiveCosts truth = Truth(space, 5);
-  // Fewer than there are unknowns.
+  // Fewer samples than unknowns.
   ASSERT_EQ(Unknowns(space), 17);
   const auto found = FitAdditiveCosts(space, Draw(space, truth, 12, 100, 0.01, false));
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_LT(MeasureError(*found, Draw(space, truth, 12, 100, 0, true)).median, 0.2);
 }
 
-// Where the costs do not add up, the error on what was held out is about that on any other architecture.
+// If the costs are not additive, the error on the held-out networks is similar to the error on any
+// other.
 TEST(AdditiveFit, TheErrorIsHonest) {
   const v1::Space space = MakeSpace({4, 4, 4, 4});
   const auto product = [](const spec::Choices& choices) {
@@ -117,15 +119,15 @@ TEST(AdditiveFit, TheErrorIsHonest) {
   EXPECT_GT(stated.median, 0.1);
   EXPECT_GT(stated.median, real.median / 1.7);
   EXPECT_LT(stated.median, real.median * 1.7);
-  // What comes out can stand in a spec.
+  // The result is valid in a spec.
   EXPECT_GE(found->base, 0);
   for (const auto& layer : found->options) {
     for (const double cost : layer) EXPECT_GE(cost, 0);
   }
 }
 
-// Costs that multiply have an additive fit whose base lies below 0. To raise the base alone would shift every
-// prediction.
+// Multiplicative costs have an additive fit whose base is below 0. Raising only the base would
+// shift every prediction.
 TEST(AdditiveFit, ABaseOfNothingDoesNotShiftPredictions) {
   const v1::Space space = MakeSpace({4, 4, 4, 4});
   std::vector<Sample> samples;
@@ -141,7 +143,7 @@ TEST(AdditiveFit, ABaseOfNothingDoesNotShiftPredictions) {
   const auto found = FitAdditiveCosts(space, samples);
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_GE(found->base, 0);
-  // Least squares of relative errors: no common factor makes the predictions better.
+  // For least squares of relative errors, no common factor improves the predictions.
   double products = 0, squares = 0;
   for (const Sample& sample : samples) {
     const double ratio = found->Predict(sample.choices) / sample.cost;
@@ -167,13 +169,13 @@ TEST(MeasureError, QuantilesAndRanksAreThoseByHand) {
   AdditiveCosts costs;
   costs.base = 10;
   costs.options = {{0, 1, 2, 3, 4}};
-  // Off by 0, 1/12, 0, 3/10, 0; the last but one in the wrong rank.
+  // The errors are 0, 1/12, 0, 3/10 and 0. The last but one has the wrong rank.
   const std::vector<Sample> samples = {{{0}, 10}, {{1}, 12}, {{2}, 12}, {{3}, 10}, {{4}, 14}};
   const PredictionError error = MeasureError(costs, samples);
   EXPECT_DOUBLE_EQ(error.median, 0);
   EXPECT_DOUBLE_EQ(error.p90, 0.3);
   EXPECT_DOUBLE_EQ(error.worst, 0.3);
-  // Ranks 0 1 2 3 4 and 0.5 2.5 2.5 0.5 4.
+  // The ranks are 0 1 2 3 4 and 0.5 2.5 2.5 0.5 4.
   EXPECT_NEAR(error.spearman, 5.0 / std::sqrt(10 * 9.0), 1e-9);
 }
 
@@ -191,7 +193,7 @@ TEST(DrawDesign, OptionsStandEquallyOftenAndNothingTwice) {
   }
   EXPECT_EQ(design->size(), 71U);
   EXPECT_EQ(held_out, 30);
-  // One or two may have been drawn again for being there already.
+  // One or two may have been drawn again because they already existed.
   for (const auto& [option, times] : of_first) EXPECT_NEAR(times, 10, 4) << option;
   const auto again = DrawDesign(space, 41, 30, 9);
   EXPECT_EQ(again->front().choices, design->front().choices);
@@ -207,7 +209,7 @@ TEST(DrawDesign, RefusesWhatCannotBeDrawn) {
 TEST(CostScale, CalibratesLatency) {
   std::vector<Metrics> measured;
   for (int i = 0; i < 10; ++i) {
-    // The machine gets slower; the ratio stays.
+    // The machine becomes slower, but the ratio stays.
     measured.push_back({{"latency_ms", 1.0 + i}, {"latency_ratio", 2}, {"latency_reference_ms", 0.5 + i}});
   }
   const auto scale = CostScale::Find("latency_ms", measured);

@@ -1,4 +1,5 @@
-// `layernas measure lut` as a whole, with evaluators that are shell scripts, and with the real one where it is built.
+// Tests the whole command `layernas measure lut`, with shell scripts as evaluators, and with the
+// real one if it is built.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ class MeasureCommand : public ::testing::Test {
     return {code, out.str(), err.str()};
   }
 
-  // With an evaluator that does `script` with each line of its input, in $line.
+  // The evaluator runs `script` for each line of its input, in $line.
   Done Measure(const std::string& script, const std::vector<std::string>& more = {"--networks", "20"}) {
     std::ofstream(Path("evaluator.sh")) << "while read -r line; do\n" << script << "\ndone\n";
     std::vector<std::string> arguments = {"measure",          "lut",       Path("spec.yaml"),
@@ -74,7 +75,7 @@ class MeasureCommand : public ::testing::Test {
   fs::path folder_;
 };
 
-// 1, and 1 for each conv, 2 for each mbconv.
+// 1, plus 1 for each conv and 2 for each mbconv.
 constexpr char kCounts[] =
     "conv=$(echo \"$line\" | grep -o '\"conv_k3\"' | wc -l); mbconv=$(echo \"$line\" | grep -o '\"mbconv_k3_e3\"' | wc "
     "-l)\n"
@@ -141,7 +142,7 @@ TEST_F(MeasureCommand, ABadEvaluatorIsAnErrorThatSaysWhatItDid) {
     EXPECT_THAT(done.err, HasSubstr(message)) << script;
     EXPECT_FALSE(fs::exists(Path("table.json"))) << script;
   };
-  fails("echo '{Segmentation fault'", "not the protocol's");
+  fails("echo '{Segmentation fault'", "breaks the protocol");
   fails("echo out of memory >&2; exit 3", "out of memory");
   fails("echo '{\"failure\": {\"kind\": \"retry\", \"message\": \"too noisy\"}}'",
         "could not be measured in 2 attempts: too noisy");
@@ -190,7 +191,7 @@ TEST_F(MeasureCommand, AnEvaluatorThatDiesOrFailsNowAndThenIsAskedAgain) {
 }
 
 TEST_F(MeasureCommand, WhatWasMeasuredBeforeAnInterruptionIsNotMeasuredAgain) {
-  // Ends for good after 12 networks, until something else is there.
+  // Fails permanently after 12 networks, until another file exists.
   const std::string script = "n=$(cat " + Path("n") + " 2>/dev/null || echo 0); if [ $n -ge 12 ] && [ ! -e " +
                              Path("more") + " ]; then exit 1; fi; echo $((n + 1)) > " + Path("n") + "\n" + kCounts;
   const Done broken = Measure(script);
@@ -236,7 +237,7 @@ TEST_F(MeasureCommand, ATableThatCannotBeWrittenLosesNoMeasurement) {
   EXPECT_EQ(done.code, ExitCode::kError);
   EXPECT_THAT(done.err, HasSubstr("28 measurements are kept in " + Path("table.json.partial")));
   fs::remove(Path("table.json"));
-  // Nothing is measured again.
+  // No measurement is repeated.
   EXPECT_THAT(Measure("exit 1").err, HasSubstr("28 were measured before"));
   EXPECT_TRUE(fs::exists(Path("table.json")));
 }
@@ -265,7 +266,7 @@ TEST_F(MeasureCommand, WhatWasKeptOfAnotherSpecIsNotTaken) {
   EXPECT_TRUE(fs::exists(Path("table.json.partial.old")));
 }
 
-// As with another GPU, or LAYERNAS_DEVICE.
+// As with another GPU, or another LAYERNAS_DEVICE.
 TEST_F(MeasureCommand, WhatWasKeptOfAnotherDeviceIsNotTaken) {
   const std::string counts = kCounts;
   const auto of_machine = [&counts](int fingerprint, int factor) {
@@ -290,7 +291,7 @@ TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
   std::ofstream(Path("spec.yaml")) << text;
   const Done done = Measure("sleep 1000");
   EXPECT_EQ(done.code, ExitCode::kError);
-  EXPECT_THAT(done.err, HasSubstr("no result within the time-out of 1s"));
+  EXPECT_THAT(done.err, HasSubstr("no result within the timeout of 1s"));
 }
 
 TEST_F(MeasureCommand, WrongWishesAreRefusedBeforeAnythingIsMeasured) {

@@ -132,7 +132,7 @@ TEST(Json, WhatIsNotKnownIsNullInEveryMessage) {
   change.mutable_candidate()->set_cost(0);
   EXPECT_EQ(print(change)["candidate"]["cost"], nullptr);
 
-  // A winner none of whose trainings in full has a result, and one with a result.
+  // A winner without a result of a full training, and one with a result.
   v1::Search search;
   search.add_winners()->set_trainings(2);
   v1::Winner& known = *search.add_winners();
@@ -163,7 +163,7 @@ TEST(Yaml, ReadsBackAsTheSame) {
 }
 
 TEST(Yaml, NumbersHaveAPointBeforeTheirExponent) {
-  // Readers of YAML 1.1 take 1e-05 for text.
+  // YAML 1.1 parsers read 1e-05 as text.
   const auto value = nlohmann::ordered_json::parse("[1e-05, 1e+20, 5e-324, -2.5e-07, 1e-4, 1234568, true]");
   EXPECT_EQ(ToYaml(value), "[1.0e-05, 1.0e+20, 5.0e-324, -2.5e-07, 0.0001, 1234568, true]\n");
 }
@@ -263,7 +263,7 @@ TEST(ProgressLines, EstimateTheEndAndShowWhatCameLast) {
   for (int i = 0; i <= 10; ++i) state.Apply(Ended(i, v1::CANDIDATE_STATE_SUCCEEDED, 0.5 + 0.01 * i, 1000 + 2 * i));
   for (int i = 0; i < 5; ++i) state.Apply(Ended(20 + i, v1::CANDIDATE_STATE_FAILED, 0, 1020));
   const std::vector<std::string> lines = Lines(state, 1030, 200);
-  // 15 more in 30 s, 40 are left.
+  // 15 more in 30 s; 40 are left.
   EXPECT_THAT(lines[1], ::testing::HasSubstr("42/80 trainings, 30 a minute, about 1m20s left, until "));
   EXPECT_EQ(lines[2], "accuracy  ▁▂▂▃▄▅▅▆▇▇█ 0.5 to 0.6 of the last 11");
   EXPECT_EQ(lines[6], "fleet     0 workers, 0 of 0 slots busy");
@@ -302,7 +302,7 @@ TEST(LineView, TellsTargetsApartThatAreAlmostEqual) {
   view->Show(change);
   const std::string first = out.str();
   EXPECT_THAT(first, ::testing::HasSubstr("best for target"));
-  // Nothing has changed, and so there is nothing to say.
+  // Nothing has changed, so nothing is printed.
   view->Show(change);
   EXPECT_EQ(out.str(), first);
 }
@@ -340,7 +340,7 @@ TEST(ProgressLines, FitTheTerminal) {
 }
 
 TEST(Output, OfNoFormatSteersATerminal) {
-  // A control sequence of one character, one of two, and a mark that reverses what follows.
+  // Control sequences of one and two characters, and a mark that reverses the following text.
   const std::string hostile = "w\u009b1m\x1b[2J\u202egnp\x7f größe";
   v1::Candidate candidate;
   candidate.set_worker(hostile);

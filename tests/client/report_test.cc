@@ -1,4 +1,4 @@
-// What a report computes, and that whatever stands in names is text on its page.
+// Tests what a report computes, and that names are always text on its page.
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ TEST(GapsToFrontier, AreWhatTheFrontierOffersMoreAtNoMoreCost) {
 }
 
 TEST(OptionEffects, GiveNoCreditForTheCompanyAnOptionWasIn) {
-  // Only layer 0 matters. Layer 1's second option came mostly together with layer 0's good one.
+  // Only layer 0 matters. Layer 1's second option mostly came together with layer 0's good one.
   std::vector<std::vector<std::uint16_t>> choices;
   std::vector<Score> results;
   const auto add = [&](std::uint16_t first, std::uint16_t second, int times) {
@@ -96,7 +96,7 @@ TEST(OptionEffects, FindTheModelThatMadeTheResults) {
   }
 }
 
-// One report of pure noise: how many layers have an option that is told apart.
+// Returns how many layers of a report on pure noise have an option that is marked as different.
 int ToldApartOfNoise(unsigned seed, std::size_t layers, std::size_t options_each, int results_wanted) {
   std::mt19937 random(seed);
   std::normal_distribution<double> noise(0.7, 0.02);
@@ -125,7 +125,7 @@ TEST(OptionEffects, OfNoiseNoneIsToldApart) {
 }
 
 TEST(OptionEffects, WhatIsThereIsToldApart) {
-  // Layer 0 has a best option, layer 1 two equally good ones, and layer 2 does not matter.
+  // Layer 0 has one best option, layer 1 has two equally good ones, and layer 2 does not matter.
   const std::vector<std::vector<double>> truth = {{-0.1, 0.0, 0.1}, {0.05, 0.05, -0.1}, {0, 0, 0}};
   std::mt19937 random(3);
   std::normal_distribution<double> noise(0, 0.02);
@@ -146,7 +146,7 @@ TEST(OptionEffects, WhatIsThereIsToldApart) {
   EXPECT_EQ(ToldApart(effects[1]), std::nullopt);
   EXPECT_EQ(ToldApart(effects[2]), std::nullopt);
   EXPECT_NEAR(effects[0][2].reward_margin, 0.006, 0.002);
-  // Too few to say anything, or only one that was tried.
+  // Too few results, or only one option was tried.
   EXPECT_EQ(ToldApart(OptionEffects(options, std::span(choices).first(2), std::span(results).first(2))[0]),
             std::nullopt);
 }
@@ -213,7 +213,7 @@ TEST(ReportData, HasACandidatePerRowInEachColumn) {
   }
   EXPECT_EQ(json["candidates"]["gap"].dump(), "[0,0,0]");
   EXPECT_EQ(json["candidates"]["reward"].dump(), "[0.1,0.2,0.3]");
-  // The dearest came first and does not meet the target of 2.
+  // The most expensive one came first and does not meet the target of 2.
   EXPECT_EQ(json["best_lines"].dump(), R"([{"target":2,"steps":[[2,0.2]]}])");
   EXPECT_EQ(json["failures"]["rows"][0]["kind"], "worker_lost");
   EXPECT_EQ(json["search"]["strategy"], "layernas");
@@ -249,7 +249,7 @@ TEST(ReportData, OfASearchWithoutResultsIsWhole) {
 TEST(ReportData, ThinsOutManyCandidatesButKeepsTheBest) {
   SearchData data = Data(1000);
   data.frontier = {Point(777, 5000, 1)};
-  // Far above the rest: it is what the others are measured by.
+  // Far above the others, so it determines their scale.
   data.candidates[776].set_reward(5000);
   const auto json = ReportData(data, 100);
   const auto& numbers = json["candidates"]["number"];
@@ -272,7 +272,7 @@ TEST(ReportPage, TakesHostileNamesForText) {
   const std::string page = ReportPage(data);
   EXPECT_THAT(page, Not(HasSubstr("alert('x')</script>")));
   EXPECT_THAT(page, HasSubstr("<title>&lt;b&gt; – layernas</title>"));
-  // One for the data, one for the code; a mark in a name is not filled in.
+  // One script for the data and one for the code. A placeholder in a name is not replaced.
   std::size_t scripts = 0;
   for (std::size_t at = page.find("</script"); at != std::string::npos; at = page.find("</script", at + 1)) ++scripts;
   EXPECT_EQ(scripts, 2U);

@@ -190,7 +190,7 @@ budget: 5
 struct BadFile {
   std::string name;
   std::string yaml;
-  // The start of the one mistake expected.
+  // The start of the only expected mistake.
   std::string mistake;
 };
 
@@ -202,7 +202,7 @@ TEST_P(SpecReaderMistake, IsGivenItsPlace) {
   EXPECT_THAT(MistakesOf(GetParam().yaml), ElementsAre(StartsWith(GetParam().mistake)));
 }
 
-// kGood with one text replaced.
+// Returns kGood with one text replaced.
 std::string Replace(const std::string& what, const std::string& with) {
   std::string text(kGood);
   const std::size_t at = text.find(what);
@@ -306,7 +306,8 @@ budget: {trainings: -1}
 }
 
 TEST(SpecReader, WhatFollowsFromAMisreadFieldIsNotComplainedOf) {
-  // Without the suppression, "objective.cost is missing" and "random search needs a budget" would come too.
+  // Without the suppression, there would also be "objective.cost is missing" and "random search
+  // needs a budget".
   EXPECT_THAT(MistakesOf(R"(name: good
 space: {layers: [{name: a, options: [x, y]}]}
 objective: {cots: ms}
@@ -354,7 +355,7 @@ TEST(SpecReader, ReadsTheCorpusAsThePythonPackageDoes) {
 TEST(SpecReader, EndlessFilesAreGivenUp) {
   EXPECT_THAT(MistakesOf("name: &a {b: *a}\n"), Contains(HasSubstr("must be a single value")));
   EXPECT_THAT(MistakesOf("space: {network: {parameters: &a {b: *a}}}\n"), Contains(HasSubstr("levels deep")));
-  // Each list holds the one before ten times.
+  // Each list contains the previous one ten times.
   std::string bomb = "space: {network: {parameters: {x0: &x0 [1,1,1,1,1,1,1,1,1,1]";
   for (int i = 1; i < 9; ++i) {
     absl::StrAppend(&bomb, ", x", i, ": &x", i, " [");

@@ -1,4 +1,5 @@
-// Following a search over broken connections, against a controller that says what the test wants.
+// Tests following a search over broken connections, with a controller whose answers the test
+// decides.
 #include "client/watch/watcher.h"
 
 #include <gmock/gmock.h>
@@ -38,7 +39,7 @@ class WatcherTest : public ::testing::Test {
     };
   }
 
-  // Without any patience: whoever is away when a watch breaks again is given up.
+  // Does not retry: gives up if the controller cannot be reached when a watch breaks again.
   absl::StatusOr<std::optional<v1::Search>> WatchImpatiently() {
     auto connection = ControllerConnection::Create(controller_.address(), {});
     EXPECT_TRUE(connection.ok()) << connection.status();
@@ -81,7 +82,7 @@ TEST_F(WatcherTest, ARestartIsOverWhenTheWatchIsOpenAgainThoughNothingChanges) {
 TEST_F(WatcherTest, AControllerThatAnswersButRefusesToBeWatchedIsGivenUp) {
   int watches = 0;
   controller_.watch = [&watches](const auto&, auto&) {
-    // Has an end also where the client would go on for ever.
+    // Ends even if the client would continue forever.
     return ++watches <= 5 ? grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many watches")
                           : grpc::Status(grpc::StatusCode::NOT_FOUND, "over");
   };

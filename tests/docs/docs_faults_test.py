@@ -1,4 +1,4 @@
-"""docs/develop/faults.md: every test that it names is there, and every fault has one."""
+"""Checks docs/develop/faults.md: every test that it names exists, and every fault has a test."""
 
 import glob
 import os
@@ -12,7 +12,7 @@ CPP = re.compile(r"\bTEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)")
 
 
 def existing():
-    """Suite.Name of the tests in C++, Class.method of those in Python."""
+    """Returns Suite.Name of the C++ tests and Class.method of the Python tests."""
     found = set()
     for path in glob.glob(os.path.join(pages.ROOT, "tests/**/*"), recursive=True):
         if path.endswith((".cc", ".h")):

@@ -1,4 +1,4 @@
-"""Every command of the tutorial and the how-tos is run, against the real programs."""
+"""Runs every command of the tutorial and the how-tos with the real programs."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import pages
 
 PROGRAMS = harness.BIN
 STUBS = os.environ["LAYERNAS_STUBS"]
-# What is shortened in the trainings, and what may stand in its place only if it is there.
+# Replacements that shorten the trainings. Each text must occur in its page.
 SHORTER = {
     "docs/tutorial.md": [
         ("trainings: 24", "trainings: 3"),

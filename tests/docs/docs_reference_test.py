@@ -1,4 +1,4 @@
-"""The reference pages against the programs, and the links between all pages."""
+"""Compares the reference pages with the programs, and checks the links between all pages."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def read(name):
 
 
 def pages():
-    """README, ARCHITECTURE and all below docs."""
+    """Returns README, ARCHITECTURE and all pages below docs."""
     found = ["README.md", "ARCHITECTURE.md", "python/README.md"]
     for folder, _, names in os.walk(os.path.join(harness.REPOSITORY, "docs")):
         found += [os.path.relpath(os.path.join(folder, name), harness.REPOSITORY) for name in names if name.endswith(".md")]
@@ -34,7 +34,7 @@ def without_blocks(text):
 
 
 def links(page):
-    """[(as written, path from the root, anchor)] of the page's links to files of ours."""
+    """Returns [(as written, path from the root, anchor)] of the page's links to files of the repository."""
     found = []
     for match in LINK.finditer(without_blocks(read(page))):
         target = match.group(1) or match.group(2)
@@ -45,7 +45,7 @@ def links(page):
 
 
 def anchors(name):
-    """As they are made of headings on the page's host."""
+    """Returns the page's anchors, formed from headings as on the page's host."""
     headings = re.findall(r"(?m)^#+ (.*)$", without_blocks(read(name)))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -60,7 +60,7 @@ class ReferenceTest(unittest.TestCase):
             stdout=subprocess.PIPE, check=True, timeout=300, text=True,
         )
         self.assertMultiLineEqual(
-            read("docs/cli.md").rstrip(), done.stdout.rstrip(), "write it anew with: scripts/cli-reference >docs/cli.md"
+            read("docs/cli.md").rstrip(), done.stdout.rstrip(), "update it with: scripts/cli-reference >docs/cli.md"
         )
 
     def test_methods(self):

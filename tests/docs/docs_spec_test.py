@@ -1,5 +1,5 @@
-"""docs/spec.md against the API and a controller: every field and no other, bounds where values begin to be refused, defaults as
-a search gets them. And the specs that any page shows are valid."""
+"""Compares docs/spec.md with the API and a controller: it lists every field and no other, bounds are the values beyond
+which specs are refused, and defaults are those that a search gets. The specs on all pages must be valid."""
 
 import glob
 import os
@@ -13,7 +13,7 @@ from layernas.v1 import spec_pb2
 
 PAGE = os.path.join(harness.REPOSITORY, "docs/spec.md")
 WHOLE = (descriptor.FieldDescriptor.TYPE_INT32, descriptor.FieldDescriptor.TYPE_INT64, descriptor.FieldDescriptor.TYPE_UINT32)
-# Smallest step between a bound and what is beyond it.
+# The smallest step between a bound and a value beyond it.
 STEP = 1e-5
 
 
@@ -30,7 +30,7 @@ def minimal_spec():
 
 
 def is_part(field):
-    """A message of the spec's own, not a time, a map or something free."""
+    """Returns true for a message of the spec itself, not for a time, a map or a free-form value."""
     return field.message_type is not None and field.message_type.file.name == "layernas/v1/spec.proto" and not is_map(field)
 
 
@@ -39,7 +39,7 @@ def is_map(field):
 
 
 def type_of(field):
-    """As the page writes it."""
+    """Returns the type as the page writes it."""
     kind = descriptor.FieldDescriptor
     if is_map(field):
         value = field.message_type.fields_by_name["value"]
@@ -58,7 +58,7 @@ def type_of(field):
 
 
 def sections(message=spec_pb2.SearchSpec.DESCRIPTOR, path=""):
-    """[(path, message)] of the spec and all its parts."""
+    """Returns [(path, message)] of the spec and all its parts."""
     found = [(path, message)]
     for field in message.fields:
         if is_part(field):
@@ -68,7 +68,7 @@ def sections(message=spec_pb2.SearchSpec.DESCRIPTOR, path=""):
 
 
 def tables():
-    """{path: {field: (type, default, bounds)}} of the page."""
+    """Returns {path: {field: (type, default, bounds)}} of the page."""
     found, path = {}, None
     with open(PAGE, encoding="utf-8") as file:
         for line in file:
@@ -87,7 +87,7 @@ def number(text):
 
 
 def part(spec, path):
-    """The message at a path, made where it is not there."""
+    """Returns the message at a path; creates it if it is missing."""
     at = spec
     for name in path.split("."):
         name, repeated = name.removesuffix("[]"), name.endswith("[]")
@@ -131,7 +131,7 @@ class SpecPageTest(harness.IntegrationTest):
                         self.assertEqual(written, type_of(field))
 
     def refused(self, path, field, value):
-        """Whether the controller finds fault with this field of this value."""
+        """Returns true if the controller refuses this value of this field."""
         spec = minimal_spec()
         at = part(spec, path) if path else spec
         if field.label == field.LABEL_REPEATED:
@@ -160,7 +160,7 @@ class SpecPageTest(harness.IntegrationTest):
                         low, high = convert(number(low)), high and convert(number(high))
                         self.assertFalse(self.refused(path, field, low))
                         below = low - step
-                        # 0 is how a field without presence says that it is not there.
+                        # 0 means that a field without presence is not set.
                         if below == 0 and not field.has_presence:
                             below = -1
                         if below >= 0 or field.type != field.TYPE_UINT32:

@@ -18,14 +18,14 @@ import subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FENCE = re.compile(r"```(.*)")
-# What the programs log once they can be talked to.
+# The programs log this when they are ready.
 READY = "serving|worker runs"
 LINKED = ("benchmarks", "deploy", "docs", "examples", "proto", "python", "scripts")
 
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """`info` is what stands after the fence; `line` where the text begins."""
+    """`info` is the text after the fence; `line` is where the text begins."""
 
     line: int
     info: str
@@ -41,7 +41,7 @@ class Block:
 
 
 def blocks(page):
-    """All fenced blocks of a page, by its path from the root."""
+    """Returns all fenced blocks of a page, given by its path from the root."""
     found, opened, lines = [], None, []
     with open(os.path.join(ROOT, page), encoding="utf-8") as file:
         for number, line in enumerate(file.read().splitlines(), 1):
@@ -59,7 +59,8 @@ def blocks(page):
 
 
 def script(page, shorter=()):
-    """A bash script that does what the page says. shorter: pairs of text and what stands in its place, so that it takes less time."""
+    """Returns a bash script that does what the page says. shorter: pairs of a text and its replacement, to save
+    time."""
     lines = ["set -euo pipefail"]
     terminals = 0
     for block in blocks(page):
@@ -80,12 +81,12 @@ def script(page, shorter=()):
             lines.append(text)
         elif block.language == "sh" and not re.fullmatch(r"skip: \w.+", block.words):
             raise AssertionError(f"{page}:{block.line}: what does {block.info!r} mean?")
-    # What runs in terminals ends with this shell, which is the first process of its own.
+    # Programs in terminals end with this shell, which is the first process in its namespace.
     return "\n".join(lines) + "\n"
 
 
 def prepare(folder, programs, stubs):
-    """Makes `folder` look like a checkout with a build; all that a page writes stays in it and in its home."""
+    """Makes `folder` look like a checkout with a build. Everything that a page writes stays in it and in its home."""
     checkout = os.path.join(folder, "layernas")
     os.makedirs(os.path.join(checkout, "build/release/generated"))
     os.makedirs(os.path.join(folder, "home"))
@@ -97,26 +98,26 @@ def prepare(folder, programs, stubs):
 
 
 def can_isolate():
-    """Whether this user may have a network of its own."""
+    """Returns true if this user may create a network namespace."""
     return subprocess.run([*_ISOLATED, "true"], stderr=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
 
 
-# The first process's end is the end of all.
+# All processes end with the first one.
 _ISOLATED = ["unshare", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
 def run(page, folder, programs, stubs, shorter=(), timeout_s=600):
-    """Runs the page in `folder`, which must be empty: (exit code, output)."""
+    """Runs the page in `folder`, which must be empty. Returns (exit code, output)."""
     checkout = prepare(folder, programs, stubs)
     with open(os.path.join(folder, "page.sh"), "w", encoding="utf-8") as file:
         file.write(script(page, shorter))
     environment = {
         "HOME": os.path.join(folder, "home"),
         "PAGE_FOLDER": folder,
-        # Debian's Python, which sees Debian's packages.
+        # Debian's Python, which finds Debian's packages.
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",
-        # Of a build with sanitizers.
+        # Options of a build with sanitizers.
         **{name: value for name, value in os.environ.items() if name.endswith("SAN_OPTIONS")},
     }
     command = [*_ISOLATED, "bash", "-c", 'ip link set lo up && exec bash "$PAGE_FOLDER/page.sh"']

@@ -1,5 +1,6 @@
-// The wire: whatever a peer sends is refused or becomes values that the engine can take, and what goes out can be read.
-// Input is a message in protobuf's text format, for people, or else its bytes, after a byte that says which.
+// Fuzzes the API's messages. Whatever a peer sends is refused or becomes values that the engine can
+// handle, and what goes out can be read. Input is a byte that says the type, and then a message,
+// either in protobuf's text format or as bytes.
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/text_format.h>
@@ -32,7 +33,7 @@ bool Parse(std::string_view input, Message& message) {
   parser.RecordErrorsTo(&silent);
   parser.SetRecursionLimit(50);
   if (parser.ParseFromString(std::string(input), &message)) {
-    // As it comes from the wire.
+    // As it would arrive from a peer.
     const std::string bytes = message.SerializeAsString();
     return message.ParseFromString(bytes);
   }
@@ -50,7 +51,7 @@ void CheckCompletions(std::string_view input) {
   if (!Parse(input, request)) return;
   for (const v1::Completion& completion : request.completions()) {
     const Report report = ToReport(completion);
-    // What cannot be taken is a failure that says why.
+    // A result that cannot be used is a failure that says why.
     FUZZ_CHECK(!report.result || !report.is_invalid);
     FUZZ_CHECK(report.result || !report.is_invalid || !report.message.empty());
     FUZZ_CHECK(report.token.size() <= kMaxNameBytes);
@@ -61,7 +62,7 @@ void CheckCompletions(std::string_view input) {
       FUZZ_CHECK(report.result->weights.size() <= 1);
     }
     if (const auto token = ParseLeaseToken(report.token)) FUZZ_CHECK(FormatLeaseToken(*token) == report.token);
-    // It is shown to clients.
+    // The report is shown to clients.
     core::Candidate candidate;
     candidate.worker = request.worker_id();
     candidate.failures = {{1, report.failure, request.worker_id(), report.message, 1}};
@@ -85,7 +86,7 @@ void CheckWorker(std::string_view input) {
   const WorkerInfo info = FromWire(request.worker(), "caller");
   CheckReadable(ToWire(WorkerView{info, {"searches/x-1/candidates/1"}, {TaskProgress{1, 5, 0.5}}, Millis{1500}}));
   const Millis wait = FromDuration(request.max_wait());
-  // Within what a clock can be moved by.
+  // Within the range by which a clock can be moved.
   FUZZ_CHECK(std::abs(wait.count()) <= std::int64_t{101} * 366 * 24 * 3600 * 1000);
   FUZZ_CHECK(FromDuration(ToDuration(wait)) == wait);
 }
@@ -120,7 +121,7 @@ void CheckTask(const TaskEncoder& parsed, const core::Architecture& architecture
   FUZZ_CHECK(task.train().ByteSizeLong() == spec.evaluation().train().ByteSizeLong());
 }
 
-// What a controller does with a spec that some client sends.
+// Does what a controller does with a client's spec.
 void CheckSpec(std::string_view input) {
   v1::CreateSearchRequest request;
   if (!Parse(input, request)) return;
@@ -165,7 +166,7 @@ void RunOne(std::string_view input) {
 }  // namespace layernas
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  // Of every string that is not UTF-8.
+  // Silences the warnings about every string that is not UTF-8.
   google::protobuf::SetLogHandler(nullptr);
   return 0;
 }

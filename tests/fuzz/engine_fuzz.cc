@@ -1,7 +1,7 @@
-// A controller's engine on a real store, under commands made of bytes: several searches, a fleet that repeats itself,
-// comes late and dies, people who pause, cancel and delete, a clock that jumps ahead, restarts. Commands go out in
-// bursts, so that some share a turn. What was acknowledged must be there ever after, once, and every search must come
-// to its end.
+// Fuzzes a controller's engine on a real store with commands made of bytes. There are several
+// searches, workers that repeat calls, are late or die, users who pause, cancel and delete, a clock
+// that jumps ahead, and restarts. Commands are sent in bursts, so that some share a turn.
+// Everything that was acknowledged must stay, exactly once, and every search must end.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -151,7 +151,7 @@ class Fleet {
       case 0:
         return engine_->CancelSearch(name, ignored);
       case 1:
-        // Whether a report came before or after is what is not known else.
+        // Otherwise it would be unknown whether a report came before or after.
         Settle();
         engine_->DeleteSearch(name, ignored);
         Settle();
@@ -173,7 +173,7 @@ class Fleet {
     Poll poll;
     poll.worker = AnyWorker();
     poll.request_id = std::to_string(++requests_);
-    // An answer that got lost.
+    // The answer was lost, so the request is repeated.
     if (draws_.Below(6) == 0 && !last_request_[poll.worker].empty()) poll.request_id = last_request_[poll.worker];
     last_request_[poll.worker] = poll.request_id;
     LeaseRequest request{{poll.worker, {}, 1, "test"}, 1 + static_cast<int>(draws_.Below(3)), poll.request_id, {}};
@@ -182,7 +182,7 @@ class Fleet {
     polls_.push_back(std::move(poll));
   }
 
-  // The latest leases are the likeliest.
+  // Prefers recent leases.
   const Lease* AnyLease() {
     if (leases_.empty()) return nullptr;
     const std::size_t among = draws_.Below(3) == 0 ? leases_.size() : std::min<std::size_t>(leases_.size(), 4);
@@ -227,7 +227,8 @@ class Fleet {
     engine_->ReleaseTasks(lease->worker, {FormatLeaseToken(lease->task.token)}, [](const auto&) {});
   }
 
-  // Returns once the engine has done all that it could do at the present time, and its answers are checked.
+  // Returns when the engine has done everything that it can do at the present time, and its answers
+  // are checked.
   void Settle() {
     for (int i = 0; i < 2; ++i) {
       FUZZ_CHECK(Await<std::vector<WorkerView>>([this](auto reply) { engine_->ListWorkers("", 1, reply); }).ok());
@@ -263,13 +264,13 @@ class Fleet {
     const LeaseToken& token = pending.lease.task.token;
     const auto [first, is_new] =
         search->second.accepted.try_emplace(token.number, Accepted{token.attempt, pending.report.result->metrics});
-    // The same report again, or the candidate has two results.
+    // It must be the same report; otherwise the candidate has two results.
     FUZZ_CHECK(is_new || first->second.attempt == token.attempt);
     FUZZ_CHECK(is_new || first->second.metrics == pending.report.result->metrics);
   }
 
   void NoteLease(const Poll& poll, const LeasedTask& task) {
-    // One attempt is one worker's, and given out twice only where the same request asks again.
+    // An attempt belongs to one worker. It is only given out twice if the same request is repeated.
     const auto key = std::pair(task.search_name, std::pair(task.token.number, task.token.attempt));
     const auto [first, is_new] = owners_.try_emplace(key, poll.worker, poll.request_id);
     FUZZ_CHECK(is_new || first->second == std::pair(poll.worker, poll.request_id));
@@ -304,7 +305,7 @@ class Fleet {
     FUZZ_CHECK(report->searches == searches_.size());
   }
 
-  // Workers that keep working bring every search to its end.
+  // Checks that workers that keep working bring every search to its end.
   void Finish() {
     for (const auto& [name, known] : searches_) engine_->ResumeSearch(name, [](const auto&) {});
     for (int round = 0; round < 1000; ++round) {
@@ -342,7 +343,7 @@ class Fleet {
   std::map<std::string, std::string> last_request_;
   std::map<std::string, KnownSearch> searches_;
   std::vector<Lease> leases_;
-  // Of every attempt: worker and request.
+  // For each attempt: worker and request.
   std::map<std::pair<std::string, std::pair<std::uint64_t, int>>, std::pair<std::string, std::string>> owners_;
   std::vector<PendingReport> reports_;
   std::vector<Poll> polls_;
@@ -352,7 +353,7 @@ class Fleet {
 }  // namespace layernas
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  // What is used of the tests' support checks with GoogleTest's assertions.
+  // The shared test code checks with GoogleTest's assertions.
   GTEST_FLAG_SET(break_on_failure, true);
   static_cast<void>(layernas::log::Init("engine_fuzz", "error"));
   return 0;

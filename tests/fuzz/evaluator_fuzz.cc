@@ -1,4 +1,4 @@
-// What comes from evaluators: lines of their answers, and tables of results.
+// Fuzzes what evaluators produce: lines of answers, and tables of results.
 #include <cmath>
 #include <string>
 
@@ -23,7 +23,7 @@ void CheckProgress(const Progress& progress) {
   FUZZ_CHECK(std::isfinite(static_cast<float>(ToProto(progress).reward())));
 }
 
-// The controller can take whatever becomes of the line.
+// Checks that the controller can accept the outcome of the line.
 void CheckOutcome(const EvaluationOutcome& outcome) { FUZZ_CHECK(FaultOf(*ToCompletion({}, outcome)).empty()); }
 
 void CheckLine(std::string_view line) {

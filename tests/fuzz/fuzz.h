@@ -1,5 +1,5 @@
-// What the fuzz targets share. A target is a function of some bytes, which libFuzzer or replay_main.cc calls; whatever
-// the bytes, it must neither crash nor hang nor fail a check.
+// Shared by all fuzz targets. A target is a function of some bytes, which libFuzzer or
+// replay_main.cc calls. For any bytes it must not crash, hang, or fail a check.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +8,14 @@
 #include <cstdlib>
 #include <string_view>
 
-// Once, before the first input; a target may leave it out.
+// Called once, before the first input. A target may omit it.
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
-// Always 0.
+// Always returns 0.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace layernas::fuzz {
 
-// A finding: says what does not hold, and ends the process.
+// Reports a finding: prints what does not hold, and ends the process.
 inline void Check(bool holds, const char* what, const char* file, int line) {
   if (holds) return;
   std::fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);

@@ -1,4 +1,5 @@
-// Keys and records on disk: rubbish is refused, and what is read is written again as the same.
+// Fuzzes keys and records on disk: malformed ones are refused, and what is read is written again
+// unchanged.
 #include <google/protobuf/stubs/logging.h>
 
 #include <optional>
@@ -11,7 +12,7 @@
 namespace layernas::storage {
 namespace {
 
-// Compared as bytes: a record may hold what is not a number.
+// Compares bytes, because a record may contain values that are not numbers.
 void CheckSearch(std::string_view bytes) {
   const auto search = DecodeSearch(bytes);
   if (!search.ok()) return;
@@ -60,7 +61,7 @@ void CheckLog(std::string_view bytes) {
   FUZZ_CHECK(again.ok() && *again == *log);
 }
 
-// A key is its numbers and nothing else.
+// Checks that a key consists of its numbers and nothing else.
 void CheckKeys(std::string_view bytes) {
   if (const auto search = DecodeSearchKey(bytes)) FUZZ_CHECK(EncodeKey(*search) == bytes);
   if (const auto number = DecodeNumberKey(bytes)) {
@@ -99,7 +100,7 @@ void RunOne(std::string_view input) {
 }  // namespace layernas::storage
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  // Of every string that is not UTF-8.
+  // Silences the warnings about every string that is not UTF-8.
   google::protobuf::SetLogHandler(nullptr);
   return 0;
 }

@@ -1,5 +1,6 @@
-// Runs a fuzz target without libFuzzer, so that every compiler and every run of the tests has it: on each file of a
-// corpus, then on mutations of them, the same ones each time.
+// Runs a fuzz target without libFuzzer, so that every compiler and every run of the tests can use
+// it. Runs it on each file of a corpus, and then on mutations of them, which are the same each
+// time.
 //   TARGET FILE_OR_FOLDER [MUTATIONS]
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ namespace {
 
 constexpr std::size_t kLargestMutation = 4096;
 
-// What is being run, for the handler of a crash.
+// The current input, for the handler of a crash.
 std::string current;
 
 void TellInput(int signal) {
@@ -39,7 +40,7 @@ void TellInput(int signal) {
   std::raise(signal);
 }
 
-// Two digits a byte; blanks, and comments from # to the end of the line, are passed over.
+// Converts two digits to a byte. Skips blanks, and comments from # to the end of the line.
 std::string FromHex(const std::string& text) {
   std::string digits;
   bool comment = false;

@@ -1,5 +1,5 @@
-// A search under commands made of bytes (search_world.h): what must hold is checked after each. Candidates go through
-// the codec of the disk on their way to a restart.
+// Fuzzes a search with commands made of bytes (search_world.h), and checks its invariants after
+// each. At a restart, candidates go through the encoding that is used on disk.
 #include <gtest/gtest.h>
 
 #include "controller/storage/records.h"
@@ -33,7 +33,7 @@ void RunOne(std::string_view bytes) {
 }  // namespace layernas::core
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
-  // The world checks with GoogleTest's assertions: the first that fails ends the process.
+  // The world checks with GoogleTest's assertions. The first failed one ends the process.
   GTEST_FLAG_SET(break_on_failure, true);
   return 0;
 }

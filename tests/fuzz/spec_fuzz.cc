@@ -1,4 +1,4 @@
-// Spec files: whatever the text, every mistake has a place in it, or the spec can be searched.
+// Fuzzes spec files: for any text, every mistake has a position in it, or the spec can be searched.
 #include <algorithm>
 #include <deque>
 #include <string>
@@ -13,7 +13,7 @@
 namespace layernas {
 namespace {
 
-// Larger searches are not begun: a target must be done in milliseconds.
+// Larger searches are not started, because a target must end within milliseconds.
 constexpr std::size_t kMaxOptions = 500;
 constexpr int kMaxLeases = 12;
 
@@ -44,7 +44,7 @@ void Lease(core::Search& search, const v1::Space& space) {
     if (candidate == nullptr) break;
     const std::string id = spec::FormatArchitectureId(space, candidate->architecture);
     FUZZ_CHECK(spec::ParseArchitectureId(space, id) == candidate->architecture);
-    // Some results are still out when the controller restarts.
+    // Some results are still missing when the controller restarts.
     if (i % 4 == 3) continue;
     const core::Metrics metrics = Evaluate(search.config(), candidate->architecture);
     const auto verdict = search.Complete(candidate->number, candidate->attempt, "w", metrics, {});

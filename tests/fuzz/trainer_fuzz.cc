@@ -1,4 +1,4 @@
-// Lines that the trainer is given: a request is refused, or its network can be planned and counted.
+// Fuzzes requests to the trainer: a request is refused, or its network can be planned and counted.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>

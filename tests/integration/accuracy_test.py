@@ -1,8 +1,8 @@
-"""The accuracy that layernas-trainer reports is what plain PyTorch finds with the network that it keeps: for every kind
-of data set, on validation and on test images, with each optimizer, moving averages, patience and 16 bits.
+"""Compares the accuracy that layernas-trainer reports with the one that plain PyTorch finds for the kept network.
+Covers every kind of data set, validation and test images, each optimizer, moving averages, patience and 16 bits.
 
-Only two of ten classes can be told apart, and files hold their images class by class: who looks at some of the images,
-or at other weights, finds another accuracy.
+Only two of the ten classes can be distinguished, and files contain their images sorted by class. So using only some of
+the images, or other weights, gives another accuracy.
 """
 
 import glob
@@ -21,15 +21,16 @@ CLASSES = 10
 SIDE = {"shapes10": 32, "cifar10": 32, "cifar100": 32, "idx": 28, "image_folder": 32}
 CHANNELS = {"shapes10": 3, "cifar10": 3, "cifar100": 3, "idx": 1, "image_folder": 3}
 LAYERS = [{"name": "a", "option": "conv_k3", "channels": 8, "stride": 2}]
-# In the cache: a line of JSON first, the images behind it, and their labels of two bytes behind those.
+# In the cache, a line of JSON is followed by the images, and then by their labels of two bytes.
 HEADER_BYTES = 16384
 
 TRAIN, TEST, VALIDATION = 300, 130, 70
 HELD_OUT = {(kind, "validation"): VALIDATION for kind in SIDE} | {(kind, "test"): TEST for kind in SIDE}
-# It is generated, and always has so many.
+# It is generated and always has this number.
 HELD_OUT["shapes10", "test"] = 1000
 
-# What a training is asked for beside the data: each setting with each optimizer and precision somewhere.
+# The settings of a training besides the data. Each setting occurs with each optimizer and
+# precision.
 SETTINGS = {
     "sgd": {"optimizer": "sgd"},
     "average": {"optimizer": "adamw", "ema_decay": 0.9},
@@ -40,7 +41,7 @@ SETTINGS = {
 
 
 def png(image):
-    """A file of an image [height, width, 3]."""
+    """Returns a file of an image [height, width, 3]."""
 
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -52,13 +53,14 @@ def png(image):
 
 
 class Images:
-    """Images that are told apart by their colour if they are of class 0 or 1, and by nothing otherwise."""
+    """Images that can be distinguished by their colour if they are of class 0 or 1. Other classes cannot be
+    distinguished."""
 
     def __init__(self, kind, count, seed):
         import numpy
 
         draw = numpy.random.default_rng(seed)
-        # Sorted, and of unequal shares.
+        # Sorted, with unequal shares.
         self.labels = numpy.sort(numpy.concatenate([numpy.arange(CLASSES), draw.integers(0, CLASSES, count - CLASSES)]))
         side, channels = SIDE[kind], CHANNELS[kind]
         self.pixels = draw.integers(60, 196, (count, side, side, channels), dtype=numpy.uint8)
@@ -148,7 +150,7 @@ class AccuracyTest(unittest.TestCase):
         }
 
     def cached(self, kind, holdout):
-        """Pixels [images, height, width, channels] and labels that the cache has for the holdout."""
+        """Returns the pixels [images, height, width, channels] and labels that the cache has for the holdout."""
         import numpy
 
         for name in glob.glob(self.path("cache", "**"), recursive=True):
@@ -169,8 +171,8 @@ class AccuracyTest(unittest.TestCase):
         self.fail(f"the cache lacks {kind} with {holdout} images")
 
     def held_out(self, kind, train, test, holdout):
-        """The images that the accuracy is of, as the test wrote them. The cache says no more than which of the training
-        images were held out for validation."""
+        """Returns the images that determine the accuracy, as the test wrote them. The cache only tells which of the
+        training images were held out for validation."""
         if holdout == "test":
             return test.pixels, test.labels
         drawn = {image.tobytes() for image in self.cached(kind, holdout)[0]}
@@ -195,7 +197,7 @@ class AccuracyTest(unittest.TestCase):
                 found = self.accuracy(result["weights"]["path"], pixels, labels)
                 self.assertAlmostEqual(found, result["metrics"]["accuracy"], delta=1e-6)
                 seen.add(found)
-        # Else the accuracy of any network would do.
+        # Otherwise the accuracy of any network would be correct.
         self.assertGreater(len(seen), 2, seen)
 
     def requests(self, kind):

@@ -1,4 +1,4 @@
-"""A backup while a search runs, and a controller that goes on from it."""
+"""Backs up a controller while a search runs, and continues from the backup."""
 
 import json
 import os
@@ -26,7 +26,7 @@ FAILED_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 class BackupTest(harness.IntegrationTest):
 
     def backup(self, controller, *arguments):
-        """Its folder."""
+        """Returns the folder of the backup."""
         done = self.cli(controller, "admin", "backup", "--output", "json", *arguments)
         self.assertEqual(done.returncode, 0, done.stderr)
         made = json.loads(done.stdout)
@@ -46,7 +46,7 @@ class BackupTest(harness.IntegrationTest):
                 self.assertEqual(os.stat(path).st_mode & 0o077, 0, path)
 
     def test_the_time_of_the_last_backup_is_a_metric(self):
-        """By it an alert finds out that backups have stopped."""
+        """An alert uses it to find out that backups have stopped."""
         server = self.controller(f"--backup-dir={self.path('backups')}")
 
         def last_success():
@@ -56,14 +56,14 @@ class BackupTest(harness.IntegrationTest):
         begun = time.time()
         folder = self.backup(server)
         shown = last_success()
-        # Files of a backup may be stamped with a coarse clock.
+        # A file system may stamp a backup's files with a coarse clock.
         self.assertGreater(shown, begun - 1)
         self.assertLess(shown, time.time() + 1)
         server.kill()
         server.start()
         self.assertAlmostEqual(last_success(), shown, delta=60)
         self.assertGreater(last_success(), begun - 1)
-        # It is read from the folder, and follows what comes next.
+        # The metric is read from the folder and follows changes.
         os.utime(folder, (begun - 90000, begun - 90000))
         server.kill()
         server.start()
@@ -87,14 +87,15 @@ class BackupTest(harness.IntegrationTest):
         def acknowledged():
             return {name: known for worker in workers for name, known in dict(worker.acknowledged).items()}
 
-        # While results come in all the time: what was acknowledged when the backup was asked for must be in it.
+        # Results arrive all the time. Everything that was acknowledged before the request for the
+        # backup must be in it.
         before = []
         for number in (1, 2, 3):
             harness.wait_for(lambda n=number: len(acknowledged()) >= 20 * n, "results")
             known = acknowledged()
             before.append((self.backup(server, "--id", f"b{number}"), known))
         self.assertEqual(sorted(os.listdir(backups)), ["b1", "b2", "b3"])
-        # The disk is lost with everything on it, but for the backups.
+        # The disk is lost with everything except for the backups.
         server.kill()
         shutil.rmtree(server.data_dir)
 
@@ -140,7 +141,8 @@ class BackupTest(harness.IntegrationTest):
         server.start()
         api = self.client(server)
 
-        # The same candidate and attempt by number, to the same worker; yet it may be of another architecture by now.
+        # The same candidate and attempt by number, given to the same worker, may have another
+        # architecture by now.
         (now,) = lease(api, "w")
         self.assertEqual(now.candidate, lost.candidate)
         self.assertNotEqual(now.lease_token, lost.lease_token)
@@ -182,7 +184,7 @@ class BackupTest(harness.IntegrationTest):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("backup one already exists", done.stderr)
 
-        # Two at a time: each ends well or is told to wait.
+        # Of two backups at the same time, each succeeds or is told to wait.
         codes = []
 
         def call(number):

@@ -1,4 +1,4 @@
-"""Bad clients: malformed, oversized, stale, unauthorised and impolite calls, written from the proto files alone. Each
+"""Bad clients: malformed, oversized, stale, unauthorised and impolite calls, written only from the proto files. Each
 gets the right status, and none changes anything."""
 
 import hashlib
@@ -43,7 +43,7 @@ INVALID_RESULT = worker_service_pb2.COMPLETION_STATUS_INVALID
 CANCEL = worker_service_pb2.LEASE_ACTION_CANCEL
 
 LIST = search_service_pb2.ListSearchesRequest()
-# Frames of HTTP/2: its greeting, empty settings, a ping (RFC 9113).
+# HTTP/2 frames: the preface, empty settings and a ping (RFC 9113).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 PING = b"\0\0\x08\6\0\0\0\0\0" + b"8 bytes!"
@@ -62,7 +62,8 @@ class BadClientsTest(harness.IntegrationTest):
         self.admin = self.client(self.server, token=self.tokens["admin"])
         self.space = Space(layers=3, options=3, seed=91)
 
-        # Something to spoil: a search with a result, a lease and waiting candidates; one that ended; one that is gone.
+        # Data that a bad call could damage: a search with a result, a lease and waiting candidates,
+        # one that has ended, and one that was deleted.
         self.running = self.admin.create(self.space.spec("running"), "the-request").name
         (self.done,) = lease(self.admin, "w")
         complete(self.admin, "w", self.good(self.done))
@@ -81,7 +82,7 @@ class BadClientsTest(harness.IntegrationTest):
         return result(task.lease_token, self.space.metrics(task.architecture.id))
 
     def state(self):
-        """All that there is to see."""
+        """Returns the complete visible state."""
         searches = list(self.admin.call("ListSearches", LIST).searches)
         names = [search.name for search in searches]
         workers = self.admin.call("ListWorkers", fleet_service_pb2.ListWorkersRequest()).workers
@@ -97,7 +98,8 @@ class BadClientsTest(harness.IntegrationTest):
         self.assertEqual(self.state(), self.before)
 
     def refuse(self, what, code, path, request=b"", said="", api=None, metadata=None, **options):
-        """A call with `request`, a message or its bytes, ends with that code (one of several), and changes nothing."""
+        """Makes a call with `request`, a message or its bytes. It must end with that code (or one of several) and
+        change nothing."""
         with self.subTest(what):
             data = request if isinstance(request, bytes) else request.SerializeToString()
             call = (api or self.admin).channel.unary_unary(path)
@@ -263,7 +265,7 @@ class BadClientsTest(harness.IntegrationTest):
             self.refuse(f"{what} given back", INVALID, WORKERS + "ReleaseTasks", request, "lease_tokens")
 
     def test_one_bad_item(self):
-        """Costs its neighbours nothing: it gets a verdict of its own."""
+        """A bad item does not affect the other items: it gets its own verdict."""
         held = self.held.lease_token
         for token in ("x" * 101, "a\nb", "\u00e9"):
             self.assertEqual(heartbeat(self.admin, "w", token), {token: CANCEL})
@@ -283,7 +285,7 @@ class BadClientsTest(harness.IntegrationTest):
             verdicts = complete(self.admin, said, result("1" * 101, {"accuracy": 1.0}), bad)
             self.assertEqual([verdict.status for verdict in verdicts], [REFUSED, INVALID_RESULT], said)
             self.assertIn(said, verdicts[1].message)
-            # It was a failed attempt with that reason.
+            # The attempt failed with that reason.
             (candidate,) = [one for one in self.admin.candidates(self.running) if one.name == task.candidate]
             self.assertIn(said, candidate.failures[-1].message)
         self.before = self.state()
@@ -300,7 +302,7 @@ class BadClientsTest(harness.IntegrationTest):
             "larger than max",
             compression=grpc.Compression.Gzip,
         )
-        # gRPC may close such a caller's connection, so each call has one of its own.
+        # gRPC may close such a caller's connection, so each call has its own.
         codes = (EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
         for what, metadata in (
             ("9 kB of metadata", [("x-much", "y" * 9000)]),
@@ -323,7 +325,7 @@ class BadClientsTest(harness.IntegrationTest):
         with self.assertRaises(grpc.RpcError) as raised:
             next(self.admin.method("WatchSearch")(search_service_pb2.WatchSearchRequest(name=self.gone), timeout=60))
         self.assertEqual(raised.exception.code(), NOT_FOUND)
-        # The request that once made a search makes no second.
+        # The request that once created a search creates no second one.
         again = self.admin.create(self.space.spec("another"), "the-request")
         self.assertEqual(again.name, self.running)
         self.assert_unchanged()
@@ -357,7 +359,7 @@ class BadClientsTest(harness.IntegrationTest):
                 self.assertEqual(heartbeat(self.admin, "w", token), {token: CANCEL})
                 release(self.admin, "w", token)
                 self.assert_unchanged()
-        # Another's lease is not given back.
+        # A worker cannot return another worker's lease.
         release(self.admin, "v", held)
         self.assert_unchanged()
 
@@ -384,7 +386,7 @@ class BadClientsTest(harness.IntegrationTest):
                 (SEARCHES + "CancelSearch", cancel),
                 (WORKERS + "LeaseTasks", poll),
                 (WORKERS + "CompleteTasks", report),
-                # Not even told that it is rubbish.
+                # Callers without permission do not even learn that the request is malformed.
                 (SEARCHES + "DeleteSearch", b"\xff\xff"),
             ):
                 self.refuse(f"{path} {what}", UNAUTHENTICATED, path, request, api=nobody, metadata=metadata)
@@ -402,8 +404,9 @@ class BadClientsTest(harness.IntegrationTest):
             self.refuse(f"{path} as {role}", DENIED, path, request, f"role {role}", api=api)
 
     def test_impolite(self):
-        """Clients that don't wait for an answer."""
-        # A poll whose time is up before it is parked: it leases nothing, for nobody would know.
+        """Clients that do not wait for an answer."""
+        # If a poll's time is over before it is parked, it leases nothing, because nobody would
+        # learn of the lease.
         poll = worker_service_pb2.LeaseTasksRequest(worker=worker_info("w"), max_tasks=8, request_id="hasty")
         poll.max_wait.CopyFrom(duration_pb2.Duration(seconds=-5))
         self.admin.call("PauseSearch", search_service_pb2.PauseSearchRequest(name=self.running))
@@ -416,7 +419,7 @@ class BadClientsTest(harness.IntegrationTest):
         for _ in range(20):
             request = search_service_pb2.WatchSearchRequest(name=self.running, after_sequence=2**64 - 1)
             watches.append(self.admin.method("WatchSearch")(request, timeout=harness.RPC_DEADLINE_S))
-        # Never read from.
+        # A stream that is never read.
         self.assert_unchanged()
         for watch in watches:
             watch.cancel()
@@ -427,7 +430,7 @@ class BadClientsTest(harness.IntegrationTest):
         host, port = self.server.address.rsplit(":", 1)
 
         def talk(data, answer_wanted=b""):
-            """What is answered until the other end closes, or `answer_wanted` has come."""
+            """Returns what is answered until the other end closes the connection, or until `answer_wanted` arrives."""
             with socket.create_connection((host, int(port)), timeout=harness.PATIENCE_S) as connection:
                 received = b""
                 try:
@@ -445,7 +448,7 @@ class BadClientsTest(harness.IntegrationTest):
             ("HTTP/1.1", b"GET /metrics HTTP/1.1\r\nHost: layernas\r\n\r\n"),
             ("random bytes", os.urandom(4096)),
             ("a greeting and rubbish", PREFACE + b"\xff" * 64),
-            # A frame that claims 16 MiB, where 16 KiB are allowed.
+            # A frame that claims to have 16 MiB, where 16 KiB are allowed.
             ("an oversized frame", PREFACE + SETTINGS + b"\xff\xff\xff\0\0\0\0\0\1"),
         ):
             with self.subTest(what):
@@ -478,14 +481,14 @@ class BadClientsTest(harness.IntegrationTest):
         self.assert_unchanged()
 
     def frames(self, data):
-        """(type, payload) of the HTTP/2 frames in `data`."""
+        """Returns (type, payload) of the HTTP/2 frames in `data`."""
         while len(data) >= 9:
             length = struct.unpack(">I", b"\0" + data[:3])[0]
             yield data[3], data[9 : 9 + length]
             data = data[9 + length :]
 
     def tearDown(self):
-        # Whatever was tried: the controller runs, and what is on disk is sound and the same.
+        # After all attempts the controller still runs, and its data on disk is valid and unchanged.
         self.assertTrue(self.server.process.running())
         shown = self.state()
         self.server.kill()

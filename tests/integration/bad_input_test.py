@@ -1,4 +1,4 @@
-"""Bad input, one by one, through the real programs: a clear error that says what to do, and nothing lost."""
+"""Bad input to the real programs: each gets a clear error that says what to do, and nothing is lost."""
 
 import json
 import os
@@ -32,7 +32,7 @@ evaluation:
   train: {epochs: 1}
 """
 
-# (what it is, text of SPEC, what it becomes, line of the mistake, what the message must say)
+# (description, text of SPEC, its replacement, line of the mistake, required text of the message)
 SPEC_MISTAKES = [
     ("unknown field", "  trainings: 20", "  trainngs: 20", 15, r"budget\.trainngs.*did you mean.*trainings"),
     ("ill-typed field", "  trainings: 20", "  trainings: many", 15, r"budget\.trainings.*many"),
@@ -107,7 +107,7 @@ class ControllerTest(harness.IntegrationTest):
 
     def test_port_in_use(self):
         server = self.controller()
-        # A port that something else holds.
+        # Another socket listens on the port.
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
             other.listen()
@@ -131,11 +131,11 @@ class ControllerTest(harness.IntegrationTest):
         output = harness.refused_controller(*ANY_PORTS, f"--data-dir={server.data_dir}")
         self.assertIn(server.data_dir, output)
         self.assertRegex(output, "(?i)another|in use|held|lock")
-        # Nor is it looked at while it changes.
+        # A directory that is in use cannot be checked either.
         code, output = server.check()
         self.assertEqual(code, 1, output)
         self.assertIn("stop it first", output)
-        # The one that holds it has noticed nothing.
+        # The controller that uses it is not affected.
         search = self.client(server).create(Space(2, 2, 1).spec("still-there"))
         self.assertEqual(search.state, search_pb2.SEARCH_STATE_RUNNING)
 
@@ -166,7 +166,7 @@ class ControllerTest(harness.IntegrationTest):
             output = harness.refused_controller(*ANY_PORTS, f"--data-dir={server.data_dir}", *flags)
             self.assertRegex(output, rf"(?i)newer|schema.*{newer}")
             self.assertIn(newer, output)
-        # Left as it was: with its own version again everything is there.
+        # The directory is unchanged: with its own version, all data is there.
         self.assertEqual(schema(), newer)
         subprocess.run(
             [*ldb, "put", "schema_version", version],
@@ -227,7 +227,7 @@ class UnreachableTest(harness.IntegrationTest):
 
 
 def run_worker(test, *flags):
-    """A worker that is expected to refuse its flags: its output."""
+    """Returns the output of a worker that is expected to refuse its flags."""
     done = subprocess.run(
         [os.path.join(harness.BIN, "layernas-worker"), "--controller=127.0.0.1:1", *flags],
         stdin=subprocess.DEVNULL,
@@ -242,7 +242,7 @@ def run_worker(test, *flags):
 
 
 class EvaluatorTest(harness.IntegrationTest):
-    """Every trainer here is bad, and every search ends FAILED early, with the reason."""
+    """Every trainer here is broken, and every search ends FAILED early, with the reason."""
 
     def search_with(self, *worker_flags, timeout_s=None, dataset="", parameters=None):
         server = self.controller(name="controller")
@@ -250,7 +250,7 @@ class EvaluatorTest(harness.IntegrationTest):
         spec = Space(layers=3, options=3, seed=61).spec("doomed")
         spec.space.network.stem_channels = 8
         for layer in spec.space.layers:
-            # Names that the shipped trainer could build.
+            # Names of options that layernas-trainer can build.
             for option, name in zip(layer.options, ("conv_k1", "conv_k3", "conv_k5")):
                 option.name = name
         spec.evaluation.attempts = 2
@@ -286,10 +286,10 @@ class EvaluatorTest(harness.IntegrationTest):
         self.assertIn("out of memory, dying", ended.state_reason)
 
     def test_is_not_there(self):
-        # Not there from the start: the worker doesn't even begin.
+        # The program does not exist, so the worker does not start.
         output = run_worker(self, "--evaluator=exec", "--command=/no/such/trainer --flag")
         self.assertIn("/no/such/trainer", output)
-        # Gone after the first evaluation.
+        # The program disappears after the first evaluation.
         trainer = self.write("trainer", "#!/bin/sh\nrm \"$0\"\nexit 3\n")
         os.chmod(trainer, 0o755)
         ended = self.search_with("--evaluator=exec", f"--command={trainer}")
@@ -313,7 +313,7 @@ class EvaluatorTest(harness.IntegrationTest):
     def test_everything_infeasible(self):
         ended = self.search_with(*harness.exec_flags("--mode=infeasible"))
         self.assertIn("the fake evaluator says infeasible", ended.state_reason)
-        # Early: after the first few, not after the whole space.
+        # The search ends after the first few candidates, not after the whole space.
         self.assertLessEqual(ended.progress.infeasible, 4)
 
     def search_with_trainer(self, folder):
@@ -347,7 +347,7 @@ class LabelsTest(harness.IntegrationTest):
         spec = space.spec("picky")
         spec.evaluation.require["device"] = "npu"
         search = api.create(spec).name
-        # No worker at all, then one that doesn't fit.
+        # First there is no worker, then one that does not fit.
         self.assertIn("worker", api.search(search).waiting_for)
         self.worker(server, "unfit", "--label=device=cpu", *harness.tabular_flags(table))
         harness.wait_for(lambda: server.metrics()["layernas_polls_parked", frozenset()] == 1, "its poll to be parked")

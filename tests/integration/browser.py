@@ -1,4 +1,4 @@
-"""Headless Chromium, spoken to over its debugging pipe: no port, no library."""
+"""Controls headless Chromium over its debugging pipe, which needs no port and no library."""
 
 import base64
 import json
@@ -9,13 +9,13 @@ import subprocess
 import tempfile
 import time
 
-# Debian's name; the other is what some images have.
+# Debian's name, and the name in some images.
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE_S = 60.0
 
 
 class Browser:
-    """One page. Whatever it logs, throws or asks the network for is kept in `complaints` and `requests`."""
+    """One page. `complaints` collects what it logs and throws, `requests` its network requests."""
 
     def __init__(self):
         if not PROGRAM:
@@ -61,7 +61,7 @@ class Browser:
         self.close()
 
     def call(self, method, **parameters):
-        """The answer to a command of the DevTools protocol."""
+        """Returns the answer to a command of the DevTools protocol."""
         self._number += 1
         number = self._number
         message = {"id": number, "method": method, "params": parameters}
@@ -111,7 +111,7 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def open(self, url):
-        """Returns when it has loaded; the seconds that this took."""
+        """Returns when the page has loaded, with the seconds that this took."""
         self.complaints.clear()
         self.requests.clear()
         self._events.clear()
@@ -122,7 +122,7 @@ class Browser:
         return time.monotonic() - begun
 
     def value(self, expression):
-        """Of a JavaScript expression; a promise is waited for."""
+        """Returns the value of a JavaScript expression. Waits for a promise."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise AssertionError(f"{expression}: {answer['exceptionDetails']}")
@@ -136,13 +136,13 @@ class Browser:
             time.sleep(0.05)
 
     def screenshot(self, path, whole=True):
-        """A PNG, of the whole page or of what is seen."""
+        """Writes a PNG of the whole page or of its visible part."""
         answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         with open(path, "wb") as file:
             file.write(base64.b64decode(answer["data"]))
 
     def overflows(self):
-        """Elements that stick out to the right of the page."""
+        """Returns the elements that extend beyond the right edge of the page."""
         return self.value(
             "(() => { const wide = document.documentElement.scrollWidth; const seen = document.documentElement.clientWidth;"
             " if (wide <= seen) return []; return [...document.querySelectorAll('body *')].filter((each) =>"

@@ -27,7 +27,7 @@ def read(path):
 
 
 class Authority:
-    """A certificate authority with a folder of its own. certificate: the path of its own certificate."""
+    """A certificate authority with its own folder. certificate: the path of its own certificate."""
 
     def __init__(self, folder, name):
         self._folder = os.path.join(folder, name)
@@ -42,7 +42,7 @@ class Authority:
         return os.path.join(self._folder, name)
 
     def issue(self, name, hosts="IP:127.0.0.1,DNS:localhost", days=2):
-        """(certificate, key): paths. With negative days it has expired."""
+        """Returns the paths (certificate, key). With negative days, the certificate has expired."""
         certificate, key, request = (self._path(f"{name}{end}") for end in (".pem", "-key.pem", ".csr"))
         _openssl("req", *_NEW_KEY, "-subj", f"/CN={name}", "-keyout", key, "-out", request)
         with open(self._path("extensions"), "w", encoding="utf-8") as file:
@@ -55,7 +55,7 @@ class Authority:
         return certificate, key
 
     def end_of(self, certificate):
-        """Until when it is valid, in seconds of Unix time, as openssl has it."""
+        """Returns when the certificate expires, in seconds of Unix time, as openssl reports it."""
         shown = subprocess.run(
             ["openssl", "x509", "-in", certificate, "-noout", "-enddate", "-dateopt", "iso_8601"],
             capture_output=True, text=True, timeout=60, check=True,
@@ -64,7 +64,7 @@ class Authority:
         return end.replace(tzinfo=datetime.timezone.utc).timestamp()
 
     def channel_credentials(self, certificate=None, key=None):
-        """Of a client that trusts this authority and shows a certificate, if one is given."""
+        """Returns credentials of a client that trusts this authority and has the given certificate, if any."""
         return grpc.ssl_channel_credentials(
             read(self.certificate), read(key) if key else None, read(certificate) if certificate else None
         )

@@ -1,4 +1,4 @@
-"""What the `layernas` program does where its output cannot be written."""
+"""Tests what the `layernas` program does if its output cannot be written."""
 
 import os
 import pty
@@ -18,7 +18,7 @@ SPEC = (
 class OutputTest(harness.IntegrationTest):
 
     def into(self, target, *arguments, server=None):
-        """Exit code and standard error of a command whose standard output goes to the open file `target`."""
+        """Returns the exit code and standard error of a command whose standard output is the open file `target`."""
         environment = {**os.environ, **({"LAYERNAS_CONTROLLER": server.address} if server else {})}
         done = subprocess.run(
             [LAYERNAS, *arguments], stdin=subprocess.DEVNULL, stdout=target, stderr=subprocess.PIPE, env=environment,
@@ -67,7 +67,7 @@ class OutputTest(harness.IntegrationTest):
                     ["/bin/sh", "-c", 'exec "$0" "$@" >&-', LAYERNAS, *command], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                     env={**os.environ, "LAYERNAS_CONTROLLER": server.address}, timeout=harness.PATIENCE_S, check=False, text=True,
                 )
-                # /dev/stdout is then what we have opened in its place.
+                # Then /dev/stdout is the file that the program has opened in its place.
                 self.assertEqual(closed.returncode, 1)
                 self.assertRegex(closed.stderr, "Bad file descriptor|Permission denied|cannot write")
 

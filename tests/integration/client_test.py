@@ -1,4 +1,4 @@
-"""The `layernas` program as people meet it: on a terminal, in a shell, over a restart of the controller."""
+"""Tests the `layernas` program as users see it: on a terminal, in a shell, and during a restart of the controller."""
 
 import glob
 import os
@@ -19,10 +19,10 @@ ERASE = re.compile(r"\x1b\[\d+A\r\x1b\[J")
 
 
 class Terminal:
-    """A program on a terminal of its own, and what it wrote there."""
+    """A program on its own terminal, with what it wrote there."""
 
     def __init__(self, test, *arguments, environment=None, answers=False):
-        """answers: standard input is the terminal, too."""
+        """answers: standard input is the terminal too."""
         self._master, slave = pty.openpty()
         self.output = b""
         self.process = subprocess.Popen(
@@ -49,13 +49,13 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def wait(self):
-        """Exit code, and the screen as it was left."""
+        """Returns the exit code and the final screen."""
         code = self.process.wait(harness.PATIENCE_S)
         self._reader.join(harness.PATIENCE_S)
         return code, self.screen()
 
     def screen(self):
-        """What was drawn last."""
+        """Returns the last drawn screen."""
         return ERASE.split(self.output.decode(errors="replace"))[-1].replace("\r\n", "\n")
 
     def end(self):
@@ -82,14 +82,14 @@ class ClientTest(harness.IntegrationTest):
         api = self.client(server)
         search = self.search_of(api, space, 400)
         watch = Terminal(self, "search", "watch", "seen", "--controller", server.address, environment={"NO_COLOR": "1"})
-        # Long enough for a busy machine to show the fleet before the search is over.
+        # Slow enough that a busy machine can show the fleet before the search ends.
         self.worker(server, "tabular", *harness.tabular_flags(table, delay="25ms"))
         harness.wait_for(lambda: api.search(search).progress.succeeded > 50, "some results")
         harness.wait_for(lambda: "fleet     1 worker" in watch.screen(), "the fleet to be shown")
         server.kill()
         harness.wait_for(lambda: b"was lost; retrying" in watch.output, "the watch to notice")
         server.start()
-        # The old connection may find out only now that it is broken.
+        # The old connection may only now notice that it is broken.
         api = self.client(server)
         code, screen = watch.wait()
         self.assertEqual(code, 0, screen)
@@ -107,7 +107,7 @@ class ClientTest(harness.IntegrationTest):
             self.assertIn(f"target {best.target:g}: accuracy {best.best.reward:.5g} at", screen)
         self.assertNotRegex(screen, r"\x1b\[\d*m", "NO_COLOR is set")
         self.assertRegex(screen, "accuracy  [▁▂▃▄▅▆▇█]{30}")
-        # With colours where nobody minds.
+        # With colours, unless the user has turned them off.
         code, screen = Terminal(self, "search", "watch", search, "--controller", server.address).wait()
         self.assertEqual(code, 0)
         self.assertIn("\x1b[32m", screen)
@@ -164,7 +164,7 @@ class ClientTest(harness.IntegrationTest):
                 self.assertEqual(screen.isascii(), not blocks, screen)
 
     def test_watch_keeps_up(self):
-        """Lines in a pipe, one per result, while results come as fast as they can. The rate is printed."""
+        """Follows lines in a pipe, one per result, while results arrive as fast as possible. Prints the rate."""
         space = Space(layers=7, options=4, seed=82)
         server = self.controller()
         api = self.client(server)
@@ -202,7 +202,7 @@ class ClientTest(harness.IntegrationTest):
         )
 
     def complete(self, shell, line):
-        """What completion of `line` offers, by the shell's own means."""
+        """Returns what the shell offers to complete `line`."""
         script = self.write(f"completion.{shell}", self.cli(None, "completion", shell).stdout)
         words = line.split(" ")
         environment = {**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}", "LAYERNAS_CONTROLLER": self.address}
@@ -211,7 +211,7 @@ class ClientTest(harness.IntegrationTest):
             program = f"source {script}; COMP_WORDS=({quoted}); COMP_CWORD={len(words) - 1}; _layernas; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         elif shell == "zsh":
             quoted = " ".join(f"'{word}'" for word in words)
-            # The widget's own helpers say what they were given.
+            # The widget's own helpers print their arguments.
             program = (
                 "_describe() { print -l -- ${(P)2%%:*} }; compadd() { shift; print -l -- $@ }; _files() { print FILES };"
                 f" words=({quoted}); CURRENT={len(words)}; source {script}"

@@ -1,5 +1,5 @@
-"""Programs whose standard streams are closed, so that the next file that they open must not take such a place, or whose
-standard error nobody reads."""
+"""Programs whose standard streams are closed, or whose standard error nobody reads. The next opened file must not take
+the place of a closed stream."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ CLOSED = ("/bin/sh", "-c", 'exec "$@" >&- 2>&-', "sh")
 
 
 def streams(pid):
-    """What its standard output and error are."""
+    """Returns the targets of the process's standard output and error."""
     return [os.readlink(f"/proc/{pid}/fd/{stream}") for stream in (1, 2)]
 
 
@@ -37,7 +37,7 @@ class ClosedStreamsTest(harness.IntegrationTest):
         spec.objective.cost = "latency_ms"
         spec.strategy.random.SetInParent()
         spec.budget.trainings = 2
-        # Each is logged: more than a terminal holds.
+        # Each is logged, which is more than a terminal can hold.
         for _ in range(400):
             client.create(spec)
         self.assertEqual(server.stop(), 0)

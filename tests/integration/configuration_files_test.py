@@ -1,4 +1,4 @@
-"""docs/configuration.md against what the programs say of themselves, and a controller and a worker that run from files."""
+"""Compares docs/configuration.md with the programs, and runs a controller and a worker from configuration files."""
 
 import json
 import os
@@ -12,7 +12,8 @@ from spaces import Space
 class ConfigurationTest(harness.IntegrationTest):
 
     def run_program(self, name, *arguments, **environment):
-        """Its exit code and what it printed, with a home of its own and nothing else of ours in the environment."""
+        """Returns the exit code and output. The program has its own home and no other variables of the test's
+        environment."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("LAYERNAS_", "XDG_"))}
         done = subprocess.run(
             [os.path.join(harness.BIN, name), *arguments],
@@ -22,7 +23,7 @@ class ConfigurationTest(harness.IntegrationTest):
         return done.returncode, done.stdout
 
     def documented(self, program):
-        """{option: default} of the program's table, whose variables must follow the rule."""
+        """Returns {option: default} of the program's table. The names of its variables must follow the rule."""
         with open(os.path.join(harness.REPOSITORY, "docs/configuration.md"), encoding="utf-8") as file:
             section = re.search(rf"(?ms)^## {program}\n(.*?)(?=^## |\Z)", file.read()).group(1)
         rows = re.findall(r"(?m)^\| `([\w-]+)` \| `(\w+)` \| (?:`([^`]*)`)? ?\| \S", section)
@@ -61,7 +62,7 @@ class ConfigurationTest(harness.IntegrationTest):
             f"data-dir: {self.path('data')}\nlisten: 127.0.0.1:0\nmetrics-listen: 127.0.0.1:1\n"
             f"ready-file: {controller_ready}\n",
         )
-        # The file's port for metrics is not to be had; the environment's is.
+        # The file's metrics port is not available, but the environment's port is.
         controller = self.spawn(
             "controller", os.path.join(harness.BIN, "layernas-controller"), "--config", controller_file,
             environment={"LAYERNAS_METRICS_LISTEN": "127.0.0.1:0"},
@@ -100,7 +101,7 @@ class ConfigurationTest(harness.IntegrationTest):
         code, text = self.run_program("layernas-worker", LAYERNAS_LABEL="cpu")
         self.assertEqual(code, 2, text)
         self.assertIn("LAYERNAS_LABEL: --label: ", text)
-        # The client finds its file itself.
+        # The client finds its file without a flag.
         os.makedirs(self.path(".config/layernas"))
         path = self.write(".config/layernas/client.yaml", "controller: nowhere\n")
         code, text = self.run_program("layernas", "--print-config")

@@ -1,4 +1,5 @@
-"""kill -9 of the controller at random moments of a search: nothing acknowledged is lost, nothing is done twice."""
+"""kill -9 of the controller at random moments of a search: no acknowledged result is lost, and nothing is done
+twice."""
 
 import json
 import os
@@ -14,14 +15,14 @@ from spaces import reference_layernas
 
 ROUNDS = 8
 BUCKETS = 30
-# Generous: a lease that the kill stranded may hold its stage up for as long.
+# Generous: a lease that the kill left behind may delay its stage for that long.
 LEASE = "10s"
 
 
 class ControllerKillTest(harness.IntegrationTest):
 
     def test_kills_at_random_moments(self):
-        # Another seed may be given; the one in use is printed so that a failure can be played again.
+        # The seed can be set. It is printed, so that a failure can be repeated.
         seed = int(os.environ.get("LAYERNAS_KILL_SEED", "20240517"))
         print(f"kill seed {seed}", flush=True)
         draw = random.Random(seed)
@@ -62,7 +63,7 @@ class ControllerKillTest(harness.IntegrationTest):
             self.assertEqual(code, 0, output)
             server.start()
             self.assert_still_there(api, search, space, acknowledged)
-            # A client that never got its answer asks again, and gets the search it made.
+            # A client that got no answer repeats the request and gets the search that it created.
             self.assertEqual(api.create(spec, request_id="the-one-search").name, search)
         print(f"{kills} kills, {len(trained)} trainings", flush=True)
         self.assertGreaterEqual(kills, ROUNDS // 2, "the search was over too early to prove much")
@@ -74,14 +75,15 @@ class ControllerKillTest(harness.IntegrationTest):
         self.assertGreater(watcher.streams, 1, "the watch was never broken")
         self.assert_still_there(api, search, space, proto_worker.acknowledged)
 
-        # The end is that of a search nobody disturbed.
+        # The search ends like one that was not disturbed.
         candidates = api.candidates(search)
         self.assertEqual(sorted(candidate.architecture.id for candidate in candidates), sorted(trained))
         self.assertEqual(set(watcher.seen_at), trained)
         self.assertEqual(api.buckets(search), expected_table)
         self.assertEqual(ended.progress.trainings, len(trained))
 
-        # Nobody was asked for what was known: neither the worker made of proto files nor the one with a trainer.
+        # No known result was requested again, neither from the worker made of proto files nor from
+        # the one with a trainer.
         self.assertEqual(proto_worker.repeated, [])
         self.assertGreater(len(proto_worker.acknowledged), 0)
         self.assertEqual(self.starts_after_acknowledgement(log, watcher.seen_at), [])
@@ -93,7 +95,7 @@ class ControllerKillTest(harness.IntegrationTest):
         self.assertEqual(code, 0, output)
 
     def assert_still_there(self, api, search, space, acknowledged):
-        """Every acknowledged result, as it was reported."""
+        """Checks that every acknowledged result is still there as it was reported."""
         stored = {candidate.name: candidate for candidate in api.candidates(search)}
         for name, architecture in acknowledged.items():
             self.assertIn(name, stored)
@@ -102,7 +104,8 @@ class ControllerKillTest(harness.IntegrationTest):
             self.assertEqual(dict(stored[name].metrics), space.metrics(architecture))
 
     def starts_after_acknowledgement(self, log, seen_at):
-        """Evaluations begun after the watch had shown their result. Both times are of the same monotonic clock."""
+        """Returns the evaluations that started after the watch had shown their result. Both times use the same
+        monotonic clock."""
         with open(log, encoding="utf-8") as file:
             notes = [json.loads(line) for line in file]
         starts = [note for note in notes if note["event"] == "start"]

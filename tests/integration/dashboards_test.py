@@ -1,4 +1,5 @@
-"""Grafana's queries, Prometheus' rules and the console pages, against a real Prometheus that scrapes a real search."""
+"""Tests Grafana's queries, Prometheus' rules and the console pages with a real Prometheus that scrapes a real
+search."""
 
 import glob
 import json
@@ -24,7 +25,8 @@ class DashboardsTest(harness.IntegrationTest):
 
     def setUp(self):
         super().setUp()
-        # A search that is in the middle of a later stage for as long as the test likes: its tasks are done by hand.
+        # A search that stays in a later stage for as long as the test wants: the test does its
+        # tasks itself.
         self.space = Space(layers=3, options=3, seed=53)
         spec = self.space.spec("shown", buckets=spec_pb2.Buckets(count=6, min=self.space.cheapest(), max=self.space.dearest()))
         spec.objective.targets.extend([self.space.dearest() / 2, self.space.dearest()])
@@ -39,7 +41,7 @@ class DashboardsTest(harness.IntegrationTest):
             (task,) = harness.wait_for(self.lease, "a task")
             complete(self.api, "by-hand", result(task.lease_token, self.space.metrics(task.architecture.id)))
         self.lease()
-        # A real worker, with a task that it never ends.
+        # A real worker, with a task that never ends.
         table = self.space.write_table(self.path("table.csv"))
         other = self.space.spec("other")
         self.api.create(other)
@@ -52,19 +54,19 @@ class DashboardsTest(harness.IntegrationTest):
         return lease(self.api, "by-hand", labels=LABELS)
 
     def stir(self):
-        """Two calls that are written to the disk."""
+        """Makes two calls that write to the disk."""
         self.api.call("PauseSearch", search_service_pb2.PauseSearchRequest(name=self.search))
         self.api.call("ResumeSearch", search_service_pb2.ResumeSearchRequest(name=self.search))
 
     def test_every_series_is_documented(self):
-        """docs/metrics.md has a row for each of our series, with its type, and none that there isn't."""
+        """docs/metrics.md has a row for each of the project's series, with its type, and no other rows."""
 
         def there():
             pages = [harness.scrape(address) for address in (self.server.metrics_address, self.worker_metrics)]
             return {name: kind for page in pages
                     for name, kind in re.findall(r"(?m)^# TYPE ((?:layernas|process)_\w+) (\w+)$", page)}
 
-        # Series of tables and frontiers come with the first of these.
+        # The first series of tables and frontiers appear with the first table and frontier.
         harness.wait_for(lambda: {"layernas_search_buckets", "layernas_frontier_reward"} <= set(there()), "all series")
         with open(os.path.join(harness.REPOSITORY, "docs/metrics.md"), encoding="utf-8") as file:
             rows = re.findall(r"(?m)^\| `(\w+)(?:\{[\w, ]+\})?` \| (\w+) \|", file.read())
@@ -72,7 +74,7 @@ class DashboardsTest(harness.IntegrationTest):
         self.assertEqual(dict(rows), there())
 
     def test_every_query_has_an_answer(self):
-        # An attempt that fails while it is watched, for there to be a share of such.
+        # An attempt that fails while it is watched, so that there is a failure rate.
         self.prometheus.wait_for("count_over_time(layernas_completions_total[1m]) > 2", "some scrapes")
         (task,) = harness.wait_for(self.lease, "a task")
         complete(self.api, "by-hand", failure(task.lease_token, search_pb2.FAILURE_KIND_EVALUATOR, "crashed again"))
@@ -101,7 +103,7 @@ class DashboardsTest(harness.IntegrationTest):
     def test_console_pages_draw_curves(self):
         for query in ("layernas:evaluations:rate5m", "count_over_time(layernas_search_trainings[1m]) > 3", "ALERTS or vector(1)"):
             self.prometheus.wait_for(query, query)
-        # Something must happen while it is watched, for there to be a rate.
+        # Something must happen while it is watched, so that there is a rate.
         busy = "histogram_quantile(0.99, sum by (le) (rate(layernas_storage_commit_seconds_bucket[1m]))) >= 0"
         harness.wait_for(lambda: self.stir() or self.prometheus.query(busy), "a commit that was seen")
         site = f"http://{self.prometheus.address}/consoles"
@@ -129,7 +131,8 @@ class DashboardsTest(harness.IntegrationTest):
                             )
                             self.assertGreaterEqual(sum(box), 5, chart)
                         self.assertEqual(page.value("document.querySelectorAll('.trouble').length"), 0)
-                        # After a scrape that came too late they are empty until the page asks again.
+                        # After a scrape that came too late, the tiles are empty until the page
+                        # queries again.
                         page.wait_for("[...document.querySelectorAll('.tile b')].every((each) => each.textContent !== '–')")
             page.open(f"{site}/layernas.html")
             page.wait_for("document.querySelectorAll('#searches a').length >= 1")

@@ -1,4 +1,4 @@
-"""What a disk can do to a controller: it goes on correctly, or it stops with a message that says what to do."""
+"""Tests disk faults: a controller continues correctly, or stops with a message that says what to do."""
 
 import glob
 import os
@@ -20,7 +20,7 @@ CRASH_EXIT_CODE = 85
 class DiskTest(harness.IntegrationTest):
 
     def small_disk(self, megabytes):
-        """A file system of its own; its folder."""
+        """Creates a small file system. Returns its folder."""
         folder = self.path("disk")
         os.mkdir(folder)
         done = subprocess.run(
@@ -28,12 +28,12 @@ class DiskTest(harness.IntegrationTest):
         )
         if done.returncode != 0:
             self.skipTest("nothing can be mounted here (not root?): a disk that fills up was NOT tried")
-        # Before the processes are ended; a lazy one, for they still use it.
+        # Unmount lazily, because it runs before the processes end and they still use it.
         self.addCleanup(subprocess.run, ["umount", "--lazy", folder], check=True)
         return folder
 
     def fill(self, folder):
-        """Takes all that is left; the file that did."""
+        """Writes a file that takes all remaining space. Returns the file."""
         path = os.path.join(folder, "filler")
         with open(path, "wb", buffering=0) as filler:
             try:
@@ -61,7 +61,7 @@ class DiskTest(harness.IntegrationTest):
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertRegex(done.stderr, "no space is left for a copy in .*; free some and retry")
         os.remove(filler)
-        # What is written next is no victim of the flush that failed.
+        # The failed flush does not affect later writes.
         self.assertEqual(api.create(space.spec("after")).state, search_pb2.SEARCH_STATE_RUNNING)
         self.assertEqual(api.search(search).state, search_pb2.SEARCH_STATE_RUNNING)
         done = self.cli(server, "admin", "backup")
@@ -81,11 +81,13 @@ class DiskTest(harness.IntegrationTest):
         harness.wait_for(lambda: len(worker.acknowledged) >= 30, "results")
         filler = self.fill(disk)
 
-        # It ends, and says why and what to do. The worker, who was never told otherwise, keeps its result.
+        # It ends, and says why and what to do. The worker got no other answer, so it keeps its
+        # result.
         self.assertEqual(server.process.wait(), 1)
         self.assertRegex(server.process.log(), r"(?i)cannot write, so the controller stops.*no space is left.*free some")
         acknowledged = dict(worker.acknowledged)
-        # As long as there is no space it does not come up, or comes up with everything and ends again the same way.
+        # Without space it does not start, or it starts with all data and ends again in the same
+        # way.
         refused = harness.refused_controller(*ANY_PORTS, f"--data-dir={server.data_dir}")
         self.assertRegex(refused, "(?i)no space")
         self.assertIn(server.data_dir, refused)
@@ -112,7 +114,7 @@ class DiskTest(harness.IntegrationTest):
             refused = harness.refused_controller(*ANY_PORTS, f"--data-dir={data_dir}")
             self.assertIn(data_dir, refused)
             self.assertRegex(refused, "(?i)can't be written to.*Read-only")
-        # A look at it needs no more.
+        # A check needs no more than that.
         code, output = server.check()
         self.assertEqual(code, 0, output)
         subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
@@ -123,7 +125,7 @@ class DiskTest(harness.IntegrationTest):
 class DamageTest(harness.IntegrationTest):
 
     def filled(self):
-        """A stopped controller whose search has ended, all in table files."""
+        """Returns a stopped controller whose search has ended, with all data in table files."""
         space = Space(layers=4, options=3, seed=102)
         server = self.controller(f"--backup-dir={self.path('backups')}")
         api = self.client(server)
@@ -148,16 +150,16 @@ class DamageTest(harness.IntegrationTest):
         for path in files:
             with open(path, "rb") as file:
                 good = file.read()
-            # Not in place: the backup shares the file.
+            # Not in place, because the backup shares the file.
             os.unlink(path)
             with open(path, "wb") as file:
                 file.write(good[:20] + bytes([good[20] ^ 0xFF]) + good[21:])
             with self.subTest(path):
-                # Whatever it holds, --check reads it.
+                # --check can read it, whatever it contains.
                 output = harness.refused_controller("--check", f"--data-dir={server.data_dir}")
                 self.assertIn(f"{server.data_dir} is damaged", output)
                 self.assertIn("restore it from a backup", output)
-                # And where searches and candidates are, the controller does not begin without them.
+                # If searches or candidates are damaged, the controller does not start.
                 process = self.spawn(
                     "refused", os.path.join(harness.BIN, "layernas-controller"), f"--data-dir={server.data_dir}",
                     *ANY_PORTS, f"--ready-file={self.path('refused.json')}",
@@ -178,7 +180,7 @@ class DamageTest(harness.IntegrationTest):
         code, output = server.check()
         self.assertEqual(code, 0, output)
 
-        # A file that is gone; and what the message says to do helps.
+        # A file is missing. Following the message's advice helps.
         os.unlink(files[0])
         output = harness.refused_controller(*ANY_PORTS, f"--data-dir={server.data_dir}")
         self.assertIn(server.data_dir, output)

@@ -1,4 +1,5 @@
-"""SIGTERM: a worker gives its leases back, a controller lets go of everyone who waits; both end well and promptly."""
+"""SIGTERM: a worker returns its leases, a controller answers all waiting callers, and both end quickly with exit code
+0."""
 
 import json
 import os
@@ -16,7 +17,8 @@ from proto_worker import seconds
 from proto_worker import worker_info
 from spaces import Space
 
-# Far longer than any drain should take, far shorter than what the drained ones would wait for on their own.
+# Far longer than a drain should take, and far shorter than the drained programs would wait
+# otherwise.
 PROMPT_S = 60
 
 
@@ -40,7 +42,8 @@ class DrainTest(harness.IntegrationTest):
         self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_QUEUED)
         self.assertEqual(list(candidate.failures), [])
 
-        # With a single attempt allowed, the next worker can only succeed if the first used none.
+        # Only one attempt is allowed. So the next worker can only succeed if the first one used
+        # none.
         self.write("held", "done\n")
         self.worker(server, "staying", *harness.exec_flags("--table", table, "--hold-first", held))
         ended = api.wait_for_end(search)
@@ -62,7 +65,7 @@ class DrainTest(harness.IntegrationTest):
         spec.evaluation.train.train_examples = 640
         spec.evaluation.train.validation_examples = 10
         search = api.create(spec).name
-        # What the trainer says is written down; only the trainer itself heeds SIGTERM.
+        # The trainer's output is saved. Only the trainer itself handles SIGTERM.
         cache, said = self.path("cache"), self.write("said", "")
         script = f"trap '' TERM; {trainer} --cache-dir {cache} | tee -a {said}"
         flags = ("--evaluator=exec", f'--command=/bin/sh -c "{script}"', "--evaluator-grace=60s")
@@ -81,7 +84,8 @@ class DrainTest(harness.IntegrationTest):
         worker = self.worker(server, "staying", *flags)
         ended = api.wait_for_end(search)
         self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
-        # A resumed training tells its whole curve: what was trained before as it was, and then the rest.
+        # A resumed training reports its whole curve: the earlier epochs unchanged, and then the
+        # rest.
         after = epochs()[len(before) :]
         self.assertEqual([epoch for epoch, _ in after], list(range(1, 61)), "an epoch is missing")
         self.assertEqual(after[: len(before)], before, "an epoch was trained twice")
@@ -103,7 +107,7 @@ class DrainTest(harness.IntegrationTest):
         self.assertEqual(worker.stop(PROMPT_S), 0)
 
     def handle_hang_ups(self, how):
-        """In the programs that are started from now on; whoever runs the tests may have done so under nohup."""
+        """Sets how programs started from now on handle SIGHUP. The tests themselves may run under nohup."""
         self.addCleanup(signal.signal, signal.SIGHUP, signal.signal(signal.SIGHUP, how))
 
     def test_a_hang_up_that_was_ignored_at_the_start_stays_ignored(self):
@@ -114,7 +118,7 @@ class DrainTest(harness.IntegrationTest):
         for program in (server, worker):
             with open(f"/proc/{program.process.pid}/status") as status:
                 masks = dict(line.split(":", 1) for line in status)
-            # A blocked signal is kept for the one that waits for it, even if it is ignored.
+            # A blocked signal is kept for the thread that waits for it, even if it is ignored.
             self.assertFalse(int(masks["SigBlk"], 16) >> (signal.SIGHUP - 1) & 1)
             self.assertTrue(int(masks["SigIgn"], 16) >> (signal.SIGHUP - 1) & 1)
 
@@ -143,14 +147,14 @@ class DrainTest(harness.IntegrationTest):
         started = time.monotonic()
         self.assertEqual(server.stop(PROMPT_S), 0)
         print(f"the controller ended after {time.monotonic() - started:.2f} s", flush=True)
-        # Both were told, not cut off without a word.
+        # Both got an answer; their connections were not just cut.
         self.assert_rpc_error(grpc.StatusCode.UNAVAILABLE, poll.result, harness.PATIENCE_S)
         with self.assertRaises(grpc.RpcError) as raised:
             for _ in watch:
                 pass
         self.assertEqual(raised.exception.code(), grpc.StatusCode.UNAVAILABLE)
 
-        # And nothing is lost: the lease goes on with the next start.
+        # Nothing is lost: the lease continues after the next start.
         server.start()
         api = self.client(server)
         (candidate,) = api.candidates(search)

@@ -1,4 +1,4 @@
-"""kill -9 of a trainer at work: the worker lives on, the task is tried again, and the search ends."""
+"""kill -9 of a busy trainer: the worker continues, the task is retried, and the search ends."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ class EvaluatorKillTest(harness.IntegrationTest):
         self.assertEqual(self.evaluator_processes(), [], "a worker left its trainer behind")
 
     def holder(self, path):
-        """(process id, candidate) once the file says so."""
+        """Returns (process id, candidate) when the file contains them."""
         try:
             with open(path, encoding="utf-8") as file:
                 text = file.read()

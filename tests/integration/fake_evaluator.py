@@ -13,7 +13,7 @@ import time
 
 
 def note(path, **record):
-    """Appends in one write, so that several evaluators can share the file."""
+    """Appends with one write, so that several evaluators can share the file."""
     if not path:
         return
     line = json.dumps(dict(record, pid=os.getpid(), at=time.monotonic())) + "\n"
@@ -37,7 +37,7 @@ def at_work(options):
 
 
 def fits(options, architecture):
-    """Enters the machine, unless it has no room for this architecture."""
+    """Registers this process as busy on the machine. Returns False if the machine has no room for this architecture."""
     with open(at_work(options), "w", encoding="utf-8"):
         pass
     others = len(os.listdir(options.machine)) > 1
@@ -53,7 +53,7 @@ def leave(options):
 
 
 def formula(architecture):
-    """The metrics of an architecture of tests/chaos/formula.py, which follow from its layers alone."""
+    """Returns the metrics of an architecture of tests/chaos/formula.py, which only depend on its layers."""
     layers = [layer["parameters"] for layer in architecture["layers"]]
     return {
         "accuracy": sum(layer["merit"] for layer in layers) / layers[0]["merits_per_one"],

@@ -1,4 +1,4 @@
-"""What the programs do where a limit bounds the size of their files (ulimit -f): an error, and not the end by a signal."""
+"""Tests programs whose maximum file size is limited (ulimit -f): they report an error, and no signal ends them."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def limited(size):
 class FileSizeTest(harness.IntegrationTest):
 
     def call(self, size, *command):
-        """Exit code and standard error."""
+        """Returns the exit code and standard error."""
         done = subprocess.run(
             [*limited(size), *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             cwd=self.folder, timeout=harness.PATIENCE_S, check=False, text=True,

@@ -1,4 +1,4 @@
-"""A worker whose GPU is not there: what it says reaches the owner of the search, and a worker that has one does the work."""
+"""A worker whose GPU is missing: its message reaches the owner of the search, and a worker with a GPU does the work."""
 
 import os
 import unittest
@@ -29,7 +29,7 @@ class GpuGoneTest(harness.IntegrationTest):
         self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_SUCCEEDED)
         for failure in candidate.failures:
             self.assertEqual((failure.worker, failure.kind), ("gone", search_pb2.FAILURE_KIND_EVALUATOR))
-            self.assertIn("--device: there is no device cuda:99", failure.message)
+            self.assertIn("--device: cannot use device cuda:99", failure.message)
 
 
 if __name__ == "__main__":

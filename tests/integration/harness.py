@@ -27,7 +27,8 @@ from layernas.v1 import search_service_pb2
 from layernas.v1 import search_service_pb2_grpc
 from layernas.v1 import worker_service_pb2_grpc
 
-# Longest wait for anything that ought to happen; generous, for the machine may be busy and the build sanitized.
+# The maximum wait for anything that should happen. It is generous, because the machine may be busy
+# or the build sanitized.
 PATIENCE_S = 120.0
 # Every RPC of the tests has a deadline.
 RPC_DEADLINE_S = 60.0
@@ -39,7 +40,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 FAKE_EVALUATOR = f"/usr/bin/python3 -B {os.path.join(HERE, 'fake_evaluator.py')}"
 
-# Marks every process of a test, children of children too, so that none is left behind.
+# Marks every process of a test, and all its descendants, so that none is left behind.
 _MARK = "LAYERNAS_TEST_FOLDER"
 _SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|: runtime error: ")
 
@@ -51,7 +52,7 @@ FINAL_STATES = (
 
 
 def wait_for(condition, what, timeout_s=PATIENCE_S):
-    """Returns the first truthy value of condition(), which is asked until the time is up."""
+    """Calls condition() until it returns a truthy value, and returns that. Fails after the timeout."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()
@@ -63,8 +64,8 @@ def wait_for(condition, what, timeout_s=PATIENCE_S):
 
 
 def free_port():
-    """A port that nobody listens on, below the range from which the kernel takes ports of outgoing connections: it stays
-    free while a controller is killed and started again on it."""
+    """Returns a port on which nobody listens. It is below the range from which the kernel takes ports of outgoing
+    connections, so it stays free while a controller is killed and started again on it."""
     for port in random.SystemRandom().sample(range(20000, 32000), 200):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,15 +78,15 @@ def free_port():
 
 
 def scrape(address):
-    """The text of /metrics."""
-    # An environment's HTTP proxy has no business on loopback.
+    """Returns the text of /metrics."""
+    # An HTTP proxy from the environment must not be used on loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"http://{address}/metrics", timeout=RPC_DEADLINE_S) as answer:
         return answer.read().decode()
 
 
 def parse_metrics(text):
-    """{(name, frozenset of (label, value)): value} of a page in Prometheus' text format."""
+    """Returns {(name, frozenset of (label, value)): value} of a page in Prometheus' text format."""
     samples = {}
     for line in text.splitlines():
         if not line or line.startswith("#"):
@@ -120,7 +121,7 @@ class Process:
         return self._process.poll() is None
 
     def kill(self):
-        """kill -9, and reaps it."""
+        """Kills the process with SIGKILL and reaps it."""
         self._process.kill()
         self._process.wait(PATIENCE_S)
 
@@ -128,14 +129,14 @@ class Process:
         self._process.terminate()
 
     def wait(self, timeout_s=PATIENCE_S):
-        """Its exit code."""
+        """Returns its exit code."""
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} did not end within {timeout_s:.0f} s") from None
 
     def stop(self, timeout_s=PATIENCE_S, by=signal.SIGTERM):
-        """Its exit code after the signal."""
+        """Sends the signal and returns the exit code."""
         self._process.send_signal(by)
         return self.wait(timeout_s)
 
@@ -153,7 +154,7 @@ class _Bearer(
         self._metadata = ("authorization", f"Bearer {token}")
 
     def _with_token(self, details):
-        # The class that gRPC hands in is not a public one, but a tuple with names.
+        # gRPC's class for this argument is not public, but it is a named tuple.
         return details._replace(metadata=[*(details.metadata or ()), self._metadata])
 
     def intercept_unary_unary(self, continuation, client_call_details, request):
@@ -167,10 +168,9 @@ class _Bearer(
 
 
 class Client:
-    """Stubs of a controller, each call with a deadline, connecting again at once when the controller comes back.
+    """Stubs of a controller. Each call has a deadline. The client reconnects at once when the controller comes back.
 
-    credentials: of a channel with TLS. token: shown with each call.
-    """
+    credentials: those of a channel with TLS. token: sent with each call."""
 
     def __init__(self, address, credentials=None, token=None):
         options = [
@@ -178,7 +178,7 @@ class Client:
             ("grpc.initial_reconnect_backoff_ms", 50),
             ("grpc.min_reconnect_backoff_ms", 50),
             ("grpc.max_reconnect_backoff_ms", 200),
-            # Not another client's connection, which may have been made with other certificates.
+            # Do not share another client's connection, which may use other certificates.
             ("grpc.use_local_subchannel_pool", 1),
         ]
         if credentials:
@@ -209,7 +209,7 @@ class Client:
         return self.call("GetSearch", search_service_pb2.GetSearchRequest(name=name)).search
 
     def candidates(self, name, page_size=0, states=()):
-        """All pages."""
+        """Returns the candidates of all pages."""
         found, token = [], ""
         while True:
             request = search_service_pb2.ListCandidatesRequest(
@@ -225,7 +225,7 @@ class Client:
         return self.call("GetFrontier", search_service_pb2.GetFrontierRequest(name=name))
 
     def buckets(self, name, pass_number=0, stage=0):
-        """{bucket: [(architecture id, reward, cost), …]} of the buckets that hold something."""
+        """Returns {bucket: [(architecture id, reward, cost), …]} of the buckets that are not empty."""
         request = search_service_pb2.GetBucketsRequest(name=name, stage=stage, **{"pass": pass_number})
         found = {}
         while True:
@@ -238,7 +238,7 @@ class Client:
                 return found
 
     def wait_for_end(self, name, timeout_s=PATIENCE_S):
-        """The search in its final state."""
+        """Returns the search in its final state."""
 
         def ended():
             try:
@@ -272,14 +272,14 @@ class Controller:
         self.address = self.metrics_address = None
 
     def start(self, environment=None):
-        """Returns when it serves."""
+        """Returns when the controller serves."""
         ready_file = self.spawn(environment)
         ready = self._test.wait_ready(self.process, ready_file)
         self.address, self.metrics_address = ready["address"], ready["metrics_address"]
         return self
 
     def spawn(self, environment=None):
-        """Starts it without waiting; its ready file."""
+        """Starts it without waiting. Returns its ready file."""
         ready_file = self._test.path(f"{self.name}-ready.json")
         if os.path.exists(ready_file):
             os.unlink(ready_file)
@@ -300,11 +300,11 @@ class Controller:
         self.process.kill()
 
     def stop(self, timeout_s=PATIENCE_S, by=signal.SIGTERM):
-        """Exit code after the signal."""
+        """Sends the signal and returns the exit code."""
         return self.process.stop(timeout_s, by)
 
     def check(self):
-        """`--check` of the data directory: (exit code, output). The controller must not run."""
+        """Runs `--check` on the data directory. Returns (exit code, output). The controller must not run."""
         done = subprocess.run(
             [os.path.join(BIN, "layernas-controller"), f"--data-dir={self.data_dir}", "--check"],
             stdin=subprocess.DEVNULL,
@@ -335,7 +335,7 @@ class Worker:
         worker_id=None,
     ):
         ready_file = test.path(f"{name}-ready.json")
-        # That of a worker before it would say too early that this one handles signals.
+        # An old ready file would say too early that this worker handles signals.
         if os.path.exists(ready_file):
             os.unlink(ready_file)
         self.name = name
@@ -356,7 +356,7 @@ class Worker:
         self.process.kill()
 
     def stop(self, timeout_s=PATIENCE_S, by=signal.SIGTERM):
-        """Exit code after the signal."""
+        """Sends the signal and returns the exit code."""
         return self.process.stop(timeout_s, by)
 
     def metrics(self):
@@ -374,12 +374,12 @@ def tabular_flags(table, delay=None):
 
 
 def exec_flags(*evaluator_arguments):
-    """A worker whose trainer is tests/integration/fake_evaluator.py with these arguments."""
+    """Returns the flags of a worker whose trainer is tests/integration/fake_evaluator.py with these arguments."""
     return ["--evaluator=exec", f"--command={' '.join([FAKE_EVALUATOR, *evaluator_arguments])}"]
 
 
 def refused_controller(*flags):
-    """What a controller that is expected to refuse its flags says."""
+    """Returns the output of a controller that is expected to refuse its flags."""
     done = subprocess.run(
         [os.path.join(BIN, "layernas-controller"), *flags],
         stdin=subprocess.DEVNULL,
@@ -395,7 +395,7 @@ def refused_controller(*flags):
 
 
 class IntegrationTest(unittest.TestCase):
-    """A temporary folder, processes that are gone afterwards, and their logs where the test failed."""
+    """Has a temporary folder, ends all processes afterwards, and prints their logs if the test failed."""
 
     maxDiff = None
 
@@ -413,20 +413,20 @@ class IntegrationTest(unittest.TestCase):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def setUp(self):
-        # Runs after the test's own clean-ups, for these run last in, first out.
+        # Runs after the test's own clean-ups, because they run last in, first out.
         self.addCleanup(self._end_processes)
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
     def write(self, name, text):
-        """A file in the test's folder; its path."""
+        """Writes a file in the test's folder. Returns its path."""
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
         return self.path(name)
 
     def write_private(self, name, text):
-        """The same for a secret, closed to others; replaced in one step."""
+        """Does the same for a secret that only its user can access. The file is replaced atomically."""
         new = self.write(f"{name}.new", text)
         os.chmod(new, 0o600)
         os.replace(new, self.path(name))
@@ -438,7 +438,7 @@ class IntegrationTest(unittest.TestCase):
         return process
 
     def wait_ready(self, process, ready_file):
-        """What the process wrote into its ready file."""
+        """Returns what the process wrote into its ready file."""
 
         def ready():
             if os.path.exists(ready_file):
@@ -463,7 +463,7 @@ class IntegrationTest(unittest.TestCase):
         return client
 
     def cli(self, controller, *arguments, timeout_s=PATIENCE_S, environment=None, prefix=()):
-        """The `layernas` command line; `controller` may be None, a Controller or an address. prefix: as for Worker."""
+        """Runs the `layernas` command line. `controller` is None, a Controller or an address. prefix: as for Worker."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("LAYERNAS_")}
         environment = {**ours, **(environment or {}), _MARK: self.folder}
         if controller:
@@ -481,14 +481,14 @@ class IntegrationTest(unittest.TestCase):
         )
 
     def assert_rpc_error(self, code, function, *arguments, **options):
-        """The error's details."""
+        """Checks the status code of the error that the function raises. Returns the error's details."""
         with self.assertRaises(grpc.RpcError) as raised:
             function(*arguments, **options)
         self.assertEqual(raised.exception.code(), code, raised.exception.details())
         return raised.exception.details()
 
     def evaluator_processes(self):
-        """Ids of the running fake evaluators of this test."""
+        """Returns the ids of the running fake evaluators of this test."""
         commands = {pid: _command_line(pid) for pid in self._marked_processes()}
         # A worker's command line names its evaluator too.
         return [pid for pid, text in commands.items() if "fake_evaluator" in text and "layernas-worker" not in text]
@@ -516,7 +516,7 @@ class IntegrationTest(unittest.TestCase):
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-        # Those of one name share a log.
+        # Processes with the same name share a log.
         for process in {process.log_path: process for process in self._processes}.values():
             report = _SANITIZER_REPORT.search(process.log())
             self.assertIsNone(report, f"a sanitizer reported something in {process.name}")
@@ -542,8 +542,8 @@ def _command_line(pid):
 
 
 def main():
-    """Runs the calling file's tests. Exit code 77, CTest's "skipped", where every one of them was skipped."""
-    # Not buffered: where CTest ends a test at its time-out, what came before is seen.
+    """Runs the calling file's tests. Exits with 77, which CTest treats as "skipped", if every test was skipped."""
+    # Output is not buffered, so that it is visible if CTest ends a test at its timeout.
     result = unittest.main(verbosity=2, exit=False).result
     skipped = len(result.skipped)
     sys.exit(1 if not result.wasSuccessful() else 77 if skipped and skipped == result.testsRun else 0)

@@ -1,5 +1,5 @@
-"""Clients that send as much as they may, in every call, as fast as they can: a worker's heartbeats go through, and its lease
-lives. The time of its slowest heartbeat is printed; only one that would have lost the lease is an error."""
+"""Clients that send as much as they may, in every call, as fast as they can. A worker's heartbeats still get through,
+and its lease stays alive. The time of its slowest heartbeat is printed; the test only fails if the lease is lost."""
 
 import hashlib
 import itertools
@@ -30,9 +30,9 @@ WORKERS = "/layernas.v1.WorkerService/"
 FLEET = "/layernas.v1.FleetService/"
 SECONDS = 12
 RESULTS = 2000
-# A heartbeat that takes as long loses the lease.
+# A heartbeat that takes this long loses the lease.
 LEASE_DURATION_S = 10
-# Of a spec, as refusals name them.
+# The limits of a spec, as refusals name them.
 MOST_TARGETS, MOST_SPEC_BYTES = 200, 2 << 20
 
 
@@ -44,13 +44,13 @@ def strategies():
 
 
 def largest_spec(name, layers, options, strategy):
-    """A spec about as large as a request may be, with a cost for each option."""
+    """Returns a spec about as large as a request may be, with a cost for each option."""
     spec = Space(2, 2, seed=1).spec(name)
     del spec.space.layers[:]
     for layer in range(layers):
         added = spec.space.layers.add(name=f"layer{layer}", channels=8, stride=1)
         for option in range(options):
-            # No two sums are alike.
+            # No two sums are equal.
             added.options.add(name=f"option{option}", costs={"latency_ms": 1 + option * 1.37 + layer * option / 977})
     spec.strategy.CopyFrom(strategy)
     spec.budget.trainings = 1_000_000
@@ -60,8 +60,8 @@ def largest_spec(name, layers, options, strategy):
 
 
 def beat(address, token, lease_token):
-    """Heartbeats for as long as the test takes, from a process of its own, so that no other thread of Python delays them.
-    Prints the seconds that each took; ends early when the lease is lost."""
+    """Sends heartbeats for the duration of the test, from a separate process, so that no other Python thread delays
+    them. Prints the seconds that each took. Ends early if the lease is lost."""
     client = harness.Client(address, token=token)
     taken = []
     end = time.monotonic() + SECONDS
@@ -94,7 +94,7 @@ class HostileClientsTest(harness.IntegrationTest):
         self.lock = threading.Lock()
 
     def fill(self):
-        """A search with many results, so that there is much to read."""
+        """Creates a search with many results, so that there is much to read."""
         space = Space(layers=6, options=9, seed=3)
         self.filled = self.admin.create(space.random_spec("filled", RESULTS + 1000)).name
         worker = self.client(self.server, token=self.tokens["worker"])
@@ -107,10 +107,10 @@ class HostileClientsTest(harness.IntegrationTest):
         worker.close()
 
     def calls_of_client(self, index):
-        """(path, request bytes) without end."""
+        """Yields (path, request bytes) endlessly."""
         service = search_service_pb2
         for turn in itertools.count():
-            # Messages that are encoded one after the other are one.
+            # Concatenated encoded messages are one message.
             spec = self.specs[(turn + index) % len(self.specs)]
             yield "ValidateSearch", spec
             yield "CreateSearch", spec + service.CreateSearchRequest(request_id=f"{index}-{turn}").SerializeToString()
@@ -158,7 +158,7 @@ class HostileClientsTest(harness.IntegrationTest):
             yield "ReleaseTasks", rest + returned
 
     def hammer(self, token, prefix, calls):
-        """Makes the calls one after the other until the test has ended; they may be refused."""
+        """Makes the calls one after another until the test has ended. They may be refused."""
         api = self.client(self.server, token=self.tokens[token])
         for method, request in calls(api):
             if self.ended.is_set():
@@ -175,7 +175,7 @@ class HostileClientsTest(harness.IntegrationTest):
         api.close()
 
     def watch(self):
-        """Begins watches of the largest search, and reads none of them."""
+        """Opens watches of the largest search and reads none of them."""
         api = self.client(self.server, token=self.tokens["admin"])
         watches = []
         while not self.ended.wait(0.05):

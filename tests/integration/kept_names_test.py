@@ -1,4 +1,4 @@
-"""Trained networks that are kept: neither another store's search of the same name nor a late attempt replaces one."""
+"""Kept networks: neither another store's search of the same name nor a late attempt replaces one."""
 
 import hashlib
 import os
@@ -19,7 +19,8 @@ final: {epochs: 1}
 evaluation: {train: {epochs: 1}}
 """
 
-# Keeps random bytes as its network. With HOLD, the folder of a slow machine, it waits there before it writes.
+# Keeps random bytes as its network. HOLD is a folder; the evaluator waits there before it writes,
+# like a slow machine.
 EVALUATOR = """
 import os, sys, time
 from layernas.trainer import kept, serve, weights_file
@@ -61,7 +62,7 @@ class KeptNamesTest(harness.IntegrationTest):
         return "searches/kept-1"
 
     def kept(self, api, name):
-        """The winner's network, which is the one that its record names."""
+        """Returns the winner's network, which is the file that its record names."""
         search = api.wait_for_end(name)
         self.assertEqual(search.state, search_pb2.SEARCH_STATE_SUCCEEDED, search.state_reason)
         ((weights,),) = [winner.weights for winner in search.winners]

@@ -1,4 +1,4 @@
-"""The lease protocol, call by call: repeats, losses, expiries, and results that come late or twice."""
+"""The lease protocol, call by call: repeated calls, losses, expiries, and results that are late or arrive twice."""
 
 import math
 import time
@@ -31,7 +31,7 @@ SHORT_LEASE_S = 2.0
 class LeaseProtocolTest(harness.IntegrationTest):
 
     def start(self, *flags, **spec_fields):
-        """A controller with one search, whose first stage has a single candidate: all defaults."""
+        """Starts a controller with one search. Its first stage has a single candidate, with all defaults."""
         self.server = self.controller(*flags)
         self.api = self.client(self.server)
         self.space = Space(layers=3, options=3, seed=1)
@@ -47,7 +47,7 @@ class LeaseProtocolTest(harness.IntegrationTest):
         return result(task.lease_token, self.space.metrics(task.architecture.id))
 
     def wait_for_expiry(self, task):
-        """Until the task's lease is over; nothing is done to keep it."""
+        """Waits until the task's lease has expired, without keeping it alive."""
         harness.wait_for(
             lambda: any(failed.kind == search_pb2.FAILURE_KIND_WORKER_LOST for failed in self.candidate().failures),
             f"the lease of {task.candidate} to expire",
@@ -103,7 +103,7 @@ class LeaseProtocolTest(harness.IntegrationTest):
         self.assertEqual([t.candidate for t in again], [t.candidate for t in one])
         self.assertEqual({self.candidate(int(t.candidate.rsplit("/", 1)[1])).attempt for t in again}, {1})
 
-        # Over a restart too: what was granted is on disk.
+        # After a restart too, because granted leases are on disk.
         self.server.kill()
         self.server.start()
         again = lease(self.client(self.server), "a", max_tasks=2, request_id="lost")
@@ -120,7 +120,7 @@ class LeaseProtocolTest(harness.IntegrationTest):
             self.assertEqual(self.candidate().state, search_pb2.CANDIDATE_STATE_QUEUED)
         self.assertEqual(len(tokens), 3, "a lease given back and one given later must not be taken for each other")
         self.assertEqual(list(self.candidate().failures), [])
-        # Only one attempt is allowed, and it is still there.
+        # Only one attempt is allowed, and it is not used up.
         (task,) = lease(self.api, "c")
         self.assertEqual(complete(self.api, "c", self.good(task))[0].status, ACCEPTED)
 
@@ -137,13 +137,13 @@ class LeaseProtocolTest(harness.IntegrationTest):
             [(f.attempt, f.kind, f.worker) for f in candidate.failures], [(1, search_pb2.FAILURE_KIND_WORKER_LOST, "a")]
         )
         self.assertEqual(self.server.metrics()["layernas_lease_expirations_total", frozenset()], 1)
-        # If the first worker is back, both may go on: whichever result comes first is taken. Its heartbeat takes nothing
-        # from the second.
+        # If the first worker is back, both may continue: the first result is accepted. The first
+        # worker's heartbeat takes nothing from the second.
         self.assertEqual(heartbeat(self.api, "a", lost.lease_token), {lost.lease_token: CONTINUE})
         self.assertEqual(heartbeat(self.api, "b", task.lease_token), {task.lease_token: CONTINUE})
         self.assertEqual((self.candidate().attempt, self.candidate().worker), (2, "b"))
 
-        # Stale attempt: the second one's result came first.
+        # A stale attempt, because the second worker's result came first.
         self.assertEqual(complete(self.api, "b", self.good(task))[0].status, ACCEPTED)
         before = self.candidate()
         verdict = complete(self.api, "a", result(lost.lease_token, {"accuracy": 0.99, "latency_ms": 1.0}))[0]
@@ -168,7 +168,7 @@ class LeaseProtocolTest(harness.IntegrationTest):
         (task,) = harness.wait_for(lambda: lease(self.api, "b"), "the task to be handed out again")
         self.assertEqual(complete(self.api, "a", self.good(lost))[0].status, ACCEPTED)
         self.assertEqual(self.candidate().state, search_pb2.CANDIDATE_STATE_SUCCEEDED)
-        # The one who does it over may stop, and can't overwrite.
+        # The worker that repeats the task may stop, and cannot overwrite the result.
         self.assertEqual(heartbeat(self.api, "b", task.lease_token), {task.lease_token: CANCEL})
         verdict = complete(self.api, "b", result(task.lease_token, {"accuracy": 0.99, "latency_ms": 1.0}))[0]
         self.assertEqual(verdict.status, REFUSED)
@@ -239,12 +239,13 @@ class LeaseProtocolTest(harness.IntegrationTest):
     def test_long_poll(self):
         self.start()
         (task,) = lease(self.api, "a")
-        # Nothing to do: an empty answer once max_wait is over, or about a second before the call's own deadline.
+        # Without work, an empty answer comes after max_wait, or about a second before the call's
+        # own deadline.
         self.assertEqual(lease(self.api, "b", max_wait_s=0.2), [])
         started = time.monotonic()
         self.assertEqual(lease(self.api, "b", max_wait_s=600, timeout_s=5), [])
         self.assertLess(time.monotonic() - started, 5)
-        # A parked poll is woken by work.
+        # New work wakes a parked poll.
         request = worker_service_pb2.LeaseTasksRequest(
             worker=worker_info("b"), max_tasks=1, request_id="parked", max_wait=seconds(60)
         )
@@ -283,7 +284,7 @@ class LeaseProtocolTest(harness.IntegrationTest):
         for method, request in bad:
             details = self.assert_rpc_error(grpc.StatusCode.INVALID_ARGUMENT, self.api.call, method, request)
             self.assertTrue(details, method)
-        # Tokens that this controller never gave away: nothing to go on with, nothing to take.
+        # The controller never gave out these tokens, so they lead to nothing.
         for token in ("", "rubbish", task.lease_token + "x", task.lease_token[:-1]):
             self.assertEqual(heartbeat(self.api, "a", token), {token: CANCEL}, token)
             verdict = complete(self.api, "a", result(token, {"accuracy": 0.9, "latency_ms": 1.0}))[0]

@@ -1,4 +1,4 @@
-"""Hosts of their own for a test: network namespaces behind links that can be cut, slow, or lossy. Needs root, ip, tc and
+"""Separate hosts for a test: network namespaces behind links that can be cut, slow or lossy. Needs root, ip, tc and
 iptables."""
 
 import os
@@ -7,7 +7,7 @@ import shutil
 import subprocess
 
 _TIMEOUT_S = 30
-# 198.18.0.0/15 is set apart for tests (RFC 2544).
+# 198.18.0.0/15 is reserved for tests (RFC 2544).
 _FOR_TESTS = (198 << 24) + (18 << 16)
 
 
@@ -23,7 +23,7 @@ def _dotted(address):
 
 
 def why_not():
-    """Why there can't be links here; empty if there can."""
+    """Returns why links are impossible here; empty if they are possible."""
     for program in ("ip", "tc", "iptables"):
         if not shutil.which(program):
             return f"{program} is missing: scripts/install-deps --test"
@@ -37,7 +37,7 @@ def why_not():
 
 
 class Host:
-    """A namespace with one device, `net`. Programs started with `inside` in front see nothing else.
+    """A network namespace with one device, `net`. Programs started with the prefix `inside` see nothing else.
 
     address: its address.
     """
@@ -49,35 +49,35 @@ class Host:
         _run("ip", "netns", "add", namespace)
 
     def attach(self, address, prefix, *other_end):
-        """Gives it its device; other_end: where the other end is, as `ip link add … peer` has it."""
+        """Adds the device. other_end: the location of the other end, as for `ip link add … peer`."""
         self.address = address
         _run("ip", "-n", self._namespace, "link", "add", "net", "type", "veth", "peer", *other_end)
         _run("ip", "-n", self._namespace, "addr", "add", f"{address}/{prefix}", "dev", "net")
         for device in ("net", "lo"):
             _run("ip", "-n", self._namespace, "link", "set", device, "up")
-        # Whether rules can be made is better known now.
+        # Find out now whether rules can be set.
         self.heal()
 
     def cut(self):
-        """Packets vanish without a word, both ways."""
+        """Drops packets silently in both directions."""
         self.heal()
         self._drop()
 
     def lose(self, share):
-        """Each packet is lost with that probability, both ways."""
+        """Drops each packet with that probability, in both directions."""
         self.heal()
         self._drop("-m", "statistic", "--mode", "random", "--probability", str(share))
 
     def slow(self, rate):
-        """What goes out from inside passes at that rate, as tc writes it: 64kbit."""
+        """Limits outgoing traffic to that rate, written as for tc: 64kbit."""
         _run(*self.inside, "tc", "qdisc", "replace", "dev", "net", "root", "tbf", "rate", rate, "burst", "4kb", "latency", "1s")
 
     def heal(self):
-        """Neither cut nor lossy."""
+        """Makes the link neither cut nor lossy."""
         _run(*self.inside, "iptables", "-F")
 
     def close(self):
-        """Ends the link; the processes inside keep nothing but loopback."""
+        """Removes the link. The processes inside only keep loopback."""
         _run("ip", "netns", "del", self._namespace)
 
     def _drop(self, *match):
@@ -104,7 +104,7 @@ class Link(Host):
 
 
 class Network:
-    """Hosts on one switch, apart from this machine: a name each in hosts."""
+    """Hosts on one switch, separate from this machine. `hosts` maps names to them."""
 
     def __init__(self, *names):
         nonce = random.SystemRandom().randrange(1 << 15)

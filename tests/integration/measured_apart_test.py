@@ -1,4 +1,4 @@
-"""Candidates that one real worker measures and another trains, over a kill of the controller."""
+"""One real worker measures candidates and another one trains them, while the controller is killed."""
 
 import harness
 from layernas.v1 import search_pb2
@@ -15,7 +15,7 @@ class MeasuredApartTest(harness.IntegrationTest):
         self.server = self.controller(port=harness.free_port())
         self.api = self.client(self.server)
         self.space = Space(layers=5, options=4, seed=71)
-        # A device knows no accuracy, and a training machine no latency.
+        # A device reports no accuracy, and a training machine no latency.
         table = self.space.write_table(self.path("table.csv"))
         flags = [f"--table={table}", "--evaluator=tabular", "--delay=20ms"]
         self.device = [*flags, "--metric=latency_ms=latency_ms", "--label=device=phone"]

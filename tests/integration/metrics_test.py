@@ -1,4 +1,4 @@
-"""/metrics of controller and worker after a small search: the essential series, with the right values."""
+"""/metrics of controller and worker after a small search: the essential series have the right values."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ from spaces import reference_layernas
 
 
 def total(samples, name, **labels):
-    """Sum of the samples of that name that have these labels."""
+    """Returns the sum of the samples of that name that have these labels."""
     wanted = set(labels.items())
     found = [value for (sample, having), value in samples.items() if sample == name and wanted <= having]
     return sum(found) if found else None
@@ -26,7 +26,7 @@ def total(samples, name, **labels):
 class MetricsTest(harness.IntegrationTest):
 
     def wait_for_value(self, server, value, name, **labels):
-        """Gauges follow what they show a little later."""
+        """Waits, because gauges follow the state with a delay."""
         harness.wait_for(
             lambda: total(server.metrics(), name, **labels) == value, f"{name}{labels or ''} to be {value}"
         )
@@ -40,7 +40,8 @@ class MetricsTest(harness.IntegrationTest):
         api = self.client(server)
         search = api.create(space.spec("measured", buckets={"edges": edges})).name
 
-        # One invalid result, one failure, one refusal, by hand; the rest by a worker.
+        # The test itself causes one invalid result, one failure and one refusal; a worker does the
+        # rest.
         (task,) = lease(api, "by-hand")
         complete(api, "by-hand", result(task.lease_token, {"accuracy": 0.5}))
         (task,) = harness.wait_for(lambda: lease(api, "by-hand"), "the second attempt")
@@ -52,7 +53,7 @@ class MetricsTest(harness.IntegrationTest):
         self.assertEqual(verdict.status, worker_service_pb2.COMPLETION_STATUS_REFUSED)
 
         self.wait_for_value(server, 1, "layernas_candidates", state="succeeded")
-        # Series of a search follow once a second.
+        # Series of a search are updated once per second.
         self.wait_for_value(server, 1, "layernas_frontier_points", search=search)
         running = server.metrics()
         self.assertEqual(total(running, "layernas_searches", state="running"), 1)
@@ -74,7 +75,7 @@ class MetricsTest(harness.IntegrationTest):
         self.assertEqual(total(samples, "layernas_tasks_leased"), 0)
         self.assertEqual(total(samples, "layernas_workers"), 2)
         self.assertEqual(total(samples, "layernas_lease_expirations_total"), 0)
-        # A failure that is taken is an accepted completion.
+        # A failure that was accepted is an accepted completion.
         self.assertEqual(total(samples, "layernas_completions_total", status="accepted"), len(trained) + 1)
         self.assertEqual(total(samples, "layernas_completions_total", status="refused"), 1)
         self.assertEqual(total(samples, "layernas_completions_total", status="invalid"), 1)
@@ -89,7 +90,7 @@ class MetricsTest(harness.IntegrationTest):
         self.assertEqual(total(samples, "layernas_storage_commit_batch_commands_count"), commits)
         self.assertGreaterEqual(total(samples, "layernas_storage_commit_batch_commands_sum"), commits)
         self.assertEqual(total(samples, "layernas_build_info"), 1)
-        # What is labelled with a search's name is bounded by the searches that run.
+        # The number of series with a search's name is limited by the number of running searches.
         for (name, labels), _ in samples.items():
             self.assertNotIn("search", dict(labels), name)
         self.assert_sound(samples)
@@ -118,11 +119,11 @@ class MetricsTest(harness.IntegrationTest):
         create("also-gpu", 2, gpu)
         create("apart", 5, {"device": "gpu"}, measure_on={"device": "phone"})
         self.wait_for_value(server, 5, "layernas_tasks_wanted", required="device=gpu,memory=40")
-        # Nothing is measured yet that could be trained.
+        # Nothing has been measured yet that could be trained.
         self.assertGreater(total(server.metrics(), "layernas_tasks_wanted", required="device=phone"), 0)
         self.assertEqual(total(server.metrics(), "layernas_tasks_wanted", required="device=gpu"), 0)
 
-        # What a worker holds is wanted until it is done.
+        # A task that a worker holds is still wanted until it is done.
         (task,) = lease(api, "by-hand", labels={"device": "phone"})
         self.wait_for_value(server, 1, "layernas_tasks_leased")
         measured = {"latency_ms": space.cost(task.architecture.id)}
@@ -140,7 +141,8 @@ class MetricsTest(harness.IntegrationTest):
         self.wait_for_value(server, None, "layernas_tasks_wanted", required="device=gpu,memory=40")
 
     def test_a_search_that_is_paused_or_waits_says_so(self):
-        """What LayernasSearchIdle and LayernasSearchWaits ask for, which nothing else tells apart."""
+        """Tests the metrics of the alerts LayernasSearchIdle and LayernasSearchWaits, which only these metrics
+        distinguish."""
         space = Space(layers=2, options=2, seed=55)
         server = self.controller()
         api = self.client(server)
@@ -150,7 +152,7 @@ class MetricsTest(harness.IntegrationTest):
         spec.evaluation.require.update({"gpu": "a100"})
         waits = api.create(spec).name
         self.wait_for_value(server, 0, "layernas_search_paused", search=paused)
-        # No worker at all is there to lack the label.
+        # There is no worker that could lack the label.
         self.wait_for_value(server, 1, "layernas_search_waiting", search=waits)
         self.assertGreater(total(server.metrics(), "layernas_tasks_wanted", required="gpu=a100"), 0)
         api.call("PauseSearch", search_service_pb2.PauseSearchRequest(name=paused))
@@ -202,7 +204,7 @@ class MetricsTest(harness.IntegrationTest):
         taken = harness.refused_controller(
             "--listen=127.0.0.1:0", f"--metrics-listen={server.metrics_address}", f"--data-dir={self.path('another')}"
         )
-        self.assertIn(f"can't serve metrics on {server.metrics_address}: Address already in use", taken)
+        self.assertIn(f"cannot serve metrics on {server.metrics_address}: Address already in use", taken)
 
 
 if __name__ == "__main__":

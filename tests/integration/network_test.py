@@ -1,7 +1,7 @@
-"""A worker on a host of its own: behind a partition, a lossy link and a slow one. No result is lost, no training done twice,
-and all goes on without a hand.
+"""A worker on a separate host, behind a network partition, a lossy link and a slow link. No result is lost, no training
+is repeated, and everything continues without manual action.
 
-LAYERNAS_PARTITION_S: how long a partition lasts; scripts/network makes it a minute.
+LAYERNAS_PARTITION_S: the duration of a partition; scripts/network sets a minute.
 """
 
 import collections
@@ -16,9 +16,9 @@ from layernas.v1 import search_pb2
 from spaces import Space
 
 PARTITION_S = float(os.environ.get("LAYERNAS_PARTITION_S", "6"))
-# A partition outlasts the lease.
+# A partition lasts longer than the lease.
 LEASE = "30s" if PARTITION_S >= 45 else "3s"
-# For that long an expired candidate is kept for other workers than the one that had it.
+# For this time, an expired candidate is reserved for workers other than the one that had it.
 ELSEWHERE_FIRST_S = 5
 TRAININGS = 16
 WHY_NOT = link.why_not()
@@ -41,13 +41,13 @@ class NetworkTest(harness.IntegrationTest):
         return self.api.create(spec).name
 
     def far_worker(self, delay, slots=1):
-        """A worker at the other end of the link, whose trainings are noted."""
+        """Starts a worker at the other end of the link. Its trainings are recorded."""
         notes, hold = self.path("far.jsonl"), self.path("hold")
         flags = harness.exec_flags("--table", self.table, "--log", notes, "--delay", str(delay), "--hold-while", hold)
         return harness.Worker(self, self.server.address, "far", f"--slots={slots}", *flags, prefix=self.link.inside)
 
     def noted(self, event):
-        """The far worker's trainings."""
+        """Returns the far worker's recorded trainings."""
         if not os.path.exists(self.path("far.jsonl")):
             return []
         with open(self.path("far.jsonl"), encoding="utf-8") as file:
@@ -58,7 +58,7 @@ class NetworkTest(harness.IntegrationTest):
         return self.api.candidates(search, states=[search_pb2.CANDIDATE_STATE_SUCCEEDED])
 
     def assert_all_is_there(self, search, trainings):
-        """The search has ended with all its results, each as it was measured; the candidates."""
+        """Checks that the search has ended with all its results, each as it was measured. Returns the candidates."""
         ended = self.api.wait_for_end(search)
         self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
         candidates = self.api.candidates(search)
@@ -74,12 +74,12 @@ class NetworkTest(harness.IntegrationTest):
         self.assertEqual(sorted(times), sorted(candidate.architecture.id for candidate in candidates))
 
     def partition(self):
-        """Cuts the link while trainings are under way, and mends it when the time is up; tasks whose training ended
-        behind it."""
+        """Cuts the link while trainings are running, and restores it after the time. Returns the tasks whose training
+        ended meanwhile."""
         self.write("hold", "")
         running, since = set(), time.monotonic()
 
-        # One in each of the two slots, for longer than a training takes: the file has been seen by both.
+        # One training in each slot, for longer than usual: both have seen the file.
         def held():
             nonlocal running, since
             tasks = {note["task"] for note in self.noted("start")} - {note["task"] for note in self.noted("end")}
@@ -105,12 +105,13 @@ class NetworkTest(harness.IntegrationTest):
         trained_meanwhile = self.partition()
         expired = self.server.metrics()["layernas_lease_expirations_total", frozenset()]
         self.assert_nothing_was_trained_twice(self.assert_all_is_there(search, TRAININGS))
-        # The leases had run out when the results came; they were taken all the same.
+        # The leases had expired when the results arrived, but the results were accepted.
         self.assertGreaterEqual(expired, len(trained_meanwhile))
         self.assertEqual(worker.stop(), 0)
 
     def test_a_worker_is_not_handed_what_it_is_at(self):
-        # A slot is free, and so a call for a task is parked: what has expired is for it, as there is nobody else.
+        # A slot is free, so a poll is parked. It gets what has expired, because there is no other
+        # worker.
         search = self.create(2)
         worker = self.far_worker(PARTITION_S + ELSEWHERE_FIRST_S, slots=3)
         harness.wait_for(lambda: len(self.noted("start")) == 2, "the trainings")

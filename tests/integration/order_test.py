@@ -1,4 +1,4 @@
-"""The same search of a real table ends in the same buckets with one worker and with four."""
+"""The same search on a real table ends with the same buckets with one worker and with four."""
 
 import os
 import unittest
@@ -15,7 +15,8 @@ LAYERS, OPTIONS, BUCKETS = 8, 3, 20
 
 
 def spec():
-    """NAS-Bench-Macro: 8 layers of 3 options; the reward is one of three real trainings of each architecture."""
+    """NAS-Bench-Macro: 8 layers with 3 options. The reward comes from one of three real trainings of each
+    architecture."""
     made = spec_pb2.SearchSpec(name="macro")
     for layer in range(LAYERS):
         added = made.space.layers.add(name=f"layer{layer}")
@@ -34,7 +35,7 @@ def spec():
 class OrderTest(harness.IntegrationTest):
 
     def run_with(self, workers):
-        """(buckets of every stage, trainings, best per target) of a search by so many workers."""
+        """Returns (buckets of every stage, trainings, best per target) of a search with that number of workers."""
         server = self.controller(name=f"controller-{workers}")
         api = self.client(server)
         flags = [
@@ -44,7 +45,7 @@ class OrderTest(harness.IntegrationTest):
             "--metric=multiply_adds=multiply_adds",
         ]
         for number in range(workers):
-            # Of different speed, so that results come in another order.
+            # The workers have different speeds, so that results arrive in another order.
             self.worker(server, f"worker-{workers}-{number}", *flags, f"--delay={3 + 5 * number}ms")
         search = api.create(spec()).name
         ended = api.wait_for_end(search, 4 * harness.PATIENCE_S)

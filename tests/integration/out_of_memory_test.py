@@ -1,4 +1,4 @@
-"""Out of memory beside others: a candidate gets the machine to itself before it is given up."""
+"""Out of memory next to others: a candidate gets the machine to itself before it counts as infeasible."""
 
 import collections
 import json
@@ -19,7 +19,7 @@ class OutOfMemoryTest(harness.IntegrationTest):
         server = self.controller()
         api = self.client(server)
         search = api.create(space.random_spec("hungry", trainings=27)).name
-        # Many of the one kind, so that some are sure to meet others at work.
+        # There are many of one kind, so that some surely run at the same time.
         ids = list(space.all())
         hungry, too_large = ids[::2], ids[1]
         self.worker(
@@ -38,12 +38,12 @@ class OutOfMemoryTest(harness.IntegrationTest):
         for candidate in api.candidates(search):
             states[candidate.state] += 1
             if candidate.state == search_pb2.CANDIDATE_STATE_SUCCEEDED:
-                # Whoever was turned away beside others was not counted as failed.
+                # An evaluation that failed next to others does not count as a failed attempt.
                 self.assertEqual((candidate.attempt, list(candidate.failures)), (1, []))
                 continue
             self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_INFEASIBLE)
             (failure,) = candidate.failures
-            self.assertEqual(failure.message, f"alone on its machine, too: {too_large} wants 3 GiB")
+            self.assertEqual(failure.message, f"also failed alone on its machine: {too_large} wants 3 GiB")
         self.assertEqual(states[search_pb2.CANDIDATE_STATE_INFEASIBLE], 1)
         self.assertGreaterEqual(states[search_pb2.CANDIDATE_STATE_SUCCEEDED], 26)
 

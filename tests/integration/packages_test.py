@@ -1,4 +1,4 @@
-"""The Debian packages that cpack makes of this build: what is in them, what they need, and that the units are sound."""
+"""The Debian packages that cpack builds: their contents, their dependencies, and the validity of their units."""
 
 import glob
 import hashlib
@@ -13,7 +13,8 @@ import unittest
 import harness
 
 BUILD = os.path.dirname(harness.BIN)
-# Package -> files that must be in it; further ones are manual pages of the client's commands.
+# Package -> files that it must contain. Further files must be manual pages of the client's
+# commands.
 CONTENTS = {
     "layernas": {
         "/etc/layernas/client.yaml",
@@ -46,7 +47,7 @@ CONTENTS = {
         "/usr/share/man/man8/layernas-trainer.8",
     },
 }
-# What each needs that no other may bring.
+# Dependencies that each package must declare itself.
 NEEDS = {
     "layernas": ("libgrpc++1.51", "libyaml-cpp0.7"),
     "layernas-controller": ("adduser", "libgrpc++1.51", "librocksdb7.8", "libjemalloc2"),
@@ -66,7 +67,7 @@ def output(*command, **environment):
 
 
 def cpack(folder, *definitions):
-    """Paths of the packages, by their names."""
+    """Returns the paths of the packages by their names."""
     output("cpack", "-G", "DEB", "--config", os.path.join(BUILD, "CPackConfig.cmake"), "-B", folder, *definitions,
            SOURCE_DATE_EPOCH="1700000000")
     return {os.path.basename(path).split("_")[0]: path for path in glob.glob(os.path.join(folder, "*.deb"))}
@@ -103,7 +104,7 @@ class PackagesTest(unittest.TestCase):
             found = {path for path in found if not path.startswith("/DEBIAN/")}
             more = {path for path in found - wanted if not re.fullmatch(r"/usr/share/man/man1/layernas-[\w-]+\.1", path)}
             self.assertEqual((wanted - found, more), (set(), set()), package)
-            # Nothing is empty: a page or a completion that could not be made.
+            # No file is empty, as a manual page or completion would be if it could not be created.
             for path in found:
                 self.assertGreater(os.path.getsize(root + path), 50, path)
 
@@ -132,7 +133,7 @@ class PackagesTest(unittest.TestCase):
             self.assertIn("/var/lib/layernas/", output(program, "--config", file, "--print-config"))
         client = self.roots["layernas"]
         output(os.path.join(client, "usr/bin/layernas"), "--config", os.path.join(client, "etc/layernas/client.yaml"), "--print-config")
-        # What is commented out, as well.
+        # Also checks the settings that are commented out.
         for package, name in (("layernas-controller", "controller"), ("layernas-worker", "worker"), ("layernas", "client")):
             with open(os.path.join(self.roots[package], f"etc/layernas/{name}.yaml"), encoding="utf-8") as file:
                 text = re.sub(r"(?m)^#(?=\S)", "", file.read())
@@ -155,7 +156,7 @@ class PackagesTest(unittest.TestCase):
             root = self.roots[package]
             with open(os.path.join(root, f"usr/lib/systemd/system/{package}.service"), encoding="utf-8") as file:
                 text = file.read()
-            # The programs are not installed here.
+            # The programs are not installed on this machine.
             unit = os.path.join(self.folder, f"{package}.service")
             with open(unit, "w", encoding="utf-8") as file:
                 file.write(text.replace("ExecStart=/usr/bin/", f"ExecStart={root}/usr/bin/"))

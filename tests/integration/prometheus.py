@@ -1,4 +1,5 @@
-"""Debian's Prometheus with the configuration, rules and console pages of deploy/prometheus, scraping the programs of a test."""
+"""Runs Debian's Prometheus with the configuration, rules and console pages of deploy/prometheus. It scrapes the
+programs of a test."""
 
 import json
 import os
@@ -13,7 +14,7 @@ DEPLOYED = os.path.join(harness.REPOSITORY, "deploy/prometheus")
 
 
 def prometheus_program(name):
-    """Path of Debian's prometheus or promtool, which scripts/install-deps --test unpacks."""
+    """Returns the path of Debian's prometheus or promtool, which scripts/install-deps --test unpacks."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     path = os.path.join(cache, "layernas/prometheus/usr/bin", name)
     if not os.access(path, os.X_OK):
@@ -22,7 +23,7 @@ def prometheus_program(name):
 
 
 class Prometheus:
-    """Scrapes each second. host: the address that it listens on; prefix: a command to run it with."""
+    """Scrapes every second. host: the address that it listens on; prefix: a command to run it with."""
 
     def __init__(self, test, controllers, workers, host="127.0.0.1", prefix=()):
         with open(os.path.join(DEPLOYED, "prometheus.yml"), encoding="utf-8") as file:
@@ -45,7 +46,7 @@ class Prometheus:
         )
 
     def ask(self, path, **parameters):
-        """The data of an answer; nothing while it does not serve yet. A query that it refuses is a failure."""
+        """Returns the data of an answer, or nothing while it does not serve yet. A refused query fails the test."""
         url = f"http://{self.address}/api/v1/{path}?" + urllib.parse.urlencode(parameters)
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as reply:

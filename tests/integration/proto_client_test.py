@@ -1,4 +1,4 @@
-"""A client written only from the proto files drives a whole search."""
+"""A client that is written only from the proto files drives a whole search."""
 
 import uuid
 
@@ -36,7 +36,7 @@ class ProtoClientTest(harness.IntegrationTest):
         self.api = self.client(self.server)
 
     def run_to_end(self, space, search_name):
-        """Answers every task by the space's formula; the search in its final state."""
+        """Answers every task by the space's formula. Returns the search in its final state."""
         worker = ProtoWorker(self.server.address, "proto-worker", space, max_tasks=8)
         worker.start()
         try:
@@ -55,7 +55,8 @@ class ProtoClientTest(harness.IntegrationTest):
         self.assertEqual(search.state, search_pb2.SEARCH_STATE_RUNNING)
         self.assertEqual([layer.name for layer in search.spec.space.layers], [f"layer{i}" for i in range(4)])
 
-        # The first candidate holds every layer's default option; it comes resolved, with all that the evaluator needs.
+        # The first candidate has every layer's default option. It contains everything that the
+        # evaluator needs.
         (task,) = lease(self.api, "by-hand", max_tasks=4)
         self.assertEqual(task.architecture.id, "2222")
         self.assertEqual([layer.option for layer in task.architecture.layers], ["option2"] * 4)
@@ -82,7 +83,8 @@ class ProtoClientTest(harness.IntegrationTest):
             self.assertEqual(dict(candidate.metrics), space.metrics(architecture))
             self.assertEqual((candidate.reward, candidate.cost), (space.reward(architecture), space.cost(architecture)))
 
-        # The frontier is of everything that was trained, and the answer per target lies on it.
+        # The frontier considers everything that was trained, and the answer for each target lies on
+        # it.
         frontier = self.api.frontier(search.name)
         points = [(point.cost, point.reward) for point in frontier.points]
         within = [a for a in trained if space.cost(a) <= max(targets)]
@@ -174,7 +176,8 @@ class ProtoClientTest(harness.IntegrationTest):
         succeeded = {candidate.architecture.id for candidate in self.api.candidates(search.name)}
         self.assertEqual(set(live.seen_at), succeeded)
 
-        # Later, from the start or from the middle: the same changes again, then the end.
+        # Later, from the start or from the middle, the same changes are sent again, and then the
+        # stream ends.
         for after in (0, ended.sequence // 2, ended.sequence - 1):
             again = Watcher(self.server.address, search.name, after)
             again.run()
@@ -196,7 +199,8 @@ class ProtoClientTest(harness.IntegrationTest):
         self.assertEqual(act("Resume").search.state, search_pb2.SEARCH_STATE_RUNNING)
         (task,) = lease(self.api, "busy")
 
-        # A training under way when its search is paused goes on and counts; nothing new is handed out.
+        # A training that runs when its search is paused continues and counts. No new task is given
+        # out.
         act("Pause")
         self.assertEqual(
             heartbeat(self.api, "busy", task.lease_token), {task.lease_token: worker_service_pb2.LEASE_ACTION_CONTINUE}

@@ -1,4 +1,4 @@
-"""A worker and a watcher in a few lines each, made from the proto files alone."""
+"""A worker and a watcher in a few lines each, written only from the proto files."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from layernas.v1 import search_pb2
 from layernas.v1 import search_service_pb2
 from layernas.v1 import worker_service_pb2
 
-# What a client may meet while its controller is killed and started again.
+# Status codes that a call may return while the controller is killed and restarted.
 _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -28,12 +28,12 @@ def worker_info(name, **labels):
 
 
 def search_of(candidate):
-    """The name of a candidate's search."""
+    """Returns the name of a candidate's search."""
     return candidate.rpartition("/candidates/")[0]
 
 
 def lease(client, worker, max_tasks=1, max_wait_s=10.0, request_id=None, timeout_s=60.0, labels=None):
-    """The tasks of one LeaseTasks call; `worker` is an id."""
+    """Returns the tasks of one LeaseTasks call. `worker` is an id."""
     request = worker_service_pb2.LeaseTasksRequest(
         worker=worker_info(worker, **(labels or {})),
         max_tasks=max_tasks,
@@ -56,13 +56,13 @@ def failure(token, kind, message):
 
 
 def complete(client, worker, *completions):
-    """Verdicts, in the order of the completions."""
+    """Returns the verdicts, in the order of the completions."""
     request = worker_service_pb2.CompleteTasksRequest(worker_id=worker, completions=completions)
     return list(client.call("CompleteTasks", request).verdicts)
 
 
 def heartbeat(client, worker, *tokens, labels=None):
-    """{token: action}."""
+    """Returns {token: action}."""
     request = worker_service_pb2.HeartbeatRequest(
         worker=worker_info(worker, **(labels or {})),
         leases=[worker_service_pb2.HeldLease(lease_token=token) for token in tokens],
@@ -75,10 +75,11 @@ def release(client, worker, *tokens):
 
 
 class ProtoWorker(threading.Thread):
-    """Leases, evaluates by the space's formula and reports, until it is stopped; goes on when the controller comes back.
+    """Leases tasks, evaluates them by the space's formula and reports, until it is stopped. Continues when the
+    controller comes back.
 
     acknowledged: {candidate name: architecture id} of every result that the controller acknowledged.
-    repeated: architectures leased again, for the same search, after their result was acknowledged.
+    repeated: architectures that were leased again, for the same search, after their result was acknowledged.
     """
 
     def __init__(self, address, name, space, max_tasks=2, seconds_per_task=0.0):
@@ -105,7 +106,7 @@ class ProtoWorker(threading.Thread):
                 self._persistently(lambda tasks=tasks: self._report(tasks))
 
     def _lease_once(self, request_id):
-        """A call that may be repeated: the same request gets the same tasks."""
+        """Makes a call that may be repeated: the same request gets the same tasks."""
         return lambda: lease(
             self._client, self.name, self._max_tasks, max_wait_s=0.5, request_id=request_id, timeout_s=5.0
         )
@@ -130,7 +131,7 @@ class ProtoWorker(threading.Thread):
 
 
 class Watcher(threading.Thread):
-    """Follows a search over restarts of the controller, by sequence number, to its end.
+    """Follows a search by sequence number until its end, across restarts of the controller.
 
     seen_at: {architecture id: monotonic time at which its success was seen}.
     faults: gaps and repeats in the sequence numbers.

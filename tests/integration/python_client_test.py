@@ -1,4 +1,4 @@
-"""The Python client's own rules, which are those of the command line."""
+"""Tests the Python client's own checks, which are those of the command line."""
 
 import collections
 import concurrent.futures
@@ -60,9 +60,9 @@ class TokenTest(harness.IntegrationTest):
 
     def test_a_file_that_holds_no_token_is_named(self):
         for text, mode, message in (
-            ("short\n", 0o600, "holds no token"),
-            ("with space " * 4, 0o600, "holds no token"),
-            ("layernas_" + "0" * 64, 0o604, "others on this machine have access"),
+            ("short\n", 0o600, "contains no token"),
+            ("with space " * 4, 0o600, "contains no token"),
+            ("layernas_" + "0" * 64, 0o604, "other users can access it"),
         ):
             path = self.write_private("other.token", text)
             os.chmod(path, mode)
@@ -74,7 +74,7 @@ class TokenTest(harness.IntegrationTest):
 
     def test_a_token_that_is_being_replaced_stops_nobody(self):
         interceptor = TokenInterceptor(self.token_file)
-        # What gRPC hands in is not a public class, but a tuple with names.
+        # gRPC does not pass a public class, but a named tuple.
         details = collections.namedtuple("Details", "metadata")(None)
 
         def shown():
@@ -93,7 +93,8 @@ class TokenTest(harness.IntegrationTest):
 @unittest.skipUnless(shutil.which("openssl"), "openssl is not installed: TLS was NOT checked")
 class TlsTest(harness.IntegrationTest):
 
-    # In a process of its own: gRPC ends the one that hands it a certificate without a key.
+    # Runs in a separate process, because gRPC ends the process if it gets a certificate without a
+    # key.
     OPEN = "import layernas, sys; layernas.Client('127.0.0.1:1', **dict(each.split('=', 1) for each in sys.argv[1:]))"
 
     def test_what_the_command_line_refuses_is_refused(self):
@@ -112,17 +113,17 @@ class TlsTest(harness.IntegrationTest):
         for files, refusal in (
             ({"ca": ca}, None),
             ({"ca": ca, "cert": certificate, "key": key}, None),
-            ({"ca": ca, "cert": certificate}, "ValueError: tls_cert and tls_key: one is of no use without the other"),
-            ({"ca": ca, "key": key}, "ValueError: tls_cert and tls_key: one is of no use without the other"),
-            ({"cert": certificate, "key": key}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
-            ({"cert": missing, "key": missing}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
-            ({"key": key}, "ValueError: tls_cert and tls_key: are of no use without tls_ca"),
-            ({"ca": junk}, f"ValueError: tls_ca: {junk}: holds no certificate"),
-            ({"ca": ca, "cert": junk, "key": key}, f"ValueError: tls_cert: {junk}: holds no certificate"),
-            ({"ca": ca, "cert": certificate, "key": junk}, f"ValueError: tls_key: {junk}: holds no private key"),
-            ({"ca": ca, "cert": certificate, "key": locked_key}, f"ValueError: tls_key: {locked_key}: holds no private key"),
+            ({"ca": ca, "cert": certificate}, "ValueError: tls_cert and tls_key: give both or neither"),
+            ({"ca": ca, "key": key}, "ValueError: tls_cert and tls_key: give both or neither"),
+            ({"cert": certificate, "key": key}, "ValueError: tls_cert and tls_key: require tls_ca"),
+            ({"cert": missing, "key": missing}, "ValueError: tls_cert and tls_key: require tls_ca"),
+            ({"key": key}, "ValueError: tls_cert and tls_key: require tls_ca"),
+            ({"ca": junk}, f"ValueError: tls_ca: {junk}: contains no certificate"),
+            ({"ca": ca, "cert": junk, "key": key}, f"ValueError: tls_cert: {junk}: contains no certificate"),
+            ({"ca": ca, "cert": certificate, "key": junk}, f"ValueError: tls_key: {junk}: contains no private key"),
+            ({"ca": ca, "cert": certificate, "key": locked_key}, f"ValueError: tls_key: {locked_key}: contains no private key"),
             ({"ca": ca, "cert": certificate, "key": other_key}, f"tls_key: {other_key}: is not the key of the certificate"),
-            ({"ca": ca, "cert": certificate, "key": open_key}, f"ValueError: {open_key}: others on this machine have access"),
+            ({"ca": ca, "cert": certificate, "key": open_key}, f"ValueError: {open_key}: other users can access it"),
             ({"ca": missing}, f"FileNotFoundError: .*{missing}"),
             ({"ca": self.folder}, "Error: .*directory"),
         ):
@@ -134,12 +135,13 @@ class TlsTest(harness.IntegrationTest):
                 self.assertEqual(done.returncode, 1 if refusal else 0, done.stderr)
                 self.assertRegex(done.stderr, refusal or "^$")
                 listed = self.cli("127.0.0.1:1", "search", "list", *(f"--tls-{name}={path}" for name, path in files.items()))
-                # The command line comes to the same; 5: nobody answers.
+                # The command line gives the same result. Exit code 5 means that no controller
+                # answers.
                 self.assertEqual(listed.returncode != 5, bool(refusal), listed.stderr)
 
 
 class FakeController(search_service_pb2_grpc.SearchServiceServicer):
-    """Answers watches one after the other, each with a function of request and context that yields changes."""
+    """Answers watches one after another, each with a function of request and context that yields changes."""
 
     def __init__(self, *watches, state=search_pb2.SEARCH_STATE_RUNNING, sequence=7):
         self._watches = list(watches)
@@ -152,7 +154,7 @@ class FakeController(search_service_pb2_grpc.SearchServiceServicer):
     def WatchSearch(self, request, context):
         self.asked.append(request.after_sequence)
         if not self._watches:
-            # An end also for a client that would go on for ever.
+            # Ends a client that would continue forever.
             context.abort(grpc.StatusCode.NOT_FOUND, "no more watches")
         yield from self._watches.pop(0)(request, context)
 
@@ -174,7 +176,7 @@ def breaks(code=grpc.StatusCode.UNAVAILABLE, changes=()):
 
 
 def silent(request, context):
-    """Until the caller gives up."""
+    """Waits until the caller gives up."""
     over = threading.Event()
     context.add_callback(over.set)
     over.wait(harness.PATIENCE_S)
@@ -306,7 +308,7 @@ class ResultTest(unittest.TestCase):
 
 
 def spec_corpus():
-    """(name, spec, "reads" or "mistakes", what is expected)"""
+    """Returns (name, spec, "reads" or "mistakes", expected result)."""
     with open(os.path.join(CORPUS, "specs.txt"), encoding="utf-8") as corpus:
         cases = corpus.read().split("\n=== ")[1:]
     for case in cases:

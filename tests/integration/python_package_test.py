@@ -1,4 +1,4 @@
-"""The Python package against a real controller, and a trainer made with it under a real worker."""
+"""Tests the Python package with a real controller, and a trainer that uses it with a real worker."""
 
 import importlib.util
 import json
@@ -30,7 +30,7 @@ layernas.serve(train)
 
 
 class Balancer:
-    """Passes connections on to a controller, until it forgets them without a word; new ones it passes on again."""
+    """Passes connections on to a controller until it silently forgets them. Then it only passes on new ones."""
 
     def __init__(self, target):
         host, port = target.rsplit(":", 1)
@@ -143,7 +143,7 @@ class PythonPackageTest(harness.IntegrationTest):
         self.assertEqual(len({each.number for each in final}), len(list(search.candidates())))
 
     def test_a_watch_outlives_a_balancer_that_forgets(self):
-        # The least that the controller puts up with.
+        # The minimum that the controller allows.
         self.patch("KEEPALIVE_MS", 11_000)
         self.patch("KEEPALIVE_TIMEOUT_MS", 1_000)
         self.start(worker=False)
@@ -157,7 +157,7 @@ class PythonPackageTest(harness.IntegrationTest):
             if not forgotten:
                 # By default gRPC stops after two pings without data.
                 time.sleep(3 * 11.5)
-                # Only now is there anything to tell, and nobody who tells it.
+                # Only now are there changes, but the forgotten connection cannot deliver them.
                 balancer.forget()
                 forgotten = True
                 self.start_worker()
@@ -203,7 +203,7 @@ class PythonPackageTest(harness.IntegrationTest):
     def test_it_installs_without_a_package_index(self):
         subprocess.run(["/usr/bin/python3", "-m", "venv", "--system-site-packages", self.path("venv")], check=True, timeout=harness.PATIENCE_S)
         python = self.path("venv/bin/python")
-        # An index that nobody serves, and no cache of one.
+        # An index that does not exist, and no cached one.
         environment = {**os.environ, "PIP_INDEX_URL": "http://127.0.0.1:1/", "PIP_RETRIES": "0", "PIP_NO_CACHE_DIR": "1", "HOME": self.folder}
         environment.pop("PYTHONPATH", None)
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The evaluator protocol as the Python helper speaks it, and the PyTorch example through the real program."""
+"""Tests the evaluator protocol of the Python helper, and the PyTorch example with the real programs."""
 
 import hashlib
 import importlib.util
@@ -89,7 +89,7 @@ class HelperTest(unittest.TestCase):
     def test_odd_progress_is_no_reason_to_lose_a_training(self):
 
         class Scalar:
-            """As a library's integer or tensor, which json can't write."""
+            """Stands for a library's integer or tensor, which json cannot write."""
 
             def __int__(self):
                 return 1
@@ -266,12 +266,12 @@ class PytorchTrainerTest(unittest.TestCase):
             (with_layer, "layers.block2.parameters.kernel"),
         ]
         answers = self.answers([request for request, _ in cases])
-        # Before a training, of which there would be progress.
+        # Before a training, which would report progress.
         self.assertEqual(len(answers), len(cases))
         for answer, (_, said) in zip(answers, cases):
             self.assertEqual(answer["failure"]["kind"], "infeasible")
             self.assertIn(said, answer["failure"]["message"])
-        # What is not asked for this time is not refused.
+        # Fields that this request does not use are not checked.
         self.assertIn("result", self.answers([trained])[-1])
 
     def test_a_folder_for_weights_is_made_before_the_training(self):
@@ -296,12 +296,12 @@ class PytorchTrainerTest(unittest.TestCase):
         self.assertEqual(unknown["failure"]["kind"], "infeasible")
         self.assertIn("block2", unknown["failure"]["message"])
         metrics = first["result"]["metrics"]
-        # Worked out by hand; layernas counts the same.
+        # Calculated by hand; layernas counts the same.
         self.assertEqual(metrics["params"], 3 * 8 * 9 + 8 * 16 * 9 + 16 * 32 * 2 + 32 * 9 + 16 * 24 + 24 * 32 + 32 * 10 + 10 +
                          2 * (8 + 16 + 32 + 32 + 16 + 24 + 32))
         self.assertGreater(metrics["latency_ms"], 0)
         self.assertTrue(0 <= metrics["accuracy"] <= 1)
-        # Same seed, same result.
+        # The same seed gives the same result.
         self.assertEqual(metrics["accuracy"], again["result"]["metrics"]["accuracy"])
 
 

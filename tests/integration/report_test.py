@@ -1,4 +1,5 @@
-"""`layernas report` in a real browser: what is drawn, at which widths, and how long it takes with many candidates."""
+"""Tests `layernas report` in a real browser: what it draws, at which widths, and how long that takes with many
+candidates."""
 
 import glob
 import json
@@ -29,7 +30,7 @@ class ReportTest(harness.IntegrationTest):
         cls.addClassCleanup(cls.page.close)
 
     def report(self, server, search):
-        """The report's path."""
+        """Returns the report's path."""
         path = self.path("report.html")
         done = self.cli(server, "report", search.split("/")[1], "-o", path)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -61,7 +62,7 @@ class ReportTest(harness.IntegrationTest):
     def test_a_finished_search_is_drawn(self):
         space = Space(layers=5, options=3, seed=71)
         spec = space.spec("drawn", buckets=spec_pb2.Buckets(count=12))
-        # One that is met and one that nothing meets.
+        # One target that is met and one that cannot be met.
         target = (space.cheapest() + space.dearest()) / 2
         spec.objective.targets.extend([space.cheapest() - 0.5, target])
         server, api, search = self.finished_search(space, spec)
@@ -75,7 +76,7 @@ class ReportTest(harness.IntegrationTest):
                 self.assertEqual(self.count("#found-table tbody tr"), len(frontier.points))
                 self.assertGreater(self.page.value("document.querySelector('.frontier-line').getTotalLength()"), 50)
                 self.assertGreater(self.page.value("document.querySelector('.best-line').getTotalLength()"), 50)
-                # A dot has some 40 pixels.
+                # A dot has about 40 pixels.
                 self.assertGreater(self.drawn("frontier"), 10 * (trained - len(frontier.points)) / 3)
                 self.assertGreater(self.drawn("progress"), 10 * trained / 3)
                 self.assertGreater(self.drawn("buckets"), 1000)
@@ -90,7 +91,7 @@ class ReportTest(harness.IntegrationTest):
         self.copied_spec(server)
 
     def choosing(self, api, search):
-        """A row that is clicked is shown in detail and marked everywhere; filter and order work."""
+        """A clicked row is shown in detail and marked everywhere. The filter and the order work."""
         value = self.page.value
         value("document.querySelectorAll('#candidates-table th button')[3].click()")
         rewards = sorted((each.reward for each in api.candidates(search)), reverse=True)
@@ -108,7 +109,7 @@ class ReportTest(harness.IntegrationTest):
         self.assertEqual(self.page.complaints, [])
 
     def copied_spec(self, server):
-        """What “Copy as spec” gives is a spec that the program takes, of the one architecture."""
+        """“Copy as spec” returns a valid spec of this one architecture."""
         text = self.page.value(
             "new Promise((done) => { navigator.clipboard.writeText = async (text) => done(text);"
             " document.querySelector('#detail .buttons button').click(); })"
@@ -136,7 +137,8 @@ class ReportTest(harness.IntegrationTest):
         self.assertEqual(api.wait_for_end(search).state, search_pb2.SEARCH_STATE_FAILED)
         with self.subTest("failed"):
             self.show(self.report(server, search), 390)
-            # The first line, and the last one, which says of quoted standard error what went wrong.
+            # The first line, and the last line of the quoted standard error, which says what went
+            # wrong.
             self.assertIn(f"{HOSTILE} & more", self.page.value("document.querySelector('#failures-table').textContent"))
             self.assertEqual(self.page.value("document.title"), "hostile-1 – layernas")
             self.assertEqual(self.count("img"), 0)
@@ -157,7 +159,7 @@ class ReportTest(harness.IntegrationTest):
         for path in glob.glob(os.path.join(folder, "*.js")):
             with open(path, encoding="utf-8") as file:
                 text += file.read()
-        # As arguments of one call so long a list has no room on the stack.
+        # As arguments of one call, a list of this length would exceed the stack.
         self.assertEqual(re.findall(r"\b(?:max|min|push|unshift|splice|concat|append|prepend|fromCharCode)\((?:[^()]*, )?\.\.\.", text), [])
         self.assertEqual(re.findall(r"'tbody', \{\}, \.\.\.|\.apply\(", text), [])
         (highest,) = re.findall(r"(?ms)^function highest\(.*?^\}", text)
@@ -197,7 +199,7 @@ class ReportTest(harness.IntegrationTest):
         self.show(path, 1600)
         self.assertEqual(self.page.value("document.querySelector('#candidates-note').textContent"), "")
         self.assertEqual(self.page.value("document.querySelector('#found-note').textContent"), "")
-        # Passed as arguments of one call, 126,000 rows end the script.
+        # As arguments of one call, 126,000 rows end the script.
         points = 130000
 
         def lengthen(data):
@@ -236,19 +238,19 @@ class ReportTest(harness.IntegrationTest):
             (task,) = lease(api, "w" * 100)
             complete(api, "w" * 100, result(task.lease_token, space.metrics(task.architecture.id) | {"m" * 100: 1.0}))
         self.show(self.report(server, search), 1600)
-        # Every column is seen without scrolling.
+        # Every column is visible without scrolling.
         too_wide = self.page.value(
             "[...document.querySelectorAll('table')].filter((table) => table.offsetWidth > table.parentElement.clientWidth + 1)"
             ".map((table) => table.parentElement.id)"
         )
         self.assertGreater(self.count("table"), 3)
         self.assertEqual(too_wide, [])
-        # Four results tell nothing apart.
+        # Four results are too few to compare anything.
         self.assertEqual(self.count(".effect"), 9)
         self.assertEqual(self.count(".effect.top"), 0)
 
     def test_ten_thousand_candidates(self):
-        """Timing is printed and not asserted: the machine may be busy. Sizes are."""
+        """Timing is printed but not checked, because the machine may be busy. Sizes are checked."""
         space = Space(layers=7, options=4, seed=73)
         spec = space.random_spec("many", trainings=10000)
         spec.objective.targets.extend([space.cheapest() * 2, space.dearest() / 2])

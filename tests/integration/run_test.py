@@ -1,4 +1,5 @@
-"""`layernas run` and its data directory: one run at a time, and what is unfinished can be resumed."""
+"""Tests `layernas run` and its data directory: only one run at a time uses it, and unfinished searches can be
+resumed."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What scripts/sbom says of this build, by CycloneDX's own schema and against the programs."""
+"""Checks the output of scripts/sbom for this build with CycloneDX's schema and against the programs."""
 
 import json
 import os
@@ -48,7 +48,7 @@ class SbomTest(unittest.TestCase):
         uses = {name: each["properties"][0]["value"] for name, each in self.components.items()}
         for name in ("librocksdb7.8", "libgrpc++1.51", "libprotobuf32", "libyaml-cpp0.7", "libc6"):
             self.assertEqual(uses.get(name), "linked", name)
-        # Nothing but headers.
+        # Header-only libraries.
         for name in ("libcli11-dev", "libeigen3-dev", "nlohmann-json3-dev"):
             self.assertEqual(uses.get(name), "headers compiled in", name)
         for name, each in self.components.items():

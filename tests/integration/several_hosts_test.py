@@ -1,5 +1,5 @@
-"""Five hosts with an address each, and TLS and tokens between them: a controller, two workers, a client and Prometheus. A whole
-search, while one of the workers' hosts is cut off and returns."""
+"""Five hosts with separate addresses, and TLS and tokens between them: a controller, two workers, a client and
+Prometheus. They run a whole search while the host of one worker is cut off and comes back."""
 
 import json
 import os
@@ -48,13 +48,13 @@ class SeveralHostsTest(harness.IntegrationTest):
         self.table = self.space.write_table(self.path("table.csv"))
 
     def new_token(self, role):
-        """The line for the controller's list; the token is in ROLE.token."""
+        """Returns the line for the controller's list. The token is in ROLE.token."""
         made = self.cli(None, "admin", "token", "--role", role, "--name", f"{role}-1", "--out", f"{role}.token")
         self.assertEqual(made.returncode, 0, made.stderr)
         return made.stdout
 
     def start_worker(self, name):
-        """On its host; it ends no training while the file hold-NAME is there."""
+        """Starts a worker on its host. It ends no training while the file hold-NAME exists."""
         host = self.hosts[name]
         flags = harness.exec_flags(
             "--table", self.table, "--log", self.path(f"{name}.jsonl"), "--delay", "0.1", "--hold-while", self.path(f"hold-{name}")
@@ -71,7 +71,7 @@ class SeveralHostsTest(harness.IntegrationTest):
         )
 
     def noted(self, name, event, after=0.0):
-        """What that worker has begun ("start"), or come to the end of ("end"), since a time."""
+        """Returns what that worker has started ("start") or finished ("end") since a time."""
         if not os.path.exists(self.path(f"{name}.jsonl")):
             return []
         with open(self.path(f"{name}.jsonl"), encoding="utf-8") as file:
@@ -79,7 +79,7 @@ class SeveralHostsTest(harness.IntegrationTest):
         return [note["task"] for note in notes if note["event"] == event and note["at"] > after]
 
     def hold(self, name):
-        """The training that the worker is held at, once it is at one."""
+        """Makes the worker hold its next training. Returns that training."""
         self.write(f"hold-{name}", "")
         held_at = time.monotonic()
         (held,) = harness.wait_for(lambda: self.noted(name, "start", after=held_at), f"{name} to be at a training")
@@ -89,7 +89,7 @@ class SeveralHostsTest(harness.IntegrationTest):
         os.unlink(self.path(f"hold-{name}"))
 
     def client(self, *arguments):
-        """What the command line prints on the client's host."""
+        """Returns the output of the command line on the client's host."""
         done = self.cli(
             self.server,
             *arguments,
@@ -103,7 +103,7 @@ class SeveralHostsTest(harness.IntegrationTest):
         return json.loads(self.client(*arguments, "-o", "json"))
 
     def watch_from_prometheus(self, expression, value):
-        """Waits until a query on Prometheus' host has that one value."""
+        """Waits until a query on Prometheus' host has exactly that value."""
         host = self.hosts["prometheus"]
         promtool = (*host.inside, prometheus_program("promtool"), "query", "instant", "-o", "json")
 
@@ -116,7 +116,7 @@ class SeveralHostsTest(harness.IntegrationTest):
                 check=False,
                 text=True,
             )
-            # It fails as long as Prometheus does not serve.
+            # It fails while Prometheus does not serve yet.
             return [sample["value"][1] for sample in json.loads(done.stdout)] if done.returncode == 0 else []
 
         harness.wait_for(lambda: answer() == [str(value)], f"{expression} to be {value}")
@@ -132,7 +132,7 @@ class SeveralHostsTest(harness.IntegrationTest):
         )
         self.watch_from_prometheus("sum(up)", 3)
 
-        # Whoever does not know the authority gets nowhere.
+        # A client that does not know the authority is refused.
         stranger = self.cli(self.server, "search", "list", prefix=self.hosts["client"].inside)
         self.assertEqual(stranger.returncode, 5, stranger.stderr)
         search = self.client_json("search", "submit", self.spec())["name"]
@@ -144,11 +144,11 @@ class SeveralHostsTest(harness.IntegrationTest):
         self.hosts["worker-2"].cut()
         self.watch_from_prometheus('count(up{job="layernas-worker"} == 0)', 1)
         self.watch_from_prometheus("layernas_lease_expirations_total", 1)
-        # The other one is given what it had, and goes on without it.
+        # The other worker gets the cut-off worker's task and continues without it.
         self.let_go("worker-1")
         harness.wait_for(lambda: lost in self.noted("worker-1", "end"), "worker-1 to do it")
         self.hold("worker-1")
-        # The lost training ends while nobody hears of it; its host comes back, and is given more.
+        # The lost training ends unnoticed. Its host comes back and gets further tasks.
         self.let_go("worker-2")
         harness.wait_for(lambda: lost in self.noted("worker-2", "end"), "the end of the lost training")
         begun = len(self.noted("worker-2", "start"))
@@ -164,13 +164,14 @@ class SeveralHostsTest(harness.IntegrationTest):
             self.assertEqual(worker.stop(), 0)
 
     def spec(self):
-        """A file with a search of some of the architectures."""
+        """Returns a file with a search of some of the architectures."""
         spec = self.space.random_spec("spread", trainings=TRAININGS)
         spec.objective.targets.append(self.space.dearest())
         return self.write("spec.yaml", json_format.MessageToJson(spec, preserving_proto_field_name=True))
 
     def check_results(self, search, lost):
-        """All are there, each as it was measured, and but for the lost one at the first attempt."""
+        """Checks that all results are there as they were measured. All but the lost one succeeded at the first
+        attempt."""
         candidates = self.client_json("search", "candidates", search)["candidates"]
         self.assertEqual(len(candidates), TRAININGS)
         for one in candidates:

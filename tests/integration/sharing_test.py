@@ -1,4 +1,4 @@
-"""Many searches on one fleet of real workers: shares by weight, priorities, caps, cancelling, and workers that are no good."""
+"""Many searches on one fleet of real workers: weighted shares, priorities, caps, cancellation, and broken workers."""
 
 import harness
 from layernas.v1 import fleet_service_pb2
@@ -9,7 +9,7 @@ from spaces import Space
 
 
 def endless(space, name, **sharing):
-    """A search with more work than any test does."""
+    """Returns the spec of a search with more work than any test does."""
     spec = space.spec(name)
     spec.strategy.ClearField("layernas")
     spec.strategy.random.SetInParent()
@@ -32,7 +32,7 @@ class SharingTest(harness.IntegrationTest):
     def test_a_saturated_fleet_is_shared_by_weight(self):
         names = [self.api.create(endless(self.space, f"weight-{w}", weight=w)).name for w in (1, 2, 4)]
         table = self.space.write_table(self.path("table.csv"))
-        # More slots than the weights divide evenly.
+        # The number of slots is not a multiple of the sum of the weights.
         for number in range(2):
             self.worker(self.server, f"worker-{number}", "--slots=5", *harness.tabular_flags(table, delay="40ms"))
         harness.wait_for(lambda: sum(self.begun(*names)) > 150, "the fleet to be at work")
@@ -43,7 +43,7 @@ class SharingTest(harness.IntegrationTest):
         for weight, one in zip((1, 2, 4), done):
             self.assertAlmostEqual(one / sum(done), weight / 7, delta=0.05 * weight / 7)
 
-        # Changed by hand while they run.
+        # Changed by a user while they run.
         done = self.cli(self.server, "search", "update", names[0].split("/")[1], "--priority=1", "--max-running=3")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("weight 1, priority 1, at most 3 running", done.stdout)
@@ -70,7 +70,7 @@ class SharingTest(harness.IntegrationTest):
         before = heartbeats()
         self.api.call("CancelSearch", search_service_pb2.CancelSearchRequest(name=search))
         harness.wait_for(lambda: trainer not in self.evaluator_processes(), "the trainer to be gone")
-        # One may have been on its way.
+        # One heartbeat may have been on its way.
         self.assertLessEqual(heartbeats() - before, 2)
         # The slot is free again.
         following = self.api.create(space.spec("following")).name
@@ -83,7 +83,7 @@ class SharingTest(harness.IntegrationTest):
         spec = space.spec("one-bad-worker")
         spec.evaluation.attempts = 10
         search = self.api.create(spec).name
-        # At work all the time, so that the other one is never the second choice.
+        # Always busy, so that the other worker is never the second choice.
         self.worker(self.server, "good", *harness.exec_flags("--table", table, "--delay", "0.5"))
         harness.wait_for(lambda: self.api.search(search).progress.succeeded >= 1, "a first result")
         self.worker(self.server, "bad", *harness.exec_flags("--mode", "die"))
@@ -95,7 +95,7 @@ class SharingTest(harness.IntegrationTest):
         self.assertIn("ended without a result", shunned["bad"].last_failure)
         done = self.cli(self.server, "worker", "list")
         self.assertRegex(done.stdout, r"(?m)^bad .* shunned for \d+s: \d failed in a row, the last: the evaluator ended")
-        # It cost a few attempts, and no candidate.
+        # The bad worker cost a few attempts, but no candidate.
         ended = self.api.wait_for_end(search)
         self.assertEqual(ended.state, search_pb2.SEARCH_STATE_SUCCEEDED, ended.state_reason)
         self.assertEqual(ended.progress.succeeded, ended.progress.trainings)
@@ -132,7 +132,7 @@ class SharingTest(harness.IntegrationTest):
         return sum(value for (series, _), value in worker.metrics().items() if series == name)
 
     def holder(self, path):
-        """The process that holds the file's evaluation, once the file says so."""
+        """Returns the process that holds the file's evaluation, when the file contains it."""
         try:
             with open(path, encoding="utf-8") as file:
                 text = file.read()

@@ -1,5 +1,5 @@
-"""A Slurm of one node, set up for a test in its folder and on loopback: munged, slurmctld and slurmd of Debian's slurm-wlm, and two
-partitions, of which `urgent` pre-empts `spare`. Needs root."""
+"""A Slurm of one node for a test, in its folder and on loopback. It runs munged, slurmctld and slurmd of Debian's
+slurm-wlm, with two partitions; `urgent` pre-empts `spare`. Needs root."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import subprocess
 
 import harness
 
-# As many as a node is said to have, whatever it has.
+# The number of processors that the node is configured with, whatever it has.
 CPUS = 2
 
 _CONFIGURATION = """\
@@ -46,24 +46,24 @@ PartitionName=urgent Nodes={host} PriorityTier=10 PreemptMode=OFF MaxTime=INFINI
 
 
 def why_not():
-    """Why there can't be a Slurm here; empty if there can."""
+    """Returns why Slurm cannot run here; empty if it can."""
     for program in ("munged", "slurmctld", "slurmd", "sbatch", "squeue"):
         if not shutil.which(program, path=_PATH):
             return f"{program} is missing: scripts/install-deps --test"
     if os.geteuid() != 0:
         return "slurmd needs root"
-    # As in a bare chroot.
+    # For example in a bare chroot.
     if not os.path.ismount("/sys/fs/cgroup"):
         return "slurmd does not start without control groups, and none are mounted at /sys/fs/cgroup"
     return ""
 
 
-# Debian has the daemons in sbin, which not everyone's path has.
+# Debian installs the daemons in sbin, which may not be on the PATH.
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
 
 class Slurm:
-    """Jobs find the programs under test on their PATH."""
+    """Jobs find the tested programs on their PATH."""
 
     def __init__(self, test):
         self._test = test
@@ -84,7 +84,7 @@ class Slurm:
         self._spawn(
             "munged",
             "--foreground",
-            # The folders above are open to all, as /tmp is.
+            # The parent folders are open to everyone, like /tmp.
             "--force",
             f"--socket={test.path('munge.socket')}",
             f"--key-file={test.path('munge.key')}",
@@ -99,7 +99,7 @@ class Slurm:
 
     def _spawn(self, program, *arguments):
         process = self._test.spawn(program, shutil.which(program, path=_PATH), *arguments, environment=self._environment)
-        # Before the test's folder goes; each ends its own children.
+        # Before the test's folder is deleted. Each process ends its own children.
         self._test.addCleanup(process.stop)
 
     def _run(self, *command, environment=None, check=True):
@@ -119,17 +119,17 @@ class Slurm:
         return done.stdout
 
     def submit(self, *arguments, environment=None):
-        """sbatch; the job's id."""
+        """Runs sbatch. Returns the job's id."""
         return self._run("sbatch", "--parsable", *arguments, environment=environment).strip()
 
     def cancel(self, job):
         self._run("scancel", job)
 
     def signal(self, job, name):
-        """To the job's shell alone, as for #SBATCH --signal=B:NAME."""
+        """Sends the signal only to the job's shell, as for #SBATCH --signal=B:NAME."""
         self._run("scancel", f"--signal={name}", "--batch", job)
 
     def states(self, job):
-        """{task of the array: state} of what is in the queue; the task of a plain job is "N/A"."""
+        """Returns {task of the array: state} of what is in the queue; the task of a plain job is "N/A"."""
         lines = self._run("squeue", "-h", "-r", "-j", job, "-o", "%K %T", check=False).splitlines()
         return dict(line.split() for line in lines if len(line.split()) == 2)

@@ -1,4 +1,4 @@
-"""deploy/slurm on a Slurm of one node: an array job of workers, one of which is pre-empted in the middle of a training."""
+"""Runs deploy/slurm on a Slurm of one node: an array job of workers, one of which is pre-empted during a training."""
 
 import json
 import os
@@ -25,7 +25,7 @@ class SlurmTest(harness.IntegrationTest):
         self.slurm = slurm.Slurm(self)
 
     def started(self):
-        """Tasks that trainings were begun for, one for each time."""
+        """Returns the tasks whose training was started, once per start."""
         if not os.path.exists(self.path("trainings.jsonl")):
             return []
         with open(self.path("trainings.jsonl"), encoding="utf-8") as file:
@@ -33,7 +33,7 @@ class SlurmTest(harness.IntegrationTest):
         return [note["task"] for note in notes if note["event"] == "start"]
 
     def submit_workers(self, address):
-        """As many as the node has processors; none ends a training while the file hold is there."""
+        """Submits as many workers as the node has processors. None ends a training while the file `hold` exists."""
         evaluator = ("--table", self.table, "--log", self.path("trainings.jsonl"), "--hold-while", self.path("hold"))
         return self.slurm.submit(
             f"--array=1-{slurm.CPUS}",
@@ -43,7 +43,8 @@ class SlurmTest(harness.IntegrationTest):
         )
 
     def test_a_pre_empted_worker_loses_no_attempt(self):
-        # A lease that is not given back stays for longer than the test, and a single attempt is all that a candidate has.
+        # A lease that is not returned lasts longer than the test, and a candidate only has one
+        # attempt.
         server = self.controller("--lease-duration=600s")
         api = self.client(server)
         spec = self.space.random_spec("spare-time", trainings=TRAININGS)
@@ -56,7 +57,7 @@ class SlurmTest(harness.IntegrationTest):
         harness.wait_for(lambda: len(self.started()) == slurm.CPUS, "a training of each worker")
         urgent = self.slurm.submit("--partition=urgent", "--output=urgent.log", "--wrap=sleep 600")
         harness.wait_for(lambda: self.slurm.states(urgent) == {"N/A": "RUNNING"}, "the urgent job to run")
-        # One worker has made room, and given back what it was at.
+        # One worker was pre-empted and has returned its task.
         self.assertEqual(sorted(self.slurm.states(job).values()), ["PENDING", "RUNNING"])
         self.assertEqual(api.search(search).progress.leased, slurm.CPUS - 1)
         self.assertEqual(len(api.candidates(search, states=[search_pb2.CANDIDATE_STATE_QUEUED])), 1)
@@ -72,7 +73,7 @@ class SlurmTest(harness.IntegrationTest):
             self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_SUCCEEDED, candidate.name)
             self.assertEqual(list(candidate.failures), [], candidate.name)
             self.assertRegex(candidate.worker, rf"^slurm-{job}-\d$")
-        # That one alone was begun twice.
+        # Only that one was started twice.
         self.assertEqual(len(self.started()), TRAININGS + 1)
         self.slurm.cancel(job)
         harness.wait_for(lambda: not self.slurm.states(job), "the workers to end")
@@ -91,7 +92,7 @@ class SlurmTest(harness.IntegrationTest):
         self.slurm.signal(job, "USR1")
         harness.wait_for(lambda: os.path.exists(ready_file), "the controller to serve again")
         self.assertEqual(api.search(search).state, search_pb2.SEARCH_STATE_RUNNING)
-        # Who cancels it does not want it back.
+        # A user who cancels the job does not want it requeued.
         self.slurm.cancel(job)
         harness.wait_for(lambda: not self.slurm.states(job), "the controller to end")
 

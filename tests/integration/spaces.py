@@ -1,4 +1,4 @@
-"""Made-up spaces whose rewards and costs are known by a formula, and what a search of them must find."""
+"""Generated spaces whose rewards and costs follow a formula, and the results that a search of them must find."""
 
 import csv
 import itertools
@@ -8,9 +8,9 @@ from layernas.v1 import spec_pb2
 
 
 class Space:
-    """Reward and cost of an architecture are sums over its layers; costs are whole numbers of milliseconds.
+    """Reward and cost of an architecture are sums over its layers. Costs are whole numbers of milliseconds.
 
-    An architecture is written as its id: one digit per layer. Dearer options tend to be better, and no two
+    An architecture is written as its id: one digit per layer. More expensive options tend to be better, and no two
     architectures have the same reward.
     """
 
@@ -42,7 +42,7 @@ class Space:
         return {"accuracy": self.reward(architecture), "latency_ms": self.cost(architecture)}
 
     def write_table(self, path):
-        """Every architecture's metrics as CSV, to the last bit; the path."""
+        """Writes every architecture's metrics as CSV, with full precision. Returns the path."""
         with open(path, "w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["arch", "accuracy", "latency_ms"])
@@ -51,7 +51,8 @@ class Space:
         return path
 
     def spec(self, name, cost_per_layer=False, **strategy):
-        """A SearchSpec; keyword arguments are fields of LayerNas. The cost is measured unless `cost_per_layer`."""
+        """Returns a SearchSpec. Keyword arguments are fields of LayerNas. The cost is measured unless `cost_per_layer`
+        is set."""
         spec = spec_pb2.SearchSpec(name=name)
         spec.space.network.input.extend([3, 32, 32])
         spec.space.network.classes = 10
@@ -67,26 +68,27 @@ class Space:
         return spec
 
     def random_spec(self, name, trainings):
-        """The same with random search, which ends after so many trainings."""
+        """Returns the same spec with random search, which ends after that number of trainings."""
         spec = self.spec(name)
         spec.strategy.random.SetInParent()
         spec.budget.trainings = trainings
         return spec
 
     def edges(self, count):
-        """Inner edges of `count` buckets over the space's costs, none of which is a cost."""
+        """Returns the inner edges of `count` buckets over the space's costs. No edge equals a cost."""
         low, high = self.cheapest(), self.dearest()
         return [int(low + (high - low) * index / count) + 0.5 for index in range(1, count)]
 
     def exact_edges(self):
-        """Inner edges that give every cost a bucket of its own."""
+        """Returns inner edges that give every cost a separate bucket."""
         return [cost + 0.5 for cost in range(int(self.cheapest()), int(self.dearest()))]
 
 
 def reference_layernas(space, edges, replicas=1):
-    """A second, plain implementation of one forward pass with measured costs: (trained architectures, final table).
+    """A second, simple implementation of one forward pass with measured costs. Returns (trained architectures, final
+    table).
 
-    The table is {bucket: [(architecture, reward, cost), …]}, best first, as Client.buckets gives it.
+    The table is {bucket: [(architecture, reward, cost), …]}, best first, as Client.buckets returns it.
     """
 
     def bucket(cost):
@@ -113,7 +115,7 @@ def reference_layernas(space, edges, replicas=1):
 
 
 def pareto(points):
-    """The non-dominated of (cost, reward) pairs, cheapest first."""
+    """Returns the non-dominated (cost, reward) pairs, cheapest first."""
     front = []
     for cost, reward in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or reward > front[-1][1]:

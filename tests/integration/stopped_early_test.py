@@ -1,4 +1,4 @@
-"""Trainings that are called off in the middle for being behind others of like cost, with real workers."""
+"""Trainings that are stopped early because they are worse than others of similar cost, with real workers."""
 
 import csv
 
@@ -19,7 +19,7 @@ class EarlyStopTest(harness.IntegrationTest):
         self.api = self.client(self.server)
         self.space = Space(layers=4, options=4, seed=72)
         table = self.space.write_table(self.path("table.csv"))
-        # Who is ahead at an epoch is ahead in the end.
+        # An architecture that is ahead at an epoch is also ahead at the end.
         with open(table, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         columns = [f"epoch{epoch}" for epoch in range(1, EPOCHS + 1)]
@@ -42,11 +42,11 @@ class EarlyStopTest(harness.IntegrationTest):
         spec.objective.targets.append(target)
         spec.evaluation.early_stop.compared = 6
         search = self.api.create(spec).name
-        # So long that there is time to call them off.
+        # Long enough that trainings can be stopped.
         self.worker(self.server, "w", *self.flags, "--delay=2s")
         harness.wait_for(lambda: self.api.search(search).progress.stopped >= 3, "trainings that are stopped")
 
-        # How far a training has come can be seen.
+        # The progress of a training is visible.
         def progress():
             workers = self.api.call("ListWorkers", fleet_service_pb2.ListWorkersRequest()).workers
             return [one for worker in workers for one in worker.progress if one.epoch > 0]
@@ -70,7 +70,7 @@ class EarlyStopTest(harness.IntegrationTest):
         for one in stopped:
             self.assertLess(one.curve[-1].epoch, EPOCHS)
             self.assertEqual(one.cost, self.space.cost(one.architecture.id))
-        # Nothing that was stopped would have been better than what is answered.
+        # No stopped training would have been better than the answer.
         best = self.api.search(search).best[0].best
         for one in candidates:
             if one.cost <= target:

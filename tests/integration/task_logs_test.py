@@ -1,4 +1,4 @@
-"""What trainers write to standard error can be read with their candidate: also where they fail, hang, or write rubbish."""
+"""The standard error of trainers can be read for each candidate, also if a trainer fails, hangs, or writes garbage."""
 
 import json
 import os
@@ -16,7 +16,7 @@ class TaskLogsTest(harness.IntegrationTest):
         super().setUp()
         self.space = Space(layers=3, options=2, seed=5)
         self.table = self.space.write_table(self.path("table.csv"))
-        # A megabyte, and then bytes that are no text.
+        # A megabyte, followed by bytes that are not text.
         with open(self.path("words"), "wb") as file:
             file.write(b"".join(b"line %d\n" % i for i in range(100_000)) + bytes(range(256)) + b"\n")
 
@@ -66,7 +66,7 @@ class TaskLogsTest(harness.IntegrationTest):
             self.assertEqual(shown["log"]["tail"], "fake_evaluator: out of memory, dying\n")
             self.assertEqual((shown["attempt"], shown["attempts"]), (int(attempt), [1, 2]))
 
-        # Long enough for all the words on a busy machine, where half a second was not.
+        # Long enough for all the output on a busy machine; half a second was not.
         hanging = self.search(api, "hanging", timeout_ms=8000)
         worker = self.worker(server, "two", *harness.exec_flags("--mode", "hang", "--say", self.path("words")))
         api.wait_for_end("searches/" + hanging)

@@ -1,4 +1,4 @@
-"""TLS and mutual TLS with real processes: who is let in, who is not, and certificates that are renewed."""
+"""TLS and mutual TLS with real processes: who gets access, who does not, and renewed certificates."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ class TlsTest(harness.IntegrationTest):
         self.assert_rpc_error(grpc.StatusCode.UNAVAILABLE, api.call, "ListSearches", LIST, wait_for_ready=False)
 
     def run_search(self, server, api, *flags):
-        """With a worker and the command line, each with these flags."""
+        """Runs a search with a worker and the command line, which both get these flags."""
         space = Space(layers=2, options=2, seed=71)
         table = space.write_table(self.path("table.csv"))
         name = api.create(space.spec("secure")).name
@@ -66,12 +66,12 @@ class TlsTest(harness.IntegrationTest):
         self.assertEqual(done.returncode, 5, done.stderr)
 
     def test_a_worker_that_was_there_first_gets_through(self):
-        """gRPC 1.51 left to itself never ends a handshake while no call is under way."""
+        """Without further settings, gRPC 1.51 never completes a handshake while no call is in progress."""
         table = Space(layers=2, options=2, seed=72).write_table(self.path("table.csv"))
         port = harness.free_port()
         flags = [*harness.tabular_flags(table), f"--tls-ca={self.authority.certificate}"]
         worker = harness.Worker(self, f"127.0.0.1:{port}", "worker", *flags)
-        harness.wait_for(lambda: "can't reach the controller" in worker.process.log(), "the worker to have tried")
+        harness.wait_for(lambda: "cannot reach the controller" in worker.process.log(), "the worker to have tried")
         self.tls_controller(port=port)
         harness.wait_for(lambda: "the controller is back" in worker.process.log(), "the worker to get through")
 
@@ -82,7 +82,7 @@ class TlsTest(harness.IntegrationTest):
         ca = f"--tls-ca={self.authority.certificate}"
         self.run_search(server, api, ca, f"--tls-cert={certificate}", f"--tls-key={key}")
 
-        # No certificate, one of another authority, none of TLS at all.
+        # Without a certificate, with one of another authority, and without TLS.
         self.assert_kept_out(server, self.authority.channel_credentials())
         others_certificate, others_key = Authority(self.folder, "other").issue("client")
         self.assert_kept_out(server, self.authority.channel_credentials(others_certificate, others_key))
@@ -120,7 +120,7 @@ class TlsTest(harness.IntegrationTest):
             finally:
                 api.close()
 
-        # Where the new files are broken nobody new comes in, neither with TLS nor without.
+        # While the new files are broken, no new client gets access, neither with TLS nor without.
         good = {path: self.read(path) for path in (self.certificate, self.key)}
         self.write(self.certificate, "no certificate\n")
         harness.wait_for(lambda: not connects(self.authority), "the broken certificate to be noticed")
@@ -135,7 +135,7 @@ class TlsTest(harness.IntegrationTest):
         os.replace(certificate, self.certificate)
         harness.wait_for(lambda: connects(new), "the renewed certificate to be used")
         self.assertFalse(connects(self.authority))
-        # Who is connected stays so.
+        # Connected clients stay connected.
         before.call("ListSearches", LIST)
         self.assertTrue(server.process.running())
 
@@ -143,7 +143,7 @@ class TlsTest(harness.IntegrationTest):
         end = ("layernas_tls_certificate_end_timestamp_seconds", frozenset())
         server = self.tls_controller()
         self.assertEqual(server.metrics()[end], self.authority.end_of(self.certificate))
-        # As it lies there now; none while nobody can tell.
+        # The expiry time of the current file. The metric is missing while the file cannot be read.
         certificate, _ = self.authority.issue("renewed", days=100)
         os.replace(certificate, self.certificate)
         renewed = self.authority.end_of(self.certificate)
@@ -195,7 +195,7 @@ class TlsTest(harness.IntegrationTest):
 class ListenTest(harness.IntegrationTest):
 
     def test_elsewhere_than_on_loopback_only_what_is_safe(self):
-        # None of them comes so far as to read a file or to listen.
+        # All fail before they read a file or listen.
         data = f"--data-dir={self.path('data')}"
         tls = ("--tls-cert=c.pem", "--tls-key=k.pem")
         for address in ("0.0.0.0:0", "[::]:0", "10.1.2.3:0", "127.example.com:0", "controller:0"):
@@ -220,7 +220,8 @@ class ListenTest(harness.IntegrationTest):
         self.assertFalse(os.path.exists(self.path("data")))
 
     def test_what_is_safe_or_asked_for_is_served(self):
-        # Not recognised as loopback, though nobody else can reach it: IPv4's loopback as an IPv6 address.
+        # IPv4's loopback as an IPv6 address. It is not recognised as loopback, although no other
+        # host can reach it.
         host = "[::ffff:127.0.0.1]"
         for number, flags in enumerate((("--insecure-listen",), ("--insecure-listen", "--insecure-metrics-listen"))):
             server = self.controller(*flags, host=host, name=f"controller-{number}")

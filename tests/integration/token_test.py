@@ -1,5 +1,5 @@
-"""Tokens and their roles with real processes: who may make which call, changes without a restart, and no secret where
-it does not belong."""
+"""Tokens and their roles with real processes: who may make which call, changes without a restart, and no leaked
+secrets."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ READERS = {"read-only", "client", "admin"}
 SEARCHERS = {"client", "admin"}
 WORKERS = {"worker", "admin"}
 
-# Who may call what. A method that is not here fails the test: decide who may call it.
+# Who may make which call. A missing method fails the test: decide who may call it.
 ALLOWED = {
     "layernas.v1.SearchService": {
         "ValidateSearch": READERS,
@@ -93,7 +93,7 @@ class TokenTest(harness.IntegrationTest):
         return self.write_private(f"{role}.token", self.tokens[role] + "\n")
 
     def refused(self):
-        """{reason: calls refused}."""
+        """Returns {reason: refused calls}."""
         return {
             dict(labels)["reason"]: value
             for (name, labels), value in self.server.metrics().items()
@@ -101,7 +101,7 @@ class TokenTest(harness.IntegrationTest):
         }
 
     def state(self):
-        """Everything that a call could have changed."""
+        """Returns everything that a call could have changed."""
         admin = self.api("admin")
         searches = list(admin.call("ListSearches", LIST).searches)
         candidates = {search.name: admin.candidates(search.name) for search in searches}
@@ -109,7 +109,7 @@ class TokenTest(harness.IntegrationTest):
         return searches, candidates, [(worker.info, list(worker.candidates)) for worker in workers]
 
     def served_methods(self):
-        """{service: its methods' descriptors} of everything that the controller says it serves."""
+        """Returns {service: its methods' descriptors} for everything that the controller says it serves."""
         stub = reflection_pb2_grpc.ServerReflectionStub(self.api("admin").channel)
 
         def ask(**request):
@@ -128,7 +128,7 @@ class TokenTest(harness.IntegrationTest):
         return {service: found[service] for service in services}
 
     def status_of(self, api, service, method):
-        """How a call with an empty request ends."""
+        """Returns the status of a call with an empty request."""
         path = f"/{service}/{method.name}"
         try:
             if method.client_streaming:
@@ -227,13 +227,13 @@ class TokenTest(harness.IntegrationTest):
             except grpc.RpcError as error:
                 return error.code()
 
-        # One goes, one comes.
+        # One token is removed, another is added.
         new = new_token()
         self.write_tokens(without=["read-only"], more=line("read-only", new, "reader-2"))
         newcomer = self.client(self.server, token=new)
         harness.wait_for(lambda: code(newcomer) is None, "the new token to be let in")
         self.assertEqual(code(reader), UNAUTHENTICATED)
-        # A stream that was open ends with the next change.
+        # An open stream ends with the next change.
         client.call("PauseSearch", search_service_pb2.PauseSearchRequest(name=name))
         with self.assertRaises(grpc.RpcError) as raised:
             for _ in watch:
@@ -245,7 +245,7 @@ class TokenTest(harness.IntegrationTest):
         harness.wait_for(lambda: f"{self.token_file}:2: " in self.server.process.log(), "the broken file to be noticed")
         self.assertIsNone(code(newcomer))
         self.assertIsNone(code(client))
-        # So does one that others can read.
+        # A file that others can read is refused too.
         self.write_tokens(without=["client"])
         os.chmod(self.token_file, 0o644)
         harness.wait_for(lambda: "chmod" in self.server.process.log(), "the open file to be noticed")
@@ -274,7 +274,7 @@ class TokenTest(harness.IntegrationTest):
         secret = self.tokens["client"]
         for text, mode, said in (
             (None, None, "missing"),
-            ("", 0o600, "holds no token"),
+            ("", 0o600, "contains no token"),
             (line("client", secret, "ann"), 0o644, "chmod o="),
             ("\n" + line("boss", secret, "ann"), 0o600, "tokens-bad:2: "),
             (f"client {secret} ann\n", 0o600, "tokens-bad:1: "),
@@ -291,7 +291,7 @@ class TokenTest(harness.IntegrationTest):
 
         readable = self.write_private("readable.token", secret)
         os.chmod(readable, 0o644)
-        for path, said in ((readable, "chmod o="), (self.write_private("short.token", "hush"), "holds no token")):
+        for path, said in ((readable, "chmod o="), (self.write_private("short.token", "hush"), "contains no token")):
             done = self.cli("127.0.0.1:1", "search", "list", f"--token-file={path}")
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(path, done.stderr)
@@ -322,12 +322,13 @@ class TokenTest(harness.IntegrationTest):
             f"--token-file={self.own_token_file('worker')}",
         )
         name = self.api("client").create(space.spec("hush")).name
-        # While they work.
+        # While the workers run.
         self.assert_no_secrets(worker)
         self.assertIn("layernas-worker", "".join(self.command_lines()))
         self.api("client").wait_for_end(name)
 
-        # Wrong ones are not written down either, in part or as a whole, and not once for each try.
+        # Wrong tokens are not logged either, neither in part nor as a whole, and not once for each
+        # try.
         stranger = new_token()
         self.tokens["stranger"] = stranger
         before = self.server.process.log().count("\n")
@@ -405,7 +406,7 @@ class RunTest(harness.IntegrationTest):
         self.assertEqual(run.wait(), 0, run.log())
         for name in ("token", "tokens"):
             self.assertEqual(os.stat(os.path.join(data, name)).st_mode & 0o777, 0o600)
-        # Again in the same folder, with what is meant for another controller in the environment.
+        # Again in the same folder, with another controller's settings in the environment.
         done = self.cli(
             None,
             "run",
@@ -429,7 +430,7 @@ class RunTest(harness.IntegrationTest):
             "objective: {cost: latency_ms}\nstrategy: {layernas: {}}\n",
         )
         os.mkdir(self.path("open"))
-        # A folder that the run makes, and one that is there and open to all.
+        # A folder that the run creates, and an existing one that is open to everyone.
         for folder in ("runs/closed/", "open"):
             with self.subTest(folder):
                 data = self.path(folder)
@@ -459,7 +460,7 @@ class BoundsTest(harness.IntegrationTest):
         details = self.assert_rpc_error(RESOURCE_EXHAUSTED, lease, self.client(server), "one-more")
         self.assertIn("at most 3 open LeaseTasks calls", details)
         self.assertIn("--max-polls-per-host", details)
-        # Other calls are not meant.
+        # Other calls are not limited.
         self.client(server).call("ListSearches", LIST)
         workers = self.client(server).call("ListWorkers", fleet_service_pb2.ListWorkersRequest()).workers
         self.assertNotIn("one-more", [worker.info.id for worker in workers])
@@ -482,7 +483,7 @@ class BoundsTest(harness.IntegrationTest):
 
         watch()
         watch()
-        # Streams of all services count.
+        # The streams of all services count.
         health = health_pb2_grpc.HealthStub(api.channel).Watch(
             health_pb2.HealthCheckRequest(), timeout=harness.PATIENCE_S
         )

@@ -1,4 +1,4 @@
-"""What the programs say of themselves: one version, and from which sources they were built, without where these lay."""
+"""The programs' version information: one version and their sources, without local paths."""
 
 import os
 import re

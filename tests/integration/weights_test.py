@@ -1,4 +1,5 @@
-"""What layernas-trainer keeps of a training, opened by plain PyTorch: the same network, with the same accuracy."""
+"""Opens the networks that layernas-trainer keeps with plain PyTorch: they are the same network with the same
+accuracy."""
 
 import hashlib
 import importlib.util
@@ -14,7 +15,7 @@ TEST_IMAGES = 60
 
 
 def write_cifar10(folder):
-    """Noise on a colour per class, so that there is something to learn."""
+    """Writes noise on a colour per class, so that there is something to learn."""
     draw = random.Random(1)
     names = [f"data_batch_{number}.bin" for number in range(1, 6)] + ["test_batch.bin"]
     for name in names:

@@ -1,4 +1,4 @@
-"""A search that trains its winners in full, with the real trainer: what it keeps runs in plain PyTorch."""
+"""A search that trains its winners in full with the real trainer. The kept networks run in plain PyTorch."""
 
 import glob
 import hashlib
@@ -25,7 +25,7 @@ evaluation:
   measure: { runs: 5, warm_up: 1, max_runs: 10 }
 """
 
-# Opens the file as anyone would, without layernas.
+# Opens the file without layernas, as a user would.
 RUN = """
 import json, sys, torch
 network = torch.jit.load(sys.argv[1]).eval()
@@ -61,7 +61,7 @@ class WinnersTest(harness.IntegrationTest):
             best = max(finals, key=lambda one: one.reward)
             self.assertEqual(winner.weights[0].path, best.weights.path)
             self.assertEqual(winner.weights[0].worker, "w")
-        # The frontier stays what the search measured.
+        # The frontier keeps the measurements of the search.
         points = api.frontier(name).points
         self.assertEqual({point.trainings for point in points}, {1})
 

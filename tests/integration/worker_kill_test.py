@@ -1,4 +1,4 @@
-"""kill -9 of a worker that holds a lease: the task is tried again elsewhere, and the search ends."""
+"""kill -9 of a worker with a lease: another worker retries the task, and the search ends."""
 
 import harness
 from layernas.v1 import search_pb2
@@ -17,7 +17,8 @@ class WorkerKillTest(harness.IntegrationTest):
         api = self.client(server)
         search = api.create(space.spec("worker-killed", buckets={"edges": edges})).name
 
-        # The first worker's trainer never ends its first evaluation, and so surely holds a lease when it is killed.
+        # The first worker's trainer never ends its first evaluation, so it surely has a lease when
+        # it is killed.
         held = self.path("held")
         victim = self.worker(server, "victim", *harness.exec_flags("--table", table, "--hold-first", held))
         harness.wait_for(lambda: self.lines(held), "the victim to be on a task")

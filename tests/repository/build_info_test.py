@@ -1,4 +1,4 @@
-"""A build says which commit it is, and is the same wherever it is made."""
+"""A build contains its commit, and is identical in every folder."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class BuildInfoTest(unittest.TestCase):
             file.write(text)
 
     def commit(self, *definitions):
-        """The commit that cmake/WriteBuildInfo.cmake finds."""
+        """Returns the commit that cmake/WriteBuildInfo.cmake finds."""
         done = repository.run(
             "cmake", f"-DSOURCE_DIR={self.sources}", f"-DOUTPUT={self.output}", "-DVERSION=1.2.3", "-DBUILD_TYPE=Release",
             *definitions, "-P", "cmake/WriteBuildInfo.cmake",
@@ -56,7 +56,7 @@ class BuildInfoTest(unittest.TestCase):
 
     def test_without_history_it_is_unknown(self):
         self.assertEqual(self.commit(), "unknown")
-        # Also where the sources lie in another repository.
+        # Also if the sources are inside another repository.
         self.git("-C", self.folder, "init", "-q")
         self.assertEqual(self.commit(), "unknown")
 
@@ -66,7 +66,8 @@ class BuildInfoTest(unittest.TestCase):
         self.assertRegex(repository.read("CHANGELOG.md"), rf"(?m)\A[^#]*# [^#]*\n## {re.escape(version)}, ")
 
     def test_packages_do_not_depend_on_the_folder(self):
-        """One source file with the flags of the preset `package`, with debug information, which has the most paths."""
+        """Compiles one source file with the flags of the preset `package`, with debug information, which contains the
+        most paths."""
         presets = json.loads(repository.read("CMakePresets.json"))["configurePresets"]
         (flags,) = [each["cacheVariables"]["CMAKE_CXX_FLAGS"] for each in presets if each["name"] == "package"]
         source = "common/base/random.cc"
@@ -86,7 +87,7 @@ class BuildInfoTest(unittest.TestCase):
                 return file.read()
 
         self.assertEqual(build("here", flags), build("there", flags))
-        # It is the flags that make them so.
+        # Without the flags, the builds differ.
         self.assertNotEqual(build("here", ""), build("there", ""))
 
 

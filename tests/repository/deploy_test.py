@@ -1,4 +1,4 @@
-"""The deployment files are well-formed, agree with one another, and name what is there."""
+"""The deployment files are well-formed, agree with one another, and only name existing files."""
 
 import glob
 import json
@@ -18,7 +18,7 @@ import repository
 class DeployTest(unittest.TestCase):
 
     def compose(self, *profiles):
-        """The services as docker-compose understands them in these profiles."""
+        """Returns the services as docker-compose understands them with these profiles."""
         flags = [flag for profile in profiles for flag in ("--profile", profile)]
         done = repository.run("docker-compose", "-f", "docker-compose.yml", *flags, "config")
         self.assertEqual(done.returncode, 0, done.stdout)
@@ -73,7 +73,7 @@ class DeployTest(unittest.TestCase):
 
     def test_daily_backups_are_pruned(self):
         with tempfile.TemporaryDirectory() as folder:
-            # Stands for the client: a backup is a folder, and the fourth one fails.
+            # Replaces the client. It creates a folder as a backup; the fourth one fails.
             client = os.path.join(folder, "layernas")
             with open(client, "w", encoding="utf-8") as file:
                 file.write(
@@ -81,7 +81,7 @@ class DeployTest(unittest.TestCase):
                     '[ "$(wc -l <"$LOG")" -ne 4 ] || exit 1\nmkdir "$BACKUPS/$4-$(wc -l <"$LOG")"\n'
                 )
             os.chmod(client, 0o755)
-            # Time does not pass: a sleep returns at once, and the sixth ends the loop.
+            # Time does not pass: a sleep returns at once, and the sixth one ends the loop.
             sleep = os.path.join(folder, "sleep")
             with open(sleep, "w", encoding="utf-8") as file:
                 file.write('#!/bin/sh\necho "$1" >>"$LOG.sleeps"\n[ "$(wc -l <"$LOG.sleeps")" -lt 6 ] || kill -TERM "$PPID"\n')
@@ -105,7 +105,8 @@ class DeployTest(unittest.TestCase):
             self.assertEqual(names[-1], "mine")
             self.assertEqual([name[-2:] for name in names[:2]], ["-5", "-6"])
 
-            # A restart waits for the rest of the day: restarts must not replace the older ones.
+            # After a restart it waits for the rest of the day, so that restarts do not replace the
+            # older backups.
             os.utime(os.path.join(backups, names[1]), (time.time() - 36000,) * 2)
             for file in (log, f"{log}.sleeps"):
                 os.remove(file)
@@ -140,7 +141,7 @@ class DeployTest(unittest.TestCase):
             (before, _) = text.split("[Service]")
             self.assertRegex(before, r"(?m)^StartLimitIntervalSec=0$", unit)
             self.assertRegex(text, r"(?m)^Restart=on-failure$", unit)
-        # One trainer's memory is no reason to end the others.
+        # A trainer that runs out of memory must not end the others.
         self.assertRegex(text, r"(?m)^OOMPolicy=continue$")
 
     def test_compose_publishes_on_loopback_what_asks_nobody(self):
@@ -206,7 +207,7 @@ class DeployTest(unittest.TestCase):
         rules = repository.read("deploy/prometheus/rules/layernas-alerts.yml")
         operations = repository.read("docs/operations.md")
         for alert in alerts:
-            # At least one case in which it fires.
+            # There is at least one case in which the alert fires.
             fires = rf'alertname: {alert}\n +eval_time: \w+\n +exp_alerts:(?: \[|\n +- )\{{|ALERTS\{{alertname="{alert}",alertstate="firing",instance'
             self.assertRegex(tested, fires, alert)
             self.assertIn(f"docs/operations.md#{alert.lower()}\n", rules)
@@ -216,7 +217,7 @@ class DeployTest(unittest.TestCase):
             self.assertIn(record, tested)
 
     def test_runbooks_can_be_links(self):
-        """The command that docs/operations.md gives, on a copy of the rules."""
+        """Runs the command of docs/operations.md on a copy of the rules."""
         (command,) = re.findall(r"(?m)^sed -i .*runbook_url.*$", repository.read("docs/operations.md"))
         rules = "deploy/prometheus/rules/layernas-alerts.yml"
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""clang-format has nothing to change in any C++ file."""
+"""clang-format changes no C++ file."""
 
 import shutil
 import unittest

@@ -1,5 +1,6 @@
-"""Kubernetes objects against the schemas of Kubernetes, KEDA and the Prometheus operator, as npm's @kubernetes-models have them:
-TypeScript's compiler refuses unknown fields and wrong types, the models' own validation values that do not fit."""
+"""Checks Kubernetes objects against the schemas of Kubernetes, KEDA and the Prometheus operator in npm's
+@kubernetes-models. TypeScript's compiler refuses unknown fields and wrong types; the models' own validation refuses
+wrong values."""
 
 import json
 import os
@@ -16,7 +17,7 @@ _PACKAGES = {
 
 
 def why_not():
-    """Why nothing can be validated here; empty if it can."""
+    """Returns why validation is impossible here; empty if it is possible."""
     if not shutil.which("node"):
         return "Node.js is missing: scripts/install-deps --test"
     if not os.path.isdir(os.path.join(_CACHE, "node_modules/typescript")):
@@ -25,7 +26,7 @@ def why_not():
 
 
 def complaints(objects):
-    """What is wrong with them, as text; empty if nothing is."""
+    """Returns what is wrong with the objects, as text; empty if nothing is."""
     with tempfile.TemporaryDirectory() as folder:
         os.symlink(os.path.join(_CACHE, "node_modules"), os.path.join(folder, "node_modules"))
         _write(folder, "package.json", '{ "type": "module" }')
@@ -40,7 +41,7 @@ def complaints(objects):
 
 
 def _check(number, one):
-    """A literal of the object's type, for only in literals unknown fields are errors."""
+    """Returns a literal of the object's type, because unknown fields are only errors in literals."""
     group, kind = one["apiVersion"].split("/")[0], one["kind"]
     package = f"{_PACKAGES.get(group, 'kubernetes-models/')}{one['apiVersion']}"
     return (

@@ -1,5 +1,5 @@
-"""deploy/kubernetes: every overlay renders, its objects are what Kubernetes, KEDA and the Prometheus operator know, they fit together,
-and the pools are scaled as they should be."""
+"""Checks deploy/kubernetes: every overlay renders, its objects are valid for Kubernetes, KEDA and the Prometheus
+operator and fit together, and the pools scale correctly."""
 
 import copy
 import glob
@@ -20,7 +20,7 @@ OVERLAYS = sorted(os.path.basename(path) for path in glob.glob(os.path.join(FOLD
 
 
 def why_no_kubectl():
-    """Why nothing can be rendered here; empty if it can."""
+    """Returns why rendering is impossible here; empty if it is possible."""
     if not shutil.which("kubectl"):
         return "kubectl is not installed"
     version = json.loads(repository.run("kubectl", "version", "--client", "-o", "json").stdout)["clientVersion"]
@@ -48,7 +48,7 @@ class KubernetesTest(unittest.TestCase):
         return [one for one in self.overlays[overlay] if one["kind"] in kinds]
 
     def each(self, *kinds):
-        """(overlay, object) of these kinds."""
+        """Returns (overlay, object) of these kinds."""
         for overlay in OVERLAYS:
             for one in self.of_kind(overlay, *kinds):
                 with self.subTest(overlay=overlay, kind=one["kind"], name=one["metadata"]["name"]):
@@ -96,7 +96,7 @@ class KubernetesTest(unittest.TestCase):
             mistake(one)
             return one
 
-        # The compiler's are found all at once.
+        # The compiler reports all mistakes at once.
         mistakes = [
             (wrong(worker, lambda it: container(it).update(readOnlyRootFilesystem=True)), '"readOnlyRootFilesystem"'),
             (wrong(worker, lambda it: container(it)["ports"][0].update(containerPort="7062")), "Type 'string'"),
@@ -132,7 +132,8 @@ class KubernetesTest(unittest.TestCase):
                 for probe in ("readinessProbe", "livenessProbe"):
                     self.assertIn(probe, container)
                 if one["kind"] == "Deployment":
-                    # The image's entry point has an init, which reaps what trainers leave behind.
+                    # The image's entry point contains an init, which reaps the processes that
+                    # trainers leave behind.
                     self.assertNotIn("command", container)
 
     def test_images_that_were_loaded_into_the_node_are_not_pulled(self):
@@ -152,7 +153,7 @@ class KubernetesTest(unittest.TestCase):
             pod = one["spec"]["template"]["spec"]
             (grace,) = [re.fullmatch(r"--evaluator-grace=(\d+)s", argument) for argument in pod["containers"][0]["args"]
                         if argument.startswith("--evaluator-grace")]
-            # What is left is for a call or two that deliver results.
+            # The remaining time is for a few calls that deliver results.
             self.assertGreaterEqual(pod["terminationGracePeriodSeconds"], int(grace.group(1)) + 30)
 
     def test_only_tls_goes_without_the_insecure_flag(self):
@@ -161,7 +162,7 @@ class KubernetesTest(unittest.TestCase):
             secure = overlay == "tls"
             self.assertEqual("--insecure-listen" in container["args"], not secure)
             self.assertEqual(any(argument.startswith("--token-file") for argument in container["args"]), secure)
-            # The kubelet's grpc probes can't talk TLS.
+            # The kubelet's gRPC probes cannot use TLS.
             self.assertEqual("grpc" in container["readinessProbe"], not secure)
         for overlay, one in self.each("Deployment"):
             names = {variable["name"] for variable in one["spec"]["template"]["spec"]["containers"][0]["env"]}
@@ -218,7 +219,7 @@ class KubernetesTest(unittest.TestCase):
                 self.assertTrue(backups.startswith(data["mountPath"]))
                 volumes = {volume["name"] for volume in pod["volumes"]} | {"data"}
                 self.assertLessEqual({mount["name"] for mount in backup["volumeMounts"]}, volumes)
-                # What its settings name is mounted.
+                # The files that its settings name are mounted.
                 files = [each["value"] for each in backup["env"] if each["value"].startswith("/")]
                 self.assertEqual(len(files), 2 if overlay == "tls" else 0)
                 for file in files:
@@ -305,13 +306,13 @@ class KubernetesTest(unittest.TestCase):
                 self.assertIn(one["spec"]["scaleTargetRef"]["name"], deployments)
 
     def queries(self):
-        """{pool: query} of KEDA's scaled objects."""
+        """Returns {pool: query} of KEDA's scaled objects."""
         found = {}
         for one in self.of_kind("gpu-pool", "ScaledObject"):
             (trigger,) = one["spec"]["triggers"]
             # The query's value is the number of workers.
             self.assertEqual((trigger["metricType"], trigger["metadata"]["threshold"]), ("AverageValue", "1"))
-            # No answer is no reason to take workers away.
+            # Without an answer, no workers are removed.
             self.assertEqual(trigger["metadata"]["ignoreNullValues"], "false")
             found[one["spec"]["scaleTargetRef"]["name"]] = trigger["metadata"]["query"]
         return found

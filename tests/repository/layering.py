@@ -1,11 +1,12 @@
-"""Which folder may include what. ARCHITECTURE.md says why; this says no."""
+"""Defines which folder may include what, and finds violations. ARCHITECTURE.md gives the reasons."""
 
 import os
 import re
 
 import repository
 
-# Folder -> prefixes of our own headers that it may include, its own always. The longest folder that matches counts.
+# Folder -> prefixes of the project's headers that it may include, besides its own. The longest
+# matching folder counts.
 LAYERS = {
     "common/base": (),
     "common/build_info": (),
@@ -44,7 +45,7 @@ LAYERS = {
     "client": ("common", "worker/evaluator"),
 }
 
-# Headers from elsewhere -> the only folders (or files, without extension) that may include them.
+# External headers -> the only folders (or files, without extension) that may include them.
 _PROTO_USERS = (
     "controller/access",
     "controller/service",
@@ -76,7 +77,8 @@ RESTRICTED = {
     r"CLI/": ("controller/options", "controller/main", "worker", "client", "common/base", "common/cli"),
 }
 
-# Pure folders: besides our own headers only the standard library, absl and Eigen, which do no more than compute.
+# Pure folders: besides the project's headers, they only include the standard library, absl and
+# Eigen, which only compute.
 PURE = ("common/base", "controller/core")
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTILINE)
@@ -84,7 +86,7 @@ _OUR_FOLDERS = ("common/", "controller/", "worker/", "client/")
 
 
 def _within(path, folder):
-    """Whether `path` is the folder, in it, or a file of that name."""
+    """Returns true if `path` is the folder, is in it, or is a file of that name."""
     return path == folder or path.startswith(folder + "/") or os.path.splitext(path)[0] == folder
 
 
@@ -94,7 +96,7 @@ def _layer_of(path):
 
 
 def _fault(path, layer, header):
-    """Why `path` may not include `header`; None if it may."""
+    """Returns why `path` may not include `header`; None if it may."""
     if header.startswith("tests/"):
         return "product code includes test code"
     if header.startswith(_OUR_FOLDERS):
@@ -110,7 +112,7 @@ def _fault(path, layer, header):
 
 
 def violations(root=repository.ROOT):
-    """One line per #include that crosses the layers: "file:line: header: why"."""
+    """Returns one line per #include that crosses the layers: "file:line: header: why"."""
     found = []
     for path in repository.files(root):
         if not path.endswith((".cc", ".h")) or not path.startswith(_OUR_FOLDERS):

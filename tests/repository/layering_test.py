@@ -1,4 +1,4 @@
-"""No #include crosses the layers; and the check would notice if one did."""
+"""No #include crosses the layers, and the check finds violations."""
 
 import os
 import tempfile
@@ -73,7 +73,7 @@ class LayeringTest(unittest.TestCase):
             self.assertLessEqual(present, known)
 
     def violations_of(self, path, text):
-        """Of a repository that holds this one file."""
+        """Returns the violations of a repository that contains only this file."""
         with tempfile.TemporaryDirectory() as root:
             file = os.path.join(root, path)
             os.makedirs(os.path.dirname(file))

@@ -1,4 +1,4 @@
-"""`buf lint` of the proto files, and `buf breaking` against the last release's."""
+"""Runs `buf lint` on the proto files, and `buf breaking` against the last release's."""
 
 import json
 import os
@@ -13,7 +13,8 @@ BUF = os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "layernas/buf/node_modules/.bin/buf"
 )
 
-# Of `buf breaking`, and the folder that they are for: programs are generated from the API, records are only decoded.
+# The rules of `buf breaking` and their folders: programs are generated from the API, but records
+# are only decoded.
 RULES = {"FILE": "layernas/v1", "WIRE": "layernas/storage/v1"}
 
 
@@ -28,7 +29,7 @@ class ProtoTest(unittest.TestCase):
         return subprocess.run(["git", "-C", repository.ROOT, *arguments], stdout=subprocess.PIPE, timeout=60, check=False, **options)
 
     def released(self, folder):
-        """proto/ of the last release in that folder; what it is called."""
+        """Writes proto/ of the last release to that folder. Returns the name of the release."""
         tag = self.git("describe", "--tags", "--abbrev=0", "--match=v*", stderr=subprocess.DEVNULL, text=True)
         commit = tag.stdout.strip() if tag.returncode == 0 else repository.read("proto/baseline").strip()
         archive = self.git("archive", commit, "proto", stderr=subprocess.DEVNULL)
@@ -58,7 +59,7 @@ class ProtoTest(unittest.TestCase):
                 now = os.path.join(folder, "proto")
                 shutil.copytree(os.path.join(repository.ROOT, "proto"), now)
                 text = repository.read(os.path.join("proto", path))
-                # The first field's number.
+                # Changes the first field's number.
                 changed = text.replace(" = 1;", " = 1001;", 1)
                 self.assertNotEqual(changed, text)
                 with open(os.path.join(now, path), "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What the repository's checks share."""
+"""Functions that the repository's checks share."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ _NOT_OURS = {".git", ".cache", "build", "__pycache__", "node_modules"}
 
 
 def files(root=ROOT):
-    """Paths, relative to the root, of all files that are or could be committed."""
+    """Returns the paths, relative to the root, of all files that are committed or could be."""
     listed = subprocess.run(
         ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         stdout=subprocess.PIPE,
@@ -21,7 +21,7 @@ def files(root=ROOT):
     if listed.returncode == 0:
         names = [name.decode() for name in listed.stdout.split(b"\0") if name]
     else:
-        # A copy without its history: an archive, the context of an image's build.
+        # A copy without history: an archive, or the context of an image's build.
         names = []
         for folder, folders, entries in os.walk(root):
             folders[:] = [name for name in folders if name not in _NOT_OURS]
@@ -39,7 +39,7 @@ def read(name, root=ROOT):
 
 
 def run(*command, **options):
-    """The finished process, with what it printed as text."""
+    """Returns the finished process with its output as text."""
     return subprocess.run(
         command,
         cwd=options.pop("cwd", ROOT),
@@ -54,7 +54,7 @@ def run(*command, **options):
 
 
 def prometheus_program(name):
-    """Path of Debian's prometheus or promtool, which scripts/install-deps --test unpacks."""
+    """Returns the path of Debian's prometheus or promtool, which scripts/install-deps --test unpacks."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     path = os.path.join(cache, "layernas/prometheus/usr/bin", name)
     if not os.access(path, os.X_OK):
@@ -63,7 +63,7 @@ def prometheus_program(name):
 
 
 def main():
-    """Runs the calling file's tests. Exit code 77, CTest's "skipped", where every one of them was skipped."""
+    """Runs the calling file's tests. Exits with 77, which CTest treats as "skipped", if every test was skipped."""
     result = unittest.main(verbosity=2, exit=False).result
     skipped = len(result.skipped)
     sys.exit(1 if not result.wasSuccessful() else 77 if skipped and skipped == result.testsRun else 0)

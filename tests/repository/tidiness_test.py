@@ -1,4 +1,4 @@
-"""Nothing in the repository that belongs to one machine, is too big, is binary, or does not even parse."""
+"""Checks that no file of the repository belongs to one machine, is too large, is binary, or cannot be parsed."""
 
 import json
 import os
@@ -8,11 +8,12 @@ import unittest
 import repository
 
 LARGEST_BYTES = 1 << 20
-# Absolute paths of somebody's machine. Written so that this file doesn't match itself.
+# Absolute paths of a user's machine. Written so that this file does not match.
 MACHINE_PATH = re.compile(r"(?<![\w./-])/(?:work|root|home)/(?=[\w.])")
-# Benchmark tables may lie beside the checkout, where LAYERNAS_TABLES doesn't say otherwise; nothing else may be sought there.
+# The default folder of the benchmark tables is next to the checkout (see LAYERNAS_TABLES). Nothing
+# else may be outside of it.
 BESIDE = re.compile(r"\.\./shared\b(/\w+)?")
-# Made by scripts/demo-dashboards --screenshots.
+# Created by scripts/demo-dashboards --screenshots.
 PICTURE = re.compile(r"docs/images/[\w-]+\.png")
 SHELL = re.compile(r"#!\s*(/usr)?/bin/(env )?(ba|da)?sh\b")
 

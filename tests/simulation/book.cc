@@ -13,7 +13,7 @@
 namespace layernas::simulation {
 namespace {
 
-// From a lease to its end, at most.
+// The maximum time from a lease to its end.
 constexpr Millis kLongestAttempt{90'000};
 
 std::string NameOf(const Book::Search& search, const core::Candidate& candidate) {
@@ -60,7 +60,7 @@ void Book::Written(const Records& records) {
     searches_.erase(id);
     std::erase_if(accepted_, [id](const Accepted& one) { return one.search == id; });
   }
-  // A search's own record first: it is new, or its end explains what its candidates end with.
+  // Put a search's own record first: it is new, or its end explains how its candidates end.
   for (const storage::StoredSearch& search : records.searches) Put(search);
   for (const auto& [search, candidate] : records.candidates) Put(search, candidate);
   for (const std::uint64_t id : std::exchange(ended_now_, {})) {
@@ -149,7 +149,7 @@ void Book::CheckChange(const Search& search, const core::Candidate& before, cons
   if (before.architecture != after.architecture) {
     story_.Find("truth", absl::StrCat(NameOf(search, after), " has become another architecture"));
   }
-  // Time that is up, a pause and a budget never end an attempt that is under way.
+  // The end of the search's time, a pause or a budget never end a running attempt.
   const bool called_off =
       search.stored.state == core::SearchState::kCancelled || search.stored.state == core::SearchState::kFailed;
   const bool given_back = given_back_.contains({search.stored.id, before.number, before.attempt});
@@ -203,11 +203,11 @@ void Book::Replaced(const storage::Store& store, std::vector<Accepted> accepted)
   may_be_deleted_.clear();
   given_back_.clear();
   accepted_ = std::move(accepted);
-  // Who was there when something ended in it is not known.
+  // It is unknown which workers existed when something ended in the last process.
   OthersFit others_fit = std::exchange(others_fit_, nullptr);
   Load(store);
   others_fit_ = std::move(others_fit);
-  // Of what was going on before it is not known when it began.
+  // It is unknown when the running attempts started.
   TimeIsUnknown();
 }
 
@@ -236,7 +236,7 @@ void Book::Load(const storage::Store& store) {
     }
   }
   Written(records);
-  // What was written in a process's last moment began at a time that nobody saw.
+  // Nobody observed the start times of what was written in a process's last moment.
   for (const auto& [id, candidate] : records.candidates) {
     if (const auto found = searches_.find(id); found != searches_.end()) found->second.time_is_unknown = true;
   }
@@ -244,7 +244,7 @@ void Book::Load(const storage::Store& store) {
 }
 
 void Book::Tell(const LeaseToken& token, const std::map<std::string, double>& metrics) {
-  // Deleted in between: there is nothing to be kept.
+  // The search was deleted in between, so nothing must be kept.
   if (!searches_.contains(token.search)) {
     if (!may_be_deleted_.contains(token.search)) {
       story_.Find("nothing lost",

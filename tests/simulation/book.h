@@ -1,4 +1,5 @@
-// What the disk of a simulated controller holds, as its commits are seen from outside, and what must be true of it.
+// The contents of a simulated controller's disk, recorded from its commits, and the invariants that
+// they must fulfil.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@
 
 namespace layernas::simulation {
 
-// Configurations by serialized spec: a world parses each but once. The result never is an error here; specs are drawn
-// valid.
+// Search configurations by serialized spec, so that a world parses each spec once. The result is
+// never an error here, because specs are drawn valid.
 class Configs {
  public:
   const core::SearchConfig& Of(const std::string& spec);
@@ -31,7 +32,7 @@ class Configs {
   std::map<std::string, std::unique_ptr<core::SearchConfig>> configs_;
 };
 
-// The records that a batch puts, and the searches that it deletes.
+// The records that a batch writes, and the searches that it deletes.
 struct Records {
   std::vector<storage::StoredSearch> searches;
   std::vector<std::pair<std::uint64_t, core::Candidate>> candidates;
@@ -49,51 +50,51 @@ class Book {
     std::deque<core::Candidate> candidates;
     // First trainings, by architecture.
     std::map<core::Architecture, std::uint64_t> firsts;
-    // When the first lease was written, and the last record.
+    // The times at which the first lease and the last record were written.
     std::optional<SteadyTime> started;
     SteadyTime changed;
-    // No statement about its time can be made: the clock was set while nobody watched it.
+    // True: nothing is known about its time, because the clock was set while nobody observed it.
     bool time_is_unknown = false;
 
     bool IsOpen() const { return !core::IsFinal(stored.state); }
     std::size_t Under(core::CandidateState state) const;
   };
-  // A result that a worker was told to be accepted.
+  // A result that a worker was told is accepted.
   struct Accepted {
     std::uint64_t search = 0;
     std::uint64_t number = 0;
     int attempt = 0;
     std::map<std::string, double> metrics;
   };
-  // Whether there are workers that could do the search's tasks besides this one, and have been there for so long.
+  // Returns true if other workers could do the search's tasks, and have existed for that long.
   using OthersFit = std::function<bool(const Search& search, const std::string& worker, Millis for_so_long)>;
 
   Book(Configs& configs, Story& story, const Timeline& timeline)
       : configs_(configs), story_(story), timeline_(timeline) {}
 
   void set_others_fit(OthersFit others_fit) { others_fit_ = std::move(others_fit); }
-  // Called for each first training that was begun, once that is written.
+  // Called for each first training that was started, after it is written.
   void set_begun(std::function<void(const Search& search)> begun) { begun_ = std::move(begun); }
 
-  // The records were made durable.
+  // The records are durable.
   void Written(const Records& records);
-  // A controller starts on the store: what it holds must follow from what the book knows.
+  // A controller starts on the store, whose contents must match the book.
   void Restarted(const storage::Store& store);
-  // Another history begins: a new store, or a copy made earlier.
+  // Another history begins: a new store, or an earlier copy.
   void Replaced(const storage::Store& store, std::vector<Accepted> accepted);
-  // A worker is told so.
+  // A worker was told that its result is accepted.
   void Tell(const LeaseToken& token, const std::map<std::string, double>& metrics);
-  // A worker gives the lease back: it is under way no longer.
+  // A worker returns the lease, which is no longer in progress.
   void GivesBack(const LeaseToken& token) { given_back_.emplace(token.search, token.number, token.attempt); }
-  // A person has asked for it: from now on the search may be gone.
+  // A user has requested the deletion, so the search may disappear from now on.
   void MayDelete(std::uint64_t search) { may_be_deleted_.insert(search); }
-  // Nothing that was accepted is gone.
+  // Checks that no accepted result is lost.
   void CheckAccepted() const;
   void TimeIsUnknown();
 
   const std::map<std::uint64_t, Search>& searches() const { return searches_; }
   const std::vector<Accepted>& accepted() const { return accepted_; }
-  // Leases that were lost in this history, in all searches.
+  // The number of leases that were lost in this history, in all searches.
   int lost_leases() const { return lost_leases_; }
 
  private:
@@ -113,10 +114,10 @@ class Book {
   std::map<std::uint64_t, Search> searches_;
   std::vector<Accepted> accepted_;
   std::set<std::uint64_t> may_be_deleted_;
-  // Search, candidate and attempt of leases.
+  // The search, candidate and attempt of each returned lease.
   std::set<std::tuple<std::uint64_t, std::uint64_t, int>> given_back_;
   int lost_leases_ = 0;
-  // Whose search record was put by the records at hand.
+  // The searches whose record the current records contain.
   std::set<std::uint64_t> ended_now_;
 };
 

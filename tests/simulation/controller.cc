@@ -8,11 +8,11 @@
 namespace layernas::simulation {
 namespace {
 
-// Longer than the real one's: nothing depends on it but how late a time-out is noticed.
+// Longer than in the real controller. It only influences how late a timeout is noticed.
 constexpr Millis kTick{1'000};
 constexpr Millis kLeaseDuration{9'000};
 
-// One for all worlds, since making it takes longer than a world.
+// One object for all worlds, because creating it takes longer than a world.
 ControllerMetrics& Metrics() {
   static auto* metrics = new ControllerMetrics();
   return *metrics;
@@ -26,7 +26,7 @@ class Controller::HandExecutor final : public Executor {
 
   void Post(std::function<void()> work) override {
     if (is_solver_ && controller_.solving_) controller_.solving_();
-    // In order.
+    // Keeps the events in order.
     until_ = std::max(until_, controller_.timeline_.Now()) +
              controller_.draw_.Time(Millis{0}, is_solver_ ? Millis{200} : Millis{5});
     controller_.InProcess(until_, [this, work = std::move(work)] {
@@ -151,7 +151,7 @@ void Controller::Nudge() {
 void Controller::TakeTurn() {
   turn_is_due_ = false;
   engine_->TakeTurn();
-  // What a turn has submitted itself.
+  // Handles what a turn has submitted itself.
   Nudge();
 }
 
@@ -184,7 +184,7 @@ void Controller::Write(std::uint64_t process) {
 }
 
 void Controller::Answer(std::uint64_t process, std::vector<std::function<void()>> answers) {
-  // Now and then the process dies between two of them.
+  // The process sometimes dies between two of them.
   const std::size_t given =
       dies_between_answers_ && draw_.Chance(0.001) ? draw_.Index(answers.size() + 1) : answers.size();
   for (std::size_t i = 0; i < given && process == process_; ++i) answers[i]();

@@ -1,4 +1,5 @@
-// The controller of a simulated world: a real engine on a store in memory, whose process can die at any moment.
+// The controller of a simulated world: a real engine on a store in memory, whose process can die at
+// any moment.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,10 @@
 
 namespace layernas::simulation {
 
-// The store outlives the processes. While none runs, `up()` is false and there is nothing to call.
+// The store outlives the processes. While none runs, `up()` is false and no function may be called.
 class Controller {
  public:
-  // Called when the process has died, with everything that it had not answered.
+  // Called when the process has died, together with all unanswered calls.
   using Died = std::function<void()>;
 
   Controller(std::uint64_t seed, Timeline& timeline, Story& story, Configs& configs, Died died);
@@ -33,36 +34,36 @@ class Controller {
 
   // --- Processes
 
-  // Starts a process on the store as it is.
+  // Starts a process on the current store.
   void Start();
-  // It dies now: what is not on the disk is lost.
+  // Kills the process. Data that is not on disk is lost.
   void Kill();
-  // It dies within its next commit, at a point that is drawn.
+  // Kills the process within its next commit, at a random point.
   void KillInCommit();
-  // Whether it may die now and then after some of a turn's answers.
+  // Sets whether the process may sometimes die after some of a turn's answers.
   void set_dies_between_answers(bool dies) { dies_between_answers_ = dies; }
   bool up() const { return engine_ != nullptr; }
   Engine& engine() { return *engine_; }
   WorkerCalls& calls() { return *calls_; }
-  // To be called after each call of the engine.
+  // Call this after each call of the engine.
   void Nudge();
-  // Specs that the next processes cannot go on with.
+  // Sets the specs that the next processes cannot continue.
   void Refuse(std::set<std::string> specs) { refused_ = std::move(specs); }
   const std::set<std::string>& refused() const { return refused_; }
 
   // --- Its disk
 
-  // Copies the store. Only while a process runs.
+  // Copies the store. A process must be running.
   void BackUp();
   bool HasBackup() const { return !backup_.empty(); }
-  // Instead of the store: the latest backup, or an empty one. Only while no process runs.
+  // Replaces the store with the latest backup or an empty store. No process may be running.
   void RestoreBackup();
   void UseEmptyStore();
   Book& book() { return book_; }
-  // What the tokens of a stored search must say; 0 if there is no such search.
+  // Returns what the tokens of a stored search must contain; 0 if there is no such search.
   std::uint64_t LineageOf(std::uint64_t search);
 
-  // Called whenever the solver is given work.
+  // Sets the function that is called whenever the solver gets work.
   void set_solving(std::function<void()> solving) { solving_ = std::move(solving); }
 
  private:
@@ -86,7 +87,7 @@ class Controller {
   Book book_;
 
   std::unique_ptr<storage::MemoryStore> store_;
-  // By search; of the present process.
+  // By search, for the current process.
   std::map<std::uint64_t, std::uint64_t> lineages_;
   std::string backup_;
   int backups_ = 0;
@@ -94,7 +95,7 @@ class Controller {
   std::set<std::string> refused_;
   std::function<void()> solving_;
 
-  // Of the present process, which is known by its number.
+  // The number of the current process.
   std::uint64_t process_ = 0;
   bool dies_between_answers_ = false;
   std::unique_ptr<Engine> engine_;

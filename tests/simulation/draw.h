@@ -11,12 +11,12 @@
 
 namespace layernas::simulation {
 
-// A stream of choices that depends on its key alone. Not thread-safe.
+// A stream of choices that depends only on its key. Not thread-safe.
 class Draw {
  public:
   explicit Draw(std::initializer_list<std::uint64_t> key) : random_(key) {}
 
-  // Uniform in [min, max], both included; min <= max.
+  // Returns a uniform number in [min, max]; min <= max.
   int Between(int min, int max) {
     return min + static_cast<int>(random_.Below(static_cast<std::uint64_t>(max - min) + 1));
   }
@@ -26,7 +26,7 @@ class Draw {
   bool Chance(double probability) { return random_.Uniform() < probability; }
   double Uniform() { return random_.Uniform(); }
   std::uint64_t Number() { return random_.Next(); }
-  // An index below `size`; size > 0.
+  // Returns an index below `size`; size > 0.
   std::size_t Index(std::size_t size) { return random_.Below(size); }
   template <typename T>
   const T& Pick(const std::vector<T>& items) {

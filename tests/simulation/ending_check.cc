@@ -14,9 +14,9 @@
 namespace layernas::simulation {
 namespace {
 
-// The clocks, the turns and the disk take a moment.
+// The time that clocks, turns and the disk may take.
 constexpr Millis kSlack{5'000};
-// Until a controller has heard of a worker, and a worker of a controller.
+// The time until a controller knows a worker, and a worker knows a controller.
 constexpr Millis kKnown{15'000};
 
 struct Counts {
@@ -53,7 +53,7 @@ Counts CountOf(const Book::Search& search) {
 
 bool Meets(double cost, double target) { return cost <= target * (1 + 1e-9); }
 
-// An architecture by its trainings, those in full apart.
+// An architecture and its trainings; full ones are counted separately.
 struct Standing {
   std::uint64_t first = 0;
   double reward = 0;
@@ -62,7 +62,7 @@ struct Standing {
   int begun = 1;
 };
 
-// Those that have a result.
+// Returns the architectures that have a result.
 std::vector<Standing> StandingsOf(const Book::Search& search) {
   std::map<std::uint64_t, Standing> by_first;
   for (const core::Candidate& candidate : search.candidates) {
@@ -72,7 +72,7 @@ std::vector<Standing> StandingsOf(const Book::Search& search) {
     standing.first = first;
     if (candidate.repeat_of != 0) ++standing.begun;
     if (candidate.state != core::CandidateState::kSucceeded) continue;
-    // The mean so far: no rounding moves it away from numbers that are all the same.
+    // The running mean. Rounding does not change it if all numbers are equal.
     ++standing.succeeded;
     standing.reward += (candidate.reward - standing.reward) / standing.succeeded;
     standing.cost += (candidate.cost - standing.cost) / standing.succeeded;
@@ -96,7 +96,7 @@ std::vector<Standing> BestWithin(const std::vector<Standing>& standings, double 
   return best;
 }
 
-// Those that no other matches at no more cost.
+// Returns those that no other matches at equal or lower cost.
 std::vector<Standing> FrontierOf(const std::vector<Standing>& standings) {
   std::vector<Standing> frontier;
   for (const Standing& standing : standings) {
@@ -107,7 +107,7 @@ std::vector<Standing> FrontierOf(const std::vector<Standing>& standings) {
   return frontier;
 }
 
-// How many architectures cost at most so much. The costs of drawn specs are tenths.
+// Returns how many architectures have at most that cost. The costs in drawn specs are tenths.
 double CountWithin(const core::Space& space, double target) {
   const auto tenths = [](double cost) { return static_cast<std::size_t>(cost * 10 + 0.5); };
   const std::size_t limit = tenths(target);
@@ -124,16 +124,16 @@ double CountWithin(const core::Space& space, double target) {
   return std::accumulate(counts.begin(), counts.end(), 0.0);
 }
 
-// Whether there are architectures within a target that were never tried.
+// Returns true if a target has architectures that were never tried.
 bool IsSomethingLeft(const Book::Search& search) {
   const core::SearchConfig& config = *search.config;
-  // This one tries only what its tables lead to.
+  // This strategy only tries what its tables lead to.
   if (std::holds_alternative<core::LayerNasOptions>(config.strategy)) return false;
   const bool exhaustive = std::holds_alternative<core::ExhaustiveOptions>(config.strategy);
   if (config.targets.empty() || (exhaustive && !config.space.CostIsPerLayer())) {
     return static_cast<double>(search.firsts.size()) < config.space.Size();
   }
-  // Of measured costs nobody knows what is left.
+  // With measured costs, nobody knows what is left.
   if (!config.space.CostIsPerLayer()) return false;
   const double target = *std::max_element(config.targets.begin(), config.targets.end());
   const auto tried = std::count_if(search.firsts.begin(), search.firsts.end(),

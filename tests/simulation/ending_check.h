@@ -1,4 +1,4 @@
-// Whether a search ended when and as its spec says.
+// Checks that a search ended when and how its spec says.
 #pragma once
 
 #include <functional>
@@ -8,10 +8,11 @@
 
 namespace layernas::simulation {
 
-// Returns what was handed out beyond what the spec allows; empty if nothing was.
+// Returns what was leased beyond the spec's budget; empty if nothing was.
 std::string WhyOverBudget(const Book::Search& search);
 
-// Returns why the search, which has just ended, should have gone on, or why its reason is wrong; empty if all is well.
+// Returns why the search, which has just ended, should have continued, or why its reason is wrong.
+// Empty if all is well.
 std::string WhyEndedWrongly(const Book::Search& search, SteadyTime now, const Book::OthersFit& others_fit);
 
 }  // namespace layernas::simulation

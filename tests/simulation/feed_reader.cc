@@ -25,7 +25,7 @@ void FeedReader::Read() {
 void FeedReader::Take(const ChangesView& view) {
   if (view.gap) {
     story_.Tell("reader: a gap in ", name_, " after ", after_);
-    // It looks at how things stand, and goes on from there.
+    // The reader fetches the current state and continues from there.
     heard_.clear();
     const auto found = controller_.book().searches().find(ParseSearchName(name_)->id);
     if (found == controller_.book().searches().end()) return;

@@ -1,4 +1,4 @@
-// Somebody who follows a search by its changes, as `layernas search watch` does.
+// A client that follows a search by its changes, as `layernas search watch` does.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,17 @@
 
 namespace layernas::simulation {
 
-// Keeps candidates as the changes tell them, across restarts and restored backups.
+// Tracks candidates by their changes, across restarts and restored backups.
 class FeedReader {
  public:
   FeedReader(std::string name, Story& story, Controller& controller)
       : name_(std::move(name)), story_(story), controller_(controller) {}
 
-  // Asks for what is new, unless it waits for an answer.
+  // Requests the changes, unless it already waits for an answer.
   void Read();
-  // The controller died: no answer comes any more.
+  // The controller died, so no answer will arrive.
   void Forget() { ++call_, is_waiting_ = false; }
-  // What it heard last is what is on the disk. To be called once it has had time to read all.
+  // Checks that its last state equals the disk. Call this after it has had time to read everything.
   void Check() const;
   const std::string& name() const { return name_; }
 

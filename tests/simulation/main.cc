@@ -1,4 +1,4 @@
-// Runs simulated worlds and says which of them break an invariant.
+// Runs simulated worlds and prints which of them break an invariant.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +29,7 @@ struct Options {
   std::uint64_t worlds = 1'000;
   double minutes = 0;
   int jobs = 1;
-  // 0: however many there are.
+  // 0: all of them.
   int findings = 0;
   std::optional<std::uint64_t> seed;
   std::optional<std::uint64_t> twice;
@@ -63,7 +63,7 @@ std::optional<Options> Parse(int argc, char** argv) {
   return options;
 }
 
-// Runs every `jobs`th world from `job` on. Returns how many broke an invariant.
+// Runs every `jobs`th world, starting with `job`. Returns how many broke an invariant.
 int RunWorlds(const Options& options, int job) {
   using Time = std::chrono::steady_clock;
   const Time::time_point begin = Time::now();
@@ -101,7 +101,7 @@ int RunJobs(const Options& options) {
   return status;
 }
 
-// The second time in another order, so that nothing is carried over from world to world.
+// The second run has another order, so that no state can pass from world to world.
 int RunTwice(const Options& options) {
   std::vector<std::uint64_t> hashes;
   for (std::uint64_t i = 0; i < *options.twice; ++i) {

@@ -8,7 +8,7 @@
 namespace layernas::simulation {
 namespace {
 
-// Of all workers.
+// The caller of all workers.
 const std::string kCaller = "fleet";
 
 // What a caller notices at once.
@@ -35,7 +35,7 @@ void Network::CutPollsOff(std::uint64_t worker) {
   for (const auto& [call, parked] : parked_) {
     if (parked.worker == worker) calls.push_back(call);
   }
-  // Where the machine is gone with it nobody hears of it.
+  // If the machine has gone too, nobody notices.
   if (draw_.Chance(0.3)) return;
   for (const std::uint64_t call : calls) {
     timeline_.After(Delay(), [this, call] { CancelPoll(call); });
@@ -71,18 +71,18 @@ void Network::Make(std::uint64_t worker, Millis timeout, Answered<Response> answ
   const int times = draw_.Chance(quality_.doubling) ? 2 : 1;
   for (int i = 0; i < times; ++i) {
     if (draw_.Chance(quality_.loss)) {
-      // Half of what is lost is noticed.
+      // Half of the losses are noticed.
       if (draw_.Chance(0.5)) timeline_.After(Delay(), [call] { Finish(*call, Unreachable(), Response()); });
       continue;
     }
-    // The second copy may come much later.
+    // The second copy may arrive much later.
     timeline_.After(Delay() + (i == 0 ? Millis{0} : draw_.Time(Millis{0}, Millis{3'000})), [this, call, arrive, i] {
       if (IsCut(call->worker)) return;
       if (!controller_.up()) {
         timeline_.After(Delay(), [call] { Finish(*call, Unreachable(), Response()); });
         return;
       }
-      // A caller that has given up takes its call along.
+      // A caller that has given up drops its call.
       if (timeline_.Now() >= call->deadline) return;
       const std::uint64_t number = i == 0 ? call->number : ++calls_;
       open_[number] = [call] { Finish(*call, Unreachable(), Response()); };
@@ -153,7 +153,7 @@ void Network::CompleteTasks(std::uint64_t worker, const v1::CompleteTasksRequest
                             verdict.message());
                 const auto token = ParseLeaseToken(completion.lease_token());
                 if (!token || verdict.status() != v1::COMPLETION_STATUS_ACCEPTED || !completion.has_result()) continue;
-                // None: its search was deleted in the same turn.
+                // 0: its search was deleted in the same turn.
                 const std::uint64_t lineage = controller_.LineageOf(token->search);
                 if (lineage != 0 && token->lineage != lineage) {
                   story_.Find("truth",

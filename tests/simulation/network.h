@@ -1,4 +1,5 @@
-// What is between workers and the controller: calls that are late, lost on the way there or back, or made twice.
+// The network between workers and the controller. It delays calls, loses them or their answers, and
+// duplicates them.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +21,19 @@ class Network {
   Network(std::uint64_t seed, Timeline& timeline, Story& story, Controller& controller)
       : draw_({seed, 0x4e}), timeline_(timeline), story_(story), controller_(controller) {}
 
-  // Of a message that it is lost, or sent twice, and how long it takes at most.
+  // The probabilities that a message is lost or duplicated, and its maximum delay.
   struct Quality {
     double loss = 0;
     double doubling = 0;
     Millis delay{20};
   };
   void set_quality(const Quality& quality) { quality_ = quality; }
-  // The worker and the controller do not hear of each other for so long.
+  // Separates the worker and the controller for that time.
   void Cut(std::uint64_t worker, Millis duration) { cut_until_[worker] = timeline_.Now() + duration; }
   bool IsCut(std::uint64_t worker) const;
-  // The controller's process has died: its callers find out.
+  // The controller's process has died, and its callers find out.
   void ControllerDied();
-  // The worker's polls are cut off, by its death or its drain: the controller may find out.
+  // The worker's death or drain cancels its polls, and the controller may find out.
   void CutPollsOff(std::uint64_t worker);
 
   // Makes a call of a worker. `answered` is called exactly once, at a later event.
@@ -47,7 +48,7 @@ class Network {
   void ReleaseTasks(std::uint64_t worker, const v1::ReleaseTasksRequest& request, Millis timeout,
                     Answered<v1::ReleaseTasksResponse> answered);
 
-  // A poll that is with the controller.
+  // A poll that waits at the controller.
   struct Parked {
     std::uint64_t worker = 0;
     v1::LeaseTasksRequest request;
@@ -57,7 +58,7 @@ class Network {
   const std::map<std::uint64_t, Parked>& parked() const { return parked_; }
 
  private:
-  // Of one call, on its way back to the caller.
+  // The answer of one call on its way to the caller.
   template <typename Response>
   struct Call {
     std::uint64_t number = 0;
@@ -66,7 +67,8 @@ class Network {
     bool is_over = false;
     Answered<Response> answered;
   };
-  // Brings the request to the controller, where `arrive` makes the call; `arrive` is given what sends the answer back.
+  // Brings the request to the controller, where `arrive` makes the call. `arrive` gets a function
+  // that sends the answer back.
   template <typename Response>
   using Reply = std::function<void(const absl::Status&, const Response&)>;
   template <typename Response>
@@ -84,7 +86,7 @@ class Network {
   Quality quality_;
   std::map<std::uint64_t, SteadyTime> cut_until_;
   std::uint64_t calls_ = 0;
-  // Calls that the controller has not answered: what breaks them.
+  // For each unanswered call: a function that breaks it.
   std::map<std::uint64_t, std::function<void()>> open_;
   std::map<std::uint64_t, Parked> parked_;
 };

@@ -1,4 +1,4 @@
-// The people of a simulated world: they submit searches, and meddle.
+// The users of a simulated world: they submit and change searches.
 #pragma once
 
 #include <cstdint>
@@ -17,28 +17,29 @@ class People {
   People(std::uint64_t seed, int evaluators, Story& story, Configs& configs, Controller& controller)
       : draw_({seed, 0x9e}), evaluators_(evaluators), story_(story), configs_(configs), controller_(controller) {}
 
-  // Submits what is wanted and was not confirmed yet. While no controller runs nothing happens, as in all calls.
+  // Submits the searches that are wanted and not yet confirmed. Like all calls, does nothing while
+  // no controller runs.
   void SubmitWanted();
   void Want(const v1::SearchSpec& spec);
   void WantAnother() { Want(DrawAnother()); }
-  // One thing that people do, to a search that is drawn.
+  // Does one random user action to a random search.
   void Meddle();
-  // Resumes what is paused.
+  // Resumes all paused searches.
   void ResumeAll();
-  // The controller's disk was replaced: what is gone is wanted again, some of it otherwise.
+  // The controller's disk was replaced: lost searches are wanted again, some of them with changes.
   void LookAgain();
-  // All that is wanted was confirmed.
+  // Returns true if all wanted searches are confirmed.
   bool IsAllSubmitted() const;
-  // The serialized spec of a search that is drawn; none if there is none.
+  // Returns the serialized spec of a random search, or nothing if there is none.
   std::optional<std::string> PickSpec();
 
  private:
   struct Wanted {
     v1::SearchSpec spec;
     std::string request_id;
-    // Once confirmed.
+    // Set when the search is confirmed.
     std::optional<std::string> name;
-    // Somebody wants it no more.
+    // True: nobody wants the search any more.
     bool is_over = false;
   };
 

@@ -21,7 +21,7 @@ void DrawSpace(Draw& draw, bool costs_known, v1::SearchSpec& spec) {
     for (int j = 0; j < options; ++j) {
       v1::Option& option = *layer.add_options();
       option.set_name("o" + std::to_string(j));
-      // Tenths: their sums are not exact.
+      // Tenths, because their sums are not exact.
       if (costs_known) (*option.mutable_costs())[kCost] = 0.1 * draw.Between(1, 12);
     }
   }
@@ -39,11 +39,11 @@ void DrawTargets(Draw& draw, bool costs_known, v1::SearchSpec& spec) {
   }
   const int count = draw.Between(1, 3);
   for (int i = 0; i < count; ++i) {
-    // Loose, tight, in between; what is measured may meet none.
+    // Loose, tight or in between. Measured costs may meet no target.
     const double share = draw.Chance(0.2) ? 1.2 : draw.Chance(0.3) ? 0 : draw.Uniform();
     double target = cheapest + share * (dearest - cheapest);
     if (!costs_known && draw.Chance(0.15)) target = 0.01;
-    // In tenths, as people write them.
+    // In tenths, as users write them.
     if (costs_known) target = std::max(0.1, 0.1 * static_cast<int>(target * 10 + 0.5));
     spec.mutable_objective()->add_targets(target);
   }
@@ -82,7 +82,7 @@ void DrawBudget(Draw& draw, v1::SearchSpec& spec) {
   const bool ends_by_itself = spec.strategy().has_layernas() || spec.strategy().has_exhaustive();
   const double size = spec::Summarize(spec).space_size();
   if (!ends_by_itself || size > 40 || draw.Chance(0.6)) {
-    // Some have more than there is to try.
+    // Some budgets are larger than the space.
     const int trainings = draw.Chance(0.3) ? draw.Between(1, 3) : draw.Between(3, 25);
     spec.mutable_budget()->set_trainings(trainings);
   }
@@ -145,7 +145,7 @@ v1::SearchSpec ProbeSpec(const std::string& worker) {
   layer.add_options()->set_name("o");
   spec.mutable_strategy()->mutable_exhaustive();
   (*spec.mutable_evaluation()->mutable_require())["worker"] = worker;
-  // Goes before whatever else there is.
+  // Has priority over all other searches.
   spec.mutable_sharing()->set_priority(1000);
   return spec;
 }

@@ -1,4 +1,4 @@
-// Search specs of simulated worlds.
+// Draws the specs of simulated searches.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace layernas::simulation {
 
-// Returns a valid spec. Its evaluator is a number in space.network.classes; `evaluators` is how many there are to
-// choose from. Labels that it requires: zone a or b, or late, which workers have only at the end.
+// Returns a valid spec. Its evaluator is a number in space.network.classes, below `evaluators`. It
+// may require the labels zone a, zone b, or late; workers only have the last one at the end.
 v1::SearchSpec DrawSpec(Draw& draw, int evaluators);
 
-// A spec of one architecture that only the worker with this label can evaluate.
+// Returns a spec of one architecture that only the worker with this label can evaluate.
 v1::SearchSpec ProbeSpec(const std::string& worker);
 
 }  // namespace layernas::simulation

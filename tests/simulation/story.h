@@ -1,4 +1,4 @@
-// What happens in a world, for people and for comparing two runs.
+// The events of a world, for people and for comparing two runs.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ namespace layernas::simulation {
 // Not thread-safe.
 class Story {
  public:
-  // kHash and kPrint make up every line; kSilent makes up none and costs nothing.
+  // With kHash and kPrint, every line is formatted. With kSilent, none is, which costs nothing.
   enum class Mode { kSilent, kHash, kPrint };
 
   Story(Mode mode, const Timeline& timeline) : mode_(mode), timeline_(timeline) {}
@@ -26,7 +26,7 @@ class Story {
     if (mode_ == Mode::kSilent) return;
     Add(absl::StrCat(parts...));
   }
-  // Records what went wrong; the first one counts.
+  // Records a broken invariant. Only the first one counts.
   void Find(std::string_view invariant, const std::string& what) {
     if (finding_) return;
     finding_ = absl::StrCat(invariant.data(), ": ", what);
@@ -34,7 +34,7 @@ class Story {
   }
 
   const std::optional<std::string>& finding() const { return finding_; }
-  // Of all lines so far.
+  // The hash of all lines so far.
   std::uint64_t hash() const { return hash_; }
 
  private:

@@ -23,7 +23,7 @@ double Unit(std::uint64_t hash) { return static_cast<double>(hash >> 11) * 0x1p-
 }  // namespace
 
 double RewardOf(std::uint64_t evaluator, std::string_view architecture, std::uint32_t seed) {
-  // Mostly additive, so that strategies find something to learn.
+  // Mostly additive, so that strategies can learn something.
   double sum = 0;
   for (std::size_t i = 0; i < architecture.size(); ++i) {
     sum += Unit(MixKey({evaluator, i, static_cast<std::uint64_t>(architecture[i])}));

@@ -14,10 +14,10 @@ namespace layernas::simulation {
 namespace {
 
 constexpr int kEpochs = 4;
-// In results that are not of use, for another reason or for these numbers.
+// The reward in results that are unusable, for this or another reason.
 constexpr double kUnusableReward = 0.5;
 constexpr double kUnusableCost = 1;
-// Wake-ups of a machine at one moment before that counts as a loop.
+// The number of wake-ups at one moment that counts as an endless loop.
 constexpr int kMaxIdleWakes = 1'000;
 
 AgentOptions OptionsOf(const WorkerTraits& traits) {
@@ -31,7 +31,7 @@ AgentOptions OptionsOf(const WorkerTraits& traits) {
 
 std::uint64_t EvaluatorOf(const v1::Task& task) { return static_cast<std::uint64_t>(task.network().classes()); }
 
-// The line of an evaluator program, read as its worker reads it.
+// Parses an evaluator's line as its worker does.
 EvaluationOutcome Read(const std::string& line) {
   const EvaluatorAnswer answer = ParseEvaluatorAnswer(line);
   if (!answer.message.ok()) return EvaluationFailure{.message = std::string(answer.message.status().message())};
@@ -159,7 +159,7 @@ void Worker::Do(Action& action) {
   } else if (auto* start = std::get_if<StartEvaluation>(&action)) {
     Evaluate(start->slot, start->task);
   } else if (const auto* stop = std::get_if<StopEvaluation>(&action)) {
-    // It may end by itself before it hears of it.
+    // It may end by itself before it notices the stop.
     After(draw_.Time(Millis{0}, Millis{300}), [this, slot = stop->slot, evaluation = slots_[stop->slot].evaluation] {
       if (evaluation != 0) End(slot, evaluation, EvaluationCancelled());
     });

@@ -1,4 +1,5 @@
-// A worker of a simulated world: a real agent machine, its evaluators, and its connection to the controller.
+// A worker of a simulated world: a real agent machine, its evaluators, and its connection to the
+// controller.
 #pragma once
 
 #include <cstdint>
@@ -19,15 +20,15 @@ struct WorkerTraits {
   std::string id;
   std::map<std::string, std::string> labels;
   int slots = 1;
-  // All evaluations fail on it.
+  // True: all its evaluations fail.
   bool is_bad = false;
-  // Of an evaluation: that its evaluator crashes, hangs, answers with something unusable.
+  // The probability that an evaluator crashes, hangs, or gives an unusable answer.
   double trouble = 0;
-  // Evaluations take about so long.
+  // The approximate duration of evaluations.
   Millis pace{2'000};
 };
 
-// One process. It must outlive the timeline's events, dead or alive.
+// One process. It must outlive the timeline's events, even when it is dead.
 class Worker {
  public:
   Worker(std::uint64_t number, WorkerTraits traits, std::uint64_t seed, Timeline& timeline, Story& story,
@@ -38,13 +39,13 @@ class Worker {
   void Start();
   void Kill();
   void Drain();
-  // Its evaluators are told to end by somebody else, as where a machine shuts down.
+  // Someone else tells its evaluators to end, as when a machine shuts down.
   void TellEvaluatorsToEnd();
-  // From now on everything it does succeeds.
+  // From now on, all its evaluations succeed.
   void Heal();
 
   bool alive() const { return alive_; }
-  // It takes tasks.
+  // Returns true if it takes tasks.
   bool serves() const { return alive_ && !is_draining_; }
   std::uint64_t number() const { return number_; }
   const WorkerTraits& traits() const { return traits_; }
@@ -54,12 +55,12 @@ class Worker {
 
  private:
   struct Slot {
-    // Of the evaluation under way; 0: none.
+    // The running evaluation; 0: none.
     std::uint64_t evaluation = 0;
     std::shared_ptr<const v1::Task> task;
   };
 
-  // Lets the machine have an event, and does what it wants done.
+  // Passes an event to the machine, and then carries out its actions.
   void Step(const std::function<void(AgentMachine& machine)>& event);
   void Do(Action& action);
   void WakeUp();
@@ -68,10 +69,10 @@ class Worker {
   void End(int slot, std::uint64_t evaluation, EvaluationOutcome outcome);
   EvaluationOutcome OutcomeOf(const v1::Task& task);
   EvaluationOutcome UnusableOutcome(const v1::Task& task);
-  // That what is reported is of the task that its lease was given for.
+  // Checks that the report belongs to the task of its lease.
   void Check(const v1::Completion& completion);
   double RewardAt(const v1::Task& task, int epoch, int epochs) const;
-  // The event, unless it has died by then.
+  // Runs the event, unless the worker has died by then.
   void After(Millis delay, std::function<void()> event);
 
   const std::uint64_t number_;
@@ -83,14 +84,14 @@ class Worker {
   AgentMachine machine_;
   bool alive_ = false;
   bool is_draining_ = false;
-  // The latest call for tasks but for that of the drain.
+  // The latest poll, except for that of the drain.
   std::uint64_t poll_ = 0;
   SteadyTime started_;
   std::optional<SteadyTime> wakes_at_;
   int idle_wakes_ = 0;
   SteadyTime last_wake_;
   std::vector<Slot> slots_;
-  // By lease token, as they came from the controllers.
+  // By lease token, as the controllers sent them.
   std::map<std::string, v1::Task> granted_;
   std::uint64_t evaluations_ = 0;
 };

@@ -54,12 +54,12 @@ World::World(std::uint64_t seed, Story::Mode mode)
 World::~World() = default;
 
 void World::DrawFaults() {
-  // Where few kinds of fault meet, more can be demanded.
+  // With fewer kinds of faults, more can be checked.
   const double density = draw_.Chance(0.5) ? 0.35 : 1;
   const auto maybe = [this, density](double chance, double most) {
     return draw_.Chance(chance * density) ? draw_.Uniform() * most : 0;
   };
-  // Who reads seldom sees a restored history only once it has gone far.
+  // A client that reads seldom only sees a restored history when it has advanced.
   faults_.reading = draw_.Chance(0.5) ? maybe(0.5, 3) : maybe(0.5, 30);
   if (draw_.Chance(0.2)) return;
   faults_.controller_deaths = maybe(0.4, 3);
@@ -155,7 +155,7 @@ bool World::RunFor(Millis duration) {
 }
 
 void World::Repeat(double per_minute, const std::function<void()>& event) {
-  // Less often than once in some hours is never.
+  // Less often than once in some hours counts as never.
   if (per_minute < 0.01) return;
   const auto mean = static_cast<int>(60'000 / per_minute);
   timeline_.After(draw_.Time(Millis{1}, Millis{2 * mean}), [this, per_minute, event] {
@@ -208,7 +208,7 @@ void World::SwapDisk() {
     controller_.RestoreBackup();
   } else {
     controller_.UseEmptyStore();
-    // Numbers of a new store say nothing to them.
+    // The numbers of a new store mean nothing to them.
     readers_.clear();
   }
   people_.LookAgain();
@@ -231,9 +231,10 @@ void World::KillWorker() {
 
 void World::AddTwin() {
   if (workers_.empty() || workers_.size() > 12) return;
-  // Under the same id as one that lives on.
+  // Under the id of a worker that is still running.
   const WorkerTraits traits = workers_[draw_.Index(workers_.size())]->traits();
-  // Each time that a controller hears of the two for the first time: at once, and in the process of the calm.
+  // The controller takes one for the restart of the other whenever it first hears of both: at once,
+  // and in the process of the calm time.
   bearable_losses_ += 2 * traits.slots;
   AddWorker(traits);
 }
@@ -252,7 +253,7 @@ void World::CalmDown() {
   network_.set_quality({});
   controller_.Refuse({});
   controller_.set_dies_between_answers(false);
-  // Also what a version could not go on with is served again.
+  // Specs that the last version could not continue are served again.
   controller_.Kill();
   for (const auto& worker : workers_) worker->Heal();
   for (const char* zone : {"a", "b", "late"}) {
@@ -296,7 +297,7 @@ bool World::RunUntilAllEnded() {
 }
 
 void World::CheckIdleWorkers() {
-  // Where nothing went wrong nobody is shunned or backs off.
+  // Without faults, no worker is shunned or backs off.
   if (faults_.Any() || !controller_.up()) return;
   for (const auto& [id, search] : controller_.book().searches()) {
     if (search.stored.state != core::SearchState::kRunning) continue;
@@ -316,7 +317,7 @@ bool World::ProbeWorkers() {
     if (worker->serves()) people_.Want(ProbeSpec(worker->traits().id));
   }
   if (!RunUntilAllEnded()) return false;
-  // Superseded attempts are called off by the next heartbeats.
+  // The next heartbeats cancel superseded attempts.
   if (!RunFor(Millis{20'000})) return false;
   for (const auto& worker : workers_) {
     if (worker->alive() && worker->busy_slots() > 0) {
@@ -327,11 +328,12 @@ bool World::ProbeWorkers() {
 }
 
 bool World::CheckWorkersShown() {
-  // Two of one id are told apart once each was heard after the other: idle ones call every twenty seconds.
+  // Two workers with one id are only distinguished after each was heard after the other. Idle ones
+  // call every twenty seconds.
   std::set<std::string> ids;
   for (const auto& worker : workers_) ids.insert(worker->traits().id);
   if (ids.size() < workers_.size() && !RunFor(Millis{60'000})) return false;
-  // One that has only just started is not heard yet.
+  // A worker that has just started may not be known yet.
   const SteadyTime heard_since = timeline_.Now() - Millis{10'000};
   const auto serving = std::count_if(workers_.begin(), workers_.end(), [heard_since](const auto& one) {
     return one->serves() && one->started() <= heard_since;
@@ -346,7 +348,7 @@ bool World::CheckWorkersShown() {
 
 bool World::OthersFit(const Book::Search& search, const std::string& name, Millis for_so_long) const {
   const SteadyTime now = timeline_.Now();
-  // Elsewhere the controller may not know who is there.
+  // Otherwise the controller may not know which workers exist.
   if (faults_.network.loss > 0 || faults_.network_cuts > 0 || now - controller_up_since_ < for_so_long) return false;
   return std::any_of(workers_.begin(), workers_.end(), [&](const std::unique_ptr<Worker>& worker) {
     return worker->serves() && now - worker->started() > for_so_long && !name.starts_with(worker->traits().id) &&
@@ -357,7 +359,7 @@ bool World::OthersFit(const Book::Search& search, const std::string& name, Milli
 
 void World::NoteDemand() {
   computing_ = 0;
-  // People may change at any time how much may run, and a search that is new may be the one that computes.
+  // Users may change the limits at any time, and a new search may be the one that computes.
   if (faults_.meddling > 0 || is_calm_ || !people_.IsAllSubmitted()) return;
   const Book::Search* only = nullptr;
   for (const auto& [id, search] : controller_.book().searches()) {
@@ -411,7 +413,7 @@ void World::CheckLostLeases() {
       faults_.disk_swaps > 0) {
     return;
   }
-  // A process that takes another's id over is taken for its restart at first.
+  // A process that takes over another's id is first mistaken for its restart.
   if (controller_.book().lost_leases() <= bearable_losses_) return;
   story_.Find("justice", absl::StrCat(controller_.book().lost_leases(), " leases were lost, and no worker"));
 }

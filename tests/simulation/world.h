@@ -1,4 +1,4 @@
-// One simulated world: a controller, its workers, people, and what goes wrong.
+// One simulated world: a controller, its workers, users, and faults.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +17,14 @@
 namespace layernas::simulation {
 
 struct WorldResult {
-  // "invariant: what is wrong"; none if nothing is.
+  // "invariant: what is wrong", or nothing.
   std::optional<std::string> finding;
-  // Of the story; the same for each run of the seed.
+  // The hash of the story. It is the same for each run with the same seed.
   std::uint64_t hash = 0;
 };
 
-// A pure function of its seed: first a time in which faults happen, then one without, at whose end everything must be
-// done.
+// A world is a pure function of its seed. First there is a time with faults, then one without. At
+// its end, everything must be finished.
 class World {
  public:
   World(std::uint64_t seed, Story::Mode mode);
@@ -32,11 +32,11 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  // Once.
+  // Call this once.
   WorldResult Run();
 
  private:
-  // What goes wrong in this world, as events per minute unless it says otherwise. Some worlds have none.
+  // The faults of this world, as events per minute unless stated otherwise. Some worlds have none.
   struct Faults {
     double controller_deaths = 0;
     double disk_swaps = 0;
@@ -45,9 +45,9 @@ class World {
     double clock_jumps = 0;
     double meddling = 0;
     double twins = 0;
-    // Not a fault: how often people read what has changed.
+    // Not a fault: how often clients read changes.
     double reading = 0;
-    // Shares of workers and of evaluations.
+    // The shares of workers and of evaluations.
     double bad_workers = 0;
     double trouble = 0;
     Network::Quality network;
@@ -59,10 +59,10 @@ class World {
   void AddWorker(WorkerTraits traits);
   WorkerTraits DrawTraits();
   void StartAll();
-  // Runs what happens within so long; false once there is a finding.
+  // Runs the events of that time. Returns false as soon as there is a finding.
   bool RunFor(Millis duration);
 
-  // Each makes one such thing happen about so often, as long as there are faults.
+  // Causes the event at about that rate, as long as there are faults.
   void Repeat(double per_minute, const std::function<void()>& event);
   void RestartLater();
   void KillController();
@@ -74,19 +74,19 @@ class World {
   void CalmDown();
   bool RunUntilAllEnded();
   bool ProbeWorkers();
-  // Each is told apart from the others, also where two have one id.
+  // Checks that each worker is shown separately, even if two have the same id.
   bool CheckWorkersShown();
   void CheckIdleWorkers();
   bool HasOpenSearch() const;
   std::string OpenSearches() const;
   bool OthersFit(const Book::Search& search, const std::string& worker, Millis for_so_long) const;
-  // Late choice: proposals are computed for what fitting workers wait for, and no more.
+  // Checks late choice: proposals are only computed for what fitting workers wait for.
   void NoteDemand();
   void CheckDemand(const Book::Search& search);
   void ReadFeeds();
-  // They have heard everything.
+  // Checks that the readers have seen everything.
   bool CheckFeeds();
-  // Where no worker is lost, no lease is.
+  // Checks that no lease is lost if no worker is lost.
   void CheckLostLeases();
 
   const std::uint64_t seed_;
@@ -101,9 +101,11 @@ class World {
   bool is_calm_ = false;
   bool restart_is_due_ = false;
   SteadyTime controller_up_since_;
-  // Leases that may be lost because one process was taken for the restart of another.
+  // The number of leases that may be lost because one process was mistaken for the restart of
+  // another.
   int bearable_losses_ = 0;
-  // The search that computes proposals, if only one does, and how many more it may begin before it computes again.
+  // The search that computes proposals, if there is only one, and how many more it may start before
+  // it computes again.
   std::uint64_t computing_ = 0;
   std::int64_t demanded_ = 0;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -62,9 +62,9 @@ TEST(WorkerOptions, NetworksAreKeptOnlyWhereTheyCanBe) {
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_TRUE(options->agent.keeps_weights);
   EXPECT_EQ(options->weights_dir, ::testing::TempDir() + "not/yet/there");
-  // Not writable for root either.
+  // Root cannot write to it either.
   EXPECT_THAT(Error({"--command", "sh", "--weights-dir", "/dev/null/weights"}),
-              HasSubstr("--weights-dir: cannot write to folder /dev/null/weights: /dev/null is not a folder"));
+              HasSubstr("--weights-dir: cannot write to directory /dev/null/weights: /dev/null is not a directory"));
 }
 
 TEST(WorkerOptions, ARelativeFolderBelowAFolderThatIsGoneIsAnError) {
@@ -76,10 +76,10 @@ TEST(WorkerOptions, ARelativeFolderBelowAFolderThatIsGoneIsAnError) {
   const std::string error = Error({"--command", "sh", "--weights-dir", "weights"});
   std::filesystem::current_path(before);
   EXPECT_EQ(error,
-            "--weights-dir: cannot find out the current folder: No such file or directory; give an absolute path");
+            "--weights-dir: cannot determine the current directory: No such file or directory; give an absolute path");
 }
 
-// A service user may have no home that it can write to.
+// A service user may have no writable home folder.
 TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   setenv("XDG_DATA_HOME", "/dev/null", 1);
   const auto options = Parse({"--command", "sh"});
@@ -87,10 +87,10 @@ TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   ASSERT_TRUE(options.ok()) << options.status();
   EXPECT_FALSE(options->agent.keeps_weights);
   EXPECT_EQ(options->weights_dir, "");
-  EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a folder"));
+  EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a directory"));
 }
 
-// As of a service without a user.
+// For example a service without a user.
 TEST(WorkerOptions, WithoutADefaultFolderNothingIsKeptAndThatIsSaid) {
   const std::string home = getenv("HOME") != nullptr ? getenv("HOME") : "/";
   unsetenv("XDG_DATA_HOME");
@@ -113,22 +113,23 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
               HasSubstr("--controller: not an address: \"nowhere\""));
   EXPECT_THAT(Error({"--command", "sh", "--label", "cpu"}), HasSubstr("--label: \"cpu\" is not of the form KEY=VALUE"));
   EXPECT_THAT(Error({"--command", "sh", "--label", "a=1", "--label", "a=2"}), HasSubstr("--label: a is given twice"));
-  EXPECT_THAT(Error({"--command", "/no/such/trainer"}), HasSubstr("--command: can't start /no/such/trainer"));
+  EXPECT_THAT(Error({"--command", "/no/such/trainer"}), HasSubstr("--command: cannot start /no/such/trainer"));
   EXPECT_THAT(Error({"--command", "sh 'x"}), HasSubstr("--command: a quote ' is not closed"));
   EXPECT_THAT(Error({"--evaluator", "tabular"}), HasSubstr("--table"));
-  // Without --evaluator tabular the trainer would start, for hours.
-  EXPECT_THAT(Error({"--table", "t.csv", "--metric", "accuracy=a"}), HasSubstr("--table: is for --evaluator tabular"));
-  EXPECT_THAT(Error({"--metric", "accuracy=a"}), HasSubstr("--metric: is for --evaluator tabular"));
+  // Without --evaluator tabular, the trainer would run for hours.
+  EXPECT_THAT(Error({"--table", "t.csv", "--metric", "accuracy=a"}),
+              HasSubstr("--table: requires --evaluator tabular"));
+  EXPECT_THAT(Error({"--metric", "accuracy=a"}), HasSubstr("--metric: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t"}), HasSubstr("--metric"));
   EXPECT_THAT(Error({"--command", "sh", "--delay", "5"}), HasSubstr("--delay"));
   EXPECT_THAT(Error({"--command", "sh", "--id", std::string(101, 'x')}), HasSubstr("--id"));
 }
 
-// A worker that every controller refuses says so at its start.
+// If every controller would refuse the worker, it fails at its start.
 TEST(WorkerOptions, WhatAControllerRefusesIsRefusedAtTheStart) {
   std::vector<std::string> many = {"--command", "sh"};
   for (int i = 0; i < 65; ++i) many.insert(many.end(), {"--label", "key" + std::to_string(i) + "=1"});
-  EXPECT_EQ(Error(many), "--label: there are 65; the maximum is 64");
+  EXPECT_EQ(Error(many), "--label: 65 given; the maximum is 64");
   many.resize(many.size() - 2);
   EXPECT_TRUE(Parse(many).ok());
   const std::string at_limit(100, 'v');
@@ -148,7 +149,7 @@ TEST(WorkerOptions, WhatAControllerRefusesIsRefusedAtTheStart) {
 TEST(WorkerOptions, MetricsKeepToTheLimitsOfAResult) {
   std::vector<std::string> many = {"--evaluator", "tabular", "--table", "t.csv"};
   for (int i = 0; i < 257; ++i) many.insert(many.end(), {"--metric", "m" + std::to_string(i) + "=a"});
-  EXPECT_EQ(Error(many), "--metric: there are 257; the maximum is 256");
+  EXPECT_EQ(Error(many), "--metric: 257 given; the maximum is 256");
   many.resize(many.size() - 2);
   EXPECT_TRUE(Parse(many).ok());
   EXPECT_EQ(Error({"--evaluator", "tabular", "--table", "t.csv", "--metric", std::string(101, 'm') + "=a"}),

@@ -1,4 +1,4 @@
-// The program as it is shipped, with a controller whose answers the test decides.
+// Tests the real program with a controller whose answers the test decides.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using State = FakeController::State;
 
-// Only ever bounds a failure.
+// Only limits how long a failing test takes.
 constexpr Millis kLong{60'000};
 
 class WorkerProgramTest : public ::testing::Test {
@@ -65,7 +65,8 @@ class WorkerProgramTest : public ::testing::Test {
     return "0";
   }
 
-  // Standard error for a worker that is started with 2>$FOLDER/log. Who holds what is returned is its only reader.
+  // Returns a pipe for the standard error of a worker that is started with 2>$FOLDER/log. The
+  // caller is its only reader.
   Fd MakeLogPipe() {
     const std::string path = folder_ / "log";
     EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
@@ -149,7 +150,7 @@ TEST_F(WorkerProgramTest, ASecondSignalLeavesAtOnce) {
   EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
 }
 
-// The kernel kills direct children with the worker, and not what they started.
+// The kernel kills direct children with the worker, but not what they started.
 TEST_F(WorkerProgramTest, ASecondSignalTakesTheWholeGroupOfAnEvaluator) {
   Start({"--evaluator-grace", "60s", "--command",
          "sh -c 'read -r request; trap \"echo asked > $FOLDER/asked\" TERM; (trap \"\" TERM; exec sleep 1000) & "
@@ -166,13 +167,13 @@ TEST_F(WorkerProgramTest, ASecondSignalTakesTheWholeGroupOfAnEvaluator) {
     const auto state = text.rfind(") ");
     return state == std::string::npos || text[state + 2] == 'Z';
   };
-  // SIGKILL has been sent, but takes its moment.
+  // SIGKILL has been sent, but takes a moment.
   for (int i = 0; i < 500 && !gone(); ++i) std::this_thread::sleep_for(Millis(10));
   EXPECT_TRUE(gone());
   kill(grandchild, SIGKILL);
 }
 
-// As timeout(1) in a wrapper: a group of its own, in the evaluator's session.
+// As with timeout(1) in a wrapper: its own group in the evaluator's session.
 TEST_F(WorkerProgramTest, TheDrainEndsWhatAWrapperHasStartedInAnotherGroup) {
   const std::string wrapper = folder_ / "wrap.sh";
   std::ofstream(wrapper) << "timeout 3600 sh -c 'echo $$ > $FOLDER/pid; exec sleep 1000'\ntrue\n";
@@ -186,7 +187,7 @@ TEST_F(WorkerProgramTest, TheDrainEndsWhatAWrapperHasStartedInAnotherGroup) {
 
 TEST_F(WorkerProgramTest, AProcessThatOutlivesTheEvaluatorAndTalksDoesNotHoldTheDrain) {
   const std::string wrapper = folder_ / "wrap.sh";
-  // It ends by SIGPIPE once nobody hears it.
+  // It ends by SIGPIPE when nobody reads its output.
   std::ofstream(wrapper) << "setsid sh -c 'echo $$ > $FOLDER/pid; while :; do echo epoch; sleep 0.01; done' &\nwait\n";
   Start({"--command", "sh " + wrapper});
   Hand(1);
@@ -195,7 +196,7 @@ TEST_F(WorkerProgramTest, AProcessThatOutlivesTheEvaluatorAndTalksDoesNotHoldThe
   controller_.With([](State& state) { EXPECT_THAT(state.released, ElementsAre("lease-1")); });
 }
 
-// nohup(1) wants the program to outlive its terminal.
+// nohup(1) lets a program outlive its terminal.
 TEST_F(WorkerProgramTest, AHangupThatWasIgnoredAtTheStartStaysIgnored) {
   const std::string table = folder_ / "table.csv";
   std::ofstream(table) << "arch,acc\n01,0.75\n";
@@ -203,14 +204,14 @@ TEST_F(WorkerProgramTest, AHangupThatWasIgnoredAtTheStartStaysIgnored) {
                {"--evaluator", "tabular", "--table", table, "--metric", "accuracy=acc"});
   AwaitFile("ready");
   kill(worker_->pid(), SIGHUP);
-  // It would drain before it takes another task.
+  // Otherwise it would drain before it takes another task.
   Hand(1);
   controller_.Await("a result", [](const State& state) { return state.completions.size() == 1; });
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
   EXPECT_THAT(worker_->LastStderr(), HasSubstr("Terminated"));
 }
 
-// With a closed standard error the next file that is opened would be written into.
+// If standard error is closed, output must not go into the next opened file.
 TEST_F(WorkerProgramTest, ClosedStandardStreamsTakeNobodysPlace) {
   const std::string table = folder_ / "table.csv";
   std::ofstream(table) << "arch,acc\n01,0.75\n";
@@ -242,7 +243,7 @@ TEST_F(WorkerProgramTest, AReaderOfTheLogThatGoesAwayDoesNotEndIt) {
 TEST_F(WorkerProgramTest, ALogThatNobodyReadsHoldsNeitherResultsNorTheDrain) {
   const Fd reader = MakeLogPipe();
   const std::string trainer = folder_ / "trainer.sh";
-  // More than a pipe holds.
+  // More than a pipe can hold.
   std::ofstream(trainer) << "while read -r request; do for i in $(seq 190); do printf '%0300d\\n' $i >&2; done\n"
                             "echo '{\"result\": {\"metrics\": {\"accuracy\": 0.5}}}'; done\n";
   StartProgram({"/bin/sh", "-c", "exec \"$@\" 2>$FOLDER/log", "sh", LAYERNAS_WORKER}, {"--command", "sh " + trainer});
@@ -252,7 +253,7 @@ TEST_F(WorkerProgramTest, ALogThatNobodyReadsHoldsNeitherResultsNorTheDrain) {
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
 }
 
-// As a terminal that is stopped with ^S.
+// As with a terminal that was stopped with ^S.
 TEST_F(WorkerProgramTest, ATerminalThatNobodyReadsHoldsNeitherResultsNorTheDrain) {
   const Fd master(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   ASSERT_EQ(grantpt(master.get()), 0);
@@ -285,11 +286,11 @@ TEST_F(WorkerProgramTest, ASlowReaderOfTheLogHoldsNeitherResultsNorTheDrain) {
   const auto start = std::chrono::steady_clock::now();
   controller_.Await("results", [](const State& state) { return state.completions.size() == kTasks; });
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
-  // The reader takes 20 KB in a second, and there are more than 300.
+  // The reader takes 20 KB per second, and there are more than 300 KB.
   EXPECT_LT(std::chrono::steady_clock::now() - start, Millis(12'000));
 }
 
-// A program that ignores the ends of its own children hands that down.
+// A program that ignores the ends of its children passes that setting on to its children.
 TEST_F(WorkerProgramTest, EndsOfChildrenAreSeenAlsoWhereTheyWereIgnored) {
   StartProgram({"env", "--ignore-signal=CHLD", LAYERNAS_WORKER},
                {"--command",
@@ -303,7 +304,7 @@ TEST_F(WorkerProgramTest, EndsOfChildrenAreSeenAlsoWhereTheyWereIgnored) {
   controller_.With([](State& state) { EXPECT_TRUE(state.completions[0].has_result()); });
 }
 
-// The limit is for programs that would not ask.
+// The soft limit is for programs that do not request more.
 TEST_F(WorkerProgramTest, SlotsMayTakeMoreFilesThanTheSoftLimit) {
   constexpr int kSlots = 30;
   StartProgram({"/bin/sh", "-c", "ulimit -Sn 100; exec \"$@\"", "sh", LAYERNAS_WORKER},
@@ -315,7 +316,7 @@ TEST_F(WorkerProgramTest, SlotsMayTakeMoreFilesThanTheSoftLimit) {
   EXPECT_EQ(worker_->Terminate(kLong).ToString(), "exit code 0");
 }
 
-// All children may be started at the same moment, when each takes the most.
+// All children may start at the same time, when each uses the most files.
 TEST_F(WorkerProgramTest, AsManySlotsAsTheHardLimitLetsRunStartTogether) {
   constexpr int kSlots = 100;
   StartProgram({"/bin/sh", "-c", "ulimit -n 1064; exec \"$@\"", "sh", LAYERNAS_WORKER},
@@ -334,7 +335,7 @@ TEST_F(WorkerProgramTest, MoreSlotsThanTheHardLimitLetsRunAreRefused) {
   ASSERT_TRUE(exit.has_value());
   EXPECT_EQ(exit->ToString(), "exit code 1");
   EXPECT_THAT(worker_->LastStderr(),
-              HasSubstr("cannot run 100 slots: they take up to 1064 open files, and the limit is 1063"));
+              HasSubstr("cannot run 100 slots: they need up to 1064 open files, and the limit is 1063"));
 }
 
 TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {
@@ -345,17 +346,17 @@ TEST_F(WorkerProgramTest, WhatCannotWorkIsToldAtTheStart) {
     EXPECT_EQ(status->ToString(), exit);
     EXPECT_THAT(worker_->LastStderr(), HasSubstr(message));
   };
-  fails({"--command", "/no/such/trainer"}, "exit code 2", "can't start /no/such/trainer");
+  fails({"--command", "/no/such/trainer"}, "exit code 2", "cannot start /no/such/trainer");
   fails({"--evaluator", "tabular", "--table", "/no/such/table", "--metric", "a=b"}, "exit code 1", "/no/such/table");
   const auto busy = MetricsExposer::Start({"127.0.0.1", 0}, std::make_shared<prometheus::Registry>());
   ASSERT_TRUE(busy.ok());
   const std::string address = (*busy)->address().ToString();
-  fails({"--command", "sh", "--metrics-listen", address}, "exit code 1", "can't serve metrics on " + address);
+  fails({"--command", "sh", "--metrics-listen", address}, "exit code 1", "cannot serve metrics on " + address);
 }
 
-// The log has the first thread of all; without it there is nobody to write.
+// The log starts the first thread of all. Without it, nothing can be logged.
 TEST_F(WorkerProgramTest, WithoutAnyThreadItEndsWithAnError) {
-  // No thread has room for a stack of this size.
+  // No machine has room for a stack of this size.
   StartProgram({"/usr/bin/prlimit", "--stack=1152921504606846976", LAYERNAS_WORKER}, {"--command", "cat"});
   EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
   EXPECT_THAT(worker_->LastStderr(), HasSubstr("cannot start: Resource temporarily unavailable"));

@@ -96,14 +96,15 @@ Agent::Unlocked Agent::HandOut(std::vector<Action> actions) {
       slots_[start->slot] = {.next = std::move(start->task), .stop = std::stop_source()};
       metrics_.slots_busy.Increment();
     }
-    // By the evaluation, and not by the slot, which may have another one by the time that the lock is released.
+    // Stop the evaluation through its own stop source: the slot may have another evaluation by the
+    // time the lock is released.
     if (const auto* stop = std::get_if<StopEvaluation>(&action)) unlocked.stop.push_back(slots_[stop->slot].stop);
     if (const auto* over = std::get_if<EvaluationOver>(&action)) Count(*over);
     if (const auto* failed = std::get_if<CallFailed>(&action)) {
       if (*failed == CallFailed::kHeartbeat) metrics_.heartbeat_failures.Increment();
       metrics_.rpc_retries.Increment();
     }
-    // With the lock, so that the lines keep their order.
+    // Log under the lock, so that the lines keep their order.
     if (const auto* line = std::get_if<LogLine>(&action)) log::Write(line->level, line->message, line->fields);
   }
   if (!actions.empty() || machine_.NextWakeup() < wakeup_) changed_.NotifyAll();

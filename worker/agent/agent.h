@@ -1,4 +1,4 @@
-// Pulls tasks from the controller, has them evaluated, and hands the results back.
+// The agent: leases tasks from the controller, runs their evaluations, and reports the results.
 #pragma once
 
 #include <functional>
@@ -17,37 +17,40 @@
 
 namespace layernas {
 
-// Keeps `slots` evaluators busy, each on a thread of its own. What to do next is decided by an AgentMachine; this class
-// makes its calls, each kind on a thread of its own, and runs its evaluations. While the controller is away,
-// evaluations go on and results are kept. Run may be called once; Drain from any thread, at any time.
+// Keeps `slots` evaluators busy, each on its own thread. An AgentMachine decides what to do next.
+// This class makes the machine's calls, with one thread per kind of call, and runs its evaluations.
+// While the controller is unreachable, evaluations continue and results are kept. Run() may be
+// called once; Drain() from any thread, at any time.
 class Agent {
  public:
   Agent(AgentOptions options, std::unique_ptr<ControllerClient> client, EvaluatorFactory make_evaluator,
         WorkerMetrics& metrics);
 
-  // Blocks until drained. RESOURCE_EXHAUSTED at once where its threads can't be made.
+  // Blocks until drained. Returns RESOURCE_EXHAUSTED at once if a thread cannot be started.
   absl::Status Run();
 
-  // Makes Run stop asking for tasks, stop the evaluations, give their tasks back, deliver what is finished, say
-  // goodbye, and return; all that within about 10 s after the evaluators have ended.
+  // Makes Run() drain and return: it stops requesting tasks, stops the evaluations, returns their
+  // tasks, delivers finished results, and says goodbye. This takes at most about 10 s after the
+  // evaluators have ended.
   void Drain();
 
  private:
-  // What a slot's thread is to do, and how to stop it.
+  // The next task of a slot's thread, and the means to stop its evaluation.
   struct Slot {
     std::shared_ptr<const v1::Task> next;
     std::stop_source stop;
   };
 
-  // What is to be done without the lock.
+  // Work to do after the lock is released.
   struct Unlocked {
     bool cut_polls_off = false;
     std::vector<std::stop_source> stop;
   };
 
-  // Tells the machine of an event, and does what it then wants done.
+  // Passes an event to the machine, and then carries out the machine's actions.
   void Step(const std::function<void(AgentMachine&, SteadyTime now)>& event);
-  // Puts what the threads wait for where they find it, logs, and counts. Step does the rest, without the lock.
+  // Passes the actions to the threads that wait for them, logs, and counts. Returns what Step()
+  // must do after it has released the lock.
   Unlocked HandOut(std::vector<Action> actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   void Abandon();
@@ -59,7 +62,7 @@ class Agent {
   void ReportLoop();
   void ReleaseLoop();
   void SlotLoop(int slot);
-  // Wakes the machine when it wants to be woken, until it has finished.
+  // Wakes the machine at the times that it asks for, until it has finished.
   void WakeLoop();
   EvaluationOutcome Evaluate(Evaluator& evaluator, int slot, const v1::Task& task, std::stop_token stop);
   void Count(const EvaluationOver& over);
@@ -70,17 +73,17 @@ class Agent {
   WorkerMetrics& metrics_;
 
   Mutex mutex_;
-  // Something below has changed.
+  // Signals that one of the fields below has changed.
   CondVar changed_;
   AgentMachine machine_ ABSL_GUARDED_BY(mutex_);
-  // What WakeLoop waits for.
+  // The time until which WakeLoop() sleeps.
   SteadyTime wakeup_ ABSL_GUARDED_BY(mutex_) = SteadyTime::max();
-  // No evaluation begins any more.
+  // True: no further evaluation starts.
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
-  // Some thread could not be made: the others end.
+  // True: a thread could not be started, so the others end.
   bool abandoned_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Slot> slots_ ABSL_GUARDED_BY(mutex_);
-  // Calls to be made.
+  // Calls that wait to be made.
   std::optional<SendPoll> poll_ ABSL_GUARDED_BY(mutex_);
   std::optional<SendHeartbeat> heartbeat_ ABSL_GUARDED_BY(mutex_);
   std::optional<SendCompletions> completions_ ABSL_GUARDED_BY(mutex_);

@@ -1,4 +1,4 @@
-// What an AgentMachine wants done.
+// The actions that an AgentMachine returns.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,14 @@
 
 namespace layernas {
 
-// Calls to the controller. `call` goes back to the machine with the answer, or with the failure. Of each kind at most
-// one is under way.
+// Calls to the controller. The caller passes `call` back to the machine with the response or the
+// failure. At most one call of each kind is in progress.
 struct SendPoll {
   std::uint64_t call = 0;
   v1::LeaseTasksRequest request;
   Millis timeout{0};
-  // Asks once more for what a call that was cut off may have been given; CutPollsOff does not concern it.
+  // True: asks again for tasks that an earlier, cancelled call may have been given. CutPollsOff
+  // does not affect this call.
   bool is_last = false;
 };
 struct SendHeartbeat {
@@ -38,10 +39,11 @@ struct SendRelease {
   v1::ReleaseTasksRequest request;
   Millis timeout{0};
 };
-// Polls fail from now on, the one under way too.
+// Cancels the poll in progress and makes all later polls fail.
 struct CutPollsOff {};
 
-// The slot is free before. It is told to the machine how the evaluation ends, whatever comes.
+// Starts an evaluation in a free slot. The machine must be told how the evaluation ends, in every
+// case.
 struct StartEvaluation {
   int slot = 0;
   std::shared_ptr<const v1::Task> task;
@@ -50,7 +52,7 @@ struct StopEvaluation {
   int slot = 0;
 };
 
-// For metrics.
+// Counts an ended evaluation in the metrics.
 struct EvaluationOver {
   enum class How { kSucceeded, kInfeasible, kFailed, kCancelled };
   v1::Work work = v1::WORK_UNSPECIFIED;
@@ -66,9 +68,9 @@ struct LogLine {
   std::vector<log::Field> fields;
 };
 
-// The drain is over; nothing follows, and calls under way can be cut off.
+// The drain is over. No action follows, and calls in progress can be cancelled.
 struct Finished {
-  // Results that the controller could not be given.
+  // The number of results that could not be delivered to the controller.
   std::size_t undelivered = 0;
 };
 

@@ -14,10 +14,10 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-// What a waiting call's deadline leaves beyond its wait.
+// How much longer than its wait the deadline of a waiting call is.
 constexpr Millis kPollMargin{5'000};
-// An answer with nothing new that comes sooner is not waited for by the controller; asking again at once would only
-// heat both.
+// If an answer without news arrives sooner than this, the controller does not make polls wait.
+// Polling again at once would only load both sides.
 constexpr Millis kShortestPoll{100};
 
 EvaluationOver::How HowItEnded(const EvaluationOutcome& outcome) {
@@ -66,7 +66,7 @@ SteadyTime AgentMachine::NextWakeup() const {
   return std::min({PollAt(), HeartbeatAt(), ReportAt(), ReleaseAt(), HeldBackAt(), deadline_.value_or(kNever)});
 }
 
-// Tasks come in.
+// Receiving tasks.
 
 SteadyTime AgentMachine::PollAt() const {
   if (polling_.call != 0) return kNever;
@@ -105,8 +105,8 @@ void AgentMachine::PollAnswered(SteadyTime now, std::uint64_t call, const absl::
                                 const v1::LeaseTasksResponse& response) {
   if (call != polling_.call || call == 0 || finished_) return;
   polling_.call = 0;
-  // What is refused for good, as is an answer that is too long, would be refused under the same request id for ever.
-  // Tasks that it held expire.
+  // If the controller refuses a request for good, or the answer is too long, a retry with the same
+  // request id would fail forever. The tasks that the request was given expire.
   polling_.is_modest = IsRefusedForGood(status);
   polling_.answered = status.ok() || polling_.is_modest;
   if (status.ok()) {
@@ -121,7 +121,7 @@ void AgentMachine::PollAnswered(SteadyTime now, std::uint64_t call, const absl::
 }
 
 bool AgentMachine::Accept(SteadyTime now, const v1::Task& task) {
-  // A repeated answer may name what has arrived already.
+  // A repeated answer may contain a task that has already arrived.
   if (leases_.contains(task.lease_token()) || HeldAllAlong(task) || ReportAgain(now, task)) return false;
   if (draining_ || IsReserved()) {
     released_.push_back(task.lease_token());
@@ -145,7 +145,7 @@ AgentMachine::Work AgentMachine::Work::Of(const v1::Task& task) {
 }
 
 bool AgentMachine::HeldAllAlong(const v1::Task& task) {
-  // A controller that does not name the work may mean any.
+  // An older controller does not name the work; then the task may be for any work.
   if (task.identity().empty()) return false;
   const auto failed = [this](const Lease& lease) {
     return std::any_of(unreported_.begin(), unreported_.end(), [&](const v1::Completion& completion) {
@@ -153,9 +153,9 @@ bool AgentMachine::HeldAllAlong(const v1::Task& task) {
     });
   };
   for (const auto& [token, lease] : leases_) {
-    // The failure of an attempt that was replaced changes nothing: it is tried again.
+    // The failure of a replaced attempt does not count: the work is tried again.
     if (Work::Of(*lease->task) != Work::Of(task) || failed(*lease)) continue;
-    Info("has a new lease", {{"task", task.candidate()}});
+    Info("the controller leased a known task again", {{"task", task.candidate()}});
     Rename(std::shared_ptr<Lease>(lease), task.lease_token());
     return true;
   }
@@ -219,7 +219,8 @@ void AgentMachine::EvaluationEnded(SteadyTime now, int slot, EvaluationOutcome o
   ended.wants_machine = false;
   const auto* failure = std::get_if<EvaluationFailure>(&outcome);
   if (failure != nullptr && failure->told_to_end) {
-    // A cluster's scheduler and a service manager tell all our processes at once: no reason to use up an attempt.
+    // A cluster's scheduler and a service manager signal all processes of the job at once. Such an
+    // end should not use up an attempt.
     ended.held_back = std::move(outcome);
     ended.held_until = now + options_.drain_follows;
   } else {
@@ -258,7 +259,7 @@ void AgentMachine::End(SteadyTime now, Slot& slot, EvaluationOutcome outcome) {
     Warn(infeasible ? "infeasible" : "evaluation failed",
          {{"task", lease->task->candidate()}, {"reason", failure->message}});
   }
-  // Otherwise the controller has called it off.
+  // Otherwise the controller has cancelled the task.
   if (!IsHeld(*lease)) return;
   if (std::optional<v1::Completion> completion = ToCompletion(*lease->task, outcome, lease->curve)) {
     completion->set_lease_token(lease->token);
@@ -270,7 +271,7 @@ void AgentMachine::End(SteadyTime now, Slot& slot, EvaluationOutcome outcome) {
   }
 }
 
-// The drain.
+// Draining.
 
 void AgentMachine::Drain(SteadyTime now) {
   if (draining_ || finished_) return;
@@ -281,7 +282,7 @@ void AgentMachine::Drain(SteadyTime now) {
     leases_.erase(token);
   }
   waiting_.clear();
-  // No pause that began before holds the last attempts up.
+  // A pause that began before the drain must not delay the last attempts.
   reporting_.not_before = std::min(reporting_.not_before, now);
   releasing_.not_before = std::min(releasing_.not_before, now);
   int running = 0;
@@ -296,14 +297,14 @@ void AgentMachine::Drain(SteadyTime now) {
 
 SteadyTime AgentMachine::ReleaseAt() const {
   if (releasing_.call != 0 || released_.empty()) return kNever;
-  // In the drain, all at once.
+  // During a drain, give all tasks back in one call.
   if (draining_ && !IsSettled()) return kNever;
   return releasing_.not_before;
 }
 
 void AgentMachine::Release(SteadyTime now) {
   if (deadline_ && now >= *deadline_) {
-    GiveUpRelease("the drain took too long");
+    GiveUpRelease("drain timed out");
     return;
   }
   releasing_.sent = released_;
@@ -336,8 +337,8 @@ void AgentMachine::ReleaseAnswered(SteadyTime now, std::uint64_t call, const abs
     return;
   }
   if (status.ok()) {
-    Info("gave tasks back", {{"tasks", releasing_.sent.size()}});
-    // Others may have been added behind them.
+    Info("returned tasks", {{"tasks", releasing_.sent.size()}});
+    // Other tasks may have been appended meanwhile.
     released_.erase(released_.begin(), released_.begin() + static_cast<std::ptrdiff_t>(releasing_.sent.size()));
     releasing_.backoff.Reset();
     releasing_.not_before = now;
@@ -355,8 +356,7 @@ void AgentMachine::ReleaseAnswered(SteadyTime now, std::uint64_t call, const abs
 }
 
 void AgentMachine::GiveUpRelease(std::string_view why) {
-  Warn("could not give tasks back; the controller will miss their heartbeats",
-       {{"tasks", released_.size()}, {"reason", why}});
+  Warn("cannot return tasks; their leases will expire", {{"tasks", released_.size()}, {"reason", why}});
   released_.clear();
 }
 
@@ -371,7 +371,7 @@ bool AgentMachine::IsSettled() const {
 void AgentMachine::CheckEnd(SteadyTime now) {
   if (!deadline_) return;
   const bool late = now >= *deadline_;
-  if (late && !released_.empty()) GiveUpRelease("the drain took too long");
+  if (late && !released_.empty()) GiveUpRelease("drain timed out");
   if (!late && !(released_.empty() && unreported_.empty())) return;
   if (!late && !releasing_.said_goodbye) SayGoodbye(now);
   if (!late && releasing_.call != 0) return;
@@ -379,12 +379,12 @@ void AgentMachine::CheckEnd(SteadyTime now) {
   if (unreported_.empty()) {
     Info("drained");
   } else {
-    Warn("drained, but the controller could not be given everything", {{"results_lost", unreported_.size()}});
+    Warn("drained, but could not deliver all results", {{"results_lost", unreported_.size()}});
   }
   actions_.push_back(Finished{unreported_.size()});
 }
 
-// Small things.
+// Helpers.
 
 bool AgentMachine::IsHeld(const Lease& lease) const {
   const auto held = leases_.find(lease.token);

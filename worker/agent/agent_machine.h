@@ -1,4 +1,4 @@
-// What an agent does next, without threads, sockets and clocks.
+// The decisions of an agent, without threads, sockets and clocks.
 #pragma once
 
 #include <cstdint>
@@ -21,19 +21,21 @@
 
 namespace layernas {
 
-// Keeps `slots` evaluations under way: events go in, actions come out, and time is an argument. While the controller is
-// away, evaluations go on and results are kept. Each lease ends in one completion, a release, or a word of the
-// controller that it is not wanted any more; no answer keeps the machine from going on with the rest.
+// Keeps `slots` evaluations running. Events go in, actions come out, and time is an argument. While
+// the controller is unreachable, evaluations continue and results are kept. Each lease ends in one
+// completion, a release, or the controller's word that it is no longer wanted. No answer of the
+// controller stops the machine from continuing with its other leases.
 //
-// After each event, carry out what Take() returns. Call TimePassed() to begin with, and again at NextWakeup(). An
-// answer whose `call` is not under way any more is ignored. Time must not go back. Not thread-safe; does not block.
+// After each event, carry out the actions that Take() returns. Call TimePassed() first, and again
+// at each NextWakeup(). The machine ignores an answer if its `call` is no longer in progress. `now`
+// must never decrease. Not thread-safe; does not block.
 class AgentMachine {
  public:
-  // The seed sets the machine's request ids, instance and pauses apart from all others'.
+  // The seed makes the machine's request ids, instance and pauses differ from those of all others.
   AgentMachine(AgentOptions options, std::uint64_t seed);
 
   void TimePassed(SteadyTime now);
-  // The response counts only with an OK status.
+  // The response is used only if the status is OK.
   void PollAnswered(SteadyTime now, std::uint64_t call, const absl::Status& status,
                     const v1::LeaseTasksResponse& response);
   void HeartbeatAnswered(SteadyTime now, std::uint64_t call, const absl::Status& status,
@@ -41,21 +43,21 @@ class AgentMachine {
   void CompletionsAnswered(SteadyTime now, std::uint64_t call, const absl::Status& status,
                            const v1::CompleteTasksResponse& response);
   void ReleaseAnswered(SteadyTime now, std::uint64_t call, const absl::Status& status);
-  // Of a slot that has no evaluation: ignored.
+  // Ignored if the slot has no evaluation.
   void EvaluationProgressed(SteadyTime now, int slot, const Progress& progress);
   void EvaluationEnded(SteadyTime now, int slot, EvaluationOutcome outcome);
-  // Stop asking for tasks, stop the evaluations, give their tasks back, deliver what is finished, say goodbye, and
-  // finish; within drain_timeout after the evaluations have ended.
+  // Stops requesting tasks, stops the evaluations, returns their tasks, delivers finished results,
+  // says goodbye, and finishes. This takes at most drain_timeout after the evaluations have ended.
   void Drain(SteadyTime now);
 
-  // Moves out what is to be done since the last call, in order.
+  // Returns the actions that have been added since the last call, in order, and removes them.
   std::vector<Action> Take();
-  // SteadyTime::max() if only an event can bring something to do.
+  // Returns SteadyTime::max() if only an event can lead to further actions.
   SteadyTime NextWakeup() const;
   bool finished() const { return finished_; }
 
  private:
-  // What a task asks for. The same work under another lease token need not be done twice.
+  // The work that a task asks for. The same work under another lease token need not be repeated.
   struct Work {
     std::string identity;
     std::string architecture;
@@ -65,50 +67,53 @@ class AgentMachine {
     static Work Of(const v1::Task& task);
     bool operator==(const Work&) const = default;
   };
-  // Work of which the controller has taken the result.
+  // Work whose result the controller has accepted.
   struct Done {
     Work work;
-    // Without its log, which is long and has been delivered.
+    // Without its log, which is long and already delivered.
     v1::Completion completion;
   };
-  // A task that is ours until its result is taken, it is given back, or the controller wants it no more.
+  // A task that this worker holds until the controller has its result, it is returned, or the
+  // controller no longer wants it.
   struct Lease {
     std::shared_ptr<const v1::Task> task;
-    // Its key in leases_; a new one where the controller leased the same work again.
+    // Its key in leases_. It changes if the controller leases the same work again.
     std::string token;
     std::optional<v1::TaskProgress> progress;
     LearningCurve curve;
-    // Where it is evaluated; -1: nowhere.
+    // The slot that evaluates it; -1: none.
     int slot = -1;
-    // Its completion is in unreported_.
+    // True: its completion is in unreported_.
     bool finished = false;
-    // The controller refused its result, and is given a failure instead.
+    // True: the controller refused its result; a failure is reported instead.
     bool substituted = false;
-    // Answers that said nothing of its completion.
+    // The number of answers that did not mention its completion.
     int silence = 0;
-    // The controller has answered, but not on its completion. Polls do not wait for it any more.
+    // True: the controller has answered, but not about its completion. Polls no longer wait for it.
     bool passed_over = false;
-    // A heartbeat with its progress was refused: sent without it until there is new progress.
+    // True: a heartbeat with its progress was refused. The next ones omit the progress until there
+    // is a new one.
     bool plain = false;
-    // A heartbeat with no other lease's news was refused: sent apart from the others.
+    // True: a heartbeat that reported only this lease was refused. It is sent separately from now
+    // on.
     bool apart = false;
   };
   struct Slot {
-    // Null: free.
+    // Null: the slot is free.
     std::shared_ptr<Lease> lease;
     SteadyTime started;
-    // An outcome that counts as cancelled if the drain comes before the time.
+    // An outcome that counts as cancelled if a drain begins before held_until.
     std::optional<EvaluationOutcome> held_back;
     SteadyTime held_until;
-    // Its evaluation waits for the machine to itself, or has it.
+    // True: its evaluation waits to have the machine to itself, or has it.
     bool wants_machine = false;
   };
   struct Polling {
     std::uint64_t call = 0;
     v1::LeaseTasksRequest request;
-    // False: the controller may have given us tasks in an answer that was lost.
+    // False: the controller may have given tasks in an answer that was lost.
     bool answered = true;
-    // The last request was refused for good: the next one asks for one task only.
+    // True: the last request was refused for good, so the next one requests only one task.
     bool is_modest = false;
     bool last_was_sent = false;
     SteadyTime sent;
@@ -116,25 +121,25 @@ class AgentMachine {
     std::uint64_t number = 0;
     rpc::Backoff backoff;
   };
-  // All leases are told in one call, or in a cycle of several where their news are long or one was refused. Each call
-  // lists the others too.
+  // A heartbeat call reports all leases. If their news is long, or a call was refused, a cycle of
+  // several calls does; each of them also lists the other leases.
   struct Beating {
     std::uint64_t call = 0;
-    // Tokens in the call under way, without those that it only lists.
+    // Tokens that the call in progress reports, without those that it only lists.
     std::vector<std::string> sent;
     bool in_cycle = false;
     bool refused_in_cycle = false;
     std::size_t told_in_cycle = 0;
-    // Tokens that the cycle has still to tell.
+    // Tokens that the cycle has not yet reported.
     std::deque<std::string> queue;
     std::size_t limit;
-    // Tasks have come to an end of an epoch that the controller waits for.
+    // True: a task has ended an epoch that the controller waits for.
     bool has_news = false;
-    // The last heartbeat told of no lease: polls say that we are there.
+    // True: the last heartbeat reported no lease. Then polls show that the worker is alive.
     bool idle = false;
     Millis interval;
     SteadyTime due = SteadyTime::min();
-    // News wait for it.
+    // When a heartbeat with news may be sent.
     SteadyTime news_due = SteadyTime::min();
     rpc::Backoff backoff;
   };
@@ -148,19 +153,20 @@ class AgentMachine {
   struct Releasing {
     std::uint64_t call = 0;
     std::vector<std::string> sent;
-    // Nothing is given back any more.
+    // True: no further tasks are returned.
     bool said_goodbye = false;
     SteadyTime not_before = SteadyTime::min();
     rpc::Backoff backoff;
   };
 
-  // Does what is due.
+  // Carries out everything that is due.
   void Advance(SteadyTime now);
-  // True if polls have to wait: the controller might hand a candidate out whose result is on its way.
+  // Returns true if polls must wait. Otherwise the controller might lease a candidate again
+  // although its result is on its way.
   bool ResultsComeFirst() const;
   static constexpr SteadyTime kNever = SteadyTime::max();
 
-  // When each is due; kNever: not before some event.
+  // When each kind of call is due; kNever: not before some event.
   SteadyTime PollAt() const;
   SteadyTime HeartbeatAt() const;
   SteadyTime ReportAt() const;
@@ -168,24 +174,26 @@ class AgentMachine {
   SteadyTime HeldBackAt() const;
 
   void Poll(SteadyTime now);
-  // True if there is something new to evaluate.
+  // Returns true if the task must be evaluated.
   bool Accept(SteadyTime now, const v1::Task& task);
-  // Makes the task ours.
+  // Adds the task to the leases.
   std::shared_ptr<Lease> Hold(SteadyTime now, const v1::Task& task);
-  // True if it is work that we have had all along, while the controller took us for lost: its evaluation, or its
-  // result, stands for the new lease too.
+  // Returns true if this worker still has the work, although the controller thought that it was
+  // lost. Its evaluation or result then counts for the new lease too.
   bool HeldAllAlong(const v1::Task& task);
-  // True if the controller has taken the result of this work before. The result is reported again under the new lease:
-  // the controller may have gone back to an older copy of its data. If the answers only overtook each other, it ignores
-  // the repeated result.
+  // Returns true if the controller has already accepted the result of this work. The result is then
+  // reported again under the new lease, because the controller may have been restored from an older
+  // backup. If the answers only arrived in another order, the controller ignores the repeated
+  // result.
   bool ReportAgain(SteadyTime now, const v1::Task& task);
-  // Notes what became of a completed lease, for ReportAgain.
+  // Records the answer to a completed lease, for ReportAgain().
   void NoteDone(const Lease& lease, const v1::Completion& completion, bool accepted);
   void Rename(const std::shared_ptr<Lease>& lease, const std::string& token);
 
   void Beat(SteadyTime now);
-  // Adds what the cycle has told, and what is new since it began, as bare tokens: the controller takes what a heartbeat
-  // does not list for lost, and on a slow line a cycle takes long.
+  // Lists the leases that the cycle has already reported, or that are new since it began, as tokens
+  // only. On a slow connection a cycle takes long, and the controller considers leases that a
+  // heartbeat does not list as lost.
   void ListOthers(v1::HeartbeatRequest& request) const;
   void BeginCycle();
   void EndCycle(SteadyTime now);
@@ -196,19 +204,20 @@ class AgentMachine {
   void Follow(const v1::HeartbeatResponse& response);
 
   void Report(SteadyTime now);
-  // False if something was left unanswered.
+  // Returns false if the response lacks a verdict on a sent completion.
   bool Settle(const v1::CompleteTasksResponse& response);
-  // The controller has answered on none of these leases' completions.
+  // Notes that the controller has answered, but without a verdict on these leases' completions.
   void PassOver(const std::vector<std::string>& tokens);
   void ReportRefused(const absl::Status& status);
-  // Its lease is left to expire.
+  // Gives up on a completion; its lease expires.
   void DropCompletion(const Lease& lease, std::string_view message, std::string_view why);
 
   void Release(SteadyTime now);
-  // Tells the controller that we leave; one attempt, and no answer matters. Controllers that know no goodbye refuse it.
+  // Tells the controller that this worker leaves. The call is made once, and its answer is ignored:
+  // older controllers refuse it.
   void SayGoodbye(SteadyTime now);
   SendRelease MakeRelease(SteadyTime now);
-  // Leaves what is to be given back to its expiry.
+  // Gives up on returning tasks; their leases expire.
   void GiveUpRelease(std::string_view why);
 
   void StartWaiting(SteadyTime now);
@@ -216,13 +225,14 @@ class AgentMachine {
   void End(SteadyTime now, Slot& slot, EvaluationOutcome outcome);
   bool IsHeld(const Lease& lease) const;
   bool HasEvaluations() const;
-  // Nothing can come to be given back any more.
+  // Returns true if no further task can arrive that would have to be returned.
   bool IsSettled() const;
   void CheckEnd(SteadyTime now);
 
-  // True if the same call would be refused for ever.
+  // Returns true if the controller would refuse the same call forever.
   static bool IsRefusedForGood(const absl::Status& status);
-  // True while no evaluation could begin: tasks of this time are for other workers.
+  // Returns true while an evaluation needs the machine to itself. Tasks that arrive then are
+  // returned for other workers.
   bool IsReserved() const;
   int FreeSlots() const;
   v1::WorkerInfo Describe() const;
@@ -230,7 +240,7 @@ class AgentMachine {
   void Info(std::string_view message, std::vector<log::Field> fields = {});
   void Warn(std::string_view message, std::vector<log::Field> fields = {});
 
-  // In the drain: the longest time of a call, and the pause after one that failed.
+  // During a drain: the timeout of a call, and the pause after a failed one.
   static constexpr Millis kDrainCall{2'000};
   static constexpr Millis kDrainRetry{200};
 
@@ -241,19 +251,20 @@ class AgentMachine {
   std::uint64_t calls_ = 0;
   bool draining_ = false;
   bool finished_ = false;
-  // Of the drain, once nothing is under way any more.
+  // When a drain gives up; set once no evaluation and no poll is in progress.
   std::optional<SteadyTime> deadline_;
 
-  // By token.
+  // By lease token.
   std::map<std::string, std::shared_ptr<Lease>> leases_;
-  // Tokens of leases that no slot has taken yet.
+  // Tokens of leases that no slot has started yet.
   std::deque<std::string> waiting_;
   std::vector<Slot> slots_;
-  // In the order in which they finished; kept until the controller has answered.
+  // In the order in which they finished. A completion is removed when the controller has answered
+  // it.
   std::deque<v1::Completion> unreported_;
-  // The latest last.
+  // The latest is last.
   std::deque<Done> done_;
-  // Tokens to be given back.
+  // Tokens of tasks to return.
   std::vector<std::string> released_;
 
   Polling polling_;

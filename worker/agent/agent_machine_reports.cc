@@ -1,5 +1,6 @@
-// What an AgentMachine tells the controller: heartbeats and completions. A call that the controller refuses for good is
-// made smaller until what is at fault stands alone.
+// The AgentMachine's reports to the controller: heartbeats and completions. If the controller
+// refuses a call for good, the machine makes the next calls smaller until one contains only the
+// refused part.
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -13,18 +14,18 @@
 namespace layernas {
 namespace {
 
-// Far below what a message may hold.
+// Far below the maximum size of a message.
 constexpr std::size_t kBatchBytes = 1 << 20;
-// Between heartbeats that report epochs which the controller waits for.
+// The minimum interval between heartbeats that report epochs which the controller waits for.
 constexpr Millis kNewsInterval{200};
 constexpr Millis kMaxInterval = std::chrono::hours(24);
-// Answers to a call that say nothing of a completion in it, one after the other.
+// The maximum number of successive answers without a verdict on a completion.
 constexpr int kMaxSilence = 10;
-// Far more than a worker delivers between a copy of the controller's data and its return, or while an answer is on its
-// way.
+// Far more results than a worker delivers between a backup of the controller and its restore, or
+// while an answer is on its way.
 constexpr std::size_t kDoneKept = 256;
 
-// False if the controller could not be reached.
+// Returns false if the controller could not be reached.
 bool IsAnswer(const absl::Status& status) {
   return !absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status) && !absl::IsCancelled(status);
 }
@@ -35,7 +36,8 @@ std::string Text(const absl::Status& status) { return std::string(status.message
 
 bool AgentMachine::IsRefusedForGood(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsOutOfRange(status) ||
-         // As gRPC words it where a message is too long; else the controller is short of something for now.
+         // gRPC's words for a message that is too long. Other such errors mean that the controller
+         // lacks a resource for now.
          (absl::IsResourceExhausted(status) && absl::StrContains(status.message(), "larger than max"));
 }
 
@@ -53,7 +55,7 @@ void AgentMachine::BeginCycle() {
   beating_.told_in_cycle = 0;
   beating_.has_news = false;
   beating_.queue.clear();
-  // Those that were refused come last, where they hold nobody up.
+  // Leases with a refused heartbeat come last, so that they do not delay the others.
   for (const bool apart : {false, true}) {
     for (const auto& [token, lease] : leases_) {
       if (lease->apart == apart) beating_.queue.push_back(token);
@@ -81,7 +83,7 @@ void AgentMachine::Beat(SteadyTime now) {
     v1::HeldLease held = Held(lease);
     bytes += held.ByteSizeLong();
     if (bytes > kBatchBytes && !beating_.sent.empty()) {
-      // Its news are for the cycle's next call.
+      // The next call of the cycle reports its news.
       heartbeat.request.add_leases()->set_lease_token(token);
       continue;
     }
@@ -155,8 +157,7 @@ void AgentMachine::BeatRefused(const absl::Status& status) {
   beating_.refused_in_cycle = true;
   const auto lease = leases_.find(token);
   if (lease == leases_.end() || std::exchange(lease->second->apart, true)) return;
-  Warn("the controller refuses a lease's heartbeat",
-       {{"task", lease->second->task->candidate()}, {"reason", Text(status)}});
+  Warn("the controller refuses a heartbeat", {{"task", lease->second->task->candidate()}, {"reason", Text(status)}});
 }
 
 void AgentMachine::EndCycle(SteadyTime now) {
@@ -165,8 +166,8 @@ void AgentMachine::EndCycle(SteadyTime now) {
     return;
   }
   beating_.in_cycle = false;
-  // An idle worker's requests for tasks say that it is there: a large fleet would keep the controller busy with news
-  // that are none. A lease is good for longer than the interval.
+  // An idle worker's polls show that it is alive. In a large fleet, additional heartbeats would
+  // only load the controller. A lease lasts longer than the interval.
   beating_.idle = beating_.told_in_cycle == 0 && leases_.empty();
   ScheduleBeat(now);
 }
@@ -179,7 +180,7 @@ void AgentMachine::FailCycle(SteadyTime now) {
 
 void AgentMachine::ScheduleBeat(SteadyTime now) {
   beating_.due = now + beating_.interval;
-  // Many small trainings at once have news all the time.
+  // If many small trainings run at once, there is always news.
   beating_.news_due = now + std::min(beating_.interval, kNewsInterval);
 }
 
@@ -194,7 +195,7 @@ void AgentMachine::Follow(const v1::HeartbeatResponse& response) {
     std::erase_if(unreported_, [&](const v1::Completion& c) { return c.lease_token() == verdict.lease_token(); });
     std::vector<log::Field> fields = {{"task", lease->task->candidate()}};
     if (!verdict.message().empty()) fields.emplace_back("reason", verdict.message());
-    Info("called off by the controller", std::move(fields));
+    Info("cancelled by the controller", std::move(fields));
     if (lease->slot >= 0) actions_.push_back(StopEvaluation{lease->slot});
   }
 }
@@ -250,12 +251,13 @@ bool AgentMachine::Settle(const v1::CompleteTasksResponse& response) {
     if (unanswered.erase(verdict.lease_token()) == 0) continue;
     const bool accepted = verdict.status() == v1::COMPLETION_STATUS_ACCEPTED;
     if (!accepted) {
-      Warn("the controller did not take a result", {{"lease", verdict.lease_token()},
-                                                    {"status", v1::CompletionStatus_Name(verdict.status())},
-                                                    {"reason", verdict.message()}});
+      Warn("the controller rejected a result", {{"lease", verdict.lease_token()},
+                                                {"status", v1::CompletionStatus_Name(verdict.status())},
+                                                {"reason", verdict.message()}});
     }
     const auto lease = leases_.find(verdict.lease_token());
-    // Called off meanwhile, or leased again under another token: then it is told again.
+    // The lease was cancelled meanwhile, or the work was leased again under another token. In the
+    // latter case the result is reported again.
     if (lease == leases_.end() || !lease->second->finished) continue;
     const auto completion = std::find_if(unreported_.begin(), unreported_.end(), [&](const v1::Completion& c) {
       return c.lease_token() == verdict.lease_token();
@@ -268,8 +270,7 @@ bool AgentMachine::Settle(const v1::CompleteTasksResponse& response) {
   for (const std::string& token : unanswered) {
     const auto lease = leases_.find(token);
     if (lease == leases_.end() || !lease->second->finished || ++lease->second->silence < kMaxSilence) continue;
-    DropCompletion(*lease->second, "the controller says nothing of a result; leaving the lease to expire",
-                   "no verdict");
+    DropCompletion(*lease->second, "the controller does not answer a result; letting the lease expire", "no verdict");
   }
   return unanswered.empty();
 }
@@ -284,7 +285,7 @@ void AgentMachine::NoteDone(const Lease& lease, const v1::Completion& completion
   Work work = Work::Of(*lease.task);
   if (work.identity.empty()) return;
   std::erase_if(done_, [&](const Done& done) { return done.work == work; });
-  // What was refused would be refused again: the work is done again if it comes again.
+  // A refused result would be refused again. If the work is leased again, it is repeated.
   if (!accepted || !completion.has_result()) return;
   done_.push_back({std::move(work), completion});
   done_.back().completion.clear_log();
@@ -314,10 +315,10 @@ void AgentMachine::ReportRefused(const absl::Status& status) {
     completion->clear_log();
     completion->mutable_failure()->set_kind(v1::FAILURE_KIND_EVALUATOR);
     completion->mutable_failure()->set_message(
-        CutUtf8(absl::StrCat("the controller refused what was reported: ", status.message()), kMaxMessageBytes));
+        CutUtf8(absl::StrCat("the controller refused the result: ", status.message()), kMaxMessageBytes));
     return;
   }
-  DropCompletion(*lease, "the controller refuses even a failure; leaving the lease to expire", Text(status));
+  DropCompletion(*lease, "the controller refuses even the failure; letting the lease expire", Text(status));
 }
 
 }  // namespace layernas

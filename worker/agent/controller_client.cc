@@ -75,7 +75,7 @@ absl::Status ControllerClient::Call(Kind kind, std::string_view name, Millis tim
 }
 
 void ControllerClient::Note(std::string_view name, const absl::Status& status) {
-  // Mostly our own doing, and nothing about the controller.
+  // The worker itself cancels most such calls, so they say nothing about the controller.
   if (absl::IsCancelled(status)) return;
   const bool reached = !absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status);
   const Reach now = reached ? Reach::kReached : Reach::kUnreachable;
@@ -86,17 +86,17 @@ void ControllerClient::Note(std::string_view name, const absl::Status& status) {
   }
   if (now == Reach::kUnreachable && before != now) {
     const std::string advice = rpc::TlsAdvice(std::string_view(status.message().data(), status.message().size()));
-    log::Warning("can't reach the controller; trying on",
+    log::Warning("cannot reach the controller; retrying",
                  {{"controller", address_},
                   {"error", status.ToString()},
-                  {"advice", advice.empty() ? "--controller or LAYERNAS_CONTROLLER says where it is" : advice}});
+                  {"advice", advice.empty() ? "check --controller or LAYERNAS_CONTROLLER" : advice}});
   }
   if (now == Reach::kReached && before != now) {
     log::Info(before == Reach::kUnknown ? "reached the controller" : "the controller is back",
               {{"controller", address_}});
   }
   if (reached && !status.ok()) {
-    log::Warning("the controller refuses a call; trying on", {{"call", name}, {"error", status.ToString()}});
+    log::Warning("the controller refuses a call; retrying", {{"call", name}, {"error", status.ToString()}});
   }
 }
 

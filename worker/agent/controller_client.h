@@ -1,4 +1,4 @@
-// The worker's calls to the controller.
+// The worker's client of the controller's API.
 #pragma once
 
 #include <grpcpp/client_context.h>
@@ -16,13 +16,13 @@
 
 namespace layernas {
 
-// Thread-safe. Every call has a deadline, and can be cut off from another thread. The log is told when the controller
-// goes away and when it is back, once each and not per call.
+// Thread-safe. Every call has a deadline and can be cancelled from another thread. The log gets one
+// line when the controller becomes unreachable and one when it is back, not one per call.
 class ControllerClient {
  public:
   using Stub = v1::WorkerService::StubInterface;
 
-  // `address` is for people.
+  // `address` is only used in log lines.
   ControllerClient(std::unique_ptr<Stub> stub, std::string address);
 
   absl::Status Lease(const v1::LeaseTasksRequest& request, Millis timeout, v1::LeaseTasksResponse& response);
@@ -30,12 +30,13 @@ class ControllerClient {
   absl::Status Complete(const v1::CompleteTasksRequest& request, Millis timeout, v1::CompleteTasksResponse& response);
   absl::Status Release(const v1::ReleaseTasksRequest& request, Millis timeout);
 
-  // Cuts off Lease calls, those under way and those to come: they are CANCELLED.
+  // Cancels all Lease() calls, current and future. They return CANCELLED.
   void StopLeasing();
-  // Asks once more for what a call that was cut off may have been given; not stopped by StopLeasing.
+  // Asks again for tasks that a cancelled call may have been given. StopLeasing() does not affect
+  // this call.
   absl::Status LeaseAgain(const v1::LeaseTasksRequest& request, Millis timeout, v1::LeaseTasksResponse& response);
 
-  // Cuts off all calls.
+  // Cancels all calls, current and future.
   void Shutdown();
 
  private:
@@ -52,7 +53,7 @@ class ControllerClient {
   Mutex mutex_;
   bool leasing_ ABSL_GUARDED_BY(mutex_) = true;
   bool calling_ ABSL_GUARDED_BY(mutex_) = true;
-  // The calls under way.
+  // The calls in progress.
   std::map<grpc::ClientContext*, Kind> calls_ ABSL_GUARDED_BY(mutex_);
   Reach reach_ ABSL_GUARDED_BY(mutex_) = Reach::kUnknown;
 };

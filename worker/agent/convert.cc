@@ -23,23 +23,25 @@ namespace {
 using google::protobuf::util::TimeUtil;
 using nlohmann::json;
 
-// As in spec.proto, for a controller that names none.
+// The default of spec.proto, used if the controller sets no timeout.
 constexpr Millis kDefaultTimeout = std::chrono::hours(1);
-// Far from where a deadline would overflow.
+// Small enough that a deadline cannot overflow.
 constexpr Millis kMaxTimeout = std::chrono::hours(24 * 366);
-// Enough to tell all attempts apart that ever keep a network in one folder.
+// Enough to distinguish all attempts that ever keep a network in one folder.
 constexpr std::ptrdiff_t kAttemptDigestBytes = 8;
 
-// Of "searches/shapes10-1/candidates/49" it is "shapes10-1/49-" and 16 hexadecimal digits of the attempt. Another store
-// may have a search of the same name, and an attempt that was taken for lost may still write: neither may replace the
-// file that a result names. It becomes a path, of evaluators who may not look at it, and the token is any text.
+// Returns the name for a kept network. For "searches/shapes10-1/candidates/49" it is
+// "shapes10-1/49-" and 16 hexadecimal digits that identify the attempt. Other attempts must not
+// overwrite the file that a result names: another store may have a search of the same name, and an
+// attempt that the controller thinks is lost may still write. The name becomes a path in evaluators
+// that may not check it, so the token, which is any text, is hashed.
 absl::StatusOr<std::string> WeightsName(const v1::Task& task) {
   static const std::regex kCandidate("searches/([a-z0-9][a-z0-9-]*)/candidates/([0-9]+)");
   const std::string& candidate = task.candidate();
   std::smatch parts;
   if (candidate.size() > 2 * kMaxNameBytes || !std::regex_match(candidate, parts, kCandidate)) {
-    return absl::InvalidArgumentError("the network of candidate '" + CutUtf8(candidate, kMaxNameBytes) +
-                                      "' is to be kept, and that is no candidate's name");
+    return absl::InvalidArgumentError("cannot keep the network of '" + CutUtf8(candidate, kMaxNameBytes) +
+                                      "': not a candidate's name");
   }
   const security::Digest digest = security::Sha256(task.lease_token());
   const std::string attempt(digest.begin(), digest.begin() + kAttemptDigestBytes);
@@ -103,7 +105,7 @@ std::optional<v1::Completion> ToCompletion(const v1::Task& task, const Evaluatio
     const auto& failure = std::get<EvaluationFailure>(outcome);
     const bool infeasible = failure.kind == EvaluationFailure::Kind::kInfeasible;
     completion.mutable_failure()->set_kind(infeasible ? v1::FAILURE_KIND_INFEASIBLE : v1::FAILURE_KIND_EVALUATOR);
-    // The controller shortens it to what it wants to keep.
+    // The controller shortens the message to the length that it keeps.
     completion.mutable_failure()->set_message(CutUtf8(failure.message, kMaxMessageBytes));
     log = &failure.log;
   }
@@ -118,7 +120,7 @@ v1::TaskProgress ToProto(const Progress& progress) {
   v1::TaskProgress proto;
   proto.set_epoch(progress.epoch);
   proto.set_epochs(progress.epochs);
-  // A loss that blew up may be finite and yet beyond what a learning curve holds.
+  // A diverged loss may be finite, but too large for a learning curve's float.
   if (progress.reward && std::isfinite(static_cast<float>(*progress.reward))) proto.set_reward(*progress.reward);
   return proto;
 }

@@ -1,4 +1,4 @@
-// Between the wire and the evaluators.
+// Conversions between the API's messages and the evaluators' types.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -7,26 +7,28 @@
 
 namespace layernas {
 
-// The request holds only what is set in the task, the candidate's name among it; names are those of the proto files.
-// Where weights are to be kept it has a name for them that no other attempt has, of this store or any other:
-// search/number-digits.
+// Converts a task to an evaluation. The request contains the candidate's name and the fields that
+// are set in the task, under their names in the proto files. If the task asks to keep the network,
+// the request names a file for it: search/number-digits. No other attempt of this or any other
+// store has the same name.
 absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights = false);
 
-// From 0 to `most`: what lies outside is brought there.
+// Returns the duration, clamped to [0, most].
 Millis BoundedMillis(const google::protobuf::Duration& duration, Millis most);
 
 using LearningCurve = google::protobuf::RepeatedPtrField<v1::CurvePoint>;
 
-// As worker_service.proto wants it: of ascending epochs, finite rewards, and no longer than may be. What does not fit
-// in is left out.
+// Adds progress to the curve in the form of worker_service.proto: ascending epochs, finite rewards
+// and a bounded length. Progress that does not fit is dropped.
 void AddToCurve(LearningCurve& curve, const Progress& progress);
 
-// Within the limits of task_limits.h where the outcome is; a metric that is not a number is NaN. Nothing to report for
-// a cancelled one.
+// Returns the completion to report, or nothing if the evaluation was cancelled. If the outcome is
+// within the limits of task_limits.h, so is the completion. A metric that is not a number becomes
+// NaN.
 std::optional<v1::Completion> ToCompletion(const v1::Task& task, const EvaluationOutcome& outcome,
                                            const LearningCurve& curve = {});
 
-// Without a reward that is not finite, as a float too.
+// Omits a reward that is not finite as a float.
 v1::TaskProgress ToProto(const Progress& progress);
 
 }  // namespace layernas

@@ -14,11 +14,11 @@ prometheus::Counter& Counter(prometheus::Registry& registry, const std::string& 
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
 }
 
-// Registering a family again returns the same one.
+// If the family is already registered, Register() returns it.
 prometheus::Counter& Evaluations(prometheus::Registry& registry, const std::string& outcome) {
   return prometheus::BuildCounter()
       .Name("layernas_worker_evaluations_total")
-      .Help("Evaluations that ended, by how.")
+      .Help("Evaluations that ended, by outcome.")
       .Register(registry)
       .Add({{"outcome", outcome}});
 }
@@ -26,7 +26,7 @@ prometheus::Counter& Evaluations(prometheus::Registry& registry, const std::stri
 prometheus::Histogram& Seconds(prometheus::Registry& registry, const std::string& work) {
   return prometheus::BuildHistogram()
       .Name("layernas_worker_evaluation_seconds")
-      .Help("Time from the start of an evaluation to its end, whatever that was, by what it was for.")
+      .Help("Duration of evaluations, whatever their outcome, by their work.")
       .Register(registry)
       .Add({{"work", work}},
            prometheus::Histogram::BucketBoundaries{0.001, 0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600, 14400});
@@ -44,14 +44,13 @@ WorkerMetrics::WorkerMetrics(prometheus::Registry& registry, int slots,
       evaluate_seconds(Seconds(registry, "evaluate")),
       train_seconds(Seconds(registry, "train")),
       measure_seconds(Seconds(registry, "measure")),
-      heartbeat_failures(Counter(registry, "layernas_worker_heartbeat_failures_total",
-                                 "Heartbeats that the controller did not take.")),
+      heartbeat_failures(Counter(registry, "layernas_worker_heartbeat_failures_total", "Heartbeats that failed.")),
       rpc_retries(Counter(registry, "layernas_worker_rpc_retries_total",
-                          "Calls to the controller that failed and are made again.")) {
+                          "Failed calls to the controller, which the worker retries.")) {
   Gauge(registry, "layernas_worker_slots", "Evaluations that may run at once.").Set(slots);
   auto& label_info = prometheus::BuildGauge()
                          .Name("layernas_worker_label_info")
-                         .Help("Always 1; one for each label of the worker.")
+                         .Help("Always 1; one time series per label of the worker.")
                          .Register(registry);
   for (const auto& [label, value] : labels) label_info.Add({{"label", label}, {"value", value}}).Set(1);
 }

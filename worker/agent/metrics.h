@@ -1,4 +1,4 @@
-// What a worker counts.
+// The metrics of a worker.
 #pragma once
 
 #include <prometheus/counter.h>
@@ -11,7 +11,7 @@
 
 namespace layernas {
 
-// Thread-safe; refers to the registry's metrics, so that the registry must outlive it.
+// Thread-safe. It refers to metrics of the registry, so the registry must outlive it.
 struct WorkerMetrics {
   WorkerMetrics(prometheus::Registry& registry, int slots, const std::map<std::string, std::string>& labels);
 
@@ -20,7 +20,7 @@ struct WorkerMetrics {
   prometheus::Counter& infeasible;
   prometheus::Counter& failed;
   prometheus::Counter& cancelled;
-  // By what was asked for.
+  // The durations of evaluations, by the work that was requested.
   prometheus::Histogram& evaluate_seconds;
   prometheus::Histogram& train_seconds;
   prometheus::Histogram& measure_seconds;

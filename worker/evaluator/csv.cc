@@ -37,7 +37,7 @@ class Parser {
     return absl::InvalidArgumentError(name_ + ":" + std::to_string(line) + ": " + why);
   }
 
-  // Takes one row and its line end.
+  // Parses one row and its line end.
   absl::StatusOr<std::vector<std::string>> Row() {
     std::vector<std::string> cells;
     while (true) {
@@ -54,7 +54,7 @@ class Parser {
     }
   }
 
-  // Takes one cell, up to the comma, line end or end behind it.
+  // Parses one cell, up to the comma, the line end or the end of the text after it.
   absl::StatusOr<std::string> Cell() {
     if (rest_.empty() || rest_.front() != '"') {
       std::string_view cell = rest_.substr(0, rest_.find_first_of(",\n"));
@@ -78,7 +78,7 @@ class Parser {
       rest_.remove_prefix(1);
     }
     if (!rest_.empty() && rest_.front() != ',' && rest_.front() != '\n' && rest_.substr(0, 2) != "\r\n") {
-      return Invalid(line_, "text behind a closing quote");
+      return Invalid(line_, "unexpected text after a closing quote");
     }
     return cell;
   }

@@ -10,19 +10,19 @@
 namespace layernas {
 
 struct CsvRow {
-  // Where it starts, from 1.
+  // The number of the row's first line, from 1.
   int line = 0;
   std::vector<std::string> cells;
 };
 
 struct CsvTable {
   std::vector<std::string> columns;
-  // Each with as many cells as there are columns.
+  // Each row has as many cells as there are columns.
   std::vector<CsvRow> rows;
 };
 
-// Quoted cells may hold commas, doubled quotes and line feeds; empty lines are skipped, and so is a byte order mark.
-// INVALID_ARGUMENT starts with "NAME:LINE: ".
+// Parses a CSV text with a header. Quoted cells may contain commas, doubled quotes and line feeds.
+// Empty lines and a byte order mark are skipped. INVALID_ARGUMENT starts with "NAME:LINE: ".
 absl::StatusOr<CsvTable> ParseCsv(std::string_view text, std::string_view name);
 
 }  // namespace layernas

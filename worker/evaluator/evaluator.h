@@ -1,4 +1,4 @@
-// What turns an architecture into metrics.
+// The interface of evaluators, which turn an architecture into metrics.
 #pragma once
 
 #include <cstdint>
@@ -18,43 +18,45 @@ namespace layernas {
 
 // One task.
 struct Evaluation {
-  // For people: searches/{id}/candidates/{number}.
+  // The candidate, for messages: searches/{id}/candidates/{number}.
   std::string task;
   std::string architecture_id;
   std::uint32_t seed = 0;
-  // Longest time it may take; > 0.
+  // The maximum time of the evaluation; > 0.
   Millis timeout{0};
-  // The fields of the evaluator protocol's request besides its task: one line with a JSON object.
+  // The fields of the evaluator protocol's request, except for its task: a JSON object in one line.
   std::string request;
 };
 
 struct Progress {
-  // From 1; 0 where the evaluator does not say.
+  // Counts from 1; 0 if the evaluator does not report it.
   int epoch = 0;
   int epochs = 0;
-  // Missing where it is not a number, which the result will tell.
+  // Empty if it is not a number; the result will say so.
   std::optional<double> reward = {};
-  // The evaluation starts over: what was reported before no longer counts.
+  // True: the evaluation starts again, so earlier progress no longer counts.
   bool begins_again = false;
-  // Until its end the evaluation waits for the machine to itself, or has it: no other evaluation can begin.
+  // True: until its end, the evaluation waits to have the machine to itself, or has it. No other
+  // evaluation can start.
   bool wants_machine = false;
 };
 
-// What the evaluator said meanwhile, for people: the last lines, well-formed UTF-8, at most 16 KiB.
+// What the evaluator wrote during a task, for people: the last lines, as well-formed UTF-8 of at
+// most 16 KiB.
 struct EvaluatorLog {
   std::string tail;
-  // Bytes before these.
+  // The number of bytes omitted before the tail.
   std::int64_t omitted_bytes = 0;
 };
 
-// Numbers by name; at least one. NaN where the evaluator said that a value is not a number, as after a training that
-// diverged.
+// At least one number by name. A value is NaN if the evaluator said that it is not a number, for
+// example because the training diverged.
 using Metrics = std::map<std::string, double>;
 
-// The trained network, in a file of this machine.
+// The trained network, in a file on this machine.
 struct KeptWeights {
   std::string path;
-  // In hexadecimal digits.
+  // Hexadecimal digits.
   std::string sha256;
   std::int64_t bytes = 0;
 };
@@ -63,53 +65,55 @@ struct EvaluationResult {
   EvaluationResult(Metrics all = {}) : metrics(std::move(all)) {}  // NOLINT: most results are their metrics.
 
   Metrics metrics;
-  // Where the request asked for it.
+  // Set if the request asked for it.
   std::optional<KeptWeights> weights;
   EvaluatorLog log;
 };
 
 struct EvaluationFailure {
   enum class Kind {
-    // No attempt can succeed: this is the architecture's fault.
+    // No attempt can succeed: the architecture cannot be evaluated.
     kInfeasible,
-    // The evaluator's fault, or nobody's: another attempt may succeed.
+    // The evaluator failed, or nobody knows why: another attempt may succeed.
     kEvaluator,
-    // The machine had not enough memory left. Outside of this folder it does not occur (memory_retry.h).
+    // The machine had too little memory left. Callers outside of this folder never see this kind
+    // (see memory_retry.h).
     kOutOfMemory,
   };
   Kind kind = Kind::kEvaluator;
   // For people; any bytes.
   std::string message;
-  // Its program ended because somebody else than this worker sent it SIGTERM.
+  // True: the evaluator's program ended because someone other than this worker sent it SIGTERM.
   bool told_to_end = false;
   EvaluatorLog log = {};
 };
 
-// It was asked to stop, and there is nothing to tell.
+// The evaluation was asked to stop and has no outcome.
 struct EvaluationCancelled {};
 
 using EvaluationOutcome = std::variant<EvaluationResult, EvaluationFailure, EvaluationCancelled>;
 
-// Does one evaluation at a time. Not thread-safe.
+// Performs one evaluation at a time. Not thread-safe.
 class Evaluator {
  public:
   virtual ~Evaluator() = default;
 
-  // Blocks until there is an outcome, for no longer than the evaluation's timeout and a moment. A stop request ends it
-  // within a moment. `on_progress` is called on the calling thread, any number of times.
+  // Blocks until there is an outcome, at most for the evaluation's timeout and a moment. A stop
+  // request ends the evaluation within a moment. `on_progress` is called on the calling thread, any
+  // number of times.
   virtual EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
                                      const std::function<void(const Progress&)>& on_progress) = 0;
 
-  // The two calls below end what is kept for the next evaluation, such as a process with its memory. To be called
-  // between evaluations, from any thread.
+  // AskKeptToEnd() and EndKept() end what is kept for the next evaluation, such as a process with
+  // its memory. Call them between evaluations, from any thread.
   //
   // Asks it to end, and returns at once.
   virtual void AskKeptToEnd() {}
-  // Ends what is left of it at the deadline.
+  // Waits for its end until the deadline, and then kills it.
   virtual void EndKept(SteadyTime /*deadline*/) {}
 };
 
-// Makes the evaluator of slot 0, 1, …
+// Creates the evaluator of slot 0, 1, …
 using EvaluatorFactory = std::function<std::unique_ptr<Evaluator>(int slot)>;
 
 }  // namespace layernas

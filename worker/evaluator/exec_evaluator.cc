@@ -16,18 +16,20 @@ namespace {
 
 constexpr std::size_t kLongestLine = 1 << 20;
 constexpr std::size_t kQuotedLineBytes = 200;
-// A child that is told to end by closing its input gets this long before it is killed.
+// The time between closing a child's input and killing the child.
 constexpr Millis kEndGrace{1'000};
-// Of one task's standard error, in our log.
+// The limits of one task's standard error in the worker's log.
 constexpr int kMaxLoggedLines = 200;
 constexpr std::size_t kMaxLoggedBytes = 64 << 10;
-// Dropped lines of one exchange that are shown in our log.
+// The maximum number of dropped lines of one exchange that are logged.
 constexpr int kMaxShownLines = 3;
-// Lines that are read after the time-out: they may have been there before it, while the worker was held up.
+// The maximum number of lines to read after the timeout: they may have arrived before it, while the
+// worker was delayed.
 constexpr int kMaxLateLines = 1'000;
-// What is unread before a request is sent is no part of its answer. The rest of a line gets this long to arrive.
+// Anything unread before a request is sent does not belong to its answer. If a line is incomplete,
+// the worker waits this long for its rest.
 constexpr Millis kRestOfLine{20};
-// Lines that a child may leave between two requests.
+// The maximum number of lines that a child may write between two requests.
 constexpr int kMaxStrayLines = 1'000;
 
 Millis Left(SteadyTime deadline) {
@@ -38,7 +40,7 @@ std::string Shortened(const std::string& line) {
   return CutUtf8(line, kQuotedLineBytes) + (line.size() <= kQuotedLineBytes ? "" : "…");
 }
 
-// Prose does not, such as a banner or what a library prints.
+// Returns false for other text, such as a banner or the output of a library.
 bool LooksLikeMessage(const std::string& line) {
   const std::size_t begin = line.find_first_not_of(" \t\r");
   return begin != std::string::npos && line[begin] == '{';
@@ -50,7 +52,8 @@ EvaluationFailure EvaluatorFault(std::string message) {
   return {EvaluationFailure::Kind::kEvaluator, std::move(message)};
 }
 
-// By the signal itself, or with the exit code that shells and layernas-trainer use for it.
+// Returns true for the signal itself, and for the exit code that shells and layernas-trainer use
+// for it.
 bool EndedBySigterm(const std::optional<ExitStatus>& exit) {
   return exit && (exit->signal == SIGTERM || exit->code == 128 + SIGTERM);
 }
@@ -59,11 +62,11 @@ bool EndedBySigterm(const std::optional<ExitStatus>& exit) {
 
 struct ExecEvaluator::Exchange {
   std::string task;
-  // It has said something that counts.
+  // The child has written a line that belongs to the task.
   bool spoke = false;
-  // It has written a line, of whatever kind, to standard output.
+  // The child has written any line to standard output.
   bool wrote = false;
-  // Whether the log was told that something of its progress was left out.
+  // The log says that a part of the progress was ignored.
   bool told_of_progress = false;
   int dropped = 0;
   std::string first_dropped;
@@ -74,12 +77,12 @@ struct ExecEvaluator::Exchange {
     log::Warning(why, {{"task", task}, {"line", Shortened(line)}});
   }
 
-  // For the message of a failure.
+  // Returns the part of a failure's message about dropped lines.
   std::string Dropped() const {
     if (dropped == 0) return "";
     return "; " + std::to_string(dropped) +
            (dropped == 1 ? " line on standard output was not an answer to this task: "
-                         : " lines on standard output were no answers to this task, the first: ") +
+                         : " lines on standard output were not answers to this task, first: ") +
            first_dropped;
   }
 };
@@ -100,7 +103,7 @@ EvaluationOutcome ExecEvaluator::Evaluate(const Evaluation& evaluation, std::sto
     current_->name = evaluation.task;
     current_->lines = 0;
     current_->bytes = 0;
-    // What was said since the last task is no one's.
+    // Output since the last task belongs to no task.
     current_->log.Take();
   }
   EvaluationOutcome outcome = EvaluateInChild(evaluation, std::move(stop), on_progress);
@@ -121,23 +124,23 @@ EvaluationOutcome ExecEvaluator::EvaluateInChild(const Evaluation& evaluation, s
     if (!reused) {
       if (absl::Status started = StartChild(); !started.ok()) return EvaluatorFault(Text(started));
     } else {
-      // What it said about another candidate is no reason for the failure of this one.
+      // Standard error about another candidate does not explain a failure of this one.
       child_->ForgetStderr();
     }
     Answer answer;
     {
-      // Runs at once where the stop was asked for before; the reader then sees the child's end.
+      // If the stop was requested before, this runs at once; Ask() then sees the child's end.
       const std::stop_callback end_on_stop(stop, [this] { child_->AskToEnd(options_.grace); });
       answer = Ask(evaluation, deadline, on_progress);
       AwaitEndAfterFailure(answer);
     }
     const bool stopped = stop.stop_requested();
     EndChild(stopped ? Fate::kKill : answer.fate);
-    // A result is reported even if the stop came while the evaluation finished: the work was done. A failure may be
-    // what the child made of SIGTERM, and says nothing about the candidate.
+    // Report a result even if a stop was requested meanwhile: the work is done. A failure may only
+    // be the child's reaction to SIGTERM, so it says nothing about the candidate.
     if (stopped && !std::holds_alternative<EvaluationResult>(answer.outcome)) return EvaluationCancelled{};
     if (answer.retired && reused) {
-      log::Info("the evaluator has ended between two tasks; starting a new one", {{"task", evaluation.task}});
+      log::Info("the evaluator ended between two tasks; starting a new one", {{"task", evaluation.task}});
       continue;
     }
     return answer.outcome;
@@ -158,14 +161,15 @@ void ExecEvaluator::AwaitEndAfterFailure(Answer& answer) {
   auto* failure = std::get_if<EvaluationFailure>(&answer.outcome);
   if (failure == nullptr || answer.fate == Fate::kKill) return;
   if (answer.fate == Fate::kEnd) child_->CloseInput();
-  // A healthy child that finds architectures infeasible stays, and is not waited for.
+  // Do not wait for a healthy child that finds architectures infeasible: it stays.
   const bool may_have_been_told = answer.fate == Fate::kEnd || failure->kind == EvaluationFailure::Kind::kEvaluator;
   failure->told_to_end = EndedBySigterm(child_->Wait(may_have_been_told ? kEndGrace : Millis(0)));
 }
 
 void ExecEvaluator::DropUnusableChild() {
   if (child_ == nullptr) return;
-  // It names tasks, so that what it says late does no harm; one that never stops talking is of no use.
+  // The child names tasks, so late lines do no harm. But a child that never stops writing is
+  // useless.
   for (int lines = 0; lines < kMaxStrayLines; ++lines) {
     auto stray = child_->ReadLine(Millis(0), kLongestLine);
     if (absl::IsDeadlineExceeded(stray.status()) && child_->HasPartialLine()) {
@@ -173,19 +177,19 @@ void ExecEvaluator::DropUnusableChild() {
     }
     if (absl::IsDeadlineExceeded(stray.status())) {
       if (!child_->HasPartialLine()) return;
-      // The next answer would be taken for the rest of it.
-      log::Warning("the evaluator has left part of a line on standard output; starting a new one");
+      // The next answer would be taken for the rest of this line.
+      log::Warning("the evaluator left an incomplete line on standard output; starting a new one");
       EndChild(Fate::kEnd);
       return;
     }
     if (!stray.ok()) {
-      log::Info("the evaluator has ended; starting a new one", {{"reason", Text(stray.status())}});
+      log::Info("the evaluator ended; starting a new one", {{"reason", Text(stray.status())}});
       EndChild(Fate::kKill);
       return;
     }
-    if (lines < kMaxShownLines) log::Warning("the evaluator spoke unasked", {{"line", Shortened(*stray)}});
+    if (lines < kMaxShownLines) log::Warning("ignored a line written between two tasks", {{"line", Shortened(*stray)}});
   }
-  log::Warning("the evaluator does not stop speaking unasked; starting a new one");
+  log::Warning("the evaluator does not stop writing between two tasks; starting a new one");
   EndChild(Fate::kKill);
 }
 
@@ -240,22 +244,23 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
     } else {
       EvaluatorAnswer answer = ParseEvaluatorAnswer(*line);
       if (answer.task && *answer.task != exchange.task) {
-        exchange.Drop(*line, "dropped an answer of the evaluator to another task");
+        exchange.Drop(*line, "ignored an answer of the evaluator to another task");
       } else if (answer.is_json && !answer.task && child_names_tasks_) {
-        exchange.Drop(*line, "dropped an answer of the evaluator that does not name its task");
+        exchange.Drop(*line, "ignored an answer of the evaluator that does not name its task");
       } else if (!answer.task && !child_->HasReadOfLastLine()) {
-        exchange.Drop(*line, "dropped an answer of the evaluator from before it read the request");
+        exchange.Drop(*line, "ignored an answer that the evaluator wrote before it read the request");
       } else if (absl::IsOutOfRange(answer.message.status())) {
         return {.outcome = EvaluatorFault(Text(answer.message.status()))};
       } else if (!answer.message.ok()) {
-        return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's (" +
+        return {.outcome = EvaluatorFault("the evaluator's answer breaks the protocol (" +
                                           Text(answer.message.status()) + "): " + Shortened(*line))};
       } else {
         exchange.spoke = true;
-        // A result is the last message of its task, and its metrics are named whatever progress came before.
+        // A result is the last message of its task, so its ignored metrics are logged even if
+        // ignored progress has been.
         const bool is_result = std::holds_alternative<EvaluationResult>(*answer.message);
         if (!answer.left_out.empty() && (is_result || !std::exchange(exchange.told_of_progress, true))) {
-          log::Warning("left out what is not usable", {{"task", evaluation.task}, {"what", answer.left_out}});
+          log::Warning("ignored unusable parts of an answer", {{"task", evaluation.task}, {"what", answer.left_out}});
         }
         if (std::holds_alternative<Loading>(*answer.message)) {
           deadline.Loads(std::chrono::steady_clock::now());
@@ -272,7 +277,7 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
         }
       }
     }
-    // A child that never stops talking gets no more time than any other.
+    // A child that never stops writing gets no additional time.
     if (Left(deadline.at()) == Millis(0) && ++late_lines > kMaxLateLines)
       return Broken(evaluation, absl::DeadlineExceededError(""), exchange);
   }
@@ -283,9 +288,8 @@ ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const 
   switch (status.code()) {
     case absl::StatusCode::kDeadlineExceeded: {
       child_->Terminate(options_.grace);
-      std::string message = "no result within the time-out of " + FormatDuration(evaluation.timeout);
-      message +=
-          exchange.wrote ? exchange.Dropped() : "; no line was seen on standard output: does a wrapper buffer it?";
+      std::string message = "no result within the timeout of " + FormatDuration(evaluation.timeout);
+      message += exchange.wrote ? exchange.Dropped() : "; no line on standard output: does a wrapper buffer it?";
       message += "; ended";
       const std::string last_words = child_->LastStderr();
       if (!last_words.empty()) message += "; standard error ended with:\n" + last_words;
@@ -300,7 +304,7 @@ ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const 
       return {.outcome = std::move(failure), .retired = retired};
     }
     default:
-      return {.outcome = EvaluatorFault("the evaluator's answer is not the protocol's: " + Text(status))};
+      return {.outcome = EvaluatorFault("the evaluator's answer breaks the protocol: " + Text(status))};
   }
 }
 
@@ -313,7 +317,7 @@ void ExecEvaluator::TellLeftOut() {
     left_out = std::exchange(current_->left_out, 0);
   }
   if (left_out == 0) return;
-  log::Info("evaluator", {{"task", task}, {"says", "… " + std::to_string(left_out) + " further lines left out"}});
+  log::Info("evaluator", {{"task", task}, {"says", "… " + std::to_string(left_out) + " further lines omitted"}});
 }
 
 }  // namespace layernas

@@ -1,4 +1,5 @@
-// Evaluates with a child process that speaks the evaluator protocol, so that a crash takes a child and not the worker.
+// An evaluator that runs a child process with the evaluator protocol. A crash ends the child, not
+// the worker.
 #pragma once
 
 #include <cstddef>
@@ -19,32 +20,39 @@ namespace layernas {
 struct ExecOptions {
   // The program and its arguments.
   std::vector<std::string> argv;
-  // Laid over the worker's environment.
+  // Overrides variables of the worker's environment.
   std::vector<std::pair<std::string, std::string>> environment;
-  // How long a child that is to end has for it after SIGTERM, so that it can keep what it has done, before it is
-  // killed.
+  // How long a child that must end may take after SIGTERM before it is killed, for example to save
+  // its work.
   Millis grace{5'000};
-  // Longest time that a child may load data for one task; only tests change it.
+  // The maximum time that a child may load data for one task. Only tests change it.
   Millis longest_loading{24 * 3'600'000};
 };
 
-// The child is started with the first evaluation and kept for the next ones as long as its answers repeat the request's
-// task, by which a late line of one task is told from the answer to the next. A child that does not repeat it is ended
-// after each answer: its input is closed, and a second later it is killed. It is also ended, with its whole process
-// group, and replaced at the next evaluation after a time-out, a stop (after both with the grace, which Evaluate then
-// takes at most in addition) or an answer that is not the protocol's; replaced too when it has ended, or has left part
-// of a line between two requests.
+// The first evaluation starts the child. The child is kept for the next evaluations as long as its
+// answers repeat the request's task. That is how the worker distinguishes a late line of one task
+// from the answer to the next. If a child does not repeat the task, it is ended after each answer:
+// its input is closed, and a second later it is killed.
 //
-// The time-out does not count while the child says that it loads data (task_deadline.h).
+// The child is also ended, with its whole process group, and replaced at the next evaluation, after
+// a timeout, a stop, or an answer that breaks the protocol. After a timeout or a stop it gets the
+// grace to end, so Evaluate() takes at most that much longer. A child is also replaced if it has
+// ended, or has left an incomplete line between two requests.
 //
-// These lines are dropped with a warning: one for another task; one without a task, of a child that has named tasks,
-// whatever else is wrong with it; one without a task that was written before the child read anything of the request;
-// and one that does not begin with "{", such as a banner. A line that begins so and is not JSON is a failure.
+// The time in which the child says that it loads data does not count for the timeout (see
+// task_deadline.h).
 //
-// After a stop only a result counts; any other answer is EvaluationCancelled.
+// The following lines are dropped with a warning:
+// - a line for another task;
+// - a line without a task, however malformed, of a child that has named tasks;
+// - a line without a task that was written before the child read any part of the request;
+// - a line that does not begin with "{", such as a banner.
+// A line that begins with "{" but is not JSON is a failure.
 //
-// The child's standard error goes to the log, with the task's name, at most 200 lines and 64 KiB per task; its tail
-// goes with the outcome.
+// After a stop only a result counts; any other answer becomes EvaluationCancelled.
+//
+// The child's standard error goes to the log with the task's name, at most 200 lines and 64 KiB per
+// task. Its tail goes into the outcome.
 class ExecEvaluator final : public Evaluator {
  public:
   explicit ExecEvaluator(ExecOptions options);
@@ -54,47 +62,47 @@ class ExecEvaluator final : public Evaluator {
   EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
                              const std::function<void(const Progress&)>& on_progress) override;
 
-  // Of the child: closes its input, and kills it at the deadline.
+  // AskKeptToEnd() closes the child's input, and EndKept() kills it at the deadline.
   void AskKeptToEnd() override;
   void EndKept(SteadyTime deadline) override;
 
  private:
-  // Whom the child's standard error is about; shared with its reader.
+  // The task that the child's standard error belongs to; shared with the thread that reads it.
   struct CurrentTask {
     Mutex mutex;
     std::string name ABSL_GUARDED_BY(mutex);
     LogTail log ABSL_GUARDED_BY(mutex);
-    // Written to our log of this task.
+    // How much of the task's standard error is in the worker's log.
     int lines ABSL_GUARDED_BY(mutex) = 0;
     std::size_t bytes ABSL_GUARDED_BY(mutex) = 0;
-    // Not written to our log, and not yet told.
+    // Lines that are not in the log, and not yet mentioned there.
     int left_out ABSL_GUARDED_BY(mutex) = 0;
   };
 
   enum class Fate {
-    // Kept for the next request.
+    // The child is kept for the next request.
     kKeep,
     // Its input is closed, and it is killed if it does not end soon.
     kEnd,
     kKill,
   };
 
-  // What an exchange with a child led to.
+  // The result of an exchange with a child.
   struct Answer {
     EvaluationOutcome outcome;
     Fate fate = Fate::kKill;
-    // It ended properly before it said anything: it may be made for one request each. Or it ended, in whatever way,
-    // before it read anything of the request.
+    // True: the child ended before it answered this request, so a new one should get it. Either it
+    // ended properly (some programs end after each request), or it had read nothing of the request.
     bool retired = false;
   };
 
-  // What a child has said to one request so far.
+  // What a child has written in response to one request so far.
   struct Exchange;
 
   EvaluationOutcome EvaluateInChild(const Evaluation& evaluation, std::stop_token stop,
                                     const std::function<void(const Progress&)>& on_progress);
-  // A child that ends right after its failure may have been told to end by somebody else; sets told_to_end. Takes up
-  // to a second if the child stays.
+  // Sets told_to_end if the child ends right after its failure because someone else sent it
+  // SIGTERM. Takes up to a second if the child stays.
   void AwaitEndAfterFailure(Answer& answer);
   void DropUnusableChild();
   absl::Status StartChild();
@@ -102,15 +110,16 @@ class ExecEvaluator final : public Evaluator {
   Answer Ask(const Evaluation& evaluation, TaskDeadline& deadline,
              const std::function<void(const Progress&)>& on_progress);
   Answer Broken(const Evaluation& evaluation, const absl::Status& status, const Exchange& exchange);
-  // Says how many lines of standard error were left out of the log since the last call.
+  // Logs how many lines of standard error were omitted from the log since the last call.
   void TellLeftOut();
 
   const ExecOptions options_;
   const std::shared_ptr<CurrentTask> current_;
   std::unique_ptr<ChildProcess> child_;
-  // The child has repeated the task in an answer: a line of it that does not is not an answer.
+  // True: the child has repeated the task in an answer. A line without its task is then not an
+  // answer.
   bool child_names_tasks_ = false;
-  // Requests so far; sets their tasks apart.
+  // The number of requests so far; it makes their tasks unique.
   std::uint64_t requests_ = 0;
 };
 

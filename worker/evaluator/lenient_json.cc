@@ -15,7 +15,7 @@ constexpr int kMaxDepth = 100;
 
 bool IsNumberPart(char c) { return (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.' || c == 'e' || c == 'E'; }
 
-// The code unit of an escape \uXXXX that the text starts with.
+// Returns the code unit if the text starts with an escape \uXXXX.
 std::optional<unsigned> EscapedUnit(std::string_view text) {
   if (text.size() < 6 || text[0] != '\\' || text[1] != 'u') return std::nullopt;
   unsigned unit = 0;
@@ -35,7 +35,7 @@ std::optional<unsigned> EscapedUnit(std::string_view text) {
 bool IsHighSurrogate(unsigned unit) { return unit >= 0xd800 && unit <= 0xdbff; }
 bool IsLowSurrogate(unsigned unit) { return unit >= 0xdc00 && unit <= 0xdfff; }
 
-// Rewrites a text token by token into the JSON that the parser takes.
+// Rewrites a text token by token into JSON that the parser accepts.
 class Rewriter {
  public:
   explicit Rewriter(std::string_view text) : rest_(text) { json_.reserve(text.size()); }
@@ -47,7 +47,7 @@ class Rewriter {
       if (c == '[' || c == '{') ++depth;
       if (c == ']' || c == '}') --depth;
       if (depth > kMaxDepth) {
-        return absl::InvalidArgumentError("JSON that is nested deeper than " + std::to_string(kMaxDepth));
+        return absl::InvalidArgumentError("JSON nested deeper than " + std::to_string(kMaxDepth));
       }
       if (c == '"') {
         String();

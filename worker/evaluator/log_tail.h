@@ -1,4 +1,4 @@
-// The end of what an evaluator says in one task.
+// The last lines that an evaluator writes during a task.
 #pragma once
 
 #include <cstddef>
@@ -16,16 +16,16 @@ class LogTail {
  public:
   explicit LogTail(std::size_t most_bytes = 16 << 10) : most_bytes_(most_bytes) {}
 
-  // One line of any bytes, without its line feed. Of one that was written over again and again (by carriage returns, as
-  // progress bars do), what was last to be seen.
+  // Adds one line of any bytes, without its line feed. If carriage returns overwrite the line, as
+  // progress bars do, only its last visible state is kept.
   void Add(std::string_view line);
-  // Moves what there is out, and begins anew.
+  // Returns the tail and clears it.
   EvaluatorLog Take();
 
  private:
   const std::size_t most_bytes_;
   std::deque<std::string> lines_;
-  // Of lines_, with their line feeds.
+  // The size of lines_, with their line feeds.
   std::size_t bytes_ = 0;
   std::int64_t omitted_bytes_ = 0;
 };

@@ -7,7 +7,7 @@
 namespace layernas {
 namespace {
 
-// Until a kept process that was asked to end is killed.
+// The time between asking a kept process to end and killing it.
 constexpr Millis kKeptEndGrace{1'000};
 
 bool WantsMemory(const EvaluationOutcome& outcome) {
@@ -19,7 +19,7 @@ bool WantsMemory(const EvaluationOutcome& outcome) {
 
 bool SharedMachine::Enter(Company company, std::stop_token stop) {
   const std::stop_callback wake(stop, [this] {
-    // So that no one who has just looked for the stop misses this.
+    // Take the lock, so that a waiter that has just checked for the stop does not miss the wake-up.
     MutexLock lock(mutex_);
     changed_.NotifyAll();
   });
@@ -63,7 +63,7 @@ void SharedMachine::Remove(Evaluator& evaluator) {
 void SharedMachine::EndKept() {
   MutexLock lock(evaluators_mutex_);
   for (Evaluator* const evaluator : evaluators_) evaluator->AskKeptToEnd();
-  // For all together.
+  // One deadline for all.
   const SteadyTime deadline = std::chrono::steady_clock::now() + kKeptEndGrace;
   for (Evaluator* const evaluator : evaluators_) evaluator->EndKept(deadline);
 }
@@ -84,14 +84,14 @@ EvaluationOutcome MemoryRetryEvaluator::Evaluate(const Evaluation& evaluation, s
                                                  const std::function<void(const Progress&)>& on_progress) {
   EvaluationOutcome outcome = EvaluateIn(SharedMachine::Company::kOthers, evaluation, stop, on_progress);
   if (!WantsMemory(outcome)) return outcome;
-  log::Warning("out of memory; trying again with the machine to itself",
+  log::Warning("out of memory; retrying alone on the machine",
                {{"task", evaluation.task}, {"says", std::get<EvaluationFailure>(outcome).message}});
   on_progress(Progress{.begins_again = true, .wants_machine = true});
   outcome = EvaluateIn(SharedMachine::Company::kAlone, evaluation, stop, on_progress);
   if (WantsMemory(outcome)) {
     auto& failure = std::get<EvaluationFailure>(outcome);
     failure.kind = EvaluationFailure::Kind::kInfeasible;
-    failure.message.insert(0, "alone on its machine, too: ");
+    failure.message.insert(0, "also failed alone on its machine: ");
   }
   return outcome;
 }

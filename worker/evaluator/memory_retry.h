@@ -1,4 +1,4 @@
-// Evaluations that ran out of memory beside others get the machine for themselves before they are given up.
+// Retries an evaluation that ran out of memory when it has the machine to itself.
 #pragma once
 
 #include <functional>
@@ -12,22 +12,25 @@
 
 namespace layernas {
 
-// Who evaluates on this machine: several at a time, or one alone, who goes before those that come later. Thread-safe.
+// Decides who may evaluate on this machine: several at a time, or one alone. One that waits to be
+// alone goes before those that come later. Thread-safe.
 class SharedMachine {
  public:
   enum class Company { kOthers, kAlone };
 
-  // Waits until there is room for one more of that kind, or the stop is asked for: then it returns false, and nothing
-  // was taken.
+  // Waits until there is room for one more of that kind. Returns false, and enters nothing, if the
+  // stop is requested first.
   bool Enter(Company company, std::stop_token stop);
   void Leave(Company company);
-  // Whether someone waits to be alone.
+  // Returns true if someone waits to be alone.
   bool IsWanted();
 
-  // Evaluators that may keep something between evaluations; none is destroyed before its Remove.
+  // Registers evaluators that may keep something between evaluations. An evaluator must be removed
+  // before it is destroyed.
   void Add(Evaluator& evaluator);
   void Remove(Evaluator& evaluator);
-  // For the one who is alone: ends what all evaluators keep, also its own. Takes about a second at most.
+  // Ends what all evaluators keep, including the caller's. Only the one who is alone may call this.
+  // Takes at most about a second.
   void EndKept();
 
  private:
@@ -39,20 +42,21 @@ class SharedMachine {
   bool is_one_alone_ ABSL_GUARDED_BY(mutex_) = false;
   int waiting_to_be_alone_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  // Apart from mutex_, which nobody holds for long.
+  // Separate from mutex_, which nobody holds for long.
   Mutex evaluators_mutex_;
   std::set<Evaluator*> evaluators_ ABSL_GUARDED_BY(evaluators_mutex_);
 };
 
-// Passes evaluations on to another evaluator. What ends for want of memory is tried once more, alone on the machine,
-// where nothing is kept from other evaluations, its own first try included; if that ends so too, it is infeasible.
+// Passes evaluations on to another evaluator. An evaluation that runs out of memory is retried
+// once, alone on the machine. Before that, the memory that evaluators keep is freed, also that of
+// the first attempt. If the retry runs out of memory too, the candidate is infeasible.
 class MemoryRetryEvaluator : public Evaluator {
  public:
-  // `machine` is shared by all evaluators of the worker.
+  // All evaluators of the worker share `machine`.
   MemoryRetryEvaluator(std::unique_ptr<Evaluator> evaluator, std::shared_ptr<SharedMachine> machine);
   ~MemoryRetryEvaluator() override;
 
-  // As Evaluator has it, but up to twice as long, and the time that it waits for others.
+  // See Evaluator. May take twice as long, and additionally waits for others.
   EvaluationOutcome Evaluate(const Evaluation& evaluation, std::stop_token stop,
                              const std::function<void(const Progress&)>& on_progress) override;
 

@@ -20,14 +20,14 @@ constexpr std::size_t kQuotedBytes = 60;
 constexpr int kNamedMetrics = 3;
 
 absl::Status Invalid(const std::string& why) { return absl::InvalidArgumentError(why); }
-// Of the right form, but over a limit.
+// For a well-formed message that exceeds a limit.
 absl::Status Excessive(const std::string& why) { return absl::OutOfRangeError(why); }
 
 std::string Quoted(std::string_view text) {
   return absl::StrCat("\"", CutUtf8(text, kQuotedBytes), text.size() > kQuotedBytes ? "…\"" : "\"");
 }
 
-// A whole number that an epoch can be, however it is written: 1, 1.0, 1e0.
+// Returns the number if it can be an epoch, in any notation: 1, 1.0, 1e0.
 std::optional<int> WholeNumber(const json& value) {
   if (!value.is_number()) return std::nullopt;
   const auto number = value.get<double>();
@@ -39,20 +39,20 @@ void LeaveOut(std::string_view what, std::string& left_out) {
   absl::StrAppend(&left_out, left_out.empty() ? "" : "; ", absl::string_view(what.data(), what.size()));
 }
 
-// 0 where it is not given, or not usable.
+// Returns 0 if the field is missing or unusable.
 int ReadEpoch(const json& object, const char* name, std::string& left_out) {
   const auto value = object.find(name);
   if (value == object.end() || value->is_null()) return 0;
   const std::optional<int> number = WholeNumber(*value);
   if (!number) {
-    LeaveOut(absl::StrCat(name, " ", CutUtf8(value->dump(), kQuotedBytes), ", which is not a whole number from 0 on"),
+    LeaveOut(absl::StrCat(name, " ", CutUtf8(value->dump(), kQuotedBytes), ", not a whole number of at least 0"),
              left_out);
   }
   return number.value_or(0);
 }
 
 EvaluatorMessage ReadProgress(const json& object, std::string& left_out) {
-  // How far it is stands in the log; here it only matters that it goes on.
+  // The log shows how far the loading is. Here it only matters that it continues.
   if (object.is_object() && object.contains("loading")) return Loading{};
   Progress progress;
   if (!object.is_object()) {
@@ -69,7 +69,7 @@ EvaluatorMessage ReadProgress(const json& object, std::string& left_out) {
     }
   }
   if (progress.epoch == 0 && progress.reward && left_out.empty()) {
-    LeaveOut("a reward without an epoch (they count from 1), which has no place in the learning curve", left_out);
+    LeaveOut("a reward without an epoch (epochs count from 1)", left_out);
   }
   return progress;
 }
@@ -77,13 +77,13 @@ EvaluatorMessage ReadProgress(const json& object, std::string& left_out) {
 absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
   const auto field = object.find("weights");
   if (field == object.end() || field->is_null()) return std::nullopt;
-  if (!field->is_object()) return Invalid("the weights of a result are not an object");
+  if (!field->is_object()) return Invalid("a result's weights are not an object");
   const auto text = [&](const char* name) {
     const auto found = field->find(name);
     return found != field->end() && found->is_string() ? found->get<std::string>() : "";
   };
   KeptWeights weights{text("path"), text("sha256"), 0};
-  if (weights.path.empty()) return Invalid("the weights of a result lack their path");
+  if (weights.path.empty()) return Invalid("a result's weights have no path");
   if (weights.path.size() > kMaxWeightsPathBytes) {
     return Excessive(absl::StrCat("the path of a result's weights has ", weights.path.size(), " bytes; the maximum is ",
                                   kMaxWeightsPathBytes));
@@ -96,7 +96,7 @@ absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
     const auto count = bytes->get<std::uint64_t>();
     constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     if (count > kMax) {
-      return Excessive(absl::StrCat("the weights of a result have ", count, " bytes; the maximum is ", kMax));
+      return Excessive(absl::StrCat("a result's weights have ", count, " bytes; the maximum is ", kMax));
     }
     weights.bytes = static_cast<std::int64_t>(count);
   }
@@ -116,7 +116,7 @@ absl::Status CheckMetricName(const std::string& name) {
 
 absl::StatusOr<EvaluatorMessage> ReadResult(const json& object, std::string& left_out) {
   const auto field = object.find("metrics");
-  if (field == object.end() || !field->is_object() || field->empty()) return Invalid("a result without metrics");
+  if (field == object.end() || !field->is_object() || field->empty()) return Invalid("a result has no metrics");
   if (field->size() > kMaxMetrics) {
     return Excessive(absl::StrCat("a result has ", field->size(), " metrics; the maximum is ", kMaxMetrics));
   }
@@ -162,18 +162,18 @@ absl::StatusOr<EvaluatorMessage> ReadFailure(const json& object) {
 absl::StatusOr<EvaluatorMessage> Read(std::string_view line, EvaluatorAnswer& answer) {
   LAYERNAS_ASSIGN_OR_RETURN(const json message, ParseLenientJson(line));
   answer.is_json = true;
-  if (!message.is_object()) return Invalid("not an object with a message in it: progress, result or failure");
+  if (!message.is_object()) return Invalid("not an object: expected progress, result or failure");
   if (const auto task = message.find("task"); task != message.end() && !task->is_null()) {
     if (!task->is_string()) return Invalid("the task is not a string");
     answer.task = task->get<std::string>();
   }
-  // Other fields are let through: a newer evaluator may say more than this worker needs to know.
+  // Ignore other fields: a newer evaluator may send more than this worker knows.
   const auto progress = message.find("progress");
   const auto result = message.find("result");
   const auto failure = message.find("failure");
   const auto none = message.end();
   const int messages = (progress != none ? 1 : 0) + (result != none ? 1 : 0) + (failure != none ? 1 : 0);
-  if (messages == 0) return Invalid("an object without a message: must have progress, result or failure");
+  if (messages == 0) return Invalid("no message: expected progress, result or failure");
   if (messages > 1) return Invalid("more than one message in a line");
   if (progress != none) return ReadProgress(*progress, answer.left_out);
   const json& body = result != none ? *result : *failure;

@@ -1,4 +1,5 @@
-// The messages of the evaluator protocol: JSON lines on an evaluator program's standard input and output.
+// The messages of the evaluator protocol: JSON lines on standard input and output of an evaluator
+// program.
 #pragma once
 
 #include <optional>
@@ -11,10 +12,11 @@
 
 namespace layernas {
 
-// The line that asks for an evaluation: {"evaluate": {"task": task, …}} with the fields of `evaluation.request`.
+// Returns the line that requests an evaluation: {"evaluate": {"task": task, …}} with the fields of
+// `evaluation.request`.
 std::string FormatEvaluatorRequest(const std::string& task, const Evaluation& evaluation);
 
-// The evaluator loads data, and is not yet training.
+// The evaluator loads data and does not train yet.
 struct Loading {};
 
 using EvaluatorMessage = std::variant<Progress, Loading, EvaluationResult, EvaluationFailure>;
@@ -25,19 +27,20 @@ using EvaluatorMessage = std::variant<Progress, Loading, EvaluationResult, Evalu
 // {"result": {"metrics": {"accuracy": 0.874, …}}, "task": "…"}
 // {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}, "task": "…"}
 struct EvaluatorAnswer {
-  // The request's task as the line repeats it; nothing if it does not.
+  // The request's task, if the line repeats it.
   std::optional<std::string> task;
-  // False: nothing can be read from the line, so it does not say whether it names a task.
+  // False: nothing can be read from the line, so it is unknown whether it names a task.
   bool is_json = false;
-  // Within the limits of task_limits.h; names, texts and paths are well-formed UTF-8. INVALID_ARGUMENT says what is
-  // wrong with the line, without quoting it. OUT_OF_RANGE: a result over a limit; it names the limit and the value.
+  // OK: the message is within the limits of task_limits.h; names, texts and paths are well-formed
+  // UTF-8. INVALID_ARGUMENT says what is wrong with the line, without quoting it. OUT_OF_RANGE: a
+  // result exceeds a limit; the error names the limit and the value.
   absl::StatusOr<EvaluatorMessage> message;
-  // What was not usable and left out, for the log; empty if nothing was. Progress is never refused: what is odd in it
-  // is left out.
+  // The ignored parts of the message, for the log; empty if there are none. Progress is never
+  // refused: its unusable parts are ignored.
   std::string left_out;
 };
 
-// Reads JSON as ParseLenientJson does. A metric that is null is NaN.
+// Parses the line as ParseLenientJson() does. A metric that is null becomes NaN.
 EvaluatorAnswer ParseEvaluatorAnswer(std::string_view line);
 
 }  // namespace layernas

@@ -43,7 +43,7 @@ absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const Table
   const absl::StatusOr<std::string> text = ReadFile(options.path, std::numeric_limits<std::size_t>::max());
   if (!text.ok()) {
     return absl::Status(text.status().code(),
-                        "can't read " + options.path + ": " + std::string(text.status().message()));
+                        "cannot read " + options.path + ": " + std::string(text.status().message()));
   }
   LAYERNAS_ASSIGN_OR_RETURN(const CsvTable csv, ParseCsv(*text, options.path));
   LAYERNAS_ASSIGN_OR_RETURN(const std::size_t architecture, FindColumn(csv, options.path, options.architecture_column));
@@ -58,7 +58,7 @@ absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const Table
     LAYERNAS_ASSIGN_OR_RETURN(const std::size_t column, FindColumn(csv, options.path, name));
     columns.push_back(column);
   }
-  // Every architecture would be infeasible.
+  // With an empty table, every architecture would be infeasible.
   if (csv.rows.empty()) return absl::InvalidArgumentError(options.path + " has no rows below its header");
   std::shared_ptr<ResultTable> table(new ResultTable(options.metrics, options.curve.size()));
   table->rows_.reserve(csv.rows.size());
@@ -99,7 +99,7 @@ std::optional<Metrics> ResultTable::Find(const std::string& architecture_id, std
 }
 
 std::optional<std::string> ResultTable::FindWithOtherZeros(const std::string& architecture_id) const {
-  // All zeros but the last: "000" becomes "0".
+  // Keep the last of several zeros: "000" becomes "0".
   const std::size_t first = std::min(architecture_id.find_first_not_of('0'), architecture_id.size() - 1);
   for (std::string id = architecture_id.substr(first); id.size() <= longest_id_; id.insert(0, 1, '0')) {
     if (rows_.contains(id)) return id;
@@ -112,8 +112,9 @@ std::string ResultTable::DescribeMissing(const std::string& architecture_id) con
   const std::optional<std::string> other = architecture_id.empty() ? std::nullopt : FindWithOtherZeros(architecture_id);
   if (!other) return message;
   const bool table_lost_it = other->size() < architecture_id.size();
-  return message + (table_lost_it ? "; has the table lost a leading zero? \"" : "; is a leading zero lost? \"") +
-         *other + "\" is in it";
+  return message +
+         (table_lost_it ? "; did the table lose a leading zero? \"" : "; did the id lose a leading zero? \"") + *other +
+         "\" is in the table";
 }
 
 std::span<const double> ResultTable::Curve(const std::string& architecture_id) const {
@@ -135,7 +136,7 @@ EvaluationOutcome TabularEvaluator::Evaluate(const Evaluation& evaluation, std::
   if (stop.stop_requested()) return EvaluationCancelled{};
   if (delay_ > evaluation.timeout) {
     return EvaluationFailure{EvaluationFailure::Kind::kEvaluator,
-                             "no result within the time-out of " + FormatDuration(evaluation.timeout)};
+                             "no result within the timeout of " + FormatDuration(evaluation.timeout)};
   }
   if (auto metrics = table_->Find(evaluation.architecture_id, evaluation.seed)) return *std::move(metrics);
   return EvaluationFailure{EvaluationFailure::Kind::kInfeasible, table_->DescribeMissing(evaluation.architecture_id)};

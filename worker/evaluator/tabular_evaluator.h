@@ -1,4 +1,4 @@
-// Evaluates by looking up results that are known: benchmarks, dry runs.
+// An evaluator that looks up known results, for benchmarks and dry runs.
 #pragma once
 
 #include <cstddef>
@@ -15,41 +15,43 @@
 namespace layernas {
 
 struct TableOptions {
-  // CSV with a header.
+  // The path of a CSV file with a header.
   std::string path;
   // The column with the architecture ids.
   std::string architecture_column;
   struct Metric {
     std::string name;
-    // Where there are several (training runs), one is drawn with the task's seed; metrics with equally many columns
-    // draw the same position, so that they belong to one run.
+    // If there are several columns (of several training runs), the task's seed selects one. Metrics
+    // with the same number of columns use the same position, so that their values come from one
+    // run.
     std::vector<std::string> columns;
   };
   std::vector<Metric> metrics;
-  // Columns with the reward after epoch 1, 2, …; empty: no progress is reported.
+  // The columns with the reward after epoch 1, 2, …. Empty: no progress is reported.
   std::vector<std::string> curve = {};
 };
 
-// Immutable, hence thread-safe: loaded once, shared by all slots.
+// Immutable, hence thread-safe: loaded once and shared by all slots.
 class ResultTable {
  public:
-  // Errors name file and line, or the columns that there are.
+  // Errors name the file and line, or the existing columns.
   static absl::StatusOr<std::shared_ptr<const ResultTable>> Load(const TableOptions& options);
 
-  // Nothing if the architecture is not in the table.
+  // Returns nothing if the architecture is not in the table.
   std::optional<Metrics> Find(const std::string& architecture_id, std::uint32_t seed) const;
 
-  // Why Find returns nothing, in words. Names an id of the table that differs in leading zeros alone: programs such as
-  // pandas read ids as numbers and lose them.
+  // Explains why Find() returns nothing. If the table has an id that differs only in leading zeros,
+  // the text names it: programs such as pandas read ids as numbers, which drops leading zeros.
   std::string DescribeMissing(const std::string& architecture_id) const;
 
-  // The rewards after epoch 1, 2, …; empty if the architecture is not in the table, or the table has none.
+  // Returns the rewards after epoch 1, 2, …. Empty if the architecture is not in the table, or the
+  // table has no rewards.
   std::span<const double> Curve(const std::string& architecture_id) const;
 
   std::size_t size() const { return rows_.size(); }
 
  private:
-  // The table's id that differs from this one in leading zeros alone; nothing if there is none.
+  // Returns the table's id that differs from this one only in leading zeros, if there is one.
   std::optional<std::string> FindWithOtherZeros(const std::string& architecture_id) const;
 
   ResultTable(std::vector<TableOptions::Metric> metrics, std::size_t epochs)
@@ -58,12 +60,13 @@ class ResultTable {
   const std::vector<TableOptions::Metric> metrics_;
   const std::size_t epochs_;
   std::size_t longest_id_ = 0;
-  // The cells of all metrics' columns, in their order, and of the curve, by architecture.
+  // For each architecture: the cells of all metrics' columns, in their order, and then those of the
+  // curve.
   std::unordered_map<std::string, std::vector<double>> rows_;
 };
 
-// Each evaluation takes `delay`, in the course of which it reports its epochs. An architecture that is not in the table
-// is infeasible.
+// Each evaluation takes `delay` and reports its epochs meanwhile. An architecture that is not in
+// the table is infeasible.
 class TabularEvaluator final : public Evaluator {
  public:
   TabularEvaluator(std::shared_ptr<const ResultTable> table, Millis delay) : table_(std::move(table)), delay_(delay) {}
@@ -72,7 +75,7 @@ class TabularEvaluator final : public Evaluator {
                              const std::function<void(const Progress&)>& on_progress) override;
 
  private:
-  // Less where it is asked to stop.
+  // Waits, but returns early if a stop is requested.
   static void Wait(Millis time, const std::stop_token& stop);
 
   const std::shared_ptr<const ResultTable> table_;

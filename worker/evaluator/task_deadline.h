@@ -1,4 +1,4 @@
-// Until when an evaluator may take for one task.
+// The deadline of an evaluator's task.
 #pragma once
 
 #include <algorithm>
@@ -7,12 +7,13 @@
 
 namespace layernas {
 
-// The time-out counts from the start of the task. While the evaluator says that it loads data, it counts from the last
-// time that it said so: loading is work for all tasks that follow, and not part of this one. Loading is bounded too,
-// and is over once an epoch was reported. Not thread-safe.
+// The timeout counts from the start of the task. While the evaluator says that it loads data, the
+// timeout counts from its last such message: loading serves all following tasks and is not part of
+// this one. Loading has a maximum time too, and is over when an epoch has been reported. Not
+// thread-safe.
 class TaskDeadline {
  public:
-  // All times are > 0.
+  // All durations must be > 0.
   TaskDeadline(SteadyTime start, Millis timeout, Millis longest_loading)
       : timeout_(timeout), latest_(start + longest_loading + timeout), at_(start + timeout) {}
 

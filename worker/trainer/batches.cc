@@ -9,13 +9,13 @@
 namespace layernas::trainer {
 namespace {
 
-// For copies to the GPU: they are done after what it was given before, and are not waited for. The source may be
-// written over at once, because memory that is not pinned is copied on before the call returns.
+// Copies to the GPU do not block: the GPU makes them after its earlier work. The source may be
+// overwritten at once, because memory that is not pinned is copied before the call returns.
 constexpr bool kInOrder = true;
 
 std::int64_t Size(std::size_t size) { return static_cast<std::int64_t>(size); }
 
-// Made by the processor, in buffers that are used again and again.
+// The processor makes the batches, in buffers that are reused.
 class HostBatches : public BatchSource {
  public:
   HostBatches(const Dataset& dataset, std::size_t largest_batch, torch::Device device)
@@ -44,12 +44,13 @@ class HostBatches : public BatchSource {
   const BatchWriter writer_;
   const bool on_gpu_;
   Batch host_;
-  // The same tensors where that is the device.
+  // The same tensors as host_ if the device is the processor.
   Batch device_;
   std::int64_t count_ = 0;
 };
 
-// Made by the device from the whole data set; only what is chosen goes there for each batch.
+// The device makes the batches from the whole data set. Only the choices are copied to it for each
+// batch.
 class DeviceBatches : public BatchSource {
  public:
   DeviceBatches(const Dataset& dataset, std::size_t largest_batch, torch::Device device)
@@ -84,7 +85,7 @@ class DeviceBatches : public BatchSource {
     const std::int64_t height = rows_.size(0), width = columns_.size(0), channels = mean_.size(0);
     const torch::Tensor choices = choices_.narrow(0, 0, count_);
     const auto choice = [&](std::int64_t field) { return choices.narrow(1, field, 1); };
-    // Where each pixel comes from: images x rows, images x columns.
+    // The source of each pixel: images x rows, images x columns.
     const torch::Tensor y = rows_ - choice(2);
     const torch::Tensor x = torch::where(choice(1).eq(1), width - 1 - columns_, columns_) - choice(3);
     const torch::Tensor inside =
@@ -102,7 +103,7 @@ class DeviceBatches : public BatchSource {
 
  private:
   struct Images {
-    // Pixels of all images x channels, bytes.
+    // Pixels of all images x channels, as bytes.
     torch::Tensor pixels;
     torch::Tensor labels;
   };
@@ -110,7 +111,7 @@ class DeviceBatches : public BatchSource {
   torch::TensorOptions Integers() const { return torch::TensorOptions().dtype(torch::kInt64).device(device_); }
 
   Images Upload(const ImageSet& set) const {
-    // Only read, though torch has no type that says so.
+    // The pixels are only read, but torch has no type for that.
     auto* pixels = const_cast<std::uint8_t*>(set.pixels.data());
     const std::vector<std::int64_t> labels(set.labels.begin(), set.labels.end());
     const std::int64_t count = Size(set.size()) * set.shape.height * set.shape.width;
@@ -128,7 +129,7 @@ class DeviceBatches : public BatchSource {
   // 0, 1, …
   const torch::Tensor rows_;
   const torch::Tensor columns_;
-  // Of each image: index, whether it is flipped, shift down, shift right.
+  // For each image: its index, whether it is flipped, and the shifts down and right.
   torch::Tensor host_choices_;
   torch::Tensor choices_;
   const Images* chosen_ = &train_;
@@ -138,7 +139,7 @@ class DeviceBatches : public BatchSource {
 }  // namespace
 
 std::unique_ptr<BatchSource> MakeBatchSource(const Dataset& dataset, std::size_t largest_batch, torch::Device device) {
-  // The rest is for the training.
+  // The rest of the memory is for the training.
   constexpr std::size_t kShareOfMemory = 3;
   const std::size_t bytes =
       dataset.train.pixels.size() + dataset.holdout.pixels.size() + dataset.validation.pixels.size();

@@ -23,9 +23,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A process that was killed left the file, and nobody has continued it.
+// After this time, an unfinished file belongs to a process that was killed, and no other has
+// continued it.
 constexpr std::chrono::hours kMaxUnfinishedAge{24};
-// How often a lock that another process has is tried.
+// How often to retry a lock that another process holds.
 constexpr std::chrono::milliseconds kLockInterval{100};
 
 int OpenLock(const fs::path& path) {
@@ -43,7 +44,7 @@ fs::path DefaultCacheFolder() {
   if (home != nullptr && home[0] == '/') return fs::path(home) / ".cache" / "layernas";
   std::error_code error;
   fs::path temporary = fs::temp_directory_path(error);
-  // TMPDIR may name a folder that is gone.
+  // TMPDIR may name a folder that does not exist.
   if (error) temporary = "/tmp";
   return temporary / ("layernas-" + std::to_string(getuid()));
 }
@@ -53,15 +54,15 @@ void MakePrivateFolder(const fs::path& folder) {
   if (!fs::is_directory(folder, error)) {
     if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
     if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-      throw MachineError("cannot make the folder " + folder.string() + ": " + std::strerror(errno));
+      throw MachineError("cannot create directory " + folder.string() + ": " + std::strerror(errno));
     }
   }
   struct stat info {};
   if (stat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    throw MachineError(folder.string() + " is not a folder");
+    throw MachineError(folder.string() + " is not a directory");
   }
   if (info.st_uid != geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    throw MachineError(folder.string() + " belongs to, or can be written by, other users");
+    throw MachineError(folder.string() + " belongs to another user, or other users can write to it");
   }
 }
 
@@ -75,7 +76,7 @@ void ShrinkFolder(const CacheOptions& options, const std::string& keep) {
   std::uint64_t sum = 0;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(options.folder, error)) {
-    // Locks are empty, and whoever waits for one must find it again.
+    // Lock files are empty, and a process that waits for a lock must find its file again.
     if (!entry.is_regular_file(error) || entry.path().extension() == ".lock") continue;
     const Found file = {entry.path(), entry.last_write_time(error), entry.file_size(error)};
     if (error) continue;  // Removed by another process meanwhile.
@@ -118,7 +119,7 @@ std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before
 }
 
 FileLock::FileLock(const fs::path& path, const std::function<void()>& on_wait) : fd_(OpenLock(path)) {
-  // Not in the kernel, where nobody would hear that this process waits.
+  // Do not wait in the kernel: then nobody would learn that this process waits.
   while (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
     const int reason = errno;
     if (reason == EINTR) continue;

@@ -1,4 +1,5 @@
-// The folder for what can be made anew at any time: who may find it there, what it is called, and how it stays bounded.
+// The cache folder, which holds files that can be made again at any time: who may read them, their
+// names, and how their total size stays bounded.
 #pragma once
 
 #include <cstdint>
@@ -13,42 +14,46 @@ namespace layernas::trainer {
 struct CacheOptions {
   // Empty: nothing is kept.
   std::filesystem::path folder;
-  // Most that the files in it may take together.
+  // The maximum total size of its files.
   std::uint64_t limit_bytes = 0;
 };
 
-// Takes a line for the log.
+// Logs a line.
 using LogLine = std::function<void(const std::string&)>;
 
-// layernas below XDG_CACHE_HOME or ~/.cache or, where neither is set, a folder of the user's own in the system's folder
-// for temporary files.
+// Returns the folder layernas below XDG_CACHE_HOME or ~/.cache. If neither XDG_CACHE_HOME nor HOME
+// is set, returns a folder for the user in the system's folder for temporary files.
 std::filesystem::path DefaultCacheFolder();
 
-// Makes the folder, for nobody but the user; throws MachineError where that fails or it belongs to someone else.
+// Creates the folder, accessible only to the user. Throws MachineError if that fails or the folder
+// belongs to someone else.
 void MakePrivateFolder(const std::filesystem::path& folder);
 
-// Removes the files that were used longest ago until those left take no more than options.limit_bytes; `keep`, a name
-// in the folder, stays whatever its size. Unfinished files (.tmp) that were not written to for a day are removed too.
-// Files that are in use stay usable to those that have them.
+// Removes the least recently used files until the rest takes at most options.limit_bytes. `keep`, a
+// name in the folder, stays whatever its size. Also removes unfinished files (.tmp) that have not
+// been written to for a day. Processes that have a removed file open can still use it.
 void ShrinkFolder(const CacheOptions& options, const std::string& keep);
 
-// Says that a file is in use.
+// Marks a file as recently used.
 void Touch(const std::filesystem::path& path);
 
-// A file name that is fixed by the key: 16 hexadecimal digits. Who reads the file must compare the key.
+// Returns a file name that depends only on the key: 16 hexadecimal digits. A reader of the file
+// must compare the key.
 std::string CacheFileName(const std::string& key);
 
-// FNV-1a, 64 bits; `hash` is that of what came before.
+// Returns the FNV-1a hash, 64 bits. `hash` is the hash of the preceding text.
 std::uint64_t HashText(const std::string& text, std::uint64_t hash = 0xcbf29ce484222325);
 
-// CRC-32 of zlib; `before` is that of what came before. Calls `tick` after each 16 MiB and at the end.
+// Returns the CRC-32 as zlib computes it. `before` is the checksum of the preceding bytes. Calls
+// `tick` after each 16 MiB and at the end.
 std::uint32_t Checksum(const void* bytes, std::size_t size, std::uint32_t before = 0, const Tick& tick = nullptr);
 
-// Held against all other processes, and given back when the object or the process ends.
+// An exclusive lock among processes. It is released when the object is destroyed or the process
+// ends.
 class FileLock {
  public:
-  // Waits until nobody else has it; until then `on_wait` is called, several times a second. Throws MachineError if
-  // there can be no lock, and what `on_wait` throws.
+  // Waits until nobody else holds the lock, and meanwhile calls `on_wait` several times a second.
+  // Throws MachineError if the lock cannot be taken, and everything that `on_wait` throws.
   FileLock(const std::filesystem::path& path, const std::function<void()>& on_wait);
   ~FileLock();
   FileLock(const FileLock&) = delete;

@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Lines before the state: this one, with its version, the checksum of what follows, and the length of the key.
+// The lines before the state: this one with its version, the checksum of the rest, and the length
+// of the key.
 constexpr char kMagic[] = "layernas checkpoint 1";
 
 std::string Header(const std::string& key, const std::string& state) {
@@ -37,7 +38,7 @@ std::optional<std::string> Checkpoint::Read() const {
   std::ostringstream bytes;
   bytes << file.rdbuf();
   const std::string all = bytes.str();
-  // What Header would have written: the lengths follow from the key that is expected.
+  // Expect what Header() writes: the lengths follow from the expected key.
   std::size_t begin = 0;
   for (int line = 0; line < 3 && begin != std::string::npos; ++line) {
     const std::size_t end = all.find('\n', begin);
@@ -47,7 +48,7 @@ std::optional<std::string> Checkpoint::Read() const {
     std::string state = all.substr(begin + key_.size());
     if (all.compare(0, begin, Header(key_, state)) == 0) return state;
   }
-  log_("the checkpoint " + path.string() + " is damaged: the training starts anew");
+  log_("the checkpoint " + path.string() + " is damaged; restarting the training");
   return std::nullopt;
 }
 
@@ -55,7 +56,7 @@ bool Checkpoint::Write(const std::string& state) const {
   if (options_.folder.empty()) return false;
   const std::string name = CacheFileName(key_);
   const fs::path path = options_.folder / name;
-  // Two trainings of the same may run here at once: each has a file of its own until it is whole.
+  // Two equal trainings may run at the same time, so each writes its own file until it is complete.
   const fs::path unfinished = path.string() + "." + std::to_string(getpid()) + ".tmp";
   std::error_code error;
   try {
@@ -71,7 +72,7 @@ bool Checkpoint::Write(const std::string& state) const {
     return true;
   } catch (const MachineError& trouble) {
     fs::remove(unfinished, error);
-    log_(std::string("no checkpoint is kept: ") + trouble.what());
+    log_(std::string("cannot keep a checkpoint: ") + trouble.what());
     return false;
   }
 }

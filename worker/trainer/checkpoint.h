@@ -1,4 +1,4 @@
-// States of trainings that were interrupted, on disk, so that an equal request goes on from there.
+// States of interrupted trainings on disk, from which equal requests resume.
 #pragma once
 
 #include <optional>
@@ -8,18 +8,20 @@
 
 namespace layernas::trainer {
 
-// The state of one training. Trouble with the disk is for the log: a training does well without.
+// The saved state of one training. Disk errors are only logged: a training also works without a
+// checkpoint.
 class Checkpoint {
  public:
-  // `key` says all that determines the result of the training; equal keys share a file in options.folder, which is
-  // bounded by options.limit_bytes.
+  // `key` must contain everything that determines the result of the training. Equal keys share a
+  // file in options.folder, whose size is bounded by options.limit_bytes.
   Checkpoint(CacheOptions options, std::string key, LogLine log);
 
-  // The state that was kept last. Nothing where there is none, or what there is is damaged or of another key.
+  // Returns the last saved state, or nothing if there is none, it is damaged, or it has another
+  // key.
   std::optional<std::string> Read() const;
-  // Replaces the state at once or not at all; false where that failed, or nothing is to be kept.
+  // Replaces the state atomically. Returns false if that failed, or if nothing is to be kept.
   bool Write(const std::string& state) const;
-  // The training is finished.
+  // Deletes the state of a finished training.
   void Remove() const;
 
  private:

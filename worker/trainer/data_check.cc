@@ -20,7 +20,8 @@ bool Exists(const fs::path& path) {
   return fs::exists(path, error);
 }
 
-// The data set that has a file of that name, and the name of a file that it has if there are test images.
+// How to detect a data set: a file that it always has, and a file that it has if there are test
+// images.
 struct Sign {
   const char* dataset;
   const char* file;
@@ -36,7 +37,7 @@ void CheckImageFolder(const fs::path& folder, int threads, DataReport& report) {
   report.classes = content.classes;
   report.images = content.files.size();
   report.problems = std::move(content.problems);
-  // As small as can be: all of a file is read whatever the size.
+  // Use the smallest size: the whole file is read in any case.
   const Shape shape = {3, 16, 16};
   std::vector<std::string> problems(content.files.size()), warnings(content.files.size());
   ForEachIndex(content.files.size(), threads, [&](std::size_t i) {
@@ -65,7 +66,7 @@ void CheckImageFiles(const fs::path& folder, bool with_test, DataReport& report)
   report.classes = files.classes;
 }
 
-// Of a search and of its final trainings, with the numbers of images that are the defaults.
+// Checks the classes of a search and of its final trainings, with the default numbers of images.
 void CheckClasses(const fs::path& folder, bool with_test, DataReport& report) {
   DataSettings settings;
   settings.dataset = report.dataset;
@@ -95,7 +96,7 @@ DataReport CheckData(const fs::path& folder, int threads) {
     }
     return report;
   }
-  report.problems.push_back("there is no data set in " + folder.string() +
+  report.problems.push_back("no data set found in " + folder.string() +
                             ": expected train/CLASS/IMAGE, data_batch_1.bin (CIFAR-10), train.bin (CIFAR-100) or " +
                             "train-images-idx3-ubyte (IDX)");
   return report;

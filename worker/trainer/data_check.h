@@ -1,4 +1,4 @@
-// Looks for everything that is wrong with a data set, before anything is trained on it.
+// Finds all problems of a data set before a training uses it.
 #pragma once
 
 #include <cstddef>
@@ -9,20 +9,21 @@
 namespace layernas::trainer {
 
 struct DataReport {
-  // As train.dataset has it; empty if the folder has no data set.
+  // The name for train.dataset; empty if the folder has no data set.
   std::string dataset;
-  // CIFAR and IDX: of the files without a problem.
+  // For CIFAR and IDX: the images in files without a problem.
   std::size_t images = 0;
   int classes = 0;
-  // Each would fail a training.
+  // Each of them would make a training fail.
   std::vector<std::string> problems;
-  // Each names an image that is used though something about its file is odd, or classes that have no image to train on,
-  // to validate with or to test on. The validation images are as many as by default.
+  // Each names an image that is used although its file is unusual, or classes without an image for
+  // training, validation or test. The default number of validation images is assumed.
   std::vector<std::string> warnings;
 };
 
-// Reads every image of the data set in the folder, which its files tell: an image folder, CIFAR-10, CIFAR-100 or IDX.
-// Finds every file with a problem; in a file of CIFAR or IDX, which holds many images, the first problem.
+// Reads every image of the data set in the folder. The files tell whether it is an image folder,
+// CIFAR-10, CIFAR-100 or IDX. Finds every file with a problem. For CIFAR and IDX, whose files hold
+// many images, it finds the first problem of each file.
 DataReport CheckData(const std::filesystem::path& folder, int threads);
 
 }  // namespace layernas::trainer

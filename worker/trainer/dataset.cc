@@ -19,7 +19,7 @@ namespace layernas::trainer {
 namespace {
 
 constexpr int kShapes10TestImages = 1000;
-// Generated images may be as large as this.
+// The maximum size of generated images.
 constexpr int kLargestGenerated = 512;
 
 std::vector<std::uint32_t> Counted(std::size_t count) {
@@ -28,12 +28,12 @@ std::vector<std::uint32_t> Counted(std::size_t count) {
   return indices;
 }
 
-// How many examples of `available` a request gets that asks for `wanted`.
+// Returns how many of `available` examples a request for `wanted` gets.
 std::size_t Portion(const char* name, std::optional<int> wanted, std::size_t available, std::size_t otherwise) {
   if (!wanted) return otherwise;
   if (static_cast<std::size_t>(*wanted) > available) {
     throw InfeasibleError(std::string("train.") + name + " is " + std::to_string(*wanted) + ", but only " +
-                          std::to_string(available) + " images are there for it");
+                          std::to_string(available) + " images are available");
   }
   return static_cast<std::size_t>(*wanted);
 }
@@ -46,19 +46,19 @@ struct Part {
 
 Part Whole(const ImageSource& source) { return {&source, Counted(source.size())}; }
 
-// What a data set will be made of, before any image is read.
+// The contents of a data set, planned before any image is read.
 struct Plan {
   ImageFiles files;
   Part train;
-  // Test images with Holdout::kTest, else validation images.
+  // Test images with Holdout::kTest, otherwise validation images.
   Part holdout;
-  // With DataSettings::with_validation.
+  // Only with DataSettings::with_validation.
   Part validation;
 
   std::vector<const Part*> parts() const { return {&train, &holdout, &validation}; }
 };
 
-// Puts the validation images where the settings want them.
+// Puts the validation images where the settings ask for them.
 void PlaceValidation(const DataSettings& settings, Part validation, Plan& plan) {
   (settings.holdout == Holdout::kTest ? plan.validation : plan.holdout) = std::move(validation);
 }
@@ -88,7 +88,7 @@ Plan PlanShapes10(const DataSettings& settings) {
 std::filesystem::path DataFolder(const DataSettings& settings, const std::filesystem::path& data_dir) {
   if (data_dir.empty()) {
     throw MachineError("data set " + settings.dataset +
-                       " is read from files: start layernas-trainer with --data-dir (or LAYERNAS_DATA_DIR)");
+                       " needs files: start layernas-trainer with --data-dir (or LAYERNAS_DATA_DIR)");
   }
   return data_dir / settings.folder;
 }
@@ -114,8 +114,8 @@ Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_d
     PlaceValidation(settings, {&validation, DrawSubset(validation.labels(), count, settings.data_seed)}, plan);
   } else if (WantsValidation(settings)) {
     if (train.size() < 2) {
-      throw MachineError("the data set " + settings.dataset +
-                         " has 1 training image; it must have at least 2: one to " + "train on and one to hold out");
+      throw MachineError("the data set " + settings.dataset + " has 1 training image, but needs at least 2: one to " +
+                         "train on and one to hold out");
     }
     const std::size_t otherwise = std::min<std::size_t>(5000, std::max<std::size_t>(train.size() / 10, 1));
     held_out = Portion("validation_examples", settings.validation_examples, train.size() - 1, otherwise);
@@ -128,7 +128,7 @@ Plan PlanFiles(const DataSettings& settings, const std::filesystem::path& data_d
   return plan;
 }
 
-// What DescribeMissingClasses has to say of a data set.
+// Collects the notes of DescribeMissingClasses() on a data set.
 void DescribeGaps(const Plan& plan, const DataSettings& settings, std::vector<std::string>& notes) {
   const auto look = [&](const char* name, const Part& part) {
     if (part.source == nullptr) return;
@@ -142,7 +142,8 @@ void DescribeGaps(const Plan& plan, const DataSettings& settings, std::vector<st
   look("validation", plan.validation);
 }
 
-// Where the parts lie in a block: all pixels, then, aligned, all labels; of each the training images' first.
+// The layout of a block: all pixels and then, aligned, all labels; the training images come first
+// in each.
 std::size_t LabelOffset(const DatasetLayout& layout) {
   const std::size_t pixels = layout.images() * ImageBytes(layout.shape);
   return (pixels + alignof(Label) - 1) / alignof(Label) * alignof(Label);
@@ -167,7 +168,7 @@ void TakeStatistics(const ImageSet& train, const Tick& tick, std::vector<float>&
   for (std::size_t c = 0; c < channels; ++c) {
     const double mean = sum[c] / count;
     means.push_back(static_cast<float>(mean));
-    // At least one grey level: a channel may be constant.
+    // At least one grey level, because a channel may be constant.
     deviations.push_back(static_cast<float>(std::sqrt(std::max(squares[c] / count - mean * mean, 1.0))));
   }
 }
@@ -190,7 +191,7 @@ std::vector<Item> Items(const Plan& plan) {
   return items;
 }
 
-// Fills the images of a block that `states` does not have yet.
+// Reads the images of a block that are missing according to `states`.
 void ReadImages(const std::vector<Item>& items, std::size_t image_bytes, std::uint8_t* block, std::uint8_t* states,
                 bool skip_broken, const LoadCallback& on_image, int threads) {
   std::size_t done = items.size() - static_cast<std::size_t>(std::count(states, states + items.size(), kImageMissing));
@@ -205,7 +206,7 @@ void ReadImages(const std::vector<Item>& items, std::size_t image_bytes, std::ui
       if (!skip_broken) throw;
       state = kImageBroken;
     }
-    // Not before the pixels, for any process that looks.
+    // No process may see the state before the pixels.
     std::atomic_thread_fence(std::memory_order_release);
     states[i] = state;
     const std::lock_guard<std::mutex> lock(mutex);
@@ -214,8 +215,8 @@ void ReadImages(const std::vector<Item>& items, std::size_t image_bytes, std::ui
   });
 }
 
-// "3 images …, the first: what is said of it". An attempt that was interrupted may have read it: it is read again for
-// that. Returns an empty text if no image has the state.
+// Returns "3 images …, first: WARNING", or an empty text if no image has the state. An interrupted
+// attempt may have read the first such image, so it is read again to get its warning.
 std::string DescribeState(const std::vector<Item>& items, std::size_t image_bytes, const std::uint8_t* states,
                           std::uint8_t state, const std::string& what) {
   const auto count = std::count(states, states + items.size(), state);
@@ -228,14 +229,15 @@ std::string DescribeState(const std::vector<Item>& items, std::size_t image_byte
   } catch (const MachineError& error) {
     message = error.what();
   }
-  return std::to_string(count) + (count == 1 ? " image " : " images ") + what + ", the first: " + message;
+  return std::to_string(count) + (count == 1 ? " image " : " images ") + what + ", first: " + message;
 }
 
-// Takes broken images out of the plan and closes their gaps in the block. Throws MachineError if a part has none left.
+// Removes broken images from the plan and closes their gaps in the block. Throws MachineError if a
+// part has no images left.
 void RemoveBroken(Plan& plan, std::size_t image_bytes, const Tick& tick, std::uint8_t* block,
                   std::uint8_t* block_states) {
   const std::vector<std::uint8_t> states(block_states, block_states + LayoutOf(plan).images());
-  // A process that is killed meanwhile leaves images in the wrong places: none may count as read.
+  // If the process is killed meanwhile, images are in the wrong places, so none may count as read.
   std::fill_n(block_states, states.size(), kImageMissing);
   std::atomic_thread_fence(std::memory_order_release);
   std::size_t from = 0, to = 0;
@@ -253,14 +255,14 @@ void RemoveBroken(Plan& plan, std::size_t image_bytes, const Tick& tick, std::ui
     }
     part->indices = std::move(good);
     if (count > 0 && part->indices.empty()) {
-      throw MachineError("all " + std::to_string(count) + " images that were " +
+      throw MachineError("all " + std::to_string(count) + " images " +
                          (part == &plan.train ? "drawn for training" : "held out") +
-                         " are broken: layernas-trainer --check-data lists them");
+                         " are broken; list them with layernas-trainer --check-data");
     }
   }
 }
 
-// The labels, and the gap before them, which counts in the checksum.
+// Writes the labels, and zeros the gap before them, which is part of the checksum.
 void WriteLabels(const Plan& plan, const DatasetLayout& layout, std::uint8_t* block) {
   std::fill(block + layout.images() * ImageBytes(layout.shape), block + LabelOffset(layout), 0);
   Label* label = Labels(layout, block);
@@ -325,10 +327,10 @@ Dataset LoadDataset(const DataSettings& settings, const std::filesystem::path& d
     if (!text.empty()) notes.push_back(settings.dataset + ": " + text);
   };
   note(DescribeState(items, bytes, states, kImageReadWithWarning, "with a warning"));
-  note(DescribeState(items, bytes, states, kImageBroken, "left out"));
+  note(DescribeState(items, bytes, states, kImageBroken, "skipped"));
   if (const auto& skipped = plan.files.skipped; !skipped.empty()) {
     note(std::to_string(skipped.size()) + (skipped.size() == 1 ? " file" : " files") +
-         " left out, the first: " + skipped.front());
+         " skipped, first: " + skipped.front());
   }
   if (std::count(states, states + items.size(), kImageBroken) > 0) {
     RemoveBroken(plan, bytes, tick, block.get(), states);

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kFirstLine{1};
 constexpr std::chrono::seconds kLogInterval{10};
-// The worker's time-out, which may be short, counts from the last call.
+// The worker's timeout, which may be short, counts from the last call.
 constexpr std::chrono::seconds kCallInterval{1};
 
 std::string DataKey(const DataSettings& settings, const fs::path& data_dir) {
@@ -35,9 +35,10 @@ std::string DataKey(const DataSettings& settings, const fs::path& data_dir) {
   return key.str();
 }
 
-// Changes whenever a source file does. The time of the last change (ctime) cannot be set, so that it tells of a file
-// that was replaced by another of the same size and time of modification, as by cp -p or rsync -a. Inode numbers would
-// add little, and some network file systems give a file another one at any time.
+// Returns a value that changes whenever a source file does. It includes the time of the last change
+// (ctime), which cannot be set. So a replaced file is noticed even if it has the same size and
+// modification time, as after cp -p or rsync -a. Inode numbers would add little, and some network
+// file systems change them at any time.
 std::uint64_t SourceStamp(const DataSettings& settings, const fs::path& data_dir, const Tick& tick) {
   std::uint64_t stamp = HashText("");
   for (const fs::path& path : DatasetFiles(settings, data_dir, tick)) {
@@ -57,19 +58,19 @@ std::uint64_t SourceStamp(const DataSettings& settings, const fs::path& data_dir
 
 }  // namespace
 
-// Says how the loading of a data set goes, each way not too often.
+// Reports the progress of loading a data set to the log and to the caller, at limited rates.
 class DatasetCache::LoadingReport {
  public:
   LoadingReport(const std::string& key, const LogLine& log, const LoadCallback& on_loading)
       : key_(key), log_(log), on_loading_(on_loading) {}
 
-  // Says at once that it goes on: something that may take long follows.
+  // Calls the callback now, because a step that may take long follows.
   void Say() {
     next_call_ = Clock::now() + kCallInterval;
     if (on_loading_) on_loading_(done_, images_);
   }
 
-  // To be called again and again while files are looked at.
+  // Call this repeatedly while files are examined.
   void GoesOn(const char* what) {
     const Clock::time_point now = Clock::now();
     if (IsLineDue(now)) log_("loading " + key_ + ": " + what);
@@ -117,16 +118,16 @@ DatasetCache::DatasetCache(fs::path data_dir, CacheOptions options, LogLine log)
     : data_dir_(std::move(data_dir)), options_(std::move(options)), log_(std::move(log)) {}
 
 std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings, const LoadCallback& on_loading) {
-  // Enough for the searches that share a fleet, and a bound on memory.
+  // Enough for the searches that share a fleet, but a limit on memory.
   constexpr std::size_t kMaxEntries = 3;
   const std::string key = DataKey(settings, data_dir_);
   LoadingReport report(key, log_, on_loading);
   report.Say();
   const std::uint64_t stamp =
-      SourceStamp(settings, data_dir_, [&report] { report.GoesOn("looking at the times of its files"); });
+      SourceStamp(settings, data_dir_, [&report] { report.GoesOn("checking the times of its files"); });
   auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.key == key; });
   if (found != entries_.end() && found->stamp != stamp) {
-    log_("warning: the files of the data set have changed since it was loaded: loading " + key + " again");
+    log_("warning: the files of the data set have changed since it was loaded; reloading " + key);
     entries_.erase(found);
     found = entries_.end();
   }
@@ -153,7 +154,7 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
   const std::string name = CacheFileName(key);
   const fs::path path = options_.folder / name;
   const auto warn = [&](const std::string& what) {
-    log_("the data set is not shared with this machine's other trainers: " + what);
+    log_("cannot share the data set with other trainers on this machine: " + what);
   };
   const auto open_file = [&]() -> std::optional<Dataset> {
     report.Say();
@@ -163,7 +164,7 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
       if (dataset) Touch(path);
       return dataset;
     } catch (const std::exception& error) {
-      log_("the data set in " + path.string() + " is made anew: " + error.what());
+      log_("cannot use the data set in " + path.string() + ": " + error.what() + "; creating it again");
       return std::nullopt;
     }
   };
@@ -180,12 +181,12 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
   std::optional<NewDatasetFile> file(std::in_place, path, DatasetIdentity{key, stamp});
   const auto make_block = [&](const DatasetLayout& layout) -> LoadBlock {
     try {
-      const LoadBlock block = file->Allocate(layout, [&report] { report.GoesOn("making room for it"); });
+      const LoadBlock block = file->Allocate(layout, [&report] { report.GoesOn("reserving disk space"); });
       const auto found = std::count_if(block.states, block.states + layout.images(),
                                        [](std::uint8_t state) { return state != kImageMissing; });
       if (found > 0) {
         log_("loading " + key + ": " + std::to_string(found) + " of " + std::to_string(layout.images()) +
-             " images are there from an attempt that was interrupted");
+             " images remain from an interrupted attempt");
       }
       return block;
     } catch (const MachineError& error) {

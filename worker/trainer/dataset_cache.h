@@ -1,4 +1,5 @@
-// Data sets that are made once and used many times: by one process after another, and by all of a machine at once.
+// A cache of data sets. Each is made once and used many times: by successive processes, and by all
+// processes of a machine at the same time.
 #pragma once
 
 #include <cstdint>
@@ -13,26 +14,28 @@
 
 namespace layernas::trainer {
 
-// Keeps the last few data sets of this process. Each is memory that is mapped from a file in the cache folder, so that
-// the processes of a machine share it; the first that needs it makes the file, and the others wait for that. A file
-// that is damaged, or whose sources have other sizes or times now, is made anew. Where there can be no file (a full
-// disk, a folder that cannot be written), the data set is in this process's own memory, and the log says why. Not
+// Keeps the most recently used data sets of this process. Each is mapped into memory from a file in
+// the cache folder, so that the processes of a machine share it. The first process that needs a
+// file makes it, and the others wait for that. A file is made again if it is damaged, or if its
+// source files have other sizes or times. If a file is impossible (because the disk is full, or the
+// folder is not writable), the data set is in the memory of this process, and the log says why. Not
 // thread-safe.
 class DatasetCache {
  public:
   DatasetCache(std::filesystem::path data_dir, CacheOptions options, LogLine log);
 
-  // As LoadDataset. `on_loading` is called with the number of images that are there (0 of 0 while that is not known) at
-  // the beginning, at the end of loading, and about once a second in between: while the source files are looked at,
-  // while a file in the cache folder is checked, and while another process loads the data set. Never by two threads at
-  // once. Failures are not kept. The sizes and times of the source files are looked at in each call: if they changed
-  // since the data set was loaded, it is loaded again, and the log says so.
+  // Returns the data set as LoadDataset() does. `on_loading` is called with the number of images
+  // that are there (0 of 0 while it is unknown): at the beginning, at the end of loading, and about
+  // once a second in between. That includes the time in which source files or a file of the cache
+  // folder are checked, or another process loads the data set. It is never called by two threads at
+  // once. Failures are not cached. Each call checks the sizes and times of the source files. If
+  // they have changed since the data set was loaded, it is loaded again, and the log says so.
   std::shared_ptr<const Dataset> Get(const DataSettings& settings, const LoadCallback& on_loading = nullptr);
 
  private:
   struct Entry {
     std::string key;
-    // Of the source files, as they were before they were read.
+    // The stamp of the source files before they were read.
     std::uint64_t stamp = 0;
     std::shared_ptr<const Dataset> dataset;
   };

@@ -37,12 +37,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// To be raised whenever the same files and settings give other bytes than before.
+// Increase this whenever the same files and settings result in other bytes.
 constexpr int kVersion = 2;
-// A line of JSON, filled up with blanks; the block follows. Whole pages, so that the block is aligned.
+// The size of the header: a line of JSON, padded with blanks. It consists of whole pages, so that
+// the block after it is aligned.
 constexpr std::size_t kHeaderBytes = 16384;
 
-// A file mapped into memory as a whole; unmapped with the last that holds it.
+// Maps a whole file into memory. It is unmapped when the last owner releases it.
 std::shared_ptr<std::uint8_t> Map(int fd, std::size_t bytes, int protection) {
   void* memory = mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) throw MachineError(std::string("cannot map it: ") + std::strerror(errno));
@@ -68,7 +69,7 @@ std::string MakeHeader(const DatasetIdentity& identity, const Dataset& dataset) 
       -1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// Throws std::exception for anything that MakeHeader did not write.
+// Throws std::exception if MakeHeader() did not write the bytes.
 nlohmann::json ReadHeader(const std::uint8_t* bytes) {
   const nlohmann::json header = nlohmann::json::parse(bytes, bytes + kHeaderBytes);
   const nlohmann::json content = header.at("content");
@@ -77,7 +78,7 @@ nlohmann::json ReadHeader(const std::uint8_t* bytes) {
   return content;
 }
 
-// The beginning of a file that is not finished: the same for what can be continued.
+// Returns the beginning of an unfinished file. It is the same for files that can be continued.
 std::string UnfinishedHeader(const DatasetIdentity& identity, const DatasetLayout& layout) {
   std::string boot;
   std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
@@ -98,7 +99,7 @@ std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdenti
   if (file.get() < 0) return std::nullopt;
   struct stat info {};
   if (fstat(file.get(), &info) != 0 || info.st_size <= static_cast<off_t>(kHeaderBytes)) {
-    throw MachineError("it is cut short");
+    throw MachineError("it is truncated");
   }
   const auto bytes = static_cast<std::size_t>(info.st_size);
   const std::shared_ptr<const std::uint8_t> memory = Map(file.get(), bytes, PROT_READ);
@@ -113,7 +114,7 @@ std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdenti
                                 content.at("validation").get<std::size_t>(),
                                 content.at("classes").get<int>()};
   const std::shared_ptr<const std::uint8_t> block(memory, memory.get() + kHeaderBytes);
-  if (bytes - kHeaderBytes != layout.block_bytes()) throw MachineError("it is cut short");
+  if (bytes - kHeaderBytes != layout.block_bytes()) throw MachineError("it is truncated");
   if (content.at("checksum") != Checksum(block.get(), layout.block_bytes(), 0, tick))
     throw MachineError("it is damaged");
   Dataset dataset = ViewDataset(layout, block, content.at("mean").get<std::vector<float>>(),
@@ -143,8 +144,9 @@ LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout, const Tick& tick
                          found == header;
   if (!continued) {
     int error = ftruncate(file_->get(), 0) == 0 ? 0 : errno;
-    // All of it before the first image: a disk that is full would otherwise show when the memory is written, and kill
-    // the process. In pieces, because some file systems can only write zeros, which takes long.
+    // Reserve all of it before the first image. If the disk were full, writing to the memory would
+    // otherwise kill the process. Reserve it in pieces, because some file systems can only write
+    // zeros, which takes long.
     constexpr std::size_t kPiece = std::size_t{256} << 20;
     for (std::size_t done = 0; error == 0 && done < bytes_; done += kPiece) {
       do {
@@ -164,7 +166,7 @@ LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout, const Tick& tick
   return {{memory_, block}, block + layout.block_bytes()};
 }
 
-// No sync: what a power cut leaves unwritten, the checksum finds.
+// Does not sync: the checksum detects data that a power cut has lost.
 void NewDatasetFile::Finish(const Dataset& dataset) {
   std::string header = MakeHeader(identity_, dataset);
   if (header.size() >= kHeaderBytes) throw MachineError("the name of the data set is too long");
@@ -172,7 +174,7 @@ void NewDatasetFile::Finish(const Dataset& dataset) {
   header += '\n';
   std::memcpy(memory_.get(), header.data(), kHeaderBytes);
   mprotect(memory_.get(), bytes_, PROT_READ);
-  // The states were for this process and those that would have continued.
+  // Remove the states, which are only used until the file is finished.
   if (ftruncate(file_->get(), static_cast<off_t>(kHeaderBytes + dataset.layout.block_bytes())) != 0 ||
       rename(unfinished_.c_str(), path_.c_str()) != 0) {
     throw MachineError("cannot finish " + unfinished_ + ": " + std::strerror(errno));

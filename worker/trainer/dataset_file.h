@@ -1,4 +1,5 @@
-// The file of a data set in the cache folder: how it is made, continued and read. No torch here.
+// Files of data sets in the cache folder: how they are made, continued and read. Does not depend on
+// torch.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +14,23 @@ namespace layernas::trainer {
 
 class FileDescriptor;
 
-// What a file is of. The stamp changes whenever a source file does.
+// Identifies the contents of a file. The stamp changes whenever a source file does.
 struct DatasetIdentity {
   std::string key;
   std::uint64_t stamp = 0;
 };
 
-// Maps the data set in the file into memory. Returns nothing if there is no file or it is of something else. Throws
-// std::exception if the file is damaged. Calls `tick` while it reads the file.
+// Maps the data set in the file into memory. Returns nothing if the file does not exist or holds
+// something else. Throws std::exception if the file is damaged. Calls `tick` while it reads the
+// file.
 std::optional<Dataset> OpenDatasetFile(const std::filesystem::path& path, const DatasetIdentity& identity,
                                        const Tick& tick = nullptr);
 
-// A file that gets its name when it is complete. Until then it is PATH.tmp, and a process that ends before, in whatever
-// way, leaves it behind: the next one continues where it stopped, unless the machine was started again meanwhile (what
-// was in memory only would be missing). The caller holds a lock on the path. If the object is destroyed before Finish,
-// as by an exception, the file is removed.
+// A file that gets its name when it is complete. Until then it is PATH.tmp. A process that ends
+// before, in whatever way, leaves that file behind, and the next one continues it. It is not
+// continued if the machine was restarted meanwhile, because data that was only in memory would be
+// missing. The caller must hold a lock on the path. If the object is destroyed before Finish(), for
+// example by an exception, the file is removed.
 class NewDatasetFile {
  public:
   NewDatasetFile(std::filesystem::path path, const DatasetIdentity& identity);
@@ -35,11 +38,12 @@ class NewDatasetFile {
   NewDatasetFile(const NewDatasetFile&) = delete;
   NewDatasetFile& operator=(const NewDatasetFile&) = delete;
 
-  // Reserves the room on the disk and maps it; throws MachineError if there is none. The states of the block say which
-  // images are there already. Calls `tick` meanwhile.
+  // Reserves the disk space and maps it. Throws MachineError if there is not enough. The states of
+  // the block say which images are already there. Calls `tick` meanwhile.
   LoadBlock Allocate(const DatasetLayout& layout, const Tick& tick = nullptr);
 
-  // Gives the file its name. `dataset` is what LoadDataset made in the block; it may be smaller. Throws MachineError.
+  // Gives the file its name. `dataset` is the result of LoadDataset() in the block; it may be
+  // smaller than the block. Throws MachineError.
   void Finish(const Dataset& dataset);
 
  private:

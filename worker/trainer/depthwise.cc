@@ -6,15 +6,15 @@
 
 #include "worker/trainer/vectorized.h"
 
-// One image and one block of channels at a time are copied into a padded buffer, so that the loops that calculate know
-// no borders, and what they read stays in the first-level cache.
+// One image and one block of channels at a time are copied into a padded buffer. So the inner loops
+// need not handle borders, and their data stays in the first-level cache.
 
 namespace layernas::trainer {
 namespace {
 
-// Channels of a block: two registers of 8 lanes.
+// The number of channels in a block: two registers of 8 lanes.
 constexpr std::int64_t kBlock = 2 * kLanes;
-// Output values in a row that are calculated together.
+// The number of output values of a row that are calculated together.
 constexpr std::int64_t kTogether = 4;
 
 // A map of one block of channels: rows, columns, kBlock channels.
@@ -28,8 +28,8 @@ struct Map {
   const float* at(std::int64_t y, std::int64_t x) const { return values.data() + (y * width + x) * kBlock; }
 };
 
-// A block of channels of an image, into every `step`th place of `map` from (offset, offset) on. The rest of the map
-// stays as it is; so do the channels that the last block lacks.
+// Copies a block of channels of an image into every `step`th place of `map`, starting at (offset,
+// offset). Does not change the other places, nor the channels that the last block lacks.
 LAYERNAS_INLINE void Load(const float* image, std::int64_t height, std::int64_t width, std::int64_t channels,
                           std::int64_t count, std::int64_t offset, std::int64_t step, Map& map) {
   for (std::int64_t y = 0; y < height; ++y) {
@@ -45,7 +45,7 @@ LAYERNAS_INLINE void Load(const float* image, std::int64_t height, std::int64_t 
   }
 }
 
-// Filters of a block of channels, turned round, as rows, columns, channels.
+// Loads the flipped filters of a block of channels as rows, columns, channels.
 void LoadFlipped(const float* filters, std::int64_t kernel, std::int64_t count, float* to) {
   const std::int64_t taps = kernel * kernel;
   for (std::int64_t tap = 0; tap < taps; ++tap) {
@@ -55,7 +55,7 @@ void LoadFlipped(const float* filters, std::int64_t kernel, std::int64_t count, 
   }
 }
 
-// Neighbouring output values of one row from a padded map.
+// Calculates neighbouring output values of one row from a padded map.
 template <std::int64_t kCount>
 LAYERNAS_INLINE void CorrelateRow(const Map& map, const float* filters, std::int64_t kernel, std::int64_t y,
                                   std::int64_t x, std::int64_t count, float* out, std::int64_t channels) {
@@ -122,7 +122,7 @@ LAYERNAS_INLINE void AddFilterGradients(const Map& input, const Map& gradient, s
                                         float* out) {
   for (std::int64_t ky = 0; ky < kernel; ++ky) {
     std::int64_t kx = 0;
-    // As many as there are registers for.
+    // Five taps at a time, which is as many as there are registers for.
     for (; kx + 5 <= kernel; kx += 5) {
       AddTapGradients<5>(input, gradient, stride, ky, kx, out + (ky * kernel + kx) * kBlock);
     }
@@ -147,7 +147,8 @@ void DepthwiseBackward(const DepthwiseShape& shape, const float* input, const fl
   const std::int64_t out_height = shape.out_height(), out_width = shape.out_width();
   Map map(height + kernel - 1, width + kernel - 1);
   Map gradient(out_height, out_width);
-  // The gradient with zeros where the stride left values out: the gradient of the input is a convolution with that.
+  // The gradient, with zeros at the places that the stride skipped. The gradient of the input is a
+  // convolution with it.
   Map spread(height + kernel - 1, width + kernel - 1);
   std::vector<float> flipped = FilterBuffer(kernel), sums = FilterBuffer(kernel);
   for (std::int64_t c = 0; c < channels; c += kBlock) {

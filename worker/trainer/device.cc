@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kCuda = "cuda";
 
-// Of "cuda" or "cuda:N".
+// Parses "cuda" or "cuda:N".
 int GpuIndex(const std::string& name) {
   if (name == kCuda) return 0;
   int index = -1;
@@ -42,12 +42,12 @@ torch::Device ChooseDevice(const std::string& name) {
   }
   const int index = GpuIndex(name);
   if (!IsBuiltForGpu()) {
-    throw MachineError("there is no device " + name + ": this layernas-trainer was built without LAYERNAS_WITH_CUDA");
+    throw MachineError("cannot use device " + name + ": this layernas-trainer was built without LAYERNAS_WITH_CUDA");
   }
   const auto count = static_cast<int>(torch::cuda::device_count());
   if (index >= count) {
-    throw MachineError("there is no device " + name + ": this process sees " + std::to_string(count) +
-                       (count == 1 ? " GPU" : " GPUs") + " (nvidia-smi and CUDA_VISIBLE_DEVICES say more)");
+    throw MachineError("cannot use device " + name + ": this process sees " + std::to_string(count) +
+                       (count == 1 ? " GPU" : " GPUs") + "; check nvidia-smi and CUDA_VISIBLE_DEVICES");
   }
   return PreparedGpu(index);
 }

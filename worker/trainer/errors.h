@@ -1,5 +1,5 @@
-// The ways in which an evaluation fails. Thrown inside the trainer and caught at the edge of the protocol, which
-// answers with the matching kind of failure.
+// The ways in which an evaluation fails. The trainer throws these errors and catches them at the
+// edge of the protocol, which answers with the corresponding kind of failure.
 #pragma once
 
 #include <stdexcept>
@@ -8,7 +8,7 @@
 
 namespace layernas::trainer {
 
-// The request can never succeed as it stands, on any machine: "infeasible".
+// The request cannot succeed on any machine: "infeasible".
 using network::InfeasibleError;
 
 // This machine lacks something that another attempt or another machine may have: "retry".
@@ -17,13 +17,13 @@ class MachineError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// This machine or its GPU has not enough memory left: "out_of_memory".
+// This machine or its GPU has too little memory left: "out_of_memory".
 class MemoryError : public MachineError {
  public:
   using MachineError::MachineError;
 };
 
-// The GPU can't be used by this process any more, which has to end: "retry".
+// This process can no longer use the GPU and must end: "retry".
 class LostGpuError : public MachineError {
  public:
   using MachineError::MachineError;

@@ -40,7 +40,7 @@ void CheckFit(const network::Graph& network, const Dataset& dataset, const std::
   }
 }
 
-// By the names of docs/measuring.md.
+// Uses the names of docs/measuring.md.
 Metrics MeasuredMetrics(const Measured& measured) {
   const Latency& latency = measured.latency;
   Metrics metrics = {{"latency_ms", latency.median_ms},
@@ -62,7 +62,7 @@ Metrics MeasuredMetrics(const Measured& measured) {
 TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const EvaluateRequest& request,
                                 const Checkpoint& checkpoint, const ProgressCallback& on_progress, const LogLine& log,
                                 torch::Device device) {
-  // At its end the process does, if a signal has come.
+  // When this object is destroyed, the process ends if a signal has arrived.
   const StopSignal signal;
   TrainingHooks hooks;
   hooks.on_epoch = [&](const EpochResult& result) {
@@ -75,13 +75,13 @@ TrainingResult TrainUntilSignal(Network& network, const Dataset& dataset, const 
   hooks.stop = [] { return StopSignal::Requested() != 0; };
   hooks.checkpoint = &checkpoint;
   hooks.on_resume = [&](int epoch) {
-    log("an interrupted training goes on in epoch " + std::to_string(epoch) + " of " +
+    log("resuming an interrupted training in epoch " + std::to_string(epoch) + " of " +
         std::to_string(request.train.epochs));
   };
   return Train(network, dataset, request.train, request.seed, hooks, device);
 }
 
-// While this process waits, others may need what it keeps.
+// Other processes may need the memory while this one waits.
 void FreeUnusedMemory(torch::Device device) {
   if (device.is_cuda()) ReleaseGpuMemory();
   malloc_trim(0);
@@ -99,10 +99,10 @@ Evaluator::Evaluator(EvaluatorOptions options)
   try {
     if (!weights_dir_.empty()) CheckFolder(weights_dir_);
   } catch (const MachineError& error) {
-    // Not an error yet: most requests keep nothing.
+    // This is not an error yet: most requests keep nothing.
     log_(std::string("warning: --weights-dir: ") + error.what() + "; requests that keep weights will fail");
   }
-  // Numbers close to zero are slow on the CPU and add nothing.
+  // Numbers close to zero are slow on the processor and contribute nothing.
   at::globalContext().setFlushDenormal(true);
 }
 
@@ -116,7 +116,7 @@ EvaluationResult Evaluator::Evaluate(const EvaluateRequest& request, const Progr
     throw MemoryError("out of memory: " + DescribeMemory());
   } catch (const c10::Error& error) {
     const std::string message = error.what_without_backtrace();
-    if (device_.is_cuda() && IsLostGpu(message)) throw LostGpuError("the GPU gave up: " + message);
+    if (device_.is_cuda() && IsLostGpu(message)) throw LostGpuError("the GPU failed: " + message);
     FreeUnusedMemory(device_);
     if (IsOutOfMemory(message)) throw MemoryError("out of memory: " + message + "; " + DescribeMemory());
     throw MachineError(message);
@@ -128,7 +128,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   const bool keeps_weights = request.is_trained && !request.keep_weights.empty();
   if (keeps_weights) {
     if (weights_dir_.empty()) {
-      throw MachineError("the request asks for the weights: start layernas-trainer with --weights-dir");
+      throw MachineError("the request asks to keep the weights: start layernas-trainer with --weights-dir");
     }
     CheckWritable(weights_file);
   }
@@ -143,8 +143,8 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
     for (const std::string& note : dataset->notes) log_("warning: " + note);
   }
   torch::manual_seed(request.seed);
-  // What is trained, measured and kept is what will be deployed. The counts below are those of the architecture as it
-  // is asked for, as benchmarks have them.
+  // Train, measure and keep the network that will be deployed. The counts below are those of the
+  // requested architecture, as in benchmarks.
   Network network(network::WithoutDeadOps(request.network));
   network->to(device_);
 
@@ -152,7 +152,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   Metrics& metrics = result.metrics;
   std::optional<Checkpoint> checkpoint;
   if (dataset != nullptr) {
-    // Other versions of torch and of the state, and other data, give other results.
+    // Other versions of torch or of the state, and other data, lead to other results.
     checkpoint.emplace(checkpoints_,
                        request.training_key + " data " + std::to_string(dataset->checksum) + " state 2 torch " +
                            TORCH_VERSION + (device_.is_cuda() ? " gpu" : ""),
@@ -177,7 +177,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   const network::Counts counts = network::CountNetwork(request.network);
   metrics["params"] = static_cast<double>(counts.params);
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);
-  // Not before: after a failed measurement the training goes on from there.
+  // Not earlier: after a failed measurement, the next attempt resumes from the finished training.
   if (checkpoint) checkpoint->Remove();
   return result;
 }

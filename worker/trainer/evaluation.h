@@ -1,4 +1,4 @@
-// From a request to the metrics of its architecture.
+// Evaluates requests: trains and measures an architecture and returns its metrics.
 #pragma once
 
 #include <torch/types.h>
@@ -12,30 +12,31 @@
 namespace layernas::trainer {
 
 struct EvaluatorOptions {
-  // May be empty where only generated data is asked for.
+  // May be empty if requests ask only for generated data.
   std::filesystem::path data_dir;
-  // For the networks that requests ask to be kept; may be empty where none does.
+  // The folder for networks that requests ask to keep; may be empty if none does.
   std::filesystem::path weights_dir;
-  // Of torch and BLAS; more threads than free cores make it slower by far.
+  // The number of threads of torch and BLAS. More threads than free cores make it much slower.
   int threads = 1;
-  // Prepared by ChooseDevice.
+  // Must be prepared by ChooseDevice().
   torch::Device device = torch::kCPU;
-  // Decoded data sets, which the processes of a machine share.
+  // The cache of decoded data sets, which the processes of a machine share.
   CacheOptions data_cache;
-  // Trainings that were interrupted.
+  // The states of interrupted trainings.
   CacheOptions checkpoints;
   LogLine log = [](const std::string&) {};
 };
 
-// Evaluates one request after another. Not thread-safe; numbers of threads are the process's.
+// Evaluates one request after another. Not thread-safe, and sets the process's numbers of threads.
 class Evaluator {
  public:
   explicit Evaluator(EvaluatorOptions options);
 
-  // Builds, trains and measures, as far as is wanted; a training that was interrupted on this machine goes on. SIGTERM
-  // and SIGINT end the process after the training's next batch, when its state is kept (stop_signal.h). Throws
-  // InfeasibleError or MachineError, or what torch and the standard library throw when the machine gives out
-  // (std::exception); LostGpuError where the evaluator is of no more use.
+  // Builds, trains and measures the network, as far as the request asks for it. A training that was
+  // interrupted on this machine is resumed. After SIGTERM or SIGINT, the process ends after the
+  // training's next batch, when its state is saved (see stop_signal.h). Throws InfeasibleError,
+  // MachineError, or any std::exception of torch and the standard library when the machine fails.
+  // After LostGpuError the evaluator cannot be used any more.
   EvaluationResult Evaluate(const EvaluateRequest& request, const ProgressCallback& on_progress);
 
  private:

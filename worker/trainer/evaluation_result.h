@@ -1,4 +1,4 @@
-// What the evaluation of an architecture tells, meanwhile and at its end.
+// The result of an evaluation, and its progress.
 #pragma once
 
 #include <cstddef>
@@ -11,14 +11,14 @@
 
 namespace layernas::trainer {
 
-// By name. A value may be NaN or infinite where it could not be measured.
+// Values by name. A value is NaN or infinite if it could not be measured.
 using Metrics = std::map<std::string, double>;
 
-// A trained network on disk (weights.h).
+// A trained network on disk (see weights.h).
 struct KeptWeights {
-  // Absolute.
+  // An absolute path.
   std::string path;
-  // Of the file, in hexadecimal.
+  // The hash of the file, in hexadecimal digits.
   std::string sha256;
   std::uint64_t bytes = 0;
 };
@@ -26,22 +26,22 @@ struct KeptWeights {
 struct EvaluationResult {
   EvaluationResult(Metrics of_network) : metrics(std::move(of_network)) {}
   Metrics metrics;
-  // Where the request asked for them.
+  // Set if the request asked for it.
   std::optional<KeptWeights> weights;
 };
 
-// How far the loading of a data set is; 0 of 0 where that is not known.
+// The progress of loading a data set; 0 of 0 if it is unknown.
 struct Loading {
   std::size_t done = 0;
   std::size_t images = 0;
 };
 
 struct Progress {
-  // Set while data is loaded, before the first epoch; the rest then says nothing.
+  // Set while data is loaded, before the first epoch. The other fields then have no meaning.
   std::optional<Loading> loading = std::nullopt;
   int epoch = 0;
   int epochs = 0;
-  // Accuracy so far, 0 to 1.
+  // The current accuracy, from 0 to 1.
   double reward = 0;
 };
 using ProgressCallback = std::function<void(const Progress&)>;

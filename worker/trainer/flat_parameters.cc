@@ -3,7 +3,7 @@
 namespace layernas::trainer {
 namespace {
 
-// So many values of `flat` from `offset` on, in the shape and the layout of `like`.
+// Returns a view of `flat` from `offset` on, with the shape and layout of `like`.
 torch::Tensor View(const torch::Tensor& flat, std::int64_t offset, const torch::Tensor& like) {
   return flat.as_strided(like.sizes(), like.strides(), offset);
 }
@@ -32,7 +32,7 @@ FlatParameters::FlatParameters(Network& network) {
   for (const torch::Tensor& parameter : network->parameters()) {
     (parameter.dim() > 1 ? weights : others).push_back(parameter);
   }
-  // The last layer has both.
+  // The last layer has both kinds of parameters.
   flat_ = {Flatten(weights), Flatten(others)};
 }
 

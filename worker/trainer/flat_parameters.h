@@ -1,5 +1,5 @@
-// The weights of a network and their gradients, each laid end to end, so that what is done to all of them is done in a
-// few long loops and not in many short ones.
+// Stores the weights of a network, and their gradients, one after another in one tensor each.
+// Operations on all of them then take a few long loops instead of many short ones.
 #pragma once
 
 #include <torch/types.h>
@@ -10,12 +10,13 @@
 
 namespace layernas::trainer {
 
-// The network's parameters, values and gradients, become views of these tensors for good.
+// The network's parameters and their gradients permanently become views of these tensors.
 class FlatParameters {
  public:
   explicit FlatParameters(Network& network);
 
-  // With weight decay: weights of convolutions and linear layers; and without: the others. Their gradients are defined.
+  // weights() are the parameters with weight decay, those of convolutions and linear layers;
+  // others() are the rest. Their gradients are defined.
   const torch::Tensor& weights() const { return flat_[0]; }
   const torch::Tensor& others() const { return flat_[1]; }
   const std::vector<torch::Tensor>& all() const { return flat_; }

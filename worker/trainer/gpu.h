@@ -1,5 +1,6 @@
-// What torch has no common name for, because only an NVIDIA GPU has it: gpu_cuda.cc where the trainer is built for one
-// (LAYERNAS_WITH_CUDA), else gpu_none.cc, whose functions throw MachineError. Of one thread.
+// Functions that exist only for NVIDIA GPUs, for which torch has no device-independent API. They
+// are in gpu_cuda.cc if the trainer is built for GPUs (LAYERNAS_WITH_CUDA). Otherwise they are in
+// gpu_none.cc and throw MachineError. Use them from one thread only.
 #pragma once
 
 #include <torch/types.h>
@@ -13,25 +14,25 @@ namespace layernas::trainer {
 
 bool IsBuiltForGpu();
 
-// To be called once, before anything is done on `gpu`: what this thread gives it from then on is one stream that is not
-// the default one, as recording asks for.
+// Call this once, before any work on `gpu`. From then on, this thread's work goes to one stream
+// that is not the default stream, as recording requires.
 void PrepareGpu(torch::Device gpu);
 
 struct GpuDescription {
-  // "NVIDIA H100 80GB HBM3".
+  // For example "NVIDIA H100 80GB HBM3".
   std::string name;
-  // "00000000:3b:00.0", as NVML has it (nvml.h).
+  // For example "00000000:3b:00.0", in the form of NVML (see nvml.h).
   std::string pci_address;
 };
 GpuDescription DescribeGpu(torch::Device gpu);
 
-// In bytes.
+// Returns the free memory in bytes.
 std::size_t FreeGpuMemory(torch::Device gpu);
 
-// Memory that torch keeps for later goes back to the GPU, whose other processes may want it.
+// Returns the memory that torch keeps for later to the GPU, whose other processes may need it.
 void ReleaseGpuMemory();
 
-// The GPU's own clock (events).
+// Measures time with the GPU's own clock (events).
 class GpuTimer {
  public:
   GpuTimer();
@@ -39,7 +40,8 @@ class GpuTimer {
   GpuTimer(const GpuTimer&) = delete;
   GpuTimer& operator=(const GpuTimer&) = delete;
 
-  // Milliseconds from the beginning of what `work` gives the GPU to its end, which is waited for.
+  // Runs `work` and returns the milliseconds from the start to the end of its work on the GPU.
+  // Waits for that end.
   double Time(const std::function<void()>& work);
 
  private:
@@ -47,11 +49,12 @@ class GpuTimer {
   const std::unique_ptr<Events> events_;
 };
 
-// What was given to the GPU once, to be given again in one go (a CUDA graph): that spares the launches of its parts,
-// which take most of the time of a small network.
+// A recording of GPU work (a CUDA graph) that can be repeated with one launch. The separate
+// launches take most of the time of a small network.
 class GpuRecording {
  public:
-  // `work` is not done, only recorded. It must use tensors that stay where they are, and not wait for the GPU.
+  // Records `work` without running it. `work` must use tensors that stay in place, and must not
+  // wait for the GPU.
   explicit GpuRecording(const std::function<void()>& work);
   ~GpuRecording();
   GpuRecording(const GpuRecording&) = delete;

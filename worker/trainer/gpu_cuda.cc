@@ -28,7 +28,7 @@ bool IsBuiltForGpu() { return true; }
 void PrepareGpu(torch::Device gpu) {
   c10::cuda::set_device(gpu.index());
   c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, gpu.index()));
-  // The shapes of a training stay: it pays to try cuDNN's algorithms once.
+  // The shapes in a training do not change, so it is worth benchmarking cuDNN's algorithms once.
   at::globalContext().setBenchmarkCuDNN(true);
 }
 
@@ -50,7 +50,7 @@ std::size_t FreeGpuMemory(torch::Device gpu) {
 void ReleaseGpuMemory() { c10::cuda::CUDACachingAllocator::emptyCache(); }
 
 GpuTimer::GpuTimer() : events_(std::make_unique<Events>()) {
-  // They are made when they are first used, which is not to be timed.
+  // The events are created at their first use, which must not be timed.
   events_->start.record();
   events_->end.record();
 }
@@ -67,7 +67,7 @@ double GpuTimer::Time(const std::function<void()>& work) {
 
 GpuRecording::GpuRecording(const std::function<void()>& work) : graph_(std::make_unique<Graph>()) {
   c10::cuda::device_synchronize();
-  // The recording has memory of its own, which what was kept for later would lack.
+  // The recording has its own memory, so free what torch keeps for later.
   ReleaseGpuMemory();
   graph_->graph.capture_begin();
   work();

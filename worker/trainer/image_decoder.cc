@@ -20,7 +20,7 @@ namespace {
 constexpr std::uintmax_t kMaxImageBytes = 256 << 20;
 constexpr std::int64_t kMaxPixels = 128'000'000;
 
-// An image in a file's own size.
+// An image in the size of its file.
 struct Picture {
   int width = 0;
   int height = 0;
@@ -67,7 +67,7 @@ Picture DecodePng(const std::vector<std::uint8_t>& bytes, int channels) {
   return picture;
 }
 
-// Printers' colours as Photoshop writes them: every value is inverted.
+// Converts CMYK as Photoshop writes it, with every value inverted.
 std::vector<std::uint8_t> FromCmyk(const std::vector<std::uint8_t>& cmyk, int channels) {
   std::vector<std::uint8_t> pixels;
   pixels.reserve(cmyk.size() / 4 * static_cast<std::size_t>(channels));
@@ -84,8 +84,8 @@ std::vector<std::uint8_t> FromCmyk(const std::vector<std::uint8_t>& cmyk, int ch
   return pixels;
 }
 
-// Whether the end of the image comes after the beginning of its last scan. What stands in their place within image data
-// is escaped.
+// Returns true if the end marker comes after the beginning of the last scan. Within image data,
+// such bytes are escaped.
 bool HasJpegEnd(const std::vector<std::uint8_t>& bytes) {
   const auto last = [&](std::uint8_t marker) {
     const std::uint8_t pattern[] = {0xff, marker};
@@ -95,8 +95,9 @@ bool HasJpegEnd(const std::vector<std::uint8_t>& bytes) {
   return end < static_cast<std::ptrdiff_t>(bytes.size()) && end > last(0xda);
 }
 
-// The library keeps the first warning of a file, and warns of all that it can get over: of bytes between two parts of a
-// file as of one that is cut short. Only the former leaves the image whole.
+// The library keeps only the first warning of a file, and warns of all problems that it can work
+// around. That includes bytes between two parts of a file, which leave the image complete, and
+// files that are truncated.
 bool IsHarmless(const std::string& warning, const std::vector<std::uint8_t>& bytes) {
   for (const char* harmless : {"extraneous bytes", "unknown JFIF revision", "Unknown Adobe color transform"}) {
     if (warning.find(harmless) != std::string::npos) return HasJpegEnd(bytes);
@@ -109,7 +110,7 @@ Picture DecodeJpeg(const std::vector<std::uint8_t>& bytes, const network::Shape&
   if (decoder == nullptr) throw MachineError(tjGetErrorStr2(nullptr));
   const auto size = static_cast<unsigned long>(bytes.size());
   int width = 0, height = 0, subsampling = 0, colours = 0;
-  // Both steps may warn, and the image is there all the same.
+  // Both steps may warn although the image is complete.
   const auto check = [&](int result) {
     if (result == 0) return;
     const std::string message = tjGetErrorStr2(decoder.get());
@@ -117,7 +118,8 @@ Picture DecodeJpeg(const std::vector<std::uint8_t>& bytes, const network::Shape&
     warning = message;
   };
   check(tjDecompressHeader3(decoder.get(), bytes.data(), size, &width, &height, &subsampling, &colours));
-  // Halved while it is decoded, as long as it stays larger than asked for: that is faster by far.
+  // Halve the size during decoding, as long as the image stays larger than needed. That is much
+  // faster.
   int denominator = 1;
   while (denominator < 8 && width / (2 * denominator) >= shape.width && height / (2 * denominator) >= shape.height) {
     denominator *= 2;
@@ -137,7 +139,7 @@ Picture DecodeJpeg(const std::vector<std::uint8_t>& bytes, const network::Shape&
   return picture;
 }
 
-// Which of the values along one axis make up a new one, and how much of each.
+// The values along one axis that are mixed into a new one, with their weights.
 struct Mixture {
   int first = 0;
   std::vector<float> weights;
@@ -218,7 +220,7 @@ std::string DecodeImage(const std::filesystem::path& path, const network::Shape&
       throw MachineError("it is neither PNG nor JPEG");
     }
   } catch (const MachineError& error) {
-    throw MachineError("cannot read the image " + path.string() + ": " + error.what());
+    throw MachineError("cannot read image " + path.string() + ": " + error.what());
   }
   return warning.empty() ? warning : path.string() + ": " + warning;
 }

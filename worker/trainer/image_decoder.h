@@ -1,4 +1,4 @@
-// From a PNG or JPEG file to the pixels that a network takes.
+// Decodes PNG and JPEG files to the pixels that a network takes.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,14 @@
 
 namespace layernas::trainer {
 
-// Writes the image in `path` to the bytes at `out`: rows, columns, channels, of `shape`, whose channels are 1 (grey) or
-// 3 (red, green, blue). What the file holds is told by its first bytes, not by its name. It is stretched to the size of
-// the shape with a triangle filter (what Pillow calls BILINEAR: every pixel counts when it gets smaller); transparent
-// parts are black. Returns a warning that names the file if the image is complete though something about the file is
-// odd, such as extraneous bytes in a JPEG; else an empty text. Throws MachineError, naming the file, if it is neither
-// format, is cut short or damaged in any way, or is larger than 256 MiB or 128 million pixels.
+// Decodes the image in `path` to the bytes at `out`: rows, columns, channels of `shape`. It must
+// have 1 channel (grey) or 3 (red, green, blue). The format is detected from the first bytes, not
+// from the name. The image is resized to the shape with a triangle filter (Pillow's BILINEAR, in
+// which every pixel counts when the image shrinks). Transparent parts are black. Returns a warning
+// that names the file if the image is complete but the file is unusual, for example because of
+// extraneous bytes in a JPEG; otherwise an empty text. Throws MachineError, which names the file,
+// if it has another format, is truncated or damaged, or is larger than 256 MiB or 128 million
+// pixels.
 std::string DecodeImage(const std::filesystem::path& path, const network::Shape& shape, std::uint8_t* out);
 
 }  // namespace layernas::trainer

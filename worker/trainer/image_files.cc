@@ -13,13 +13,14 @@
 namespace layernas::trainer {
 namespace {
 
-// No data set in these formats comes near it; it keeps a wrong file from filling the memory.
+// Larger than any data set in these formats, but small enough that a wrong file does not fill the
+// memory.
 constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{4} << 30;
 
 void RequireFolder(const std::filesystem::path& folder) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
-    throw MachineError("there is no data folder " + folder.string() +
+    throw MachineError("data directory " + folder.string() + " not found" +
                        ": check --data-dir (or LAYERNAS_DATA_DIR) and train.parameters.folder");
   }
 }
@@ -38,7 +39,7 @@ std::vector<std::uint8_t> ReadFile(const std::filesystem::path& path, const std:
   return bytes;
 }
 
-// An IDX file: big-endian magic number and sizes, then unsigned bytes.
+// An IDX file: big-endian magic number and sizes, followed by unsigned bytes.
 struct IdxFile {
   std::vector<std::uint32_t> sizes;
   std::vector<std::uint8_t> bytes;
@@ -65,13 +66,13 @@ IdxFile ReadIdxFile(const std::filesystem::path& path, std::size_t dimensions) {
   std::uint64_t content = 1;
   for (std::size_t i = 1; i <= dimensions && bytes.size() >= header; ++i) {
     file.sizes.push_back(word(i));
-    // Capped at each step, so that sizes of a broken header cannot overflow.
+    // Limit each product, so that the sizes in a broken header cannot overflow.
     content = std::min<std::uint64_t>(content * file.sizes.back(), kMaxFileBytes);
   }
   if (bytes.size() < header || bytes.size() - header != content) {
-    throw MachineError(path.string() + " has " + std::to_string(bytes.size()) + " bytes, but its header asks for " +
+    throw MachineError(path.string() + " has " + std::to_string(bytes.size()) + " bytes, but its header requires " +
                        (bytes.size() < header ? "more" : std::to_string(header + content)) +
-                       ": it is cut short or broken");
+                       ": it is truncated or broken");
   }
   file.bytes.assign(bytes.begin() + static_cast<std::ptrdiff_t>(header), bytes.end());
   return file;
@@ -85,10 +86,10 @@ std::filesystem::path IdxLabels(const std::filesystem::path& folder, const std::
   return folder / (prefix + "-labels-idx1-ubyte");
 }
 
-// What goes wrong while files are read, one after the other.
+// Collects the problems of reading several files.
 class ProblemList {
  public:
-  // Returns whether `read` threw no MachineError.
+  // Returns true if `read` throws no MachineError.
   template <typename Read>
   bool Try(const Read& read) {
     try {
@@ -100,7 +101,7 @@ class ProblemList {
     }
   }
 
-  // Appends all to `problems`; without it, throws the first, if there is one.
+  // Appends all problems to `problems`. If it is null, throws the first problem, if any.
   void Hand(Problems* problems) const {
     if (problems != nullptr) {
       problems->insert(problems->end(), problems_.begin(), problems_.end());
@@ -125,7 +126,7 @@ IdxFile ReadIdxImages(const std::filesystem::path& path) {
   return images;
 }
 
-// Null if one of the two files has a problem.
+// Returns null if one of the two files has a problem.
 std::unique_ptr<ImageSource> ReadIdxPair(const std::filesystem::path& folder, const std::string& prefix,
                                          ProblemList& problems) {
   const std::filesystem::path images_path = IdxImages(folder, prefix);
@@ -148,11 +149,11 @@ int CountClasses(const ImageSource& images) {
   return 1 + *std::max_element(images.labels().begin(), images.labels().end());
 }
 
-// What the binary versions of CIFAR-10 and CIFAR-100 differ in.
+// The differences between the binary versions of CIFAR-10 and CIFAR-100.
 struct CifarFormat {
   const char* name;
   int classes;
-  // The last of them is the one that counts.
+  // The last label is the one that is used.
   std::size_t labels;
   std::vector<std::string> train;
   std::string test;
@@ -173,7 +174,7 @@ const CifarFormat& Cifar100() {
   return *format;
 }
 
-// Appends all images of the file, or none.
+// Appends either all images of the file or none.
 void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, std::vector<std::uint8_t>& pixels,
                  std::vector<Label>& labels) {
   constexpr std::size_t kPlane = 32 * 32;
@@ -183,7 +184,7 @@ void AppendCifar(const CifarFormat& format, const std::filesystem::path& path, s
   const std::vector<std::uint8_t> bytes = ReadFile(path, expected);
   if (bytes.empty() || bytes.size() % record != 0) {
     throw MachineError(path.string() + " has " + std::to_string(bytes.size()) + " bytes, not a multiple of " +
-                       std::to_string(record) + ": it is cut short or broken; expected " + expected);
+                       std::to_string(record) + ": it is truncated or broken; expected " + expected);
   }
   const auto label_at = [&](std::size_t offset) { return bytes[offset + format.labels - 1]; };
   for (std::size_t offset = 0; offset < bytes.size(); offset += record) {
@@ -240,7 +241,7 @@ void ThrowFirst(const Problems& problems) {
   throw MachineError(problems.front() +
                      (more == 0 ? std::string()
                                 : " (and " + std::to_string(more) + (more == 1 ? " more problem" : " more problems") +
-                                      ": layernas-trainer --check-data lists all)"));
+                                      "; list them with layernas-trainer --check-data)"));
 }
 
 ImageFiles ReadCifar10(const std::filesystem::path& folder, bool with_test, Problems* problems) {
@@ -271,7 +272,7 @@ ImageFiles ReadIdx(const std::filesystem::path& folder, bool with_test, Problems
   if (files.train != nullptr && files.test != nullptr) {
     found.Try([&] {
       if (files.test->shape() == files.train->shape()) return;
-      throw MachineError("the test images in " + folder.string() + " are not of the size of its training images");
+      throw MachineError("the test images in " + folder.string() + " differ in size from its training images");
     });
   }
   found.Hand(problems);

@@ -15,9 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kExpected[] = "; expected a folder per class with .png, .jpg or .jpeg files";
+constexpr char kExpected[] = "; expected a directory per class with .png, .jpg or .jpeg files";
 
-// Files of one part (train, test, val) and the labels that their folders give them.
+// The files of one part (train, test or val), and the labels from the names of their folders.
 struct Listing {
   std::vector<fs::path> files;
   std::vector<Label> labels;
@@ -36,13 +36,13 @@ class FolderSource final : public ImageSource {
   const std::vector<fs::path> files_;
 };
 
-// In ASCII alone, whatever the locale.
+// Converts ASCII letters, whatever the locale.
 std::string Lower(std::string text) {
   for (char& letter : text) letter = letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
   return text;
 }
 
-// What file managers leave behind, which no one put there.
+// Returns true for files that file managers create on their own.
 bool IsClutter(const std::string& name) {
   const std::string lower = Lower(name);
   return name.front() == '.' || lower == "thumbs.db" || lower == "ehthumbs.db" || lower == "desktop.ini" ||
@@ -57,11 +57,11 @@ bool IsImageName(const fs::directory_entry& entry) {
 
 struct FolderListing {
   Listing train;
-  // Each is empty where it was not asked for or does not exist.
+  // Empty if it was not requested or does not exist.
   Listing validation;
   Listing test;
   std::vector<std::string> classes;
-  // What makes the folder no data set, in the order in which it was found.
+  // The reasons why the folder is not a data set, in the order in which they were found.
   std::vector<std::string> problems;
   std::vector<std::string> skipped;
 };
@@ -74,22 +74,21 @@ class FolderLister {
   FolderListing List() {
     const fs::path train = folder_ / "train";
     if (!IsFolder("train")) {
-      Problem("there is no folder " + train.string() +
+      Problem("directory " + train.string() + " not found" +
               ": check --data-dir (or LAYERNAS_DATA_DIR) and train.parameters.folder" + kExpected + " in it");
       return std::move(listing_);
     }
     const std::vector<std::string>& classes = listing_.classes = ListClasses(train);
     if (classes.size() < 2 || classes.size() > std::numeric_limits<Label>::max()) {
-      Problem(
-          train.string() + " has " + std::to_string(classes.size()) +
-          (classes.size() == 1 ? " class (" + classes.front() + "), and one is nothing to tell apart" : " classes") +
-          kExpected + ", two to " + std::to_string(std::numeric_limits<Label>::max()));
+      Problem(train.string() + " has " + std::to_string(classes.size()) +
+              (classes.size() == 1 ? " class (" + classes.front() + ")" : " classes") + kExpected + ", two to " +
+              std::to_string(std::numeric_limits<Label>::max()));
     }
     listing_.train = ListPart(train, classes);
 
     const bool with_test = settings_.holdout == Holdout::kTest;
     if (with_test && !IsFolder("test") && !IsFolder("val")) {
-      Problem("there is no folder " + (folder_ / "test").string() + ", nor val, and train.parameters.holdout is test");
+      Problem("directory " + (folder_ / "test").string() + " not found, nor val, but train.parameters.holdout is test");
       return std::move(listing_);
     }
     if (with_test) listing_.test = ListHeldOut(folder_ / (IsFolder("test") ? "test" : "val"));
@@ -107,7 +106,7 @@ class FolderLister {
     return fs::is_directory(folder_ / name, error);
   }
 
-  // What is in a folder, by name, without clutter.
+  // Returns the entries of a folder in order of their names, without clutter.
   std::vector<fs::directory_entry> Entries(const fs::path& folder) {
     std::vector<fs::directory_entry> entries;
     try {
@@ -116,7 +115,7 @@ class FolderLister {
         if (!IsClutter(entry.path().filename().native())) entries.push_back(entry);
       }
     } catch (const fs::filesystem_error& error) {
-      Problem("cannot read the folder " + folder.string() + " (" + error.code().message() + ")" + kExpected);
+      Problem("cannot read directory " + folder.string() + " (" + error.code().message() + ")" + kExpected);
     }
     std::sort(entries.begin(), entries.end(),
               [](const auto& a, const auto& b) { return a.path().native() < b.path().native(); });
@@ -138,20 +137,20 @@ class FolderLister {
     for (const std::string& name : classes) {
       const auto found = std::lower_bound(all.begin(), all.end(), name);
       if (found == all.end() || *found != name) {
-        Problem((folder / name).string() + " is a class that the training images don't have");
+        Problem((folder / name).string() + " is a class without training images");
         continue;
       }
       const std::size_t before = listing.files.size();
       for (const fs::directory_entry& entry : Entries(folder / name)) {
-        // Some file systems are asked again for the type of each entry.
+        // On some file systems, asking for the type of an entry takes another call.
         Call(tick_);
         if (IsImageName(entry)) {
           listing.files.push_back(entry.path());
           listing.labels.push_back(static_cast<Label>(found - all.begin()));
         } else if (settings_.skip_bad_files) {
-          listing_.skipped.push_back(entry.path().string() + " is no .png, .jpg or .jpeg file");
+          listing_.skipped.push_back(entry.path().string() + " is not a .png, .jpg or .jpeg file");
         } else {
-          Problem(entry.path().string() + " is no .png, .jpg or .jpeg file: convert it, remove it, or set " +
+          Problem(entry.path().string() + " is not a .png, .jpg or .jpeg file: convert it, remove it, or set " +
                   "train.parameters.skip_bad_files");
         }
       }
@@ -173,7 +172,7 @@ class FolderLister {
   FolderListing listing_;
 };
 
-// Throws MachineError for problems.
+// Throws MachineError if there are problems.
 FolderListing ListFolder(const fs::path& folder, const DataSettings& settings, const Tick& tick) {
   FolderListing listing = FolderLister(folder, settings, tick).List();
   ThrowFirst(listing.problems);

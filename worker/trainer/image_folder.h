@@ -1,4 +1,4 @@
-// Images that lie in folders by class.
+// Data sets that are a folder of images per class.
 #pragma once
 
 #include <filesystem>
@@ -11,27 +11,31 @@
 
 namespace layernas::trainer {
 
-// Reads folder/train/CLASS/IMAGE, PNG and JPEG, decoded to `settings.input` when they are read; classes are numbered in
-// the order of their folders' names (as bytes). What is held out:
-//  * Test images, with Holdout::kTest: test/CLASS/IMAGE or, without a test folder, val/CLASS/IMAGE, as in ImageNet.
-//  * Validation images, if the settings ask for them: val/CLASS/IMAGE if there is a test folder too; else none.
-// Names that start with a dot and what file managers leave behind (Thumbs.db, desktop.ini, __MACOSX) are left out.
-// Throws InfeasibleError for a shape that is neither grey nor RGB; MachineError, naming folder or file, for folders
-// that are missing, a class without images, fewer than two classes, a class that is held out but not trained, and,
-// without DataSettings::skip_bad_files, anything that is no .png, .jpg or .jpeg file. Of several problems the first is
-// in the message. Calls `tick` for each entry of a folder.
+// Reads folder/train/CLASS/IMAGE. Images are PNG or JPEG and are decoded to `settings.input` when
+// they are read. Classes are numbered in the order of their folders' names (as bytes). The held-out
+// images are:
+//  * Test images, with Holdout::kTest: test/CLASS/IMAGE or, without a test folder,
+//    val/CLASS/IMAGE, as in ImageNet.
+//  * Validation images, if the settings ask for them: val/CLASS/IMAGE if there is a test folder
+//    too; otherwise none.
+// Skips names that start with a dot and files that file managers create (Thumbs.db, desktop.ini,
+// __MACOSX). Throws InfeasibleError if the shape is neither grey nor RGB. Throws MachineError,
+// which names the folder or file, for missing folders, a class without images, fewer than two
+// classes, and a class that is held out but not trained. Without DataSettings::skip_bad_files, it
+// is also thrown for any file that is not a .png, .jpg or .jpeg file. If there are several
+// problems, the message contains the first. Calls `tick` for each entry of a folder.
 ImageFiles ReadImageFolder(const std::filesystem::path& folder, const DataSettings& settings,
                            const Tick& tick = nullptr);
 
-// The files that ReadImageFolder takes the images from; throws as that does.
+// Returns the files that ReadImageFolder() takes the images from. Throws as that function does.
 std::vector<std::filesystem::path> ListImageFolder(const std::filesystem::path& folder, const DataSettings& settings,
                                                    const Tick& tick = nullptr);
 
 struct FolderContent {
-  // Of all parts: training, validation and test images.
+  // The training, validation and test images.
   std::vector<std::filesystem::path> files;
   int classes = 0;
-  // Everything that ReadImageFolder would throw, and for every file.
+  // All problems that ReadImageFolder() would throw, for every file.
   std::vector<std::string> problems;
 };
 FolderContent ListWholeImageFolder(const std::filesystem::path& folder);

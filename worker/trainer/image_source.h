@@ -1,4 +1,4 @@
-// Labelled images that can be read one by one, wherever they come from. No torch here.
+// Labelled images that can be read one by one, from any source. Does not depend on torch.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 namespace layernas::trainer {
 
 using network::Shape;
-// Number of a class; ImageNet has a thousand of them.
+// The number of a class. ImageNet has a thousand classes.
 using Label = std::uint16_t;
 
 inline std::size_t ImageBytes(const Shape& shape) {
@@ -29,15 +29,15 @@ class ImageSource {
   ImageSource(const ImageSource&) = delete;
   ImageSource& operator=(const ImageSource&) = delete;
 
-  // Of every image.
+  // The shape of every image.
   const Shape& shape() const { return shape_; }
-  // One per image.
+  // One label per image.
   const std::vector<Label>& labels() const { return labels_; }
   std::size_t size() const { return labels_.size(); }
 
-  // Writes image `index` to the ImageBytes(shape()) bytes at `out`: rows, columns, channels (channels last). Returns a
-  // warning that names the file, or an empty text (see DecodeImage). Throws MachineError, naming the file, for an image
-  // that is broken.
+  // Writes image `index` to the ImageBytes(shape()) bytes at `out`: rows, columns, channels
+  // (channels last). Returns a warning that names the file, or an empty text (see DecodeImage()).
+  // Throws MachineError, which names the file, if the image is broken.
   virtual std::string Read(std::size_t index, std::uint8_t* out) const = 0;
 
  private:
@@ -45,7 +45,7 @@ class ImageSource {
   const std::vector<Label> labels_;
 };
 
-// Images that are in memory already, one after the other, channels last.
+// Images that are already in memory, one after another, channels last.
 class MemorySource final : public ImageSource {
  public:
   MemorySource(const Shape& shape, std::vector<std::uint8_t> pixels, std::vector<Label> labels)
@@ -61,17 +61,17 @@ class MemorySource final : public ImageSource {
   const std::vector<std::uint8_t> pixels_;
 };
 
-// What a data set's files hold.
+// The contents of a data set's files.
 struct ImageFiles {
   std::unique_ptr<ImageSource> train;
-  // Null unless the files keep validation images apart from the training images, and they were asked for.
+  // Null unless the files have separate validation images and these were requested.
   std::unique_ptr<ImageSource> validation;
-  // Null unless test images were asked for.
+  // Null unless test images were requested.
   std::unique_ptr<ImageSource> test;
   int classes = 0;
-  // By number; empty where the files name no classes.
+  // The name of each class, by number. Empty if the files have no names of classes.
   std::vector<std::string> class_names;
-  // Files that were left out because they are not images, as DataSettings::skip_bad_files has it.
+  // Files that were skipped because they are not images (DataSettings::skip_bad_files).
   std::vector<std::string> skipped;
 };
 

@@ -13,7 +13,7 @@
 namespace layernas::trainer {
 namespace {
 
-// A turn shorter than that would measure the change of turns.
+// In shorter turns, the change of turns would influence the measurement.
 constexpr double kShortestTurnMs = 2;
 constexpr int kFewestRounds = 20;
 constexpr double kDefaultInterval = 0.02;
@@ -35,12 +35,12 @@ struct Times {
 
 double Sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
-// Runs that fill a turn, once the network is warm.
+// A network that runs in turns, with as many runs as fill a turn once it is warm.
 class Contestant {
  public:
   explicit Contestant(const TimedRun& run) : run_(run) {}
 
-  // Until two turns in a row differ by less than a twentieth, or never mind.
+  // Runs until two successive turns differ by less than a twentieth, or a maximum is reached.
   void WarmUp(int fewest_runs) {
     int runs = 0;
     double before = 0;
@@ -69,13 +69,14 @@ class Contestant {
   int runs_per_turn_ = 1;
 };
 
-// Of one run in a turn. What others take away is in the wall clock as a few long runs, which the median leaves out; the
-// processor's time is without it, and its mean says more: turns have few runs, and not always as many.
+// Returns the time of one run in a turn. Other processes lengthen a few wall-clock times, which the
+// median ignores. Processor time does not include them, and its mean is more precise: turns have
+// few runs, and not always the same number.
 double OfOneRun(const Times& turn, bool by_cpu_time) {
   return by_cpu_time ? Sum(turn.cpu) / static_cast<double>(turn.cpu.size()) : Median(turn.wall);
 }
 
-// A turn within one tick of the clock has taken no time.
+// A turn within one tick of the clock takes no time.
 bool AreFinite(const std::vector<double>& ratios) {
   return std::all_of(ratios.begin(), ratios.end(), [](double ratio) { return std::isfinite(ratio); });
 }
@@ -100,7 +101,7 @@ Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const
   Latency latency;
   const auto runs = [&] { return static_cast<int>(times.wall.size()); };
   while (true) {
-    // Back to front every second time, so that a machine that slows down or speeds up favours neither.
+    // Alternate the order, so that a machine that becomes slower or faster favours neither.
     const bool ours_first = ratios.size() % 2 == 0;
     const Times first = ours_first ? ours.Turn() : fixed.Turn();
     const Times second = ours_first ? fixed.Turn() : ours.Turn();
@@ -118,16 +119,15 @@ Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const
     latency.ratio = Median(ratios);
   } else if (settings.ratio_interval) {
     throw MachineError(
-        "this machine's clock of processor time ticks too coarsely to measure the ratio to the reference network, and "
-        "measure.ratio_interval asks for it");
+        "cannot measure the latency ratio: this machine's clock of processor time is too coarse, and "
+        "measure.ratio_interval requires a precision");
   } else {
     latency.ratio = latency.ratio_interval = std::numeric_limits<double>::quiet_NaN();
   }
   if (settings.ratio_interval && latency.ratio_interval > wanted) {
     std::ostringstream message;
     message << "this machine is too noisy to measure latency: after " << runs() << " runs the ratio to the reference "
-            << "network is known to " << latency.ratio_interval << " of itself, and measure.ratio_interval asks for "
-            << wanted;
+            << "network is uncertain by " << latency.ratio_interval << ", and measure.ratio_interval allows " << wanted;
     throw MachineError(message.str());
   }
 

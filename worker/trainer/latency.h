@@ -1,4 +1,4 @@
-// How latency is measured so that it can be compared (docs/measuring.md): the method, apart from what is run.
+// The method of docs/measuring.md for comparable latencies, independent of what is measured.
 #pragma once
 
 #include <functional>
@@ -7,37 +7,40 @@
 
 namespace layernas::trainer {
 
-// One run of a network.
+// The time of one run of a network.
 struct RunTime {
   double wall_ms = 0;
-  // What this thread worked; nothing of what others took away in between. Means nothing on a GPU.
+  // Processor time of this thread, without other processes. Has no meaning on a GPU.
   double cpu_ms = 0;
 };
 using TimedRun = std::function<RunTime()>;
 
 struct Latency {
-  // Milliseconds per batch of the clock on the wall, over all runs.
+  // Wall-clock milliseconds per batch, over all runs.
   double median_ms = 0;
   double p90_ms = 0;
   double p99_ms = 0;
-  // (p90 - p10) / median: how far these can be trusted.
+  // (p90 - p10) / median: a measure of how reliable these times are.
   double spread = 0;
   int runs = 0;
-  // Against a fixed reference network: the median of the ratios of each round, of RunTime::cpu_ms where that was asked
-  // for, else of the wall clock. NaN, as is ratio_interval, if that clock ticks too coarsely for a turn.
+  // The ratio to a fixed reference network: the median of the ratios of all rounds. It compares
+  // RunTime::cpu_ms if that was requested, otherwise wall-clock times. NaN, like ratio_interval, if
+  // that clock is too coarse for a turn.
   double ratio = 0;
   // Half of the width of the ratio's 95 % confidence interval, as a share of the ratio.
   double ratio_interval = 0;
-  // Median of the reference, on the wall clock.
+  // The median wall-clock time of the reference.
   double reference_ms = 0;
-  // Share of the time that others had the processor, 0 to 1; 0 without RunTime::cpu_ms.
+  // The share of the time in which other processes had the processor, from 0 to 1. It is 0 without
+  // RunTime::cpu_ms.
   double stolen = 0;
 };
 
-// Runs `network` and `reference` in turns, after a warm-up that lasts until neither gets faster, at least settings.runs
-// times and twenty rounds, then until the ratio is known as well as settings.ratio_interval says (0.02 where it does
-// not) or settings.max_runs is reached. Throws MachineError where settings.ratio_interval is given and was not reached:
-// the machine is too noisy, or its clock too coarse. `by_cpu_time` is for runs that are all the work of this thread.
+// Runs `network` and `reference` in turns, after a warm-up that lasts until neither gets faster.
+// Runs at least settings.runs times and twenty rounds, and then until the ratio is as precise as
+// settings.ratio_interval (default: 0.02), or settings.max_runs is reached. Throws MachineError if
+// settings.ratio_interval is given and cannot be reached, because the machine is too noisy or its
+// clock too coarse. Set `by_cpu_time` if the thread does all work of a run.
 Latency MeasureInTurns(const TimedRun& network, const TimedRun& reference, const MeasureSettings& settings,
                        bool by_cpu_time);
 

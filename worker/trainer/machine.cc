@@ -18,7 +18,7 @@ std::optional<double> ReadNumber(const std::filesystem::path& path) {
   return std::nullopt;
 }
 
-// Every value of a field of /proc/cpuinfo.
+// Returns every value of a field of /proc/cpuinfo.
 std::vector<std::string> CpuInfo(const std::string& field, const std::filesystem::path& root = "/") {
   std::vector<std::string> values;
   std::ifstream file(root / "proc/cpuinfo");
@@ -30,7 +30,8 @@ std::vector<std::string> CpuInfo(const std::string& field, const std::filesystem
   return values;
 }
 
-// Implementer, part, variant and revision of each kind of core, in the order of their text; many ARM machines have two.
+// Returns implementer, part, variant and revision of each kind of core, sorted as text. Many ARM
+// machines have two kinds.
 std::set<std::string> ArmCores(const std::filesystem::path& root) {
   const std::vector<std::string> implementers = CpuInfo("CPU implementer", root), parts = CpuInfo("CPU part", root),
                                  variants = CpuInfo("CPU variant", root), revisions = CpuInfo("CPU revision", root);
@@ -44,16 +45,16 @@ std::set<std::string> ArmCores(const std::filesystem::path& root) {
   return cores;
 }
 
-// What the device tree calls the machine; empty where there is no such tree, as on PCs.
+// Returns the device tree's name of the machine. Empty if there is no device tree, as on PCs.
 std::string BoardModel(const std::filesystem::path& root) {
   std::ifstream file(root / "proc/device-tree/model");
   std::string model;
-  // It ends with a zero byte.
+  // The text ends with a zero byte.
   std::getline(file, model, '\0');
   return model;
 }
 
-// A field of a file of /proc that is given in kB, in MiB; "?" where there is none.
+// Returns a field in kB of a file below /proc, converted to MiB; "?" if it does not exist.
 std::string Mebibytes(const char* path, const std::string& field) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
@@ -68,14 +69,15 @@ std::string Mebibytes(const char* path, const std::string& field) {
 }  // namespace
 
 std::string DescribeMemory() {
-  return "this process holds " + Mebibytes("/proc/self/status", "VmRSS") + ", and " +
+  return "this process uses " + Mebibytes("/proc/self/status", "VmRSS") + ", and " +
          Mebibytes("/proc/meminfo", "MemAvailable") + " of the machine's " + Mebibytes("/proc/meminfo", "MemTotal") +
          " are free";
 }
 
 std::string DescribeMachine(int threads, const std::filesystem::path& root) {
   std::vector<std::string> parts;
-  // Kernels for 32 bits have a model name on ARM too, but it says only which architecture the processor has.
+  // Kernels for 32 bits give a model name on ARM too, but it only says the processor's
+  // architecture.
   if (const auto models = CpuInfo("model name", root); !models.empty()) parts.push_back(models.front());
   for (const std::string& core : ArmCores(root)) parts.push_back("ARM " + core);
   if (std::string board = BoardModel(root); !board.empty()) parts.push_back(std::move(board));
@@ -108,7 +110,8 @@ MachineState ReadMachineState() {
 EnergyMeter::EnergyMeter(const std::filesystem::path& folder) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    // Packages are intel-rapl:0, intel-rapl:1, …; intel-rapl:0:0 is a part of the first. AMD's have the same names.
+    // Packages are intel-rapl:0, intel-rapl:1, …; intel-rapl:0:0 is a part of the first. AMD's
+    // packages have the same names.
     const std::string name = entry.path().filename().string();
     if (name.compare(0, 11, "intel-rapl:") != 0 || name.find(':', 11) != std::string::npos) continue;
     Package package;

@@ -1,5 +1,6 @@
-// layernas-trainer: trains and measures architectures for a worker, over the evaluator protocol (protocol.h) on
-// standard input and output. Ends when standard input does, or on SIGTERM.
+// layernas-trainer: trains and measures architectures for a worker. It speaks the evaluator
+// protocol (protocol.h) on standard input and output, and ends when standard input ends or on
+// SIGTERM.
 #include <malloc.h>
 #include <unistd.h>
 
@@ -26,17 +27,19 @@
 
 namespace {
 
-// Every training step allocates and frees the same big tensors. By default glibc maps and unmaps each of them, and the
-// page faults cost nearly half of the time; this keeps the memory.
+// Makes malloc() keep freed memory. Every training step allocates and frees the same big tensors.
+// By default glibc maps and unmaps each of them, and the page faults take nearly half of the time.
 void KeepFreedMemory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, INT_MAX);
   mallopt(M_TOP_PAD, 64 << 20);
 }
 
-// OpenBLAS, which torch calls for linear layers, starts a thread for each processor when it is loaded, and the number
-// can only be reduced after that (threads.h). On a busy machine those threads make a latency of a fraction of a
-// millisecond one of several. So set the variable, unless it is set, and start over; the process stays the same.
+// Limits the threads of OpenBLAS, which torch calls for linear layers. When it is loaded, it starts
+// a thread for each processor, and their number can only be reduced after that (see threads.h). On
+// a busy machine those threads raise a latency from a fraction of a millisecond to several
+// milliseconds. So this function sets the environment variable, unless it is already set, and
+// executes the program again in the same process.
 void LimitBlasThreads(int threads, char** argv) {
   if (std::getenv("OPENBLAS_NUM_THREADS") != nullptr) return;
   setenv("OPENBLAS_NUM_THREADS", std::to_string(threads).c_str(), 1);
@@ -44,7 +47,7 @@ void LimitBlasThreads(int threads, char** argv) {
   std::cerr << "cannot limit the threads of OpenBLAS (" << std::strerror(errno) << "): latencies will be noisy\n";
 }
 
-// Says so if not.
+// Flushes standard output. Prints an error and returns false if that fails.
 bool WrittenOut() {
   if (std::cout.flush()) return true;
   std::cerr << "layernas-trainer: cannot write to standard output\n";
@@ -65,49 +68,49 @@ int CheckDataIn(const std::filesystem::path& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // SIGPIPE keeps its default: when nobody hears the answers, a training need not go on.
+  // SIGPIPE keeps its default action: if nobody reads the answers, a training need not continue.
   layernas::FillStandardStreams();
   layernas::IgnoreFileSizeSignal();
   CLI::App app(
-      "Trains and measures architectures. Started by layernas-worker, with which it speaks JSON lines on standard "
-      "input and output.",
+      "Trains and measures architectures. layernas-worker starts this program and exchanges JSON lines with it on "
+      "standard input and output.",
       "layernas-trainer");
   layernas::trainer::EvaluatorOptions options;
   options.log = [](const std::string& line) { std::cerr << line << std::endl; };
   std::filesystem::path cache_dir = layernas::trainer::DefaultCacheFolder();
   options.checkpoints.limit_bytes = std::uint64_t{1} << 30;
   options.data_cache.limit_bytes = std::uint64_t{32} << 30;
-  app.add_option("--data-dir", options.data_dir, "Folder with the files of data sets; shapes10 needs none")
+  app.add_option("--data-dir", options.data_dir, "Directory with the files of data sets; not needed for shapes10")
       ->envname("LAYERNAS_DATA_DIR");
   app.add_option("--weights-dir", options.weights_dir,
-                 "Folder for the trained networks that requests ask to be kept, as TorchScript")
+                 "Directory for trained networks that requests ask to keep, as TorchScript")
       ->envname("LAYERNAS_WEIGHTS_DIR");
-  app.add_option("--threads", options.threads, "Threads for torch; not more than there are free cores")
+  app.add_option("--threads", options.threads, "Threads of torch; use at most one per free core")
       ->check(CLI::Range(1, 1024))
       ->envname("LAYERNAS_THREADS")
       ->capture_default_str();
   std::string device = "auto";
   app.add_option("--device", device,
-                 "What trains and is measured: cpu, cuda (the first GPU), cuda:N, or auto: a GPU if there is one")
+                 "Device to train and measure on: cpu, cuda (the first GPU), cuda:N, or auto (a GPU if there is one)")
       ->envname("LAYERNAS_DEVICE")
       ->capture_default_str();
   app.add_option("--cache-dir", cache_dir,
-                 "Folder for what the trainers of this machine share and can make anew; '' keeps nothing")
+                 "Directory for files that trainers on this machine share and can recreate; '' keeps none")
       ->envname("LAYERNAS_CACHE_DIR")
       ->capture_default_str();
   app.add_option("--data-cache-limit", options.data_cache.limit_bytes,
-                 "Most bytes (or 500MiB, 32GiB) of decoded data sets in it; those used longest ago go")
+                 "Maximum size of decoded data sets in --cache-dir, such as 32GiB; deletes the least recently used")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->envname("LAYERNAS_DATA_CACHE_LIMIT")
       ->capture_default_str();
   app.add_option("--checkpoint-limit", options.checkpoints.limit_bytes,
-                 "Most bytes of states of interrupted trainings in it; the oldest go")
+                 "Maximum size of interrupted trainings in --cache-dir, such as 500MiB; deletes the oldest")
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
       ->envname("LAYERNAS_CHECKPOINT_LIMIT")
       ->capture_default_str();
   std::string check_folder;
   CLI::Option* check = app.add_option("--check-data", check_folder,
-                                      "Read every image of the data set in a folder below --data-dir, print all "
+                                      "Read every image of the data set in FOLDER below --data-dir, print all "
                                       "problems and exit (default: --data-dir itself)")
                            ->expected(0, 1)
                            ->option_text("[FOLDER]");
@@ -139,6 +142,6 @@ int main(int argc, char** argv) {
       [&](const layernas::trainer::EvaluateRequest& request, const layernas::trainer::ProgressCallback& on_progress) {
         return evaluator.Evaluate(request, on_progress);
       });
-  // Standard output that cannot be written means that nobody hears the answers.
+  // If standard output cannot be written, nobody reads the answers.
   return std::cout ? 0 : 1;
 }

@@ -16,7 +16,7 @@
 namespace layernas::trainer {
 namespace {
 
-// Never to be changed: ratios taken with different references do not compare.
+// Never change this network: ratios to different references cannot be compared.
 Network MakeReference() {
   network::GraphBuilder builder({3, 32, 32});
   builder.BeginLayer("reference");
@@ -64,8 +64,9 @@ TimedRun MakeRun(Network network, torch::Tensor input, const std::shared_ptr<Gpu
   };
 }
 
-// In millijoules for each of many runs, which are taken together because counters are renewed some ten times a second
-// or seldomer; `used` says how much was used since it was called first.
+// Returns the millijoules of one run. It measures many runs together, because counters are only
+// updated about ten times a second or less. `used` returns how much has been used since its first
+// call.
 std::optional<double> EnergyPerRun(const TimedRun& run, double median_ms,
                                    const std::function<std::optional<double>()>& used) {
   constexpr double kLeastMs = 500;

@@ -1,4 +1,5 @@
-// Latency and energy of a network on this machine's processor or GPU, by the method of docs/measuring.md.
+// Measures latency and energy of a network on this machine's processor or GPU, by the method of
+// docs/measuring.md.
 #pragma once
 
 #include <optional>
@@ -12,14 +13,16 @@ namespace layernas::trainer {
 
 struct Measured {
   Latency latency;
-  // Of the processor packages, or the GPU, per batch, where the machine says.
+  // The energy of the processor packages or the GPU per batch; empty if the machine does not
+  // provide it.
   std::optional<double> energy_mj;
   MachineState machine;
   std::uint32_t fingerprint = 0;
 };
 
-// Runs `network`, which lies on `device`, in evaluation mode and settings.precision, in which it is left, on random
-// input; torch and BLAS have settings.threads threads meanwhile. Throws MachineError as MeasureInTurns does.
+// Runs `network`, which must be on `device`, on random input in evaluation mode and
+// settings.precision. Leaves it in that mode and precision. Meanwhile torch and BLAS use
+// settings.threads threads. Throws MachineError as MeasureInTurns() does.
 Measured Measure(Network& network, const network::Shape& input, const MeasureSettings& settings,
                  torch::Device device = torch::kCPU);
 

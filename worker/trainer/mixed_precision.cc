@@ -34,7 +34,7 @@ MixedPrecision::MixedPrecision(Precision precision, torch::Device device) : prec
 MixedPrecision::~MixedPrecision() {
   if (precision_ == Precision::kFloat32) return;
   Switch(device_, TypeOf(precision_), false);
-  // The weights change before the next one.
+  // Clear the copies, because the weights change before the next use.
   at::autocast::clear_cache();
   active = false;
 }

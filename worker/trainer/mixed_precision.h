@@ -1,4 +1,4 @@
-// Precision of a network's arithmetic.
+// The precision of a network's arithmetic.
 #pragma once
 
 #include <torch/types.h>
@@ -7,9 +7,9 @@
 
 namespace layernas::trainer {
 
-// While it lives, this thread's convolutions and linear layers on `device` calculate in the given precision, from
-// copies of the weights that it makes for as long. Weights, gradients and the rest stay as they are. At most one at a
-// time.
+// While this object lives, this thread's convolutions and linear layers on `device` calculate in
+// the given precision. It makes copies of the weights for that time; weights, gradients and all
+// other values stay as they are. At most one object may exist at a time.
 class MixedPrecision {
  public:
   MixedPrecision(Precision precision, torch::Device device);
@@ -17,7 +17,7 @@ class MixedPrecision {
   MixedPrecision(const MixedPrecision&) = delete;
   MixedPrecision& operator=(const MixedPrecision&) = delete;
 
-  // Whether one is at work that changes anything.
+  // Returns true if an object exists that changes the precision.
   static bool Active();
 
  private:

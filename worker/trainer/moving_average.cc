@@ -8,7 +8,7 @@ namespace {
 std::vector<torch::Tensor> Tensors(Network& network) {
   std::vector<torch::Tensor> tensors = network->parameters();
   for (const torch::Tensor& buffer : network->buffers()) {
-    // Not the number of batches seen.
+    // Skips the number of batches seen, which is not a floating-point number.
     if (buffer.is_floating_point()) tensors.push_back(buffer);
   }
   return tensors;
@@ -24,7 +24,7 @@ MovingAverage::MovingAverage(Network& network, double decay) : decay_(decay) {
 
 void MovingAverage::Prepare() {
   ++steps_;
-  // Short at first, or the average would be of the initial weights for long.
+  // The decay is small at first. Otherwise the average would contain the initial weights for long.
   weight_.fill_(1 - std::min(decay_, (1.0 + steps_) / (10.0 + steps_)));
 }
 

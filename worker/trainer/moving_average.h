@@ -1,4 +1,5 @@
-// A moving average of a network's weights, which often classifies better than the weights themselves.
+// A moving average of a network's weights, which often classifies better than the weights
+// themselves.
 #pragma once
 
 #include <vector>
@@ -7,19 +8,20 @@
 
 namespace layernas::trainer {
 
-// Exponential, of everything that a network has learned: weights and the statistics of its normalizations.
+// An exponential moving average of everything that a network has learned: its weights and the
+// statistics of its normalizations.
 class MovingAverage {
  public:
   MovingAverage(Network& network, double decay);
 
-  // To be called before each update, and not in RepeatedWork.
+  // Call this before each update, outside of RepeatedWork.
   void Prepare();
   // Does not wait for the device.
   void Update(Network& network);
-  // Exchanges the network's state with the average; a second call takes it back.
+  // Exchanges the network's state with the average. A second call undoes it.
   void Swap(Network& network);
 
-  // What a checkpoint needs; the tensors are the average's own.
+  // The state that a checkpoint must save. The tensors are not copies.
   std::vector<torch::Tensor>& tensors() { return average_; }
   double steps() const { return steps_; }
   void set_steps(double steps) { steps_ = steps; }
@@ -27,7 +29,7 @@ class MovingAverage {
  private:
   const double decay_;
   double steps_ = 0;
-  // Of the network's state in the next update.
+  // The weight of the network's state in the next update.
   torch::Tensor weight_;
   std::vector<torch::Tensor> average_;
 };

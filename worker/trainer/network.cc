@@ -15,7 +15,7 @@ using network::Activation;
 using network::Op;
 using network::OpKind;
 
-// Times each value is read.
+// Returns how often each value is read.
 std::vector<int> CountReaders(const network::Graph& graph) {
   std::vector<int> readers(graph.ops.size() + 1);
   for (const Op& op : graph.ops) {
@@ -25,7 +25,8 @@ std::vector<int> CountReaders(const network::Graph& graph) {
   return readers;
 }
 
-// The backward passes of convolution and normalization don't look at their results; those of the others may.
+// Returns true for results of convolutions and normalizations, whose backward passes do not use
+// them. Those of other operations may.
 bool MayBeOverwritten(const network::Graph& graph, int value) {
   if (value == 0) return false;
   const OpKind kind = graph.ops[static_cast<std::size_t>(value) - 1].kind;
@@ -33,7 +34,7 @@ bool MayBeOverwritten(const network::Graph& graph, int value) {
 }
 
 torch::Tensor Relu6(torch::Tensor input, bool in_place) {
-  // On the processor torch has no gradient of it in 16 bits.
+  // On the processor torch has no gradient for this in 16 bits.
   if (input.requires_grad() && input.is_cpu() && input.scalar_type() == torch::kBFloat16) {
     return torch::hardtanh(input.to(torch::kFloat), 0, 6).to(torch::kBFloat16);
   }
@@ -68,7 +69,7 @@ NetworkImpl::NetworkImpl(network::Graph graph) : graph_(std::move(graph)), steps
     try {
       MakeStep(op, steps_[i]);
     } catch (const c10::Error& error) {
-      // Says nothing about the architecture.
+      // A lack of memory says nothing about the architecture.
       if (IsOutOfMemory(error.what_without_backtrace())) throw;
       throw InfeasibleError("layer '" + graph_.layers[static_cast<std::size_t>(op.layer)] +
                             "' cannot be built: " + error.what_without_backtrace());
@@ -95,7 +96,7 @@ void NetworkImpl::Fuse(const std::vector<int>& readers) {
 
 void NetworkImpl::MakeStep(const Op& op, Step& step) {
   const int in = graph_.ShapeOf(op.first).channels;
-  // Numbered, because torch wants names without dots, and layers may share one.
+  // Use numbered names: torch does not allow dots in names, and layers may have equal names.
   const std::string number = std::to_string(&step - steps_.data());
   switch (op.kind) {
     case OpKind::kConv:
@@ -126,7 +127,7 @@ void NetworkImpl::MakeStep(const Op& op, Step& step) {
 }
 
 torch::Tensor NetworkImpl::Run(const Op& op, Step& step, torch::Tensor first, const torch::Tensor& second) {
-  // Not where it is measured: what is deployed runs on torch's.
+  // Not while measuring: the deployed network will use torch's operations.
   const bool own_ops = is_training() && HasTrainingOps(first);
   switch (op.kind) {
     case OpKind::kConv:

@@ -11,37 +11,39 @@ namespace layernas::trainer {
 
 int AveragePoolPadding(const network::Op& op);
 
-// Freshly initialised from torch's global generator. Weights lie channels-last: on one CPU thread that trains about
-// twice as fast, given input of the same layout.
+// A network whose weights are initialised from torch's global generator. Weights are stored
+// channels-last: with input of the same layout, training on one CPU thread is about twice as fast.
 class NetworkImpl : public torch::nn::Module {
  public:
-  // Throws InfeasibleError, naming the layer, if torch cannot make an operation; if there is not enough memory, what
-  // torch throws (IsOutOfMemory).
+  // Throws InfeasibleError, which names the layer, if torch cannot create an operation. If there is
+  // too little memory, throws torch's error (see IsOutOfMemory()).
   explicit NetworkImpl(network::Graph graph);
-  // `images`: batch x channels x height x width, normalised. Returns logits: batch x classes.
+  // `images` are batch x channels x height x width, normalised. Returns logits: batch x classes.
   torch::Tensor forward(const torch::Tensor& images);
 
   // The parameters of ops[i] are called conv<i>.weight, norm<i>.bias, linear<i>.weight and so on.
   const network::Graph& graph() const { return graph_; }
 
  private:
-  // What is needed to run an op, beyond the op itself.
+  // The modules and flags that an operation needs to run.
   struct Step {
     torch::nn::Conv2d conv{nullptr};
     torch::nn::BatchNorm2d norm{nullptr};
     torch::nn::Linear linear{nullptr};
-    // The result may be written over the first value it reads: nobody else needs that any more.
+    // True: the result may overwrite the first value that the operation reads, because no other
+    // operation needs it.
     bool in_place = false;
-    // Of a normalization: it comes next and alone reads the result, so both can be done in one.
+    // For a normalization: the activation that follows it. It is the only reader of the result, so
+    // both run as one operation.
     network::Activation activation = network::Activation::kNone;
-    // Of such an activation.
+    // True: this is such an activation.
     bool after_norm = false;
-    // Values that nobody reads after this step.
+    // Values that no later step reads.
     std::vector<int> done;
   };
 
   void MakeStep(const network::Op& op, Step& step);
-  // Activations that follow their normalization.
+  // Combines normalizations with the activations that follow them.
   void Fuse(const std::vector<int>& readers);
   torch::Tensor Run(const network::Op& op, Step& step, torch::Tensor first, const torch::Tensor& second);
 

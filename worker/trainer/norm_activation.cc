@@ -11,10 +11,11 @@ namespace {
 
 using network::Activation;
 
-// Values that stay in the first-level cache while all their channels are gone through.
+// The number of values in a tile, small enough that it stays in the first-level cache while all
+// channels are processed.
 constexpr std::int64_t kTileValues = 4096;
 
-// Up to kLanes values; what is missing reads as 0 and is not written.
+// Reads up to kLanes values; missing values are 0.
 LAYERNAS_INLINE void Read(const float* from, std::int64_t count, Lanes& to) {
   if (count == kLanes) {
     to = *reinterpret_cast<const Lanes*>(from);
@@ -44,7 +45,7 @@ LAYERNAS_INLINE void ForParts(const NormShape& shape, const Visit& visit) {
   }
 }
 
-// What is not a number stays so: it is how a training that diverged is noticed.
+// A value that is not a number stays so, which is how a diverged training is detected.
 template <Activation kActivation>
 LAYERNAS_INLINE void Activate(Lanes& value) {
   const Lanes zero = {};
@@ -63,7 +64,7 @@ LAYERNAS_INLINE void Activate(Lanes& value) {
   }
 }
 
-// From the gradient of the activation's result that of its argument `value`.
+// Converts the gradient of the activation's result into the gradient of its argument `value`.
 template <Activation kActivation>
 LAYERNAS_INLINE void ActivateBackward(const Lanes& value, Lanes& gradient) {
   const Lanes zero = {};
@@ -79,7 +80,7 @@ LAYERNAS_INLINE void ActivateBackward(const Lanes& value, Lanes& gradient) {
   }
 }
 
-// Per channel: what the activation sees is (input - mean) * scale + bias.
+// Per channel: the activation's argument is (input - mean) * scale + bias.
 struct Affine {
   const float* mean;
   std::vector<float> scale;
@@ -111,7 +112,8 @@ LAYERNAS_INLINE void Forward(const NormShape& shape, const Affine& affine, const
   });
 }
 
-// Per channel over all rows: the gradient of what the activation sees, and that times (input - mean).
+// Per channel, over all rows: the sums of the gradient of the activation's argument, and of that
+// gradient times (input - mean).
 struct Sums {
   explicit Sums(std::int64_t channels)
       : gradient(static_cast<std::size_t>(channels)), product(static_cast<std::size_t>(channels)) {}
@@ -141,7 +143,8 @@ LAYERNAS_INLINE void SumUp(const NormShape& shape, const Affine& affine, const f
   });
 }
 
-// input_gradient = scale * (gradient - constant - (input - mean) * slope), with `affine` as in Forward.
+// input_gradient = scale * (gradient - constant - (input - mean) * slope), with `affine` as in
+// NormForward().
 struct Correction {
   std::vector<float> constant, slope;
 };
@@ -173,7 +176,7 @@ LAYERNAS_VECTORIZED
 NormStatistics TakeNormStatistics(const NormShape& shape, const float* input) {
   const auto channels = static_cast<std::size_t>(shape.channels);
   std::vector<double> sum(channels), squares(channels);
-  // Of the differences to the first row: squares of the values themselves may cancel out.
+  // Uses the differences to the first row, because squares of the values themselves may cancel out.
   const float* base = input;
   ForParts(shape, [&](std::int64_t row, std::int64_t rows, std::int64_t c, std::int64_t count) {
     Lanes first, value, part = {}, part_squares = {};

@@ -1,5 +1,5 @@
-// Batch normalization and the activation after it in one go, while training. Apart, they read and write each map twice
-// as often, which is what takes the time.
+// Batch normalization and the following activation as one operation, for training. As two
+// operations they read and write each map twice as often, and that takes most of their time.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +9,17 @@
 
 namespace layernas::trainer {
 
-// Values lie channels last: `rows` places (images x rows x columns) of `channels` values.
+// Values are stored channels last: `rows` places (images x rows x columns) of `channels` values.
 struct NormShape {
   std::int64_t rows = 0;
   std::int64_t channels = 0;
   network::Activation activation = network::Activation::kNone;
 };
 
-// Of a batch, per channel.
+// The statistics of a batch, per channel.
 struct NormStatistics {
   std::vector<float> mean;
-  // Biased: what the batch is normalised with.
+  // The biased variance, with which the batch is normalised.
   std::vector<float> variance;
 };
 
@@ -29,8 +29,8 @@ NormStatistics TakeNormStatistics(const NormShape& shape, const float* input);
 void NormForward(const NormShape& shape, const NormStatistics& statistics, float epsilon, const float* input,
                  const float* weight, const float* bias, float* output);
 
-// From the gradient of the output those of input, weight and bias, which are overwritten; the statistics count as
-// functions of the input.
+// Calculates the gradients of input, weight and bias from the gradient of the output, and
+// overwrites them. Treats the statistics as functions of the input.
 void NormBackward(const NormShape& shape, const NormStatistics& statistics, float epsilon, const float* input,
                   const float* weight, const float* bias, const float* output_gradient, float* input_gradient,
                   float* weight_gradient, float* bias_gradient);

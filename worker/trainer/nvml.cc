@@ -5,7 +5,7 @@
 namespace layernas::trainer {
 namespace {
 
-// From nvml.h, whose values do not change between versions.
+// Constants from nvml.h, whose values are the same in all versions.
 constexpr int kSuccess = 0;
 constexpr int kMultiprocessorClock = 1;
 

@@ -1,5 +1,6 @@
-// What the driver's library says of a GPU (NVML, libnvidia-ml). It is loaded when it is needed, so that the trainer
-// starts without it; what it does not say is absent.
+// Reads a GPU's state through the driver's library (NVML, libnvidia-ml). The library is loaded when
+// it is needed, so that the trainer also starts without it. Values that it does not provide are
+// absent.
 #pragma once
 
 #include <memory>
@@ -11,21 +12,22 @@ namespace layernas::trainer {
 // Not thread-safe.
 class GpuMonitor {
  public:
-  // Of the GPU at a PCI address, "00000000:3b:00.0".
+  // Opens the GPU at a PCI address such as "00000000:3b:00.0".
   explicit GpuMonitor(const std::string& pci_address, const std::string& library = "libnvidia-ml.so.1");
   ~GpuMonitor();
   GpuMonitor(const GpuMonitor&) = delete;
   GpuMonitor& operator=(const GpuMonitor&) = delete;
 
-  // Of the multiprocessors, now.
+  // The current clock of the multiprocessors.
   std::optional<double> clock_mhz() const;
-  // That the GPU has used since the driver was loaded, in millijoules; from Volta on.
+  // The energy that the GPU has used since the driver was loaded, in millijoules. Needs Volta or
+  // later.
   std::optional<double> energy_mj() const;
 
  private:
   struct Library;
   std::unique_ptr<Library> library_;
-  // nvmlDevice_t.
+  // The nvmlDevice_t.
   void* device_ = nullptr;
 };
 

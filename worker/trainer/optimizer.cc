@@ -7,7 +7,7 @@
 namespace layernas::trainer {
 namespace {
 
-// Of AdamW, as everywhere.
+// The usual constants of AdamW.
 constexpr double kFirstDecay = 0.9;
 constexpr double kSecondDecay = 0.999;
 constexpr double kEpsilon = 1e-8;
@@ -37,7 +37,7 @@ void FlatOptimizer::Prepare(double learning_rate) {
     rate_.fill_(learning_rate);
     return;
   }
-  // The averages start at zero, which this makes good for.
+  // Corrects for averages that start at zero.
   rate_.fill_(learning_rate / (1 - std::pow(kFirstDecay, steps_)));
   second_factor_.fill_(1 / std::sqrt(1 - std::pow(kSecondDecay, steps_)));
   kept_.fill_(1 - learning_rate * weight_decay_);

@@ -1,6 +1,7 @@
-// Stochastic gradient descent with Nesterov's momentum (Sutskever et al. 2013, as torch.optim.SGD has it) and AdamW
-// (Loshchilov and Hutter 2019). Torch's own take the learning rate as a number; here it lies in a tensor, so that a
-// recorded step (repeated_work.h) can be repeated with another one.
+// Stochastic gradient descent with Nesterov's momentum (Sutskever et al. 2013, as in
+// torch.optim.SGD) and AdamW (Loshchilov and Hutter 2019). Torch's own optimizers take the learning
+// rate as a number. Here it is in a tensor, so that a recorded step (repeated_work.h) can be
+// repeated with another one.
 #pragma once
 
 #include <torch/types.h>
@@ -14,17 +15,18 @@ namespace layernas::trainer {
 
 class FlatOptimizer {
  public:
-  // Weight decay is for `parameters.weights()` alone. `parameters` must stay.
+  // Weight decay only applies to `parameters.weights()`. `parameters` must outlive this object.
   FlatOptimizer(const FlatParameters& parameters, const TrainSettings& settings);
 
-  // To be called before each step, and not in RepeatedWork.
+  // Call this before each step, outside of RepeatedWork.
   void Prepare(double learning_rate);
 
   void ZeroGradients();
-  // From the gradients, which it changes, clipped to settings.clip_norm before. Does not wait for the device.
+  // Updates the parameters from the gradients, which it first clips to settings.clip_norm and
+  // changes. Does not wait for the device.
   void Step();
 
-  // What a checkpoint needs; the tensors are the optimizer's own.
+  // The state that a checkpoint must save. The tensors are not copies.
   std::vector<torch::Tensor>& tensors() { return averages_; }
   double steps() const { return steps_; }
   void set_steps(double steps) { steps_ = steps; }
@@ -39,10 +41,10 @@ class FlatOptimizer {
   const double momentum_;
   const double weight_decay_;
   const double clip_norm_;
-  // Moving averages of the gradients: of SGD one of each parameter tensor, of AdamW two.
+  // Moving averages of the gradients: one per parameter tensor for SGD, two for AdamW.
   std::vector<torch::Tensor> averages_;
   double steps_ = 0;
-  // Numbers that change from step to step, where the step takes them from.
+  // The numbers that change between steps, as tensors from which the step reads them.
   torch::Tensor rate_;
   torch::Tensor kept_;
   torch::Tensor second_factor_;

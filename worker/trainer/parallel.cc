@@ -34,7 +34,7 @@ void ForEachIndex(std::size_t count, int threads, const std::function<void(std::
     const auto wanted = std::min<std::size_t>(static_cast<std::size_t>(std::max(threads, 1)), count);
     while (helpers.size() + 1 < wanted) helpers.emplace_back(run);
   } catch (const std::system_error&) {
-    // A limit to the number of threads: those that there are do it.
+    // The number of threads is limited, so the existing threads do the work.
   }
   run();
   for (std::thread& helper : helpers) helper.join();

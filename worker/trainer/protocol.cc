@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::streamsize kMaxLineBytes = 4 << 20;
 
-// False at the end of the stream. Throws MachineError for a line that is too long, after skipping it.
+// Returns false at the end of the stream. If a line is too long, skips it and throws MachineError.
 bool ReadLine(std::istream& in, std::string& line) {
   line.clear();
   for (std::streambuf* buffer = in.rdbuf();;) {
@@ -35,7 +35,7 @@ bool ReadLine(std::istream& in, std::string& line) {
 }
 
 void WriteLine(std::ostream& out, const nlohmann::json& message) {
-  // Invalid UTF-8 may have come in with a name: replaced, because an answer must go out.
+  // Replaces invalid UTF-8, which may be part of a name, because there must be an answer.
   out << message.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
 }
 
@@ -51,7 +51,7 @@ nlohmann::json Failure(const char* kind, const std::string& message) {
   return {{"failure", {{"kind", kind}, {"message", message}}}};
 }
 
-// The request's task, where it names one; each line of the answer repeats it.
+// Returns the request's task, if it names one. Each line of the answer repeats it.
 nlohmann::json TaskOf(const nlohmann::json& message) {
   const auto found = message.is_object() ? message.find("evaluate") : message.end();
   if (found == message.end() || !found->is_object()) return nullptr;
@@ -69,7 +69,7 @@ nlohmann::json ProgressBody(const Progress& progress) {
   return {{"epoch", progress.epoch}, {"epochs", progress.epochs}, {"reward", progress.reward}};
 }
 
-// JSON has no other word than null for what is not a finite number.
+// A value that is not finite becomes null, because JSON has no other word for it.
 nlohmann::json MetricsBody(const Metrics& metrics) {
   nlohmann::json body = nlohmann::json::object();
   for (const auto& [name, value] : metrics) {
@@ -78,7 +78,7 @@ nlohmann::json MetricsBody(const Metrics& metrics) {
   return body;
 }
 
-// The line that answers `message`; progress goes to `out` meanwhile.
+// Returns the line that answers `message`. Meanwhile writes progress to `out`.
 nlohmann::json Answer(const nlohmann::json& message, std::ostream& out, std::ostream& log,
                       const EvaluateFunction& evaluate) {
   const EvaluateRequest request = ParseRequest(message);
@@ -116,7 +116,7 @@ void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const
     } catch (const MemoryError& error) {
       answer = Failure("out_of_memory", error.what());
     } catch (const std::bad_alloc&) {
-      // Of the request or the answer; Evaluate throws MemoryError.
+      // The memory is for the request or the answer; Evaluate() throws MemoryError instead.
       answer = Failure("out_of_memory", "out of memory while reading the request or writing the answer");
     } catch (const LostGpuError& error) {
       answer = Failure("retry", error.what());

@@ -5,7 +5,8 @@
 namespace layernas::trainer {
 namespace {
 
-// Until then libraries choose their algorithms and get their memory, which cannot be recorded.
+// In the first runs, libraries choose their algorithms and allocate memory. That cannot be
+// recorded.
 constexpr int kRunsBeforeRecording = 5;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Work that is done for each batch anew.
+// Work that is repeated for each batch.
 #pragma once
 
 #include <torch/types.h>
@@ -10,13 +10,13 @@
 
 namespace layernas::trainer {
 
-// On a GPU it is recorded after a few times (GpuRecording): so it must use tensors that stay where they are, of shapes
-// that stay, and not wait for the device.
+// On a GPU, the work is recorded after a few runs (see GpuRecording). So it must use tensors that
+// stay in place and keep their shapes, and must not wait for the device.
 class RepeatedWork {
  public:
   RepeatedWork(torch::Device device, std::function<void()> work);
 
-  // Once more. On a GPU it may return before the work is done.
+  // Runs the work once more. On a GPU it may return before the work is done.
   void Run();
 
  private:

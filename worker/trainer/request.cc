@@ -21,7 +21,7 @@ const std::vector<std::string>& Datasets() {
   static const auto* names = new std::vector<std::string>{"shapes10", "cifar10", "cifar100", "idx", "image_folder"};
   return *names;
 }
-// What is usual for AdamW, whose steps don't shrink with the gradient.
+// The usual values for AdamW, whose steps do not shrink with the gradient.
 constexpr double kAdamWLearningRate = 2e-3;
 constexpr double kAdamWWeightDecay = 0.05;
 
@@ -30,7 +30,7 @@ void Assign(const std::optional<From>& from, To& to) {
   if (from) to = static_cast<To>(*from);
 }
 
-// Requests come over the network: they must not reach outside of the folders that the trainer is given.
+// Requests come over the network, so they must not reach outside of the trainer's folders.
 bool StaysInside(const std::string& text) {
   const std::filesystem::path path(text);
   return path.is_relative() && std::find(path.begin(), path.end(), "..") == path.end();
@@ -73,7 +73,7 @@ TrainSettings ReadTrain(const nlohmann::json& json) {
                           DidYouMean(train.data.dataset, Datasets()));
   }
   Assign(reader.Integer("epochs", 1, 100'000), train.epochs);
-  // Batch normalization needs two values at least.
+  // Batch normalization needs at least two values.
   Assign(reader.Integer("batch", 2, 65'536), train.batch);
   if (const auto optimizer = reader.String("optimizer")) {
     if (*optimizer != "sgd" && *optimizer != "adamw") {
@@ -127,7 +127,8 @@ MeasureSettings ReadMeasure(const nlohmann::json& json) {
   return measure;
 }
 
-// Copies and texts are made of values recursively: a request that is nested too deep would exhaust the stack.
+// Values are copied and formatted recursively, so a request that is nested too deep would exhaust
+// the stack.
 void CheckDepth(const nlohmann::json& message) {
   constexpr int kMaxDepth = 100;
   std::vector<std::pair<const nlohmann::json*, int>> left = {{&message, 1}};
@@ -165,9 +166,9 @@ EvaluateRequest ParseRequest(const nlohmann::json& message) {
   ObjectReader envelope(message, "the request");
   const nlohmann::json* body = envelope.Value("evaluate");
   envelope.RefuseUnknownFields();
-  if (body == nullptr) throw InfeasibleError("the request must hold 'evaluate'");
+  if (body == nullptr) throw InfeasibleError("the request has no field 'evaluate'");
 
-  // Unknown fields at this level are let through: a newer worker may say more than this trainer needs to know.
+  // Ignore unknown fields at this level: a newer worker may send more than this trainer knows.
   ObjectReader reader(*body, "evaluate");
   EvaluateRequest request;
   if (const nlohmann::json* work = reader.Value("work")) ReadWork(*work, request);
@@ -175,7 +176,7 @@ EvaluateRequest ParseRequest(const nlohmann::json& message) {
   Assign(reader.Integer("seed", 0, UINT32_MAX), request.seed);
   if (const auto name = reader.String("keep_weights")) {
     if (name->empty() || !StaysInside(*name) || !std::filesystem::path(*name).has_filename()) {
-      throw InfeasibleError("evaluate.keep_weights must name a file inside the trainer's folder for weights, but is '" +
+      throw InfeasibleError("evaluate.keep_weights must name a file inside the trainer's weights directory, but is '" +
                             *name + "'");
     }
     request.keep_weights = *name;

@@ -13,17 +13,19 @@ namespace {
 constexpr int kSize = 32;
 constexpr double kPi = 3.14159265358979323846;
 
-// A shape covers the points of the plane, about within the unit circle, for which its function holds.
+// A shape is the set of points for which its function returns true, approximately within the unit
+// circle.
 using Covers = bool (*)(double x, double y);
 
 bool InBox(double x, double y, double half_width, double half_height) {
   return std::abs(x) <= half_width && std::abs(y) <= half_height;
 }
 
-// Equilateral, corners on the unit circle, one on top.
+// An equilateral triangle with corners on the unit circle, one of them on top.
 bool InTriangle(double x, double y) { return y >= -0.5 && y <= 1 - std::sqrt(3.0) * std::abs(x); }
 
-// Five points: the angle is folded into one half of a point, whose edge is a straight line.
+// A star with five points. The angle is folded into one half of a point, whose edge is a straight
+// line.
 bool InStar(double x, double y) {
   const double sector = 2 * kPi / 5;
   double angle = std::fmod(std::atan2(x, y) + 2 * kPi, sector);
@@ -32,7 +34,7 @@ bool InStar(double x, double y) {
   constexpr double kInner = 0.42;
   const double ex = kInner * std::sin(sector / 2);
   const double ey = kInner * std::cos(sector / 2);
-  // Inside of the edge from (0, 1) to (ex, ey).
+  // True inside of the edge from (0, 1) to (ex, ey).
   return ex * (1 - radius * std::cos(angle)) - (1 - ey) * radius * std::sin(angle) >= 0;
 }
 
@@ -68,7 +70,7 @@ class Painter {
   void Paint(Covers covers, std::uint8_t* pixels) {
     Texture ground = DrawTexture();
     Texture figure = DrawTexture();
-    // The shape is the brighter one.
+    // The shape must be brighter than the ground.
     while (Brightness(figure.colour) - Brightness(ground.colour) < 50) {
       figure.colour = DrawColour();
       ground.colour = DrawColour();
@@ -83,7 +85,7 @@ class Painter {
     const double cosine = std::cos(angle) / radius;
     const double sine = std::sin(angle) / radius;
 
-    // A bar of a third colour that crosses the picture near the shape.
+    // Draws a bar of a third colour across the picture, near the shape.
     const Colour bar_colour = DrawColour();
     const double bar_angle = Between(0, kPi);
     const double bar_x = std::cos(bar_angle);
@@ -128,7 +130,7 @@ class Painter {
 
   double Between(double low, double high) { return low + (high - low) * random_.Uniform(); }
 
-  // About normal, with deviation 1: the sum of four uniform numbers, cut from one draw.
+  // Approximately normal with standard deviation 1: the sum of four uniform numbers from one draw.
   double Bell() {
     const std::uint64_t draw = random_.Next();
     const double sum =
@@ -153,7 +155,7 @@ class Painter {
 
   RandomStream random_;
   const int size_;
-  // From pixels to the plane of 32x32 in which everything is drawn.
+  // Converts pixels to the 32x32 plane in which everything is drawn.
   const double scale_;
 };
 

@@ -10,14 +10,14 @@
 namespace layernas::trainer {
 namespace {
 
-// Keys of the random streams; shapes10 has keys of its own.
+// The keys of the random streams; shapes10 has its own keys.
 constexpr std::uint64_t kSplitStream = 1;
 constexpr std::uint64_t kSubsetStream = 2;
 
-// The images of each class in a drawn order, and the classes in a drawn order.
+// The images of each class in random order, and the classes in random order.
 struct Classes {
   std::vector<std::vector<std::uint32_t>> images;
-  // rank[c] is the place of class c: it decides between classes of equal claim.
+  // rank[c] is the place of class c. It decides between classes with equal claims.
   std::vector<std::size_t> rank;
 
   std::vector<std::size_t> Sizes() const {
@@ -40,8 +40,9 @@ Classes DrawClasses(const std::vector<Label>& labels, RandomStream random) {
   return classes;
 }
 
-// Images per class: `count` in all, shared out by the sizes of the classes (method of Webster and Sainte-Lague), with
-// one for each class first. `limits` are the most that each class can give, and together at least `count`.
+// Returns the number of images per class, `count` in total. They are distributed in proportion to
+// the sizes of the classes (Webster/Sainte-Laguë method), after one for each class. `limits` are
+// the maximum numbers for each class, in total at least `count`.
 std::vector<std::size_t> Quotas(const Classes& classes, std::size_t count, const std::vector<std::size_t>& limits) {
   const std::vector<std::size_t> sizes = classes.Sizes();
   std::vector<std::size_t> quotas(sizes.size());
@@ -92,7 +93,8 @@ Split DrawSplit(const std::vector<Label>& labels, std::size_t held_out, std::siz
     const std::vector<std::uint32_t>& images = classes.images[c];
     const auto begin = images.begin();
     split.held_out.insert(split.held_out.end(), begin, begin + static_cast<std::ptrdiff_t>(held_out_quotas[c]));
-    // From the end, so that the number of held-out images can change without changing the training images.
+    // Take them from the end, so that the number of held-out images can change without changing the
+    // training images.
     split.train.insert(split.train.end(), images.end() - static_cast<std::ptrdiff_t>(train_quotas[c]), images.end());
   }
   std::sort(split.held_out.begin(), split.held_out.end());

@@ -16,10 +16,10 @@ struct Split {
   std::vector<std::uint32_t> held_out;
 };
 
-// Divides images: `held_out` of them are held out, and `train` of the rest are trained on. There must be enough images.
-// Both parts are stratified: each class has its share of them, rounded. A class of two images or more has at least one
-// in each part, and a class of one image is trained on, wherever the numbers allow. The draw depends only on `seed` and
-// the labels. Thread-safe.
+// Divides images: `held_out` of them are held out, and `train` of the rest are for training. There
+// must be enough images. Both parts are stratified: each class has its share of them, rounded. If
+// the numbers allow it, a class of two or more images has at least one in each part, and a class of
+// one image is in the training part. The draw depends only on `seed` and the labels. Thread-safe.
 Split DrawSplit(const std::vector<Label>& labels, std::size_t held_out, std::size_t train, std::uint64_t seed);
 
 // Draws `count` images, stratified in the same way, in ascending order.

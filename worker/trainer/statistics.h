@@ -1,14 +1,16 @@
-// Order statistics: medians and quantiles hold where a few values are far off, as times always are.
+// Order statistics. Medians and quantiles stay meaningful if a few values are far off, as measured
+// times always are.
 #pragma once
 
 #include <vector>
 
 namespace layernas::trainer {
 
-// Nearest-rank quantile, 0 < q <= 1, of `sorted`, which is ascending and not empty.
+// Returns the nearest-rank quantile, 0 < q <= 1, of `sorted`, which must be ascending and not
+// empty.
 double Quantile(const std::vector<double>& sorted, double q);
 
-// Of values that are not empty.
+// `values` must not be empty.
 double Median(std::vector<double> values);
 
 struct Interval {
@@ -16,8 +18,9 @@ struct Interval {
   double high = 0;
 };
 
-// Where the median of what the values were drawn from lies, with at least 95 % confidence, whatever its distribution:
-// by the binomial distribution of how many values lie below it. Of fewer than six values, all their range.
+// Returns an interval that contains, with at least 95 % confidence, the median of the distribution
+// from which the values were drawn. It holds for every distribution, by the binomial distribution
+// of the number of values below the median. For fewer than six values it is their whole range.
 Interval MedianInterval(std::vector<double> values);
 
 }  // namespace layernas::trainer

@@ -31,7 +31,7 @@ StopSignal::StopSignal() { deferred = true; }
 
 StopSignal::~StopSignal() {
   deferred = false;
-  // It came between the last look and here.
+  // The signal arrived after the last check.
   if (requested != 0) _exit(128 + requested);
 }
 

@@ -1,13 +1,15 @@
-// SIGTERM and SIGINT, which end the process at once, or, while something is worth keeping, ask for its end.
+// Handles SIGTERM and SIGINT. They end the process at once or, while something is worth saving,
+// request its end.
 #pragma once
 
 namespace layernas::trainer {
 
-// From here on the process ends at once on either signal (with 128 + the signal's number as exit code), except while a
-// StopSignal lives: then the first one is only noted, and a second ends the process.
+// After this call, either signal ends the process at once, with the exit code 128 + the signal's
+// number. While a StopSignal exists, the first signal is only recorded, and a second one ends the
+// process.
 void InstallStopSignals();
 
-// At most one at a time.
+// At most one may exist at a time.
 class StopSignal {
  public:
   StopSignal();
@@ -15,7 +17,7 @@ class StopSignal {
   StopSignal(const StopSignal&) = delete;
   StopSignal& operator=(const StopSignal&) = delete;
 
-  // Number of the signal that asked for the end; 0 where none did.
+  // Returns the number of the signal that requested the end, or 0.
   static int Requested();
 };
 

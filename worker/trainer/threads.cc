@@ -8,7 +8,7 @@ namespace {
 
 void SetBlasThreads(int threads) {
   using Function = void (*)(int);
-  // Looked up, because the trainer runs with any BLAS.
+  // The function is looked up at run time, because the trainer works with any BLAS.
   static const auto set = reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "openblas_set_num_threads"));
   if (set != nullptr && threads > 0) set(threads);
 }

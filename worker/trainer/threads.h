@@ -1,17 +1,17 @@
-// How many threads calculate: torch's own, and those of OpenBLAS, which torch calls for linear layers and does not
-// limit.
+// The number of threads that calculate: torch's own, and those of OpenBLAS, which torch calls for
+// linear layers without limiting them.
 #pragma once
 
 namespace layernas::trainer {
 
-// Sets both numbers, which are the process's. Not thread-safe.
+// Sets both numbers for the whole process. Not thread-safe.
 void SetThreads(int threads);
 
-// Number of threads of OpenBLAS. Returns 0 if the process has another BLAS, which is then torch's to limit (MKL) or has
-// one thread (the reference BLAS).
+// Returns the number of threads of OpenBLAS. Returns 0 if the process has another BLAS. Torch
+// limits that one (MKL), or it has one thread (the reference BLAS).
 int BlasThreads();
 
-// Sets both numbers while it lives. At most one at a time.
+// Changes both numbers while it exists. At most one may exist at a time.
 class ThreadCount {
  public:
   explicit ThreadCount(int threads);

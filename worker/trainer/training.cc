@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kEvaluationBatch = 250;
 
-// A GPU that is asked for the loss after each batch is done with it before the next one comes.
+// Reading the loss makes the GPU finish its work before it gets the next batch, so do it rarely.
 constexpr std::int64_t kBatchesPerLookOnGpu = 50;
 
 double LearningRate(const TrainSettings& settings, std::int64_t step, std::int64_t steps) {
@@ -43,33 +43,35 @@ double Accuracy(Network& network, BatchSource& batches, const ImageSet& set) {
   return static_cast<double>(correct.item<std::int64_t>()) / static_cast<double>(set.size());
 }
 
-// The variance of one value does not exist.
+// A variance needs at least two values.
 void CheckNormalizations(const network::Graph& graph, std::size_t batch) {
   for (const network::Op& op : graph.ops) {
     if (op.kind != network::OpKind::kNorm || batch > 1 || op.output.height * op.output.width > 1) continue;
     throw InfeasibleError("layer '" + graph.layers[static_cast<std::size_t>(op.layer)] +
-                          "' normalizes maps of 1x1, which takes at least 2 training images, but there is only 1");
+                          "' normalizes maps of 1x1, which needs at least 2 training images, but there is only 1");
   }
 }
 
-// The loss of a batch may be finite though running statistics, which it does not depend on, are not.
+// The loss of a batch may be finite although the running statistics, which do not influence it, are
+// not.
 void CheckFinite(Network& network) {
   for (const std::vector<torch::Tensor>& tensors : {network->parameters(), network->buffers()}) {
     for (const torch::Tensor& tensor : tensors) {
       if (torch::isfinite(tensor).all().item<bool>()) continue;
       throw InfeasibleError(
-          "the training left weights or running statistics that are not finite numbers: a lower train.learning_rate or "
+          "the trained weights or running statistics are not finite numbers: a lower train.learning_rate or "
           "a train.clip_norm may help");
     }
   }
 }
 
-// Keeps a training's state while it runs.
+// Saves a training's state while it runs.
 class Keeper {
  public:
   Keeper(const TrainingHooks& hooks, double seconds_before) : hooks_(hooks), seconds_before_(seconds_before) {}
 
-  // To be called between two batches; `save` makes the bytes. Throws Interrupted once the state is kept.
+  // Call this between two batches; `save` returns the state. Throws Interrupted after saving if a
+  // stop was requested.
   void Look(TrainingState& state, const std::function<std::string()>& save) {
     const bool stop = hooks_.stop && hooks_.stop();
     const bool due = hooks_.checkpoint != nullptr && Since(kept_) >= std::max(kLeastInterval, last_cost_ / kMaxCost);
@@ -83,14 +85,14 @@ class Keeper {
     if (stop) throw Interrupted("stopped in epoch " + std::to_string(state.epoch));
   }
 
-  // Of the whole training, interruptions left out.
+  // The duration of the whole training, without interruptions.
   double seconds() const { return seconds_before_ + Since(start_); }
 
  private:
   using Clock = std::chrono::steady_clock;
-  // In seconds. Not worth it for less.
+  // The minimum seconds between two saves.
   static constexpr double kLeastInterval = 10;
-  // Share of the time that may go into keeping states.
+  // The maximum share of the time that saving may take.
   static constexpr double kMaxCost = 0.02;
 
   static double Since(Clock::time_point point) { return std::chrono::duration<double>(Clock::now() - point).count(); }
@@ -102,21 +104,23 @@ class Keeper {
   double last_cost_ = 0;
 };
 
-// From the state that is kept, if one is.
+// Resumes from the saved state, if there is one.
 void Resume(const TrainingHooks& hooks, TrainingState& state, Network& network, TrainingStep& step) {
   const auto kept = hooks.checkpoint->Read();
   if (!kept) return;
-  // Half of it may have been taken when the rest fails: the next attempt must not meet it again.
+  // If loading fails, half of the state may be in use already. Remove the checkpoint, so that the
+  // next attempt does not fail again.
   try {
     LoadTraining(*kept, state, network, step);
   } catch (const std::bad_alloc&) {
     throw;
   } catch (const std::exception& error) {
-    // The checkpoint is good, and the next attempt may have the memory for it.
+    // If memory is lacking, the checkpoint is good, and the next attempt may have the memory for
+    // it.
     const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
     if (of_torch != nullptr && IsOutOfMemory(of_torch->what_without_backtrace())) throw;
     hooks.checkpoint->Remove();
-    throw MachineError(std::string("the checkpoint of this training is of no use and was removed: ") + error.what());
+    throw MachineError(std::string("removed an unusable checkpoint of this training: ") + error.what());
   }
   step.SetLossSum(state.loss_sum);
   if (hooks.on_resume) hooks.on_resume(static_cast<int>(state.epoch));
@@ -180,7 +184,7 @@ TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettin
       state.best = CopyTensors(network);
     }
     if (epoch == settings.epochs || (settings.patience > 0 && epoch - state.best_epoch >= settings.patience)) break;
-    // After the last epoch the average stays.
+    // After the last epoch, leave the average in the network.
     if (average != nullptr) average->Swap(network);
     state.batch = 0;
     ++state.epoch;

@@ -1,4 +1,4 @@
-// Trains a network and takes its accuracy.
+// Trains a network and measures its accuracy.
 #pragma once
 
 #include <functional>
@@ -13,27 +13,27 @@
 namespace layernas::trainer {
 
 struct TrainingResult {
-  // Of the network as it is left, on the holdout images, 0 to 1.
+  // The accuracy of the final network on the holdout images, from 0 to 1.
   double accuracy = 0;
-  // Mean over the last epoch.
+  // The mean over the last epoch.
   double train_loss = 0;
-  // Fewer than asked for where the training was ended by TrainSettings::patience.
+  // Fewer than requested if TrainSettings::patience ended the training.
   int epochs = 0;
-  // Of all the processes that had a part in it.
+  // The sum over all processes that took part in the training.
   double seconds = 0;
 };
 
-// What the caller of a training may want of it; each may be left out.
+// Optional callbacks and settings of a training.
 struct TrainingHooks {
-  // Called after each epoch, the last one included. When a training resumes, it is called again for each epoch that was
-  // done before, in order: what is told is always the whole curve.
+  // Called after each epoch, including the last one. When a training resumes, it is called again
+  // for each earlier epoch, in order. So the calls always give the whole curve.
   std::function<void(const EpochResult&)> on_epoch;
-  // Asked before each batch: true ends the training.
+  // Called before each batch; true ends the training.
   std::function<bool()> stop;
-  // Where the training goes on from, if something is there, and where its state is kept: when it is stopped, and now
-  // and then, so that keeping takes no more than a fiftieth of the time.
+  // Where the training resumes from, if there is a state, and where it saves its state. It saves
+  // when it is stopped, and from time to time. Saving takes at most a fiftieth of the time.
   const Checkpoint* checkpoint = nullptr;
-  // Called when the training resumes from a kept state, in `epoch`, before on_epoch is called for the epochs before.
+  // Called when the training resumes in `epoch`, before on_epoch is called for the earlier epochs.
   std::function<void(int epoch)> on_resume = nullptr;
 };
 
@@ -43,18 +43,20 @@ class Interrupted : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Trains `network`, which lies on `device`, in place, as `settings` say, batches in random order (those that are not
-// full left out; a data set smaller than one batch is one batch). With TrainSettings::patience the network is left as
-// it was after the epoch that was best on Dataset::selection(), else as it is after the last. If that is not the
-// holdout, the holdout is looked at only once, at the end. On one thread the same seed gives the same result on the
-// same machine's processor, whether it was interrupted or not. Throws InfeasibleError if the loss stops being a finite
-// number, if the network is left with a number that is not finite, or if a normalization would see one value per
-// channel (one image of 1x1); Interrupted after TrainingHooks::stop.
+// Trains `network`, which must be on `device`, in place. Batches are in random order. Incomplete
+// batches are skipped, but a data set smaller than one batch is one batch. With
+// TrainSettings::patience, the network is left in the state after the epoch that was best on
+// Dataset::selection(); otherwise in the state after the last epoch. If the selection is not the
+// holdout, the holdout is used only once, at the end. With one thread, the same seed gives the same
+// result on the processor of the same machine, whether the training was interrupted or not. Throws
+// InfeasibleError if the loss or the final network contains a number that is not finite, or if a
+// normalization would see one value per channel (one image of 1x1). Throws Interrupted after
+// TrainingHooks::stop.
 TrainingResult Train(Network& network, const Dataset& dataset, const TrainSettings& settings, std::uint32_t seed,
                      const TrainingHooks& hooks = {}, torch::Device device = torch::kCPU);
 
-// Share of `set` that the network, which lies on the processor, classifies as labelled. Leaves the network in
-// evaluation mode.
+// Returns the share of `set` that the network, which must be on the processor, classifies as
+// labelled. Leaves the network in evaluation mode.
 double Accuracy(Network& network, const Dataset& dataset, const ImageSet& set);
 
 }  // namespace layernas::trainer

@@ -98,7 +98,7 @@ class NormFunction : public torch::autograd::Function<NormFunction> {
   }
 
  private:
-  // Two rows: mean and variance.
+  // The tensor has two rows: mean and variance.
   static NormStatistics Read(const torch::Tensor& statistics) {
     const auto channels = statistics.size(1);
     const float* values = Data(statistics);
@@ -133,7 +133,7 @@ torch::Tensor NormActivate(const torch::Tensor& input, torch::nn::BatchNorm2dImp
   {
     const torch::NoGradGuard no_grad;
     const NormStatistics taken = TakeNormStatistics(shape, Data(map));
-    // As torch: the running variance is the unbiased one.
+    // Like torch, uses the unbiased variance for the running variance.
     const auto unbiased = static_cast<float>(static_cast<double>(shape.rows) / static_cast<double>(shape.rows - 1));
     const auto momentum = static_cast<float>(*norm.options.momentum());
     float* mean = Data(norm.running_mean);

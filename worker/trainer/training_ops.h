@@ -1,4 +1,4 @@
-// Operations with gradients for training on the CPU in 32 bits, quicker than torch's.
+// Operations with gradients, for training on the CPU in 32 bits. They are faster than torch's.
 #pragma once
 
 #include <torch/nn/modules/batchnorm.h>
@@ -7,18 +7,20 @@
 
 namespace layernas::trainer {
 
-// Whether those below take it as their input, here and now.
+// Returns true if the operations below support this input in the current state.
 bool HasTrainingOps(const torch::Tensor& input);
 
-// A convolution without bias, one filter per channel, padded by half of the kernel, which is odd.
+// A convolution without bias and with one filter per channel. The input is padded by half of the
+// kernel, whose size is odd.
 torch::Tensor DepthwiseConv(const torch::Tensor& input, const torch::Tensor& filters, int stride);
 
 bool IsFusedWithNorm(network::Activation activation);
-// The same for dense filters of 3x3 and stride 1, whose channels suit it (winograd.h).
+// The same for dense filters of 3x3 with stride 1. SuitsWinograd() must hold for the channels (see
+// winograd.h).
 torch::Tensor WinogradConv(const torch::Tensor& input, const torch::Tensor& filters);
 
-// The normalization in training mode, then the activation, for which IsFusedWithNorm holds or which is kNone. Updates
-// the running statistics.
+// The normalization in training mode, followed by the activation, which must be kNone or fulfil
+// IsFusedWithNorm. Updates the running statistics.
 torch::Tensor NormActivate(const torch::Tensor& input, torch::nn::BatchNorm2dImpl& norm,
                            network::Activation activation);
 

@@ -11,7 +11,7 @@
 namespace layernas::trainer {
 namespace {
 
-// Weights and statistics of the normalizations.
+// Returns the weights and the statistics of the normalizations.
 std::vector<torch::Tensor> Tensors(Network& network) {
   std::vector<torch::Tensor> tensors = network->parameters();
   const std::vector<torch::Tensor> buffers = network->buffers();
@@ -19,7 +19,7 @@ std::vector<torch::Tensor> Tensors(Network& network) {
   return tensors;
 }
 
-// Those, the average of both, and what the optimizer keeps.
+// Returns these tensors, the average of both, and the optimizer's tensors.
 std::vector<torch::Tensor> Tensors(Network& network, TrainingStep& step) {
   std::vector<torch::Tensor> tensors = Tensors(network);
   const auto append = [&](const std::vector<torch::Tensor>& more) {
@@ -93,7 +93,7 @@ void LoadTraining(const std::string& bytes, TrainingState& state, Network& netwo
   if (whole.numel() != 4 || real.numel() != 5 || static_cast<std::size_t>(order.numel()) != state.order.size() ||
       std::any_of(indices, indices + order.numel(),
                   [&](std::int64_t index) { return index < 0 || index >= order.numel(); })) {
-    throw MachineError("the checkpoint is of another training");
+    throw MachineError("the checkpoint belongs to another training");
   }
   for (std::size_t i = 0; i < state.order.size(); ++i) state.order[i] = static_cast<std::uint32_t>(indices[i]);
   state.random = RandomStream::FromState(static_cast<std::uint64_t>(whole[0].item<std::int64_t>()));
@@ -108,7 +108,7 @@ void LoadTraining(const std::string& bytes, TrainingState& state, Network& netwo
   std::vector<torch::Tensor> tensors = Tensors(network, step);
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const torch::Tensor kept = ReadTensor(archive, TensorName(i));
-    if (kept.sizes() != tensors[i].sizes()) throw MachineError("the checkpoint is of another network");
+    if (kept.sizes() != tensors[i].sizes()) throw MachineError("the checkpoint belongs to another network");
     tensors[i].copy_(kept);
   }
   state.curve.clear();

@@ -1,4 +1,4 @@
-// What a training does with each batch.
+// The work of a training for each batch.
 #pragma once
 
 #include <torch/types.h>
@@ -16,16 +16,18 @@
 
 namespace layernas::trainer {
 
-// Of one training. Nothing but LossSum waits for the device.
+// The step of one training. Only LossSum() waits for the device.
 class TrainingStep {
  public:
-  // `network` lies on `device` and becomes FlatParameters'. Both references must stay.
+  // `network` must be on `device`; its parameters become views of FlatParameters. Both references
+  // must outlive this object.
   TrainingStep(Network& network, BatchSource& batches, const TrainSettings& settings, torch::Device device);
 
-  // With the batch that was chosen last in `batches`, which has the same size each time.
+  // Runs with the batch that was chosen last in `batches`. All batches must have the same size.
   void Run(double learning_rate);
 
-  // Over the batches since it was set; not a finite number if one of their losses was none.
+  // The sum over the batches since SetLossSum(). It is not finite if the loss of one of them was
+  // not.
   double LossSum() const;
   void SetLossSum(double sum);
 

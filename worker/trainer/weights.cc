@@ -22,12 +22,13 @@ using network::Activation;
 using network::Op;
 using network::OpKind;
 
-// Libtorch can trace and script nothing, but compiles source: so the graph is written as such.
+// Writes the graph as TorchScript source, because libtorch cannot trace or script modules but can
+// compile source.
 class ScriptWriter {
  public:
   ScriptWriter(const network::Graph& graph, torch::jit::Module& module) : graph_(graph), module_(module) {}
 
-  // The source of forward(); what it needs is registered with the module.
+  // Returns the source of forward(), and registers what it needs with the module.
   std::string Forward(Network& network) {
     std::string source = "def forward(self, images):\n    v0 = images\n";
     for (const auto& item : network->named_parameters()) {
@@ -46,7 +47,8 @@ class ScriptWriter {
     return name;
   }
 
-  // A copy: the parameter may be a view of something larger, all of which would be written.
+  // A copy, because the parameter may be a view of a larger tensor that would be written as a
+  // whole.
   static torch::Tensor Copy(const torch::Tensor& tensor) {
     return tensor.detach().to(torch::kCPU).contiguous().clone();
   }
@@ -124,10 +126,11 @@ std::string Sha256(const std::string& bytes) {
 }
 
 [[noreturn]] void CannotKeep(const fs::path& path, const std::string& why) {
-  throw MachineError("the weights cannot be kept: cannot write " + path.string() + ": " + why);
+  throw MachineError("cannot keep the weights: cannot write " + path.string() + ": " + why);
 }
 
-// Another trainer may be at the same file: each has one of its own until it is whole. Returns its path.
+// Writes the bytes to a temporary file, because another trainer may write the same file. Returns
+// its path.
 fs::path WriteUnfinished(const fs::path& file, const std::string& bytes) {
   std::error_code error;
   fs::create_directories(file.parent_path(), error);
@@ -160,13 +163,13 @@ void CheckFolder(const fs::path& folder) {
   std::error_code error;
   fs::path there = fs::absolute(folder, error).lexically_normal();
   while (!fs::exists(there, error) && there.has_relative_path()) there = there.parent_path();
-  if (!fs::is_directory(there, error)) CannotKeep(folder, there.string() + " is not a folder");
+  if (!fs::is_directory(there, error)) CannotKeep(folder, there.string() + " is not a directory");
   if (access(there.c_str(), W_OK | X_OK) != 0) CannotKeep(folder, there.string() + ": " + std::strerror(errno));
 }
 
 void CheckWritable(const fs::path& file) {
   std::error_code error;
-  // A file of that name is replaced, a folder cannot be.
+  // A file of that name will be replaced, but a folder cannot be.
   if (fs::is_directory(file, error)) CannotKeep(file, std::strerror(EISDIR));
   fs::remove(WriteUnfinished(file, "x"), error);
 }

@@ -1,4 +1,4 @@
-// Trained networks as files that need nothing of ours to run.
+// Trained networks as files that can be used without layernas.
 #pragma once
 
 #include <filesystem>
@@ -9,18 +9,20 @@
 
 namespace layernas::trainer {
 
-// Throws MachineError, naming the path, if no file could be written to the folder or the folder could not be made.
-// Makes nothing itself, so that a trainer that keeps nothing leaves no folder behind.
+// Throws MachineError, which names the path, if the folder cannot be created or written to. Creates
+// nothing, so that a trainer that keeps no network leaves no folder behind.
 void CheckFolder(const std::filesystem::path& folder);
 
-// Throws MachineError, naming the path, if `file` could not be written now. Its folders are made, and nothing else is
-// left behind. To be called before a training whose network KeepWeights will write.
+// Throws MachineError, which names the path, if `file` cannot be written now. Creates its folders
+// and leaves nothing else behind. Call this before a training whose network KeepWeights() will
+// write.
 void CheckWritable(const std::filesystem::path& file);
 
-// Writes the network, in evaluation mode and 32 bits, as TorchScript: torch.jit.load("….pt") gives a module that takes
-// normalised images (batch x channels x height x width) to logits, and whose normalize() makes such of pixels from 0 to
-// 255, as the training images were. The file appears whole or not at all, in place of an older one; folders are made.
-// Throws MachineError where that fails.
+// Writes the network as TorchScript, in evaluation mode and 32 bits. torch.jit.load("….pt") returns
+// a module that converts normalised images (batch x channels x height x width) to logits. Its
+// normalize() converts pixels from 0 to 255, like those of the training images, to normalised
+// images. The file is replaced atomically, and missing folders are created. Throws MachineError if
+// that fails.
 KeptWeights KeepWeights(Network& network, const Dataset& dataset, const std::filesystem::path& file);
 
 }  // namespace layernas::trainer

@@ -17,14 +17,15 @@ namespace {
 constexpr int kTile = 4;
 constexpr int kPatch = 6;
 constexpr int kPlaces = kPatch * kPatch;
-// Tiles that are transformed and multiplied together: few enough to stay in the second-level cache.
+// The number of tiles that are transformed and multiplied together, small enough to stay in the
+// second-level cache.
 constexpr std::int64_t kTiles = 24;
 
 LAYERNAS_INLINE const Lanes& At(const float* values) { return *reinterpret_cast<const Lanes*>(values); }
 LAYERNAS_INLINE Lanes& At(float* values) { return *reinterpret_cast<Lanes*>(values); }
 
-// sum += left * right for so many rows and kColumns registers of columns; left(row, i) = left[row * row_step + i *
-// step].
+// sum += left * right for kRows rows and kColumns registers of columns, with left(row, i) =
+// left[row * row_step + i * step].
 template <int kRows, int kColumns>
 LAYERNAS_INLINE void MultiplyBlock(const float* left, std::int64_t row_step, std::int64_t step, const float* right,
                                    std::int64_t depth, std::int64_t columns, float* sum) {
@@ -54,7 +55,7 @@ LAYERNAS_INLINE void MultiplyRows(const float* left, std::int64_t row_step, std:
   }
 }
 
-// Rows are a multiple of 2, columns of 8.
+// The number of rows must be a multiple of 2, that of columns a multiple of 8.
 LAYERNAS_INLINE void Multiply(const float* left, std::int64_t row_step, std::int64_t step, const float* right,
                               std::int64_t rows, std::int64_t depth, std::int64_t columns, float* sum) {
   for (std::int64_t c = 0; c < columns; c += 2 * kLanes) {
@@ -72,7 +73,7 @@ LAYERNAS_INLINE void Multiply(const float* left, std::int64_t row_step, std::int
   }
 }
 
-// Walks over the tiles of all images, in blocks.
+// Iterates over the tiles of all images, in blocks.
 class Tiles {
  public:
   explicit Tiles(const WinogradShape& shape)
@@ -82,7 +83,7 @@ class Tiles {
   struct Place {
     std::int64_t image, y, x;
   };
-  // The upper left corner of a tile.
+  // Returns the upper left corner of a tile.
   LAYERNAS_INLINE Place At(std::int64_t tile) const {
     const std::int64_t in_image = tile % (rows_ * columns_);
     return {tile / (rows_ * columns_), in_image / columns_ * kTile, in_image % columns_ * kTile};
@@ -94,7 +95,7 @@ class Tiles {
   const std::int64_t columns_;
 };
 
-// B' d, of one column.
+// B' d for one column.
 LAYERNAS_INLINE void ByB(const Lanes* d, int step, Lanes* to, int to_step) {
   const Lanes d1 = d[step], d2 = d[2 * step], d3 = d[3 * step], d4 = d[4 * step];
   const Lanes even = d4 - 4 * d2, odd = d3 - 4 * d1, even2 = d4 - d2, odd2 = 2 * (d3 - d1);
@@ -106,7 +107,7 @@ LAYERNAS_INLINE void ByB(const Lanes* d, int step, Lanes* to, int to_step) {
   to[5 * to_step] = 4 * d1 - 5 * d3 + d[5 * step];
 }
 
-// A' m, of one column.
+// A' m for one column.
 LAYERNAS_INLINE void ByA(const Lanes* m, int step, Lanes* to, int to_step) {
   const Lanes sum = m[step] + m[2 * step], difference = m[step] - m[2 * step];
   const Lanes sum2 = m[3 * step] + m[4 * step], difference2 = m[3 * step] - m[4 * step];
@@ -116,7 +117,7 @@ LAYERNAS_INLINE void ByA(const Lanes* m, int step, Lanes* to, int to_step) {
   to[3 * to_step] = difference + 8 * difference2 + m[5 * step];
 }
 
-// A y, of one column.
+// A y for one column.
 LAYERNAS_INLINE void ByATransposed(const Lanes* y, int step, Lanes* to, int to_step) {
   const Lanes even = y[0] + y[2 * step], odd = y[step] + y[3 * step];
   const Lanes even2 = y[0] + 4 * y[2 * step], odd2 = 2 * y[step] + 8 * y[3 * step];
@@ -128,7 +129,8 @@ LAYERNAS_INLINE void ByATransposed(const Lanes* y, int step, Lanes* to, int to_s
   to[5 * to_step] = y[3 * step];
 }
 
-// Loads kSize x kSize neighbours of one image from (y, x) on, eight channels of each; zeros outside of it.
+// Loads kSize x kSize neighbours of one image, starting at (y, x), with eight channels of each.
+// Values outside of the image are zero.
 template <int kSize>
 LAYERNAS_INLINE void Load(const float* image, std::int64_t height, std::int64_t width, std::int64_t channels,
                           std::int64_t y, std::int64_t x, Lanes* to) {
@@ -147,7 +149,7 @@ LAYERNAS_INLINE void Load(const float* image, std::int64_t height, std::int64_t 
   }
 }
 
-// B' d B of `count` tiles from `first` on: to[place][tile][channel].
+// B' d B of `count` tiles, starting at `first`: to[place][tile][channel].
 LAYERNAS_INLINE void TransformInput(const WinogradShape& shape, const Tiles& tiles, std::int64_t first,
                                     std::int64_t count, const float* input, float* to) {
   const std::int64_t channels = shape.channels;
@@ -167,7 +169,7 @@ LAYERNAS_INLINE void TransformInput(const WinogradShape& shape, const Tiles& til
   }
 }
 
-// y = A' m A of `count` tiles from `first` on, with m[place][tile][channel].
+// y = A' m A of `count` tiles, starting at `first`, with m[place][tile][channel].
 LAYERNAS_INLINE void TransformOutput(const WinogradShape& shape, const Tiles& tiles, std::int64_t first,
                                      std::int64_t count, const float* m, float* output) {
   const std::int64_t channels = shape.out_channels;
@@ -194,7 +196,7 @@ LAYERNAS_INLINE void TransformOutput(const WinogradShape& shape, const Tiles& ti
   }
 }
 
-// A dy A' of `count` tiles from `first` on: to[place][tile][channel].
+// A dy A' of `count` tiles, starting at `first`: to[place][tile][channel].
 LAYERNAS_INLINE void TransformGradient(const WinogradShape& shape, const Tiles& tiles, std::int64_t first,
                                        std::int64_t count, const float* gradient, float* to) {
   const std::int64_t channels = shape.out_channels;
@@ -214,7 +216,7 @@ LAYERNAS_INLINE void TransformGradient(const WinogradShape& shape, const Tiles& 
   }
 }
 
-// G g, of one column.
+// G g for one column.
 LAYERNAS_INLINE void ByG(const Lanes* g, int step, Lanes* to, int to_step) {
   const Lanes even = (g[0] + g[2 * step]) * (1.0F / 6), odd = g[step] * (1.0F / 6);
   const Lanes even2 = g[0] * (1.0F / 24) + g[2 * step] * (1.0F / 6), odd2 = g[step] * (1.0F / 12);
@@ -226,7 +228,7 @@ LAYERNAS_INLINE void ByG(const Lanes* g, int step, Lanes* to, int to_step) {
   to[5 * to_step] = g[2 * step];
 }
 
-// G' u, of one column.
+// G' u for one column.
 LAYERNAS_INLINE void ByGTransposed(const Lanes* u, int step, Lanes* to, int to_step) {
   const Lanes sum = (u[step] + u[2 * step]) * (1.0F / 6), difference = (u[step] - u[2 * step]) * (1.0F / 6);
   const Lanes sum2 = (u[3 * step] + u[4 * step]) * (1.0F / 24);
@@ -236,12 +238,13 @@ LAYERNAS_INLINE void ByGTransposed(const Lanes* u, int step, Lanes* to, int to_s
   to[2 * to_step] = 4 * sum2 - sum + u[5 * step];
 }
 
-// [place][in][out] from filters [out][row][column][in]. With `turned`, of the convolution that gives the gradient of
-// the input: filters turned round, in and out exchanged.
+// Transforms filters [out][row][column][in] to [place][in][out]. With `turned`, the result is for
+// the convolution that calculates the gradient of the input: the filters are rotated, and in and
+// out are exchanged.
 LAYERNAS_INLINE std::vector<float> TransformFilters(const WinogradShape& shape, const float* filters, bool turned) {
   const std::int64_t in = shape.channels, out = shape.out_channels;
   std::vector<float> to(static_cast<std::size_t>(kPlaces * in * out));
-  // Of both channels, that which comes last in the result by eights.
+  // The channels that come last in the result are processed eight at a time.
   const std::int64_t slow = turned ? out : in, fast = turned ? in : out;
   for (std::int64_t s = 0; s < slow; ++s) {
     for (std::int64_t f = 0; f < fast; f += kLanes) {

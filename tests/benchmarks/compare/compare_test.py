@@ -1,4 +1,4 @@
-"""The comparison's tables and plots."""
+"""Tests the tables and plots of the comparison."""
 
 import os
 import sys

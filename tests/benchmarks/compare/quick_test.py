@@ -1,4 +1,4 @@
-"""A quick comparison from one end to the other, where there are tables."""
+"""Runs a quick comparison from start to end, if there are tables."""
 
 import glob
 import os
@@ -39,7 +39,7 @@ class QuickTest(unittest.TestCase):
             sorted(os.path.basename(file) for file in glob.glob(os.path.join(self.docs, "images", "*.svg"))),
             sorted(plot for measure in measures.quick() for plot in measure.plots),
         )
-        # Nothing is run twice.
+        # No run is repeated.
         self.assertEqual(self.compare("--tables", harness.TABLES).stdout.count("compare: "), done.stdout.count("SKIPPED"))
 
 

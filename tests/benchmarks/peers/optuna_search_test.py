@@ -1,4 +1,4 @@
-"""The peers solve what layernas-bench-search solves, count as it counts and print the same lines."""
+"""The peers solve the same problems as layernas-bench-search, count in the same way, and print the same lines."""
 
 import importlib.util
 import itertools
@@ -54,7 +54,8 @@ class OptunaSearchTest(unittest.TestCase):
         self.assertEqual(once, again)
 
     def test_finds_the_best_where_it_may_train_all(self):
-        # 9 of 27 cost 4 or less; the others are never trained, for their cost is known.
+        # 9 of 27 architectures cost at most 4. The others are never trained, because their cost is
+        # known.
         fits = sum(1 + a + 2 * b + c <= 4 for a, b, c in itertools.product(range(3), repeat=3))
         for line in peers(*self.flags("--targets", "4", "--trainings", "27", "--seeds", "2")):
             self.assertEqual((line["mean_trained"], line["worst_regret_judged"]), (fits, 0))

@@ -1,4 +1,4 @@
-"""A table and a generated space are to the peers what they are to layernas-bench-search."""
+"""The peers and layernas-bench-search read tables and generated spaces in the same way."""
 
 import itertools
 import os
@@ -70,7 +70,7 @@ class ProblemsTest(unittest.TestCase):
         for space in spaces:
             every = list(itertools.product(*map(range, space.option_counts)))
             for target in space.targets_of([0.2, 0.5, 1]):
-                # A hair, for costs are sums of decimals.
+                # With a small tolerance, because costs are sums of decimals.
                 best = max(space.judged(one) for one in every if space.cost(one) <= target + 1e-9)
                 self.assertAlmostEqual(space.best_judged(target + 1e-9), best)
 

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::StartsWith;
 
-// Two layers: of options 0 and 2, and of options a, b and c; the cost is 10 + {0, 5} + {0, 1, 2}.
+// Two layers, with the options 0 and 2, and a, b and c. The cost is 10 + {0, 5} + {0, 1, 2}.
 constexpr char kTable[] =
     "arch,run0,run1,mean,cost\n"
     "0a,1,3,2,10\n"
@@ -37,7 +37,7 @@ class TableTest : public ::testing::Test {
     return LoadTable(options_);
   }
   std::string Error(const std::string& csv) { return std::string(Load(csv).status().message()); }
-  // "FILE:line: "
+  // Returns "FILE:line: ".
   std::string Line(int line) const { return options_.file + ":" + std::to_string(line) + ": "; }
 
   TableOptions options_ = {::testing::TempDir() + "layernas_bench_table_" + std::to_string(getpid()) + ".csv",

@@ -19,7 +19,7 @@ TEST(CostLimit, ToleratesABillionth) {
   EXPECT_TRUE(MeetsLimit(100, 100));
   EXPECT_TRUE(MeetsLimit(100 + 0.9e-7, 100));
   EXPECT_FALSE(MeetsLimit(100 + 1.1e-7, 100));
-  // As the logarithm of a cost may be.
+  // For example the logarithm of a cost.
   EXPECT_TRUE(MeetsLimit(-100 + 0.9e-7, -100));
   EXPECT_FALSE(MeetsLimit(-100 + 1.1e-7, -100));
 }

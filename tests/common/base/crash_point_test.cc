@@ -7,7 +7,7 @@
 namespace layernas {
 namespace {
 
-// Each in a process of its own, for the environment is read once.
+// Each case runs in its own process, because the environment is read only once.
 void Pass(const char* plan, int times) {
   if (plan != nullptr) {
     setenv("LAYERNAS_CRASH_AT", plan, 1);

@@ -17,7 +17,7 @@ TEST(Label, IsANumberThatIsLargeEnough) {
   EXPECT_TRUE(LabelMeets("16", ">=16"));
   EXPECT_TRUE(LabelMeets("80", ">= 16"));
   EXPECT_TRUE(LabelMeets("16.5", ">=16.25"));
-  // As numbers, not as text.
+  // They are compared as numbers, not as text.
   EXPECT_FALSE(LabelMeets("9", ">=16"));
   EXPECT_FALSE(LabelMeets("15.99", ">=16"));
   for (const char* value : {"", " ", "many", "80GiB", "nan", "inf"}) EXPECT_FALSE(LabelMeets(value, ">=16")) << value;

@@ -28,7 +28,7 @@ class Processors : public ::testing::Test {
   }
 
   fs::path root_;
-  // Without any quota.
+  // The number without any quota.
   int usable_ = 0;
 };
 
@@ -54,7 +54,7 @@ TEST_F(Processors, AreLimitedByAQuotaOfVersion2) {
   EXPECT_EQ(UsableProcessors(root_), 1);
   Write("sys/fs/cgroup/user.slice/cpu.max", "100000000 100000");
   EXPECT_EQ(UsableProcessors(root_), usable_);
-  // In a container the own cgroup is the root that is mounted.
+  // In a container, the process's own cgroup is the mounted root.
   Write("proc/self/cgroup", "0::/");
   Write("sys/fs/cgroup/cpu.max", "100000 100000");
   EXPECT_EQ(UsableProcessors(root_), 1);

@@ -14,7 +14,7 @@ TEST(RandomStream, SameKeySameNumbers) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(a.Next(), b.Next());
 }
 
-// Golden: stored searches draw from these numbers again after an upgrade.
+// Stored searches draw from the same numbers after an upgrade, so they must not change.
 TEST(RandomStream, NumbersNeverChange) {
   RandomStream stream({1, 2, 3});
   EXPECT_EQ(stream.Next(), 8137338547440760092u);
@@ -31,7 +31,7 @@ TEST(RandomStream, BelowIsUniform) {
   std::vector<int> seen(7);
   constexpr int kDraws = 70000;
   for (int i = 0; i < kDraws; ++i) ++seen[stream.Below(7)];
-  // Six degrees of freedom: chi-squared above 22.5 has probability 0.001.
+  // With six degrees of freedom, chi-squared exceeds 22.5 with probability 0.001.
   double chi_squared = 0;
   for (const int count : seen) chi_squared += (count - kDraws / 7.0) * (count - kDraws / 7.0) / (kDraws / 7.0);
   EXPECT_LT(chi_squared, 22.5);

@@ -47,10 +47,10 @@ class ConfigurationTest : public ::testing::Test {
     std::vector<std::string> labels;
     bool open = false;
     bool check = false;
-    // What kept the program from running, and what it printed.
+    // The reason why the program did not run, and its output.
     std::string error;
     std::string printed;
-    // Of "--slots: too many".
+    // The result of Locate() for "--slots: too many".
     std::string located;
   };
 
@@ -183,7 +183,7 @@ TEST_F(ConfigurationTest, PrintsAllValuesWithTheirSourcesAsAFile) {
                 file +
                 ":2\n"
                 "open: false  # default");
-  // And it can be read again.
+  // The output can be read again.
   const Values again = Run({"--config", Write("again.yaml", values.printed)});
   EXPECT_EQ(again.error, "");
   EXPECT_EQ(again.folder, "/f");

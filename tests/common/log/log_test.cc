@@ -48,7 +48,7 @@ TEST(Log, LinesBelowTheLevelAreLeftOut) {
   EXPECT_THAT(Captured(), IsEmpty());
 }
 
-// Standard error, until it is destroyed.
+// Replaces standard error until it is destroyed.
 class Stream {
  public:
   explicit Stream(int fd) : former_(dup(STDERR_FILENO)) { dup2(fd, STDERR_FILENO); }
@@ -61,7 +61,7 @@ class Stream {
   const int former_;
 };
 
-// Logs, while nobody reads, more than the queue and what is behind it hold, and then reads the lines.
+// While nobody reads, logs more than the queue and the stream can hold, and then reads the lines.
 void ExpectLossesThatAreToldOf(int reader, int writer) {
   constexpr int kLines = 10'000;
   ASSERT_TRUE(log::Init("layernas-test", "info"));
@@ -101,7 +101,7 @@ TEST(Log, APipeThatNobodyReadsStopsNobody) {
   ExpectLossesThatAreToldOf(ends[0], ends[1]);
 }
 
-// It says that there is room although a line would wait.
+// A stopped terminal says that there is room although a line would wait.
 TEST(Log, ATerminalThatNobodyReadsStopsNobody) {
   const int master = posix_openpt(O_RDWR | O_NOCTTY);
   ASSERT_EQ(grantpt(master), 0);
@@ -119,10 +119,10 @@ TEST(Log, FlushDoesNotWaitForEver) {
     const Stream stream(ends[1]);
     for (int line = 0; line < 30; ++line) log::Info("unread", {{"text", std::string(10'000, 'x')}});
     log::Flush();
-    // As in all our programs.
+    // As in all programs.
     std::signal(SIGPIPE, SIG_IGN);
     close(ends[0]);
-    // The line that was being written.
+    // Wait for the line that was being written.
     log::Flush();
   }
   close(ends[1]);

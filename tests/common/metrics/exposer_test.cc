@@ -24,7 +24,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Connected to the address, or invalid.
+// Returns a connection to the address, or an invalid descriptor.
 Fd Connect(const rpc::Address& address) {
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
@@ -38,7 +38,8 @@ Fd Connect(const rpc::Address& address) {
   return {};
 }
 
-// All that the server answers to `request`; empty if there is none. `ends`: the client ends its side before it reads.
+// Returns the complete answer to `request`; empty if there is none. `ends`: the client ends its
+// side before it reads.
 std::string Ask(const rpc::Address& address, const std::string& request, bool ends = false) {
   const Fd connection = Connect(address);
   if (!connection.valid()) return "";
@@ -101,7 +102,7 @@ TEST(MetricsExposer, AnAddressThatCannotBeServedIsNamedWithTheReason) {
     EXPECT_THAT(std::string(second.status().message()),
                 HasSubstr(first->address().ToString() + ": Address already in use"));
   }
-  // Addresses for documentation, which no machine has.
+  // Addresses that are reserved for documentation, which no machine has.
   for (const char* host : {"192.0.2.1", has_v6 ? "2001:db8::1" : "192.0.2.1"}) {
     const auto elsewhere = MetricsExposer::Start({host, 0}, std::make_shared<prometheus::Registry>());
     ASSERT_EQ(elsewhere.status().code(), absl::StatusCode::kUnavailable);
@@ -114,7 +115,7 @@ TEST(MetricsExposer, ThePortIsFreeOnceItIsGone) {
   ASSERT_NE(exposer, nullptr);
   const rpc::Address address = exposer->address();
   EXPECT_NE(Get(address, "/metrics"), "");
-  // A client that never asks holds nothing up.
+  // A client that never sends a request delays no other client.
   const Fd silent = Connect(address);
   exposer.reset();
   EXPECT_NE(StartOn(address), nullptr);
@@ -140,7 +141,7 @@ TEST(HttpServer, WhereNoThreadCanBeMadeItIsAnError) {
   EXPECT_THAT(std::string(server.status().message()), HasSubstr("Resource temporarily unavailable"));
 }
 
-// With a clock that stands still, so that no time-out makes room.
+// The clock stands still, so that no timeout frees a connection.
 TEST(HttpServer, HalfSentRequestsKeepNobodyOut) {
   FakeClock clock;
   auto server = HttpServer::Start(
@@ -171,7 +172,7 @@ TEST(MetricsExposer, AnswersWhatIsNotARequestForMetrics) {
     EXPECT_THAT(Ask(address, rubbish), HasSubstr("400 Bad Request")) << rubbish;
   }
   EXPECT_THAT(Ask(address, "GET /metrics HTTP/1.1\r\n" + std::string(20'000, 'x')), HasSubstr("431 "));
-  // One who says nothing and one who leaves at once are in nobody's way.
+  // A silent client, and one that disconnects at once, delay no other client.
   const Fd silent = Connect(address);
   Connect(address);
   EXPECT_THAT(Get(address, "/metrics"), HasSubstr("200 OK"));

@@ -48,7 +48,7 @@ std::string NetworkRefusal(const char* path, const json& value) {
   return Refusal(SmallArchitecture(), network);
 }
 
-// The ops of one kind that belong to a layer.
+// Returns the operations of one kind that belong to a layer.
 std::vector<Op> OpsOf(const Graph& graph, const std::string& layer, OpKind kind) {
   std::vector<Op> ops;
   std::copy_if(graph.ops.begin(), graph.ops.end(), std::back_inserter(ops), [&](const Op& op) {

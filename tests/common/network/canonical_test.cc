@@ -33,8 +33,8 @@ Graph Plan(const Edges& edges, int cells = 1, int stages = 1) {
   return PlanNetwork({{"layers", layers}}, network);
 }
 
-// By brute force, on the cell alone: what each node is, written as a sorted sum, with a name for each convolution. Of
-// all ways to name the convolutions, the one that reads first.
+// A brute-force version for the cell alone. Each node is written as a sorted sum, with a name for
+// each convolution. Of all ways to name the convolutions, returns the result that sorts first.
 std::string Reference(const Edges& edges) {
   constexpr int kFrom[] = {0, 0, 1, 0, 1, 2};
   constexpr int kTo[] = {1, 2, 2, 3, 3, 3};
@@ -60,7 +60,7 @@ std::string Reference(const Edges& edges) {
       if (edges[i] >= 3) {
         const auto at = std::find(convolutions.begin(), convolutions.end(), i) - convolutions.begin();
         const std::string name = std::to_string(names[at]);
-        // Of zeros only the normalization's shift is left, whatever the kernel.
+        // If the input is zero, only the normalization's shift is left, whatever the kernel is.
         to.push_back(input.empty() ? "shift" + name
                                    : "conv" + std::to_string(edges[i]) + "_" + name + "(" + input + ")");
       } else if (edges[i] == 2 && !input.empty()) {
@@ -94,8 +94,8 @@ TEST(CanonicalForm, IsSharedByThoseThatAreOneNetworkAndByNoOthers) {
     ASSERT_EQ(known->second, form) << known->first;
   });
   EXPECT_EQ(forms.size(), form_of.size());
-  // Published are 6,466: those rules keep apart what a sum reads through a skip connection and directly, and the two
-  // kernels of a convolution of zeros.
+  // The published number is 6,466. Its rules distinguish between a sum that reads a node directly
+  // and through a skip connection, and between the two kernels of a convolution of zeros.
   EXPECT_EQ(forms.size(), 5'485u);
 }
 

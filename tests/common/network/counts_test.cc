@@ -18,14 +18,14 @@ Counts Count(const json& layers, const json& parameters, int head_channels = 0) 
   return CountNetwork(PlanNetwork({{"layers", layers}}, network));
 }
 
-// Worked out by hand, so that graph and torch module cannot be wrong together. (Their agreement: torch_test; that with
-// the published figures: tests/client/count_test.)
+// Calculated by hand, so that graph and torch module cannot both be wrong. torch_test compares them
+// with each other, and tests/client/count_test with the published figures.
 TEST(CountNetwork, ByHand) {
   const Counts counts = Count({{{"name", "block1"}, {"option", "conv_k3"}, {"channels", 16}, {"stride", 2}},
                                {{"name", "block2"}, {"option", "mbconv_k3_e2"}}},
                               {{"stem_stride", 2}}, 32);
-  // Weights of a convolution: kernel² x input channels per group x output channels; its multiply-adds: times the output
-  // size.
+  // Weights of a convolution: kernel² x input channels per group x output channels. Its
+  // multiply-adds: that times the output size.
   const std::int64_t stem = 9 * 3 * 8;   // at 16x16
   const std::int64_t conv = 9 * 8 * 16;  // at 8x8, and all that follow
   const std::int64_t expand = 16 * 32;

@@ -30,7 +30,7 @@ int CountOps(const Graph& graph, OpKind kind) {
   return count;
 }
 
-// Each operation reads what comes before it, and each but the last is read.
+// Checks that each operation reads earlier values, and that each value but the last is read.
 void ExpectWhole(const Graph& graph) {
   std::vector<bool> read(graph.ops.size() + 1);
   for (std::size_t i = 0; i < graph.ops.size(); ++i) {
@@ -51,11 +51,11 @@ TEST(WithoutDeadOps, LeavesALiveNetworkAsItIs) {
 }
 
 TEST(WithoutDeadOps, RemovesWhatTheResultDoesNotDependOn) {
-  // Nodes 1 and 2 are computed, but the result is node 0 alone.
+  // Nodes 1 and 2 are computed, but the result is only node 0.
   const Graph graph = Cell({"nor_conv_3x3", "nor_conv_3x3", "nor_conv_1x1", "skip_connect", "none", "none"});
   const Graph live = WithoutDeadOps(graph);
   ExpectWhole(live);
-  // The same as if these branches had never been there.
+  // The same as without these branches.
   const Graph never = WithoutDeadOps(Cell({"none", "none", "none", "skip_connect", "none", "none"}));
   EXPECT_EQ(live.ops.size(), never.ops.size());
   EXPECT_EQ(CountNetwork(live).params, CountNetwork(never).params);
@@ -71,12 +71,13 @@ TEST(WithoutDeadOps, RemovesWhatOnlyPassesZerosOn) {
 }
 
 TEST(WithoutDeadOps, KeepsWhatBecomesOfZeros) {
-  // A normalization shifts zeros: the convolution before it goes, the normalization stays.
+  // A normalization shifts zeros. So the convolution before it is removed, and the normalization
+  // stays.
   const Graph graph = Cell({"none", "none", "none", "none", "nor_conv_3x3", "none"});
   const Graph live = WithoutDeadOps(graph);
   ExpectWhole(live);
   EXPECT_EQ(CountOps(live, OpKind::kZero), 1);
-  // All that comes before the zeros is dead: the stem too.
+  // Everything before the zeros is dead, including the stem.
   EXPECT_EQ(CountOps(live, OpKind::kConv), 0);
   for (const Op& op : live.ops) {
     if (op.kind == OpKind::kZero) {

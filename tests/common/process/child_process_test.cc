@@ -80,7 +80,8 @@ TEST(ChildProcess, AProgramThatCannotBeStartedIsNamed) {
   std::filesystem::remove_all(folder);
 }
 
-// Not a test by itself: WhereNoThreadCanBeMadeItIsAnError runs it in a process that has made no thread before.
+// Not a test by itself: WhereNoThreadCanBeMadeItIsAnError runs it in a process that has started no
+// thread yet.
 TEST(ChildProcess, DISABLED_StartWithoutThreads) {
   ChildOptions options;
   options.argv = {"/bin/sh", "-c", "echo $$; exec sleep 1000"};
@@ -89,9 +90,9 @@ TEST(ChildProcess, DISABLED_StartWithoutThreads) {
       const NoThreads no_threads;
       const absl::Status status = ChildProcess::Start(options).status();
       EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-      EXPECT_EQ(Message(status), "can't start /bin/sh: Resource temporarily unavailable");
+      EXPECT_EQ(Message(status), "cannot start /bin/sh: Resource temporarily unavailable");
     }
-    // What was not there for one start is there for the next.
+    // A resource that was missing for one start is available for the next.
     const auto child = ChildProcess::Start(options);
     ASSERT_TRUE(child.ok()) << child.status();
   }
@@ -182,7 +183,7 @@ TEST(ChildProcess, TheEnvironmentIsLaidOverOurs) {
 TEST(ChildProcess, AHangIsBounded) {
   auto child = Shell("sleep 1000");
   EXPECT_EQ(child->ReadLine(Millis(50), kMaxLine).status().code(), absl::StatusCode::kDeadlineExceeded);
-  // More than the pipe holds.
+  // More than the pipe can hold.
   EXPECT_EQ(child->WriteLine(std::string(1 << 20, 'x'), Millis(50)).code(), absl::StatusCode::kDeadlineExceeded);
 }
 
@@ -217,14 +218,14 @@ TEST(ChildProcess, KillReachesGrandchildren) {
 }
 
 TEST(ChildProcess, WhatADeadChildLeavesBehindIsKilledAndDoesNotHoldTheReader) {
-  // The grandchild inherits the pipe, so that the read sees no end of file.
+  // The grandchild inherits the pipe, so the read does not see the end of the file.
   auto child = Shell("sleep 1000 & echo $!; exit 5");
   const pid_t grandchild = std::stoi(*child->ReadLine(kLong, kMaxLine));
   EXPECT_THAT(Message(child->ReadLine(kLong, kMaxLine).status()), StartsWith("exit code 5"));
   ExpectGoneSoon(grandchild);
 }
 
-// Starts a program in a group of its own, as timeout(1) makes it, and says its process id.
+// Starts a program in its own process group, as timeout(1) does, and prints its process id.
 constexpr char kOtherGroup[] = "timeout 1000 sh -c 'echo $$; exec sleep 1000' & ";
 
 TEST(ChildProcess, EveryEndIsThatOfItsWholeSession) {
@@ -301,7 +302,7 @@ TEST(ChildProcess, AnEndThatTheKernelKeptNothingOfIsAnEnd) {
   EXPECT_EQ(exit->ToString(), "unknown exit code");
 }
 
-// As a program that ignores the ends of its own children may hand it down.
+// A program that ignores the ends of its children may pass that setting on.
 TEST(ChildProcess, TheEndIsSeenAlsoWhereEndsWereIgnored) {
   ChildOptions options;
   options.argv = {"env", "--ignore-signal=CHLD", std::filesystem::read_symlink("/proc/self/exe"),
@@ -313,7 +314,7 @@ TEST(ChildProcess, TheEndIsSeenAlsoWhereEndsWereIgnored) {
   EXPECT_EQ(exit->ToString(), "exit code 0");
 }
 
-// A program that begins a session of its own goes on, with the pipes that it has inherited.
+// A program that starts its own session keeps running, with the pipes that it has inherited.
 TEST(ChildProcess, AnEndIsSeenAlsoWhileAnotherProcessTalks) {
   auto child = Shell("setsid sh -c 'while :; do echo epoch; sleep 0.01; done' & read -r line; echo last; exit 5");
   ASSERT_EQ(*child->ReadLine(kLong, kMaxLine), "epoch");
@@ -329,10 +330,10 @@ TEST(ChildProcess, AnEndIsSeenAlsoWhileAnotherProcessTalks) {
 }
 
 TEST(ChildProcess, DestructionDoesNotWaitForAnotherProcessThatTalks) {
-  // It is ended by SIGPIPE when nobody holds the other end any more.
+  // SIGPIPE ends it when nobody holds the other end any more.
   std::atomic<bool> talks = false;
   ChildOptions options;
-  // Slower than what it is told.
+  // Slower than the lines arrive.
   options.on_stderr_line = [&talks](std::string_view) {
     talks = true;
     std::this_thread::sleep_for(Millis(1));
@@ -400,7 +401,7 @@ TEST(ChildProcess, TheEndOfTheStartingThreadDoesNotKill) {
   EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "alive");
 }
 
-// Not a test by itself: DiesWithUs runs it in a process of its own, which it then kills.
+// Not a test by itself: DiesWithUs runs it in a separate process, which it then kills.
 TEST(ChildProcess, DISABLED_StartAChildAndWait) {
   ChildOptions options;
   options.argv = {"sleep", "1000"};
@@ -428,7 +429,8 @@ TEST(ChildProcess, DiesWithUs) {
   ExpectGoneSoon(pid);
 }
 
-// As above: a wrapper without exec, and a program that begins a process group of its own, as timeout does.
+// As above, with a wrapper without exec, and a program that creates its own process group, as
+// timeout(1) does.
 TEST(ChildProcess, DISABLED_StartAWrapperAndWait) {
   auto child = Shell("sleep 1000 & echo $!; timeout 1000 sh -c 'echo $$; exec sleep 1000' & wait; true");
   for (int i = 0; i < 2; ++i) std::cout << "\nchild " << *child->ReadLine(kLong, kMaxLine) << std::endl;
@@ -448,7 +450,7 @@ TEST(ChildProcess, WhatAChildStartedDiesWithUs) {
     if (line->starts_with("child ")) grandchildren.push_back(std::stoi(line->substr(6)));
   }
   for (const pid_t pid : grandchildren) EXPECT_FALSE(Gone(pid)) << pid;
-  // As kill -9 does it: the process alone, without a word to anyone.
+  // Like kill -9: only the process, without any warning.
   kill((*parent)->pid(), SIGKILL);
   for (const pid_t pid : grandchildren) ExpectGoneSoon(pid);
 }

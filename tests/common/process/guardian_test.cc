@@ -1,4 +1,4 @@
-// What happens to programs that our children have started when our process is killed.
+// Tests what happens to programs that children have started when the parent process is killed.
 #include "common/process/guardian.h"
 
 #include <fcntl.h>
@@ -34,7 +34,7 @@ std::string ReadAll(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The guardian of the process; -1 if there is none.
+// Returns the process id of the process's guardian; -1 if there is none.
 pid_t GuardianOf(pid_t parent) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
@@ -45,7 +45,8 @@ pid_t GuardianOf(pid_t parent) {
   return -1;
 }
 
-// Its standard output is ours: "child PID" for what it has started.
+// Starts a wrapper with the same standard output. It prints "child PID" for the program that it has
+// started.
 std::unique_ptr<ChildProcess> StartWrapper() {
   ChildOptions options;
   options.argv = {"/bin/sh", "-c", kWrapper};
@@ -56,7 +57,8 @@ std::unique_ptr<ChildProcess> StartWrapper() {
   return child.ok() ? *std::move(child) : nullptr;
 }
 
-// Runs a disabled test in a process of its own; returns what its wrappers have started.
+// Runs a disabled test in a separate process. Returns the process ids that its wrappers have
+// started.
 std::unique_ptr<ChildProcess> RunApart(const std::string& test, std::size_t wrappers, std::vector<pid_t>& started) {
   ChildOptions options;
   options.argv = {"/proc/self/exe", "--gtest_also_run_disabled_tests", "--gtest_filter=Guardian.DISABLED_" + test};
@@ -71,7 +73,8 @@ std::unique_ptr<ChildProcess> RunApart(const std::string& test, std::size_t wrap
   return *std::move(apart);
 }
 
-// Not a test by itself. The first child finds no file left for a guardian, the second one does.
+// Not a test by itself. The first child finds no free descriptor for a guardian, the second one
+// does.
 TEST(Guardian, DISABLED_StartsLate) {
   log::Init("test", "info");
   rlimit limit{};
@@ -80,7 +83,7 @@ TEST(Guardian, DISABLED_StartsLate) {
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
   std::vector<Fd> taken;
   for (Fd fd; (fd = Fd(open("/dev/null", O_RDONLY | O_CLOEXEC))).valid();) taken.push_back(std::move(fd));
-  // As many as the start of a child without pipes takes.
+  // As many as starting a child without pipes needs.
   taken.resize(taken.size() - 7);
   const auto first = StartWrapper();
   ASSERT_EQ(GuardianOf(getpid()), -1);
@@ -119,7 +122,7 @@ TEST(Guardian, IsReplacedWhereItWasKilled) {
   for (const pid_t pid : started) ExpectGoneSoon(pid);
 }
 
-// As pkill -f does it, which goes by the command line.
+// As pkill -f does, which matches the command line.
 TEST(Guardian, ItsCommandLineIsNotOurs) {
   const auto child = StartWrapper();
   const pid_t guardian = GuardianOf(getpid());

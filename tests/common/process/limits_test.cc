@@ -20,7 +20,7 @@ TEST(Limits, AsManyFilesMayBeOpenAsTheHardLimitAllows) {
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_EQ(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 1 << 20));
 
-  // Children have what we were given.
+  // Children get the limit that this process was started with.
   ChildOptions options;
   options.argv = {"/bin/sh", "-c", "ulimit -Sn"};
   const auto child = ChildProcess::Start(std::move(options));

@@ -1,4 +1,4 @@
-// Threads that can't be made, as where a limit on processes is reached.
+// Makes starting a thread fail, as if a limit on processes was reached.
 #pragma once
 
 #include <pthread.h>
@@ -7,14 +7,15 @@
 
 namespace layernas {
 
-// While it lives, no thread can be made in this process. One at a time.
+// While this object exists, no thread can be started in this process. At most one object may exist
+// at a time.
 class NoThreads {
  public:
   NoThreads() {
     pthread_getattr_default_np(&usual_);
     pthread_attr_t unusable;
     pthread_attr_init(&unusable);
-    // There are no addresses for such a stack.
+    // The address space has no room for such a stack.
     pthread_attr_setstacksize(&unusable, std::size_t{1} << 60);
     pthread_setattr_default_np(&unusable);
     pthread_attr_destroy(&unusable);

@@ -1,4 +1,4 @@
-// What the tests of child processes have in common.
+// Helpers for tests of child processes.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,11 +16,11 @@
 
 namespace layernas {
 
-// Only ever bounds a failure; no test waits it out.
+// Only limits how long a failing test takes; no passing test waits for it.
 inline constexpr Millis kLong{60'000};
 inline constexpr std::size_t kMaxLine = 1 << 20;
 
-// Whether the process has ended, even if nobody has reaped it.
+// Returns true if the process has ended, even if nobody has reaped it.
 inline bool Gone(pid_t pid) {
   if (kill(pid, 0) != 0) return errno == ESRCH;
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");

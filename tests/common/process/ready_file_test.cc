@@ -31,7 +31,7 @@ TEST(ReadyFile, FollowsNoLinkThatSomebodyPlanted) {
   const std::string victim = folder / "victim";
   std::ofstream(victim) << "precious";
   const std::string path = folder / "ready";
-  // Where the temporary file had a name that could be predicted.
+  // A link where the temporary file would be if its name could be predicted.
   std::filesystem::create_symlink(victim, path + "." + std::to_string(getpid()) + ".tmp");
   std::filesystem::create_symlink(victim, path);
   ASSERT_TRUE(WriteReadyFile(path, "ready").ok());

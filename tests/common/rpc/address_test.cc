@@ -42,7 +42,7 @@ TEST(Address, RefusesTheRestAndSaysWhy) {
       {"", "port is missing"},        {"host", "port is missing"},        {"host:", "must be a number"},
       {"host:x", "must be a number"}, {"host:65536", "must be a number"}, {"host:-1", "must be a number"},
       {":7060", "host is missing"},   {"::1:7060", "needs brackets"},     {"[::1]", "port is missing"},
-      {"http://host:1", "not a URL"}, {"a b:1", "can't be read"},
+      {"http://host:1", "not a URL"}, {"a b:1", "host is invalid"},
   };
   for (const auto& [text, why] : cases) {
     const auto address = ParseAddress(text);

@@ -27,7 +27,8 @@ TEST(Backoff, DifferentSeedsDrawDifferently) {
   EXPECT_NE(one.Next(), two.Next());
 }
 
-// Ten thousand workers whose controller goes away at 0 and is back later: when does each try first after that?
+// Ten thousand workers whose controller goes down at 0 and comes back later. Checks when each of
+// them retries first.
 TEST(Backoff, AFleetDoesNotComeBackAtOnce) {
   constexpr int kWorkers = 10'000;
   for (const int back_ms : {500, 3'000, 60'000}) {

@@ -72,7 +72,7 @@ TEST_F(ClientTokenTest, ErrorsNameTheFileAndQuoteNothing) {
   EXPECT_THAT(std::string(ClientToken::Open(path_).status().message()), HasSubstr(path_));
   Write("my secret is not a token");
   const absl::Status unfit = ClientToken::Open(path_).status();
-  EXPECT_THAT(std::string(unfit.message()), HasSubstr(path_ + ": holds no token"));
+  EXPECT_THAT(std::string(unfit.message()), HasSubstr(path_ + ": contains no token"));
   EXPECT_THAT(std::string(unfit.message()), Not(HasSubstr("secret")));
   Write(kOne);
   chmod(path_.c_str(), 0644);
@@ -87,7 +87,7 @@ TEST_F(ClientTokenTest, DoesNotCrossANetworkInTheClear) {
   const auto refused = MakeChannel({"controller", 1}, security);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("in the clear"));
-  // That only sounds like one.
+  // A host that only looks like a loopback address.
   EXPECT_FALSE(MakeChannel({"127.example.com", 1}, security).ok());
   security.insecure_token = true;
   EXPECT_TRUE(MakeChannel({"controller", 1}, security).ok());

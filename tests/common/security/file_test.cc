@@ -57,7 +57,7 @@ TEST_F(FileTest, WhatIsNoFile) {
   EXPECT_THAT(std::string(ReadFile(nothing, 10, Privacy::kPublic).status().message()), HasSubstr(nothing));
   EXPECT_EQ(VersionOf(nothing), std::nullopt);
   EXPECT_EQ(ReadFile(folder_, 10, Privacy::kPublic).status().code(), absl::StatusCode::kInvalidArgument);
-  // Nobody writes into it: it must not be waited for.
+  // Nobody writes into the pipe, and reading must not wait for a writer.
   const std::string pipe = folder_ / "pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   EXPECT_EQ(ReadFile(pipe, 10, Privacy::kPublic).status().code(), absl::StatusCode::kInvalidArgument);

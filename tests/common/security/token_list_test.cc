@@ -32,7 +32,7 @@ TEST(TokenList, ReadsWhatIsFormatted) {
   EXPECT_EQ((*list)[1].name, "a.b_c@d");
 }
 
-// As others compute it: printf %s TOKEN | sha256sum.
+// As other programs compute it: printf %s TOKEN | sha256sum.
 TEST(TokenList, TheHashIsPlainSha256) {
   EXPECT_EQ(Line("client", "abc", "ann"),
             "client sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad ann");
@@ -75,7 +75,7 @@ TEST(TokenList, MistakesAreNamedByFileAndLineWithoutTheToken) {
 
 TEST(TokenList, AListWithoutTokensIsAMistake) {
   for (const char* text : {"", "\n\n", "# nobody\n"}) {
-    EXPECT_THAT(std::string(ParseTokenList(text, "tokens").status().message()), HasSubstr("holds no token")) << text;
+    EXPECT_THAT(std::string(ParseTokenList(text, "tokens").status().message()), HasSubstr("contains no token")) << text;
   }
 }
 

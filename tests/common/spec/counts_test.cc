@@ -1,4 +1,4 @@
-// What counting a space costs is bounded, whatever a spec asks for.
+// The cost of counting a space is limited, whatever the spec.
 #include "common/spec/counts.h"
 
 #include <gmock/gmock.h>
@@ -11,7 +11,8 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// The layers are the edges of one cell of `nodes` nodes, which stands `cells` times in each of three stages.
+// The layers are the edges of one cell with `nodes` nodes, which occurs `cells` times in each of
+// three stages.
 v1::Space CellSpace(int nodes, int options, int cells) {
   v1::Space space;
   for (const int size : {3, 32, 32}) space.mutable_network()->add_input(size);
@@ -29,7 +30,7 @@ v1::Space CellSpace(int nodes, int options, int cells) {
 }
 
 TEST(CountPerLayer, ACellOfTooManyEdgesAndOptionsIsRefusedBeforeItIsCounted) {
-  // 15 cells of 45 edges, and 45 times 40 options.
+  // 15 cells with 45 edges, and 45 x 40 options.
   const auto refused = CountPerLayer(CellSpace(10, 40, 5), "params");
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(

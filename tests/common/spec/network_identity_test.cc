@@ -7,7 +7,7 @@
 namespace layernas::spec {
 namespace {
 
-// Of a cell of three nodes.
+// A cell with three nodes.
 v1::Space CellSpace() {
   v1::Space space;
   for (const int size : {3, 32, 32}) space.mutable_network()->add_input(size);
@@ -24,7 +24,7 @@ v1::Space CellSpace() {
 TEST(NetworkIdentity, IsSharedByArchitecturesOfOneNetwork) {
   const NetworkIdentity identity = MakeNetworkIdentity(CellSpace());
   ASSERT_TRUE(identity);
-  // A convolution on the edge 0→2, and one that leads there by way of node 1.
+  // A convolution on the edge 0→2, and one on the path through node 1.
   EXPECT_EQ(identity(Choices{0, 2, 0}), identity(Choices{2, 0, 1}));
   EXPECT_EQ(identity(Choices{0, 2, 0}), identity(Choices{1, 0, 2}));
   EXPECT_NE(identity(Choices{0, 2, 0}), identity(Choices{0, 1, 0}));

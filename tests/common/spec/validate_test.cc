@@ -23,7 +23,7 @@ v1::SearchSpec Parse(const std::string& text) {
   return spec;
 }
 
-// Two layers whose costs are known: from 1 + 0.5 + 3 = 4.5 to 1 + 2 + 5 = 8.
+// Two layers with known costs, from 1 + 0.5 + 3 = 4.5 to 1 + 2 + 5 = 8.
 v1::SearchSpec Good() {
   return Parse(R"pb(
     name: "good"
@@ -399,7 +399,7 @@ v1::SearchSpec Large() {
   return spec;
 }
 
-// Two layers of the shipped trainer's blocks; no costs given.
+// Two layers with options of layernas-trainer; no costs are given.
 v1::SearchSpec Counted() {
   v1::SearchSpec spec = Parse(R"pb(
     name: "counted"
@@ -433,8 +433,8 @@ TEST(CountedCost, IsKnownPerLayer) {
   const v1::SearchSpec full = WithDefaults(Counted());
   EXPECT_TRUE(CostIsPerLayer(full));
   EXPECT_FALSE(full.objective().counted());
-  // Weights of the convolution of the stem, of a projection in layer a, of the cheaper option of layer b, with the
-  // normalization of each; and of the linear layer.
+  // The weights of the stem's convolution, of a projection in layer a, and of the cheaper option of
+  // layer b, each with its normalization, and of the linear layer.
   EXPECT_EQ(full.space().base_costs().at("params"), (27 * 4 + 8) + (4 * 8 + 16) + (8 * 8 + 16) + (8 * 10 + 10));
   EXPECT_EQ(full.space().layers(0).options(0).costs().at("params"), 0);
   EXPECT_EQ(full.space().layers(0).options(1).costs().at("params"), 8 * 4 * 8);
@@ -514,7 +514,7 @@ TEST(EarlyStop, NeedsACostThatIsKnownBeforeTheTraining) {
   EXPECT_THAT(refusals(known), HasSubstr("evaluation.early_stop.min_epochs must be"));
 }
 
-// A thousand layers: each option is counted by itself, not within a whole architecture.
+// With a thousand layers, each option is counted separately instead of within a whole architecture.
 TEST(CountedCost, LargeSpacesAreCounted) {
   v1::SearchSpec spec = Counted();
   v1::Layer layer = spec.space().layers(1);
@@ -523,11 +523,11 @@ TEST(CountedCost, LargeSpacesAreCounted) {
     *spec.mutable_space()->add_layers() = layer;
   }
   EXPECT_THAT(ValidateSpec(spec), IsEmpty());
-  // 8 channels to 8: 64 weights of a 1x1 convolution, 576 of a 3x3.
+  // From 8 channels to 8: a 1x1 convolution has 64 weights, a 3x3 one has 576.
   EXPECT_EQ(WithDefaults(spec).space().layers(999).options(1).costs().at("params"), 576 - 64);
 }
 
-// Each option has all parameters of its layer: together they can take far more than the spec does.
+// Each option has all parameters of its layer, so together they can be much larger than the spec.
 TEST(CountedCost, OptionsThatShareLargeParametersAreRefusedBeforeTheyAreCounted) {
   v1::SearchSpec spec = Counted();
   v1::Layer& layer = *spec.mutable_space()->mutable_layers(0);

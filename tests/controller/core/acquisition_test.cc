@@ -77,7 +77,7 @@ TEST_F(DeviationsTest, AreThoseOfManyDraws) {
   }
 }
 
-// With its variances as they are, a model that has seen the believed values has the deviations that belief gave.
+// With fixed variances, a model that has really seen the believed values has the same deviations.
 TEST_F(DeviationsTest, AreAsIfTheBelievedHadBeenSeen) {
   Model model(space_, options_);
   model.Fit(known_, values_, true);

@@ -21,7 +21,8 @@ TEST(ArchitectureIndex, NumbersWhatIsAddedFromOne) {
   EXPECT_FALSE(index.Contains({1, 1}));
 }
 
-// Against a map, over several doublings, in a space so small that most draws are known.
+// Compares the index with a map, over several doublings, in a space so small that most draws are
+// known.
 TEST(ArchitectureIndex, KnowsWhatAMapKnows) {
   RandomStream random({7});
   ArchitectureIndex index(5);
@@ -36,7 +37,7 @@ TEST(ArchitectureIndex, KnowsWhatAMapKnows) {
   for (const auto& [architecture, number] : expected) ASSERT_EQ(index.Find(architecture), number);
 }
 
-// What is stored may be damaged: a number is never given to another for it.
+// Stored data may be damaged, but must not make the index give a number to another architecture.
 TEST(ArchitectureIndex, CountsWhatItCantFind) {
   ArchitectureIndex index(2);
   index.Add({1, 2});

@@ -13,7 +13,7 @@ struct Failed {
   std::string worker;
 };
 
-// Attempts 1, 2, …, all failed.
+// Returns a candidate with the attempts 1, 2, …, which all failed.
 Candidate With(const std::vector<Failed>& failures, int measured_attempt = 0) {
   Candidate candidate;
   candidate.measured_attempt = measured_attempt;
@@ -36,7 +36,7 @@ TEST(CountAttempts, KeepsFailuresAndLostLeasesApart) {
   ExpectCount(With({{kEvaluator, "a"}}), 1, 0, "a");
   ExpectCount(With({{kEvaluator, "a"}, {kEvaluator, "a"}}), 2, 0, "a");
   ExpectCount(With({{kLost, "a"}, {kLost, "b"}}), 0, 2, "");
-  // The worker that lost a lease is not the one that failed.
+  // The worker that lost a lease is not the worker that failed.
   ExpectCount(With({{kLost, "b"}, {kEvaluator, "a"}, {kLost, "c"}}), 1, 2, "a");
 }
 
@@ -76,7 +76,7 @@ TEST(WorkerToSpare, IsTheOneThatFailedAllButTheLastAttempt) {
   EXPECT_EQ(WorkerToSpare({1, 0, "a"}, 3), "");
   EXPECT_EQ(WorkerToSpare({2, 0, "a"}, 3), "a");
   EXPECT_EQ(WorkerToSpare({2, 0, ""}, 3), "");
-  // The first attempt is the last: nobody has failed yet.
+  // The first attempt is also the last, so nobody has failed yet.
   EXPECT_EQ(WorkerToSpare({0, 0, ""}, 1), "");
 }
 

@@ -38,7 +38,7 @@ BucketEdges At(std::vector<double> edges) {
 std::vector<Evaluated> RandomEvaluated(RandomStream& random, std::size_t count) {
   std::vector<Evaluated> all;
   for (std::size_t i = 0; i < count; ++i) {
-    // Few distinct rewards and costs: ties everywhere.
+    // There are few distinct rewards and costs, so ties are common.
     all.push_back({{static_cast<OptionIndex>(i / 7), static_cast<OptionIndex>(i % 7)},
                    static_cast<double>(random.Below(4)),
                    static_cast<double>(random.Below(10))});

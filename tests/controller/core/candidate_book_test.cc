@@ -23,7 +23,7 @@ TEST(CandidateBook, NumbersCandidatesFromOneWithoutGaps) {
   Candidate& first = book.Create({0, 1}, {1, 2}, 77);
   for (OptionIndex i = 0; i < 1000; ++i) book.Create({1, i}, {}, 78);
   EXPECT_EQ(book.size(), 1001u);
-  // It stays where it is.
+  // Its address stays the same.
   EXPECT_EQ(book.Find(1), &first);
   EXPECT_EQ(first.number, 1u);
   EXPECT_EQ(first.architecture, (Architecture{0, 1}));
@@ -53,7 +53,7 @@ TEST(CandidateBook, CountsStates) {
   EXPECT_EQ(book.Leased(), 0u);
   EXPECT_EQ(book.CountOf(kSucceeded), 1u);
   EXPECT_EQ(book.CountOf(kQueued), 1u);
-  // No lease asks for what is in a final state.
+  // No lease needs the request id of a candidate in a final state.
   EXPECT_EQ(one.request_id, "");
   EXPECT_EQ(two.request_id, "r");
 }
@@ -106,7 +106,7 @@ TEST(CandidateBook, TellsWhatIsToBeWrittenOnceInTheOrderOfChange) {
   EXPECT_THAT(book.TakeDirty(), ElementsAre(1));
 }
 
-// As a restart finds them, against a recount.
+// Compares the counts after a restart with a recount.
 TEST(CandidateBook, CountsWhatIsStored) {
   RandomStream random({1});
   for (const bool measured_apart : {false, true}) {

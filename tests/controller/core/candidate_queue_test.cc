@@ -38,7 +38,7 @@ TEST(CandidateQueue, IsFirstInFirstOut) {
   EXPECT_EQ(queue.Find(kEvaluate, "w", kSome, At(0)), 5u);
   queue.Remove(5);
   EXPECT_EQ(queue.Find(kEvaluate, "w", kSome, At(0)), 3u);
-  // To the end.
+  // It goes to the end.
   queue.Push(Entry(5));
   queue.Remove(3);
   EXPECT_EQ(queue.Find(kEvaluate, "w", kSome, At(0)), 9u);
@@ -74,7 +74,7 @@ TEST(CandidateQueue, ABackOffHoldsForEverybody) {
   EXPECT_EQ(queue.Find(kEvaluate, "w", kNone, At(99)), std::nullopt);
   EXPECT_FALSE(queue.HoldsBack(kEvaluate, "w", kSome, At(99)));
   EXPECT_EQ(queue.Find(kEvaluate, "w", kSome, At(100)), 1u);
-  // Its place is that of its Push().
+  // Its place is determined by its Push().
   queue.Push(Entry(3));
   EXPECT_EQ(queue.Find(kEvaluate, "w", kSome, At(100)), 1u);
 }
@@ -88,7 +88,7 @@ TEST(CandidateQueue, AvoidsAWorkerForFiveSecondsAfterTheBackOff) {
   EXPECT_TRUE(queue.HoldsBack(kEvaluate, "bad", kSome, At(100)));
   EXPECT_FALSE(queue.HoldsBack(kEvaluate, "good", kSome, At(100)));
   EXPECT_EQ(queue.Find(kEvaluate, "good", kSome, At(100)), 1u);
-  // Nobody to wait for.
+  // There is nobody to wait for.
   EXPECT_EQ(queue.Find(kEvaluate, "bad", kNone, At(100)), 1u);
   EXPECT_FALSE(queue.HoldsBack(kEvaluate, "bad", kNone, At(100)));
   EXPECT_EQ(queue.Find(kEvaluate, "bad", kSome, At(5'099)), std::nullopt);
@@ -135,16 +135,17 @@ TEST(CandidateQueue, IsCleared) {
   EXPECT_EQ(queue.Find(kEvaluate, "w", kSome, At(1'000'000)), 2u);
 }
 
-// As when a worker dies with everything it held. Quadratic work takes a hundred times as long for ten times as many.
+// As when a worker dies with everything that it held. Quadratic work would take a hundred times as
+// long for ten times as many entries.
 TEST(CandidateQueue, AHundredThousandEntriesMayEndTheirAvoidanceAtOnce) {
   const auto empty = [](std::uint64_t entries) {
     CandidateQueue queue;
     for (std::uint64_t i = 1; i <= entries; ++i) queue.Push(Entry(i, At(0), "bad"));
     for (std::uint64_t i = 1; i <= entries; ++i) {
-      // All that are left are avoided.
+      // All remaining entries avoid this worker.
       ASSERT_EQ(queue.Find(kEvaluate, "bad", kSome, At(4'999)), std::nullopt);
       ASSERT_TRUE(queue.HoldsBack(kEvaluate, "bad", kSome, At(4'999)));
-      // Another worker takes a part of them before the others may go to any.
+      // Another worker takes some of them before any worker may get the others.
       if (i % 10 == 0) {
         ASSERT_EQ(queue.Find(kEvaluate, "good", kSome, At(4'999)), i / 10);
         queue.Remove(i / 10);
@@ -161,7 +162,7 @@ TEST(CandidateQueue, AHundredThousandEntriesMayEndTheirAvoidanceAtOnce) {
   EXPECT_LT(many, 30 * few + 0.05);
 }
 
-// What the header says, by a look at each entry.
+// Implements the header's description by checking each entry.
 class NaiveQueue {
  public:
   void Push(const CandidateQueue::Entry& entry) { entries_.push_back(entry); }
@@ -221,7 +222,7 @@ TEST(CandidateQueue, AgreesWithALookAtEachEntry) {
         const SteadyTime not_before = random.Below(3) == 0 ? SteadyTime{} : At(now + Millis{random.Below(4'000)});
         const CandidateQueue::Entry entry = Entry(number, not_before, any_worker(), random.Below(4) == 0, any_kind());
         queue.Push(entry);
-        // What has no time of its own, as after a restart, counts from the first look at it.
+        // An entry without its own time, as after a restart, counts from the first check.
         naive.Push(
             Entry(number, not_before == SteadyTime{} ? At(now) : not_before, entry.avoid, entry.is_last, entry.kind));
       } else {

@@ -1,4 +1,5 @@
-// The strategies that are no layerwise pass: guided, evolution, exhaustive. What all strategies must keep to.
+// Tests the strategies without layerwise passes (guided, evolution, exhaustive), and the rules for
+// all strategies.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +32,7 @@ struct Case {
   const char* name;
   StrategyConfig strategy;
   bool costs;
-  // Small spaces for what needs them.
+  // Small spaces, for tests that need them.
   int layers;
   OptionIndex options;
 };
@@ -63,8 +64,8 @@ class AnyStrategy : public ::testing::TestWithParam<Case> {
     return {{"reward", reward + 0.2 * noise}, {"cost", cost}};
   }
 
-  // Works on the search with up to `parallel` candidates out, their results in random order, until it ends or `most`
-  // results.
+  // Works on the search, with up to `parallel` candidates out and their results in random order,
+  // until it ends or there are `most` results.
   static void Work(Search& search, std::size_t parallel, RandomStream& order, int most = 1'000'000) {
     std::vector<std::pair<std::uint64_t, int>> out;
     for (const Candidate& candidate : search.candidates()) {
@@ -181,7 +182,7 @@ TEST(ExhaustiveStrategy, ProposesAllThatMeetTheLargestTarget) {
 }
 
 TEST(GuidedStrategy, FindsTheOptimumOfAnAdditiveSpace) {
-  // 4,096 architectures, 60 trainings, noise far below the differences.
+  // 4,096 architectures, 60 trainings, and noise far below the differences.
   SearchConfig config;
   config.space = MakeSpace(6, 4, true);
   config.reward_metric = "reward";
@@ -221,7 +222,7 @@ TEST(GuidedStrategy, ARestartAtTheEndOfTheDesignChangesNothing) {
   config.space = MakeSpace(12, 6, true);
   config.reward_metric = "reward";
   config.cost_metric = "cost";
-  // Which of them a proposal is for goes by its number.
+  // The number of a proposal determines its target.
   config.targets = {25, 40, 60, 80};
   config.strategy = GuidedOptions{};
   config.trainings = 60;
@@ -263,7 +264,7 @@ TEST(GuidedStrategy, LearnsWhatIsInfeasible) {
     }
     const Candidate* candidate = search.Lease("w", "", {});
     ASSERT_NE(candidate, nullptr);
-    // The options that promise most, in two layers, are too much for the memory.
+    // The most promising options of two layers need too much memory.
     if (candidate->architecture[2] == 3 || candidate->architecture[5] == 3) {
       if (search.trainings() > 30) ++infeasible_late;
       search.Fail(candidate->number, 1, "w", FailureKind::kInfeasible, "out of memory", {});
@@ -273,12 +274,12 @@ TEST(GuidedStrategy, LearnsWhatIsInfeasible) {
     for (const OptionIndex option : candidate->architecture) reward += std::sqrt(static_cast<double>(option));
     search.Complete(candidate->number, 1, "w", Metrics{{"reward", reward}, {"cost", reward}}, {});
   }
-  // Of 30; where it is not learned, more than half of what looks best.
+  // Of 30. Without learning, more than half of the most promising candidates would be infeasible.
   EXPECT_LE(infeasible_late, 3);
 }
 
-// The pool from which it proposes is small where there are many results, and never empty.
-// What is known moves to the computation and back: nothing is done on the owner's thread that grows with the results.
+// Knowledge moves to the computation and back: no work on the owner's thread grows with the
+// results.
 TEST(GuidedStrategy, HandsItsKnowledgeOverInATimeThatDoesNotGrowWithTheResults) {
   const Space space = MakeSpace(20, 5, true);
   const auto hand_over = [&space](int results) {
@@ -349,7 +350,8 @@ TEST(GuidedStrategy, IsGuidedHoweverManyResultsThereAre) {
       ++count;
     }
     ASSERT_EQ(count, 16);
-    // Drawn uniformly, as those of the past, 4 of 20 layers have their best option.
+    // If they were drawn uniformly, like the earlier ones, 4 of 20 layers would have their best
+    // option.
     EXPECT_GT(sum / count, 8) << targets.size() << " targets";
   }
 }

@@ -49,7 +49,7 @@ TEST(MedianRuleTest, ComparesTheBestSoFarWithTheMedianAtTheSameEpoch) {
   rule.Add(3, 10, Line(0.14f, 5), 0.7);
   EXPECT_TRUE(rule.Judge(10, {{1, 0.1f}, {2, 0.23f}}));
   EXPECT_FALSE(rule.Judge(10, {{1, 0.1f}, {2, 0.25f}}));
-  // It was better once.
+  // It was better before.
   EXPECT_FALSE(rule.Judge(10, {{1, 0.3f}, {2, 0.2f}}));
 }
 
@@ -70,14 +70,14 @@ TEST(MedianRuleTest, WhatWasStoppedCountsWithTheLastThatItReached) {
   rule.Add(1, 10, Line(0.1f, 5), 0.5);
   rule.Add(2, 10, Line(0.05f, 2), std::nullopt);
   rule.Add(3, 10, Line(0.05f, 2), std::nullopt);
-  // At epoch 5 they stand at 0.1 still; without them the median would be 0.5.
+  // At epoch 5 they are still at 0.1. Without them the median would be 0.5.
   EXPECT_FALSE(rule.Judge(10, Line(0.03f, 5)));
   EXPECT_TRUE(rule.Judge(10, Line(0.01f, 5)));
 }
 
 TEST(MedianRuleTest, ExpectsWhatTheOthersWentOnTo) {
   MedianRule rule({4, 1});
-  // The reward at the end is twice that after two epochs.
+  // The final reward is twice the reward after two epochs.
   for (std::uint64_t i = 1; i <= 4; ++i) {
     const auto at_two = 0.1f * static_cast<float>(i);
     rule.Add(i, 10, {{2, at_two}, {5, 2 * at_two}}, 0.2 * static_cast<double>(i));
@@ -87,7 +87,7 @@ TEST(MedianRuleTest, ExpectsWhatTheOthersWentOnTo) {
 
 TEST(MedianRuleTest, ExpectsNoMoreThanWhatOthersHaveOnAverage) {
   MedianRule rule({2, 1});
-  // What began well ended badly.
+  // Curves that started well ended badly.
   rule.Add(1, 10, {{1, 0.2f}}, 0.6);
   rule.Add(2, 10, {{1, 0.4f}}, 0.4);
   EXPECT_THAT(rule.Judge(10, {{1, 0.1f}}), Optional(DoubleNear(0.5, 1e-6)));

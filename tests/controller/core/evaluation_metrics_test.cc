@@ -54,7 +54,7 @@ TEST(Metrics, EqualNamesAreShared) {
   second.ShareNames(first);
   EXPECT_TRUE(second.SharesNames(first));
   EXPECT_EQ(second, (Metrics{{"a", 4}, {"b", 3}}));
-  // One that is changed keeps its hands off the other's.
+  // Changing one copy does not change the other.
   second.Set("c", 5);
   EXPECT_EQ(first, (Metrics{{"a", 1}, {"b", 2}}));
   Metrics other = {{"x", 1}};

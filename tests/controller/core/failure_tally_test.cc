@@ -17,7 +17,7 @@ TEST(FailureTally, CountsFailuresButNoLostLeases) {
   tally.Add(Failure("b", "silent", FailureKind::kWorkerLost), TaskKind::kEvaluate);
   tally.Add(Failure("a", "cannot be built", FailureKind::kInfeasible), TaskKind::kEvaluate);
   EXPECT_EQ(tally.failed(), 2);
-  // The worker that was lost is no second one that failed.
+  // The worker that lost a lease does not count as a second failing worker.
   EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 2, Others::kSome));
 }
 
@@ -37,7 +37,7 @@ TEST(FailureTally, SpeaksAgainstTheSearchOnceTwoWorkersFailed) {
   EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 3, Others::kSome));
   tally.Add(Failure("b"), TaskKind::kEvaluate);
   EXPECT_TRUE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 3, Others::kSome));
-  // One bad worker and a slip of another: half of the limit at most is the one's.
+  // One bad worker, and one mistake of another. At most half of the limit comes from the bad one.
   EXPECT_FALSE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 4, Others::kSome));
   tally.Add(Failure("b"), TaskKind::kEvaluate);
   EXPECT_TRUE(tally.SpeaksAgainstSearch(TaskKind::kEvaluate, 4, Others::kSome));
@@ -47,7 +47,7 @@ TEST(FailureTally, SpeaksAgainstTheSearchOnceTwoWorkersFailed) {
 }
 
 TEST(FailureTally, ACandidateThatSucceededForgivesFailuresOfAllKinds) {
-  // Its result may be of another search, with no task of this.
+  // The result may belong to another search, without a task of this one.
   FailureTally tally;
   tally.SucceededInAll();
   for (const TaskKind kind : {TaskKind::kEvaluate, TaskKind::kMeasure, TaskKind::kTrain}) {

@@ -46,7 +46,7 @@ class Fleet {
     }
     Pass(end);
   }
-  // Of all slots' time since the last call, what each search had.
+  // Returns each search's share of all slots' time since the last call.
   std::vector<double> TakeShares() {
     const double all = std::accumulate(slot_seconds_.begin(), slot_seconds_.end(), 0.0);
     std::vector<double> shares;
@@ -102,7 +102,7 @@ TEST(FairShare, WeightsHoldOnFleetsOfAnySize) {
   }
 }
 
-// It is the workers' time that is shared, not the number of evaluations.
+// Searches share the workers' time, not the number of evaluations.
 TEST(FairShare, LongEvaluationsGetNoMoreThanShortOnes) {
   for (const int slots : {1, 4, 30}) {
     SCOPED_TRACE(slots);
@@ -145,7 +145,7 @@ TEST(FairShare, WhoIsOfHigherPriorityGoesStrictlyFirst) {
   const std::vector<double> shares = fleet.TakeShares();
   EXPECT_EQ(shares[0], 0);
   EXPECT_NEAR(shares[1], 0.25, 0.0125);
-  // Also after the fact.
+  // This also holds if the priority changes later.
   fleet.sharing(0).priority = 2;
   fleet.Run(Millis{10'000});
   fleet.TakeShares();
@@ -172,14 +172,14 @@ TEST(FairShare, ANewcomerSoonHasWhatItIsDueAndNoMore) {
   fleet.Run(Millis{100'000});
   fleet.TakeShares();
   fleet.Add({});
-  // Two evaluations' time.
+  // The time of two evaluations.
   fleet.Run(Millis{2'000});
   fleet.TakeShares();
   fleet.Run(Millis{20'000});
   ExpectShares(fleet, {0.5, 0.5}, 0.1);
 }
 
-// What it did not ask for it is not owed.
+// A search has no claim on time that it did not ask for.
 TEST(FairShare, WhoWasAwayHasNoClaimOnTheTimeMissed) {
   FairShare shares;
   Claims claims = {{1, {}, 1}, {2, {}, 0}};
@@ -192,7 +192,7 @@ TEST(FairShare, WhoWasAwayHasNoClaimOnTheTimeMissed) {
   shares.Compete(claims);
   claims[0].running = 0;
   shares.Advance(now);
-  // Both at nothing: the first in the list.
+  // Both have used nothing, so the first in the list is next.
   EXPECT_EQ(shares.Next(claims), 0u);
 }
 

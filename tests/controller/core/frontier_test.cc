@@ -20,7 +20,8 @@ std::vector<Point> PointsOf(const Frontier& frontier) {
   return points;
 }
 
-// True if `a` keeps `b` off the frontier: at least as good in both, and better in one or of a lower number.
+// Returns true if `a` keeps `b` off the frontier: it is at least as good in both, and better in one
+// or of a lower number.
 bool Beats(const Point& a, const Point& b) {
   const auto& [a_cost, a_reward, a_candidate] = a;
   const auto& [b_cost, b_reward, b_candidate] = b;
@@ -60,7 +61,7 @@ TEST(Frontier, ASumThatIsRoundedMeetsItsTarget) {
   frontier.Insert(0.1 + 0.2, {2, 0.6});
   ASSERT_TRUE(frontier.BestWithin(0.3).has_value());
   EXPECT_EQ(frontier.BestWithin(0.3)->second.candidate, 2u);
-  // Whether one dominates another is no matter of a target.
+  // Targets do not influence domination.
   frontier.Insert(0.3, {3, 0.6});
   EXPECT_EQ(PointsOf(frontier), (std::vector<Point>{{0.25, 0.5, 1}, {0.3, 0.6, 3}}));
 }

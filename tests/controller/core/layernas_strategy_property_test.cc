@@ -1,4 +1,4 @@
-// LayerNAS on random spaces: what must hold whatever the space, the results and their order of arrival.
+// Tests LayerNAS on random spaces, with any results and any order of arrival.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -51,7 +51,7 @@ struct Problem {
       targets.push_back(targets[0] - random.Below(3));
     }
     evaluation = RandomEvaluation(space, key, random.Below(2) * random.Below(6));
-    // Pipelining changes the order of proposals, and has tests of its own.
+    // Pipelining changes the order of proposals and has separate tests.
     options.pipelined = false;
   }
   Problem(const Problem&) = delete;
@@ -74,7 +74,7 @@ Result RunToEnd(const Problem& problem, std::uint64_t arrival_seed, std::size_t 
   return {Proposals(history), View(strategy.FinalTables())};
 }
 
-// The algorithm as its description reads, training at once whatever it needs. Without stage limit.
+// The algorithm as it is described, which trains everything at once. It has no stage limit.
 Result Reference(const Problem& problem) {
   const Space& space = problem.space;
   const LayerNasOptions& options = problem.options;
@@ -139,7 +139,7 @@ Result Reference(const Problem& problem) {
           candidates.push_back(child);
         }
       }
-      // A further pass ends with the better of what it found and what it started from.
+      // A further pass ends with the better of its result and its starting point.
       if (pass > 1 && undecided.empty()) {
         for (const auto& bucket : start) {
           for (const Evaluated& one : bucket) {
@@ -164,7 +164,7 @@ Result Reference(const Problem& problem) {
 
 class Seeded : public ::testing::Test {
  protected:
-  // Runs `check` on many problems; stops at the first that fails.
+  // Runs `check` on many problems, and stops at the first failure.
   template <typename Check>
   void ForManyProblems(std::uint64_t count, Check check) {
     for (std::uint64_t key = 1; key <= count && !HasFailure(); ++key) {
@@ -205,7 +205,8 @@ std::vector<Architecture> SortedArchitectures(const std::vector<std::pair<Archit
   return architectures;
 }
 
-// What matters for pipelining alone: costs whose sums are rounded, and edges that differ from stage to stage.
+// Varies what matters only for pipelining: costs whose sums are rounded, and edges that differ
+// between stages.
 void VaryCosts(Problem& problem) {
   if (!problem.space.CostIsPerLayer()) return;
   RandomStream random({problem.seed, 79});
@@ -368,8 +369,8 @@ TEST_F(LayerNasProperty, LaterPassesNeverWorsenABucket) {
   EXPECT_GT(several, 1000);
 }
 
-// Where reward and cost are sums over the layers and every cost has its bucket, the assumption behind LayerNAS holds:
-// it is then an exact solution of the knapsack problem.
+// If reward and cost are sums over the layers and every cost has its own bucket, the assumption of
+// LayerNAS holds. Then it solves the knapsack problem exactly.
 TEST(LayerNas, IsExactWhereRewardAndCostAreSumsAndBucketsAreEnough) {
   for (std::uint64_t key = 1; key <= 300; ++key) {
     SCOPED_TRACE(testing::Message() << "problem " << key);
@@ -381,7 +382,8 @@ TEST(LayerNas, IsExactWhereRewardAndCostAreSumsAndBucketsAreEnough) {
       rewards.emplace_back();
       for (int i = 0; i < layer.option_count; ++i) rewards.back().push_back(random.Below(20));
     }
-    // Worth and price known to the test; the strategy sees the prices only if the cost is per layer.
+    // The test knows the values and costs. The strategy only sees the costs if the cost is per
+    // layer.
     const Evaluation evaluation = [&](const Architecture& architecture) -> std::optional<Outcome> {
       double reward = 0;
       for (std::size_t i = 0; i < rewards.size(); ++i) reward += rewards[i][architecture[i]];
@@ -404,7 +406,7 @@ TEST(LayerNas, IsExactWhereRewardAndCostAreSumsAndBucketsAreEnough) {
     History history;
     RunToEnd(strategy, history, evaluation, random, 10);
 
-    // The highest reward at no more than each cost.
+    // The highest reward at or below each cost.
     std::map<double, double> found;
     for (const Evaluated& one : strategy.FinalTables().back().table.Entries()) found[one.cost] = one.reward;
     std::map<double, double> best;
@@ -413,7 +415,7 @@ TEST(LayerNas, IsExactWhereRewardAndCostAreSumsAndBucketsAreEnough) {
       const auto [place, added] = best.emplace(outcome.cost, outcome.reward);
       if (!added) place->second = std::max(place->second, outcome.reward);
     }
-    // Beyond the largest target nothing is wanted, if the bounds can tell.
+    // Beyond the largest target no results are needed, if the bounds show that.
     if (per_layer && !targets.empty()) {
       best.erase(best.upper_bound(*std::max_element(targets.begin(), targets.end())), best.end());
     }

@@ -1,4 +1,4 @@
-// LayerNAS on small examples that can be followed by hand.
+// Tests LayerNAS on small examples that can be followed by hand.
 #include "controller/core/strategies/layernas_strategy.h"
 
 #include <gmock/gmock.h>
@@ -16,7 +16,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// Two layers of two options; costs 2, 3, 4, 5 in lexicographic order, the default is the dearest.
+// Two layers with two options. The costs are 2, 3, 4, 5 in lexicographic order, and the default is
+// the most expensive.
 Space SmallSpace() { return {{{"a", 2, 1, {1, 3}}, {"b", 2, 1, {1, 2}}}, 0}; }
 
 Evaluation Rewards(const Space& space, std::map<Architecture, double> rewards) {
@@ -34,12 +35,12 @@ LayerNasOptions Options(int buckets, std::vector<std::size_t> order, int passes 
   options.buckets.count = buckets;
   options.order = std::move(order);
   options.passes = passes;
-  // In the paper's order; pipelining has property tests of its own.
+  // In the paper's order. Pipelining has separate property tests.
   options.pipelined = false;
   return options;
 }
 
-// Runs alone, one proposal at a time.
+// Runs the strategy alone, one proposal at a time.
 History RunAlone(LayerNasStrategy& strategy, const Evaluation& evaluation) {
   History history;
   RandomStream arrival({1});
@@ -47,7 +48,7 @@ History RunAlone(LayerNasStrategy& strategy, const Evaluation& evaluation) {
   return history;
 }
 
-// The table's architectures, by bucket.
+// Returns the table's architectures by bucket.
 std::vector<std::vector<Architecture>> ArchitecturesOf(const StageTable& table) {
   std::vector<std::vector<Architecture>> buckets;
   for (const auto& bucket : View(table).buckets) {
@@ -97,7 +98,7 @@ TEST(LayerNasStrategy, AFurtherPassOverturnsAnEarlyChoiceAndTheLastOneChangesNot
 
   EXPECT_EQ(Proposals(history).back(), std::pair(Architecture({0, 1}), Position{2, 1}));
   const auto tables = strategy.FinalTables();
-  // Pass 2 found something, pass 3 did not.
+  // Pass 2 found something, and pass 3 did not.
   ASSERT_THAT(tables, SizeIs(7));
   EXPECT_EQ(tables[6].position, (Position{3, 2}));
   EXPECT_EQ(ArchitecturesOf(tables[4]), (Buckets{{{0, 1}}, {{1, 0}}}));
@@ -125,7 +126,7 @@ TEST(LayerNasStrategy, WaitsForTheStageAndShowsItsGrowingTable) {
   EXPECT_FALSE(strategy.Propose().has_value());
   strategy.Observe({1, 1}, Observed(evaluation({1, 1})));
   EXPECT_EQ(strategy.position(), (Position{1, 1}));
-  // The default counts in the stage at once: it needs no second training.
+  // The default counts in the stage at once, so it needs no second training.
   ASSERT_TRUE(strategy.GrowingTable().has_value());
   EXPECT_EQ(strategy.GrowingTable()->position, (Position{1, 1}));
   EXPECT_EQ(ArchitecturesOf(*strategy.GrowingTable()), (Buckets{{}, {{1, 1}}}));
@@ -158,7 +159,7 @@ TEST(LayerNasStrategy, SaysWhyNothingIsLeft) {
 }
 
 TEST(LayerNasStrategy, GoesOnInABucketWhileAnotherIsAwaited) {
-  // The first layer decides on the bucket.
+  // The first layer determines the bucket.
   const Space space{{{"a", 2, 1, {1, 9}}, {"b", 2, 1, {1, 2}}, {"c", 2, 1, {1, 2}}}, 0};
   const auto evaluation = [&](const Architecture& one) { return Outcome{10 - space.Cost(one), space.Cost(one)}; };
   LayerNasOptions options = Options(0, {0, 1, 2});
@@ -205,7 +206,7 @@ TEST(LayerNasStrategy, TheLowestCostOfInterestDropsWhatStaysBelow) {
   options.buckets.min = 4;
   LayerNasStrategy strategy(space, {}, options, 1);
   const History history = RunAlone(strategy, SmallRewards(space));
-  // With a = 0 the dearest costs 3.
+  // With a = 0 the most expensive costs 3.
   EXPECT_THAT(Proposals(history), ElementsAre(std::pair(Architecture{1, 1}, Position{1, 0}),
                                               std::pair(Architecture{1, 0}, Position{1, 2})));
 }
@@ -218,7 +219,8 @@ TEST(LayerNasStrategy, ATargetThatNothingMeetsEndsAfterTheDefault) {
 }
 
 TEST(LayerNasStrategy, ATargetDropsNothingThatMeetsItButForRounding) {
-  // 0.1 + 0.2 + 0.3 is above 0.6 in floating point when summed from the left, and not from the right.
+  // In floating point, 0.1 + 0.2 + 0.3 exceeds 0.6 when summed from the left, but not from the
+  // right.
   Space space{{{"a", 2, 1, {0.1, 1}}, {"b", 2, 1, {0.2, 1}}, {"c", 2, 1, {0.3, 1}}}, 0};
   for (const std::vector<std::size_t>& order : {std::vector<std::size_t>{0, 1, 2}, {2, 1, 0}, {1, 2, 0}}) {
     LayerNasStrategy strategy(space, std::vector<double>{0.6}, Options(4, order), 1);
@@ -250,7 +252,7 @@ TEST(LayerNasStrategy, AStageWithoutAnyResultIsPassedOver) {
     if (architecture[1] == 1) return std::nullopt;
     return rewards(architecture);
   });
-  // Neither the default nor stage 1 has a result: stage 2 goes on from the default.
+  // Neither the default nor stage 1 has a result, so stage 2 starts from the default.
   EXPECT_EQ(ArchitecturesOf(strategy.FinalTables()[2]), (Buckets{{}, {{1, 0}}}));
 }
 
@@ -283,7 +285,7 @@ TEST(LayerNasStrategy, AMeasuredCostSpansFromZeroToTheDefaultOrTheLargestTarget)
   EXPECT_EQ(first_edge({6, 20}), 10);
 }
 
-// One layer of twelve options; the cost of each, and all rewards alike.
+// One layer with twelve options of the given costs; all rewards are equal.
 Space OneLayer(std::vector<double> costs) {
   Space space{{{"a", 12, 11, std::move(costs)}}, 0};
   return space;
@@ -311,12 +313,12 @@ TEST(LayerNasStrategy, AStageLimitIsSpreadEvenlyOverTheBuckets) {
               (std::map<std::size_t, std::size_t>{{0, 2}, {1, 2}, {2, 2}}));
     for (const auto& [architecture, position] : Proposals(history)) ever_chosen.insert(architecture);
   }
-  // Which ones is drawn.
+  // The choice is random.
   EXPECT_THAT(ever_chosen, SizeIs(12));
 }
 
 TEST(LayerNasStrategy, AStageLimitGivesWhatSmallBucketsLeaveToTheOthers) {
-  // Buckets of 1, 2 and 8 members besides the default.
+  // Buckets with 1, 2 and 8 members besides the default.
   const Space space = OneLayer({1, 2, 3, 10, 11, 12, 13, 14, 15, 16, 17, 18});
   LayerNasOptions options = Options(0, {0});
   options.buckets.edges = {1.5, 5};
@@ -347,7 +349,7 @@ TEST(LayerNasStrategy, AStageLimitCountsOnlyWhatIsUntrained) {
   LayerNasOptions options = Options(3, {0}, 4);
   options.stage_limit = 5;
   LayerNasStrategy strategy(space, {}, options, 1);
-  // The reward grows with the cost within a bucket, so that later passes find better ones.
+  // Within a bucket, the reward grows with the cost, so that later passes find better ones.
   const History history = RunAlone(strategy, [&](const Architecture& one) {
     return Outcome{space.Cost(one), space.Cost(one)};
   });

@@ -9,7 +9,8 @@
 namespace layernas::core {
 namespace {
 
-// Six layers of four options whose values are sums of option effects, effects of adjacent pairs, and noise.
+// Six layers with four options. Values are sums of option effects, effects of adjacent pairs, and
+// noise.
 class ModelTest : public ::testing::Test {
  protected:
   ModelTest() {
@@ -33,7 +34,7 @@ class ModelTest : public ::testing::Test {
     return drawn;
   }
 
-  // Fits to `count` values with noise from -noise to noise.
+  // Fits the model to `count` values with noise from -noise to noise.
   Model Fitted(std::size_t count, double noise) const {
     RandomStream random({12, count});
     std::vector<Architecture> architectures;
@@ -49,7 +50,7 @@ class ModelTest : public ::testing::Test {
     return model;
   }
 
-  // Root mean squared error of a surface on architectures that it may not have seen.
+  // Returns the root mean squared error of a surface on architectures that it may not have seen.
   double Error(const Surface& surface) const {
     RandomStream random({13});
     double sum = 0;
@@ -80,7 +81,7 @@ TEST_F(ModelTest, AnAppendedValueIsAsGoodAsAFittedOne) {
   options.name_pairs = true;
   Model appended(space_, options);
   appended.Fit(architectures, values, false);
-  // Values that leave the mean where it is: then the scale alone differs, and cancels out.
+  // These values do not change the mean. Then only the scale differs, and it cancels out.
   for (int i = 0; i < 3; ++i) {
     architectures.push_back(DrawArchitecture(random));
     values.push_back(sum / 30);
@@ -106,7 +107,7 @@ TEST_F(ModelTest, DrawsSpreadAroundTheMeanAsTheErrorDoes) {
   const Model model = Fitted(60, 0.3);
   RandomStream random({2});
   const Surface mean = model.Draw(random, 0);
-  // Of a calibrated posterior, the draws' distance from the mean is the mean's from the truth.
+  // For a calibrated posterior, the draws are as far from the mean as the mean is from the truth.
   double apart = 0;
   constexpr int kDraws = 50;
   RandomStream architectures({3});

@@ -23,7 +23,7 @@ std::string TablePath() {
   return std::string(folder != nullptr ? folder : LAYERNAS_TABLES) + "/nas_bench_macro_cifar10.csv";
 }
 
-// Mean accuracy in percent and millions of multiply-adds. Empty if there is no such file.
+// Returns mean accuracy in percent and millions of multiply-adds. Empty if the file does not exist.
 Table Read(const std::string& path) {
   std::ifstream file(path);
   std::string line;
@@ -81,7 +81,8 @@ class NasBenchMacro : public ::testing::Test {
     return result;
   }
 
-  // Points of accuracy below the best architecture within the target.
+  // Returns how many points of accuracy the result is below the best architecture within the
+  // target.
   double Regret(const Frontier& frontier, double target) const {
     double best = 0;
     for (const auto& [architecture, outcome] : table_) {

@@ -16,7 +16,7 @@ Space Uniform(std::size_t layers, OptionIndex options) {
   return space;
 }
 
-// `most` proposals at most, fewer if the strategy ends before.
+// Returns at most `most` proposals, or fewer if the strategy ends before.
 std::vector<Architecture> Draw(RandomStrategy& strategy, std::size_t most = 1'000'000) {
   std::vector<Architecture> drawn;
   while (drawn.size() < most) {
@@ -36,7 +36,7 @@ TEST(RandomStrategy, DrawsUniformly) {
     RandomStrategy strategy(space, {}, seed);
     ++drawn[strategy.Propose()->architecture];
   }
-  // Fifteen degrees of freedom: chi-squared above 37.7 has probability 0.001.
+  // With fifteen degrees of freedom, chi-squared exceeds 37.7 with probability 0.001.
   double chi_squared = 0;
   for (const auto& [architecture, count] : drawn) chi_squared += (count - 1000.0) * (count - 1000.0) / 1000.0;
   EXPECT_EQ(drawn.size(), 16u);
@@ -90,7 +90,7 @@ TEST(RandomStrategy, AMeasuredCostRestrictsNothing) {
 }
 
 TEST(RandomStrategy, FindsANeedleInAHaystack) {
-  // Of half a million architectures two meet the target.
+  // Two of half a million architectures meet the target.
   Space space;
   space.layers.assign(19, {"layer", 2, 1, {0, 10}});
   space.layers[4].costs = {0, 1};

@@ -51,7 +51,7 @@ TEST(CheckResult, AnInfiniteRewardMeansThatTheTrainingDiverged) {
     EXPECT_EQ(check.invalid, "the metric accuracy is not a finite number");
     EXPECT_TRUE(check.diverged);
   }
-  // It was not asked for.
+  // The task did not ask for the reward.
   const ResultCheck measured = CheckResult(Config(false), {{"accuracy", kNan}, {"latency_ms", 3}}, TaskKind::kMeasure);
   EXPECT_EQ(measured.invalid, "");
   EXPECT_FALSE(measured.diverged);
@@ -68,7 +68,7 @@ TEST(CheckResult, ACostMustBeFiniteAndNotNegative) {
             "the cost latency_ms is negative: -1234568");
   EXPECT_EQ(WhyInvalid({{"accuracy", 0.5}, {"latency_ms", 0}}, TaskKind::kEvaluate), "");
   EXPECT_EQ(WhyInvalid({{"accuracy", 0.5}, {"latency_ms", -0.5}}, TaskKind::kTrain), "");
-  // A reward may be.
+  // A reward may be negative.
   EXPECT_EQ(WhyInvalid({{"accuracy", -2}, {"latency_ms", 1}}, TaskKind::kEvaluate), "");
 }
 

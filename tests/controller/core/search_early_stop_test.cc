@@ -1,4 +1,4 @@
-// Trainings that are ended early.
+// Tests trainings that are stopped early.
 #include "common/base/task_limits.h"
 #include "controller/core/search.h"
 #include "tests/controller/core/search_fixture.h"
@@ -25,7 +25,7 @@ class EarlyStopTest : public SearchTest {
     for (int epoch = 1; epoch <= 5; ++epoch) curve.push_back({epoch, step * static_cast<float>(epoch)});
     return curve;
   }
-  // Epochs of five, until it is stopped; whether it was.
+  // Trains five epochs, or until it is stopped. Returns whether it was stopped.
   bool TrainUntilStopped(Search& search, std::uint64_t number, float step, int last = 5) {
     for (const CurvePoint& point : Rising(step)) {
       if (point.epoch > last) break;
@@ -56,12 +56,12 @@ TEST_F(EarlyStopTest, AHopelessTrainingIsStopped) {
   // On the line through (0.2, 0.5) and (0.4, 1).
   EXPECT_NEAR(candidate.reward, 0.125, 1e-6);
   EXPECT_THAT(search.TakeChanges().candidates, ::testing::ElementsAre(number));
-  // It is no result.
+  // It does not count as a result.
   EXPECT_THAT(search.frontier().points(), SizeIs(1));
   EXPECT_EQ(search.BestPerTarget()[0].candidate, 2u);
   EXPECT_EQ(search.trainings(), 3);
   EXPECT_EQ(search.CountOf(CandidateState::kStopped), 1u);
-  // The worker hears of it, and a result that was on its way comes too late.
+  // The worker is told, and a result that was on its way comes too late.
   EXPECT_FALSE(search.Renew(number, 1, "w1"));
   const CompletionVerdict late = search.Complete(number, 1, "w1", Metrics{{"accuracy", 0.9}}, Now());
   EXPECT_EQ(late.status, kRefused);
@@ -88,7 +88,7 @@ TEST_F(EarlyStopTest, NewsOfAnotherAttemptOrOfThePastChangesNothing) {
   EXPECT_TRUE(search.NoteProgress(number, 1, {{3, 0.9f}}, 5, Now().unix_ms));
   EXPECT_TRUE(search.NoteProgress(number, 1, {{2, 0.0f}}, 5, Now().unix_ms));
   EXPECT_THAT(search.candidate(number)->curve, SizeIs(1));
-  // Another attempt begins anew.
+  // Another attempt starts again with the first epoch.
   search.Release(number, 1);
   EXPECT_TRUE(search.NoteProgress(number, 1, {{4, 0.0f}}, 5, Now().unix_ms));
   EXPECT_EQ(Lease(search), number);
@@ -99,11 +99,11 @@ TEST_F(EarlyStopTest, NewsOfAnotherAttemptOrOfThePastChangesNothing) {
 TEST_F(EarlyStopTest, AWholeCurveTakesThePlaceOfAPart) {
   Search search(Config(), kStart);
   const std::uint64_t number = Lease(search);
-  // As after a restart of the controller: the first news is of a late epoch.
+  // As after a restart of the controller: the first report is about a late epoch.
   search.NoteProgress(number, 1, {{4, 0.4f}}, 9, Now().unix_ms);
   search.NoteProgress(number, 1, {{1, 0.1f}, {2, 0.2f}, {3, 0.3f}, {4, 0.4f}, {5, 0.5f}}, 9, Now().unix_ms);
   EXPECT_EQ(search.candidate(number)->curve, (Curve{{1, 0.1f}, {2, 0.2f}, {3, 0.3f}, {4, 0.4f}, {5, 0.5f}}));
-  // A part of it does not.
+  // A part of the curve does not.
   search.NoteProgress(number, 1, {{5, 0.9f}, {6, 0.6f}}, 9, Now().unix_ms);
   EXPECT_EQ(search.candidate(number)->curve.size(), 6u);
   EXPECT_EQ(search.candidate(number)->curve[4], (CurvePoint{5, 0.5f}));
@@ -154,7 +154,7 @@ TEST_F(EarlyStopTest, CostsThatAreMeasuredApartAreComparedToo) {
   Search search(config, kStart);
   const auto train = [&](double latency) {
     const std::uint64_t number = search.Lease("w1", "", Now(), TaskKind::kMeasure)->number;
-    // No news of a measurement is that of a training.
+    // The progress of a measurement is not that of a training.
     EXPECT_TRUE(search.NoteProgress(number, 1, {{2, 0.0f}}, 5, Now().unix_ms));
     EXPECT_EQ(Complete(search, number, 1, {{"latency_ms", latency}}), kAccepted);
     EXPECT_EQ(search.Lease("w1", "", Now(), TaskKind::kTrain)->number, number);

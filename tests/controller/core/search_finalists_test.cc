@@ -1,4 +1,4 @@
-// What looks best is trained again before a search ends.
+// Tests that the best candidates are trained again before a search ends.
 #include "controller/core/search.h"
 #include "tests/controller/core/search_fixture.h"
 
@@ -7,7 +7,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// Six trainings, of which the last two may be repeats.
+// Six trainings; the last two may be repeats.
 SearchConfig FinalistsConfig() {
   SearchConfig config = SmallConfig();
   config.targets = {5};
@@ -30,7 +30,7 @@ TEST_F(SearchTest, TheLastTrainingsAreTheFinalists) {
   EXPECT_EQ(search.candidate(first)->repeat, 1);
   EXPECT_EQ(search.candidate(first)->architecture, search.candidate(2)->architecture);
   EXPECT_EQ(Complete(search, first, 1, Result(0.5, 3)), kAccepted);
-  // 0.7 in the mean: the next best is looked at again.
+  // The mean is 0.7, so the next best is repeated.
   EXPECT_EQ(search.BestPerTarget()[0].candidate, 3u);
   const std::uint64_t second = Lease(search);
   EXPECT_EQ(search.candidate(second)->repeat_of, 3u);
@@ -49,13 +49,13 @@ TEST_F(SearchTest, WhatIsNotNeededForFinalistsGoesOnSearching) {
   const std::uint64_t repeat = Lease(search);
   EXPECT_EQ(search.candidate(repeat)->repeat_of, 1u);
   EXPECT_EQ(Complete(search, repeat, 1, Result(0.9, 3)), kAccepted);
-  // Settled, and three trainings are left: enough for a new one and its repeat.
+  // Settled, and three trainings are left, which is enough for a new one and its repeat.
   for (int i = 0; i < 2; ++i) {
     const std::uint64_t number = Lease(search);
     EXPECT_EQ(search.candidate(number)->repeat_of, 0u);
     EXPECT_EQ(Complete(search, number, 1, Result(0.2, 3)), kAccepted);
   }
-  // One is left, and couldn't be repeated.
+  // One training is left, and a new candidate could not be repeated.
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
   EXPECT_THAT(search.state_reason(), HasSubstr("1 of 6 trainings unused"));
 }
@@ -70,7 +70,7 @@ TEST_F(SearchTest, AStrategyThatIsDoneLeavesItsFinalists) {
   EXPECT_EQ(search.state(), SearchState::kRunning);
   const std::uint64_t repeat = Lease(search);
   EXPECT_EQ(search.candidate(repeat)->repeat_of, 9u);
-  // One that has no result leaves the first.
+  // A repeat without a result keeps the first result.
   EXPECT_EQ(Fail(search, repeat, 1, FailureKind::kInfeasible), kAccepted);
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
   EXPECT_EQ(search.BestPerTarget()[0].candidate, 9u);

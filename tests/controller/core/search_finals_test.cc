@@ -1,4 +1,4 @@
-// Winners that are trained in full.
+// Tests full trainings of winners.
 #include <set>
 #include <string>
 
@@ -46,7 +46,7 @@ TEST_F(FinalsTest, TheBestOfEachTargetIsTrainedInFullWithEachSeed) {
     EXPECT_EQ(search.candidate(number)->architecture, search.candidate(winner)->architecture);
   }
   EXPECT_EQ(search.Ready(), 0u);
-  // No part of the budget, and none of the frontier, whatever comes out.
+  // They do not count towards the budget or the frontier, whatever their results are.
   EXPECT_EQ(search.trainings(), 4);
   for (number = 5; number <= 7; ++number) EXPECT_EQ(Complete(search, number, 1, Result(0.99, 0.1)), kAccepted);
   EXPECT_TRUE(search.TakeChanges().search);
@@ -76,7 +76,7 @@ TEST_F(FinalsTest, SeveralPerTargetAndOnceEach) {
   config.finals = {2, 1};
   Search search(config, kStart);
   Run(search);
-  // Within 5: 2 and 3. Within 2: 3 alone.
+  // Within 5: 2 and 3. Within 2: only 3.
   EXPECT_THAT(search.winners(), ElementsAre(2, 3));
   config.finals = {3, 1};
   Search more(config, kStart);
@@ -116,7 +116,7 @@ TEST_F(FinalsTest, TheyComeAfterTheFinalistsRepeatsAndTheTime) {
   EXPECT_EQ(search.Ready(), 2u);
   const std::uint64_t first = Lease(search);
   EXPECT_EQ(search.candidate(first)->final_of, 1u);
-  // Time does not end them.
+  // The time limit does not end them.
   search.CheckTime(Now().unix_ms);
   EXPECT_EQ(search.candidate(first)->state, CandidateState::kLeased);
   EXPECT_EQ(Complete(search, first, 1, Result(0.7, 1)), kAccepted);
@@ -175,7 +175,7 @@ TEST_F(FinalsTest, WhereMeasuringIsApartTheyAreMeasuredToo) {
   };
   EXPECT_EQ(run(3), 1u);
   EXPECT_EQ(search.state(), SearchState::kRunning);
-  // It may be found to exceed the target by chance: trained all the same.
+  // By chance it may seem to exceed the target, but it is trained anyway.
   EXPECT_EQ(run(5.5), 2u);
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
 }

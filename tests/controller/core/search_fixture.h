@@ -1,4 +1,4 @@
-// A search with two layers, a measured cost and a clock that tests set.
+// A search with two layers, a measured cost, and a clock that tests set.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -38,7 +38,7 @@ class SearchTest : public ::testing::Test {
     now_.steady += time;
     now_.unix_ms += time.count();
   }
-  // Leases a candidate that must be there; its number.
+  // Leases a candidate, which must exist. Returns its number.
   std::uint64_t Lease(Search& search, const std::string& worker = "w1") {
     const Candidate* candidate = search.Lease(worker, "request", now_);
     EXPECT_NE(candidate, nullptr);
@@ -52,7 +52,7 @@ class SearchTest : public ::testing::Test {
                                  FailureKind kind = FailureKind::kEvaluator, const std::string& message = "crashed") {
     return search.Fail(number, attempt, "w1", kind, message, now_).status;
   }
-  // As a restart does it, from what is stored.
+  // Restores the search from its stored data, as a restart does.
   static Search Restarted(const Search& search) {
     return Search(search.config(), search.status(), search.candidates());
   }

@@ -1,4 +1,4 @@
-// How a search is paused and ends, what it wants written, and how it comes back.
+// Tests how a search is paused and ends, what it writes, and how it is restored.
 #include "controller/core/search.h"
 #include "tests/controller/core/search_fixture.h"
 
@@ -37,7 +37,7 @@ TEST_F(SearchTest, EndsIfThereIsNothingToTryAtAll) {
   EXPECT_THAT(search.state_reason(), ::testing::StartsWith("nothing was evaluated: nothing is left to try: "));
 }
 
-// As an earlier version left it, which did not find out that a search was over.
+// As left by an earlier version, which did not notice that a search was over.
 TEST_F(SearchTest, EndsAfterARestartIfNothingIsLeftToDo) {
   SearchConfig config = SmallConfig();
   config.trainings = 1;
@@ -90,7 +90,7 @@ TEST_F(SearchTest, TheBudgetOfTrainingsCountsDistinctArchitectures) {
   Lease(search, "w2");
   EXPECT_EQ(search.Ready(), 0u);
   EXPECT_EQ(search.Lease("w3", "r", Now()), nullptr);
-  // A second attempt is not a second training, and is waited for.
+  // A second attempt is not a second training. The search waits for it.
   Fail(search, 2, 1);
   Complete(search, 1, 1, Result(0.5, 1));
   EXPECT_EQ(search.state(), SearchState::kRunning);
@@ -128,7 +128,7 @@ TEST_F(SearchTest, EarlyFailuresEndTheSearchWithTheCommonestReason) {
   search.EndIfHopeless(TaskKind::kEvaluate, Others::kNone, kStart);
   EXPECT_EQ(search.state(), SearchState::kRunning);
   Fail(search, 5, 1, FailureKind::kEvaluator, "out of luck");
-  // All on one worker, and there are others: it may be that worker.
+  // All failures come from one worker, and there are others: the cause may be that worker.
   search.EndIfHopeless(TaskKind::kEvaluate, Others::kSome, kStart);
   EXPECT_EQ(search.state(), SearchState::kRunning);
   search.EndIfHopeless(TaskKind::kEvaluate, Others::kNone, kStart);
@@ -256,7 +256,7 @@ TEST_F(SearchTest, TheTimeCountsFromTheFirstLease) {
   SearchConfig config = SmallConfig();
   config.duration = Millis(1000);
   Search search(config, kStart);
-  // A fleet that is still queueing uses nothing up.
+  // A fleet that is still queued does not use up the time.
   Pass(Millis(8000));
   search.CheckTime(now_.unix_ms);
   EXPECT_EQ(search.state(), SearchState::kRunning);
@@ -286,7 +286,7 @@ TEST_F(SearchTest, WhateverEndsTheSearchingTheRepeatsFollow) {
   EXPECT_EQ(search.state(), SearchState::kRunning);
   const std::uint64_t repeat = Lease(search);
   EXPECT_EQ(search.candidate(repeat)->repeat_of, 1u);
-  // A repeat that failed is tried again, whatever the time.
+  // A failed repeat is retried, even after the time limit.
   Fail(search, repeat, 1);
   search.CheckTime(kStart + 2000);
   Pass(Millis(20'000));
@@ -390,7 +390,7 @@ TEST_F(SearchTest, AfterARestartLeasesGoOnAndTheQueueIsFreeAtOnce) {
   EXPECT_EQ(search.Ready(), before.Ready());
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
   EXPECT_TRUE(search.Renew(1, 1, "w1"));
-  // Back-offs are soft state.
+  // Back-offs are not stored.
   EXPECT_EQ(Lease(search, "w1"), 2u);
   EXPECT_EQ(Complete(search, 1, 1, Result(0.5, 1)), kAccepted);
   EXPECT_EQ(search.created(), kStart);

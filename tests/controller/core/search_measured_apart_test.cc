@@ -1,4 +1,4 @@
-// Candidates that are measured on one worker and trained on another.
+// Tests candidates that are measured on one worker and trained on another.
 #include <string>
 
 #include "controller/core/search.h"
@@ -29,7 +29,7 @@ class MeasuredApartTest : public SearchTest {
     return candidate == nullptr ? 0 : candidate->number;
   }
 
-  // A candidate is measured, by whatever attempt it is at.
+  // Measures a candidate, whatever its attempt is.
   std::uint64_t Measure(Search& search, double latency_ms) {
     const std::uint64_t number = LeaseKind(search, kMeasure, "phone");
     EXPECT_EQ(
@@ -53,14 +53,14 @@ TEST_F(MeasuredApartTest, ACandidateIsMeasuredThenTrained) {
   EXPECT_EQ(search.Ready(kTrain), 1u);
   EXPECT_EQ(LeaseKind(search, kTrain, "gpu"), 1u);
   EXPECT_EQ(candidate.attempt, 2);
-  // What the training machine measured is none of the device's.
+  // The training machine's measurements do not replace the device's.
   EXPECT_EQ(search.Complete(1, 2, "gpu", Metrics{{"accuracy", 0.8}, {"latency_ms", 99}, {"params", 7}}, Now()).status,
             kAccepted);
   EXPECT_EQ(candidate.state, CandidateState::kSucceeded);
   EXPECT_EQ(candidate.reward, 0.8);
   EXPECT_EQ(candidate.cost, 3);
   EXPECT_EQ(candidate.metrics, (Metrics{{"accuracy", 0.8}, {"latency_ms", 3}, {"params", 7}}));
-  // Told again, as after a lost answer.
+  // Reported again, as after a lost answer.
   EXPECT_EQ(search.Complete(1, 2, "gpu", Metrics{{"accuracy", 0.8}, {"latency_ms", 99}, {"params", 7}}, Now()).status,
             kAccepted);
   EXPECT_EQ(search.Complete(1, 1, "phone", Metrics{{"latency_ms", 3}}, Now()).status, kAccepted);
@@ -152,7 +152,7 @@ TEST_F(MeasuredApartTest, WhatIsKnownToExceedEveryTargetIsSparedWithoutAMeasurem
   EXPECT_EQ(cheap.state, CandidateState::kSucceeded);
   EXPECT_EQ(search.trainings(), 1);
   EXPECT_THAT(search.frontier().points(), SizeIs(1));
-  // Nor does a restart make it a training.
+  // A restart does not turn it into a training.
   const Search again = Restarted(search);
   EXPECT_EQ(again.trainings(), 1);
   EXPECT_EQ(again.candidate(1)->state, CandidateState::kSkipped);
@@ -171,13 +171,13 @@ TEST_F(MeasuredApartTest, ALateMeasurementIsTakenAndItsSuccessorStopped) {
   EXPECT_EQ(search.candidate(1)->failures.size(), 1u);
   EXPECT_EQ(LeaseKind(search, kTrain), 1u);
   EXPECT_EQ(search.candidate(1)->attempt, 3);
-  // Nor does the past count against the training.
+  // Earlier failures do not count against the training.
   EXPECT_TRUE(search.Renew(1, 3, "w1"));
   for (int attempt = 3; attempt < 6; ++attempt) {
     EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased) << attempt;
     EXPECT_EQ(Fail(search, 1, attempt), kAccepted);
     Pass(Millis{60'000});
-    // The last attempt is not left to the worker that failed all the others.
+    // The worker that failed all other attempts does not get the last one.
     LeaseKind(search, kTrain, attempt < 4 ? "w1" : "w2");
   }
   EXPECT_TRUE(IsFinal(search.candidate(1)->state));

@@ -12,7 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using What = Next::What;
 
-// Says what the test wants it to say.
+// A strategy whose answers the test decides.
 class SaidStrategy final : public Strategy {
  public:
   void Restore(std::span<const PastProposal>) override {}
@@ -31,13 +31,13 @@ class SearchPhaseTest : public ::testing::Test {
     config_.cost_metric = "latency_ms";
   }
 
-  // Of the configuration, once that is set.
+  // Starts with the configuration, after the test has set it.
   void Start() {
     book_.emplace(1, config_.measure_on.has_value());
     standings_.emplace(config_.finalists, config_.targets);
     phase_.emplace(config_, *book_, *standings_, strategy_, failures_);
   }
-  // As a restart makes it of what is stored.
+  // Restores the state from stored data, as a restart does.
   void Restart(const std::string& searching_over) {
     phase_.emplace(config_, *book_, *standings_, strategy_, failures_);
     for (const Candidate& one : book_->all()) phase_->Began(one);
@@ -61,7 +61,7 @@ class SearchPhaseTest : public ::testing::Test {
       standings_->Add(candidate.number, {reward, cost});
     }
   }
-  // What next() says, done: it must be a repeat or a training in full.
+  // Begins what next() returns, which must be a repeat or a full training.
   Candidate& BeginNext() {
     const Next next = phase_->next();
     Candidate& begun = book_->Create((*book_)[next.candidate].architecture, {}, 1);
@@ -109,7 +109,7 @@ TEST_F(SearchPhaseTest, ProposesWhatTheBudgetAllowsFor) {
   Candidate& last = Begin();
   EXPECT_EQ(phase_->trainings(), 3);
   ExpectNext(What::kNothing, 0);
-  // Searching is over, the search is not.
+  // The search for candidates is over, but not the whole search.
   EXPECT_FALSE(phase_->Advance(true));
   EXPECT_EQ(phase_->searching_over(), "its budget of 3 trainings is used");
   Succeed(last, 1);
@@ -179,13 +179,13 @@ TEST_F(SearchPhaseTest, TimeCountsFromTheFirstLease) {
   phase_->Started(1'000'900);
   EXPECT_EQ(phase_->started(), 1'000'000);
   EXPECT_FALSE(phase_->CheckTime(1'001'499, Millis{0}));
-  // The clock was set: that is no time that has passed.
+  // The clock was set; that does not count as elapsed time.
   EXPECT_FALSE(phase_->CheckTime(1'001'700, Millis{201}));
   Train(1);
   EXPECT_FALSE(phase_->time_is_up());
   EXPECT_TRUE(phase_->CheckTime(1'001'700, Millis{200}));
   EXPECT_TRUE(phase_->time_is_up());
-  // It stays up.
+  // It stays over.
   EXPECT_TRUE(phase_->CheckTime(1'000'000, Millis{0}));
   EXPECT_FALSE(phase_->Advance(true));
   EXPECT_EQ(phase_->searching_over(), "its time of 1.5 s is up");
@@ -208,14 +208,14 @@ TEST_F(SearchPhaseTest, TheRestOfTheBudgetIsReservedForRepeats) {
   Train(3);
   ExpectNext(What::kProposal, 1);
   Candidate& fourth = Begin();
-  // The best that is known.
+  // The best known candidate.
   ExpectNext(What::kRepeat, 2, 3);
   Succeed(fourth, 10);
   ExpectNext(What::kRepeat, 2, 4);
   Candidate& repeat = BeginNext();
   Succeed(repeat, 10);
   EXPECT_EQ(standings_->NextRepeat(), std::nullopt);
-  // It is settled, and the one training that is left could not be repeated.
+  // It is settled, and the only remaining training could not be repeated.
   ExpectNext(What::kNothing, 0);
   EXPECT_TRUE(phase_->Advance(false));
   EXPECT_EQ(phase_->searching_over(), "its finalists are settled");
@@ -229,7 +229,8 @@ TEST_F(SearchPhaseTest, WhatTheFinalistsLeaveIsProposedIfItCouldBeRepeated) {
   Start();
   Train(5);
   Succeed(BeginNext(), 100);
-  // Three are left, and nothing is better: two further architectures could have a repeat each, but for the last.
+  // Three trainings are left, and nothing is better. Two further architectures could have a repeat
+  // each, except for the last one.
   ExpectNext(What::kProposal, 2);
 }
 
@@ -297,7 +298,7 @@ TEST_F(SearchPhaseTest, WinnersAreTrainedInFullOneSeedAfterTheOther) {
   }
   EXPECT_THAT(finals, ElementsAre(std::pair(3, 1), std::pair(2, 1), std::pair(3, 2), std::pair(2, 2)));
   EXPECT_EQ(phase_->first_final(), 4u);
-  // They are no part of the budget.
+  // They do not count towards the budget.
   EXPECT_EQ(phase_->trainings(), 3);
   EXPECT_TRUE(phase_->Advance(false));
   EXPECT_EQ(phase_->Ending().reason, "its budget of 3 trainings is used");
@@ -372,7 +373,7 @@ TEST_F(SearchPhaseTest, GoesOnAfterARestartWithTheRepeats) {
   strategy_.said = {Supply::When::kNever, 0, "why"};
   EXPECT_FALSE(phase_->Advance(false));
   Succeed(BeginNext(), 1);
-  // The strategy may see that otherwise by now.
+  // The strategy may have another opinion by now.
   strategy_.said = {Supply::When::kNow, 100, ""};
   Restart("it was over");
   EXPECT_EQ(phase_->searching_over(), "it was over");
@@ -387,7 +388,7 @@ TEST_F(SearchPhaseTest, GoesOnAfterARestartWithTheTrainingsInFull) {
   Train(3);
   EXPECT_FALSE(phase_->Advance(false));
   Succeed(BeginNext(), 1);
-  // A version that did not store why searching was over.
+  // An earlier version did not store why searching was over.
   Restart("");
   EXPECT_EQ(phase_->searching_over(), "its budget of 3 trainings is used");
   EXPECT_THAT(phase_->winners(), ElementsAre(3));

@@ -1,4 +1,4 @@
-// Handing candidates out and taking results back.
+// Tests giving out candidates and accepting results.
 #include "controller/core/search.h"
 
 #include <limits>
@@ -126,7 +126,7 @@ TEST_F(SearchTest, OfTwoAttemptsTheFirstResultWins) {
   search.Expire(1, 1, Now(), "it is gone");
   EXPECT_EQ(Lease(search, "w2"), 1u);
   EXPECT_EQ(search.candidate(1)->attempt, 2);
-  // The superseded worker goes on, and is first.
+  // The superseded worker continues and reports first.
   EXPECT_TRUE(search.Renew(1, 1, "w1"));
   EXPECT_EQ(search.candidate(1)->worker, "w2");
   EXPECT_EQ(Complete(search, 1, 1, Result(0.8, 3), "w1"), kAccepted);
@@ -146,7 +146,7 @@ TEST_F(SearchTest, AFailedSupersededAttemptChangesNothing) {
   const Candidate before = *search.candidate(1);
   EXPECT_EQ(Fail(search, 1, 1), kAccepted);
   EXPECT_EQ(*search.candidate(1), before);
-  // But what is infeasible is so for every attempt.
+  // But an infeasible candidate is infeasible for every attempt.
   EXPECT_EQ(Fail(search, 1, 1, FailureKind::kInfeasible, "too big"), kAccepted);
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kInfeasible);
 }
@@ -186,7 +186,7 @@ TEST_F(SearchTest, WhatRanOutIsTakenUpByWhoHasItsTokenButNotWhilePaused) {
   EXPECT_TRUE(search.Renew(1, 1, "w1~2"));
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kQueued);
   ASSERT_TRUE(search.Resume(kStart).ok());
-  // The worker may be known by another name since.
+  // The worker may have another name by now.
   EXPECT_TRUE(search.Renew(1, 1, "w1~2"));
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
   EXPECT_EQ(search.candidate(1)->worker, "w1~2");
@@ -231,7 +231,7 @@ TEST_F(SearchTest, AReleaseUsesNoAttemptAndGoesToAnyoneAtOnce) {
   EXPECT_EQ(search.Ready(), 9u);
   EXPECT_EQ(Lease(search, "w1"), 1u);
   EXPECT_EQ(search.candidate(1)->attempt, 2);
-  // A lease that is not current can't be released or expire.
+  // A lease that is not current cannot be released or expire.
   search.Release(1, 1);
   search.Expire(1, 1, Now(), "it is gone");
   EXPECT_EQ(search.candidate(1)->state, CandidateState::kLeased);
@@ -265,7 +265,7 @@ TEST_F(SearchTest, AttemptsUsedUpMakeTheCandidateFailed) {
     EXPECT_EQ(search.Lease("w1", "request", now_, TaskKind::kEvaluate, Others::kNone)->number, 1u);
     EXPECT_EQ(search.candidate(1)->attempt, attempt);
     if (attempt == 2) {
-      // A lost lease is no failed attempt.
+      // A lost lease is not a failed attempt.
       search.Expire(1, attempt, Now(), "it is gone");
     } else {
       Fail(search, 1, attempt, FailureKind::kEvaluator, "crash " + std::to_string(attempt));
@@ -291,14 +291,14 @@ TEST_F(SearchTest, OneWorkerAloneHasNoArchitectureGivenUp) {
     EXPECT_EQ(search.Fail(1, attempt, "bad", FailureKind::kEvaluator, "no CUDA device", Now()).status, kAccepted);
     Pass(Millis(60'000));
   }
-  // However long it waits, the last attempt is another worker's.
+  // However long it waits, another worker gets the last attempt.
   EXPECT_EQ(Lease(search, "bad"), 2u);
   EXPECT_TRUE(search.HoldsBack("bad", Now()));
   Search restarted = Restarted(search);
   EXPECT_EQ(Lease(restarted, "bad"), 3u);
   EXPECT_EQ(Lease(search, "good"), 1u);
   EXPECT_EQ(Complete(search, 1, 3, Result(0.5, 1)), kAccepted);
-  // Unless there is no other.
+  // Unless there is no other worker.
   EXPECT_EQ(restarted.Lease("bad", "request", now_, TaskKind::kEvaluate, Others::kNone)->number, 1u);
 }
 
@@ -314,7 +314,7 @@ TEST_F(SearchTest, LostLeasesNeverMakeAnArchitectureInfeasible) {
   EXPECT_EQ(Lease(search, "w1"), 1u);
   Search other = Restarted(search);
   EXPECT_EQ(Complete(search, 1, 20, Result(0.5, 1)), kAccepted);
-  // They have a limit of their own.
+  // Lost leases have a separate limit.
   other.Expire(1, 20, Now(), "pre-empted");
   EXPECT_EQ(other.candidate(1)->state, CandidateState::kFailed);
 }
@@ -352,7 +352,7 @@ TEST_F(SearchTest, AFailedCandidateWaitsAndIsOfferedToOthersFirst) {
   EXPECT_EQ(Lease(search, "w2"), 2u) << "within the back-off nobody gets it";
 
   Pass(Millis(500));
-  // Now w1 must wait for others for a while.
+  // Now w1 must wait for others for some time.
   EXPECT_EQ(Lease(search, "w1"), 3u);
   Pass(Millis(4'999));
   EXPECT_EQ(Lease(search, "w1"), 4u);
@@ -378,7 +378,7 @@ TEST_F(SearchTest, TheBackoffDoublesUpToHalfAMinute) {
   ASSERT_EQ(Lease(search, "w1"), 1u);
   for (int attempt = 1; attempt < 12; ++attempt) {
     search.Fail(1, attempt, "w" + std::to_string(attempt), FailureKind::kEvaluator, "crashed", Now());
-    // Until a worker gets it on which it did not fail.
+    // Until it is given to a worker that has not failed it.
     std::int64_t milliseconds = 0;
     while (search.Lease("w" + std::to_string(attempt + 1), "", Now()) == nullptr) {
       Pass(Millis(500));

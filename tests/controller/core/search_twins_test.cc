@@ -1,4 +1,4 @@
-// Architectures that are one and the same network are trained once.
+// Tests that architectures which are the same network are trained only once.
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -16,8 +16,8 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// The nine architectures in order, of which those with the same sum of options are the same network: 00, 01 and 10, 02
-// and 11 and 20, 12 and 21, 22. So twins are 4, 5, 7 and 8, of 2, 3, 3 and 6.
+// The nine architectures in order. Those with the same sum of options are the same network: 00; 01
+// and 10; 02, 11 and 20; 12 and 21; 22. So the twins are 4, 5, 7 and 8, of 2, 3, 3 and 6.
 SearchConfig TwinsConfig() {
   SearchConfig config = SmallConfig();
   config.targets = {5};
@@ -120,7 +120,7 @@ TEST_F(SearchTest, ATwinTakesThePlaceOfOneThatWasGivenUp) {
   Search search(config, kStart);
   for (const std::uint64_t expected : {1, 2, 3, 6, 9}) EXPECT_EQ(Lease(search), expected);
   EXPECT_EQ(search.Lease("w1", "request", now_), nullptr);
-  // On one worker: that says nothing about the network.
+  // The failures come from one worker, which says nothing about the network.
   EXPECT_EQ(Fail(search, 3, 1), kAccepted);
   EXPECT_EQ(search.candidate(3)->state, CandidateState::kFailed);
   EXPECT_EQ(search.trainings(), 6);
@@ -159,7 +159,7 @@ TEST_F(SearchTest, WhereNothingElseIsUnderWayATwinTakesAPlaceOfARepeat) {
   config.finalists.repeats = 3;
   Search search(config, kStart);
   for (const std::uint64_t expected : {1, 2, 3, 6}) EXPECT_EQ(Lease(search), expected);
-  // What is left is the repeats', and nothing is within the target that could be repeated.
+  // The rest is reserved for repeats, and no candidate within the target could be repeated.
   for (const std::uint64_t number : {1, 2, 6}) EXPECT_EQ(Complete(search, number, 1, Result(0.5, 3)), kAccepted);
   EXPECT_EQ(Fail(search, 3, 1), kAccepted);
   EXPECT_EQ(search.candidate(5)->twin_of, 0u);
@@ -190,7 +190,7 @@ TEST_F(SearchTest, ATwinHasItsOwnCostWhereThatIsKnown) {
     const std::uint64_t number = Lease(search);
     EXPECT_EQ(Complete(search, number, 1, {{"accuracy", 0.01 * static_cast<double>(number)}}), kAccepted);
   }
-  // 02 was trained, at a cost of 51; 20 is the same network at a cost of 13.
+  // 02 was trained at a cost of 51; 20 is the same network at a cost of 13.
   EXPECT_EQ(search.candidate(7)->cost, 13);
   EXPECT_EQ(search.BestPerTarget()[0].candidate, 7u);
   EXPECT_EQ(search.BestPerTarget()[1].candidate, 9u);
@@ -220,7 +220,8 @@ TEST_F(SearchTest, ARepeatIsOfTheFirstAndCountsForItsTwins) {
   Search again = Restarted(search);
   EXPECT_EQ(again.standings().Of(7)->reward, search.standings().Of(7)->reward);
   EXPECT_EQ(again.state(), SearchState::kRunning);
-  // Within the first target are 1, 4 and 7; within the second all, and the cheapest of each network stands for it.
+  // The first target is met by 1, 4 and 7, and the second by all. The cheapest of each network
+  // represents it.
   EXPECT_EQ(search.winners(), (std::vector<std::uint64_t>{7, 4, 1, 9, 8}));
 }
 
@@ -248,7 +249,7 @@ TEST_F(SearchTest, WhereOnlyTwinsAreLeftTheSearchEnds) {
     EXPECT_EQ(search.Lease("w1", "request", now_), nullptr);
     EXPECT_EQ(search.HasMoreTwins(), search.state() == SearchState::kRunning);
   }
-  // A call does a limited number.
+  // One call does a limited number.
   EXPECT_GT(calls, 100);
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
   EXPECT_EQ(search.trainings(), 1);
@@ -263,7 +264,8 @@ TEST_F(SearchTest, CancellingEndsTwinsThatWait) {
   EXPECT_EQ(search.CountOf(CandidateState::kSkipped), 9u);
 }
 
-// Any order of leases, outcomes and restarts: as many trainings as networks, each with its own result.
+// For any order of leases, outcomes and restarts, there are as many trainings as networks, each
+// with its own result.
 TEST_F(SearchTest, ExhaustiveSearchTrainsEachNetworkOnceInAnyOrder) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     RandomStream random({seed});
@@ -310,8 +312,9 @@ TEST_F(SearchTest, ExhaustiveSearchTrainsEachNetworkOnceInAnyOrder) {
   }
 }
 
-// Whatever strategy, finalists, winners, measuring apart and time limits: it ends, restarts change nothing, and no
-// network is trained by two candidates unless the first was given up.
+// With any strategy, finalists, winners, separate measurements and time limits, the search ends,
+// restarts change nothing, and no network is trained by two candidates unless the first one was
+// given up.
 TEST_F(SearchTest, TwinsAreFollowedUnderAnyConfiguration) {
   std::size_t twins = 0;
   for (std::uint64_t seed = 1; seed <= 1'500; ++seed) {

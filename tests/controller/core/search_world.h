@@ -1,5 +1,6 @@
-// A search under random commands: a fleet that completes, fails, dies, repeats itself and comes late, a user who pauses
-// and cancels, and a controller that restarts at any moment from what it has written. For tests and fuzzers.
+// A search under random commands. Workers complete, fail, die, repeat reports and are late; a user
+// pauses and cancels; and the controller restarts at any moment from what it has written. Tests and
+// fuzz targets use it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -76,7 +77,7 @@ struct Token {
   std::string worker;
 };
 
-// What TakeChanges() has had written.
+// What TakeChanges() has written.
 struct Disk {
   SearchStatus status;
   Position position;
@@ -93,7 +94,8 @@ inline std::vector<std::uint64_t> BestOf(const Search& search) {
 
 class World {
  public:
-  // `draws` must outlive it. `stored`: what a candidate is after it was written and read again.
+  // `draws` must outlive this object. `stored` returns a candidate as it is after it was written
+  // and read again.
   World(
       SearchConfig config, bool cancels, Draws& draws,
       std::function<Candidate(const Candidate&)> stored = [](const Candidate& candidate) { return candidate; })
@@ -105,7 +107,7 @@ class World {
   bool Over() const { return IsFinal(search_->state()); }
   const Search& search() const { return *search_; }
 
-  // One command, and all that must hold after it.
+  // Executes one command, and checks all invariants after it.
   void Act() {
     Pass(Millis(random_.Below(10) == 0 ? random_.Below(20'000) : random_.Below(300)));
     const std::uint64_t command = random_.Below(1000);
@@ -139,7 +141,7 @@ class World {
     AfterCommand();
   }
 
-  // Workers that keep working bring any search to its end.
+  // Checks that workers which keep working bring any search to its end.
   void Finish() {
     (void)search_->Resume(now_.unix_ms);
     for (int round = 0; round < 5000 && !Over() && !::testing::Test::HasFatalFailure(); ++round) {
@@ -169,7 +171,7 @@ class World {
 
   Token AnyLive() { return std::next(live_.begin(), random_.Below(live_.size()))->second; }
 
-  // Mostly a live lease, often one of old, at times one that never was.
+  // Mostly returns a live lease, often an old one, and sometimes one that never existed.
   Token AnyToken() {
     const std::uint64_t which = random_.Below(10);
     if (which < 6 && !live_.empty()) return AnyLive();
@@ -191,7 +193,7 @@ class World {
     return config_.measure_on && (candidate.measured_attempt == 0 || attempt <= candidate.measured_attempt);
   }
 
-  // Measured, and not to be trained.
+  // Returns true if the candidate was measured and must not be trained.
   bool IsSpared(const Candidate& candidate) const {
     return config_.measure_first && candidate.measured_attempt > 0 && candidate.repeat_of == 0 &&
            candidate.final_of == 0 &&
@@ -265,7 +267,7 @@ class World {
     const bool repeat = before && before->state == CandidateState::kSucceeded && random_.Below(2) == 0;
     const Metrics metrics = repeat ? before->metrics : AnyMetrics();
     const bool measures = WasGranted(token) && WasToMeasure(*before, token.attempt);
-    // What nothing depends on is left out where it is not finite.
+    // Values that nothing depends on are omitted if they are not finite.
     const bool needs_cost = (measures || !config_.measure_on) && !config_.space.CostIsPerLayer();
     const bool diverged = (!measures && metrics.Find("accuracy") && std::isnan(*metrics.Find("accuracy"))) ||
                           (needs_cost && !std::isfinite(*metrics.Find("latency_ms")));
@@ -397,7 +399,7 @@ class World {
     }
   }
 
-  // A new controller that has only the disk.
+  // Starts a new controller that only has the disk.
   void Restart() {
     search_->CheckTime(now_.unix_ms);
     AfterCommand();
@@ -416,7 +418,7 @@ class World {
         restored->frontier().points().begin(), restored->frontier().points().end(),
         search_->frontier().points().begin(), search_->frontier().points().end(),
         [](const auto& a, const auto& b) { return a.first == b.first && a.second.candidate == b.second.candidate; }));
-    // What a computation brought is computed anew.
+    // Results of a computation are computed again.
     if (!std::holds_alternative<GuidedOptions>(config_.strategy)) {
       ASSERT_EQ(restored->Ready(), search_->Ready());
     }
@@ -424,7 +426,7 @@ class World {
     search_ = std::move(restored);
   }
 
-  // A step of the computation that some strategies need: begins it, or brings its result.
+  // Does a step of the computation that some strategies need: starts it, or delivers its result.
   void Work() {
     if (work_ == nullptr) {
       work_ = search_->StartWork(1 + random_.Below(4));
@@ -444,7 +446,7 @@ class World {
     if (++commands_ % 16 == 0 || Over()) CheckAll();
   }
 
-  // Takes the changes to the disk; what is final there may not change.
+  // Writes the changes to the disk, where final states may not change.
   void Write() {
     const Changes changes = search_->TakeChanges();
     ASSERT_EQ(std::set<std::uint64_t>(changes.candidates.begin(), changes.candidates.end()).size(),
@@ -471,7 +473,7 @@ class World {
   void CheckAll() {
     if (::testing::Test::HasFatalFailure()) return;
     const auto& candidates = search_->candidates();
-    // How far a training has come is not written.
+    // The progress of a training is not written.
     ASSERT_TRUE(std::equal(candidates.begin(), candidates.end(), disk_.candidates.begin(), disk_.candidates.end(),
                            [](Candidate known, Candidate stored) {
                              if (!IsFinal(known.state)) known.curve = stored.curve = {};
@@ -524,7 +526,7 @@ class World {
     if (Over()) {
       ASSERT_EQ(counts[CandidateState::kQueued] + counts[CandidateState::kLeased], 0u);
     }
-    // Only a cancelled search, or one whose time was up, leaves anything undone.
+    // Only a cancelled search, or one whose time is over, leaves work undone.
     if (search_->state() == SearchState::kSucceeded && config_.duration.count() == 0) {
       ASSERT_EQ(counts[CandidateState::kSkipped], spared);
     }
@@ -555,7 +557,7 @@ class World {
         infeasible = true;
       } else {
         ASSERT_TRUE(used.insert(failure.attempt).second) << "an attempt used up twice";
-        // What went wrong while it was measured does not count against its training.
+        // Failures of its measurement do not count against its training.
         if (failure.attempt <= candidate.measured_attempt) continue;
         if (failure.kind == FailureKind::kWorkerLost) {
           lost.insert(failure.attempt);
@@ -572,7 +574,7 @@ class World {
               candidate.state == CandidateState::kFailed);
   }
 
-  // By first candidate: of its results and its repeats'.
+  // By first candidate: the means of its results and its repeats'.
   std::map<std::uint64_t, Outcome> Means() const {
     std::map<std::uint64_t, std::vector<std::pair<double, double>>> results;
     for (const Candidate& candidate : search_->candidates()) {
@@ -589,7 +591,7 @@ class World {
       }
       mean.reward /= static_cast<double>(of_one.size());
       mean.cost /= static_cast<double>(of_one.size());
-      // No rounding moves it away from numbers that are all the same.
+      // Rounding must not change numbers that are all equal.
       const auto [first_reward, first_cost] = of_one.front();
       const auto all = [&of_one](double value, auto member) {
         return std::all_of(of_one.begin(), of_one.end(), [&](const auto& one) { return one.*member == value; });
@@ -620,7 +622,8 @@ class World {
   Disk disk_;
   int commands_ = 0;
 
-  // The model: leases that some worker holds, by candidate; all that ever were; those that ran out and may be taken up.
+  // The model: by candidate, the leases that workers hold; all leases that ever existed; and those
+  // that expired and may be resumed.
   std::map<std::uint64_t, Token> live_;
   std::vector<Token> granted_;
   std::set<std::pair<std::uint64_t, int>> ran_out_;

@@ -28,7 +28,7 @@ TEST(SearchProperty, HoldsUnderRandomCommandsAndAlwaysEnds) {
     ASSERT_FALSE(HasFailure());
     ++ends[world.search().state()];
   }
-  // All kinds of end were seen.
+  // All kinds of ends occurred.
   EXPECT_GT(ends[SearchState::kSucceeded], 100);
   EXPECT_GT(ends[SearchState::kFailed], 20);
   EXPECT_GT(ends[SearchState::kCancelled], 20);

@@ -1,5 +1,6 @@
-// Whole searches over spaces of 1 to 300 architectures: with any strategy, budget, targets, finalists, finals and limit
-// of time, a search ends, says truly why, and has by then done what it was asked to do.
+// Whole searches on spaces of 1 to 300 architectures. With any strategy, budget, targets,
+// finalists, finals and time limit, a search ends, gives the true reason, and has done everything
+// that it should by then.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +26,7 @@ using ::testing::StartsWith;
 
 constexpr std::size_t kMaxSize = 300;
 constexpr std::size_t kMaxLayers = 6;
-// Up to this size every shape is tried with every budget.
+// Up to this size, every shape is tried with every budget.
 constexpr std::size_t kThorough = 12;
 constexpr int kRepetitions = 6;
 
@@ -58,9 +59,10 @@ constexpr Targets kAllTargets[] = {Targets::kNone, Targets::kAllMeet, Targets::k
 struct Kind {
   const char* name;
   StrategyConfig (*config)(const Space& space, RandomStream& random);
-  // What it has proposed when nothing is left: what is wanted, that and a design besides, or what its tables lead to.
+  // What it has proposed when nothing is left: exactly what is wanted, that and an initial design,
+  // or what its tables lead to.
   enum { kExactly, kAtLeast, kWhatever } proposes;
-  // The share of the cases of larger spaces that is tried: fitting models takes time.
+  // One in this number of cases of larger spaces is tried, because fitting models takes time.
   std::size_t one_in;
 };
 
@@ -86,7 +88,7 @@ class Trial {
     if (random_.Below(2) == 0) {
       config_.finals = {1 + static_cast<int>(random_.Below(2)), 1 + static_cast<int>(random_.Below(2))};
     }
-    // A step takes a second, and a training two of them.
+    // A step takes one second, and a training takes two steps.
     if (random_.Below(4) == 0) config_.duration = Millis(1000 * (1 + random_.Below(2 * all_.size() + 10)));
     slots_ = 1 + random_.Below(8);
     some_fail_ = random_.Below(3) == 0;
@@ -96,7 +98,7 @@ class Trial {
   void Check() {
     search_ = std::make_unique<Search>(config_, now_.unix_ms);
     NoteSearchingOver();
-    // Each step but a few hands out an attempt or takes one back.
+    // Almost every step gives out an attempt or accepts one.
     const std::size_t max_steps = 20 * (all_.size() + 40);
     std::size_t steps = 0;
     for (; steps < max_steps && !IsFinal(search_->state()); ++steps) {
@@ -112,7 +114,7 @@ class Trial {
     std::uint64_t candidate = 0;
     double reward = 0;
     double cost = 0;
-    // Begun, the first one included.
+    // The number of started trainings, including the first one.
     int trainings = 0;
   };
 
@@ -204,7 +206,7 @@ class Trial {
     EXPECT_EQ(verdict.status, CompletionVerdict::kAccepted) << verdict.message;
   }
 
-  // Notes how things stood when searching ended, and holds the reason against it.
+  // Records the state when searching ended, and compares the reason with it.
   void NoteSearchingOver() {
     const std::string over = search_->status().searching_over;
     if (over.empty() || !over_.empty()) {
@@ -300,8 +302,8 @@ class Trial {
     return means;
   }
 
-  // All repeats that the options allow for were made, unless the budget is used: for each target the best, without
-  // targets the whole frontier, has had all its trainings.
+  // Checks that all repeats that the options allow were made, unless the budget was used up. For
+  // each target, the best candidate had all its trainings; without targets, the whole frontier had.
   void CheckRepeats(const std::vector<Mean>& means) const {
     std::int64_t repeats = 0;
     std::uint64_t first_repeat = 0;
@@ -317,7 +319,7 @@ class Trial {
     }
     EXPECT_LE(repeats, options.repeats);
     if (over_.starts_with("its budget") && first_repeat != 0) {
-      // They are the last of the budget.
+      // They are the last trainings of the budget.
       EXPECT_GT(static_cast<std::int64_t>(first_repeat), config_.trainings - options.repeats);
     }
     if (repeats == options.repeats || (config_.trainings > 0 && search_->trainings() == config_.trainings)) return;
@@ -344,7 +346,7 @@ class Trial {
     }
   }
 
-  // Every winner is trained in full with every seed, after everything else.
+  // Checks that every winner was trained in full with every seed, after everything else.
   void CheckFinals(const std::vector<Mean>& means) const {
     std::vector<std::uint64_t> winners;
     std::vector<double> targets = config_.targets;
@@ -381,7 +383,7 @@ class Trial {
   RandomStream random_;
   SearchConfig config_;
   std::vector<Architecture> all_;
-  // What should have been tried when nothing is left.
+  // The architectures that should have been tried when nothing is left.
   std::set<Architecture> wanted_;
   std::size_t slots_ = 1;
   bool some_fail_ = false;
@@ -393,7 +395,7 @@ class Trial {
   std::string over_;
 };
 
-// 0: none.
+// 0: no budget.
 std::vector<std::int64_t> BudgetsFor(std::size_t size) {
   const auto whole = static_cast<std::int64_t>(size);
   if (size > kThorough) return {0, 1, whole / 2, whole - 1, whole, whole + 1, whole + 10};

@@ -79,10 +79,10 @@ Optimum BruteForce(const Space& space, const Surface& reward, const Surface& cos
   return optimum;
 }
 
-// The best solution equals brute force, and every solution is what it says.
+// Checks that the best solution equals brute force, and that every solution has the stated values.
 void CheckExact(const Space& space, const Surface& reward, const Surface& cost, RandomStream& random) {
   const Optimum range = BruteForce(space, reward, cost, std::numeric_limits<double>::infinity());
-  // A hair above, for costs are summed in another order here.
+  // Slightly higher, because costs are summed in another order here.
   const double limit = range.cheapest + random.Uniform() * (range.dearest - range.cheapest) + 1e-9;
   const auto solutions = Solve(space, reward, cost, {{limit}}, 20, {});
   ASSERT_FALSE(solutions.empty());
@@ -155,7 +155,8 @@ TEST(Solver, FewBinsStayNearTheOptimum) {
 }
 
 TEST(Solver, ABigSpaceHasFewerBins) {
-  // 7 layers of 250 options with pairs: 375,000 partial architectures for each bin, so 53 bins of 512.
+  // 7 layers of 250 options with pairs: 375,000 partial architectures for each bin, so there are 53
+  // instead of 512 bins.
   RandomStream random({6});
   Space space;
   for (int l = 0; l < 7; ++l) space.layers.emplace_back().option_count = 250;
@@ -171,7 +172,7 @@ TEST(Solver, ABigSpaceHasFewerBins) {
 }
 
 TEST(Solver, WhereNothingTellsOptionsApartALayerHasOneListOfLabels) {
-  // With a list per option, there would be room for no more than the fewest bins, 16.
+  // With a list per option, there would only be room for the minimum number of bins, 16.
   RandomStream random({7});
   Space space;
   for (int l = 0; l < 1'000; ++l) space.layers.emplace_back().option_count = 100;

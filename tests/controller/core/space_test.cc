@@ -50,7 +50,7 @@ TEST(Space, SizeMayBeAstronomical) {
   EXPECT_NEAR(space.Size() / std::pow(9.0, 60), 1, 1e-12);
 }
 
-// How many different values the architectures of a space have.
+// Returns how many different values the architectures of a space have.
 template <typename Function>
 std::size_t DistinctValues(Function function) {
   Space space;
@@ -68,7 +68,7 @@ TEST(ArchitectureHash, SpreadsArchitectures) {
 
 TEST(Fingerprint, SpreadsArchitectures) { EXPECT_EQ(DistinctValues(Fingerprint), 15625u); }
 
-// Golden: seeds of searches under way are made of it.
+// The seeds of running searches depend on it, so it must not change.
 TEST(Fingerprint, NeverChanges) { EXPECT_EQ(Fingerprint({3, 1, 256}), 6086065370052227668u); }
 
 }  // namespace

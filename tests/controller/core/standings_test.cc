@@ -41,7 +41,8 @@ TEST(Standings, EqualResultsHaveTheirOwnMean) {
     }
   }
   EXPECT_EQ(Mean({1, 2, 6}), 3);
-  // So a repeat that says the same changes no order: of two that are as good, the cheaper one stays the best.
+  // So a repeat with the same values does not change the order: of two equally good candidates, the
+  // cheaper one stays the best.
   Standings standings({3, 2}, {1});
   standings.Add(1, {0.7, 0.25});
   standings.Add(2, {0.7, 0.5});
@@ -58,7 +59,7 @@ TEST(Standings, TheBestIsRepeatedUntilItHasAllItsTrainings) {
   Standings standings({3, 100}, {kTarget});
   standings.Add(1, {0.8, 5});
   standings.Add(2, {0.9, 5});
-  // Misses the target.
+  // It misses the target.
   standings.Add(3, {1.0, 11});
   EXPECT_THAT(standings.NextRepeat(), Optional(2u));
   standings.BeginRepeat(2);
@@ -66,7 +67,7 @@ TEST(Standings, TheBestIsRepeatedUntilItHasAllItsTrainings) {
   EXPECT_THAT(standings.NextRepeat(), Optional(2u));
   standings.BeginRepeat(2);
   standings.EndRepeat(2, 5, Outcome{0.82, 5});
-  // 0.86 in the mean: the next best, with one training, is worse.
+  // The mean is 0.86. The next best, with one training, is worse.
   EXPECT_EQ(standings.NextRepeat(), std::nullopt);
   const Standing standing = *standings.Of(2);
   EXPECT_NEAR(standing.reward, 0.86, 1e-12);
@@ -82,7 +83,7 @@ TEST(Standings, WhatFallsMakesRoomForTheNext) {
   standings.BeginRepeat(2);
   standings.EndRepeat(2, 3, Outcome{0.6, 6});
   EXPECT_THAT(standings.NextRepeat(), Optional(1u));
-  // What 2 was better than is better now, and cheaper.
+  // The candidate that 2 dominated is now better and cheaper.
   ASSERT_EQ(standings.frontier().points().size(), 1u);
   EXPECT_EQ(standings.frontier().points().at(5).candidate, 1u);
 }
@@ -95,7 +96,7 @@ TEST(Standings, WhileTheBestIsRepeatedAnotherMayBe) {
   EXPECT_THAT(standings.NextRepeat(), Optional(1u));
   standings.BeginRepeat(1);
   EXPECT_EQ(standings.NextRepeat(), std::nullopt);
-  // Without results they stand as they did.
+  // Without results, the standings stay the same.
   standings.EndRepeat(1, 4, std::nullopt);
   standings.EndRepeat(2, 3, std::nullopt);
   EXPECT_EQ(standings.NextRepeat(), std::nullopt);

@@ -1,5 +1,5 @@
-// What every strategy must keep to on every small space: it ends, has tried what it should by then, and says at each
-// moment whether it has something.
+// Tests the rules for every strategy on every small space: it ends, has tried what it should by
+// then, and always says whether it has a proposal.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ struct World {
   Space space;
   std::vector<double> targets;
   Observer observe;
-  // What should have been tried in the end.
+  // The architectures that should have been tried in the end.
   std::set<Architecture> wanted;
 };
 
@@ -57,7 +57,7 @@ World MakeWorld(const std::vector<OptionIndex>& shape, Costs costs, Targets targ
   if (targets == Targets::kSomeMeet) world.targets = {known[known.size() / 3]};
   if (targets == Targets::kOneMeets) world.targets = {known.front()};
   if (targets == Targets::kNoneMeets) world.targets = {known.front() * 0.9, known.front() * 0.5};
-  // The first runs dry.
+  // The first target runs dry.
   if (targets == Targets::kTwo) world.targets = {known.front(), known[known.size() * 2 / 3]};
   const double highest = HighestTarget(world.targets);
   for (const Architecture& one : all) {
@@ -82,9 +82,10 @@ World MakeWorld(const std::vector<OptionIndex>& shape, Costs costs, Targets targ
 struct Kind {
   const char* name;
   StrategyConfig (*config)(const Space& space, RandomStream& random);
-  // It proposes exactly what is wanted, or all of it and a design besides, or what its tables lead to.
+  // It proposes exactly what is wanted, or that and an initial design, or what its tables lead to.
   enum { kExactly, kAtLeast, kWhatever } proposes;
-  // Up to that size of a space all is tried, beyond it a few cases of each shape: fitting models takes time.
+  // Up to this size of a space, all cases are tried. Beyond it, a few cases of each shape are,
+  // because fitting models takes time.
   std::size_t thorough;
 };
 
@@ -92,7 +93,7 @@ void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
 class Liveness : public ::testing::TestWithParam<Kind> {
  protected:
-  // Up to `most` out at once, with restarts if `restart`.
+  // Runs with up to `most` proposals out at once, and with restarts if `restart`.
   static void Check(const World& world, std::uint64_t seed, std::size_t most, bool restart) {
     RandomStream random({seed, 3});
     const StrategyConfig config = GetParam().config(world.space, random);
@@ -176,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 class TightTargets : public ::testing::TestWithParam<StrategyConfig> {};
 
-// 12 layers of 9 options, of which few meet the targets: 1 the first, 97 the second.
+// 12 layers of 9 options. Few architectures meet the targets: 1 meets the first, and 97 the second.
 TEST_P(TightTargets, AllThatMeetThemAreTried) {
   Space space;
   for (int l = 0; l < 12; ++l) {
@@ -205,14 +206,15 @@ INSTANTIATE_TEST_SUITE_P(Strategies, TightTargets,
                                            StrategyConfig(ExhaustiveOptions{}), StrategyConfig(GuidedOptions{})));
 
 TEST(GuidedLearnsFeasibility, AvoidsTheOptionThatRunsOutOfMemory) {
-  // The best option of one layer can't be evaluated, and everything else says that it would be good.
+  // The best option of one layer cannot be evaluated, although everything else suggests that it
+  // would be good.
   Space space;
   for (int l = 0; l < 8; ++l) {
     Layer& layer = space.layers.emplace_back();
     layer.option_count = 4;
     for (int o = 0; o < 4; ++o) layer.costs.push_back(1 + o);
   }
-  // Of the proposals after the 20th, how many are infeasible.
+  // Returns the share of infeasible proposals after the 20th.
   const auto infeasible_share = [&space](bool told) {
     constexpr int kTrainings = 60;
     constexpr int kDesign = 20;

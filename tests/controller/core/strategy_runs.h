@@ -1,4 +1,4 @@
-// Runs of a strategy as a fleet would see them: many proposals out at once, outcomes in any order.
+// Runs a strategy as a fleet would: with many proposals out at once, and outcomes in any order.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -20,15 +20,15 @@
 
 namespace layernas::core {
 
-// What an evaluation of an architecture brings; the same every time.
+// The outcome of an architecture's evaluation, which is the same every time.
 using Evaluation = std::function<std::optional<Outcome>(const Architecture&)>;
 
-// A number fixed by the architecture and the seed.
+// Returns a number that depends only on the architecture and the seed.
 inline std::uint64_t Hash(const Architecture& architecture, std::uint64_t seed) {
   return RandomStream({seed, Fingerprint(architecture)}).Next();
 }
 
-// All architectures of a small space, in lexicographic order.
+// Returns all architectures of a small space, in lexicographic order.
 inline std::vector<Architecture> AllArchitectures(const Space& space) {
   std::vector<Architecture> all = {{}};
   for (const Layer& layer : space.layers) {
@@ -44,7 +44,8 @@ inline std::vector<Architecture> AllArchitectures(const Space& space) {
   return all;
 }
 
-// 2 to max_layers layers of 1 to max_options options with any default; costs, if per_layer, are small whole numbers.
+// Returns a space of 2 to max_layers layers with 1 to max_options options and any default. With
+// per_layer, costs are small whole numbers.
 inline Space RandomSpace(RandomStream& random, std::size_t max_layers, std::size_t max_options, bool per_layer) {
   Space space;
   if (per_layer) space.base_cost = static_cast<double>(random.Below(5));
@@ -57,7 +58,7 @@ inline Space RandomSpace(RandomStream& random, std::size_t max_layers, std::size
   return space;
 }
 
-// Options of LayerNAS that a spec could have, with its layers in any order.
+// Returns options of LayerNAS that a spec could have, with its layers in any order.
 inline StrategyConfig DrawLayerNas(const Space& space, RandomStream& random) {
   LayerNasOptions options;
   options.order.resize(space.layers.size());
@@ -72,8 +73,8 @@ inline StrategyConfig DrawLayerNas(const Space& space, RandomStream& random) {
   return options;
 }
 
-// Few distinct rewards, so that ties are common; costs from the space, or arbitrary if they are measured; a share of
-// infeasible_tenths in ten brings no result.
+// There are few distinct rewards, so ties are common. Costs come from the space, or are arbitrary
+// if they are measured. A share of infeasible_tenths in ten has no result.
 inline Evaluation RandomEvaluation(const Space& space, std::uint64_t seed, std::uint64_t infeasible_tenths) {
   return [&space, seed, infeasible_tenths](const Architecture& architecture) -> std::optional<Outcome> {
     RandomStream random({seed, Hash(architecture, seed)});
@@ -84,7 +85,7 @@ inline Evaluation RandomEvaluation(const Space& space, std::uint64_t seed, std::
   };
 }
 
-// A table in a form that compares.
+// A table in a form that can be compared.
 struct TableView {
   Position position;
   std::vector<std::pair<double, double>> ranges;
@@ -109,20 +110,20 @@ inline std::vector<TableView> View(std::span<const StageTable> tables) {
   return views;
 }
 
-// What has been proposed, and which of it (by index) is still out.
+// What has been proposed, and which proposals (by index) are still out.
 struct History {
   std::vector<PastProposal> past;
   std::vector<std::size_t> outstanding;
-  // A computation of the strategy's that has not been given back.
+  // A computation of the strategy that has not been returned yet.
   std::unique_ptr<BackgroundWork> work = nullptr;
 };
 
-// No outcome: infeasible.
+// No outcome means infeasible.
 inline Observation Observed(const std::optional<Outcome>& outcome) {
   return outcome ? Observation::Result(*outcome) : Observation::Infeasible();
 }
 
-// What a strategy is told of an architecture; the same every time.
+// What a strategy is told about an architecture, which is the same every time.
 using Observer = std::function<Observation(const Architecture&)>;
 
 // Computes `wanted` proposals, if the strategy computes any.
@@ -133,8 +134,8 @@ inline void Work(Strategy& strategy, std::size_t wanted) {
   }
 }
 
-// One event: a proposal, if fewer than `most` are out, the arrival of one outstanding outcome, or the end of a
-// computation. Returns false if none of them is possible. Checks what supply() must keep to.
+// Does one event: a proposal, if fewer than `most` are out, the arrival of an outcome, or the end
+// of a computation. Returns false if none is possible. Checks the rules of supply().
 inline bool StepObserved(Strategy& strategy, History& history, const Observer& observe, RandomStream& arrival,
                          std::size_t most) {
   std::vector<std::size_t>& outstanding = history.outstanding;
@@ -145,7 +146,7 @@ inline bool StepObserved(Strategy& strategy, History& history, const Observer& o
   EXPECT_EQ(supply.when == Supply::When::kNever, !supply.reason.empty()) << supply.reason;
   EXPECT_FALSE(supply.when == Supply::When::kAfterOutcome && outstanding.empty()) << "nothing can come any more";
   if (history.work == nullptr) history.work = strategy.StartWork(1 + arrival.Below(most));
-  // Outcomes arrive and proposals are handed out while the work is under way.
+  // Outcomes arrive and proposals are given out while the work is in progress.
   const bool only_work = outstanding.empty() && supply.when == Supply::When::kAfterWork;
   EXPECT_FALSE(supply.when == Supply::When::kAfterWork && history.work == nullptr) << "there is no work to wait for";
   if (history.work != nullptr && (only_work || arrival.Below(2) == 0)) {
@@ -179,7 +180,8 @@ inline bool Step(Strategy& strategy, History& history, const Evaluation& evaluat
   return StepObserved(strategy, history, observe, arrival, most);
 }
 
-// Steps until nothing more can happen; there must be nothing left then, and nothing may have been proposed twice.
+// Steps until nothing more can happen. Then there must be nothing left, and nothing may have been
+// proposed twice.
 inline void RunToEnd(Strategy& strategy, History& history, const Evaluation& evaluation, RandomStream& arrival,
                      std::size_t most) {
   while (Step(strategy, history, evaluation, arrival, most)) {

@@ -1,4 +1,4 @@
-// What meets a limit: enumerated, counted and drawn, held against brute force.
+// Compares enumerating, counting and drawing the architectures within a limit with brute force.
 #include "controller/core/strategies/within_limit.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@
 namespace layernas::core {
 namespace {
 
-// Costs that are equal, whole, or tenths whose sums are rounded.
+// Costs are equal, whole, or tenths whose sums are rounded.
 Space SpaceWithCosts(RandomStream& random, std::uint64_t kind) {
   Space space = RandomSpace(random, 5, 5, true);
   for (Layer& layer : space.layers) {
@@ -47,7 +47,7 @@ TEST(WithinLimit, EnumeratesWhatBruteForceFinds) {
     RandomStream random({key, 1});
     const Space space = SpaceWithCosts(random, key);
     const std::vector<Architecture> all = AllArchitectures(space);
-    // Exactly on the cost of an architecture, where rounding matters, or below all.
+    // The limit is exactly an architecture's cost, where rounding matters, or below all costs.
     const double limit = key % 10 == 0 ? space.CheapestCost() - 0.05 : space.Cost(all[random.Below(all.size())]);
     const std::vector<Architecture> expected = BruteForce(space, limit);
     const WithinLimit wanted(space, limit);
@@ -87,7 +87,7 @@ TEST(WithinLimit, NothingInAHugeSpaceIsKnownAtOnce) {
   EXPECT_EQ(WithinLimit(space, 40).CountUpTo(10), std::optional<std::size_t>(1));
 }
 
-// 97 of 2.8e11: what draws from the whole space never find.
+// 97 of 2.8e11 architectures, which draws from the whole space never find.
 Space Needles() {
   Space space;
   for (int l = 0; l < 12; ++l) {
@@ -130,7 +130,8 @@ TEST(LimitSampler, FindsTheLastOneThatIsLeft) {
   }
 }
 
-// Chi-squared of draws from `sampler` over the parts that `part_of` tells apart, and their number.
+// Returns chi-squared of draws from `sampler` over the parts that `part_of` distinguishes, and
+// their number.
 template <typename PartOf>
 std::pair<double, std::size_t> ChiSquared(const WithinLimit& wanted, int draws, PartOf part_of) {
   std::map<Architecture, double> sizes;
@@ -156,7 +157,7 @@ std::pair<double, std::size_t> ChiSquared(const WithinLimit& wanted, int draws, 
   return {chi_squared, sizes.size()};
 }
 
-// Above it with probability 0.001 (Wilson and Hilferty 1931).
+// Exceeded with probability 0.001 (Wilson and Hilferty 1931).
 double HighestChiSquared(std::size_t parts) {
   const double freedom = static_cast<double>(parts - 1);
   return freedom * std::pow(1 - 2 / (9 * freedom) + 3.09 * std::sqrt(2 / (9 * freedom)), 3);
@@ -172,7 +173,7 @@ TEST(LimitSampler, DrawsUniformlyFromAList) {
 }
 
 TEST(LimitSampler, DrawsUniformlyFromMoreThanAList) {
-  // Costs that are no multiples of anything, so that each one is rounded on the grid.
+  // The costs have no common divisor, so each one is rounded on the grid.
   Space space;
   RandomStream random({7});
   for (int l = 0; l < 20; ++l) {
@@ -239,7 +240,7 @@ TEST(LimitSampler, HundredsShareWhatOneTakes) {
       }
     }
     EXPECT_GE(drawn.size(), share > 0.01 ? 15u : 5u) << share;
-    // No layer is left at its cheapest because those before it have spent all.
+    // No layer stays at its cheapest option because earlier layers have used up the cost.
     if (share > 0.01) {
       EXPECT_NEAR(early / late, 1, 0.4) << share;
     }

@@ -9,7 +9,8 @@ using ::testing::IsEmpty;
 
 class ChangesTest : public EngineTest {
  protected:
-  // What is read from `after` in pages of `limit`, each checked to go on where the last one ended.
+  // Reads the changes after `after` in pages of `limit`, and checks that each page continues where
+  // the last one ended.
   std::vector<storage::StoredChange> ReadAll(const std::string& name, std::uint64_t after, std::size_t limit) {
     std::vector<storage::StoredChange> all;
     while (true) {
@@ -35,7 +36,7 @@ TEST_F(ChangesTest, TheFeedTellsTheWholeStory) {
   EXPECT_EQ(changes.size(), Get(name)->sequence);
   EXPECT_FALSE(changes.front().candidate);
   EXPECT_EQ(changes.front().time, FakeClock::kStart);
-  // Played back, it gives what is there now.
+  // Applied in order, they give the current state.
   std::map<std::uint64_t, core::Candidate> played;
   bool ended = false;
   for (const storage::StoredChange& change : changes) {
@@ -87,7 +88,7 @@ TEST_F(ChangesTest, ARestoredCopyIsAGapForWhoeverWatchedTheOriginal) {
   Stop();
   directory_ = copy;
   Start();
-  // The copy's own history goes on and passes the number that was seen.
+  // The copy's own history continues and passes the number that was seen.
   for (int i = 0; i < 4; ++i) {
     for (const LeasedTask& task : Lease("v", 3)) Complete("v", task);
   }
@@ -127,10 +128,10 @@ TEST_F(ChangesTest, WhatWasTrimmedIsAGap) {
   EXPECT_GT(first, 300u);
   EXPECT_GE(view->search.sequence - first, 10u);
   EXPECT_EQ(ReadAll(name, first - 1, kAll).size(), view->search.sequence - first + 1);
-  // The number before the first one kept is enough to go on from; the one before that isn't.
+  // A read may continue from the number before the first kept change, but not from earlier numbers.
   EXPECT_FALSE(ReadChanges(name, first - 1)->gap);
   EXPECT_TRUE(ReadChanges(name, first - 2)->gap);
-  // The other search's feed is whole.
+  // The other search's feed is complete.
   EXPECT_EQ(ReadAll(other, 0, kAll).size(), Get(other)->sequence);
 
   Restart();
@@ -175,7 +176,7 @@ TEST_F(ChangesTest, AWatchIsCalledAfterEachChangeOfItsSearch) {
   Complete("w", task);
   Settle();
   EXPECT_EQ(calls, 2);
-  // A read after the watch's own has been answered after it.
+  // A read after the watch's own read is answered after it.
   ASSERT_TRUE(ReadChanges(name, 0, 1).ok());
   EXPECT_EQ(seen, Get(name)->sequence);
   engine_->Unwatch(watch);

@@ -9,7 +9,7 @@ using ::testing::IsEmpty;
 
 class CheckTest : public EngineTest {
  protected:
-  // A finished search, then the store without an engine.
+  // Finishes a search, and then opens the store without an engine.
   CheckTest() {
     Create(LayerNasSpec("s"));
     Finish();

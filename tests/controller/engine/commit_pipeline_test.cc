@@ -19,7 +19,7 @@ class CommitPipelineTest : public ::testing::Test {
     pipeline_ = std::make_unique<CommitPipeline>(*store_, metrics_, Clock::Real(), [this] { ++writes_; });
   }
 
-  // A turn that writes `id`, or nothing if that is 0.
+  // Returns a turn that writes `id`, or nothing if that is 0.
   Turn MakeTurn(std::uint64_t id, std::function<void()> answer) {
     Turn turn{storage::Batch(), {std::move(answer)}, 1};
     if (id != 0) turn.batch.PutNextSearchId(id);
@@ -42,17 +42,17 @@ TEST_F(CommitPipelineTest, AnswersInOrderWhatIsWritten) {
       answered.push_back(id);
     }));
   }
-  // Writes and answers all.
+  // Writes and answers everything.
   pipeline_.reset();
   ASSERT_EQ(answered.size(), kTurns);
   EXPECT_TRUE(std::is_sorted(answered.begin(), answered.end()));
   EXPECT_EQ(*store_->NextSearchId(), kTurns);
   EXPECT_GE(writes_, 1);
-  // One sync per write, however many turns shared it, and one for the new store.
+  // There is one sync per write, however many turns shared it, and one for the new store.
   EXPECT_LE(store_->syncs(), static_cast<std::uint64_t>(writes_) + 1);
 }
 
-// What a turn without a write answers may rest on one that is not written yet.
+// The answer of a turn without a write may depend on a change that is not written yet.
 TEST_F(CommitPipelineTest, AnswersWithoutAWriteWaitForThoseBefore) {
   std::vector<int> order;
   for (int i = 0; i < 50; ++i) {

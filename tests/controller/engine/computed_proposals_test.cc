@@ -1,4 +1,4 @@
-// Strategies that compute their proposals do so beside the engine's thread.
+// Tests that strategies compute their proposals outside of the engine's thread.
 #include "tests/controller/engine/engine_fixture.h"
 #include "tests/controller/support/cpu_time.h"
 #include "tests/controller/support/hand_run.h"
@@ -20,7 +20,7 @@ class ComputedProposals : public EngineTest {
  protected:
   static constexpr Millis kLong{60'000};
 
-  // Works until the search ends or `most` candidates are evaluated.
+  // Works until the search ends or `most` candidates have been evaluated.
   void Work(const std::string& name, int most) {
     for (int done = 0; done < most && !core::IsFinal(Get(name)->state);) {
       const auto tasks = Lease(Request("w1", 3, kLong));
@@ -40,11 +40,11 @@ TEST_F(ComputedProposals, AParkedPollGetsThemWhenTheyAreThere) {
   EXPECT_THAT(Candidates(name), SizeIs(40));
 }
 
-// One slot that asks again as soon as it is free; another search always has something ready for it. However long the
-// computing takes, the order is what the shares say.
+// One slot polls again as soon as it is free, and another search always has a task for it. However
+// long computing takes, the shares determine the order.
 class SharedComputedProposals : public ComputedProposals {
  protected:
-  // How many of so many evaluations are the search's.
+  // Returns how many of that number of evaluations belong to the search.
   int WorkOn(const std::string& name, int evaluations) {
     int of_search = 0;
     for (int i = 0; i < evaluations; ++i) {
@@ -82,10 +82,10 @@ TEST_F(SharedComputedProposals, HaveTheShareOfTheirWeight) {
 TEST_F(SharedComputedProposals, WhatIsLeftOfAPollGoesToOthers) {
   const std::string other = Create(RandomSpec("other", 1'000'000, 12, 8));
   const std::string name = Create(GuidedSpec(1000));
-  // What it begins with is there without computing.
+  // The first proposals need no computation.
   WorkOn(name, 60);
-  // A worker that takes many at once, and asks again when it has reported all. How many rounds computing takes depends
-  // on the machine; one proposal is there for whoever asks next.
+  // A worker that takes many tasks at once, and polls again when it has reported all. How many
+  // rounds computing takes depends on the machine. One proposal is ready for the next poll.
   int of_search = 0;
   for (int i = 0; i < 20'000 && of_search < 5; ++i) {
     const auto tasks = Lease(Request("w1", 8, kLong));
@@ -133,7 +133,7 @@ TEST(ComputedProposalsByHand, ManySlotsOfAWorkerAreFilledInFewComputations) {
   run.given().clear();
   constexpr std::size_t kSlots = 64;
   int computations = 0;
-  // As an agent asks: for all free slots, as soon as it has an answer.
+  // As an agent polls: for all free slots, as soon as it has an answer.
   for (int i = 0; run.given().size() < kSlots; ++i) {
     ASSERT_LT(i, 200);
     if (run.parked() == 0) run.Park("big", static_cast<int>(kSlots - run.given().size()));
@@ -146,7 +146,7 @@ TEST(ComputedProposalsByHand, PollsThatWaitLongCostATurnNoMore) {
   HandRun run;
   for (int i = 0; i < 40; ++i) run.Create(GuidedSpec(500));
   constexpr int kPolls = 400;
-  // Until none has anything that is not computed first.
+  // Until the only proposals left must be computed first.
   for (int idle = 0; idle < 3;) {
     run.Park("first", 16);
     idle = run.given().empty() ? idle + 1 : 0;
@@ -182,7 +182,7 @@ TEST(ComputedProposalsByHand, ADrainEndsWhatIsComputed) {
   spec.mutable_budget()->set_trainings(500);
   run.CreateSearch({spec.name(), spec.SerializeAsString(), *ToCoreConfig(spec.SerializeAsString()), ""},
                    [](const auto& view) { EXPECT_TRUE(view.ok()); });
-  // Results until there is nothing to lease that is not computed first.
+  // Reports results until everything that can be leased must be computed first.
   for (int i = 0; solver.held.empty(); ++i) {
     ASSERT_LT(i, 500);
     LeaseRequest request;
@@ -200,10 +200,10 @@ TEST(ComputedProposalsByHand, ADrainEndsWhatIsComputed) {
     });
     TakeTurns(run);
   }
-  // 16 proposals; the poll is answered, and the next one waits.
+  // 16 proposals: the poll is answered, and the next one waits.
   const double whole = CpuSecondsOf(solver.held[0]);
   TakeTurns(run);
-  // Until a poll finds nothing that is there already.
+  // Until a poll finds no ready proposal.
   std::optional<absl::Status> answered = absl::OkStatus();
   for (int i = 0; answered; ++i) {
     answered.reset();

@@ -9,7 +9,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// Keeps what it is given until the test runs it.
+// Keeps the work that it gets until the test runs it.
 class HeldExecutor final : public Executor {
  public:
   void Post(std::function<void()> work) override { held.push_back(std::move(work)); }
@@ -31,13 +31,13 @@ class DispatcherTest : public StateTest {
     state_.polls.Park(std::move(poll));
     return polls_;
   }
-  // A turn, and its answers: the workers that were answered, in order.
+  // Runs a turn and its answers. Returns the answered workers, in order.
   std::vector<std::string> Run() {
     dispatcher_.Run();
     for (const auto& answer : std::exchange(state_.answers, {})) answer();
     return std::exchange(answered_, {});
   }
-  // What the answers of the last turns held: searches and candidates.
+  // Returns the searches and candidates in the answers of the last turns.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> Tasks() {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> tasks;
     for (const auto& answer : std::exchange(answers_, {})) {
@@ -46,7 +46,7 @@ class DispatcherTest : public StateTest {
     return tasks;
   }
 
-  // A search whose design is used up: from now on, proposals are computed.
+  // Adds a search whose initial design is used up: from now on, proposals are computed.
   SearchEntry& AddGuided() {
     core::SearchConfig config = Config();
     config.space.layers.resize(8, config.space.layers[0]);
@@ -105,7 +105,7 @@ TEST_F(DispatcherTest, GivesATaskWithAllThatItNeeds) {
   EXPECT_EQ(task.kind, core::TaskKind::kEvaluate);
   EXPECT_FALSE(task.is_final);
   EXPECT_EQ(task.identity, WorkIdentity(task.token, task.kind));
-  // The same for each attempt; another one for a repeat, a training in full, and each number of them.
+  // The number is the same for each attempt, and differs for each repeat and each full training.
   core::Candidate candidate = *entry.search->candidate(1);
   candidate.attempt = 2;
   EXPECT_EQ(MakeTask(state_, entry, candidate).seed, task.seed);
@@ -195,7 +195,7 @@ TEST_F(DispatcherTest, TakesTheResultsOfOtherSearches) {
   SearchEntry& second = Add(config);
   ASSERT_TRUE(stranger.search->Cancel(1).ok());
   Park("w");
-  // There is no task: everything has its result.
+  // There is no task, because everything has its result.
   EXPECT_THAT(Run(), IsEmpty());
   EXPECT_EQ(second.search->state(), core::SearchState::kSucceeded);
   for (std::uint64_t number = 1; number <= 9; ++number) {
@@ -209,7 +209,7 @@ TEST_F(DispatcherTest, ComputesProposalsAsLateAsItCan) {
   SearchEntry& entry = AddGuided();
   const std::size_t design = entry.search->candidates().size();
   ASSERT_GT(entry.search->Ready(), 0u);
-  // Nobody waits; nobody who fits waits.
+  // First nobody waits; then nobody who fits waits.
   Run();
   Park("cpu", 8);
   Run();
@@ -221,7 +221,7 @@ TEST_F(DispatcherTest, ComputesProposalsAsLateAsItCan) {
   state_.draining = false;
   EXPECT_THAT(Run(), IsEmpty());
   ASSERT_THAT(solver_.held, SizeIs(1));
-  // One computation at a time.
+  // There is only one computation at a time.
   Run();
   ASSERT_THAT(solver_.held, SizeIs(1));
   state_.touched.clear();
@@ -245,7 +245,8 @@ TEST_F(DispatcherTest, WhatIsReservedMayLoseItsPlaceToAnotherKindOfTask) {
   config.require["device"] = "gpu";
   config.sharing.max_running = 2;
   SearchEntry& entry = Add(config);
-  // The design is measured and trained, but for one that is not trained yet: from now on, proposals are computed.
+  // The initial design is measured and trained, except for one candidate that is not trained yet.
+  // From now on, proposals are computed.
   while (const core::Candidate* candidate = entry.search->Lease("p", "r", state_.now, core::TaskKind::kMeasure)) {
     const core::AttemptResult measured(core::Metrics{{"latency_ms", 1.0 + static_cast<double>(candidate->number % 5)}});
     entry.search->Complete(candidate->number, candidate->attempt, "p", measured, state_.now);
@@ -254,7 +255,8 @@ TEST_F(DispatcherTest, WhatIsReservedMayLoseItsPlaceToAnotherKindOfTask) {
   }
   ASSERT_EQ(entry.search->Ready(core::TaskKind::kTrain), 1u);
   ASSERT_EQ(entry.search->Ready(core::TaskKind::kMeasure), 2u);
-  // One of two places is reserved for the first; the second takes the other; nothing is left for the third.
+  // One of two places is reserved for the first worker, the second worker takes the other, and
+  // nothing is left for the third.
   Park("p1", 1, {{"device", "phone"}});
   Park("g1", 1, {{"device", "gpu"}});
   Park("p2", 1, {{"device", "phone"}});
@@ -290,7 +292,7 @@ TEST_F(DispatcherTest, WhatIsComputedEndsWhereItIsCancelled) {
   submitted_[0]();
   EXPECT_THAT(Run(), IsEmpty());
   EXPECT_EQ(entry.search->candidates().size(), design);
-  // What was learned is not lost with it.
+  // The learned state is not lost with it.
   ASSERT_THAT(solver_.held, SizeIs(2));
   solver_.held[1]();
   submitted_[1]();
@@ -303,7 +305,7 @@ TEST_F(DispatcherTest, TheEndOfASearchEndsWhatIsComputedForIt) {
   Park("gpu", 16, {{"device", "gpu"}});
   Run();
   ASSERT_THAT(solver_.held, SizeIs(1));
-  // As if it had ended, but that it can be asked afterwards.
+  // As if it had ended, but the test can still read it.
   const auto kept = std::exchange(entry.search, nullptr);
   Run();
   entry.search = kept;
@@ -317,13 +319,13 @@ TEST_F(DispatcherTest, SearchesThatComputeTakeTurns) {
   SearchEntry& first = AddGuided();
   SearchEntry& second = AddGuided();
   const std::size_t design = first.search->candidates().size();
-  // More than one computation is asked for.
+  // More than one computation is needed.
   for (int i = 0; i < 4; ++i) Park("gpu-" + std::to_string(i), 20, {{"device", "gpu"}});
   Run();
   std::vector<std::uint64_t> computed;
   for (std::size_t i = 0; i < 4; ++i) {
     ASSERT_GT(solver_.held.size(), i);
-    // One of each waits or runs at most.
+    // At most one of each waits or runs.
     EXPECT_LE(solver_.held.size(), i + 2);
     solver_.held[i]();
     state_.touched.clear();

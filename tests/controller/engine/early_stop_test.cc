@@ -1,4 +1,4 @@
-// Trainings that a heartbeat's answer calls off, since others of like cost did better.
+// Tests trainings that a heartbeat's answer stops because others of similar cost are better.
 #include "common/spec/validate.h"
 #include "tests/controller/engine/engine_fixture.h"
 
@@ -19,7 +19,7 @@ class EarlyStopTest : public EngineTest {
     name_ = Create(spec::WithDefaults(wanted));
   }
 
-  // A candidate that was measured and is leased to be trained.
+  // Returns a candidate that was measured and is leased for training.
   LeasedTask Training() {
     LeaseRequest request = Request("w");
     request.worker.labels["device"] = "any";
@@ -32,7 +32,7 @@ class EarlyStopTest : public EngineTest {
   bool GoesOn(const LeasedTask& training, TaskProgress progress, core::Curve curve = {}) {
     return HeartbeatWith("w", {{FormatLeaseToken(training.token), progress, std::move(curve)}}).at(0);
   }
-  // A training of one epoch. Returns false if it was called off.
+  // Trains one epoch. Returns false if the training was stopped.
   bool Train(float reward) {
     const LeasedTask training = Training();
     if (!GoesOn(training, {1, 5, reward})) return false;
@@ -61,7 +61,7 @@ TEST_F(EarlyStopTest, AHopelessTrainingIsCalledOff) {
   EXPECT_EQ(Candidate(name_, 1).curve, (core::Curve{{1, 0.5f}}));
   const auto workers = Await<std::vector<WorkerView>>([this](auto reply) { engine_->ListWorkers("", 1, reply); });
   EXPECT_THAT(workers->at(0).candidates, IsEmpty());
-  // As before after a restart.
+  // The same holds after a restart.
   Restart();
   EXPECT_EQ(Candidate(name_, 3), stopped);
   EXPECT_FALSE(Train(0.2f));
@@ -72,7 +72,7 @@ TEST_F(EarlyStopTest, AfterARestartATrainingIsJudgedByItsWholeCurve) {
   EXPECT_TRUE(Train(0.6f));
   const LeasedTask training = Training();
   EXPECT_TRUE(GoesOn(training, {3, 5, 0.8}, {{1, 0.9f}, {2, 0.85f}}));
-  // What heartbeats told is not stored. The worker tells all epochs again.
+  // The reports of heartbeats are not stored, so the worker reports all epochs again.
   Restart();
   EXPECT_TRUE(GoesOn(training, {4, 5, 0.1}, {{1, 0.9f}, {2, 0.85f}, {3, 0.8f}}));
   EXPECT_EQ(Candidate(name_, 3).state, CandidateState::kLeased);

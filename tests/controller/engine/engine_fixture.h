@@ -54,8 +54,9 @@ class EngineTest : public ::testing::Test {
     Start();
   }
 
-  // Returns once the engine has done all that it could do at the present time: an answer says that its turn's commit is
-  // done, the second one that the turn's other answers are given too.
+  // Returns when the engine has done everything that it can do at the present time. One answer
+  // means that its turn's commit is done, and the second one that the turn's other answers have
+  // been given.
   void Settle() {
     for (int i = 0; i < 2; ++i) {
       ASSERT_TRUE(Await<std::vector<WorkerView>>([this](auto reply) { engine_->ListWorkers("", 1, reply); }).ok());
@@ -72,7 +73,7 @@ class EngineTest : public ::testing::Test {
           {spec.name(), spec.SerializeAsString(), *ToCoreConfig(spec.SerializeAsString()), request_id}, reply);
     });
   }
-  // Its name.
+  // Returns its name.
   std::string Create(const v1::SearchSpec& spec) {
     const auto view = TryCreate(spec);
     EXPECT_TRUE(view.ok()) << view.status();
@@ -129,19 +130,19 @@ class EngineTest : public ::testing::Test {
   absl::StatusOr<Tasks> Lease(const LeaseRequest& request) {
     return Await<Tasks>([&](auto reply) { engine_->LeaseTasks(request, reply); });
   }
-  // Without waiting: what there is now.
+  // Does not wait: returns the tasks that are available now.
   Tasks Lease(const std::string& worker, int max_tasks = 1) {
     const auto tasks = Lease(Request(worker, max_tasks));
     EXPECT_TRUE(tasks.ok()) << tasks.status();
     return tasks.ok() ? *tasks : Tasks();
   }
-  // One task that must be there.
+  // Leases one task, which must be available.
   LeasedTask LeaseOne(const std::string& worker) {
     const Tasks tasks = Lease(worker);
     EXPECT_EQ(tasks.size(), 1u);
     return tasks.empty() ? LeasedTask() : tasks[0];
   }
-  // A poll that waits for a minute.
+  // Starts a poll that waits for a minute.
   Awaited<Tasks> Park(const LeaseRequest& request, Engine::PollId* id = nullptr) {
     Awaited<Tasks> awaited;
     const Engine::PollId poll = engine_->LeaseTasks(request, awaited.reply());
@@ -151,7 +152,8 @@ class EngineTest : public ::testing::Test {
   }
   Awaited<Tasks> Park(const std::string& worker) { return Park(Request(worker, 1, Millis{60'000})); }
 
-  // Of the search in this store; of a search that is not there, of none.
+  // Returns a token of the search in this store. If there is no such search, the token belongs to
+  // none.
   LeaseToken Token(std::uint64_t search, std::uint64_t number, int attempt) const {
     const auto searches = store_->LoadSearches();
     for (const storage::LoadedSearch& one : *searches) {
@@ -197,7 +199,7 @@ class EngineTest : public ::testing::Test {
   void Release(const std::string& worker, const LeaseToken& token) {
     EXPECT_TRUE(Await<bool>([&](auto reply) { engine_->ReleaseTasks(worker, {FormatLeaseToken(token)}, reply); }).ok());
   }
-  // Leases and completes until nothing is left; how many.
+  // Leases and completes until nothing is left. Returns the number of tasks.
   int Finish(const std::string& worker = "w") {
     int done = 0;
     for (Tasks tasks = Lease(worker, 8); !tasks.empty(); tasks = Lease(worker, 8)) {
@@ -208,7 +210,7 @@ class EngineTest : public ::testing::Test {
     }
     return done;
   }
-  // As --check sees it.
+  // Returns the result of --check.
   CheckReport Check() {
     const auto reader = storage::Store::OpenReadOnly(directory_);
     EXPECT_TRUE(reader.ok()) << reader.status();

@@ -1,4 +1,4 @@
-// What the engine does all the time must not grow with the fleet.
+// Work that the engine does all the time must not grow with the fleet.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -11,8 +11,8 @@
 namespace layernas {
 namespace {
 
-// Returns the seconds that the gauges of 8 searches take 200 times. The searches ask for workers of `device`; there are
-// 20,000, of the device "gpu".
+// Returns the seconds for reading the gauges of 8 searches 200 times. The searches require workers
+// of `device`; there are 20,000 workers of the device "gpu".
 double GaugesOf(const std::string& device) {
   storage::MemoryStore store(1);
   FakeClock clock;

@@ -1,4 +1,5 @@
-// A task has one identity: store, search, candidate, attempt, architecture. What does not match is refused.
+// A task's identity consists of store, search, candidate, attempt and architecture. A report with
+// another identity is refused.
 #include <filesystem>
 
 #include "common/log/log.h"
@@ -26,14 +27,14 @@ class IdentityTest : public EngineTest {
   }
   ~IdentityTest() override { ::testing::internal::GetCapturedStderr(); }
 
-  // What was logged since the last call.
+  // Returns what was logged since the last call.
   static std::string TakeLog() {
     log::Flush();
     const std::string text = ::testing::internal::GetCapturedStderr();
     ::testing::internal::CaptureStderr();
     return text;
   }
-  // Starts on what lies in `directory`.
+  // Starts on the store in `directory`.
   void StartOn(const std::string& directory) {
     Stop();
     directory_ = directory;
@@ -45,7 +46,7 @@ TEST_F(IdentityTest, AWorkerThatOutlivesItsControllersDataReportsToNobody) {
   Create(RandomSpec("first", 3));
   const LeasedTask old = LeaseOne("w");
   StartOn(temp_.Path("empty"));
-  // Another space: the same numbers mean another architecture.
+  // In another space, the same numbers mean another architecture.
   const std::string name = Create(RandomSpec("second", 3, 2, 3));
   const LeasedTask task = LeaseOne("v");
   EXPECT_EQ(task.token.search, old.token.search);
@@ -74,7 +75,7 @@ TEST_F(IdentityTest, APlainCopyOfTheFilesHasTheSameLineageAndOtherSearches) {
   const LeasedTask old = LeaseOne("w");
   StartOn(copy);
   ASSERT_EQ(*store_->Lineage(), lineage);
-  // Made at another time, of another space.
+  // Created at another time, from another space.
   clock_.Pass(Millis{60'000});
   const std::string name = Create(RandomSpec("second", 3, 2, 3));
   ASSERT_TRUE(Pause("searches/s-1").ok());
@@ -99,7 +100,8 @@ TEST_F(IdentityTest, ARestoredCopyRefusesWhatWasLeasedMeanwhileAndTrainsItAgain)
   for (int i = 0; i < 3; ++i) EngineTest::Complete("w", later[i]);
   StartOn(copy);
   EXPECT_THAT(Candidates(name), SizeIs(3));
-  // It goes on with other architectures, or the same under the same numbers: no work is taken for another.
+  // The search continues with other architectures, or with the same ones under the same numbers. No
+  // work is mistaken for other work.
   EXPECT_EQ(Report("w", later[3].token, Evaluate(later[3].architecture)).status, CompletionVerdict::kRefused);
   std::set<std::string> identities;
   for (const LeasedTask& task : later) identities.insert(task.identity);
@@ -126,7 +128,7 @@ TEST_F(IdentityTest, AResultOfAnotherArchitectureIsRefused) {
   auto verdicts = Complete("w", report);
   EXPECT_EQ(verdicts->at(0).status, CompletionVerdict::kRefused);
   EXPECT_THAT(verdicts->at(0).message, HasSubstr("architecture " + report.architecture));
-  // Nor is a failure of it.
+  // A failure is not accepted either.
   report.result.reset();
   report.failure = core::FailureKind::kInfeasible;
   EXPECT_EQ(Complete("w", report)->at(0).status, CompletionVerdict::kRefused);
@@ -168,7 +170,7 @@ TEST_F(IdentityTest, NamesOfWorkersNeverSpoilTheStore) {
   request.worker.instance = "aéééé";
   const LeasedTask task = Lease(request)->at(0);
   beat("b", "");
-  // Told apart, by what its instance begins with.
+  // The beginnings of their instances distinguish them.
   EXPECT_TRUE(beat("aéééé", FormatLeaseToken(task.token)));
   EXPECT_EQ(Candidate(name, 1).worker, "w~aéé");
   Restart();
@@ -219,24 +221,24 @@ TEST_F(IdentityTest, TwoWorkersOfOneIdAreBothShown) {
     return ids;
   };
   const LeasedTask a = lease("aaaaaaaaaa");
-  // A restart, as far as anyone can tell.
+  // For all that the controller knows, this is a restart.
   const LeasedTask b = lease("bbbbbbbbbb");
   EXPECT_THAT(workers(), ElementsAre("host-1"));
   EXPECT_NE(a.token.number, b.token.number);
-  // Until the first is heard again, which the log says once.
+  // Until the first one is heard again, which is logged once.
   EXPECT_EQ(TakeLog().find("two workers have the same id"), std::string::npos);
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
   const std::string said = TakeLog();
   EXPECT_THAT(said, HasSubstr("two workers have the same id"));
   EXPECT_THAT(said, HasSubstr("id=host-1 one_is_now_called=host-1~aaaaaa"));
-  // It has a name of its own from now on.
+  // From now on it has its own name.
   EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   EXPECT_TRUE(beat("bbbbbbbbbb", {FormatLeaseToken(b.token)}));
   EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   EXPECT_TRUE(beat("aaaaaaaaaa", {FormatLeaseToken(a.token)}));
   EXPECT_THAT(workers(), ElementsAre("host-1", "host-1~aaaaaa"));
   EXPECT_EQ(TakeLog().find("two workers have the same id"), std::string::npos);
-  // What each holds is taken from each.
+  // The results of both are accepted.
   layernas::Report report;
   report.token = FormatLeaseToken(a.token);
   report.result = Evaluate(a.architecture);
@@ -256,7 +258,7 @@ TEST_F(IdentityTest, AProcessGivesBackWhatItHoldsUnderItsFormerName) {
   };
   ASSERT_TRUE(Lease(request("aaaaaaaaaa")).ok());
   const LeasedTask b = Lease(request("bbbbbbbbbb"))->at(0);
-  // Now the second has another name, and has not been heard since.
+  // Now the second one has another name, and has not been heard since.
   ASSERT_TRUE(Lease(request("aaaaaaaaaa")).ok());
   ASSERT_TRUE(Await<bool>([&](auto reply) {
                 engine_->ReleaseTasks(WorkerId("host-1", "bbbbbbbbbb"), {FormatLeaseToken(b.token)}, reply, true);
@@ -295,21 +297,21 @@ TEST_F(IdentityTest, AGoodbyeEndsThePollsOfItsProcessAndForgetsNoOther) {
   const auto workers = [&] {
     return Await<std::vector<WorkerView>>([&](auto reply) { engine_->ListWorkers("", 10, reply); })->size();
   };
-  // Of a process that was never heard of.
+  // From a process that was never heard.
   leave("bbbbbbbbbb");
   EXPECT_EQ(workers(), 1u);
   EXPECT_TRUE(answer.ok());
   leave("aaaaaaaaaa");
   EXPECT_EQ(workers(), 0u);
   EXPECT_EQ(answer.code(), absl::StatusCode::kCancelled);
-  // Nothing is left that would be given to it, or would bring it back.
+  // Nothing is left that would be given to it or would bring it back.
   const std::string name = Create(RandomSpec("s", 3));
   Pass(Millis{60'000});
   EXPECT_EQ(workers(), 0u);
   EXPECT_THAT(Candidates(name), IsEmpty());
 }
 
-// Two processes of one id, each told apart by its instance.
+// Two processes with the same id. Their instances distinguish them.
 class TwoProcesses : public IdentityTest {
  protected:
   static constexpr const char* kA = "aaaaaaaaaa";
@@ -349,7 +351,7 @@ TEST_F(TwoProcesses, ALeaseOutlivesARestartOfTheControllerAndANewNameOfItsHolder
   EXPECT_EQ(Candidate(name, a.token.number).worker, "host-1~aaaaaa");
   Leave(kB);
   Restart();
-  // It is the only one now, and has the id.
+  // It is now the only one, and has the id.
   for (int i = 0; i < 4; ++i) {
     Pass(options_.lease_duration / 3);
     EXPECT_THAT(Beat(kA, a), ElementsAre(true));
@@ -421,7 +423,8 @@ TEST_F(TwoProcesses, WhatIsGivenBackAfterARestartOfTheControllerIsTaken) {
 }
 
 TEST_F(TwoProcesses, AGoodbyeLeavesOneRowForTheOther) {
-  // A was there first, and B's poll waits; A's last poll comes without a wait, and then its goodbye.
+  // A was there first, and B's poll waits. A's last poll arrives without a wait, and then its
+  // goodbye.
   ASSERT_TRUE(Lease(Request(kA)).ok());
   const LeaseRequest parked = Request(kB, Millis{20'000});
   absl::StatusOr<Tasks> answer = absl::UnknownError("none yet");

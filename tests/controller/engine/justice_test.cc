@@ -1,4 +1,4 @@
-// Who is to blame: a bad worker, a lost lease and a bad architecture are three things.
+// Distinguishes a bad worker, a lost lease and a bad architecture.
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -19,7 +19,7 @@ TEST_F(JusticeTest, ABadWorkerThatJoinsLateEndsNoSearch) {
   // Long trainings.
   Tasks good;
   for (int i = 0; i < 8; ++i) good.push_back(LeaseOne("good-" + std::to_string(i)));
-  // A worker of 8 slots with a broken GPU joins.
+  // A worker with 8 slots and a broken GPU joins.
   int failed = 0;
   for (int round = 0; round < 10; ++round) {
     for (const LeasedTask& task : Lease("bad", 8)) {
@@ -28,10 +28,10 @@ TEST_F(JusticeTest, ABadWorkerThatJoinsLateEndsNoSearch) {
     }
     Pass(Millis{1'000});
   }
-  // More than the search bears, if several workers had failed.
+  // More failures than the search tolerates from several workers.
   EXPECT_GE(failed, 4);
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  // It is shunned.
+  // The worker is shunned.
   EXPECT_THAT(Lease("bad", 8), IsEmpty());
   for (std::size_t i = 0; i < good.size(); ++i) {
     EXPECT_EQ(Complete("good-" + std::to_string(i), good[i]).status, CompletionVerdict::kAccepted);

@@ -1,4 +1,4 @@
-// Proposals are made as late as can be: for the slots that can take them, one result at a time.
+// Proposals are chosen as late as possible: for the slots that can take them, after each result.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -16,7 +16,7 @@ constexpr int kTrainings = 24;
 constexpr int kLayers = 6;
 constexpr int kOptions = 4;
 
-// What each seed makes of the space: additive, with pairs that interact.
+// The rewards that each seed gives the space: additive, with interacting pairs.
 double Reward(const core::Architecture& architecture, std::uint64_t seed) {
   double reward = 0;
   for (std::size_t i = 0; i < architecture.size(); ++i) {
@@ -36,8 +36,9 @@ double BestReward(std::uint64_t seed) {
   return best;
 }
 
-// The architectures that one fitting slot is given, one result at a time, while `parked` other slots wait that do not
-// fit. With `max_running` in place of labels all fit, but one may run.
+// Returns the architectures that one fitting slot gets, one result at a time, while `parked` other
+// slots wait that do not fit. With `max_running` instead of labels, all slots fit, but only one may
+// run.
 std::vector<core::Architecture> Search(std::uint64_t seed, int parked, bool by_max_running) {
   storage::MemoryStore store(seed);
   FakeClock clock;
@@ -117,7 +118,7 @@ TEST(LateChoice, SlotsThatMayNotRunChangeNothing) {
   }
 }
 
-// Counts what it runs.
+// Counts the work that it runs.
 class CountingExecutor final : public Executor {
  public:
   explicit CountingExecutor(int& count) : count_(count) {}
@@ -169,7 +170,7 @@ TEST(LateChoice, SlotsThatTrainWhatWasMeasuredHaveNothingProposed) {
     run.CompleteTasks(device, {one}, [](const absl::StatusOr<std::vector<core::CompletionVerdict>>&) {});
     TakeTurns(run);
   };
-  // The first architectures need no computation; then one is made for the phone.
+  // The first architectures need no computation. Then one is computed for the phone.
   while (true) {
     park("phone");
     if (computations > 0) break;

@@ -55,7 +55,7 @@ TEST_F(LeasesTest, APollIsAnsweredEmptyAtItsDeadline) {
   Pass(Millis{1});
   ASSERT_TRUE(parked.Answered());
   EXPECT_THAT(*parked.Get(), IsEmpty());
-  // Nothing of it is left to take work away.
+  // It leaves nothing behind that could take work away.
   const std::string name = Create(RandomSpec("s", 5));
   Settle();
   EXPECT_EQ(Get(name)->trainings, 0);
@@ -69,7 +69,7 @@ TEST_F(LeasesTest, ACancelledPollTakesNoWork) {
   const std::string name = Create(RandomSpec("s", 5));
   Settle();
   EXPECT_EQ(Get(name)->trainings, 0);
-  // Too late, or never there: no harm.
+  // Cancelling too late, or cancelling an unknown poll, does no harm.
   engine_->CancelPoll(poll);
   engine_->CancelPoll(12345);
   EXPECT_EQ(Lease("w").size(), 1u);
@@ -92,11 +92,11 @@ TEST_F(LeasesTest, ARepeatedRequestGetsTheSameTasks) {
   EXPECT_EQ(Tokens(*Lease(request)), Tokens(first));
   EXPECT_EQ((*Lease(request))[1].seed, first[1].seed);
   EXPECT_EQ(Get(name)->trainings, 3);
-  // Another worker's request of the same name is another request.
+  // The same request id from another worker is another request.
   LeaseRequest other = request;
   other.worker.id = "v";
   EXPECT_THAT(Tokens(*Lease(other)), ElementsAre(Token(1, 4, 1), Token(1, 5, 1), Token(1, 6, 1)));
-  // Even over a restart; and what has a result is not given again.
+  // This also holds after a restart. A candidate with a result is not given out again.
   Restart();
   EXPECT_EQ(Tokens(*Lease(request)), Tokens(first));
   Complete("w", first[1]);
@@ -156,7 +156,7 @@ TEST_F(LeasesTest, ResultsAreStillThereAfterARestart) {
   EXPECT_EQ(view.ready, view_before.ready);
   EXPECT_EQ(view.frontier_size, view_before.frontier_size);
   EXPECT_EQ(view.layer, view_before.layer);
-  // The lease from before is good still.
+  // The earlier lease is still valid.
   EXPECT_EQ(Complete("w", open).status, CompletionVerdict::kAccepted);
   EXPECT_GT(Finish(), 0);
   EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
@@ -199,7 +199,7 @@ TEST_F(LeasesTest, ASilentWorkersCandidateGoesToTheNext) {
   const LeasedTask second = LeaseOne("b");
   EXPECT_EQ(second.token, Token(1, 1, 2));
   EXPECT_EQ(second.seed, first.seed);
-  // The first one's result comes late, but first.
+  // The first worker's result is late, but arrives first.
   EXPECT_EQ(Complete("a", first).status, CompletionVerdict::kAccepted);
   candidate = Candidate(name, 1);
   EXPECT_EQ(candidate.state, CandidateState::kSucceeded);
@@ -209,7 +209,7 @@ TEST_F(LeasesTest, ASilentWorkersCandidateGoesToTheNext) {
   const CompletionVerdict refused = Complete("b", second);
   EXPECT_EQ(refused.status, CompletionVerdict::kRefused);
   EXPECT_THAT(refused.message, HasSubstr("another result came first"));
-  // The same report again is fine.
+  // The same report again is accepted.
   EXPECT_EQ(Complete("a", first).status, CompletionVerdict::kAccepted);
   EXPECT_EQ(Get(name)->candidates.at(CandidateState::kSucceeded), 1u);
 }
@@ -221,12 +221,12 @@ TEST_F(LeasesTest, HeartbeatsKeepALease) {
     Pass(kLease - Millis{1});
     EXPECT_THAT(Heartbeat("w", {token}), ElementsAre(true));
   }
-  // Not those of another worker.
+  // But not the leases of another worker.
   Pass(kLease - Millis{1});
   Heartbeat("v", {token});
   Pass(Millis{1});
   EXPECT_EQ(Candidate(name, 1).state, CandidateState::kQueued);
-  // Nobody has it yet: its worker may go on with it, and no attempt was lost.
+  // No other worker has it yet, so its worker may continue, and no attempt is lost.
   EXPECT_THAT(Heartbeat("w", {token}), ElementsAre(true));
   EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
   EXPECT_THAT(Candidate(name, 1).failures, IsEmpty());
@@ -253,7 +253,7 @@ TEST_F(LeasesTest, HeartbeatsSayHowFarATrainingHasCome) {
   const std::string token = FormatLeaseToken(LeaseOne("w").token);
   EXPECT_EQ(Workers().at(0).progress.at(0).epoch, 0);
   EXPECT_THAT(HeartbeatWith("w", {{token, TaskProgress{2, 5, 0.25}}}), ElementsAre(true));
-  // The next one has no news.
+  // The next heartbeat has no news.
   EXPECT_THAT(Heartbeat("w", {token}), ElementsAre(true));
   const std::vector<WorkerView> workers = Workers();
   ASSERT_THAT(workers.at(0).progress, ::testing::SizeIs(1));
@@ -310,7 +310,7 @@ TEST_F(LeasesTest, ARestartGivesLeasesTheirFullTimeAgain) {
 TEST_F(LeasesTest, AReleasedCandidateIsAsGoodAsNew) {
   const std::string name = Create(RandomSpec("s", 5));
   const LeasedTask task = LeaseOne("w");
-  // It is not another worker's to give back.
+  // Another worker cannot release it.
   Release("v", task.token);
   EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
   Release("w", task.token);
@@ -346,7 +346,7 @@ TEST_F(LeasesTest, AFailedAttemptIsMadeElsewhereAfterABackOff) {
   Pass(Millis{1});
   EXPECT_THAT(Tokens(*other.Get()), ElementsAre(Token(1, 1, 2)));
   EXPECT_FALSE(same.Answered());
-  // An invalid result is a failed attempt, one that can't succeed an outcome.
+  // An invalid result is a failed attempt. If no attempt can succeed, that is an outcome.
   EXPECT_EQ(Report("b", Token(1, 1, 2), core::Metrics{{"loss", 1}}).status, CompletionVerdict::kInvalid);
   Pass(Millis{1000});
   Pass(Millis{5000});
@@ -424,7 +424,7 @@ TEST_F(LeasesTest, SearchesShareTheWorkersEvenly) {
     return count;
   };
   EXPECT_EQ(shares(Lease("w", 10)), (std::map<std::uint64_t, int>{{1, 5}, {2, 5}}));
-  // A newcomer catches up first.
+  // A new search first catches up.
   Create(RandomSpec("c", 50));
   EXPECT_EQ(shares(Lease("w", 8)), (std::map<std::uint64_t, int>{{1, 1}, {2, 1}, {3, 6}}));
 }

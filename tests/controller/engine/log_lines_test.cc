@@ -1,4 +1,4 @@
-// What workers can provoke as often as they like does not fill the log.
+// Log lines that workers can cause at will do not fill the log.
 #include "common/log/log.h"
 #include "controller/engine/names.h"
 #include "controller/engine/worker_commands.h"
@@ -22,7 +22,7 @@ class LogLinesTest : public StateTest {
     entry_ = &Add(config);
   }
 
-  // A lease of a worker that nobody has heard of.
+  // Returns the token of a lease to an unknown worker.
   LeaseToken LeaseToAnother() {
     const core::Candidate& candidate = Lease(*entry_, "w" + std::to_string(++workers_));
     state_.leases.Set({entry_->id(), candidate.number}, candidate.worker, state_.now.steady + Millis{30'000});
@@ -42,7 +42,7 @@ class LogLinesTest : public StateTest {
     Pass(Millis{30'000});
     commands_.NoteSilence();
   }
-  // The lines with such a text that `work` makes.
+  // Returns the lines with that text that `work` causes.
   static std::vector<std::string> LinesOf(const std::string& text, const std::function<void()>& work) {
     log::Flush();
     ::testing::internal::CaptureStderr();

@@ -60,7 +60,7 @@ TEST(WorkIdentity, IsThatOfAllAttemptsAndOfNothingElse) {
       WorkIdentity({2, 2, 3, 4}, core::TaskKind::kTrain),
       WorkIdentity({1, 1, 3, 4}, core::TaskKind::kTrain),
       WorkIdentity({1, 2, 3, 5}, core::TaskKind::kTrain),
-      // Digits do not run into each other.
+      // The digits of different numbers are separated.
       WorkIdentity({12, 3, 3, 4}, core::TaskKind::kTrain),
       WorkIdentity({1, 23, 3, 4}, core::TaskKind::kTrain),
       WorkIdentity({1, 2, 3, 41}, core::TaskKind::kTrain),

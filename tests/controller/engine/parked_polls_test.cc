@@ -37,7 +37,7 @@ TEST_F(ParkedPollsTest, WorkGoesPastThoseWhoCantTakeIt) {
   EXPECT_THAT(*both.Get(), SizeIs(1));
   Settle();
   EXPECT_FALSE(cpu.Answered());
-  // Also by requirements that come up later, and for polls that come later.
+  // This also holds for later requirements and later polls.
   const std::string other = Create(Requiring("c", "cpu", 2));
   EXPECT_EQ(cpu.Get()->at(0).search_name, other);
   EXPECT_EQ(ParkLabelled("d", {{"device", "cpu"}}).Get()->at(0).search_name, other);
@@ -78,7 +78,7 @@ TEST_F(ParkedPollsTest, AnAttemptThatFailedOnTheOnlyOneComesBackToIt) {
   EXPECT_EQ(Report("a", task.token, std::nullopt).status, CompletionVerdict::kAccepted);
   Settle();
   EXPECT_FALSE(same.Answered());
-  // After the back-off: there is nobody to wait for.
+  // After the back-off, because there is no other worker to wait for.
   Pass(Millis{500});
   EXPECT_THAT(*same.Get(), SizeIs(1));
 }
@@ -96,12 +96,12 @@ TEST_F(ParkedPollsTest, ThousandsAreServedAtOnceEachWithItsOwn) {
     const auto tasks = polls[i].Get();
     ASSERT_TRUE(tasks.ok()) << tasks.status();
     ASSERT_THAT(*tasks, SizeIs(1));
-    // In the order in which they came.
+    // In the order in which they arrived.
     ASSERT_EQ(tasks->at(0).token.number, static_cast<std::uint64_t>(i + 1));
   }
 }
 
-// A worker that does nothing but wait: its calls last longer than silence is borne.
+// A worker that only waits: its calls last longer than the maximum silence.
 TEST_F(ParkedPollsTest, AWorkerWhoseCallWaitsIsKnownAndHeard) {
   options_.lease_duration = Millis{5'000};
   Restart();
@@ -124,7 +124,7 @@ TEST_F(ParkedPollsTest, AWorkerWhoseCallWaitsIsKnownAndHeard) {
   EXPECT_THAT(Workers(), IsEmpty());
 }
 
-// A message has its limit, and a task may be as large as its spec.
+// A message has a maximum size, and a task may be as large as its spec.
 TEST_F(ParkedPollsTest, AnAnswerIsBoundedInBytes) {
   v1::SearchSpec spec = RandomSpec("s", 1'000, 8, 8);
   auto& parameters = *spec.mutable_space()->mutable_layers(0)->mutable_parameters()->mutable_fields();

@@ -37,7 +37,7 @@ TEST(PollBook, FindsTheOldestThatMeetsTheRequirements) {
   EXPECT_EQ(Oldest(book, 0, gpu), 2u);
   EXPECT_EQ(Oldest(book, 0, {}), 1u);
   EXPECT_EQ(Oldest(book, 0, {{"device", "tpu"}}), 0u);
-  // What comes later is found too, by requirements asked for before.
+  // Later polls are found too, by earlier requirements.
   book.Park(MakePoll(3, "c", gpu));
   EXPECT_EQ(Oldest(book, 2, gpu), 3u);
   EXPECT_EQ(Oldest(book, 3, gpu), 0u);
@@ -80,7 +80,7 @@ TEST(PollBook, IsCleared) {
   EXPECT_THAT(book.Expired(At(5000)), IsEmpty());
 }
 
-// Against a look through all of them.
+// Compares the book with checking each poll.
 TEST(PollBook, AgreesWithALookAtEach) {
   RandomStream random({3});
   const std::vector<Labels> labels = {
@@ -124,7 +124,7 @@ TEST(PollBook, WhoIsHeldBackIsPassedOverUntilLetIn) {
   book.HoldBack("a");
   book.HoldBack("a");
   EXPECT_EQ(Oldest(book, 0, {}), 2u);
-  // Also polls to come; they stay in the book.
+  // Later polls count too, and stay in the book.
   book.Park(MakePoll(3, "a", {}, 1000, 4));
   EXPECT_EQ(book.size(), 3u);
   EXPECT_TRUE(book.Waits("a"));
@@ -137,7 +137,7 @@ TEST(PollBook, WhoIsHeldBackIsPassedOverUntilLetIn) {
   EXPECT_TRUE(book.Take(2));
 }
 
-// Against a recount.
+// Compares the counts with a recount.
 TEST(PollBook, KnowsHowManyTasksAreWanted) {
   RandomStream random({4});
   const std::vector<Labels> labels = {

@@ -1,4 +1,4 @@
-// What one caller may have; others have their own.
+// Tests the quotas of one caller; others have separate ones.
 #include "controller/engine/worker_commands.h"
 #include "tests/controller/engine/engine_fixture.h"
 #include "tests/controller/engine/state_fixture.h"
@@ -22,7 +22,7 @@ class QuotasTest : public EngineTest {
       engine_->CreateSearch({"s", bytes, *ToCoreConfig(bytes), request_id, owner}, reply);
     });
   }
-  // Says nothing of the layers, for the least bytes.
+  // The spec says nothing about the layers, so that it is as small as possible.
   absl::StatusOr<SearchView> Create(const std::string& owner, const std::string& request_id = "") {
     return Create(owner, RandomSpec("s", 5), request_id);
   }
@@ -44,11 +44,12 @@ TEST_F(QuotasTest, SearchesThatHaveNotEnded) {
   EXPECT_THAT(std::string(refused.message()), HasSubstr("a has 3 unfinished searches"));
   EXPECT_THAT(std::string(refused.message()), HasSubstr("--max-searches-per-caller"));
   EXPECT_EQ(Refused("too_many_searches"), 1);
-  // A retry of what was made is no further search, others have their own, and nobody's are not counted.
+  // A retry does not count as another search, other callers have separate quotas, and searches
+  // without an owner are not counted.
   EXPECT_EQ(Create("a", "r3")->name, "searches/s-3");
   EXPECT_TRUE(Create("b", "r5").ok());
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(Create("").ok());
-  // They are still its own after a restart.
+  // After a restart they still belong to the caller.
   Restart();
   EXPECT_FALSE(Create("a", "r4").ok());
   ASSERT_TRUE(Cancel(first->name).ok());
@@ -57,7 +58,7 @@ TEST_F(QuotasTest, SearchesThatHaveNotEnded) {
 
 TEST_F(QuotasTest, BytesOfSpecs) {
   v1::SearchSpec spec = RandomSpec("s", 5);
-  // More than half of what one may have.
+  // More than half of a caller's quota.
   (*spec.mutable_evaluation()->mutable_train()->mutable_parameters()->mutable_fields())["note"].set_string_value(
       std::string(2'500, 'x'));
   const auto first = Create("a", spec);
@@ -68,7 +69,7 @@ TEST_F(QuotasTest, BytesOfSpecs) {
   EXPECT_EQ(Refused("too_large_specs"), 1);
   EXPECT_TRUE(Create("a").ok()) << "a small one";
   EXPECT_TRUE(Create("b", spec).ok());
-  // One that has ended is kept, and counts until it is deleted.
+  // A search that has ended is kept and counts until it is deleted.
   ASSERT_TRUE(Cancel(first->name).ok());
   EXPECT_FALSE(Create("a", spec).ok());
   ASSERT_TRUE(Delete(first->name).ok());
@@ -85,13 +86,13 @@ TEST_F(QuotasTest, Workers) {
   EXPECT_TRUE(Poll("a", "w1").ok());
   EXPECT_TRUE(Poll("b", "w4").ok());
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(Poll("", "nobodys-" + std::to_string(i)).ok());
-  // A heartbeat would make it known as well.
+  // A heartbeat would make it known too.
   WorkerInfo worker = Request("w5").worker;
   worker.owner = "a";
   EXPECT_EQ(
       Await<std::vector<LeaseVerdict>>([&](auto reply) { engine_->Heartbeat(worker, {}, reply); }).status().code(),
       absl::StatusCode::kResourceExhausted);
-  // Those that are silent make room.
+  // Silent workers make room.
   Pass(Millis{100'000});
   EXPECT_TRUE(Poll("a", "w3").ok());
 }
@@ -104,11 +105,11 @@ TEST_F(QuotasTest, WorkersThatShareAnIdAreCountedEach) {
   EXPECT_TRUE(heard("h", "1111111"));
   EXPECT_TRUE(heard("h", "2222222"));
   EXPECT_TRUE(heard("h", "1111111")) << "now it has a row of its own";
-  // A restart takes the row of the one before; further ones have no row.
+  // A restarted worker takes the row of its predecessor. Further ones have no row.
   EXPECT_TRUE(heard("h", "3333333"));
   EXPECT_FALSE(heard("h", "2222222"));
   EXPECT_FALSE(heard("x", "4444444"));
-  // Whoever has a row is never refused.
+  // A worker with a row is never refused.
   EXPECT_TRUE(heard("h", "1111111"));
   ASSERT_TRUE(Await<bool>([&](auto reply) { engine_->ReleaseTasks(WorkerId("h", "3333333"), {}, reply, true); }).ok());
   EXPECT_TRUE(heard("x", "4444444"));

@@ -93,7 +93,7 @@ TEST(SearchBook, KnowsWhichRequestMadeIt) {
   book.Add(Entry(2));
   EXPECT_EQ(book.OfRequest("r1"), 1u);
   EXPECT_EQ(book.OfRequest("r2"), 0u);
-  // A search without a request is found by none.
+  // A search without a request id cannot be found by one.
   EXPECT_EQ(book.OfRequest(""), 0u);
   book.Remove(2);
   EXPECT_EQ(book.OfRequest("r1"), 1u);
@@ -110,7 +110,7 @@ TEST(SearchBook, KnowsWhichCanUseEachOthersResults) {
   EXPECT_THAT(book.SameEvaluation("a"), ElementsAre(1, 3));
   EXPECT_THAT(book.SameEvaluation("b"), ElementsAre(2));
   EXPECT_THAT(book.SameEvaluation("c"), IsEmpty());
-  // Also those that have ended.
+  // This includes those that have ended.
   book.Close(1);
   EXPECT_THAT(book.SameEvaluation("a"), ElementsAre(1, 3));
   book.Remove(1);

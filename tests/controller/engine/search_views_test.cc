@@ -52,7 +52,7 @@ TEST_F(SearchViewsTest, OfARunningSearch) {
   EXPECT_EQ(view.layer, "");
   EXPECT_EQ(view.waiting_for, "");
   EXPECT_EQ(view.sequence, 42u);
-  // The cheapest costs 2: nothing meets the first target.
+  // The cheapest costs 2, so nothing meets the first target.
   ASSERT_THAT(view.targets, SizeIs(2));
   EXPECT_EQ(view.targets[0].target, 1);
   EXPECT_FALSE(view.targets[0].best);
@@ -69,7 +69,7 @@ TEST_F(SearchViewsTest, OfALayerNasSearchNamesTheLayerThatIsDecided) {
   options.order = {1, 0};
   config.strategy = options;
   SearchEntry& entry = Add(config);
-  // Stage 0 is the default alone; it decides no layer.
+  // Stage 0 is only the default, which decides no layer.
   EXPECT_EQ(View(entry).stage_count, 2);
   EXPECT_EQ(View(entry).position.stage, 0);
   EXPECT_EQ(View(entry).layer, "");
@@ -116,7 +116,7 @@ TEST_F(SearchViewsTest, APointHasTheMeansOfItsTrainings) {
   EXPECT_EQ(point.standing.trainings, 3);
   EXPECT_EQ(point.standing.reward, 0.5);
   EXPECT_EQ(point.standing.reward_deviation, 0.5);
-  // Of those that reported it.
+  // The means of the trainings that reported the metric.
   EXPECT_EQ(point.metrics, (core::Metrics{{"accuracy", 0.5}, {"loss", 3}, {"params", 10}}));
 }
 
@@ -159,7 +159,7 @@ TEST_F(SearchViewsTest, AWinnerHasTheMeansOfItsTrainingsInFull) {
   EXPECT_NEAR(winner.reward_deviation, 0.35355, 1e-4);
   EXPECT_EQ(winner.cost, 2);
   EXPECT_THAT(winner.finals, ElementsAre(2, 3, 4));
-  // The highest reward first, and who has it.
+  // The highest reward first, with the worker that has it.
   ASSERT_THAT(winner.weights, SizeIs(2));
   EXPECT_EQ(winner.weights[0].first.path, "/high");
   EXPECT_EQ(winner.weights[0].second, "u");
@@ -191,7 +191,7 @@ TEST_F(SearchViewsTest, SaysWhatASearchWaitsFor) {
   // Those that are away are not connected.
   state_.workers.NoteAway(state_.now.steady + Millis{1}, state_.now.steady, [](const std::string&) { return false; });
   EXPECT_EQ(Waiting(any), "a worker: none is connected; start one with layernas-worker");
-  // Something is under way.
+  // A task is running.
   Lease(gpu);
   EXPECT_EQ(Waiting(gpu), "");
 }

@@ -58,7 +58,7 @@ TEST_F(SearchesTest, NamesThatAreNone) {
   Create(RandomSpec("first", 3));
   EXPECT_EQ(Get("first").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Get("searches/first-2").status().code(), absl::StatusCode::kNotFound);
-  // The id alone is not enough: it might be another controller's search.
+  // The number alone is not enough, because it might belong to another controller's search.
   EXPECT_EQ(Get("searches/second-1").status().code(), absl::StatusCode::kNotFound);
   for (const auto& status :
        {Pause("searches/no-7").status(), Resume("searches/no-7").status(), Cancel("searches/no-7").status(),
@@ -75,13 +75,13 @@ TEST_F(SearchesTest, TheSameRequestMakesOneSearch) {
   EXPECT_EQ(first->name, "searches/a-1");
   EXPECT_EQ(again->name, first->name);
   EXPECT_EQ(other->name, "searches/a-2");
-  // Without a request id nothing is a repetition.
+  // Without a request id, no call counts as repeated.
   EXPECT_EQ(TryCreate(RandomSpec("a", 3))->name, "searches/a-3");
   EXPECT_EQ(TryCreate(RandomSpec("a", 3))->name, "searches/a-4");
   Restart();
   EXPECT_EQ(TryCreate(RandomSpec("a", 3), "request 1")->name, first->name);
   EXPECT_EQ(TryCreate(RandomSpec("a", 3), "request 2")->name, other->name);
-  // Once it is deleted, a request may make a new one.
+  // After its deletion, the request may create a new search.
   ASSERT_TRUE(Cancel(first->name).ok());
   ASSERT_TRUE(Delete(first->name).ok());
   EXPECT_EQ(TryCreate(RandomSpec("a", 3), "request 1")->name, "searches/a-5");
@@ -177,7 +177,7 @@ TEST_F(SearchesTest, DeletingRemovesAllOfIt) {
   EXPECT_TRUE(store_->ReadCandidates(1, 0, kAll)->candidates.empty());
   EXPECT_TRUE(store_->ReadChanges(1, 0, kAll)->empty());
   EXPECT_TRUE(store_->ReadBuckets(1)->empty());
-  // Not while files are removed beside it.
+  // Wait until files are no longer being removed.
   Restart();
   const CheckReport report = Check();
   EXPECT_THAT(report.problems, IsEmpty());
@@ -308,7 +308,7 @@ TEST_F(SearchesTest, SearchesThatEndedLongAgoAreDeleted) {
   Pass(Millis{1'001});
   EXPECT_EQ(Get(old).status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(Get(young).ok());
-  // Also of the time before a restart.
+  // This includes the time before a restart.
   Stop();
   clock_.Pass(Millis{60'000});
   Start();
@@ -316,7 +316,7 @@ TEST_F(SearchesTest, SearchesThatEndedLongAgoAreDeleted) {
   EXPECT_EQ(Get(young).status().code(), absl::StatusCode::kNotFound);
   // However long it takes.
   EXPECT_TRUE(Get(open).ok());
-  // Not while files are removed beside it.
+  // Wait until files are no longer being removed.
   Restart();
   EXPECT_EQ(Check().searches, 1u);
 }
@@ -328,7 +328,7 @@ TEST_F(SearchesTest, OneThatThisVersionRefusesIsShownAndTheOthersGoOn) {
   storage::StoredSearch stored = store_->LoadSearches()->front().search;
   v1::SearchSpec spec;
   ASSERT_TRUE(spec.ParseFromString(stored.spec));
-  // As if a later version had come to refuse it.
+  // As if a later version refused it.
   spec.mutable_budget()->set_trainings(-1);
   stored.spec = spec.SerializeAsString();
   storage::Batch batch;
@@ -348,7 +348,7 @@ TEST_F(SearchesTest, OneThatThisVersionRefusesIsShownAndTheOthersGoOn) {
   EXPECT_TRUE(ReadChanges(bad, 0).ok());
   Finish();
   EXPECT_EQ(Get(good)->state, core::SearchState::kSucceeded);
-  // Nothing of it was changed.
+  // It is unchanged.
   EXPECT_EQ(store_->LoadSearches()->front().search, stored);
   Restart();
   EXPECT_TRUE(Delete(bad).ok());
@@ -459,7 +459,7 @@ TEST_F(SearchesTest, TimeIsUpWithoutAnyCall) {
   const std::string name = Create(spec);
   const LeasedTask task = LeaseOne("w");
   Pass(Millis{20'000});
-  // What is under way is finished and counted.
+  // Running trainings finish and count.
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
   EXPECT_THAT(Lease("w"), IsEmpty());
   EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
@@ -492,7 +492,7 @@ TEST_F(SearchesTest, SettingTheClockChangesNoBudgetAndNoLease) {
     Settle();
     EXPECT_EQ(Heartbeat("w", {FormatLeaseToken(task.token)}), std::vector<bool>{true});
     EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-    // What waits is still given out.
+    // Waiting tasks are still given out.
     EXPECT_EQ(Complete("v", LeaseOne("v")).status, core::CompletionVerdict::kAccepted);
   }
   Restart();

@@ -1,4 +1,4 @@
-// Many searches on one fleet.
+// Tests many searches on one fleet.
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -28,8 +28,8 @@ class SharingTest : public EngineTest {
   }
   std::size_t Running(const std::string& name) { return Get(name)->candidates.at(CandidateState::kLeased); }
 
-  // A fleet of one-slot workers that are never idle: of evaluations of a second each, one ends at a time, evenly
-  // spread. Counts what began, by search.
+  // Simulates a fleet of one-slot workers that are never idle. Evaluations take one second each and
+  // end one at a time, evenly spread. Counts the started ones by search.
   std::map<std::string, int> Saturate(int slots, int evaluations) {
     std::map<std::string, int> begun;
     for (int i = 0; i < evaluations; ++i) {
@@ -58,7 +58,7 @@ TEST_F(SharingTest, ASaturatedFleetIsSharedByWeight) {
   const std::string one = Create(Spec("one", 1));
   const std::string two = Create(Spec("two", 2));
   const std::string four = Create(Spec("four", 4));
-  // On fewer slots than would divide evenly.
+  // On fewer slots than divide evenly.
   Saturate(10, 100);
   std::map<std::string, int> begun = Saturate(10, 1400);
   EXPECT_NEAR(begun[one], 200, 10);
@@ -85,7 +85,7 @@ TEST_F(SharingTest, AnUpdateHoldsFromThenOnAndOverARestart) {
   const auto updated = Update(second, {.weight = 2, .priority = std::nullopt, .max_running = std::nullopt});
   ASSERT_TRUE(updated.ok()) << updated.status();
   EXPECT_EQ(updated->sharing, (core::Sharing{2, 0, 0}));
-  // Watches get to know.
+  // Watches are notified.
   EXPECT_EQ(updated->sequence, sequence + 1);
   Saturate(6, 30);
   std::map<std::string, int> begun = Saturate(6, 600);
@@ -109,7 +109,7 @@ TEST_F(SharingTest, WhoIsOfHigherPriorityGoesStrictlyFirst) {
   const std::string low = Create(Spec("low", 1000, 0));
   const std::string high = Create(Spec("high", 1, 1));
   EXPECT_THAT(Saturate(4, 100), ElementsAre(std::pair(high, 100)));
-  // What it has no use for goes on.
+  // Slots that it does not use go to the others.
   ASSERT_TRUE(Pause(high).ok());
   EXPECT_THAT(Saturate(4, 20), ElementsAre(std::pair(low, 20)));
   ASSERT_TRUE(Resume(high).ok());
@@ -125,12 +125,12 @@ TEST_F(SharingTest, NoMoreRunThanAreAllowed) {
   EXPECT_EQ(Get(name)->ready, 0u);
   const Awaited<Tasks> parked = Park("b");
   EXPECT_FALSE(parked.Answered());
-  // A place for each that ends.
+  // Each ended task frees a place.
   Complete("a", tasks[0]);
   Settle();
   EXPECT_THAT(*parked.Get(), SizeIs(1));
   EXPECT_EQ(Running(name), 3u);
-  // Fewer than there are: those go on, and none follows.
+  // Below the current number: running tasks continue, and no further ones start.
   ASSERT_TRUE(Update(name, {.weight = {}, .priority = {}, .max_running = 1}).ok());
   EXPECT_EQ(Running(name), 3u);
   Complete("a", tasks[1]);
@@ -168,7 +168,7 @@ TEST_F(SharingTest, PauseResumeAndCancelAtAnyMoment) {
   const std::string second = Create(Spec("second"));
   Saturate(4, 20);
   ASSERT_TRUE(Pause(first).ok());
-  // Trainings under way count; nothing new begins.
+  // Running trainings count, and nothing new starts.
   EXPECT_THAT(Saturate(4, 12), ElementsAre(std::pair(second, 12)));
   EXPECT_EQ(Running(first), 0u);
   ASSERT_TRUE(Resume(first).ok());
@@ -187,7 +187,7 @@ TEST_F(SharingTest, PauseResumeAndCancelAtAnyMoment) {
 
 class ReuseTest : public SharingTest {
  protected:
-  // Both walk the same space in the same order.
+  // Both search the same space in the same order.
   static v1::SearchSpec Exhaustive(const std::string& name, bool reuse) {
     v1::SearchSpec spec = SpaceOf(name, 2, 3);
     spec.mutable_strategy()->mutable_exhaustive();
@@ -292,7 +292,7 @@ TEST_F(ReuseTest, ManyResultsAreTakenInOneGo) {
   spec.mutable_evaluation()->set_reuse_results(true);
   const std::string second = Create(spec);
   const Awaited<Tasks> parked = Park("w");
-  // A turn takes a part of them; the others follow by themselves.
+  // A turn handles some of them, and the others follow without further calls.
   for (int i = 0; i < 10; ++i) Settle();
   EXPECT_EQ(Get(second)->state, SearchState::kSucceeded);
   EXPECT_FALSE(parked.Answered());

@@ -1,4 +1,4 @@
-// Workers that keep failing, and leases that their worker no longer knows of.
+// Tests workers that keep failing, and leases that their worker no longer knows.
 #include "common/base/task_limits.h"
 #include "tests/controller/engine/engine_fixture.h"
 #include "tests/controller/support/hand_run.h"
@@ -24,7 +24,7 @@ class ShunningTest : public EngineTest {
     ADD_FAILURE() << id << " is not known";
     return {};
   }
-  // A lease that fails at once.
+  // Leases a task that fails at once.
   void FailOne(const std::string& worker) {
     const Tasks tasks = Lease(worker);
     ASSERT_THAT(tasks, SizeIs(1));
@@ -34,7 +34,7 @@ class ShunningTest : public EngineTest {
 
 TEST_F(ShunningTest, AWorkerThatKeepsFailingGetsNothingForAWhile) {
   Create(RandomSpec("s", 200));
-  // It is busy, and fine as far as anyone knows.
+  // It is busy, and has not failed.
   LeaseOne("good");
   FailOne("bad");
   FailOne("bad");
@@ -53,13 +53,13 @@ TEST_F(ShunningTest, AWorkerThatKeepsFailingGetsNothingForAWhile) {
   EXPECT_FALSE(held.Answered());
   Pass(Millis{1});
   ASSERT_TRUE(held.Answered());
-  // One more try, with one task however many it asks for.
+  // It gets one more try, with one task, however many it asks for.
   EXPECT_EQ(Report("bad", held.Get()->at(0).token, std::nullopt).status, CompletionVerdict::kAccepted);
   EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{60'000});
   Pass(Millis{60'000});
   const Tasks tried = Lease("bad", 8);
   ASSERT_THAT(tried, SizeIs(1));
-  // All is well again.
+  // The worker is no longer shunned.
   EXPECT_EQ(Complete("bad", tried[0]).status, CompletionVerdict::kAccepted);
   EXPECT_EQ(WorkerOf("bad").failures_in_a_row, 0);
   EXPECT_THAT(Lease("bad", 8), SizeIs(8));
@@ -103,7 +103,7 @@ TEST_F(ShunningTest, TheOnlyWorkerThatFitsIsNeverShunned) {
     ASSERT_THAT(*tasks, SizeIs(1));
     Report("only", tasks->at(0).token, std::nullopt);
   }
-  // Nobody waited to be told that nothing works.
+  // Nobody had to wait for the search to fail.
   EXPECT_EQ(Get(name)->state, core::SearchState::kFailed);
 }
 
@@ -117,7 +117,7 @@ TEST_F(ShunningTest, NobodyIsShunnedForOneThatIsAway) {
   EXPECT_EQ(WorkerOf("alive").shunned_for, Millis{0});
 }
 
-// What can't be undone waits for those who are silent, until they are forgotten.
+// Permanent decisions wait for silent workers, until these are forgotten.
 TEST_F(ShunningTest, ASearchDoesNotEndByOneWorkerWhileOthersAreSilent) {
   options_.lease_duration = Millis{2'000};
   Restart();
@@ -144,7 +144,7 @@ TEST_F(ShunningTest, ASearchDoesNotEndByOneWorkerRightAfterARestart) {
   LeaseOne("good");
   for (int i = 0; i < 2; ++i) FailOne("bad");
   Restart();
-  // The good one has said nothing yet.
+  // The good worker has reported nothing yet.
   for (int i = 0; i < 4; ++i) FailOne("bad");
   EXPECT_EQ(Get(name)->state, core::SearchState::kRunning);
   // Its lease has expired.
@@ -200,7 +200,7 @@ TEST(ShunningByHand, APauseOfTheControllerMakesNobodyAway) {
   }
   run.Park("bad", 1);
   ASSERT_EQ(run.parked(), 1) << "it is shunned";
-  // The heartbeats that wait come first.
+  // The waiting heartbeats come first.
   run.clock().Pass(Millis{5'000});
   run.engine().Heartbeat({"good", {}, 1, "test"}, {{FormatLeaseToken(held.token)}}, [](const auto&) {});
   TakeTurns(run.engine());
@@ -246,7 +246,7 @@ TEST_F(ShunningTest, LostLeasesCountAsFailures) {
 TEST_F(ShunningTest, AWorkerThatIsGoneHasFailedOnce) {
   options_.lease_duration = Millis{1'000};
   Restart();
-  // Of three searches, at three times.
+  // In three searches, at three times.
   for (const char* name : {"a", "b", "c"}) {
     Create(RandomSpec(name, 200));
     LeaseOne("gone");
@@ -265,7 +265,7 @@ TEST_F(ShunningTest, TheLastWorkerThatIsNotShunnedIsNotShunned) {
   LeaseOne("good");
   for (int i = 0; i < 3; ++i) FailOne("bad");
   EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{30'000});
-  // Of a search that knows of no other failing worker.
+  // A search that knows no other failing worker.
   const std::string other = Create(RandomSpec("t", 200));
   for (int i = 0; i < 6; ++i) FailOne("good");
   EXPECT_EQ(WorkerOf("good").shunned_for, Millis{0});
@@ -276,7 +276,7 @@ TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
   const LeasedTask lost = LeaseOne("w");
   const LeasedTask kept = LeaseOne("w");
   const std::string token = FormatLeaseToken(kept.token);
-  // So fresh that the worker may not know of it yet.
+  // So new that the worker may not know it yet.
   Pass(Millis{9'999});
   EXPECT_THAT(Heartbeat("w", {token}), ElementsAre(true));
   EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
@@ -290,11 +290,11 @@ TEST_F(ShunningTest, ALeaseThatItsWorkerDoesNotListIsOver) {
   EXPECT_THAT(candidate.failures[0].message, HasSubstr("does not know this lease"));
   // Others get it at once, a third of a lease after it was granted.
   EXPECT_EQ(LeaseOne("v").token, Token(1, 1, 2));
-  // And if the worker was at it all the same, its result counts.
+  // If the worker still had the task, its result counts.
   EXPECT_EQ(Complete("w", lost).status, CompletionVerdict::kAccepted);
 }
 
-// The worker may hold more than one call can list.
+// The worker may hold more leases than one call can list.
 TEST_F(ShunningTest, AFullHeartbeatEndsNoOtherLease) {
   const std::string name = Create(RandomSpec("s", 5));
   LeaseOne("w");

@@ -1,4 +1,5 @@
-// The books of an engine on a store in memory, without the engine, for tests of the parts that work on them.
+// The books of an engine on a store in memory, without the engine. For tests of the parts that use
+// them.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -29,7 +30,7 @@ class StateTest : public ::testing::Test {
     state_.now.unix_ms += time.count();
   }
 
-  // Random search over nine architectures; the cost is that of the layers.
+  // Random search over nine architectures, with costs per layer.
   static core::SearchConfig Config() {
     core::SearchConfig config;
     config.space.layers = {{"a", 3, 0, {1, 2, 3}}, {"b", 3, 0, {1, 2, 3}}};

@@ -9,14 +9,14 @@ namespace {
 using core::CandidateState;
 using core::CompletionVerdict;
 
-// Eight workers at once on one search, with all the trouble they can make.
+// Eight workers work on one search at the same time, and cause all kinds of trouble.
 class StressTest : public EngineTest {
  protected:
   static constexpr int kWorkers = 8;
 
   StressTest() {
     engine_.reset();
-    // Real time, so that polls end; far longer leases than the test takes.
+    // Real time, so that polls end. The leases last much longer than the test.
     options_.lease_duration = std::chrono::hours(1);
     auto engine = Engine::Create(*store_, options_, ParseStoredSpec, *metrics_, Clock::Real());
     EXPECT_TRUE(engine.ok()) << engine.status();
@@ -48,7 +48,7 @@ class StressTest : public EngineTest {
         const CompletionVerdict first = Complete(worker, task);
         EXPECT_EQ(first.status, CompletionVerdict::kAccepted) << first.message;
         accepted_ += first.status == CompletionVerdict::kAccepted ? 1 : 0;
-        // Safe to repeat; but no other result takes its place.
+        // Repeating is safe, but no other result replaces the first one.
         if ((turn + i) % 4 == 1) {
           EXPECT_EQ(Complete(worker, task).status, CompletionVerdict::kAccepted);
           EXPECT_EQ(Report(worker, task.token, core::Metrics{{"accuracy", 99}}).status, CompletionVerdict::kRefused);
@@ -69,7 +69,7 @@ TEST_F(StressTest, EveryCandidateGetsExactlyOneResult) {
   std::atomic<bool> over{false};
   std::vector<std::thread> threads;
   for (int i = 0; i < kWorkers; ++i) threads.emplace_back([this, &name, i] { Work(name, i); });
-  // Somebody looks on all the while.
+  // Meanwhile a client keeps reading.
   std::thread watcher([&] {
     std::atomic<int> calls{0};
     const Engine::WatchId watch = engine_->Watch(1, [&calls] { ++calls; });

@@ -1,4 +1,4 @@
-// What evaluators wrote: kept with the attempt, for a while.
+// Tests the logs of evaluators, which are kept with the attempt for some time.
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -12,7 +12,7 @@ using core::CompletionVerdict;
 
 class TaskLogsTest : public EngineTest {
  protected:
-  // Succeeds where the task's architecture has metrics, fails where `fails`.
+  // Succeeds if the task's architecture has metrics, and fails if `fails`.
   CompletionVerdict ReportWithLog(const LeasedTask& task, bool fails, const std::string& tail) {
     layernas::Report report = Succeeded(task, tail);
     if (fails) {
@@ -147,7 +147,7 @@ TEST_F(TaskLogsTest, LogsOfOldAttemptsAreNotKept) {
     attempts.push_back(LeaseOne("w"));
     if (i < 5) Release("w", attempts.back().token);
   }
-  // The newest first, so that none is older than what has been kept.
+  // The newest first, so that none is older than a kept one.
   for (int i = 5; i-- > 0;) ReportWithLog(attempts[i], true, "a log\n");
   const auto log = Log(search, 1);
   ASSERT_TRUE(log.ok()) << log.status();

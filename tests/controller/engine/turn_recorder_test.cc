@@ -11,13 +11,13 @@ using ::testing::SizeIs;
 
 class TurnRecorderTest : public StateTest {
  protected:
-  // The end of a turn.
+  // Ends a turn.
   void Record() {
     std::vector<storage::Batch> batches;
     batches.push_back(recorder_.Collect());
     ASSERT_TRUE(store_.Commit(std::move(batches)).ok());
   }
-  // What is on the disk.
+  // Returns the contents of the disk.
   std::vector<storage::LoadedSearch> Stored() { return store_.LoadSearches().value(); }
   std::vector<std::uint64_t> StoredChanges(std::uint64_t search) {
     std::vector<std::uint64_t> sequences;
@@ -58,7 +58,7 @@ TEST_F(TurnRecorderTest, WritesWhatHasChangedAndSaysWhere) {
   state_.touched = {1, 2};
   Record();
   EXPECT_THAT(state_.touched, ElementsAre(1));
-  // The candidate, and the search, whose time has begun.
+  // The candidate, and the search, whose time has started.
   EXPECT_EQ(entry.sequence, 3u);
   EXPECT_EQ(other.sequence, 1u);
   const storage::LoadedSearch stored = Stored()[0];
@@ -74,11 +74,11 @@ TEST_F(TurnRecorderTest, KeepsTheLeasesInStepWithTheCandidates) {
   SearchEntry& entry = Add();
   const core::Candidate& candidate = Lease(entry);
   state_.touched = {1};
-  // It ran out, and was taken up again by its worker: nobody has set it.
+  // It expired, and its worker resumed it without a new deadline.
   Record();
   ASSERT_TRUE(state_.leases.Holds({1, 1}, "w"));
   EXPECT_EQ(state_.leases.Deadline({1, 1}), state_.now.steady + Millis{30'000});
-  // One that is held keeps its deadline.
+  // A held lease keeps its deadline.
   Lease(entry);
   state_.leases.Set({1, 2}, "w", state_.now.steady + Millis{7});
   state_.touched = {1};
@@ -154,7 +154,7 @@ TEST_F(TurnRecorderTest, WritesByHowMuchTheClockWasSet) {
   Record();
   EXPECT_EQ(Stored()[0].search.clock_set, Millis{5'000});
   EXPECT_THAT(state_.clock_set, IsEmpty());
-  // That is no change for those who watch it.
+  // Watchers do not see that as a change.
   EXPECT_THAT(StoredChanges(1), ElementsAre(1));
 }
 
@@ -176,7 +176,7 @@ TEST_F(TurnRecorderTest, TrimsChanges) {
   EXPECT_EQ(kept.back(), 1010u);
 }
 
-// Of two candidates, and of each the two latest attempts.
+// The logs of two candidates, each with the two latest attempts.
 TEST_F(TurnRecorderTest, KeepsTheLatestLogs) {
   Add();
   for (std::uint32_t attempt = 1; attempt <= 4; ++attempt) {
@@ -193,11 +193,11 @@ TEST_F(TurnRecorderTest, KeepsTheLatestLogs) {
   EXPECT_THAT(StoredLogs(1), IsEmpty());
   EXPECT_THAT(StoredLogs(102), ElementsAre(1));
   EXPECT_THAT(StoredLogs(103), ElementsAre(1));
-  // Comes too late to be one of the latest.
+  // Too late to be one of the latest.
   AddLog(101, 2);
   Record();
   EXPECT_THAT(StoredLogs(101), IsEmpty());
-  // Of a search that is gone.
+  // A log of a deleted search.
   state_.searches.Remove(1);
   AddLog(103, 2);
   Record();

@@ -1,4 +1,4 @@
-// Architectures that are one and the same network are trained once.
+// Tests that architectures which are the same network are trained only once.
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -13,7 +13,8 @@ using core::SearchState;
 
 class TwinsTest : public EngineTest {
  protected:
-  // The 27 architectures of a cell of three nodes, by the operations on the edges 0→1, 0→2 and 1→2.
+  // The 27 architectures of a cell with three nodes, by the operations on the edges 0→1, 0→2 and
+  // 1→2.
   static v1::SearchSpec CellSpec(const std::string& name) {
     v1::SearchSpec spec;
     spec.set_name(name);
@@ -35,8 +36,9 @@ class TwinsTest : public EngineTest {
   }
 };
 
-// What node 2 can be, where x is node 0, C(x) a convolution of it, and S the shift that is left of a convolution of
-// zeros: zeros, x, x+x, C(x), C(x)+x, C(x)+C(x), C(C(x)), C(C(x))+x, C(C(x))+C(x), S, S+x, S+C(x).
+// The possible values of node 2. x is node 0, C(x) a convolution of it, and S the shift that
+// remains of a convolution of zeros: zeros, x, x+x, C(x), C(x)+x, C(x)+C(x), C(C(x)), C(C(x))+x,
+// C(C(x))+C(x), S, S+x, S+C(x).
 constexpr int kNetworks = 12;
 
 TEST_F(TwinsTest, EachNetworkOfACellIsTrainedOnce) {

@@ -13,7 +13,7 @@ class WatchBookTest : public ::testing::Test {
   WatchBook::WatchId Add(std::uint64_t search, const std::string& name) {
     return book_.Add(search, [this, name] { woken_ += name; });
   }
-  // Who was woken since the last call.
+  // Returns who was woken since the last call.
   std::string Woken() { return std::exchange(woken_, ""); }
 
   WatchBook book_;
@@ -45,7 +45,7 @@ TEST_F(WatchBookTest, WakesNobodyWhoWasRemoved) {
   book_.Wake({1, 2});
   EXPECT_EQ(Woken(), "bc");
   book_.Remove(b);
-  // A second time, and one that never was.
+  // Removes one a second time, and one that never existed.
   book_.Remove(b);
   book_.Remove(99);
   book_.Wake({1, 2});

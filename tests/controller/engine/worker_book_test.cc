@@ -33,7 +33,7 @@ std::vector<std::string> Ids(const WorkerBook& book) {
 
 bool Nobody(const std::string&) { return false; }
 
-// Those that are away are forgotten at once.
+// Forgets workers that are away at once.
 void Forget(WorkerBook& book, SteadyTime since, SteadyTime now,
             const std::function<bool(const std::string&)>& is_there) {
   book.NoteAway(since, now, is_there);
@@ -84,7 +84,7 @@ TEST(WorkerBook, ShunsWhoFailsAgainAndAgain) {
   EXPECT_EQ(WorkerBook::FailuresInARow(book.workers().at("a")), 3);
   EXPECT_EQ(book.workers().at("a").last_failure, "three");
   EXPECT_EQ(book.workers().at("a").shunned_until, At(30'003));
-  // What it had in hand when that began.
+  // A task that it already had when the shunning began.
   EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, {}, "four", At(4)));
   EXPECT_THAT(book.EndShuns(At(30'002)), ElementsAre());
   EXPECT_THAT(book.EndShuns(At(30'003)), ElementsAre("a"));
@@ -123,7 +123,7 @@ TEST(WorkerBook, ForgetsWhomItShunned) {
   EXPECT_THAT(book.EndShuns(At(2)), ElementsAre("a"));
   EXPECT_EQ(book.shunned(), 0u);
   EXPECT_THAT(book.EndShuns(At(1'000'000)), ElementsAre());
-  // Nobody that is known.
+  // An unknown worker.
   EXPECT_FALSE(book.Failed("a", core::TaskKind::kEvaluate, {}, "why", At(3)));
   EXPECT_EQ(book.shunned(), 0u);
 }
@@ -137,13 +137,13 @@ TEST(WorkerBook, NobodyCountsOnThoseThatAreAway) {
   book.Hear(Worker("waits"), At(0));
   EXPECT_TRUE(book.HasOthers("waits", {{"device", "gpu"}}));
   book.NoteAway(At(10), At(20), [](const std::string& name) { return name == "waits"; });
-  // It is shown, and counted on no more.
+  // It is shown but no longer counted on.
   EXPECT_THAT(Ids(book), ElementsAre("gpu", "other", "waits"));
   EXPECT_EQ(book.FitOf({}).connected, 1u);
   EXPECT_EQ(book.FitOf({}).known, 3u);
   EXPECT_FALSE(book.HasOthersUnshunned("waits", {}));
   EXPECT_FALSE(book.HasOthersUnshunned("waits", {{"device", "gpu"}}));
-  // But for what can't be undone.
+  // Except for permanent decisions.
   EXPECT_TRUE(book.HasOthers("waits", {{"device", "gpu"}}));
   EXPECT_TRUE(book.HasOthers("gpu", {}));
   book.Hear(gpu, At(30));
@@ -184,7 +184,7 @@ TEST(WorkerBook, AShunEndsOnceNobodyElseCanDoTheWork) {
   }
   for (int i = 0; i < 3; ++i) book.Failed("a", core::TaskKind::kEvaluate, fast, "why", At(1));
   EXPECT_THAT(book.EndShuns(At(2)), ElementsAre());
-  // The one that is left has not the labels.
+  // The remaining worker lacks the labels.
   book.Leave("b", "111111111");
   EXPECT_THAT(book.EndShuns(At(2)), ElementsAre("a"));
   EXPECT_EQ(book.FitOf(fast).shunned, 0u);
@@ -219,7 +219,7 @@ TEST(WorkerBook, EachOfTwoProcessesOfOneIdHasARow) {
   EXPECT_EQ(book.workers().at("a").heard, At(2));
   EXPECT_EQ(book.workers().at("a~111111").info.slots, 1);
   EXPECT_EQ(book.workers().at("a~111111").heard, At(3));
-  // The one that is longest silent goes first.
+  // The worker that has been silent longest is removed first.
   Forget(book, At(3), At(4), Nobody);
   EXPECT_THAT(Ids(book), ElementsAre("a~111111"));
 }
@@ -266,11 +266,11 @@ TEST(WorkerBook, AGoodbyeTakesNoNameFromAnother) {
   WorkerBook book;
   book.Hear(Process("a", "111111111"), At(1));
   book.Hear(Process("a", "222222222"), At(2));
-  // It had been followed by the other, which keeps the id.
+  // The other process had replaced it and keeps the id.
   book.Leave("a", "111111111");
   EXPECT_THAT(Ids(book), ElementsAre("a"));
   EXPECT_EQ(book.Hear(Process("a", "222222222"), At(3)).name, "a");
-  // Where both have a row, only its own goes.
+  // If both have a row, only its own row is removed.
   book.Hear(Process("a", "333333333"), At(4));
   book.Hear(Process("a", "222222222"), At(5));
   EXPECT_THAT(Ids(book), ElementsAre("a", "a~222222"));
@@ -320,7 +320,7 @@ TEST(WorkerBook, LostLeasesAreNewsOnceSinceItWasHeard) {
   EXPECT_TRUE(book.Lost("a"));
 }
 
-// Against a recount.
+// Compares the counts with a recount.
 TEST(WorkerBook, CountsTheWorkersThatFit) {
   const std::vector<std::map<std::string, std::string>> labels = {
       {}, {{"a", "1"}}, {{"a", "2"}}, {{"a", "1"}, {"b", "1"}}, {{"b", "1"}, {"c", "1"}}};

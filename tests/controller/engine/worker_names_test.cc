@@ -36,7 +36,7 @@ class WorkerNamesTest : public ::testing::Test {
     return found == ids_.end() ? nullptr : &found->second;
   }
 
-  // As the book of workers knows them.
+  // As in the book of workers.
   std::map<std::string, std::string> ids_;
 };
 
@@ -56,11 +56,11 @@ TEST_F(WorkerNamesTest, ARestartedWorkerKeepsItsName) {
 TEST_F(WorkerNamesTest, OfTwoThatAreAliveOneHasANameOfItsOwn) {
   EXPECT_EQ(Hear("a", "111111111"), "a");
   EXPECT_EQ(Hear("a", "222222222"), "a");
-  // It had been followed by another, and is heard again.
+  // Another process had replaced it, and now it is heard again.
   EXPECT_EQ(Hear("a", "111111111", true), "a~111111");
   EXPECT_EQ(Hear("a", "111111111"), "a~111111");
   EXPECT_EQ(Hear("a", "222222222"), "a");
-  // A third.
+  // A third process.
   EXPECT_EQ(Hear("a", "333333333"), "a");
   EXPECT_EQ(Hear("a", "111111111"), "a~111111");
   EXPECT_EQ(Hear("a", "222222222", true), "a~222222");
@@ -75,7 +75,7 @@ TEST_F(WorkerNamesTest, NamesDifferAlsoWhereInstancesBeginAlike) {
 }
 
 TEST_F(WorkerNamesTest, NamesAreUtf8) {
-  // Cut after six bytes, its third é would be half there.
+  // Cutting it after six bytes would split its third é.
   const std::string instance = "aéééé";
   Hear("a", instance);
   Hear("a", "b");
@@ -88,7 +88,7 @@ TEST_F(WorkerNamesTest, NoIdIsTheNameOfAnother) {
   Hear("a", "111111111");
   Hear("a", "222222222");
   EXPECT_EQ(Hear("a", "111111111", true), "a~111111");
-  // A worker that really calls itself so, with an instance and without.
+  // A worker that is really called like that, with and without an instance.
   EXPECT_EQ(Hear("a~111111", "333333333"), "a~111111~333333");
   EXPECT_EQ(Hear("a~111111", "333333333"), "a~111111~333333");
   EXPECT_EQ(Hear("a~111111", ""), "a~111111~");
@@ -130,7 +130,7 @@ TEST_F(WorkerNamesTest, WhatIsForgottenLeavesNothingBehind) {
   EXPECT_EQ(Hear("a", "222222222", true), "a~222222");
   Forget("a", "a");
   EXPECT_EQ(Hear("a", "222222222"), "a~222222");
-  // The id is free for the next.
+  // The id is free for the next process.
   EXPECT_EQ(Hear("a", "333333333"), "a");
   Forget("a", "a~222222");
   Forget("a", "a");

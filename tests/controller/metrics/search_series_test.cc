@@ -29,7 +29,7 @@ core::Frontier FrontierOf(const std::vector<std::pair<double, double>>& points) 
   return frontier;
 }
 
-// The value of a gauge of the only search.
+// Returns the value of a gauge of the only search.
 double ValueOf(const prometheus::Registry& registry, const std::string& name, const std::string& target = "") {
   for (const auto& family : registry.Collect()) {
     if (family.name != name) continue;
@@ -70,7 +70,7 @@ TEST(SearchSeries, ServesTheMeanBestRewardOfALoss) {
   AddResult(search, -1, 5);
   series.Set("s", search, false);
   EXPECT_DOUBLE_EQ(ValueOf(registry, "layernas_mean_best_reward"), -1.5);
-  // The same after a restart of the controller.
+  // The values are the same after a restart of the controller.
   prometheus::Registry other;
   SearchSeries(other).Set("s", core::Search(search.config(), search.status(), search.candidates()), false);
   EXPECT_DOUBLE_EQ(ValueOf(other, "layernas_mean_best_reward"), -1.5);
@@ -92,7 +92,8 @@ TEST(LowestReward, IsZeroOrTheRewardOfTheResultThatCameFirst) {
   EXPECT_EQ(LowestReward(candidates), std::nullopt);
   candidates.push_back(Result(3, -2, 50));
   EXPECT_EQ(LowestReward(candidates), -2);
-  // Those that come later change nothing, whatever their numbers; of the same time the lower number counts.
+  // Later results change nothing, whatever their numbers are. Of results with the same time, the
+  // lower number counts.
   candidates[0] = Result(1, -9, 60);
   candidates.push_back(Result(4, -1, 50));
   EXPECT_EQ(LowestReward(candidates), -2);
@@ -104,7 +105,7 @@ TEST(MeanBestReward, IsTheAreaBelowTheFrontierOverItsWidth) {
   EXPECT_EQ(MeanBestReward({}, 10, 0), 0);
   EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, 0.5}}), 10, 0), 0.4);
   EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, 0.5}, {6, 0.75}}), 10, 0), 0.5);
-  // What costs more than the target does not count, and what is on it has no width.
+  // Results above the target do not count, and a result at the target has no width.
   EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, 0.5}, {10, 0.75}, {11, 1}}), 10, 0), 0.4);
   EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{-1, 0.5}}), 10, 0), 0.5);
   EXPECT_EQ(MeanBestReward(FrontierOf({{-1, 0.5}}), 0, 0), 0);
@@ -115,7 +116,7 @@ TEST(MeanBestReward, RisesWithLossesThatFall) {
   EXPECT_EQ(MeanBestReward(FrontierOf({{2, -2}}), 10, -2), -2);
   EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, -1}}), 10, -2), -1.2);
   EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{2, -1}, {6, -0.5}}), 10, -2), -1);
-  // Worse than the first result is as nothing.
+  // Rewards below the first result count like that result.
   EXPECT_DOUBLE_EQ(MeanBestReward(FrontierOf({{1, -7}, {2, -1}}), 10, -2), -1.2);
 }
 
@@ -127,7 +128,7 @@ TEST(MeanBestReward, NeverFallsWhenAResultIsAdded) {
     double before = -1e9;
     for (std::uint64_t number = 1; number <= 20; ++number) {
       const double reward = 4 * random.Uniform() - 3;
-      // They arrive in the order of their times, in another one than that of their numbers.
+      // They arrive in the order of their times, which differs from that of their numbers.
       candidates.push_front(Result(100 - number, reward, static_cast<UnixMillis>(number)));
       frontier.Insert(12 * random.Uniform(), {100 - number, reward});
       const double now = MeanBestReward(frontier, 10, LowestReward(candidates).value());

@@ -1,4 +1,5 @@
-// Specs are checked beside the threads that serve calls: whoever has many checked keeps nobody else waiting.
+// Specs are checked on separate threads, not on those that serve calls. So a client with many
+// checks does not delay others.
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -64,7 +65,7 @@ class CheckQueueTest : public ServiceTest {
       while (!check.done) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
-  // One that was refused since others wait.
+  // Returns a check that was refused because others wait.
   const Check* Refused() const {
     for (const Check& check : checks_) {
       if (check.done && check.status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) return &check;
@@ -85,7 +86,7 @@ class CheckQueueTest : public ServiceTest {
   }
 
   v1::ValidateSearchRequest request_;
-  // Their addresses stay.
+  // Their addresses must not change.
   std::deque<Check> checks_;
 };
 
@@ -100,7 +101,7 @@ TEST_F(CheckQueueTest, ManyCostlyChecksKeepNoHeartbeatWaiting) {
   heartbeat.mutable_worker()->set_id("w");
   v1::HeartbeatResponse beaten;
   EXPECT_LT(SecondsOf([&] { EXPECT_TRUE(Workers(&Worker::Heartbeat, heartbeat, &beaten).ok()); }), 1);
-  // The heartbeat did not just come last.
+  // The heartbeat was not just the last one.
   EXPECT_TRUE(std::any_of(checks_.begin(), checks_.end(), [](const Check& check) { return !check.done; }));
 }
 
@@ -110,9 +111,9 @@ TEST_F(CheckQueueTest, WhatItsCallerHasGivenUpIsNotChecked) {
     const grpc::Status status = Searches(&Searcher::ValidateSearch, request_, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
   });
-  // One that is checked and others that wait, with room for one more.
+  // One check runs and others wait, with room for one more.
   Post(15);
-  // The first one is being checked when all are given up.
+  // The first one is being checked when all are cancelled.
   std::this_thread::sleep_for(std::chrono::duration<double>(one / 4));
   GiveUp();
   EXPECT_LT(SecondsOf([&] { CheckSmall(); }), 5 * one + 0.1);

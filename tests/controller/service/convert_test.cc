@@ -148,7 +148,7 @@ TEST(Convert, Completions) {
   EXPECT_EQ(report.token, "1.2.3");
   ASSERT_TRUE(report.result);
   EXPECT_EQ(report.result->metrics, (core::Metrics{{"accuracy", 0.5}}));
-  // A worker can't say that it is lost.
+  // A worker cannot report that it is lost.
   for (const auto& [wire, kind] : {std::pair(v1::FAILURE_KIND_INFEASIBLE, core::FailureKind::kInfeasible),
                                    std::pair(v1::FAILURE_KIND_EVALUATOR, core::FailureKind::kEvaluator),
                                    std::pair(v1::FAILURE_KIND_WORKER_LOST, core::FailureKind::kEvaluator),
@@ -166,7 +166,7 @@ TEST(Convert, LongMessagesKeepTheirBeginningAndTheirEnd) {
   v1::Completion completion;
   completion.mutable_failure()->set_message(std::string(2000, 'x'));
   EXPECT_EQ(FromWire(completion).message.size(), 2000u);
-  // Characters of two bytes, cut at an odd place.
+  // Characters of two bytes, cut at an odd position.
   std::string text;
   for (int i = 0; i < 3000; ++i) text += "ü";
   completion.mutable_failure()->set_message("exit code 1: " + text + "the end");

@@ -10,7 +10,7 @@ using Searcher = v1::SearchService::StubInterface;
 
 class SearchServiceTest : public ServiceTest {
  protected:
-  // All names of the pages of `size`.
+  // Returns all names, read in pages of `size`.
   std::vector<std::string> ListSearches(int size) {
     std::vector<std::string> names;
     v1::ListSearchesRequest request;
@@ -54,7 +54,7 @@ TEST_F(SearchServiceTest, EachMistakeOfASpecIsALine) {
   EXPECT_THAT(ListSearches(10), SizeIs(0));
 }
 
-// Over the network, where trailers are bounded.
+// Through the network, where the size of trailers is limited.
 TEST_F(SearchServiceTest, AThousandMistakesStillArrive) {
   v1::SearchSpec spec = LayerNasSpec("s", 30, 40);
   for (v1::Layer& layer : *spec.mutable_space()->mutable_layers()) {
@@ -90,7 +90,7 @@ TEST_F(SearchServiceTest, CreatingIsSafeToRepeat) {
   EXPECT_EQ(first.search().name(), "searches/s-1");
   EXPECT_EQ(second.search().name(), "searches/s-1");
   EXPECT_EQ(first.search().state(), v1::SEARCH_STATE_RUNNING);
-  // Shown with its defaults.
+  // It is shown with its defaults.
   EXPECT_EQ(first.search().spec().objective().reward(), "accuracy");
   EXPECT_EQ(first.search().progress().stage_count(), 3);
   request.set_request_id(std::string(101, 'x'));
@@ -164,7 +164,7 @@ TEST_F(SearchServiceTest, PagesOfLargeSearchesEndEarly) {
   EXPECT_EQ(page.searches_size(), 1);
   for (const std::string& name : expected) EXPECT_TRUE(Cancel(name).ok());
 
-  // Each layer of a candidate says what it was given.
+  // Each layer of a candidate contains its own parameters.
   spec.mutable_space()->mutable_network()->clear_parameters();
   (*spec.mutable_space()->mutable_layers(0)->mutable_parameters()->mutable_fields())["text"].set_string_value(
       std::string(1'900'000, 'x'));
@@ -205,10 +205,10 @@ TEST_F(SearchServiceTest, PagesShowEachCandidateOnce) {
   }
 }
 
-// A client that is told nothing of our messages takes 4 MiB.
+// The default limit of a client that does not know the API's limits is 4 MiB.
 constexpr std::size_t kDefaultLimit = 4 << 20;
 
-// And with it everything that tells of its architectures.
+// Makes the spec large, and so everything that contains its architectures.
 void MakeLarge(v1::SearchSpec& spec, std::size_t bytes) {
   auto& parameters = *spec.mutable_space()->mutable_layers(0)->mutable_parameters()->mutable_fields();
   parameters["text"].set_string_value(std::string(bytes, 'x'));
@@ -262,7 +262,7 @@ TEST_F(SearchServiceTest, LargeFrontiersComeInPages) {
   do {
     v1::GetFrontierResponse page;
     ASSERT_TRUE(Searches(&Searcher::GetFrontier, request, &page).ok());
-    // The best per target comes with the first, in its own bounds.
+    // The best per target comes with the first page, with separate limits.
     EXPECT_EQ(page.best_size(), pages == 0 ? 1 : 0);
     page.clear_best();
     EXPECT_LT(page.ByteSizeLong(), kDefaultLimit);
@@ -378,7 +378,8 @@ TEST_F(SearchServiceTest, WhatWasFoundIsShown) {
   frontier_request.set_name(name);
   v1::GetFrontierResponse frontier;
   ASSERT_TRUE(Searches(&Searcher::GetFrontier, frontier_request, &frontier).ok());
-  // The dearest architecture comes first: over the target, but the nearest there is.
+  // The most expensive architecture comes first: it exceeds the target, but there is none closer to
+  // it.
   ASSERT_EQ(frontier.points_size(), 1);
   EXPECT_EQ(frontier.points(0).architecture().id(), "222");
   ASSERT_EQ(frontier.best_size(), 1);

@@ -53,7 +53,7 @@ class ServiceTest : public ::testing::Test {
     workers_ = v1::WorkerService::NewStub(channel);
     fleet_ = v1::FleetService::NewStub(channel);
   }
-  // As the controller stops; how long the server took over it.
+  // Stops like the controller. Returns how long the server took.
   std::chrono::milliseconds Stop() {
     if (server_ == nullptr) return std::chrono::milliseconds(0);
     const auto begin = std::chrono::steady_clock::now();
@@ -66,7 +66,7 @@ class ServiceTest : public ::testing::Test {
     return std::chrono::duration_cast<std::chrono::milliseconds>(end - begin);
   }
 
-  // Most calls of a test: as many seconds as never decide a test.
+  // The deadline of most calls in a test. It is long enough never to influence the result.
   static void SetDeadline(grpc::ClientContext& context, std::chrono::seconds time = std::chrono::seconds(60)) {
     context.set_deadline(system_clock::now() + time);
   }
@@ -157,7 +157,7 @@ class ServiceTest : public ::testing::Test {
       count -= leased.tasks_size();
     }
   }
-  // The value of an unlabelled gauge.
+  // Returns the value of a gauge without labels.
   double Gauge(const std::string& name) {
     for (const auto& family : metrics_.registry()->Collect()) {
       if (family.name == name) return family.metric.at(0).gauge.value;
@@ -165,7 +165,7 @@ class ServiceTest : public ::testing::Test {
     ADD_FAILURE() << "no gauge " << name;
     return 0;
   }
-  // Gauges follow a little later.
+  // Waits, because gauges follow with a delay.
   void AwaitGauge(const std::string& name, double value) {
     for (int i = 0; i < 600 && Gauge(name) != value; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
     EXPECT_EQ(Gauge(name), value) << name;

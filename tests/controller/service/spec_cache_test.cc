@@ -21,7 +21,7 @@ TEST(SpecCache, ParsesEachOnceAndLetsGoOfTheLongestUnused) {
   EXPECT_FALSE(second.expired());
   for (int i = 0; i < 100; ++i) {
     cache.Get(spec("c"));
-    // In use all the time.
+    // It is used all the time.
     ASSERT_EQ(cache.Get(first), parsed);
   }
   EXPECT_TRUE(second.expired());

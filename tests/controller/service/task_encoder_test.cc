@@ -76,7 +76,7 @@ TEST(TaskEncoder, ArchitecturesAreThoseThatResolveMakes) {
 
 TEST(TaskEncoder, OneThatIsTooLargeToKeepInPartsIsServedAllTheSame) {
   v1::SearchSpec huge = FullSpec();
-  // In every option's part.
+  // The text is part of every option.
   (*huge.mutable_space()->mutable_layers(0)->mutable_parameters()->mutable_fields())["text"].set_string_value(
       std::string(3 << 20, 'x'));
   const TaskEncoder spec(huge.SerializeAsString());

@@ -13,7 +13,7 @@ struct Watched {
 
 class WatchTest : public ServiceTest {
  protected:
-  // Reads until the stream ends; `seen` is called for each change.
+  // Reads until the stream ends, and calls `seen` for each change.
   Watched Watch(const std::string& name, std::uint64_t after, grpc::ClientContext* context,
                 const std::function<void(const v1::WatchSearchResponse&)>& seen = nullptr) {
     SetDeadline(*context, std::chrono::seconds(100));
@@ -34,7 +34,7 @@ class WatchTest : public ServiceTest {
     grpc::ClientContext context;
     return Watch(name, after, &context);
   }
-  // A watch under way, that has seen something.
+  // Starts a watch, and returns when it has seen a change.
   std::future<Watched> StartWatch(const std::string& name, grpc::ClientContext* context) {
     auto first = std::make_shared<std::promise<void>>();
     auto watched = std::async(std::launch::async, [this, name, context, first] {
@@ -111,7 +111,7 @@ TEST_F(WatchTest, ASnapshotStandsForWhatIsNoLongerKept) {
   watched.changes.erase(watched.changes.begin());
   EXPECT_FALSE(watched.changes.empty());
   ExpectNumbered(watched, sequence);
-  // A number that was never given, as after a restored backup.
+  // A number that was never assigned, as after a restored backup.
   watched = Watch(name, 1'000'000);
   ASSERT_EQ(watched.changes.size(), 1u);
   EXPECT_TRUE(watched.changes[0].has_snapshot());
@@ -143,7 +143,7 @@ TEST_F(WatchTest, CallersThatGoAwayLeaveNothingBehind) {
   for (int i = 0; i < 20; ++i) {
     grpc::ClientContext context;
     std::future<Watched> watching = StartWatch(name, &context);
-    // While changes come, and while none do.
+    // With and without changes in between.
     if (i % 2 == 0) Work(1);
     context.TryCancel();
     EXPECT_EQ(watching.get().status.error_code(), grpc::StatusCode::CANCELLED);
@@ -165,7 +165,7 @@ TEST_F(WatchTest, ShutdownEndsWatches) {
   for (auto& watch : watches) EXPECT_EQ(watch.get().status.error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
-// After a restart nothing else tells a watcher that it is connected again.
+// After a restart, a watcher has no other sign that it is connected again.
 TEST_F(WatchTest, IsSaidToBeOpenThoughNothingChanges) {
   const std::string name = Create(RandomSpec("s", 100));
   const auto metadata = [this](const std::string& watched, std::uint64_t after) {
@@ -188,7 +188,7 @@ TEST_F(WatchTest, IsSaidToBeOpenThoughNothingChanges) {
   EXPECT_EQ(metadata("searches/none-1", 0), "");
 }
 
-// A caller that does not read must not hold up anything but its own stream.
+// A caller that does not read must only delay its own stream.
 TEST_F(WatchTest, ASlowReaderHoldsNobodyUp) {
   const std::string name = Create(RandomSpec("s", 600, 5, 5));
   grpc::ClientContext context;

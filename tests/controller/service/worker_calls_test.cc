@@ -1,5 +1,5 @@
-// What workers report, from the wire through the engine and the disk and back: nothing is lost, and what is bad costs
-// only itself.
+// Tests what workers report, from the API through the engine to the disk and back: nothing is lost,
+// and a bad part only affects itself.
 #include "controller/service/worker_calls.h"
 
 #include <gmock/gmock.h>
@@ -137,7 +137,7 @@ TEST(ToReport, ABadResultIsAFailureWithTheReason) {
     EXPECT_TRUE(report.is_invalid) << bad.why;
     EXPECT_EQ(report.failure, core::FailureKind::kEvaluator);
     EXPECT_EQ(report.message, bad.why);
-    // What it is about, and what the evaluator wrote, is known still.
+    // The subject of the report and the evaluator's output are still known.
     EXPECT_EQ(report.token, "1.2.3.4");
     EXPECT_EQ(report.architecture, "0123");
     EXPECT_TRUE(report.log);
@@ -207,10 +207,11 @@ TEST(ToReport, KeepsTheEndOfALongLog) {
   EXPECT_FALSE(ToReport(completion).log);
 }
 
-// Gives every field a value of its own that the controller takes as it is; repeated ones have two.
+// Gives every field a distinct value that the controller accepts unchanged; repeated fields get
+// two.
 class Filler {
  public:
-  // Of `Completion.outcome`, the field `outcome` alone.
+  // Only fills the field `outcome` of `Completion.outcome`.
   explicit Filler(std::string outcome) : outcome_(std::move(outcome)) {}
 
   void Fill(Message& message) {
@@ -258,7 +259,7 @@ class Filler {
   int next_ = 0;
 };
 
-// Every field of `from` is a field of `to` with the same name and the same content.
+// Checks that every field of `from` is a field of `to` with the same name and content.
 void ExpectFoundIn(const Message& to, const Message& from) {
   const auto only = [](const Message& message, const std::string& name) {
     // The message with all other fields cleared, as text.
@@ -291,7 +292,8 @@ class EveryField : public ::testing::Test {
     engine_ = *std::move(engine);
   }
 
-  // A search, and a completion of its first candidate with all fields filled, as it was reported.
+  // Creates a search, and reports a completion of its first candidate with all fields filled.
+  // Returns the completion.
   v1::Completion Report(const std::string& outcome) {
     const v1::SearchSpec spec = RandomSpec("s", 5);
     engine_->CreateSearch({"s", spec.SerializeAsString(), *ToCoreConfig(spec.SerializeAsString()), ""},
@@ -314,7 +316,7 @@ class EveryField : public ::testing::Test {
     EXPECT_EQ(leased.tasks_size(), 1);
     if (leased.tasks_size() != 1) return completion;
     Filler(outcome).Fill(completion);
-    // What they must be for the report to be taken.
+    // Set the values that the report needs to be accepted.
     completion.set_lease_token(leased.tasks(0).lease_token());
     completion.set_architecture(leased.tasks(0).architecture().id());
     v1::CompleteTasksResponse response;
@@ -326,7 +328,7 @@ class EveryField : public ::testing::Test {
     return completion;
   }
 
-  // As people see it.
+  // Returns the candidate as users see it.
   v1::Candidate Candidate() {
     v1::Candidate wire;
     engine_->ListCandidates("searches/s-1", {}, 0, 1, [&wire](const absl::StatusOr<CandidatePage>& page) {
@@ -354,13 +356,13 @@ class EveryField : public ::testing::Test {
     ExpectFoundIn(log.log(), completion.log());
     for (int i = 0; i < completion.GetDescriptor()->field_count(); ++i) {
       const std::string& name = completion.GetDescriptor()->field(i)->name();
-      // Those that this test looks for.
+      // The fields that this test checks.
       ASSERT_THAT(name, ::testing::AnyOf("lease_token", "result", "failure", "log", "architecture"))
           << "extend this test";
     }
     if (completion.has_result()) {
       v1::TaskResult expected = completion.result();
-      // The controller says who has them.
+      // The controller adds the worker that has them.
       expected.mutable_weights()->set_worker("the worker");
       ExpectFoundIn(candidate, expected);
       EXPECT_EQ(candidate.worker(), "the worker");

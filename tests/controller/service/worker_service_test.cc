@@ -34,7 +34,7 @@ TEST_F(WorkerServiceTest, LeaseTasksChecksItsRequest) {
   expect("worker.id: has 101 bytes; the maximum is 100",
          [](auto& request) { request.mutable_worker()->set_id(std::string(101, 'x')); });
   expect("worker.slots: must be 0 to 100000, is -1", [](auto& request) { request.mutable_worker()->set_slots(-1); });
-  // Three of these would overflow a sum of 32 bits.
+  // The sum of three of these would overflow 32 bits.
   constexpr int kLargest = std::numeric_limits<int>::max();
   expect("worker.slots: must be 0 to 100000, is 2147483647",
          [](auto& request) { request.mutable_worker()->set_slots(kLargest); });
@@ -70,7 +70,7 @@ TEST_F(WorkerServiceTest, TheOtherCallsCheckTheirsToo) {
   ExpectRefused(&Worker::ReleaseTasks, release, "lease_tokens: must be 1 to 1024, is 0");
 }
 
-// Three leases: with what comes of one the others are not concerned.
+// Three leases: a report on one does not affect the others.
 TEST_F(WorkerServiceTest, OneBadItemNeverCostsItsNeighbours) {
   const std::string name = Create(RandomSpec("s", 20));
   const auto leases = Lease(LeaseRequest("w", 20)).tasks();
@@ -128,10 +128,10 @@ TEST_F(WorkerServiceTest, OneBadItemNeverCostsItsNeighbours) {
   result("sha256 of the weights")->mutable_weights()->set_path("/w");
   result("neither a result nor a failure");
   complete.mutable_completions(7)->clear_outcome();
-  // A curve that is not one is left out.
+  // An invalid curve is omitted.
   v1::TaskResult& curved = *result("");
   for (const int epoch : {2, 2, 1, 4}) curved.add_curve()->set_epoch(epoch);
-  // So is a metric that nothing depends on.
+  // A metric that nothing depends on is omitted too.
   (*result("")->mutable_metrics())["f1"] = std::nan("");
   v1::CompleteTasksResponse completed;
   ASSERT_TRUE(Workers(&Worker::CompleteTasks, complete, &completed).ok());
@@ -142,7 +142,7 @@ TEST_F(WorkerServiceTest, OneBadItemNeverCostsItsNeighbours) {
         << i;
     EXPECT_THAT(verdict.message(), HasSubstr(reasons[i])) << i;
   }
-  // Those attempts have failed with that reason, and the candidates are tried again.
+  // Those attempts failed with that reason, and the candidates are retried.
   EXPECT_EQ(Get(name).progress().succeeded(), 3);
   EXPECT_EQ(Get(name).progress().queued(), 7);
   EXPECT_EQ(Get(name).progress().leased(), 10);
@@ -212,7 +212,7 @@ TEST_F(WorkerServiceTest, TasksThatDoNotFitIntoOneAnswerAreGivenBack) {
   EXPECT_EQ(leased.tasks_size(), 1);
   EXPECT_EQ(Get(name).progress().leased(), 1);
   EXPECT_EQ(Get(name).progress().queued(), 4);
-  // A lost answer is repeated as it was.
+  // A lost answer is repeated unchanged.
   EXPECT_EQ(Lease(request).tasks_size(), 1);
   EXPECT_EQ(Lease(LeaseRequest("w", 5)).tasks_size(), 1);
   EXPECT_EQ(Get(name).progress().leased(), 2);
@@ -271,7 +271,7 @@ TEST_F(WorkerServiceTest, ShutdownAnswersWhatIsParked) {
     }));
   }
   AwaitGauge("layernas_polls_parked", 10);
-  // Promptly: long before the polls' own ends, and the server's grace of a minute.
+  // Long before the polls' own ends, and before the server's grace of a minute.
   EXPECT_LT(Stop(), std::chrono::seconds(30));
   for (auto& poll : polls) EXPECT_EQ(poll.get().error_code(), grpc::StatusCode::UNAVAILABLE);
 }

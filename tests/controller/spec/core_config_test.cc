@@ -37,7 +37,7 @@ TEST(CoreConfig, DefaultsAreSet) {
   EXPECT_EQ(config.initial_failures, 10);
   EXPECT_EQ(config.attempts, 3);
   EXPECT_THAT(config.require, IsEmpty());
-  // The last option is the default one.
+  // The last option is the default.
   EXPECT_THAT(config.space.Default(), ElementsAre(2, 2, 2));
 
   v1::SearchSpec bare = LayerNasSpec("s");
@@ -45,7 +45,7 @@ TEST(CoreConfig, DefaultsAreSet) {
   const core::LayerNasOptions options = Options(bare);
   EXPECT_EQ(options.buckets.count, 20);
   EXPECT_EQ(options.buckets.scale, core::BucketScale::kLinear);
-  // Costs 1, 1 + (i + 1), 1 + 2 (i + 1) in layer i.
+  // The costs in layer i are 1, 1 + (i + 1) and 1 + 2 (i + 1).
   EXPECT_EQ(options.buckets.min, 3);
   EXPECT_EQ(options.buckets.max, 15);
   EXPECT_EQ(options.replicas, 1);
@@ -180,7 +180,7 @@ TEST(CoreConfig, WithoutCostsTheyAreMeasured) {
     for (v1::Option& option : *layer.mutable_options()) option.clear_costs();
   }
   EXPECT_FALSE(Config(spec).space.CostIsPerLayer());
-  // A maximum is known only with the first measurement.
+  // The maximum is only known with the first measurement.
   const core::BucketOptions buckets = Options(spec).buckets;
   EXPECT_EQ(buckets.min, 0);
   EXPECT_FALSE(buckets.max);
@@ -195,7 +195,7 @@ TEST(CoreConfig, DurationsInMilliseconds) {
   duration.set_seconds(std::int64_t{10} * 365 * 24 * 3600);
   duration.set_nanos(0);
   EXPECT_EQ(Config(spec).duration, std::chrono::hours(10 * 365 * 24));
-  // 0 would be no limit.
+  // 0 would mean unlimited.
   duration.set_seconds(0);
   duration.set_nanos(1);
   EXPECT_EQ(Config(spec).duration, Millis{1});

@@ -71,12 +71,12 @@ TEST_F(BackupsTest, AStoreThatIsStartedOnOneHasALineageOfItsOwnThatStays) {
   const std::string one = backups_->Make("one", kNow)->path;
   const std::string two = backups_->Make("two", kNow)->path;
   EXPECT_EQ(*store_->Lineage(), original);
-  // A look at a backup is no start.
+  // Reading a backup does not count as a start.
   EXPECT_TRUE((*Store::OpenReadOnly(one))->VerifyFiles().ok());
   const std::uint64_t lineage = *(*Store::Open(one))->Lineage();
   EXPECT_NE(lineage, original);
   EXPECT_NE(lineage, *(*Store::Open(two))->Lineage());
-  // What is leased after the restore can be reported after a restart.
+  // Tasks that are leased after the restore can be reported after a restart.
   EXPECT_EQ(lineage, *(*Store::Open(one))->Lineage());
 }
 
@@ -85,7 +85,7 @@ TEST_F(BackupsTest, IsWholeWhileOthersWrite) {
   std::atomic<std::uint64_t> committed = 0;
   std::thread writer([&] {
     for (std::uint64_t sequence = 1; !stop; ++sequence) {
-      // Both or neither.
+      // Either both are there or neither.
       Batch batch;
       batch.PutNextSearchId(sequence);
       batch.PutChange(1, {sequence, 1, std::nullopt});
@@ -145,7 +145,7 @@ TEST_F(BackupsTest, NothingIsLeftOfOneThatFailed) {
   const absl::Status failed = backups_->Make("one", kNow).status();
   EXPECT_EQ(failed.code(), absl::StatusCode::kInternal) << failed;
   EXPECT_THAT(std::string(failed.message()), HasSubstr(folder_));
-  // The store has taken no harm.
+  // The store is undamaged.
   PutNextSearchId(9);
   EXPECT_FALSE(Backups::Open(*store_, folder_).ok());
   std::filesystem::remove(folder_);

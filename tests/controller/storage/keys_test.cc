@@ -19,7 +19,7 @@ std::string Bytes(std::initializer_list<int> bytes) {
   return text;
 }
 
-// A change here is a new schema version.
+// A change here requires a new schema version.
 TEST(Keys, GoldenBytes) {
   EXPECT_EQ(EncodeKey(0x0102030405060708), Bytes({1, 2, 3, 4, 5, 6, 7, 8}));
   EXPECT_EQ(EncodeKey(1, 0x80000000000000ff), Bytes({0, 0, 0, 0, 0, 0, 0, 1, 0x80, 0, 0, 0, 0, 0, 0, 0xff}));
@@ -53,7 +53,7 @@ TEST(Keys, BytesSortAsNumbersDo) {
   EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
   EXPECT_LT(EncodeKey({1, 1, 2, 300}), EncodeKey({1, 1, 3, 0}));
   EXPECT_LT(EncodeKey({1, 1, 300, 0}), EncodeKey({1, 2, 0, 0}));
-  // All that belongs to a search lies between its key and the next search's.
+  // All keys of a search lie between its own key and the next search's.
   EXPECT_GT(EncodeKey(255, 0), EncodeKey(255));
   EXPECT_LT(EncodeKey(255, kMax), EncodeKey(256));
 }

@@ -1,4 +1,4 @@
-// What a store in memory does besides what all stores do.
+// Tests what the store in memory does in addition to the contract of all stores.
 #include "controller/storage/memory_store.h"
 
 #include "tests/controller/storage/store_fixture.h"
@@ -6,7 +6,7 @@
 namespace layernas::storage {
 namespace {
 
-// Three batches: the first two change what is there and delete some of it, the last one adds a search.
+// Three batches: the first two change and delete some records, and the last one adds a search.
 std::vector<Batch> Batches() {
   std::vector<Batch> batches(3);
   batches[0].PutCandidate(1, Candidate(2, "another"));
@@ -17,7 +17,7 @@ std::vector<Batch> Batches() {
   return batches;
 }
 
-// How many of the batches are in the store; -1 if some of them are there by half.
+// Returns how many of the batches are in the store; -1 if a batch is only partly there.
 int Found(const Store& store) {
   const bool first = store.ReadCandidates(1, 3, 1)->candidates.size() == 1;
   EXPECT_EQ(store.ReadCandidates(1, 1, 1)->candidates[0], first ? Candidate(2, "another") : Candidate(2));
@@ -37,7 +37,7 @@ class MemoryStoreTest : public ::testing::Test {
     store_.CrashInNextCommit(crash);
     EXPECT_EQ(store_.Commit(Batches()).code(), absl::StatusCode::kAborted);
     EXPECT_TRUE(store_.crashed());
-    // The process is gone: it neither reads nor writes.
+    // The process has ended: it neither reads nor writes.
     EXPECT_EQ(store_.LoadSearches().status().code(), absl::StatusCode::kAborted);
     EXPECT_EQ(store_.Lineage().status().code(), absl::StatusCode::kAborted);
     EXPECT_EQ(store_.Commit(FullBatch(7)).code(), absl::StatusCode::kAborted);
@@ -73,7 +73,7 @@ TEST_F(MemoryStoreTest, WhatWasCommittedSurvivesEveryCrash) {
   EXPECT_EQ(store_.Commit(Batches()).code(), absl::StatusCode::kAborted);
   store_.Restart();
   ExpectFull(store_, 1);
-  // A crash that did not happen before the process ended does not hit the next one.
+  // A crash that did not happen before the process ended does not affect the next one.
   store_.CrashInNextCommit({});
   store_.Restart();
   EXPECT_TRUE(store_.Commit(Batches()).ok());

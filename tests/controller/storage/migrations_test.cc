@@ -1,4 +1,4 @@
-// Stores of older versions, written here as those versions wrote them.
+// Tests stores of older versions, which are written here in the format of those versions.
 #include "controller/storage/migrations.h"
 
 #include <gmock/gmock.h>
@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 class MigrationsTest : public ::testing::Test {
  protected:
-  // As any version leaves it: the families and their rows.
+  // Opens the families and rows without interpreting them.
   std::unique_ptr<Database> Raw(const std::vector<std::string>& names) {
     rocksdb::Options options;
     options.create_if_missing = true;
@@ -36,7 +36,7 @@ class MigrationsTest : public ::testing::Test {
     ASSERT_TRUE(database.db->Put(rocksdb::WriteOptions(), database.families[family], key, value).ok());
   }
 
-  // What version 1 wrote for a running search with one candidate that is leased and one that has succeeded.
+  // Writes what version 1 wrote for a running search with a leased candidate and a succeeded one.
   void WriteVersion1() {
     const auto database = Raw({"default", "meta", "searches", "candidates", "buckets", "changes"});
     Put(*database, 1, "schema_version", "1");
@@ -78,7 +78,7 @@ class MigrationsTest : public ::testing::Test {
 
 TEST_F(MigrationsTest, AStoreOfVersion1IsBroughtUpToDate) {
   WriteVersion1();
-  // A look from outside changes nothing.
+  // Reading the store does not change it.
   const absl::Status look = Store::OpenReadOnly(directory_).status();
   EXPECT_EQ(look.code(), absl::StatusCode::kFailedPrecondition) << look;
   EXPECT_THAT(std::string(look.message()), HasSubstr("older version of layernas (schema 1"));
@@ -86,7 +86,7 @@ TEST_F(MigrationsTest, AStoreOfVersion1IsBroughtUpToDate) {
   for (int round = 0; round < 2; ++round) {
     const auto store = Store::Open(directory_);
     ASSERT_TRUE(store.ok()) << store.status();
-    // Drawn once.
+    // It is drawn once.
     EXPECT_NE(*(*store)->Lineage(), 0u);
     if (round == 0) lineage = *(*store)->Lineage();
     EXPECT_EQ(*(*store)->Lineage(), lineage);
@@ -124,7 +124,7 @@ TEST_F(MigrationsTest, AStoreOfVersion3CanTakeLogs) {
   }
 }
 
-// The families of version 4 and of all since.
+// The column families of version 4 and later.
 const std::vector<std::string> kFamiliesOfVersion4 = {"default", "meta",    "searches", "candidates",
                                                       "buckets", "changes", "logs"};
 
@@ -133,7 +133,7 @@ TEST_F(MigrationsTest, AStoreOfVersion4DrawsALineageAndKeepsWhenItsTimeBegan) {
     const auto database = Raw(kFamiliesOfVersion4);
     Put(*database, 1, "schema_version", "4");
     Put(*database, 1, "lineage", "0");
-    // One that no candidate of was leased, one that some were leased of, and one without candidates.
+    // Three searches: one without leased candidates, one with some, and one without candidates.
     for (char id = 1; id <= 3; ++id) {
       const std::string key = std::string("\0\0\0\0\0\0\0", 7) + id;
       v1::SearchRecord search;
@@ -179,7 +179,8 @@ TEST_F(MigrationsTest, AStoreOfVersion4DrawsALineageAndKeepsWhenItsTimeBegan) {
   EXPECT_TRUE(Store::OpenReadOnly(directory_).ok());
 }
 
-// A backup that version 4 made had a number already, which is in the leases of the store that was started on it.
+// A backup of version 4 already had a number, which is part of the leases of the store that was
+// started on it.
 TEST_F(MigrationsTest, ACopyOfVersion4KeepsItsLineage) {
   {
     const auto database = Raw(kFamiliesOfVersion4);
@@ -191,7 +192,7 @@ TEST_F(MigrationsTest, ACopyOfVersion4KeepsItsLineage) {
   EXPECT_EQ(*(*store)->Lineage(), 77u);
 }
 
-// Two made-up migrations, the second of which needs what the first one did.
+// Two sample migrations. The second one needs the result of the first one.
 absl::Status AddFirst(const Database& database, rocksdb::WriteBatch& batch) {
   return ToStatus(batch.Put(database.families[kMeta], "first", "1"), database.directory);
 }

@@ -1,4 +1,5 @@
-// Every field of a stored record reaches the struct and comes back: none that somebody adds is forgotten.
+// Every field of a stored record is read into the struct and written again, so that no new field is
+// forgotten.
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
@@ -14,8 +15,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-// Gives every field a value of its own, repeated ones two; of a oneof the alternative that is set, if any, else the
-// first.
+// Gives every field a distinct value, and two to repeated fields. In a oneof, fills the alternative
+// that is set, or else the first one.
 class Filler {
  public:
   void Fill(Message& message) {
@@ -36,9 +37,9 @@ class Filler {
   }
 
  private:
-  // The codes of states and kinds have a few values only.
+  // The codes of states and kinds only have a few values.
   int Number(const FieldDescriptor* field) { return field->name() == "state" || field->name() == "kind" ? 3 : ++next_; }
-  // Ascending, as the names of metrics are stored.
+  // Ascending, because the names of metrics are stored in this order.
   std::string Text() { return "text " + std::to_string(100'000 + ++next_); }
 
   void Set(Message& message, const FieldDescriptor* field) {

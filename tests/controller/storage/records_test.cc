@@ -101,7 +101,7 @@ TEST(Records, EveryFieldOfACandidateComesBack) {
     EXPECT_EQ(*decoded, candidate);
     EXPECT_EQ(*DecodeCandidateState(Encode(candidate)), candidate.state);
     const StoredChange change{random.Next(), static_cast<UnixMillis>(random.Next() >> 20), candidate};
-    // In strings that held something else.
+    // The strings already contain other data.
     EncodeTo(candidate_bytes, candidate);
     EXPECT_EQ(candidate_bytes, Encode(candidate));
     EncodeChangeTo(change_bytes, change.time, candidate_bytes);
@@ -138,7 +138,7 @@ TEST(Records, BucketsAndSearchChangesComeBack) {
   EXPECT_EQ(*DecodeChange(9, Encode(change)), change);
 }
 
-// A change here is a new schema version.
+// A change here requires a new schema version.
 TEST(Records, GoldenBytes) {
   EXPECT_EQ(Hex(Encode(SmallCandidate())),
             "080312040100ac0218032001280230023a0177420172"
@@ -197,7 +197,8 @@ TEST(Records, ValuesWithoutAMeaningAreDataLoss) {
     search.sharing = core::Sharing{weight, 0, 0};
     ExpectDataLoss(DecodeSearch(Encode(search)).status());
   }
-  // The choice 65,536 (field 2, packed, 3 bytes): no option has that index, and it must not come back as 0.
+  // The choice 65,536 (field 2, packed, 3 bytes). No option has that index, and it must not be read
+  // as 0.
   ExpectDataLoss(DecodeCandidate(std::string("\x08\x01\x12\x03\x80\x80\x04\x18\x01", 9)).status());
 }
 

@@ -1,4 +1,4 @@
-// What every store does alike.
+// Tests the contract of all stores.
 #include <thread>
 
 #include "controller/storage/memory_store.h"
@@ -13,9 +13,10 @@ using ::testing::HasSubstr;
 class Disk {
  public:
   virtual ~Disk() = default;
-  // As a new process opens it; the one before is gone.
+  // Opens the store as a new process, after the previous process has ended.
   virtual Store* Open() = 0;
-  // As a new process opens a copy that CopyTo(CopyName(name)) made, or that one before left.
+  // Opens a copy as a new process: one that CopyTo(CopyName(name)) made, or that an earlier process
+  // left.
   virtual std::unique_ptr<Store> OpenCopy(const std::string& name) = 0;
   virtual std::string CopyName(const std::string& name) { return name; }
 };
@@ -30,7 +31,7 @@ class RealDisk : public Disk {
     return store_.get();
   }
   std::unique_ptr<Store> OpenCopy(const std::string& name) override {
-    // As an operator restores a backup: a copy of it is used, and it stays.
+    // Like an operator who restores a backup: uses a copy of it and keeps the backup.
     const std::string restored = temp_.Path("restored" + std::to_string(++restored_));
     std::filesystem::copy(CopyName(name), restored, std::filesystem::copy_options::recursive);
     auto opened = Store::Open(restored);
@@ -60,7 +61,7 @@ class MemoryDisk : public Disk {
 class StoreContractTest : public ::testing::TestWithParam<std::string> {
  protected:
   StoreContractTest() { Format(); }
-  // Another disk, with nothing on it.
+  // Replaces the disk with an empty one.
   void Format() {
     if (GetParam() == "Rocks") {
       disk_ = std::make_unique<RealDisk>();
@@ -225,7 +226,7 @@ TEST_P(StoreContractTest, ABatchThatWasNotCommittedLeavesNothing) {
 TEST_P(StoreContractTest, ReadsHonourTheirStartAndTheirLimit) {
   const auto store = Open();
   Commit(*store, FullBatch(1));
-  // A neighbour's records must never show up.
+  // Records of a neighbour must never appear.
   Commit(*store, FullBatch(2));
   EXPECT_TRUE(store->ReadCandidates(1, 0, 0)->candidates.empty());
   EXPECT_THAT(store->ReadCandidates(1, 0, 2)->candidates, ::testing::ElementsAre(Candidate(1), Candidate(2)));
@@ -347,7 +348,8 @@ TEST_P(StoreContractTest, ACopyHoldsWhatWasCommittedBeforeAndGoesItsOwnWay) {
   EXPECT_EQ(copy->ReadCandidates(1, 0, kAll)->candidates.size(), 3u);
 }
 
-// Each has its own lineage: a lease of one is none of another, also of one that was restored from the same backup.
+// Each has its own lineage: a lease of one belongs to no other, even if both were restored from the
+// same backup.
 TEST_P(StoreContractTest, EveryRestoredCopyHasALineageOfItsOwn) {
   Store* store = Open();
   ASSERT_TRUE(store->CopyTo(disk_->CopyName("copy")).ok());
@@ -357,7 +359,8 @@ TEST_P(StoreContractTest, EveryRestoredCopyHasALineageOfItsOwn) {
   EXPECT_EQ(*Open()->Lineage(), original);
 }
 
-// A watcher of the original has seen changes that the copy numbers anew: it must find a gap.
+// A watcher of the original has seen changes with numbers that the copy uses again, so it must find
+// a gap.
 TEST_P(StoreContractTest, TheFeedOfARestoredCopyGoesOnAfterAGap) {
   Store* store = Open();
   Commit(*store, FullBatch(1));
@@ -369,23 +372,23 @@ TEST_P(StoreContractTest, TheFeedOfARestoredCopyGoesOnAfterAGap) {
   std::uint64_t last = 0;
   for (int i = 0; i < 2; ++i) {
     const auto copy = disk_->OpenCopy("copy");
-    // Nobody reads over the jump without finding it.
+    // Nobody can read across the jump without noticing it.
     EXPECT_THAT(*copy->ReadChanges(1, 0, kAll), ::testing::ElementsAre(Change(1), Change(2), Change(3)));
     const auto changes = *copy->ReadChanges(1, 3, kAll);
     ASSERT_EQ(changes.size(), 1u);
     EXPECT_GE(changes[0].sequence, 3 + kJump);
     EXPECT_EQ(changes[0], (StoredChange{changes[0].sequence, Change(3).time, std::nullopt}));
-    // Nor does somebody who has seen more of the original.
+    // This also holds for a reader that has seen more of the original.
     EXPECT_EQ(*copy->ReadChanges(1, 1000, kAll), changes);
     const auto loaded = *copy->LoadSearches();
     EXPECT_EQ(loaded[0].sequence, changes[0].sequence);
     EXPECT_GE(loaded[1].sequence, kJump);
     EXPECT_EQ(copy->ReadChanges(2, 0, kAll)->at(0).time, Search(2).created);
-    // Two that were restored from one backup don't meet either.
+    // Two copies of one backup do not have the same numbers either.
     EXPECT_NE(changes[0].sequence, last);
     last = changes[0].sequence;
   }
-  // The original is as it was.
+  // The original is unchanged.
   EXPECT_EQ(Open()->ReadChanges(1, 0, kAll)->size(), 3u);
 }
 

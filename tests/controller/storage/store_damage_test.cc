@@ -1,4 +1,4 @@
-// What a crash or a bad disk leaves: it is either whole or refused.
+// Tests what a crash or a bad disk leaves behind: data is either complete or refused.
 #include <fstream>
 
 #include "tests/controller/storage/store_fixture.h"
@@ -36,7 +36,7 @@ TEST_F(StoreTest, ATornTailOfTheLogIsAccepted) {
   std::filesystem::resize_file(wal, std::filesystem::file_size(wal) - 5);
   const auto recovered = Open(crashed);
   ASSERT_NE(recovered, nullptr);
-  // The batch that was cut is gone as a whole: it can't have been acknowledged.
+  // The whole truncated batch is lost. It cannot have been acknowledged.
   EXPECT_EQ(recovered->LoadSearches()->size(), 19u);
   EXPECT_TRUE(recovered->ReadCandidates(20, 0, kAll)->candidates.empty());
   for (std::uint64_t id = 1; id <= 19; ++id) ExpectFull(*recovered, id);
@@ -60,7 +60,7 @@ TEST_F(StoreTest, ADamagedTableFileIsFoundAndNamed) {
     const auto store = Open();
     Commit(*store, FullBatch(1));
   }
-  // Whose log is made table files of when it is opened again.
+  // When it is opened again, its log becomes table files.
   Open().reset();
   EXPECT_TRUE((*Store::OpenReadOnly(directory_))->VerifyFiles().ok());
   std::vector<std::filesystem::path> tables;
@@ -76,7 +76,7 @@ TEST_F(StoreTest, ADamagedTableFileIsFoundAndNamed) {
       bytes << first;
     };
     flip();
-    // Some are read when the store is opened.
+    // Some files are read when the store is opened.
     const auto reader = Store::OpenReadOnly(directory_);
     const absl::Status found = reader.ok() ? (*reader)->VerifyFiles() : reader.status();
     EXPECT_EQ(found.code(), absl::StatusCode::kDataLoss) << found;
@@ -92,7 +92,7 @@ TEST_F(StoreTest, ALogDamagedInTheMiddleIsRefused) {
   for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(id));
   const std::string crashed = Crashed();
   const std::string wal = WalOf(crashed);
-  // A letter of the sixth search's spec.
+  // Changes a letter of the sixth search's spec.
   std::string bytes;
   {
     std::ifstream in(wal, std::ios::binary);
@@ -108,7 +108,7 @@ TEST_F(StoreTest, ALogDamagedInTheMiddleIsRefused) {
   EXPECT_EQ(Store::OpenReadOnly(crashed).status().code(), absl::StatusCode::kDataLoss);
 }
 
-// Of the last record nobody can tell whether it was synced.
+// It is unknown whether the last record was synced.
 TEST_F(StoreTest, ADamagedEndOfTheLogIsDroppedWhereOneIsToldTo) {
   const auto store = Open();
   for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(id));
@@ -128,7 +128,7 @@ TEST_F(StoreTest, ADamagedEndOfTheLogIsDroppedWhereOneIsToldTo) {
     ASSERT_TRUE(recovered.ok()) << recovered.status();
     EXPECT_EQ((*recovered)->LoadSearches()->size(), 19u);
     for (std::uint64_t id = 1; id <= 19; ++id) {
-      // Of what was dropped others may have heard: the feed goes on after a gap.
+      // Watchers may have seen the dropped changes, so the feed continues after a gap.
       EXPECT_THAT(Numbers(*(*recovered)->ReadChanges(id, 0, kAll)), ::testing::ElementsAre(1, 2, 3));
       EXPECT_THAT(Numbers(*(*recovered)->ReadChanges(id, 3, kAll)),
                   ::testing::ElementsAre(::testing::Gt(std::uint64_t{1} << 32)));

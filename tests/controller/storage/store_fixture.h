@@ -1,4 +1,4 @@
-// A store in a folder of its own, with records to put into it.
+// A store in a separate folder, and records for it.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -39,7 +39,7 @@ inline StoredChange Change(std::uint64_t sequence) {
 
 inline StoredLog Log(const std::string& tail) { return {"w", 7, tail, 3}; }
 
-// One of everything, and three candidates and changes.
+// Contains one record of each kind, with three candidates and changes.
 inline Batch FullBatch(std::uint64_t id) {
   Batch batch;
   batch.PutSearch(Search(id));
@@ -81,13 +81,13 @@ class StoreTest : public ::testing::Test {
     const absl::Status status = store.Commit(std::move(batch));
     ASSERT_TRUE(status.ok()) << status;
   }
-  // As the disk would be if the process died now.
+  // Returns a copy of the disk as it would be if the process died now.
   std::string Crashed() {
     const std::string copy = temp_.Path("crashed");
     std::filesystem::copy(directory_, copy, std::filesystem::copy_options::recursive);
     return copy;
   }
-  // The write-ahead log with something in it.
+  // Returns the path of the write-ahead log that is not empty.
   static std::string WalOf(const std::string& directory) {
     std::string found;
     for (const auto& file : std::filesystem::directory_iterator(directory)) {

@@ -33,7 +33,7 @@ TEST_F(StoreTest, ADirectoryHeldByAnotherProcessIsRefused) {
   const std::string lock_file = directory_ + "/LOCK";
   const pid_t child = fork();
   if (child == 0) {
-    // What RocksDB does, with nothing but system calls.
+    // Does what RocksDB does, with system calls only.
     const int file = open(lock_file.c_str(), O_RDWR);
     struct flock lock = {};
     lock.l_type = F_WRLCK;
@@ -71,7 +71,7 @@ TEST_F(StoreTest, ANewerSchemaIsRefused) {
     Commit(*store, FullBatch(1));
   }
   {
-    // As a newer version might leave it, which has a column family more.
+    // As a newer version might leave it, with an additional column family.
     std::vector<std::string> names;
     ASSERT_TRUE(rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), directory_, &names).ok());
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
@@ -114,12 +114,12 @@ TEST_F(StoreTest, AReaderSeesWhatAnOpenStoreCommitted) {
   Batch batch;
   batch.PutNextSearchId(2);
   EXPECT_FALSE((*reader)->Commit(std::move(batch)).ok());
-  // The reader was in nobody's way.
+  // The reader did not affect the writer.
   Commit(*store, FullBatch(2));
   ExpectFull(*store, 2);
 }
 
-// Of all files in the folder.
+// Returns the total size of all files in the folder.
 std::uintmax_t BytesIn(const std::string& directory) {
   std::uintmax_t bytes = 0;
   for (const auto& file : std::filesystem::directory_iterator(directory)) {
@@ -132,7 +132,7 @@ std::uintmax_t BytesIn(const std::string& directory) {
 
 TEST_F(StoreTest, WhatADeletedSearchTookIsFree) {
   const auto store = Open();
-  // Text that does not compress.
+  // Text that cannot be compressed.
   RandomStream random({1});
   const auto text = [&random] {
     std::string made;
@@ -157,7 +157,7 @@ TEST_F(StoreTest, WhatADeletedSearchTookIsFree) {
   deletion.DeleteSearch(2);
   Commit(*store, std::move(deletion));
   ASSERT_TRUE(store->Reclaim(2).ok());
-  // Files that are done with are removed soon, but not before the call returns.
+  // Obsolete files are removed soon, but not before the call returns.
   const auto give_up = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (BytesIn(directory_) > before / 20 && std::chrono::steady_clock::now() < give_up) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

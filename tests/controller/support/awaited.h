@@ -18,7 +18,7 @@ namespace layernas {
 template <typename T>
 class Awaited {
  public:
-  // To be handed to one call.
+  // Returns a reply for one call.
   Reply<T> reply() const {
     return [state = state_](absl::StatusOr<T> value) {
       const std::lock_guard lock(state->mutex);
@@ -33,7 +33,7 @@ class Awaited {
     return state_->value.has_value();
   }
 
-  // DEADLINE_EXCEEDED if no answer comes within a minute.
+  // Returns DEADLINE_EXCEEDED if there is no answer within a minute.
   absl::StatusOr<T> Get() const {
     std::unique_lock lock(state_->mutex);
     state_->changed.wait_for(lock, std::chrono::minutes(1), [this] { return state_->value.has_value(); });
@@ -50,7 +50,7 @@ class Awaited {
   std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
-// `call` is given the reply to pass on.
+// `call` gets the reply as its argument.
 template <typename T, typename Call>
 absl::StatusOr<T> Await(Call call) {
   const Awaited<T> awaited;

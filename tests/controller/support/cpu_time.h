@@ -1,4 +1,4 @@
-// Time that the calling thread has computed, which other processes do not change much.
+// CPU time of the calling thread, which other processes hardly influence.
 #pragma once
 
 #include <ctime>

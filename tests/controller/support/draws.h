@@ -1,4 +1,4 @@
-// Decisions for tests and fuzzers.
+// Random decisions for tests and fuzz targets.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace layernas {
 
-// Where a made-up world takes its decisions from.
+// The source of a generated world's decisions.
 class Draws {
  public:
   virtual ~Draws() = default;
-  // In [0, bound); bound > 0.
+  // Returns a number in [0, bound); bound > 0.
   virtual std::uint64_t Below(std::uint64_t bound) = 0;
 };
 
@@ -25,8 +25,8 @@ class RandomDraws final : public Draws {
   RandomStream random_;
 };
 
-// Decides by the bytes of a fuzzer. When they are used up, draws go on at random, so that the world can be brought to
-// its end.
+// Decides by the bytes of a fuzzer. After the last byte, draws continue at random, so that the
+// world can reach its end.
 class ByteDraws final : public Draws {
  public:
   explicit ByteDraws(std::string_view bytes) : bytes_(bytes) {}

@@ -1,4 +1,4 @@
-// Time that passes when a test says so.
+// A clock that only moves when a test moves it.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@ class FakeClock final : public Clock {
   UnixMillis UnixNow() const override { return kStart + passed_.load() + set_.load(); }
 
   void Pass(Millis time) { passed_ += time.count(); }
-  // As somebody sets the machine's clock, ahead or back.
+  // Sets the machine's clock ahead or back, as a user might.
   void Set(Millis by) { set_ += by.count(); }
 
  private:

@@ -1,4 +1,5 @@
-// An engine on a store in memory that a test runs by hand, in one thread: what it posts elsewhere happens at once.
+// An engine on a store in memory that a test runs in one thread. Work that it posts elsewhere runs
+// at once.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// An engine for tests in which the order of what happens matters: nothing happens beside them.
+// An engine for tests that depend on the order of events. Nothing runs concurrently.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@
 
 namespace layernas {
 
-// Keeps what it is given until the test runs it.
+// Keeps the work that it gets until the test runs it.
 class HeldExecutor final : public Executor {
  public:
   void Post(std::function<void()> work) override { held.push_back(std::move(work)); }
@@ -27,7 +27,7 @@ class HeldExecutor final : public Executor {
   std::vector<std::function<void()>> held;
 };
 
-// An engine that a test runs turn by turn, and whose computations it runs when it likes.
+// An engine that a test runs turn by turn. The test decides when to run computations.
 class HandRun {
  public:
   explicit HandRun(const EngineOptions& options = {}) {
@@ -47,7 +47,7 @@ class HandRun {
                           [](const auto& view) { EXPECT_TRUE(view.ok()); });
     TakeTurns(*engine_);
   }
-  // What is answered comes into given().
+  // The tasks of the answer are added to given().
   void Park(const std::string& worker, int max_tasks) {
     LeaseRequest request;
     request.worker.id = worker;
@@ -64,7 +64,7 @@ class HandRun {
   void Complete(const std::string& worker, const LeasedTask& task) {
     Report(worker, task, Evaluate(task.architecture));
   }
-  // nullopt: the attempt has failed.
+  // nullopt: the attempt failed.
   void Report(const std::string& worker, const LeasedTask& task, std::optional<core::AttemptResult> result) {
     layernas::Report report;
     report.token = FormatLeaseToken(task.token);
@@ -73,7 +73,7 @@ class HandRun {
     engine_->CompleteTasks(worker, {report}, [](const auto&) {});
     TakeTurns(*engine_);
   }
-  // Returns whether there was a computation to run.
+  // Returns true if there was a computation to run.
   bool Compute() {
     if (solver_->held.empty()) return false;
     const auto work = std::move(solver_->held.front());
@@ -82,7 +82,7 @@ class HandRun {
     TakeTurns(*engine_);
     return true;
   }
-  // Gives and completes, one by one, all that need not be computed.
+  // Gives out and completes, one by one, all candidates that need no computation.
   void BeginAll() {
     while (solver_->held.empty()) {
       Park("first", 1);

@@ -1,4 +1,4 @@
-// Small search specs, and an evaluation of their architectures that is the same each time.
+// Small search specs, and an evaluation of their architectures that is always the same.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace layernas {
 
-// Valid; without a strategy. Every option has the cost latency_ms.
+// Valid, except that it has no strategy. Every option has the cost latency_ms.
 inline v1::SearchSpec SpaceOf(const std::string& name, int layers, int options) {
   v1::SearchSpec spec;
   spec.set_name(name);

@@ -1,4 +1,4 @@
-// A folder of a test's own, gone with it.
+// A test's own folder, which is deleted at its end.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ class TempDir {
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
 
-  // Of something in it.
+  // Returns the path of a file in it.
   std::string Path(const std::string& name) const { return (path_ / name).string(); }
 
  private:

@@ -1,4 +1,4 @@
-// How an AgentMachine leaves.
+// Tests how an AgentMachine drains.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ TEST_F(AgentMachineTest, AnEndByASignalIsHeldBackForTheDrain) {
   AnswerPoll({MakeTask(1), MakeTask(2)});
   EndEvaluation(0, EvaluationFailure{.message = "killed by signal 15", .told_to_end = true});
   EXPECT_THAT(Sent(), IsEmpty());
-  // No signal has come to us.
+  // No signal has reached the agent.
   Pass(options_.drain_follows);
   EXPECT_THAT(Sent(), ElementsAre("lease-1"));
   AnswerCompletions();
@@ -53,7 +53,8 @@ TEST_F(AgentMachineTest, ADrainAsksOnceMoreForWhatALostAnswerHeld) {
   EXPECT_EQ(machine_->NextWakeup(), SteadyTime::max());
 }
 
-// One attempt, whatever the controller says: an older one refuses a call without tokens.
+// There is one attempt, whatever the controller answers: an older one refuses a call without
+// tokens.
 TEST_F(AgentMachineTest, ADrainEndsWithAGoodbye) {
   for (const absl::Status& answer : {absl::OkStatus(), absl::InvalidArgumentError("lease_tokens: must be 1 to 1024"),
                                      absl::UnavailableError("away")}) {
@@ -76,11 +77,11 @@ TEST_F(AgentMachineTest, ADrainEndsWithAGoodbye) {
     Collect();
     EXPECT_TRUE(machine_->finished());
     EXPECT_THAT(log_, HasSubstr("drained"));
-    EXPECT_THAT(log_, Not(HasSubstr("gave tasks back")));
+    EXPECT_THAT(log_, Not(HasSubstr("returned tasks")));
   }
 }
 
-// A goodbye comes after everything else: the controller forgets the worker.
+// The goodbye must come last, because the controller then forgets the worker.
 TEST_F(AgentMachineTest, AGoodbyeWaitsForTheResults) {
   FinishTasks(1);
   machine_->Drain(now_);
@@ -89,7 +90,7 @@ TEST_F(AgentMachineTest, AGoodbyeWaitsForTheResults) {
   AnswerCompletions();
   ASSERT_TRUE(release_.has_value());
   EXPECT_TRUE(release_->request.leaving());
-  // Its answer may be lost.
+  // The poll's answer may be lost.
   Wake();
   EXPECT_TRUE(machine_->finished());
 }
@@ -105,7 +106,7 @@ TEST_F(AgentMachineTest, ADrainDoesNotWaitForEver) {
     if (!machine_->finished()) Wake();
   }
   EXPECT_TRUE(machine_->finished());
-  EXPECT_THAT(log_, HasSubstr("the controller could not be given everything 2"));
+  EXPECT_THAT(log_, HasSubstr("could not deliver all results 2"));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What an AgentMachine does while an evaluation wants the machine to itself, for want of memory.
+// Tests an AgentMachine while an evaluation needs the machine to itself for lack of memory.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -62,7 +62,8 @@ TEST_F(AgentMachineTest, GivesBackWhatAPollBringsWhileAnEvaluationWantsTheMachin
   EXPECT_FALSE(poll_.has_value());
 }
 
-// It still has the machine, or waits for it, until its evaluator has heard of that.
+// The evaluation has the machine, or waits for it, until its evaluator has noticed the
+// cancellation.
 TEST_F(AgentMachineTest, ACancelledEvaluationWantsTheMachineUntilItsEnd) {
   Start(2);
   AnswerPoll({MakeTask(1)});
@@ -77,7 +78,7 @@ TEST_F(AgentMachineTest, ACancelledEvaluationWantsTheMachineUntilItsEnd) {
   EXPECT_FALSE(poll_.has_value());
 }
 
-// Held back for a drain that may follow, it has no evaluator any more.
+// An outcome that is held back for a possible drain has no evaluator any more.
 TEST_F(AgentMachineTest, AnEndedEvaluationWantsTheMachineNoMore) {
   Start(2);
   AnswerPoll({MakeTask(1)});

@@ -98,7 +98,7 @@ TEST_F(AgentMachineTest, AnAnswerThatIsNotAwaitedIsIgnored) {
   EXPECT_THAT(running_, IsEmpty());
 }
 
-// C2: by what it is, and by nothing else.
+// C2: work is recognised by its identity and by nothing else.
 TEST_F(AgentMachineTest, WorkIsHeldAllAlongByItsIdentityOnly) {
   Start(3);
   AnswerPoll({MakeTask(1)});
@@ -111,7 +111,7 @@ TEST_F(AgentMachineTest, WorkIsHeldAllAlongByItsIdentityOnly) {
   other.set_identity("restored/x-1/1");
   AnswerPoll({other});
   EXPECT_THAT(running_, SizeIs(2));
-  // An older controller does not say.
+  // An older controller does not name the work.
   v1::Task nameless = MakeTask(1, "nameless");
   nameless.clear_identity();
   AnswerPoll({nameless});
@@ -133,7 +133,7 @@ TEST_F(AgentMachineTest, WorkThatIsDoneIsNotDoneAgainButThatOfAnotherStoreIs) {
   EXPECT_THAT(running_, SizeIs(1));
 }
 
-// A plain copy of the controller's data that was put back has forgotten the result, and takes the identity for its own.
+// A restored backup of the controller's data lacks the result, and has the same identity.
 TEST_F(AgentMachineTest, AResultThatTheControllerForgotIsReportedAgain) {
   Start();
   AnswerHeartbeat();
@@ -177,7 +177,7 @@ TEST_F(AgentMachineTest, ARepeatedResultThatIsRefusedIsEvaluatedAgain) {
   EXPECT_THAT(running_, SizeIs(1));
 }
 
-// After a rollback the same identity may stand for another proposal.
+// After a rollback, the same identity may stand for another proposal.
 TEST_F(AgentMachineTest, AnotherArchitectureOrSeedIsOtherWork) {
   for (const bool is_done : {false, true}) {
     Start(4);
@@ -240,7 +240,8 @@ TEST_F(AgentMachineTest, HeartbeatsTellProgressAndTheCurveWhereItIsAskedFor) {
   EXPECT_EQ(leases[0].curve(1).reward(), 0.5f);
   EXPECT_EQ(leases[1].progress().epoch(), 1);
   EXPECT_EQ(leases[1].curve_size(), 0);
-  // Earlier epochs are told again: a controller that was restarted meanwhile does not know them.
+  // Earlier epochs are reported again, because a controller that was restarted meanwhile does not
+  // know them.
   AnswerHeartbeat();
   machine_->EvaluationProgressed(now_, 0, {3, 5, 0.75});
   Pass(options_.heartbeat_interval);
@@ -295,7 +296,7 @@ TEST_F(AgentMachineTest, LongCurvesGoInSeveralHeartbeatsNoneOfWhichForgetsALease
   for (int slot = 0; slot < kTasks; ++slot) {
     for (int epoch = 1; epoch <= kEpochs; ++epoch) machine_->EvaluationProgressed(now_, slot, {epoch, kEpochs, 0.5});
   }
-  // The first one is from before there were leases.
+  // The first heartbeat was sent before there were leases.
   AnswerHeartbeat();
   Pass(options_.heartbeat_interval);
   std::map<std::string, int> told;
@@ -306,7 +307,7 @@ TEST_F(AgentMachineTest, LongCurvesGoInSeveralHeartbeatsNoneOfWhichForgetsALease
       listed.insert(lease.lease_token());
       if (lease.curve_size() > 0) told[lease.lease_token()] = lease.curve_size();
     }
-    // The line may be so slow that what the first call told is no longer fresh for the controller.
+    // On a slow connection, what the first call reported may be outdated for the controller.
     EXPECT_THAT(listed, SizeIs(kTasks));
     AnswerHeartbeat();
   }
@@ -314,7 +315,7 @@ TEST_F(AgentMachineTest, LongCurvesGoInSeveralHeartbeatsNoneOfWhichForgetsALease
   for (const auto& [token, epochs] : told) EXPECT_EQ(epochs, kEpochs) << token;
 }
 
-// C4: what one lease says takes no other down.
+// C4: a bad report of one lease does not affect other leases.
 TEST_F(AgentMachineTest, AHeartbeatThatIsRefusedIsMadeWithoutProgressThenInParts) {
   Start(4);
   AnswerHeartbeat();
@@ -327,7 +328,7 @@ TEST_F(AgentMachineTest, AHeartbeatThatIsRefusedIsMadeWithoutProgressThenInParts
   AnswerHeartbeat(refused);
   ASSERT_THAT(Held(), SizeIs(4));
   EXPECT_FALSE(heartbeat_->request.leases(0).has_progress());
-  // lease-3 is bad all by itself.
+  // lease-3 alone is bad.
   std::set<std::string> told;
   for (int calls = 0; heartbeat_ && calls < 20; ++calls) {
     const std::vector<std::string> held = Held();
@@ -336,8 +337,9 @@ TEST_F(AgentMachineTest, AHeartbeatThatIsRefusedIsMadeWithoutProgressThenInParts
     AnswerHeartbeat(bad ? refused : absl::OkStatus());
   }
   EXPECT_THAT(told, UnorderedElementsAre("lease-1", "lease-2", "lease-4"));
-  EXPECT_THAT(log_, HasSubstr("refuses a lease's heartbeat searches/x-1/candidates/3 leases[2]: bad"));
-  // From then on the bad one goes last, with bare tokens that have done no harm; new progress is told again.
+  EXPECT_THAT(log_, HasSubstr("refuses a heartbeat searches/x-1/candidates/3 leases[2]: bad"));
+  // From then on the bad lease comes last, and the call lists the others as tokens only. New
+  // progress is reported again.
   machine_->EvaluationProgressed(now_, 0, {2, 5, 0.25});
   Pass(options_.heartbeat_interval);
   EXPECT_THAT(Held(), ElementsAre("lease-1", "lease-2"));
@@ -376,13 +378,14 @@ TEST_F(AgentMachineTest, AResultIsKeptUntilItIsAnswered) {
   Collect();
   Pass(options_.longest_retry);
   EXPECT_THAT(Sent(), ElementsAre("lease-1"));
-  // Short of something for now, which is no fault of the result.
+  // A temporary lack of resources, which the result has not caused.
   AnswerCompletions(absl::ResourceExhaustedError("too many calls"));
   Pass(options_.longest_retry);
   EXPECT_TRUE(completions_->request.completions(0).has_result());
 }
 
-// C3: whatever the controller says of a batch, each other result arrives, and the worker goes on.
+// C3: whatever the controller says about a batch, the other results arrive, and the worker
+// continues.
 TEST_F(AgentMachineTest, ABatchThatIsRefusedIsHalvedUntilTheBadResultStandsAlone) {
   for (const absl::Status& refused :
        {absl::InvalidArgumentError("more than 256 metrics"), absl::OutOfRangeError("more than 256 metrics"),
@@ -416,7 +419,7 @@ TEST_F(AgentMachineTest, ARefusedFailureIsDroppedAndItsLeaseLeftToExpire) {
   EXPECT_TRUE(completions_->request.completions(0).has_failure());
   AnswerCompletions(absl::InvalidArgumentError("no"));
   EXPECT_FALSE(completions_.has_value());
-  EXPECT_THAT(log_, HasSubstr("leaving the lease to expire searches/x-1/candidates/1 no"));
+  EXPECT_THAT(log_, HasSubstr("letting the lease expire searches/x-1/candidates/1 no"));
   EXPECT_TRUE(poll_.has_value());
   AnswerHeartbeat();
   EXPECT_THAT(Held(), IsEmpty());
@@ -431,11 +434,11 @@ TEST_F(AgentMachineTest, AResultOfWhichTheControllerSaysNothingDoesNotHoldTheWor
     Pass(options_.longest_retry);
   }
   EXPECT_EQ(calls, 10);
-  EXPECT_THAT(log_, HasSubstr("says nothing of a result"));
+  EXPECT_THAT(log_, HasSubstr("does not answer a result"));
   EXPECT_TRUE(poll_.has_value());
 }
 
-// What the controller leaves unanswered holds up no other slot.
+// A result that the controller does not answer delays no other slot.
 TEST_F(AgentMachineTest, AResultWithoutAVerdictDoesNotStopThePolls) {
   for (const absl::Status& answer : {absl::OkStatus(), absl::InternalError("a bug")}) {
     Start(2);
@@ -447,13 +450,13 @@ TEST_F(AgentMachineTest, AResultWithoutAVerdictDoesNotStopThePolls) {
     ASSERT_TRUE(poll_.has_value()) << answer;
     AnswerPoll({MakeTask(3)});
     EXPECT_EQ(running_.at(0), "searches/x-1/candidates/3");
-    // The next result comes first again.
+    // The next result is delivered before the next poll.
     EndEvaluation(0, Accuracy(0.5));
     EXPECT_FALSE(poll_.has_value());
     running_.clear();
     completions_.reset();
   }
-  // A controller that is away has no tasks either.
+  // An unreachable controller has no tasks either.
   Start();
   AnswerPoll({MakeTask(1)});
   EndEvaluation(0, Accuracy(0.5));

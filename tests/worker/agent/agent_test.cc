@@ -42,7 +42,7 @@ class FunctionEvaluator final : public Evaluator {
 
 EvaluationOutcome Accuracy(double value) { return Metrics{{"accuracy", value}}; }
 
-// Evaluates until it is stopped, or a test lets it go on.
+// Evaluates until it is stopped, or until a test opens the gate.
 class Gate {
  public:
   EvaluationOutcome Pass(std::stop_token stop, EvaluationOutcome outcome) {
@@ -99,14 +99,14 @@ class AgentTest : public ::testing::Test {
   void Start(EvaluateFunction function, int slots = 1) {
     Start([function](int) { return std::make_unique<FunctionEvaluator>(function); }, slots);
   }
-  // Answers at once.
+  // Evaluations end at once.
   void StartQuick() {
     Start([this](const Evaluation&, std::stop_token, const auto&) {
       ++evaluations_;
       return Accuracy(0.5);
     });
   }
-  // Waits at the gate.
+  // Evaluations wait at the gate.
   void StartGated(int slots = 1) {
     Start([this](const Evaluation&, std::stop_token stop,
                  const auto&) { return gate_.Pass(std::move(stop), Accuracy(0.5)); },
@@ -137,7 +137,7 @@ class AgentTest : public ::testing::Test {
   std::vector<std::string> ReleasedTokens() {
     return controller_.With([](State& state) { return state.released; });
   }
-  // Tokens in the last heartbeat.
+  // Returns the tokens in the last heartbeat.
   static std::vector<std::string> Held(const State& state) {
     std::vector<std::string> tokens;
     if (state.heartbeats.empty()) return tokens;
@@ -191,7 +191,7 @@ TEST_F(AgentTest, AsksForAsManyTasksAsSlotsAreFree) {
   EXPECT_EQ(metrics_->slots_busy.Value(), 2);
   Hand({3, 4});
   gate_.AwaitEntered(3);
-  // All slots are taken: the fourth stays where it is.
+  // All slots are busy, so the fourth task stays at the controller.
   controller_.Await("no request", [](const State& state) { return state.parked == 0; });
   controller_.With([](State& state) { EXPECT_EQ(state.tasks.size(), 1u); });
   gate_.Open();
@@ -243,7 +243,7 @@ TEST_F(AgentTest, EvaluationsGoOnOverARestartOfTheController) {
   Hand({1});
   gate_.AwaitEntered(1);
   controller_.Stop();
-  // The result is there before the controller is.
+  // The result exists before the controller can be reached.
   gate_.Open();
   while (metrics_->succeeded.Value() < 1) std::this_thread::sleep_for(Millis(1));
   controller_.Restart();
@@ -253,7 +253,7 @@ TEST_F(AgentTest, EvaluationsGoOnOverARestartOfTheController) {
   AwaitCompletions(2);
 }
 
-// The controller may have handed the results' candidates out again, and to whom if not to us?
+// The controller may have leased the candidates of these results again, possibly to this worker.
 TEST_F(AgentTest, AsksForNoTasksWhileResultsCannotBeDelivered) {
   StartGated();
   Hand({1});
@@ -277,7 +277,7 @@ TEST_F(AgentTest, AsksForNoTasksWhileResultsCannotBeDelivered) {
   EXPECT_THAT(CompletedTokens(), ElementsAre("lease-1", "lease-2"));
 }
 
-// The controller took us for lost, and handed the candidate out again: to us.
+// The controller thought that the worker was lost, and leased the candidate to it again.
 TEST_F(AgentTest, AnEvaluationGoesOnUnderANewLease) {
   StartGated(2);
   Hand({1});
@@ -287,7 +287,7 @@ TEST_F(AgentTest, AnEvaluationGoesOnUnderANewLease) {
     state.tasks.back().set_lease_token("lease-1-again");
   });
   AwaitHeld({"lease-1-again"});
-  // The slot that was meant for it takes another task.
+  // The slot that was free for the task takes another one.
   Hand({2});
   gate_.AwaitEntered(2);
   gate_.Open();
@@ -302,7 +302,7 @@ TEST_F(AgentTest, HeartbeatsListWhatIsHeldWithItsProgress) {
     on_progress({2, 5, 0.25});
     return gate_.Pass(std::move(stop), Accuracy(0.5));
   });
-  // Announces itself before there is anything to hold.
+  // The worker sends a heartbeat before it has a lease.
   controller_.Await("the first heartbeat", [](const State& state) { return !state.heartbeats.empty(); });
   Hand({1});
   controller_.Await("progress", [](const State& state) {
@@ -335,7 +335,7 @@ TEST_F(AgentTest, WhatItHasMeasuredItTrainsToo) {
 }
 
 TEST_F(AgentTest, EpochsThatAreWaitedForAreToldAtOnce) {
-  // From the first answer on: only news can bring a heartbeat about.
+  // After the first answer, only news can cause a heartbeat.
   options_.heartbeat_interval = Millis(3'600'000);
   controller_.With([](State& state) { state.heartbeat_interval = Millis(3'600'000); });
   Gate next_epoch;
@@ -359,7 +359,7 @@ TEST_F(AgentTest, EpochsThatAreWaitedForAreToldAtOnce) {
   controller_.With([](State& state) { state.cancel.insert("lease-1"); });
   next_epoch.Open();
   await_epoch(2);
-  // And what the answer says is done at once: the slot is free for another task.
+  // The worker acts on the answer at once: the slot is free for another task.
   controller_.Await("the next request", [](const State& state) {
     return state.leases.back().request_id() != state.leases.front().request_id();
   });
@@ -383,7 +383,7 @@ TEST_F(AgentTest, AnIdleWorkerLeavesItToItsPolls) {
   AwaitHeld({});
   const std::size_t heartbeats = controller_.With([](State& state) { return state.heartbeats.size(); });
   const std::size_t polls = controller_.With([](State& state) { return state.leases.size(); });
-  // Many times the interval of heartbeats.
+  // This takes many times the heartbeat interval.
   controller_.Await("polls", [polls](const State& state) { return state.leases.size() >= polls + 2; });
   EXPECT_EQ(controller_.With([](State& state) { return state.heartbeats.size(); }), heartbeats);
 }
@@ -406,7 +406,7 @@ TEST_F(AgentTest, ACancelStopsTheEvaluationAndFreesTheSlot) {
 
 TEST_F(AgentTest, ACancelReachesTheChildProcess) {
   Start([](int) {
-    // Tells its process id as progress.
+    // Reports its process id as progress.
     const std::string script = R"(read -r request; echo '{"progress": {"epoch": '$$'}}'; sleep 1000)";
     return std::make_unique<ExecEvaluator>(ExecOptions{.argv = {"/bin/sh", "-c", script}, .environment = {}});
   });
@@ -527,7 +527,7 @@ TEST_F(AgentTest, ADrainGivesBackWhatRunsAndDeliversWhatIsFinished) {
 }
 
 TEST_F(AgentTest, ADrainGivesBackWhatALostAnswerHeld) {
-  // The drain comes while the worker waits to ask again.
+  // The drain starts while the worker waits to poll again.
   options_.first_retry = options_.longest_retry = std::chrono::minutes(10);
   controller_.With([](State& state) { state.lost_leases = 1; });
   Hand({1});
@@ -570,7 +570,7 @@ TEST_F(AgentTest, SaysOnceThatTheControllerIsAwayAndHowToNameAnother) {
   const std::string output = ::testing::internal::GetCapturedStderr();
   EXPECT_THAT(output, AllOf(HasSubstr("--controller or LAYERNAS_CONTROLLER"),
                             HasSubstr(controller_.address().ToString()), HasSubstr("the controller is back")));
-  EXPECT_EQ(output.find("can't reach"), output.rfind("can't reach"));
+  EXPECT_EQ(output.find("cannot reach"), output.rfind("cannot reach"));
 }
 
 }  // namespace

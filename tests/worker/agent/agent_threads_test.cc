@@ -1,4 +1,4 @@
-// An agent whose threads can't be made.
+// Tests an agent that cannot start its threads.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
-// Random worlds around an AgentMachine: whatever happens, each lease ends once, and each drain ends.
+// Tests an AgentMachine in random worlds: whatever happens, each lease ends once, and each drain
+// ends.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -13,7 +14,8 @@
 namespace layernas {
 namespace {
 
-// A controller, a network that loses, delays, doubles and reorders answers, and evaluators, all drawn from one seed.
+// A controller, evaluators, and a network that loses, delays, duplicates and reorders answers, all
+// drawn from one seed.
 class World {
  public:
   explicit World(std::uint64_t seed) : random_(seed), slots_(1 + static_cast<int>(seed % 5)) {
@@ -71,7 +73,7 @@ class World {
     if (!Chance(is_hostile_ ? 20 : 0)) return absl::OkStatus();
     return Chance(50) ? absl::UnavailableError("away") : absl::DeadlineExceededError("slow");
   }
-  // Answers arrive in any order, and some twice.
+  // Answers arrive in any order, some of them twice.
   void Answer(std::function<void()> answer) {
     if (is_hostile_ && Chance(10)) answers_.push_back(answer);
     answers_.push_back(std::move(answer));
@@ -80,7 +82,7 @@ class World {
   void OnPoll(const SendPoll& poll) {
     v1::LeaseTasksResponse response;
     if (const auto known = polls_.find(poll.request.request_id()); known != polls_.end()) {
-      // As the controller does: what has ended since is not handed out again.
+      // Like the controller, does not lease again what has ended since.
       for (const v1::Task& task : known->second.tasks()) {
         const Fate& fate = leases_.at(task.lease_token());
         if (fate.accepted + fate.released + fate.cancelled == 0) *response.add_tasks() = task;
@@ -121,7 +123,7 @@ class World {
   void OnCompletions(const SendCompletions& completions) {
     v1::CompleteTasksResponse response;
     absl::Status status = MaybeLost();
-    // A bad result in the batch, whichever way it is called; a failure is always taken.
+    // A bad result in the batch makes any call fail; a failure is always accepted.
     for (const v1::Completion& completion : completions.request.completions()) {
       if (completion.has_result() && completion.result().metrics().contains("bad")) {
         status = absl::InvalidArgumentError("bad");
@@ -178,14 +180,15 @@ class World {
     } else if (what < 8 && !running_.empty()) {
       const int slot = Draw(slots_);
       Progress progress{1 + Draw(9), 9, 0.5};
-      // One that has run out of memory.
+      // The evaluation has run out of memory.
       if (running_.contains(slot) && Chance(5)) {
         progress = {.begins_again = true, .wants_machine = true};
         wanting_machine_.insert(slot);
       }
       machine_->EvaluationProgressed(now_, slot, progress);
     } else {
-      // No call is answered while time passes by more than a little: then the drain would rightly give up.
+      // No call is answered while more than a little time passes. Otherwise the drain would rightly
+      // give up.
       now_ += Millis(is_draining_ ? Draw(5) : Draw(3'000));
       machine_->TimePassed(now_);
     }

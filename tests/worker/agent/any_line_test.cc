@@ -1,5 +1,5 @@
-// Whatever line of up to 1 MiB a trainer writes: its task gets an answer that the controller can take, and the next
-// task is done.
+// Tests that, for any line of up to 1 MiB from a trainer, its task gets an answer that the
+// controller accepts, and the next task is evaluated.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,7 +26,7 @@ class AnyLineTest : public ::testing::Test {
  protected:
   AnyLineTest() {
     log::Init("test", "error");
-    // Writes the line to "odd" and ends; answers everything else.
+    // Writes the line for the candidate "odd" and ends; answers all others.
     const std::string script = R"(while read -r request; do
       case $request in *odd*) cat "$FOLDER/line"; exit;; esac
       task=${request#*\"task\":\"}; task=${task%%\"*}
@@ -50,7 +50,7 @@ class AnyLineTest : public ::testing::Test {
     });
   }
 
-  // The failure's message; empty for a result.
+  // Returns the failure's message; empty for a result.
   std::string Check(const std::string& line) {
     std::ofstream(folder_ / "line", std::ios::binary) << line << '\n';
     LearningCurve curve;

@@ -1,4 +1,4 @@
-// What a completion must hold to, whatever an evaluator wrote.
+// Checks completions, which must be valid whatever an evaluator wrote.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 namespace layernas {
 
-// What is wrong with it: a limit of task_limits.h, or text that is not UTF-8, which protobuf would not take on the
-// other side. Empty if nothing is.
+// Returns what is wrong with the completion: it exceeds a limit of task_limits.h, or has text that
+// is not UTF-8 and that protobuf would refuse on the other side. Empty if it is valid.
 inline std::string FaultOf(const v1::Completion& completion) {
   const auto bad_text = [](const std::string& text, std::size_t least, std::size_t most) {
     return text.size() < least || text.size() > most || CutUtf8(text, text.size()) != text;

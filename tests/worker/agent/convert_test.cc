@@ -73,7 +73,7 @@ TEST(Convert, WhatIsToBeKeptHasANameThatNoOtherAttemptHas) {
   task.set_candidate("searches/shapes10-1/candidates/49");
   task.set_keep_weights(true);
   std::set<std::string> names;
-  // Another attempt, another store, and what nobody should make a path of.
+  // Another attempt, another store, and texts that must not become paths.
   for (const char* token : {"1.49.1.17", "1.49.2.17", "1.49.1.18", "../../x", "/etc/x", "a\n"}) {
     task.set_lease_token(token);
     const auto evaluation = ToEvaluation(task, true);
@@ -93,7 +93,7 @@ TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
   task.set_lease_token("1.49.1.17");
   EXPECT_EQ(keep(task, true), "");
   task.set_keep_weights(true);
-  // sha256sum of the token.
+  // The digits are those of sha256sum for the token.
   EXPECT_EQ(keep(task, true), "shapes10-1/49-ce505d26f66f21ff");
   EXPECT_EQ(keep(task, false), "");
   for (const char* name : {"searches/../candidates/1", "searches/x-1/candidates/../../1", "/etc/x", "", "x-1/1",
@@ -140,7 +140,7 @@ TEST(Convert, TheLogGoesWithResultsAndFailures) {
 TEST(Convert, TheLearningCurveGoesWithTheResult) {
   LearningCurve curve;
   AddToCurve(curve, {1, 5, 0.25});
-  // Not a number, the same again, of no epoch, and beyond a float: left out.
+  // Points are dropped if they are not a number, repeated, without an epoch, or beyond a float.
   AddToCurve(curve, {2, 5, std::nullopt});
   AddToCurve(curve, {1, 5, 0.5});
   AddToCurve(curve, {0, 5, 0.5});
@@ -154,14 +154,14 @@ TEST(Convert, TheLearningCurveGoesWithTheResult) {
   EXPECT_EQ(curve.size(), 1000);
 }
 
-// C4: a loss that blew up.
+// C4: a diverged loss.
 TEST(Convert, ProgressHoldsNoRewardThatACurveCannot) {
   EXPECT_EQ(ToProto({1, 5, 0.25}).reward(), 0.25);
   EXPECT_FALSE(ToProto({1, 5, -1e39}).has_reward());
   EXPECT_EQ(ToProto({1, 5, -1e39}).epoch(), 1);
 }
 
-// The controller knows which metrics matter.
+// The controller decides which metrics matter.
 TEST(Convert, AMetricThatIsNotANumberIsTold) {
   const auto result = ToCompletion(LeasedAs("t"), Metrics{{"accuracy", 0.5}, {"f1", std::nan("")}});
   EXPECT_TRUE(std::isnan(result->result().metrics().at("f1")));

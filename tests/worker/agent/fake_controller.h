@@ -1,4 +1,4 @@
-// A controller of which a test decides every answer, served on a real port.
+// A fake controller on a real port. A test decides every answer.
 #pragma once
 
 #include <grpcpp/security/server_credentials.h>
@@ -22,13 +22,14 @@
 
 namespace layernas {
 
-// Everything is guarded by `mutex`; tests look at it through Await and With.
+// `mutex` guards all fields. Tests access them with Await and With.
 class FakeController final : public v1::WorkerService::Service {
  public:
   struct State {
-    // What to hand out.
+    // The tasks to lease.
     std::deque<v1::Task> tasks;
-    // Next so many calls fail: leases after the tasks were assigned, as if the answer were lost.
+    // That number of the next calls fails. Polls fail after the tasks were assigned, as if the
+    // answer was lost.
     int lost_leases = 0;
     int failing_heartbeats = 0;
     int failing_completes = 0;
@@ -36,10 +37,10 @@ class FakeController final : public v1::WorkerService::Service {
     std::set<std::string> cancel;
     Millis heartbeat_interval{20};
     std::map<std::string, v1::CompletionStatus> statuses;
-    // Left without a verdict, once each.
+    // These tokens get no verdict once.
     std::set<std::string> ignore_once;
 
-    // What came in.
+    // The received calls.
     std::map<std::string, v1::LeaseTasksResponse> answers;
     std::vector<v1::LeaseTasksRequest> leases;
     std::vector<v1::HeartbeatRequest> heartbeats;
@@ -53,7 +54,7 @@ class FakeController final : public v1::WorkerService::Service {
 
   rpc::Address address() const { return {"127.0.0.1", port_}; }
 
-  // Takes the port away, or takes it again; what is known stays known.
+  // Closes and reopens the port; the state stays.
   void Stop() {
     {
       std::lock_guard lock(mutex_);
@@ -72,7 +73,7 @@ class FakeController final : public v1::WorkerService::Service {
     return use(state_);
   }
 
-  // Waits until it holds; a failure if it never does.
+  // Waits until the condition holds. Fails the test if it never does.
   void Await(const char* what, const std::function<bool(const State&)>& holds) {
     std::unique_lock lock(mutex_);
     ASSERT_TRUE(changed_.wait_for(lock, std::chrono::seconds(60), [&] { return holds(state_); })) << what;

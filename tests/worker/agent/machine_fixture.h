@@ -1,4 +1,4 @@
-// An AgentMachine for tests, whose time and answers the test decides.
+// A fixture for an AgentMachine whose time and answers the test decides.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -17,7 +17,7 @@
 
 namespace layernas {
 
-// What it wants done is kept by kind.
+// Keeps the machine's actions by kind.
 class AgentMachineTest : public ::testing::Test {
  protected:
   void Start(int slots = 1) {
@@ -51,7 +51,7 @@ class AgentMachineTest : public ::testing::Test {
     machine_->TimePassed(now_);
     Collect();
   }
-  // Goes on to when the machine wants to be woken.
+  // Advances the time to the machine's next wake-up.
   void Wake() {
     ASSERT_NE(machine_->NextWakeup(), SteadyTime::max());
     now_ = std::max(now_, machine_->NextWakeup());
@@ -110,13 +110,13 @@ class AgentMachineTest : public ::testing::Test {
     for (const v1::HeldLease& lease : heartbeat_->request.leases()) tokens.push_back(lease.lease_token());
     return tokens;
   }
-  // Runs n tasks at once, of numbers from 1 on, and lets all end well.
+  // Evaluates n tasks at once, with numbers from 1, and lets all succeed.
   void FinishTasks(int n) {
     Start(n);
     std::vector<v1::Task> tasks;
     for (int i = 1; i <= n; ++i) tasks.push_back(MakeTask(i));
     AnswerPoll(tasks);
-    // The first goes alone; the others wait for its answer, and go together.
+    // The first result is reported alone. The others wait for its answer and are reported together.
     for (int i = 0; i < n; ++i) EndEvaluation(i, Accuracy(0.5));
   }
 
@@ -127,7 +127,7 @@ class AgentMachineTest : public ::testing::Test {
   std::optional<SendHeartbeat> heartbeat_;
   std::optional<SendCompletions> completions_;
   std::optional<SendRelease> release_;
-  // Candidates by slot.
+  // The candidate in each slot.
   std::map<int, std::string> running_;
   std::set<int> stopped_;
   std::vector<v1::Completion> accepted_;

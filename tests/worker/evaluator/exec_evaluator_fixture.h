@@ -1,4 +1,4 @@
-// An ExecEvaluator for tests, whose child is a shell script.
+// A fixture for an ExecEvaluator whose child is a shell script.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -17,11 +17,11 @@
 
 namespace layernas {
 
-// Only ever bounds a failure; no test waits it out.
+// Only limits how long a failing test takes; no passing test waits for it.
 inline constexpr Millis kLong{60'000};
 inline constexpr Millis kShort{200};
 
-// $task is the request's.
+// $task is the task of the request.
 inline constexpr char kAnswer[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}, "task": "'"$task"'"}')";
 // Does not repeat the task.
 inline constexpr char kAnswerOnly[] = R"(echo '{"result": {"metrics": {"pid": '$$'}}}')";
@@ -30,7 +30,7 @@ class ExecEvaluatorTest : public ::testing::Test {
  protected:
   ~ExecEvaluatorTest() override { std::filesystem::remove_all(folder_); }
 
-  // A child that runs the script's `on_request` for each line that it reads.
+  // A child that runs the script `on_request` for each line that it reads.
   std::unique_ptr<ExecEvaluator> PerRequest(const std::string& on_request) {
     return Script(R"(while read -r request; do task=${request#*\"task\":\"}; task=${task%%\"*}; )" + on_request +
                   "; done");
@@ -45,7 +45,7 @@ class ExecEvaluatorTest : public ::testing::Test {
     return evaluator.Evaluate(evaluation, stop_.get_token(), [this](const Progress& p) { progress_.push_back(p); });
   }
 
-  // The process id that kAnswer reports.
+  // Returns the process id that kAnswer reports.
   pid_t EvaluateForPid(ExecEvaluator& evaluator) {
     const EvaluationOutcome outcome = Evaluate(evaluator);
     const auto* result = std::get_if<EvaluationResult>(&outcome);
@@ -64,7 +64,7 @@ class ExecEvaluatorTest : public ::testing::Test {
     EXPECT_EQ(failure->kind, EvaluationFailure::Kind::kEvaluator);
   }
 
-  // The process id that a script wrote into the file of that name.
+  // Returns the process id that a script wrote into the file of that name.
   pid_t ReadPid(const std::string& name) const {
     for (int i = 0; i < 6000; ++i) {
       pid_t pid = 0;

@@ -1,4 +1,4 @@
-// Which lines of a child are answers to which request.
+// Tests which lines of a child are answers to which request.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -26,7 +26,8 @@ TEST_F(ExecEvaluatorTest, AnAnswerTooManyIsNotTakenForTheNextOne) {
   }
 }
 
-// T20: a process that does not repeat the task gets one request, so that its late answers find no reader.
+// T20: a process that does not repeat the task gets only one request, so nobody reads its late
+// answers.
 TEST_F(ExecEvaluatorTest, AChildThatDoesNotNameItsTaskGetsOneRequest) {
   auto evaluator = PerRequest(std::string(kAnswerOnly) + "; (sleep 0.2; " + kAnswerOnly + ") & true");
   const pid_t first = EvaluateForPid(*evaluator);
@@ -44,7 +45,7 @@ TEST_F(ExecEvaluatorTest, AnAnswerForAnotherTaskDoesNotCostTheChildItsLife) {
   EXPECT_EQ(EvaluateForPid(*evaluator), first);
 }
 
-// Whatever else is wrong with a line that names no task: it may be a late one, of another task.
+// A line without a task may be a late line of another task, whatever else is wrong with it.
 TEST_F(ExecEvaluatorTest, ALineWithoutATaskOfAChildThatNamesTasksIsDroppedWhateverItSays) {
   const std::string long_name(101, 'n');
   for (const std::string& line :
@@ -55,7 +56,8 @@ TEST_F(ExecEvaluatorTest, ALineWithoutATaskOfAChildThatNamesTasksIsDroppedWhatev
     const pid_t first = EvaluateForPid(*evaluator);
     EXPECT_EQ(EvaluateForPid(*evaluator), first) << line;
   }
-  // What is not JSON says nothing of whose it is, and would leave the worker to wait for an answer that has come.
+  // A line that is not JSON does not tell its task. The worker would wait for an answer that has
+  // already come.
   auto garbles =
       PerRequest("n=$((n+1)); if [ \"$n\" = 2 ]; then echo '{\"result\": '; sleep 1000; fi; " + std::string(kAnswer));
   EvaluateForPid(*garbles);
@@ -64,10 +66,10 @@ TEST_F(ExecEvaluatorTest, ALineWithoutATaskOfAChildThatNamesTasksIsDroppedWhatev
 
 TEST_F(ExecEvaluatorTest, AResultFromBeforeTheRequestWasReadIsDropped) {
   const EvaluationOutcome outcome = Evaluate(*Script(std::string(kAnswerOnly) + "; sleep 1000"), Millis(1000));
-  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output")));
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("timeout of 1s"), HasSubstr("1 line on standard output")));
 }
 
-// C3: the message is short enough to be read where candidates are listed.
+// C3: the message is short enough to be read in a list of candidates.
 TEST_F(ExecEvaluatorTest, AResultOverALimitIsAFailureThatNamesIt) {
   auto evaluator = PerRequest(R"(echo '{"result": {"metrics": {")" + std::string(101, 'n') + R"(": 1}}}')");
   const EvaluationOutcome outcome = Evaluate(*evaluator);
@@ -97,20 +99,20 @@ TEST_F(ExecEvaluatorTest, WhatWasPassedOverIsToldWhereThereIsNoResult) {
       Message(Evaluate(*Script("read -r request; echo Segmentation fault; echo bye; exit 3"))),
       AllOf(HasSubstr("2 lines on standard output"), HasSubstr("Segmentation fault"), HasSubstr("exit code 3")));
   EXPECT_THAT(Message(Evaluate(*Script("read -r request; echo what; sleep 1000"), Millis(1000))),
-              AllOf(HasSubstr("time-out of 1s"), HasSubstr("1 line on standard output"), HasSubstr("what")));
+              AllOf(HasSubstr("timeout of 1s"), HasSubstr("1 line on standard output"), HasSubstr("what")));
 }
 
-// T25.
+// T25: a wrapper that buffers output.
 TEST_F(ExecEvaluatorTest, ATimeOutWithoutAnyLineSaysSo) {
   EXPECT_THAT(Message(Evaluate(*Script("sleep 1000"), kShort)),
-              HasSubstr("no line was seen on standard output: does a wrapper buffer it?"));
+              HasSubstr("no line on standard output: does a wrapper buffer it?"));
   EXPECT_THAT(Message(Evaluate(*Script("echo '{\"progress\": {}}'; sleep 1000"), Millis(1000))),
               Not(HasSubstr("no line was seen")));
 }
 
 // T22.
 
-// The next answer would be taken for the end of that line.
+// The next answer would be taken for the rest of that line.
 TEST_F(ExecEvaluatorTest, PartOfALineAfterAnAnswerDoesNotSwallowTheNextAnswer) {
   auto evaluator = PerRequest(std::string(kAnswer) + "; [ -e $FOLDER/once ] || printf 'done '; echo > $FOLDER/once");
   const pid_t first = EvaluateForPid(*evaluator);
@@ -127,7 +129,7 @@ TEST_F(ExecEvaluatorTest, AWholeLineAfterAnAnswerKeepsTheChild) {
   EXPECT_EQ(EvaluateForPid(*evaluator), first);
 }
 
-// As where the worker's machine was asleep.
+// For example, because the worker's machine was suspended.
 TEST_F(ExecEvaluatorTest, AResultThatLayThereBeforeTheTimeOutIsTaken) {
   auto evaluator = PerRequest(R"(printf '%s\n%s\n' '{"progress": {"epoch": 1}}' '{"progress": {"epoch": 2}}'; )" +
                               std::string(kAnswer) + "; echo > $FOLDER/once");
@@ -139,7 +141,7 @@ TEST_F(ExecEvaluatorTest, AResultThatLayThereBeforeTheTimeOutIsTaken) {
   EXPECT_TRUE(std::holds_alternative<EvaluationResult>(outcome)) << Message(outcome);
 }
 
-// Such as a line of a structured log.
+// For example a line of a structured log.
 TEST_F(ExecEvaluatorTest, WhatAChildWritesBeforeItReadsTheRequestIsDroppedWhateverItIs) {
   for (const std::string line : {R"({"level": "info", "event": "starting"})", "{starting}", R"({"result": 5})"}) {
     const auto evaluator = Script("echo '" + line + "'; sleep 0.5; read -r request; " + kAnswerOnly);

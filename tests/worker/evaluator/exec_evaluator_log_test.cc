@@ -1,4 +1,4 @@
-// What the worker's log and the candidate's get of an evaluator.
+// Tests what an evaluator writes to the worker's log and to the candidate's log.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// What the worker's log gets while `work` runs and the evaluator ends.
+// Returns what is logged while `work` runs and the evaluator ends.
 std::string Logged(std::unique_ptr<ExecEvaluator> evaluator, const std::function<void(ExecEvaluator&)>& work) {
   EXPECT_TRUE(log::Init("test", "info"));
   ::testing::internal::CaptureStderr();
@@ -42,13 +42,13 @@ TEST_F(ExecEvaluatorTest, OddProgressIsLeftOutAndSaidOnce) {
                                                std::string(kAnswer)),
                                     [&](ExecEvaluator& evaluator) { EvaluateForPid(evaluator); });
   EXPECT_THAT(logged, HasSubstr("0.5"));
-  EXPECT_EQ(CountOf(logged, "left out"), 1);
+  EXPECT_EQ(CountOf(logged, "ignored unusable"), 1);
   ASSERT_EQ(progress_.size(), 3u);
   EXPECT_EQ(progress_[2].epoch, 1);
 }
 
 TEST_F(ExecEvaluatorTest, MetricsThatAreNotNumbersAreSaidOnce) {
-  // Odd progress before it does not hide them.
+  // Earlier unusable progress does not suppress this warning.
   const std::string logged = Logged(PerRequest(R"(echo '{"progress": {"epoch": 0.5, "reward": 0.1}}';
                     echo '{"result": {"metrics": {"pid": '$$', "spread": NaN, "ratio": null}}}')"),
                                     [&](ExecEvaluator& evaluator) { EvaluateForPid(evaluator); });
@@ -56,7 +56,7 @@ TEST_F(ExecEvaluatorTest, MetricsThatAreNotNumbersAreSaidOnce) {
   EXPECT_EQ(CountOf(logged, "metrics that are not numbers: ratio, spread"), 1);
 }
 
-// T22.
+// T22: an evaluator that floods the log.
 TEST_F(ExecEvaluatorTest, TheLogOfATaskIsBounded) {
   const auto evaluate_twice = [&](ExecEvaluator& evaluator) {
     EvaluateForPid(evaluator);
@@ -65,33 +65,33 @@ TEST_F(ExecEvaluatorTest, TheLogOfATaskIsBounded) {
   const std::string lines = Logged(PerRequest("seq 1 1000 >&2; " + std::string(kAnswer)), evaluate_twice);
   EXPECT_THAT(lines, HasSubstr("says=200\n"));
   EXPECT_THAT(lines, Not(HasSubstr("says=201")));
-  EXPECT_EQ(CountOf(lines, "800 further lines left out"), 2);
-  // Of 64 KiB, eight lines of 8,000 bytes.
+  EXPECT_EQ(CountOf(lines, "800 further lines omitted"), 2);
+  // 64 KiB contain eight lines of 8,000 bytes.
   const std::string bytes = Logged(
       PerRequest("i=0; while [ $i -lt 100 ]; do printf '%08000d\\n' 0 >&2; i=$((i+1)); done; " + std::string(kAnswer)),
       evaluate_twice);
-  EXPECT_EQ(CountOf(bytes, "92 further lines left out"), 2);
+  EXPECT_EQ(CountOf(bytes, "92 further lines omitted"), 2);
   EXPECT_GT(bytes.size(), 2u * 60'000);
   EXPECT_LT(bytes.size(), 2u * 70'000);
 }
 
-// Else nobody would know that a trainer answers late.
+// Otherwise nobody would notice that a trainer answers late.
 TEST_F(ExecEvaluatorTest, DroppedAnswersAreWarnedOf) {
   const std::string other =
       Logged(PerRequest(R"(echo '{"result": {"metrics": {"a": 1}}, "task": "another"}'; )" + std::string(kAnswer)),
              [&](ExecEvaluator& evaluator) { EvaluateForPid(evaluator); });
-  EXPECT_THAT(other, AllOf(HasSubstr(" W test: dropped an answer of the evaluator to another task "),
+  EXPECT_THAT(other, AllOf(HasSubstr(" W test: ignored an answer of the evaluator to another task "),
                            HasSubstr("task=searches/x-1/candidates/3#1"), HasSubstr("another")));
-  // The second request of a process that names its tasks.
+  // The second request to a process that names its tasks.
   const std::string none = Logged(
       PerRequest("n=$((n+1)); if [ \"$n\" = 2 ]; then " + std::string(kAnswerOnly) + "; fi; " + std::string(kAnswer)),
       [&](ExecEvaluator& evaluator) {
         EvaluateForPid(evaluator);
         EvaluateForPid(evaluator);
       });
-  EXPECT_THAT(none, AllOf(HasSubstr(" W test: dropped an answer of the evaluator that does not name its task"),
+  EXPECT_THAT(none, AllOf(HasSubstr(" W test: ignored an answer of the evaluator that does not name its task"),
                           HasSubstr("task=searches/x-1/candidates/3#2")));
-  // Of many, the first three.
+  // The first three of many lines.
   const std::string many = Logged(PerRequest("for i in 1 2 3 4 5; do echo banner $i; done; " + std::string(kAnswer)),
                                   [&](ExecEvaluator& evaluator) { EvaluateForPid(evaluator); });
   EXPECT_EQ(CountOf(many, "ignored a line of the evaluator that is not JSON"), 3);
@@ -109,7 +109,7 @@ std::string LogOf(const EvaluationOutcome& outcome) {
   return "(no log)";
 }
 
-// Again and again, for what is written just before the answer could come too late.
+// Repeated many times, because a line that is written just before the answer could arrive too late.
 TEST_F(ExecEvaluatorTest, TheLogIsOfTheTaskAndNoOther) {
   auto evaluator = PerRequest(std::string("n=$((n+1)); echo \"begin $n\" >&2; echo \"end $n\" >&2; ") + kAnswer);
   for (int i = 1; i <= 200; ++i) {

@@ -63,7 +63,7 @@ TEST_F(ExecEvaluatorTest, ATimeOutKillsTheWholeProcessGroup) {
   auto evaluator = PerRequest("sleep 1000 & echo $! > $FOLDER/grandchild; echo losing patience >&2; wait");
   const EvaluationOutcome outcome = Evaluate(*evaluator, Millis(3000));
   ExpectEvaluatorFault(outcome);
-  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("time-out of 3s"), EndsWith("losing patience")));
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("timeout of 3s"), EndsWith("losing patience")));
   ExpectGoneSoon(ReadPid("grandchild"));
 }
 
@@ -82,16 +82,16 @@ TEST_F(ExecEvaluatorTest, AChildThatDoesNotReadIsBounded) {
   Evaluation evaluation{"t", "0", 0, kShort, "{" + std::string(1 << 20, ' ') + "}"};
   const auto outcome = evaluator->Evaluate(evaluation, stop_.get_token(), [](const Progress&) {});
   ExpectEvaluatorFault(outcome);
-  EXPECT_THAT(Message(outcome), HasSubstr("time-out of 200ms"));
+  EXPECT_THAT(Message(outcome), HasSubstr("timeout of 200ms"));
 }
 
 TEST_F(ExecEvaluatorTest, EndlessProgressIsBounded) {
   auto evaluator = Script(R"(while :; do echo '{"progress": {"epoch": 1}}'; done)");
-  EXPECT_THAT(Message(Evaluate(*evaluator, kShort)), HasSubstr("time-out"));
+  EXPECT_THAT(Message(Evaluate(*evaluator, kShort)), HasSubstr("timeout"));
 }
 
 TEST_F(ExecEvaluatorTest, LoadingDoesNotCountTowardsTheTimeOut) {
-  // Loads for twice the time-out, which is long enough for a line to be late.
+  // Loads for twice the timeout, which is long enough for a late line.
   auto evaluator = PerRequest(R"(for i in $(seq 60); do echo '{"progress": {"loading": {"done": '$i', "of": 60}}}';
                                  sleep 0.1; done; )" +
                               std::string(kAnswer));
@@ -105,10 +105,10 @@ TEST_F(ExecEvaluatorTest, EndlessLoadingIsBounded) {
   ExecOptions options{.argv = {"/bin/sh", "-c", "while :; do " + loading + "; done"}, .environment = {}};
   options.longest_loading = kShort;
   ExecEvaluator bounded(std::move(options));
-  EXPECT_THAT(Message(Evaluate(bounded, kShort)), HasSubstr("time-out"));
-  // After an epoch it counts for nothing.
+  EXPECT_THAT(Message(Evaluate(bounded, kShort)), HasSubstr("timeout"));
+  // After an epoch, loading no longer extends the timeout.
   auto trains = Script(R"(echo '{"progress": {"epoch": 1}}'; while :; do )" + loading + "; done");
-  EXPECT_THAT(Message(Evaluate(*trains, Millis(3'000))), HasSubstr("time-out"));
+  EXPECT_THAT(Message(Evaluate(*trains, Millis(3'000))), HasSubstr("timeout"));
 }
 
 TEST_F(ExecEvaluatorTest, AfterATimeOutAFreshChildTakesTheNextTask) {
@@ -165,7 +165,8 @@ TEST_F(ExecEvaluatorTest, AnEndBySigtermIsToldFromOthers) {
   }
 }
 
-// A service manager may tell the evaluator first: what it then says is held back as an end by the signal is.
+// A service manager may signal the evaluator first. Its failure is then held back, like an end by
+// the signal itself.
 TEST_F(ExecEvaluatorTest, AFailureBeforeAnEndBySigtermIsToldFromOthers) {
   for (const char* task : {R"(, "task": "'"$task"'")", ""}) {
     for (const auto& [end, expected] : {std::pair("; kill -TERM $$", true), std::pair("; exit 143", true),
@@ -220,7 +221,8 @@ TEST_F(ExecEvaluatorTest, AStopKillsTheChild) {
   ExpectGoneSoon(pid);
 }
 
-// A trainer may turn SIGTERM into an exception, and answer with what it makes of that: no attempt is used up.
+// A trainer may turn SIGTERM into an exception and report a failure. That must not use up an
+// attempt.
 TEST_F(ExecEvaluatorTest, AFailureThatAnswersAStopDoesNotCount) {
   for (const char* kind : {"retry", "infeasible", "out_of_memory"}) {
     for (const char* task : {R"(, \"task\": \"$task\")", ""}) {
@@ -267,7 +269,7 @@ TEST_F(ExecEvaluatorTest, AStopLeavesTheChildTimeToKeepItsWork) {
 TEST_F(ExecEvaluatorTest, ATimeOutLeavesTheChildTimeToKeepItsWork) {
   auto evaluator = Script(R"(trap 'sleep 0.3; echo $$ > $FOLDER/kept; exit' TERM; read -r request;
                              while :; do sleep 0.01; done)");
-  EXPECT_THAT(Message(Evaluate(*evaluator, Millis(1000))), HasSubstr("time-out of 1s"));
+  EXPECT_THAT(Message(Evaluate(*evaluator, Millis(1000))), HasSubstr("timeout of 1s"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "kept"));
 }
 
@@ -285,7 +287,7 @@ TEST_F(ExecEvaluatorTest, AChildThatWillNotEndIsKilled) {
   ExpectGoneSoon(pid);
 }
 
-// Nor does it take the worker, whose stop comes on any thread.
+// Without threads the worker must still stop the child, from any thread.
 TEST_F(ExecEvaluatorTest, AStopLeavesTheChildItsGraceWhereNoThreadCanBeMade) {
   ExecEvaluator evaluator({.argv = {"/bin/sh", "-c",
                                     "trap 'echo 1 > $FOLDER/saved' TERM; echo $$ > $FOLDER/child; "
@@ -315,7 +317,7 @@ TEST_F(ExecEvaluatorTest, EndsTheChildByClosingItsInput) {
   EXPECT_EQ(ReadPid("ended"), pid);
 }
 
-// It lives when the request is written, and does not read it.
+// The child still runs when the request is written, but does not read it.
 TEST_F(ExecEvaluatorTest, WhatHappensToAChildBetweenTasksIsNoFailureOfTheNext) {
   for (const std::string end : {"exit 7", "kill -SEGV $$", "kill -s TERM $$"}) {
     const std::string once = "\"$FOLDER/" + std::to_string(end.size()) + "\"";
@@ -328,7 +330,7 @@ TEST_F(ExecEvaluatorTest, WhatHappensToAChildBetweenTasksIsNoFailureOfTheNext) {
   }
 }
 
-// One byte is enough: from then on it may be the request that it died of.
+// One byte is enough: after that, the request may be what ended the child.
 TEST_F(ExecEvaluatorTest, AChildThatDiesOfItsRequestHasFailed) {
   auto evaluator = PerRequest(std::string(kAnswer) + "; dd bs=1 count=1 of=/dev/null status=none; exit 7");
   EvaluateForPid(*evaluator);

@@ -13,7 +13,7 @@ TEST(LogTail, KeepsTheLastLines) {
   EvaluatorLog log = tail.Take();
   EXPECT_EQ(log.tail, "one\n\nthree\n");
   EXPECT_EQ(log.omitted_bytes, 0);
-  // Anew.
+  // Starts again with an empty tail.
   for (const char* line : {"one", "two", "three", "four"}) tail.Add(line);
   log = tail.Take();
   EXPECT_EQ(log.tail, "three\nfour\n");

@@ -18,7 +18,7 @@ using Kind = EvaluationFailure::Kind;
 EvaluationOutcome OutOfMemory() { return EvaluationFailure{Kind::kOutOfMemory, "wants 3 GiB"}; }
 EvaluationOutcome Good() { return EvaluationResult(Metrics{{"accuracy", 0.5}}); }
 
-// Calls what it is given for one evaluation after another.
+// Calls the given functions for one evaluation after another.
 class ScriptedEvaluator : public Evaluator {
  public:
   using Step = std::function<EvaluationOutcome()>;
@@ -68,7 +68,7 @@ TEST_F(MemoryRetryTest, IsDoneTwiceAtMost) {
   EXPECT_EQ(std::get<EvaluationFailure>(crash).kind, Kind::kEvaluator);
 }
 
-// What the first try reported is not part of the second one's curve.
+// The progress of the first attempt is not part of the second one's curve.
 TEST_F(MemoryRetryTest, TellsThatTheSecondTryBeginsAgainAndWantsTheMachine) {
   const auto slot = Slot({OutOfMemory, Good});
   std::vector<bool> told;
@@ -82,7 +82,7 @@ TEST_F(MemoryRetryTest, TellsThatTheSecondTryBeginsAgainAndWantsTheMachine) {
 TEST_F(MemoryRetryTest, WaitsForOthersAndKeepsNewOnesOut) {
   std::atomic<bool> began = false, may_end = false, failed = false;
   std::atomic<int> inside = 0;
-  std::vector<std::string> order;  // Written by one at a time, which is what is tested.
+  std::vector<std::string> order;  // One thread at a time writes it, which this test checks.
   const auto other = Slot({[&] {
                              ++inside;
                              began = true;
@@ -111,7 +111,8 @@ TEST_F(MemoryRetryTest, WaitsForOthersAndKeepsNewOnesOut) {
   WaitFor(began);
   std::thread second([&] { EXPECT_TRUE(std::holds_alternative<EvaluationResult>(Evaluate(*hungry))); });
   WaitFor(failed);
-  // It waits already, or will before the other comes again, since that has to end first.
+  // It waits already, or will wait before the other one starts again, because that one must end
+  // first.
   while (!machine_->IsWanted()) std::this_thread::yield();
   may_end = true;
   first.join();
@@ -133,7 +134,8 @@ TEST_F(MemoryRetryTest, AStopEndsTheWait) {
   machine_->Leave(SharedMachine::Company::kOthers);
 }
 
-// Else it would not have the machine to itself: the processes of other slots, and its own, keep their memory.
+// Otherwise it would not have the machine to itself: the processes of all slots, including its own,
+// would keep their memory.
 TEST_F(MemoryRetryTest, EndsWhatAllKeepBeforeTheSecondTry) {
   auto owned = std::make_unique<ScriptedEvaluator>(std::deque<ScriptedEvaluator::Step>{Good, Good});
   const ScriptedEvaluator& idle = *owned;

@@ -43,7 +43,7 @@ TEST(EvaluatorProtocol, WritesTheRequestWithItsTask) {
 TEST(EvaluatorProtocol, ReadsTheTask) {
   EXPECT_EQ(ParseEvaluatorAnswer(R"({"progress": {"epoch": 1}})").task, std::nullopt);
   EXPECT_EQ(ParseEvaluatorAnswer(R"({"task": "t#1", "progress": {"epoch": 1}})").task, "t#1");
-  // Also of a line that is no good.
+  // This also holds for an invalid line.
   EXPECT_EQ(ParseEvaluatorAnswer(R"({"result": 7, "task": "t#1"})").task, "t#1");
 }
 
@@ -60,7 +60,7 @@ TEST(EvaluatorProtocol, ReadsLoading) {
   EXPECT_TRUE(std::holds_alternative<Loading>(Parse(R"({"progress": {"loading": true}})")));
 }
 
-// T21: what is odd is left out, and is never a reason to lose a training.
+// T21: unusable progress is ignored and never ends a training.
 TEST(EvaluatorProtocol, ProgressIsTakenAsFarAsItGoes) {
   struct Case {
     const char* progress;
@@ -94,7 +94,7 @@ TEST(EvaluatorProtocol, ReadsAResult) {
               ElementsAre(Pair("accuracy", 0.5), Pair("params", 7)));
 }
 
-// docs/compatibility.md: fields are added.
+// docs/compatibility.md: new versions add fields.
 TEST(EvaluatorProtocol, PassesOverWhatItDoesNotKnow) {
   EXPECT_THAT(MetricsOf(R"({"result": {"metrics": {"a": 1}, "new": 7}, "newer": {}})"), ElementsAre(Pair("a", 1)));
 }
@@ -120,7 +120,7 @@ TEST(EvaluatorProtocol, AResultMayHaveKeptItsWeights) {
             "the path of a result's weights has 4097 bytes; the maximum is 4096");
 }
 
-// T18 and T19: as json.dumps of Python writes them.
+// T18 and T19: numbers as Python's json.dumps() writes them.
 TEST(EvaluatorProtocol, AMetricThatIsNotANumberIsKeptAsSuch) {
   for (const std::string value : {"null", "NaN", "Infinity", "-Infinity", "1e999", "-1e999"}) {
     const std::string line = ResultOf(R"("params": 7, "accuracy": )" + value);
@@ -174,14 +174,14 @@ TEST(EvaluatorProtocol, RefusesTheRestAndSaysWhy) {
       {std::string(100'000, '['), "nested deeper than 100"},
       {"7", "not an object"},
       {"[]", "not an object"},
-      {"{}", "without a message"},
-      {R"({"task": "t"})", "without a message"},
+      {"{}", "no message"},
+      {R"({"task": "t"})", "no message"},
       {R"({"task": 7, "result": {}})", "task is not a string"},
       {R"({"result": 7})", "result is not an object"},
       {R"({"result": {"metrics": {"a": 1}}, "progress": {}})", "more than one message"},
-      {R"({"done": {}})", "must have progress, result or failure"},
-      {R"({"result": {}})", "without metrics"},
-      {R"({"result": {"metrics": {}}})", "without metrics"},
+      {R"({"done": {}})", "expected progress, result or failure"},
+      {R"({"result": {}})", "has no metrics"},
+      {R"({"result": {"metrics": {}}})", "has no metrics"},
       {R"({"result": {"metrics": {"accuracy": "0.5"}}})", "accuracy is a string"},
       {R"({"failure": {"kind": "fatal"}})", "infeasible, retry or out_of_memory"},
       {R"({"failure": {"message": "x"}})", "infeasible, retry or out_of_memory"},

@@ -55,7 +55,7 @@ TEST_F(TabularEvaluatorTest, AnswersFromTheTable) {
   EXPECT_THAT(std::get<EvaluationFailure>(missing).message, HasSubstr("\"11\""));
 }
 
-// Every architecture would be infeasible.
+// Otherwise every architecture would be infeasible.
 TEST_F(TabularEvaluatorTest, ATableWithoutRowsIsRefused) {
   EXPECT_EQ(LoadError("arch,acc\n", {{"accuracy", {"acc"}}}), path_ + " has no rows below its header");
 }
@@ -91,7 +91,7 @@ TEST_F(TabularEvaluatorTest, ReportsItsEpochs) {
   EXPECT_THAT(std::get<EvaluationResult>(outcome).metrics, ElementsAre(Pair("accuracy", 0.5)));
   EXPECT_THAT(epochs, ElementsAre(std::tuple(1, 2, 0.25), std::tuple(2, 2, 0.375)));
   EXPECT_TRUE(std::holds_alternative<EvaluationFailure>(evaluator.Evaluate(Of("1"), {}, NoProgress)));
-  // Stopped after the first one.
+  // Stopped after the first epoch.
   std::stop_source stop;
   int heard = 0;
   TabularEvaluator slow(*table, Millis(2'000));
@@ -111,12 +111,13 @@ TEST_F(TabularEvaluatorTest, ALostLeadingZeroIsNamed) {
     EXPECT_EQ(std::get<EvaluationFailure>(outcome).kind, EvaluationFailure::Kind::kInfeasible);
     return std::get<EvaluationFailure>(outcome).message;
   };
-  EXPECT_EQ(message("arch,acc\n10202,1\n", "010202"),
-            "architecture \"010202\" is not in the table; has the table lost a leading zero? \"10202\" is in it");
+  EXPECT_EQ(
+      message("arch,acc\n10202,1\n", "010202"),
+      "architecture \"010202\" is not in the table; did the table lose a leading zero? \"10202\" is in the table");
   EXPECT_EQ(message("arch,acc\n010202,1\n", "10202"),
-            "architecture \"10202\" is not in the table; is a leading zero lost? \"010202\" is in it");
+            "architecture \"10202\" is not in the table; did the id lose a leading zero? \"010202\" is in the table");
   EXPECT_EQ(message("arch,acc\n0,1\n", "000"),
-            "architecture \"000\" is not in the table; has the table lost a leading zero? \"0\" is in it");
+            "architecture \"000\" is not in the table; did the table lose a leading zero? \"0\" is in the table");
   EXPECT_EQ(message("arch,acc\n012,1\n", "021"), "architecture \"021\" is not in the table");
 }
 
@@ -131,7 +132,8 @@ TEST_F(TabularEvaluatorTest, ErrorsNameFileAndLine) {
   EXPECT_THAT(LoadError("arch,acc\n\"0\n\",1\n1,1,1\n", metrics),
               AllOf(HasSubstr(path_ + ":4: "), HasSubstr("3 cells, the header has 2")));
   EXPECT_THAT(LoadError("arch,acc\n0,\"1\n", metrics), HasSubstr(path_ + ":2: a quote is not closed"));
-  EXPECT_THAT(LoadError("arch,acc\n0,\"1\"x\n", metrics), HasSubstr(path_ + ":2: text behind a closing quote"));
+  EXPECT_THAT(LoadError("arch,acc\n0,\"1\"x\n", metrics),
+              HasSubstr(path_ + ":2: unexpected text after a closing quote"));
   EXPECT_THAT(LoadError("", metrics), HasSubstr("the file is empty"));
 }
 
@@ -160,7 +162,7 @@ TEST_F(TabularEvaluatorTest, TheDelayEndsWithAStopOrTheTimeOut) {
 
   outcome = slow.Evaluate(Of("0", 1, Millis(20)), {}, NoProgress);
   EXPECT_EQ(std::get<EvaluationFailure>(outcome).kind, EvaluationFailure::Kind::kEvaluator);
-  EXPECT_THAT(std::get<EvaluationFailure>(outcome).message, HasSubstr("time-out of 20ms"));
+  EXPECT_THAT(std::get<EvaluationFailure>(outcome).message, HasSubstr("timeout of 20ms"));
 
   TabularEvaluator quick(*table, Millis(1));
   EXPECT_TRUE(std::holds_alternative<EvaluationResult>(quick.Evaluate(Of("0"), {}, NoProgress)));

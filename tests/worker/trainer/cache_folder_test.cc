@@ -9,7 +9,7 @@
 namespace layernas::trainer {
 namespace {
 
-// Sets a variable of the environment, or removes it, until the end of the test.
+// Sets or removes an environment variable until the end of the test.
 class Variable {
  public:
   Variable(const char* name, const char* value) : name_(name) {

@@ -97,7 +97,7 @@ TEST_F(Checkpoints, WithoutRoomTheOldOneStays) {
   signal(SIGXFSZ, handler);
   EXPECT_EQ(checkpoint.Read(), "old");
   EXPECT_EQ(Files().size(), 1U);
-  EXPECT_THAT(log_, ElementsAre(HasSubstr("no checkpoint is kept")));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("cannot keep a checkpoint")));
   options_.folder.clear();
   EXPECT_FALSE(Make("key").Write("s"));
   EXPECT_EQ(Make("key").Read(), std::nullopt);

@@ -12,7 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// Image folders: image_folder_test.cc.
+// image_folder_test.cc tests image folders.
 class CheckDataTest : public TempFolder {
  protected:
   static std::string Word(std::size_t value) {
@@ -20,7 +20,8 @@ class CheckDataTest : public TempFolder {
             static_cast<char>(value)};
   }
 
-  // As many images of 2x3 pixels, or labels, class by class, as `sizes` says.
+  // Images of 2x3 pixels, or labels, in the order of their classes; `sizes` has the number for each
+  // class.
   static std::string IdxImages(std::size_t count) {
     return Word(0x803) + Word(count) + Word(2) + Word(3) + std::string(6 * count, 'x');
   }
@@ -30,7 +31,7 @@ class CheckDataTest : public TempFolder {
     return Word(0x801) + Word(labels.size()) + labels;
   }
 
-  // A record of each of the ten classes, or of `classes` of them, as often as `repeats` says.
+  // Contains a record of each of `classes` classes, repeated `repeats` times.
   static std::string Cifar10(int repeats, int classes = 10) {
     std::string records;
     for (int i = 0; i < repeats * classes; ++i) records += static_cast<char>(i % classes) + std::string(3072, 'x');
@@ -56,7 +57,7 @@ TEST_F(CheckDataTest, EveryFileOfCifar10WithAProblemIsNamed) {
   EXPECT_THAT(report.problems,
               ElementsAre(HasSubstr("data_batch_2.bin has 30000 bytes"), HasSubstr("data_batch_3.bin (No such file"),
                           HasSubstr("data_batch_5.bin has label 10 in record 10"), HasSubstr("test_batch.bin has 0")));
-  // Of the two good files.
+  // The images of the two good files.
   EXPECT_EQ(report.images, 40U);
 }
 
@@ -78,10 +79,10 @@ TEST_F(CheckDataTest, EveryFileOfIdxWithAProblemIsNamed) {
   Write("train-images-idx3-ubyte", IdxImages(30));
   Write("train-labels-idx1-ubyte", IdxLabels({15, 15}));
   Write("t10k-images-idx3-ubyte", Word(0x803) + Word(9) + Word(2) + Word(2) + std::string(36, 'x'));
-  EXPECT_THAT(CheckData(folder_, 2).problems, ElementsAre(HasSubstr("are not of the size of its training images")));
+  EXPECT_THAT(CheckData(folder_, 2).problems, ElementsAre(HasSubstr("differ in size from its training images")));
 }
 
-// They are no errors: the data set can be trained on.
+// These are warnings, because the data set can be used for training.
 TEST_F(CheckDataTest, ClassesThatAPartLacksAreWarnings) {
   Write("train-images-idx3-ubyte", IdxImages(59));
   Write("train-labels-idx1-ubyte", IdxLabels({50, 8, 1}));

@@ -41,7 +41,7 @@ class SharedData : public TempFolder {
     WriteSource('a');
   }
 
-  // 20 images of one grey.
+  // Writes 20 images of one grey level.
   void WriteSource(char grey) {
     std::string records;
     for (int i = 0; i < 20; ++i) records += std::string(1, '\0') + static_cast<char>(i) + std::string(3072, grey);
@@ -102,7 +102,7 @@ TEST_F(SharedData, SecondProcessMapsWhatTheFirstMade) {
   int status = -1;
   ASSERT_EQ(waitpid(first, &status, 0), first);
   ASSERT_EQ(status, 0);
-  // A file that is made anew is another file.
+  // A recreated file is another file.
   const auto inode = [&] {
     struct stat info {};
     EXPECT_EQ(stat(Files().at(0).c_str(), &info), 0);
@@ -112,7 +112,7 @@ TEST_F(SharedData, SecondProcessMapsWhatTheFirstMade) {
   const Dataset dataset = Load();
   EXPECT_EQ(inode(), made);
   EXPECT_THAT(Pixels(dataset), Each('a'));
-  // The pages are those of the file.
+  // The memory is mapped from the file.
   const std::string maps = ReadAll("/proc/self/maps");
   EXPECT_THAT(maps, HasSubstr(Files().at(0).string()));
 }
@@ -129,7 +129,7 @@ TEST_F(SharedData, ManyProcessesAtOnceMakeItOnce) {
     if (process == 0) {
       const bool right = Load().checksum == checksum;
       struct stat info {};
-      // The inode tells which file each was given.
+      // The inode identifies the file that each process got.
       if (!right || stat(Files().at(0).c_str(), &info) != 0) _exit(1);
       Write("inode-" + std::to_string(i), std::to_string(info.st_ino));
       _exit(0);
@@ -173,11 +173,11 @@ TEST_F(SharedData, DataThatChangesWhileItIsInUseIsLoadedAgain) {
     EXPECT_THAT(Pixels(*after), Each('b'));
     EXPECT_NE(after->checksum, before->checksum);
     EXPECT_THAT(log_, ElementsAre(HasSubstr("have changed since it was loaded")));
-    EXPECT_THAT(Pixels(*before), Each('a'));  // Whoever has it keeps it.
+    EXPECT_THAT(Pixels(*before), Each('a'));  // Its owners keep the old one.
   }
 }
 
-// As cp -p and rsync -a do.
+// As after cp -p and rsync -a.
 TEST_F(SharedData, AFileOfTheSameSizeAndTimeIsNoticed) {
   DatasetCache cache = Cache();
   EXPECT_THAT(Pixels(*cache.Get(settings_)), Each('a'));
@@ -188,7 +188,7 @@ TEST_F(SharedData, AFileOfTheSameSizeAndTimeIsNoticed) {
   fs::last_write_time(folder_ / "train.bin", time);
   EXPECT_THAT(Pixels(*cache.Get(settings_)), Each('b'));
   EXPECT_THAT(log_, ElementsAre(HasSubstr("have changed since it was loaded")));
-  // Nor is the file in the cache folder taken for it.
+  // The file in the cache folder is not used either.
   EXPECT_THAT(Pixels(Load()), Each('b'));
 }
 
@@ -207,10 +207,10 @@ TEST_F(SharedData, DamagedFileIsMadeAnew) {
     log_.clear();
     std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
     EXPECT_THAT(Pixels(Load()), Each('a'));
-    EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr(file.string()), HasSubstr("made anew"))));
+    EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr(file.string()), HasSubstr("creating it again"))));
     EXPECT_EQ(ReadAll(file), good);
   }
-  // What a process left behind that was killed while it wrote.
+  // The file of a process that was killed while it wrote.
   std::ofstream(file.string() + ".tmp") << "half";
   fs::remove(file);
   EXPECT_THAT(Pixels(Load()), Each('a'));
@@ -218,7 +218,7 @@ TEST_F(SharedData, DamagedFileIsMadeAnew) {
 }
 
 TEST_F(SharedData, WithoutRoomItIsInMemory) {
-  // A limit to the size of files is as good as a full disk.
+  // A limit on the file size has the same effect as a full disk.
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
   rlimit small = before;
@@ -229,19 +229,19 @@ TEST_F(SharedData, WithoutRoomItIsInMemory) {
   setrlimit(RLIMIT_FSIZE, &before);
   signal(SIGXFSZ, handler);
   EXPECT_THAT(Pixels(dataset), Each('a'));
-  EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr("not shared"), HasSubstr("cannot write"))));
+  EXPECT_THAT(log_, ElementsAre(AllOf(HasSubstr("cannot share the data set"), HasSubstr("cannot write"))));
   EXPECT_THAT(Files(), IsEmpty());
 
   log_.clear();
   Write("file", "");
   options_.folder = folder_ / "file" / "data";
   EXPECT_THAT(Pixels(Load()), Each('a'));
-  EXPECT_THAT(log_, ElementsAre(HasSubstr("not shared")));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("cannot share the data set")));
   options_.folder = folder_ / "open";
   fs::create_directory(options_.folder);
   fs::permissions(options_.folder, fs::perms::all);
   EXPECT_THAT(Pixels(Load()), Each('a'));
-  EXPECT_THAT(log_.back(), HasSubstr("can be written by, other users"));
+  EXPECT_THAT(log_.back(), HasSubstr("other users can write to it"));
   options_.folder.clear();
   log_.clear();
   EXPECT_THAT(Pixels(Load()), Each('a'));
@@ -277,7 +277,7 @@ TEST_F(SharedData, WhatWasUsedLongestAgoGoes) {
   settings_.data_seed = 4;
   Load();
   EXPECT_EQ(Files().size(), 1U);
-  EXPECT_THAT(Pixels(third), Each('a'));  // Its file is gone, its memory is not.
+  EXPECT_THAT(Pixels(third), Each('a'));  // Its file is deleted, but its memory stays.
 }
 
 TEST_F(SharedData, UnfinishedFilesGoAfterADay) {
@@ -300,28 +300,30 @@ TEST_F(SharedData, LoadingIsReported) {
   ASSERT_GE(loaded.size(), 2U);
   EXPECT_EQ(loaded.front(), std::make_pair(std::size_t{0}, std::size_t{0}));
   EXPECT_EQ(loaded.back(), std::make_pair(std::size_t{20}, std::size_t{20}));
-  // Of what is in this process's memory the source files are looked at, which may take long where there are many.
+  // For a data set in this process's memory, the source files are checked, which takes long if
+  // there are many.
   loaded.clear();
   cache.Get(settings_, report);
   EXPECT_EQ(loaded, Loaded(1));
-  // A file in the cache folder is checked besides.
+  // In addition, a file in the cache folder is checked.
   loaded.clear();
   Cache().Get(settings_, report);
   EXPECT_EQ(loaded, Loaded(2));
 }
 
-// Nothing that may take long counts towards the time-out of the evaluation.
+// Work that may take long must not count towards the timeout of the evaluation.
 TEST_F(SharedData, WhatTakesLongIsReportedMeanwhile) {
   Load();
-  // Each call takes so long that the next sign of life is due.
+  // Each call takes so long that the next report is due.
   Loaded loaded;
   Cache().Get(settings_, [&](std::size_t done, std::size_t images) {
     loaded.emplace_back(done, images);
     std::this_thread::sleep_for(std::chrono::milliseconds(1010));
   });
-  // At the beginning, for the one source file, before the file in the cache, and for the one piece of it.
+  // Reports: at the beginning, for the source file, before the file in the cache, and for its only
+  // piece.
   EXPECT_EQ(loaded, Loaded(4));
-  EXPECT_THAT(log_, ElementsAre(HasSubstr("looking at the times of its files")));
+  EXPECT_THAT(log_, ElementsAre(HasSubstr("checking the times of its files")));
 }
 
 TEST_F(SharedData, IsLoadedByAllProcessors) {
@@ -333,7 +335,7 @@ TEST_F(SharedData, IsLoadedByAllProcessors) {
   DatasetCache cache = Cache();
   for (std::uint32_t seed = 0; seed < 300 && !was_helped; ++seed) {
     settings_.data_seed = seed;
-    // Whichever thread reads the last image says so.
+    // The thread that reads the last image reports it.
     cache.Get(settings_, [&, caller = std::this_thread::get_id()](std::size_t done, std::size_t images) {
       if (images > 0 && done == images && std::this_thread::get_id() != caller) was_helped = true;
     });
@@ -346,8 +348,8 @@ TEST_F(SharedData, WaitingForAnotherTrainerIsReported) {
   const fs::path path = Files().at(0);
   auto other = std::make_unique<FileLock>(path.string() + ".lock", nullptr);
   Loaded loaded;
-  // At the beginning, once it waits, and before the file is opened. Loaded by the other, which is done when this one
-  // has said that it waits.
+  // Reports: at the beginning, when it starts to wait, and before the file is opened. The other
+  // cache loads the data, and finishes when this one has reported that it waits.
   Cache().Get(settings_, [&](std::size_t done, std::size_t images) {
     loaded.emplace_back(done, images);
     if (loaded.size() == 2) other.reset();
@@ -364,7 +366,7 @@ TEST_F(SharedData, ProcessKeepsTheLastFew) {
     EXPECT_NE(cache.Get(settings_), first);
   }
   settings_.data_seed = 1;
-  EXPECT_NE(cache.Get(settings_), first);  // Pushed out by the three others, so that memory is bounded.
+  EXPECT_NE(cache.Get(settings_), first);  // The three others replaced it, so that memory is bounded.
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ class DatasetFile : public TempFolder {
     layout_.classes = 2;
   }
 
-  // A process that has read two images when it is killed.
+  // Starts a process that is killed after it has read two images.
   void BeginInAnotherProcess() {
     std::fflush(nullptr);
     const pid_t process = fork();
@@ -115,7 +115,7 @@ TEST_F(DatasetFile, StartsAgainIfWhatIsThereIsOfSomethingElse) {
 TEST_F(DatasetFile, AFailureLeavesNothingBehind) {
   BeginInAnotherProcess();
   EXPECT_EQ(States(), "01100");
-  // It was not finished, as where an image is broken.
+  // The file was not finished, for example because an image is broken.
   EXPECT_TRUE(fs::is_empty(folder_));
 }
 

@@ -35,7 +35,7 @@ class DatasetFilesTest : public TempFolder {
             static_cast<char>(value)};
   }
 
-  // Image i is grey i, of 2x3 pixels; labels repeat 0 to 4.
+  // Image i has grey i and 2x3 pixels; labels repeat 0 to 4.
   void WriteIdx(const std::string& prefix, std::uint32_t count) {
     std::vector<int> labels;
     for (std::uint32_t i = 0; i < count; ++i) labels.push_back(static_cast<int>(i % 5));
@@ -55,7 +55,7 @@ class DatasetFilesTest : public TempFolder {
     Write(prefix + "-labels-idx1-ubyte", bytes);
   }
 
-  // Class by class, as many images of each class as `sizes` says.
+  // Returns labels in the order of the classes; `sizes` has the number for each class.
   static std::vector<int> ByClass(const std::vector<int>& sizes) {
     std::vector<int> labels;
     for (std::size_t c = 0; c < sizes.size(); ++c) {
@@ -64,7 +64,7 @@ class DatasetFilesTest : public TempFolder {
     return labels;
   }
 
-  // Images of each of `classes` classes.
+  // Returns the number of images of each of `classes` classes.
   static std::vector<int> PerClass(const ImageSet& set, int classes) {
     std::vector<int> counts(static_cast<std::size_t>(classes));
     for (const Label label : set.labels) ++counts[label];
@@ -86,7 +86,7 @@ class DatasetFilesTest : public TempFolder {
     Write("test_batch.bin", CifarRecords(7));
   }
 
-  // The message of the MachineError that loading ends in.
+  // Returns the message of the MachineError with which loading fails.
   std::string Trouble(const std::string& dataset) {
     DataSettings settings;
     settings.dataset = dataset;
@@ -150,7 +150,7 @@ TEST_F(DatasetFilesTest, Cifar100IsReadByItsFineLabels) {
     EXPECT_EQ(pixel[0], dataset.train.labels[i]);
     EXPECT_EQ(pixel[1], 7);
   }
-  // Records of CIFAR-10 are shorter by a byte.
+  // Records of CIFAR-10 are one byte shorter.
   Write("train.bin", CifarRecords(10));
   EXPECT_THAT(Trouble("cifar100"), AllOf(HasSubstr("train.bin has 30730 bytes"), HasSubstr("3074")));
   records[1] = 100;
@@ -183,7 +183,7 @@ TEST_F(DatasetFilesTest, TheTestHoldoutIsAlwaysWhole) {
   DataSettings settings;
   settings.dataset = "idx";
   settings.holdout = Holdout::kTest;
-  settings.validation_examples = 10;  // Of the search. The first ten test images are all of class 0.
+  settings.validation_examples = 10;  // For a search. The first ten test images all have class 0.
   EXPECT_THAT(PerClass(LoadDataset(settings, folder_).holdout, 3), ElementsAre(10, 10, 10));
   settings.dataset = "shapes10";
   settings.validation_examples = 20;
@@ -203,7 +203,7 @@ TEST_F(DatasetFilesTest, EveryClassHasItsShareOfEveryPart) {
   }
 }
 
-// One in ten is held out, which is less than one image of the smaller classes.
+// One image in ten is held out, which is less than one image of the smaller classes.
 TEST_F(DatasetFilesTest, SmallClassesAreInBothPartsIfTheyCan) {
   WriteIdxOf("train", ByClass({500, 8, 1}));
   DataSettings settings;
@@ -215,7 +215,7 @@ TEST_F(DatasetFilesTest, SmallClassesAreInBothPartsIfTheyCan) {
   }
 }
 
-// A training with patience chooses by them.
+// A training with patience chooses its best epoch by them.
 TEST_F(DatasetFilesTest, ValidationImagesStandBesideTheTestIfAskedFor) {
   WriteIdxOf("train", ByClass({60, 30, 10}));
   WriteIdxOf("t10k", ByClass({5, 5, 5}));
@@ -250,7 +250,7 @@ TEST_F(DatasetFilesTest, ThreadsChangeNothing) {
   EXPECT_EQ(std::vector<std::size_t>(done.begin(), done.begin() + 57), counted);
 }
 
-// Long after the last image was read, where there are many: statistics and a checksum of all of them are taken.
+// If there are many images, the statistics and the checksum take long after the last one was read.
 TEST_F(DatasetFilesTest, ProgressGoesOnAfterTheLastImage) {
   DataSettings settings;
   settings.dataset = "shapes10";
@@ -329,9 +329,9 @@ TEST_F(DatasetFilesTest, WhatIsMissingOrBrokenIsNamed) {
   Write("train-images-idx3-ubyte", Word(0x803) + Word(20) + Word(2) + Word(3) + std::string(119, 0));
   EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("train-images-idx3-ubyte has 135 bytes"), HasSubstr("asks for 136")));
   Write("train-images-idx3-ubyte", Word(0x803) + Word(0xffffffff) + Word(0xffffffff) + Word(0xffffffff));
-  EXPECT_THAT(Trouble("idx"), HasSubstr("cut short or broken"));
+  EXPECT_THAT(Trouble("idx"), HasSubstr("truncated or broken"));
   Write("train-images-idx3-ubyte", Word(0x803) + Word(20));
-  EXPECT_THAT(Trouble("idx"), HasSubstr("cut short or broken"));
+  EXPECT_THAT(Trouble("idx"), HasSubstr("truncated or broken"));
   Write("train-images-idx3-ubyte", Word(0x801) + Word(20) + std::string(20, 0));
   EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("train-images-idx3-ubyte"), HasSubstr("magic number 2051")));
   Write("train-images-idx3-ubyte", "\x1f\x8b\x08 compressed");
@@ -351,13 +351,14 @@ TEST_F(DatasetFilesTest, OneImageCannotBeDivided) {
   } catch (const MachineError& error) {
     EXPECT_THAT(error.what(), HasSubstr("cifar100 has 1 training image"));
   }
-  // For a test, none is held out.
+  // For a final training, no image is held out.
   EXPECT_EQ(Trouble("cifar100"), "loaded");
 }
 
 TEST_F(DatasetFilesTest, FolderThatIsNotThereIsNamed) {
   folder_ /= "absent";
-  EXPECT_THAT(Trouble("idx"), AllOf(HasSubstr("no data folder"), HasSubstr("absent"), HasSubstr("--data-dir")));
+  EXPECT_THAT(Trouble("idx"),
+              AllOf(HasSubstr("data directory "), HasSubstr("absent not found"), HasSubstr("--data-dir")));
   folder_.clear();
   EXPECT_THAT(Trouble("cifar10"), HasSubstr("--data-dir"));
 }
@@ -417,7 +418,7 @@ TEST_F(Batches, AugmentationShiftsAndFlips) {
   RandomStream same({1});
   const std::vector<float> augmented = Write(&random);
   EXPECT_EQ(Write(&same), augmented);
-  // Every image is some flip and shift of its original, and all flips and many shifts occur.
+  // Every image is a flip and shift of its original. All flips and many shifts occur.
   std::set<int> seen;
   const auto pixel = [&](const std::vector<float>& images, std::size_t i, int y, int x) {
     return images[i * 3072 + static_cast<std::size_t>((y * 32 + x) * 3)];

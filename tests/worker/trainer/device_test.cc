@@ -1,4 +1,4 @@
-// Where is trained, and what a GPU does its own way; here on the processor, which does it too.
+// Tests the choice of the device, and code that is written for GPUs but also runs on the processor.
 #include "worker/trainer/device.h"
 
 #include <gmock/gmock.h>
@@ -71,7 +71,7 @@ TEST(DeviceBatches, AreThoseOfBatchWriter) {
   EXPECT_EQ(first.state(), second.state());
 }
 
-// Of the same gradients for some steps.
+// Compares some steps with the same gradients.
 void ExpectAsTorch(const TrainSettings& settings, const std::function<std::unique_ptr<torch::optim::Optimizer>(
                                                       std::vector<torch::optim::OptimizerParamGroup>)>& make_torch) {
   torch::manual_seed(1);

@@ -64,7 +64,7 @@ TEST_F(Decoder, ColoursBecomeWhatTheNetworkTakes) {
   EXPECT_NEAR(red[1], 20, 3);
   WriteJpeg(folder_ / "grey.jpg", Plain(16, 16, {90}), TJPF_GRAY);
   EXPECT_THAT(Decode(folder_ / "grey.jpg", {3, 4, 4}), Each(90));
-  // Inverted, as Photoshop has them: no cyan and a little black.
+  // Inverted, as in Photoshop's files: no cyan and a little black.
   WriteJpeg(folder_ / "print.jpg", Plain(16, 16, {255, 128, 0, 200}), TJPF_CMYK);
   const Bytes print = Decode(folder_ / "print.jpg", {3, 1, 1});
   EXPECT_NEAR(print[0], 200, 3);
@@ -73,12 +73,12 @@ TEST_F(Decoder, ColoursBecomeWhatTheNetworkTakes) {
 }
 
 TEST_F(Decoder, EveryPixelCountsWhenAnImageGetsSmaller) {
-  // Stripes of one pixel: what samples a few of them sees black or white alone.
+  // Stripes of one pixel. Sampling only some pixels would give black or white.
   TestImage stripes{64, 64, 1, {}};
   for (int i = 0; i < 64 * 64; ++i) stripes.pixels.push_back(i % 2 == 0 ? 0 : 254);
   WritePng(folder_ / "stripes.png", stripes);
   for (const int value : Decode(folder_ / "stripes.png", {1, 4, 4})) EXPECT_NEAR(value, 127, 3);
-  // And a ramp stays a ramp, in any format.
+  // A ramp must stay a ramp, in any format.
   TestImage ramp{128, 96, 3, {}};
   for (int i = 0; i < 128 * 96; ++i) ramp.pixels.insert(ramp.pixels.end(), 3, static_cast<std::uint8_t>(2 * (i % 128)));
   WritePng(folder_ / "ramp.png", ramp);
@@ -87,7 +87,7 @@ TEST_F(Decoder, EveryPixelCountsWhenAnImageGetsSmaller) {
     const Bytes small = Decode(folder_ / name, {1, 3, 4});
     for (std::size_t i = 0; i < 12; ++i) EXPECT_NEAR(small[i], 31 + 64 * static_cast<int>(i % 4), 9) << name;
   }
-  // Larger: between the two values, in order.
+  // An enlarged image has values between the two, in order.
   WritePng(folder_ / "two.png", {2, 1, 1, {0, 200}});
   EXPECT_THAT(Decode(folder_ / "two.png", {1, 1, 4}), ElementsAre(0, 50, 150, 200));
 }
@@ -116,7 +116,7 @@ TEST_F(Decoder, WhatIsBrokenIsNamed) {
   EXPECT_THAT(Trouble(folder_ / "absent.png"), HasSubstr("No such file"));
 }
 
-// Photographs from cameras and the web have such bytes; the image is whole.
+// Photographs from cameras and the web have such bytes, but the image is complete.
 TEST_F(Decoder, ExtraneousBytesAreAWarning) {
   TestImage noise{40, 40, 3, {}};
   for (int i = 0; i < 4800; ++i) noise.pixels.push_back(static_cast<std::uint8_t>(i * i % 251));
@@ -140,14 +140,14 @@ TEST_F(Decoder, ExtraneousBytesAreAWarning) {
           << name;
     }
   }
-  // Both: it is cut short all the same.
+  // With both, it is still truncated.
   const std::string both = good.substr(0, 20) + extraneous + good.substr(20);
   Write("both.jpg", both.substr(0, both.size() / 2));
   EXPECT_THAT(Trouble(folder_ / "both.jpg"), HasSubstr("extraneous bytes"));
 }
 
 TEST_F(Decoder, ImageThatWouldFillTheMemoryIsRefused) {
-  // The header of a PNG of 100,000 x 100,000 pixels, with the checksum it needs to be believed.
+  // The header of a PNG of 100,000 x 100,000 pixels, with a valid checksum.
   std::string header("IHDR\x00\x01\x86\xa0\x00\x01\x86\xa0\x08\x02\x00\x00\x00", 17);
   std::uint32_t crc = ~0U;
   for (const char c : header) {
@@ -169,7 +169,7 @@ class ImageFolder : public TempFolder {
     TempFolder::SetUp();
     settings_.dataset = "image_folder";
     settings_.input = {3, 4, 4};
-    // The red of every image is its own, its green that of its class.
+    // Every image has its own red value, and the green value of its class.
     for (int i = 0; i < 10; ++i) {
       Add("train/cat/" + std::to_string(i) + ".png", i, 10);
       Add("train/dog/" + std::to_string(i) + ".jpeg", 100 + 10 * i, 200);
@@ -212,14 +212,14 @@ TEST_F(ImageFolder, IsReadAndSplit) {
       reds.insert(pixel[0]);
     }
   }
-  EXPECT_EQ(reds.size(), 20U);  // None is in both, none twice.
+  EXPECT_EQ(reds.size(), 20U);  // No image is in both parts or occurs twice.
 }
 
 // A folder of a million files takes minutes to list on a slow disk.
 TEST_F(ImageFolder, ListingTicks) {
   int ticks = 0;
   EXPECT_EQ(DatasetFiles(settings_, folder_, [&] { ++ticks; }).size(), 20U);
-  // When its name is read, and when its type is looked at.
+  // It ticks when it reads a name and when it checks a type.
   EXPECT_GE(ticks, 2 * 20);
   std::vector<std::size_t> images;
   LoadDataset(settings_, folder_, MakeHeapBlock, [&](std::size_t, std::size_t all) { images.push_back(all); });
@@ -276,12 +276,12 @@ TEST_F(ImageFolder, BadFilesAreSkippedByChoice) {
   }
   EXPECT_EQ(reds.size(), 18U);
   EXPECT_EQ(reds.count(3), 0U);
-  EXPECT_THAT(dataset.notes, ElementsAre(AllOf(HasSubstr("2 images left out, the first: "), HasSubstr("cannot read")),
-                                         AllOf(HasSubstr("1 file left out, the first: "), HasSubstr("labels.csv"))));
+  EXPECT_THAT(dataset.notes, ElementsAre(AllOf(HasSubstr("2 images skipped, first: "), HasSubstr("cannot read")),
+                                         AllOf(HasSubstr("1 file skipped, first: "), HasSubstr("labels.csv"))));
   EXPECT_EQ(dataset.layout.images(), 18U);
 }
 
-// A part without images would be divided by their number.
+// Otherwise statistics of a part without images would divide by zero.
 TEST_F(ImageFolder, APartOfBrokenImagesOnlyIsAnError) {
   settings_.skip_bad_files = true;
   settings_.holdout = Holdout::kTest;
@@ -293,10 +293,9 @@ TEST_F(ImageFolder, APartOfBrokenImagesOnlyIsAnError) {
     }
   };
   spoil("test");
-  EXPECT_EQ(Trouble(), "all 2 images that were held out are broken: layernas-trainer --check-data lists them");
+  EXPECT_EQ(Trouble(), "all 2 images held out are broken; list them with layernas-trainer --check-data");
   spoil("train");
-  EXPECT_EQ(Trouble(),
-            "all 20 images that were drawn for training are broken: layernas-trainer --check-data lists them");
+  EXPECT_EQ(Trouble(), "all 20 images drawn for training are broken; list them with layernas-trainer --check-data");
 }
 
 TEST_F(ImageFolder, ACheckFindsEveryProblem) {
@@ -312,19 +311,19 @@ TEST_F(ImageFolder, ACheckFindsEveryProblem) {
   EXPECT_EQ(report.images, 20U);
   EXPECT_EQ(report.classes, 3);
   EXPECT_THAT(report.problems,
-              ElementsAre(HasSubstr("train/ant has no images"), HasSubstr("labels.csv is no .png"),
+              ElementsAre(HasSubstr("train/ant has no images"), HasSubstr("labels.csv is not a .png"),
                           HasSubstr("val/cow is a class"), HasSubstr("cat/3.png"), HasSubstr("dog/7.jpeg")));
   EXPECT_THAT(report.warnings, ElementsAre(HasSubstr("dog/4.jpeg")));
-  // A training is told of the first, and where the others are.
-  EXPECT_THAT(Trouble(), HasSubstr("(and 1 more problem: layernas-trainer --check-data lists all)"));
-  EXPECT_THAT(CheckData(folder_ / "train", 1).problems, ElementsAre(HasSubstr("there is no data set in")));
+  // A failed training shows the first problem and how to list the others.
+  EXPECT_THAT(Trouble(), HasSubstr("(and 1 more problem; list them with layernas-trainer --check-data)"));
+  EXPECT_THAT(CheckData(folder_ / "train", 1).problems, ElementsAre(HasSubstr("no data set found in")));
 }
 
 TEST_F(ImageFolder, OnlyWhatWasDrawnIsDecoded) {
   settings_.train_examples = 1;
   settings_.validation_examples = 1;
   int damaged = 0;
-  // Whichever image is broken, a data set of two of the twenty seldom has it.
+  // A data set of two of the twenty images seldom contains the broken one.
   for (int i = 0; i < 10; ++i) {
     const std::string name = "train/cat/" + std::to_string(i) + ".png";
     const std::string bytes = ReadAll(folder_ / name);
@@ -337,7 +336,7 @@ TEST_F(ImageFolder, OnlyWhatWasDrawnIsDecoded) {
 
 TEST_F(ImageFolder, TestAndValidationFolders) {
   settings_.holdout = Holdout::kTest;
-  EXPECT_THAT(Trouble(), AllOf(HasSubstr("there is no folder " + (folder_ / "test").string()), HasSubstr("val")));
+  EXPECT_THAT(Trouble(), AllOf(HasSubstr("directory " + (folder_ / "test").string() + " not found"), HasSubstr("val")));
   Add("val/dog/1.png", 1, 200);
   EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 1U);
   EXPECT_EQ(LoadDataset(settings_, folder_).holdout.labels[0], 1);
@@ -354,7 +353,7 @@ TEST_F(ImageFolder, TestAndValidationFolders) {
   EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 3U);
 }
 
-// Images lie class by class: the first ones are all of the same class.
+// The images are sorted by class, so the first ones all have the same class.
 TEST_F(ImageFolder, HeldOutFoldersAreDrawnFromByClassOrWhole) {
   for (int i = 0; i < 6; ++i) {
     for (const char* part : {"val", "test"}) {
@@ -369,7 +368,7 @@ TEST_F(ImageFolder, HeldOutFoldersAreDrawnFromByClassOrWhole) {
   };
   EXPECT_EQ(LoadDataset(settings_, folder_).holdout.size(), 4U);
   EXPECT_EQ(dogs(), 2);
-  // Which ones is drawn.
+  // The images are drawn.
   const auto reds = [&] {
     const Dataset dataset = LoadDataset(settings_, folder_);
     std::vector<int> values;
@@ -398,10 +397,10 @@ TEST_F(ImageFolder, GreyNetworksGetGreyImages) {
 TEST_F(ImageFolder, WhatIsWrongIsNamed) {
   const auto path = [&](const char* name) { return (folder_ / name).string(); };
   Write("train/cat/3.png", ReadAll(folder_ / "train/cat/3.png").substr(0, 60));
-  EXPECT_THAT(Trouble(), HasSubstr("cannot read the image " + path("train/cat/3.png")));
+  EXPECT_THAT(Trouble(), HasSubstr("cannot read image " + path("train/cat/3.png")));
   Write("train/cat/3.png", "");
   EXPECT_THAT(Trouble(), HasSubstr(path("train/cat/3.png")));
-  // Whatever the number of threads, it is the first one.
+  // It is the first problem for any number of threads.
   Write("train/dog/1.jpeg", "");
   try {
     LoadDataset(settings_, folder_, MakeHeapBlock, nullptr, 8);
@@ -414,25 +413,25 @@ TEST_F(ImageFolder, WhatIsWrongIsNamed) {
   ASSERT_EQ(Trouble(), "loaded");
 
   Write("train/cat/labels.csv", "a,b");
-  EXPECT_THAT(Trouble(), HasSubstr(path("train/cat/labels.csv") + " is no .png, .jpg or .jpeg file"));
+  EXPECT_THAT(Trouble(), HasSubstr(path("train/cat/labels.csv") + " is not a .png, .jpg or .jpeg file"));
   std::filesystem::remove(folder_ / "train/cat/labels.csv");
   std::filesystem::create_directory(folder_ / "train/ant");
   EXPECT_THAT(Trouble(), AllOf(HasSubstr("the class " + path("train/ant") + " has no images")));
   std::filesystem::remove(folder_ / "train/ant");
   Add("val/cow/1.png", 1, 1);
   settings_.holdout = Holdout::kTest;
-  EXPECT_THAT(Trouble(), HasSubstr(path("val/cow") + " is a class that the training images don't have"));
+  EXPECT_THAT(Trouble(), HasSubstr(path("val/cow") + " is a class without training images"));
   std::filesystem::remove_all(folder_ / "val");
   std::filesystem::create_directory(folder_ / "val");
   EXPECT_THAT(Trouble(), HasSubstr(path("val") + " has no classes"));
   settings_.holdout = Holdout::kValidation;
 
   std::filesystem::remove_all(folder_ / "train/cat");
-  EXPECT_THAT(Trouble(), AllOf(HasSubstr(path("train") + " has 1 class (dog)"), HasSubstr("nothing to tell apart")));
+  EXPECT_THAT(Trouble(), HasSubstr(path("train") + " has 1 class (dog); expected"));
   std::filesystem::remove_all(folder_ / "train/dog");
   EXPECT_THAT(Trouble(), HasSubstr(path("train") + " has 0 classes"));
   std::filesystem::remove_all(folder_ / "train");
-  EXPECT_THAT(Trouble(), AllOf(HasSubstr("there is no folder " + path("train")), HasSubstr("--data-dir")));
+  EXPECT_THAT(Trouble(), AllOf(HasSubstr("directory " + path("train") + " not found"), HasSubstr("--data-dir")));
 }
 
 }  // namespace

@@ -53,18 +53,19 @@ TEST(MedianInterval, OfFewValuesIsTheirRange) {
   EXPECT_EQ(MedianInterval({3, 1, 2}).high, 3);
 }
 
-// A machine on which things take as long as the tests want. Its clock is the sum of all that ran.
+// A simulated machine, on which runs take as long as the test decides. Its clock is the sum of all
+// runs.
 class Machine {
  public:
-  // `noise`: times vary by as much, up and down. Others take the processor away for `slice_ms` once in ten runs, and
-  // the whole machine drifts between its normal speed and half of it.
+  // `noise`: the relative variation of times. Once in ten runs, other processes take the processor
+  // for `slice_ms`. The whole machine drifts between its normal speed and half of it.
   Machine(double noise, double slice_ms, bool drifts) : noise_(noise), slice_ms_(slice_ms), drifts_(drifts) {}
 
   TimedRun Run(double ms, int cold_runs = 0) {
     return [this, ms, cold_runs, runs = 0]() mutable {
       const double speed = drifts_ && static_cast<int>(clock_ms_ / 100) % 2 == 1 ? 0.5 : 1;
       double cpu = ms / speed * (1 + noise_ * (2 * random_.Uniform() - 1));
-      // Ever warmer.
+      // The first runs are slower.
       if (runs < cold_runs) cpu *= 1 + cold_runs - runs;
       ++runs;
       const double wall = cpu + (random_.Below(10) == 0 ? slice_ms_ : 0);
@@ -125,7 +126,7 @@ TEST(MeasureInTurns, GoesByTheWallClockWhereTheProcessorsTimeSaysNothing) {
   EXPECT_EQ(latency.stolen, 0);
 }
 
-// Two runs of one in a turn and three of the other.
+// A turn is two runs of one network and three of the other.
 TEST(MeasureInTurns, TurnsOfDifferentLengthsFavourNeither) {
   Machine machine(0.4, 0, false);
   MeasureSettings settings;
@@ -157,19 +158,19 @@ TEST(MeasureInTurns, WarmsUpUntilItIsStable) {
   EXPECT_LT(latency.p99_ms, 3.1);
 }
 
-// The clock of processor time may tick a hundred times a second: most turns then take no time at all.
+// A clock of processor time may tick a hundred times a second. Then most turns take no time at all.
 TEST(MeasureInTurns, ARatioOfTimesThatAreZeroIsNoNumber) {
   const auto run = [total = 0.0]() mutable {
     const double before = total;
     total += 1;
-    // Ticks of 10 ms.
+    // The clock has ticks of 10 ms.
     return RunTime{1, 10 * (std::floor(total / 10) - std::floor(before / 10))};
   };
   MeasureSettings settings;
   const Latency latency = MeasureInTurns(run, run, settings, true);
   EXPECT_TRUE(std::isnan(latency.ratio)) << latency.ratio;
   EXPECT_TRUE(std::isnan(latency.ratio_interval)) << latency.ratio_interval;
-  // The rest is of the clock on the wall.
+  // The other values use wall-clock time.
   EXPECT_EQ(latency.median_ms, 1);
   // More runs would not help.
   EXPECT_LT(latency.runs, settings.max_runs);
@@ -178,7 +179,7 @@ TEST(MeasureInTurns, ARatioOfTimesThatAreZeroIsNoNumber) {
     MeasureInTurns(run, run, settings, true);
     FAIL();
   } catch (const MachineError& error) {
-    EXPECT_THAT(error.what(), HasSubstr("ticks too coarsely"));
+    EXPECT_THAT(error.what(), HasSubstr("too coarse"));
   }
 }
 

@@ -50,14 +50,14 @@ TEST_F(DescribeArm, NamesTheCoresAndTheBoard) {
   EXPECT_NE(DescribeMachine(1, folder_), a72);
 }
 
-// Fingerprints that are kept must not change.
+// Stored fingerprints must stay the same.
 TEST_F(DescribeArm, APcIsNamedByItsModelAlone) {
   Write("proc/cpuinfo", "processor\t: 0\nmodel name\t: AMD EPYC\ncpu MHz\t\t: 2000\n");
   EXPECT_EQ(DescribeMachine(1, folder_).rfind("AMD EPYC, " + std::to_string(std::thread::hardware_concurrency()), 0),
             0U);
 }
 
-// A copy of what Linux shows, at will.
+// A copy of Linux's files that tests can change.
 class EnergyTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -94,7 +94,7 @@ TEST_F(EnergyTest, AddsUpThePackagesButNotTheirParts) {
   meter.Start();
   Set("intel-rapl:0", "7500");
   Set("intel-rapl:0:0", "90100");
-  // Over its range and on from the start.
+  // The counter overflows and starts again.
   Set("intel-rapl:1", "500");
   EXPECT_DOUBLE_EQ(meter.MillijoulesSinceStart().value_or(-1), 2.5 + 1.5);
 }

@@ -16,7 +16,7 @@ TEST(ForEachIndex, WorksOnAsManyThreadsAsItMay) {
   std::condition_variable changed;
   int begun = 0;
   bool together = true;
-  // Each call waits until all three have begun; one thread would wait for ever.
+  // Each call waits until all three have started. With one thread it would wait forever.
   ForEachIndex(3, 3, [&](std::size_t) {
     std::unique_lock<std::mutex> lock(mutex);
     ++begun;

@@ -1,4 +1,4 @@
-// The real program, fed through its standard input.
+// Tests the real program through its standard input.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +25,8 @@ using ::testing::HasSubstr;
 
 class TrainerProcess : public TempFolder {
  protected:
-  // Runs the trainer until its input ends; fills exit_code_, stderr_ and returns the lines of its output.
+  // Runs the trainer until its input ends. Sets exit_code_ and stderr_, and returns the lines of
+  // its output.
   std::vector<nlohmann::json> Run(const std::string& input, const std::string& flags = "") {
     std::ofstream(folder_ / "in") << input;
     const std::string path = folder_.string();
@@ -39,7 +40,7 @@ class TrainerProcess : public TempFolder {
     return lines;
   }
 
-  // Shell commands before it.
+  // Shell commands to run before the trainer.
   std::string limit_;
   int exit_code_ = -1;
   std::string stderr_;
@@ -85,10 +86,10 @@ TEST_F(TrainerProcess, AnswersOneRequestAfterAnother) {
     EXPECT_TRUE(std::isfinite(first[name].get<double>())) << name;
   }
   EXPECT_GE(first["latency_runs"], 30);
-  // For whoever wants to know how it went.
+  // For users who want to see the progress.
   EXPECT_THAT(stderr_, HasSubstr("epoch 1 of "));
   EXPECT_THAT(stderr_, HasSubstr(" ms in "));
-  // What other requests left behind in the process changes nothing.
+  // State that other requests leave in the process changes nothing.
   EXPECT_EQ(first["accuracy"], again["accuracy"]);
   EXPECT_EQ(first["train_loss"], again["train_loss"]);
 }
@@ -140,7 +141,7 @@ TEST_F(TrainerProcess, WhatTheDataLacksIsSaid) {
   EXPECT_THAT(stderr_, HasSubstr("warning: shapes10: 7 of 10 classes have no validation image"));
 }
 
-// The answers among the lines.
+// Returns the answers among the lines.
 std::vector<nlohmann::json> Answers(const std::vector<nlohmann::json>& lines) {
   std::vector<nlohmann::json> answers;
   for (const nlohmann::json& line : lines) {
@@ -162,9 +163,10 @@ TEST_F(TrainerProcess, WhatWasStoppedGoesOnAndEndsTheSame) {
         all.end());
     return all;
   };
-  // The data is loaded once; later runs map its file, with fewer such lines.
+  // The data is loaded once. Later runs map its file and write fewer such lines.
   whole_lines = without_loading(std::move(whole_lines));
-  // Stopped by the signal once the fifth epoch is told. The shell holds the pipe open, so that nobody dies of its end.
+  // Stopped by the signal after the fifth epoch was reported. The shell keeps the pipe open, so
+  // that the trainer does not end because its input ends.
   const std::string path = folder_.string();
   Write("stop.sh", "mkfifo " + path + "/out.fifo; exec 7<>" + path + "/out.fifo\n" TRAINER_BINARY " --cache-dir " +
                        path + "/cache <" + path + "/in >&7 2>" + path + "/err & trainer=$!\n" +
@@ -177,8 +179,8 @@ TEST_F(TrainerProcess, WhatWasStoppedGoesOnAndEndsTheSame) {
 
   const auto lines = without_loading(Run(line));
   ASSERT_TRUE(lines.back().contains("result")) << lines.back();
-  EXPECT_THAT(stderr_, HasSubstr("an interrupted training goes on in epoch "));
-  // All of the learning curve is told, with the epochs before the interruption.
+  EXPECT_THAT(stderr_, HasSubstr("resuming an interrupted training in epoch "));
+  // The whole learning curve is reported, including the epochs before the interruption.
   ASSERT_EQ(lines.size(), whole_lines.size());
   for (std::size_t i = 0; i + 1 < lines.size(); ++i) EXPECT_EQ(lines[i], whole_lines[i]);
   const nlohmann::json& metrics = lines.back()["result"]["metrics"];
@@ -219,7 +221,8 @@ TEST_F(TrainerProcess, OutOfMemoryIsSaidWithSizes) {
   EXPECT_TRUE(answers[1].contains("result")) << answers[1];
 }
 
-// Some 5 GB of weights: another machine may have the memory, so it must not be called infeasible.
+// The network has about 5 GB of weights. Another machine may have the memory, so it must not be
+// called infeasible.
 TEST_F(TrainerProcess, OutOfMemoryWhileTheNetworkIsBuiltIsSaidAsSuch) {
 #if defined(__SANITIZE_ADDRESS__)
   GTEST_SKIP() << "AddressSanitizer needs more address space than there is under a limit";
@@ -242,7 +245,7 @@ TEST_F(TrainerProcess, ALimitToTheSizeOfFilesIsAnErrorThatNamesTheFile) {
       Run(request.dump() + "\n" + SmallRequest().dump() + "\n", "--weights-dir " + (folder_ / "weights").string()));
   ASSERT_EQ(answers.size(), 2U) << stderr_;
   EXPECT_EQ(answers[0]["failure"]["kind"], "retry") << answers[0];
-  EXPECT_THAT(answers[0].dump(), HasSubstr("the weights cannot be kept"));
+  EXPECT_THAT(answers[0].dump(), HasSubstr("cannot keep the weights"));
   EXPECT_THAT(answers[0].dump(), HasSubstr("File too large"));
   EXPECT_THAT(answers[0].dump(), HasSubstr((folder_ / "weights/search-1/3.pt").string()));
   EXPECT_TRUE(answers[1].contains("result")) << answers[1];
@@ -255,14 +258,14 @@ TEST_F(TrainerProcess, AWeightsFolderThatCannotBeWrittenIsFoundBeforeTheTraining
   const auto lines =
       Run(request.dump() + "\n" + SmallRequest().dump() + "\n", "--weights-dir " + (folder_ / "file").string());
   ASSERT_FALSE(lines.empty()) << stderr_;
-  // Without a line of progress before it.
+  // There is no line of progress before it.
   ASSERT_TRUE(lines[0].contains("failure")) << lines[0];
   EXPECT_EQ(lines[0]["failure"]["kind"], "retry") << lines[0];
   EXPECT_THAT(lines[0].dump(), HasSubstr((folder_ / "file/search-1/3.pt").string()));
-  // It is said when the trainer starts, too, and what keeps nothing is trained.
-  EXPECT_EQ(stderr_.find("warning: --weights-dir: the weights cannot be kept"), 0U) << stderr_;
+  // The trainer also warns when it starts. A request that keeps nothing is still trained.
+  EXPECT_EQ(stderr_.find("warning: --weights-dir: cannot keep the weights"), 0U) << stderr_;
   EXPECT_TRUE(lines.back().contains("result")) << lines.back();
-  // A trainer that keeps nothing makes no folder.
+  // A trainer that keeps nothing creates no folder.
   Run("", "--weights-dir " + (folder_ / "absent").string());
   EXPECT_FALSE(fs::exists(folder_ / "absent"));
   EXPECT_EQ(stderr_, "");
@@ -286,7 +289,7 @@ TEST_F(TrainerProcess, EndsAtOnceWithoutInput) {
 TEST_F(TrainerProcess, AGpuThatIsNotThereIsSaidAtOnce) {
   EXPECT_TRUE(Run(SmallRequest().dump() + "\n", "--device cuda:99").empty());
   EXPECT_NE(exit_code_, 0);
-  EXPECT_THAT(stderr_, HasSubstr("there is no device cuda:99"));
+  EXPECT_THAT(stderr_, HasSubstr("cannot use device cuda:99"));
   Run("", "--device tpu");
   EXPECT_NE(exit_code_, 0);
   EXPECT_THAT(stderr_, HasSubstr("--device: must be auto, cpu, cuda or cuda:N, but is 'tpu'"));

@@ -12,7 +12,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// The message with which the request is refused, or "accepted".
+// Returns the message with which the request is refused, or "accepted".
 std::string Refusal(const nlohmann::json& request) {
   try {
     ParseRequest(request);
@@ -22,7 +22,7 @@ std::string Refusal(const nlohmann::json& request) {
   return "accepted";
 }
 
-// SmallRequest with one value set: the path is a JSON pointer below "evaluate".
+// Returns SmallRequest with one value changed; the path is a JSON pointer below "evaluate".
 nlohmann::json With(const std::string& path, nlohmann::json value) {
   nlohmann::json request = SmallRequest();
   request["evaluate"][nlohmann::json::json_pointer(path)] = std::move(value);
@@ -71,7 +71,7 @@ TEST(ParseRequest, ReadsEverything) {
   EXPECT_EQ(request.train.clip_norm, 1.5);
   EXPECT_EQ(request.train.ema_decay, 0.99);
   EXPECT_EQ(request.train.patience, 3);
-  // The best epoch is not chosen by the test images.
+  // The test images must not determine the best epoch.
   EXPECT_TRUE(request.train.data.with_validation);
   EXPECT_EQ(request.train.precision, Precision::kBfloat16);
   EXPECT_EQ(request.measure.precision, Precision::kBfloat16);
@@ -115,7 +115,7 @@ TEST(ParseRequest, IllTypedSettingIsNamed) {
   EXPECT_THAT(Refusal(With("/measure/runs", 0)), HasSubstr("measure.runs"));
   EXPECT_THAT(Refusal(With("/measure/warmup", 5)), HasSubstr("did you mean 'warm_up'?"));
   EXPECT_THAT(Refusal(With("/train", nlohmann::json::array())), HasSubstr("train must be an object"));
-  EXPECT_EQ(Refusal(With("/train/epochs", 5.0)), "accepted");  // As a protobuf Struct writes it.
+  EXPECT_EQ(Refusal(With("/train/epochs", 5.0)), "accepted");  // A protobuf Struct writes it like this.
 }
 
 TEST(ParseRequest, FolderMustStayInside) {
@@ -148,7 +148,7 @@ TEST(ParseRequest, APartOfTheWorkCanBeWanted) {
 TEST(ParseRequest, DeepNestingIsRefused) {
   for (const char* path : {"/work", "/architecture/layers/0/parameters", "/task", "/unknown"}) {
     nlohmann::json request = SmallRequest();
-    // Assigned by moving: a copy is made recursively.
+    // Moved, because copying is recursive.
     request["evaluate"][nlohmann::json::json_pointer(path)] =
         nlohmann::json::parse(std::string(100'000, '[') + std::string(100'000, ']'));
     EXPECT_THAT(Refusal(request), HasSubstr("nested more than 100 levels deep")) << path;
@@ -162,7 +162,7 @@ TEST(ParseRequest, MissingPartsAreNamed) {
     EXPECT_THAT(Refusal(request), HasSubstr("evaluate." + std::string(part) + " is missing"));
   }
   EXPECT_THAT(Refusal({{"evalute", nullptr}}), HasSubstr("did you mean 'evaluate'?"));
-  EXPECT_THAT(Refusal(nlohmann::json::object()), HasSubstr("must hold 'evaluate'"));
+  EXPECT_THAT(Refusal(nlohmann::json::object()), HasSubstr("has no field 'evaluate'"));
   EXPECT_THAT(Refusal(3), HasSubstr("must be an object"));
 }
 

@@ -1,4 +1,4 @@
-// A training that was interrupted ends as if it had not been.
+// Tests that an interrupted training has the same result as an uninterrupted one.
 #include <gmock/gmock.h>
 
 #include <fstream>
@@ -20,7 +20,7 @@ class Resume : public TempFolder {
     TempFolder::SetUp();
     DataSettings data;
     data.dataset = "shapes10";
-    data.train_examples = 103;  // Batches that are not full are left out.
+    data.train_examples = 103;  // Incomplete batches are skipped.
     data.validation_examples = 50;
     dataset_ = LoadDataset(data, "");
     settings_.epochs = 3;
@@ -30,18 +30,18 @@ class Resume : public TempFolder {
   struct Outcome {
     TrainingResult result;
     std::vector<torch::Tensor> state;
-    // As the last process told it.
+    // As the last process reported them.
     std::vector<double> accuracies;
     std::vector<double> losses;
     int interruptions = 0;
   };
 
-  // One process after another, each stopped after as many batches as `batches` says; 0 is never.
+  // Runs one process after another, each stopped after `batches` batches; 0: never stopped.
   Outcome Run(int batches) {
     const Checkpoint checkpoint({folder_ / "checkpoints", 100 << 20}, "key", [](const std::string&) {});
     Outcome outcome;
     while (true) {
-      // As a process has it that has done other things before.
+      // Simulates a process that has done other work before.
       torch::manual_seed(5 + outcome.interruptions);
       const nlohmann::json body = SmallRequest()["evaluate"];
       Network network(network::PlanNetwork(body["architecture"], body["network"]));
@@ -75,7 +75,7 @@ class Resume : public TempFolder {
 
   void ExpectSameInParts() {
     const Outcome whole = Run(0);
-    // 15 batches in all: within epochs, at their borders, and after each batch.
+    // There are 15 batches. Stops within epochs, between epochs, and after each batch.
     for (const int batches : {7, 5, 1}) {
       const Outcome parts = Run(batches);
       EXPECT_EQ(parts.interruptions, batches == 7 ? 2 : batches == 5 ? 2 : 14);
@@ -110,14 +110,14 @@ TEST_F(Resume, DamagedStateStartsAnew) {
   checkpoint.Write("state");
   Write("checkpoints/" + CacheFileName("key"), ReadAll(folder_ / "checkpoints" / CacheFileName("key")) + "x");
   EXPECT_EQ(Run(0).result.train_loss, whole.result.train_loss);
-  // Whole, but nothing that a training has written.
+  // A valid file, but its content is not a training's state.
   checkpoint.Write("state");
   const nlohmann::json body = SmallRequest()["evaluate"];
   Network network(network::PlanNetwork(body["architecture"], body["network"]));
   TrainingHooks hooks;
   hooks.checkpoint = &checkpoint;
   EXPECT_THROW(Train(network, dataset_, settings_, 3, hooks), std::exception);
-  // It is not met again.
+  // The bad state is not read again.
   EXPECT_EQ(Run(0).result.train_loss, whole.result.train_loss);
 }
 

@@ -1,4 +1,4 @@
-// A fixture with a folder of its own.
+// A fixture with a temporary folder.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 
 namespace layernas::trainer {
 
-// The folder is removed at the end of the test.
+// Removes the folder at the end of the test.
 class TempFolder : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -21,7 +21,7 @@ class TempFolder : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  // Folders on the way are made.
+  // Creates missing folders.
   void Write(const std::string& name, const std::string& bytes) const {
     std::filesystem::create_directories((folder_ / name).parent_path());
     std::ofstream(folder_ / name, std::ios::binary) << bytes;

@@ -1,4 +1,4 @@
-// Image files made by the libraries that will read them.
+// Writes image files with the libraries that will read them.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ namespace layernas::trainer {
 struct TestImage {
   int width = 0;
   int height = 0;
-  // 1 grey, 3 RGB, 4 RGB with alpha.
+  // 1: grey, 3: RGB, 4: RGB with alpha.
   int channels = 3;
   std::vector<std::uint8_t> pixels;
 };

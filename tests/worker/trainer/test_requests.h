@@ -1,4 +1,4 @@
-// Requests that the tests start from and then spoil or change.
+// Valid requests, which tests change.
 #pragma once
 
 #include <nlohmann/json.hpp>

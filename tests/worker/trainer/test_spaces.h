@@ -1,4 +1,4 @@
-// The spaces of examples/ and architectures drawn from them.
+// The spaces of examples/, and architectures drawn from them.
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -10,7 +10,7 @@
 
 namespace layernas::trainer {
 
-// A spec file as JSON; of YAML's scalars it knows what the specs use.
+// Converts a spec file to JSON. Supports the YAML scalars that the specs use.
 inline nlohmann::json ToJson(const YAML::Node& node) {
   nlohmann::json json;
   if (node.IsMap()) {
@@ -26,7 +26,7 @@ inline nlohmann::json ToJson(const YAML::Node& node) {
   return json;
 }
 
-// One option per layer, drawn.
+// Draws one option per layer.
 inline nlohmann::json DrawArchitecture(const nlohmann::json& space, RandomStream& random) {
   nlohmann::json layers = nlohmann::json::array();
   for (const nlohmann::json& layer : space["layers"]) {

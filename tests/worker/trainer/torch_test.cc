@@ -1,4 +1,4 @@
-// Everything that needs torch, in one file because its headers take long to compile.
+// Tests of the code that uses torch. They are in one file because its headers take long to compile.
 #include <ATen/record_function.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,7 +30,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// LAYERNAS_LONG_TESTS=1 draws 1,000 of each space, which takes some minutes.
+// With LAYERNAS_LONG_TESTS=1, draws 1,000 architectures of each space, which takes some minutes.
 TEST(Network, HasTheSizeThatWasCounted) {
   const torch::NoGradGuard no_grad;
   const bool all = std::getenv("LAYERNAS_LONG_TESTS") != nullptr;
@@ -52,7 +52,7 @@ TEST(Network, HasTheSizeThatWasCounted) {
   }
 }
 
-// For an epoch of few images, in the size that the space is made for.
+// Trains for one epoch with few images, in the size for which the space is made.
 TEST(Network, OfEverySpaceTrains) {
   for (const char* name : {"shapes10", "nats_bench_size", "nats_bench_topology", "mobilenet_v2", "mobilenet_v3_small",
                            "mobilenet_v3_large"}) {
@@ -77,7 +77,7 @@ TEST(Network, OfEverySpaceTrains) {
   }
 }
 
-// Cells with branches that lead nowhere, or where zeros come from.
+// Cells with branches that lead nowhere, or that only carry zeros.
 TEST(Network, WithoutDeadOperationsIsTheSameFunction) {
   const torch::NoGradGuard no_grad;
   const nlohmann::json space = ReadSpace("nats_bench_topology");
@@ -87,7 +87,7 @@ TEST(Network, WithoutDeadOperationsIsTheSameFunction) {
     const network::Graph graph = network::PlanNetwork(DrawArchitecture(space, random), space["network"]);
     Network whole(graph), live(network::WithoutDeadOps(graph));
     smaller += live->graph().ops.size() < graph.ops.size() ? 1 : 0;
-    // The same values for all parameters of a size.
+    // All parameters of the same size get the same values.
     for (Network& network : {std::ref(whole), std::ref(live)}) {
       for (const std::vector<torch::Tensor>& tensors : {network->parameters(), network->buffers()}) {
         for (torch::Tensor tensor : tensors) {
@@ -161,7 +161,7 @@ TEST_F(Training, LearnsWhatALinearModelCannot) {
   EXPECT_GT(result.accuracy, 0.4);
 }
 
-// Multinomial logistic regression on the pixels. The figure belongs to the documentation of shapes10.
+// Multinomial logistic regression on the pixels. The documentation of shapes10 quotes the figure.
 TEST_F(Training, Shapes10IsHardForALinearModel) {
   const Dataset dataset = Shapes(4000, 1000);
   const auto tensor = [&](const ImageSet& set) {
@@ -209,7 +209,7 @@ TEST_F(Training, LossThatIsNotFiniteIsInfeasible) {
   }
 }
 
-// The normalizations of a training take the statistics of the batch: the loss is finite.
+// In a training, normalizations use the statistics of the batch, so the loss is finite.
 TEST_F(Training, StatisticsThatAreNotFiniteAreInfeasible) {
   const Dataset dataset = Shapes(40, 10);
   TrainSettings settings;
@@ -284,12 +284,12 @@ TEST_F(Training, EverySettingTrains) {
   mixed.precision = Precision::kBfloat16;
   for (const TrainSettings& settings : {adamw, clipped, smoothed, warm, mixed}) {
     const TrainingResult result = train(settings);
-    EXPECT_LT(result.train_loss, 2.3);  // That of guessing.
+    EXPECT_LT(result.train_loss, 2.3);  // The loss of random guesses.
     EXPECT_NE(result.train_loss, plain_loss);
   }
 }
 
-// Weights and statistics of the normalizations.
+// Returns the weights and the statistics of the normalizations.
 std::vector<torch::Tensor> State(Network& network) {
   std::vector<torch::Tensor> state = network->parameters();
   for (const torch::Tensor& buffer : network->buffers()) {
@@ -341,7 +341,7 @@ TEST_F(Training, AverageAfterOneStepHasTheShareThatIsDue) {
   };
   const std::vector<torch::Tensor> first = state(false, 0), then = state(true, 0), average = state(true, 0.9);
   for (std::size_t i = 0; i < first.size(); ++i) {
-    // Not 0.9 yet: 2/11 of the first weights are left after the first step.
+    // The decay is not 0.9 yet: 2/11 of the first weights remain after the first step.
     EXPECT_TRUE(torch::allclose(average[i], first[i] * (2.0 / 11) + then[i] * (9.0 / 11), 1e-4, 1e-6));
   }
 }
@@ -363,7 +363,7 @@ TEST_F(Training, PatienceEndsATrainingThatDoesNotGetBetter) {
   EXPECT_EQ(result.accuracy, *std::max_element(accuracies.begin(), accuracies.end()));
 }
 
-// A training that gets worse again after its best epoch.
+// A training that gets worse after its best epoch.
 TrainSettings WithPatience() {
   TrainSettings settings;
   settings.epochs = 40;
@@ -401,7 +401,7 @@ TEST_F(Training, TheBestEpochIsChosenOnValidationImagesAndTestedOnce) {
   const TrainingResult result =
       Train(network, dataset, WithPatience(), 1,
             {[&](const EpochResult& epoch) { accuracies.push_back(epoch.accuracy); }, nullptr, nullptr});
-  // The curve is that of the validation images, and so is the choice.
+  // Both the curve and the choice use the validation images.
   EXPECT_EQ(Accuracy(network, dataset, dataset.validation), *std::max_element(accuracies.begin(), accuracies.end()));
   EXPECT_EQ(result.accuracy, Accuracy(network, dataset, dataset.holdout));
   EXPECT_NE(result.accuracy, Accuracy(network, dataset, dataset.validation));
@@ -431,11 +431,12 @@ TEST(Measure, ANetworkOf16Bits) {
   EXPECT_EQ(network->parameters().front().scalar_type(), torch::kBFloat16);
 }
 
-// Of OpenBLAS while torch's operations run, as the callback below saw them.
+// The number of OpenBLAS's threads while torch's operations run, as the callback below saw it.
 int fewest_blas_threads = 0;
 int max_blas_threads = 0;
 
-// Else a network of linear layers is faster or slower by what the trainer was started with.
+// Otherwise the speed of linear layers would depend on the threads that the trainer was started
+// with.
 TEST(Measure, BlasHasTheThreadsOfTheMeasurement) {
   SetThreads(2);
   if (BlasThreads() != 2) GTEST_SKIP() << "torch calls another BLAS here";
@@ -469,7 +470,7 @@ TEST(Measure, FiguresAreInOrder) {
   const network::Graph graph = network::PlanNetwork(body["architecture"], body["network"]);
   Network network(graph);
   MeasureSettings settings;
-  settings.runs = 7;  // Fewer than there are turns.
+  settings.runs = 7;  // Fewer than the number of turns.
   const Measured measured = Measure(network, graph.input, settings);
   const Latency& latency = measured.latency;
   EXPECT_GE(latency.runs, 7);

@@ -1,4 +1,4 @@
-// The trainer's own operations against torch's in 64 bits, results and gradients.
+// Compares results and gradients of the trainer's own operations with torch's in 64 bits.
 #include "worker/trainer/training_ops.h"
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ torch::Tensor Random(std::vector<std::int64_t> sizes) {
   return torch::randn(sizes).contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
-// A leaf with the same values that takes gradients.
+// Returns a leaf tensor with the same values that requires gradients.
 torch::Tensor Leaf(const torch::Tensor& tensor, torch::ScalarType type = torch::kFloat) {
   return tensor.detach().clone().to(type).requires_grad_();
 }
@@ -45,7 +45,7 @@ TEST(DepthwiseConv, IsTorchs) {
       for (const int channels : {1, 7, 16, 24, 40}) {
         const std::string what = "kernel " + std::to_string(kernel) + ", stride " + std::to_string(stride) + ", " +
                                  std::to_string(channels) + " channels";
-        // A size that the stride does not divide, smaller than the largest kernel.
+        // A size that the stride does not divide, and that is smaller than the largest kernel.
         const torch::Tensor input = Random({3, channels, 8, 11});
         const torch::Tensor filters = Random({channels, 1, kernel, kernel});
         const torch::Tensor a = Leaf(input), b = Leaf(input, torch::kDouble), fa = Leaf(filters),
@@ -71,7 +71,7 @@ TEST(WinogradConv, IsTorchs) {
         const std::string what = std::to_string(channels) + " to " + std::to_string(out_channels) +
                                  " channels, height " + std::to_string(height);
         ASSERT_TRUE(SuitsWinograd(channels, out_channels));
-        // More tiles than are multiplied together, and a number that is no multiple of theirs.
+        // More tiles than are multiplied together, and not a multiple of that number.
         const torch::Tensor input = Random({7, channels, height, 9});
         const torch::Tensor filters = Random({out_channels, channels, 3, 3});
         const torch::Tensor a = Leaf(input), b = Leaf(input, torch::kDouble), fa = Leaf(filters),
@@ -116,7 +116,7 @@ TEST(NormActivate, IsTorchs) {
         norm->bias.copy_(shift);
       }
       theirs->to(torch::kDouble);
-      // The mean is far from zero; rows that one tile does not hold.
+      // The mean is far from zero, and the rows do not fit into one tile.
       const torch::Tensor input = Random({9, channels, 13, 7}) * 2 + 30;
       const torch::Tensor a = Leaf(input), b = Leaf(input, torch::kDouble);
       const torch::Tensor result = NormActivate(a, *ours, activation), expected = Activate(theirs(b), activation);
@@ -147,7 +147,7 @@ TEST(NormActivate, WhatIsNotANumberStaysSo) {
   }
 }
 
-// In 64 bits torch's own operations run.
+// With 64 bits, torch's own operations run.
 TEST(Network, TrainsWithItsOwnOperationsAsWithTorchs) {
   for (const char* option : {"conv_k3", "mbconv_k5_e3_relu6", "mbconv_k3_e3_se_hswish", "residual_k3"}) {
     nlohmann::json body = SmallRequest()["evaluate"];
@@ -172,14 +172,15 @@ TEST(Network, TrainsWithItsOwnOperationsAsWithTorchs) {
       ExpectClose(a[i].grad(), b[i].grad(), std::string(option) + ", " + std::to_string(i));
       length += b[i].grad().square().sum().item<double>();
     }
-    // All of them are in the flat gradients.
+    // The flat gradients contain all of them.
     double flat_length = 0;
     for (const torch::Tensor& part : flat.all()) flat_length += part.grad().square().sum().item<double>();
     EXPECT_NEAR(flat_length, length, 1e-3 * length) << option;
   }
 }
 
-// Every kind of operation, each activation after a normalization and after a convolution.
+// Contains every kind of operation, with each activation after a normalization and after a
+// convolution.
 network::Graph EveryOperation(Activation activation) {
   network::GraphBuilder builder({3, 8, 8});
   builder.BeginLayer("all");
@@ -216,7 +217,7 @@ TEST(Network, EveryActivationTrainsAndRunsInEveryPrecision) {
       }
       torch::cross_entropy_loss(logits, labels).backward();
       torch::cross_entropy_loss(theirs(images.to(torch::kDouble)), labels).backward();
-      // A number of 16 bits has eight significant ones.
+      // A 16-bit number has eight significant bits.
       const double tolerance = precision == Precision::kFloat32 ? 1e-4 : 0.1;
       const auto a = ours->parameters(), b = theirs->parameters();
       for (std::size_t i = 0; i < a.size(); ++i) {
@@ -225,7 +226,7 @@ TEST(Network, EveryActivationTrainsAndRunsInEveryPrecision) {
         EXPECT_LE(error.norm().item<double>(), tolerance * std::max(b[i].grad().norm().item<double>(), 0.02))
             << what << ", parameter " << i;
       }
-      // As it is measured.
+      // As during a measurement.
       const torch::InferenceMode inference;
       ours->eval();
       theirs->eval();

@@ -31,7 +31,7 @@ Dataset SomeData() {
 
 class Weights : public TempFolder {};
 
-// Every kind of operation that the spaces have.
+// Contains every kind of operation of the spaces.
 TEST_F(Weights, RunAsTheNetworkDoes) {
   const torch::NoGradGuard no_grad;
   for (const char* name :
@@ -41,7 +41,7 @@ TEST_F(Weights, RunAsTheNetworkDoes) {
     Network network(network::PlanNetwork(DrawArchitecture(space, random), space["network"]));
     const network::Shape& input = network->graph().input;
     const torch::Tensor images = torch::randn({2, input.channels, input.height, input.width});
-    // Running statistics that are not those of the start.
+    // Changes the running statistics from their initial values.
     network(images);
     const KeptWeights kept = KeepWeights(network, SomeData(), folder_ / "deep" / "er" / "net.pt");
     EXPECT_EQ(kept.path, (folder_ / "deep" / "er" / "net.pt").string());
@@ -71,11 +71,11 @@ nlohmann::json CellRequest(const std::vector<const char*>& edges) {
   return request;
 }
 
-// The result of the cell is its input: three convolutions are dead.
+// The result of the cell is its input, so three convolutions are dead.
 const std::vector<const char*> kDeadConvolutions = {"nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3",
                                                     "skip_connect", "none",         "none"};
 
-// What is kept is the network that was trained and measured.
+// The kept network is the one that was trained and measured.
 TEST_F(Weights, DeadOperationsAreCountedButNeitherTrainedNorKept) {
   nlohmann::json request = CellRequest(kDeadConvolutions);
   request["evaluate"]["keep_weights"] = "net";
@@ -91,7 +91,7 @@ TEST_F(Weights, DeadOperationsAreCountedButNeitherTrainedNorKept) {
   EXPECT_EQ(static_cast<std::int64_t>(result.metrics.at("params")), params + dead);
 }
 
-// While it lives, counts the convolutions of 3x3 by their channels in and out.
+// While it exists, counts the convolutions of 3x3 by their numbers of channels.
 class ConvolutionCounter {
  public:
   ConvolutionCounter() {
@@ -116,7 +116,7 @@ class ConvolutionCounter {
   at::CallbackHandle handle_;
 };
 
-// Else cells that are one network would have several latencies.
+// Otherwise cells with the same function would have different latencies.
 TEST_F(Weights, DeadOperationsAreNotMeasured) {
   const auto measure = [](const std::vector<const char*>& edges) {
     nlohmann::json request = CellRequest(edges);
@@ -127,7 +127,7 @@ TEST_F(Weights, DeadOperationsAreNotMeasured) {
   measure(kDeadConvolutions);
   EXPECT_GE(counter.Of(3, 8), 30);  // The stem, in each run.
   EXPECT_EQ(counter.Of(8, 8), 0);
-  // The same cell with the edge 2->3, which all three lead to.
+  // The same cell with the edge 2->3, to which all three lead.
   std::vector<const char*> alive = kDeadConvolutions;
   alive[5] = "skip_connect";
   measure(alive);

@@ -1,5 +1,5 @@
-// As much of CUDA's runtime as torch's headers and gpu_cuda.cc name, so that a machine without CUDA can at least
-// compile that file. Nothing here can be linked or run.
+// The parts of CUDA's runtime that torch's headers and gpu_cuda.cc use. With them, a machine
+// without CUDA can at least compile that file. Nothing here can be linked or run.
 #pragma once
 
 #include <cstddef>

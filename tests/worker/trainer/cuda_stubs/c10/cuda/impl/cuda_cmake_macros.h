@@ -1,2 +1,2 @@
-// See cuda_runtime_api.h; torch makes this file when it is built for CUDA.
+// See cuda_runtime_api.h. Torch generates this file when it is built for CUDA.
 #pragma once
