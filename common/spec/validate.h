@@ -13,7 +13,7 @@ namespace layernas::spec {
 struct Violation {
   // Path in the spec, as in YAML: "space.layers[2].options[0].name". Empty for the whole spec.
   std::string field;
-  // What is wrong and what to do, without the path: "must be at least 1, is -3".
+  // The mistake and what to do, without the path: "must be at least 1, is -3".
   std::string message;
 };
 
