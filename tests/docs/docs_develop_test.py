@@ -6,6 +6,8 @@ import glob
 import os
 import re
 import shlex
+import shutil
+import subprocess
 import unittest
 
 import docs_faults_test
@@ -19,6 +21,8 @@ TARGET = re.compile(r"\b(layernas_\w+|\w+_test|add_test|add_executable)\((?:NAME
 METRIC = re.compile(r"(layernas_\w+?)(?:_sum|_count|_bucket)?(?:\{.*\})?")
 # What a program prints: words in lower case. The part after an ellipsis differs each time.
 PRINTED = re.compile(r"([a-z][\w']*[ :][^…=]*[^…= ])( …)?")
+# The info string and the content of a block of code.
+BLOCK = re.compile(r"(?ms)^ *```([^\n]*)\n(.*?)^ *```$")
 COMMANDS = re.compile(r"(layernas|scripts/|ctest|git|clang-format|iostat|perf|build/)")
 LABEL = re.compile(r"\bLABELS (\w+)")
 NAMED_TEST = re.compile(r"([A-Z]\w+)\.(\w+)")
@@ -33,6 +37,20 @@ def read(name):
 
 def checked_pages():
     return ["CONTRIBUTING.md", *sorted(glob.glob("docs/develop/**/*.md", root_dir=pages.ROOT, recursive=True))]
+
+
+def joined_diffs(text):
+    """The diff of a page: all its diff blocks in order."""
+    return "".join(block for info, block in BLOCK.findall(text) if info == "diff")
+
+
+def why_not_applied(diff):
+    """Returns what git says if the diff does not apply to the tree, else an empty text.
+
+    The lines may have moved since. It works without a repository too, as in a source archive."""
+    command = ["git", "apply", "--check", "-"]
+    done = subprocess.run(command, cwd=pages.ROOT, input=diff, capture_output=True, timeout=30, check=False, text=True)
+    return "" if done.returncode == 0 else done.stderr or f"git exits with {done.returncode}"
 
 
 def is_there(path):
@@ -150,7 +168,7 @@ class Names:
 
     def page_faults(self, text):
         faults, added = [], ""
-        for info, block in re.findall(r"(?ms)^ *```([^\n]*)\n(.*?)^ *```$", text):
+        for info, block in BLOCK.findall(text):
             if info == "diff":
                 faults += self.diff_faults(block)
                 added += "".join(line for line in block.splitlines() if line.startswith("+"))
@@ -184,6 +202,22 @@ class DocsDevelopTest(unittest.TestCase):
         for page in checked_pages():
             with self.subTest(page):
                 self.assertEqual(self.names.page_faults(read(page)), [])
+
+    @unittest.skipUnless(shutil.which("git"), "git is not installed: whether the diffs apply to the code was NOT checked")
+    def test_the_diffs_apply_to_the_code(self):
+        diffs = {page: joined_diffs(read(page)) for page in checked_pages()}
+        self.assertGreater(sum(bool(diff) for diff in diffs.values()), 5)
+        for page, diff in diffs.items():
+            if diff:
+                with self.subTest(page):
+                    self.assertEqual(why_not_applied(diff), "")
+
+    @unittest.skipUnless(shutil.which("git"), "git is not installed: a stale diff was NOT tried")
+    def test_a_diff_that_does_not_apply_would_be_noticed(self):
+        first = read("controller/main.cc").splitlines()[0]
+        diff = "--- a/controller/main.cc\n+++ b/controller/main.cc\n@@ -1,1 +1,2 @@\n+// Added.\n {}\n"
+        self.assertEqual(why_not_applied(diff.format(first)), "")
+        self.assertIn("patch does not apply", why_not_applied(diff.format("nothing of the kind")))
 
     def test_programs_print_what_is_said_to_be_printed(self):
         page = read("docs/develop/debugging.md")
