@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 
 namespace layernas::client {
 namespace {

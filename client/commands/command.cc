@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/commands/checks.h"
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 #include "common/base/utf8.h"
 #include "common/cli/security_flags.h"
 

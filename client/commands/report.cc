@@ -2,8 +2,8 @@
 #include <string>
 
 #include "client/commands/command.h"
+#include "client/output/search_text.h"
 #include "client/report/page.h"
-#include "client/search_text.h"
 #include "common/base/utf8.h"
 #include "common/process/replace_file.h"
 

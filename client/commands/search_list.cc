@@ -5,9 +5,9 @@
 #include "client/commands/checks.h"
 #include "client/commands/command.h"
 #include "client/output/json.h"
+#include "client/output/search_text.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
-#include "client/search_text.h"
 
 namespace layernas::client {
 namespace {

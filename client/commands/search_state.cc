@@ -3,7 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 #include "common/base/utf8.h"
 
 namespace layernas::client {

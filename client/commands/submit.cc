@@ -4,7 +4,7 @@
 #include "client/commands/command.h"
 #include "client/commands/follow.h"
 #include "client/output/json.h"
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 #include "client/stop_signal.h"
 #include "common/base/utf8.h"
 

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands/checks.h"
 #include "client/commands/command.h"
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 
 namespace layernas::client {
 namespace {

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "client/commands/command.h"
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 #include "client/stop_signal.h"
 #include "client/watch/watcher.h"
 

@@ -5,7 +5,7 @@
 
 #include "client/commands/command.h"
 #include "client/commands/follow.h"
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 #include "client/watch/watcher.h"
 
 namespace layernas::client {

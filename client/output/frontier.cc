@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/output/search_text.h"
 #include "client/output/units.h"
-#include "client/search_text.h"
 
 namespace layernas::client {
 namespace {

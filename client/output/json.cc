@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "client/output/search_text.h"
 #include "client/output/yaml.h"
-#include "client/search_text.h"
 #include "common/base/utf8.h"
 #include "layernas/v1/search.pb.h"
 #include "layernas/v1/search_service.pb.h"

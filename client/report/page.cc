@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_replace.h"
 #include "client/output/json.h"
+#include "client/output/search_text.h"
 #include "client/report/report_data.h"
-#include "client/search_text.h"
 #include "common/base/utf8.h"
 
 // The files of client/report/page, embedded by CMake.

@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "client/output/search_text.h"
 #include "client/output/units.h"
 #include "client/report/statistics.h"
-#include "client/search_text.h"
 #include "common/base/version.h"
 #include "common/spec/resolve.h"
 

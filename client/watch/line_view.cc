@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/output/json.h"
+#include "client/output/search_text.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
-#include "client/search_text.h"
 #include "client/watch/watch_view.h"
 
 namespace layernas::client {

@@ -6,8 +6,8 @@
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
+#include "client/output/search_text.h"
 #include "client/output/units.h"
-#include "client/search_text.h"
 #include "common/base/utf8.h"
 
 namespace layernas::client {

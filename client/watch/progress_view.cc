@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "client/output/search_text.h"
 #include "client/output/table.h"
-#include "client/search_text.h"
 #include "client/watch/progress_text.h"
 #include "client/watch/watch_view.h"
 #include "common/base/clock.h"

@@ -4,7 +4,7 @@
 #include <optional>
 #include <random>
 
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 #include "client/watch/status_poller.h"
 #include "common/rpc/backoff.h"
 #include "common/rpc/transport.h"

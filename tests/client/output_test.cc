@@ -17,10 +17,10 @@
 
 #include "client/output/comparison.h"
 #include "client/output/json.h"
+#include "client/output/search_text.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
 #include "client/output/yaml.h"
-#include "client/search_text.h"
 #include "client/terminal.h"
 #include "client/watch/progress_text.h"
 #include "client/watch/watch_view.h"

@@ -1,4 +1,4 @@
-#include "client/search_text.h"
+#include "client/output/search_text.h"
 
 #include <algorithm>
 
