@@ -113,7 +113,7 @@ class DiskTest(harness.IntegrationTest):
         for data_dir in (server.data_dir, os.path.join(disk, "new")):
             refused = harness.refused_controller(*ANY_PORTS, f"--data-dir={data_dir}")
             self.assertIn(data_dir, refused)
-            self.assertRegex(refused, "(?i)can't be written to.*Read-only")
+            self.assertRegex(refused, "(?i)cannot be written to.*Read-only")
         # A check needs no more than that.
         code, output = server.check()
         self.assertEqual(code, 0, output)
