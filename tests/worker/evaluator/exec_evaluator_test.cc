@@ -139,7 +139,7 @@ TEST_F(ExecEvaluatorTest, ALineThatNeverEndsIsBounded) {
   auto evaluator = PerRequest("head -c 3000000 /dev/zero | tr '\\0' x; sleep 1000");
   const EvaluationOutcome outcome = Evaluate(*evaluator);
   ExpectEvaluatorFault(outcome);
-  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("over 1048576 bytes"), HasSubstr("xxx")));
+  EXPECT_THAT(Message(outcome), AllOf(HasSubstr("longer than 1048576 bytes"), HasSubstr("xxx")));
   EXPECT_LT(Message(outcome).size(), 500u);
 }
 
