@@ -78,7 +78,7 @@ TEST_F(AnyLineTest, LinesOfAMebibyte) {
   };
   EXPECT_THAT(Check(message(kMebi - 1)), HasSubstr("xxx"));
   EXPECT_THAT(Check(message(kMebi)), HasSubstr("xxx"));
-  EXPECT_THAT(Check(message(kMebi + 1)), HasSubstr("over 1048576 bytes"));
+  EXPECT_THAT(Check(message(kMebi + 1)), HasSubstr("longer than 1048576 bytes"));
   for (const std::size_t bytes : {kMebi - 1, kMebi, kMebi + 1}) {
     for (const char c : {'x', '{', '[', '"', '\\', '\xff', '0', '-', ' ', '\0'}) {
       Check(std::string(bytes, c));
