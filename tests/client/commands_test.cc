@@ -301,7 +301,7 @@ TEST_F(HostileControllerTest, SteersTheTerminalByNoCommand) {
       {{"search", "submit", spec, "--watch"}, "submitted searches/" + shown},
       {{"search", "frontier", "x"}, std::string("accuracy") + kShown},
       {{"search", "candidates", "x"}, std::string("it said: ") + kShown},
-      {{"search", "buckets", "x"}, "no table"},
+      {{"search", "buckets", "x"}, "no buckets"},
       {{"search", "logs", "x", "7"}, "candidate 7 of " + shown + ", attempt 0, by w" + kShown},
       {{"worker", "list"}, std::string("the last: ") + kShown},
       {{"report", "x", "-o", "-"}, "<title>" + shown},
