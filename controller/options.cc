@@ -53,7 +53,7 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   bool insecure_listen = false;
   bool insecure_metrics_listen = false;
 
-  CLI::App app("Runs searches: leases architectures to workers, stores their results, and serves clients.",
+  CLI::App app("Run searches: give architectures to workers, store their results, and serve clients",
                "layernas-controller");
   app.set_version_flag("--version", VersionText("layernas-controller"));
   app.footer("Example:\n  layernas-controller --data-dir /var/lib/layernas");

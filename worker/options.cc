@@ -193,10 +193,10 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
 
 absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   Flags flags;
-  CLI::App app("Evaluates architectures for a layernas controller.", "layernas-worker");
+  CLI::App app("Evaluate architectures for a layernas controller", "layernas-worker");
   app.set_version_flag("--version", VersionText("layernas-worker"));
   app.option_defaults()->always_capture_default();
-  app.add_option("--controller", flags.controller, "Controller address as HOST:PORT");
+  app.add_option("--controller", flags.controller, "Address of the controller, as HOST:PORT");
   app.add_option("--id", flags.id, "Worker name, unique in the fleet (default: host name and process id)");
   app.add_option("--slots", flags.slots, "Maximum concurrent evaluations")->check(CLI::Range(1, 1024));
   app.add_option("--label", flags.labels, "Label that tasks can require, as KEY=VALUE; repeatable")
@@ -205,9 +205,9 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
                  "Evaluate with a program (exec) or with a table of known results (tabular)")
       ->check(CLI::IsMember({"exec", "tabular"}));
   app.add_option("--command", flags.command,
-                 "exec: evaluator program and its arguments (default: layernas-trainer beside this program)");
+                 "exec: evaluator program and its arguments (default: layernas-trainer in the same directory)");
   app.add_option("--evaluator-grace", flags.grace,
-                 "exec: time that the program gets to save an unfinished training after SIGTERM, before SIGKILL");
+                 "exec: time between SIGTERM and SIGKILL, for saving an unfinished training");
   app.add_option("--table", flags.table, "tabular: CSV file with a header");
   app.add_option("--architecture-column", flags.architecture_column,
                  "tabular: column that contains the architecture ids");
@@ -224,7 +224,7 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
                  "Address for Prometheus as HOST:PORT; port 0 selects a free port");
   app.add_option("--ready-file", flags.ready_file,
                  "Write {\"metrics_address\": …} to this file when the worker is ready");
-  app.add_option("--log-level", flags.log_level, "Lowest level to log: debug, info, warning or error")
+  app.add_option("--log-level", flags.log_level, "Minimum level to log")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   cli::AddSecurityFlags(app, flags.security);
   cli::Configuration configuration(app, {"LAYERNAS_WORKER_CONFIG", {}});

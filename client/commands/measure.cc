@@ -416,7 +416,7 @@ void AddLutCommand(CLI::App& measure, CommandContext& context) {
   command.add_option("--seed", options->seed, "Seed for drawing the networks")->option_text("N [1]");
   command
       .add_option("--command", options->command,
-                  "Evaluator that measures, see docs/evaluators.md (default: layernas-trainer next to layernas)")
+                  "Evaluator that measures, see docs/evaluators.md (default: layernas-trainer in the same directory)")
       ->option_text("'PROGRAM ARG…'");
   SetAction(command, context, [options, &context] { return MeasureLut(context, *options); });
 }

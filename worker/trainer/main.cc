@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
   layernas::FillStandardStreams();
   layernas::IgnoreFileSizeSignal();
   CLI::App app(
-      "Trains and measures architectures. layernas-worker starts this program and exchanges JSON lines with it on "
+      "Train and measure architectures. layernas-worker starts this program and exchanges JSON lines with it on "
       "standard input and output.",
       "layernas-trainer");
   layernas::trainer::EvaluatorOptions options;
