@@ -14,10 +14,10 @@ namespace {
 
 // Resolution of timeouts.
 constexpr Millis kTick{100};
-// Turns follow each other within a tick and the time that one takes. After a longer pause, as of the whole machine,
-// calls wait that were made meanwhile.
+// A wait that takes longer than a tick by this much was a pause of the process or its machine. Calls
+// that were made meanwhile are still unread.
 constexpr Millis kStall{1'000};
-// Within which they are read after it, or made again.
+// Workers whose calls failed in the pause make them again within this time.
 constexpr Millis kReconnect{2'000};
 constexpr Millis kGaugeInterval{200};
 // Each search has about a hundred series. However many searches there are, only a few are updated
@@ -154,18 +154,20 @@ void Engine::Submit(std::function<void()> command) {
 }
 
 void Engine::Run() {
-  using std::chrono::steady_clock;
-  steady_clock::time_point looked = steady_clock::now();
   while (const auto commands = NextCommands()) {
-    const steady_clock::time_point now = steady_clock::now();
-    if (now - std::exchange(looked, now) > kStall) StoodStill();
+    if (const Millis pause = std::exchange(overslept_, Millis{0}); pause > kStall) StoodStill(pause);
     TakeTurn(*commands);
   }
 }
 
-void Engine::StoodStill() {
-  silence_counts_from_ = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
-  log::Warning("the controller stood still; workers that were silent meanwhile lose nothing", {});
+void Engine::StoodStill(Millis pause) {
+  const SteadyTime now = clock_.NowOnBoth().steady;
+  // A lease outlives two missed heartbeats. However often pauses recur, silence is noted between two
+  // such delays.
+  if (pause < state_.heartbeat_interval() / 2 || !silence_noted_) return;
+  silence_noted_ = false;
+  silence_counts_from_ = now + state_.heartbeat_interval() + kReconnect;
+  log::Warning("the controller stood still; workers that were silent meanwhile lose nothing", {{"ms", pause.count()}});
 }
 
 std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
@@ -175,7 +177,10 @@ std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
   if (queue_.empty()) {
     if (stopping_) return std::nullopt;
     idle_ = true;
+    // By the machine's clock, whatever the engine's is.
+    const auto before = std::chrono::steady_clock::now();
     changed_.WaitFor(mutex_, kTick);
+    overslept_ = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - before) - kTick;
     idle_ = false;
   }
   const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kMaxCommandsPerTurn));
@@ -220,7 +225,11 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   worker_commands_->RunTimers();
   search_commands_->RunTimers(clock_ahead_);
   for (const std::function<void()>& command : commands) command();
-  if (state_.now.steady >= silence_counts_from_) worker_commands_->NoteSilence();
+  if (state_.now.steady >= silence_counts_from_) {
+    worker_commands_->NoteSilence();
+    silence_noted_ = true;
+  }
+  worker_commands_->EndShuns();
   dispatcher_->Run();
 
   Turn turn{recorder_->Collect(), {}, commands.size()};

@@ -127,9 +127,9 @@ class Engine {
   // Processes all waiting commands and everything that is due, and passes the turn to the
   // committer. Only for an engine without its own thread.
   void TakeTurn();
-  // Calls of workers have waited for longer than a turn, as after a pause of the machine. Nobody
-  // counts as silent until these calls are read.
-  void StoodStill();
+  // The process paused for this long and has not yet read the calls that were made meanwhile: for
+  // about a heartbeat interval from now, no worker counts as silent. Short pauses are ignored.
+  void StoodStill(Millis pause);
   // Returns whether commands wait.
   bool HasCommands() const;
 
@@ -173,8 +173,11 @@ class Engine {
   std::uint64_t last_shown_ = 0;
   // How far the machine's clock was set in total.
   Millis clock_ahead_{0};
-  // Before that nobody counts as silent.
+  // Until then no worker counts as silent.
   SteadyTime silence_counts_from_;
+  bool silence_noted_ = true;
+  // How much longer than a tick the latest wait for commands took.
+  Millis overslept_{0};
 
   // Constructed after the threads, and outlive them.
   std::optional<SearchCommands> search_commands_;

@@ -158,6 +158,8 @@ void WorkerBook::Forget(SteadyTime since) {
 }
 
 void WorkerBook::Leave(const std::string& id, const std::string& instance) {
+  expected_.erase(id);
+  expected_.erase(NameOf(id, instance));
   const auto found = workers_.find(NameOf(id, instance));
   if (found != workers_.end() && found->second.info.instance == instance) {
     Erase(found);

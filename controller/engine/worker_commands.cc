@@ -310,6 +310,9 @@ void WorkerCommands::NoteSilence() {
                           [this](const std::string& name) { return state_.polls.Waits(name); });
   // Workers are shown for longer, so that people see which ones are missing.
   state_.workers.Forget(state_.now.steady - std::max(3 * state_.options.lease_duration, Millis{60'000}));
+}
+
+void WorkerCommands::EndShuns() {
   for (const std::string& worker : state_.workers.EndShuns(state_.now.steady)) state_.polls.LetIn(worker);
 }
 

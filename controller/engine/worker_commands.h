@@ -36,9 +36,11 @@ class WorkerCommands {
 
   // Call it once per turn, before its commands: answers polls that are past their deadline.
   void RunTimers();
-  // Call it once per turn, after its commands: expires leases, notes which workers are away, forgets
-  // workers, and ends shuns.
+  // Call it in each turn in which silence counts, after the commands: expires leases, notes which
+  // workers are away, and forgets workers.
   void NoteSilence();
+  // Call it once per turn, after NoteSilence().
+  void EndShuns();
 
  private:
   // Notes that the worker was heard, and sets its name. Returns RESOURCE_EXHAUSTED if its owner

@@ -41,6 +41,7 @@ class LogLinesTest : public StateTest {
     for (int i = 0; i < times; ++i) LeaseToAnother();
     Pass(Millis{30'000});
     commands_.NoteSilence();
+    commands_.EndShuns();
   }
   // Returns the lines with that text that `work` causes.
   static std::vector<std::string> LinesOf(const std::string& text, const std::function<void()>& work) {

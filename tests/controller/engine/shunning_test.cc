@@ -171,7 +171,7 @@ TEST(ShunningByHand, AfterAPauseWorkersHaveTimeToSpeak) {
     return verdicts.at(0).go_on;
   };
   run.clock().Pass(Millis{60'000});
-  run.engine().StoodStill();
+  run.engine().StoodStill(Millis{60'000});
   // Turns before the sockets are read.
   TakeTurns(run.engine());
   run.clock().Pass(Millis{2'500});
@@ -185,6 +185,24 @@ TEST(ShunningByHand, AfterAPauseWorkersHaveTimeToSpeak) {
   run.clock().Pass(Millis{3'000});
   TakeTurns(run.engine());
   EXPECT_EQ(run.metrics().lease_expirations.Value(), 1);
+}
+
+TEST(ShunningByHand, PausesThatRecurKeepNoLeaseOfADeadWorker) {
+  for (const Millis pause : {Millis{1'200}, Millis{20'000}}) {
+    HandRun run;
+    run.Create(RandomSpec("s", 200));
+    run.Park("dead", 1);
+    int seconds = 0;
+    while (run.metrics().lease_expirations.Value() == 0) {
+      ASSERT_LT(++seconds, 300) << pause.count();
+      run.clock().Pass(Millis{1'000});
+      if (seconds % 5 == 0) {
+        run.clock().Pass(pause);
+        run.engine().StoodStill(pause);
+      }
+      TakeTurns(run.engine());
+    }
+  }
 }
 
 TEST(ShunningByHand, APauseOfTheControllerMakesNobodyAway) {

@@ -172,6 +172,11 @@ TEST(WorkerBook, WorkersThatAreExpectedCountUntilTheyAreHeardOrForgotten) {
   EXPECT_TRUE(book.HasOthers("one", gpu));
   book.Forget(At(2));
   EXPECT_FALSE(book.HasOthers("one", gpu));
+  book.Expect("c", At(3));
+  EXPECT_TRUE(book.HasOthers("one", gpu));
+  // It was not heard from before its goodbye.
+  book.Leave("c", "");
+  EXPECT_FALSE(book.HasOthers("one", gpu));
 }
 
 TEST(WorkerBook, AShunEndsOnceNobodyElseCanDoTheWork) {
