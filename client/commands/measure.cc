@@ -318,9 +318,9 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
   out << "\nerror              median " << Percent(error.median) << ", 90 % of networks within " << Percent(error.p90)
       << ", worst " << Percent(error.worst) << '\n'
       << "rank correlation   " << FormatValue(error.spearman) << '\n';
-  double dearest = result.costs.base;
-  for (const auto& layer : result.costs.options) dearest += *std::max_element(layer.begin(), layer.end());
-  out << "cheapest, dearest  " << FormatValue(result.costs.base) << ", " << FormatValue(dearest) << '\n'
+  double highest = result.costs.base;
+  for (const auto& layer : result.costs.options) highest += *std::max_element(layer.begin(), layer.end());
+  out << "cost range         " << FormatValue(result.costs.base) << " to " << FormatValue(highest) << '\n'
       << "table              " << options.table << '\n';
   if (error.median > kLargeError) {
     out << "Option costs do not add up well in this space: use the table only as a rough estimate, or measure more\n"

@@ -171,6 +171,14 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
   return absl::OkStatus();
 }
 
+// Keeps the data directory, and says how to resume the search from it.
+void KeepData(const CommandContext& context, LocalCluster& cluster, const std::string& name) {
+  cluster.Keep();
+  context.terminal.err << "the data of " << context.terminal.Shown(ShortName(name)) << " is kept in "
+                       << cluster.data_dir().string()
+                       << "; see its results or resume it with: " << ResumeCommand(context, cluster.data_dir()) << '\n';
+}
+
 // Handles a run that ended unexpectedly: prints the results if the controller still runs, and keeps
 // the data directory unless there are no results.
 void SaveResults(const CommandContext& context, const RunOptions& options, LocalCluster& cluster,
@@ -181,10 +189,7 @@ void SaveResults(const CommandContext& context, const RunOptions& options, Local
     PrintResults(context.terminal, connection, name, options).IgnoreError();
     FlushOutput(context.terminal.out).IgnoreError();
   }
-  cluster.Keep();
-  context.terminal.err << "the data of " << context.terminal.Shown(ShortName(name)) << " is kept in "
-                       << cluster.data_dir().string()
-                       << "; resume it with: " << ResumeCommand(context, cluster.data_dir()) << '\n';
+  KeepData(context, cluster, name);
 }
 
 // Watches the search until it ends and prints its results. If it does not end, keeps the data
@@ -201,17 +206,20 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
     SaveResults(context, options, cluster, connection, search.name());
     return ended.ok() ? watched.status() : ended;
   }
-  const std::optional<v1::Search>& last = *watched;
-  const std::string resume = ResumeCommand(context, cluster.data_dir());
+  std::optional<v1::Search> last = *watched;
   const std::string shown = context.terminal.Shown(ShortName(search.name()));
   const bool lost_early = !FlushOutput(context.terminal.out).ok();
   const bool cancel = !last.has_value() && options.data_dir.empty() && !lost_early;
-  bool ended_before = false;
   if (cancel) {
     context.terminal.err << "interrupted: cancelling " << shown << "; use --data-dir to be able to resume a search\n";
-    const absl::Status cancelled = Change(connection, &v1::SearchService::Stub::CancelSearch, search.name());
-    ended_before = absl::IsFailedPrecondition(cancelled);
-    if (!cancelled.ok() && !ended_before) {
+    absl::Status cancelled = Change(connection, &v1::SearchService::Stub::CancelSearch, search.name());
+    if (absl::IsFailedPrecondition(cancelled)) {
+      // The search ended just before.
+      absl::StatusOr<v1::Search> ended = GetSearch(connection, search.name());
+      cancelled = ended.status();
+      if (ended.ok()) last = *std::move(ended);
+    }
+    if (!cancelled.ok()) {
       SaveResults(context, options, cluster, connection, search.name());
       return cancelled;
     }
@@ -224,18 +232,13 @@ absl::StatusOr<ExitCode> FollowRun(const CommandContext& context, const RunOptio
     }
   }
   if (!FlushOutput(context.terminal.out).ok()) {
-    cluster.Keep();
-    context.terminal.err << "the data of " << shown << " is kept in " << cluster.data_dir().string()
-                         << "; see its results or resume it with: " << resume << '\n';
+    KeepData(context, cluster, search.name());
     return ExitCode::kError;
   }
   if (last.has_value()) return ExitCodeOf(last->state());
-  if (ended_before) {
-    LAYERNAS_ASSIGN_OR_RETURN(const v1::Search ended, GetSearch(connection, search.name()));
-    return ExitCodeOf(ended.state());
-  }
   if (cancel) return ExitCode::kSearchCancelled;
-  context.terminal.err << "interrupted: " << shown << " is unfinished; resume it with: " << resume << '\n';
+  context.terminal.err << "interrupted: " << shown
+                       << " is unfinished; resume it with: " << ResumeCommand(context, cluster.data_dir()) << '\n';
   return ExitCode::kInterrupted;
 }
 

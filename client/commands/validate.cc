@@ -81,7 +81,7 @@ void PrintSummary(std::ostream& out, const SpecFile& file, const v1::SpecSummary
   out << "cost               " << spec.objective().cost()
       << (summary.has_cheapest() ? ", known per layer" : ", measured for each architecture") << '\n';
   if (summary.has_cheapest()) {
-    out << "cheapest, dearest  " << FormatValue(summary.cheapest()) << ", " << FormatValue(summary.dearest()) << '\n';
+    out << "cost range         " << FormatValue(summary.cheapest()) << " to " << FormatValue(summary.dearest()) << '\n';
   }
   if (options.seconds_per_training > 0) PrintTime(out, spec, summary, options);
 }

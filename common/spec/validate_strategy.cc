@@ -65,7 +65,7 @@ void CheckBounds(const std::string& path, const v1::Buckets& buckets, const std:
   if (min < max || all_alike) return;
   if (buckets.has_min()) {
     violations.Add(path + ".min", "must be below max, which is " + FormatNumber(max) +
-                                      (buckets.has_max() ? "" : " (the dearest architecture)") + "; is " +
+                                      (buckets.has_max() ? "" : " (the most expensive architecture)") + "; is " +
                                       FormatNumber(min));
   } else {
     violations.Add(path + ".max", "must be above min, which is " + FormatNumber(min) +

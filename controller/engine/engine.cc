@@ -155,18 +155,17 @@ void Engine::Submit(std::function<void()> command) {
 
 void Engine::Run() {
   while (const auto commands = NextCommands()) {
-    if (const Millis pause = std::exchange(overslept_, Millis{0}); pause > kStall) StoodStill(pause);
+    StoodStill(std::exchange(overslept_, Millis{0}));
     TakeTurn(*commands);
   }
 }
 
 void Engine::StoodStill(Millis pause) {
-  const SteadyTime now = clock_.NowOnBoth().steady;
   // A lease outlives two missed heartbeats. However often pauses recur, silence is noted between two
   // such delays.
-  if (pause < state_.heartbeat_interval() / 2 || !silence_noted_) return;
+  if (pause < std::max(kStall, state_.heartbeat_interval() / 2) || !silence_noted_) return;
   silence_noted_ = false;
-  silence_counts_from_ = now + state_.heartbeat_interval() + kReconnect;
+  silence_counts_from_ = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
   log::Warning("the controller stood still; workers that were silent meanwhile lose nothing", {{"ms", pause.count()}});
 }
 

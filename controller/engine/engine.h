@@ -127,8 +127,9 @@ class Engine {
   // Processes all waiting commands and everything that is due, and passes the turn to the
   // committer. Only for an engine without its own thread.
   void TakeTurn();
-  // The process paused for this long and has not yet read the calls that were made meanwhile: for
-  // about a heartbeat interval from now, no worker counts as silent. Short pauses are ignored.
+  // The process paused for this long and has not yet read the calls that were made meanwhile. No
+  // worker counts as silent until about a heartbeat interval from now. Ignores pauses of less than
+  // half an interval or a second, since leases outlive them.
   void StoodStill(Millis pause);
   // Returns whether commands wait.
   bool HasCommands() const;

@@ -210,7 +210,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"MinAboveMax", [](auto& s) { BucketsOf(s).set_min(7), BucketsOf(s).set_max(6); },
                 "strategy.layernas.buckets.min", "must be below max, which is 6; is 7"},
         Mistake{"MinAboveDearest", [](auto& s) { BucketsOf(s).set_min(9); }, "strategy.layernas.buckets.min",
-                "must be below max, which is 8 (the dearest architecture); is 9"},
+                "must be below max, which is 8 (the most expensive architecture); is 9"},
         Mistake{"MaxBelowCheapest", [](auto& s) { BucketsOf(s).set_max(4); }, "strategy.layernas.buckets.max",
                 "must be above min, which is 4.5 (the cheapest architecture); is 4"},
         Mistake{"InfiniteMax", [](auto& s) { BucketsOf(s).set_max(kInfinity); }, "strategy.layernas.buckets.max",

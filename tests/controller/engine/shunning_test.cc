@@ -156,30 +156,26 @@ TEST_F(ShunningTest, ASearchDoesNotEndByOneWorkerRightAfterARestart) {
   EXPECT_EQ(Get(name)->state, core::SearchState::kFailed);
 }
 
-TEST(ShunningByHand, AfterAPauseWorkersHaveTimeToSpeak) {
+EngineOptions LeasesOf(Millis duration) {
   EngineOptions options;
-  options.lease_duration = Millis{3'000};
-  HandRun run(options);
+  options.lease_duration = duration;
+  return options;
+}
+
+TEST(ShunningByHand, AfterAPauseWorkersHaveTimeToSpeak) {
+  HandRun run(LeasesOf(Millis{3'000}));
   run.Create(RandomSpec("s", 200));
-  run.Park("good", 1);
-  const LeasedTask held = run.given().back();
-  std::vector<LeaseVerdict> verdicts;
-  const auto heartbeat = [&] {
-    run.engine().Heartbeat({"good", {}, 1, "test"}, {{FormatLeaseToken(held.token)}},
-                           [&verdicts](const auto& said) { verdicts = *said; });
-    TakeTurns(run.engine());
-    return verdicts.at(0).go_on;
-  };
+  const LeasedTask held = run.LeaseOne("good");
   run.clock().Pass(Millis{60'000});
   run.engine().StoodStill(Millis{60'000});
   // Turns before the sockets are read.
   TakeTurns(run.engine());
   run.clock().Pass(Millis{2'500});
   TakeTurns(run.engine());
-  EXPECT_TRUE(heartbeat());
+  EXPECT_TRUE(run.Heartbeat("good", held));
   run.clock().Pass(Millis{2'900});
   TakeTurns(run.engine());
-  EXPECT_TRUE(heartbeat());
+  EXPECT_TRUE(run.Heartbeat("good", held));
   EXPECT_EQ(run.metrics().lease_expirations.Value(), 0);
   // From then on silence counts again.
   run.clock().Pass(Millis{3'000});
@@ -191,10 +187,9 @@ TEST(ShunningByHand, PausesThatRecurKeepNoLeaseOfADeadWorker) {
   for (const Millis pause : {Millis{1'200}, Millis{20'000}}) {
     HandRun run;
     run.Create(RandomSpec("s", 200));
-    run.Park("dead", 1);
-    int seconds = 0;
-    while (run.metrics().lease_expirations.Value() == 0) {
-      ASSERT_LT(++seconds, 300) << pause.count();
+    run.LeaseOne("dead");
+    for (int seconds = 1; run.metrics().lease_expirations.Value() == 0; ++seconds) {
+      ASSERT_LT(seconds, 300) << pause.count();
       run.clock().Pass(Millis{1'000});
       if (seconds % 5 == 0) {
         run.clock().Pass(pause);
@@ -206,22 +201,15 @@ TEST(ShunningByHand, PausesThatRecurKeepNoLeaseOfADeadWorker) {
 }
 
 TEST(ShunningByHand, APauseOfTheControllerMakesNobodyAway) {
-  EngineOptions options;
-  options.lease_duration = Millis{2'000};
-  HandRun run(options);
+  HandRun run(LeasesOf(Millis{2'000}));
   run.Create(RandomSpec("s", 200));
-  run.Park("good", 1);
-  const LeasedTask held = run.given().back();
-  for (int i = 0; i < 3; ++i) {
-    run.Park("bad", 1);
-    run.Report("bad", run.given().back(), std::nullopt);
-  }
+  const LeasedTask held = run.LeaseOne("good");
+  for (int i = 0; i < 3; ++i) run.Report("bad", run.LeaseOne("bad"), std::nullopt);
   run.Park("bad", 1);
   ASSERT_EQ(run.parked(), 1) << "it is shunned";
   // The waiting heartbeats come first.
   run.clock().Pass(Millis{5'000});
-  run.engine().Heartbeat({"good", {}, 1, "test"}, {{FormatLeaseToken(held.token)}}, [](const auto&) {});
-  TakeTurns(run.engine());
+  EXPECT_TRUE(run.Heartbeat("good", held));
   EXPECT_EQ(run.parked(), 1);
 }
 

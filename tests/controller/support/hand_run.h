@@ -57,9 +57,24 @@ class HandRun {
     ++parked_;
     engine_->LeaseTasks(std::move(request), [this](const absl::StatusOr<std::vector<LeasedTask>>& tasks) {
       --parked_;
-      given_.insert(given_.end(), tasks->begin(), tasks->end());
+      if (tasks.ok()) given_.insert(given_.end(), tasks->begin(), tasks->end());
     });
     TakeTurns(*engine_);
+  }
+  // The worker must find a task that is ready.
+  LeasedTask LeaseOne(const std::string& worker) {
+    const std::size_t before = given_.size();
+    Park(worker, 1);
+    EXPECT_EQ(given_.size(), before + 1);
+    return given_.back();
+  }
+  // Returns whether the worker should continue.
+  bool Heartbeat(const std::string& worker, const LeasedTask& task) {
+    bool go_on = false;
+    engine_->Heartbeat({worker, {}, 1, "test"}, {{FormatLeaseToken(task.token)}},
+                       [&go_on](const auto& verdicts) { go_on = verdicts->at(0).go_on; });
+    TakeTurns(*engine_);
+    return go_on;
   }
   void Complete(const std::string& worker, const LeasedTask& task) {
     Report(worker, task, Evaluate(task.architecture));
