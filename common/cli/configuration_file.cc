@@ -62,7 +62,8 @@ absl::StatusOr<std::vector<FileSetting>> Settings(const std::string& path, const
 absl::StatusOr<std::vector<FileSetting>> ReadConfigurationFile(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxBytes + 1);
   if (!text.ok()) {
-    return absl::Status(text.status().code(), absl::StrCat(path, ": cannot be read: ", text.status().message()));
+    return absl::Status(text.status().code(), absl::StrCat(path, ": cannot read this configuration file: ",
+                                                           text.status().message(), "; choose another with --config"));
   }
   if (text->size() > kMaxBytes) return absl::InvalidArgumentError(path + ": is larger than 1 MiB");
   try {

@@ -152,9 +152,11 @@ TEST_F(ConfigurationTest, AnErrorNamesItsPlaceAndTheOption) {
   EXPECT_THAT(error("slots: 1\nslots: 2"), HasSubstr("2: slots: is already set at "));
   EXPECT_EQ(error("- slots"), "1: must be lines of the form 'option: value'");
   EXPECT_THAT(error("a: b\n  c: ["), HasSubstr(": "));
-  EXPECT_THAT(Run({"--config", "/no/such/file"}).error, HasSubstr("/no/such/file: cannot be read: No such file"));
+  EXPECT_THAT(Run({"--config", "/no/such/file"}).error,
+              HasSubstr("/no/such/file: cannot read this configuration file: No such file"));
   // A container's runtime makes a folder of a file that is mounted and missing.
-  EXPECT_THAT(Run({"--config", "/tmp"}).error, HasSubstr("/tmp: cannot be read: Is a directory"));
+  EXPECT_THAT(Run({"--config", "/tmp"}).error,
+              HasSubstr("/tmp: cannot read this configuration file: Is a directory; choose another with --config"));
 
   Set("LAYERNAS_SLOTS", "many");
   EXPECT_THAT(Run({"--folder", "/f"}).error, AllOf(HasSubstr("LAYERNAS_SLOTS: "), HasSubstr("many")));
