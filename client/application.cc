@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
@@ -11,6 +12,7 @@
 #include "common/base/utf8.h"
 #include "common/build_info/build_info.h"
 #include "common/cli/configuration.h"
+#include "common/help/help_formatter.h"
 #include "common/network/closest.h"
 
 namespace layernas::client {
@@ -30,6 +32,7 @@ constexpr char kFooter[] =
 
 void AddCommands(CLI::App& app, CommandContext& context) {
   app.set_version_flag("--version", VersionText("layernas"));
+  app.formatter(std::make_shared<HelpFormatter>());
   app.footer(kFooter);
   app.require_subcommand(1);
   // Only connection options are configurable (AddController); a configuration file must not set

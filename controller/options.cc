@@ -1,10 +1,12 @@
 #include "controller/options.h"
 
 #include <CLI/CLI.hpp>
+#include <memory>
 
 #include "common/base/duration.h"
 #include "common/build_info/build_info.h"
 #include "common/cli/configuration.h"
+#include "common/help/help_formatter.h"
 
 namespace layernas {
 namespace {
@@ -56,31 +58,34 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
   CLI::App app("Run searches: give architectures to workers, store their results, and serve clients",
                "layernas-controller");
   app.set_version_flag("--version", VersionText("layernas-controller"));
+  app.formatter(std::make_shared<HelpFormatter>());
   app.footer("Example:\n  layernas-controller --data-dir /var/lib/layernas");
   app.add_option("--data-dir", options.data_dir, "Directory for search state (created if missing)")
-      ->option_text("DIR REQUIRED")
+      ->type_name("DIR")
       ->required();
   app.add_option(
          "--backup-dir", options.backup_dir,
          "Directory for the backups of this controller only (created if missing; default: backups are disabled)")
-      ->option_text("DIR");
-  app.add_option("--listen", listen, "Listen on HOST:PORT for clients and workers; port 0 selects a free port")
+      ->type_name("DIR");
+  app.add_option("--listen", listen, "Address for clients and workers; port 0 selects a free port")
+      ->type_name("HOST:PORT")
       ->capture_default_str();
-  app.add_option("--metrics-listen", metrics_listen, "Listen on HOST:PORT for Prometheus (HTTP, /metrics)")
+  app.add_option("--metrics-listen", metrics_listen, "Address for Prometheus (HTTP, /metrics)")
+      ->type_name("HOST:PORT")
       ->capture_default_str();
   app.add_option("--tls-cert", options.tls.certificate_file,
                  "Use TLS with this certificate, followed by its chain of issuers (PEM)")
-      ->option_text("FILE")
+      ->type_name("FILE")
       ->group(kSecurity);
   app.add_option("--tls-key", options.tls.key_file, "Private key of --tls-cert (PEM)")
-      ->option_text("FILE")
+      ->type_name("FILE")
       ->group(kSecurity);
   app.add_option("--tls-client-ca", options.tls.client_ca_file, "Require a client certificate signed by this CA (PEM)")
-      ->option_text("FILE")
+      ->type_name("FILE")
       ->group(kSecurity);
   app.add_option("--token-file", options.token_file,
                  "Accept only callers with a token listed in this file; create its lines with 'layernas admin token'")
-      ->option_text("FILE")
+      ->type_name("FILE")
       ->group(kSecurity);
   app.add_flag("--insecure-listen", insecure_listen,
                "Allow addresses other than loopback without TLS or authentication: anyone who can reach them can do "
@@ -112,12 +117,14 @@ ParsedCommandLine ParseCommandLine(int argc, char** argv) {
       ->group(kSecurity);
   app.add_option("--lease-duration", lease_duration,
                  "Reassign the candidates of a worker that has been silent for this long")
+      ->type_name("DURATION")
       ->capture_default_str();
   app.add_option("--retention", retention,
                  "Delete ended searches and all their results after this time (default: keep them)")
-      ->option_text("DURATION");
+      ->type_name("DURATION");
   app.add_option("--ready-file", options.ready_file,
-                 "Write the controller's addresses to this file, as JSON, once it serves");
+                 "Write the controller's addresses to this file, as JSON, once it serves")
+      ->type_name("FILE");
   app.add_option("--log-level", options.log_level, "Minimum level to log")
       ->default_val("info")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));

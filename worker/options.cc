@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "common/build_info/build_info.h"
 #include "common/cli/configuration.h"
 #include "common/cli/security_flags.h"
+#include "common/help/help_formatter.h"
 #include "common/process/command_line.h"
 #include "common/process/replace_file.h"
 
@@ -106,7 +108,7 @@ absl::StatusOr<std::vector<TableOptions::Metric>> ParseMetrics(const std::vector
   LAYERNAS_RETURN_IF_ERROR(CheckCount("--metric", texts.size(), kMaxMetrics));
   std::vector<TableOptions::Metric> metrics;
   for (const std::string& text : texts) {
-    LAYERNAS_ASSIGN_OR_RETURN(const auto pair, SplitPair("--metric", text, "NAME=COLUMN[,COLUMN…]"));
+    LAYERNAS_ASSIGN_OR_RETURN(const auto pair, SplitPair("--metric", text, "NAME=COLUMN[,COLUMN]..."));
     LAYERNAS_RETURN_IF_ERROR(CheckName("--metric", "the name \"" + Printable(pair.first) + "\"", pair.first));
     for (const TableOptions::Metric& metric : metrics) {
       if (metric.name == pair.first) return Invalid("--metric", pair.first + " is given twice");
@@ -195,35 +197,44 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   Flags flags;
   CLI::App app("Evaluate architectures for a layernas controller", "layernas-worker");
   app.set_version_flag("--version", VersionText("layernas-worker"));
+  app.formatter(std::make_shared<HelpFormatter>());
   app.option_defaults()->always_capture_default();
-  app.add_option("--controller", flags.controller, "Address of the controller, as HOST:PORT");
-  app.add_option("--id", flags.id, "Worker name, unique in the fleet (default: host name and process id)");
+  app.add_option("--controller", flags.controller, "Address of the controller")->type_name("HOST:PORT");
+  app.add_option("--id", flags.id, "Worker name, unique in the fleet (default: host name and process id)")
+      ->type_name("NAME");
   app.add_option("--slots", flags.slots, "Maximum concurrent evaluations")->check(CLI::Range(1, 1024));
-  app.add_option("--label", flags.labels, "Label that tasks can require, as KEY=VALUE; repeatable")
+  app.add_option("--label", flags.labels, "Label that tasks can require; repeatable")
+      ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_option("--evaluator", flags.evaluator,
                  "Evaluate with a program (exec) or with a table of known results (tabular)")
       ->check(CLI::IsMember({"exec", "tabular"}));
   app.add_option("--command", flags.command,
-                 "exec: evaluator program and its arguments (default: layernas-trainer in the same directory)");
+                 "exec: evaluator program and its arguments (default: layernas-trainer in the same directory)")
+      ->type_name("COMMAND");
   app.add_option("--evaluator-grace", flags.grace,
-                 "exec: time between SIGTERM and SIGKILL, for saving an unfinished training");
-  app.add_option("--table", flags.table, "tabular: CSV file with a header");
+                 "exec: time between SIGTERM and SIGKILL, for saving an unfinished training")
+      ->type_name("DURATION");
+  app.add_option("--table", flags.table, "tabular: CSV file with a header")->type_name("FILE");
   app.add_option("--architecture-column", flags.architecture_column,
-                 "tabular: column that contains the architecture ids");
+                 "tabular: column that contains the architecture ids")
+      ->type_name("COLUMN");
   app.add_option("--metric", flags.metrics,
-                 "tabular: metric as NAME=COLUMN[,COLUMN…]; the task's seed selects one of several columns; repeatable")
+                 "tabular: metric and its column; the task's seed selects one of several columns; repeatable")
+      ->type_name("NAME=COLUMN[,COLUMN]...")
       ->allow_extra_args(false);
-  app.add_option("--curve", flags.curve,
-                 "tabular: columns with the reward after each epoch, as COLUMN[,COLUMN…]; reported during --delay")
+  app.add_option("--curve", flags.curve, "tabular: columns with the reward after each epoch; reported during --delay")
+      ->type_name("COLUMN[,COLUMN]...")
       ->delimiter(',');
-  app.add_option("--delay", flags.delay, "tabular: duration of each evaluation, such as 500ms");
-  const CLI::Option* weights_dir = app.add_option("--weights-dir", flags.weights_dir,
-                                                  "Directory for the trained networks of winners; '' keeps none");
-  app.add_option("--metrics-listen", flags.metrics_listen,
-                 "Address for Prometheus as HOST:PORT; port 0 selects a free port");
+  app.add_option("--delay", flags.delay, "tabular: duration of each evaluation, such as 500ms")->type_name("DURATION");
+  const CLI::Option* weights_dir =
+      app.add_option("--weights-dir", flags.weights_dir, "Directory for the trained networks of winners; '' keeps none")
+          ->type_name("DIR");
+  app.add_option("--metrics-listen", flags.metrics_listen, "Address for Prometheus; port 0 selects a free port")
+      ->type_name("HOST:PORT");
   app.add_option("--ready-file", flags.ready_file,
-                 "Write {\"metrics_address\": …} to this file when the worker is ready");
+                 "Write {\"metrics_address\": …} to this file when the worker is ready")
+      ->type_name("FILE");
   app.add_option("--log-level", flags.log_level, "Minimum level to log")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   cli::AddSecurityFlags(app, flags.security);

@@ -93,8 +93,7 @@ void AddCosts(CLI::App& command, std::string& table) {
 
 void AddSearchName(CLI::App& command, std::string& name) {
   command.add_option("NAME", name, "Name of a search (shapes10-1), or of a spec (shapes10) for its newest search")
-      ->required()
-      ->option_text("");
+      ->required();
 }
 
 absl::StatusOr<std::unique_ptr<ControllerConnection>> Connect(const CommandContext& context) {

@@ -149,8 +149,8 @@ void AddCompareCommand(CLI::App& search, CommandContext& context) {
       search, "compare", "Compare the results of two searches, target by target",
       {"layernas search compare shapes10-1 shapes10-2", "layernas search compare shapes10-1 shapes10-2 -o yaml"});
   const auto options = std::make_shared<CompareOptions>();
-  command.add_option("A", options->a, "First search")->required()->option_text("");
-  command.add_option("B", options->b, "Second search")->required()->option_text("");
+  command.add_option("A", options->a, "First search")->required();
+  command.add_option("B", options->b, "Second search")->required();
   AddOutput(command, options->output,
             {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kCsv, OutputFormat::kYaml});
   AddController(command, context);

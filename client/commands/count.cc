@@ -124,7 +124,7 @@ void AddCountCommand(CLI::App& app, CommandContext& context) {
                  {"layernas count spec.yaml", "layernas count spec.yaml --architectures ids.txt -o json",
                   "layernas count spec.yaml --architectures all -o csv"});
   const auto options = std::make_shared<CountOptions>();
-  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required();
   command
       .add_option("--architectures", options->architectures,
                   "File with one architecture id per line, - for standard input, or all (default: only the space's "

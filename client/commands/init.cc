@@ -100,7 +100,7 @@ void AddInitCommand(CLI::App& app, CommandContext& context) {
       AddCommand(app, "init", "Write an example spec, or list the examples",
                  {"layernas init", "layernas init shapes10", "layernas init mobilenet_v2 --name phone -o phone.yaml"});
   const auto options = std::make_shared<InitOptions>();
-  command.add_option("SPACE", options->space, "Name of the example (default: list all examples)")->option_text("");
+  command.add_option("SPACE", options->space, "Name of the example (default: list all examples)");
   command.add_option("--name", options->name, "Name of the search (default: the example's)")->option_text("NAME");
   command.add_option("-o,--output", options->file, "Output file, or - for standard output")
       ->option_text("FILE [NAME.yaml]");

@@ -85,8 +85,7 @@ void AddLogsCommand(CLI::App& search, CommandContext& context) {
   const auto options = std::make_shared<LogsOptions>();
   AddSearchName(command, options->search);
   command.add_option("CANDIDATE", options->candidate, "Number of the candidate, see 'layernas search candidates'")
-      ->required()
-      ->option_text("");
+      ->required();
   command.add_option("--attempt", options->attempt, "Number of the attempt; 0 = the latest attempt with a log")
       ->check(WholeNumber(0))
       ->option_text("N [0]");

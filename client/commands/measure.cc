@@ -401,8 +401,8 @@ void AddLutCommand(CLI::App& measure, CommandContext& context) {
        "layernas measure lut spec.yaml laptop.json --metric latency_ratio --held-out 50",
        "layernas measure lut spec.yaml phone.json --command 'python3 measure_on_phone.py'"});
   const auto options = std::make_shared<LutOptions>();
-  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
-  command.add_option("TABLE", options->table, "JSON file to write")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required();
+  command.add_option("TABLE", options->table, "JSON file to write")->required();
   command.add_option("--metric", options->metric, "Cost metric to predict (default: objective.cost of the spec)")
       ->option_text("NAME");
   command
@@ -424,7 +424,8 @@ void AddLutCommand(CLI::App& measure, CommandContext& context) {
 }  // namespace
 
 void AddMeasureCommands(CLI::App& app, CommandContext& context) {
-  CLI::App& measure = AddCommand(app, "measure", "Measure networks on this machine without training them", {});
+  CLI::App& measure = AddCommand(app, "measure", "Measure networks on this machine without training them",
+                                 {"layernas measure lut spec.yaml laptop.json"});
   measure.require_subcommand(1);
   AddLutCommand(measure, context);
 }

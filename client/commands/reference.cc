@@ -34,7 +34,7 @@ void AddReferenceCommands(CLI::App& app, CommandContext& context) {
                  {"source <(layernas completion bash)", "layernas completion zsh > ~/.zfunc/_layernas",
                   "layernas completion fish > ~/.config/fish/completions/layernas.fish"});
   const auto shell = std::make_shared<std::string>();
-  completion.add_option("SHELL", *shell, "Shell: bash, zsh or fish")->required()->option_text("");
+  completion.add_option("SHELL", *shell, "Shell: bash, zsh or fish")->required();
   SetAction(completion, context, [shell, &app, &context]() -> absl::StatusOr<ExitCode> {
     LAYERNAS_ASSIGN_OR_RETURN(const std::string script, Completion(CommandTree(app), *shell));
     context.terminal.out << script;
@@ -43,7 +43,7 @@ void AddReferenceCommands(CLI::App& app, CommandContext& context) {
   CLI::App& man = AddCommand(app, "man", "Write manual pages of all commands to a directory",
                              {"layernas man ~/.local/share/man/man1 && man layernas"});
   const auto folder = std::make_shared<std::string>();
-  man.add_option("DIR", *folder, "Output directory (created if missing)")->required()->option_text("");
+  man.add_option("DIR", *folder, "Output directory (created if missing)")->required();
   SetAction(man, context, [folder, &app, &context] { return WriteManPages(context, app, *folder); });
 }
 

@@ -296,8 +296,7 @@ void AddRunCommand(CLI::App& app, CommandContext& context) {
                   "layernas run spec.yaml -- --command 'python3 train.py'"});
   const auto options = std::make_shared<RunOptions>();
   options->workers = UsableProcessors();
-  command.add_option("SPEC", options->spec, "Spec file, or - for standard input (required without --resume)")
-      ->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input (required without --resume)");
   AddCosts(command, options->costs);
   command.add_option("--workers", options->workers, "Workers to start, each for one training at a time")
       ->check(CLI::Range(1, 1000))

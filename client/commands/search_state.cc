@@ -44,7 +44,7 @@ void AddFinalCall(CLI::App& search, CommandContext& context, const std::string& 
       AddCommand(search, verb, description,
                  {"layernas search " + verb + " shapes10-1", "layernas search " + verb + " --newest shapes10"});
   const auto options = std::make_shared<EndOptions>();
-  command.add_option("NAME", options->name, "Full name of the search, such as shapes10-1")->required()->option_text("");
+  command.add_option("NAME", options->name, "Full name of the search, such as shapes10-1")->required();
   command.add_flag("--newest", options->newest, "Treat NAME as the name of a spec and use its newest search");
   command.add_flag("-y,--yes", options->yes, "Do not ask for confirmation (default: ask on a terminal)");
   AddController(command, context);

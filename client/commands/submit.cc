@@ -51,7 +51,7 @@ void AddSubmitCommand(CLI::App& search, CommandContext& context) {
                                  {"layernas search submit spec.yaml", "layernas search submit spec.yaml --watch",
                                   "layernas search submit - -o json < spec.yaml"});
   const auto options = std::make_shared<SubmitOptions>();
-  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required();
   AddCosts(command, options->costs);
   command.add_flag("-w,--watch", options->watch, "Watch the search until it ends, as 'search watch' does");
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});

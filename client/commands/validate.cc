@@ -93,7 +93,7 @@ void AddValidateCommand(CLI::App& app, CommandContext& context) {
       AddCommand(app, "validate", "Check a spec file and show the size of its search; needs no controller",
                  {"layernas validate spec.yaml", "layernas validate spec.yaml --workers 8 --seconds-per-training 90"});
   const auto options = std::make_shared<ValidateOptions>();
-  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required()->option_text("");
+  command.add_option("SPEC", options->spec, "Spec file, or - for standard input")->required();
   AddCosts(command, options->costs);
   AddOutput(command, options->output, {OutputFormat::kTable, OutputFormat::kJson, OutputFormat::kYaml});
   command.add_option("--workers", options->workers, "Concurrent trainings, to estimate the duration")

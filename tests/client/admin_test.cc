@@ -9,27 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "client/application.h"
 #include "common/security/token_list.h"
+#include "tests/client/call.h"
 
 namespace layernas::client {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-struct Outcome {
-  ExitCode code;
-  std::string out;
-  std::string err;
-};
-
-Outcome Call(const std::vector<std::string>& arguments) {
-  std::ostringstream out;
-  std::ostringstream err;
-  const ExitCode code = RunClient(arguments, Terminal{out, err}, "/nonexistent");
-  return {code, out.str(), err.str()};
-}
 
 class AdminTest : public ::testing::Test {
  protected:
@@ -41,7 +28,7 @@ class AdminTest : public ::testing::Test {
 };
 
 TEST_F(AdminTest, MakesATokenAndItsLine) {
-  const Outcome made = Call({"admin", "token", "--role", "worker", "--name", "gpu-1"});
+  const Outcome made = CallLocally({"admin", "token", "--role", "worker", "--name", "gpu-1"});
   ASSERT_EQ(made.code, ExitCode::kOk) << made.err;
   std::istringstream lines(made.out);
   std::string token;
@@ -51,12 +38,12 @@ TEST_F(AdminTest, MakesATokenAndItsLine) {
       made.out,
       HasSubstr("\n" + security::FormatTokenLine({security::Role::kWorker, security::HashToken(token), "gpu-1"}) +
                 "\n"));
-  EXPECT_NE(Call({"admin", "token", "--role", "worker", "--name", "gpu-1"}).out, made.out);
+  EXPECT_NE(CallLocally({"admin", "token", "--role", "worker", "--name", "gpu-1"}).out, made.out);
 }
 
 TEST_F(AdminTest, ATokenInAFileIsNotShown) {
   const std::string path = folder_ / "token";
-  const Outcome made = Call({"admin", "token", "--role", "read-only", "--name", "ann", "--out", path});
+  const Outcome made = CallLocally({"admin", "token", "--role", "read-only", "--name", "ann", "--out", path});
   ASSERT_EQ(made.code, ExitCode::kOk) << made.err;
   std::string token;
   std::ifstream(path) >> token;
@@ -69,27 +56,27 @@ TEST_F(AdminTest, ATokenInAFileIsNotShown) {
   ASSERT_EQ(stat(path.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0600u);
 
-  const Outcome again = Call({"admin", "token", "--role", "read-only", "--name", "ann", "--out", path});
+  const Outcome again = CallLocally({"admin", "token", "--role", "read-only", "--name", "ann", "--out", path});
   EXPECT_EQ(again.code, ExitCode::kError);
   EXPECT_THAT(again.err, HasSubstr(path));
 }
 
 TEST_F(AdminTest, RolesAndNamesAreChecked) {
-  EXPECT_EQ(Call({"admin", "token", "--role", "boss", "--name", "ann"}).code, ExitCode::kUsage);
-  EXPECT_EQ(Call({"admin", "token", "--role", "client"}).code, ExitCode::kUsage);
-  EXPECT_EQ(Call({"admin"}).code, ExitCode::kUsage);
-  const Outcome named = Call({"admin", "token", "--role", "client", "--name", "ann lee"});
+  EXPECT_EQ(CallLocally({"admin", "token", "--role", "boss", "--name", "ann"}).code, ExitCode::kUsage);
+  EXPECT_EQ(CallLocally({"admin", "token", "--role", "client"}).code, ExitCode::kUsage);
+  EXPECT_EQ(CallLocally({"admin"}).code, ExitCode::kUsage);
+  const Outcome named = CallLocally({"admin", "token", "--role", "client", "--name", "ann lee"});
   EXPECT_EQ(named.code, ExitCode::kUsage);
   EXPECT_THAT(named.err, HasSubstr("--name: "));
 }
 
 TEST_F(AdminTest, ATokenDoesNotLeaveInTheClear) {
   const std::string path = folder_ / "token";
-  ASSERT_EQ(Call({"admin", "token", "--role", "client", "--name", "ann", "--out", path}).code, ExitCode::kOk);
-  const Outcome refused = Call({"search", "list", "--controller", "controller.example:1", "--token-file", path});
+  ASSERT_EQ(CallLocally({"admin", "token", "--role", "client", "--name", "ann", "--out", path}).code, ExitCode::kOk);
+  const Outcome refused = CallLocally({"search", "list", "--controller", "controller.example:1", "--token-file", path});
   EXPECT_EQ(refused.code, ExitCode::kUsage);
   EXPECT_THAT(refused.err, HasSubstr("--token-file: refusing to send the token to controller.example:1 in the clear"));
-  const Outcome missing = Call({"search", "list", "--token-file", folder_ / "nothing"});
+  const Outcome missing = CallLocally({"search", "list", "--token-file", folder_ / "nothing"});
   EXPECT_EQ(missing.code, ExitCode::kError);
   EXPECT_THAT(missing.err, HasSubstr("--token-file: " + (folder_ / "nothing").string()));
 }

@@ -15,11 +15,12 @@ struct Outcome {
   std::string err;
 };
 
-// Without further arguments, there is no controller.
-inline Outcome CallLocally(const std::vector<std::string>& arguments) {
+// `programs` is the directory of the other programs. Unless an argument names a controller, there is
+// none.
+inline Outcome CallLocally(const std::vector<std::string>& arguments, const std::string& programs = "/nonexistent") {
   std::ostringstream out;
   std::ostringstream err;
-  const ExitCode code = RunClient(arguments, Terminal{out, err}, "/nonexistent");
+  const ExitCode code = RunClient(arguments, Terminal{out, err}, programs);
   return {code, out.str(), err.str()};
 }
 

@@ -6,9 +6,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
-#include "client/application.h"
+#include "tests/client/call.h"
 
 namespace layernas::client {
 namespace {
@@ -16,23 +15,15 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-struct Done {
-  ExitCode code;
-  std::string out;
-  std::string err;
-};
-
-Done RunCount(std::vector<std::string> arguments) {
-  std::ostringstream out, err;
+Outcome RunCount(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "count");
-  const ExitCode code = RunClient(arguments, Terminal{out, err}, "");
-  return {code, out.str(), err.str()};
+  return CallLocally(arguments);
 }
 
 std::string Example(const std::string& name) { return std::string(LAYERNAS_EXAMPLES) + "/" + name + ".yaml"; }
 
 TEST(CountCommand, PrintsTheDefaultArchitecture) {
-  const Done done = RunCount({Example("mobilenet_v2"), "-o", "csv"});
+  const Outcome done = RunCount({Example("mobilenet_v2"), "-o", "csv"});
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, StartsWith("architecture,params,multiply_adds\n"));
   EXPECT_THAT(done.out, HasSubstr(",3504872,"));
@@ -42,27 +33,27 @@ TEST(CountCommand, PrintsTheDefaultArchitecture) {
 TEST(CountCommand, CountsTheArchitecturesOfAFile) {
   const auto path = std::filesystem::temp_directory_path() / ("layernas-count-" + std::to_string(getpid()));
   std::ofstream(path) << "000000\n\n444444\n";
-  const Done done = RunCount({Example("nats_bench_topology"), "--architectures", path.string(), "-o", "csv"});
+  const Outcome done = RunCount({Example("nats_bench_topology"), "--architectures", path.string(), "-o", "csv"});
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, HasSubstr("\n000000,73306,7783040\n444444,"));
   std::ofstream(path) << "000000\n000005\n";
-  const Done wrong = RunCount({Example("nats_bench_topology"), "--architectures", path.string()});
+  const Outcome wrong = RunCount({Example("nats_bench_topology"), "--architectures", path.string()});
   EXPECT_NE(wrong.code, ExitCode::kOk);
   EXPECT_THAT(wrong.err, HasSubstr(":2: \"000005\" is not an architecture of the space"));
   std::filesystem::remove(path);
 }
 
 TEST(CountCommand, AFileThatCannotBeLookedAtIsAnError) {
-  const Done done = RunCount({Example("nats_bench_topology"), "--architectures", std::string(300, 'a')});
+  const Outcome done = RunCount({Example("nats_bench_topology"), "--architectures", std::string(300, 'a')});
   EXPECT_EQ(done.code, ExitCode::kError);
   EXPECT_THAT(done.err, HasSubstr("aaa: File name too long"));
 }
 
 TEST(CountCommand, CountsAllOfASmallSpaceAndRefusesABigOne) {
-  const Done all = RunCount({Example("shapes10"), "--architectures", "all", "-o", "csv"});
+  const Outcome all = RunCount({Example("shapes10"), "--architectures", "all", "-o", "csv"});
   EXPECT_EQ(all.code, ExitCode::kOk) << all.err;
   EXPECT_EQ(std::count(all.out.begin(), all.out.end(), '\n'), 1 + 4'096);
-  const Done big = RunCount({Example("mobilenet_v2"), "--architectures", "all"});
+  const Outcome big = RunCount({Example("mobilenet_v2"), "--architectures", "all"});
   EXPECT_NE(big.code, ExitCode::kOk);
   EXPECT_THAT(big.err, HasSubstr("list the architectures to count in a file"));
 }

@@ -10,11 +10,10 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <vector>
 
-#include "client/application.h"
+#include "tests/client/call.h"
 
 namespace layernas::client {
 namespace {
@@ -38,12 +37,6 @@ budget: { trainings: 20 }
 evaluation: { measure: { warm_up: 2, runs: 20, max_runs: 60 }, timeout: 20s, attempts: 2 }
 )";
 
-struct Done {
-  ExitCode code;
-  std::string out;
-  std::string err;
-};
-
 class MeasureCommand : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -56,20 +49,14 @@ class MeasureCommand : public ::testing::Test {
 
   std::string Path(const std::string& name) const { return (folder_ / name).string(); }
 
-  static Done Run(const std::vector<std::string>& arguments, const std::string& programs = "") {
-    std::ostringstream out, err;
-    const ExitCode code = RunClient(arguments, Terminal{out, err}, programs);
-    return {code, out.str(), err.str()};
-  }
-
   // The evaluator runs `script` for each line of its input, in $line.
-  Done Measure(const std::string& script, const std::vector<std::string>& more = {"--networks", "20"}) {
+  Outcome Measure(const std::string& script, const std::vector<std::string>& more = {"--networks", "20"}) {
     std::ofstream(Path("evaluator.sh")) << "while read -r line; do\n" << script << "\ndone\n";
     std::vector<std::string> arguments = {"measure",          "lut",       Path("spec.yaml"),
                                           Path("table.json"), "--command", "sh " + Path("evaluator.sh"),
                                           "--held-out",       "8"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
+    return CallLocally(arguments);
   }
 
   fs::path folder_;
@@ -82,7 +69,7 @@ constexpr char kCounts[] =
     "echo \"{\\\"result\\\": {\\\"metrics\\\": {\\\"latency_ms\\\": $((1 + conv + 2 * mbconv))}}}\"";
 
 TEST_F(MeasureCommand, TheTableIsWhatTheNetworksSay) {
-  const Done done = Measure(kCounts);
+  const Outcome done = Measure(kCounts);
   ASSERT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out"), HasSubstr("median 0.0 %")));
   std::ifstream in(Path("table.json"));
@@ -96,10 +83,10 @@ TEST_F(MeasureCommand, TheTableIsWhatTheNetworksSay) {
   EXPECT_NEAR(options[2]["costs"]["latency_ms"].get<double>(), 2, 0.01);
   EXPECT_NEAR(table["space"]["base_costs"]["latency_ms"].get<double>(), 1, 0.01);
 
-  const Done valid = Run({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
+  const Outcome valid = CallLocally({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
   EXPECT_EQ(valid.code, ExitCode::kOk) << valid.err;
   EXPECT_THAT(valid.out, HasSubstr("latency_ms, known per layer"));
-  EXPECT_THAT(Run({"validate", Path("spec.yaml")}).out, HasSubstr("measured for each architecture"));
+  EXPECT_THAT(CallLocally({"validate", Path("spec.yaml")}).out, HasSubstr("measured for each architecture"));
 }
 
 TEST_F(MeasureCommand, ATableOfSomethingElseIsRefused) {
@@ -108,7 +95,7 @@ TEST_F(MeasureCommand, ATableOfSomethingElseIsRefused) {
     std::string text = kSpec;
     text.replace(text.find(from), from.size(), to);
     std::ofstream(Path("other.yaml")) << text;
-    const Done done = Run({"validate", Path("other.yaml"), "--costs", Path("table.json")});
+    const Outcome done = CallLocally({"validate", Path("other.yaml"), "--costs", Path("table.json")});
     EXPECT_EQ(done.code, ExitCode::kUsage) << to;
     return done.err;
   };
@@ -124,20 +111,20 @@ TEST_F(MeasureCommand, ATableOfSomethingElseIsRefused) {
   std::string fewer = kSpec;
   fewer.replace(fewer.find("skip, conv_k3"), 13, "conv_k3");
   std::ofstream(Path("fewer.yaml")) << fewer;
-  EXPECT_EQ(Run({"validate", Path("fewer.yaml"), "--costs", Path("table.json")}).code, ExitCode::kOk);
+  EXPECT_EQ(CallLocally({"validate", Path("fewer.yaml"), "--costs", Path("table.json")}).code, ExitCode::kOk);
   for (const char* text : {"", "rubbish", "[]", "{\"metric\": \"latency_ms\"}",
                            "{\"metric\": \"latency_ms\", \"measure\": {}, \"space\": {\"layers\": 3}}"}) {
     std::ofstream(Path("table.json")) << text;
-    const Done done = Run({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
+    const Outcome done = CallLocally({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
     EXPECT_EQ(done.code, ExitCode::kUsage) << text;
     EXPECT_THAT(done.err, HasSubstr("--costs " + Path("table.json"))) << text;
   }
-  EXPECT_THAT(Run({"validate", Path("spec.yaml"), "--costs", Path("none")}).err, HasSubstr("No such file"));
+  EXPECT_THAT(CallLocally({"validate", Path("spec.yaml"), "--costs", Path("none")}).err, HasSubstr("No such file"));
 }
 
 TEST_F(MeasureCommand, ABadEvaluatorIsAnErrorThatSaysWhatItDid) {
   const auto fails = [this](const std::string& script, const std::string& message) {
-    const Done done = Measure(script);
+    const Outcome done = Measure(script);
     EXPECT_NE(done.code, ExitCode::kOk) << script;
     EXPECT_THAT(done.err, HasSubstr(message)) << script;
     EXPECT_FALSE(fs::exists(Path("table.json"))) << script;
@@ -163,7 +150,7 @@ std::string WithZeros(const std::string& counter, int first, int last) {
 }
 
 TEST_F(MeasureCommand, ABadReadingIsTakenAgain) {
-  const Done done = Measure(WithZeros(Path("n"), 12, 13));
+  const Outcome done = Measure(WithZeros(Path("n"), 12, 13));
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out\n"), HasSubstr("median 0.0 %")));
   EXPECT_THAT(done.err, Not(HasSubstr("skipped")));
@@ -173,7 +160,7 @@ TEST_F(MeasureCommand, ABadReadingIsTakenAgain) {
 }
 
 TEST_F(MeasureCommand, ANetworkOfBadReadingsIsLeftOut) {
-  const Done done = Measure(WithZeros(Path("n"), 12, 14));
+  const Outcome done = Measure(WithZeros(Path("n"), 12, 14));
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, HasSubstr("; 1 could not be measured\n"));
   EXPECT_THAT(done.err, HasSubstr(" after 3 measurements: the evaluator reported a latency_ms of 0; a table "
@@ -186,7 +173,7 @@ TEST_F(MeasureCommand, ANetworkOfBadReadingsIsLeftOut) {
 TEST_F(MeasureCommand, AnEvaluatorThatDiesOrFailsNowAndThenIsAskedAgain) {
   const std::string every_third = "n=$(cat " + Path("n") + " 2>/dev/null || echo 0); echo $((n + 1)) > " + Path("n") +
                                   "\nif [ $((n % 3)) = 1 ]; then exit 1; fi\n";
-  const Done done = Measure(every_third + kCounts);
+  const Outcome done = Measure(every_third + kCounts);
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
 }
 
@@ -194,11 +181,11 @@ TEST_F(MeasureCommand, WhatWasMeasuredBeforeAnInterruptionIsNotMeasuredAgain) {
   // Fails permanently after 12 networks, until another file exists.
   const std::string script = "n=$(cat " + Path("n") + " 2>/dev/null || echo 0); if [ $n -ge 12 ] && [ ! -e " +
                              Path("more") + " ]; then exit 1; fi; echo $((n + 1)) > " + Path("n") + "\n" + kCounts;
-  const Done broken = Measure(script);
+  const Outcome broken = Measure(script);
   EXPECT_EQ(broken.code, ExitCode::kError);
   EXPECT_THAT(broken.err, HasSubstr("12 measurements are kept in " + Path("table.json.partial")));
   std::ofstream(Path("more")) << "yes";
-  const Done done = Measure(script);
+  const Outcome done = Measure(script);
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.err, HasSubstr("12 were measured before"));
   EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out"), HasSubstr("median 0.0 %")));
@@ -214,12 +201,12 @@ TEST_F(MeasureCommand, AMetricThatIsNotReportedIsSaidAfterOneNetworkWhichIsKept)
     std::ifstream in(Path("n"));
     return std::count(std::istreambuf_iterator<char>(in), {}, '\n');
   };
-  const Done misspelt = Measure(counted, {"--networks", "20", "--metric", "latency_p95"});
+  const Outcome misspelt = Measure(counted, {"--networks", "20", "--metric", "latency_p95"});
   EXPECT_EQ(misspelt.code, ExitCode::kError);
   EXPECT_THAT(misspelt.err, AllOf(HasSubstr("does not report latency_p95; it reports latency_ms"),
                                   HasSubstr("1 measurements are kept in " + Path("table.json.partial"))));
   EXPECT_EQ(measured(), 1);
-  const Done done = Measure(counted);
+  const Outcome done = Measure(counted);
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_EQ(measured(), 28);
 }
@@ -227,13 +214,13 @@ TEST_F(MeasureCommand, AMetricThatIsNotReportedIsSaidAfterOneNetworkWhichIsKept)
 TEST_F(MeasureCommand, WhatWasKeptWithoutTheMetricIsMeasuredAgain) {
   EXPECT_THAT(Measure("echo '{\"result\": {\"metrics\": {\"latency_ms\": -1}}}'").err,
               HasSubstr("10 measurements are kept"));
-  const Done done = Measure(kCounts);
+  const Outcome done = Measure(kCounts);
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out"), HasSubstr("median 0.0 %")));
 }
 
 TEST_F(MeasureCommand, ATableThatCannotBeWrittenLosesNoMeasurement) {
-  const Done done = Measure("mkdir -p " + Path("table.json") + "\n" + kCounts);
+  const Outcome done = Measure("mkdir -p " + Path("table.json") + "\n" + kCounts);
   EXPECT_EQ(done.code, ExitCode::kError);
   EXPECT_THAT(done.err, HasSubstr("28 measurements are kept in " + Path("table.json.partial")));
   fs::remove(Path("table.json"));
@@ -246,7 +233,7 @@ TEST_F(MeasureCommand, ANetworkWhoseMetricIsNotANumberIsLeftOutWhateverTheSpecsC
   const std::string script =
       "energy=3; if [ $(echo \"$line\" | grep -o '\"skip\"' | wc -l) -ge 3 ]; then energy=null; fi\n"
       "echo \"{\\\"result\\\": {\\\"metrics\\\": {\\\"latency_ms\\\": 1, \\\"energy_mj\\\": $energy}}}\"";
-  const Done done = Measure(script, {"--networks", "30", "--metric", "energy_mj"});
+  const Outcome done = Measure(script, {"--networks", "30", "--metric", "energy_mj"});
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, HasSubstr("could not be measured"));
 }
@@ -259,7 +246,7 @@ TEST_F(MeasureCommand, WhatWasKeptOfAnotherSpecIsNotTaken) {
   std::string text = kSpec;
   text.replace(text.find("stem_channels: 8"), 16, "stem_channels: 4");
   std::ofstream(Path("spec.yaml")) << text;
-  const Done done = Measure(kCounts);
+  const Outcome done = Measure(kCounts);
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.err,
               AllOf(Not(HasSubstr("measured before")), HasSubstr("moved to " + Path("table.json.partial.old"))));
@@ -278,7 +265,7 @@ TEST_F(MeasureCommand, WhatWasKeptOfAnotherDeviceIsNotTaken) {
   const std::string dies = "n=$(cat " + Path("n") +
                            " 2>/dev/null || echo 0); if [ $n -eq 9 ]; then exit 1; fi; echo $((n + 1)) > " + Path("n");
   EXPECT_EQ(Measure(dies + "\n" + of_machine(111, 10)).code, ExitCode::kError);
-  const Done done = Measure(of_machine(222, 1));
+  const Outcome done = Measure(of_machine(222, 1));
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.err,
               HasSubstr("from another machine or device and were moved to " + Path("table.json.partial.old")));
@@ -289,7 +276,7 @@ TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
   std::string text = kSpec;
   text.replace(text.find("timeout: 20s, attempts: 2"), 25, "timeout: 1s, attempts: 1");
   std::ofstream(Path("spec.yaml")) << text;
-  const Done done = Measure("sleep 1000");
+  const Outcome done = Measure("sleep 1000");
   EXPECT_EQ(done.code, ExitCode::kError);
   EXPECT_THAT(done.err, HasSubstr("no result within the timeout of 1s"));
 }
@@ -297,29 +284,29 @@ TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
 TEST_F(MeasureCommand, WrongWishesAreRefusedBeforeAnythingIsMeasured) {
   EXPECT_THAT(Measure(kCounts, {"--metric", "params"}).err, HasSubstr("objective.counted"));
   EXPECT_THAT(Measure(kCounts, {"--networks", "100"}).err, HasSubstr("only 81 architectures"));
-  EXPECT_THAT(Run({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "20", "--held-out", "8",
-                   "--command", "/nonexistent/program"})
+  EXPECT_THAT(CallLocally({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "20", "--held-out",
+                           "8", "--command", "/nonexistent/program"})
                   .err,
               AllOf(HasSubstr("/nonexistent/program"), Not(HasSubstr("measuring"))));
-  EXPECT_EQ(Run({"measure", "lut", Path("spec.yaml")}).code, ExitCode::kUsage);
-  EXPECT_THAT(Run({"measure", "lut", Path("spec.yaml"), ""}).err, HasSubstr("TABLE is empty"));
-  EXPECT_THAT(Run({"measure", "lut", Path("spec.yaml"), folder_.string()}).err, HasSubstr("is a directory"));
+  EXPECT_EQ(CallLocally({"measure", "lut", Path("spec.yaml")}).code, ExitCode::kUsage);
+  EXPECT_THAT(CallLocally({"measure", "lut", Path("spec.yaml"), ""}).err, HasSubstr("TABLE is empty"));
+  EXPECT_THAT(CallLocally({"measure", "lut", Path("spec.yaml"), folder_.string()}).err, HasSubstr("is a directory"));
 }
 
 TEST_F(MeasureCommand, TheCommandNeedNotBeUtf8) {
   std::ofstream(Path("\xff.sh")) << "while read -r line; do\n" << kCounts << "\ndone\n";
-  const Done done = Run({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "20", "--held-out", "8",
-                         "--command", "sh " + Path("\xff.sh")});
+  const Outcome done = CallLocally({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "20",
+                                    "--held-out", "8", "--command", "sh " + Path("\xff.sh")});
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
 }
 
 TEST_F(MeasureCommand, MeasuresForReal) {
   if (!fs::exists(fs::path(LAYERNAS_BIN) / "layernas-trainer")) GTEST_SKIP() << "layernas-trainer is not built";
-  const Done done = Run({"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "6", "--held-out", "5"},
-                        LAYERNAS_BIN);
+  const Outcome done = CallLocally(
+      {"measure", "lut", Path("spec.yaml"), Path("table.json"), "--networks", "6", "--held-out", "5"}, LAYERNAS_BIN);
   ASSERT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, HasSubstr("latency_ms = latency_ratio x "));
-  const Done valid = Run({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
+  const Outcome valid = CallLocally({"validate", Path("spec.yaml"), "--costs", Path("table.json")});
   EXPECT_EQ(valid.code, ExitCode::kOk) << valid.err;
 }
 

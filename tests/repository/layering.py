@@ -10,6 +10,7 @@ import repository
 LAYERS = {
     "common/base": (),
     "common/build_info": (),
+    "common/help": (),
     "common/log": ("common/base",),
     "common/network": (),
     "common/process": ("common/base", "common/log"),
@@ -39,7 +40,7 @@ LAYERS = {
     # main, server, options
     "controller": ("common", "controller"),
     "worker/evaluator": ("common/base", "common/log", "common/process"),
-    "worker/trainer": ("common/base", "common/build_info", "common/network"),
+    "worker/trainer": ("common/base", "common/build_info", "common/help", "common/network"),
     "worker/agent": ("common", "worker/evaluator"),
     "worker": ("common", "worker/agent", "worker/evaluator"),
     "client": ("common", "worker/evaluator"),
@@ -74,7 +75,7 @@ RESTRICTED = {
         "worker/main",
     ),
     r"yaml-cpp/": ("client", "common/cli", "common/spec"),
-    r"CLI/": ("controller/options", "controller/main", "worker", "client", "common/base", "common/cli"),
+    r"CLI/": ("controller/options", "controller/main", "worker", "client", "common/base", "common/cli", "common/help"),
 }
 
 # Pure folders: besides the project's headers, they only include the standard library, absl and

@@ -12,6 +12,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@
 #include "common/base/standard_streams.h"
 #include "common/base/write_errors.h"
 #include "common/build_info/build_info.h"
+#include "common/help/help_formatter.h"
 #include "worker/trainer/data_check.h"
 #include "worker/trainer/device.h"
 #include "worker/trainer/evaluation.h"
@@ -75,15 +77,18 @@ int main(int argc, char** argv) {
       "Train and measure architectures. layernas-worker starts this program and exchanges JSON lines with it on "
       "standard input and output.",
       "layernas-trainer");
+  app.formatter(std::make_shared<layernas::HelpFormatter>());
   layernas::trainer::EvaluatorOptions options;
   options.log = [](const std::string& line) { std::cerr << line << std::endl; };
   std::filesystem::path cache_dir = layernas::trainer::DefaultCacheFolder();
   options.checkpoints.limit_bytes = std::uint64_t{1} << 30;
   options.data_cache.limit_bytes = std::uint64_t{32} << 30;
   app.add_option("--data-dir", options.data_dir, "Directory with the files of data sets; not needed for shapes10")
+      ->type_name("DIR")
       ->envname("LAYERNAS_DATA_DIR");
   app.add_option("--weights-dir", options.weights_dir,
                  "Directory for trained networks that requests ask to keep, as TorchScript")
+      ->type_name("DIR")
       ->envname("LAYERNAS_WEIGHTS_DIR");
   app.add_option("--threads", options.threads, "Threads of torch; use at most one per free core")
       ->check(CLI::Range(1, 1024))
@@ -92,10 +97,12 @@ int main(int argc, char** argv) {
   std::string device = "auto";
   app.add_option("--device", device,
                  "Device to train and measure on: cpu, cuda (the first GPU), cuda:N, or auto (a GPU if there is one)")
+      ->type_name("DEVICE")
       ->envname("LAYERNAS_DEVICE")
       ->capture_default_str();
   app.add_option("--cache-dir", cache_dir,
                  "Directory for files that trainers on this machine share and can recreate; '' keeps none")
+      ->type_name("DIR")
       ->envname("LAYERNAS_CACHE_DIR")
       ->capture_default_str();
   app.add_option("--data-cache-limit", options.data_cache.limit_bytes,

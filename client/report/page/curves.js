@@ -37,16 +37,7 @@ function drawCurves() {
         line(picked[2]);
       }
     },
-    hover(event, x, y, { X, Y }) {
-      const number = nearest(x, y, visit(X, Y));
-      const point = number < 0 ? null : pointOf(number);
-      if (point) tipOf(event, point);
-      else hideTip();
-    },
-    pick(x, y, { X, Y }) {
-      const number = nearest(x, y, visit(X, Y));
-      if (number >= 0) choose(number);
-    },
+    ...candidateHandlers(visit),
   }));
   byId('curves-legend').replaceChildren(
     element('li', {}, element('i', { class: 'swatch', style: 'border-color: var(--accent)' }), 'on the frontier'),

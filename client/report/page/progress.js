@@ -43,15 +43,7 @@ function drawProgress() {
         svg.append(svgElement('circle', { class: 'chosen', cx: X(all.arrival[i]), cy: Y(Math.max(all.reward[i], floor)), r: 7 }));
       }
     },
-    hover(event, x, y, { X, Y }) {
-      const number = nearest(x, y, visit(X, Y));
-      if (number < 0) hideTip();
-      else tipOf(event, pointOf(number));
-    },
-    pick(x, y, { X, Y }) {
-      const number = nearest(x, y, visit(X, Y));
-      if (number >= 0) choose(number);
-    },
+    ...candidateHandlers(visit),
   }));
   byId('progress-legend').replaceChildren(...lines.map(({ target, steps }, at) => element('li', {},
     element('i', { class: 'swatch', style: `border-color: var(--line-${at + 1})` }),

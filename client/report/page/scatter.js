@@ -43,6 +43,23 @@ function tipOf(event, point) {
     element('br'), element('span', { class: 'mono' }, point.architecture));
 }
 
+// The handlers of a plot whose marks are candidates: show the nearest one, choose it by a click.
+function candidateHandlers(visit) {
+  const under = (x, y, { X, Y }) => nearest(x, y, visit(X, Y));
+  return {
+    hover(event, x, y, scales) {
+      const number = under(x, y, scales);
+      const point = number < 0 ? null : pointOf(number);
+      if (point) tipOf(event, point);
+      else hideTip();
+    },
+    pick(x, y, scales) {
+      const number = under(x, y, scales);
+      if (number >= 0) choose(number);
+    },
+  };
+}
+
 function drawScatter() {
   const host = byId('frontier-chart');
   if (results.length === 0) {
@@ -104,15 +121,7 @@ function drawScatter() {
         svg.append(svgElement('circle', { class: 'chosen', cx: X(point.cost), cy: Y(Math.max(point.reward, floor)), r: 9 }));
       }
     },
-    hover(event, x, y, { X, Y }) {
-      const number = nearest(x, y, visit(X, Y));
-      if (number < 0) hideTip();
-      else tipOf(event, pointOf(number));
-    },
-    pick(x, y, { X, Y }) {
-      const number = nearest(x, y, visit(X, Y));
-      if (number >= 0) choose(number);
-    },
+    ...candidateHandlers(visit),
   });
   chosen.listeners.push(redraw);
   byId('frontier-legend').replaceChildren(
