@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "common/base/random.h"
@@ -85,8 +86,12 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
   std::vector<Row*> awaited;
   // The poll has waited too long: other searches get their turn.
   bool overdue = false;
-  // A worker that kept failing gets only enough to show whether it still fails.
-  const auto max_tasks = static_cast<std::size_t>(state_.workers.IsOnProbation(worker) ? 1 : poll.request.max_tasks);
+  // A worker that kept failing gets only enough to show whether it still fails, however many calls
+  // it makes.
+  const bool is_on_probation = state_.workers.IsOnProbation(worker);
+  const std::optional<LeaseBook::Key> test = is_on_probation ? state_.workers.TestOf(worker) : std::nullopt;
+  if (test && state_.leases.Holds(*test, worker)) return tasks;
+  const auto max_tasks = static_cast<std::size_t>(is_on_probation ? 1 : poll.request.max_tasks);
   const auto await = [&](Row& row) {
     overdue = state_.now.steady - state_.polls.Awaits(poll.id, state_.now.steady) > kLongestAwait;
     awaited.push_back(&row);
@@ -131,6 +136,7 @@ std::vector<LeasedTask> Dispatcher::TasksFor(const Poll& poll) {
     } else {
       state_.leases.Set({entry.id(), candidate->number}, worker, state_.now.steady + state_.options.lease_duration,
                         poll.request.worker.instance);
+      if (is_on_probation) state_.workers.BeginTest(worker, {entry.id(), candidate->number});
       tasks.push_back(MakeTask(state_, entry, *candidate));
       bytes += entry.spec->size();
     }

@@ -14,8 +14,8 @@ namespace {
 
 // Resolution of timeouts.
 constexpr Millis kTick{100};
-// A wait that takes longer than a tick by this much was a pause of the process or its machine. Calls
-// that were made meanwhile are still unread.
+// If the time from one turn to the next, without waits, is longer than this, the process or its
+// machine paused. Calls that were made meanwhile are still unread.
 constexpr Millis kStall{1'000};
 // Workers whose calls failed in the pause make them again within this time.
 constexpr Millis kReconnect{2'000};
@@ -154,10 +154,21 @@ void Engine::Submit(std::function<void()> command) {
 }
 
 void Engine::Run() {
-  while (const auto commands = NextCommands()) {
-    StoodStill(std::exchange(overslept_, Millis{0}));
-    TakeTurn(*commands);
-  }
+  pause_checked_ = std::chrono::steady_clock::now();
+  while (const auto commands = NextCommands()) TakeTurn(*commands);
+}
+
+void Engine::Wait(Millis longest) {
+  const auto before = std::chrono::steady_clock::now();
+  changed_.WaitFor(mutex_, longest);
+  waited_ += std::min<std::chrono::steady_clock::duration>(std::chrono::steady_clock::now() - before, longest);
+}
+
+void Engine::CheckPause() {
+  const auto now = std::chrono::steady_clock::now();
+  const auto passed = now - *pause_checked_ - std::exchange(waited_, std::chrono::steady_clock::duration{0});
+  pause_checked_ = now;
+  StoodStill(std::chrono::duration_cast<Millis>(passed));
 }
 
 void Engine::StoodStill(Millis pause) {
@@ -171,15 +182,12 @@ void Engine::StoodStill(Millis pause) {
 
 std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
   MutexLock lock(mutex_);
-  if (queue_.size() < kManyCommands && threads_.committer->unwritten() > 0) changed_.WaitFor(mutex_, kCollect);
-  while (threads_.committer->unwritten() >= kMaxUnwritten) changed_.WaitFor(mutex_, kTick);
+  if (queue_.size() < kManyCommands && threads_.committer->unwritten() > 0) Wait(kCollect);
+  while (threads_.committer->unwritten() >= kMaxUnwritten) Wait(kTick);
   if (queue_.empty()) {
     if (stopping_) return std::nullopt;
     idle_ = true;
-    // By the machine's clock, whatever the engine's is.
-    const auto before = std::chrono::steady_clock::now();
-    changed_.WaitFor(mutex_, kTick);
-    overslept_ = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - before) - kTick;
+    Wait(kTick);
     idle_ = false;
   }
   const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kMaxCommandsPerTurn));
@@ -221,6 +229,8 @@ void Engine::TakeTime() {
 
 void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   TakeTime();
+  // After the time was read: a pause between the two readings is then noticed now, too.
+  if (pause_checked_) CheckPause();
   worker_commands_->RunTimers();
   search_commands_->RunTimers(clock_ahead_);
   for (const std::function<void()>& command : commands) command();

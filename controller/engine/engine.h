@@ -149,6 +149,11 @@ class Engine {
   // Returns nothing when it is time to stop.
   std::optional<std::vector<std::function<void()>>> NextCommands();
   void TakeTurn(const std::vector<std::function<void()>>& commands);
+  // Waits for `changed_`, at most this long.
+  void Wait(Millis longest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Finds out whether the process paused since the last check: more time has passed than the engine
+  // waited, which a turn does not explain.
+  void CheckPause();
   // Reads the clocks. If the machine's clock was set since the last turn, it keeps the remaining
   // time of the searches unchanged.
   void TakeTime();
@@ -177,8 +182,10 @@ class Engine {
   // Until then no worker counts as silent.
   SteadyTime silence_counts_from_;
   bool silence_noted_ = true;
-  // How much longer than a tick the latest wait for commands took.
-  Millis overslept_{0};
+  // By the machine's clock, whatever the engine's is: when it was last checked whether the process
+  // paused, and how much of the time since then was spent on waiting. Unset without an own thread.
+  std::optional<std::chrono::steady_clock::time_point> pause_checked_;
+  std::chrono::steady_clock::duration waited_{0};
 
   // Constructed after the threads, and outlive them.
   std::optional<SearchCommands> search_commands_;

@@ -273,17 +273,18 @@ void SearchCommands::GetBuckets(const std::string& name, core::Position position
     const auto view = [&](const core::StageTable& table) {
       return BucketsView{MakeView(*entry, state_.workers), MakeBuckets(search, table)};
     };
+    const auto fits = [&](const core::StageTable& table) {
+      return (position.pass == 0 || position.pass == table.position.pass) &&
+             (position.stage == 0 || position.stage == table.position.stage);
+    };
     const std::optional<core::StageTable> growing = search.growing_table();
-    if (growing && (position == core::Position{} || position == growing->position)) return view(*growing);
+    if (growing && fits(*growing)) return view(*growing);
     const auto tables = search.final_tables();
-    if (position == core::Position{}) {
-      // A strategy without tables has none to show; this is no error.
-      if (tables.empty()) return BucketsView{MakeView(*entry, state_.workers), {}};
-      return view(tables.back());
+    for (auto table = tables.rbegin(); table != tables.rend(); ++table) {
+      if (fits(*table)) return view(*table);
     }
-    for (const core::StageTable& table : tables) {
-      if (table.position == position) return view(table);
-    }
+    // A strategy without tables has none to show; this is no error.
+    if (position == core::Position{}) return BucketsView{MakeView(*entry, state_.workers), {}};
     return absl::NotFoundError(
         absl::StrCat(entry->name, " has no table of pass ", position.pass, ", stage ", position.stage));
   };

@@ -269,4 +269,13 @@ bool WorkerBook::IsOnProbation(const std::string& id) const {
   return FailuresInARow(workers_.at(id)) >= kFailuresBorne;
 }
 
+void WorkerBook::BeginTest(const std::string& id, LeaseBook::Key task) {
+  if (const auto found = workers_.find(id); found != workers_.end()) found->second.test = task;
+}
+
+std::optional<LeaseBook::Key> WorkerBook::TestOf(const std::string& id) const {
+  const auto found = workers_.find(id);
+  return found == workers_.end() ? std::nullopt : found->second.test;
+}
+
 }  // namespace layernas

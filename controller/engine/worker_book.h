@@ -5,11 +5,13 @@
 #include <functional>
 #include <list>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "controller/engine/lease_book.h"
 #include "controller/engine/poll_book.h"
 #include "controller/engine/views.h"
 #include "controller/engine/worker_names.h"
@@ -51,6 +53,8 @@ class WorkerBook {
     PollBook::Requirements shunned_for;
     // Duration of the last shun; 0 if it has succeeded since.
     Millis last_shun{0};
+    // After a shun: the latest task that the worker got to show whether it still fails.
+    std::optional<LeaseBook::Key> test;
     // Position in the order of hearing.
     std::list<std::string>::iterator order;
   };
@@ -107,8 +111,12 @@ class WorkerBook {
   std::vector<std::string> EndShuns(SteadyTime now);
   // Returns the failures in a row of the kind of task with the most.
   static int FailuresInARow(const Worker& worker);
-  // Returns whether the worker is shunned at its next failure.
+  // Returns whether the worker is shunned at its next failure. It then gets one task at a time.
   bool IsOnProbation(const std::string& id) const;
+  // A worker on probation got this task. It gets no other as long as it holds the lease.
+  void BeginTest(const std::string& id, LeaseBook::Key task);
+  // Returns nothing if the worker has no test, or never had one.
+  std::optional<LeaseBook::Key> TestOf(const std::string& id) const;
   std::size_t shunned() const { return by_shun_end_.size(); }
 
   // O(1) for labels that were requested before.

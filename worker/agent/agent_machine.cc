@@ -296,10 +296,7 @@ void AgentMachine::Drain(SteadyTime now) {
 }
 
 SteadyTime AgentMachine::ReleaseAt() const {
-  if (releasing_.call != 0 || released_.empty()) return kNever;
-  // During a drain, give all tasks back in one call.
-  if (draining_ && !IsSettled()) return kNever;
-  return releasing_.not_before;
+  return releasing_.call != 0 || released_.empty() ? kNever : releasing_.not_before;
 }
 
 void AgentMachine::Release(SteadyTime now) {

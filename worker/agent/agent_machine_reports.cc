@@ -101,6 +101,12 @@ void AgentMachine::ListOthers(v1::HeartbeatRequest& request) const {
     if (request.leases_size() == kMaxLeasesPerCall) return;
     if (!lease->apart && !queued.contains(token)) request.add_leases()->set_lease_token(token);
   }
+  // The controller may read the heartbeat before the call that returns the task, and would consider
+  // a task that is not listed as lost.
+  for (const std::string& token : released_) {
+    if (request.leases_size() == kMaxLeasesPerCall) return;
+    request.add_leases()->set_lease_token(token);
+  }
 }
 
 v1::HeldLease AgentMachine::Held(const Lease& lease) {
@@ -168,7 +174,7 @@ void AgentMachine::EndCycle(SteadyTime now) {
   beating_.in_cycle = false;
   // An idle worker's polls show that it is alive. In a large fleet, additional heartbeats would
   // only load the controller. A lease lasts longer than the interval.
-  beating_.idle = beating_.told_in_cycle == 0 && leases_.empty();
+  beating_.idle = beating_.told_in_cycle == 0 && leases_.empty() && released_.empty();
   ScheduleBeat(now);
 }
 

@@ -28,6 +28,26 @@ Space MakeSpace(int layers, OptionIndex options, bool costs) {
   return space;
 }
 
+// Costs that a broken device could report. Sums of their squares overflow.
+TEST(Guided, AbsurdCostsBreakNoModel) {
+  const Space space = MakeSpace(8, 4, false);
+  GuidedStrategy strategy(space, std::vector<double>{10.0}, 60, 1);
+  std::set<Architecture> proposed;
+  for (int i = 0; i < 60; ++i) {
+    while (auto work = strategy.StartWork(1)) {
+      work->Run();
+      strategy.FinishWork(*work);
+    }
+    const std::optional<Proposal> proposal = strategy.Propose();
+    ASSERT_TRUE(proposal.has_value()) << i;
+    ASSERT_TRUE(proposed.insert(proposal->architecture).second);
+    Observation observation;
+    observation.kind = Observation::Kind::kResult;
+    observation.outcome = {i % 7 == 3 ? -1.7e308 : 1.0 * i, i == 0 ? 0.0 : i == 1 ? 1.7e308 : 5.0 + i};
+    strategy.Observe(proposal->architecture, observation);
+  }
+}
+
 struct Case {
   const char* name;
   StrategyConfig strategy;

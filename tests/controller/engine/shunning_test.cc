@@ -1,5 +1,9 @@
 // Tests workers that keep failing, and leases that their worker no longer knows.
+#include <atomic>
+#include <thread>
+
 #include "common/base/task_limits.h"
+#include "controller/storage/memory_store.h"
 #include "tests/controller/engine/engine_fixture.h"
 #include "tests/controller/support/hand_run.h"
 
@@ -59,8 +63,14 @@ TEST_F(ShunningTest, AWorkerThatKeepsFailingGetsNothingForAWhile) {
   Pass(Millis{60'000});
   const Tasks tried = Lease("bad", 8);
   ASSERT_THAT(tried, SizeIs(1));
+  // However often it asks.
+  const Awaited<Tasks> more = Park("bad");
+  Pass(Millis{1});
+  EXPECT_FALSE(more.Answered());
   // The worker is no longer shunned.
   EXPECT_EQ(Complete("bad", tried[0]).status, CompletionVerdict::kAccepted);
+  Settle();
+  EXPECT_THAT(*more.Get(), SizeIs(1));
   EXPECT_EQ(WorkerOf("bad").failures_in_a_row, 0);
   EXPECT_THAT(Lease("bad", 8), SizeIs(8));
 }
@@ -200,6 +210,46 @@ TEST(ShunningByHand, PausesThatRecurKeepNoLeaseOfADeadWorker) {
   }
 }
 
+// A process can be suspended at any moment, also in the middle of a turn.
+class StallingClock final : public Clock {
+ public:
+  SteadyTime Now() const override {
+    if (stalls_.exchange(false)) {
+      // Longer than the engine takes for a pause.
+      std::this_thread::sleep_for(Millis{1'200});
+      clock_.Pass(Millis{60'000});
+    }
+    return clock_.Now();
+  }
+  UnixMillis UnixNow() const override { return clock_.UnixNow(); }
+  void Stall() { stalls_ = true; }
+
+ private:
+  mutable FakeClock clock_;
+  mutable std::atomic<bool> stalls_{false};
+};
+
+TEST(EnginePause, InATurnCostsNoLease) {
+  storage::MemoryStore store{1};
+  ControllerMetrics metrics;
+  StallingClock clock;
+  auto engine = *Engine::Create(store, LeasesOf(Millis{3'000}), ParseStoredSpec, metrics, clock);
+  const v1::SearchSpec spec = RandomSpec("s", 10);
+  ASSERT_TRUE(Await<SearchView>([&](auto reply) {
+                engine->CreateSearch({spec.name(), spec.SerializeAsString(), ToCoreConfig(spec), ""}, reply);
+              }).ok());
+  LeaseRequest request;
+  request.worker.id = "good";
+  request.deadline = clock.Now();
+  const auto tasks = Await<Tasks>([&](auto reply) { engine->LeaseTasks(request, reply); });
+  ASSERT_THAT(*tasks, SizeIs(1));
+  clock.Stall();
+  for (int turn = 0; turn < 3; ++turn) {
+    ASSERT_TRUE(Await<std::vector<WorkerView>>([&](auto reply) { engine->ListWorkers("", 1, reply); }).ok());
+  }
+  EXPECT_EQ(metrics.lease_expirations.Value(), 0);
+}
+
 TEST(ShunningByHand, APauseOfTheControllerMakesNobodyAway) {
   HandRun run(LeasesOf(Millis{2'000}));
   run.Create(RandomSpec("s", 200));
@@ -223,6 +273,24 @@ TEST_F(ShunningTest, AWorkerWhosePollIsAnsweredIsThere) {
   Pass(Millis{500});
   for (int i = 0; i < 3; ++i) FailOne("bad");
   EXPECT_EQ(WorkerOf("bad").shunned_for, Millis{30'000});
+}
+
+// A worker whose only failures are old may have long trainings under way.
+TEST_F(ShunningTest, OnlyTheTestItselfKeepsAWorkerFromMoreTasks) {
+  Create(RandomSpec("s", 200));
+  LeaseOne("good");
+  const Tasks held = Lease("bad", 3);
+  ASSERT_THAT(held, SizeIs(3));
+  for (int i = 0; i < 3; ++i) FailOne("bad");
+  std::vector<HeldLease> leases;
+  for (const LeasedTask& task : held) leases.push_back({FormatLeaseToken(task.token)});
+  for (int i = 0; i < 31; ++i) {
+    Pass(Millis{1'000});
+    EXPECT_TRUE(Await<std::vector<LeaseVerdict>>([&](auto reply) {
+                  engine_->Heartbeat({"bad", {}, 4, "test"}, leases, reply);
+                }).ok());
+  }
+  EXPECT_THAT(Lease("bad", 4), SizeIs(1));
 }
 
 TEST_F(ShunningTest, AShunEndsWithTheLastOtherWorker) {

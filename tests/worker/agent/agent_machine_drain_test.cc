@@ -10,7 +10,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Key;
 using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 TEST_F(AgentMachineTest, AnEndByASignalIsHeldBackForTheDrain) {
   Start(2);
@@ -51,6 +53,25 @@ TEST_F(AgentMachineTest, ADrainAsksOnceMoreForWhatALostAnswerHeld) {
   machine_->ReleaseAnswered(now_, release_->call, absl::OkStatus());
   EXPECT_TRUE(machine_->finished());
   EXPECT_EQ(machine_->NextWakeup(), SteadyTime::max());
+}
+
+// Otherwise a heartbeat in between would show the controller a worker that has lost the task.
+TEST_F(AgentMachineTest, ADrainReturnsEachTaskWhenItEndsAndListsItUntilThen) {
+  Start(2);
+  AnswerPoll({MakeTask(1), MakeTask(2)});
+  machine_->Drain(now_);
+  Collect();
+  EndEvaluation(0, EvaluationCancelled());
+  ASSERT_TRUE(release_.has_value());
+  EXPECT_THAT(release_->request.lease_tokens(), ElementsAre("lease-1"));
+  EXPECT_FALSE(release_->request.leaving());
+  // One that began before the tasks arrived.
+  if (heartbeat_) AnswerHeartbeat();
+  while (!heartbeat_) Wake();
+  std::vector<std::string> listed;
+  for (const v1::HeldLease& lease : heartbeat_->request.leases()) listed.push_back(lease.lease_token());
+  EXPECT_THAT(listed, UnorderedElementsAre("lease-1", "lease-2"));
+  EXPECT_THAT(running_, ElementsAre(Key(1))) << "the other one still runs";
 }
 
 // There is one attempt, whatever the controller answers: an older one refuses a call without

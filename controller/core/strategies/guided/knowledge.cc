@@ -37,6 +37,11 @@ std::vector<std::vector<double>> CostShares(const Space& space) {
   return all;
 }
 
+// Rewards and costs beyond this count as this: sums of their squares would overflow.
+constexpr double kHuge = 1e150;
+
+double Bounded(double value) { return std::clamp(value, -kHuge, kHuge); }
+
 // Returns the latest kMaxOfAKind.
 std::vector<Architecture> Latest(const std::vector<Architecture>& all) {
   return {all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), kMaxOfAKind)), all.end()};
@@ -81,15 +86,15 @@ void GuidedKnowledge::Note(const Architecture& architecture, const Observation& 
   switch (observation.kind) {
     case Observation::Kind::kResult:
       architectures_.push_back(architecture);
-      rewards_.push_back(observation.outcome.reward);
-      costs_.push_back(observation.outcome.cost);
+      rewards_.push_back(Bounded(observation.outcome.reward));
+      costs_.push_back(Bounded(observation.outcome.cost));
       return;
     case Observation::Kind::kInfeasible:
       infeasible_.push_back(architecture);
       return;
     case Observation::Kind::kTooDear:
       skipped_.push_back(architecture);
-      skipped_costs_.push_back(observation.outcome.cost);
+      skipped_costs_.push_back(Bounded(observation.outcome.cost));
       return;
     case Observation::Kind::kUnknown:
       return;
