@@ -163,6 +163,17 @@ absl::Status SetWeightsDir(const Flags& flags, WorkerOptions& options) {
   return absl::OkStatus();
 }
 
+// Returns whether the command line itself has the option with an empty value, as from an unset
+// variable of a script. A file may have it, because --print-config prints it.
+bool IsGivenEmpty(int argc, char** argv, std::string_view flag) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    // CLI11 itself refuses "--flag=".
+    if (argument == flag && i + 1 < argc && argv[i + 1][0] == '\0') return true;
+  }
+  return false;
+}
+
 absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   WorkerOptions options;
   LAYERNAS_ASSIGN_OR_RETURN(options.controller, For("--controller", rpc::ParseAddress(flags.controller)));
@@ -177,8 +188,15 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
     if (!flags.table.empty() || !flags.metrics.empty()) {
       return Invalid(flags.table.empty() ? "--metric" : "--table", "requires --evaluator tabular");
     }
+    const Flags defaults;
+    for (const auto& [flag, is_given] :
+         {std::pair("--curve", !flags.curve.empty()), std::pair("--delay", flags.delay != defaults.delay),
+          std::pair("--architecture-column", flags.architecture_column != defaults.architecture_column)}) {
+      if (is_given) return Invalid(flag, "requires --evaluator tabular");
+    }
     LAYERNAS_ASSIGN_OR_RETURN(options.exec, ParseExec(flags));
   } else {
+    if (!flags.command.empty()) return Invalid("--command", "requires --evaluator exec");
     if (flags.table.empty()) return Invalid("--table", "--evaluator tabular requires a CSV file");
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, ParseMetrics(flags.metrics));
     options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics), flags.curve};
@@ -245,6 +263,8 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
     std::exit(cli::PrintAndExitCode(app, error));
   }
   flags.is_weights_dir_given = weights_dir->count() > 0;
+  // layernas-trainer would run for hours instead.
+  if (IsGivenEmpty(argc, argv, "--command")) return Invalid("--command", "is empty; omit it to use layernas-trainer");
   absl::StatusOr<WorkerOptions> options = ToOptions(flags);
   if (options.ok()) return options;
   return absl::Status(options.status().code(), configuration.Locate(std::string(options.status().message())));

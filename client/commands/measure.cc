@@ -146,19 +146,33 @@ absl::Status CheckCost(const std::string& metric, const Metrics& metrics) {
   return scale.CostOf(metrics).status();
 }
 
+// Costs of different machines or devices do not add up. `first` is the fingerprint of the first
+// measurement that had one, and is set by it.
+absl::Status CheckSameMachine(std::optional<double>& first, const std::string& id, const Metrics& metrics) {
+  const auto found = metrics.find(kFingerprint);
+  if (found == metrics.end()) return absl::OkStatus();
+  if (!first) first = found->second;
+  if (*first == found->second) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrFormat("architecture %s was measured on another machine or device than the others (%s %.17g, before "
+                      "%.17g); make the evaluator use one device, and run this command again",
+                      id, kFingerprint, found->second, *first));
+}
+
 // Measures one network, and again if the result cannot be a cost: one bad measurement must not end
 // a run of hours. Returns nothing, with the reason in `why`, if the network is skipped. Fails if
 // the evaluator does not report the metric, because other networks would fail too.
 absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std::string& metric, const std::string& id,
                                                   const DesignPoint& point, KeptMeasurements& kept,
                                                   ProgressLines& progress, const std::stop_token& stop,
-                                                  std::string& why) {
+                                                  std::optional<double>& first_fingerprint, std::string& why) {
   for (int reading = 0; reading < kMaxReadings; ++reading) {
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(point.choices, stop));
     if (!metrics) {
       why = meter.why_infeasible();
       return std::nullopt;
     }
+    LAYERNAS_RETURN_IF_ERROR(CheckSameMachine(first_fingerprint, id, *metrics));
     LAYERNAS_RETURN_IF_ERROR(kept.Add(id, *metrics));
     const absl::Status usable = CheckCost(metric, *metrics);
     if (usable.ok()) return std::move(*metrics);
@@ -194,15 +208,18 @@ absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, con
   NetworkMeter meter(evaluator, spec, metric);
   LAYERNAS_RETURN_IF_ERROR(CheckMachine(meter, spec.space(), design, kept, progress, stop));
   std::vector<Measured> measured;
+  std::optional<double> first_fingerprint;
   std::string why;
   for (std::size_t i = 0; i < design.size(); ++i) {
     const std::string id = spec::FormatArchitectureId(spec.space(), design[i].choices);
     if (const Metrics* known = kept.Find(id); known != nullptr && CheckCost(metric, *known).ok()) {
+      LAYERNAS_RETURN_IF_ERROR(CheckSameMachine(first_fingerprint, id, *known));
       measured.push_back({design[i], *known});
       progress.Known();
       continue;
     }
-    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, MeasureOne(meter, metric, id, design[i], kept, progress, stop, why));
+    LAYERNAS_ASSIGN_OR_RETURN(auto metrics,
+                              MeasureOne(meter, metric, id, design[i], kept, progress, stop, first_fingerprint, why));
     if (metrics) measured.push_back({design[i], std::move(*metrics)});
     if (measured.empty() && i + 1 >= std::min<std::size_t>(kMaxUselessAtFirst, design.size())) {
       return absl::FailedPreconditionError(
@@ -284,7 +301,12 @@ CostTable MakeTable(const v1::SearchSpec& spec, const std::string& metric, const
   nlohmann::ordered_json& machine = table.notes["machine"];
   machine["host"] = HostName();
   if (const auto it = last_metrics.find(kFingerprint); it != last_metrics.end()) {
-    machine["fingerprint"] = static_cast<std::int64_t>(it->second);
+    constexpr double kExact = 1LL << 53;
+    if (std::abs(it->second) <= kExact && it->second == std::floor(it->second)) {
+      machine["fingerprint"] = static_cast<std::int64_t>(it->second);
+    } else {
+      machine["fingerprint"] = it->second;
+    }
   }
   if (result.scale.quiet_reference_ms() > 0) machine["quiet_reference_ms"] = Rounded(result.scale.quiet_reference_ms());
   table.notes["made_by"] = "layernas " + std::string(Version());

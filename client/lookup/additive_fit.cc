@@ -104,15 +104,17 @@ AdditiveCosts ToCosts(const v1::Space& space, const Eigen::VectorXd& solution) {
   return costs;
 }
 
-// Ranks from 0; equal values share the mean of their ranks.
+// Ranks from 0; equal values share the mean of their ranks. Values that differ only by the rounding
+// of sums count as equal.
 Eigen::ArrayXd Ranks(const Eigen::ArrayXd& values) {
+  const double tolerance = 1e-12 * values.abs().maxCoeff();
   std::vector<Eigen::Index> order(static_cast<std::size_t>(values.size()));
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&values](auto a, auto b) { return values[a] < values[b]; });
   Eigen::ArrayXd ranks(values.size());
   for (std::size_t begin = 0; begin < order.size();) {
     std::size_t end = begin;
-    while (end < order.size() && values[order[end]] == values[order[begin]]) ++end;
+    while (end < order.size() && values[order[end]] <= values[order[begin]] + tolerance) ++end;
     for (std::size_t i = begin; i < end; ++i) ranks[order[i]] = static_cast<double>(begin + end - 1) / 2;
     begin = end;
   }

@@ -33,6 +33,8 @@ constexpr std::size_t kQuotedBytes = 200;
 // How often to check the child while a pipe is used. A process outside of its session may keep the
 // pipe open after the child's end, and may be silent or never stop writing.
 constexpr Millis kLookInterval{100};
+// Maximum bytes of output to read before the program has taken a whole line of input.
+constexpr std::size_t kMaxPendingBytes = 8 << 20;
 // How long to wait for the last output of a dead child.
 constexpr Millis kLastWords{500};
 // A killed process can hang in the kernel. After this time it is abandoned.
@@ -185,7 +187,11 @@ absl::Status ChildProcess::WriteLine(std::string_view line, Millis timeout) {
     if (errno == EINTR) continue;
     if (errno != EAGAIN) return Ended();
     if (Left(deadline) == Millis(0)) return absl::DeadlineExceededError("the program does not read its input");
-    Poll(input_.get(), POLLOUT, std::min(Left(deadline), kLookInterval));
+    // A program that first writes more than a pipe holds reads only after somebody has read that.
+    const bool reads = output_.valid() && !output_ended_ && pending_.size() < kMaxPendingBytes;
+    if (reads && TakeSome()) continue;
+    std::array<pollfd, 2> wait{{{input_.get(), POLLOUT, 0}, {reads ? output_.get() : -1, POLLIN, 0}}};
+    poll(wait.data(), wait.size(), static_cast<int>(std::min(Left(deadline), kLookInterval).count()));
   }
   return absl::OkStatus();
 }
@@ -220,18 +226,24 @@ absl::StatusOr<std::string> ChildProcess::ReadLine(Millis timeout, std::size_t m
       TakeRest();
       continue;
     }
-    std::array<char, 16 << 10> buffer;
-    const ssize_t count = read(output_.get(), buffer.data(), buffer.size());
-    if (count > 0) {
-      pending_.append(buffer.data(), static_cast<std::size_t>(count));
-    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
-      output_ended_ = true;
-    } else if (Left(deadline) == Millis(0)) {
+    if (TakeSome()) continue;
+    if (Left(deadline) == Millis(0)) {
       return absl::DeadlineExceededError("no line within " + std::to_string(timeout.count()) + " ms");
-    } else {
-      Poll(output_.get(), POLLIN, std::min(Left(deadline), kLookInterval));
     }
+    Poll(output_.get(), POLLIN, std::min(Left(deadline), kLookInterval));
   }
+}
+
+bool ChildProcess::TakeSome() {
+  std::array<char, 16 << 10> buffer;
+  const ssize_t count = read(output_.get(), buffer.data(), buffer.size());
+  if (count > 0) {
+    pending_.append(buffer.data(), static_cast<std::size_t>(count));
+    return true;
+  }
+  if (count < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  output_ended_ = true;
+  return true;
 }
 
 bool ChildProcess::HasEnded() {

@@ -87,8 +87,9 @@ class ChildProcess {
 
   pid_t pid() const { return pid_; }
 
-  // Writes the line and a line feed. DEADLINE_EXCEEDED: the child did not take it in time; part of
-  // the line may have been written. UNAVAILABLE: the child has ended.
+  // Writes the line and a line feed. Reads meanwhile what the child writes, for ReadLine().
+  // DEADLINE_EXCEEDED: the child did not take it in time; part of the line may have been written.
+  // UNAVAILABLE: the child has ended.
   absl::Status WriteLine(std::string_view line, Millis timeout);
 
   // Returns true if the child has read any part of the last written line. It also works after the
@@ -146,6 +147,8 @@ class ChildProcess {
   std::optional<ExitStatus> Look() ABSL_LOCKS_EXCLUDED(mutex_);
   // Checks the child from time to time, however often it is called.
   bool HasEnded();
+  // Reads a part of the output, if there is one. Returns false if nothing can be read now.
+  bool TakeSome();
   // After the child's end: reads the rest of its pipe.
   void TakeRest();
   // Explains why the pipe broke: how the child ended, and its last output.

@@ -272,6 +272,17 @@ TEST_F(MeasureCommand, WhatWasKeptOfAnotherDeviceIsNotTaken) {
   EXPECT_THAT(done.out, HasSubstr("median 0.0 %"));
 }
 
+// As from a farm of devices that gives each request another one.
+TEST_F(MeasureCommand, MeasurementsOfDifferentDevicesAreNotMixed) {
+  std::string script = kCounts;
+  script.replace(script.find("mbconv))"), 8, "mbconv)),\\\"machine_fingerprint\\\":$n");
+  const Outcome done =
+      Measure("n=$(cat " + Path("n") + " 2>/dev/null || echo 0); echo $((n + 1)) > " + Path("n") + "\n" + script);
+  EXPECT_EQ(done.code, ExitCode::kError);
+  EXPECT_THAT(done.err, HasSubstr("was measured on another machine or device than the others"));
+  EXPECT_FALSE(fs::exists(Path("table.json")));
+}
+
 TEST_F(MeasureCommand, OneThatIsSilentIsGivenUp) {
   std::string text = kSpec;
   text.replace(text.find("timeout: 20s, attempts: 2"), 25, "timeout: 1s, attempts: 1");

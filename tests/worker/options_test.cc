@@ -121,7 +121,15 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
               HasSubstr("--table: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--metric", "accuracy=a"}), HasSubstr("--metric: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t"}), HasSubstr("--metric"));
-  EXPECT_THAT(Error({"--command", "sh", "--delay", "5"}), HasSubstr("--delay"));
+  EXPECT_THAT(Error({"--command", "sh", "--delay", "5s"}), HasSubstr("--delay: requires --evaluator tabular"));
+  EXPECT_THAT(Error({"--command", "sh", "--curve", "a,b"}), HasSubstr("--curve: requires --evaluator tabular"));
+  EXPECT_THAT(Error({"--command", "sh", "--architecture-column", "id"}),
+              HasSubstr("--architecture-column: requires --evaluator tabular"));
+  EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "a=b", "--command", "no-such-program"}),
+              HasSubstr("--command: requires --evaluator exec"));
+  EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "a=b", "--delay", "5"}),
+              HasSubstr("--delay: "));
+  EXPECT_THAT(Error({"--command", ""}), HasSubstr("--command: is empty"));
   EXPECT_THAT(Error({"--command", "sh", "--id", std::string(101, 'x')}), HasSubstr("--id"));
 }
 

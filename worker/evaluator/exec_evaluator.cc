@@ -62,6 +62,8 @@ bool EndedBySigterm(const std::optional<ExitStatus>& exit) {
 
 struct ExecEvaluator::Exchange {
   std::string task;
+  // The child has taken the whole request.
+  bool asked = false;
   // The child has written a line that belongs to the task.
   bool spoke = false;
   // The child has written any line to standard output.
@@ -234,6 +236,7 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
   const std::string request = FormatEvaluatorRequest(exchange.task, evaluation);
   absl::Status sent = child_->WriteLine(request, Left(deadline.at()));
   if (!sent.ok()) return Broken(evaluation, sent, exchange);
+  exchange.asked = true;
   int late_lines = 0;
   while (true) {
     const auto line = child_->ReadLine(Left(deadline.at()), kLongestLine);
@@ -289,7 +292,11 @@ ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const 
     case absl::StatusCode::kDeadlineExceeded: {
       child_->Terminate(options_.grace);
       std::string message = "no result within the timeout of " + FormatDuration(evaluation.timeout);
-      message += exchange.wrote ? exchange.Dropped() : "; no line on standard output: does a wrapper buffer it?";
+      if (!exchange.asked) {
+        message += "; it does not read its standard input";
+      } else {
+        message += exchange.wrote ? exchange.Dropped() : "; no line on standard output: does a wrapper buffer it?";
+      }
       message += "; ended";
       const std::string last_words = child_->LastStderr();
       if (!last_words.empty()) message += "; standard error ended with:\n" + last_words;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/base/task_limits.h"
@@ -18,6 +19,8 @@ using nlohmann::json;
 
 constexpr std::size_t kQuotedBytes = 60;
 constexpr int kNamedMetrics = 3;
+// Larger numbers of bytes are not exact in JSON.
+constexpr double kMaxWeightsBytes = 1LL << 53;
 
 absl::Status Invalid(const std::string& why) { return absl::InvalidArgumentError(why); }
 // For a well-formed message that exceeds a limit.
@@ -74,7 +77,7 @@ EvaluatorMessage ReadProgress(const json& object, std::string& left_out) {
   return progress;
 }
 
-absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
+absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object, std::string& left_out) {
   const auto field = object.find("weights");
   if (field == object.end() || field->is_null()) return std::nullopt;
   if (!field->is_object()) return Invalid("a result's weights are not an object");
@@ -89,16 +92,20 @@ absl::StatusOr<std::optional<KeptWeights>> ParseWeights(const json& object) {
                                   kMaxWeightsPathBytes));
   }
   if (HasControlCharacter(weights.path)) return Excessive("the path of a result's weights has control characters");
+  absl::AsciiStrToLower(&weights.sha256);
   if (weights.sha256.size() != 64 || weights.sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
     return Invalid("the sha256 of a result's weights is not 64 hexadecimal digits");
   }
-  if (const auto bytes = field->find("bytes"); bytes != field->end() && bytes->is_number_unsigned()) {
-    const auto count = bytes->get<std::uint64_t>();
-    constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    if (count > kMax) {
-      return Excessive(absl::StrCat("a result's weights have ", count, " bytes; the maximum is ", kMax));
+  if (const auto bytes = field->find("bytes"); bytes != field->end() && !bytes->is_null()) {
+    // Exact up to 2^53 bytes, in any notation of a number.
+    const double count = bytes->is_number() ? bytes->get<double>() : -1;
+    if (count >= 0 && count <= kMaxWeightsBytes && count == std::floor(count)) {
+      weights.bytes = static_cast<std::int64_t>(count);
+    } else {
+      LeaveOut(
+          absl::StrCat("bytes of weights ", CutUtf8(bytes->dump(), kQuotedBytes), ", not a whole number of at least 0"),
+          left_out);
     }
-    weights.bytes = static_cast<std::int64_t>(count);
   }
   return weights;
 }
@@ -135,7 +142,7 @@ absl::StatusOr<EvaluatorMessage> ReadResult(const json& object, std::string& lef
   }
   if (not_numbers > kNamedMetrics) absl::StrAppend(&left_out, " and ", not_numbers - kNamedMetrics, " more");
   if (not_numbers > 0) left_out.insert(0, "metrics that are not numbers: ");
-  LAYERNAS_ASSIGN_OR_RETURN(result.weights, ParseWeights(object));
+  LAYERNAS_ASSIGN_OR_RETURN(result.weights, ParseWeights(object, left_out));
   return result;
 }
 
@@ -153,8 +160,10 @@ absl::StatusOr<EvaluatorMessage> ReadFailure(const json& object) {
     return Invalid("a failure's kind must be infeasible, retry or out_of_memory");
   }
   if (const auto message = object.find("message"); message != object.end()) {
-    if (!message->is_string()) return Invalid("a failure's message is not a string");
-    failure.message = CutUtf8(message->get<std::string>(), kMaxMessageBytes);
+    // A program that failed is not blamed for how it says so.
+    if (!message->is_null()) {
+      failure.message = CutUtf8(message->is_string() ? message->get<std::string>() : message->dump(), kMaxMessageBytes);
+    }
   }
   return failure;
 }

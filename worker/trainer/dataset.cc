@@ -68,8 +68,13 @@ bool WantsValidation(const DataSettings& settings) {
 }
 
 Plan PlanShapes10(const DataSettings& settings) {
-  const bool square = settings.input.height == settings.input.width && settings.input.height <= kLargestGenerated;
-  const int size = square ? settings.input.height : 32;
+  const int size = settings.input.height;
+  if (settings.input.width != size || size > kLargestGenerated) {
+    std::ostringstream message;
+    message << "network.input is [" << settings.input.channels << ", " << size << ", " << settings.input.width
+            << "], but shapes10 has only square images of up to " << kLargestGenerated << " pixels";
+    throw InfeasibleError(message.str());
+  }
   Plan plan;
   plan.files.classes = kShapes10Classes;
   plan.files.train = MakeShapes10({settings.data_seed, 0}, settings.train_examples.value_or(4000), size);

@@ -50,10 +50,25 @@ std::shared_ptr<std::uint8_t> Map(int fd, std::size_t bytes, int protection) {
   return {static_cast<std::uint8_t*>(memory), [bytes](std::uint8_t* first) { munmap(first, bytes); }};
 }
 
+// JSON holds only UTF-8, but names of files can have any bytes. Different names remain different.
+std::string Escaped(const std::string& name) {
+  std::string escaped;
+  for (const char character : name) {
+    const auto byte = static_cast<unsigned char>(character);
+    if (byte < 0x80 && byte != '%') {
+      escaped += character;
+    } else {
+      constexpr char kDigits[] = "0123456789abcdef";
+      escaped += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+    }
+  }
+  return escaped;
+}
+
 std::string MakeHeader(const DatasetIdentity& identity, const Dataset& dataset) {
   const DatasetLayout& layout = dataset.layout;
   const nlohmann::json content = {{"version", kVersion},
-                                  {"key", identity.key},
+                                  {"key", Escaped(identity.key)},
                                   {"stamp", identity.stamp},
                                   {"shape", {layout.shape.channels, layout.shape.height, layout.shape.width}},
                                   {"train", layout.train},
@@ -104,7 +119,8 @@ std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdenti
   const auto bytes = static_cast<std::size_t>(info.st_size);
   const std::shared_ptr<const std::uint8_t> memory = Map(file.get(), bytes, PROT_READ);
   const nlohmann::json content = ReadHeader(memory.get());
-  if (content.at("version") != kVersion || content.at("key") != identity.key || content.at("stamp") != identity.stamp) {
+  if (content.at("version") != kVersion || content.at("key") != Escaped(identity.key) ||
+      content.at("stamp") != identity.stamp) {
     return std::nullopt;
   }
   const nlohmann::json& shape = content.at("shape");

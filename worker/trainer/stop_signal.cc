@@ -1,19 +1,36 @@
 #include "worker/trainer/stop_signal.h"
 
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdint>
 
 namespace layernas::trainer {
 namespace {
 
 std::atomic<bool> deferred{false};
 std::atomic<int> requested{0};
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+// When the first signal was recorded, in seconds of the monotonic clock.
+std::atomic<std::int64_t> requested_at{0};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free &&
+              std::atomic<std::int64_t>::is_always_lock_free);
+
+// A scheduler signals all processes of a job, and then the worker ends its evaluator; timeout(1) also
+// passes a signal on. All of these arrive within moments.
+constexpr std::int64_t kRepeatSeconds = 5;
 
 void OnSignal(int signal) {
-  if (!deferred || requested.exchange(signal) != 0) _exit(128 + signal);
+  if (!deferred) _exit(128 + signal);
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  int none = 0;
+  if (requested.compare_exchange_strong(none, signal)) {
+    requested_at = now.tv_sec;
+  } else if (now.tv_sec - requested_at > kRepeatSeconds) {
+    _exit(128 + signal);
+  }
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 namespace layernas::trainer {
 
 // After this call, either signal ends the process at once, with the exit code 128 + the signal's
-// number. While a StopSignal exists, the first signal is only recorded, and a second one ends the
-// process.
+// number. While a StopSignal exists, the first signal is only recorded. So are repeats within five
+// seconds, because several programs may pass on the same request. A later one ends the process.
 void InstallStopSignals();
 
 // At most one may exist at a time.

@@ -187,6 +187,14 @@ TEST(ChildProcess, AHangIsBounded) {
   EXPECT_EQ(child->WriteLine(std::string(1 << 20, 'x'), Millis(50)).code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+// It reads its input only when somebody has read what it writes first.
+TEST(ChildProcess, ALongLineReachesAProgramThatFirstWritesALot) {
+  auto child = Shell("head -c 300000 /dev/zero | tr '\\0' y; echo; read -r line; echo ${#line}");
+  ASSERT_TRUE(child->WriteLine(std::string(200'000, 'x'), kLong).ok());
+  EXPECT_EQ(child->ReadLine(kLong, 400'000)->size(), 300'000u);
+  EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "200000");
+}
+
 TEST(ChildProcess, ALineIsBounded) {
   auto child = Shell("head -c 100000 /dev/zero | tr '\\0' y; sleep 1000");
   const absl::Status status = child->ReadLine(kLong, 50'000).status();

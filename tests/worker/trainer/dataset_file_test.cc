@@ -82,6 +82,19 @@ TEST_F(DatasetFile, ContinuesWhereAProcessWasKilled) {
   EXPECT_FALSE(OpenDatasetFile(path_, {"key", 8}).has_value());
 }
 
+// Names of folders can have any bytes.
+TEST_F(DatasetFile, IsFoundAgainUnderANameThatIsNotText) {
+  const DatasetIdentity identity = {"/data\xe9%", 7};
+  NewDatasetFile file(path_, identity);
+  const LoadBlock block = file.Allocate(layout_);
+  std::fill_n(block.bytes.get(), layout_.block_bytes(), 'y');
+  Dataset dataset = ViewDataset(layout_, block.bytes, {1, 2, 3}, {4, 5, 6});
+  dataset.checksum = Checksum(block.bytes.get(), layout_.block_bytes());
+  file.Finish(dataset);
+  EXPECT_TRUE(OpenDatasetFile(path_, identity).has_value());
+  EXPECT_FALSE(OpenDatasetFile(path_, {"/data\xe8%", 7}).has_value());
+}
+
 TEST_F(DatasetFile, LongWorkTicks) {
   layout_.train = (std::size_t{40} << 20) / 12;
   NewDatasetFile file(path_, identity_);

@@ -47,7 +47,7 @@ TEST(DeviceBatches, AreThoseOfBatchWriter) {
   settings.dataset = "shapes10";
   settings.train_examples = 40;
   settings.validation_examples = 20;
-  settings.input = {3, 24, 32};
+  settings.input = {3, 32, 32};
   const Dataset dataset = LoadDataset(settings, "");
   const auto device = MakeDeviceBatchSource(dataset, 32, torch::kCPU);
   const auto host = MakeBatchSource(dataset, 32, torch::kCPU);
