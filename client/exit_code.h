@@ -27,6 +27,8 @@ inline ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
       return ExitCode::kUnreachable;
+    case absl::StatusCode::kCancelled:
+      return ExitCode::kInterrupted;
     default:
       return ExitCode::kError;
   }

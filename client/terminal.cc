@@ -64,4 +64,10 @@ int Terminal::Columns() const {
   return std::max<int>(size.ws_col, 20);
 }
 
+int Terminal::Rows() const {
+  winsize size = {};
+  if (!interactive || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return 24;
+  return std::max<int>(size.ws_row, 5);
+}
+
 }  // namespace layernas::client

@@ -41,6 +41,8 @@ struct Terminal {
   bool IsScreen() const { return interactive || dumb; }
   // Returns the number of columns: at least 20, or 80 if it is unknown.
   int Columns() const;
+  // Returns the number of rows: at least 5, or 24 if it is unknown.
+  int Rows() const;
 };
 
 }  // namespace layernas::client

@@ -1,9 +1,11 @@
 // The layernas-controller program.
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "absl/synchronization/mutex.h"
 #include "common/base/standard_streams.h"
@@ -31,6 +33,11 @@ int Check(const layernas::ControllerOptions& options) {
   for (const std::string& problem : report->problems) std::printf("%s\n", problem.c_str());
   std::printf("%zu searches, %zu candidates, %zu tables: %s\n", report->searches, report->candidates, report->tables,
               report->problems.empty() ? "consistent" : "NOT consistent");
+  // A script that saves the report must not take an empty file for a good one.
+  if (std::fflush(stdout) != 0) {
+    std::fprintf(stderr, "layernas-controller: cannot write the report: %s\n", std::strerror(errno));
+    return EXIT_FAILURE;
+  }
   return report->problems.empty() ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

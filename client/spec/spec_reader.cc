@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "client/spec/cost_table.h"
 #include "client/spec/message_reader.h"
 #include "common/base/read_file.h"
@@ -28,6 +29,29 @@ std::size_t ValidUtf8Length(std::string_view text) {
   const std::string repaired = CutUtf8(text, text.size());
   return static_cast<std::size_t>(std::mismatch(text.begin(), text.end(), repaired.begin(), repaired.end()).first -
                                   text.begin());
+}
+
+// Returns the first character that no spec may contain, and its offset: control characters other
+// than tabs and line feeds, and line breaks that YAML's versions read differently.
+std::optional<std::pair<std::size_t, char32_t>> OddCharacter(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte == '\r' && i + 1 < text.size() && text[i + 1] == '\n') continue;
+    if ((byte < 0x20 && byte != '\t' && byte != '\n') || byte == 0x7f) return std::pair(i, char32_t{byte});
+    const std::string_view rest = text.substr(i);
+    // U+0080 to U+009F.
+    if (byte == 0xc2 && static_cast<unsigned char>(rest[1]) < 0xa0) {
+      return std::pair(i, static_cast<char32_t>(static_cast<unsigned char>(rest[1])));
+    }
+    for (const auto& [bytes, code] : {std::pair<std::string_view, char32_t>("\xe2\x80\xa8", 0x2028),
+                                      std::pair<std::string_view, char32_t>("\xe2\x80\xa9", 0x2029),
+                                      std::pair<std::string_view, char32_t>("\xef\xbf\xbe", 0xfffe),
+                                      std::pair<std::string_view, char32_t>("\xef\xbf\xbf", 0xffff),
+                                      std::pair<std::string_view, char32_t>("\xef\xbb\xbf", 0xfeff)}) {
+      if (rest.starts_with(bytes) && (code != 0xfeff || i > 0)) return std::pair(i, code);
+    }
+  }
+  return std::nullopt;
 }
 
 Position PositionAt(std::string_view text, std::size_t offset) {
@@ -144,6 +168,12 @@ SpecFile ReadSpecText(std::string name, std::string_view text, const std::string
   }
   if (const std::size_t valid = ValidUtf8Length(text); valid < text.size()) {
     file.mistakes.push_back({PositionAt(text, valid), "", "is not UTF-8 text"});
+    return file;
+  }
+  if (const auto odd = OddCharacter(text)) {
+    file.mistakes.push_back({PositionAt(text, odd->first), "",
+                             absl::StrFormat("has the character U+%04X, which no spec may contain",
+                                             static_cast<std::uint32_t>(odd->second))});
     return file;
   }
   Parse(text, file);

@@ -155,6 +155,14 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
   return lines;
 }
 
+void FitInto(int rows, bool unicode, std::vector<ProgressLine>& lines) {
+  const auto room = static_cast<std::size_t>(rows);
+  if (lines.size() <= room) return;
+  const std::size_t left_out = lines.size() - room + 1;
+  lines.resize(room - 1);
+  lines.push_back({"", absl::StrCat(unicode ? "…" : "...", " ", left_out, " more lines"), Style::kFaint});
+}
+
 std::string ToText(const ProgressLine& line, bool color) {
   const std::string padding(static_cast<std::size_t>(kLabelColumns) + 1 - Width(line.label), ' ');
   return absl::StrCat(Styled(line.label, Style::kFaint, color), padding, Styled(line.text, line.style, color));

@@ -29,6 +29,8 @@ struct ProgressLine {
 // without `unicode`.
 std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::system_clock::time_point now, int columns,
                                         bool unicode = true);
+// If there are more lines than rows, the last row says how many are left out.
+void FitInto(int rows, bool unicode, std::vector<ProgressLine>& lines);
 // Returns the line as it is printed.
 std::string ToText(const ProgressLine& line, bool color);
 

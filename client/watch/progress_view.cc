@@ -78,8 +78,12 @@ class ProgressView : public WatchView {
 
   void Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!state_.search().name().empty()) {
-      for (const ProgressLine& line :
-           ProgressLines(state_, std::chrono::system_clock::now(), terminal_.Columns(), terminal_.unicode)) {
+      std::vector<ProgressLine> lines =
+          ProgressLines(state_, std::chrono::system_clock::now(), terminal_.Columns(), terminal_.unicode);
+      // The cursor cannot move above the first row, so only what fits can be drawn again. The last
+      // drawing stays.
+      if (!ended_) FitInto(terminal_.Rows() - 1, terminal_.unicode, lines);
+      for (const ProgressLine& line : lines) {
         terminal_.out << ToText(line, terminal_.color) << '\n';
         ++drawn_;
       }

@@ -22,6 +22,24 @@ StatusPoller::~StatusPoller() {
   thread_.join();
 }
 
+std::optional<Fleet> StatusPoller::CountFleet() {
+  Fleet fleet;
+  v1::ListWorkersRequest page;
+  page.set_page_size(1000);
+  do {
+    const auto workers = connection_.Call(&v1::FleetService::Stub::ListWorkers, page, kDeadline);
+    if (!workers.ok()) return std::nullopt;
+    for (const v1::WorkerStatus& worker : workers->workers()) {
+      ++fleet.workers;
+      fleet.slots += worker.info().slots();
+      fleet.busy += worker.candidates_size();
+      if (worker.has_shunned_for()) ++fleet.shunned;
+    }
+    page.set_page_token(workers->next_page_token());
+  } while (!page.page_token().empty());
+  return fleet;
+}
+
 void StatusPoller::Poll() {
   Fleet fleet;
   for (int turn = 0; !ended_.WaitFor(turn == 0 ? Millis(0) : kInterval); ++turn) {
@@ -29,18 +47,7 @@ void StatusPoller::Poll() {
     request.set_name(name_);
     const auto search = connection_.Call(&v1::SearchService::Stub::GetSearch, request, kDeadline);
     if (turn % kFleetEvery == 0) {
-      v1::ListWorkersRequest first_page;
-      first_page.set_page_size(1000);
-      const auto workers = connection_.Call(&v1::FleetService::Stub::ListWorkers, first_page, kDeadline);
-      if (workers.ok()) {
-        fleet = {};
-        for (const v1::WorkerStatus& worker : workers->workers()) {
-          ++fleet.workers;
-          fleet.slots += worker.info().slots();
-          fleet.busy += worker.candidates_size();
-          if (worker.has_shunned_for()) ++fleet.shunned;
-        }
-      }
+      if (const std::optional<Fleet> counted = CountFleet()) fleet = *counted;
     }
     if (search.ok()) view_.Status(search->search(), fleet);
   }

@@ -2,6 +2,7 @@
 // changes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -22,6 +23,8 @@ class StatusPoller {
 
  private:
   void Poll();
+  // Returns nothing if the controller does not answer.
+  std::optional<Fleet> CountFleet();
 
   ControllerConnection& connection_;
   const std::string name_;

@@ -6,6 +6,7 @@
 #include <prometheus/histogram.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "common/rpc/status.h"
 #include "controller/access/gate.h"
 #include "controller/metrics/metrics.h"
+#include "controller/service/call_limit.h"
 
 namespace layernas {
 
@@ -38,7 +40,16 @@ class Call {
 
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
 
+  // Returns the same call, whose end is also told to the limit.
+  Call Within(CallLimit& limit) const {
+    Call call = *this;
+    call.limit_ = &limit;
+    return call;
+  }
+
   void Finish(const absl::Status& status) const {
+    // First: when the last call is finished, the server may end.
+    if (limit_ != nullptr) limit_->Done();
     seconds_->Observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count());
     reactor_->Finish(rpc::ToGrpc(status));
   }
@@ -49,6 +60,7 @@ class Call {
   std::chrono::steady_clock::time_point begin_;
   bool refused_;
   std::string caller_;
+  CallLimit* limit_ = nullptr;
 };
 
 // The entrance of a service's calls: do nothing for a call that has not passed it.
@@ -71,6 +83,21 @@ class Entrance {
     return {reactor, seconds, Identify(context, method)};
   }
 
+  // Begins a call of a user when there is room for it: calls `begin` with the call to finish. Calls
+  // of workers never wait. Finishes the call if the caller has gone meanwhile, or has too many.
+  void InTurn(const Call& call, const grpc::CallbackServerContext* context,
+              std::function<void(const Call& call)> begin) {
+    const absl::Status status = limit_.Begin(call.caller(), [this, call, context, begin = std::move(begin)] {
+      const Call within = call.Within(limit_);
+      if (context->IsCancelled()) {
+        within.Finish(absl::CancelledError("the caller is gone"));
+      } else {
+        begin(within);
+      }
+    });
+    if (!status.ok()) call.Finish(status);
+  }
+
   // For streams, which do not use Call.
   absl::Status Admit(const grpc::CallbackServerContext& context, const std::string& method) {
     return Identify(context, method).status();
@@ -83,9 +110,15 @@ class Entrance {
     return gate_.Admit(context, "/" + service_ + "/" + method);
   }
 
+  // Calls of users that are in progress at once, and that may wait for one caller. A page takes
+  // milliseconds on the thread that also answers heartbeats.
+  static constexpr std::size_t kMaxRunning = 4;
+  static constexpr std::size_t kMaxWaiting = 256;
+
   const std::string service_;
   Gate& gate_;
   ControllerMetrics& metrics_;
+  CallLimit limit_{kMaxRunning, kMaxWaiting};
 };
 
 }  // namespace layernas

@@ -18,12 +18,10 @@ FairQueue::~FairQueue() {
 absl::Status FairQueue::Post(const std::string& caller, std::function<void()> work) {
   {
     MutexLock lock(mutex_);
-    std::deque<std::function<void()>>& own = waiting_[caller];
-    if (own.size() >= max_waiting_) {
+    if (!waiting_.Add(caller, max_waiting_, std::move(work))) {
       return absl::ResourceExhaustedError(absl::StrCat("the controller is already checking ", max_waiting_,
                                                        " specs of ", caller, "; retry when some are done"));
     }
-    own.push_back(std::move(work));
   }
   changed_.NotifyOne();
   return absl::OkStatus();
@@ -36,12 +34,7 @@ void FairQueue::Run() {
       MutexLock lock(mutex_);
       while (waiting_.empty() && !stopping_) changed_.Wait(mutex_);
       if (waiting_.empty()) return;
-      auto next = waiting_.upper_bound(last_);
-      if (next == waiting_.end()) next = waiting_.begin();
-      last_ = next->first;
-      work = std::move(next->second.front());
-      next->second.pop_front();
-      if (next->second.empty()) waiting_.erase(next);
+      work = waiting_.Take();
     }
     work();
   }

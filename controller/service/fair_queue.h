@@ -2,14 +2,13 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <functional>
-#include <map>
 #include <string>
 #include <thread>
 
 #include "absl/status/status.h"
 #include "common/base/mutex.h"
+#include "controller/service/turn_order.h"
 
 namespace layernas {
 
@@ -35,10 +34,7 @@ class FairQueue {
 
   Mutex mutex_;
   CondVar changed_;
-  // Contains only callers with waiting work.
-  std::map<std::string, std::deque<std::function<void()>>> waiting_ ABSL_GUARDED_BY(mutex_);
-  // The caller whose work was taken last.
-  std::string last_ ABSL_GUARDED_BY(mutex_);
+  TurnOrder waiting_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // Last member, because it uses the others.
   std::thread thread_;

@@ -17,19 +17,21 @@ grpc::ServerUnaryReactor* FleetServiceImpl::ListWorkers(grpc::CallbackServerCont
     call.Finish(size.status());
     return call.reactor();
   }
-  // The token is the last id of the previous page. One more than the page shows whether there is
-  // another page.
-  engine_.ListWorkers(request->page_token(), *size + 1,
-                      [call, response, size = *size](const absl::StatusOr<std::vector<WorkerView>>& workers) {
-                        if (workers.ok()) {
-                          const auto rows =
-                              std::span<const WorkerView>(*workers).first(std::min(size, workers->size()));
-                          const std::size_t taken = FillPage(rows, *response->mutable_workers(),
-                                                             [](const WorkerView& row) { return ToWire(row); });
-                          if (taken < workers->size()) response->set_next_page_token(rows[taken - 1].info.id);
-                        }
-                        call.Finish(workers.status());
-                      });
+  entrance_.InTurn(call, context, [this, request, response, size = *size](const Call& begun) {
+    // The token is the last id of the previous page. One more than the page shows whether there is
+    // another page.
+    engine_.ListWorkers(request->page_token(), size + 1,
+                        [call = begun, response, size](const absl::StatusOr<std::vector<WorkerView>>& workers) {
+                          if (workers.ok()) {
+                            const auto rows =
+                                std::span<const WorkerView>(*workers).first(std::min(size, workers->size()));
+                            const std::size_t taken = FillPage(rows, *response->mutable_workers(),
+                                                               [](const WorkerView& row) { return ToWire(row); });
+                            if (taken < workers->size()) response->set_next_page_token(rows[taken - 1].info.id);
+                          }
+                          call.Finish(workers.status());
+                        });
+  });
   return call.reactor();
 }
 

@@ -22,7 +22,7 @@ constexpr int kMaxStates = 100;
 // two.
 constexpr std::size_t kMaxWaitingChecks = 16;
 // Maximum points of a frontier that are read for one page.
-constexpr std::size_t kMostPoints = 10'000;
+constexpr std::size_t kMostPoints = 2'000;
 
 // Makes an error with one line per mistake.
 absl::Status ToStatus(const std::vector<spec::Violation>& violations) {
@@ -122,7 +122,9 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetSearch(grpc::CallbackServerConte
                                                        v1::GetSearchResponse* response) {
   const Call call = entrance_.Begin(context, "GetSearch");
   if (call.refused()) return call.reactor();
-  engine_.GetSearch(request->name(), AnswerWithSearch(call, response, specs_));
+  entrance_.InTurn(call, context, [this, request, response](const Call& begun) {
+    engine_.GetSearch(request->name(), AnswerWithSearch(begun, response, specs_));
+  });
   return call.reactor();
 }
 
@@ -138,16 +140,19 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListSearches(grpc::CallbackServerCo
     call.Finish(size.ok() ? before.status() : size.status());
     return call.reactor();
   }
-  engine_.ListSearches(*before, *size, [call, response, specs = specs_](const absl::StatusOr<Page<SearchView>>& page) {
-    if (page.ok()) {
-      const std::span<const SearchView> views = page->items;
-      const std::size_t taken = FillPage(views, *response->mutable_searches(), [&](const SearchView& view) {
-        return ToWire(view, specs->Get(view.spec)->spec());
-      });
-      const auto next = taken < views.size() ? ParseSearchName(views[taken - 1].name)->id : page->next;
-      if (next) response->set_next_page_token(FormatPageToken(*next));
-    }
-    call.Finish(page.status());
+  entrance_.InTurn(call, context, [this, request, response, before = *before, size = *size](const Call& begun) {
+    engine_.ListSearches(
+        before, size, [call = begun, response, specs = specs_](const absl::StatusOr<Page<SearchView>>& page) {
+          if (page.ok()) {
+            const std::span<const SearchView> views = page->items;
+            const std::size_t taken = FillPage(views, *response->mutable_searches(), [&](const SearchView& view) {
+              return ToWire(view, specs->Get(view.spec)->spec());
+            });
+            const auto next = taken < views.size() ? ParseSearchName(views[taken - 1].name)->id : page->next;
+            if (next) response->set_next_page_token(FormatPageToken(*next));
+          }
+          call.Finish(page.status());
+        });
   });
   return call.reactor();
 }
@@ -166,7 +171,9 @@ grpc::ServerUnaryReactor* SearchServiceImpl::PauseSearch(grpc::CallbackServerCon
                                                          v1::PauseSearchResponse* response) {
   const Call call = entrance_.Begin(context, "PauseSearch");
   if (call.refused()) return call.reactor();
-  engine_.PauseSearch(request->name(), AnswerWithSearch(call, response, specs_));
+  entrance_.InTurn(call, context, [this, request, response](const Call& begun) {
+    engine_.PauseSearch(request->name(), AnswerWithSearch(begun, response, specs_));
+  });
   return call.reactor();
 }
 
@@ -175,7 +182,9 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ResumeSearch(grpc::CallbackServerCo
                                                           v1::ResumeSearchResponse* response) {
   const Call call = entrance_.Begin(context, "ResumeSearch");
   if (call.refused()) return call.reactor();
-  engine_.ResumeSearch(request->name(), AnswerWithSearch(call, response, specs_));
+  entrance_.InTurn(call, context, [this, request, response](const Call& begun) {
+    engine_.ResumeSearch(request->name(), AnswerWithSearch(begun, response, specs_));
+  });
   return call.reactor();
 }
 
@@ -184,7 +193,9 @@ grpc::ServerUnaryReactor* SearchServiceImpl::CancelSearch(grpc::CallbackServerCo
                                                           v1::CancelSearchResponse* response) {
   const Call call = entrance_.Begin(context, "CancelSearch");
   if (call.refused()) return call.reactor();
-  engine_.CancelSearch(request->name(), AnswerWithSearch(call, response, specs_));
+  entrance_.InTurn(call, context, [this, request, response](const Call& begun) {
+    engine_.CancelSearch(request->name(), AnswerWithSearch(begun, response, specs_));
+  });
   return call.reactor();
 }
 
@@ -202,7 +213,9 @@ grpc::ServerUnaryReactor* SearchServiceImpl::UpdateSearch(grpc::CallbackServerCo
   if (sharing.has_weight()) update.weight = sharing.weight();
   if (sharing.has_priority()) update.priority = sharing.priority();
   if (sharing.has_max_running()) update.max_running = sharing.max_running();
-  engine_.UpdateSearch(request->name(), update, AnswerWithSearch(call, response, specs_));
+  entrance_.InTurn(call, context, [this, request, response, update](const Call& begun) {
+    engine_.UpdateSearch(request->name(), update, AnswerWithSearch(begun, response, specs_));
+  });
   return call.reactor();
 }
 
@@ -211,7 +224,10 @@ grpc::ServerUnaryReactor* SearchServiceImpl::DeleteSearch(grpc::CallbackServerCo
                                                           v1::DeleteSearchResponse*) {
   const Call call = entrance_.Begin(context, "DeleteSearch");
   if (call.refused()) return call.reactor();
-  engine_.DeleteSearch(request->name(), [call](const absl::StatusOr<SearchView>& view) { call.Finish(view.status()); });
+  entrance_.InTurn(call, context, [this, request](const Call& begun) {
+    engine_.DeleteSearch(request->name(),
+                         [begun](const absl::StatusOr<SearchView>& view) { begun.Finish(view.status()); });
+  });
   return call.reactor();
 }
 
@@ -238,20 +254,24 @@ grpc::ServerUnaryReactor* SearchServiceImpl::ListCandidates(grpc::CallbackServer
     call.Finish(status);
     return call.reactor();
   }
-  engine_.ListCandidates(request->parent(), std::move(states), *after, *size,
-                         [call, response, specs = specs_](const absl::StatusOr<CandidatePage>& page) {
-                           if (page.ok()) {
-                             const auto spec = specs->Get(page->search.spec);
-                             const std::span<const core::Candidate> rows = page->page.items;
-                             const std::size_t taken =
-                                 FillPage(rows, *response->mutable_candidates(), [&](const core::Candidate& row) {
-                                   return ToWire(row, spec->spec(), page->search.name);
-                                 });
-                             const auto next = taken < rows.size() ? rows[taken - 1].number : page->page.next;
-                             if (next) response->set_next_page_token(FormatPageToken(*next));
-                           }
-                           call.Finish(page.status());
-                         });
+  entrance_.InTurn(
+      call, context,
+      [this, request, response, states = std::move(states), after = *after, size = *size](const Call& begun) {
+        engine_.ListCandidates(request->parent(), states, after, size,
+                               [call = begun, response, specs = specs_](const absl::StatusOr<CandidatePage>& page) {
+                                 if (page.ok()) {
+                                   const auto spec = specs->Get(page->search.spec);
+                                   const std::span<const core::Candidate> rows = page->page.items;
+                                   const std::size_t taken =
+                                       FillPage(rows, *response->mutable_candidates(), [&](const core::Candidate& row) {
+                                         return ToWire(row, spec->spec(), page->search.name);
+                                       });
+                                   const auto next = taken < rows.size() ? rows[taken - 1].number : page->page.next;
+                                   if (next) response->set_next_page_token(FormatPageToken(*next));
+                                 }
+                                 call.Finish(page.status());
+                               });
+      });
   return call.reactor();
 }
 
@@ -264,9 +284,12 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetTaskLog(grpc::CallbackServerCont
     call.Finish(absl::InvalidArgumentError("attempt: must be at least 1, or 0 for the latest"));
     return call.reactor();
   }
-  engine_.GetTaskLog(request->name(), request->attempt(), [call, response](const absl::StatusOr<TaskLogView>& view) {
-    if (view.ok()) Fill(*view, *response);
-    call.Finish(view.status());
+  entrance_.InTurn(call, context, [this, request, response](const Call& begun) {
+    engine_.GetTaskLog(request->name(), request->attempt(),
+                       [call = begun, response](const absl::StatusOr<TaskLogView>& view) {
+                         if (view.ok()) Fill(*view, *response);
+                         call.Finish(view.status());
+                       });
   });
   return call.reactor();
 }
@@ -285,24 +308,26 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetFrontier(grpc::CallbackServerCon
   }
   const bool is_first = request->page_token().empty();
   const double above = is_first ? -std::numeric_limits<double>::infinity() : std::bit_cast<double>(*after);
-  engine_.GetFrontier(
-      request->name(), above, *size,
-      [call, response, is_first, specs = specs_](const absl::StatusOr<FrontierView>& view) {
-        if (view.ok()) {
-          const auto spec = specs->Get(view->search.spec);
-          if (is_first) AddBest(view->search, spec->spec(), *response->mutable_best());
-          const std::span<const PointView> points = view->points;
-          const std::size_t taken = FillPage(
-              points, *response->mutable_points(),
-              [&](const PointView& point) { return ToFrontierPoint(point, spec->spec(), view->search.name); },
-              response->ByteSizeLong());
-          if (taken < points.size() || view->has_more) {
-            response->set_next_page_token(
-                FormatPageToken(std::bit_cast<std::uint64_t>(points[taken - 1].standing.cost)));
+  entrance_.InTurn(call, context, [this, request, response, is_first, above, size = *size](const Call& begun) {
+    engine_.GetFrontier(
+        request->name(), above, size,
+        [call = begun, response, is_first, specs = specs_](const absl::StatusOr<FrontierView>& view) {
+          if (view.ok()) {
+            const auto spec = specs->Get(view->search.spec);
+            if (is_first) AddBest(view->search, spec->spec(), *response->mutable_best());
+            const std::span<const PointView> points = view->points;
+            const std::size_t taken = FillPage(
+                points, *response->mutable_points(),
+                [&](const PointView& point) { return ToFrontierPoint(point, spec->spec(), view->search.name); },
+                response->ByteSizeLong());
+            if (taken < points.size() || view->has_more) {
+              response->set_next_page_token(
+                  FormatPageToken(std::bit_cast<std::uint64_t>(points[taken - 1].standing.cost)));
+            }
           }
-        }
-        call.Finish(view.status());
-      });
+          call.Finish(view.status());
+        });
+  });
   return call.reactor();
 }
 
@@ -318,23 +343,25 @@ grpc::ServerUnaryReactor* SearchServiceImpl::GetBuckets(grpc::CallbackServerCont
     call.Finish(size.ok() ? after.status() : size.status());
     return call.reactor();
   }
-  engine_.GetBuckets(
-      request->name(), after->position,
-      [call, response, size = *size, after = after->bucket, specs = specs_](const absl::StatusOr<BucketsView>& view) {
-        if (view.ok()) {
-          const auto spec = specs->Get(view->search.spec);
-          std::span<const BucketView> rest = view->buckets;
-          while (!rest.empty() && rest.front().bucket <= after) rest = rest.subspan(1);
-          const std::size_t taken =
-              FillPage(rest.first(std::min(size, rest.size())), *response->mutable_buckets(),
-                       [&](const BucketView& bucket) { return ToWire(bucket, spec->spec(), view->search.name); });
-          if (taken < rest.size()) {
-            const BucketView& last = rest[taken - 1];
-            response->set_next_page_token(FormatBucketToken({last.position, last.bucket}));
+  entrance_.InTurn(call, context, [this, request, response, after = *after, size = *size](const Call& begun) {
+    engine_.GetBuckets(
+        request->name(), after.position,
+        [call = begun, response, size, after = after.bucket, specs = specs_](const absl::StatusOr<BucketsView>& view) {
+          if (view.ok()) {
+            const auto spec = specs->Get(view->search.spec);
+            std::span<const BucketView> rest = view->buckets;
+            while (!rest.empty() && rest.front().bucket <= after) rest = rest.subspan(1);
+            const std::size_t taken =
+                FillPage(rest.first(std::min(size, rest.size())), *response->mutable_buckets(),
+                         [&](const BucketView& bucket) { return ToWire(bucket, spec->spec(), view->search.name); });
+            if (taken < rest.size()) {
+              const BucketView& last = rest[taken - 1];
+              response->set_next_page_token(FormatBucketToken({last.position, last.bucket}));
+            }
           }
-        }
-        call.Finish(view.status());
-      });
+          call.Finish(view.status());
+        });
+  });
   return call.reactor();
 }
 

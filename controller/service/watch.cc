@@ -1,5 +1,7 @@
 #include "controller/service/watch.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include <deque>
 #include <optional>
 #include <utility>
@@ -143,6 +145,7 @@ class Watcher final : public grpc::ServerWriteReactor<v1::WatchSearchResponse> {
     const std::shared_ptr<const TaskEncoder> spec = specs_->Get(search_.spec);
     if (pending.snapshot) {
       *current_.mutable_snapshot() = ToWire(search_, spec->spec());
+      *current_.mutable_time() = google::protobuf::util::TimeUtil::GetCurrentTime();
       return;
     }
     *current_.mutable_time() = ToTimestamp(change.time);

@@ -21,6 +21,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from layernas.v1 import spec_pb2
 
 _MAX_FILE_BYTES = 4 << 20
+# Control characters other than tabs and line feeds, and line breaks that YAML's versions read differently.
+_ODD_CHARACTER = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ufffe\\uffff]|\\r(?!\\n)|(?<!^)\\ufeff")
 _MAX_DEPTH = 100
 _MAX_VALUES = 3_000_000
 _MAX_MISTAKES = 1000
@@ -79,6 +81,10 @@ def read_spec_text(text: bytes, name: str) -> spec_pb2.SearchSpec:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"{name}:{_line_of(text, error.start)}: is not UTF-8 text") from None
+    if odd := _ODD_CHARACTER.search(decoded):
+        line = decoded.count("\n", 0, odd.start()) + 1
+        column = len(decoded[decoded.rfind("\n", 0, odd.start()) + 1 : odd.start()].encode()) + 1
+        raise SpecError(f"{name}:{line}:{column}: has the character U+{ord(odd.group()):04X}, which no spec may contain")
     return _read(_from_yaml(decoded, name), name)
 
 
@@ -101,7 +107,17 @@ def _from_yaml(text: str, name: str) -> _Node:
     import yaml
 
     class Loader(yaml.BaseLoader):
-        """A BaseLoader that keeps explicit tags."""
+        """A BaseLoader that keeps explicit tags, and that accepts tabs between tokens as the command line does."""
+
+        def scan_to_next_token(self) -> None:
+            while True:
+                super().scan_to_next_token()
+                if self.peek() != "\t":
+                    return
+                if not self.flow_level:
+                    self.allow_simple_key = False
+                while self.peek() == "\t":
+                    self.forward()
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             event = self.peek_event()

@@ -339,6 +339,16 @@ TEST(ProgressLines, FitTheTerminal) {
   for (const std::string& line : Lines(state, 80, 24)) EXPECT_LE(Width(line), 24U) << line;
 }
 
+// The cursor cannot move above the first row.
+TEST(ProgressLines, FitTheRows) {
+  std::vector<ProgressLine> lines(10, {"label", "text"});
+  FitInto(10, true, lines);
+  EXPECT_EQ(lines.size(), 10U);
+  FitInto(4, true, lines);
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_EQ(lines.back().text, "… 7 more lines");
+}
+
 TEST(Output, OfNoFormatSteersATerminal) {
   // Control sequences of one and two characters, and a mark that reverses the following text.
   const std::string hostile = "w\u009b1m\x1b[2J\u202egnp\x7f größe";

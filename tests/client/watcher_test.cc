@@ -6,9 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "client/watch/status_poller.h"
+#include "common/base/mutex.h"
 #include "tests/client/fake_controller.h"
 
 namespace layernas::client {
@@ -28,6 +31,22 @@ class NotingView : public WatchView {
 
   std::vector<std::uint64_t> shown;
   std::vector<std::string> notices;
+};
+
+class FleetView : public WatchView {
+ public:
+  void Show(const v1::WatchSearchResponse&) override {}
+  void Notice(const std::string&) override {}
+  void Status(const v1::Search&, const Fleet& fleet) override {
+    const MutexLock lock(mutex);
+    seen = fleet;
+    changed.NotifyAll();
+  }
+  void End() override {}
+
+  Mutex mutex;
+  CondVar changed;
+  std::optional<Fleet> seen;
 };
 
 class WatcherTest : public ::testing::Test {
@@ -61,6 +80,25 @@ grpc::Status Succeed(grpc::ServerWriter<v1::WatchSearchResponse>& writer) {
   change.mutable_search()->set_state(v1::SEARCH_STATE_SUCCEEDED);
   writer.Write(change);
   return grpc::Status::OK;
+}
+
+TEST_F(WatcherTest, TheWholeFleetIsCounted) {
+  controller_.workers = [](const v1::ListWorkersRequest& request, v1::ListWorkersResponse& response) {
+    v1::WorkerStatus& worker = *response.add_workers();
+    worker.mutable_info()->set_slots(2);
+    worker.add_candidates("searches/long-1/candidates/1");
+    if (request.page_token().empty()) response.set_next_page_token("next");
+    return grpc::Status::OK;
+  };
+  FleetView view;
+  const auto connection = ControllerConnection::Create(controller_.address(), {});
+  ASSERT_TRUE(connection.ok());
+  const StatusPoller poller(**connection, kName, view);
+  const MutexLock lock(view.mutex);
+  while (!view.seen) view.changed.Wait(view.mutex);
+  EXPECT_EQ(view.seen->workers, 2);
+  EXPECT_EQ(view.seen->slots, 4);
+  EXPECT_EQ(view.seen->busy, 2);
 }
 
 TEST_F(WatcherTest, ARestartIsOverWhenTheWatchIsOpenAgainThoughNothingChanges) {

@@ -90,6 +90,16 @@ class OutputTest(harness.IntegrationTest):
                                   timeout=harness.PATIENCE_S, check=False, text=True)
             self.assertEqual(done.returncode, 2, done.stderr)
 
+    def test_no_report_of_a_check_is_lost_without_a_word(self):
+        server = self.controller()
+        self.client(server).create(Space(layers=2, options=2, seed=1).spec("checked"))
+        server.stop()
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([os.path.join(harness.BIN, "layernas-controller"), "--check", f"--data-dir={server.data_dir}"],
+                                  stdout=full, stderr=subprocess.PIPE, timeout=harness.PATIENCE_S, check=False, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot write the report: No space left on device", done.stderr)
+
     def test_a_dumb_terminal_is_asked_too(self):
         server = self.controller()
         name = self.client(server).create(Space(layers=2, options=2, seed=1).spec("asked")).name.split("/")[1]

@@ -79,7 +79,7 @@ class HostileClientsTest(harness.IntegrationTest):
 
     def setUp(self):
         super().setUp()
-        tokens = {role: "test_" + secrets.token_hex(24) for role in ("worker", "victim", "admin")}
+        tokens = {role: "test_" + secrets.token_hex(24) for role in ("worker", "victim", "admin", "read-only")}
         lines = [
             f"{'worker' if name == 'victim' else name} sha256:{hashlib.sha256(token.encode()).hexdigest()} {name}-1\n"
             for name, token in tokens.items()
@@ -174,6 +174,18 @@ class HostileClientsTest(harness.IntegrationTest):
                 self.codes[key] = self.codes.get(key, 0) + 1
         api.close()
 
+    def flood(self):
+        """Makes hundreds of large reads at once, again and again."""
+        api = self.client(self.server, token=self.tokens["read-only"])
+        read = api.channel.unary_unary(SEARCHES + "ListCandidates")
+        request = search_service_pb2.ListCandidatesRequest(parent=self.filled, page_size=1000).SerializeToString()
+        while not self.ended.is_set():
+            for answer in [read.future(request, timeout=60) for _ in range(300)]:
+                code = answer.code().name
+                with self.lock:
+                    self.codes["flood", code] = self.codes.get(("flood", code), 0) + 1
+        api.close()
+
     def watch(self):
         """Opens watches of the largest search and reads none of them."""
         api = self.client(self.server, token=self.tokens["admin"])
@@ -207,6 +219,7 @@ class HostileClientsTest(harness.IntegrationTest):
             *(threading.Thread(target=self.hammer, args=("worker", WORKERS, lambda api, i=i: self.calls_of_worker(i, api)))
               for i in range(2)),
             threading.Thread(target=self.watch),
+            threading.Thread(target=self.flood),
         ]
         for thread in hammers:
             thread.start()

@@ -268,7 +268,9 @@ TEST_F(SearchesTest, BucketsOfAnyStage) {
       EXPECT_LT(candidate.cost, bucket.upper);
     }
   }
-  EXPECT_EQ(Buckets(name, {1, 0})->buckets.size(), 1u);
+  // 0 is the latest that fits the other number.
+  EXPECT_EQ(Buckets(name, {1, 0})->buckets[0].position, (core::Position{1, 3}));
+  EXPECT_EQ(Buckets(name, {0, 2})->buckets[0].position, (core::Position{1, 2}));
   EXPECT_EQ(Buckets(name, {1, 4}).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(Buckets(name, {2, 1}).status().code(), absl::StatusCode::kNotFound);
 }

@@ -108,6 +108,7 @@ TEST_F(WatchTest, ASnapshotStandsForWhatIsNoLongerKept) {
   const std::uint64_t sequence = watched.changes.front().sequence();
   EXPECT_GT(sequence, 0u);
   EXPECT_EQ(watched.changes.front().snapshot().progress().succeeded(), 600);
+  EXPECT_GT(watched.changes.front().time().seconds(), 1'500'000'000);
   watched.changes.erase(watched.changes.begin());
   EXPECT_FALSE(watched.changes.empty());
   ExpectNumbered(watched, sequence);
