@@ -109,7 +109,7 @@ class Search {
   // Returns the candidate to the queue without using up an attempt; a later failure report is
   // ignored. Does nothing if the lease is not current.
   void Release(std::uint64_t number, int attempt);
-  // The lease expired: uses up an attempt. Does nothing if the lease is not current.
+  // The lease expired: it is lost, which is no failed attempt. Does nothing if it is not current.
   void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
   // Handles the heartbeat of a lease; returns whether the worker should continue. An expired lease
   // that was not granted again is restored, and its attempt is not used up.
