@@ -81,6 +81,9 @@ absl::StatusOr<EvaluatorFactory> MakeFactory(const WorkerOptions& options) {
 
 // Runs the agent until a signal has drained it. All threads block the signals; this function waits
 // for them.
+// Signals within this time after the first are the same request.
+constexpr std::chrono::seconds kSameRequest{1};
+
 absl::Status RunUntilSignal(Agent& agent, const sigset_t& signals) {
   absl::Status status;
   std::atomic<bool> finished = false;
@@ -94,17 +97,20 @@ absl::Status RunUntilSignal(Agent& agent, const sigset_t& signals) {
   } catch (const std::system_error& error) {
     return absl::ResourceExhaustedError("cannot start a thread: " + error.code().message());
   }
-  bool draining = false;
+  std::optional<SteadyTime> first;
   while (!finished) {
     int signal = 0;
     if (sigwait(&signals, &signal) != 0 || signal == SIGUSR1) continue;
-    if (draining) {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    // timeout(1) and other programs signal a process and then its group. That is one request.
+    if (first && now - *first < kSameRequest) continue;
+    if (first) {
       // Do not log, and do not wait for the log. The kernel kills the direct children with this
       // process, but not what they started.
       ChildProcess::KillAll();
       _exit(EXIT_FAILURE);
     }
-    draining = true;
+    first = now;
     agent.Drain();
     log::Info("draining after a signal; send a second one to exit at once", {{"signal", strsignal(signal)}});
   }

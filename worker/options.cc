@@ -163,17 +163,6 @@ absl::Status SetWeightsDir(const Flags& flags, WorkerOptions& options) {
   return absl::OkStatus();
 }
 
-// Returns whether the command line itself has the option with an empty value, as from an unset
-// variable of a script. A file may have it, because --print-config prints it.
-bool IsGivenEmpty(int argc, char** argv, std::string_view flag) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    // CLI11 itself refuses "--flag=".
-    if (argument == flag && i + 1 < argc && argv[i + 1][0] == '\0') return true;
-  }
-  return false;
-}
-
 absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
   WorkerOptions options;
   LAYERNAS_ASSIGN_OR_RETURN(options.controller, For("--controller", rpc::ParseAddress(flags.controller)));
@@ -257,14 +246,13 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
   cli::AddSecurityFlags(app, flags.security);
   cli::Configuration configuration(app, {"LAYERNAS_WORKER_CONFIG", {}});
+  configuration.AllowEmpty("weights-dir");
   try {
     configuration.Parse({argv + 1, argv + argc});
   } catch (const CLI::ParseError& error) {
     std::exit(cli::PrintAndExitCode(app, error));
   }
   flags.is_weights_dir_given = weights_dir->count() > 0;
-  // layernas-trainer would run for hours instead.
-  if (IsGivenEmpty(argc, argv, "--command")) return Invalid("--command", "is empty; omit it to use layernas-trainer");
   absl::StatusOr<WorkerOptions> options = ToOptions(flags);
   if (options.ok()) return options;
   return absl::Status(options.status().code(), configuration.Locate(std::string(options.status().message())));

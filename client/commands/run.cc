@@ -185,7 +185,11 @@ void SaveResults(const CommandContext& context, const RunOptions& options, Local
                  ControllerConnection& connection, const std::string& name) {
   if (cluster.ControllerRuns()) {
     const absl::StatusOr<v1::Search> search = GetSearch(connection, name);
-    if (search.ok() && search->progress().succeeded() == 0) return;
+    if (search.ok() && search->progress().succeeded() == 0) {
+      // A directory of the user's is kept anyway, perhaps with saved trainings.
+      if (!options.data_dir.empty()) KeepData(context, cluster, name);
+      return;
+    }
     PrintResults(context.terminal, connection, name, options).IgnoreError();
     FlushOutput(context.terminal.out).IgnoreError();
   }

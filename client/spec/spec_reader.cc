@@ -18,6 +18,7 @@
 #include "client/spec/message_reader.h"
 #include "common/base/read_file.h"
 #include "common/base/utf8.h"
+#include "common/cli/yaml_structure.h"
 
 namespace layernas::client {
 namespace {
@@ -66,42 +67,15 @@ bool StartsWithTab(std::string_view text, int line) {
   return text.starts_with('\t');
 }
 
-// Collects the positions of documents and ignores their content.
-class DocumentStarts final : public YAML::EventHandler {
- public:
-  const std::vector<YAML::Mark>& marks() const { return marks_; }
-
-  void OnDocumentStart(const YAML::Mark& mark) override { marks_.push_back(mark); }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
-  void OnMapEnd() override {}
-
- private:
-  std::vector<YAML::Mark> marks_;
-};
-
-// Returns the start of the second document, or null. YAML::LoadAll is unsuitable: for a comma in
-// place of a value, it creates documents without end.
-YAML::Mark SecondDocument(const std::string& text) {
-  std::istringstream in(text);
-  YAML::Parser parser(in);
-  DocumentStarts starts;
-  while (starts.marks().size() < 2 && parser.HandleNextDocument(starts)) {
-  }
-  if (starts.marks().size() < 2) return YAML::Mark::null_mark();
-  const YAML::Mark& second = starts.marks()[1];
-  if (second.pos == starts.marks()[0].pos) throw YAML::ParserException(second, "a value cannot begin here");
-  return second;
-}
-
 void Parse(std::string_view text, SpecFile& file) {
   try {
-    if (const YAML::Mark second = SecondDocument(std::string(text)); !second.is_null()) {
+    const cli::YamlStructure structure = cli::FindStructure(std::string(text));
+    if (const YAML::Mark& quote = structure.open_quote; !quote.is_null()) {
+      file.mistakes.push_back(
+          {{quote.line + 1, quote.column + 1}, "", "is not valid YAML: this quote is never closed"});
+      return;
+    }
+    if (const YAML::Mark& second = structure.second_document; !second.is_null()) {
       file.mistakes.push_back(
           {{second.line + 1, second.column + 1}, "", "begins a second YAML document: put one search into each file"});
       return;

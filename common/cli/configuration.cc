@@ -12,8 +12,10 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "common/cli/configuration_file.h"
+#include "common/help/arguments.h"
 #include "common/network/closest.h"
 #include "common/process/command_line.h"
 
@@ -53,6 +55,11 @@ bool Configuration::Setting::IsList() const { return options.front()->get_items_
 
 bool Configuration::Setting::IsFlag() const { return options.front()->get_items_expected_max() == 0; }
 
+bool Configuration::Setting::IsEmpty(const std::vector<std::string>& given) const {
+  if (IsFlag() || may_be_empty) return false;
+  return given.empty() || std::any_of(given.begin(), given.end(), [](const std::string& one) { return one.empty(); });
+}
+
 Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app), files_(std::move(files)) {
   Collect(app);
   app.add_option("--config",
@@ -62,7 +69,11 @@ Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app
       ->configurable(false);
   // Runs last, after all other options have been checked.
   app.add_flag_callback(
-         "--print-config", [this] { throw CLI::CallForVersion(Text(), 0); },
+         "--print-config",
+         [this] {
+           prints_ = true;
+           throw CLI::CallForVersion(Text(), 0);
+         },
          "Print all option values and their sources as a file for --config, and exit")
       ->configurable(false);
 }
@@ -77,15 +88,26 @@ void Configuration::Parse(const std::vector<std::string>& arguments) {
   }
   try {
     // CLI11 reads them in reverse order.
-    app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    const std::vector<std::string> split = SplitEmptyValues(arguments);
+    app_.parse(std::vector<std::string>(split.rbegin(), split.rend()));
   } catch (const CLI::Success&) {
+    // The values would not be those of the file.
+    if (wrong && prints_) std::rethrow_exception(wrong);
     throw;
   } catch (const CLI::ParseError&) {
     // Options can be missing because the file is wrong.
     if (!wrong) throw;
   }
   if (wrong) std::rethrow_exception(wrong);
+  for (const Setting& setting : settings_) {
+    for (const CLI::Option* option : setting.options) {
+      if (option->count() == 0 || !setting.IsEmpty(option->results())) continue;
+      throw CLI::ValidationError("--" + setting.name, "is empty; omit the option to use the default");
+    }
+  }
 }
+
+void Configuration::AllowEmpty(const std::string& name) { Find(name)->may_be_empty = true; }
 
 std::string Configuration::Locate(const std::string& message) const {
   for (const Setting& setting : settings_) {
@@ -142,6 +164,9 @@ void Configuration::ReadFile(const std::string& path) {
       throw Wrong(absl::StrCat(line.place, ": ", line.key, ": is not a valid option in a configuration file",
                                DidYouMean(line.key, names)));
     }
+    if (setting->IsEmpty(line.values)) {
+      throw Wrong(absl::StrCat(line.place, ": ", line.key, ": has no value; remove the line to use the default"));
+    }
     setting->values = std::move(line.values);
     setting->source = std::move(line.place);
   }
@@ -177,8 +202,7 @@ void Configuration::Apply(const Setting& setting) {
 }
 
 std::string Configuration::Text() const {
-  YAML::Emitter out;
-  out << YAML::BeginMap;
+  std::vector<std::string> lines;
   for (const Setting& setting : settings_) {
     std::vector<std::string> values = setting.values;
     std::string source = setting.source;
@@ -192,16 +216,21 @@ std::string Configuration::Text() const {
       values = option->results();
       source = "command line";
     }
-    out << YAML::Key << setting.name << YAML::Value;
+    if (setting.IsEmpty(values)) {
+      lines.push_back(absl::StrCat("# ", setting.name, ":  # ", source));
+      continue;
+    }
+    YAML::Emitter out;
+    out << YAML::BeginMap << YAML::Key << setting.name << YAML::Value;
     if (setting.IsList()) {
       out << YAML::Flow << values;
     } else {
       out << values.back();
     }
-    out << YAML::Comment(source);
+    out << YAML::Comment(source) << YAML::EndMap;
+    lines.emplace_back(out.c_str());
   }
-  out << YAML::EndMap;
-  return out.c_str();
+  return absl::StrJoin(lines, "\n");
 }
 
 int PrintAndExitCode(const CLI::App& app, const CLI::ParseError& end) {

@@ -29,6 +29,10 @@ class Configuration {
   Configuration(const Configuration&) = delete;
   Configuration& operator=(const Configuration&) = delete;
 
+  // An option of one value is refused if the value is empty, as from an unset variable of a script:
+  // an empty --token-file would open the controller to everyone. This option may be empty.
+  void AllowEmpty(const std::string& name);
+
   // Call this instead of app.parse(); it throws the same exceptions. `arguments` does not include
   // the program name.
   void Parse(const std::vector<std::string>& arguments);
@@ -47,8 +51,11 @@ class Configuration {
     // option.
     std::vector<std::string> values;
     std::string source;
+    bool may_be_empty = false;
 
     std::string Variable() const;
+    // Returns whether these values are none, or one that is empty but may not be.
+    bool IsEmpty(const std::vector<std::string>& given) const;
     // Returns whether the option takes several values.
     bool IsList() const;
     bool IsFlag() const;
@@ -68,6 +75,8 @@ class Configuration {
   CLI::App& app_;
   const ConfigurationFiles files_;
   std::vector<Setting> settings_;
+  // --print-config was given.
+  bool prints_ = false;
 };
 
 // Prints the help, the version, the configuration or the mistake that ended the parsing. Returns

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/read_file.h"
 #include "common/base/status_macros.h"
+#include "common/cli/yaml_structure.h"
 
 namespace layernas::cli {
 namespace {
@@ -67,6 +68,16 @@ absl::StatusOr<std::vector<FileSetting>> ReadConfigurationFile(const std::string
   }
   if (text->size() > kMaxBytes) return absl::InvalidArgumentError(path + ": is larger than 1 MiB");
   try {
+    // Without these checks, the rest of the file would be ignored, perhaps with the options that
+    // restrict access.
+    const YamlStructure structure = FindStructure(*text);
+    if (!structure.open_quote.is_null()) {
+      return absl::InvalidArgumentError(Place(path, structure.open_quote) + ": this quote is never closed");
+    }
+    if (!structure.second_document.is_null()) {
+      return absl::InvalidArgumentError(Place(path, structure.second_document) +
+                                        ": begins a second YAML document; use one per file");
+    }
     return Settings(path, YAML::Load(*text));
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(absl::StrCat(Place(path, error.mark), ": ", error.msg));

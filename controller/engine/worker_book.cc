@@ -126,6 +126,8 @@ void WorkerBook::MoveFailures(const std::string& from, const std::string& to) {
   other.shunned = std::exchange(one.shunned, false);
   other.shunned_until = one.shunned_until;
   other.shunned_for = std::exchange(one.shunned_for, {});
+  other.on_probation = std::exchange(one.on_probation, false);
+  other.test = std::exchange(one.test, {});
   CountFit(one, 1);
   CountFit(other, 1);
   if (failing_.erase(from) > 0) failing_.insert(to);
@@ -186,6 +188,7 @@ void WorkerBook::Succeeded(const std::string& id, core::TaskKind kind) {
   if (found == workers_.end()) return;
   Worker& worker = found->second;
   worker.succeeded_last[static_cast<std::size_t>(kind)] = true;
+  worker.on_probation = false;
   if (failing_.empty() || !failing_.contains(id)) return;
   worker.failures[static_cast<std::size_t>(kind)] = 0;
   if (FailuresInARow(worker) > 0) return;
@@ -233,6 +236,8 @@ bool WorkerBook::Failed(const std::string& id, core::TaskKind kind, const PollBo
   worker.last_shun = worker.last_shun == Millis{0} ? kFirstShun : std::min(kLongestShun, 2 * worker.last_shun);
   worker.shunned_until = now + worker.last_shun;
   worker.shunned_for = require;
+  worker.on_probation = true;
+  worker.test.reset();
   by_shun_end_.emplace(worker.shunned_until, id);
   return true;
 }
@@ -266,7 +271,7 @@ std::vector<std::string> WorkerBook::EndShuns(SteadyTime now) {
 
 bool WorkerBook::IsOnProbation(const std::string& id) const {
   if (!failing_.contains(id)) return false;
-  return FailuresInARow(workers_.at(id)) >= kFailuresBorne;
+  return workers_.at(id).on_probation;
 }
 
 void WorkerBook::BeginTest(const std::string& id, LeaseBook::Key task) {

@@ -53,7 +53,9 @@ class WorkerBook {
     PollBook::Requirements shunned_for;
     // Duration of the last shun; 0 if it has succeeded since.
     Millis last_shun{0};
-    // After a shun: the latest task that the worker got to show whether it still fails.
+    // From the beginning of a shun until the next success of any kind; and the latest task that the
+    // worker got after the shun, to show whether it still fails.
+    bool on_probation = false;
     std::optional<LeaseBook::Key> test;
     // Position in the order of hearing.
     std::list<std::string>::iterator order;
@@ -111,7 +113,8 @@ class WorkerBook {
   std::vector<std::string> EndShuns(SteadyTime now);
   // Returns the failures in a row of the kind of task with the most.
   static int FailuresInARow(const Worker& worker);
-  // Returns whether the worker is shunned at its next failure. It then gets one task at a time.
+  // Returns whether the worker was shunned and has not succeeded since. It then gets one task at a
+  // time.
   bool IsOnProbation(const std::string& id) const;
   // A worker on probation got this task. It gets no other as long as it holds the lease.
   void BeginTest(const std::string& id, LeaseBook::Key task);

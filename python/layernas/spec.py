@@ -130,6 +130,8 @@ def _from_yaml(text: str, name: str) -> _Node:
         root = yaml.compose(text, Loader=Loader)
         return _Node(None, "") if root is None else _convert_yaml(root, {})
     except yaml.MarkedYAMLError as error:
+        if error.context == "while scanning a quoted scalar" and error.problem == "found unexpected end of stream":
+            error = yaml.MarkedYAMLError(problem="this quote is never closed", problem_mark=error.context_mark)
         mark = error.problem_mark or error.context_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         if "single document" in str(error.context):

@@ -91,6 +91,20 @@ class DrainTest(harness.IntegrationTest):
         self.assertEqual(after[: len(before)], before, "an epoch was trained twice")
         self.assertEqual(os.listdir(os.path.join(cache, "checkpoints")), [])
 
+    def test_a_repeated_signal_is_one_request(self):
+        """timeout(1), a shell and a scheduler may signal a process and its group."""
+        table = Space(layers=2, options=2, seed=45).write_table(self.path("table.csv"))
+        server = self.controller("--lease-duration=600s")
+        api = self.client(server)
+        search = api.create(Space(layers=2, options=2, seed=45).spec("repeated")).name
+        worker = self.worker(server, "leaving", *harness.exec_flags("--table", table, "--hold-first", self.path("held")))
+        harness.wait_for(lambda: api.search(search).progress.leased == 1, "the worker to be on a task")
+        worker.process.terminate()
+        self.assertEqual(worker.stop(PROMPT_S), 0)
+        (candidate,) = api.candidates(search)
+        self.assertEqual(candidate.state, search_pb2.CANDIDATE_STATE_QUEUED)
+        self.assertEqual(list(candidate.failures), [])
+
     def test_idle_worker_ends_at_once(self):
         server = self.controller()
         table = Space(layers=2, options=2, seed=42).write_table(self.path("table.csv"))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import unittest
 
 import harness
@@ -41,6 +42,29 @@ class SlurmTest(harness.IntegrationTest):
             *harness.exec_flags(*evaluator),
             environment={"LAYERNAS_CONTROLLER": address},
         )
+
+    def test_flags_of_the_caller_win(self):
+        """Also on a node with a GPU, here one that only its variables and tools claim to have."""
+        tools = self.path("tools")
+        os.mkdir(tools)
+        for name, script in (("nvidia-smi", "echo 'NVIDIA Test'"), ("layernas-worker", 'printf "%s\\n" "$@"; env | grep ^LAYERNAS_')):
+            path = os.path.join(tools, name)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\n{script}\n")
+            os.chmod(path, 0o755)
+        environment = {
+            "PATH": f"{tools}:{os.environ['PATH']}", "SLURMD_NODENAME": "n1", "SLURM_JOB_PARTITION": "p",
+            "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1", "SLURM_JOB_USER": "ann", "SLURM_CPUS_PER_TASK": "3",
+        }
+        for gpu in ({}, {"CUDA_VISIBLE_DEVICES": "0"}):
+            for flags in (["--command", "x", "--slots", "2", "--evaluator-grace", "60s", "--id", "i"], ["--evaluator", "tabular"]):
+                done = subprocess.run(["bash", WORKER, *flags], env={**environment, **gpu}, capture_output=True, text=True,
+                                      timeout=harness.PATIENCE_S, check=True)
+                said = done.stdout.splitlines()
+                for flag in flags[::2]:
+                    self.assertEqual(said.count(flag), 1, said)
+                has_command = any(line.startswith("LAYERNAS_COMMAND=") for line in said)
+                self.assertEqual(has_command, bool(gpu) and "--evaluator" not in flags, said)
 
     def test_a_pre_empted_worker_loses_no_attempt(self):
         # A lease that is not returned lasts longer than the test, and a candidate only has one

@@ -139,6 +139,9 @@ TEST_F(WorkerProgramTest, ThreadsAreOfTheProcessorsThatItMayUse) {
   EXPECT_EQ(AwaitFile("threads"), "1");
 }
 
+// Signals within a second are one request.
+constexpr Millis kSameRequest{1'100};
+
 TEST_F(WorkerProgramTest, ASecondSignalLeavesAtOnce) {
   controller_.With([](State& state) { state.failing_releases = 1'000'000; });
   Start({"--command", "sh -c 'read -r request; echo $$ > $FOLDER/pid; sleep 1000'"});
@@ -146,6 +149,7 @@ TEST_F(WorkerProgramTest, ASecondSignalLeavesAtOnce) {
   AwaitFile("pid");
   kill(worker_->pid(), SIGTERM);
   controller_.Await("the drain", [](const State& state) { return state.failing_releases < 1'000'000; });
+  std::this_thread::sleep_for(kSameRequest);
   kill(worker_->pid(), SIGTERM);
   EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
 }
@@ -159,6 +163,7 @@ TEST_F(WorkerProgramTest, ASecondSignalTakesTheWholeGroupOfAnEvaluator) {
   const pid_t grandchild = std::stoi(AwaitFile("pid"));
   kill(worker_->pid(), SIGTERM);
   AwaitFile("asked");
+  std::this_thread::sleep_for(kSameRequest);
   kill(worker_->pid(), SIGTERM);
   EXPECT_EQ(worker_->Wait(kLong)->ToString(), "exit code 1");
   const auto gone = [grandchild] {

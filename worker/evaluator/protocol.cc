@@ -165,6 +165,7 @@ absl::StatusOr<EvaluatorMessage> ReadFailure(const json& object) {
       failure.message = CutUtf8(message->is_string() ? message->get<std::string>() : message->dump(), kMaxMessageBytes);
     }
   }
+  if (failure.message.empty()) failure.message = "the evaluator gave no reason";
   return failure;
 }
 

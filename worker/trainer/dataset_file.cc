@@ -44,7 +44,7 @@ constexpr int kVersion = 2;
 constexpr std::size_t kHeaderBytes = 16384;
 
 // Maps a whole file into memory. It is unmapped when the last owner releases it.
-std::shared_ptr<std::uint8_t> Map(int fd, std::size_t bytes, int protection) {
+std::shared_ptr<std::uint8_t> MapFile(int fd, std::size_t bytes, int protection) {
   void* memory = mmap(nullptr, bytes, protection, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED) throw MachineError(std::string("cannot map it: ") + std::strerror(errno));
   return {static_cast<std::uint8_t*>(memory), [bytes](std::uint8_t* first) { munmap(first, bytes); }};
@@ -117,7 +117,7 @@ std::optional<Dataset> OpenDatasetFile(const fs::path& path, const DatasetIdenti
     throw MachineError("it is truncated");
   }
   const auto bytes = static_cast<std::size_t>(info.st_size);
-  const std::shared_ptr<const std::uint8_t> memory = Map(file.get(), bytes, PROT_READ);
+  const std::shared_ptr<const std::uint8_t> memory = MapFile(file.get(), bytes, PROT_READ);
   const nlohmann::json content = ReadHeader(memory.get());
   if (content.at("version") != kVersion || content.at("key") != Escaped(identity.key) ||
       content.at("stamp") != identity.stamp) {
@@ -176,7 +176,7 @@ LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout, const Tick& tick
                          std::strerror(error));
     }
   }
-  memory_ = Map(file_->get(), bytes_, PROT_READ | PROT_WRITE);
+  memory_ = MapFile(file_->get(), bytes_, PROT_READ | PROT_WRITE);
   std::memcpy(memory_.get(), header.data(), header.size());
   std::uint8_t* block = memory_.get() + kHeaderBytes;
   return {{memory_, block}, block + layout.block_bytes()};

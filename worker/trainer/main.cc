@@ -15,11 +15,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/base/processors.h"
 #include "common/base/standard_streams.h"
+#include "common/base/utf8.h"
 #include "common/base/write_errors.h"
 #include "common/build_info/build_info.h"
+#include "common/help/arguments.h"
 #include "common/help/help_formatter.h"
 #include "worker/trainer/data_check.h"
 #include "worker/trainer/device.h"
@@ -59,8 +62,8 @@ bool WrittenOut() {
 // Prints every problem and a summary. Returns the exit code.
 int CheckDataIn(const std::filesystem::path& folder) {
   const layernas::trainer::DataReport report = layernas::trainer::CheckData(folder, layernas::UsableProcessors());
-  for (const std::string& problem : report.problems) std::cout << "error: " << problem << '\n';
-  for (const std::string& warning : report.warnings) std::cout << "warning: " << warning << '\n';
+  for (const std::string& problem : report.problems) std::cout << "error: " << layernas::Printable(problem) << '\n';
+  for (const std::string& warning : report.warnings) std::cout << "warning: " << layernas::Printable(warning) << '\n';
   std::cout << folder.string() << ": " << (report.dataset.empty() ? "no data set" : report.dataset) << ", "
             << report.images << " images, " << report.classes << " classes, " << report.problems.size() << " errors, "
             << report.warnings.size() << " warnings" << std::endl;
@@ -79,7 +82,7 @@ int main(int argc, char** argv) {
       "layernas-trainer");
   app.formatter(std::make_shared<layernas::HelpFormatter>());
   layernas::trainer::EvaluatorOptions options;
-  options.log = [](const std::string& line) { std::cerr << line << std::endl; };
+  options.log = [](const std::string& line) { std::cerr << layernas::Printable(line) << std::endl; };
   std::filesystem::path cache_dir = layernas::trainer::DefaultCacheFolder();
   options.checkpoints.limit_bytes = std::uint64_t{1} << 30;
   options.data_cache.limit_bytes = std::uint64_t{32} << 30;
@@ -123,7 +126,8 @@ int main(int argc, char** argv) {
                            ->option_text("[FOLDER]");
   app.set_version_flag("--version", layernas::VersionText("layernas-trainer"));
   try {
-    app.parse(argc, argv);
+    const std::vector<std::string> arguments = layernas::SplitEmptyValues({argv + 1, argv + argc});
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& end) {
     if (app.exit(end) != 0) return 2;
     return WrittenOut() ? 0 : 1;

@@ -25,10 +25,11 @@ void OnSignal(int signal) {
   if (!deferred) _exit(128 + signal);
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
+  // The time is set first, because another thread may get the next signal at once.
+  std::int64_t never = 0;
+  requested_at.compare_exchange_strong(never, now.tv_sec);
   int none = 0;
-  if (requested.compare_exchange_strong(none, signal)) {
-    requested_at = now.tv_sec;
-  } else if (now.tv_sec - requested_at > kRepeatSeconds) {
+  if (!requested.compare_exchange_strong(none, signal) && now.tv_sec - requested_at > kRepeatSeconds) {
     _exit(128 + signal);
   }
 }

@@ -193,6 +193,41 @@ TEST_F(ConfigurationTest, PrintsAllValuesWithTheirSourcesAsAFile) {
   EXPECT_THAT(again.labels, ElementsAre("a=1", "b=x: y"));
 }
 
+TEST_F(ConfigurationTest, WhatHasNoValueIsPrintedAsAComment) {
+  const Values values = Run({"--folder", "/f", "--print-config"});
+  EXPECT_THAT(values.printed, HasSubstr("\n# label:  # default\n"));
+  EXPECT_EQ(Run({"--config", Write("c.yaml", values.printed)}).error, "");
+}
+
+// As from an unset variable of a script. An empty --token-file would let everyone in.
+TEST_F(ConfigurationTest, AnEmptyValueIsRefused) {
+  EXPECT_THAT(Run({"--folder", ""}).error, HasSubstr("--folder: is empty"));
+  EXPECT_THAT(Run({"--folder=", "--slots=3"}).error, HasSubstr("--folder: is empty"));
+  for (const char* line : {"folder: \"\"", "label: []", "label: [a, '']"}) {
+    EXPECT_THAT(Run({"--config", Write("c.yaml", line)}).error, HasSubstr("c.yaml:1: ")) << line;
+  }
+}
+
+TEST_F(ConfigurationTest, NoValuesOfAWrongFileArePrinted) {
+  const Values values = Run({"--config", Write("c.yaml", "slots: 3\nslotz: 4"), "--folder", "/f", "--print-config"});
+  EXPECT_THAT(values.error, HasSubstr("c.yaml:2: slotz: "));
+  EXPECT_EQ(values.printed, "");
+}
+
+// The rest of the file would be ignored in silence.
+TEST_F(ConfigurationTest, AFileIsReadToItsEnd) {
+  EXPECT_THAT(Run({"--config", Write("c.yaml", "slots: 2\nfolder: \"x\naddress: y\n")}).error,
+              HasSubstr("c.yaml:2: this quote is never closed"));
+  EXPECT_THAT(Run({"--config", Write("c.yaml", "folder: 'x\nlabel: [a]")}).error,
+              HasSubstr("c.yaml:1: this quote is never closed"));
+  for (const char* between : {"---", "..."}) {
+    EXPECT_THAT(Run({"--config", Write("c.yaml", std::string("folder: x\n") + between + "\nslots: 2\n")}).error,
+                HasSubstr("begins a second YAML document"))
+        << between;
+  }
+  EXPECT_EQ(Run({"--config", Write("c.yaml", "---\nfolder: x\n...\n")}).error, "");
+}
+
 TEST_F(ConfigurationTest, HelpIsThereWhateverTheFileSays) {
   EXPECT_THAT(Run({"--help", "--config", Write("c.yaml", "nonsense: 1")}).printed, HasSubstr("--folder"));
 }

@@ -93,6 +93,23 @@ TEST(WorkerBook, ShunsWhoFailsAgainAndAgain) {
   EXPECT_EQ(book.shunned(), 0u);
 }
 
+// For example a worker whose device for measurements was unplugged, and which trains well.
+TEST(WorkerBook, ASuccessOfAnyKindEndsTheProbation) {
+  WorkerBook book;
+  book.Hear(Worker("a"), At(0));
+  for (int i = 0; i < 3; ++i) book.Failed("a", core::TaskKind::kMeasure, {}, "unplugged", At(0));
+  book.EndShuns(At(30'000));
+  book.BeginTest("a", {1, 7});
+  EXPECT_TRUE(book.IsOnProbation("a"));
+  book.Succeeded("a", core::TaskKind::kTrain);
+  EXPECT_FALSE(book.IsOnProbation("a"));
+  // The next failed measurement is one too many again, and the next test another one.
+  EXPECT_TRUE(book.Failed("a", core::TaskKind::kMeasure, {}, "unplugged", At(40'000)));
+  book.EndShuns(At(100'000));
+  EXPECT_TRUE(book.IsOnProbation("a"));
+  EXPECT_FALSE(book.TestOf("a").has_value());
+}
+
 TEST(WorkerBook, ShunsForLongerEachTimeUntilItSucceeds) {
   WorkerBook book;
   book.Hear(Worker("a"), At(0));

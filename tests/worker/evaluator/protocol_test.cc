@@ -144,7 +144,7 @@ TEST(EvaluatorProtocol, AFailureMayHaveAnyMessage) {
     return std::get<EvaluationFailure>(Parse(R"({"failure": {"kind": "infeasible", "message": )" + message + "}}"));
   };
   EXPECT_EQ(failure("\"too large\"").message, "too large");
-  EXPECT_EQ(failure("null").message, "");
+  EXPECT_EQ(failure("null").message, "the evaluator gave no reason");
   EXPECT_EQ(failure("[1, \"a\"]").message, "[1,\"a\"]");
 }
 

@@ -312,6 +312,18 @@ TEST_F(TrainerProcess, ChecksDataWithoutTraining) {
   EXPECT_EQ(exit_code_, 0);
 }
 
+// Data sets are often downloaded.
+TEST_F(TrainerProcess, ShowsNamesOfFilesWithoutControlCharacters) {
+  Write("images/train/cat/n\x1b]0;owned\x07.txt", "x");
+  Write("images/train/dog/n\x1b[2J.png", "x");
+  const std::string command =
+      TRAINER_BINARY " --check-data --data-dir " + (folder_ / "images").string() + " >" + (folder_ / "out").string();
+  EXPECT_NE(std::system(command.c_str()), 0);
+  const std::string shown = ReadAll(folder_ / "out");
+  EXPECT_THAT(shown, HasSubstr("n?[2J.png"));
+  EXPECT_EQ(shown.find('\x1b'), std::string::npos) << shown;
+}
+
 TEST_F(TrainerProcess, WrongFlagIsRefused) {
   Run("", "--thread 2");
   EXPECT_NE(exit_code_, 0);
