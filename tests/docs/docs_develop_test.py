@@ -16,7 +16,7 @@ import pages
 PATH = re.compile(r"[\w./*-]+")
 FILE = re.compile(r"[\w*-]+\.(cc|h|py|proto|patch|dict|md|yaml|yml|txt|json|js|supp)")
 # The functions that make targets and tests.
-TARGET = re.compile(r"\b(layernas_\w+|\w+_test|add_test|add_executable)\((?:NAME )?(?!NAME)([\w-]+)")
+TARGET = re.compile(r"\b(layernas_\w+|\w+_test|add_test|add_executable|add_custom_target)\((?:NAME )?(?!NAME)([\w-]+)")
 # A metric with its labels.
 METRIC = re.compile(r"(layernas_\w+?)(?:_sum|_count|_bucket)?(?:\{.*\})?")
 # What a program prints: words in lower case. The part after an ellipsis differs each time.
