@@ -234,9 +234,8 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
       ->type_name("COLUMN[,COLUMN]...")
       ->delimiter(',');
   app.add_option("--delay", flags.delay, "tabular: duration of each evaluation, such as 500ms")->type_name("DURATION");
-  const CLI::Option* weights_dir =
-      app.add_option("--weights-dir", flags.weights_dir, "Directory for the trained networks of winners; '' keeps none")
-          ->type_name("DIR");
+  app.add_option("--weights-dir", flags.weights_dir, "Directory for the trained networks of winners; '' keeps none")
+      ->type_name("DIR");
   app.add_option("--metrics-listen", flags.metrics_listen, "Address for Prometheus; port 0 selects a free port")
       ->type_name("HOST:PORT");
   app.add_option("--ready-file", flags.ready_file,
@@ -252,7 +251,7 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::exit(cli::PrintAndExitCode(app, error));
   }
-  flags.is_weights_dir_given = weights_dir->count() > 0;
+  flags.is_weights_dir_given = configuration.IsGiven("weights-dir");
   absl::StatusOr<WorkerOptions> options = ToOptions(flags);
   if (options.ok()) return options;
   return absl::Status(options.status().code(), configuration.Locate(std::string(options.status().message())));

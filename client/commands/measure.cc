@@ -213,7 +213,10 @@ absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, con
   for (std::size_t i = 0; i < design.size(); ++i) {
     const std::string id = spec::FormatArchitectureId(spec.space(), design[i].choices);
     if (const Metrics* known = kept.Find(id); known != nullptr && CheckCost(metric, *known).ok()) {
-      LAYERNAS_RETURN_IF_ERROR(CheckSameMachine(first_fingerprint, id, *known));
+      if (!CheckSameMachine(first_fingerprint, id, *known).ok()) {
+        return absl::FailedPreconditionError(absl::StrCat(
+            kept.path(), " has measurements of several machines or devices; remove it, and run this command again"));
+      }
       measured.push_back({design[i], *known});
       progress.Known();
       continue;

@@ -36,6 +36,7 @@ class KeptMeasurements {
   absl::Status TakeUp(const std::string& metric, double value);
   // New name of the file that was set aside; empty if there was none.
   const std::string& set_aside() const { return set_aside_; }
+  const std::string& path() const { return path_; }
   // Removes the file.
   void Remove();
 

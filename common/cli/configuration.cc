@@ -7,6 +7,7 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -30,7 +31,7 @@ std::string Environment(const std::string& variable) {
   return value == nullptr ? "" : value;
 }
 
-// Returns the value of --config, or an empty text.
+// Returns the value of --config, or an empty text. Throws CLI::ConfigError if the value is empty.
 std::string FileOf(const std::vector<std::string>& arguments) {
   std::string file;
   CLI::App finder;
@@ -38,10 +39,12 @@ std::string FileOf(const std::vector<std::string>& arguments) {
   finder.allow_extras();
   finder.add_option("--config", file);
   try {
-    finder.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    const std::vector<std::string> split = SplitEmptyValues(arguments);
+    finder.parse(std::vector<std::string>(split.rbegin(), split.rend()));
   } catch (const CLI::ParseError&) {
     // The parser of the program reports the mistake.
   }
+  if (file.empty() && finder.count("--config") > 0) throw Wrong("--config: is empty; omit it to use no file");
   return file;
 }
 
@@ -56,8 +59,9 @@ bool Configuration::Setting::IsList() const { return options.front()->get_items_
 bool Configuration::Setting::IsFlag() const { return options.front()->get_items_expected_max() == 0; }
 
 bool Configuration::Setting::IsEmpty(const std::vector<std::string>& given) const {
+  if (given.empty()) return true;
   if (IsFlag() || may_be_empty) return false;
-  return given.empty() || std::any_of(given.begin(), given.end(), [](const std::string& one) { return one.empty(); });
+  return std::any_of(given.begin(), given.end(), [](const std::string& one) { return one.empty(); });
 }
 
 Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app), files_(std::move(files)) {
@@ -72,6 +76,7 @@ Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app
          "--print-config",
          [this] {
            prints_ = true;
+           RefuseEmpty();
            throw CLI::CallForVersion(Text(), 0);
          },
          "Print all option values and their sources as a file for --config, and exit")
@@ -99,15 +104,26 @@ void Configuration::Parse(const std::vector<std::string>& arguments) {
     if (!wrong) throw;
   }
   if (wrong) std::rethrow_exception(wrong);
-  for (const Setting& setting : settings_) {
-    for (const CLI::Option* option : setting.options) {
-      if (option->count() == 0 || !setting.IsEmpty(option->results())) continue;
-      throw CLI::ValidationError("--" + setting.name, "is empty; omit the option to use the default");
-    }
-  }
+  RefuseEmpty();
 }
 
 void Configuration::AllowEmpty(const std::string& name) { Find(name)->may_be_empty = true; }
+
+bool Configuration::IsGiven(const std::string& name) {
+  const Setting& setting = *Find(name);
+  return !setting.source.empty() || std::any_of(setting.options.begin(), setting.options.end(),
+                                                [](const CLI::Option* option) { return option->count() > 0; });
+}
+
+void Configuration::RefuseEmpty() const {
+  std::set<std::string> allowed;
+  for (const Setting& setting : settings_) {
+    if (setting.may_be_empty) allowed.insert(setting.name);
+  }
+  if (const std::string name = FindEmptyOption(app_, allowed); !name.empty()) {
+    throw CLI::ValidationError("--" + name, "is empty; omit the option to use the default");
+  }
+}
 
 std::string Configuration::Locate(const std::string& message) const {
   for (const Setting& setting : settings_) {

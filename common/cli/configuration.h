@@ -29,13 +29,17 @@ class Configuration {
   Configuration(const Configuration&) = delete;
   Configuration& operator=(const Configuration&) = delete;
 
-  // An option of one value is refused if the value is empty, as from an unset variable of a script:
-  // an empty --token-file would open the controller to everyone. This option may be empty.
+  // Values of options must not be empty, as from an unset variable of a script: an empty --token-file
+  // would open the controller to everyone. The value of this option may be.
   void AllowEmpty(const std::string& name);
 
   // Call this instead of app.parse(); it throws the same exceptions. `arguments` does not include
   // the program name.
   void Parse(const std::vector<std::string>& arguments);
+
+  // Returns whether the command line, the environment or the file sets the option. Call it after
+  // Parse().
+  bool IsGiven(const std::string& name);
 
   // Prefixes a message that begins with its option ("--listen: …") with the file or variable that
   // set the option. Does not change it if the option was set on the command line.
@@ -54,7 +58,7 @@ class Configuration {
     bool may_be_empty = false;
 
     std::string Variable() const;
-    // Returns whether these values are none, or one that is empty but may not be.
+    // Returns whether there is no value, or an empty one that must not be.
     bool IsEmpty(const std::vector<std::string>& given) const;
     // Returns whether the option takes several values.
     bool IsList() const;
@@ -62,6 +66,8 @@ class Configuration {
   };
 
   void Collect(CLI::App& app);
+  // Throws CLI::ValidationError if the command line has an empty value.
+  void RefuseEmpty() const;
   Setting* Find(const std::string& name);
   // Reads the file and the environment. Throws CLI::ConfigError.
   void Load(const std::vector<std::string>& arguments);

@@ -1,5 +1,7 @@
 #include "common/help/arguments.h"
 
+#include <algorithm>
+
 namespace layernas {
 
 std::vector<std::string> SplitEmptyValues(const std::vector<std::string>& arguments) {
@@ -16,6 +18,19 @@ std::vector<std::string> SplitEmptyValues(const std::vector<std::string>& argume
     }
   }
   return split;
+}
+
+std::string FindEmptyOption(const CLI::App& app, const std::set<std::string>& allowed) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->count() == 0 || option->get_lnames().empty() || option->get_items_expected_max() == 0) continue;
+    const std::string& name = option->get_lnames().front();
+    const std::vector<std::string>& values = option->results();
+    if (allowed.count(name) == 0 && std::find(values.begin(), values.end(), "") != values.end()) return name;
+  }
+  for (const CLI::App* command : app.get_subcommands()) {
+    if (const std::string name = FindEmptyOption(*command, allowed); !name.empty()) return name;
+  }
+  return "";
 }
 
 }  // namespace layernas

@@ -181,7 +181,21 @@ CompletionVerdict Reporting::Fail(std::uint64_t number, int attempt, const std::
 }
 
 void Reporting::Release(std::uint64_t number, int attempt) {
-  if (Candidate* candidate = Current(number, attempt)) parts_.Queue(*candidate);
+  if (Candidate* candidate = Current(number, attempt)) {
+    parts_.Queue(*candidate);
+    return;
+  }
+  // Its lease expired before it was returned. It was not lost, and nobody resumes it.
+  Candidate* candidate = Granted(number, attempt);
+  if (candidate == nullptr || candidate->attempt != attempt || !RanOut(*candidate)) return;
+  candidate->failures.pop_back();
+  parts_.candidates.MarkDirty(*candidate);
+}
+
+bool Reporting::RanOut(const Candidate& candidate) {
+  return candidate.state == CandidateState::kQueued && !candidate.failures.empty() &&
+         candidate.failures.back().attempt == candidate.attempt &&
+         candidate.failures.back().kind == FailureKind::kWorkerLost;
 }
 
 void Reporting::Expire(std::uint64_t number, int attempt, Instant now, std::string why) {
@@ -203,9 +217,7 @@ bool Reporting::Renew(std::uint64_t number, int attempt, const std::string& work
   // A superseded attempt continues: whichever result arrives first is taken.
   if (candidate->state == CandidateState::kLeased || candidate->attempt != attempt) return true;
   // Nobody works on an attempt that failed or was released.
-  const bool ran_out = !candidate->failures.empty() && candidate->failures.back().attempt == attempt &&
-                       candidate->failures.back().kind == FailureKind::kWorkerLost;
-  if (!ran_out) return false;
+  if (!RanOut(*candidate)) return false;
   if (running) {
     parts_.queue.Remove(number);
     candidate->worker = worker;

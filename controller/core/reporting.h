@@ -43,6 +43,8 @@ class Reporting {
   Candidate* Granted(std::uint64_t number, int attempt);
   // Returns null unless (number, attempt) is the current lease.
   Candidate* Current(std::uint64_t number, int attempt);
+  // Returns whether the candidate is queued because the lease of its latest attempt expired.
+  static bool RanOut(const Candidate& candidate);
   // Returns whether the lease of this attempt was or is a separate measurement.
   bool WasToMeasure(const Candidate& candidate, int attempt) const;
   CompletionVerdict CompleteMeasurement(Candidate& candidate, int attempt, const std::string& worker,

@@ -106,6 +106,16 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   LAYERNAS_ASSIGN_OR_RETURN(state_.changes_base, state_.store.ChangesBase());
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, state_.store.LoadSearches());
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
+  // Loading may take longer than a lease.
+  state_.now = clock_.NowOnBoth();
+  for (const auto& [id, entry] : state_.searches.open()) {
+    for (const core::Candidate& candidate : entry->search->candidates()) {
+      if (candidate.state != core::CandidateState::kLeased) continue;
+      // Its worker may still work on it, so the lease gets its full duration.
+      state_.leases.Set({id, candidate.number}, candidate.worker, state_.now.steady + state_.options.lease_duration);
+      state_.workers.Expect(candidate.worker, state_.now.steady);
+    }
+  }
   log::Info("loaded", {{"searches", state_.searches.all().size()}, {"leases", state_.leases.size()}});
   return absl::OkStatus();
 }
@@ -132,13 +142,6 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
                                                                    stored.started, stored.ended, stored.searching_over},
                                                 std::move(loaded.candidates));
   SearchEntry& added = state_.searches.Add(std::move(entry));
-  for (const core::Candidate& candidate : added.search->candidates()) {
-    if (candidate.state != core::CandidateState::kLeased) continue;
-    // Its worker may still work on it, so the lease gets its full duration.
-    state_.leases.Set({added.id(), candidate.number}, candidate.worker,
-                      state_.now.steady + state_.options.lease_duration);
-    state_.workers.Expect(candidate.worker, state_.now.steady);
-  }
   added.search->CheckTime(state_.now.unix_ms, added.stored.clock_set);
   state_.touched.insert(added.id());
 }
@@ -174,7 +177,12 @@ void Engine::CheckPause() {
 void Engine::StoodStill(Millis pause) {
   // A lease outlives two missed heartbeats. However often pauses recur, silence is noted between two
   // such delays.
-  if (pause < std::max(kStall, state_.heartbeat_interval() / 2) || !silence_noted_) return;
+  if (pause < std::max(kStall, state_.heartbeat_interval() / 2)) return;
+  if (!silence_noted_) {
+    // The earlier delay is for calls that can only be read while the process runs.
+    silence_counts_from_ += pause;
+    return;
+  }
   silence_noted_ = false;
   silence_counts_from_ = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
   log::Warning("the controller stood still; workers that were silent meanwhile lose nothing", {{"ms", pause.count()}});

@@ -285,8 +285,10 @@ void SearchCommands::GetBuckets(const std::string& name, core::Position position
     }
     // A strategy without tables has none to show; this is no error.
     if (position == core::Position{}) return BucketsView{MakeView(*entry, state_.workers), {}};
-    return absl::NotFoundError(
-        absl::StrCat(entry->name, " has no table of pass ", position.pass, ", stage ", position.stage));
+    return absl::NotFoundError(absl::StrCat(entry->name, " has no table of",
+                                            position.pass == 0 ? "" : absl::StrCat(" pass ", position.pass),
+                                            position.pass == 0 || position.stage == 0 ? "" : ",",
+                                            position.stage == 0 ? "" : absl::StrCat(" stage ", position.stage)));
   };
   state_.Answer<BucketsView>(reply, find());
 }

@@ -401,7 +401,8 @@ void WorkerCommands::ReleaseTasks(const WorkerId& worker, const std::vector<std:
   for (const std::string& text : tokens) {
     const auto [entry, token] = FindLease(text);
     const LeaseBook::Key key{token.search, token.number};
-    if (entry == nullptr || !IsOwn(key, known)) continue;
+    // An expired lease is not in the book; the worker returns what it was granted all the same.
+    if (entry == nullptr || (state_.leases.Contains(key) && !IsOwn(key, known))) continue;
     entry->search->Release(token.number, token.attempt);
     state_.touched.insert(token.search);
   }

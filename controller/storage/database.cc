@@ -43,9 +43,12 @@ absl::StatusOr<std::optional<std::uint64_t>> Database::ReadMeta(const char* key)
 absl::Status ToStatus(const rocksdb::Status& status, const std::string& directory) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
-  // The lock is held by this process or by another one.
+  // The lock is held by this process or by another one (EAGAIN or EACCES). Some network file systems
+  // have no locks, which is another error.
+  const bool is_taken = text.find("Resource temporarily unavailable") != std::string::npos ||
+                        text.find("Permission denied") != std::string::npos;
   if (status.IsIOError() && (text.find("lock hold by current process") != std::string::npos ||
-                             text.find("While lock file") != std::string::npos)) {
+                             (text.find("While lock file") != std::string::npos && is_taken))) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the data directory ", directory, " is in use by another controller; stop it or choose another --data-dir"));
   }

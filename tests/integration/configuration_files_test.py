@@ -37,18 +37,21 @@ class ConfigurationTest(harness.IntegrationTest):
             with self.subTest(program):
                 code, text = self.run_program(program, "--print-config")
                 self.assertEqual(code, 0, text)
-                rows = re.findall(r"(?m)^([\w-]+): (.*)  # default$", text)
+                rows = re.findall(r"(?m)^(?:# )?([\w-]+):(?: (.*))?  # default$", text)
                 self.assertEqual(len(rows), len(text.splitlines()), text)
-                self.assertEqual({name: "" if value in ('""', "[]") else value for name, value in rows},
-                                 self.documented(program))
+                self.assertEqual(dict(rows), self.documented(program))
+                # The output can be read back.
+                path = self.write("printed.yaml", text)
+                code, again = self.run_program(program, f"--config={path}", "--print-config")
+                self.assertEqual(code, 0, again)
 
     def test_the_trainers_table(self):
         if not os.path.exists(os.path.join(harness.BIN, "layernas-trainer")):
             self.skipTest("built without torch")
         code, text = self.run_program("layernas-trainer", "--help")
         self.assertEqual(code, 0, text)
-        # "--threads INT:INT in [1 - 1024]=1 (Env:LAYERNAS_THREADS)"
-        rows = re.findall(r"(?m)^  --([\w-]+) [A-Z]+(?::.*?\])?(?:=(\S+))? \(Env:(\w+)\)", text)
+        # "--threads N [1] (env LAYERNAS_THREADS)"
+        rows = re.findall(r"(?m)^  --([\w-]+) [A-Z]+(?: \[(\S+)\])? \(env (\w+)\)", text)
         self.assertEqual({name: default for name, default, _ in rows}, self.documented("layernas-trainer"))
         for name, _, variable in rows:
             self.assertEqual(variable, "LAYERNAS_" + name.replace("-", "_").upper())
@@ -88,6 +91,28 @@ class ConfigurationTest(harness.IntegrationTest):
         (listed,) = json.loads(text)["workers"]
         self.assertEqual(listed["info"]["id"], "of-the-flag")
         self.assertEqual(listed["info"]["labels"], {"device": "cpu", "memory": "8"})
+
+    def test_an_empty_value_is_no_value(self):
+        """As from an unset variable of a script: a setting that restricts access, or a table of costs, would be lost."""
+        spec = self.write("spec.yaml", "name: x\n")
+        for command in (
+            ["layernas-controller", "--data-dir", self.path("d"), "--config", ""],
+            ["layernas-controller", "--data-dir", self.path("d"), "--token-file="],
+            ["layernas-controller", "--data-dir", self.path("d"), "--token-file", "", "--print-config"],
+            ["layernas-worker", "--command", ""],
+            ["layernas", "validate", "--costs", "", spec],
+            ["layernas", "run", spec, "--data-dir", ""],
+            ["layernas", "measure", "lut", spec, "t.json", "--command", ""],
+        ):
+            code, text = self.run_program(*command)
+            self.assertEqual(code, 2, text)
+            self.assertIn("is empty", text)
+        for line in ("insecure-listen: []", "label: []", "weights-dir: []", "insecure-token: []"):
+            path = self.write("empty.yaml", line + "\n")
+            for program in ("layernas-controller", "layernas-worker", "layernas"):
+                for more in ([], ["--print-config"]):
+                    code, text = self.run_program(program, "--config", path, *more)
+                    self.assertEqual(code, 2, (program, line, text))
 
     def test_mistakes_name_their_place(self):
         path = self.write("controller.yaml", "data-dir: x\nlease-duraton: 1m\n")

@@ -47,24 +47,36 @@ class SlurmTest(harness.IntegrationTest):
         """Also on a node with a GPU, here one that only its variables and tools claim to have."""
         tools = self.path("tools")
         os.mkdir(tools)
-        for name, script in (("nvidia-smi", "echo 'NVIDIA Test'"), ("layernas-worker", 'printf "%s\\n" "$@"; env | grep ^LAYERNAS_')):
+        real = os.path.join(harness.BIN, "layernas-worker")
+        says = f'case " $* " in *" --print-config "*) exec {real} "$@";; esac; printf "%s\\n" "$@"'
+        for name, script in (("nvidia-smi", "echo 'NVIDIA Test'"), ("layernas-worker", says)):
             path = os.path.join(tools, name)
             with open(path, "w", encoding="utf-8") as file:
                 file.write(f"#!/bin/sh\n{script}\n")
             os.chmod(path, 0o755)
         environment = {
-            "PATH": f"{tools}:{os.environ['PATH']}", "SLURMD_NODENAME": "n1", "SLURM_JOB_PARTITION": "p",
+            "PATH": f"{tools}:{os.environ['PATH']}", "HOME": self.folder, "SLURMD_NODENAME": "n1", "SLURM_JOB_PARTITION": "p",
             "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1", "SLURM_JOB_USER": "ann", "SLURM_CPUS_PER_TASK": "3",
         }
-        for gpu in ({}, {"CUDA_VISIBLE_DEVICES": "0"}):
-            for flags in (["--command", "x", "--slots", "2", "--evaluator-grace", "60s", "--id", "i"], ["--evaluator", "tabular"]):
-                done = subprocess.run(["bash", WORKER, *flags], env={**environment, **gpu}, capture_output=True, text=True,
-                                      timeout=harness.PATIENCE_S, check=True)
-                said = done.stdout.splitlines()
-                for flag in flags[::2]:
-                    self.assertEqual(said.count(flag), 1, said)
-                has_command = any(line.startswith("LAYERNAS_COMMAND=") for line in said)
-                self.assertEqual(has_command, bool(gpu) and "--evaluator" not in flags, said)
+        gpu = {"CUDA_VISIBLE_DEVICES": "0"}
+        file = self.write("worker.yaml", "command: sh\nslots: 4\n")
+
+        def flags(*given, **variables):
+            done = subprocess.run(["bash", WORKER, *given], env={**environment, **variables}, capture_output=True, text=True,
+                                  timeout=harness.PATIENCE_S, check=True)
+            said = done.stdout.splitlines()
+            options = ("--id", "--slots", "--evaluator-grace", "--command")
+            return {option: [said[at + 1] for at, word in enumerate(said) if word == option] for option in options}
+
+        defaults = {"--id": ["slurm-7-1"], "--evaluator-grace": ["20s"]}
+        self.assertEqual(flags(), {**defaults, "--slots": ["3"], "--command": []})
+        self.assertEqual(flags(**gpu), {**defaults, "--slots": ["1"], "--command": ["layernas-trainer --device cuda"]})
+        for node in ({}, gpu):
+            self.assertEqual(flags("--command", "sh", "--slots", "2", "--evaluator-grace", "60s", "--id", "i", **node),
+                             {"--id": ["i"], "--slots": ["2"], "--evaluator-grace": ["60s"], "--command": ["sh"]})
+            self.assertEqual(flags("--config", file, **node), {**defaults, "--slots": [], "--command": []})
+            self.assertEqual(flags(LAYERNAS_COMMAND="sh", LAYERNAS_SLOTS="2", **node), {**defaults, "--slots": [], "--command": []})
+            self.assertEqual(flags(LAYERNAS_EVALUATOR="tabular", **node)["--command"], [])
 
     def test_a_pre_empted_worker_loses_no_attempt(self):
         # A lease that is not returned lasts longer than the test, and a candidate only has one

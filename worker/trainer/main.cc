@@ -128,6 +128,10 @@ int main(int argc, char** argv) {
   try {
     const std::vector<std::string> arguments = layernas::SplitEmptyValues({argv + 1, argv + argc});
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    if (const std::string name = layernas::FindEmptyOption(app, {"cache-dir", "check-data", "weights-dir"});
+        !name.empty()) {
+      throw CLI::ValidationError("--" + name, "is empty; omit the option to use the default");
+    }
   } catch (const CLI::ParseError& end) {
     if (app.exit(end) != 0) return 2;
     return WrittenOut() ? 0 : 1;

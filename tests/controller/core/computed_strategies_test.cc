@@ -28,6 +28,24 @@ Space MakeSpace(int layers, OptionIndex options, bool costs) {
   return space;
 }
 
+// As with more workers than the design has architectures.
+TEST(Guided, ProposesWithinATargetBeforeAnyResult) {
+  const Space space = MakeSpace(6, 4, true);
+  const std::vector<double> targets = {9, 12};
+  GuidedStrategy strategy(space, targets, 60, 1);
+  // The design may exceed the targets.
+  int design = 0;
+  for (; strategy.supply().when == Supply::When::kNow; ++design) strategy.Propose();
+  EXPECT_LT(design, 20);
+  for (int i = 0; i < 20; ++i) {
+    const auto work = strategy.StartWork(1);
+    ASSERT_NE(work, nullptr);
+    work->Run();
+    strategy.FinishWork(*work);
+    EXPECT_LE(space.Cost(strategy.Propose()->architecture), 12) << i;
+  }
+}
+
 // Costs that a broken device could report. Sums of their squares overflow.
 TEST(Guided, AbsurdCostsBreakNoModel) {
   const Space space = MakeSpace(8, 4, false);

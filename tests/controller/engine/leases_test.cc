@@ -307,6 +307,40 @@ TEST_F(LeasesTest, ARestartGivesLeasesTheirFullTimeAgain) {
   EXPECT_EQ(Candidate(name, 1).state, CandidateState::kQueued);
 }
 
+// A million results take seconds to load.
+TEST_F(LeasesTest, LoadingTakesNothingFromALease) {
+  const std::string name = Create(RandomSpec("s", 5));
+  LeaseOne("w");
+  engine_.reset();
+  auto engine = Engine::Create(
+      *store_, options_,
+      [this](std::string_view spec) {
+        clock_.Pass(2 * kLease);
+        return ToCoreConfig(spec);
+      },
+      *metrics_, clock_);
+  ASSERT_TRUE(engine.ok());
+  engine_ = *std::move(engine);
+  Pass(kLease - Millis{1});
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
+}
+
+// For example its worker was cut off, and was told to end meanwhile. Both calls arrive at last.
+TEST_F(LeasesTest, WhatIsReturnedAfterItsLeaseIsNotLostAndNotResumed) {
+  const std::string name = Create(RandomSpec("s", 5));
+  const LeasedTask task = LeaseOne("w");
+  Pass(kLease);
+  EXPECT_EQ(Candidate(name, 1).failures.size(), 1u);
+  Release("w", task.token);
+  EXPECT_THAT(Candidate(name, 1).failures, IsEmpty());
+  EXPECT_THAT(Heartbeat("w", {FormatLeaseToken(task.token)}), ElementsAre(false));
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kQueued);
+  EXPECT_EQ(LeaseOne("v").token, Token(1, 1, 2));
+  // Too late: another one works on it.
+  Release("w", task.token);
+  EXPECT_EQ(Candidate(name, 1).state, CandidateState::kLeased);
+}
+
 TEST_F(LeasesTest, AReleasedCandidateIsAsGoodAsNew) {
   const std::string name = Create(RandomSpec("s", 5));
   const LeasedTask task = LeaseOne("w");

@@ -210,6 +210,22 @@ TEST(ShunningByHand, PausesThatRecurKeepNoLeaseOfADeadWorker) {
   }
 }
 
+TEST(ShunningByHand, APauseRightAfterAnotherCostsNoLease) {
+  HandRun run(LeasesOf(Millis{6'000}));
+  run.Create(RandomSpec("s", 200));
+  const LeasedTask held = run.LeaseOne("good");
+  // Three seconds of running are less than the time in which workers reconnect.
+  for (int pause = 0; pause < 3; ++pause) {
+    run.clock().Pass(Millis{8'000});
+    run.engine().StoodStill(Millis{8'000});
+    TakeTurns(run.engine());
+    run.clock().Pass(Millis{1'000});
+    TakeTurns(run.engine());
+  }
+  EXPECT_EQ(run.metrics().lease_expirations.Value(), 0);
+  EXPECT_TRUE(run.Heartbeat("good", held));
+}
+
 // A process can be suspended at any moment, also in the middle of a turn.
 class StallingClock final : public Clock {
  public:

@@ -87,6 +87,7 @@ void GuidedKnowledge::Note(const Architecture& architecture, const Observation& 
     case Observation::Kind::kResult:
       architectures_.push_back(architecture);
       rewards_.push_back(Bounded(observation.outcome.reward));
+      NoteCost(Bounded(observation.outcome.cost));
       costs_.push_back(Bounded(observation.outcome.cost));
       return;
     case Observation::Kind::kInfeasible:
@@ -94,6 +95,7 @@ void GuidedKnowledge::Note(const Architecture& architecture, const Observation& 
       return;
     case Observation::Kind::kTooDear:
       skipped_.push_back(architecture);
+      NoteCost(Bounded(observation.outcome.cost));
       skipped_costs_.push_back(Bounded(observation.outcome.cost));
       return;
     case Observation::Kind::kUnknown:
@@ -139,25 +141,37 @@ void GuidedKnowledge::LearnReward(bool fit, bool variances) {
   learned_ = true;
 }
 
+void GuidedKnowledge::NoteCost(double cost) {
+  if (cost_ == nullptr) return;
+  const bool is_first = costs_.empty() && skipped_costs_.empty();
+  lowest_cost_ = is_first ? cost : std::min(lowest_cost_, cost);
+  highest_cost_ = is_first ? cost : std::max(highest_cost_, cost);
+}
+
 void GuidedKnowledge::LearnCost(bool fit, bool variances) {
-  std::vector<Architecture> architectures = architectures_;
-  architectures.insert(architectures.end(), skipped_.begin(), skipped_.end());
-  std::vector<double> costs = costs_;
-  costs.insert(costs.end(), skipped_costs_.begin(), skipped_costs_.end());
-  if (costs.empty()) return;
-  lowest_cost_ = *std::min_element(costs.begin(), costs.end());
-  highest_cost_ = *std::max_element(costs.begin(), costs.end());
+  cost_learned_ = costs_.size() + skipped_costs_.size() >= 2;
   // The effect of a choice on a latency is usually proportional to the rest.
-  log_cost_ = lowest_cost_ > 0;
-  cost_learned_ = costs.size() >= 2;
+  const bool log_cost = lowest_cost_ > 0;
+  fit = fit || log_cost != log_cost_;
+  log_cost_ = log_cost;
   if (!cost_learned_) return;
-  for (double& cost : costs) cost = Modelled(cost);
   if (fit) {
+    // Those near the best matter most, and the model uses the last of the values. So the skipped
+    // ones come first, and not too many of them.
+    std::vector<Architecture> architectures = Latest(skipped_);
+    std::vector<double> costs(skipped_costs_.end() - static_cast<std::ptrdiff_t>(architectures.size()),
+                              skipped_costs_.end());
+    architectures.insert(architectures.end(), architectures_.begin(), architectures_.end());
+    costs.insert(costs.end(), costs_.begin(), costs_.end());
+    for (double& cost : costs) cost = Modelled(cost);
     cost_->Fit(architectures, costs, variances);
   } else {
-    const std::size_t results = architectures_.size();
-    for (std::size_t i = cost_seen_.results; i < results; ++i) cost_->Append(architectures[i], costs[i]);
-    for (std::size_t i = results + cost_seen_.others; i < costs.size(); ++i) cost_->Append(architectures[i], costs[i]);
+    for (std::size_t i = cost_seen_.results; i < costs_.size(); ++i) {
+      cost_->Append(architectures_[i], Modelled(costs_[i]));
+    }
+    for (std::size_t i = cost_seen_.others; i < skipped_.size(); ++i) {
+      cost_->Append(skipped_[i], Modelled(skipped_costs_[i]));
+    }
   }
   cost_seen_ = {architectures_.size(), skipped_.size()};
 }

@@ -64,6 +64,8 @@ class GuidedKnowledge {
   // Converts a cost, or a limit of it, to the modelled scale and back.
   double Modelled(double cost) const;
   double Unmodelled(double cost) const;
+  // The lowest and highest cost of all results and skipped architectures, or of the space if the
+  // cost is known per layer.
   double lowest_cost() const { return lowest_cost_; }
   double highest_cost() const { return highest_cost_; }
   double lowest_reward() const { return lowest_reward_; }
@@ -76,6 +78,8 @@ class GuidedKnowledge {
     std::size_t others = 0;
   };
 
+  // Call it before the cost is added.
+  void NoteCost(double cost);
   void LearnReward(bool fit, bool variances);
   void LearnCost(bool fit, bool variances);
   void LearnFeasibility(bool fit, bool variances);

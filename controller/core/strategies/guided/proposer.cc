@@ -268,7 +268,8 @@ std::optional<Architecture> GuidedProposer::MostPromising(RandomStream& random, 
 
 std::optional<Architecture> GuidedProposer::FromPrior(RandomStream& random, std::uint64_t number) const {
   const Surface reward = known_.reward().Draw(random, 1);
-  const double limit = WidenedLimit(LimitOf(number).value_or(known_.highest_cost()));
+  const double highest = std::min(known_.highest_cost(), HighestTarget(known_.targets()));
+  const double limit = WidenedLimit(LimitOf(number).value_or(highest));
   for (const Solution& solution :
        Solve(known_.space(), reward, cost_mean_, {{limit}}, known_.proposed().size() + 1, {})) {
     if (!known_.proposed().Contains(solution.architecture)) return solution.architecture;

@@ -1,0 +1,144 @@
+// Tests what time does to searches: deadlines, restarts, and clocks that are set.
+#include "tests/controller/engine/engine_fixture.h"
+
+namespace layernas {
+namespace {
+
+using ::testing::IsEmpty;
+
+using core::CandidateState;
+using core::SearchState;
+
+class SearchTimeTest : public EngineTest {};
+
+TEST_F(SearchTimeTest, NoTimePassesBeforeTheFirstLease) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(5);
+  const std::string name = Create(spec);
+  Pass(Millis{8'000});
+  EXPECT_EQ(Get(name)->state, core::SearchState::kRunning);
+  const LeasedTask task = LeaseOne("w");
+  Restart();
+  Pass(Millis{4'999});
+  EXPECT_EQ(Complete("w", LeaseOne("w")).status, core::CompletionVerdict::kAccepted);
+  Pass(Millis{1});
+  EXPECT_THAT(Lease("w"), IsEmpty());
+  EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+  EXPECT_EQ(Get(name)->candidates.at(core::CandidateState::kSucceeded), 2u);
+}
+
+TEST_F(SearchTimeTest, APausedSearchTakesWhatIsUnderWayAtItsDeadline) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(5);
+  const std::string name = Create(spec);
+  const Tasks tasks = Lease("w", 2);
+  ASSERT_TRUE(Pause(name).ok());
+  Pass(Millis{6'000});
+  EXPECT_EQ(Get(name)->state, core::SearchState::kPaused);
+  for (const LeasedTask& task : tasks) EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+  EXPECT_EQ(Get(name)->candidates.at(core::CandidateState::kSucceeded), 2u);
+}
+
+TEST_F(SearchTimeTest, TheReasonSurvivesARestartDuringTheWinnersTrainings) {
+  v1::SearchSpec spec = RandomSpec("s", 0);
+  spec.mutable_budget()->clear_trainings();
+  spec.mutable_budget()->mutable_duration()->set_seconds(5);
+  spec.mutable_final()->set_per_target(1);
+  spec.mutable_final()->set_seeds(2);
+  const std::string name = Create(spec);
+  const Tasks tasks = Lease("w", 3);
+  Pass(Millis{6'000});
+  for (const LeasedTask& task : tasks) Complete("w", task);
+  const LeasedTask full = LeaseOne("w");
+  EXPECT_TRUE(full.is_final);
+  Restart();
+  Complete("w", full);
+  Finish();
+  EXPECT_EQ(Get(name)->state, core::SearchState::kSucceeded);
+  EXPECT_EQ(Get(name)->state_reason, "its time of 5 s is up");
+  EXPECT_EQ(Get(name)->trainings, 3);
+}
+
+TEST_F(SearchTimeTest, CancellingDuringTheWinnersTrainingsCountsNoTrainingAway) {
+  v1::SearchSpec spec = SpaceOf("s", 3, 2);
+  spec.mutable_strategy()->mutable_random();
+  for (v1::Layer& layer : *spec.mutable_space()->mutable_layers()) {
+    for (v1::Option& option : *layer.mutable_options()) option.clear_costs();
+  }
+  spec.mutable_objective()->add_targets(100);
+  spec.mutable_budget()->set_trainings(4);
+  spec.mutable_evaluation()->set_measure_first(true);
+  spec.mutable_final()->set_per_target(1);
+  const std::string name = Create(spec);
+  const auto work = [&] {
+    const LeasedTask task = LeaseOne("w");
+    core::Metrics metrics = Evaluate(task.architecture);
+    metrics.Set("latency_ms", 3);
+    EXPECT_EQ(Report("w", task.token, metrics).status, core::CompletionVerdict::kAccepted);
+    return task;
+  };
+  for (int i = 0; i < 8; ++i) work();
+  const LeasedTask full = LeaseOne("w");
+  EXPECT_TRUE(full.is_final);
+  EXPECT_EQ(Get(name)->trainings, 4);
+  ASSERT_TRUE(Cancel(name).ok());
+  EXPECT_EQ(Get(name)->trainings, 4);
+  Restart();
+  EXPECT_EQ(Get(name)->trainings, 4);
+}
+
+TEST_F(SearchTimeTest, TimeIsUpWithoutAnyCall) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(20);
+  const std::string name = Create(spec);
+  const LeasedTask task = LeaseOne("w");
+  Pass(Millis{20'000});
+  // Running trainings finish and count.
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  EXPECT_THAT(Lease("w"), IsEmpty());
+  EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  EXPECT_THAT(Get(name)->state_reason, ::testing::StartsWith("its time of 20 s is up"));
+}
+
+TEST_F(SearchTimeTest, AClockThatIsSetAheadMakesNoSearchOld) {
+  options_.retention = Millis{1'000'000};
+  Restart();
+  const std::string name = Create(RandomSpec("s", 1));
+  Finish();
+  clock_.Set(Millis{1'000'000'000});
+  Settle();
+  Pass(Millis{900'000});
+  EXPECT_TRUE(Get(name).ok());
+  Pass(Millis{200'000});
+  Settle();
+  EXPECT_EQ(Get(name).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(SearchTimeTest, SettingTheClockChangesNoBudgetAndNoLease) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(20);
+  const std::string name = Create(spec);
+  const LeasedTask task = LeaseOne("w");
+  for (const Millis by : {Millis{1'000'000'000}, Millis{-3'000'000'000}}) {
+    Pass(Millis{5'000});
+    clock_.Set(by);
+    Settle();
+    EXPECT_EQ(Heartbeat("w", {FormatLeaseToken(task.token)}), std::vector<bool>{true});
+    EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+    // Waiting tasks are still given out.
+    EXPECT_EQ(Complete("v", LeaseOne("v")).status, core::CompletionVerdict::kAccepted);
+  }
+  Restart();
+  Pass(Millis{9'999});
+  EXPECT_EQ(Complete("w", task).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Pass(Millis{1});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  EXPECT_THAT(Get(name)->state_reason, ::testing::StartsWith("its time of 20 s is up"));
+}
+
+}  // namespace
+}  // namespace layernas
