@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -113,7 +114,12 @@ absl::StatusOr<std::vector<TableOptions::Metric>> ParseMetrics(const std::vector
     for (const TableOptions::Metric& metric : metrics) {
       if (metric.name == pair.first) return Invalid("--metric", pair.first + " is given twice");
     }
-    metrics.push_back({pair.first, CLI::detail::split(pair.second, ',')});
+    const std::vector<std::string> columns = CLI::detail::split(pair.second, ',');
+    // A table may have a column without a name: the index that pandas writes.
+    if (std::find(columns.begin(), columns.end(), "") != columns.end()) {
+      return Invalid("--metric", pair.first + " has an empty column name");
+    }
+    metrics.push_back({pair.first, columns});
   }
   if (metrics.empty())
     return Invalid("--metric", "--evaluator tabular requires at least one, such as --metric accuracy=test_acc");

@@ -214,7 +214,7 @@ absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, con
     const std::string id = spec::FormatArchitectureId(spec.space(), design[i].choices);
     if (const Metrics* known = kept.Find(id); known != nullptr && CheckCost(metric, *known).ok()) {
       if (!CheckSameMachine(first_fingerprint, id, *known).ok()) {
-        return absl::FailedPreconditionError(absl::StrCat(
+        return absl::DataLossError(absl::StrCat(
             kept.path(), " has measurements of several machines or devices; remove it, and run this command again"));
       }
       measured.push_back({design[i], *known});
@@ -402,7 +402,9 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   if (!result.ok()) {
     const bool interrupted = absl::IsCancelled(result.status());
     if (interrupted) context.terminal.err << "interrupted: no table was written\n";
-    if (kept.count() > 0) {
+    if (absl::IsDataLoss(result.status())) {
+      // No run can resume from these measurements.
+    } else if (kept.count() > 0) {
       context.terminal.err << kept.count() << " measurements are kept in " << kept_in
                            << "; the next run resumes from them\n";
     } else {

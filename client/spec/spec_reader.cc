@@ -70,6 +70,10 @@ bool StartsWithTab(std::string_view text, int line) {
 void Parse(std::string_view text, SpecFile& file) {
   try {
     const cli::YamlStructure structure = cli::FindStructure(std::string(text));
+    if (structure.percent_line != 0) {
+      file.mistakes.push_back({{structure.percent_line, 1}, "", "is not valid YAML: a line cannot begin with %"});
+      return;
+    }
     if (const YAML::Mark& quote = structure.open_quote; !quote.is_null()) {
       file.mistakes.push_back(
           {{quote.line + 1, quote.column + 1}, "", "is not valid YAML: this quote is never closed"});

@@ -43,8 +43,10 @@ std::string FileOf(const std::vector<std::string>& arguments) {
     finder.parse(std::vector<std::string>(split.rbegin(), split.rend()));
   } catch (const CLI::ParseError&) {
     // The parser of the program reports the mistake.
+    return "";
   }
-  if (file.empty() && finder.count("--config") > 0) throw Wrong("--config: is empty; omit it to use no file");
+  if (file.empty() && finder.count("--config") > 0)
+    throw Wrong("--config: is empty; omit the option to use the default");
   return file;
 }
 
@@ -76,7 +78,7 @@ Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app
          "--print-config",
          [this] {
            prints_ = true;
-           RefuseEmpty();
+           RefuseWrongValues();
            throw CLI::CallForVersion(Text(), 0);
          },
          "Print all option values and their sources as a file for --config, and exit")
@@ -104,7 +106,7 @@ void Configuration::Parse(const std::vector<std::string>& arguments) {
     if (!wrong) throw;
   }
   if (wrong) std::rethrow_exception(wrong);
-  RefuseEmpty();
+  RefuseWrongValues();
 }
 
 void Configuration::AllowEmpty(const std::string& name) { Find(name)->may_be_empty = true; }
@@ -115,13 +117,13 @@ bool Configuration::IsGiven(const std::string& name) {
                                                 [](const CLI::Option* option) { return option->count() > 0; });
 }
 
-void Configuration::RefuseEmpty() const {
+void Configuration::RefuseWrongValues() const {
   std::set<std::string> allowed;
   for (const Setting& setting : settings_) {
     if (setting.may_be_empty) allowed.insert(setting.name);
   }
-  if (const std::string name = FindEmptyOption(app_, allowed); !name.empty()) {
-    throw CLI::ValidationError("--" + name, "is empty; omit the option to use the default");
+  if (const std::string why = FindWrongOption(app_, allowed); !why.empty()) {
+    throw CLI::ValidationError(why, CLI::ExitCodes::ValidationError);
   }
 }
 
@@ -204,6 +206,8 @@ void Configuration::ReadEnvironment() {
 
 void Configuration::Apply(const Setting& setting) {
   for (CLI::Option* option : setting.options) {
+    const std::string why = setting.IsFlag() ? "" : WhyWrong(*option, setting.values, setting.may_be_empty);
+    if (!why.empty()) throw Wrong(absl::StrCat(setting.source, ": --", setting.name, ": ", why));
     try {
       option->add_result(setting.values);
       option->run_callback();

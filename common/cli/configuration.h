@@ -66,8 +66,8 @@ class Configuration {
   };
 
   void Collect(CLI::App& app);
-  // Throws CLI::ValidationError if the command line has an empty value.
-  void RefuseEmpty() const;
+  // Throws CLI::ValidationError if the command line has a value that WhyWrong() refuses.
+  void RefuseWrongValues() const;
   Setting* Find(const std::string& name);
   // Reads the file and the environment. Throws CLI::ConfigError.
   void Load(const std::vector<std::string>& arguments);

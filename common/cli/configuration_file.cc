@@ -71,6 +71,10 @@ absl::StatusOr<std::vector<FileSetting>> ReadConfigurationFile(const std::string
     // Without these checks, the rest of the file would be ignored, perhaps with the options that
     // restrict access.
     const YamlStructure structure = FindStructure(*text);
+    if (structure.percent_line != 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", structure.percent_line, ": a line cannot begin with %"));
+    }
     if (!structure.open_quote.is_null()) {
       return absl::InvalidArgumentError(Place(path, structure.open_quote) + ": this quote is never closed");
     }

@@ -35,10 +35,22 @@ class StructureHandler final : public YAML::EventHandler {
   YAML::Mark open_quote_ = YAML::Mark::null_mark();
 };
 
+int PercentLine(const std::string& text) {
+  std::istringstream in(text);
+  std::string line;
+  for (int number = 1; std::getline(in, line); ++number) {
+    const bool is_directive = line.starts_with("%YAML ") || line.starts_with("%TAG ");
+    if (line.starts_with('%') && !is_directive) return number;
+  }
+  return 0;
+}
+
 }  // namespace
 
 YamlStructure FindStructure(const std::string& text) {
   YamlStructure structure;
+  structure.percent_line = PercentLine(text);
+  if (structure.percent_line != 0) return structure;
   {
     StructureHandler handler;
     std::istringstream in(text + kEnd);

@@ -13,6 +13,9 @@ struct YamlStructure {
   // The quote that is never closed; null if there is none. YAML::Load() takes the rest of the text
   // for the quoted value.
   YAML::Mark open_quote = YAML::Mark::null_mark();
+  // The line, from 1, that begins with % and is no directive of YAML; 0 if there is none.
+  // YAML::Load() ignores it.
+  int percent_line = 0;
 };
 
 // Throws YAML::Exception if the text is not valid YAML.

@@ -12,8 +12,14 @@ namespace layernas {
 // value.
 std::vector<std::string> SplitEmptyValues(const std::vector<std::string>& arguments);
 
-// Returns the name of an option that was given an empty value and is not in `allowed`, or an empty
-// text. Covers the commands that were given; not positionals, which have errors of their own.
-std::string FindEmptyOption(const CLI::App& app, const std::set<std::string>& allowed);
+// Returns what is wrong with the values of the option, or an empty text: an empty value, as from an
+// unset variable of a script, or a number that CLI11 would misread (octal, or negative as a huge
+// one).
+std::string WhyWrong(const CLI::Option& option, const std::vector<std::string>& values, bool may_be_empty);
+
+// Returns the first mistake of WhyWrong() in the options that were given, with the option's name, or
+// an empty text. The options in `may_be_empty` may have an empty value. Covers the commands that were
+// given; not positionals, which have errors of their own.
+std::string FindWrongOption(const CLI::App& app, const std::set<std::string>& may_be_empty);
 
 }  // namespace layernas

@@ -21,6 +21,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from layernas.v1 import spec_pb2
 
 _MAX_FILE_BYTES = 4 << 20
+# yaml-cpp, which the command line uses, ignores such lines.
+_PERCENT_LINE = re.compile(r"^%(?!YAML |TAG )", re.MULTILINE)
 # Control characters other than tabs and line feeds, and line breaks that YAML's versions read differently.
 _ODD_CHARACTER = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ufffe\\uffff]|\\r(?!\\n)|(?<!^)\\ufeff")
 _MAX_DEPTH = 100
@@ -81,6 +83,9 @@ def read_spec_text(text: bytes, name: str) -> spec_pb2.SearchSpec:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"{name}:{_line_of(text, error.start)}: is not UTF-8 text") from None
+    if percent := _PERCENT_LINE.search(decoded):
+        line = decoded.count("\n", 0, percent.start()) + 1
+        raise SpecError(f"{name}:{line}:1: is not valid YAML: a line cannot begin with %")
     if odd := _ODD_CHARACTER.search(decoded):
         line = decoded.count("\n", 0, odd.start()) + 1
         column = len(decoded[decoded.rfind("\n", 0, odd.start()) + 1 : odd.start()].encode()) + 1

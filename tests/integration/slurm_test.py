@@ -61,11 +61,11 @@ class SlurmTest(harness.IntegrationTest):
         gpu = {"CUDA_VISIBLE_DEVICES": "0"}
         file = self.write("worker.yaml", "command: sh\nslots: 4\n")
 
-        def flags(*given, **variables):
+        def flags(*given, with_labels=False, **variables):
             done = subprocess.run(["bash", WORKER, *given], env={**environment, **variables}, capture_output=True, text=True,
                                   timeout=harness.PATIENCE_S, check=True)
             said = done.stdout.splitlines()
-            options = ("--id", "--slots", "--evaluator-grace", "--command")
+            options = ("--id", "--slots", "--evaluator-grace", "--command", *(["--label"] if with_labels else []))
             return {option: [said[at + 1] for at, word in enumerate(said) if word == option] for option in options}
 
         defaults = {"--id": ["slurm-7-1"], "--evaluator-grace": ["20s"]}
@@ -77,6 +77,14 @@ class SlurmTest(harness.IntegrationTest):
             self.assertEqual(flags("--config", file, **node), {**defaults, "--slots": [], "--command": []})
             self.assertEqual(flags(LAYERNAS_COMMAND="sh", LAYERNAS_SLOTS="2", **node), {**defaults, "--slots": [], "--command": []})
             self.assertEqual(flags(LAYERNAS_EVALUATOR="tabular", **node)["--command"], [])
+            # Labels are added to those of the caller.
+            device = [f"device={'gpu' if node else 'cpu'}", *(["gpu=nvidia-test"] if node else [])]
+            self.assertEqual(flags(with_labels=True, LAYERNAS_LABEL="team=a node=mine", **node)["--label"],
+                             ["team=a", "node=mine", "partition=p", *device])
+            self.assertEqual(sorted(flags("--label", "device=mine", with_labels=True, **node)["--label"]),
+                             sorted(["device=mine", "node=n1", "partition=p", *device[1:]]))
+            # Each task of the array needs its own id.
+            self.assertEqual(flags(LAYERNAS_ID="shared", **node)["--id"], ["slurm-7-1"])
 
     def test_a_pre_empted_worker_loses_no_attempt(self):
         # A lease that is not returned lasts longer than the test, and a candidate only has one

@@ -128,10 +128,8 @@ int main(int argc, char** argv) {
   try {
     const std::vector<std::string> arguments = layernas::SplitEmptyValues({argv + 1, argv + argc});
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    if (const std::string name = layernas::FindEmptyOption(app, {"cache-dir", "check-data", "weights-dir"});
-        !name.empty()) {
-      throw CLI::ValidationError("--" + name, "is empty; omit the option to use the default");
-    }
+    const std::string why = layernas::FindWrongOption(app, {"cache-dir", "check-data", "weights-dir"});
+    if (!why.empty()) throw CLI::ValidationError(why, CLI::ExitCodes::ValidationError);
   } catch (const CLI::ParseError& end) {
     if (app.exit(end) != 0) return 2;
     return WrittenOut() ? 0 : 1;

@@ -214,6 +214,19 @@ TEST_F(ConfigurationTest, NoValuesOfAWrongFileArePrinted) {
   EXPECT_EQ(values.printed, "");
 }
 
+TEST_F(ConfigurationTest, ANumberIsReadAsItIsWritten) {
+  EXPECT_THAT(Run({"--folder", "/f", "--slots", "07"}).error, HasSubstr("--slots: must not begin with a zero, is 07"));
+  EXPECT_THAT(Run({"--config", Write("c.yaml", "folder: /f\nslots: 010")}).error,
+              HasSubstr("c.yaml:2: --slots: must not begin with a zero, is 010"));
+  Set("LAYERNAS_SLOTS", "0x2");
+  EXPECT_THAT(Run({"--folder", "/f"}).error, HasSubstr("LAYERNAS_SLOTS: --slots: must not begin with a zero"));
+}
+
+TEST_F(ConfigurationTest, TwoFilesAreNotCalledEmpty) {
+  const std::string file = Write("c.yaml", "folder: /f");
+  EXPECT_THAT(Run({"--config", file, "--config", file}).error, ::testing::Not(HasSubstr("empty")));
+}
+
 // The rest of the file would be ignored in silence.
 TEST_F(ConfigurationTest, AFileIsReadToItsEnd) {
   EXPECT_THAT(Run({"--config", Write("c.yaml", "slots: 2\nfolder: \"x\naddress: y\n")}).error,
@@ -226,6 +239,8 @@ TEST_F(ConfigurationTest, AFileIsReadToItsEnd) {
         << between;
   }
   EXPECT_EQ(Run({"--config", Write("c.yaml", "---\nfolder: x\n...\n")}).error, "");
+  EXPECT_THAT(Run({"--config", Write("c.yaml", "folder: x\n%slots: 3\n")}).error,
+              HasSubstr("c.yaml:2: a line cannot begin with %"));
 }
 
 TEST_F(ConfigurationTest, HelpIsThereWhateverTheFileSays) {
