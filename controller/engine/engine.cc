@@ -19,6 +19,8 @@ constexpr Millis kTick{100};
 constexpr Millis kStall{1'000};
 // Workers whose calls failed in the pause make them again within this time.
 constexpr Millis kReconnect{2'000};
+// However often pauses recur, so many of them at most begin the time again.
+constexpr int kMaxPausesInDelay = 3;
 constexpr Millis kGaugeInterval{200};
 // Each search has about a hundred series. However many searches there are, only a few are updated
 // at a time, in turn.
@@ -178,13 +180,17 @@ void Engine::StoodStill(Millis pause) {
   // A lease outlives two missed heartbeats. However often pauses recur, silence is noted between two
   // such delays.
   if (pause < std::max(kStall, state_.heartbeat_interval() / 2)) return;
+  const SteadyTime heard_by = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
   if (!silence_noted_) {
-    // The earlier delay is for calls that can only be read while the process runs.
+    // Calls can only be read while the process runs. Workers whose calls failed in this pause, too,
+    // need the whole time again.
     silence_counts_from_ += pause;
+    if (++pauses_in_delay_ <= kMaxPausesInDelay) silence_counts_from_ = std::max(silence_counts_from_, heard_by);
     return;
   }
   silence_noted_ = false;
-  silence_counts_from_ = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
+  pauses_in_delay_ = 0;
+  silence_counts_from_ = heard_by;
   log::Warning("the controller stood still; workers that were silent meanwhile lose nothing", {{"ms", pause.count()}});
 }
 

@@ -182,6 +182,8 @@ class Engine {
   // Until then no worker counts as silent.
   SteadyTime silence_counts_from_;
   bool silence_noted_ = true;
+  // Pauses since the one that began the delay.
+  int pauses_in_delay_ = 0;
   // By the machine's clock, whatever the engine's is: when it was last checked whether the process
   // paused, and how much of the time since then was spent on waiting. Unset without an own thread.
   std::optional<std::chrono::steady_clock::time_point> pause_checked_;

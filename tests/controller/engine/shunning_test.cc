@@ -226,6 +226,30 @@ TEST(ShunningByHand, APauseRightAfterAnotherCostsNoLease) {
   EXPECT_TRUE(run.Heartbeat("good", held));
 }
 
+// Calls that failed in the second pause are made again after it.
+TEST(ShunningByHand, APauseAtTheEndOfTheDelayOfAnotherCostsNoLease) {
+  HandRun run(LeasesOf(Millis{6'000}));
+  run.Create(RandomSpec("s", 200));
+  const LeasedTask held = run.LeaseOne("good");
+  for (const Millis running : {Millis{3'900}, Millis{4'050}}) {
+    run.clock().Pass(Millis{3'000});
+    run.engine().StoodStill(Millis{3'000});
+    TakeTurns(run.engine());
+    EXPECT_TRUE(run.Heartbeat("good", held));
+    // No turn is taken at the very end of the delay.
+    run.clock().Pass(running);
+    run.clock().Pass(Millis{10'000});
+    run.engine().StoodStill(Millis{10'000});
+    TakeTurns(run.engine());
+    run.clock().Pass(Millis{3'900});
+    TakeTurns(run.engine());
+    EXPECT_EQ(run.metrics().lease_expirations.Value(), 0) << running.count();
+    EXPECT_TRUE(run.Heartbeat("good", held));
+    run.clock().Pass(Millis{200});
+    TakeTurns(run.engine());
+  }
+}
+
 // A process can be suspended at any moment, also in the middle of a turn.
 class StallingClock final : public Clock {
  public:

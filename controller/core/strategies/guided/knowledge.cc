@@ -117,9 +117,15 @@ const LimitSampler& GuidedKnowledge::sampler() {
 
 bool GuidedKnowledge::Learn() {
   const std::size_t results = architectures_.size();
+  // Appending makes a model larger; a fit bounds it again.
+  const std::size_t others = skipped_.size() + infeasible_.size();
   const bool fit = results <= kAlwaysFitted || last_fit_ < 2 ||
-                   static_cast<double>(results) >= kMoreToFit * static_cast<double>(last_fit_);
-  if (fit) last_fit_ = results;
+                   static_cast<double>(results) >= kMoreToFit * static_cast<double>(last_fit_) ||
+                   others >= others_at_last_fit_ + kMaxOfAKind;
+  if (fit) {
+    last_fit_ = results;
+    others_at_last_fit_ = others;
+  }
   const bool variances = fit && static_cast<double>(results) >= kMoreResults * static_cast<double>(fitted_variances_);
   if (variances) fitted_variances_ = results;
   if (cost_ != nullptr) LearnCost(fit, variances);
