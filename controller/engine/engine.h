@@ -128,8 +128,9 @@ class Engine {
   // committer. Only for an engine without its own thread.
   void TakeTurn();
   // The process paused for this long and has not yet read the calls that were made meanwhile. No
-  // worker counts as silent until about a heartbeat interval from now. Ignores pauses of less than
-  // half an interval or a second, since leases outlive them.
+  // worker counts as silent until about a heartbeat interval from now. If pauses follow each other in
+  // less than this time, only the first four have this effect, so that a dead worker's lease ends. Ignores pauses of
+  // less than half an interval or a second, since leases outlive them.
   void StoodStill(Millis pause);
   // Returns whether commands wait.
   bool HasCommands() const;

@@ -121,7 +121,7 @@ bool GuidedKnowledge::Learn() {
   const std::size_t others = skipped_.size() + infeasible_.size();
   const bool fit = results <= kAlwaysFitted || last_fit_ < 2 ||
                    static_cast<double>(results) >= kMoreToFit * static_cast<double>(last_fit_) ||
-                   others >= others_at_last_fit_ + kMaxOfAKind;
+                   results >= last_fit_ + kMaxOfAKind || others >= others_at_last_fit_ + kMaxOfAKind;
   if (fit) {
     last_fit_ = results;
     others_at_last_fit_ = others;
