@@ -116,7 +116,7 @@ absl::StatusOr<std::vector<TableOptions::Metric>> ParseMetrics(const std::vector
     }
     const std::vector<std::string> columns = CLI::detail::split(pair.second, ',');
     // A table may have a column without a name: the index that pandas writes.
-    if (std::find(columns.begin(), columns.end(), "") != columns.end()) {
+    if (std::find(columns.begin(), columns.end(), "") != columns.end() || pair.second.ends_with(',')) {
       return Invalid("--metric", pair.first + " has an empty column name");
     }
     metrics.push_back({pair.first, columns});

@@ -39,6 +39,8 @@ int PercentLine(const std::string& text) {
   std::istringstream in(text);
   std::string line;
   for (int number = 1; std::getline(in, line); ++number) {
+    // A byte order mark.
+    if (number == 1 && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);
     const bool is_directive = line.starts_with("%YAML ") || line.starts_with("%TAG ");
     if (line.starts_with('%') && !is_directive) return number;
   }

@@ -122,6 +122,8 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
   EXPECT_THAT(Error({"--metric", "accuracy=a"}), HasSubstr("--metric: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "accuracy=,a"}),
               HasSubstr("--metric: accuracy has an empty column name"));
+  EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "accuracy=a,"}),
+              HasSubstr("--metric: accuracy has an empty column name"));
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t"}), HasSubstr("--metric"));
   EXPECT_THAT(Error({"--command", "sh", "--delay", "5s"}), HasSubstr("--delay: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--command", "sh", "--curve", "a,b"}), HasSubstr("--curve: requires --evaluator tabular"));

@@ -241,6 +241,8 @@ TEST_F(ConfigurationTest, AFileIsReadToItsEnd) {
   EXPECT_EQ(Run({"--config", Write("c.yaml", "---\nfolder: x\n...\n")}).error, "");
   EXPECT_THAT(Run({"--config", Write("c.yaml", "folder: x\n%slots: 3\n")}).error,
               HasSubstr("c.yaml:2: a line cannot begin with %"));
+  EXPECT_THAT(Run({"--config", Write("c.yaml", "\xef\xbb\xbf%slots: 3\nfolder: x\n")}).error,
+              HasSubstr("c.yaml:1: a line cannot begin with %"));
 }
 
 TEST_F(ConfigurationTest, HelpIsThereWhateverTheFileSays) {
