@@ -79,11 +79,11 @@ absl::StatusOr<EvaluatorFactory> MakeFactory(const WorkerOptions& options) {
   };
 }
 
-// Runs the agent until a signal has drained it. All threads block the signals; this function waits
-// for them.
 // Signals within this time after the first are the same request.
 constexpr std::chrono::seconds kSameRequest{1};
 
+// Runs the agent until a signal has drained it. All threads block the signals; this function waits
+// for them.
 absl::Status RunUntilSignal(Agent& agent, const sigset_t& signals) {
   absl::Status status;
   std::atomic<bool> finished = false;
@@ -112,7 +112,8 @@ absl::Status RunUntilSignal(Agent& agent, const sigset_t& signals) {
     }
     first = now;
     agent.Drain();
-    log::Info("draining after a signal; send a second one to exit at once", {{"signal", strsignal(signal)}});
+    log::Info("draining after a signal; to exit at once, send another one after a second",
+              {{"signal", strsignal(signal)}});
   }
   running.join();
   return status;

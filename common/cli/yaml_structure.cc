@@ -8,8 +8,8 @@
 namespace layernas::cli {
 namespace {
 
-// A comment after the text. Only a quote that is never closed makes it a part of a value.
-constexpr char kEnd[] = "\n# the end of the text, 5d0c6a51\n";
+// A comment that is put after the text. Only a quote that is never closed makes it a part of a value.
+constexpr char kEnd[] = "# the end of the text, 5d0c6a51";
 
 // Collects the positions of documents and of unclosed quotes.
 class StructureHandler final : public YAML::EventHandler {
@@ -22,8 +22,7 @@ class StructureHandler final : public YAML::EventHandler {
   void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
   void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
   void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t, const std::string& value) override {
-    // In a quote, line feeds become spaces.
-    if (value.find("# the end of the text, 5d0c6a51") != std::string::npos) open_quote_ = mark;
+    if (value.find(kEnd) != std::string::npos) open_quote_ = mark;
   }
   void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
   void OnSequenceEnd() override {}
@@ -35,6 +34,7 @@ class StructureHandler final : public YAML::EventHandler {
   YAML::Mark open_quote_ = YAML::Mark::null_mark();
 };
 
+// The first line that begins with a percent sign and is no directive, counted from 1; 0: there is none.
 int PercentLine(const std::string& text) {
   std::istringstream in(text);
   std::string line;
@@ -55,7 +55,7 @@ YamlStructure FindStructure(const std::string& text) {
   if (structure.percent_line != 0) return structure;
   {
     StructureHandler handler;
-    std::istringstream in(text + kEnd);
+    std::istringstream in(text + "\n" + kEnd + "\n");
     YAML::Parser parser(in);
     try {
       while (handler.documents().size() < 2 && parser.HandleNextDocument(handler)) {

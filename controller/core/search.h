@@ -107,7 +107,8 @@ class Search {
   // blame. `others`: whether other workers than the one that failed last could do its tasks.
   void EndIfHopeless(TaskKind kind, Others others, UnixMillis now);
   // Returns the candidate to the queue without using up an attempt; a later failure report is
-  // ignored. Does nothing if the lease is not current.
+  // ignored. If the lease expired before, withdraws that failure: the task was not lost, and nobody
+  // resumes it. Does nothing for any other lease.
   void Release(std::uint64_t number, int attempt);
   // The lease expired: it is lost, which is no failed attempt. Does nothing if it is not current.
   void Expire(std::uint64_t number, int attempt, Instant now, std::string why);

@@ -19,7 +19,8 @@ constexpr Millis kTick{100};
 constexpr Millis kStall{1'000};
 // Workers whose calls failed in the pause make them again within this time.
 constexpr Millis kReconnect{2'000};
-// However often pauses recur, so many of them at most begin the time again.
+// How many pauses during the delay after a pause begin the delay again. With no limit, recurring
+// pauses would keep a dead worker's leases for ever.
 constexpr int kMaxPausesInDelay = 3;
 constexpr Millis kGaugeInterval{200};
 // Each search has about a hundred series. However many searches there are, only a few are updated

@@ -129,8 +129,8 @@ class Engine {
   void TakeTurn();
   // The process paused for this long and has not yet read the calls that were made meanwhile. No
   // worker counts as silent until about a heartbeat interval from now. If pauses follow each other in
-  // less than this time, only the first four have this effect, so that a dead worker's lease ends. Ignores pauses of
-  // less than half an interval or a second, since leases outlive them.
+  // less than this time, only the first four have this effect, so that a dead worker's lease ends.
+  // Ignores pauses of less than half an interval or a second, since leases outlive them.
   void StoodStill(Millis pause);
   // Returns whether commands wait.
   bool HasCommands() const;
@@ -152,8 +152,8 @@ class Engine {
   void TakeTurn(const std::vector<std::function<void()>>& commands);
   // Waits for `changed_`, at most this long.
   void Wait(Millis longest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Finds out whether the process paused since the last check: more time has passed than the engine
-  // waited, which a turn does not explain.
+  // Calls StoodStill() with the time since the last check in which the engine did not wait. If this
+  // is much longer than a turn, the process paused.
   void CheckPause();
   // Reads the clocks. If the machine's clock was set since the last turn, it keeps the remaining
   // time of the searches unchanged.

@@ -191,8 +191,8 @@ class AgentMachine {
   void Rename(const std::shared_ptr<Lease>& lease, const std::string& token);
 
   void Beat(SteadyTime now);
-  // Lists the leases that the cycle has already reported, or that are new since it began, as tokens
-  // only. On a slow connection a cycle takes long, and the controller considers leases that a
+  // Lists the leases that the cycle has already reported or is returning, or that are new since it
+  // began, as tokens only. On a slow connection a cycle takes long, and the controller considers leases that a
   // heartbeat does not list as lost.
   void ListOthers(v1::HeartbeatRequest& request) const;
   void BeginCycle();

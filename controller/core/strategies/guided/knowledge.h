@@ -108,9 +108,9 @@ class GuidedKnowledge {
   Seen feasibility_seen_;
   // Number of results at the last fit of the models, and at the last fit of their variances.
   std::size_t last_fit_ = 0;
+  std::size_t fitted_variances_ = 0;
   // Number of skipped and infeasible architectures at the last fit.
   std::size_t others_at_last_fit_ = 0;
-  std::size_t fitted_variances_ = 0;
   bool learned_ = false;
   bool cost_learned_ = false;
   bool feasibility_learned_ = false;
