@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -34,7 +35,8 @@ std::string ReadAll(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// Returns the process id of the process's guardian; -1 if there is none.
+// Returns the process id of the process's guardian; -1 if there is none. A guardian that has just been
+// started is only found when it has set its name and waits for messages.
 pid_t GuardianOf(pid_t parent) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string name = entry.path().filename();
@@ -43,6 +45,17 @@ pid_t GuardianOf(pid_t parent) {
     if (stat.find("(layernas-guard) S " + std::to_string(parent) + " ") != std::string::npos) return std::stoi(name);
   }
   return -1;
+}
+
+// Waits for the guardian. Returns -1 if none appears in time.
+pid_t AwaitGuardianOf(pid_t parent) {
+  const auto deadline = std::chrono::steady_clock::now() + kLong;
+  pid_t guardian = GuardianOf(parent);
+  while (guardian < 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    guardian = GuardianOf(parent);
+  }
+  return guardian;
 }
 
 // Starts a wrapper with the same standard output. It prints "child PID" for the program that it has
@@ -107,7 +120,7 @@ TEST(Guardian, IsTriedAgainAndThenKnowsOfAll) {
 // Not a test by itself.
 TEST(Guardian, DISABLED_IsKilled) {
   const auto first = StartWrapper();
-  const pid_t guardian = GuardianOf(getpid());
+  const pid_t guardian = AwaitGuardianOf(getpid());
   ASSERT_GT(guardian, 0);
   kill(guardian, SIGKILL);
   ExpectGoneSoon(guardian);
@@ -125,7 +138,7 @@ TEST(Guardian, IsReplacedWhereItWasKilled) {
 // As pkill -f does, which matches the command line.
 TEST(Guardian, ItsCommandLineIsNotOurs) {
   const auto child = StartWrapper();
-  const pid_t guardian = GuardianOf(getpid());
+  const pid_t guardian = AwaitGuardianOf(getpid());
   ASSERT_GT(guardian, 0);
   const std::string ours = ReadAll("/proc/self/cmdline");
   const std::string its = ReadAll("/proc/" + std::to_string(guardian) + "/cmdline");
