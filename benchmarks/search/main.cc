@@ -8,6 +8,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "benchmarks/peers/peer.h"
+#include "benchmarks/search/peer_run.h"
 #include "benchmarks/search/runner.h"
 
 namespace {
@@ -48,6 +50,21 @@ struct Totals {
   Mean stopped;
   Mean epochs_saved;
   Mean strategy_seconds;
+
+  // Adds the result for one of its targets.
+  void Add(const layernas::bench::RunResult& result, std::size_t target) {
+    ++runs;
+    answered.Add(result.answered[target] ? 1 : 0);
+    regret_judged.Add(result.regret_judged[target]);
+    worst_regret_judged = std::max(worst_regret_judged, result.regret_judged[target]);
+    regret_reward.Add(result.regret_reward[target]);
+    hypervolume_ratio.Add(result.hypervolume_ratio);
+    trained.Add(result.trained);
+    spared.Add(result.spared);
+    stopped.Add(result.stopped);
+    epochs_saved.Add(result.epochs_saved);
+    strategy_seconds.Add(result.strategy_seconds);
+  }
 };
 
 int Fail(const auto& why) {
@@ -140,49 +157,51 @@ int main(int argc, char** argv) {
     }
   }
 
+  std::sort(trainings.begin(), trainings.end());
+  const std::vector<std::string> peers = layernas::bench::PeerNames();
   for (const std::string& strategy : strategies) {
-    for (const int budget : trainings) {
-      const std::size_t target_count = targets.empty() ? target_shares.size() : targets.size();
-      std::vector<Totals> totals(target_count);
-      for (const auto& problem : problems) {
-        std::vector<double> wanted = targets;
-        for (const double share : target_shares) {
-          const auto& space = problem->space();
-          wanted.push_back(space.CheapestCost() + share * (space.DearestCost() - space.CheapestCost()));
-        }
-        for (int seed = 0; seed < seeds; ++seed) {
-          for (std::size_t t = 0; t < (joint ? 1 : wanted.size()); ++t) {
-            layernas::bench::RunOptions options;
-            options.strategy = strategy;
-            options.targets = joint ? wanted : std::vector{wanted[t]};
-            options.trainings = budget;
-            options.seed = first_seed + seed;
-            options.parallel = parallel;
-            options.measure_first = measure_first;
-            options.early_stop = early_stop;
-            options.finalist_trainings = finalists;
-            options.finalist_repeats = std::max(kRepeatPercent * budget / 100, finalists - 1);
-            const auto result = layernas::bench::Run(*problem, options);
-            if (!result.ok()) return Fail(result.status().message());
-            for (std::size_t i = 0; i < options.targets.size(); ++i) {
-              Totals& total = totals[joint ? i : t];
-              ++total.runs;
-              total.answered.Add(result->answered[i] ? 1 : 0);
-              total.regret_judged.Add(result->regret_judged[i]);
-              total.worst_regret_judged = std::max(total.worst_regret_judged, result->regret_judged[i]);
-              total.regret_reward.Add(result->regret_reward[i]);
-              total.hypervolume_ratio.Add(result->hypervolume_ratio);
-              total.trained.Add(result->trained);
-              total.spared.Add(result->spared);
-              total.stopped.Add(result->stopped);
-              total.epochs_saved.Add(result->epochs_saved);
-              total.strategy_seconds.Add(result->strategy_seconds);
+    const bool is_peer = std::find(peers.begin(), peers.end(), strategy) != peers.end();
+    if (is_peer && (joint || measure_first || early_stop.compared > 0 || parallel > 1)) {
+      return Fail(strategy + " takes none of --joint, --measure-first, --early-stop and --parallel");
+    }
+    // By number of trainings, then by target.
+    const std::size_t target_count = targets.empty() ? target_shares.size() : targets.size();
+    std::vector<std::vector<Totals>> totals(trainings.size(), std::vector<Totals>(target_count));
+    for (const auto& problem : problems) {
+      std::vector<double> wanted = targets;
+      for (const double share : target_shares) {
+        const auto& space = problem->space();
+        wanted.push_back(space.CheapestCost() + share * (space.DearestCost() - space.CheapestCost()));
+      }
+      for (int seed = 0; seed < seeds; ++seed) {
+        for (std::size_t t = 0; t < (joint ? 1 : wanted.size()); ++t) {
+          layernas::bench::RunOptions options;
+          options.strategy = strategy;
+          options.targets = joint ? wanted : std::vector{wanted[t]};
+          options.seed = first_seed + seed;
+          options.parallel = parallel;
+          options.measure_first = measure_first;
+          options.early_stop = early_stop;
+          options.finalist_trainings = finalists;
+          std::vector<layernas::bench::RunResult> results;
+          if (is_peer) results = layernas::bench::RunPeer(*problem, strategy, wanted[t], options.seed, trainings);
+          for (std::size_t i = 0; i < trainings.size(); ++i) {
+            if (!is_peer) {
+              options.trainings = trainings[i];
+              options.finalist_repeats = std::max(kRepeatPercent * trainings[i] / 100, finalists - 1);
+              auto result = layernas::bench::Run(*problem, options);
+              if (!result.ok()) return Fail(result.status().message());
+              results.push_back(*std::move(result));
             }
+            for (std::size_t of = 0; of < options.targets.size(); ++of) totals[i][joint ? of : t].Add(results[i], of);
           }
         }
       }
-      for (std::size_t t = 0; t < totals.size(); ++t) {
-        const Totals& total = totals[t];
+    }
+    for (std::size_t i = 0; i < trainings.size(); ++i) {
+      const int budget = trainings[i];
+      for (std::size_t t = 0; t < target_count; ++t) {
+        const Totals& total = totals[i][t];
         const double target = targets.empty() ? target_shares[t] : targets[t];
         if (json) {
           nlohmann::json line = {{"problem", name},

@@ -1,9 +1,7 @@
 #include "benchmarks/search/runner.h"
 
 #include <chrono>
-#include <cmath>
 #include <deque>
-#include <limits>
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
@@ -11,27 +9,6 @@
 #include "common/base/random.h"
 
 namespace layernas::bench {
-namespace {
-
-// Returns the area under the steps of `points` (by ascending cost, best judged value so far) from
-// the first true cost to `largest`.
-double Area(const std::vector<std::pair<double, double>>& points, double largest, double floor) {
-  double area = 0;
-  double best = floor;
-  double from = 0;
-  bool begun = false;
-  for (const auto& [cost, judged] : points) {
-    if (cost > largest) break;
-    if (begun) area += (cost - from) * (best - floor);
-    from = cost;
-    begun = true;
-    best = std::max(best, judged);
-  }
-  if (begun) area += (largest - from) * (best - floor);
-  return area;
-}
-
-}  // namespace
 
 std::vector<std::string> StrategyNames() {
   return {"random", "regularized_evolution", "layernas", "layernas_passes", "guided_layernas"};
@@ -140,27 +117,16 @@ absl::StatusOr<RunResult> Run(const Problem& problem, const RunOptions& options)
   result.trained = static_cast<int>(search.trainings());
   result.spared = static_cast<int>(search.candidates().size()) - result.trained;
   result.strategy_seconds = std::chrono::duration<double>(spent).count();
+  std::vector<std::optional<core::Architecture>> answers;
   for (const core::BestWithinTarget& best : search.BestPerTarget()) {
-    // Without an answer the worst architecture that meets the target is unknown, so the whole value
-    // above zero counts.
-    const core::Candidate* answer = best.candidate == 0 ? nullptr : search.candidate(best.candidate);
-    result.answered.push_back(answer != nullptr);
-    result.regret_judged.push_back(problem.BestJudged(best.target) -
-                                   (answer == nullptr ? 0 : problem.Judged(answer->architecture)));
-    result.regret_reward.push_back(problem.BestExpectedReward(best.target) -
-                                   (answer == nullptr ? 0 : problem.ExpectedReward(answer->architecture)));
+    const core::Candidate* answer = search.candidate(best.candidate);
+    answers.push_back(answer == nullptr ? std::nullopt : std::optional(answer->architecture));
   }
-  const auto truth = problem.TrueFrontier();
-  result.hypervolume_ratio = std::numeric_limits<double>::quiet_NaN();
-  if (!truth.empty() && !options.targets.empty()) {
-    const double largest = *std::max_element(options.targets.begin(), options.targets.end());
-    std::vector<std::pair<double, double>> returned;
-    for (const auto& [cost, point] : search.frontier().points()) {
-      returned.emplace_back(cost, problem.Judged(search.candidate(point.candidate)->architecture));
-    }
-    const double floor = truth.front().second;
-    result.hypervolume_ratio = Area(returned, largest, floor) / Area(truth, largest, floor);
+  std::vector<std::pair<double, core::Architecture>> frontier;
+  for (const auto& [cost, point] : search.frontier().points()) {
+    frontier.emplace_back(cost, search.candidate(point.candidate)->architecture);
   }
+  Judge(problem, options.targets, answers, frontier, result);
   return result;
 }
 

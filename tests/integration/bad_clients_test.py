@@ -1,16 +1,11 @@
 """Bad clients: malformed, oversized, stale, unauthorised and impolite calls, written only from the proto files. Each
 gets the right status, and none changes anything."""
 
-import hashlib
 import math
-import os
-import secrets
-import socket
-import ssl
-import struct
 
 import grpc
 
+import bad_clients
 import harness
 from google.protobuf import duration_pb2
 from layernas.v1 import fleet_service_pb2
@@ -25,7 +20,6 @@ from proto_worker import lease
 from proto_worker import release
 from proto_worker import result
 from proto_worker import worker_info
-from spaces import Space
 
 SEARCHES = "/layernas.v1.SearchService/"
 WORKERS = "/layernas.v1.WorkerService/"
@@ -42,60 +36,8 @@ REFUSED = worker_service_pb2.COMPLETION_STATUS_REFUSED
 INVALID_RESULT = worker_service_pb2.COMPLETION_STATUS_INVALID
 CANCEL = worker_service_pb2.LEASE_ACTION_CANCEL
 
-LIST = search_service_pb2.ListSearchesRequest()
-# HTTP/2 frames: the preface, empty settings and a ping (RFC 9113).
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-SETTINGS = b"\0\0\0\4\0\0\0\0\0"
-PING = b"\0\0\x08\6\0\0\0\0\0" + b"8 bytes!"
-GOAWAY = 7
 
-
-class BadClientsTest(harness.IntegrationTest):
-
-    def setUp(self):
-        super().setUp()
-        self.tokens = {role: "test_" + secrets.token_hex(24) for role in ("read-only", "client", "worker", "admin")}
-        lines = [f"{r} sha256:{hashlib.sha256(t.encode()).hexdigest()} {r}-1\n" for r, t in self.tokens.items()]
-        self.server = self.controller(
-            f"--token-file={self.write_private('tokens', ''.join(lines))}", "--lease-duration=600s"
-        )
-        self.admin = self.client(self.server, token=self.tokens["admin"])
-        self.space = Space(layers=3, options=3, seed=91)
-
-        # Data that a bad call could damage: a search with a result, a lease and waiting candidates,
-        # one that has ended, and one that was deleted.
-        self.running = self.admin.create(self.space.spec("running"), "the-request").name
-        (self.done,) = lease(self.admin, "w")
-        complete(self.admin, "w", self.good(self.done))
-        (self.held,) = lease(self.admin, "w")
-        self.ended = self.admin.create(self.space.spec("ended")).name
-        gone = self.admin.create(self.space.spec("gone")).name
-        (self.orphan,) = [t for t in lease(self.admin, "w", max_tasks=2) if t.candidate.startswith(gone)][:1]
-        for name in (self.ended, gone):
-            self.admin.call("CancelSearch", search_service_pb2.CancelSearchRequest(name=name))
-        self.admin.call("DeleteSearch", search_service_pb2.DeleteSearchRequest(name=gone))
-        self.gone = gone
-        heartbeat(self.admin, "v")
-        self.before = self.state()
-
-    def good(self, task):
-        return result(task.lease_token, self.space.metrics(task.architecture.id))
-
-    def state(self):
-        """Returns the complete visible state."""
-        searches = list(self.admin.call("ListSearches", LIST).searches)
-        names = [search.name for search in searches]
-        workers = self.admin.call("ListWorkers", fleet_service_pb2.ListWorkersRequest()).workers
-        return (
-            searches,
-            [self.admin.candidates(name) for name in names],
-            [self.admin.frontier(name) for name in names],
-            [self.admin.buckets(name) for name in names],
-            [(worker.info, list(worker.candidates)) for worker in workers],
-        )
-
-    def assert_unchanged(self):
-        self.assertEqual(self.state(), self.before)
+class BadClientsTest(bad_clients.BadClients):
 
     def refuse(self, what, code, path, request=b"", said="", api=None, metadata=None, **options):
         """Makes a call with `request`, a message or its bytes. It must end with that code (or one of several) and
@@ -425,82 +367,6 @@ class BadClientsTest(harness.IntegrationTest):
             watch.cancel()
         harness.wait_for(lambda: self.server.metrics()["layernas_polls_parked", frozenset()] == 0, "no poll to be parked")
         self.assert_unchanged()
-
-    def test_no_grpc_at_all(self):
-        host, port = self.server.address.rsplit(":", 1)
-
-        def talk(data, answer_wanted=b""):
-            """Returns what is answered until the other end closes the connection, or until `answer_wanted` arrives."""
-            with socket.create_connection((host, int(port)), timeout=harness.PATIENCE_S) as connection:
-                received = b""
-                try:
-                    connection.sendall(data)
-                    while answer_wanted not in received or not answer_wanted:
-                        piece = connection.recv(4096)
-                        if not piece:
-                            break
-                        received += piece
-                except (ConnectionResetError, BrokenPipeError):
-                    pass
-                return received
-
-        for what, data in (
-            ("HTTP/1.1", b"GET /metrics HTTP/1.1\r\nHost: layernas\r\n\r\n"),
-            ("random bytes", os.urandom(4096)),
-            ("a greeting and rubbish", PREFACE + b"\xff" * 64),
-            # A frame that claims to have 16 MiB, where 16 KiB are allowed.
-            ("an oversized frame", PREFACE + SETTINGS + b"\xff\xff\xff\0\0\0\0\0\1"),
-        ):
-            with self.subTest(what):
-                self.assertNotIn(b"layernas_", talk(data))
-                self.assert_unchanged()
-
-        with self.subTest("data on a stream that nobody opened"):
-            self.assertIn(PING[9:], talk(PREFACE + SETTINGS + b"\0\0\4\0\1\0\0\0\1rude" + PING, PING[9:]))
-            self.assert_unchanged()
-
-        with self.subTest("a flood of pings"):
-            received = talk(PREFACE + SETTINGS + PING * 50)
-            frames = list(self.frames(received))
-            self.assertIn(GOAWAY, [kind for kind, _ in frames])
-            self.assertIn(b"too_many_pings", received)
-
-        with self.subTest("TLS where there is none"):
-            context = ssl.create_default_context()
-            with socket.create_connection((host, int(port)), timeout=harness.PATIENCE_S) as connection:
-                with self.assertRaises((ssl.SSLError, OSError)):
-                    context.wrap_socket(connection, server_hostname="layernas")
-
-        with self.subTest("connections that say nothing, or half a greeting"):
-            silent = [socket.create_connection((host, int(port)), timeout=harness.PATIENCE_S) for _ in range(200)]
-            for connection in silent[:100]:
-                connection.sendall(PREFACE[:10])
-            self.assert_unchanged()
-            for connection in silent:
-                connection.close()
-        self.assert_unchanged()
-
-    def frames(self, data):
-        """Returns (type, payload) of the HTTP/2 frames in `data`."""
-        while len(data) >= 9:
-            length = struct.unpack(">I", b"\0" + data[:3])[0]
-            yield data[3], data[9 : 9 + length]
-            data = data[9 + length :]
-
-    def tearDown(self):
-        # After all attempts the controller still runs, and its data on disk is valid and unchanged.
-        self.assertTrue(self.server.process.running())
-        shown = self.state()
-        self.server.kill()
-        code, output = self.server.check()
-        self.assertEqual(code, 0, output)
-        self.server.start()
-        self.admin = self.client(self.server, token=self.tokens["admin"])
-        self.assertEqual(self.state()[:4], shown[:4])
-        log = self.server.process.log()
-        for token in self.tokens.values():
-            self.assertNotIn(token, log)
-        super().tearDown()
 
 
 if __name__ == "__main__":

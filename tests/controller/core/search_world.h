@@ -13,12 +13,11 @@
 #include <memory>
 #include <numeric>
 #include <set>
-#include <tuple>
 #include <utility>
 
-#include "controller/core/attempts.h"
 #include "controller/core/search.h"
 #include "tests/controller/core/random_config.h"
+#include "tests/controller/core/search_oracle.h"
 #include "tests/controller/core/strategy_runs.h"
 #include "tests/controller/support/draws.h"
 
@@ -146,13 +145,6 @@ class World {
     return config_.measure_on && (candidate.measured_attempt == 0 || attempt <= candidate.measured_attempt);
   }
 
-  // Returns true if the candidate was measured and must not be trained.
-  bool IsSpared(const Candidate& candidate) const {
-    return config_.measure_first && candidate.measured_attempt > 0 && candidate.repeat_of == 0 &&
-           candidate.final_of == 0 &&
-           candidate.cost > *std::max_element(config_.targets.begin(), config_.targets.end());
-  }
-
   std::optional<Candidate> Copy(const Token& token) const {
     const Candidate* candidate = search_->candidate(token.number);
     return candidate == nullptr ? std::nullopt : std::optional<Candidate>(*candidate);
@@ -251,7 +243,8 @@ class World {
     ASSERT_EQ(verdict, valid ? CompletionVerdict::kAccepted : CompletionVerdict::kInvalid);
     const Candidate& after = *search_->candidate(token.number);
     if (valid && measures) {
-      ASSERT_TRUE(Over() || after.state == (IsSpared(after) ? CandidateState::kSkipped : CandidateState::kQueued));
+      ASSERT_TRUE(Over() ||
+                  after.state == (IsSpared(config_, after) ? CandidateState::kSkipped : CandidateState::kQueued));
       ASSERT_EQ(after.measured_attempt, before->attempt);
       Metrics measured;
       if (finite.Find("latency_ms")) measured.Set("latency_ms", *finite.Find("latency_ms"));
@@ -441,136 +434,14 @@ class World {
                              return known == stored;
                            }));
     ASSERT_TRUE(View(search_->final_tables()) == disk_.tables);
-    if (config_.trainings > 0) {
-      ASSERT_LE(search_->trainings(), config_.trainings);
-    }
-
-    std::map<CandidateState, std::size_t> counts;
-    std::set<std::tuple<Architecture, int, int>> architectures;
-    std::map<double, FrontierPoint> frontier;
-    std::int64_t repeats = 0;
-    std::size_t spared = 0;
     for (const Candidate& candidate : candidates) {
-      ++counts[candidate.state];
-      if (IsSpared(candidate)) {
-        ++spared;
-        ASSERT_EQ(candidate.state, CandidateState::kSkipped);
-      }
-      ASSERT_TRUE(architectures.insert({candidate.architecture, candidate.repeat, candidate.final_seed}).second);
-      ASSERT_EQ(search_->NumberOf(candidate.architecture), candidate.repeat_of != 0  ? candidate.repeat_of
-                                                           : candidate.final_of != 0 ? candidate.final_of
-                                                                                     : candidate.number);
-      ASSERT_EQ(candidate.final_of != 0, candidate.final_seed != 0);
-      ASSERT_LE(candidate.final_seed, config_.finals.seeds);
-      ASSERT_EQ(candidate.final_of != 0, search_->first_final() != 0 && candidate.number >= search_->first_final());
-      ASSERT_EQ(candidate.repeat_of != 0, candidate.repeat != 0);
-      ASSERT_LT(candidate.repeat, config_.finalists.trainings);
-      if (candidate.repeat_of != 0) ++repeats;
       const auto live = live_.find(candidate.number);
       ASSERT_EQ(candidate.state == CandidateState::kLeased, live != live_.end()) << candidate.number;
       if (live != live_.end()) {
         ASSERT_EQ(live->second.attempt, candidate.attempt);
       }
-      CheckFailures(candidate);
-      ASSERT_EQ(candidate.state == CandidateState::kSucceeded, candidate.result_attempt > 0);
     }
-    ASSERT_LE(repeats, config_.finalists.repeats);
-    const std::map<std::uint64_t, Outcome> means = Means();
-    for (const auto& [number, mean] : means) {
-      if (OnFrontier(number, means)) frontier[mean.cost] = {number, mean.reward};
-    }
-    for (const CandidateState state :
-         {CandidateState::kQueued, CandidateState::kLeased, CandidateState::kSucceeded, CandidateState::kInfeasible,
-          CandidateState::kFailed, CandidateState::kSkipped, CandidateState::kStopped}) {
-      ASSERT_EQ(search_->CountOf(state), counts[state]);
-    }
-    if (Over()) {
-      ASSERT_EQ(counts[CandidateState::kQueued] + counts[CandidateState::kLeased], 0u);
-    }
-    // Only a cancelled search, or one whose time is over, leaves work undone.
-    if (search_->state() == SearchState::kSucceeded && config_.duration.count() == 0) {
-      ASSERT_EQ(counts[CandidateState::kSkipped], spared);
-    }
-    if (search_->state() == SearchState::kSucceeded && config_.finals.per_target > 0) {
-      ASSERT_TRUE(search_->winners().empty() ||
-                  candidates.size() + 1 - search_->first_final() == search_->winners().size() * config_.finals.seeds);
-    }
-    if (search_->state() == SearchState::kSucceeded) {
-      ASSERT_GT(counts[CandidateState::kSucceeded], 0u);
-    }
-
-    const auto& points = search_->frontier().points();
-    ASSERT_TRUE(std::equal(points.begin(), points.end(), frontier.begin(), frontier.end(), [](auto& a, auto& b) {
-      return a.first == b.first && a.second.candidate == b.second.candidate && a.second.reward == b.second.reward;
-    }));
-  }
-
-  void CheckFailures(const Candidate& candidate) const {
-    std::set<int> used;
-    std::set<int> crashed;
-    std::set<int> lost;
-    std::set<std::string> workers;
-    bool infeasible = false;
-    for (const AttemptFailure& failure : candidate.failures) {
-      ASSERT_GE(failure.attempt, 1);
-      ASSERT_LE(failure.attempt, candidate.attempt);
-      if (failure.kind == FailureKind::kInfeasible) {
-        infeasible = true;
-      } else {
-        ASSERT_TRUE(used.insert(failure.attempt).second) << "an attempt used up twice";
-        // Failures of its measurement do not count against its training.
-        if (failure.attempt <= candidate.measured_attempt) continue;
-        if (failure.kind == FailureKind::kWorkerLost) {
-          lost.insert(failure.attempt);
-          continue;
-        }
-        crashed.insert(failure.attempt);
-        workers.insert(failure.worker);
-      }
-    }
-    const bool used_up = static_cast<int>(crashed.size()) >= config_.attempts;
-    ASSERT_EQ(infeasible || (used_up && workers.size() > 1), candidate.state == CandidateState::kInfeasible);
-    const bool lost_too_often = static_cast<int>(lost.size()) >= kMaxLostLeases;
-    ASSERT_EQ((used_up && workers.size() == 1) || (!used_up && lost_too_often),
-              candidate.state == CandidateState::kFailed);
-  }
-
-  // By first candidate: the means of its results and its repeats'.
-  std::map<std::uint64_t, Outcome> Means() const {
-    std::map<std::uint64_t, std::vector<std::pair<double, double>>> results;
-    for (const Candidate& candidate : search_->candidates()) {
-      if (candidate.state != CandidateState::kSucceeded || candidate.final_of != 0) continue;
-      results[candidate.repeat_of != 0 ? candidate.repeat_of : candidate.number].emplace_back(candidate.reward,
-                                                                                              candidate.cost);
-    }
-    std::map<std::uint64_t, Outcome> means;
-    for (const auto& [number, of_one] : results) {
-      Outcome& mean = means[number];
-      for (const auto& [reward, cost] : of_one) {
-        mean.reward += reward;
-        mean.cost += cost;
-      }
-      mean.reward /= static_cast<double>(of_one.size());
-      mean.cost /= static_cast<double>(of_one.size());
-      // Rounding must not change numbers that are all equal.
-      const auto [first_reward, first_cost] = of_one.front();
-      const auto all = [&of_one](double value, auto member) {
-        return std::all_of(of_one.begin(), of_one.end(), [&](const auto& one) { return one.*member == value; });
-      };
-      using One = std::pair<double, double>;
-      if (all(first_reward, &One::first)) mean.reward = first_reward;
-      if (all(first_cost, &One::second)) mean.cost = first_cost;
-    }
-    return means;
-  }
-
-  static bool OnFrontier(std::uint64_t number, const std::map<std::uint64_t, Outcome>& means) {
-    const Outcome& one = means.at(number);
-    return std::none_of(means.begin(), means.end(), [&](const auto& other) {
-      const auto& [other_number, outcome] = other;
-      if (outcome.cost > one.cost || outcome.reward < one.reward) return false;
-      return outcome.cost < one.cost || outcome.reward > one.reward || other_number < number;
-    });
+    CheckSearch(config_, *search_);
   }
 
   Draws& random_;
