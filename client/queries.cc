@@ -1,6 +1,9 @@
 #include "client/queries.h"
 
+#include <charconv>
+#include <cstdint>
 #include <string_view>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "client/output/search_text.h"
@@ -8,12 +11,16 @@
 namespace layernas::client {
 namespace {
 
-// Returns whether the text has the form of a full name, such as "shapes10-1". A spec can have such
-// a name too.
+// Returns whether the text has the form of a full name, such as "shapes10-1": the controller refuses
+// all others. A spec can have such a name too, and also one such as "shapes10-01", which is no full
+// name.
 bool IsNumbered(std::string_view id) {
   const std::size_t dash = id.rfind('-');
-  return dash != std::string_view::npos && dash + 1 < id.size() &&
-         id.find_first_not_of("0123456789", dash + 1) == std::string_view::npos;
+  if (dash == std::string_view::npos) return false;
+  const std::string_view digits = id.substr(dash + 1);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  return error == std::errc() && end == digits.data() + digits.size() && !digits.starts_with('0');
 }
 
 }  // namespace
@@ -30,8 +37,9 @@ absl::StatusOr<std::string> FindSearch(ControllerConnection& connection, const s
 
 absl::StatusOr<std::string> FindSearchByFullName(ControllerConnection& connection, const std::string& written) {
   LAYERNAS_ASSIGN_OR_RETURN(const std::string name, SearchName(written));
-  if (!absl::IsNotFound(GetSearch(connection, name).status())) return name;
-  LAYERNAS_ASSIGN_OR_RETURN(const std::string newest, FindNewest(connection, ShortName(name)));
+  const std::string id = ShortName(name);
+  if (IsNumbered(id) && !absl::IsNotFound(GetSearch(connection, name).status())) return name;
+  LAYERNAS_ASSIGN_OR_RETURN(const std::string newest, FindNewest(connection, id));
   return absl::InvalidArgumentError(
       absl::StrCat("'", written, "' is the name of a spec, not of a search: give the full name, such as ",
                    ShortName(newest), ", or use --newest"));

@@ -81,7 +81,7 @@ void AddLogsCommand(CLI::App& search, CommandContext& context) {
   CLI::App& command =
       AddCommand(search, "logs", "Show the standard error of a candidate's evaluator; only the end if it is long",
                  {"layernas search logs shapes10-1 7", "layernas search logs shapes10-1 7 --attempt 1",
-                  "layernas search candidates shapes10-1 --state failed"});
+                  "layernas search candidates shapes10-1"});
   const auto options = std::make_shared<LogsOptions>();
   AddSearchName(command, options->search);
   command.add_option("CANDIDATE", options->candidate, "Number of the candidate, see 'layernas search candidates'")

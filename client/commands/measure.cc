@@ -434,7 +434,7 @@ void AddLutCommand(CLI::App& measure, CommandContext& context) {
       ->option_text("NAME");
   command
       .add_option("--networks", options->networks,
-                  "Networks to fit the costs to (default: twice the number of costs, at least 10 more)")
+                  "Networks to fit the costs to (default: twice the number of costs, but at least that number plus 10)")
       ->check(CLI::Range(3, 100'000))
       ->option_text("N");
   command.add_option("--held-out", options->held_out, "Additional networks to determine the prediction error")

@@ -251,11 +251,11 @@ void AddFrontierCommand(CLI::App& search, CommandContext& context) {
 
 void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
   const auto options = std::make_shared<ResultOptions>();
-  CLI::App& command =
-      AddResultCommand(search, context, "candidates", "List candidates in the order of proposal",
-                       {"layernas search candidates shapes10-1", "layernas search candidates shapes10-1 --state failed",
-                        "layernas search candidates shapes10-1 -o csv > candidates.csv"},
-                       options, Candidates);
+  CLI::App& command = AddResultCommand(
+      search, context, "candidates", "List candidates in the order of proposal",
+      {"layernas search candidates shapes10-1", "layernas search candidates shapes10-1 --state infeasible",
+       "layernas search candidates shapes10-1 -o csv > candidates.csv"},
+      options, Candidates);
   std::map<std::string, int> states;
   for (int i = v1::CandidateState_MIN + 1; i <= v1::CandidateState_MAX; ++i) {
     const auto state = static_cast<v1::CandidateState>(i);

@@ -62,6 +62,24 @@ bool IsWeightsDirSet() {
   return folder != nullptr && *folder != '\0';
 }
 
+// Returns the variables that may be set for a controller of many users. In this one, they would delete
+// searches that the user keeps, or unfinished backups of that controller. The log's level stays.
+std::vector<std::string> VariablesOfOtherControllers() {
+  std::vector<std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::string_view variable = text.substr(0, text.find('='));
+    if (variable.starts_with("LAYERNAS_") && variable != "LAYERNAS_LOG_LEVEL") variables.emplace_back(variable);
+  }
+  return variables;
+}
+
+// The same for workers. Other variables are for the evaluator and for the workers of this run.
+std::vector<std::string> VariablesOfOtherWorkers() {
+  return {"LAYERNAS_WORKER_CONFIG", "LAYERNAS_METRICS_LISTEN", "LAYERNAS_READY_FILE",   "LAYERNAS_TLS_CA",
+          "LAYERNAS_TLS_CERT",      "LAYERNAS_TLS_KEY",        "LAYERNAS_TLS_CLIENT_CA"};
+}
+
 // Returns nothing if the file does not exist. The file is written atomically.
 std::optional<std::string> ReadAddress(const fs::path& ready_file) {
   std::ifstream in(ready_file);
@@ -146,18 +164,13 @@ std::string LocalCluster::WeightsDir() const {
   return all.empty() ? "" : (fs::path(all) / options_.data_dir.filename()).string();
 }
 
-absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::string& name,
-                                                                 std::vector<std::string> argv) {
+absl::StatusOr<LocalCluster::Program> LocalCluster::StartProgram(const std::string& name, std::vector<std::string> argv,
+                                                                 const std::vector<std::string>& variables_to_clear) {
   LAYERNAS_ASSIGN_OR_RETURN(const std::shared_ptr<LogFile> log,
                             LogFile::Open((options_.data_dir / "logs" / (name + ".log")).string()));
   ChildOptions child;
   child.argv = std::move(argv);
-  // Clears variables that may be set for other programs.
-  for (const char* variable :
-       {"LAYERNAS_CONTROLLER_CONFIG", "LAYERNAS_WORKER_CONFIG", "LAYERNAS_METRICS_LISTEN", "LAYERNAS_READY_FILE",
-        "LAYERNAS_TLS_CA", "LAYERNAS_TLS_CERT", "LAYERNAS_TLS_KEY", "LAYERNAS_TLS_CLIENT_CA"}) {
-    child.environment.emplace_back(variable, "");
-  }
+  for (const std::string& variable : variables_to_clear) child.environment.emplace_back(variable, "");
   if (const std::string own = WeightsDir(); !own.empty() && !IsWeightsDirSet()) {
     child.environment.emplace_back("LAYERNAS_WEIGHTS_DIR", own);
   }
@@ -171,11 +184,12 @@ absl::Status LocalCluster::StartController(StopSignal& stop) {
   const fs::path ready_file = options_.data_dir / "ready.json";
   std::error_code ignored;
   fs::remove(ready_file, ignored);
-  LAYERNAS_ASSIGN_OR_RETURN(
-      controller_, StartProgram("controller", {(options_.programs / "layernas-controller").string(), "--listen",
-                                               "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--data-dir",
-                                               (options_.data_dir / "controller").string(), "--ready-file",
-                                               ready_file.string(), "--token-file", ListOfTokens().string()}));
+  LAYERNAS_ASSIGN_OR_RETURN(controller_, StartProgram("controller",
+                                                      {(options_.programs / "layernas-controller").string(), "--listen",
+                                                       "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--data-dir",
+                                                       (options_.data_dir / "controller").string(), "--ready-file",
+                                                       ready_file.string(), "--token-file", ListOfTokens().string()},
+                                                      VariablesOfOtherControllers()));
   const SteadyTime deadline = std::chrono::steady_clock::now() + kStartTimeout;
   while (true) {
     if (const std::optional<std::string> address = ReadAddress(ready_file)) {
@@ -204,7 +218,7 @@ absl::Status LocalCluster::StartWorkers() {
                                      "--id",
                                      absl::StrCat("local-", i)};
     argv.insert(argv.end(), options_.worker_arguments.begin(), options_.worker_arguments.end());
-    LAYERNAS_ASSIGN_OR_RETURN(Program worker, StartProgram(name, std::move(argv)));
+    LAYERNAS_ASSIGN_OR_RETURN(Program worker, StartProgram(name, std::move(argv), VariablesOfOtherWorkers()));
     workers_.push_back(std::move(worker));
   }
   return absl::OkStatus();

@@ -67,7 +67,8 @@ class LocalCluster {
   std::filesystem::path ListOfTokens() const { return options_.data_dir / "tokens"; }
   absl::Status MakeToken();
   std::string WeightsDir() const;
-  absl::StatusOr<Program> StartProgram(const std::string& name, std::vector<std::string> argv);
+  absl::StatusOr<Program> StartProgram(const std::string& name, std::vector<std::string> argv,
+                                       const std::vector<std::string>& variables_to_clear);
   absl::Status StartController(StopSignal& stop);
   void StopPrograms();
 

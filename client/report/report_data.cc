@@ -20,6 +20,7 @@
 #include "client/output/units.h"
 #include "client/report/statistics.h"
 #include "common/base/version.h"
+#include "common/spec/enum_names.h"
 #include "common/spec/resolve.h"
 
 namespace layernas::client {
@@ -69,7 +70,22 @@ class Texts {
   std::vector<std::string> all_;
 };
 
-// Writes the set fields in the order of the proto file.
+// Gives enum values the names that they have in a spec.
+void NameEnums(const google::protobuf::Message& message, Json& json) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const google::protobuf::FieldDescriptor* field : fields) {
+    const bool is_ours = field->message_type() != nullptr && field->message_type()->file() == field->file();
+    if (field->enum_type() != nullptr) {
+      json[field->name()] = spec::NameInYaml(*reflection.GetEnum(message, field));
+    } else if (is_ours && !field->is_repeated()) {
+      NameEnums(reflection.GetMessage(message, field), json[field->name()]);
+    }
+  }
+}
+
+// Writes the set fields in the order of the proto file, so that a spec can be made of them.
 Json SpecJson(const v1::SearchSpec& spec) {
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
@@ -77,7 +93,9 @@ Json SpecJson(const v1::SearchSpec& spec) {
   // Cannot fail for a spec that the controller has accepted: it has no Any, and only finite
   // numbers.
   (void)google::protobuf::util::MessageToJsonString(spec, &text, options);
-  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  NameEnums(spec, json);
+  return json;
 }
 
 Json SearchJson(const v1::Search& search) {

@@ -17,6 +17,8 @@ using google::protobuf::util::MessageDifferencer;
 using nlohmann::ordered_json;
 
 constexpr std::size_t kMaxTableBytes = 16 << 20;
+// Writing and reading a deeper one would use up the stack.
+constexpr int kMaxLevels = 100;
 constexpr char kAgain[] = "; measure again with 'layernas measure lut'";
 
 absl::Status ReadPart(const ordered_json& json, const std::string& name, google::protobuf::Message& message) {
@@ -29,7 +31,13 @@ absl::Status ReadPart(const ordered_json& json, const std::string& name, google:
 }
 
 absl::StatusOr<CostTable> ParseCostTable(const std::string& text) {
-  const ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
+  bool is_too_deep = false;
+  const auto check_depth = [&is_too_deep](int depth, ordered_json::parse_event_t, const ordered_json&) {
+    is_too_deep = is_too_deep || depth > kMaxLevels;
+    return !is_too_deep;
+  };
+  const ordered_json json = ordered_json::parse(text, check_depth, /*allow_exceptions=*/false);
+  if (is_too_deep) return absl::InvalidArgumentError(absl::StrCat("is nested more than ", kMaxLevels, " levels deep"));
   if (!json.is_object() || !json.contains("metric") || !json["metric"].is_string()) {
     return absl::InvalidArgumentError("is not a table from 'layernas measure lut'");
   }

@@ -17,17 +17,17 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/duration.h"
 #include "common/network/closest.h"
+#include "common/spec/enum_names.h"
 
 namespace layernas::client {
 namespace {
 
 using google::protobuf::Descriptor;
-using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
 // Limits, because aliases can make a small file endless.
-constexpr int kMaxDepth = 100;
+constexpr int kMaxDepth = 32;
 constexpr int kMaxValues = 3'000'000;
 constexpr std::size_t kMaxMistakes = 1000;
 
@@ -86,19 +86,6 @@ std::vector<std::string> FieldNames(const Descriptor& type) {
   return names;
 }
 
-// Maps BUCKET_SCALE_LINEAR of BucketScale to linear.
-std::string NameInYaml(const EnumValueDescriptor& value) {
-  std::string prefix;
-  for (const char c : value.type()->name()) {
-    if (c >= 'A' && c <= 'Z' && !prefix.empty()) prefix += '_';
-    prefix += static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-  }
-  std::string name = value.name().substr(prefix.size() + 1);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); });
-  return name;
-}
-
 // Returns the field that a plain scalar sets, or null if the message has no such form.
 const FieldDescriptor* ShorthandField(const Descriptor& type) {
   const FieldDescriptor* field = type.FindFieldByNumber(1);
@@ -121,6 +108,10 @@ std::optional<std::string> ParseWhole(const std::string& text, T& value) {
   const bool complete = end == text.data() + text.size();
   if (error == std::errc() && complete) return std::nullopt;
   const bool negative = !text.empty() && text.front() == '-';
+  if (std::int64_t zero = 1; std::is_unsigned_v<T> && negative && !ParseWhole(text, zero) && zero == 0) {
+    value = 0;
+    return std::nullopt;
+  }
   if ((error == std::errc::result_out_of_range && complete) || (std::is_unsigned_v<T> && negative)) {
     return absl::StrCat("must be between ", std::numeric_limits<T>::min(), " and ", std::numeric_limits<T>::max(),
                         ", is ", Quote(text));
@@ -321,7 +312,7 @@ void MessageReader::ReadScalar(const YAML::Node& node, const std::string& path, 
       std::vector<std::string> names;
       // The first value means "not set" and has no name in YAML.
       for (int i = 1; i < field.enum_type()->value_count(); ++i) {
-        names.push_back(NameInYaml(*field.enum_type()->value(i)));
+        names.push_back(spec::NameInYaml(*field.enum_type()->value(i)));
         if (text != names.back()) continue;
         reflection.SetEnum(&message, &field, field.enum_type()->value(i));
         return;

@@ -1,5 +1,6 @@
 // Converts YAML to protobuf by reflection, as described at the head of spec.proto. The Python
-// package has the same reader (layernas/spec.py); tests compare both on tests/corpus/specs.txt.
+// package has the same reader (layernas/message_reader.py); tests compare both on
+// tests/corpus/specs.txt.
 #pragma once
 
 #include <google/protobuf/message.h>

@@ -1,6 +1,6 @@
 #include "client/spec/spec_reader.h"
 
-#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -79,6 +79,10 @@ void Parse(std::string_view text, SpecFile& file) {
           {{quote.line + 1, quote.column + 1}, "", "is not valid YAML: this quote is never closed"});
       return;
     }
+    if (const YAML::Mark& key = structure.key_without_colon; !key.is_null()) {
+      file.mistakes.push_back({{key.line + 1, key.column + 1}, "", "is not valid YAML: no colon follows this key"});
+      return;
+    }
     if (const YAML::Mark& second = structure.second_document; !second.is_null()) {
       file.mistakes.push_back(
           {{second.line + 1, second.column + 1}, "", "begins a second YAML document: put one search into each file"});
@@ -90,6 +94,8 @@ void Parse(std::string_view text, SpecFile& file) {
       return;
     }
     MessageReader(file.positions, file.mistakes).ReadMessage(document, "", file.spec);
+  } catch (const YAML::DeepRecursion&) {
+    file.mistakes.push_back({{}, "", "is nested too deeply"});
   } catch (const YAML::Exception& error) {
     const Position position = error.mark.is_null() ? Position{} : Position{error.mark.line + 1, error.mark.column + 1};
     file.mistakes.push_back({position, "",
@@ -129,7 +135,10 @@ void AddViolations(SpecFile& file) {
   const std::vector<Mistake> misread = file.mistakes;
   std::set<std::string> around;
   for (const Mistake& mistake : misread) around.insert(ContainerOf(mistake.field));
-  for (const spec::Violation& violation : spec::ValidateSpec(file.spec)) {
+  std::vector<spec::Violation> violations = spec::ValidateSpec(file.spec);
+  // As the controller does, which stores the spec with its defaults.
+  if (violations.empty()) violations = spec::ValidateSpec(spec::WithDefaults(file.spec));
+  for (const spec::Violation& violation : violations) {
     if (FollowsFrom(violation, misread, around, file.positions)) continue;
     file.mistakes.push_back(Locate(file, violation));
   }

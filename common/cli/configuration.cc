@@ -50,6 +50,24 @@ std::string FileOf(const std::vector<std::string>& arguments) {
   return file;
 }
 
+// Throws CLI::ExtrasError if an argument was not expected, as CLI11 does after all callbacks.
+void RefuseExtras(const CLI::App& app) {
+  if (!app.get_allow_extras() && !app.get_prefix_command() && app.remaining_size() > 0) {
+    throw CLI::ExtrasError(app.get_name(), app.remaining());
+  }
+  for (const CLI::App* command : app.get_subcommands()) RefuseExtras(*command);
+}
+
+// Returns what is wrong with the values of a flag, or an empty text. CLI11 would also take numbers
+// and other words. On the command line, a flag may be repeated.
+std::string WhyWrongFlag(const std::vector<std::string>& values, bool may_repeat) {
+  if (values.size() > 1 && !may_repeat) return "must be true or false, is a list";
+  for (const std::string& value : values) {
+    if (value != "true" && value != "false") return absl::StrCat("must be true or false, is \"", value, "\"");
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string Configuration::Setting::Variable() const {
@@ -70,7 +88,7 @@ Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app
   Collect(app);
   app.add_option("--config",
                  "YAML file with option values, by option name without dashes; environment variables take precedence "
-                 "(--log-level: LAYERNAS_LOG_LEVEL)")
+                 "(--token-file: LAYERNAS_TOKEN_FILE)")
       ->option_text(absl::StrCat("FILE (env ", files_.variable, ")"))
       ->configurable(false);
   // Runs last, after all other options have been checked.
@@ -78,6 +96,7 @@ Configuration::Configuration(CLI::App& app, ConfigurationFiles files) : app_(app
          "--print-config",
          [this] {
            prints_ = true;
+           RefuseExtras(app_);
            RefuseWrongValues();
            throw CLI::CallForVersion(Text(), 0);
          },
@@ -124,6 +143,14 @@ void Configuration::RefuseWrongValues() const {
   }
   if (const std::string why = FindWrongOption(app_, allowed); !why.empty()) {
     throw CLI::ValidationError(why, CLI::ExitCodes::ValidationError);
+  }
+  for (const Setting& setting : settings_) {
+    if (!setting.IsFlag()) continue;
+    for (const CLI::Option* option : setting.options) {
+      const std::string why = WhyWrongFlag(option->results(), /*may_repeat=*/true);
+      if (why.empty()) continue;
+      throw CLI::ValidationError(absl::StrCat("--", setting.name, ": ", why), CLI::ExitCodes::ValidationError);
+    }
   }
 }
 
@@ -193,7 +220,8 @@ void Configuration::ReadFile(const std::string& path) {
 void Configuration::ReadEnvironment() {
   for (Setting& setting : settings_) {
     const std::string value = Environment(setting.Variable());
-    if (value.empty()) continue;
+    // A list of nothing but spaces is as empty as a variable without a value.
+    if (value.empty() || (setting.IsList() && value.find_first_not_of(" \t\n") == std::string::npos)) continue;
     setting.source = setting.Variable();
     setting.values = {value};
     if (!setting.IsList()) continue;
@@ -206,7 +234,8 @@ void Configuration::ReadEnvironment() {
 
 void Configuration::Apply(const Setting& setting) {
   for (CLI::Option* option : setting.options) {
-    const std::string why = setting.IsFlag() ? "" : WhyWrong(*option, setting.values, setting.may_be_empty);
+    const std::string why = setting.IsFlag() ? WhyWrongFlag(setting.values, /*may_repeat=*/false)
+                                             : WhyWrong(*option, setting.values, setting.may_be_empty);
     if (!why.empty()) throw Wrong(absl::StrCat(setting.source, ": --", setting.name, ": ", why));
     try {
       option->add_result(setting.values);

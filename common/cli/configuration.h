@@ -29,8 +29,8 @@ class Configuration {
   Configuration(const Configuration&) = delete;
   Configuration& operator=(const Configuration&) = delete;
 
-  // Values of options must not be empty, as from an unset variable of a script: an empty --token-file
-  // would open the controller to everyone. The value of this option may be.
+  // Allows an empty value for this option. Other options refuse it, because it may come from an
+  // unset variable of a script: an empty --token-file would open the controller to everyone.
   void AllowEmpty(const std::string& name);
 
   // Call this instead of app.parse(); it throws the same exceptions. `arguments` does not include
@@ -66,7 +66,8 @@ class Configuration {
   };
 
   void Collect(CLI::App& app);
-  // Throws CLI::ValidationError if the command line has a value that WhyWrong() refuses.
+  // Throws CLI::ValidationError if the command line has a value that WhyWrong() refuses, or a flag
+  // that is neither true nor false.
   void RefuseWrongValues() const;
   Setting* Find(const std::string& name);
   // Reads the file and the environment. Throws CLI::ConfigError.

@@ -1,5 +1,6 @@
 #include "common/cli/configuration_file.h"
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <cstddef>
@@ -78,11 +79,16 @@ absl::StatusOr<std::vector<FileSetting>> ReadConfigurationFile(const std::string
     if (!structure.open_quote.is_null()) {
       return absl::InvalidArgumentError(Place(path, structure.open_quote) + ": this quote is never closed");
     }
+    if (!structure.key_without_colon.is_null()) {
+      return absl::InvalidArgumentError(Place(path, structure.key_without_colon) + ": no colon follows this key");
+    }
     if (!structure.second_document.is_null()) {
       return absl::InvalidArgumentError(Place(path, structure.second_document) +
                                         ": begins a second YAML document; use one per file");
     }
     return Settings(path, YAML::Load(*text));
+  } catch (const YAML::DeepRecursion&) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is nested too deeply"));
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(absl::StrCat(Place(path, error.mark), ": ", error.msg));
   }

@@ -13,7 +13,11 @@ struct YamlStructure {
   // The quote that is never closed; null if there is none. YAML::Load() takes the rest of the text
   // for the quoted value.
   YAML::Mark open_quote = YAML::Mark::null_mark();
-  // The line, from 1, that begins with % and is no directive of YAML; 0 if there is none.
+  // The key in a block mapping that has no colon; null if there is none. YAML::Load() takes it for a
+  // key without a value.
+  YAML::Mark key_without_colon = YAML::Mark::null_mark();
+  // The line, from 1, that begins with % and is no directive of YAML before the document; 0 if there
+  // is none.
   // YAML::Load() ignores it.
   int percent_line = 0;
 };

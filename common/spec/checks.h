@@ -1,6 +1,7 @@
 // The checks of ValidateSpec, by part of the spec.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "common/spec/costs.h"
@@ -8,6 +9,9 @@
 #include "layernas/v1/spec.pb.h"
 
 namespace layernas::spec {
+
+// The maximum of durations. It also keeps milliseconds far from overflow.
+inline constexpr std::int64_t kMaxDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
 
 // Returns the finalists of the spec, which it must have, with their defaults.
 v1::Finalists WithFinalistDefaults(const v1::SearchSpec& spec);

@@ -49,6 +49,9 @@ void SetStrategyDefaults(v1::Strategy& strategy, const std::optional<CostBounds>
   }
 }
 
+// Returns a quarter of a number that may be the largest of its type, rounded up.
+int CeilQuarter(int number) { return number / 4 + (number % 4 > 0 ? 1 : 0); }
+
 // Ignores the budget and the size of the space. A double, because the product can exceed any
 // integer.
 double MaxTrainings(const v1::LayerNas& layernas, const v1::Space& space) {
@@ -73,7 +76,7 @@ void SetFinalDefaults(const v1::Evaluation& evaluation, v1::Final& final) {
   if (evaluation.train().epochs() > 0 && final.epochs() > evaluation.train().epochs()) {
     seconds = seconds * final.epochs() / evaluation.train().epochs();
   }
-  final.mutable_timeout()->set_seconds(seconds);
+  final.mutable_timeout()->set_seconds(std::min(seconds, kMaxDurationSeconds));
 }
 
 }  // namespace
@@ -108,7 +111,7 @@ v1::SearchSpec WithDefaults(v1::SearchSpec spec) {
   if (evaluation.has_early_stop()) {
     v1::EarlyStop& early_stop = *evaluation.mutable_early_stop();
     if (early_stop.compared() == 0) early_stop.set_compared(kDefaultCompared);
-    if (!early_stop.has_min_epochs()) early_stop.set_min_epochs(std::max(1, (evaluation.train().epochs() + 3) / 4));
+    if (!early_stop.has_min_epochs()) early_stop.set_min_epochs(std::max(1, CeilQuarter(evaluation.train().epochs())));
   }
   v1::Sharing& sharing = *spec.mutable_sharing();
   if (!sharing.has_weight()) sharing.set_weight(1);

@@ -25,8 +25,9 @@ constexpr int kMaxPriority = 1000;
 constexpr int kMaxWinners = 200;
 // Default number of runs of a measurement (spec.proto).
 constexpr int kDefaultRuns = 200;
-// A sanity limit, which also keeps milliseconds far from overflow.
-constexpr std::int64_t kMaxDurationSeconds = std::int64_t{10} * 365 * 24 * 3600;
+// Protobuf reads at most 100 messages in each other, of which a map in a map takes three, and writes
+// fewer as JSON. A search with a deeper spec could be created, but not be listed.
+constexpr int kMaxParameterLevels = 20;
 
 using Costs = google::protobuf::Map<std::string, double>;
 
@@ -42,7 +43,28 @@ void CheckSearchName(const std::string& name, Violations& violations) {
   }
 }
 
+// Returns how many lists and maps contain each other, at most.
+int LevelsOf(const google::protobuf::Struct& map);
+int LevelsOf(const google::protobuf::Value& value) {
+  if (value.has_struct_value()) return LevelsOf(value.struct_value());
+  if (!value.has_list_value()) return 0;
+  int levels = 0;
+  for (const google::protobuf::Value& item : value.list_value().values()) levels = std::max(levels, LevelsOf(item));
+  return 1 + levels;
+}
+int LevelsOf(const google::protobuf::Struct& map) {
+  int levels = 0;
+  for (const auto& [name, value] : map.fields()) levels = std::max(levels, LevelsOf(value));
+  return 1 + levels;
+}
+
+void CheckParameters(const std::string& path, const google::protobuf::Struct& parameters, Violations& violations) {
+  if (LevelsOf(parameters) <= kMaxParameterLevels) return;
+  violations.Add(path + ".parameters", "are nested more than " + std::to_string(kMaxParameterLevels) + " levels deep");
+}
+
 void CheckNetwork(const v1::Network& network, Violations& violations) {
+  CheckParameters("space.network", network.parameters(), violations);
   for (int i = 0; i < network.input_size(); ++i) {
     violations.CheckAtLeast(At("space.network.input", i), network.input(i), 1);
   }
@@ -97,6 +119,7 @@ void CheckLayer(const std::string& path, const v1::Layer& layer, Violations& vio
       violations.CheckText(item + ".name", option.name(), "the option a name, for example mbconv_k3_e3");
       names.Check(item, option.name(), violations);
       CheckCosts(item + ".costs", option.costs(), violations);
+      CheckParameters(item, option.parameters(), violations);
       has_default = has_default || option.name() == layer.default_();
     }
     if (!has_default) {
@@ -106,6 +129,7 @@ void CheckLayer(const std::string& path, const v1::Layer& layer, Violations& vio
   }
   violations.CheckAtLeast(path + ".channels", layer.channels(), 0);
   violations.CheckAtLeast(path + ".stride", layer.stride(), 0);
+  CheckParameters(path, layer.parameters(), violations);
 }
 
 // Either all options have the cost, or none.
@@ -243,6 +267,7 @@ void CheckTraining(const v1::Training& train, Violations& violations) {
   const auto at_least = [&](const char* name, bool given, double value, double min) {
     if (given) violations.CheckAtLeast(path + name, value, min);
   };
+  CheckParameters("evaluation.train", train.parameters(), violations);
   at_least("epochs", train.has_epochs(), train.epochs(), 1);
   at_least("batch", train.has_batch(), train.batch(), 1);
   if (train.has_learning_rate() && !(train.learning_rate() > 0 && std::isfinite(train.learning_rate()))) {
@@ -265,6 +290,7 @@ void CheckTraining(const v1::Training& train, Violations& violations) {
 }
 
 void CheckMeasurement(const v1::Measurement& measure, Violations& violations) {
+  CheckParameters("evaluation.measure", measure.parameters(), violations);
   if (measure.has_batch()) violations.CheckAtLeast("evaluation.measure.batch", measure.batch(), 1);
   if (measure.has_warm_up()) violations.CheckAtLeast("evaluation.measure.warm_up", measure.warm_up(), 0);
   if (measure.has_runs()) violations.CheckAtLeast("evaluation.measure.runs", measure.runs(), 1);

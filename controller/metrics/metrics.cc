@@ -271,8 +271,12 @@ void ControllerMetrics::SetWanted(const std::map<std::map<std::string, std::stri
     if (shown.size() == kMaxRequirements) break;
     const std::string required = absl::StrJoin(labels, ",", absl::PairFormatter("="));
     prometheus::Gauge& gauge = tasks_wanted_.Add({{"required", required}});
-    gauge.Set(static_cast<double>(count));
-    shown.emplace(required, &gauge);
+    // Different labels can have the same text.
+    if (!shown.emplace(required, &gauge).second) {
+      gauge.Increment(static_cast<double>(count));
+    } else {
+      gauge.Set(static_cast<double>(count));
+    }
   }
   for (const auto& [required, gauge] : wanted_) {
     if (!shown.contains(required)) tasks_wanted_.Remove(gauge);

@@ -6,60 +6,22 @@ of the field determines the meaning of a value. Tests compare both readers on te
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import numbers
 import os
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from google.protobuf import struct_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
-
+from layernas.message_reader import MAX_DEPTH, MessageReader, Node
 from layernas.v1 import spec_pb2
 
 _MAX_FILE_BYTES = 4 << 20
-# yaml-cpp, which the command line uses, ignores such lines.
-_PERCENT_LINE = re.compile(r"^%(?!YAML |TAG )", re.MULTILINE)
 # Control characters other than tabs and line feeds, and line breaks that YAML's versions read differently.
 _ODD_CHARACTER = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ufffe\\uffff]|\\r(?!\\n)|(?<!^)\\ufeff")
-_MAX_DEPTH = 100
-_MAX_VALUES = 3_000_000
-_MAX_MISTAKES = 1000
-_WHOLE = re.compile(r"-?[0-9]+")
-_NUMBER = re.compile(r"-?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*)([^0-9.]*)")
-_DURATION_UNITS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
-_MAX_MILLIS = 100 * 365 * 24 * 3_600_000
-_RANGES = {FieldDescriptor.CPPTYPE_INT32: (-(1 << 31), (1 << 31) - 1), FieldDescriptor.CPPTYPE_UINT32: (0, (1 << 32) - 1)}
 
 
 class SpecError(ValueError):
     """The mistakes in a spec: one line each, with the position in the file."""
-
-
-@dataclasses.dataclass
-class _Node:
-    """A value as written. `content` is a string, a list of nodes, a list of pairs of nodes, or None for null."""
-
-    content: str | list[Any] | None
-    place: str
-    is_mapping: bool = False
-    # In quotes, and therefore always a string.
-    quoted: bool = False
-    # A Python number, and therefore never a string. A value in a file can be either.
-    number: bool = False
-    tag: str = ""
-
-    @property
-    def is_scalar(self) -> bool:
-        return isinstance(self.content, str)
-
-    @property
-    def is_list(self) -> bool:
-        return isinstance(self.content, list) and not self.is_mapping
 
 
 def read_spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.SearchSpec:
@@ -69,7 +31,7 @@ def read_spec(spec: str | os.PathLike[str] | Mapping[str, Any]) -> spec_pb2.Sear
         try:
             return _read(_from_python(spec), "spec")
         except RecursionError:
-            raise SpecError(f"spec: is nested more than {_MAX_DEPTH} levels deep") from None
+            raise SpecError(f"spec: is nested more than {MAX_DEPTH} levels deep") from None
     path = os.fspath(spec)
     with open(path, "rb") as file:
         return read_spec_text(file.read(_MAX_FILE_BYTES + 1), path)
@@ -83,8 +45,7 @@ def read_spec_text(text: bytes, name: str) -> spec_pb2.SearchSpec:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SpecError(f"{name}:{_line_of(text, error.start)}: is not UTF-8 text") from None
-    if percent := _PERCENT_LINE.search(decoded):
-        line = decoded.count("\n", 0, percent.start()) + 1
+    if line := _percent_line(decoded):
         raise SpecError(f"{name}:{line}:1: is not valid YAML: a line cannot begin with %")
     if odd := _ODD_CHARACTER.search(decoded):
         line = decoded.count("\n", 0, odd.start()) + 1
@@ -93,14 +54,33 @@ def read_spec_text(text: bytes, name: str) -> spec_pb2.SearchSpec:
     return _read(_from_yaml(decoded, name), name)
 
 
+def _percent_line(text: str) -> int:
+    """Returns the first line, from 1, that begins with % and is no directive before the document; 0 if there is none.
+    yaml-cpp, which the command line uses, ignores such lines."""
+    is_before_document = True
+    first_directive = 0
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
+        if line.startswith("%"):
+            if not is_before_document or not line.startswith(("%YAML ", "%TAG ")):
+                return number
+            first_directive = first_directive or number
+        elif line == "---" or line.startswith(("--- ", "---\t", "---\r")):
+            is_before_document = False
+        elif is_before_document and (content := line.strip(" \t\r")) and not content.startswith("#"):
+            if first_directive:
+                return first_directive
+            is_before_document = False
+    return first_directive if is_before_document else 0
+
+
 def _line_of(text: bytes, offset: int) -> int:
     return text.count(b"\n", 0, offset) + 1
 
 
-def _read(node: _Node, name: str) -> spec_pb2.SearchSpec:
+def _read(node: Node, name: str) -> spec_pb2.SearchSpec:
     if node.content is None:
         raise SpecError(f"{name}: is empty: describe a search, starting with 'name: my-search'")
-    reader = _Reader(name)
+    reader = MessageReader(name)
     message = spec_pb2.SearchSpec()
     reader.read_message(node, "", message)
     if reader.mistakes:
@@ -108,7 +88,7 @@ def _read(node: _Node, name: str) -> spec_pb2.SearchSpec:
     return message
 
 
-def _from_yaml(text: str, name: str) -> _Node:
+def _from_yaml(text: str, name: str) -> Node:
     import yaml
 
     class Loader(yaml.BaseLoader):
@@ -133,10 +113,12 @@ def _from_yaml(text: str, name: str) -> _Node:
 
     try:
         root = yaml.compose(text, Loader=Loader)
-        return _Node(None, "") if root is None else _convert_yaml(root, {})
+        return Node(None, "") if root is None else _convert_yaml(root, {})
     except yaml.MarkedYAMLError as error:
         if error.context == "while scanning a quoted scalar" and error.problem == "found unexpected end of stream":
             error = yaml.MarkedYAMLError(problem="this quote is never closed", problem_mark=error.context_mark)
+        if error.context == "while scanning a simple key":
+            error = yaml.MarkedYAMLError(problem="no colon follows this key", problem_mark=error.context_mark)
         mark = error.problem_mark or error.context_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         if "single document" in str(error.context):
@@ -145,15 +127,15 @@ def _from_yaml(text: str, name: str) -> _Node:
     except yaml.YAMLError as error:
         raise SpecError(f"{name}: is not valid YAML: {error}") from None
     except RecursionError:
-        raise SpecError(f"{name}: is nested more than {_MAX_DEPTH} levels deep") from None
+        raise SpecError(f"{name}: is nested more than {MAX_DEPTH} levels deep") from None
 
 
-def _convert_yaml(node: Any, done: dict[int, _Node]) -> _Node:
+def _convert_yaml(node: Any, done: dict[int, Node]) -> Node:
     import yaml
 
     if id(node) in done:
         return done[id(node)]
-    converted = done[id(node)] = _Node(None, f"{node.start_mark.line + 1}:{node.start_mark.column + 1}", tag=node.written_tag)
+    converted = done[id(node)] = Node(None, f"{node.start_mark.line + 1}:{node.start_mark.column + 1}", tag=node.written_tag)
     if node.id == "scalar":
         converted.quoted = node.style is not None or node.written_tag in ("!", "tag:yaml.org,2002:str")
         if not _is_utf8(node.value):
@@ -168,20 +150,20 @@ def _convert_yaml(node: Any, done: dict[int, _Node]) -> _Node:
     return converted
 
 
-def _from_python(value: Any) -> _Node:
+def _from_python(value: Any) -> Node:
     if value is None:
-        return _Node(None, "")
+        return Node(None, "")
     if isinstance(value, str):
-        return _Node(_text_of(value), "", quoted=True)
+        return Node(_text_of(value), "", quoted=True)
     if isinstance(value, bool):
-        return _Node(str(value).lower(), "")
+        return Node(str(value).lower(), "")
     if isinstance(value, numbers.Real):
-        return _Node(_written(value), "", number=True)
+        return Node(_written(value), "", number=True)
     if isinstance(value, Mapping):
-        pairs = [(_Node(_text_of(str(key)), "", quoted=True), _from_python(each)) for key, each in value.items()]
-        return _Node(pairs, "", is_mapping=True)
+        pairs = [(Node(_text_of(str(key)), "", quoted=True), _from_python(each)) for key, each in value.items()]
+        return Node(pairs, "", is_mapping=True)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
-        return _Node([_from_python(each) for each in value], "")
+        return Node([_from_python(each) for each in value], "")
     raise SpecError(f"a spec cannot hold {value!r}")
 
 
@@ -212,300 +194,3 @@ def _written(value: numbers.Real) -> str:
         return repr(float(value))
     except OverflowError:
         return "inf" if value > 0 else "-inf"
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _quote(text: str) -> str:
-    return f"'{text[:40]}{'…' if len(text) > 40 else ''}'"
-
-
-def _list_of(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else " or ".join([", ".join(words[:-1]), words[-1]]) if words else ""
-
-
-def _is(node: _Node) -> str:
-    if node.is_scalar:
-        return f"is {_quote(str(node.content))}"
-    return "is a mapping" if node.is_mapping else "is a list" if node.is_list else "has no value"
-
-
-def _parse_number(text: str) -> float | None:
-    """Returns None for a text that is not a number, and for a number that overflows or underflows."""
-    if not _NUMBER.fullmatch(text):
-        return None
-    value = float(text)
-    vanished = value == 0 and re.search("[1-9]", re.split("[eE]", text)[0])
-    return None if math.isinf(value) or vanished else value
-
-
-def _names_in_yaml(enum: Any) -> dict[str, int]:
-    """Maps "linear" to BUCKET_SCALE_LINEAR of BucketScale. The first value means "not set" and has no name in YAML."""
-    prefix = re.sub("(?<!^)([A-Z])", r"_\1", enum.name).upper() + "_"
-    return {value.name.removeprefix(prefix).lower(): value.number for value in enum.values[1:]}
-
-
-def _parse_duration(text: str) -> float:
-    """Returns milliseconds. Raises ValueError for a malformed duration."""
-
-    def malformed(why: str) -> ValueError:
-        return ValueError(f'not a duration: "{text}" ({why}); write it like 90s, 30m, 1h30m or 500ms')
-
-    if not text:
-        raise malformed("empty")
-    units = list(_DURATION_UNITS)
-    total, allowed, at = 0.0, 0, 0
-    while at < len(text):
-        part = _DURATION_PART.match(text, at)
-        if part is None:
-            raise malformed("a number was expected")
-        number, unit = part.groups()
-        if not unit:
-            raise malformed("the unit is missing")
-        if unit not in units:
-            raise malformed("units are h, m, s and ms")
-        if units.index(unit) < allowed:
-            raise malformed("larger units come first, each once")
-        allowed = units.index(unit) + 1
-        total += float(number) * _DURATION_UNITS[unit]
-        if total > _MAX_MILLIS:
-            raise malformed("over 100 years")
-        at = part.end()
-    return total
-
-
-class _Reader:
-    """Converts nodes to protobuf by reflection. Continues after a mistake, so that one pass finds all mistakes."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._depth = 0
-        self._values = 0
-        self.mistakes: list[str] = []
-
-    def read_message(self, node: _Node, path: str, message: Any) -> None:
-        kind: Descriptor = message.DESCRIPTOR
-        if kind.full_name == "google.protobuf.Duration":
-            self._read_duration(node, path, message)
-        elif kind.full_name == "google.protobuf.Struct":
-            self._read_struct(node, path, message)
-        elif node.content is None:
-            # `random:` means the same as `random: {}`.
-            message.SetInParent()
-        elif node.is_scalar and (field := _shorthand(kind)) is not None:
-            # A plain value sets the field with number 1.
-            message.SetInParent()
-            self._read_one(node, _join(path, field.name), message, field)
-        else:
-            self._read_mapping(node, path, message)
-
-    def _fail(self, node: _Node, path: str, what: str) -> None:
-        place = f"{self._name}:{node.place}" if node.place else self._name
-        self.mistakes.append(f"{place}: {path}: {what}" if path else f"{place}: {what}")
-
-    def _enter(self, node: _Node, path: str) -> bool:
-        if self._values >= _MAX_VALUES or len(self.mistakes) >= _MAX_MISTAKES:
-            return False
-        self._values += 1
-        if self._values == _MAX_VALUES:
-            self._fail(node, path, "the file has too many values, including aliases")
-        elif self._depth >= _MAX_DEPTH:
-            self._fail(node, path, f"is nested more than {_MAX_DEPTH} levels deep")
-        elif node.number and node.content in ("nan", "inf", "-inf"):
-            self._fail(node, path, f"must be a finite number, {_is(node)}")
-        else:
-            return self._check_tag(node, path)
-        return False
-
-    def _check_tag(self, node: _Node, path: str) -> bool:
-        if node.tag in ("", "!", "tag:yaml.org,2002:str"):
-            return True
-        self._fail(node, path, "must not have a YAML tag: the field determines the type")
-        return False
-
-    def _for_each_entry(self, node: _Node, path: str, visit: Callable[[_Node, str, _Node, str], None]) -> bool:
-        if not node.is_mapping:
-            return False
-        seen = set()
-        for key_node, value in node.content or []:
-            if not key_node.is_scalar:
-                self._fail(key_node if key_node.place else node, path, "must have plain names as keys")
-                continue
-            key = str(key_node.content)
-            inner = _join(path, key)
-            if key == "<<" and not key_node.quoted:
-                self._fail(key_node, inner, "merge keys are not supported: write the entries out")
-                continue
-            if key in seen:
-                self._fail(key_node, inner, "occurs twice in the same mapping: remove one of them")
-                continue
-            seen.add(key)
-            if not self._enter(value, inner):
-                continue
-            self._depth += 1
-            visit(key_node, key, value, inner)
-            self._depth -= 1
-        return True
-
-    def _read_mapping(self, node: _Node, path: str, message: Any) -> None:
-        kind: Descriptor = message.DESCRIPTOR
-        names = [field.name for field in kind.fields]
-        message.SetInParent()
-
-        def visit(key_node: _Node, key: str, value: _Node, inner: str) -> None:
-            field = kind.fields_by_name.get(key)
-            if field is None:
-                known = f"known here: {_list_of(names)}" if names else "no field is allowed here"
-                self._fail(key_node, inner, f"unknown field; {known}")
-                return
-            choice = field.containing_oneof
-            # Protobuf puts each "optional" field into a oneof of its own.
-            if choice is not None and len(choice.fields) > 1 and (other := message.WhichOneof(choice.name)):
-                self._fail(key_node, inner, f"cannot be combined with {other}: remove one of them")
-                return
-            self._read_field(value, inner, message, field)
-
-        if not self._for_each_entry(node, path, visit):
-            expected = f"a mapping of {_list_of(names)}" if names else "a mapping without entries"
-            self._fail(node, path, f"must be {expected}, {_is(node)}")
-
-    def _read_field(self, node: _Node, path: str, message: Any, field: FieldDescriptor) -> None:
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            self._read_map(node, path, message, field)
-        elif field.label == FieldDescriptor.LABEL_REPEATED:
-            self._read_list(node, path, message, field)
-        else:
-            self._read_one(node, path, message, field)
-
-    def _read_list(self, node: _Node, path: str, message: Any, field: FieldDescriptor) -> None:
-        if not node.is_list:
-            example = str(node.content)[:40] if node.is_scalar else "…"
-            self._fail(node, path, f"must be a list, such as [{example}], {_is(node)}")
-            return
-        for index, item in enumerate(node.content or []):
-            inner = f"{path}[{index}]"
-            if not self._enter(item, inner):
-                return
-            self._depth += 1
-            self._read_one(item, inner, message, field)
-            self._depth -= 1
-
-    def _read_map(self, node: _Node, path: str, message: Any, field: FieldDescriptor) -> None:
-        entries = getattr(message, field.name)
-
-        def visit(_: _Node, key: str, value: _Node, inner: str) -> None:
-            read = self._scalar(value, inner, field.message_type.fields_by_name["value"])
-            if read is not None:
-                entries[key] = read
-
-        if not self._for_each_entry(node, path, visit):
-            self._fail(node, path, f"must be a mapping, such as {{name: value}}, {_is(node)}")
-
-    def _read_one(self, node: _Node, path: str, message: Any, field: FieldDescriptor) -> None:
-        repeated = field.label == FieldDescriptor.LABEL_REPEATED
-        if field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
-            inner = getattr(message, field.name)
-            self.read_message(node, path, inner.add() if repeated else inner)
-            return
-        read = self._scalar(node, path, field)
-        if read is None:
-            return
-        if repeated:
-            getattr(message, field.name).append(read)
-        else:
-            setattr(message, field.name, read)
-
-    def _scalar(self, node: _Node, path: str, field: FieldDescriptor) -> Any:
-        """Returns the value of a field that is not a message, or None after a mistake."""
-        if not node.is_scalar:
-            self._fail(node, path, f"must be a single value, {_is(node)}")
-            return None
-        text = str(node.content)
-        if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-            return text
-        if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
-            names = _names_in_yaml(field.enum_type)
-            if text not in names:
-                self._fail(node, path, f"must be {_list_of(list(names))}, {_is(node)}")
-            return names.get(text)
-        if node.quoted:
-            self._fail(node, path, f"must not be quoted, {_is(node)}")
-            return None
-        if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE:
-            value = _parse_number(text)
-            if value is None:
-                self._fail(node, path, f"must be a number, {_is(node)}")
-            return value
-        if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
-            if text not in ("true", "false"):
-                self._fail(node, path, f"must be true or false, {_is(node)}")
-                return None
-            return text == "true"
-        return self._whole(node, path, *_RANGES[field.cpp_type])
-
-    def _whole(self, node: _Node, path: str, lowest: int, highest: int) -> int | None:
-        text = str(node.content)
-        # Python converts at most a few thousand digits, and there can be any number of leading zeros.
-        digits = text.lstrip("-").lstrip("0")
-        if not _WHOLE.fullmatch(text):
-            self._fail(node, path, f"must be a whole number, {_is(node)}")
-        elif len(digits) > 20 or not lowest <= (value := int(f"{'-' * text.startswith('-')}{digits or 0}")) <= highest:
-            self._fail(node, path, f"must be between {lowest} and {highest}, {_is(node)}")
-        else:
-            return value
-        return None
-
-    def _read_duration(self, node: _Node, path: str, message: Any) -> None:
-        if not node.is_scalar:
-            self._fail(node, path, f"must be a duration such as 90s, 30m or 1h30m, {_is(node)}")
-            return
-        try:
-            message.FromMilliseconds(math.floor(_parse_duration(str(node.content)) + 0.5))
-        except ValueError as error:
-            self._fail(node, path, str(error))
-
-    def _read_struct(self, node: _Node, path: str, struct: struct_pb2.Struct) -> None:
-        struct.SetInParent()
-        if node.content is None:
-            return
-
-        def visit(_: _Node, key: str, value: _Node, inner: str) -> None:
-            self._read_value(value, inner, struct.fields[key])
-
-        if not self._for_each_entry(node, path, visit):
-            self._fail(node, path, f"must be a mapping, such as {{name: value}}, {_is(node)}")
-
-    def _read_value(self, node: _Node, path: str, value: struct_pb2.Value) -> None:
-        if node.is_mapping:
-            value.struct_value.SetInParent()
-            self._read_struct(node, path, value.struct_value)
-        elif node.is_list:
-            value.list_value.SetInParent()
-            for index, item in enumerate(node.content or []):
-                inner = f"{path}[{index}]"
-                if not self._enter(item, inner):
-                    return
-                self._depth += 1
-                self._read_value(item, inner, value.list_value.values.add())
-                self._depth -= 1
-        elif node.content is None:
-            value.null_value = struct_pb2.NULL_VALUE
-        else:
-            text = str(node.content)
-            number = None if node.quoted else _parse_number(text)
-            if not node.quoted and text in ("true", "false"):
-                value.bool_value = text == "true"
-            elif number is not None:
-                value.number_value = number
-            elif node.number:
-                self._fail(node, path, f"must be a number of at most {sys.float_info.max:.2g}, {_is(node)}")
-            else:
-                value.string_value = text
-
-
-def _shorthand(kind: Descriptor) -> FieldDescriptor | None:
-    field = kind.fields_by_number.get(1)
-    usable = field is not None and field.label != FieldDescriptor.LABEL_REPEATED and field.message_type is None
-    return field if usable else None

@@ -1,4 +1,4 @@
-// Tests compare, wait, init, completion and man, and how searches may be named.
+// Tests compare, wait, completion and man, and how searches may be named.
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "client/spec/spec_reader.h"
 #include "common/base/utf8.h"
 #include "tests/client/call.h"
 #include "tests/client/fake_controller.h"
@@ -85,6 +84,16 @@ TEST_F(CommandsTest, NoSpecsNameHidesASearch) {
   EXPECT_THAT(Call({"search", "get", "x-23"}).out, HasSubstr("name          searches/x-23\n"));
   EXPECT_THAT(Call({"search", "get", "net-50"}).out, HasSubstr("name          searches/net-50-7\n"));
   EXPECT_EQ(Call({"search", "get", "searches/net-50"}).code, ExitCode::kError);
+}
+
+// A controller refuses the form of these as the name of a search.
+TEST_F(CommandsTest, ASpecsNameMayEndWithWhatIsNoNumberOfASearch) {
+  searches_ = {MakeSearch("exp-01-4", v1::SEARCH_STATE_RUNNING), MakeSearch("exp-0-5", v1::SEARCH_STATE_RUNNING),
+               MakeSearch("exp-99999999999999999999-6", v1::SEARCH_STATE_RUNNING)};
+  for (const std::string spec : {"exp-01", "exp-0", "exp-99999999999999999999"}) {
+    EXPECT_THAT(Call({"search", "get", spec}).out, HasSubstr("name          searches/" + spec + "-")) << spec;
+    EXPECT_THAT(Call({"search", "delete", spec}).err, HasSubstr("is the name of a spec, not of a search")) << spec;
+  }
 }
 
 TEST_F(CommandsTest, WhatCannotBeUndoneWantsTheFullName) {
@@ -414,11 +423,6 @@ TEST(Arguments, AreRefusedInWords) {
   EXPECT_FALSE(std::filesystem::exists("Bad Name.yaml"));
 }
 
-TEST(InitCommand, SaysWhyAFileCanNotBeWritten) {
-  EXPECT_EQ(CallLocally({"init", "shapes10", "-o", "/nonexistent/x.yaml"}).err,
-            "layernas: cannot write /nonexistent/x.yaml: No such file or directory\n");
-}
-
 TEST_F(CommandsTest, CompareSaysWhoIsBetterAtEachTarget) {
   const Outcome outcome = Call({"search", "compare", "x-1", "x-2"});
   EXPECT_EQ(outcome.code, ExitCode::kOk) << outcome.err;
@@ -449,34 +453,6 @@ TEST_F(CommandsTest, WaitEndsWithTheSearchsExitCode) {
   const Outcome cancelled = Call({"search", "wait", "x-1"});
   EXPECT_EQ(cancelled.code, ExitCode::kSearchCancelled);
   EXPECT_EQ(cancelled.out, "x-1 was cancelled\n");
-}
-
-TEST(InitCommand, WritesEveryExampleAsASpecThatIsValid) {
-  const std::string list = CallLocally({"init"}).out;
-  std::size_t examples = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(LAYERNAS_EXAMPLES)) {
-    if (entry.path().extension() != ".yaml") continue;
-    const std::string space = entry.path().stem().string();
-    EXPECT_THAT(list, HasSubstr(space));
-    const Outcome outcome = CallLocally({"init", space, "--name", "mine", "-o", "-"});
-    EXPECT_EQ(outcome.code, ExitCode::kOk) << space;
-    const SpecFile file = ReadSpecText("mine.yaml", outcome.out);
-    EXPECT_TRUE(file.ok()) << space;
-    EXPECT_EQ(file.spec.name(), "mine") << space;
-    EXPECT_THAT(outcome.out, HasSubstr("# "));
-    ++examples;
-  }
-  EXPECT_GT(examples, 5U);
-}
-
-TEST(InitCommand, OverwritesNothing) {
-  const std::string path = ::testing::TempDir() + "layernas_init_test.yaml";
-  std::filesystem::remove(path);
-  EXPECT_EQ(CallLocally({"init", "shapes10", "-o", path}).code, ExitCode::kOk);
-  const Outcome again = CallLocally({"init", "shapes10", "-o", path});
-  EXPECT_EQ(again.code, ExitCode::kError);
-  EXPECT_THAT(again.err, HasSubstr("already exists"));
-  EXPECT_EQ(CallLocally({"init", "nothing"}).code, ExitCode::kUsage);
 }
 
 TEST(ReferenceCommands, KnowEveryCommand) {

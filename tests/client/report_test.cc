@@ -260,6 +260,16 @@ TEST(ReportData, ThinsOutManyCandidatesButKeepsTheBest) {
   EXPECT_EQ(json["candidates"]["gap"].size(), numbers.size());
 }
 
+// The page makes specs of it.
+TEST(ReportData, TheSpecHasTheNamesOfASpec) {
+  SearchData data = Data(1);
+  v1::LayerNas& layernas = *data.search.mutable_spec()->mutable_strategy()->mutable_layernas();
+  layernas.mutable_buckets()->set_scale(v1::BUCKET_SCALE_LOGARITHMIC);
+  layernas.mutable_order()->set_direction(v1::LayerOrder::DIRECTION_REVERSE);
+  const auto strategy = ReportData(data)["spec"]["strategy"];
+  EXPECT_EQ(strategy.dump(), R"({"layernas":{"buckets":{"scale":"logarithmic"},"order":{"direction":"reverse"}}})");
+}
+
 TEST(ReportPage, TakesHostileNamesForText) {
   constexpr char kHostile[] = "</script><script>alert('x')</script><!-- & {{script}} \"";
   SearchData data = Data(2);

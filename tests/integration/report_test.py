@@ -36,6 +36,14 @@ class ReportTest(harness.IntegrationTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return path
 
+    def add_settings_that_compare_architectures(self, path):
+        with open(path, encoding="utf-8") as file:
+            page = file.read()
+        self.assertEqual(page.count('"evaluation":{'), 1)
+        page = page.replace('"evaluation":{', '"evaluation":{"measure_first":true,"early_stop":{"compared":10},')
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(page)
+
     def show(self, path, width, dark=False):
         self.page.size(width, 900, dark)
         self.page.open(f"file://{path}")
@@ -88,7 +96,11 @@ class ReportTest(harness.IntegrationTest):
         self.assertEqual(self.page.value("document.querySelector('#detail h3').textContent"), f"Candidate {best.candidate.split('/')[-1]}")
         self.assertIn("Nothing meets the target", self.page.value("document.querySelector('#found-note').textContent"))
         self.choosing(api, search)
-        self.copied_spec(server)
+        # “Copy the spec” and “Copy as spec” return valid specs: that of the search, and one of this architecture.
+        self.copied_spec(server, "#spec-text button", 243)
+        self.add_settings_that_compare_architectures(path)
+        self.show(path, 1600)
+        self.copied_spec(server, "#detail .buttons button", 1)
 
     def choosing(self, api, search):
         """A clicked row is shown in detail and marked everywhere. The filter and the order work."""
@@ -108,15 +120,14 @@ class ReportTest(harness.IntegrationTest):
         self.assertGreater(self.count("#candidates-table tbody tr"), 0)
         self.assertEqual(self.page.complaints, [])
 
-    def copied_spec(self, server):
-        """“Copy as spec” returns a valid spec of this one architecture."""
+    def copied_spec(self, server, button, architectures):
         text = self.page.value(
             "new Promise((done) => { navigator.clipboard.writeText = async (text) => done(text);"
-            " document.querySelector('#detail .buttons button').click(); })"
+            f" document.querySelector('{button}').click(); }})"
         )
         checked = self.cli(server, "validate", self.write("copied.yaml", text))
         self.assertEqual(checked.returncode, 0, f"{checked.stderr}\n{text}")
-        self.assertRegex(checked.stdout, r"architectures +1\n")
+        self.assertRegex(checked.stdout, rf"architectures +{architectures}\n")
 
     def test_running_without_results_failed_and_hostile(self):
         space = Space(layers=2, options=2, seed=72)

@@ -65,6 +65,16 @@ class RunTest(harness.IntegrationTest):
         self.assertEqual(run.wait(), 0, run.log())
         self.assertIn("first-1 has succeeded", run.log())
 
+    def test_settings_of_another_controller_have_no_effect(self):
+        folder, backups = self.path("data"), self.path("backups")
+        os.makedirs(os.path.join(backups, ".partial-nightly"))
+        settings = {"LAYERNAS_BACKUP_DIR": backups, "LAYERNAS_RETENTION": "1ms", "LAYERNAS_MAX_SEARCHES_PER_CALLER": "none"}
+        run = self.start_run("kept", self.spec("kept"), f"--data-dir={folder}", delay=None, environment=settings)
+        self.assertEqual(run.wait(), 0, run.log())
+        self.assertEqual(os.listdir(backups), [".partial-nightly"])
+        server = self.controller(data_dir=os.path.join(folder, "controller"))
+        self.assertEqual(self.client(server).search("searches/kept-1").state, search_pb2.SEARCH_STATE_SUCCEEDED)
+
     def test_what_was_killed_waits_for_resume(self):
         run = self.start_run("killed", self.spec("killed"), f"--data-dir={self.path('data')}", delay="300ms")
         self.started(run)

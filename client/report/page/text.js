@@ -124,7 +124,9 @@ function specOf(point) {
   spec.budget = { trainings: 1 };
   delete spec.finalists;
   delete spec.sharing;
-  if (spec.evaluation) delete spec.evaluation.measure_first;
+  // Both need other architectures.
+  delete spec.evaluation?.measure_first;
+  delete spec.evaluation?.early_stop;
   return `# Candidate ${point.number} of ${data.search.id}: ${data.reward} ${formatNumber(point.reward)} at ` +
     `${data.cost} ${formatNumber(point.cost)}.\n${yaml(withShortOptions(spec))}\n`;
 }

@@ -150,6 +150,7 @@ TEST_F(ConfigurationTest, AnErrorNamesItsPlaceAndTheOption) {
   EXPECT_EQ(error("slots: {a: 1}"), "1: slots: must be a value or a list of values");
   EXPECT_EQ(error("label: [[a=1]]"), "1: label: each item of the list must be a value");
   EXPECT_THAT(error("slots: 1\nslots: 2"), HasSubstr("2: slots: is already set at "));
+  EXPECT_EQ(error("folder: x\nopen"), "2: no colon follows this key");
   EXPECT_EQ(error("- slots"), "1: must be lines of the form 'option: value'");
   EXPECT_THAT(error("a: b\n  c: ["), HasSubstr(": "));
   EXPECT_THAT(Run({"--config", "/no/such/file"}).error,
@@ -222,6 +223,40 @@ TEST_F(ConfigurationTest, ANumberIsReadAsItIsWritten) {
   EXPECT_THAT(Run({"--folder", "/f"}).error, HasSubstr("LAYERNAS_SLOTS: --slots: must not begin with a zero"));
 }
 
+// A real start refuses them, too.
+TEST_F(ConfigurationTest, NoValuesArePrintedBesideUnexpectedArguments) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"slotz", "3"}, {"--open", "false"}, {"--slotz"}}) {
+    std::vector<std::string> printing = {"--folder", "/f"};
+    printing.insert(printing.end(), arguments.begin(), arguments.end());
+    printing.emplace_back("--print-config");
+    const Values values = Run(printing);
+    EXPECT_THAT(values.error, HasSubstr("not expected: ")) << arguments.front();
+    EXPECT_EQ(values.printed, "") << arguments.front();
+  }
+}
+
+TEST_F(ConfigurationTest, AListOfBlanksInTheEnvironmentIsNotSet) {
+  Set("LAYERNAS_LABEL", " \t");
+  const Values values = Run({"--config", Write("c.yaml", "folder: /f\nlabel: [a=1]")});
+  EXPECT_EQ(values.error, "");
+  EXPECT_THAT(values.labels, ElementsAre("a=1"));
+}
+
+TEST_F(ConfigurationTest, AFlagIsTrueOrFalse) {
+  for (const std::string value : {"2", "007", "enable", "+", "1", "0", "yes", "TRUE", "''", "[true, true]"}) {
+    EXPECT_THAT(Run({"--config", Write("c.yaml", "folder: /f\nopen: " + value)}).error,
+                HasSubstr("c.yaml:2: --open: must be true or false"))
+        << value;
+  }
+  EXPECT_EQ(Run({"--config", Write("c.yaml", "folder: /f\nopen: 'true'")}).error, "");
+  EXPECT_THAT(Run({"--folder", "/f", "--open=2"}).error, HasSubstr("--open: must be true or false, is \"2\""));
+  EXPECT_TRUE(Run({"--folder", "/f", "--open", "--open"}).open);
+  EXPECT_FALSE(Run({"--folder", "/f", "--open=false"}).open);
+  Set("LAYERNAS_OPEN", "enable");
+  EXPECT_THAT(Run({"--folder", "/f"}).error, HasSubstr("LAYERNAS_OPEN: --open: must be true or false, is \"enable\""));
+}
+
 TEST_F(ConfigurationTest, TwoFilesAreNotCalledEmpty) {
   const std::string file = Write("c.yaml", "folder: /f");
   EXPECT_THAT(Run({"--config", file, "--config", file}).error, ::testing::Not(HasSubstr("empty")));
@@ -243,6 +278,21 @@ TEST_F(ConfigurationTest, AFileIsReadToItsEnd) {
               HasSubstr("c.yaml:2: a line cannot begin with %"));
   EXPECT_THAT(Run({"--config", Write("c.yaml", "\xef\xbb\xbf%slots: 3\nfolder: x\n")}).error,
               HasSubstr("c.yaml:1: a line cannot begin with %"));
+  // Directives have a meaning only before the document.
+  for (const auto& [text, line] : {std::pair("folder: x\n%TAG open: true\n", 2),
+                                   {"%TAG open: true\nfolder: x\n", 1},
+                                   {"%YAML 1.2\n# no document\n", 1},
+                                   {"---\nfolder: x\n%YAML 1.2\n", 3},
+                                   {"folder: x\n...\n%YAML 1.2\n---\n", 3}}) {
+    EXPECT_THAT(Run({"--config", Write("c.yaml", text)}).error,
+                HasSubstr("c.yaml:" + std::to_string(line) + ": a line cannot begin with %"))
+        << text;
+  }
+  for (const char* text :
+       {"%YAML 1.2\n# a comment\n\n---\nfolder: x\n", "\xef\xbb\xbf%YAML 1.2\r\n---\r\nfolder: x\r\n",
+        "# first\n%TAG !e! tag:example.com:\n--- # the options\nfolder: x\n"}) {
+    EXPECT_EQ(Run({"--config", Write("c.yaml", text)}).error, "") << text;
+  }
 }
 
 TEST_F(ConfigurationTest, HelpIsThereWhateverTheFileSays) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "common/help/arguments.h"
+
 namespace layernas {
 namespace {
 
@@ -41,7 +43,7 @@ TEST_F(HelpFormatterTest, NamesNumbersSizesAndChoices) {
   std::uint64_t bytes = 0;
   std::string level = "info";
   app_.add_option("--slots", slots, "Count")->check(CLI::Range(1, 9))->capture_default_str();
-  app_.add_option("--limit", bytes, "Size")->transform(CLI::AsSizeValue(false));
+  app_.add_option("--limit", bytes, "Size")->transform(ByteSize());
   app_.add_option("--level", level, "Level")->check(CLI::IsMember({"debug", "info"}))->capture_default_str();
   EXPECT_THAT(app_.help(), HasSubstr("  --slots N [1]               Count\n"));
   EXPECT_THAT(app_.help(), HasSubstr("  --limit SIZE                Size\n"));

@@ -149,6 +149,11 @@ TEST(Final, HasDefaultsThatFollowTheEvaluation) {
   EXPECT_EQ(final.per_target(), 1);
   EXPECT_EQ(final.seeds(), 1);
   EXPECT_EQ(final.timeout().seconds(), 300);
+  // A default exceeds no limit.
+  spec.mutable_evaluation()->mutable_timeout()->set_seconds(24 * 3600);
+  spec.mutable_final()->set_epochs(std::numeric_limits<std::int32_t>::max());
+  EXPECT_THAT(ValidateSpec(WithDefaults(spec)), IsEmpty());
+  spec.mutable_evaluation()->mutable_timeout()->set_seconds(60);
   spec.mutable_final()->clear_epochs();
   EXPECT_EQ(WithDefaults(spec).final().epochs(), 10);
   EXPECT_EQ(WithDefaults(spec).final().timeout().seconds(), 60);

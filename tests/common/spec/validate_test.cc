@@ -7,9 +7,12 @@
 
 #include <functional>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "common/spec/json.h"
+#include "layernas/v1/search_service.pb.h"
 #include "tests/common/spec/specs.h"
 
 namespace layernas::spec {
@@ -279,6 +282,53 @@ TEST(ValidateSpec, StopsAtAThousandMistakes) {
   v1::SearchSpec spec = Good();
   for (int i = 0; i < 900; ++i) spec.mutable_space()->add_layers();
   EXPECT_EQ(ValidateSpec(spec).size(), 1000);
+}
+
+// Parameters with so many maps, or lists, in each other.
+google::protobuf::Struct Nested(int levels, bool maps) {
+  google::protobuf::Value value;
+  value.set_number_value(1);
+  for (int level = 1; level < levels; ++level) {
+    google::protobuf::Value outer;
+    if (maps) {
+      (*outer.mutable_struct_value()->mutable_fields())["p"] = value;
+    } else {
+      *outer.mutable_list_value()->add_values() = value;
+    }
+    value = outer;
+  }
+  google::protobuf::Struct parameters;
+  (*parameters.mutable_fields())["p"] = value;
+  return parameters;
+}
+
+// Otherwise a search could be created, but not be listed, shown or handed to an evaluator.
+TEST(ValidateSpec, ParametersCanBeReadAndWrittenInEveryMessage) {
+  for (const bool maps : {true, false}) {
+    v1::SearchSpec spec = Good();
+    v1::Option& option = *spec.mutable_space()->mutable_layers(1)->mutable_options(0);
+    *option.mutable_parameters() = Nested(20, maps);
+    EXPECT_THAT(ValidateSpec(spec), IsEmpty());
+    v1::ListSearchesResponse answer;
+    *answer.add_searches()->mutable_spec() = spec;
+    v1::ListSearchesResponse read;
+    EXPECT_TRUE(read.ParseFromString(answer.SerializeAsString()));
+    EXPECT_TRUE(ToJson(answer).ok());
+
+    *spec.mutable_space()->mutable_network()->mutable_parameters() = Nested(21, maps);
+    *spec.mutable_space()->mutable_layers(0)->mutable_parameters() = Nested(21, maps);
+    *option.mutable_parameters() = Nested(21, maps);
+    *spec.mutable_evaluation()->mutable_train()->mutable_parameters() = Nested(21, maps);
+    *spec.mutable_evaluation()->mutable_measure()->mutable_parameters() = Nested(30, maps);
+    std::vector<std::string> fields;
+    for (const Violation& violation : ValidateSpec(spec)) {
+      fields.push_back(violation.field);
+      EXPECT_EQ(violation.message, "are nested more than 20 levels deep");
+    }
+    EXPECT_THAT(fields, ElementsAre("space.network.parameters", "space.layers[0].parameters",
+                                    "space.layers[1].options[0].parameters", "evaluation.train.parameters",
+                                    "evaluation.measure.parameters"));
+  }
 }
 
 TEST(ValidateSpec, SpacesWhoseArchitecturesAllCostTheSameAreFine) {
