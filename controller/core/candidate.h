@@ -61,7 +61,7 @@ struct WeightsFile {
 // The result of one attempt, passed as a whole from the wire to the record.
 struct AttemptResult {
   AttemptResult(Metrics all = {}, Curve learning_curve = {},
-                std::vector<WeightsFile> kept = {})  // NOLINT: most are metrics.
+                std::vector<WeightsFile> kept = {})  // NOLINT: most results are only metrics.
       : metrics(std::move(all)), curve(std::move(learning_curve)), weights(std::move(kept)) {}
 
   Metrics metrics;
@@ -111,8 +111,8 @@ struct Candidate {
   double reward = 0;
   double cost = 0;
   Metrics metrics;
-  // Learning curve of the attempt with the result, or of the attempt that was stopped. While the
-  // candidate is leased, it holds the points reported so far, which are not stored.
+  // Learning curve of the attempt with the result, or else of the latest attempt, as far as it was
+  // reported. Progress alone causes no write.
   Curve curve;
   // The networks that the attempt kept; at most one.
   std::vector<WeightsFile> weights;

@@ -5,7 +5,7 @@
 namespace layernas::core {
 
 void CandidateQueue::Push(Entry entry) {
-  Place place{next_ticket_++, entry.kind, std::move(entry.avoid), entry.is_last, entry.not_before, false};
+  Place place{next_ticket_++, entry.kind, std::move(entry.avoid), entry.is_last, entry.not_before};
   ++sizes_[static_cast<std::size_t>(place.kind)];
   due_.emplace(*place.due, entry.number);
   places_.emplace(entry.number, std::move(place));
@@ -14,11 +14,19 @@ void CandidateQueue::Push(Entry entry) {
 void CandidateQueue::Remove(std::uint64_t number) {
   const auto found = places_.find(number);
   if (found == places_.end()) return;
-  const Place& place = found->second;
+  Withhold(number);
+  places_.erase(found);
+}
+
+void CandidateQueue::Withhold(std::uint64_t number) {
+  Place& place = places_.at(number);
+  if (place.is_withheld) return;
   if (place.due) due_.erase({*place.due, number});
   if (place.ready) Leave(number, place);
   --sizes_[static_cast<std::size_t>(place.kind)];
-  places_.erase(found);
+  place.due.reset();
+  place.ready = false;
+  place.is_withheld = true;
 }
 
 std::optional<std::uint64_t> CandidateQueue::Find(TaskKind kind, const std::string& worker, Others others,

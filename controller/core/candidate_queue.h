@@ -45,6 +45,13 @@ class CandidateQueue {
   void Push(Entry entry);
   // Does nothing if the candidate is not in the queue.
   void Remove(std::uint64_t number);
+  // The candidate stays in the queue, but is not offered any more, and size(kind) does not count it.
+  // It must be in the queue.
+  void Withhold(std::uint64_t number);
+  bool IsWithheld(std::uint64_t number) const {
+    const auto place = places_.find(number);
+    return place != places_.end() && place->second.is_withheld;
+  }
   // Returns the first candidate that this worker may take now. It stays in the queue. `now` must
   // not decrease between calls.
   std::optional<std::uint64_t> Find(TaskKind kind, const std::string& worker, Others others, SteadyTime now);
@@ -72,6 +79,7 @@ class CandidateQueue {
     std::optional<SteadyTime> due;
     // The entry is in its group, and its back-off is over.
     bool ready = false;
+    bool is_withheld = false;
   };
 
   // The entries of one kind that may be leased now, grouped by the worker that they avoid ("":

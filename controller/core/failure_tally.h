@@ -17,6 +17,8 @@ class FailureTally {
  public:
   // Adds a failed attempt or a lost lease. `kind` is the kind of its task.
   void Add(const AttemptFailure& failure, TaskKind kind);
+  // A lease that was added as lost was not.
+  void WithdrawLost() { --lost_; }
   // A task of this kind has produced something usable.
   void Succeeded(TaskKind kind) { kinds_[static_cast<std::size_t>(kind)].succeeded = true; }
   // A candidate has succeeded, perhaps with a result of another search: all kinds of tasks can

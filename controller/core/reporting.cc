@@ -1,6 +1,7 @@
 #include "controller/core/reporting.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
@@ -171,7 +172,13 @@ CompletionVerdict Reporting::Fail(std::uint64_t number, int attempt, const std::
       std::any_of(candidate->failures.begin(), candidate->failures.end(), [&](const AttemptFailure& one) {
         return one.attempt == attempt && (one.kind == kind || kind != FailureKind::kInfeasible);
       });
-  if (known) return {};
+  if (known) {
+    // The lost training has returned without a result.
+    if (candidate->attempt == attempt && parts_.queue.IsWithheld(number)) {
+      Finish(*candidate, CandidateState::kSkipped, now.unix_ms);
+    }
+    return {};
+  }
   if (IsFinal(candidate->state)) return {CompletionVerdict::kRefused, WhyRefused(candidate->state)};
   // A late failure of a superseded or released attempt changes nothing: its successor is in
   // progress or queued.
@@ -189,19 +196,23 @@ void Reporting::Release(std::uint64_t number, int attempt) {
   Candidate* candidate = Granted(number, attempt);
   if (candidate == nullptr || candidate->attempt != attempt || !RanOut(*candidate)) return;
   candidate->failures.pop_back();
+  parts_.failures.WithdrawLost();
   parts_.candidates.MarkDirty(*candidate);
 }
 
 bool Reporting::RanOut(const Candidate& candidate) {
   return candidate.state == CandidateState::kQueued && !candidate.failures.empty() &&
-         candidate.failures.back().attempt == candidate.attempt &&
+         candidate.failures.back().attempt == candidate.attempt && candidate.attempt > candidate.measured_attempt &&
          candidate.failures.back().kind == FailureKind::kWorkerLost;
 }
 
-void Reporting::Expire(std::uint64_t number, int attempt, Instant now, std::string why) {
+void Reporting::Expire(std::uint64_t number, int attempt, Instant now, std::string why, bool may_return) {
   Candidate* candidate = Current(number, attempt);
   if (candidate == nullptr) return;
   AttemptFailed(*candidate, {attempt, FailureKind::kWorkerLost, candidate->worker, std::move(why), now.unix_ms}, now);
+  if (!may_return && parts_.phase.time_is_up() && RanOut(*candidate) && SearchParts::IsFirst(*candidate)) {
+    Finish(*candidate, CandidateState::kSkipped, now.unix_ms);
+  }
 }
 
 void Reporting::Rename(std::uint64_t number, int attempt, const std::string& worker) {
@@ -218,10 +229,12 @@ bool Reporting::Renew(std::uint64_t number, int attempt, const std::string& work
   if (candidate->state == CandidateState::kLeased || candidate->attempt != attempt) return true;
   // Nobody works on an attempt that failed or was released.
   if (!RanOut(*candidate)) return false;
-  if (running) {
+  // A paused search hands nothing out, but what was running when its time was up is finished.
+  if (running || parts_.queue.IsWithheld(number)) {
     parts_.queue.Remove(number);
     candidate->worker = worker;
     candidate->failures.pop_back();
+    parts_.failures.WithdrawLost();
     parts_.candidates.SetState(*candidate, CandidateState::kLeased);
   }
   return true;
@@ -314,7 +327,13 @@ void Reporting::SettleTwins(const Candidate& followed, UnixMillis now) {
 void Reporting::SkipWaiting(UnixMillis now) {
   for (const std::uint64_t number : parts_.queue.Numbers()) {
     Candidate& candidate = parts_.candidates[number];
-    if (SearchParts::IsFirst(candidate)) Finish(candidate, CandidateState::kSkipped, now);
+    if (!SearchParts::IsFirst(candidate)) continue;
+    // In both directions, because the clock may have been set back.
+    if (RanOut(candidate) && std::abs(now - candidate.failures.back().time) < kReturnTime.count()) {
+      parts_.queue.Withhold(number);
+    } else {
+      Finish(candidate, CandidateState::kSkipped, now);
+    }
   }
 }
 

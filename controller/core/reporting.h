@@ -27,7 +27,8 @@ class Reporting {
   CompletionVerdict Fail(std::uint64_t number, int attempt, const std::string& worker, FailureKind kind,
                          std::string message, Instant now);
   void Release(std::uint64_t number, int attempt);
-  void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
+  // `may_return`: whether its worker may still work on it.
+  void Expire(std::uint64_t number, int attempt, Instant now, std::string why, bool may_return);
   void Rename(std::uint64_t number, int attempt, const std::string& worker);
   // `running`: whether the search hands out candidates.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker, bool running);
@@ -35,15 +36,22 @@ class Reporting {
   // Gives the twin the outcome of the candidate that it follows, or lets it wait for that outcome.
   // If that candidate failed, the twin takes its place. The twin must not be leased or queued.
   void Follow(Candidate& twin, UnixMillis now);
-  // Skips the first trainings that have not started.
+  // The time of the search is up. Skips each candidate that is a first training
+  // (SearchParts::IsFirst) and waits in the queue. If its lease was lost within kReturnTime, it is only
+  // withheld: its worker may still return with a result.
   void SkipWaiting(UnixMillis now);
+
+  // After the time of a search is up: how long the result of a lost lease is waited for. Far longer
+  // than most outages of a network, and short beside a training.
+  static constexpr Millis kReturnTime{120'000};
 
  private:
   // Returns null unless (number, attempt) is a granted lease.
   Candidate* Granted(std::uint64_t number, int attempt);
   // Returns null unless (number, attempt) is the current lease.
   Candidate* Current(std::uint64_t number, int attempt);
-  // Returns whether the candidate is queued because the lease of its latest attempt expired.
+  // Returns whether the candidate is queued because the lease of its latest attempt expired, and
+  // nothing of this attempt has been reported.
   static bool RanOut(const Candidate& candidate);
   // Returns whether the lease of this attempt was or is a separate measurement.
   bool WasToMeasure(const Candidate& candidate, int attempt) const;

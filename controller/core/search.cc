@@ -5,17 +5,8 @@
 #include "absl/strings/str_cat.h"
 
 namespace layernas::core {
-namespace {
 
-SearchStatus CreatedAt(UnixMillis now) {
-  SearchStatus status;
-  status.created = now;
-  return status;
-}
-
-}  // namespace
-
-Search::Search(SearchConfig config, UnixMillis now) : Search(std::move(config), CreatedAt(now), {}) {
+Search::Search(SearchConfig config, UnixMillis now) : Search(std::move(config), SearchStatus{.created = now}, {}) {
   parts_.is_changed = true;
 }
 
@@ -26,9 +17,8 @@ Search::Search(SearchConfig config, SearchStatus status, std::deque<Candidate> c
       created_(status.created),
       ended_(status.ended) {
   parts_.Restore(status);
-  NoteStandings();
-  parts_.is_changed = false;
-  noted_tables_ = final_tables().size();
+  noted_.Note(parts_);
+  TakeChanges();
 }
 
 std::size_t Search::Ready(TaskKind kind) const { return state_ == SearchState::kRunning ? leasing_.Ready(kind) : 0; }
@@ -94,8 +84,8 @@ void Search::EndIfHopeless(TaskKind kind, Others others, UnixMillis now) {
 
 void Search::Release(std::uint64_t number, int attempt) { reporting_.Release(number, attempt); }
 
-void Search::Expire(std::uint64_t number, int attempt, Instant now, std::string why) {
-  reporting_.Expire(number, attempt, now, std::move(why));
+void Search::Expire(std::uint64_t number, int attempt, Instant now, std::string why, bool may_return) {
+  reporting_.Expire(number, attempt, now, std::move(why), may_return);
   Advance(now.unix_ms);
 }
 
@@ -148,21 +138,6 @@ SearchStatus Search::status() const {
   return {state_, state_reason_, created_, started(), ended_, parts_.phase.searching_over()};
 }
 
-std::vector<BestWithinTarget> Search::BestPerTarget() const {
-  std::vector<BestWithinTarget> best;
-  best.reserve(config().targets.size());
-  for (const double target : config().targets) {
-    const auto point = frontier().BestWithin(target);
-    best.push_back({target, point ? point->second.candidate : 0});
-  }
-  return best;
-}
-
-Changes Search::TakeChanges() {
-  return {std::exchange(parts_.is_changed, false), parts_.candidates.TakeDirty(),
-          std::exchange(noted_tables_, final_tables().size())};
-}
-
 void Search::End(SearchState state, std::string reason, UnixMillis now) {
   state_ = state;
   state_reason_ = std::move(reason);
@@ -182,20 +157,7 @@ void Search::Advance(UnixMillis now) {
     SearchPhase::End end = parts_.phase.Ending();
     End(end.state, std::move(end.reason), now);
   }
-  NoteStandings();
-}
-
-void Search::NoteStandings() {
-  std::vector<std::uint64_t> best;
-  best.reserve(config().targets.size());
-  for (const BestWithinTarget& one : BestPerTarget()) best.push_back(one.candidate);
-  if (position() == noted_position_ && best == noted_best_ && parts_.phase.searching_over() == noted_searching_over_) {
-    return;
-  }
-  noted_position_ = position();
-  noted_best_ = std::move(best);
-  noted_searching_over_ = parts_.phase.searching_over();
-  parts_.is_changed = true;
+  noted_.Note(parts_);
 }
 
 }  // namespace layernas::core

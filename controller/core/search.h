@@ -21,28 +21,11 @@
 #include "absl/status/status.h"
 #include "controller/core/leasing.h"
 #include "controller/core/reporting.h"
+#include "controller/core/search_changes.h"
 #include "controller/core/search_parts.h"
 #include "controller/core/search_state.h"
 
 namespace layernas::core {
-
-// The changes to write since the last TakeChanges().
-struct Changes {
-  // The state, the stage or a best result changed.
-  bool search = false;
-  // Changed candidates, each once, in the order of their first change.
-  std::vector<std::uint64_t> candidates;
-  // Index of the first new table in final_tables().
-  std::size_t new_tables_from = 0;
-
-  bool Any() const { return search || !candidates.empty(); }
-};
-
-struct BestWithinTarget {
-  double target = 0;
-  // 0 = no result meets the target.
-  std::uint64_t candidate = 0;
-};
 
 class Search {
  public:
@@ -107,11 +90,12 @@ class Search {
   // blame. `others`: whether other workers than the one that failed last could do its tasks.
   void EndIfHopeless(TaskKind kind, Others others, UnixMillis now);
   // Returns the candidate to the queue without using up an attempt; a later failure report is
-  // ignored. If the lease expired before, withdraws that failure: the task was not lost, and nobody
-  // resumes it. Does nothing for any other lease.
+  // ignored. If the lease has expired, it no longer counts as lost, and a late heartbeat does not
+  // restore it. Does nothing for any other lease.
   void Release(std::uint64_t number, int attempt);
   // The lease expired: it is lost, which is no failed attempt. Does nothing if it is not current.
-  void Expire(std::uint64_t number, int attempt, Instant now, std::string why);
+  // `may_return`: whether its worker may still work on it.
+  void Expire(std::uint64_t number, int attempt, Instant now, std::string why, bool may_return = true);
   // Handles the heartbeat of a lease; returns whether the worker should continue. An expired lease
   // that was not granted again is restored, and its attempt is not used up.
   bool Renew(std::uint64_t number, int attempt, const std::string& worker);
@@ -160,21 +144,20 @@ class Search {
   const std::vector<std::uint64_t>& winners() const { return parts_.phase.winners(); }
   std::uint64_t first_final() const { return parts_.phase.first_final(); }
   // One entry per target of the configuration, in its order.
-  std::vector<BestWithinTarget> BestPerTarget() const;
+  std::vector<BestWithinTarget> BestPerTarget() const { return parts_.BestPerTarget(); }
   // Returns the number of the first candidate with this architecture, or 0 if there is none.
   std::uint64_t NumberOf(const Architecture& architecture) const { return parts_.candidates.NumberOf(architecture); }
   Position position() const { return parts_.strategy->position(); }
   std::span<const StageTable> final_tables() const { return parts_.strategy->FinalTables(); }
   std::optional<StageTable> growing_table() const { return parts_.strategy->GrowingTable(); }
 
-  Changes TakeChanges();
+  Changes TakeChanges() { return noted_.Take(parts_); }
 
  private:
   void End(SearchState state, std::string reason, UnixMillis now);
   // Call it after every change. Ends the search if necessary, and records whether its stored or
   // visible data has changed.
   void Advance(UnixMillis now);
-  void NoteStandings();
 
   SearchParts parts_;
   Reporting reporting_{parts_};
@@ -184,11 +167,7 @@ class Search {
   std::string state_reason_;
   UnixMillis created_ = 0;
   UnixMillis ended_ = 0;
-
-  std::size_t noted_tables_ = 0;
-  Position noted_position_;
-  std::vector<std::uint64_t> noted_best_;
-  std::string noted_searching_over_;
+  NotedChanges noted_;
 };
 
 }  // namespace layernas::core

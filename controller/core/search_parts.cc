@@ -95,6 +95,16 @@ bool SearchParts::IsSpared(const Candidate& candidate) const {
          !MeetsLimit(candidate.cost, *std::max_element(config.targets.begin(), config.targets.end()));
 }
 
+std::vector<BestWithinTarget> SearchParts::BestPerTarget() const {
+  std::vector<BestWithinTarget> best;
+  best.reserve(config.targets.size());
+  for (const double target : config.targets) {
+    const auto point = standings.frontier().BestWithin(target);
+    best.push_back({target, point ? point->second.candidate : 0});
+  }
+  return best;
+}
+
 void SearchParts::Queue(Candidate& candidate, SteadyTime not_before, std::string avoid_worker) {
   candidates.SetState(candidate, CandidateState::kQueued);
   const std::string spared = WorkerToSpare(CountAttempts(candidate), config.attempts);

@@ -2,12 +2,14 @@
 // takes back.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "controller/core/candidate_book.h"
 #include "controller/core/candidate_queue.h"
@@ -20,6 +22,14 @@
 #include "controller/core/twin_book.h"
 
 namespace layernas::core {
+
+struct BestWithinTarget {
+  double target = 0;
+  // 0 = no result meets the target.
+  std::uint64_t candidate = 0;
+
+  bool operator==(const BestWithinTarget&) const = default;
+};
 
 struct SearchParts {
   SearchParts(SearchConfig search_config, std::deque<Candidate> stored);
@@ -51,6 +61,8 @@ struct SearchParts {
   // Returns whether the candidate was measured and is not trained because its cost exceeds every
   // target.
   bool IsSpared(const Candidate& candidate) const;
+  // One entry per target of the configuration, in its order.
+  std::vector<BestWithinTarget> BestPerTarget() const;
   // Appends the candidate to the queue. It is offered to other workers than `avoid_worker` first.
   void Queue(Candidate& candidate, SteadyTime not_before = {}, std::string avoid_worker = {});
   // Tells standings and median rule the outcome of a candidate in a final state. Returns the

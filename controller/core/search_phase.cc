@@ -34,6 +34,8 @@ SearchPhase::SearchPhase(const SearchConfig& config, const CandidateBook& candid
 void SearchPhase::Restore(const SearchStatus& status) {
   started_ = status.started;
   searching_over_ = status.searching_over;
+  // The clock may have been set back since.
+  time_is_up_ = searching_over_ == WhyTimeIsUp();
   if (first_final_ != 0 && searching_over_.empty()) {
     // An older version did not store it.
     searching_over_ = WhyOver(false);
@@ -147,13 +149,17 @@ bool SearchPhase::MeasuredInVain() const {
          spared_ >= kMaxSpared + kMaxSparedPerTraining * config_.trainings;
 }
 
+std::string SearchPhase::WhyTimeIsUp() const {
+  return absl::StrCat("its time of ", Seconds(config_.duration), " is up");
+}
+
 std::string SearchPhase::WhyOver(bool under_way) const {
   // Candidates that are still being measured may be skipped and leave their trainings to others.
   const bool may_spare = config_.measure_first && under_way;
   if (config_.trainings > 0 && TrainingsLeft() <= 0 && !may_spare) {
     return absl::StrCat("its budget of ", Trainings(config_.trainings), " is used");
   }
-  if (time_is_up_) return absl::StrCat("its time of ", Seconds(config_.duration), " is up");
+  if (time_is_up_) return WhyTimeIsUp();
   if (MeasuredInVain()) return absl::StrCat(spared_, " architectures that were measured exceed every target");
   if (twins_in_a_row_ >= kMaxTwinsInARow) {
     return absl::StrCat("nothing is left to try: the last ", twins_in_a_row_,

@@ -55,14 +55,14 @@ class SearchPhase {
   // Returns whether the strategy may be asked for computations.
   bool Proposes() const { return next().what == Next::What::kProposal; }
 
-  // Returns whether one more first training may start that the strategy proposed earlier.
+  // Returns whether another first training, which the strategy proposed earlier, may start.
   // `others_under_way`: whether the outcome of another is still missing.
   bool MayBegin(bool others_under_way) const { return !time_is_up_ && FirstTrainingsLeft(others_under_way) > 0; }
 
-  // Call it with each candidate that was leased for the first time, with repeat_of, final_of and
-  // twin_of set. Also call it with each candidate that was measured and is not trained because its
-  // cost exceeds every target. A twin does not count as a training. If a twin takes the place of
-  // the candidate that it followed, call it again with twin_of cleared.
+  // Call Began() with each new candidate, with repeat_of, final_of and twin_of set. A twin does not
+  // count as a training. If a twin takes the place of the candidate that it followed, call Began()
+  // again with twin_of cleared. Call Spared() with each candidate that was measured and is not
+  // trained because its cost exceeds every target.
   void Began(const Candidate& candidate);
   void Spared(const Candidate& candidate);
 
@@ -107,6 +107,7 @@ class SearchPhase {
   bool IsRestReserved() const;
   // Returns whether so many candidates were measured and skipped that continuing is pointless.
   bool MeasuredInVain() const;
+  std::string WhyTimeIsUp() const;
   // Returns why searching is over, or "" if it is not.
   std::string WhyOver(bool under_way) const;
   void ChooseWinners();

@@ -16,7 +16,7 @@ constexpr bool IsFinal(SearchState state) { return state >= SearchState::kSuccee
 struct SearchStatus {
   SearchState state = SearchState::kRunning;
   // Why the search is in a final state; empty before.
-  std::string reason;
+  std::string reason = {};
   UnixMillis created = 0;
   // When the first candidate was leased; the time budget starts here. 0 before.
   UnixMillis started = 0;
@@ -24,7 +24,7 @@ struct SearchStatus {
   UnixMillis ended = 0;
   // Why the strategy proposes no more architectures; empty while it does. Repeats and full
   // trainings may follow.
-  std::string searching_over;
+  std::string searching_over = {};
 
   bool operator==(const SearchStatus&) const = default;
 };

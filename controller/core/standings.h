@@ -47,10 +47,11 @@ class Standings {
   // `repeat` is the repeat's own candidate number.
   void EndRepeat(std::uint64_t candidate, std::uint64_t repeat, std::optional<Outcome> outcome);
 
-  // Returns the candidate to repeat next, if any. For each target in turn, this is the best one
-  // that meets it, until the best has had all its trainings; worse candidates are not repeated.
-  // Without targets, every point of the frontier is repeated. Never returns a twin: the candidate
-  // that it follows is repeated instead. O(results) after a change, otherwise O(1).
+  // Returns the candidate to repeat next, if any. The targets take turns. For a target, this is the
+  // best candidate that meets it and lacks trainings. If one that has had all its trainings is at
+  // least as good, nothing is repeated for this target. Without targets, every point of the
+  // frontier is repeated. Never returns a twin: the candidate that it follows is repeated instead.
+  // O(results) after a change, otherwise O(1).
   std::optional<std::uint64_t> NextRepeat() const;
   std::int64_t repeats_begun() const { return repeats_begun_; }
   // Returns how many repeats of the architecture were handed out.

@@ -35,6 +35,11 @@ std::size_t CommitPipeline::unwritten() const {
   return waiting_.size() + being_written_;
 }
 
+std::optional<SteadyTime> CommitPipeline::writing_since() const {
+  MutexLock lock(mutex_);
+  return being_written_ > 0 ? std::optional(writing_since_) : std::nullopt;
+}
+
 void CommitPipeline::Run() {
   while (true) {
     std::vector<Turn> turns;
@@ -44,6 +49,7 @@ void CommitPipeline::Run() {
       if (waiting_.empty()) return;
       turns = std::exchange(waiting_, {});
       being_written_ = turns.size();
+      writing_since_ = clock_.Now();
     }
     Write(turns);
     {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -31,6 +32,8 @@ class Committer {
   virtual void Post(Turn turn) = 0;
   // Returns the number of posted turns that are not written yet.
   virtual std::size_t unwritten() const = 0;
+  // Returns when the write in progress began; nothing if there is none.
+  virtual std::optional<SteadyTime> writing_since() const = 0;
 };
 
 // Writes on its own thread, so the engine continues while the disk works. Turns that arrive during
@@ -50,6 +53,7 @@ class CommitPipeline final : public Committer {
 
   void Post(Turn turn) override;
   std::size_t unwritten() const override;
+  std::optional<SteadyTime> writing_since() const override;
 
  private:
   void Run();
@@ -64,6 +68,8 @@ class CommitPipeline final : public Committer {
   CondVar changed_;
   std::vector<Turn> waiting_ ABSL_GUARDED_BY(mutex_);
   std::size_t being_written_ ABSL_GUARDED_BY(mutex_) = 0;
+  // When the latest write began.
+  SteadyTime writing_since_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   SerialExecutor answerer_;

@@ -24,18 +24,19 @@ class Dispatcher {
     // Number of tasks that could be leased now, and number of leased tasks.
     std::size_t ready = 0;
     std::size_t running = 0;
-    // While polls are served: it has no more tasks for any poll, or not for the current one.
+    // While polls are served: whether it has no more tasks for any poll, and the poll that gets
+    // none of its tasks.
     bool exhausted = false;
     PollId held_back_from = 0;
-    // Tasks for which its turn came while it had none ready. They count as running in the following
-    // turns.
+    // Tasks reserved because its turn came while it had none ready. They count as running when the
+    // next turns of searches are decided.
     std::size_t reserved = 0;
     // Number of proposals to compute.
     std::size_t wanted = 0;
     // All its further tasks must be computed first.
     bool awaits_work = false;
 
-    // Tasks of another kind may leave less room than what is reserved.
+    // `ready` may be below `reserved`, because tasks of another kind may have taken the room.
     bool HasMore() const { return ready > reserved && !exhausted; }
     const PollBook::Requirements& require() const { return entry->search->RequireOf(kind); }
   };

@@ -177,28 +177,47 @@ void Engine::CheckPause() {
   StoodStill(std::chrono::duration_cast<Millis>(passed));
 }
 
+void Engine::CheckDisk() {
+  std::optional<SteadyTime> since = threads_.committer->writing_since();
+  if (since && state_.now.steady - *since < LongPause()) since.reset();
+  const std::optional<SteadyTime> before = std::exchange(hangs_since_, since);
+  // A disk that is always slow must not keep the leases of dead workers.
+  if (pauses_in_delay_ >= kMaxPausesInDelay) {
+    hangs_since_.reset();
+  } else if (before && before != since) {
+    log::Warning("the disk hung; workers that were silent meanwhile lose nothing");
+    DelaySilence();
+  }
+}
+
+void Engine::DelaySilence() {
+  const SteadyTime heard_by = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
+  if (!std::exchange(silence_noted_, false)) ++pauses_in_delay_;
+  if (pauses_in_delay_ <= kMaxPausesInDelay) silence_counts_from_ = std::max(silence_counts_from_, heard_by);
+}
+
+Millis Engine::LongPause() const { return std::max(kStall, state_.heartbeat_interval() / 2); }
+
 void Engine::StoodStill(Millis pause) {
   // A lease outlives two missed heartbeats. However often pauses recur, silence is noted between two
   // such delays.
-  if (pause < std::max(kStall, state_.heartbeat_interval() / 2)) return;
-  const SteadyTime heard_by = clock_.NowOnBoth().steady + state_.heartbeat_interval() + kReconnect;
-  if (!silence_noted_) {
-    // Calls can only be read while the process runs. Workers whose calls failed in this pause, too,
-    // need the whole time again.
+  if (pause < LongPause()) return;
+  if (silence_noted_) {
+    log::Warning("the controller stood still; workers that were silent meanwhile lose nothing",
+                 {{"ms", pause.count()}});
+  } else {
+    // Calls can only be read while the process runs.
     silence_counts_from_ += pause;
-    if (++pauses_in_delay_ <= kMaxPausesInDelay) silence_counts_from_ = std::max(silence_counts_from_, heard_by);
-    return;
   }
-  silence_noted_ = false;
-  pauses_in_delay_ = 0;
-  silence_counts_from_ = heard_by;
-  log::Warning("the controller stood still; workers that were silent meanwhile lose nothing", {{"ms", pause.count()}});
+  // Workers whose calls failed in this pause, too, need the whole time again.
+  DelaySilence();
 }
 
 std::optional<std::vector<std::function<void()>>> Engine::NextCommands() {
   MutexLock lock(mutex_);
   if (queue_.size() < kManyCommands && threads_.committer->unwritten() > 0) Wait(kCollect);
-  while (threads_.committer->unwritten() >= kMaxUnwritten) Wait(kTick);
+  // Not Wait(): a disk that keeps the engine from its turns makes it pause.
+  while (threads_.committer->unwritten() >= kMaxUnwritten) changed_.WaitFor(mutex_, kTick);
   if (queue_.empty()) {
     if (stopping_) return std::nullopt;
     idle_ = true;
@@ -232,7 +251,7 @@ void Engine::TakeTime() {
   const Millis set =
       Millis{now.unix_ms - before.unix_ms} - std::chrono::duration_cast<Millis>(now.steady - before.steady);
   if (std::chrono::abs(set) < kClockSet) return;
-  clock_ahead_ += set;
+  state_.clock_ahead += set;
   log::Warning("the machine's clock was set; leases and budgets are not affected", {{"by_ms", set.count()}});
   for (const auto& [id, entry] : state_.searches.open()) {
     // The time of a search that has not started does not count yet.
@@ -246,12 +265,15 @@ void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
   TakeTime();
   // After the time was read: a pause between the two readings is then noticed now, too.
   if (pause_checked_) CheckPause();
+  CheckDisk();
+  state_.silence_counts = state_.now.steady >= silence_counts_from_ && !hangs_since_;
   worker_commands_->RunTimers();
-  search_commands_->RunTimers(clock_ahead_);
+  search_commands_->RunTimers();
   for (const std::function<void()>& command : commands) command();
-  if (state_.now.steady >= silence_counts_from_) {
+  if (state_.silence_counts) {
     worker_commands_->NoteSilence();
     silence_noted_ = true;
+    pauses_in_delay_ = 0;
   }
   worker_commands_->EndShuns();
   dispatcher_->Run();

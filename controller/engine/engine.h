@@ -39,8 +39,8 @@ namespace layernas {
 // Returns the configuration from a stored spec.
 using SpecParser = std::function<absl::StatusOr<core::SearchConfig>(std::string_view spec)>;
 
-// What an engine runs its work on besides its own turns. Members are destroyed in reverse order:
-// each after the ones that post to it.
+// The executors and the committer that do an engine's work outside its turns. Members are destroyed
+// in reverse order: each after the ones that post to it.
 struct EngineThreads {
   std::unique_ptr<Executor> reader;
   std::unique_ptr<Executor> reclaimer;
@@ -128,9 +128,10 @@ class Engine {
   // committer. Only for an engine without its own thread.
   void TakeTurn();
   // The process paused for this long and has not yet read the calls that were made meanwhile. No
-  // worker counts as silent until about a heartbeat interval from now. If pauses follow each other in
-  // less than this time, only the first four have this effect, so that a dead worker's lease ends.
-  // Ignores pauses of less than half an interval or a second, since leases outlive them.
+  // worker counts as silent until about a heartbeat interval from now. If pauses follow each other
+  // in less than this time, only the first four have this effect, so that a dead worker's lease
+  // ends; a later one adds only its own length. Ignores pauses shorter than a second or than half
+  // an interval, whichever is longer, since leases outlive them.
   void StoodStill(Millis pause);
   // Returns whether commands wait.
   bool HasCommands() const;
@@ -152,9 +153,16 @@ class Engine {
   void TakeTurn(const std::vector<std::function<void()>>& commands);
   // Waits for `changed_`, at most this long.
   void Wait(Millis longest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The shortest pause that StoodStill() does not ignore.
+  Millis LongPause() const;
   // Calls StoodStill() with the time since the last check in which the engine did not wait. If this
   // is much longer than a turn, the process paused.
   void CheckPause();
+  // Notes whether a write hangs. After it, delays silence: no call was answered meanwhile.
+  void CheckDisk();
+  // No worker counts as silent until about a heartbeat interval from now. Has no effect from the fifth
+  // call on if the delays follow each other without a moment in which silence counts.
+  void DelaySilence();
   // Reads the clocks. If the machine's clock was set since the last turn, it keeps the remaining
   // time of the searches unchanged.
   void TakeTime();
@@ -178,13 +186,13 @@ class Engine {
   SteadyTime storage_gauges_due_;
   // The open search whose metric series were updated last.
   std::uint64_t last_shown_ = 0;
-  // How far the machine's clock was set in total.
-  Millis clock_ahead_{0};
   // Until then no worker counts as silent.
   SteadyTime silence_counts_from_;
   bool silence_noted_ = true;
   // Pauses since the one that began the delay.
   int pauses_in_delay_ = 0;
+  // When the write in progress began, if it takes as long as a pause that is not ignored.
+  std::optional<SteadyTime> hangs_since_;
   // By the machine's clock, whatever the engine's is: when it was last checked whether the process
   // paused, and how much of the time since then was spent on waiting. Unset without an own thread.
   std::optional<std::chrono::steady_clock::time_point> pause_checked_;

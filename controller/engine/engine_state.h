@@ -41,7 +41,11 @@ struct EngineOptions {
 };
 
 inline absl::Status SearchWasDeleted() { return absl::NotFoundError("the search was deleted"); }
-inline absl::Status Draining() { return absl::UnavailableError("the controller is shutting down"); }
+inline absl::Status Draining() {
+  return absl::UnavailableError("the controller is shutting down");
+}
+
+;
 
 struct EngineState {
   EngineState(storage::Store& used_store, EngineOptions engine_options, ControllerMetrics& used_metrics)
@@ -55,7 +59,12 @@ struct EngineState {
 
   // Time of this turn.
   Instant now;
-  // Lineage of the store; part of every lease token.
+  // Whether workers that were not heard, and leases that a heartbeat does not list, count as lost in
+  // this turn. They do not after a pause, and while a write hangs.
+  bool silence_counts = true;
+  // How far the machine's clock was set ahead since the engine started; negative: back.
+  Millis clock_ahead{0};
+  // Lineage of the store; every lease token contains a number made from it (TokenLineage).
   std::uint64_t lineage = 0;
   // Store::ChangesBase().
   std::uint64_t changes_base = 0;

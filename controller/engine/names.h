@@ -36,9 +36,9 @@ struct LeaseToken {
   std::uint64_t search = 0;
   std::uint64_t number = 0;
   int attempt = 0;
-  // Lineage of the store (storage::Store::Lineage). Numbers of another store, or of a store that
-  // was later restored from a backup, mean something else. 0 in tokens of versions without a
-  // lineage; no store has it.
+  // TokenLineage() of the search, which is made from the lineage of the store (search_book.h).
+  // Numbers of another store, or of a store that was later restored from a backup, mean something
+  // else. 0 in tokens of versions without a lineage; no store has it.
   std::uint64_t lineage = 0;
 
   bool operator==(const LeaseToken&) const = default;

@@ -48,6 +48,8 @@ struct SearchEntry {
   // By kind of task: workers whose evaluator failed since an evaluator last succeeded on any
   // worker; at most two. Lost workers are not included, because they say nothing about the search.
   std::map<core::TaskKind, std::set<std::string>> failing_workers;
+  // EngineState::clock_ahead when the search ended. 0 if it ended before the engine started.
+  Millis clock_ahead_at_end{0};
 };
 
 // Entries have stable addresses. Not thread-safe.

@@ -316,24 +316,26 @@ void SearchCommands::ReadChanges(const std::string& name, std::uint64_t after, s
       });
 }
 
-void SearchCommands::RunTimers(Millis clock_ahead) {
+void SearchCommands::RunTimers() {
   for (const auto& [id, entry] : state_.searches.open()) {
     if (entry->search->config().duration.count() == 0) continue;
     entry->search->CheckTime(state_.now.unix_ms, entry->stored.clock_set);
     state_.touched.insert(id);
   }
-  DeleteOldSearches(clock_ahead);
+  DeleteOldSearches();
 }
 
-void SearchCommands::DeleteOldSearches(Millis clock_ahead) {
+void SearchCommands::DeleteOldSearches() {
   const Millis retention = state_.options.retention;
   if (retention == Millis{0} || state_.now.steady < old_searches_due_) return;
   old_searches_due_ = state_.now.steady + kOldSearchesInterval;
-  // Setting the clock ahead does not make searches older.
-  const UnixMillis before = state_.now.unix_ms - std::max(clock_ahead, Millis{0}).count() - retention.count();
   std::vector<std::uint64_t> old;
   for (const auto& [id, entry] : state_.searches.all()) {
-    if (core::IsFinal(entry.stored.state) && entry.stored.ended <= before) old.push_back(id);
+    if (!core::IsFinal(entry.stored.state)) continue;
+    // Setting the clock ahead does not make the searches older that had ended before.
+    const Millis ahead = state_.clock_ahead - entry.clock_ahead_at_end;
+    const Millis age = Millis{state_.now.unix_ms - entry.stored.ended} - std::max(ahead, Millis{0});
+    if (age >= retention) old.push_back(id);
   }
   for (const std::uint64_t id : old) {
     SearchEntry& entry = *state_.searches.Find(id);

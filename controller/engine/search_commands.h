@@ -39,8 +39,8 @@ class SearchCommands {
   void ReadChanges(const std::string& name, std::uint64_t after, std::size_t limit, Reply<ChangesView> reply);
 
   // Call it once per turn: ends searches whose time is up, and deletes searches whose retention has
-  // passed. `clock_ahead`: how far the machine's clock was set ahead since the engine started.
-  void RunTimers(Millis clock_ahead);
+  // passed.
+  void RunTimers();
 
  private:
   // Returns RESOURCE_EXHAUSTED if the owner may not have another search.
@@ -53,7 +53,7 @@ class SearchCommands {
   template <typename T>
   void Read(const std::string& name, Reply<T> reply,
             std::function<absl::StatusOr<T>(std::uint64_t id, SearchView view)> read);
-  void DeleteOldSearches(Millis clock_ahead);
+  void DeleteOldSearches();
   // Deletes an ended search and all its data.
   void Remove(SearchEntry& entry);
 

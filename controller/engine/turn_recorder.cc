@@ -41,6 +41,7 @@ bool TurnRecorder::CollectSearch(SearchEntry& entry, storage::Batch& batch) {
     batch.PutSearch(entry.stored);
     batch.PutChange(id, {++entry.sequence, state_.now.unix_ms, std::nullopt});
     if (core::IsFinal(search.state())) {
+      entry.clock_ahead_at_end = state_.clock_ahead;
       state_.searches.Close(id);
       state_.shares.Forget(id);
       log::Info("search ended",

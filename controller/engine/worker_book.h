@@ -18,8 +18,8 @@
 
 namespace layernas {
 
-// A worker whose attempts keep failing while other workers' would not is shunned for half a minute.
-// Each time that it fails again right afterwards, it is shunned for twice as long, up to ten
+// A worker is shunned for half a minute if its attempts keep failing and those of other workers do
+// not. Each time that it fails again right afterwards, it is shunned for twice as long, up to ten
 // minutes. The book is not stored.
 //
 // O(log n) per call. Not thread-safe.
@@ -48,7 +48,8 @@ class WorkerBook {
     // The worker has been silent for so long that it cannot be counted on.
     bool away = false;
     bool shunned = false;
-    // While it is shunned: until when, and the labels of the tasks that other workers can do.
+    // While it is shunned: until when, and the labels that the failed task required. The shun ends
+    // earlier once no other worker that has them is unshunned.
     SteadyTime shunned_until;
     PollBook::Requirements shunned_for;
     // Duration of the last shun; 0 if it has succeeded since.
@@ -124,9 +125,9 @@ class WorkerBook {
 
   // O(1) for labels that were requested before.
   const Fit& FitOf(const PollBook::Requirements& requirements);
-  // Returns whether other workers than this one have the labels. Either all known workers count,
-  // even if they are away, for decisions that cannot be undone; or only those that are neither away
-  // nor shunned.
+  // Return whether other workers than this one have the labels. HasOthers() counts all known
+  // workers, even if they are away; it is for decisions that cannot be undone. HasOthersUnshunned()
+  // counts only those that are neither away nor shunned.
   bool HasOthers(const std::string& id, const PollBook::Requirements& requirements);
   bool HasOthersUnshunned(const std::string& id, const PollBook::Requirements& requirements);
 

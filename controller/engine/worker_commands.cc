@@ -303,7 +303,8 @@ void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, 
 }
 
 void WorkerCommands::NoteSilence() {
-  ExpireLeases(state_.leases.Expired(state_.now.steady), "nothing was heard from the worker");
+  ExpireLeases(state_.leases.Expired(state_.now.steady), "nothing was heard from the worker",
+               /*may_return=*/true);
   // A worker with leases sends three heartbeats per lease duration, and a waiting worker has a poll
   // here.
   state_.workers.NoteAway(state_.now.steady - state_.options.lease_duration, state_.now.steady,
@@ -325,7 +326,7 @@ void WorkerCommands::RunTimers() {
   }
 }
 
-void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why) {
+void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why, bool may_return) {
   // By worker: one of its searches, and the kind of task. A worker that has gone with all its
   // leases has failed once.
   std::map<std::string, std::pair<std::uint64_t, core::TaskKind>> lost;
@@ -346,7 +347,7 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
     state_.metrics.lease_expirations.Increment();
     state_.metrics.AttemptsFailed(core::FailureKind::kWorkerLost).Increment();
     lost.emplace(candidate.worker, std::pair(key.search, entry->search->KindOf(candidate)));
-    entry->search->Expire(key.number, candidate.attempt, state_.now, why);
+    entry->search->Expire(key.number, candidate.attempt, state_.now, why, may_return);
     state_.touched.insert(key.search);
   }
   for (const auto& [worker, of] : lost) {
@@ -357,7 +358,8 @@ void WorkerCommands::ExpireLeases(const std::vector<LeaseBook::Key>& leases, con
 }
 
 void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed) {
-  if (listed.size() >= kMaxLeasesPerCall) return;
+  // Its answer may have waited for a write that hung.
+  if (!state_.silence_counts || listed.size() >= kMaxLeasesPerCall) return;
   std::set<LeaseBook::Key> held;
   for (const HeldLease& lease : listed) {
     const auto [entry, token] = FindLease(lease.token);
@@ -373,7 +375,8 @@ void WorkerCommands::ExpireUnlisted(const WorkerInfo& worker, const std::vector<
         state_.leases.Deadline(key) > state_.now.steady + state_.options.lease_duration - state_.heartbeat_interval();
     if (!is_fresh && !held.contains(key)) unlisted.push_back(key);
   }
-  ExpireLeases(unlisted, "the worker does not know this lease: it was restarted or never received the lease");
+  ExpireLeases(unlisted, "the worker does not know this lease: it was restarted or never received the lease",
+               /*may_return=*/false);
 }
 
 void WorkerCommands::Blame(SearchEntry& entry, const std::string& worker, core::TaskKind kind, const std::string& why) {

@@ -67,8 +67,8 @@ class WorkerCommands {
   // An attempt has failed on the worker.
   void NoteFailure(SearchEntry& entry, const std::string& worker, const core::Candidate& candidate,
                    core::TaskKind kind);
-  // Uses up an attempt for each lease whose search still exists.
-  void ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why);
+  // Records a lost lease for each lease whose search still exists. `may_return`: see Search::Expire().
+  void ExpireLeases(const std::vector<LeaseBook::Key>& leases, const std::string& why, bool may_return);
   // A heartbeat lists all leases of a worker, so no one works on a missing lease. A heartbeat with
   // the maximum number of leases says nothing about others.
   void ExpireUnlisted(const WorkerInfo& worker, const std::vector<HeldLease>& listed);

@@ -47,6 +47,9 @@ class Controller::HandCommitter final : public Committer {
 
   void Post(Turn turn) override { controller_.Post(std::move(turn)); }
   std::size_t unwritten() const override { return controller_.unwritten_.size(); }
+  std::optional<SteadyTime> writing_since() const override {
+    return controller_.unwritten_.empty() ? std::nullopt : std::optional(controller_.unwritten_since_);
+  }
 
  private:
   Controller& controller_;
@@ -156,13 +159,21 @@ void Controller::TakeTurn() {
 }
 
 void Controller::Post(Turn turn) {
+  if (unwritten_.empty()) unwritten_since_ = timeline_.Now();
   unwritten_.push_back(std::move(turn));
   if (std::exchange(write_is_due_, true)) return;
   const Millis delay = draw_.Chance(0.05) ? draw_.Time(Millis{10}, Millis{500}) : draw_.Time(Millis{0}, Millis{5});
   InProcess(timeline_.Now() + delay, [this, process = process_] { Write(process); });
 }
 
+void Controller::HangDisk(Millis duration) { disk_hangs_until_ = timeline_.Now() + duration; }
+
 void Controller::Write(std::uint64_t process) {
+  if (timeline_.Now() < disk_hangs_until_) {
+    const SteadyTime again = std::min(disk_hangs_until_, timeline_.Now() + Millis{200});
+    InProcess(again, [this, process] { Write(process); });
+    return;
+  }
   write_is_due_ = false;
   std::vector<storage::Batch> batches;
   std::vector<Records> records;
@@ -178,6 +189,8 @@ void Controller::Write(std::uint64_t process) {
     return;
   }
   for (const Records& one : records) book_.Written(one);
+  // A start that a hanging disk has delayed is observed late.
+  if (timeline_.Now() - disk_hangs_until_ < Millis{1'000}) book_.TimeIsUnknown();
   if (answers.empty()) return;
   answered_until_ = std::max(answered_until_, timeline_.Now()) + draw_.Time(Millis{0}, Millis{2});
   InProcess(answered_until_, [this, process, answers = std::move(answers)] { Answer(process, answers); });

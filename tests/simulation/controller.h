@@ -53,6 +53,8 @@ class Controller {
 
   // --- Its disk
 
+  // No write ends within this time. A later call replaces an earlier one.
+  void HangDisk(Millis duration);
   // Copies the store. A process must be running.
   void BackUp();
   bool HasBackup() const { return !backup_.empty(); }
@@ -102,6 +104,8 @@ class Controller {
   std::unique_ptr<WorkerCalls> calls_;
   bool turn_is_due_ = false;
   std::deque<Turn> unwritten_;
+  SteadyTime unwritten_since_;
+  SteadyTime disk_hangs_until_;
   bool write_is_due_ = false;
   SteadyTime answered_until_;
 };

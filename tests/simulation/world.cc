@@ -27,8 +27,8 @@ bool Fits(const std::map<std::string, std::string>& labels, const std::map<std::
 }  // namespace
 
 bool World::Faults::Any() const {
-  return controller_deaths + disk_swaps + worker_deaths + network_cuts + clock_jumps + meddling + twins + bad_workers +
-             trouble + network.loss + network.doubling >
+  return controller_deaths + disk_swaps + disk_hangs + worker_deaths + network_cuts + clock_jumps + meddling + twins +
+             bad_workers + trouble + network.loss + network.doubling >
          0;
 }
 
@@ -64,6 +64,7 @@ void World::DrawFaults() {
   if (draw_.Chance(0.2)) return;
   faults_.controller_deaths = maybe(0.4, 3);
   faults_.disk_swaps = maybe(0.4, 3);
+  faults_.disk_hangs = maybe(0.3, 2);
   faults_.worker_deaths = maybe(0.4, 4);
   faults_.network_cuts = maybe(0.3, 4);
   faults_.clock_jumps = maybe(0.2, 2);
@@ -133,6 +134,7 @@ void World::StartAll() {
   Repeat(faults_.meddling, [this] { people_.Meddle(); });
   Repeat(faults_.controller_deaths, [this] { KillController(); });
   Repeat(faults_.disk_swaps, [this] { SwapDisk(); });
+  Repeat(faults_.disk_hangs, [this] { HangDisk(); });
   Repeat(faults_.worker_deaths, [this] { KillWorker(); });
   Repeat(faults_.twins, [this] { AddTwin(); });
   Repeat(faults_.clock_jumps, [this] { SetClock(); });
@@ -239,6 +241,12 @@ void World::AddTwin() {
   AddWorker(traits);
 }
 
+void World::HangDisk() {
+  const Millis duration = draw_.Time(Millis{1'000}, Millis{60'000});
+  story_.Tell("disk: hangs for ", duration.count(), " ms");
+  controller_.HangDisk(duration);
+}
+
 void World::SetClock() {
   const Millis by{draw_.Between(-3'600'000, 3'600'000)};
   story_.Tell("clock: is set by ", by.count(), " ms");
@@ -253,6 +261,7 @@ void World::CalmDown() {
   network_.set_quality({});
   controller_.Refuse({});
   controller_.set_dies_between_answers(false);
+  controller_.HangDisk(Millis{0});
   // Specs that the last version could not continue are served again.
   controller_.Kill();
   for (const auto& worker : workers_) worker->Heal();
@@ -350,6 +359,8 @@ bool World::OthersFit(const Book::Search& search, const std::string& name, Milli
   const SteadyTime now = timeline_.Now();
   // Otherwise the controller may not know which workers exist.
   if (faults_.network.loss > 0 || faults_.network_cuts > 0 || now - controller_up_since_ < for_so_long) return false;
+  // A write that ends now may have hung, so its contents may have been decided long ago.
+  if (faults_.disk_hangs > 0) return false;
   return std::any_of(workers_.begin(), workers_.end(), [&](const std::unique_ptr<Worker>& worker) {
     return worker->serves() && now - worker->started() > for_so_long && !name.starts_with(worker->traits().id) &&
            Fits(worker->labels(), search.config->require) &&

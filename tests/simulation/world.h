@@ -40,6 +40,7 @@ class World {
   struct Faults {
     double controller_deaths = 0;
     double disk_swaps = 0;
+    double disk_hangs = 0;
     double worker_deaths = 0;
     double network_cuts = 0;
     double clock_jumps = 0;
@@ -67,6 +68,7 @@ class World {
   void RestartLater();
   void KillController();
   void SwapDisk();
+  void HangDisk();
   void KillWorker();
   void AddTwin();
   void SetClock();

@@ -38,10 +38,12 @@ AgentMachine::AgentMachine(AgentOptions options, std::uint64_t seed)
       beating_{.sent = {},
                .queue = {},
                .limit = kMaxLeasesPerCall,
+               .max_bytes = kBatchBytes,
                .interval = options_.heartbeat_interval,
                .backoff = {options_.first_retry, options_.longest_retry, seed + 1}},
       reporting_{.sent = {},
                  .limit = kMaxCompletionsPerCall,
+                 .timeout = options_.call_timeout,
                  .backoff = {options_.first_retry, options_.longest_retry, seed + 2}},
       releasing_{.sent = {}, .backoff = {options_.first_retry, options_.longest_retry, seed + 3}} {}
 

@@ -97,6 +97,8 @@ class AgentMachine {
     // True: a heartbeat that reported only this lease was refused. It is sent separately from now
     // on.
     bool apart = false;
+    // The number of the latest heartbeat call that brought its news; 0: none has.
+    std::uint64_t told_in_call = 0;
   };
   struct Slot {
     // Null: the slot is free.
@@ -121,8 +123,9 @@ class AgentMachine {
     std::uint64_t number = 0;
     rpc::Backoff backoff;
   };
-  // A heartbeat call reports all leases. If their news is long, or a call was refused, a cycle of
-  // several calls does; each of them also lists the other leases.
+  // A heartbeat call reports all leases. If their news is long, a cycle of several calls reports them;
+  // each call also lists the other leases. After a refused call, the next calls of its cycle list
+  // fewer leases, because the controller may refuse a lease itself.
   struct Beating {
     std::uint64_t call = 0;
     // Tokens that the call in progress reports, without those that it only lists.
@@ -133,6 +136,8 @@ class AgentMachine {
     // Tokens that the cycle has not yet reported.
     std::deque<std::string> queue;
     std::size_t limit;
+    // The maximum of news in a call, unless one lease has more.
+    std::size_t max_bytes;
     // True: a task has ended an epoch that the controller waits for.
     bool has_news = false;
     // True: the last heartbeat reported no lease. Then polls show that the worker is alive.
@@ -147,6 +152,7 @@ class AgentMachine {
     std::uint64_t call = 0;
     std::vector<std::string> sent;
     std::size_t limit;
+    Millis timeout;
     SteadyTime not_before = SteadyTime::min();
     rpc::Backoff backoff;
   };
@@ -191,9 +197,9 @@ class AgentMachine {
   void Rename(const std::shared_ptr<Lease>& lease, const std::string& token);
 
   void Beat(SteadyTime now);
-  // Lists the leases that the cycle has already reported or is returning, or that are new since it
-  // began, as tokens only. On a slow connection a cycle takes long, and the controller considers leases that a
-  // heartbeat does not list as lost.
+  // Lists, as tokens only, the leases that the cycle has already reported, that are new since it
+  // began, or whose tasks are being returned. On a slow connection a cycle takes long, and the
+  // controller considers leases that a heartbeat does not list as lost.
   void ListOthers(v1::HeartbeatRequest& request) const;
   void BeginCycle();
   void EndCycle(SteadyTime now);
@@ -208,6 +214,9 @@ class AgentMachine {
   bool Settle(const v1::CompleteTasksResponse& response);
   // Notes that the controller has answered, but without a verdict on these leases' completions.
   void PassOver(const std::vector<std::string>& tokens);
+  // A call with results took longer than its timeout: the connection may be slow. The next calls are
+  // smaller. A call with one result gets more time.
+  void ReportedTooSlowly();
   void ReportRefused(const absl::Status& status);
   // Gives up on a completion; its lease expires.
   void DropCompletion(const Lease& lease, std::string_view message, std::string_view why);
@@ -240,6 +249,9 @@ class AgentMachine {
   void Info(std::string_view message, std::vector<log::Field> fields = {});
   void Warn(std::string_view message, std::vector<log::Field> fields = {});
 
+  // The maximum of results or news in a call, unless a single one is larger. Far below the maximum
+  // size of a message.
+  static constexpr std::size_t kBatchBytes = 1 << 20;
   // During a drain: the timeout of a call, and the pause after a failed one.
   static constexpr Millis kDrainCall{2'000};
   static constexpr Millis kDrainRetry{200};

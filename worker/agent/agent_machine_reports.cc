@@ -14,8 +14,10 @@
 namespace layernas {
 namespace {
 
-// Far below the maximum size of a message.
-constexpr std::size_t kBatchBytes = 1 << 20;
+// On a slow connection, heartbeats bring news in parts of at least this size.
+constexpr std::size_t kMinBatchBytes = 4096;
+// The maximum timeout of a call with one result on a slow connection.
+constexpr Millis kMaxCallTimeout{300'000};
 // The minimum interval between heartbeats that report epochs which the controller waits for.
 constexpr Millis kNewsInterval{200};
 constexpr Millis kMaxInterval = std::chrono::hours(24);
@@ -55,12 +57,15 @@ void AgentMachine::BeginCycle() {
   beating_.told_in_cycle = 0;
   beating_.has_news = false;
   beating_.queue.clear();
-  // Leases with a refused heartbeat come last, so that they do not delay the others.
-  for (const bool apart : {false, true}) {
-    for (const auto& [token, lease] : leases_) {
-      if (lease->apart == apart) beating_.queue.push_back(token);
-    }
-  }
+  for (const auto& [token, lease] : leases_) beating_.queue.push_back(token);
+  // Leases with a refused heartbeat come last, so that they do not delay the others. On a slow
+  // connection a cycle may fail each time after its first call, so the leases take turns.
+  const auto rank = [this](const std::string& token) {
+    const Lease& lease = *leases_.at(token);
+    return std::pair(lease.apart, lease.told_in_call);
+  };
+  std::stable_sort(beating_.queue.begin(), beating_.queue.end(),
+                   [&rank](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
 }
 
 void AgentMachine::Beat(SteadyTime now) {
@@ -82,7 +87,7 @@ void AgentMachine::Beat(SteadyTime now) {
     if (listed == beating_.limit || (lease.apart && listed > 0)) break;
     v1::HeldLease held = Held(lease);
     bytes += held.ByteSizeLong();
-    if (bytes > kBatchBytes && !beating_.sent.empty()) {
+    if (bytes > beating_.max_bytes && !beating_.sent.empty()) {
       // The next call of the cycle reports its news.
       heartbeat.request.add_leases()->set_lease_token(token);
       continue;
@@ -128,16 +133,23 @@ void AgentMachine::HeartbeatAnswered(SteadyTime now, std::uint64_t call, const a
     const Millis wanted = BoundedMillis(response.interval(), kMaxInterval);
     if (wanted > Millis(0)) beating_.interval = wanted;
     beating_.limit = std::min<std::size_t>(kMaxLeasesPerCall, beating_.limit * 2);
+    // Slowly, because a call that is too large costs the time of its timeout.
+    beating_.max_bytes = std::min(kBatchBytes, beating_.max_bytes + kMinBatchBytes);
     beating_.told_in_cycle += beating_.sent.size();
     for (const std::string& token : beating_.sent) {
       std::erase(beating_.queue, token);
-      if (const auto lease = leases_.find(token); lease != leases_.end()) lease->second->apart = false;
+      if (const auto lease = leases_.find(token); lease != leases_.end()) {
+        lease->second->apart = false;
+        lease->second->told_in_call = call;
+      }
     }
   } else {
     actions_.push_back(CallFailed::kHeartbeat);
     if (IsRefusedForGood(status) && !beating_.sent.empty()) {
       BeatRefused(status);
     } else {
+      // The connection may be slow.
+      if (absl::IsDeadlineExceeded(status)) beating_.max_bytes = std::max(kMinBatchBytes, beating_.max_bytes / 2);
       FailCycle(now);
     }
   }
@@ -215,7 +227,7 @@ SteadyTime AgentMachine::ReportAt() const {
 void AgentMachine::Report(SteadyTime) {
   reporting_.call = ++calls_;
   reporting_.sent.clear();
-  SendCompletions completions{.call = reporting_.call, .request = {}, .timeout = options_.call_timeout};
+  SendCompletions completions{.call = reporting_.call, .request = {}, .timeout = reporting_.timeout};
   if (draining_) completions.timeout = kDrainCall;
   completions.request.set_worker_id(options_.worker_id);
   completions.request.set_worker_instance(instance_);
@@ -234,7 +246,11 @@ void AgentMachine::CompletionsAnswered(SteadyTime now, std::uint64_t call, const
                                        const v1::CompleteTasksResponse& response) {
   if (call != reporting_.call || call == 0 || finished_) return;
   reporting_.call = 0;
-  if (status.ok()) reporting_.limit = std::min<std::size_t>(kMaxCompletionsPerCall, reporting_.limit * 2);
+  if (status.ok()) {
+    reporting_.limit = std::min<std::size_t>(kMaxCompletionsPerCall, reporting_.limit * 2);
+    reporting_.timeout = options_.call_timeout;
+  }
+  if (absl::IsDeadlineExceeded(status)) ReportedTooSlowly();
   if (status.ok() && Settle(response)) {
     reporting_.backoff.Reset();
     reporting_.not_before = now;
@@ -303,6 +319,14 @@ void AgentMachine::DropCompletion(const Lease& lease, std::string_view message, 
   const std::string token = lease.token;
   std::erase_if(unreported_, [&](const v1::Completion& c) { return c.lease_token() == token; });
   leases_.erase(token);
+}
+
+void AgentMachine::ReportedTooSlowly() {
+  if (reporting_.sent.size() > 1) {
+    reporting_.limit = reporting_.sent.size() / 2;
+  } else {
+    reporting_.timeout = std::min(kMaxCallTimeout, reporting_.timeout * 2);
+  }
 }
 
 void AgentMachine::ReportRefused(const absl::Status& status) {

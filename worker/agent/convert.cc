@@ -58,7 +58,7 @@ absl::StatusOr<Evaluation> ToEvaluation(const v1::Task& task, bool keeps_weights
   LAYERNAS_ASSIGN_OR_RETURN(evaluate["measure"], spec::ToJson(task.measure()));
   if (task.work() == v1::WORK_MEASURE) evaluate["work"] = json::array({"measure"});
   if (task.work() == v1::WORK_TRAIN) evaluate["work"] = json::array({"train"});
-  if (task.keep_weights() && keeps_weights) {
+  if (task.keep_weights() && keeps_weights && task.work() != v1::WORK_MEASURE) {
     LAYERNAS_ASSIGN_OR_RETURN(evaluate["keep_weights"], WeightsName(task));
   }
   const Millis timeout = BoundedMillis(task.timeout(), kMaxTimeout);

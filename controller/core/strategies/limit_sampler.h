@@ -33,8 +33,8 @@ class LimitSampler {
   // Returns a wanted architecture. Requires that one exists.
   Architecture Draw(RandomStream& random) const;
   // Returns a wanted architecture that is not in `seen`, or none if all are. The draw is uniform
-  // while random draws still find something. The last few are searched in lexicographic order from
-  // a drawn one on.
+  // while random draws still find one. After many futile draws, it searches in lexicographic order,
+  // starting after the last drawn architecture.
   std::optional<Architecture> DrawUnseen(RandomStream& random, const ArchitectureIndex& seen) const;
 
  private:

@@ -141,6 +141,12 @@ class World {
     return candidate != nullptr && token.attempt >= 1 && token.attempt <= candidate->attempt;
   }
 
+  // Returns whether the search, whose time is up, may only wait for this lost training to return.
+  bool MayBeAwaited(const Token& token, const Candidate& before) const {
+    return config_.duration.count() > 0 && before.state == CandidateState::kQueued && before.attempt == token.attempt &&
+           ran_out_.contains({token.number, token.attempt}) && before.repeat_of == 0 && before.final_of == 0;
+  }
+
   bool WasToMeasure(const Candidate& candidate, int attempt) const {
     return config_.measure_on && (candidate.measured_attempt == 0 || attempt <= candidate.measured_attempt);
   }
@@ -274,8 +280,10 @@ class World {
     } else if (IsLive(token)) {
       ASSERT_EQ(search_->candidate(token.number)->failures.size(), before->failures.size() + 1);
       live_.erase(token.number);
-    } else {
+    } else if (!MayBeAwaited(token, *before) || !IsFinal(Copy(token)->state)) {
       ASSERT_EQ(Copy(token), before);
+    } else {
+      ASSERT_EQ(Copy(token)->state, CandidateState::kSkipped);
     }
   }
 
@@ -286,7 +294,8 @@ class World {
       std::optional<Candidate> expected = before;
       // A task that is returned after its lease expired was not lost, and is not resumed.
       if (expected && expected->state == CandidateState::kQueued && expected->attempt == token.attempt &&
-          !expected->failures.empty() && expected->failures.back().attempt == token.attempt &&
+          token.attempt > expected->measured_attempt && !expected->failures.empty() &&
+          expected->failures.back().attempt == token.attempt &&
           expected->failures.back().kind == FailureKind::kWorkerLost) {
         expected->failures.pop_back();
         ran_out_.erase({token.number, token.attempt});
@@ -321,8 +330,11 @@ class World {
     const bool ran_out = ran_out_.contains({token.number, token.attempt});
     if (before->state == CandidateState::kQueued && before->attempt == token.attempt) {
       ASSERT_EQ(go_on, ran_out);
-      if (ran_out && before->worker == token.worker && search_->state() == SearchState::kRunning) {
-        ASSERT_EQ(search_->candidate(token.number)->state, CandidateState::kLeased);
+      const bool is_resumed = search_->candidate(token.number)->state == CandidateState::kLeased;
+      const bool must = search_->state() == SearchState::kRunning;
+      ASSERT_TRUE(!is_resumed || must || MayBeAwaited(token, *before));
+      if (ran_out && before->worker == token.worker && (must || is_resumed)) {
+        ASSERT_TRUE(is_resumed);
         live_[token.number] = token;
         ran_out_.erase({token.number, token.attempt});
         return;

@@ -29,6 +29,12 @@ using Verdicts = std::vector<core::CompletionVerdict>;
 
 inline absl::StatusOr<core::SearchConfig> ParseStoredSpec(std::string_view spec) { return ToCoreConfig(spec); }
 
+inline std::vector<LeaseToken> Tokens(const Tasks& tasks) {
+  std::vector<LeaseToken> tokens;
+  for (const LeasedTask& task : tasks) tokens.push_back(task.token);
+  return tokens;
+}
+
 class EngineTest : public ::testing::Test {
  protected:
   static constexpr Millis kLease{30'000};

@@ -117,6 +117,41 @@ TEST_F(SearchTimeTest, AClockThatIsSetAheadMakesNoSearchOld) {
   EXPECT_EQ(Get(name).status().code(), absl::StatusCode::kNotFound);
 }
 
+// A machine without a battery for its clock starts in 1970.
+TEST_F(SearchTimeTest, AClockThatWasSetAheadMakesNoLaterSearchYoung) {
+  options_.retention = Millis{1'000'000};
+  Restart();
+  clock_.Set(Millis{1'000'000'000});
+  Settle();
+  Pass(Millis{1'000});
+  const std::string name = Create(RandomSpec("s", 1));
+  Finish();
+  Pass(Millis{999'000});
+  Settle();
+  EXPECT_TRUE(Get(name).ok());
+  Pass(Millis{2'000});
+  Settle();
+  EXPECT_EQ(Get(name).status().code(), absl::StatusCode::kNotFound);
+}
+
+// The clock of the board is wrong, until the machine asks for the time.
+TEST_F(SearchTimeTest, AClockThatWasSetBackBeforeMakesNoSearchOld) {
+  options_.retention = Millis{1'000'000};
+  Restart();
+  clock_.Set(Millis{-1'000'000'000});
+  Settle();
+  const std::string name = Create(RandomSpec("s", 1));
+  Finish();
+  clock_.Set(Millis{1'000'000'000});
+  Settle();
+  Pass(Millis{900'000});
+  Settle();
+  EXPECT_TRUE(Get(name).ok());
+  Pass(Millis{200'000});
+  Settle();
+  EXPECT_EQ(Get(name).status().code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(SearchTimeTest, SettingTheClockChangesNoBudgetAndNoLease) {
   v1::SearchSpec spec = RandomSpec("s", 100);
   spec.mutable_budget()->mutable_duration()->set_seconds(20);

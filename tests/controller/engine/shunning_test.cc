@@ -193,6 +193,63 @@ TEST(ShunningByHand, AfterAPauseWorkersHaveTimeToSpeak) {
   EXPECT_EQ(run.metrics().lease_expirations.Value(), 1);
 }
 
+// While a write hangs, no heartbeat is answered.
+TEST(ShunningByHand, AWriteThatHangsCostsNoLease) {
+  HandRun run(LeasesOf(Millis{6'000}));
+  run.Create(RandomSpec("s", 200));
+  const LeasedTask held = run.LeaseOne("good");
+  run.LeaseOne("dead");
+  run.committer().Hang(run.clock().Now());
+  for (int seconds = 0; seconds < 40; ++seconds) {
+    run.clock().Pass(Millis{1'000});
+    TakeTurns(run.engine());
+  }
+  run.committer().Hang(std::nullopt);
+  TakeTurns(run.engine());
+  // Workers whose calls failed need this time.
+  run.clock().Pass(Millis{3'900});
+  TakeTurns(run.engine());
+  EXPECT_EQ(run.metrics().lease_expirations.Value(), 0);
+  EXPECT_TRUE(run.Heartbeat("good", held));
+  run.clock().Pass(Millis{200});
+  TakeTurns(run.engine());
+  EXPECT_EQ(run.metrics().lease_expirations.Value(), 1);
+}
+
+TEST(ShunningByHand, WritesThatAreAlwaysSlowKeepNoLeaseOfADeadWorker) {
+  for (const int write_seconds : {1, 2, 3, 8, 40}) {
+    HandRun run(LeasesOf(Millis{6'000}));
+    run.Create(RandomSpec("s", 200));
+    const LeasedTask held = run.LeaseOne("good");
+    run.LeaseOne("dead");
+    for (int seconds = 0; run.metrics().lease_expirations.Value() == 0; ++seconds) {
+      ASSERT_LT(seconds, 300) << write_seconds;
+      // One begins where the other has ended.
+      if (seconds % write_seconds == 0) run.committer().Hang(run.clock().Now());
+      run.clock().Pass(Millis{1'000});
+      TakeTurns(run.engine());
+      EXPECT_TRUE(run.Heartbeat("good", held));
+    }
+  }
+}
+
+// The engine could not take turns for a part of that time.
+TEST(ShunningByHand, APauseDuringAHangDelaysSilenceOnce) {
+  HandRun run(LeasesOf(Millis{6'000}));
+  run.Create(RandomSpec("s", 200));
+  run.LeaseOne("dead");
+  run.committer().Hang(run.clock().Now());
+  run.clock().Pass(Millis{3'000});
+  TakeTurns(run.engine());
+  run.clock().Pass(Millis{20'000});
+  run.engine().StoodStill(Millis{20'000});
+  run.committer().Hang(std::nullopt);
+  TakeTurns(run.engine());
+  run.clock().Pass(Millis{4'100});
+  TakeTurns(run.engine());
+  EXPECT_EQ(run.metrics().lease_expirations.Value(), 1);
+}
+
 TEST(ShunningByHand, PausesThatRecurKeepNoLeaseOfADeadWorker) {
   for (const Millis pause : {Millis{1'200}, Millis{20'000}}) {
     HandRun run;

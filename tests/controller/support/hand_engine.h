@@ -27,8 +27,12 @@ class DirectCommitter final : public Committer {
     for (const std::function<void()>& answer : turn.answers) answer();
   }
   std::size_t unwritten() const override { return 0; }
+  std::optional<SteadyTime> writing_since() const override { return writing_since_; }
+  // Claims that a write is in progress since then, or that there is none.
+  void Hang(std::optional<SteadyTime> since) { writing_since_ = since; }
 
  private:
+  std::optional<SteadyTime> writing_since_;
   storage::Store& store_;
 };
 

@@ -35,6 +35,7 @@ class HandRun {
     solver_ = solver.get();
     EngineThreads threads = DirectThreads(store_);
     threads.solver = std::move(solver);
+    committer_ = static_cast<DirectCommitter*>(threads.committer.get());
     auto engine = Engine::CreateByHand(
         store_, options, [](std::string_view spec) { return ToCoreConfig(spec); }, metrics_, clock_,
         std::move(threads));
@@ -47,6 +48,7 @@ class HandRun {
                           [](const auto& view) { EXPECT_TRUE(view.ok()); });
     TakeTurns(*engine_);
   }
+  DirectCommitter& committer() { return *committer_; }
   // The tasks of the answer are added to given().
   void Park(const std::string& worker, int max_tasks) {
     LeaseRequest request;
@@ -117,6 +119,7 @@ class HandRun {
   storage::MemoryStore store_{1};
   FakeClock clock_;
   ControllerMetrics metrics_;
+  DirectCommitter* committer_ = nullptr;
   HeldExecutor* solver_ = nullptr;
   std::unique_ptr<Engine> engine_;
   std::vector<LeasedTask> given_;

@@ -96,6 +96,11 @@ TEST(Convert, WhatIsToBeKeptNeedsAPlace) {
   // The digits are those of sha256sum for the token.
   EXPECT_EQ(keep(task, true), "shapes10-1/49-ce505d26f66f21ff");
   EXPECT_EQ(keep(task, false), "");
+  // There is nothing to keep of a measurement.
+  task.set_work(v1::WORK_MEASURE);
+  EXPECT_EQ(keep(task, true), "");
+  task.set_work(v1::WORK_TRAIN);
+  EXPECT_EQ(keep(task, true), "shapes10-1/49-ce505d26f66f21ff");
   for (const char* name : {"searches/../candidates/1", "searches/x-1/candidates/../../1", "/etc/x", "", "x-1/1",
                            "searches/x-1/candidates/1\n", "searches//candidates/1"}) {
     task.set_candidate(name);

@@ -18,7 +18,8 @@ double ProbabilityWithin(double mean, double deviation, double limit);
 
 // Standard deviations of a model's predictions, without noise, for a pool of architectures while
 // evaluations are in progress. Each of these is assumed to return its prediction (kriging believer;
-// Ginsbourger et al. 2010). This keeps the predictions and lowers the deviations around it.
+// Ginsbourger et al. 2010). This keeps the predictions and lowers the deviations near these
+// architectures.
 class Deviations {
  public:
   // `model` and `pool` must outlive this object and must not change.

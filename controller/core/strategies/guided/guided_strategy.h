@@ -46,8 +46,8 @@ class GuidedStrategy final : public Strategy {
   // Proposed architectures without an outcome, in the order of proposal.
   std::vector<Architecture> under_way_;
   std::deque<Architecture> ready_;
-  // Proposals computed so far, without those of the design. After a restart, this is a lower bound
-  // of it.
+  // Proposals computed so far, without those of the design. After a restart it may be lower than
+  // that number.
   std::uint64_t computed_ = 0;
 
   // As of the last time the knowledge was here.

@@ -19,7 +19,8 @@
 
 namespace layernas::core {
 
-// Not thread-safe. The owner may change it: the strategy, or the computation in progress.
+// Not thread-safe. Only its owner may modify it: the strategy or, while one is in progress, the
+// computation.
 class GuidedKnowledge {
  public:
   // `space` must outlive this object.

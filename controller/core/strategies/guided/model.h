@@ -1,7 +1,7 @@
 // Bayesian linear model of a quantity of architectures, in its dual (Gaussian process) form. It has
 // independent, normal weights for
-//   * one slope over all layers, and one per layer, on an option's share of its layer's cost, to
-//     the power 1/2,
+//   * one slope over all layers, and one per layer, on an option's cost as a share of the cost of
+//     the layer's most expensive option, to the power 1/2,
 //   * each option name, shared by the layers that have it, and each two names, shared by the pairs
 //     of layers,
 //   * each (layer, option), and each pair of options of the given pairs of layers.
@@ -27,8 +27,8 @@ struct ModelOptions {
   // [layer][option]: share of the cost of the layer's most expensive option, to the power 1/2.
   // Empty: no slopes.
   std::vector<std::vector<double>> cost_shares;
-  // Values in this lowest share are raised to its upper end, so broken architectures do not distort
-  // the fit.
+  // This share of the values, the lowest ones, is raised to the highest of them, so broken
+  // architectures do not distort the fit.
   double clipped_share = 0;
   // Maximum values used. If there are more: the highest ones if values are clipped, otherwise the
   // latest.
@@ -49,8 +49,8 @@ class Model {
   // value. Standardisation, clipping and variances stay as they are.
   void Append(const Architecture& architecture, double value);
 
-  // Returns the posterior's mean plus `spread` times the difference of a draw from it, in the unit
-  // of the values. Before the first fit, uses the prior.
+  // Returns, in the unit of the values, the posterior's mean plus `spread` times the difference
+  // between a draw from the posterior and this mean. Before the first fit, uses the prior.
   Surface Draw(RandomStream& random, double spread) const;
   Surface Mean() const;
 
