@@ -49,11 +49,14 @@ function(layernas_conffiles component)
   set(CPACK_DEBIAN_${upper}_PACKAGE_CONTROL_EXTRA ${scripts}/${component}/conffiles ${control} PARENT_SCOPE)
 endfunction()
 
-# layernas_service(<component> <folder>…): the package's systemd unit, and dpkg scripts that manage
-# its user, its folders and the service.
+# layernas_service(<component> <folder>… [KEPT <folder>…]): the package's systemd unit, and dpkg
+# scripts that manage its user, its folders and the service. Purging the package deletes the folders
+# except for the KEPT ones.
 function(layernas_service component)
   set(PACKAGE layernas-${component})
-  list(JOIN ARGN " " FOLDERS)
+  cmake_parse_arguments(PARSE_ARGV 1 service "" "" "KEPT")
+  list(JOIN service_UNPARSED_ARGUMENTS " " PURGED_FOLDERS)
+  list(JOIN service_KEPT " " KEPT_FOLDERS)
   set(control)
   foreach(script IN ITEMS postinst prerm postrm)
     configure_file(${debian}/${script}.in ${scripts}/${component}/${script} @ONLY)
@@ -84,7 +87,7 @@ install(FILES ${completions}/layernas.fish DESTINATION share/fish/vendor_complet
 
 layernas_package(controller layernas-controller "neural-architecture-search service: controller" adduser)
 layernas_man_page(controller "runs the searches of layernas")
-layernas_service(controller /var/lib/layernas/controller /var/lib/layernas/backups)
+layernas_service(controller /var/lib/layernas/controller KEPT /var/lib/layernas/backups)
 layernas_conffiles(controller controller.yaml controller.env)
 
 layernas_package(worker layernas-worker "neural-architecture-search service: worker" adduser)

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/str_split.h"
 #include "common/base/duration.h"
 #include "common/base/status_macros.h"
 #include "common/base/task_limits.h"
@@ -105,6 +106,15 @@ std::string DefaultId() {
   return std::string(host).substr(0, kMaxNameBytes - 16) + "-" + std::to_string(getpid());
 }
 
+// Splits names of columns at commas. None may be empty, because a table may have a column without a
+// name: the index that pandas writes.
+absl::StatusOr<std::vector<std::string>> SplitColumns(const std::string& flag, const std::string& what,
+                                                      const std::string& text) {
+  std::vector<std::string> columns = absl::StrSplit(text, ',');
+  if (std::find(columns.begin(), columns.end(), "") == columns.end()) return columns;
+  return Invalid(flag, what + " has an empty column name");
+}
+
 absl::StatusOr<std::vector<TableOptions::Metric>> ParseMetrics(const std::vector<std::string>& texts) {
   LAYERNAS_RETURN_IF_ERROR(CheckCount("--metric", texts.size(), kMaxMetrics));
   std::vector<TableOptions::Metric> metrics;
@@ -114,16 +124,21 @@ absl::StatusOr<std::vector<TableOptions::Metric>> ParseMetrics(const std::vector
     for (const TableOptions::Metric& metric : metrics) {
       if (metric.name == pair.first) return Invalid("--metric", pair.first + " is given twice");
     }
-    const std::vector<std::string> columns = CLI::detail::split(pair.second, ',');
-    // A table may have a column without a name: the index that pandas writes.
-    if (std::find(columns.begin(), columns.end(), "") != columns.end() || pair.second.ends_with(',')) {
-      return Invalid("--metric", pair.first + " has an empty column name");
-    }
-    metrics.push_back({pair.first, columns});
+    LAYERNAS_ASSIGN_OR_RETURN(auto columns, SplitColumns("--metric", pair.first, pair.second));
+    metrics.push_back({pair.first, std::move(columns)});
   }
   if (metrics.empty())
     return Invalid("--metric", "--evaluator tabular requires at least one, such as --metric accuracy=test_acc");
   return metrics;
+}
+
+absl::StatusOr<std::vector<std::string>> ParseCurve(const std::vector<std::string>& texts) {
+  std::vector<std::string> curve;
+  for (const std::string& text : texts) {
+    LAYERNAS_ASSIGN_OR_RETURN(const auto columns, SplitColumns("--curve", "\"" + text + "\"", text));
+    curve.insert(curve.end(), columns.begin(), columns.end());
+  }
+  return curve;
 }
 
 absl::StatusOr<ExecOptions> ParseExec(const Flags& flags) {
@@ -161,7 +176,7 @@ absl::Status SetWeightsDir(const Flags& flags, WorkerOptions& options) {
   const absl::Status writable = CheckFolder(folder);
   if (writable.ok()) {
     options.weights_dir = folder;
-  } else if (flags.weights_dir == DefaultWeightsDir()) {
+  } else if (!flags.is_weights_dir_given) {
     options.weights_fault = std::string(writable.message());
   } else {
     return absl::Status(writable.code(), "--weights-dir: " + std::string(writable.message()));
@@ -192,9 +207,11 @@ absl::StatusOr<WorkerOptions> ToOptions(const Flags& flags) {
     LAYERNAS_ASSIGN_OR_RETURN(options.exec, ParseExec(flags));
   } else {
     if (!flags.command.empty()) return Invalid("--command", "requires --evaluator exec");
+    if (flags.grace != Flags().grace) return Invalid("--evaluator-grace", "requires --evaluator exec");
     if (flags.table.empty()) return Invalid("--table", "--evaluator tabular requires a CSV file");
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, ParseMetrics(flags.metrics));
-    options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics), flags.curve};
+    LAYERNAS_ASSIGN_OR_RETURN(auto curve, ParseCurve(flags.curve));
+    options.table = TableOptions{flags.table, flags.architecture_column, std::move(metrics), std::move(curve)};
   }
   LAYERNAS_ASSIGN_OR_RETURN(options.delay, For("--delay", ParseDuration(flags.delay)));
   LAYERNAS_RETURN_IF_ERROR(SetWeightsDir(flags, options));
@@ -237,8 +254,7 @@ absl::StatusOr<WorkerOptions> ParseOptions(int argc, char** argv) {
       ->type_name("NAME=COLUMN[,COLUMN]...")
       ->allow_extra_args(false);
   app.add_option("--curve", flags.curve, "tabular: columns with the reward after each epoch; reported during --delay")
-      ->type_name("COLUMN[,COLUMN]...")
-      ->delimiter(',');
+      ->type_name("COLUMN[,COLUMN]...");
   app.add_option("--delay", flags.delay, "tabular: duration of each evaluation, such as 500ms")->type_name("DURATION");
   app.add_option("--weights-dir", flags.weights_dir, "Directory for the trained networks of winners; '' keeps none")
       ->type_name("DIR");

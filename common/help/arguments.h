@@ -12,9 +12,17 @@ namespace layernas {
 // value.
 std::vector<std::string> SplitEmptyValues(const std::vector<std::string>& arguments);
 
+// For Option::transform(): a number of bytes with an optional unit, such as 500MiB. All units are
+// powers of 1,024. Refuses the numbers that WhyWrong() refuses, which CLI::AsSizeValue would misread
+// before WhyWrong() sees them, and a unit without a number.
+class ByteSize : public CLI::Validator {
+ public:
+  ByteSize();
+};
+
 // Returns what is wrong with the values of the option, or an empty text: an empty value, as from an
-// unset variable of a script, or a number that CLI11 would misread (octal, or negative as a huge
-// one).
+// unset variable of a script, or a number that CLI11 would misread (a leading zero as octal, a
+// negative number as a huge one, one of more than 64 bits as the nearest that fits).
 std::string WhyWrong(const CLI::Option& option, const std::vector<std::string>& values, bool may_be_empty);
 
 // Returns the first mistake of WhyWrong() in the options that were given, with the option's name, or

@@ -41,7 +41,7 @@ class RateLimit {
   const Clock& clock_;
 
   Mutex mutex_;
-  // The begin of the current period, and the number of lines written in it.
+  // The beginning of the current period, and the number of lines written in it.
   std::optional<SteadyTime> begin_ ABSL_GUARDED_BY(mutex_);
   int written_ ABSL_GUARDED_BY(mutex_) = 0;
   std::uint64_t left_out_ ABSL_GUARDED_BY(mutex_) = 0;

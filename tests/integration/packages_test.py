@@ -151,6 +151,27 @@ class PackagesTest(unittest.TestCase):
                 with open(script, encoding="utf-8") as file:
                     self.assertNotIn("@", file.read(), "a placeholder that nobody filled in")
 
+    def test_a_purge_keeps_backups(self):
+        for package, folders, kept in (
+            ("layernas-controller", ("lib/layernas/controller/wal", "lib/layernas/backups/b1"), ["lib/layernas/backups/b1"]),
+            ("layernas-controller", ("lib/layernas/controller", "lib/layernas/backups"), []),
+            ("layernas-worker", ("lib/layernas/worker/w", "cache/layernas/worker", "lib/layernas/backups/b1"), ["lib/layernas/backups/b1"]),
+        ):
+            with self.subTest(package, folders=folders), tempfile.TemporaryDirectory() as root:
+                for folder in ("lib", "cache", *folders):
+                    os.makedirs(os.path.join(root, "var", folder), exist_ok=True)
+                with open(os.path.join(self.roots[package], "DEBIAN/postrm"), encoding="utf-8") as file:
+                    text = file.read()
+                # Only files below `root` are touched.
+                self.assertNotRegex(text, r"(?<!\S)/(?!(var|usr|run)/)")
+                script = re.sub(r"(?<!\S)/(var|usr|run)/", rf"{root}/\1/", text)
+                said = output("sh", "-c", script, "postrm", "purge")
+                left = [os.path.relpath(top, f"{root}/var") for top, inner, _ in os.walk(f"{root}/var/lib/layernas") if not inner]
+                self.assertEqual(left, kept)
+                self.assertFalse(os.path.exists(f"{root}/var/cache/layernas"))
+                wanted = f"The backups in {root}/var/lib/layernas/backups are kept; delete them yourself if you do not need them.\n"
+                self.assertEqual(said, wanted if kept and package == "layernas-controller" else "")
+
     def test_units(self):
         for package in ("layernas-controller", "layernas-worker"):
             root = self.roots[package]

@@ -76,13 +76,17 @@ class SlurmTest(harness.IntegrationTest):
                              {"--id": ["i"], "--slots": ["2"], "--evaluator-grace": ["60s"], "--command": ["sh"]})
             self.assertEqual(flags("--config", file, **node), {**defaults, "--slots": [], "--command": []})
             self.assertEqual(flags(LAYERNAS_COMMAND="sh", LAYERNAS_SLOTS="2", **node), {**defaults, "--slots": [], "--command": []})
-            self.assertEqual(flags(LAYERNAS_EVALUATOR="tabular", **node)["--command"], [])
+            tabular = flags(LAYERNAS_EVALUATOR="tabular", **node)
+            self.assertEqual((tabular["--command"], tabular["--evaluator-grace"]), ([], []))
             # Labels are added to those of the caller.
             device = [f"device={'gpu' if node else 'cpu'}", *(["gpu=nvidia-test"] if node else [])]
             self.assertEqual(flags(with_labels=True, LAYERNAS_LABEL="team=a node=mine", **node)["--label"],
                              ["team=a", "node=mine", "partition=p", *device])
             self.assertEqual(sorted(flags("--label", "device=mine", with_labels=True, **node)["--label"]),
                              sorted(["device=mine", "node=n1", "partition=p", *device[1:]]))
+            odd = self.write("odd.yaml", """label: ["note=a, b", 'say=x"y', 'path=c:\\d', 'both="q\\, r"']\n""")
+            self.assertEqual(flags("--config", odd, with_labels=True, **node)["--label"],
+                             ["note=a, b", 'say=x"y', "path=c:\\d", 'both="q\\, r"', "node=n1", "partition=p", *device])
             # Each task of the array needs its own id.
             self.assertEqual(flags(LAYERNAS_ID="shared", **node)["--id"], ["slurm-7-1"])
 

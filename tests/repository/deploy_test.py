@@ -1,5 +1,6 @@
 """The deployment files are well-formed, agree with one another, and only name existing files."""
 
+import datetime
 import glob
 import json
 import os
@@ -13,6 +14,11 @@ import unittest
 import yaml
 
 import repository
+
+
+def day(number):
+    """Returns the name of the backup of this day of January 2026."""
+    return f"daily-{datetime.date(2026, 1, 1) + datetime.timedelta(number - 1):%Y%m%d}T000000Z"
 
 
 class DeployTest(unittest.TestCase):
@@ -71,51 +77,71 @@ class DeployTest(unittest.TestCase):
     def test_workers_have_an_init(self):
         self.assertIn('ENTRYPOINT ["tini", "-s", "--", "layernas-worker"]', repository.read("deploy/docker/Dockerfile"))
 
+    def backup_daily(self, folder, *existing, first=1, sleeps=6, kept="2"):
+        """Runs the script with a clock that is one day later at each backup, from this day of January 2026 on. Returns the
+        days of the backups that it tried, its sleeps, and what it wrote."""
+        tools = os.path.join(folder, "tools")
+        backups = os.path.join(folder, "the backups")
+        log = os.path.join(folder, "log")
+        for made in (tools, backups):
+            os.makedirs(made, exist_ok=True)
+        for name in existing:
+            os.mkdir(os.path.join(backups, name))
+        # The client creates a folder as a backup; the fourth one fails. A sleep returns at once, and the last one ends the loop.
+        for name, script in {
+            "layernas": '[ "$*" = "admin backup --id $4" ] || exit 9\necho "$4" >>"$LOG"\n'
+                        '[ "$(wc -l <"$LOG")" -ne 4 ] || exit 1\nmkdir "$BACKUPS/$4"\n',
+            "sleep": f'echo "$1" >>"$LOG.sleeps"\n[ "$(wc -l <"$LOG.sleeps")" -lt {sleeps} ] || kill -TERM "$PPID"\n',
+            "date": '[ "$1" != +%s ] || exec /bin/date +%s\n'
+                    f'exec /bin/date -d "2026-01-01 $(({first - 1} + $(cat "$LOG" | wc -l))) days" "$@"\n',
+        }.items():
+            with open(os.path.join(tools, name), "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\n{script}")
+            os.chmod(os.path.join(tools, name), 0o755)
+        for name in (log, f"{log}.sleeps"):
+            with open(name, "w", encoding="utf-8"):
+                pass
+        environment = {"PATH": f"{tools}:{os.environ['PATH']}", "LOG": log, "BACKUPS": backups, "LAYERNAS_BACKUPS_KEPT": kept}
+        done = repository.run(os.path.join(repository.ROOT, "deploy/docker/backup-daily"), backups, env=environment)
+
+        def lines(name):
+            with open(name, encoding="utf-8") as file:
+                return file.read().split()
+
+        return lines(log), [int(seconds) for seconds in lines(f"{log}.sleeps")], done.stdout
+
     def test_daily_backups_are_pruned(self):
         with tempfile.TemporaryDirectory() as folder:
-            # Replaces the client. It creates a folder as a backup; the fourth one fails.
-            client = os.path.join(folder, "layernas")
-            with open(client, "w", encoding="utf-8") as file:
-                file.write(
-                    '#!/bin/sh\n[ "$*" = "admin backup --id $4" ] || exit 9\necho "$4" >>"$LOG"\n'
-                    '[ "$(wc -l <"$LOG")" -ne 4 ] || exit 1\nmkdir "$BACKUPS/$4-$(wc -l <"$LOG")"\n'
-                )
-            os.chmod(client, 0o755)
-            # Time does not pass: a sleep returns at once, and the sixth one ends the loop.
-            sleep = os.path.join(folder, "sleep")
-            with open(sleep, "w", encoding="utf-8") as file:
-                file.write('#!/bin/sh\necho "$1" >>"$LOG.sleeps"\n[ "$(wc -l <"$LOG.sleeps")" -lt 6 ] || kill -TERM "$PPID"\n')
-            os.chmod(sleep, 0o755)
-            backups = os.path.join(folder, "backups")
-            for name in ("daily-1", "mine"):
-                os.makedirs(os.path.join(backups, name))
-            os.utime(os.path.join(backups, "daily-1"), (time.time() - 100000,) * 2)
-            log = os.path.join(folder, "log")
-            environment = {"PATH": f"{folder}:{os.environ['PATH']}", "LOG": log, "BACKUPS": backups, "LAYERNAS_BACKUPS_KEPT": "2"}
-
-            def sleeps():
-                with open(f"{log}.sleeps", encoding="utf-8") as file:
-                    return [int(seconds) for seconds in file.read().split()]
-
-            program = os.path.join(repository.ROOT, "deploy/docker/backup-daily")
-            repository.run(program, backups, env=environment)
-            self.assertEqual(sleeps(), [86400] * 3 + [600] + [86400] * 2)
-            names = sorted(os.listdir(backups))
-            self.assertEqual(len(names), 3, names)
-            self.assertEqual(names[-1], "mine")
-            self.assertEqual([name[-2:] for name in names[:2]], ["-5", "-6"])
+            backups = os.path.join(folder, "the backups")
+            by_hand = ["daily-0-before-upgrade", "daily-20250101", "daily-20250101T000000Z-copy", "mine"]
+            os.makedirs(os.path.join(backups, day(-5)))
+            os.utime(os.path.join(backups, day(-5)), (time.time() - 100000,) * 2)
+            tried, sleeps, _ = self.backup_daily(folder, *by_hand)
+            self.assertEqual(tried, [day(number) for number in range(1, 7)])
+            self.assertEqual(sleeps, [86400] * 3 + [600] + [86400] * 2)
+            self.assertEqual(sorted(os.listdir(backups)), sorted([*by_hand, day(5), day(6)]))
 
             # After a restart it waits for the rest of the day, so that restarts do not replace the
             # older backups.
-            os.utime(os.path.join(backups, names[1]), (time.time() - 36000,) * 2)
-            for file in (log, f"{log}.sleeps"):
-                os.remove(file)
-            with open(f"{log}.sleeps", "w", encoding="utf-8") as file:
-                file.write("0\n" * 5)
-            repository.run(program, backups, env=environment)
-            self.assertFalse(os.path.exists(log), "a backup was made before its time")
-            self.assertAlmostEqual(sleeps()[-1], 86400 - 36000, delta=60)
-            self.assertEqual(sorted(os.listdir(backups)), names)
+            os.utime(os.path.join(backups, day(6)), (time.time() - 36000,) * 2)
+            tried, sleeps, _ = self.backup_daily(folder, first=7, sleeps=1)
+            self.assertEqual(tried, [], "a backup was made before its time")
+            self.assertAlmostEqual(sleeps[-1], 86400 - 36000, delta=60)
+            self.assertEqual(sorted(os.listdir(backups)), sorted([*by_hand, day(5), day(6)]))
+
+    def test_daily_backups_of_a_time_to_come_replace_no_others(self):
+        """As after the clock was ahead."""
+        with tempfile.TemporaryDirectory() as folder:
+            backups = os.path.join(folder, "the backups")
+            to_come = ["daily-20990101T000000Z", "daily-20990102T000000Z"]
+            tried, _, said = self.backup_daily(folder, *to_come, sleeps=3, kept="1")
+            self.assertEqual(tried, [day(1), day(2), day(3)])
+            self.assertEqual(sorted(os.listdir(backups)), [day(3), *to_come])
+            self.assertIn(f"{backups}/{to_come[0]} is of a time to come", said)
+            # A restart still sees when the last backup was made.
+            tried, sleeps, _ = self.backup_daily(folder, first=4, sleeps=1)
+            self.assertEqual(tried, [])
+            self.assertAlmostEqual(sleeps[-1], 86400, delta=60)
 
     def test_no_setting_deletes_every_backup(self):
         program = os.path.join(repository.ROOT, "deploy/docker/backup-daily")

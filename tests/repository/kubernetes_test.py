@@ -233,9 +233,12 @@ class KubernetesTest(unittest.TestCase):
                     self.assertIn("sizeLimit", volume["emptyDir"], volume["name"])
         for _, one in self.each("Deployment"):
             pod = one["spec"]["template"]["spec"]
-            (limit,) = [int(each["value"]) for each in pod["containers"][0]["env"] if each["name"] == "LAYERNAS_DATA_CACHE_LIMIT"]
+            limits = {each["name"]: int(each["value"]) for each in pod["containers"][0]["env"] if each["name"].endswith("_LIMIT")}
+            self.assertEqual(set(limits), {"LAYERNAS_DATA_CACHE_LIMIT", "LAYERNAS_CHECKPOINT_LIMIT"})
             (state,) = [volume for volume in pod["volumes"] if volume["name"] == "state"]
-            self.assertLess(limit, int(state["emptyDir"]["sizeLimit"].removesuffix("Gi")) << 30)
+            # While states of trainings are replaced, the old ones are still there.
+            most = limits["LAYERNAS_DATA_CACHE_LIMIT"] + 2 * limits["LAYERNAS_CHECKPOINT_LIMIT"]
+            self.assertLessEqual(most, int(state["emptyDir"]["sizeLimit"].removesuffix("Gi")) << 30)
 
     def test_workers_have_shared_memory_and_pools_that_shrink_keep_weights(self):
         for overlay, one in self.each("Deployment"):
@@ -255,13 +258,36 @@ class KubernetesTest(unittest.TestCase):
             self.assertEqual(anybody in policy["spec"]["ingress"], overlay == "tls", overlay)
 
     def test_runbooks_can_be_links(self):
-        done = repository.run(os.path.join(FOLDER, "monitoring/prometheus-rule"), "https://git.example/layernas/blob/main/")
-        rules = [rule for group in yaml.safe_load(done.stdout)["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
-        self.assertGreater(len(rules), 10)
-        for rule in rules:
-            self.assertEqual(
-                rule["annotations"]["runbook_url"], f"https://git.example/layernas/blob/main/docs/operations.md#{rule['alert'].lower()}"
-            )
+        program = os.path.join(FOLDER, "monitoring/prometheus-rule")
+        for url in ("https://git.example/layernas/blob/main/", "https://git.example/view?p=layernas&f=", "http://git.example/a|b\\c&&#'\""):
+            done = repository.run(program, url)
+            rules = [rule for group in yaml.safe_load(done.stdout)["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+            self.assertGreater(len(rules), 10)
+            for rule in rules:
+                self.assertEqual(
+                    rule["annotations"]["runbook_url"], f"{url.removesuffix('/')}/docs/operations.md#{rule['alert'].lower()}"
+                )
+        for url in ("https://git.example/a #b", "https://git.example/a\nb", "git.example", "*"):
+            done = repository.run(program, url)
+            self.assertEqual((done.returncode, done.stdout), (2, f"prometheus-rule: not an http or https URL without spaces: {url}\n"))
+
+    def test_objects_are_printed_all_or_nothing(self):
+        """kubectl would apply the first half of an object."""
+        for name, files, unreadable in (
+            ("prometheus-rule", "prometheus/rules", "zz.yml"), ("dashboards", "grafana/dashboards", "zz.json"),
+        ):
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                os.makedirs(os.path.join(folder, "kubernetes/monitoring"))
+                copied = shutil.copytree(os.path.join(FOLDER, "..", files), os.path.join(folder, files))
+                program = shutil.copy(os.path.join(FOLDER, "monitoring", name), os.path.join(folder, "kubernetes/monitoring"))
+                whole = repository.run(program)
+                self.assertEqual(whole.stdout, repository.run(os.path.join(FOLDER, "monitoring", name)).stdout)
+                self.assertIn("\nkind: ", whole.stdout)
+                # The script reads the other files first, and then it cannot read this one.
+                os.mkdir(os.path.join(copied, unreadable))
+                done = repository.run(program)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertNotIn("kind: ", done.stdout)
 
     def test_kube_prometheus_stack_finds_monitors_rules_and_dashboards(self):
         for _, one in self.each("ServiceMonitor", "PodMonitor"):

@@ -39,13 +39,14 @@ TEST(WorkerOptions, ReadsAnExecWorker) {
 
 TEST(WorkerOptions, ReadsATabularWorker) {
   const auto options = Parse({"--evaluator", "tabular", "--table", "t.csv", "--metric", "accuracy=a1,a2", "--metric",
-                              "latency_ms=ms", "--delay", "1m30s"});
+                              "latency_ms=ms", "--delay", "1m30s", "--curve", "e1,e2", "--curve", "e3"});
   ASSERT_TRUE(options.ok()) << options.status();
   ASSERT_TRUE(options->table.has_value());
   EXPECT_EQ(options->table->architecture_column, "arch");
   ASSERT_EQ(options->table->metrics.size(), 2u);
   EXPECT_EQ(options->table->metrics[0].name, "accuracy");
   EXPECT_THAT(options->table->metrics[0].columns, ElementsAre("a1", "a2"));
+  EXPECT_THAT(options->table->curve, ElementsAre("e1", "e2", "e3"));
   EXPECT_EQ(options->delay, std::chrono::seconds(90));
 }
 
@@ -90,6 +91,18 @@ TEST(WorkerOptions, ADefaultFolderThatCannotBeWrittenKeepsNothing) {
   EXPECT_THAT(options->weights_fault, HasSubstr("/dev/null is not a directory"));
 }
 
+// Also a folder that is the default one.
+TEST(WorkerOptions, AGivenFolderThatCannotBeWrittenIsRefused) {
+  setenv("XDG_DATA_HOME", "/dev/null", 1);
+  const std::string error = Error({"--command", "sh", "--weights-dir", "/dev/null/layernas/weights"});
+  setenv("LAYERNAS_WEIGHTS_DIR", "/dev/null/layernas/weights", 1);
+  const std::string of_variable = Error({"--command", "sh"});
+  unsetenv("LAYERNAS_WEIGHTS_DIR");
+  unsetenv("XDG_DATA_HOME");
+  EXPECT_THAT(error, HasSubstr("--weights-dir: cannot write to directory /dev/null/layernas/weights"));
+  EXPECT_THAT(of_variable, HasSubstr("LAYERNAS_WEIGHTS_DIR: --weights-dir: cannot write to directory"));
+}
+
 // For example a service without a user.
 TEST(WorkerOptions, WithoutADefaultFolderNothingIsKeptAndThatIsSaid) {
   const std::string home = getenv("HOME") != nullptr ? getenv("HOME") : "/";
@@ -124,6 +137,10 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
               HasSubstr("--metric: accuracy has an empty column name"));
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "accuracy=a,"}),
               HasSubstr("--metric: accuracy has an empty column name"));
+  for (const std::string curve : {"a,,b", "a,", ",a"}) {
+    EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "m=a", "--curve", curve}),
+                HasSubstr("--curve: \"" + curve + "\" has an empty column name"));
+  }
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t"}), HasSubstr("--metric"));
   EXPECT_THAT(Error({"--command", "sh", "--delay", "5s"}), HasSubstr("--delay: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--command", "sh", "--curve", "a,b"}), HasSubstr("--curve: requires --evaluator tabular"));
@@ -131,6 +148,10 @@ TEST(WorkerOptions, ErrorsNameTheFlag) {
               HasSubstr("--architecture-column: requires --evaluator tabular"));
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "a=b", "--command", "no-such-program"}),
               HasSubstr("--command: requires --evaluator exec"));
+  for (const char* grace : {"1m", "nonsense"}) {
+    EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "a=b", "--evaluator-grace", grace}),
+                HasSubstr("--evaluator-grace: requires --evaluator exec"));
+  }
   EXPECT_THAT(Error({"--evaluator", "tabular", "--table", "t", "--metric", "a=b", "--delay", "5"}),
               HasSubstr("--delay: "));
   EXPECT_THAT(Error({"--command", "sh", "--id", std::string(101, 'x')}), HasSubstr("--id"));

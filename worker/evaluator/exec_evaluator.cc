@@ -68,6 +68,8 @@ struct ExecEvaluator::Exchange {
   bool spoke = false;
   // The child has written any line to standard output.
   bool wrote = false;
+  // When the time was up, the last line had no line feed.
+  bool has_partial_line = false;
   // The log says that a part of the progress was ignored.
   bool told_of_progress = false;
   int dropped = 0;
@@ -217,6 +219,7 @@ absl::Status ExecEvaluator::StartChild() {
   };
   LAYERNAS_ASSIGN_OR_RETURN(child_, ChildProcess::Start(std::move(options)));
   child_names_tasks_ = false;
+  child_wrote_ = false;
   return absl::OkStatus();
 }
 
@@ -239,8 +242,13 @@ ExecEvaluator::Answer ExecEvaluator::Ask(const Evaluation& evaluation, TaskDeadl
   exchange.asked = true;
   int late_lines = 0;
   while (true) {
-    const auto line = child_->ReadLine(Left(deadline.at()), kLongestLine);
-    if (!line.ok()) return Broken(evaluation, line.status(), exchange);
+    auto line = child_->ReadLine(Left(deadline.at()), kLongestLine);
+    if (!line.ok()) {
+      exchange.has_partial_line = child_->HasPartialLine();
+      return Broken(evaluation, line.status(), exchange);
+    }
+    // A byte order mark.
+    if (!std::exchange(child_wrote_, true) && line->starts_with("\xef\xbb\xbf")) line->erase(0, 3);
     exchange.wrote = true;
     if (!LooksLikeMessage(*line)) {
       exchange.Drop(*line, "ignored a line of the evaluator that is not JSON");
@@ -294,6 +302,8 @@ ExecEvaluator::Answer ExecEvaluator::Broken(const Evaluation& evaluation, const 
       std::string message = "no result within the timeout of " + FormatDuration(evaluation.timeout);
       if (!exchange.asked) {
         message += "; it does not read its standard input";
+      } else if (exchange.has_partial_line) {
+        message += "; the last line on standard output has no line feed at its end" + exchange.Dropped();
       } else {
         message += exchange.wrote ? exchange.Dropped() : "; no line on standard output: does a wrapper buffer it?";
       }

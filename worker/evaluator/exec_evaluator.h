@@ -119,6 +119,8 @@ class ExecEvaluator final : public Evaluator {
   // True: the child has repeated the task in an answer. A line without its task is then not an
   // answer.
   bool child_names_tasks_ = false;
+  // The child has written a line to standard output.
+  bool child_wrote_ = false;
   // The number of requests so far; it makes their tasks unique.
   std::uint64_t requests_ = 0;
 };

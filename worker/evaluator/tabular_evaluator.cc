@@ -1,12 +1,11 @@
 #include "worker/evaluator/tabular_evaluator.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <condition_variable>
-#include <limits>
 #include <mutex>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/duration.h"
 #include "common/base/random.h"
@@ -28,22 +27,29 @@ absl::StatusOr<std::size_t> FindColumn(const CsvTable& table, const std::string&
   return absl::InvalidArgumentError(message);
 }
 
+// Blanks may surround the number. A number too close to 0 for a double is 0.
 absl::StatusOr<double> ParseCell(const std::string& text) {
   double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    return absl::InvalidArgumentError("\"" + text + "\" is not a finite number");
-  }
-  return value;
+  // Hexadecimal numbers are not allowed.
+  const bool is_number = text.find_first_of("xX") == std::string::npos && absl::SimpleAtod(text, &value);
+  if (is_number && std::isfinite(value)) return value;
+  // Not the word "infinity".
+  const bool is_too_large = is_number && std::isinf(value) && text.find_first_of("0123456789") != std::string::npos;
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", text, is_too_large ? "\" is beyond the range of a number" : "\" is not a finite number"));
 }
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const TableOptions& options) {
-  const absl::StatusOr<std::string> text = ReadFile(options.path, std::numeric_limits<std::size_t>::max());
+  const std::size_t max_bytes = options.max_mib << 20;
+  const absl::StatusOr<std::string> text = ReadFile(options.path, max_bytes + 1);
   if (!text.ok()) {
     return absl::Status(text.status().code(),
                         "cannot read " + options.path + ": " + std::string(text.status().message()));
+  }
+  if (text->size() > max_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(options.path, " is larger than ", options.max_mib, " MiB"));
   }
   LAYERNAS_ASSIGN_OR_RETURN(const CsvTable csv, ParseCsv(*text, options.path));
   LAYERNAS_ASSIGN_OR_RETURN(const std::size_t architecture, FindColumn(csv, options.path, options.architecture_column));
@@ -66,6 +72,9 @@ absl::StatusOr<std::shared_ptr<const ResultTable>> ResultTable::Load(const Table
   for (const CsvRow& row : csv.rows) {
     const std::string at = options.path + ":" + std::to_string(row.line) + ": ";
     const std::string& id = row.cells[architecture];
+    if (id.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(at, "column \"", options.architecture_column, "\" is empty"));
+    }
     if (const auto [first, is_new] = first_lines.emplace(id, row.line); !is_new) {
       return absl::InvalidArgumentError(
           absl::StrCat(at, "architecture \"", id, "\" is already in line ", first->second));

@@ -29,6 +29,8 @@ struct TableOptions {
   std::vector<Metric> metrics;
   // The columns with the reward after epoch 1, 2, …. Empty: no progress is reported.
   std::vector<std::string> curve = {};
+  // The maximum size of the file, which may be a pipe or a device that never ends.
+  std::size_t max_mib = 1024;
 };
 
 // Immutable, hence thread-safe: loaded once and shared by all slots.

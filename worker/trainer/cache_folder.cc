@@ -7,16 +7,20 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "worker/trainer/errors.h"
+#include "worker/trainer/file_descriptor.h"
 
 namespace layernas::trainer {
 namespace {
@@ -35,6 +39,124 @@ int OpenLock(const fs::path& path) {
   return fd;
 }
 
+fs::path CacheDirectory(const fs::path& folder) {
+  return folder.has_parent_path() ? folder.parent_path() : fs::path(".");
+}
+
+void MakeFolder(const fs::path& folder) {
+  if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return;
+  throw MachineError("cannot create directory " + folder.string() + ": " + std::strerror(errno));
+}
+
+void Refuse(const std::string& why) {
+  if (!why.empty()) throw MachineError(why + "; choose another --cache-dir");
+}
+
+// Returns why the cache directory must not be used, or an empty text.
+std::string WhyNotOwn(const fs::path& cache) {
+  struct stat info {};
+  // A link of somebody else could lead into any directory of the user.
+  if (lstat(cache.c_str(), &info) == 0 && S_ISLNK(info.st_mode) && info.st_uid != geteuid() && info.st_uid != 0) {
+    return cache.string() + " is a symbolic link of another user";
+  }
+  if (stat(cache.c_str(), &info) != 0) return "cannot use " + cache.string() + ": " + std::strerror(errno);
+  if (!S_ISDIR(info.st_mode)) return cache.string() + " is not a directory";
+  // The administrator may provide it, such as a volume of a container.
+  if (info.st_uid == 0 && geteuid() != 0) return "";
+  if (info.st_uid != geteuid()) return cache.string() + " belongs to another user";
+  const bool is_open = (info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0;
+  return is_open ? cache.string() + " belongs to the user, but other users can write to it" : "";
+}
+
+// Returns why the folder in the cache directory must not be used, or an empty text.
+std::string WhyNotPrivate(const fs::path& folder) {
+  struct stat info {};
+  if (lstat(folder.c_str(), &info) != 0) return "cannot use " + folder.string() + ": " + std::strerror(errno);
+  if (S_ISLNK(info.st_mode)) return folder.string() + " is a symbolic link, but must be a directory";
+  if (!S_ISDIR(info.st_mode)) return folder.string() + " is not a directory";
+  if (info.st_uid != geteuid()) return folder.string() + " belongs to another user";
+  const bool is_open = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  return is_open ? folder.string() + " belongs to the user, but other users can write to it" : "";
+}
+
+// The number of digits of CacheFileName().
+constexpr std::size_t kNameDigits = 16;
+
+enum class FileKind {
+  // Somebody else's, or a lock. Locks are empty, and a process that waits for one must find its
+  // file again.
+  kNone,
+  kFinished,
+  // Its lock is another file.
+  kUnfinished,
+  // It is locked itself.
+  kReplacement
+};
+
+FileKind KindOf(const std::string& name) {
+  if (name.size() < kNameDigits || name.find_first_not_of("0123456789abcdef") < kNameDigits) return FileKind::kNone;
+  const std::string suffix = name.substr(kNameDigits);
+  if (suffix.empty()) return FileKind::kFinished;
+  if (suffix == ".tmp") return FileKind::kUnfinished;
+  const std::string pattern = kReplacementSuffix;
+  const std::size_t begin = pattern.find('X'), end = pattern.rfind('X') + 1;
+  const bool is_replacement = suffix.size() == pattern.size() && suffix.compare(0, begin, pattern, 0, begin) == 0 &&
+                              suffix.compare(end, std::string::npos, pattern, end) == 0 &&
+                              std::all_of(suffix.begin() + static_cast<std::ptrdiff_t>(begin),
+                                          suffix.begin() + static_cast<std::ptrdiff_t>(end),
+                                          [](unsigned char each) { return std::isalnum(each) != 0; });
+  return is_replacement ? FileKind::kReplacement : FileKind::kNone;
+}
+
+struct CacheFile {
+  fs::path path;
+  FileKind kind;
+  fs::file_time_type used;
+  // 0 if it counts as part of another file.
+  std::uint64_t bytes;
+  // Somebody is writing it or its replacement.
+  bool is_in_use = false;
+  // For unfinished files. Holds the lock if nobody else does.
+  std::unique_ptr<FileDescriptor> lock = nullptr;
+};
+
+// Locks the unfinished file, or marks it as being in use.
+void TryLock(CacheFile& file) {
+  const bool is_separate = file.kind == FileKind::kUnfinished;
+  fs::path path = file.path;
+  if (is_separate) path.replace_extension(".lock");
+  file.lock =
+      std::make_unique<FileDescriptor>(open(path.c_str(), O_RDWR | O_CLOEXEC | (is_separate ? O_CREAT : 0), 0600));
+  file.is_in_use = file.lock->get() < 0 || flock(file.lock->get(), LOCK_EX | LOCK_NB) != 0;
+}
+
+// Returns the files of the trainer in the folder, except the file `name` and its unfinished one.
+std::vector<CacheFile> FilesIn(const fs::path& folder, const std::string& name) {
+  std::vector<CacheFile> files;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string found = entry.path().filename().string();
+    const FileKind kind = KindOf(found);
+    if (kind == FileKind::kNone || found == name || found == name + ".tmp") continue;
+    if (entry.symlink_status(error).type() != fs::file_type::regular) continue;
+    CacheFile file = {entry.path(), kind, entry.last_write_time(error), entry.file_size(error)};
+    if (error) continue;  // Removed by another process meanwhile.
+    if (kind != FileKind::kFinished) TryLock(file);
+    files.push_back(std::move(file));
+  }
+  // A state stays until the one that replaces it is complete.
+  for (CacheFile& replacement : files) {
+    if (replacement.kind != FileKind::kReplacement || !replacement.is_in_use) continue;
+    const std::string replaced = replacement.path.filename().string().substr(0, kNameDigits);
+    for (CacheFile& file : files) {
+      if (file.path.filename() != replaced) continue;
+      file.is_in_use = true;
+      file.bytes -= std::min(file.bytes, replacement.bytes);
+    }
+  }
+  return files;
+}
+
 }  // namespace
 
 fs::path DefaultCacheFolder() {
@@ -50,48 +172,55 @@ fs::path DefaultCacheFolder() {
 }
 
 void MakePrivateFolder(const fs::path& folder) {
+  const fs::path cache = CacheDirectory(folder);
   std::error_code error;
-  if (!fs::is_directory(folder, error)) {
-    if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
-    if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-      throw MachineError("cannot create directory " + folder.string() + ": " + std::strerror(errno));
-    }
+  if (!fs::is_directory(cache, error)) {
+    if (cache.has_parent_path()) fs::create_directories(cache.parent_path(), error);
+    MakeFolder(cache);
   }
-  struct stat info {};
-  if (stat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    throw MachineError(folder.string() + " is not a directory");
-  }
-  if (info.st_uid != geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    throw MachineError(folder.string() + " belongs to another user, or other users can write to it");
-  }
+  // Create nothing in a directory of somebody else.
+  Refuse(WhyNotOwn(cache));
+  MakeFolder(folder);
+  Refuse(WhyNotPrivate(folder));
 }
 
-void ShrinkFolder(const CacheOptions& options, const std::string& keep) {
-  struct Found {
-    fs::path path;
-    fs::file_time_type used;
-    std::uint64_t bytes;
-  };
-  std::vector<Found> files;
-  std::uint64_t sum = 0;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(options.folder, error)) {
-    // Lock files are empty, and a process that waits for a lock must find its file again.
-    if (!entry.is_regular_file(error) || entry.path().extension() == ".lock") continue;
-    const Found file = {entry.path(), entry.last_write_time(error), entry.file_size(error)};
-    if (error) continue;  // Removed by another process meanwhile.
-    if (entry.path().extension() == ".tmp" && fs::file_time_type::clock::now() - file.used > kMaxUnfinishedAge) {
-      fs::remove(file.path, error);
-      continue;
-    }
-    sum += file.bytes;
-    if (entry.path().filename() != keep) files.push_back(file);
+void CheckPrivateFolder(const fs::path& folder) {
+  Refuse(WhyNotOwn(CacheDirectory(folder)));
+  Refuse(WhyNotPrivate(folder));
+}
+
+Room MakeRoom(const CacheOptions& options, const std::string& name, std::uint64_t bytes) {
+  std::vector<CacheFile> files = FilesIn(options.folder, name);
+  Room room;
+  std::uint64_t in_use = 0;
+  for (const CacheFile& file : files) {
+    room.used_bytes += file.bytes;
+    if (file.is_in_use) in_use += file.bytes;
   }
-  std::sort(files.begin(), files.end(), [](const Found& a, const Found& b) { return a.used < b.used; });
-  for (auto file = files.begin(); file != files.end() && sum > options.limit_bytes; ++file) {
-    fs::remove(file->path, error);
-    sum -= file->bytes;
+  const std::uint64_t limit = options.limit_bytes;
+  room.is_enough = bytes <= limit && in_use <= limit - bytes;
+  const std::uint64_t most = room.is_enough ? limit - bytes : limit;
+  std::sort(files.begin(), files.end(), [](const CacheFile& a, const CacheFile& b) { return a.used < b.used; });
+  for (const CacheFile& file : files) {
+    const bool is_left_behind =
+        file.lock != nullptr && fs::file_time_type::clock::now() - file.used > kMaxUnfinishedAge;
+    if (file.is_in_use || (room.used_bytes <= most && !is_left_behind)) continue;
+    std::error_code error;
+    fs::remove(file.path, error);
+    if (error) continue;
+    room.used_bytes -= file.bytes;
+    if (file.lock == nullptr) ++room.removed;
   }
+  room.is_enough = room.is_enough && room.used_bytes <= most;
+  return room;
+}
+
+std::string DescribeLackOfRoom(const CacheOptions& options, const Room& room, std::uint64_t bytes,
+                               const std::string& option) {
+  const std::string limit = std::to_string(options.limit_bytes);
+  const std::string takes = "it takes " + std::to_string(bytes) + " bytes, but ";
+  if (bytes > options.limit_bytes) return takes + option + " is " + limit + " bytes";
+  return takes + "files in use take " + std::to_string(room.used_bytes) + " of the " + limit + " bytes of " + option;
 }
 
 void Touch(const fs::path& path) { utimensat(AT_FDCWD, path.c_str(), nullptr, 0); }

@@ -12,7 +12,7 @@
 namespace layernas::trainer {
 
 struct CacheOptions {
-  // Empty: nothing is kept.
+  // A sub-directory of the cache directory. Empty: nothing is kept.
   std::filesystem::path folder;
   // The maximum total size of its files.
   std::uint64_t limit_bytes = 0;
@@ -25,14 +25,48 @@ using LogLine = std::function<void(const std::string&)>;
 // is set, returns a folder for the user in the system's folder for temporary files.
 std::filesystem::path DefaultCacheFolder();
 
-// Creates the folder, accessible only to the user. Throws MachineError if that fails or the folder
-// belongs to someone else.
+// Creates the folder and its parent, the cache directory, where they are missing. Only the user can
+// access what it creates. Throws MachineError if that fails, or if CheckPrivateFolder() throws.
 void MakePrivateFolder(const std::filesystem::path& folder);
 
-// Removes the least recently used files until the rest takes at most options.limit_bytes. `keep`, a
-// name in the folder, stays whatever its size. Also removes unfinished files (.tmp) that have not
-// been written to for a day. Processes that have a removed file open can still use it.
-void ShrinkFolder(const CacheOptions& options, const std::string& keep);
+// Throws MachineError unless the folder and the cache directory are what only this user can replace
+// or fill. The cache directory must belong to root, or to the user; then its group may write to it, but
+// others may not (except with the sticky bit, as in /tmp). It may be a symbolic link of the user or of
+// root.
+// The folder must be a directory, not a link, that belongs to the user and that nobody else can
+// write to. Others may be able to list it, if the user has made it so, but not to read the files in
+// it: the trainer creates them for the user only.
+void CheckPrivateFolder(const std::filesystem::path& folder);
+
+// For mkostemps().
+constexpr char kReplacementSuffix[] = ".new-XXXXXX.tmp";
+
+// What MakeRoom() found and did.
+struct Room {
+  // Whether there is room for the file.
+  bool is_enough = false;
+  // The size of the other files that are left.
+  std::uint64_t used_bytes = 0;
+  // The number of finished files that were removed.
+  int removed = 0;
+};
+
+// Makes room for the file `name`, which will have `bytes`: removes the least recently used files
+// until all others and this one take at most options.limit_bytes. If that is impossible, removes
+// only what is above the limit without this file. Touches only files of the trainer, which it
+// recognizes by their names:
+//  * CacheFileName(): a finished file. Processes that have it open can still use it.
+//  * CacheFileName() + ".tmp": an unfinished file. A process that writes it holds the lock ".lock".
+//  * CacheFileName() + kReplacementSuffix: a file that will replace the finished one. The process
+//    that writes it holds a lock (flock) on it. The two count as one file, the larger.
+// Unfinished files stay while somebody holds their lock. Nobody has continued the others for a day
+// if they are older than that, and they are removed. The file `name` and its ".tmp" do not count,
+// and stay.
+Room MakeRoom(const CacheOptions& options, const std::string& name, std::uint64_t bytes);
+
+// Returns why a file of so many bytes has no room: "it takes …". `option` sets the limit.
+std::string DescribeLackOfRoom(const CacheOptions& options, const Room& room, std::uint64_t bytes,
+                               const std::string& option);
 
 // Marks a file as recently used.
 void Touch(const std::filesystem::path& path);

@@ -1,6 +1,7 @@
 #include "worker/trainer/dataset_cache.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -178,10 +179,18 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
   }
   if (std::optional<Dataset> dataset = open_file()) return *std::move(dataset);
 
+  // A file that is there is of no use any more.
+  unlink(path.c_str());
   std::optional<NewDatasetFile> file(std::in_place, path, DatasetIdentity{key, stamp});
   const auto make_block = [&](const DatasetLayout& layout) -> LoadBlock {
     try {
-      const LoadBlock block = file->Allocate(layout, [&report] { report.GoesOn("reserving disk space"); });
+      const auto reserving = [&report] { report.GoesOn("reserving disk space"); };
+      // Until the file has its size, no other trainer may take its room.
+      const FileLock room_lock(options_.folder / (CacheFileName("room") + ".lock"), reserving);
+      const std::uint64_t bytes = NewDatasetFile::Bytes(layout);
+      const Room room = MakeRoom(options_, name, bytes);
+      if (!room.is_enough) throw MachineError(DescribeLackOfRoom(options_, room, bytes, "--data-cache-limit"));
+      const LoadBlock block = file->Allocate(layout, reserving);
       const auto found = std::count_if(block.states, block.states + layout.images(),
                                        [](std::uint8_t state) { return state != kImageMissing; });
       if (found > 0) {
@@ -199,7 +208,6 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
   if (!file) return dataset;
   try {
     file->Finish(dataset);
-    ShrinkFolder(options_, name);
   } catch (const MachineError& error) {
     warn(error.what());
   }

@@ -17,8 +17,10 @@ namespace layernas::trainer {
 // Keeps the most recently used data sets of this process. Each is mapped into memory from a file in
 // the cache folder, so that the processes of a machine share it. The first process that needs a
 // file makes it, and the others wait for that. A file is made again if it is damaged, or if its
-// source files have other sizes or times. If a file is impossible (because the disk is full, or the
-// folder is not writable), the data set is in the memory of this process, and the log says why. Not
+// source files have other sizes or times. Before a file is written, the least recently used ones
+// that nobody is writing are removed, so that all together stay within the limit. If a file is
+// impossible (because it has no room within the limit, the disk is full, or the folder is not
+// writable or not private), the data set is in the memory of this process, and the log says why. Not
 // thread-safe.
 class DatasetCache {
  public:

@@ -16,22 +16,9 @@
 
 #include "worker/trainer/cache_folder.h"
 #include "worker/trainer/errors.h"
+#include "worker/trainer/file_descriptor.h"
 
 namespace layernas::trainer {
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 namespace {
 
@@ -147,11 +134,15 @@ NewDatasetFile::~NewDatasetFile() {
   if (!finished_ && file_ != nullptr) unlink(unfinished_.c_str());
 }
 
+std::size_t NewDatasetFile::Bytes(const DatasetLayout& layout) {
+  return kHeaderBytes + layout.block_bytes() + layout.images();
+}
+
 LoadBlock NewDatasetFile::Allocate(const DatasetLayout& layout, const Tick& tick) {
   auto file = std::make_unique<FileDescriptor>(open(unfinished_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (file->get() < 0) throw MachineError("cannot write " + unfinished_ + ": " + std::strerror(errno));
   file_ = std::move(file);
-  bytes_ = kHeaderBytes + layout.block_bytes() + layout.images();
+  bytes_ = Bytes(layout);
   const std::string header = UnfinishedHeader(identity_, layout);
   struct stat info {};
   std::string found(header.size(), '\0');

@@ -38,6 +38,9 @@ class NewDatasetFile {
   NewDatasetFile(const NewDatasetFile&) = delete;
   NewDatasetFile& operator=(const NewDatasetFile&) = delete;
 
+  // Returns the size of the file until it is finished. Then it is slightly smaller.
+  static std::size_t Bytes(const DatasetLayout& layout);
+
   // Reserves the disk space and maps it. Throws MachineError if there is not enough. The states of
   // the block say which images are already there. Calls `tick` meanwhile.
   LoadBlock Allocate(const DatasetLayout& layout, const Tick& tick = nullptr);

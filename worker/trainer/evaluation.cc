@@ -177,7 +177,8 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   const network::Counts counts = network::CountNetwork(request.network);
   metrics["params"] = static_cast<double>(counts.params);
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);
-  // Not earlier: after a failed measurement, the next attempt resumes from the finished training.
+  // Not earlier: after a failed measurement, the next attempt resumes from the state that the
+  // training saved last, if it lasted long enough to save one.
   if (checkpoint) checkpoint->Remove();
   return result;
 }

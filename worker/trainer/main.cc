@@ -110,12 +110,12 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--data-cache-limit", options.data_cache.limit_bytes,
                  "Maximum size of decoded data sets in --cache-dir, such as 32GiB; deletes the least recently used")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->transform(layernas::ByteSize())
       ->envname("LAYERNAS_DATA_CACHE_LIMIT")
       ->capture_default_str();
   app.add_option("--checkpoint-limit", options.checkpoints.limit_bytes,
                  "Maximum size of interrupted trainings in --cache-dir, such as 500MiB; deletes the oldest")
-      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false))
+      ->transform(layernas::ByteSize())
       ->envname("LAYERNAS_CHECKPOINT_LIMIT")
       ->capture_default_str();
   std::string check_folder;
@@ -130,6 +130,9 @@ int main(int argc, char** argv) {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     const std::string why = layernas::FindWrongOption(app, {"cache-dir", "check-data", "weights-dir"});
     if (!why.empty()) throw CLI::ValidationError(why, CLI::ExitCodes::ValidationError);
+    if (check->count() > 0 && check_folder.empty() && options.data_dir.empty()) {
+      throw CLI::ValidationError("--check-data", "needs --data-dir (or LAYERNAS_DATA_DIR), which names the folder");
+    }
   } catch (const CLI::ParseError& end) {
     if (app.exit(end) != 0) return 2;
     return WrittenOut() ? 0 : 1;

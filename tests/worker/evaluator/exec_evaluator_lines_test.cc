@@ -110,6 +110,25 @@ TEST_F(ExecEvaluatorTest, ATimeOutWithoutAnyLineSaysSo) {
               Not(HasSubstr("no line was seen")));
 }
 
+TEST_F(ExecEvaluatorTest, ATimeOutAfterALineWithoutItsEndSaysSo) {
+  for (const std::string before : {"", "echo banner; "}) {
+    const std::string message = Message(Evaluate(
+        *Script("read -r request; " + before + R"(printf '{"result": {"metrics": {}}}'; sleep 1000)"), Millis(1000)));
+    EXPECT_THAT(message, HasSubstr("the last line on standard output has no line feed at its end"));
+    EXPECT_THAT(message, Not(HasSubstr("no line on standard output")));
+    EXPECT_EQ(message.find("banner") != std::string::npos, !before.empty()) << message;
+  }
+}
+
+// As some programs write with UTF-8 as their encoding.
+TEST_F(ExecEvaluatorTest, AByteOrderMarkBeforeTheFirstLineIsPassedOver) {
+  auto answers_at_once = PerRequest("[ -n \"$n\" ] || printf '\\357\\273\\277'; n=1; " + std::string(kAnswer));
+  const pid_t first = EvaluateForPid(*answers_at_once);
+  EXPECT_EQ(EvaluateForPid(*answers_at_once), first);
+  auto begins_with_banner = Script("printf '\\357\\273\\277loading\\n'; read -r request; " + std::string(kAnswerOnly));
+  EXPECT_GT(EvaluateForPid(*begins_with_banner), 0);
+}
+
 // T22.
 
 // The next answer would be taken for the rest of that line.

@@ -287,10 +287,11 @@ TEST_F(ExecEvaluatorTest, AChildThatWillNotEndIsKilled) {
   ExpectGoneSoon(pid);
 }
 
-// Without threads the worker must still stop the child, from any thread.
+// Without threads the worker must still stop the child, from any thread. The child has a request, so
+// the worker's thread that reads its standard error exists already.
 TEST_F(ExecEvaluatorTest, AStopLeavesTheChildItsGraceWhereNoThreadCanBeMade) {
   ExecEvaluator evaluator({.argv = {"/bin/sh", "-c",
-                                    "trap 'echo 1 > $FOLDER/saved' TERM; echo $$ > $FOLDER/child; "
+                                    "trap 'echo 1 > $FOLDER/saved' TERM; read -r request; echo $$ > $FOLDER/child; "
                                     "while :; do sleep 0.01; done"},
                            .environment = {{"FOLDER", folder_.string()}},
                            .grace = Millis(1'000)});

@@ -137,6 +137,45 @@ TEST_F(TabularEvaluatorTest, ErrorsNameFileAndLine) {
   EXPECT_THAT(LoadError("", metrics), HasSubstr("the file is empty"));
 }
 
+TEST_F(TabularEvaluatorTest, ANumberMayBeWrittenInAnyWay) {
+  const auto table = Load("arch,acc\n0,+0.5\n1, 0.25\t\n2,1e-400\n3,-1E2\n4,.5\n", {{"accuracy", {"acc"}}});
+  ASSERT_TRUE(table.ok()) << table.status();
+  for (const auto& [id, value] : {std::pair("0", 0.5), {"1", 0.25}, {"2", 0.0}, {"3", -100.0}, {"4", 0.5}}) {
+    EXPECT_EQ((*table)->Find(id, 1)->at("accuracy"), value) << id;
+  }
+  const auto error = [&](const std::string& cell) {
+    return LoadError("arch,acc\n0,1\n1," + cell + "\n", {{"accuracy", {"acc"}}});
+  };
+  const std::string at = path_ + ":3: column \"acc\": ";
+  for (const std::string cell : {"+-1", "1 2", "0x10", "inf", "-Infinity", "nan", "1,5", " "}) {
+    EXPECT_EQ(error("\"" + cell + "\""), at + "\"" + cell + "\" is not a finite number");
+  }
+  EXPECT_EQ(error("-1e400"), at + "\"-1e400\" is beyond the range of a number");
+}
+
+// No candidate has this id.
+TEST_F(TabularEvaluatorTest, AnEmptyArchitectureIdIsRefused) {
+  for (const char* row : {",1\n", "\"\",1\n"}) {
+    EXPECT_EQ(LoadError(std::string("arch,acc\n0,1\n") + row, {{"accuracy", {"acc"}}}),
+              path_ + ":3: column \"arch\" is empty");
+  }
+}
+
+// For example a device that never ends.
+TEST_F(TabularEvaluatorTest, ATableHasAMaximumSize) {
+  TableOptions options{"/dev/zero", "arch", {{"accuracy", {"acc"}}}};
+  EXPECT_EQ(options.max_mib, 1024u);
+  options.max_mib = 1;
+  EXPECT_EQ(ResultTable::Load(options).status().message(), "/dev/zero is larger than 1 MiB");
+  options.path = path_;
+  std::string csv = "arch,acc\n0,1\n";
+  csv.resize(1 << 20, '\n');
+  std::ofstream(path_) << csv;
+  EXPECT_TRUE(ResultTable::Load(options).ok());
+  std::ofstream(path_) << csv << '\n';
+  EXPECT_EQ(ResultTable::Load(options).status().message(), path_ + " is larger than 1 MiB");
+}
+
 TEST_F(TabularEvaluatorTest, AMissingColumnListsThoseThatThereAre) {
   EXPECT_THAT(LoadError("arch,acc,ms\n", {{"accuracy", {"accuracy"}}}),
               AllOf(HasSubstr("no column \"accuracy\""), HasSubstr("\"arch\" \"acc\" \"ms\"")));

@@ -1,13 +1,21 @@
 #include "worker/trainer/cache_folder.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <string>
+
+#include "tests/worker/trainer/temp_folder.h"
+#include "worker/trainer/errors.h"
 
 namespace layernas::trainer {
 namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
 
 // Sets or removes an environment variable until the end of the test.
 class Variable {
@@ -37,6 +45,72 @@ TEST(DefaultCacheFolder, IsBelowTmpWhereNoVariableNamesAFolder) {
   }
   const Variable temporary("TMPDIR", "/usr");
   EXPECT_EQ(DefaultCacheFolder(), "/usr/" + own);
+}
+
+class PrivateFolder : public TempFolder {
+ protected:
+  // Returns the error, or an empty text.
+  static std::string Make(const fs::path& folder) {
+    try {
+      MakePrivateFolder(folder);
+    } catch (const MachineError& error) {
+      return error.what();
+    }
+    return "";
+  }
+  static mode_t Mode(const fs::path& path) {
+    struct stat info {};
+    EXPECT_EQ(stat(path.c_str(), &info), 0);
+    return info.st_mode & 0777;
+  }
+
+  static constexpr uid_t kSomebodyElse = 54321;
+};
+
+TEST_F(PrivateFolder, IsMadeForTheUserOnly) {
+  EXPECT_EQ(Make(folder_ / "a" / "cache" / "data"), "");
+  EXPECT_EQ(Mode(folder_ / "a" / "cache"), 0700U);
+  EXPECT_EQ(Mode(folder_ / "a" / "cache" / "data"), 0700U);
+  EXPECT_EQ(Make(folder_ / "a" / "cache" / "data"), "");
+}
+
+TEST_F(PrivateFolder, TheCacheDirectoryMayBeALinkButItsFolderMayNot) {
+  fs::create_directory(folder_ / "big_disk");
+  fs::create_directory_symlink(folder_ / "big_disk", folder_ / "cache");
+  EXPECT_EQ(Make(folder_ / "cache" / "data"), "");
+  EXPECT_TRUE(fs::is_directory(folder_ / "big_disk" / "data"));
+
+  fs::create_directory(folder_ / "thesis");
+  fs::create_directory_symlink(folder_ / "thesis", folder_ / "cache" / "checkpoints");
+  EXPECT_THAT(Make(folder_ / "cache" / "checkpoints"), HasSubstr("checkpoints is a symbolic link"));
+}
+
+TEST_F(PrivateFolder, ACacheDirectoryThatOthersCanReplaceIsRefused) {
+  // The user root owns /usr.
+  fs::path foreign = "/usr";
+  if (geteuid() == 0) {
+    foreign = folder_ / "foreign";
+    fs::create_directory(foreign);
+    ASSERT_EQ(chown(foreign.c_str(), kSomebodyElse, kSomebodyElse), 0);
+  }
+  EXPECT_THAT(Make(foreign / "data"), HasSubstr(foreign.string() + " belongs to another user"));
+  EXPECT_FALSE(fs::exists(foreign / "data"));
+
+  fs::create_directory(folder_ / "open");
+  fs::permissions(folder_ / "open", fs::perms::all);
+  EXPECT_THAT(Make(folder_ / "open" / "data"), HasSubstr("other users can write to it"));
+  // As in /tmp, others cannot replace what they do not own.
+  fs::permissions(folder_ / "open", fs::perms::all | fs::perms::sticky_bit);
+  EXPECT_EQ(Make(folder_ / "open" / "data"), "");
+}
+
+TEST_F(PrivateFolder, ALinkOfAnotherUserIsRefused) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a link to another user";
+  fs::create_directory(folder_ / "home");
+  fs::create_directory_symlink(folder_ / "home", folder_ / "cache");
+  ASSERT_EQ(lchown((folder_ / "cache").c_str(), kSomebodyElse, kSomebodyElse), 0);
+  EXPECT_THAT(Make(folder_ / "cache" / "data"), HasSubstr("is a symbolic link of another user"));
+  EXPECT_FALSE(fs::exists(folder_ / "home" / "data"));
 }
 
 }  // namespace

@@ -312,6 +312,16 @@ TEST_F(TrainerProcess, ChecksDataWithoutTraining) {
   EXPECT_EQ(exit_code_, 0);
 }
 
+TEST_F(TrainerProcess, ACheckOfDataNeedsAFolder) {
+  Run("", "--check-data");
+  EXPECT_EQ(WEXITSTATUS(exit_code_), 2);
+  EXPECT_THAT(stderr_, HasSubstr("--check-data: needs --data-dir"));
+  // Every name is relative to --data-dir, which may be left out.
+  Write("tiny/train.bin", std::string(3 * 3074, '\1'));
+  const std::string command = TRAINER_BINARY " --check-data " + (folder_ / "tiny").string() + " >/dev/null";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+}
+
 // Data sets are often downloaded.
 TEST_F(TrainerProcess, ShowsNamesOfFilesWithoutControlCharacters) {
   Write("images/train/cat/n\x1b]0;owned\x07.txt", "x");
