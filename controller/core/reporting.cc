@@ -210,9 +210,9 @@ void Reporting::Expire(std::uint64_t number, int attempt, Instant now, std::stri
   Candidate* candidate = Current(number, attempt);
   if (candidate == nullptr) return;
   AttemptFailed(*candidate, {attempt, FailureKind::kWorkerLost, candidate->worker, std::move(why), now.unix_ms}, now);
-  if (!may_return && parts_.phase.time_is_up() && RanOut(*candidate) && SearchParts::IsFirst(*candidate)) {
-    Finish(*candidate, CandidateState::kSkipped, now.unix_ms);
-  }
+  if (may_return || !RanOut(*candidate)) return;
+  gone_[number] = attempt;
+  if (parts_.phase.time_is_up()) SkipWaiting(now.unix_ms);
 }
 
 void Reporting::Rename(std::uint64_t number, int attempt, const std::string& worker) {
@@ -274,6 +274,7 @@ bool Reporting::Extend(Curve& curve, const Curve& points) {
 void Reporting::Finish(Candidate& candidate, CandidateState state, UnixMillis now) {
   // The candidate may be queued: this may be the late result of an expired lease.
   parts_.queue.Remove(candidate.number);
+  gone_.erase(candidate.number);
   candidate.ended = now;
   parts_.candidates.SetState(candidate, state);
   if (candidate.final_of != 0) parts_.is_changed = true;
@@ -328,8 +329,13 @@ void Reporting::SkipWaiting(UnixMillis now) {
   for (const std::uint64_t number : parts_.queue.Numbers()) {
     Candidate& candidate = parts_.candidates[number];
     if (!SearchParts::IsFirst(candidate)) continue;
+    const auto gone = gone_.find(number);
+    const bool is_gone = gone != gone_.end() && gone->second == candidate.attempt;
     // In both directions, because the clock may have been set back.
-    if (RanOut(candidate) && std::abs(now - candidate.failures.back().time) < kReturnTime.count()) {
+    const auto may_return = [&] {
+      return !silence_counts_ || std::abs(now - candidate.failures.back().time) < kReturnTime.count();
+    };
+    if (RanOut(candidate) && !is_gone && may_return()) {
       parts_.queue.Withhold(number);
     } else {
       Finish(candidate, CandidateState::kSkipped, now);

@@ -40,6 +40,8 @@ class Reporting {
   // (SearchParts::IsFirst) and waits in the queue. If its lease was lost within kReturnTime, it is only
   // withheld: its worker may still return with a result.
   void SkipWaiting(UnixMillis now);
+  // Whether kReturnTime counts now: workers could report recently.
+  void set_silence_counts(bool counts) { silence_counts_ = counts; }
 
   // After the time of a search is up: how long the result of a lost lease is waited for. Far longer
   // than most outages of a network, and short beside a training.
@@ -72,6 +74,9 @@ class Reporting {
   static bool Extend(Curve& curve, const Curve& points);
 
   SearchParts& parts_;
+  bool silence_counts_ = true;
+  // By candidate: the attempt of a lost lease that its worker does not have.
+  std::map<std::uint64_t, int> gone_;
   // Metrics of the latest result, for sharing their names.
   Metrics latest_metrics_;
 };

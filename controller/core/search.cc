@@ -127,8 +127,9 @@ absl::Status Search::Share(const Sharing& sharing) {
   return absl::OkStatus();
 }
 
-void Search::CheckTime(UnixMillis now, Millis clock_set) {
+void Search::CheckTime(UnixMillis now, Millis clock_set, bool silence_counts) {
   if (core::IsFinal(state_)) return;
+  reporting_.set_silence_counts(silence_counts);
   // Candidates in progress finish; waiting ones are not started.
   if (parts_.phase.CheckTime(now, clock_set)) reporting_.SkipWaiting(now);
   Advance(now);

@@ -117,8 +117,9 @@ class Search {
   // Stops proposing if the time is up, even while the search is paused, and ends the search if
   // nothing is left to do. Call it once after construction, because there may be nothing to try,
   // and then regularly. `clock_set`: how far the clock was set, ahead or back, since the search
-  // started; this does not count as time.
-  void CheckTime(UnixMillis now, Millis clock_set = Millis{0});
+  // started; this does not count as time. `silence_counts`: whether workers could report recently; if
+  // not, it does not give up lost trainings.
+  void CheckTime(UnixMillis now, Millis clock_set = Millis{0}, bool silence_counts = true);
 
   // --- Reading
 

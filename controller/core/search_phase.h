@@ -71,7 +71,7 @@ class SearchPhase {
   // Returns whether the time for searching is up; then first trainings that have not started are
   // dropped. Repeats and full trainings have no time limit. `clock_set`: how far the machine's
   // clock was set ahead since the start; this does not count as time. After a restart the time is
-  // not up until the next call.
+  // not up until the next call, unless it was the reason why the strategy proposes no more.
   bool CheckTime(UnixMillis now, Millis clock_set);
   bool time_is_up() const { return time_is_up_; }
 

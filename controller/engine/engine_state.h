@@ -41,11 +41,7 @@ struct EngineOptions {
 };
 
 inline absl::Status SearchWasDeleted() { return absl::NotFoundError("the search was deleted"); }
-inline absl::Status Draining() {
-  return absl::UnavailableError("the controller is shutting down");
-}
-
-;
+inline absl::Status Draining() { return absl::UnavailableError("the controller is shutting down"); }
 
 struct EngineState {
   EngineState(storage::Store& used_store, EngineOptions engine_options, ControllerMetrics& used_metrics)

@@ -97,7 +97,7 @@ class AgentMachine {
     // True: a heartbeat that reported only this lease was refused. It is sent separately from now
     // on.
     bool apart = false;
-    // The number of the latest heartbeat call that brought its news; 0: none has.
+    // The number of the latest heartbeat call with its news, answered or not; 0: there was none.
     std::uint64_t told_in_call = 0;
   };
   struct Slot {

@@ -59,7 +59,7 @@ void AgentMachine::BeginCycle() {
   beating_.queue.clear();
   for (const auto& [token, lease] : leases_) beating_.queue.push_back(token);
   // Leases with a refused heartbeat come last, so that they do not delay the others. On a slow
-  // connection a cycle may fail each time after its first call, so the leases take turns.
+  // connection a cycle may fail each time at the same call, so the leases take turns.
   const auto rank = [this](const std::string& token) {
     const Lease& lease = *leases_.at(token);
     return std::pair(lease.apart, lease.told_in_call);
@@ -94,6 +94,7 @@ void AgentMachine::Beat(SteadyTime now) {
     }
     *heartbeat.request.add_leases() = std::move(held);
     beating_.sent.push_back(token);
+    leases_.at(token)->told_in_call = beating_.call;
     if (lease.apart) break;
   }
   ListOthers(heartbeat.request);
@@ -140,7 +141,6 @@ void AgentMachine::HeartbeatAnswered(SteadyTime now, std::uint64_t call, const a
       std::erase(beating_.queue, token);
       if (const auto lease = leases_.find(token); lease != leases_.end()) {
         lease->second->apart = false;
-        lease->second->told_in_call = call;
       }
     }
   } else {
@@ -247,8 +247,12 @@ void AgentMachine::CompletionsAnswered(SteadyTime now, std::uint64_t call, const
   if (call != reporting_.call || call == 0 || finished_) return;
   reporting_.call = 0;
   if (status.ok()) {
-    reporting_.limit = std::min<std::size_t>(kMaxCompletionsPerCall, reporting_.limit * 2);
-    reporting_.timeout = options_.call_timeout;
+    // Where a single result needs long, several would need longer.
+    if (reporting_.timeout <= options_.call_timeout) {
+      reporting_.limit = std::min<std::size_t>(kMaxCompletionsPerCall, reporting_.limit * 2);
+    }
+    // Slowly, because the next result may need as long.
+    reporting_.timeout = std::max(options_.call_timeout, reporting_.timeout * 3 / 4);
   }
   if (absl::IsDeadlineExceeded(status)) ReportedTooSlowly();
   if (status.ok() && Settle(response)) {

@@ -95,6 +95,32 @@ TEST_F(LostTrainingTest, WhatItsWorkerDoesNotKnowIsNotWaitedFor) {
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
 }
 
+TEST_F(LostTrainingTest, WhatItsWorkerDidNotKnowBeforeIsNotWaitedFor) {
+  Search search(Config(), kStart);
+  Lease(search);
+  Lease(search);
+  Complete(search, 1, 1, Result(0.5, 1));
+  search.Expire(2, 1, now_, "unknown", /*may_return=*/false);
+  Pass(Millis(1000));
+  search.CheckTime(now_.unix_ms);
+  EXPECT_EQ(search.state(), SearchState::kSucceeded);
+}
+
+// The controller stood still, and its calls are not read yet.
+TEST_F(LostTrainingTest, WhileNoWorkerCouldReportTheTimeDoesNotRunOut) {
+  Search search(Config(), kStart);
+  LoseTheSecond(search);
+  Pass(Millis(600'000));
+  search.CheckTime(now_.unix_ms, Millis{0}, /*silence_counts=*/false);
+  EXPECT_EQ(search.Lease("w2", "r", now_), nullptr);
+  EXPECT_EQ(search.state(), SearchState::kRunning);
+  Search other = Restarted(search);
+  EXPECT_EQ(Complete(search, 2, 1, Result(0.9, 1)), kAccepted);
+  EXPECT_EQ(search.state(), SearchState::kSucceeded);
+  other.CheckTime(now_.unix_ms);
+  EXPECT_EQ(other.candidate(2)->state, CandidateState::kSkipped);
+}
+
 TEST_F(LostTrainingTest, AMeasurementThatReturnsIsNoTraining) {
   SearchConfig config = Config();
   config.measure_on.emplace();

@@ -92,5 +92,38 @@ TEST_F(AgentMachineTest, AHeartbeatThatTakesTooLongBringsLessNews) {
   EXPECT_LT(failed, 12);
 }
 
+// The news of lease-1 never arrive. The other leases are kept all the same.
+TEST_F(AgentMachineTest, NewsThatNeverArriveStarveNoOtherLease) {
+  Start(4);
+  AnswerHeartbeat();
+  v1::Task first = MakeTask(1);
+  first.set_report_epochs(true);
+  AnswerPoll({first, MakeTask(2), MakeTask(3), MakeTask(4)});
+  int listed = 0;
+  for (int call = 0; call < 40; ++call) {
+    for (int epoch = 1; epoch <= 1000; ++epoch) machine_->EvaluationProgressed(now_, 0, {epoch, 1000, 0.25});
+    while (!heartbeat_) Wake();
+    const bool is_slow = std::any_of(heartbeat_->request.leases().begin(), heartbeat_->request.leases().end(),
+                                     [](const v1::HeldLease& lease) { return lease.curve_size() > 0; });
+    listed += is_slow || Held().size() < 4 ? 0 : 1;
+    AnswerHeartbeat(is_slow ? absl::DeadlineExceededError("too slow") : absl::OkStatus());
+  }
+  EXPECT_GT(listed, 10);
+}
+
+TEST_F(AgentMachineTest, TheTimeThatAResultNeededIsRemembered) {
+  FinishTasks(6);
+  int calls = 0;
+  while (accepted_.size() < 6) {
+    while (!completions_) Wake();
+    ++calls;
+    ASSERT_LT(calls, 100);
+    // Each needs 100 s.
+    const bool is_slow = completions_->timeout < Millis{100'000} * static_cast<int>(Sent().size());
+    AnswerCompletions(is_slow ? absl::DeadlineExceededError("too slow") : absl::OkStatus());
+  }
+  EXPECT_LT(calls, 20);
+}
+
 }  // namespace
 }  // namespace layernas
