@@ -14,15 +14,27 @@ namespace {
 // A comment that is put after the text. Only a quote that is never closed makes it a part of a value.
 constexpr char kEnd[] = "# the end of the text, 5d0c6a51";
 
-// Returns whether a colon follows the key that begins at this place. It is in the same line.
+// Returns whether a colon follows the key that begins at this place, or none is needed. It is in the
+// same line.
 bool HasColon(const std::vector<std::string>& lines, const YAML::Mark& key) {
-  const std::string& line = lines[static_cast<std::size_t>(key.line)];
+  const auto row = static_cast<std::size_t>(key.line);
+  const std::string& line = lines[row];
   const std::size_t column = std::min(static_cast<std::size_t>(key.column), line.size());
-  // Behind a question mark, a key needs no colon.
-  if (line.substr(0, column).find('?') != std::string::npos) return true;
+  // Behind a question mark, also in an earlier line, a key needs no colon.
+  std::string before = line.substr(0, column);
+  for (std::size_t i = row; i > 0 && before.find_first_not_of(" \t\r") == std::string::npos; --i) before = lines[i - 1];
+  const std::size_t last = before.find_last_not_of(" \t\r");
+  if (last != std::string::npos && before[last] == '?' && (last == 0 || before[last - 1] == ' ')) return true;
   std::string rest = line.substr(column) + " ";
+  // An anchor or a tag.
+  while (rest[0] == '&' || rest[0] == '!') {
+    const std::size_t end = rest.find_first_not_of(' ', rest.find(' '));
+    if (end == std::string::npos) return false;
+    rest.erase(0, end);
+  }
   const bool is_quoted = rest[0] == '"' || rest[0] == '\'';
-  if (!is_quoted) rest = rest.substr(0, rest.find(" #") + (rest.find(" #") != std::string::npos ? 1 : 0));
+  const std::size_t comment = rest.find(" #");
+  if (!is_quoted && comment != std::string::npos) rest.erase(comment + 1);
   return rest.find(": ") != std::string::npos || rest.find(":\t") != std::string::npos ||
          rest.find(":\r") != std::string::npos;
 }

@@ -52,20 +52,16 @@ void Refuse(const std::string& why) {
   if (!why.empty()) throw MachineError(why + "; choose another --cache-dir");
 }
 
-// Returns why the cache directory must not be used, or an empty text.
-std::string WhyNotOwn(const fs::path& cache) {
+// Returns why the cache directory must not be used, or an empty text. Any user may own it, as of a
+// volume that is mounted into a container: its folders are private.
+std::string WhyNotUsable(const fs::path& cache) {
   struct stat info {};
   // A link of somebody else could lead into any directory of the user.
   if (lstat(cache.c_str(), &info) == 0 && S_ISLNK(info.st_mode) && info.st_uid != geteuid() && info.st_uid != 0) {
     return cache.string() + " is a symbolic link of another user";
   }
   if (stat(cache.c_str(), &info) != 0) return "cannot use " + cache.string() + ": " + std::strerror(errno);
-  if (!S_ISDIR(info.st_mode)) return cache.string() + " is not a directory";
-  // The administrator may provide it, such as a volume of a container.
-  if (info.st_uid == 0 && geteuid() != 0) return "";
-  if (info.st_uid != geteuid()) return cache.string() + " belongs to another user";
-  const bool is_open = (info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0;
-  return is_open ? cache.string() + " belongs to the user, but other users can write to it" : "";
+  return S_ISDIR(info.st_mode) ? "" : cache.string() + " is not a directory";
 }
 
 // Returns why the folder in the cache directory must not be used, or an empty text.
@@ -178,14 +174,13 @@ void MakePrivateFolder(const fs::path& folder) {
     if (cache.has_parent_path()) fs::create_directories(cache.parent_path(), error);
     MakeFolder(cache);
   }
-  // Create nothing in a directory of somebody else.
-  Refuse(WhyNotOwn(cache));
+  Refuse(WhyNotUsable(cache));
   MakeFolder(folder);
   Refuse(WhyNotPrivate(folder));
 }
 
 void CheckPrivateFolder(const fs::path& folder) {
-  Refuse(WhyNotOwn(CacheDirectory(folder)));
+  Refuse(WhyNotUsable(CacheDirectory(folder)));
   Refuse(WhyNotPrivate(folder));
 }
 

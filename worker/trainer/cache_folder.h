@@ -29,13 +29,11 @@ std::filesystem::path DefaultCacheFolder();
 // access what it creates. Throws MachineError if that fails, or if CheckPrivateFolder() throws.
 void MakePrivateFolder(const std::filesystem::path& folder);
 
-// Throws MachineError unless the folder and the cache directory are what only this user can replace
-// or fill. The cache directory must belong to root, or to the user; then its group may write to it, but
-// others may not (except with the sticky bit, as in /tmp). It may be a symbolic link of the user or of
+// Throws MachineError unless only this user can fill the folder. It must be a directory, not a link,
+// that belongs to the user and that nobody else can write to. Others may be able to list it, if the
+// user has made it so, but not to read the files in it: the trainer creates them for the user only.
+// The cache directory may belong to anybody, but must not be a symbolic link of another user than
 // root.
-// The folder must be a directory, not a link, that belongs to the user and that nobody else can
-// write to. Others may be able to list it, if the user has made it so, but not to read the files in
-// it: the trainer creates them for the user only.
 void CheckPrivateFolder(const std::filesystem::path& folder);
 
 // For mkostemps().
