@@ -234,6 +234,7 @@ bool Reporting::Renew(std::uint64_t number, int attempt, const std::string& work
     parts_.queue.Remove(number);
     candidate->worker = worker;
     candidate->failures.pop_back();
+    gone_.erase(number);
     parts_.failures.WithdrawLost();
     parts_.candidates.SetState(*candidate, CandidateState::kLeased);
   }

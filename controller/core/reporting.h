@@ -37,8 +37,9 @@ class Reporting {
   // If that candidate failed, the twin takes its place. The twin must not be leased or queued.
   void Follow(Candidate& twin, UnixMillis now);
   // The time of the search is up. Skips each candidate that is a first training
-  // (SearchParts::IsFirst) and waits in the queue. If its lease was lost within kReturnTime, it is only
-  // withheld: its worker may still return with a result.
+  // (SearchParts::IsFirst) and waits in the queue. If its lease was lost within kReturnTime, or earlier
+  // while silence does not count, it is only withheld: its worker may still return with a result.
+  // This does not hold if its worker does not have the lease.
   void SkipWaiting(UnixMillis now);
   // Whether kReturnTime counts now: workers could report recently.
   void set_silence_counts(bool counts) { silence_counts_ = counts; }

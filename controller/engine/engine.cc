@@ -119,6 +119,7 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
       state_.workers.Expect(candidate.worker, state_.now.steady);
     }
   }
+  state_.workers_are_back_at = state_.now.steady + state_.heartbeat_interval() + kReconnect;
   log::Info("loaded", {{"searches", state_.searches.all().size()}, {"leases", state_.leases.size()}});
   return absl::OkStatus();
 }
@@ -145,7 +146,8 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
                                                                    stored.started, stored.ended, stored.searching_over},
                                                 std::move(loaded.candidates));
   SearchEntry& added = state_.searches.Add(std::move(entry));
-  added.search->CheckTime(state_.now.unix_ms, added.stored.clock_set);
+  // No worker could report before.
+  added.search->CheckTime(state_.now.unix_ms, added.stored.clock_set, /*silence_counts=*/false);
   state_.touched.insert(added.id());
 }
 

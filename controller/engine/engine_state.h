@@ -58,6 +58,8 @@ struct EngineState {
   // Whether workers that were not heard, and leases that a heartbeat does not list, count as lost in
   // this turn. They do not after a pause, and while a write hangs.
   bool silence_counts = true;
+  // By then, workers have reported after a start what they finished before.
+  SteadyTime workers_are_back_at;
   // How far the machine's clock was set ahead since the engine started; negative: back.
   Millis clock_ahead{0};
   // Lineage of the store; every lease token contains a number made from it (TokenLineage).

@@ -319,7 +319,8 @@ void SearchCommands::ReadChanges(const std::string& name, std::uint64_t after, s
 void SearchCommands::RunTimers() {
   for (const auto& [id, entry] : state_.searches.open()) {
     if (entry->search->config().duration.count() == 0) continue;
-    entry->search->CheckTime(state_.now.unix_ms, entry->stored.clock_set, state_.silence_counts);
+    const bool silence_counts = state_.silence_counts && state_.now.steady >= state_.workers_are_back_at;
+    entry->search->CheckTime(state_.now.unix_ms, entry->stored.clock_set, silence_counts);
     state_.touched.insert(id);
   }
   DeleteOldSearches();

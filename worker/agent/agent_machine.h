@@ -130,6 +130,8 @@ class AgentMachine {
     std::uint64_t call = 0;
     // Tokens that the call in progress reports, without those that it only lists.
     std::vector<std::string> sent;
+    // Of the news in this call.
+    std::size_t sent_bytes = 0;
     bool in_cycle = false;
     bool refused_in_cycle = false;
     std::size_t told_in_cycle = 0;

@@ -97,6 +97,7 @@ void AgentMachine::Beat(SteadyTime now) {
     leases_.at(token)->told_in_call = beating_.call;
     if (lease.apart) break;
   }
+  beating_.sent_bytes = std::min(bytes, beating_.max_bytes);
   ListOthers(heartbeat.request);
   actions_.push_back(std::move(heartbeat));
 }
@@ -149,7 +150,9 @@ void AgentMachine::HeartbeatAnswered(SteadyTime now, std::uint64_t call, const a
       BeatRefused(status);
     } else {
       // The connection may be slow.
-      if (absl::IsDeadlineExceeded(status)) beating_.max_bytes = std::max(kMinBatchBytes, beating_.max_bytes / 2);
+      if (absl::IsDeadlineExceeded(status)) {
+        beating_.max_bytes = std::max(kMinBatchBytes, std::min(beating_.max_bytes, beating_.sent_bytes) / 2);
+      }
       FailCycle(now);
     }
   }

@@ -106,6 +106,21 @@ TEST_F(LostTrainingTest, WhatItsWorkerDidNotKnowBeforeIsNotWaitedFor) {
   EXPECT_EQ(search.state(), SearchState::kSucceeded);
 }
 
+// Its answer came late.
+TEST_F(LostTrainingTest, WhatItsWorkerCameToKnowIsWaitedForAgain) {
+  Search search(Config(), kStart);
+  Lease(search);
+  Lease(search);
+  Complete(search, 1, 1, Result(0.5, 1));
+  search.Expire(2, 1, now_, "unknown", /*may_return=*/false);
+  EXPECT_TRUE(search.Renew(2, 1, "w1"));
+  Pass(Millis(1000));
+  search.CheckTime(now_.unix_ms);
+  search.Expire(2, 1, now_, "silent");
+  search.CheckTime(now_.unix_ms);
+  EXPECT_EQ(Complete(search, 2, 1, Result(0.9, 1)), kAccepted);
+}
+
 // The controller stood still, and its calls are not read yet.
 TEST_F(LostTrainingTest, WhileNoWorkerCouldReportTheTimeDoesNotRunOut) {
   Search search(Config(), kStart);
