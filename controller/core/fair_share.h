@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -24,12 +25,15 @@ struct Sharing {
 };
 
 // Weighted fair sharing of running slots. A search's fair share is its weighted part of all slots
-// that the competing searches hold, including the free slot. The search furthest below its share is
-// next. Rounding to whole slots is carried over as owed time. So the shares also hold on a single
-// slot, and no search is passed over forever. A search that has nothing to hand out does not
-// compete and is owed nothing for that time.
+// that the searches which want the free slot hold, including this slot. The search furthest below its
+// share is next. Rounding to whole slots is carried over: each search has a virtual time, the slot
+// time that it got per weight (as in weighted fair queueing; Demers et al. 1989), and one that is
+// behind the others is owed time. So the shares also hold on a single slot, and no search is passed
+// over forever. Searches on different parts of a fleet drift apart in virtual time, so gaps are
+// limited. A search that has nothing to hand out does not compete and is owed nothing for that time.
 //
-// Pure: time is an argument. O(searches) per call. Not thread-safe.
+// Pure: time is an argument. O(searches) per call, Advance() O(searches · log searches). Not
+// thread-safe.
 class FairShare {
  public:
   struct Claim {
@@ -54,12 +58,19 @@ class FairShare {
 
  private:
   struct Account {
-    // Slots times seconds that the search got too few or, if negative, too many.
-    double owed = 0;
+    // Virtual time: slots times seconds that the search got, per weight. Only differences within a
+    // priority have a meaning.
+    double virtual_seconds = 0;
     // Recent mean duration of its evaluations; 0 = none yet.
     double mean_seconds = 0;
   };
 
+  // Limits the gaps between the virtual times of competing searches of one priority, and lets the
+  // lowest be 0. Differences below the limit stay.
+  void LimitGaps();
+  // Returns the mean virtual time of the claims of this priority, by weight. Those in `left_out` do
+  // not count.
+  double MeanVirtualSeconds(std::span<const Claim> claims, int priority, const std::set<std::uint64_t>& left_out) const;
   // Returns the longest mean duration of the claims; 0 if none is known.
   double Horizon(std::span<const Claim> claims) const;
 

@@ -23,11 +23,11 @@ class Leasing {
   bool AwaitsWork(TaskKind kind) const;
   std::unique_ptr<BackgroundWork> StartWork(std::size_t wanted);
   bool HasMoreTwins() const { return has_more_twins_; }
+  // Returns how many more candidates may be in progress.
+  std::size_t FreePlaces() const;
 
  private:
-  // Return how many more candidates may be in progress, and how many may be measured ahead of the
-  // trainings.
-  std::size_t FreePlaces() const;
+  // Returns how many candidates may be measured ahead of the trainings.
   std::size_t PlacesAhead() const;
   // Starts a candidate that was never leased and is no twin. Returns null if there is none now, or
   // if it would take too long to find it; HasMoreTwins() tells which.

@@ -1,5 +1,6 @@
 #include "controller/core/search.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,7 +27,8 @@ std::size_t Search::Ready(TaskKind kind) const { return state_ == SearchState::k
 std::size_t Search::Ready() const {
   std::size_t ready = 0;
   for (const TaskKind kind : kinds()) ready += Ready(kind);
-  return ready;
+  // Each kind alone could use all places.
+  return std::min(ready, leasing_.FreePlaces());
 }
 
 const Candidate* Search::Lease(const std::string& worker, const std::string& request_id, Instant now, TaskKind kind,

@@ -130,7 +130,7 @@ class AgentMachine {
     std::uint64_t call = 0;
     // Tokens that the call in progress reports, without those that it only lists.
     std::vector<std::string> sent;
-    // Of the news in this call.
+    // The size of the news in this call.
     std::size_t sent_bytes = 0;
     bool in_cycle = false;
     bool refused_in_cycle = false;

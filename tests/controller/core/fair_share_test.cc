@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <numeric>
 #include <set>
+#include <span>
 
 #include "common/base/random.h"
 
@@ -194,6 +196,41 @@ TEST(FairShare, WhoWasAwayHasNoClaimOnTheTimeMissed) {
   shares.Advance(now);
   // Both have used nothing, so the first in the list is next.
   EXPECT_EQ(shares.Next(claims), 0u);
+}
+
+// Returns how often each of two searches that share `slots` slots got one, beside a search of weight 1
+// that holds six slots which they cannot use.
+std::pair<int, int> TurnsBesideALargePool(int slots, double first_weight, double second_weight) {
+  FairShare shares;
+  Claims claims = {{1, {1}, 6}, {2, {first_weight}, 0}, {3, {second_weight}, 0}};
+  for (const FairShare::Claim& claim : claims) shares.Took(claim.search, Millis{1000});
+  std::pair<int, int> turns;
+  SteadyTime now{Millis{0}};
+  std::deque<std::size_t> running;
+  for (int turn = 0; turn < 1200; ++turn) {
+    // An evaluation ends, and the next one begins.
+    now += Millis{1000 / slots};
+    shares.Advance(now);
+    if (static_cast<int>(running.size()) == slots) {
+      --claims[running.front()].running;
+      running.pop_front();
+    }
+    const std::size_t next = 1 + shares.Next(std::span(claims).subspan(1));
+    ++claims[next].running;
+    running.push_back(next);
+    ++(next == 1 ? turns.first : turns.second);
+    shares.Compete(claims);
+  }
+  return turns;
+}
+
+TEST(FairShare, SlotsThatOthersHoldElsewhereDistortNoShares) {
+  for (const int slots : {1, 2, 3}) {
+    SCOPED_TRACE(slots);
+    EXPECT_NEAR(TurnsBesideALargePool(slots, 1, 1).first, 600, 10);
+    EXPECT_NEAR(TurnsBesideALargePool(slots, 1, 3).first, 300, 10);
+    EXPECT_NEAR(TurnsBesideALargePool(slots, 10, 1).second, 109, 10);
+  }
 }
 
 }  // namespace

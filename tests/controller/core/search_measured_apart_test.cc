@@ -67,6 +67,17 @@ TEST_F(MeasuredApartTest, ACandidateIsMeasuredThenTrained) {
   EXPECT_EQ(search.Complete(1, 1, "phone", Metrics{{"latency_ms", 4}}, Now()).status, kRefused);
 }
 
+TEST_F(MeasuredApartTest, WhatIsReadyExceedsNoLimit) {
+  SearchConfig config = Config(false);
+  config.sharing.max_running = 3;
+  Search search(config, kStart);
+  Measure(search, 3);
+  Measure(search, 4);
+  EXPECT_EQ(search.Ready(kTrain), 2u);
+  EXPECT_GE(search.Ready(kMeasure), 2u);
+  EXPECT_EQ(search.Ready(), 3u);
+}
+
 TEST_F(MeasuredApartTest, WhatExceedsEveryTargetIsSkippedAndCostsNoTraining) {
   SearchConfig config = Config(true);
   config.trainings = 2;
