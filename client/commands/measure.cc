@@ -374,6 +374,7 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
                                                    " need not be measured: set objective.counted, "
                                                    "or add --metric latency_ms for a table of latencies"));
   }
+  LAYERNAS_RETURN_IF_ERROR(CheckCostCount(spec.space()));
   const int networks = options.networks > 0 ? options.networks : DefaultNetworks(spec.space());
   LAYERNAS_ASSIGN_OR_RETURN(const std::vector<DesignPoint> design,
                             DrawDesign(spec.space(), networks, options.held_out, options.seed));

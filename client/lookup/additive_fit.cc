@@ -147,11 +147,16 @@ int Unknowns(const v1::Space& space) {
   return unknowns;
 }
 
-absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples) {
+absl::Status CheckCostCount(const v1::Space& space) {
   if (const int unknowns = Unknowns(space); unknowns > kMaxUnknowns) {
     return absl::InvalidArgumentError(absl::StrCat("the space has ", unknowns, " costs to determine, more than ",
                                                    kMaxUnknowns, ": reduce the options of its layers"));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples) {
+  LAYERNAS_RETURN_IF_ERROR(CheckCostCount(space));
   if (samples.size() < kMinSamples) {
     return absl::FailedPreconditionError(
         absl::StrCat("only ", samples.size(), " networks were measured, fewer than ", kMinSamples));

@@ -30,6 +30,9 @@ struct AdditiveCosts {
 // per layer.
 int Unknowns(const v1::Space& space);
 
+// Returns INVALID_ARGUMENT if the space has more costs than FitAdditiveCosts() can determine.
+absl::Status CheckCostCount(const v1::Space& space);
+
 // Least squares of relative errors, with a ridge that shrinks the options of a layer towards each
 // other. The strength of the ridge is chosen by leave-one-out prediction over `samples`.
 // FAILED_PRECONDITION names an option that no sample has, or says that there are too few samples.

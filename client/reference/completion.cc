@@ -10,8 +10,9 @@
 namespace layernas::client {
 namespace {
 
-// Shell command that prints the names of searches, newest first.
-constexpr char kSearches[] = "layernas search list -o csv 2>/dev/null | sed -n '2,$s/,.*//p'";
+// Shell command that prints the names of searches, newest first. It leaves out what is no such name:
+// bash would execute parts of a text from a server that is not ours.
+constexpr char kSearches[] = "layernas search list -o csv 2>/dev/null | sed -nE '2,$s/^([a-z0-9-]+),.*/\\1/p'";
 
 // Returns whether the argument is the name of a search.
 bool IsSearch(const OptionInfo& option) {

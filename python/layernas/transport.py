@@ -15,7 +15,6 @@ _MIN_TOKEN_LENGTH = 32
 _MAX_TOKEN_LENGTH = 256
 _MAX_TOKEN_FILE_BYTES = 4096
 _MAX_CERTIFICATE_FILE_BYTES = 4 << 20
-_TRUE = ("1", "true", "on", "yes", "y", "t", "enable")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +135,10 @@ def setting(given: Any, name: str) -> Any:
 
 
 def is_set(given: bool, name: str) -> bool:
-    return given or os.environ.get(f"LAYERNAS_{name}", "").lower() in _TRUE
+    value = os.environ.get(f"LAYERNAS_{name}", "")
+    if value not in ("", "true", "false"):
+        raise ValueError(f"LAYERNAS_{name}: must be true or false, is {value!r}")
+    return given or value == "true"
 
 
 @dataclasses.dataclass(frozen=True)

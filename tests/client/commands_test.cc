@@ -473,5 +473,19 @@ TEST(ReferenceCommands, KnowEveryCommand) {
   EXPECT_EQ(CallLocally({"completion", "tcsh"}).code, ExitCode::kUsage);
 }
 
+// Another user may have taken the port of the controller.
+TEST(ReferenceCommands, NoCompletionExecutesWhatAServerSays) {
+  const std::string folder = ::testing::TempDir() + "layernas_completion_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder + "/completion") << CallLocally({"completion", "bash"}).out;
+  std::ofstream(folder + "/test") << "layernas() { printf 'name,state\\nx-1,ok\\n$(touch${IFS}" << folder
+                                  << "/executed),ok\\n'; }\n. " << folder
+                                  << "/completion\nCOMP_WORDS=(layernas search get '')\nCOMP_CWORD=3\n_layernas\n"
+                                     "[[ \" ${COMPREPLY[*]} \" == *' x-1 '* ]]\n";
+  EXPECT_EQ(std::system(("bash " + folder + "/test").c_str()), 0);
+  EXPECT_FALSE(std::filesystem::exists(folder + "/executed"));
+}
+
 }  // namespace
 }  // namespace layernas::client

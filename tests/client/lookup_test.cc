@@ -163,6 +163,8 @@ TEST(AdditiveFit, AnOptionThatNobodyMeasuredIsNamed) {
   EXPECT_THAT(std::string(FitAdditiveCosts(space, {}).status().message()), HasSubstr("only 0 networks"));
   EXPECT_THAT(std::string(FitAdditiveCosts(MakeSpace({1000, 1000, 1000}), samples).status().message()),
               HasSubstr("more than 2000"));
+  // Known before anything is measured.
+  EXPECT_THAT(std::string(CheckCostCount(MakeSpace({1000, 1000, 1000})).message()), HasSubstr("more than 2000"));
 }
 
 TEST(MeasureError, QuantilesAndRanksAreThoseByHand) {

@@ -20,6 +20,7 @@ from google.protobuf import json_format
 from layernas.client import _candidate, _printable
 from layernas.spec import read_spec, read_spec_text
 from layernas.transport import TokenInterceptor
+from layernas.transport import is_set
 from layernas.v1 import search_pb2
 from layernas.v1 import search_service_pb2
 from layernas.v1 import search_service_pb2_grpc
@@ -375,6 +376,15 @@ class SpecTest(unittest.TestCase):
         self.assertEqual(
             list(read.evaluation.train.parameters["deep"][0]["lr"]), [1e308, 5e-324, "nan", "inf", float(2**1000)],
         )
+
+    def test_a_flag_in_the_environment_is_true_or_false(self):
+        for value, expected in (("", False), ("false", False), ("true", True)):
+            with unittest.mock.patch.dict(os.environ, LAYERNAS_INSECURE_TOKEN=value):
+                self.assertEqual(is_set(False, "INSECURE_TOKEN"), expected)
+        for value in ("1", "TRUE", "enable", "maybe"):
+            with unittest.mock.patch.dict(os.environ, LAYERNAS_INSECURE_TOKEN=value):
+                with self.assertRaisesRegex(ValueError, "LAYERNAS_INSECURE_TOKEN: must be true or false"):
+                    layernas.Client("127.0.0.1:1")
 
     def test_files_without_end_are_given_up(self):
         for spec, message in (
