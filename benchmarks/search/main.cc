@@ -158,9 +158,14 @@ int main(int argc, char** argv) {
   }
 
   std::sort(trainings.begin(), trainings.end());
+  const std::vector<std::string> ours = layernas::bench::StrategyNames();
   const std::vector<std::string> peers = layernas::bench::PeerNames();
   for (const std::string& strategy : strategies) {
     const bool is_peer = std::find(peers.begin(), peers.end(), strategy) != peers.end();
+    if (!is_peer && std::find(ours.begin(), ours.end(), strategy) == ours.end()) {
+      return Fail("unknown strategy " + strategy + "; expected one of " + CLI::detail::join(ours, ", ") + ", " +
+                  CLI::detail::join(peers, ", "));
+    }
     if (is_peer && (joint || measure_first || early_stop.compared > 0 || parallel > 1)) {
       return Fail(strategy + " takes none of --joint, --measure-first, --early-stop and --parallel");
     }
