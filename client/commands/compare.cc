@@ -79,8 +79,13 @@ Json ToJson(const Side& a, const Side& b) {
 Table TargetTable(const Side& a, const Side& b) {
   const std::string reward = RewardName(a.search);
   const std::string cost = CostName(a.search);
-  const std::string name_a = ShortName(a.search.name());
-  const std::string name_b = ShortName(b.search.name());
+  std::string name_a = ShortName(a.search.name());
+  std::string name_b = ShortName(b.search.name());
+  if (name_a == name_b) {
+    // Columns of one name would overwrite each other in a program that reads the CSV.
+    name_a += " (A)";
+    name_b += " (B)";
+  }
   Table table({"target", absl::StrCat(reward, " ", name_a), absl::StrCat(reward, " ", name_b), "difference",
                absl::StrCat(cost, " ", name_a), absl::StrCat(cost, " ", name_b)});
   for (const double target : TargetsOf(a, b)) {

@@ -1,4 +1,6 @@
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -27,6 +29,10 @@ struct CountOptions {
 
 // Limits the output of an accidental `all`.
 constexpr double kMaxArchitectures = 10'000'000;
+// A table is printed when all of its columns' widths are known, so that all rows must fit in memory.
+constexpr std::size_t kMaxTableRows = 100'000;
+// Architectures that cannot be counted and are named on standard error.
+constexpr std::int64_t kMaxNamed = 10;
 
 using Visit = std::function<absl::Status(const spec::Choices&)>;
 
@@ -83,37 +89,68 @@ absl::Status VisitWanted(const std::string& wanted, const v1::Space& space, cons
   return VisitFile(wanted, space, visit);
 }
 
-// Writes CSV and JSON line by line, because there can be millions of lines.
-absl::Status PrintCounts(const Terminal& terminal, const CountOptions& options, const v1::Space& space) {
+// Counts that are printed one by one: CSV and JSON at once, because there can be millions, and the
+// rows of a table at the end.
+class CountPrinter {
+ public:
+  CountPrinter(const Terminal& terminal, OutputFormat format) : terminal_(terminal), format_(format) {
+    if (format_ == OutputFormat::kCsv) terminal_.out << "architecture,params,multiply_adds\n";
+    if (format_ == OutputFormat::kJson) terminal_.out << "{\"counts\": [";
+  }
+
+  absl::Status Add(const std::string& id, const network::Counts& counts) {
+    std::ostream& out = terminal_.out;
+    switch (format_) {
+      case OutputFormat::kCsv:
+        out << id << ',' << counts.params << ',' << counts.multiply_adds << '\n';
+        return absl::OkStatus();
+      case OutputFormat::kJson:
+        out << std::exchange(separator_, ",\n") << R"(  {"architecture": ")" << id << R"(", "params": )"
+            << counts.params << R"(, "multiply_adds": )" << counts.multiply_adds << '}';
+        return absl::OkStatus();
+      default:
+        if (++rows_ > kMaxTableRows) {
+          return absl::InvalidArgumentError(
+              absl::StrCat("a table can have at most ", kMaxTableRows, " rows: add -o csv or -o json"));
+        }
+        table_.AddRow({Cell::Text(id), Cell::Count(static_cast<double>(counts.params)),
+                       Cell::Count(static_cast<double>(counts.multiply_adds))});
+        return absl::OkStatus();
+    }
+  }
+
+  void Finish() {
+    if (format_ == OutputFormat::kJson) terminal_.out << "\n]}\n";
+    if (format_ == OutputFormat::kTable && rows_ > 0) table_.Print(terminal_.out, terminal_.color);
+  }
+
+ private:
+  const Terminal& terminal_;
+  const OutputFormat format_;
+  const char* separator_ = "\n";
+  Table table_{{"architecture", "params", "multiply_adds"}};
+  std::size_t rows_ = 0;
+};
+
+// An architecture that cannot be built is named on standard error, and the others are counted.
+absl::StatusOr<ExitCode> PrintCounts(const Terminal& terminal, const CountOptions& options, const v1::Space& space) {
   const spec::ArchitectureCounter counter(space);
-  Table table({"architecture", "params", "multiply_adds"});
-  std::ostream& out = terminal.out;
-  const bool json = options.output == OutputFormat::kJson;
-  const bool csv = options.output == OutputFormat::kCsv;
-  if (csv) out << "architecture,params,multiply_adds\n";
-  if (json) out << "{\"counts\": [";
-  const char* separator = "\n";
-  const absl::Status status = VisitWanted(options.architectures, space, [&](const spec::Choices& choices) {
+  CountPrinter printer(terminal, options.output);
+  std::int64_t failed = 0;
+  LAYERNAS_RETURN_IF_ERROR(VisitWanted(options.architectures, space, [&](const spec::Choices& choices) {
     const std::string id = spec::FormatArchitectureId(space, choices);
     const auto counts = counter.Count(choices);
-    if (!counts.ok()) {
-      return absl::Status(counts.status().code(),
-                          absl::StrCat("architecture ", id, ": ", std::string(counts.status().message())));
-    }
-    if (csv) {
-      out << id << ',' << counts->params << ',' << counts->multiply_adds << '\n';
-    } else if (json) {
-      out << std::exchange(separator, ",\n") << R"(  {"architecture": ")" << id << R"(", "params": )" << counts->params
-          << R"(, "multiply_adds": )" << counts->multiply_adds << '}';
-    } else {
-      table.AddRow({Cell::Text(id), Cell::Count(static_cast<double>(counts->params)),
-                    Cell::Count(static_cast<double>(counts->multiply_adds))});
+    if (counts.ok()) return printer.Add(id, *counts);
+    if (++failed <= kMaxNamed) {
+      terminal.err << "layernas: architecture " << id << ": " << std::string(counts.status().message()) << '\n';
     }
     return absl::OkStatus();
-  });
-  if (json) out << "\n]}\n";
-  if (!json && !csv && status.ok()) table.Print(out, terminal.color);
-  return status;
+  }));
+  printer.Finish();
+  if (failed > kMaxNamed) {
+    terminal.err << "layernas: " << failed - kMaxNamed << " more architectures cannot be counted\n";
+  }
+  return failed == 0 ? ExitCode::kOk : ExitCode::kError;
 }
 
 }  // namespace
@@ -137,8 +174,7 @@ void AddCountCommand(CLI::App& app, CommandContext& context) {
     }
     const SpecFile file = ReadSpecFile(options->spec);
     if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
-    LAYERNAS_RETURN_IF_ERROR(PrintCounts(context.terminal, *options, file.spec.space()));
-    return ExitCode::kOk;
+    return PrintCounts(context.terminal, *options, file.spec.space());
   });
 }
 

@@ -76,9 +76,18 @@ std::string HostName() {
   return host;
 }
 
+// The networks that were not skipped.
 struct Measured {
-  DesignPoint point;
-  Metrics metrics;
+  std::vector<DesignPoint> points;
+  // In the order of `points`.
+  std::vector<Metrics> metrics;
+  // Why the last network was skipped; empty if none was.
+  std::string last_reason;
+
+  void Add(const DesignPoint& point, Metrics of_network) {
+    points.push_back(point);
+    metrics.push_back(std::move(of_network));
+  }
 };
 
 absl::StatusOr<ExecOptions> FindEvaluator(const CommandContext& context, const std::string& command) {
@@ -117,8 +126,7 @@ class ProgressLines {
     out_ << "the earlier measurements are from another machine or device and were moved to " << file << std::endl;
   }
   void LeftOut(const std::string& architecture, std::string_view why) {
-    out_ << "skipped architecture " << architecture << " after " << kMaxReadings << " measurements: " << why
-         << std::endl;
+    out_ << "skipped architecture " << architecture << ": " << why << std::endl;
   }
   std::chrono::seconds elapsed() const {
     return std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - start_);
@@ -140,9 +148,12 @@ absl::StatusOr<KeptMeasurements> OpenKept(const std::string& path, const v1::Sea
   return KeptMeasurements::Open(path, asked);
 }
 
-// Returns OK if the metrics of one network have the cost, with a value that a table can hold.
-absl::Status CheckCost(const std::string& metric, const Metrics& metrics) {
-  LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, std::span(&metrics, 1)));
+// Returns OK if the metrics of one network have the cost, with a value that a table can hold, and
+// have what those of the networks before have. FAILED_PRECONDITION if no network had the cost.
+absl::Status CheckCost(const std::string& metric, const std::vector<Metrics>& before, const Metrics& metrics) {
+  LAYERNAS_ASSIGN_OR_RETURN(
+      const CostScale scale,
+      CostScale::Find(metric, before.empty() ? std::span(&metrics, 1) : std::span<const Metrics>(before)));
   return scale.CostOf(metrics).status();
 }
 
@@ -163,9 +174,10 @@ absl::Status CheckSameMachine(std::optional<double>& first, const std::string& i
 // a run of hours. Returns nothing, with the reason in `why`, if the network is skipped. Fails if
 // the evaluator does not report the metric, because other networks would fail too.
 absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std::string& metric, const std::string& id,
-                                                  const DesignPoint& point, KeptMeasurements& kept,
-                                                  ProgressLines& progress, const std::stop_token& stop,
-                                                  std::optional<double>& first_fingerprint, std::string& why) {
+                                                  const DesignPoint& point, const std::vector<Metrics>& before,
+                                                  KeptMeasurements& kept, ProgressLines& progress,
+                                                  const std::stop_token& stop, std::optional<double>& first_fingerprint,
+                                                  std::string& why) {
   for (int reading = 0; reading < kMaxReadings; ++reading) {
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(point.choices, stop));
     if (!metrics) {
@@ -174,7 +186,7 @@ absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std
     }
     LAYERNAS_RETURN_IF_ERROR(CheckSameMachine(first_fingerprint, id, *metrics));
     LAYERNAS_RETURN_IF_ERROR(kept.Add(id, *metrics));
-    const absl::Status usable = CheckCost(metric, *metrics);
+    const absl::Status usable = CheckCost(metric, before, *metrics);
     if (usable.ok()) return std::move(*metrics);
     if (!absl::IsInvalidArgument(usable)) return usable;
     why = std::string(usable.message());
@@ -201,32 +213,30 @@ absl::Status CheckMachine(NetworkMeter& meter, const v1::Space& space, const std
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Measured>> MeasureAll(const v1::SearchSpec& spec, const std::string& metric,
-                                                 const std::vector<DesignPoint>& design, Evaluator& evaluator,
-                                                 KeptMeasurements& kept, ProgressLines& progress,
-                                                 const std::stop_token& stop) {
+absl::StatusOr<Measured> MeasureAll(const v1::SearchSpec& spec, const std::string& metric,
+                                    const std::vector<DesignPoint>& design, Evaluator& evaluator,
+                                    KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
   NetworkMeter meter(evaluator, spec, metric);
   LAYERNAS_RETURN_IF_ERROR(CheckMachine(meter, spec.space(), design, kept, progress, stop));
-  std::vector<Measured> measured;
+  Measured measured;
   std::optional<double> first_fingerprint;
-  std::string why;
   for (std::size_t i = 0; i < design.size(); ++i) {
     const std::string id = spec::FormatArchitectureId(spec.space(), design[i].choices);
-    if (const Metrics* known = kept.Find(id); known != nullptr && CheckCost(metric, *known).ok()) {
+    if (const Metrics* known = kept.Find(id); known != nullptr && CheckCost(metric, measured.metrics, *known).ok()) {
       if (!CheckSameMachine(first_fingerprint, id, *known).ok()) {
         return absl::DataLossError(absl::StrCat(
             kept.path(), " has measurements of several machines or devices; remove it, and run this command again"));
       }
-      measured.push_back({design[i], *known});
+      measured.Add(design[i], *known);
       progress.Known();
       continue;
     }
-    LAYERNAS_ASSIGN_OR_RETURN(auto metrics,
-                              MeasureOne(meter, metric, id, design[i], kept, progress, stop, first_fingerprint, why));
-    if (metrics) measured.push_back({design[i], std::move(*metrics)});
-    if (measured.empty() && i + 1 >= std::min<std::size_t>(kMaxUselessAtFirst, design.size())) {
+    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, MeasureOne(meter, metric, id, design[i], measured.metrics, kept, progress,
+                                                       stop, first_fingerprint, measured.last_reason));
+    if (metrics) measured.Add(design[i], std::move(*metrics));
+    if (measured.points.empty() && i + 1 >= std::min<std::size_t>(kMaxUselessAtFirst, design.size())) {
       return absl::FailedPreconditionError(
-          absl::StrCat("none of the first ", i + 1, " networks could be measured: ", why));
+          absl::StrCat("none of the first ", i + 1, " networks could be measured: ", measured.last_reason));
     }
     progress.Done(i + 1);
   }
@@ -241,19 +251,33 @@ struct Result {
   std::vector<Sample> held_out;
 };
 
-absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, const std::vector<Measured>& measured) {
-  std::vector<Metrics> metrics;
-  for (const Measured& network : measured) metrics.push_back(network.metrics);
-  LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, metrics));
+absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, Measured measured,
+                           ProgressLines& progress) {
+  LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, measured.metrics));
   Result result{{}, {}, scale, {}, {}};
-  for (const Measured& network : measured) {
-    LAYERNAS_ASSIGN_OR_RETURN(const double cost, scale.CostOf(network.metrics));
-    (network.point.held_out ? result.held_out : result.fitted).push_back({network.point.choices, cost});
+  for (std::size_t i = 0; i < measured.points.size(); ++i) {
+    const DesignPoint& point = measured.points[i];
+    const absl::StatusOr<double> cost = scale.CostOf(measured.metrics[i]);
+    if (!cost.ok()) {
+      // The networks before it lacked the same, so that nothing was missed when it was measured.
+      measured.last_reason = std::string(cost.status().message());
+      progress.LeftOut(spec::FormatArchitectureId(space, point.choices), measured.last_reason);
+      continue;
+    }
+    (point.held_out ? result.held_out : result.fitted).push_back({point.choices, *cost});
   }
+  // Without the reason, an option that no network could have would remain a mystery.
+  const auto explain = [&measured](const absl::Status& status) {
+    if (measured.last_reason.empty()) return status;
+    return absl::Status(status.code(), absl::StrCat(std::string(status.message()),
+                                                    "; the last network that was skipped: ", measured.last_reason));
+  };
   if (result.held_out.empty()) {
-    return absl::FailedPreconditionError("none of the held-out networks could be measured");
+    return explain(absl::FailedPreconditionError("none of the held-out networks could be measured"));
   }
-  LAYERNAS_ASSIGN_OR_RETURN(result.costs, FitAdditiveCosts(space, result.fitted));
+  auto costs = FitAdditiveCosts(space, result.fitted);
+  if (!costs.ok()) return explain(costs.status());
+  result.costs = std::move(*costs);
   result.error = MeasureError(result.costs, result.held_out);
   return result;
 }
@@ -320,10 +344,9 @@ CostTable MakeTable(const v1::SearchSpec& spec, const std::string& metric, const
 absl::StatusOr<Result> MeasureAndWrite(const std::string& path, const v1::SearchSpec& spec, const std::string& metric,
                                        const std::vector<DesignPoint>& design, Evaluator& evaluator,
                                        KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::vector<Measured> measured,
-                            MeasureAll(spec, metric, design, evaluator, kept, progress, stop));
-  LAYERNAS_ASSIGN_OR_RETURN(Result result, Fit(spec.space(), metric, measured));
-  LAYERNAS_RETURN_IF_ERROR(WriteCostTable(path, MakeTable(spec, metric, result, measured.back().metrics)));
+  LAYERNAS_ASSIGN_OR_RETURN(const Measured measured, MeasureAll(spec, metric, design, evaluator, kept, progress, stop));
+  LAYERNAS_ASSIGN_OR_RETURN(Result result, Fit(spec.space(), metric, measured, progress));
+  LAYERNAS_RETURN_IF_ERROR(WriteCostTable(path, MakeTable(spec, metric, result, measured.metrics.back())));
   return result;
 }
 

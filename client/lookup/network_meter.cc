@@ -31,6 +31,11 @@ std::string Names(const Metrics& metrics) {
   return names;
 }
 
+bool IsCalibrated(const Metrics& metrics) {
+  const auto reference = metrics.find(kReference);
+  return metrics.contains(kRatio) && reference != metrics.end() && reference->second > 0;
+}
+
 }  // namespace
 
 absl::StatusOr<Evaluation> NetworkMeter::MakeRequest(std::span<const std::uint16_t> choices) const {
@@ -75,17 +80,20 @@ absl::StatusOr<std::optional<Metrics>> NetworkMeter::Measure(std::span<const std
 
 absl::StatusOr<CostScale> CostScale::Find(std::string metric, std::span<const Metrics> measured) {
   CostScale scale(std::move(metric));
-  const auto have = [&measured](const char* name) {
-    return std::all_of(measured.begin(), measured.end(),
-                       [name](const Metrics& metrics) { return metrics.contains(name); });
-  };
-  if (scale.metric_ == kLatency && have(kRatio) && have(kReference)) {
+  if (scale.metric_ == kLatency) {
     std::vector<double> references;
-    for (const Metrics& metrics : measured) references.push_back(metrics.at(kReference));
-    std::sort(references.begin(), references.end());
-    scale.quiet_reference_ms_ =
-        references[static_cast<std::size_t>(kQuietShare * static_cast<double>(references.size()))];
-  } else if (!have(scale.metric_.c_str())) {
+    for (const Metrics& metrics : measured) {
+      if (IsCalibrated(metrics)) references.push_back(metrics.at(kReference));
+    }
+    if (2 * references.size() >= measured.size()) {
+      std::sort(references.begin(), references.end());
+      scale.quiet_reference_ms_ =
+          references[static_cast<std::size_t>(kQuietShare * static_cast<double>(references.size()))];
+      return scale;
+    }
+  }
+  if (std::none_of(measured.begin(), measured.end(),
+                   [&scale](const Metrics& metrics) { return metrics.contains(scale.metric_); })) {
     return absl::FailedPreconditionError(
         absl::StrCat("the evaluator does not report ", scale.metric_, "; it reports ", Names(measured.front())));
   }
@@ -93,7 +101,15 @@ absl::StatusOr<CostScale> CostScale::Find(std::string metric, std::span<const Me
 }
 
 absl::StatusOr<double> CostScale::CostOf(const Metrics& measured) const {
-  const double cost = quiet_reference_ms_ > 0 ? measured.at(kRatio) * quiet_reference_ms_ : measured.at(metric_);
+  const bool calibrates = quiet_reference_ms_ > 0;
+  if (calibrates && !IsCalibrated(measured)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the evaluator did not report ", kRatio, " and ", kReference, " as for other networks"));
+  }
+  if (!calibrates && !measured.contains(metric_)) {
+    return absl::InvalidArgumentError(absl::StrCat("the evaluator did not report ", metric_, " as for other networks"));
+  }
+  const double cost = calibrates ? measured.at(kRatio) * quiet_reference_ms_ : measured.at(metric_);
   if (cost > 0) return cost;
   return absl::InvalidArgumentError(
       absl::StrCat("the evaluator reported a ", metric_, " of ", FormatNumber(cost), "; a table needs costs above 0"));

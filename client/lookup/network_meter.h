@@ -40,13 +40,14 @@ class NetworkMeter {
 // Converts metrics that were measured on one machine to costs.
 class CostScale {
  public:
-  // `measured` must not be empty. latency_ms is calibrated if the evaluator reports the required
-  // metrics: the ratio of the network to the reference network, times the time of the reference
-  // network on the quiet machine (docs/measuring.md). FAILED_PRECONDITION if a measurement lacks
-  // the metric.
+  // `measured` must not be empty. latency_ms is calibrated if at least half of the measurements have
+  // the required metrics: the ratio of the network to the reference network, times the time of the
+  // reference network on the quiet machine (docs/measuring.md). FAILED_PRECONDITION if every
+  // measurement lacks the metric.
   static absl::StatusOr<CostScale> Find(std::string metric, std::span<const Metrics> measured);
 
-  // INVALID_ARGUMENT for a cost that is not above 0.
+  // INVALID_ARGUMENT if `measured` lacks the metric, or a metric that the calibration requires, and
+  // for a cost that is not above 0.
   absl::StatusOr<double> CostOf(const Metrics& measured) const;
   // Milliseconds; 0 if the metric is used as measured.
   double quiet_reference_ms() const { return quiet_reference_ms_; }

@@ -76,7 +76,7 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
     const auto metric = metrics.find(name);
     cells.push_back(metric == metrics.end() ? Cell::Empty() : Cell::Value(metric->second));
     // A rounded hash is useless.
-    if (name == "machine_fingerprint") cells.back().human = cells.back().exact;
+    if (name == "machine_fingerprint" || name == "data_checksum") cells.back().human = cells.back().exact;
   }
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     const bool known = static_cast<int>(i) < architecture.layers_size();

@@ -11,8 +11,13 @@ namespace layernas::client {
 namespace {
 
 // Shell command that prints the names of searches, newest first. It leaves out what is no such name:
-// bash would execute parts of a text from a server that is not ours.
-constexpr char kSearches[] = "layernas search list -o csv 2>/dev/null | sed -nE '2,$s/^([a-z0-9-]+),.*/\\1/p'";
+// bash would execute parts of a text from a server that is not ours. A controller that does not
+// answer must not block the shell.
+constexpr char kSearches[] =
+    "timeout 2 layernas search list -o csv 2>/dev/null | sed -nE '2,$s/^([a-z0-9-]+),.*/\\1/p'";
+
+// Adds the names of files, which can contain blanks.
+constexpr char kBashFiles[] = "mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -f -- \"$current\")";
 
 // Returns whether the argument is the name of a search.
 bool IsSearch(const OptionInfo& option) {
@@ -56,9 +61,14 @@ std::string Bash(const std::vector<CommandInfo>& tree) {
     for (const OptionInfo& option : command.options) {
       if (option.positional || option.value.empty()) continue;
       for (const std::string& name : option.names) {
-        absl::StrAppend(&values, "    '", Place(command), " ", name, "') COMPREPLY=($(compgen ",
-                        option.choices.empty() ? "-f" : absl::StrCat("-W '", absl::StrJoin(option.choices, " "), "'"),
-                        " -- \"$current\")); return ;;\n");
+        absl::StrAppend(&values, "    '", Place(command), " ", name, "') ");
+        if (option.choices.empty()) {
+          absl::StrAppend(&values, kBashFiles);
+        } else {
+          absl::StrAppend(&values, "COMPREPLY=($(compgen -W '", absl::StrJoin(option.choices, " "),
+                          "' -- \"$current\"))");
+        }
+        absl::StrAppend(&values, "; return ;;\n");
       }
     }
     absl::StrAppend(&words, "    '", Place(command), "') COMPREPLY=($(compgen -W \"",
@@ -68,7 +78,7 @@ std::string Bash(const std::vector<CommandInfo>& tree) {
     absl::StrAppend(&words, "\" -- \"$current\"))");
     const bool wants_file = !wants_search && std::any_of(command.options.begin(), command.options.end(),
                                                          [](const OptionInfo& option) { return option.positional; });
-    if (wants_file) absl::StrAppend(&words, "; [[ $current == -* ]] || COMPREPLY+=($(compgen -f -- \"$current\"))");
+    if (wants_file) absl::StrAppend(&words, "; [[ $current == -* ]] || ", kBashFiles);
     absl::StrAppend(&words, " ;;\n");
   }
   return absl::StrCat(

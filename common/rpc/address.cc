@@ -2,11 +2,16 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <system_error>
 
 namespace layernas::rpc {
 namespace {
+
+// With these names as hosts, gRPC would read HOST:PORT as a URI, for example as the path of a socket.
+constexpr std::string_view kSchemes[] = {"dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds"};
 
 absl::Status Malformed(std::string_view text, std::string_view why) {
   std::string message = "not an address: \"";
@@ -42,6 +47,9 @@ absl::StatusOr<Address> ParseAddress(std::string_view text) {
   }
   if (host.empty()) return Malformed(text, "the host is missing");
   if (host.find_first_of(" \t/,[]") != std::string_view::npos) return Malformed(text, "the host is invalid");
+  if (std::find(std::begin(kSchemes), std::end(kSchemes), host) != std::end(kSchemes)) {
+    return Malformed(text, "gRPC reads this host name as a kind of address; use another name or the IP address");
+  }
   const std::string_view port_text = text.substr(colon + 1);
   Address address{std::string(host), 0};
   const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), address.port);

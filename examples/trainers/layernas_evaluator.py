@@ -90,15 +90,16 @@ def refuse_unknown(part, understood, where="train"):
     "parameters.NAME" for the settings in `parameters`.
     """
     settings = {name: value for name, value in part.items() if name != "parameters"}
-    settings.update({f"parameters.{name}": value for name, value in part.get("parameters", {}).items()})
+    settings.update({f"parameters.{name}": value for name, value in (part.get("parameters") or {}).items()})
     unknown = sorted(settings.keys() - understood.keys())
     if unknown:
         names = ", ".join(f"{where}.{name}" for name in unknown)
         raise Infeasible(f"this trainer does not support {names}: remove it from the spec")
     for name, value in settings.items():
         known = understood[name]
-        if known is not None and value not in known:
-            choices = " or ".join(json.dumps(choice) for choice in sorted(known))
+        # A list or a dictionary cannot be looked up in a set.
+        if known is not None and value not in list(known):
+            choices = " or ".join(sorted(json.dumps(choice) for choice in known))
             raise Infeasible(f"{where}.{name} is {json.dumps(value)}; this trainer supports only {choices}")
 
 

@@ -17,6 +17,10 @@ _MAX_TOKEN_FILE_BYTES = 4096
 _MAX_CERTIFICATE_FILE_BYTES = 4 << 20
 
 
+# With these names as hosts, gRPC would read HOST:PORT as a URI, for example as the path of a socket.
+_SCHEMES = frozenset({"dns", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "xds"})
+
+
 @dataclasses.dataclass(frozen=True)
 class Address:
     """A host (an IPv6 address without brackets) and a port."""
@@ -44,6 +48,8 @@ class Address:
             raise malformed("the host is missing")
         if set(host) & set(" \t/,[]"):
             raise malformed("the host is invalid")
+        if host in _SCHEMES:
+            raise malformed("gRPC reads this host name as a kind of address; use another name or the IP address")
         if not (port.isascii() and port.isdigit() and int(port) <= 65535):
             raise malformed("the port must be a number from 0 to 65535")
         return cls(host, int(port))
@@ -130,7 +136,10 @@ class TokenInterceptor(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientI
 
 
 def setting(given: Any, name: str) -> Any:
-    """Returns the argument, or the environment variable LAYERNAS_{name} if the argument is missing."""
+    """Returns the argument, or the environment variable LAYERNAS_{name} if the argument is missing. Raises ValueError for
+    an empty argument: an unset shell variable must not turn off the token or TLS."""
+    if given == "":
+        raise ValueError(f"{name.lower()}: is empty; omit it to use the default")
     return given or os.environ.get(f"LAYERNAS_{name}") or None
 
 

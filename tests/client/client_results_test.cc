@@ -131,6 +131,7 @@ TEST_F(ClientTest, CandidatesSayWhichAreTrainedAgain) {
         name: "searches/shapes10-1/candidates/3"
         architecture { id: "1" }
         state: CANDIDATE_STATE_SUCCEEDED
+        metrics { key: "data_checksum" value: 3421780262 }
         metrics { key: "machine_fingerprint" value: 1977038056 }
       }
       candidates {
@@ -150,7 +151,7 @@ TEST_F(ClientTest, CandidatesSayWhichAreTrainedAgain) {
     return grpc::Status::OK;
   };
   const std::string out = Call({"search", "candidates", "shapes10-1"}).out;
-  EXPECT_THAT(out, HasSubstr("  1977038056  -\n"));
+  EXPECT_THAT(out, HasSubstr("  3421780262           1977038056  -\n"));
   EXPECT_THAT(out, HasSubstr("  repeat of 3\n"));
   EXPECT_THAT(out, HasSubstr("  final of 3\n"));
 }

@@ -433,6 +433,8 @@ TEST_F(CommandsTest, CompareSaysWhoIsBetterAtEachTarget) {
             "x-2 has succeeded, 0 trainings; its frontier matches 2 of the 3 points of x-1\n");
   EXPECT_THAT(Call({"search", "compare", "x-1", "x-2", "-o", "yaml"}).out, HasSubstr("points_of_a_matched_by_b: 2\n"));
   EXPECT_THAT(Call({"search", "compare", "x-1", "x-2", "-o", "csv"}).out, StartsWith("target,accuracy x-1,"));
+  EXPECT_THAT(Call({"search", "compare", "x-1", "x-1", "-o", "csv"}).out,
+              StartsWith("target,accuracy x-1 (A),accuracy x-1 (B),"));
 }
 
 TEST_F(CommandsTest, CompareRefusesWhatIsAboutOtherThings) {
@@ -473,14 +475,30 @@ TEST(ReferenceCommands, KnowEveryCommand) {
   EXPECT_EQ(CallLocally({"completion", "tcsh"}).code, ExitCode::kUsage);
 }
 
+TEST(ReferenceCommands, TheNameOfAFileThatIsCompletedCanHaveBlanks) {
+  const std::string folder = ::testing::TempDir() + "layernas_completion_files_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder + "/completion") << CallLocally({"completion", "bash"}).out;
+  std::ofstream(folder + "/my spec.yaml") << "x";
+  std::ofstream(folder + "/test")
+      << "cd " << folder << "\n. ./completion\n"
+      << "for words in 'validate my' 'run x --costs my'; do\n"
+         "  COMP_WORDS=(layernas $words)\n  COMP_CWORD=$((${#COMP_WORDS[@]} - 1))\n  _layernas\n"
+         "  [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == 'my spec.yaml' ]] || exit 1\ndone\n";
+  EXPECT_EQ(std::system(("bash " + folder + "/test").c_str()), 0);
+}
+
 // Another user may have taken the port of the controller.
 TEST(ReferenceCommands, NoCompletionExecutesWhatAServerSays) {
   const std::string folder = ::testing::TempDir() + "layernas_completion_test";
   std::filesystem::remove_all(folder);
   std::filesystem::create_directory(folder);
   std::ofstream(folder + "/completion") << CallLocally({"completion", "bash"}).out;
-  std::ofstream(folder + "/test") << "layernas() { printf 'name,state\\nx-1,ok\\n$(touch${IFS}" << folder
-                                  << "/executed),ok\\n'; }\n. " << folder
+  std::ofstream(folder + "/layernas") << "#!/bin/sh\nprintf 'name,state\\nx-1,ok\\n$(touch${IFS}" << folder
+                                      << "/executed),ok\\n'\n";
+  std::filesystem::permissions(folder + "/layernas", std::filesystem::perms::owner_all);
+  std::ofstream(folder + "/test") << "PATH=" << folder << ":$PATH\n. " << folder
                                   << "/completion\nCOMP_WORDS=(layernas search get '')\nCOMP_CWORD=3\n_layernas\n"
                                      "[[ \" ${COMPREPLY[*]} \" == *' x-1 '* ]]\n";
   EXPECT_EQ(std::system(("bash " + folder + "/test").c_str()), 0);

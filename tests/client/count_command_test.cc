@@ -22,6 +22,13 @@ Outcome RunCount(std::vector<std::string> arguments) {
 
 std::string Example(const std::string& name) { return std::string(LAYERNAS_EXAMPLES) + "/" + name + ".yaml"; }
 
+// The id of the default architecture.
+std::string DefaultId(const std::string& example) {
+  const std::string csv = RunCount({Example(example), "-o", "csv"}).out;
+  const std::size_t line = csv.find('\n') + 1;
+  return csv.substr(line, csv.find(',', line) - line);
+}
+
 TEST(CountCommand, PrintsTheDefaultArchitecture) {
   const Outcome done = RunCount({Example("mobilenet_v2"), "-o", "csv"});
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
@@ -56,6 +63,40 @@ TEST(CountCommand, CountsAllOfASmallSpaceAndRefusesABigOne) {
   const Outcome big = RunCount({Example("mobilenet_v2"), "--architectures", "all"});
   EXPECT_NE(big.code, ExitCode::kOk);
   EXPECT_THAT(big.err, HasSubstr("list the architectures to count in a file"));
+}
+
+TEST(CountCommand, ATableThatWouldFillTheMemoryIsRefused) {
+  const auto path = std::filesystem::temp_directory_path() / ("layernas-count-many-" + std::to_string(getpid()));
+  const std::string id = DefaultId("mobilenet_v2");
+  {
+    std::ofstream file(path);
+    for (int i = 0; i < 100'001; ++i) file << id << '\n';
+  }
+  const Outcome done = RunCount({Example("mobilenet_v2"), "--architectures", path.string()});
+  EXPECT_EQ(done.code, ExitCode::kUsage);
+  EXPECT_THAT(done.err, HasSubstr("a table can have at most 100000 rows: add -o csv or -o json"));
+  EXPECT_EQ(done.out, "");
+  std::filesystem::remove(path);
+}
+
+TEST(CountCommand, AnArchitectureThatCannotBeBuiltCostsNoOther) {
+  const auto spec = std::filesystem::temp_directory_path() / ("layernas-count-spec-" + std::to_string(getpid()));
+  std::ofstream(spec) << R"(name: small
+space:
+  network: { input: [3, 32, 32], classes: 10, stem_channels: 8, head_channels: 32 }
+  layers:
+    - { name: a, channels: 8, options: [skip, conv_k99, conv_k3] }
+    - { name: b, channels: 16, stride: 2, options: [skip, conv_k3] }
+objective: { cost: params, targets: [100] }
+strategy: { guided_layernas: {} }
+budget: { trainings: 6 }
+)";
+  const Outcome done = RunCount({spec.string(), "--architectures", "all", "-o", "csv"});
+  EXPECT_EQ(done.code, ExitCode::kError);
+  EXPECT_EQ(done.out,
+            "architecture,params,multiply_adds\n00,1298,385344\n01,2322,647488\n20,1890,975168\n21,2914,1237312\n");
+  EXPECT_THAT(done.err, HasSubstr("architecture 10: layer 'a': the kernel must be odd and from 1 to 31, but is 99\n"));
+  std::filesystem::remove(spec);
 }
 
 }  // namespace

@@ -221,6 +221,21 @@ TEST(CostScale, CalibratesLatency) {
   EXPECT_DOUBLE_EQ(*scale->CostOf(measured[9]), 3);
 }
 
+TEST(CostScale, CalibratesWhenMostMeasurementsCan) {
+  std::vector<Metrics> measured(3, {{"latency_ms", 7}, {"latency_ratio", 2}, {"latency_reference_ms", 1.5}});
+  measured.push_back({{"latency_ms", 4}});
+  const auto scale = CostScale::Find("latency_ms", measured);
+  ASSERT_TRUE(scale.ok()) << scale.status();
+  EXPECT_DOUBLE_EQ(*scale->CostOf(measured[0]), 3);
+  EXPECT_THAT(std::string(scale->CostOf(measured[3]).status().message()), HasSubstr("did not report latency_ratio"));
+  measured.resize(5, {{"latency_ms", 4}});
+  measured.resize(7, {{"energy_mj", 4}});
+  const auto plain = CostScale::Find("latency_ms", measured);
+  ASSERT_TRUE(plain.ok()) << plain.status();
+  EXPECT_DOUBLE_EQ(*plain->CostOf(measured[0]), 7);
+  EXPECT_THAT(std::string(plain->CostOf(measured[6]).status().message()), HasSubstr("did not report latency_ms"));
+}
+
 TEST(CostScale, TakesOthersAsTheyAre) {
   const std::vector<Metrics> plain = {{{"latency_ms", 4}}, {{"latency_ms", 0}}};
   const auto scale = CostScale::Find("latency_ms", plain);

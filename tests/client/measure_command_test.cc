@@ -166,11 +166,44 @@ TEST_F(MeasureCommand, ANetworkOfBadReadingsIsLeftOut) {
   const Outcome done = Measure(WithZeros(Path("n"), 12, 14));
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, HasSubstr("; 1 could not be measured\n"));
-  EXPECT_THAT(done.err, HasSubstr(" after 3 measurements: the evaluator reported a latency_ms of 0; a table "
+  EXPECT_THAT(done.err, HasSubstr(": the evaluator reported a latency_ms of 0; a table "
                                   "needs costs above 0\n"));
   int requests = 0;
   std::ifstream(Path("n")) >> requests;
   EXPECT_EQ(requests, 30);
+}
+
+// As kCounts on a machine that becomes slower with each request; a script sets `drift` before it.
+constexpr char kCalibrated[] =
+    "conv=$(echo \"$line\" | grep -o '\"conv_k3\"' | wc -l); mbconv=$(echo \"$line\" | grep -o '\"mbconv_k3_e3\"' | wc "
+    "-l)\n"
+    "cost=$((1 + conv + 2 * mbconv)); n=$(cat $counter 2>/dev/null || echo 0); n=$((n + 1)); echo $n > $counter\n"
+    "ratio=\", \\\"latency_ratio\\\": $cost, \\\"latency_reference_ms\\\": $n\"\n"
+    "case \" $without \" in *\" $n \"*) ratio=; esac\n"
+    "echo \"{\\\"result\\\": {\\\"metrics\\\": {\\\"latency_ms\\\": $((n * cost))$ratio}}}\"";
+
+TEST_F(MeasureCommand, OneReadingWithoutARatioKeepsTheCalibration) {
+  const std::string counter = "counter=" + Path("n") + "\n";
+  // Before a network had a ratio, and after.
+  const Outcome done = Measure(counter + "without='1 12'\n" + kCalibrated);
+  ASSERT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.out, AllOf(HasSubstr("= latency_ratio x "), HasSubstr("median 0.0 %"),
+                              HasSubstr("; 1 could not be measured\n")));
+  EXPECT_THAT(done.err, HasSubstr(": the evaluator did not report latency_ratio and latency_reference_ms as for other "
+                                  "networks\n"));
+  int requests = 0;
+  std::ifstream(Path("n")) >> requests;
+  EXPECT_EQ(requests, 29);
+}
+
+TEST_F(MeasureCommand, AnOptionThatIsInfeasibleEverywhereIsReportedWithTheReason) {
+  const Outcome done = Measure(std::string("case \"$line\" in *'\"name\":\"a\",\"option\":\"mbconv_k3_e3\"'*) echo "
+                                           "'{\"failure\": {\"kind\": \"infeasible\", \"message\": "
+                                           "\"mbconv does not run here\"}}'; continue; esac\n") +
+                                   kCounts,
+                               {"--networks", "20"});
+  EXPECT_EQ(done.code, ExitCode::kError);
+  EXPECT_THAT(done.err, AllOf(HasSubstr("has option \"mbconv_k3_e3\""), HasSubstr("mbconv does not run here")));
 }
 
 TEST_F(MeasureCommand, AnEvaluatorThatDiesOrFailsNowAndThenIsAskedAgain) {

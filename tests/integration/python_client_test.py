@@ -59,6 +59,11 @@ class TokenTest(harness.IntegrationTest):
                 if verdict == "refused":
                     self.open(address, insecure_token=True)
 
+    def test_an_empty_argument_turns_nothing_off(self):
+        for name in ("token_file", "tls_ca", "controller"):
+            with self.assertRaisesRegex(ValueError, f"{name}: is empty; omit it to use the default"):
+                layernas.Client(**{name: ""})
+
     def test_a_file_that_holds_no_token_is_named(self):
         for text, mode, message in (
             ("short\n", 0o600, "contains no token"),

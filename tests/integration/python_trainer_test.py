@@ -171,6 +171,9 @@ class HelperTest(unittest.TestCase):
             "this trainer does not support train.parameters.holdout, train.patience: remove it from the spec",
         )
         self.assertEqual(refused({"dataset": "c"}), 'train.dataset is "c"; this trainer supports only "a" or "b"')
+        self.assertEqual(refused({"dataset": ["a"]}), 'train.dataset is ["a"]; this trainer supports only "a" or "b"')
+        with self.assertRaisesRegex(layernas_evaluator.Infeasible, 'is 2; this trainer supports only "a" or null'):
+            layernas_evaluator.refuse_unknown({"epochs": 2}, {"epochs": {"a", None}})
         self.assertEqual(
             refused({"threads": 2}, "measure"), "this trainer does not support measure.threads: remove it from the spec"
         )

@@ -16,7 +16,8 @@ function formatNumber(value) {
 }
 
 // Show a hash with all digits.
-const formatMetric = (name, value) => name === 'machine_fingerprint' && value !== undefined && value !== null ? String(value) : formatNumber(value);
+const hashes = ['machine_fingerprint', 'data_checksum'];
+const formatMetric = (name, value) => hashes.includes(name) && value !== undefined && value !== null ? String(value) : formatNumber(value);
 
 const formatCount = (value) => value < 1e15 ? Math.round(value).toLocaleString('en-US') : value.toExponential(1);
 
