@@ -192,28 +192,35 @@ absl::StatusOr<ExitCode> Buckets(const CommandContext& context, const ResultOpti
     PrintMessage(out, response, options.output);
     return ExitCode::kOk;
   }
-  Table table(
-      {"pass", "stage", "bucket", "from", "below", CostName(search), RewardName(search), "architecture", "candidate"});
+  const bool csv = options.output == OutputFormat::kCsv;
+  std::vector<std::string> titles = {
+      "pass", "stage", "bucket", "from", "below", CostName(search), RewardName(search), "architecture", "candidate"};
+  if (csv) titles.push_back("is_estimate");
+  Table table(std::move(titles));
   for (const v1::Bucket& bucket : response.buckets()) {
     const std::vector<Cell> place = {Cell::Count(bucket.pass()), Cell::Count(bucket.stage()),
                                      Cell::Count(bucket.bucket()), Cell::Value(bucket.lower()),
                                      Cell::Value(bucket.upper())};
     if (bucket.entries().empty()) {
       std::vector<Cell> cells = place;
-      cells.resize(place.size() + 4, Cell::Empty());
+      cells.resize(place.size() + (csv ? 5 : 4), Cell::Empty());
       table.AddRow(std::move(cells));
     }
     for (const v1::BucketEntry& entry : bucket.entries()) {
       std::vector<Cell> cells = place;
+      Cell reward = Cell::Value(entry.reward());
+      if (entry.is_estimate()) reward.human = absl::StrCat("~", reward.human);
       for (Cell& cell :
-           std::vector<Cell>{Cell::Value(entry.cost()), Cell::Value(entry.reward()),
-                             Cell::Text(entry.architecture_id()), Cell::Text(ShortName(entry.candidate()))}) {
+           std::vector<Cell>{Cell::Value(entry.cost()), std::move(reward), Cell::Text(entry.architecture_id()),
+                             Cell::Text(ShortName(entry.candidate()))}) {
         cells.push_back(std::move(cell));
       }
+      // The mark of an estimate is lost in CSV.
+      if (csv) cells.push_back(Cell::Text(entry.is_estimate() ? "true" : "false"));
       table.AddRow(std::move(cells));
     }
   }
-  if (options.output == OutputFormat::kCsv) {
+  if (csv) {
     table.PrintCsv(out, context.terminal.IsScreen());
   } else if (table.empty()) {
     out << "no buckets: only LayerNAS has them, after its first decided layer\n";

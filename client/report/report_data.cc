@@ -272,7 +272,7 @@ Json BucketsJson(const SearchData& data) {
   for (const v1::Bucket& bucket : data.buckets) {
     const v1::BucketEntry& best = bucket.entries(0);
     buckets.push_back({bucket.stage(), bucket.bucket(), Number(bucket.lower()), Number(bucket.upper()),
-                       Number(best.reward()), Number(best.cost()), NumberOf(best.candidate())});
+                       Number(best.reward()), Number(best.cost()), NumberOf(best.candidate()), best.is_estimate()});
   }
   return buckets;
 }

@@ -54,7 +54,9 @@ std::optional<Choices> Split(const v1::Space& space, std::string_view id) {
 }  // namespace
 
 std::string FormatArchitectureId(const v1::Space& space, std::span<const std::uint16_t> choices) {
-  return layernas::FormatArchitectureId(choices, MaxOptions(space));
+  std::size_t max_options = MaxOptions(space);
+  for (const std::uint16_t choice : choices) max_options = std::max(max_options, std::size_t{choice} + 1);
+  return layernas::FormatArchitectureId(choices, max_options);
 }
 
 std::optional<Choices> ParseArchitectureId(const v1::Space& space, std::string_view id) {
@@ -102,6 +104,7 @@ v1::Architecture Resolve(const v1::Space& space, std::span<const std::uint16_t> 
   architecture.set_id(FormatArchitectureId(space, choices));
   for (int i = 0; i < space.layers_size(); ++i) {
     const v1::Layer& layer = space.layers(i);
+    if (static_cast<std::size_t>(i) >= choices.size() || choices[i] >= layer.options_size()) break;
     *architecture.add_layers() = Choose(layer, layer.options(choices[i]));
   }
   return architecture;

@@ -17,7 +17,7 @@ namespace layernas::spec {
 using Choices = std::vector<std::uint16_t>;
 
 // Returns the id as defined at Architecture in search.proto: digits and letters if no layer of the
-// space has more than 36 options.
+// space has more than 36 options. The choices may be those of another space.
 std::string FormatArchitectureId(const v1::Space& space, std::span<const std::uint16_t> choices);
 
 // Returns nothing if `id` is not an architecture of `space`.
@@ -32,6 +32,8 @@ double SpaceSize(const v1::Space& space);
 
 // Merges the layer's parameters with the option's, which take precedence.
 v1::ChosenLayer Choose(const v1::Layer& layer, const v1::Option& option);
+// If the choices are not those of an architecture of the space, the layers end before the first one
+// without such an option.
 v1::Architecture Resolve(const v1::Space& space, std::span<const std::uint16_t> choices);
 
 }  // namespace layernas::spec

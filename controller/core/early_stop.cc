@@ -42,8 +42,9 @@ double Extrapolate(const std::vector<std::pair<double, double>>& pairs, double x
     variance += (one - mean_x) * (one - mean_x);
     covariance += (one - mean_x) * (other - mean_y);
   }
-  // A training that did worse so far must not be expected to end better.
-  const double slope = variance > 0 ? std::max(0.0, covariance / variance) : 0;
+  // A training that did worse so far must not be expected to end better. If nothing shows how much a
+  // difference in rewards changes until the end, it is expected to stay.
+  const double slope = variance > 0 ? std::max(0.0, covariance / variance) : 1;
   return mean_y + slope * (x - mean_x);
 }
 
@@ -71,8 +72,13 @@ std::optional<double> MedianRule::Judge(double cost, const Curve& curve) const {
   if (others.empty() || finished.empty() || best >= Median(others)) return std::nullopt;
   double middle = 0;
   for (const auto& [at_epoch, reward] : finished) middle += reward / static_cast<double>(finished.size());
-  // Never above a hopeful training, whatever the line says.
-  return std::min(Extrapolate(finished, best), middle);
+  // Whatever the line says, an estimate must not displace a real result that is as good: it stays
+  // below the average of the finished trainings, and below each of them that was ahead.
+  double limit = middle;
+  for (const auto& [at_epoch, reward] : finished) {
+    if (at_epoch >= best) limit = std::min(limit, reward);
+  }
+  return std::min(Extrapolate(finished, best), std::nextafter(limit, -std::numeric_limits<double>::infinity()));
 }
 
 std::vector<const MedianRule::Training*> MedianRule::Nearest(double cost) const {

@@ -27,9 +27,6 @@ constexpr Millis kGaugeInterval{200};
 // at a time, in turn.
 constexpr std::size_t kSearchesShownAtOnce = 8;
 constexpr Millis kStorageGaugeInterval{1000};
-// Smaller differences between the clocks are normal: they are not read at the same moment, and one
-// of them is adjusted in small steps.
-constexpr Millis kClockSet{2'000};
 // Maximum commands that share one write; this bounds the time to the first answer.
 constexpr std::size_t kMaxCommandsPerTurn = 4096;
 // During a write there is no hurry: commands are collected for this long, or until there are many.
@@ -107,10 +104,13 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   recorder_.emplace(state_);
   LAYERNAS_ASSIGN_OR_RETURN(state_.lineage, state_.store.Lineage());
   LAYERNAS_ASSIGN_OR_RETURN(state_.changes_base, state_.store.ChangesBase());
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<UnixMillis> last_written, state_.store.LastWritten());
+  clock_watch_.emplace(state_.now, last_written);
+  state_.clock_counts = clock_watch_->counts();
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, state_.store.LoadSearches());
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
   // Loading may take longer than a lease.
-  state_.now = clock_.NowOnBoth();
+  TakeTime();
   for (const auto& [id, entry] : state_.searches.open()) {
     for (const core::Candidate& candidate : entry->search->candidates()) {
       if (candidate.state != core::CandidateState::kLeased) continue;
@@ -130,6 +130,8 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
   entry.name = SearchName(entry.stored.slug, entry.id());
   entry.spec = std::make_shared<const std::string>(entry.stored.spec);
   entry.sequence = loaded.sequence;
+  entry.started_before = entry.stored.started != 0;
+  entry.ended_before = core::IsFinal(entry.stored.state);
   absl::StatusOr<core::SearchConfig> config = parse_spec(entry.stored.spec);
   entry.why_broken = config.ok() ? WhyBroken(*config, loaded.candidates) : std::string(config.status().message());
   if (!entry.why_broken.empty()) {
@@ -147,7 +149,7 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
                                                 std::move(loaded.candidates));
   SearchEntry& added = state_.searches.Add(std::move(entry));
   // No worker could report before.
-  added.search->CheckTime(state_.now.unix_ms, added.stored.clock_set, /*silence_counts=*/false);
+  added.search->CheckTime(state_.now.unix_ms, {added.stored.clock_set, /*silence_counts=*/false, state_.clock_counts});
   state_.touched.insert(added.id());
 }
 
@@ -248,19 +250,24 @@ void Engine::TakeTurn() {
 }
 
 void Engine::TakeTime() {
-  const Instant before = std::exchange(state_.now, clock_.NowOnBoth());
-  const Instant now = state_.now;
-  const Millis set =
-      Millis{now.unix_ms - before.unix_ms} - std::chrono::duration_cast<Millis>(now.steady - before.steady);
-  if (std::chrono::abs(set) < kClockSet) return;
+  state_.now = clock_.NowOnBoth();
+  const bool counted = state_.clock_counts;
+  const Millis set = clock_watch_->Advance(state_.now);
+  state_.clock_counts = clock_watch_->counts();
+  if (set == Millis{0}) return;
   state_.clock_ahead += set;
+  state_.leases.ClockWasSet(set);
   log::Warning("the machine's clock was set; leases and budgets are not affected", {{"by_ms", set.count()}});
   for (const auto& [id, entry] : state_.searches.open()) {
-    // The time of a search that has not started does not count yet.
+    // The time of a search that has not started does not count yet. If the clock was wrong since the
+    // start of the engine, the searches that had started before were not: it is right for them now.
     if (entry->search->config().duration.count() == 0 || entry->search->started() == 0) continue;
+    if (!counted && entry->started_before) continue;
     entry->stored.clock_set += set;
     state_.clock_set.insert(id);
   }
+  if (counted) return;
+  state_.searches.ClockWasWrong(set);
 }
 
 void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {
@@ -304,7 +311,7 @@ void Engine::UpdateGauges() {
   ControllerMetrics& metrics = state_.metrics;
   EngineFigures figures;
   for (const auto& [id, entry] : state_.searches.all()) {
-    ++figures.searches[entry.IsBroken() ? core::SearchState::kFailed : entry.search->state()];
+    ++figures.searches[entry.state()];
     if (!entry.IsOpen()) continue;
     for (int state = 1; state <= static_cast<int>(core::CandidateState::kStopped); ++state) {
       const auto candidate_state = static_cast<core::CandidateState>(state);

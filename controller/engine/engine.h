@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
+#include "controller/engine/clock_watch.h"
 #include "controller/engine/commit_pipeline.h"
 #include "controller/engine/dispatcher.h"
 #include "controller/engine/engine_state.h"
@@ -164,11 +165,12 @@ class Engine {
   // call on if the delays follow each other without a moment in which silence counts.
   void DelaySilence();
   // Reads the clocks. If the machine's clock was set since the last turn, it keeps the remaining
-  // time of the searches unchanged.
+  // time and the age of the searches unchanged.
   void TakeTime();
   void UpdateGauges();
 
   const Clock& clock_;
+  std::optional<ClockWatch> clock_watch_;
   EngineState state_;
   WatchBook watches_;
 

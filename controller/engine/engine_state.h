@@ -62,6 +62,8 @@ struct EngineState {
   SteadyTime workers_are_back_at;
   // How far the machine's clock was set ahead since the engine started; negative: back.
   Millis clock_ahead{0};
+  // Whether times from before the start may be compared with the clock (ClockWatch::counts()).
+  bool clock_counts = false;
   // Lineage of the store; every lease token contains a number made from it (TokenLineage).
   std::uint64_t lineage = 0;
   // Store::ChangesBase().

@@ -43,6 +43,15 @@ void LeaseBook::Remove(Key key) {
   leases_.erase(lease);
 }
 
+void LeaseBook::ClockWasSet(Millis ahead) {
+  for (auto& [key, lease] : leases_) lease.clock_set += ahead;
+}
+
+Millis LeaseBook::ClockSetSince(Key key) const {
+  const auto lease = leases_.find(key);
+  return lease == leases_.end() ? Millis{0} : lease->second.clock_set;
+}
+
 bool LeaseBook::IsOf(Key key, const std::string& instance) const {
   const auto lease = leases_.find(key);
   return lease != leases_.end() && !instance.empty() && lease->second.instance == instance;

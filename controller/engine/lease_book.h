@@ -53,6 +53,10 @@ class LeaseBook {
   // The lease must be in the book.
   void SetProgress(Key key, const TaskProgress& progress) { leases_.at(key).progress = progress; }
   const TaskProgress& ProgressOf(Key key) const { return leases_.at(key).progress; }
+  // The machine's clock was set ahead, while these leases were held.
+  void ClockWasSet(Millis ahead);
+  // Returns how far the clock was set ahead since the lease was granted; 0 if it is not in the book.
+  Millis ClockSetSince(Key key) const;
   bool Contains(Key key) const { return leases_.contains(key); }
   bool Holds(Key key, const std::string& worker) const;
   // The lease must be in the book.
@@ -75,6 +79,7 @@ class LeaseBook {
     ByDeadline::iterator deadline;
     std::string instance;
     TaskProgress progress = {};
+    Millis clock_set{0};
   };
 
   void Add(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance);

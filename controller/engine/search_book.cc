@@ -23,6 +23,11 @@ std::uint64_t TokenLineage(std::uint64_t store_lineage, const storage::StoredSea
   return MixKey({store_lineage, static_cast<std::uint64_t>(search.created), HashBytes(search.spec)}) | 1;
 }
 
+core::SearchState SearchEntry::state() const {
+  if (!IsBroken()) return search->state();
+  return core::IsFinal(stored.state) ? stored.state : core::SearchState::kFailed;
+}
+
 SearchEntry& SearchBook::Add(SearchEntry entry) {
   const std::uint64_t id = entry.id();
   SearchEntry& added = all_.emplace(id, std::move(entry)).first->second;
@@ -30,6 +35,12 @@ SearchEntry& SearchBook::Add(SearchEntry entry) {
   if (!added.stored.request_id.empty()) of_request_[added.stored.request_id] = id;
   if (!added.IsBroken()) same_evaluation_[added.search->config().evaluation_key].insert(id);
   return added;
+}
+
+void SearchBook::ClockWasWrong(Millis set) {
+  for (auto& [id, entry] : all_) {
+    if (entry.ended_before) entry.clock_ahead_at_end += set;
+  }
 }
 
 void SearchBook::Remove(std::uint64_t id) {

@@ -154,10 +154,10 @@ absl::Status SearchCommands::CheckQuotas(const NewSearch& search) {
   }
   if (owned.spec_bytes + search.spec.size() > quotas.spec_bytes) {
     too_large_specs_.Increment();
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "the specs of ", search.owner, "'s searches have ", owned.spec_bytes,
-        " bytes, and this one would exceed their limit (the controller's --max-spec-mib-per-caller); delete "
-        "ended searches"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the specs of ", search.owner, "'s searches have ", owned.spec_bytes,
+                     " bytes, and this one would exceed their limit (the controller's --max-spec-mib-per-caller); an "
+                     "administrator can delete ended searches or raise the limit"));
   }
   return absl::OkStatus();
 }
@@ -320,7 +320,8 @@ void SearchCommands::RunTimers() {
   for (const auto& [id, entry] : state_.searches.open()) {
     if (entry->search->config().duration.count() == 0) continue;
     const bool silence_counts = state_.silence_counts && state_.now.steady >= state_.workers_are_back_at;
-    entry->search->CheckTime(state_.now.unix_ms, entry->stored.clock_set, silence_counts);
+    const bool clock_counts = state_.clock_counts || !entry->started_before;
+    entry->search->CheckTime(state_.now.unix_ms, {entry->stored.clock_set, silence_counts, clock_counts});
     state_.touched.insert(id);
   }
   DeleteOldSearches();
@@ -333,9 +334,12 @@ void SearchCommands::DeleteOldSearches() {
   std::vector<std::uint64_t> old;
   for (const auto& [id, entry] : state_.searches.all()) {
     if (!core::IsFinal(entry.stored.state)) continue;
-    // Setting the clock ahead does not make the searches older that had ended before.
-    const Millis ahead = state_.clock_ahead - entry.clock_ahead_at_end;
-    const Millis age = Millis{state_.now.unix_ms - entry.stored.ended} - std::max(ahead, Millis{0});
+    if (entry.ended_before && !state_.clock_counts) continue;
+    // Setting the clock makes no search older or younger that had ended before. Where it is unknown
+    // which time was right, the search is kept.
+    Millis ahead = state_.clock_ahead - entry.clock_ahead_at_end;
+    if (entry.ended_before) ahead = std::max(ahead, Millis{0});
+    const Millis age = Millis{state_.now.unix_ms - entry.stored.ended} - ahead;
     if (age >= retention) old.push_back(id);
   }
   for (const std::uint64_t id : old) {

@@ -105,7 +105,7 @@ SearchView MakeBrokenView(const SearchEntry& entry) {
   SearchView view;
   view.name = entry.name;
   view.spec = entry.spec;
-  view.state = core::IsFinal(entry.stored.state) ? entry.stored.state : core::SearchState::kFailed;
+  view.state = entry.state();
   view.state_reason =
       absl::StrCat("this version of layernas cannot continue the search: ", entry.why_broken, "; its data is kept",
                    entry.stored.state_reason.empty() ? "" : "; it ended with: ", entry.stored.state_reason);
@@ -180,6 +180,11 @@ PointView MakePoint(const core::Search& search, std::uint64_t number) {
 }
 
 std::string WaitingFor(const core::Search& search, WorkerBook& workers) {
+  if (search.IsHeld()) {
+    return "the machine's clock: the search's time seems to be up, but the clock was not checked yet since the start "
+           "of "
+           "the controller";
+  }
   const std::optional<core::TaskKind> kind = WaitingKind(search, workers);
   return kind ? WaitingForWorker(search.RequireOf(*kind), workers) : "";
 }
@@ -193,7 +198,12 @@ std::vector<BucketView> MakeBuckets(const core::Search& search, const core::Stag
     if (entries.empty()) continue;
     const auto [lower, upper] = table.table.edges().Range(i);
     BucketView& bucket = buckets.emplace_back(BucketView{table.position, static_cast<int>(i), lower, upper, {}});
-    for (const core::Evaluated& one : entries) bucket.entries.push_back({search.NumberOf(one.architecture), one});
+    for (const core::Evaluated& one : entries) {
+      const std::uint64_t number = search.NumberOf(one.architecture);
+      const core::Candidate* candidate = search.candidate(number);
+      const bool is_estimate = candidate != nullptr && candidate->state == core::CandidateState::kStopped;
+      bucket.entries.push_back({number, one, is_estimate});
+    }
   }
   return buckets;
 }

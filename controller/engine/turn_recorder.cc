@@ -1,5 +1,6 @@
 #include "controller/engine/turn_recorder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/log/log.h"
@@ -20,6 +21,7 @@ storage::Batch TurnRecorder::Collect() {
   for (const std::uint64_t id : std::exchange(state_.clock_set, {})) {
     if (const SearchEntry* entry = state_.searches.Find(id)) batch.PutSearch(entry->stored);
   }
+  if (!batch.empty()) batch.PutLastWritten(state_.now.unix_ms);
   return batch;
 }
 
@@ -60,6 +62,7 @@ bool TurnRecorder::CollectSearch(SearchEntry& entry, storage::Batch& batch) {
 
 void TurnRecorder::CollectCandidate(SearchEntry& entry, const core::Candidate& candidate, storage::Batch& batch) {
   const LeaseBook::Key key{entry.id(), candidate.number};
+  const Millis clock_set = state_.leases.ClockSetSince(key);
   if (candidate.state != core::CandidateState::kLeased) {
     state_.leases.Remove(key);
   } else if (!state_.leases.Holds(key, candidate.worker)) {
@@ -72,11 +75,10 @@ void TurnRecorder::CollectCandidate(SearchEntry& entry, const core::Candidate& c
       state_.metrics.results_reused.Increment();
     }
     if (candidate.state != core::CandidateState::kSkipped && candidate.started != 0) {
-      // False if the clock was set back in between.
-      if (candidate.ended > candidate.started) {
-        state_.shares.Took(entry.id(), Millis{candidate.ended - candidate.started});
-      }
-      state_.metrics.ObserveEvaluation(candidate);
+      // Negative if the clock was set back since an earlier lease.
+      const Millis took = std::max(Millis{candidate.ended - candidate.started} - clock_set, Millis{0});
+      if (took > Millis{0}) state_.shares.Took(entry.id(), took);
+      state_.metrics.ObserveEvaluation(candidate, took);
     }
   }
   batch.PutChangedCandidate(entry.id(), candidate, ++entry.sequence, state_.now.unix_ms);

@@ -163,6 +163,8 @@ struct BucketView {
   struct Entry {
     std::uint64_t candidate = 0;
     core::Evaluated evaluated;
+    // The training was stopped early, and its reward is an estimate.
+    bool is_estimate = false;
   };
   std::vector<Entry> entries;
 };

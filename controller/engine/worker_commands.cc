@@ -9,6 +9,7 @@
 #include "common/base/task_limits.h"
 #include "common/base/utf8.h"
 #include "common/log/log.h"
+#include "controller/core/attempts.h"
 #include "controller/engine/dispatcher.h"
 
 namespace layernas {
@@ -299,6 +300,8 @@ void WorkerCommands::NoteFailure(SearchEntry& entry, const std::string& worker, 
   // At most two are kept: it matters only whether there is one or more.
   std::set<std::string>& failing = entry.failing_workers[kind];
   if (failing.size() < 2) failing.insert(worker);
+  // A candidate that failed on other workers, too, says nothing against this one.
+  if (core::CountAttempts(candidate).only_worker.empty()) return;
   Blame(entry, worker, kind, failure.message);
 }
 

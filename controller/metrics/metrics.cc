@@ -226,13 +226,12 @@ prometheus::Histogram& ControllerMetrics::RpcSeconds(const std::string& method) 
   return rpc_seconds_.Add({{"method", method}}, SecondsBuckets());
 }
 
-void ControllerMetrics::ObserveEvaluation(const core::Candidate& candidate) {
+void ControllerMetrics::ObserveEvaluation(const core::Candidate& candidate, Millis took) {
   constexpr double kMillis = 1000;
   // The clock may have been set in between.
   task_wait_seconds_.Observe(static_cast<double>(std::max<UnixMillis>(candidate.started - candidate.created, 0)) /
                              kMillis);
-  evaluation_seconds_.Observe(static_cast<double>(std::max<UnixMillis>(candidate.ended - candidate.started, 0)) /
-                              kMillis);
+  evaluation_seconds_.Observe(static_cast<double>(took.count()) / kMillis);
 }
 
 prometheus::Counter& ControllerMetrics::CallsRefused(const std::string& reason) {

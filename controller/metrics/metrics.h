@@ -71,8 +71,8 @@ class ControllerMetrics {
   prometheus::Counter& results_reused;
   prometheus::Gauge& polls_parked;
 
-  // Records a finished candidate that was leased.
-  void ObserveEvaluation(const core::Candidate& candidate);
+  // Records a finished candidate that was leased. `took`: the time since its lease.
+  void ObserveEvaluation(const core::Candidate& candidate, Millis took);
   prometheus::Counter& Completions(core::CompletionVerdict::Status status) { return *completions_[status]; }
   // `state` must be a final state.
   prometheus::Counter& Evaluations(core::CandidateState state) {

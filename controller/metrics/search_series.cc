@@ -85,6 +85,15 @@ void SearchSeries::Put(Series& series, const std::string& name, Family& family, 
   gauge->Set(value);
 }
 
+bool SearchSeries::Remove(Series& series, const std::string& name, Family& family, Labels labels) {
+  labels.emplace("search", name);
+  const auto gauge = series.gauges.find({&family, labels});
+  if (gauge == series.gauges.end()) return false;
+  family.Remove(gauge->second);
+  series.gauges.erase(gauge);
+  return true;
+}
+
 void SearchSeries::Set(const std::string& name, const core::Search& search, bool waits) {
   Series& series = searches_[name];
   Put(series, name, frontier_points_, static_cast<double>(search.frontier().points().size()));
@@ -138,6 +147,10 @@ void SearchSeries::PutTable(Series& series, const std::string& name, const core:
     Put(series, name, bucket_best_reward_,
         bucket.empty() ? std::numeric_limits<double>::quiet_NaN() : bucket.front().reward, {{"bucket", Ordinal(i)}});
   }
+  // A table can have fewer buckets than the one before.
+  for (std::size_t i = std::min(table.edges().count(), kMostBuckets); i < kMostBuckets; ++i) {
+    Remove(series, name, bucket_best_reward_, {{"bucket", Ordinal(i)}});
+  }
   Put(series, name, buckets_, static_cast<double>(table.edges().count()));
   Put(series, name, buckets_filled_, static_cast<double>(filled));
 }
@@ -159,10 +172,7 @@ void SearchSeries::PutFrontier(Series& series, const std::string& name, const co
   // A better point may have replaced several points of the frontier.
   for (std::size_t i = shown; i < kMostPoints; ++i) {
     for (Family* family : {&frontier_reward_, &frontier_cost_}) {
-      const auto gauge = series.gauges.find({family, {{"point", Ordinal(i)}, {"search", name}}});
-      if (gauge == series.gauges.end()) return;
-      family->Remove(gauge->second);
-      series.gauges.erase(gauge);
+      if (!Remove(series, name, *family, {{"point", Ordinal(i)}})) return;
     }
   }
 }

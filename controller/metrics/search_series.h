@@ -59,6 +59,8 @@ class SearchSeries {
   };
 
   void Put(Series& series, const std::string& name, Family& family, double value, Labels labels = {});
+  // Returns whether there was such a series.
+  bool Remove(Series& series, const std::string& name, Family& family, Labels labels);
   void PutTable(Series& series, const std::string& name, const core::Search& search);
   void PutFrontier(Series& series, const std::string& name, const core::Search& search);
 

@@ -207,7 +207,9 @@ v1::Search ToWire(const SearchView& view, const v1::SearchSpec& spec) {
   progress.set_trainings(static_cast<std::int32_t>(view.trainings));
   progress.set_trainings_budget(static_cast<std::int32_t>(view.trainings_budget));
   const auto count = [&view](core::CandidateState state) {
-    return static_cast<std::int32_t>(view.candidates.at(state));
+    // A search that this version cannot continue has only the states that occur.
+    const auto found = view.candidates.find(state);
+    return found == view.candidates.end() ? 0 : static_cast<std::int32_t>(found->second);
   };
   progress.set_queued(count(core::CandidateState::kQueued));
   progress.set_leased(count(core::CandidateState::kLeased));
@@ -290,6 +292,7 @@ v1::Bucket ToWire(const BucketView& bucket, const v1::SearchSpec& spec, const st
     entry.set_architecture_id(spec::FormatArchitectureId(spec.space(), one.evaluated.architecture));
     entry.set_reward(one.evaluated.reward);
     entry.set_cost(one.evaluated.cost);
+    entry.set_is_estimate(one.is_estimate);
   }
   return wire;
 }

@@ -21,6 +21,10 @@ void Batch::PutMeta(const char* key, std::uint64_t value) { operations_.Put(kMet
 
 void Batch::PutNextSearchId(std::uint64_t id) { PutMeta(kNextSearchIdKey, id); }
 
+void Batch::PutLastWritten(UnixMillis time) {
+  PutMeta(kLastWrittenKey, static_cast<std::uint64_t>(std::max<UnixMillis>(time, 0)));
+}
+
 void Batch::PutSearch(const StoredSearch& search) { operations_.Put(kSearches, EncodeKey(search.id), Encode(search)); }
 
 void Batch::PutCandidate(std::uint64_t search, const core::Candidate& candidate) {

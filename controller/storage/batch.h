@@ -67,6 +67,7 @@ class Batch {
   Batch& operator=(Batch&&) = default;
 
   void PutNextSearchId(std::uint64_t id);
+  void PutLastWritten(UnixMillis time);
   void PutSearch(const StoredSearch& search);
   void PutCandidate(std::uint64_t search, const core::Candidate& candidate);
   void PutBucket(const TableKey& key, const std::vector<StoredBucketEntry>& bucket);

@@ -15,6 +15,8 @@ inline constexpr char kNextSearchIdKey[] = "next_search_id";
 inline constexpr char kLineageKey[] = "lineage";
 // The number that the changes of a new search start after; a missing key means 0.
 inline constexpr char kChangesBaseKey[] = "changes_base";
+// The machine's clock at the last write, in milliseconds since the Unix epoch.
+inline constexpr char kLastWrittenKey[] = "last_written";
 // 1 in a copy that was not opened for writing yet.
 inline constexpr char kUnusedCopyKey[] = "unused_copy";
 

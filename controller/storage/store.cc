@@ -72,6 +72,12 @@ absl::StatusOr<std::uint64_t> Store::NextSearchId() const {
   return id.value_or(1);
 }
 
+absl::StatusOr<std::optional<UnixMillis>> Store::LastWritten() const {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> time, ReadMeta(kLastWrittenKey));
+  if (!time) return std::optional<UnixMillis>();
+  return std::optional<UnixMillis>(static_cast<UnixMillis>(*time));
+}
+
 absl::StatusOr<std::uint64_t> Store::Lineage() const {
   LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> lineage, ReadMeta(kLineageKey));
   if (!lineage) return absl::DataLossError("the data directory has no lineage; restore it from a backup");

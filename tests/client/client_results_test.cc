@@ -211,9 +211,33 @@ TEST_F(ClientTest, BucketsShowEmptyOnesToo) {
     return grpc::Status::OK;
   };
   EXPECT_EQ(Call({"search", "buckets", "shapes10-1", "-o", "csv"}).out,
-            "pass,stage,bucket,from,below,latency_ms,accuracy,architecture,candidate\n"
-            "1,2,0,0,0.5,,,,\n"
-            "1,2,1,0.5,1,0.6,0.7,1,4\n");
+            "pass,stage,bucket,from,below,latency_ms,accuracy,architecture,candidate,is_estimate\n"
+            "1,2,0,0,0.5,,,,,\n"
+            "1,2,1,0.5,1,0.6,0.7,1,4,false\n");
+}
+
+TEST_F(ClientTest, BucketsMarkEstimates) {
+  AnswerGet(RunningSearch());
+  controller_.buckets = [](const auto&, auto& response) {
+    response = Parse<v1::GetBucketsResponse>(R"pb(
+      buckets {
+        pass: 1
+        stage: 2
+        upper: 1
+        entries {
+          candidate: "searches/shapes10-1/candidates/4"
+          architecture_id: "1"
+          reward: 0.7
+          cost: 0.6
+          is_estimate: true
+        }
+      }
+    )pb");
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Call({"search", "buckets", "shapes10-1"}).out, HasSubstr("  ~0.7  "));
+  EXPECT_THAT(Call({"search", "buckets", "shapes10-1", "-o", "csv"}).out, HasSubstr("0.6,0.7,1,4,true\n"));
+  EXPECT_THAT(Call({"search", "buckets", "shapes10-1", "-o", "json"}).out, HasSubstr("\"is_estimate\": true"));
 }
 
 TEST_F(ClientTest, WorkersAreListed) {

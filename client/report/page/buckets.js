@@ -43,10 +43,10 @@ function drawBuckets() {
     hover(event, x, py, { X, Y }) {
       const found = at(x, py, X, Y);
       if (found < 0) return hideTip();
-      const [stage, bucket, lower, upper, reward, cost, number] = data.buckets[found];
+      const [stage, bucket, lower, upper, reward, cost, number, isEstimate] = data.buckets[found];
       return showTip(event, element('b', {}, `Stage ${stage}, bucket ${bucket}`),
         `${data.cost} ${lower === null ? '' : `from ${formatNumber(lower)} `}${upper === null ? '' : `below ${formatNumber(upper)}`}`, element('br'),
-        `candidate ${number}: ${data.reward} ${formatNumber(reward)} at ${formatNumber(cost)}`);
+        `candidate ${number}: ${data.reward} ${isEstimate ? '~' : ''}${formatNumber(reward)} at ${formatNumber(cost)}`);
     },
     pick(x, py, { X, Y }) {
       const found = at(x, py, X, Y);

@@ -90,7 +90,26 @@ TEST(MedianRuleTest, ExpectsNoMoreThanWhatOthersHaveOnAverage) {
   // Curves that started well ended badly.
   rule.Add(1, 10, {{1, 0.2f}}, 0.6);
   rule.Add(2, 10, {{1, 0.4f}}, 0.4);
-  EXPECT_THAT(rule.Judge(10, {{1, 0.1f}}), Optional(DoubleNear(0.5, 1e-6)));
+  EXPECT_THAT(rule.Judge(10, {{1, 0.1f}}), Optional(DoubleNear(0.4, 1e-6)));
+}
+
+// An estimate that beats a real result would take its place in a bucket.
+TEST(MedianRuleTest, ExpectsLessThanEachResultThatWasAhead) {
+  MedianRule rule({3, 1});
+  rule.Add(1, 10, {{1, 0.4f}, {3, 0.8f}}, 0.8);
+  rule.Add(2, 10, {{1, 0.3f}}, std::nullopt);
+  rule.Add(3, 10, {{1, 0.2f}}, std::nullopt);
+  // One result does not show what a difference becomes.
+  EXPECT_THAT(rule.Judge(10, {{1, 0.001f}}), Optional(DoubleNear(0.401, 1e-6)));
+  MedianRule equal({3, 1});
+  for (std::uint64_t i = 1; i <= 3; ++i) equal.Add(i, 10, {{1, 0.4f}}, 0.7);
+  EXPECT_THAT(equal.Judge(10, {{1, 0.1f}}), Optional(DoubleNear(0.4, 1e-6)));
+  MedianRule flat({2, 1});
+  flat.Add(1, 10, {{1, 0.4f}}, 0.7);
+  flat.Add(2, 10, {{1, 0.5f}}, 0.7);
+  const std::optional<double> estimate = flat.Judge(10, {{1, 0.1f}});
+  ASSERT_TRUE(estimate);
+  EXPECT_LT(*estimate, 0.7);
 }
 
 TEST(MedianRuleTest, DoesNotDependOnTheOrderOfArrival) {

@@ -42,6 +42,23 @@ TEST_F(JusticeTest, ABadWorkerThatJoinsLateEndsNoSearch) {
   EXPECT_EQ(Get(name)->candidates.at(CandidateState::kSucceeded), 40u);
 }
 
+TEST_F(JusticeTest, CandidatesThatFailEverywhereSpeakAgainstNoWorker) {
+  const std::string name = Create(RandomSpec("s", 40));
+  for (int i = 0; i < 5; ++i) {
+    const LeasedTask bad = LeaseOne("a");
+    Report("a", bad.token, std::nullopt);
+    Complete("a", LeaseOne("a"));
+    Pass(Millis{3'000});
+    const LeasedTask again = LeaseOne("b");
+    EXPECT_EQ(again.token.number, bad.token.number);
+    Report("b", again.token, std::nullopt);
+    Pass(Millis{10'000});
+    Report("b", LeaseOne("b").token, std::nullopt);
+    EXPECT_EQ(Candidate(name, bad.token.number).state, CandidateState::kInfeasible);
+  }
+  EXPECT_THAT(Lease("b", 8), SizeIs(8));
+}
+
 TEST_F(JusticeTest, WhereTheOnlyWorkerFailsTheSearchEnds) {
   v1::SearchSpec spec = RandomSpec("s", 40);
   spec.mutable_budget()->set_initial_failures(4);

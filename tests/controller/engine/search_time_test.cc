@@ -1,4 +1,5 @@
 // Tests what time does to searches: deadlines, restarts, and clocks that are set.
+#include "controller/engine/clock_watch.h"
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -173,6 +174,154 @@ TEST_F(SearchTimeTest, SettingTheClockChangesNoBudgetAndNoLease) {
   Pass(Millis{1});
   EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
   EXPECT_THAT(Get(name)->state_reason, ::testing::StartsWith("its time of 20 s is up"));
+}
+
+constexpr Millis kDay{24 * 3'600'000};
+
+// A machine whose clock is wrong when the controller starts, until it asks for the time.
+class WrongClockTest : public SearchTimeTest {
+ protected:
+  void StartWith(Millis ahead) {
+    Stop();
+    clock_.Set(ahead);
+    Start();
+    Settle();
+  }
+  void SetRight(Millis ahead) {
+    clock_.Set(-ahead);
+    Settle();
+  }
+  // A search of 20 s whose first training runs.
+  std::string CreateTimed() {
+    v1::SearchSpec spec = RandomSpec("s", 100);
+    spec.mutable_budget()->mutable_duration()->set_seconds(20);
+    std::string name = Create(spec);
+    task_ = LeaseOne("w");
+    Pass(Millis{5'000});
+    return name;
+  }
+
+  LeasedTask task_;
+};
+
+TEST_F(WrongClockTest, AStartWithAClockAheadDeletesNothing) {
+  options_.retention = Millis{1'000'000};
+  Restart();
+  const std::string name = Create(RandomSpec("s", 1));
+  Finish();
+  StartWith(kDay);
+  Pass(Millis{2'000});
+  EXPECT_TRUE(Get(name).ok());
+  SetRight(kDay);
+  Pass(Millis{900'000});
+  Settle();
+  EXPECT_TRUE(Get(name).ok());
+  Pass(Millis{200'000});
+  Settle();
+  EXPECT_EQ(Get(name).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(WrongClockTest, AStartWithAClockBehindMakesNoSearchYounger) {
+  options_.retention = Millis{1'000'000};
+  Restart();
+  const std::string before = Create(RandomSpec("before", 1));
+  Finish();
+  StartWith(-kDay);
+  const std::string meanwhile = Create(RandomSpec("meanwhile", 1));
+  Finish();
+  SetRight(-kDay);
+  Pass(Millis{900'000});
+  Settle();
+  EXPECT_TRUE(Get(before).ok());
+  EXPECT_TRUE(Get(meanwhile).ok());
+  Pass(Millis{200'000});
+  Settle();
+  EXPECT_EQ(Get(before).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(Get(meanwhile).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(WrongClockTest, ASearchThatEndedWithAClockAheadIsNotKeptLonger) {
+  options_.retention = Millis{1'000'000};
+  Restart();
+  Create(RandomSpec("first", 1));
+  StartWith(kDay);
+  const std::string name = Create(RandomSpec("s", 1));
+  Finish();
+  SetRight(kDay);
+  Pass(Millis{1'100'000});
+  Settle();
+  EXPECT_EQ(Get(name).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(WrongClockTest, AStartWithAClockAheadEndsNoSearch) {
+  const std::string name = CreateTimed();
+  StartWith(kDay);
+  EXPECT_THAT(Lease("v"), IsEmpty());
+  EXPECT_THAT(Get(name)->waiting_for, ::testing::StartsWith("the machine's clock"));
+  EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  SetRight(kDay);
+  const LeasedTask next = LeaseOne("v");
+  EXPECT_EQ(Get(name)->waiting_for, "");
+  Pass(Millis{14'999});
+  EXPECT_EQ(Complete("v", next).status, core::CompletionVerdict::kAccepted);
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Pass(Millis{1});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+}
+
+TEST_F(WrongClockTest, AfterAStartWithAClockBehindTheTimeOfASearchStillEnds) {
+  const std::string name = CreateTimed();
+  StartWith(-kDay);
+  EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
+  SetRight(-kDay);
+  Pass(Millis{14'999});
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Pass(Millis{1});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+}
+
+TEST_F(WrongClockTest, ASearchThatBeginsWithAWrongClockHasItsWholeTime) {
+  Create(RandomSpec("first", 1));
+  Finish();
+  for (const Millis ahead : {kDay, -kDay}) {
+    StartWith(ahead);
+    const std::string name = CreateTimed();
+    EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
+    SetRight(ahead);
+    Pass(Millis{14'999});
+    EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+    Pass(Millis{1});
+    EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  }
+}
+
+TEST_F(WrongClockTest, AfterALongStopTheTimeIsUpWhenTheClockCounts) {
+  const std::string name = CreateTimed();
+  Complete("w", task_);
+  Stop();
+  clock_.Pass(kDay);
+  Start();
+  EXPECT_THAT(Lease("v"), IsEmpty());
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Pass(ClockWatch::kProof);
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  EXPECT_THAT(Get(name)->state_reason, ::testing::StartsWith("its time of 20 s is up"));
+}
+
+TEST_F(WrongClockTest, SettingTheClockIsNoTimeOfAnEvaluation) {
+  const std::string name = Create(RandomSpec("s", 1));
+  const LeasedTask task = LeaseOne("w");
+  Pass(Millis{3'000});
+  clock_.Set(kDay);
+  Settle();
+  Complete("w", task);
+  for (const auto& family : metrics_->registry()->Collect()) {
+    if (family.name != "layernas_evaluation_seconds") continue;
+    EXPECT_EQ(family.metric.at(0).histogram.sample_sum, 3);
+    return;
+  }
+  ADD_FAILURE() << "no histogram";
 }
 
 }  // namespace

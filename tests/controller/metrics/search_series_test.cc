@@ -76,6 +76,39 @@ TEST(SearchSeries, ServesTheMeanBestRewardOfALoss) {
   EXPECT_DOUBLE_EQ(ValueOf(other, "layernas_mean_best_reward"), -1.5);
 }
 
+TEST(SearchSeries, ATableWithFewerBucketsLeavesNone) {
+  prometheus::Registry registry;
+  SearchSeries series(registry);
+  // Stage 1 has eight costs within the target, stage 2 mainly two.
+  core::SearchConfig config = Config({8});
+  config.space.layers = {{"a", 8, 0, {1, 2, 3, 4, 5, 6, 7, 8}}, {"b", 61, 0, std::vector<double>(61, 7)}};
+  config.space.layers[1].costs[0] = 0;
+  core::LayerNasOptions options;
+  options.order = {0, 1};
+  options.buckets.count = 8;
+  options.buckets.scale = core::BucketScale::kAuto;
+  config.strategy = options;
+  core::Search search(config, 0);
+  const auto shown = [&registry] {
+    for (const auto& family : registry.Collect()) {
+      if (family.name == "layernas_bucket_best_reward") return family.metric.size();
+    }
+    return std::size_t{0};
+  };
+  std::size_t most = 0;
+  for (int i = 0; search.Ready() > 0; ++i) {
+    ASSERT_LT(i, 1000);
+    AddResult(search, i, 1);
+    series.Set("s", search, false);
+    if (search.final_tables().empty()) continue;
+    const std::size_t buckets = search.final_tables().back().table.edges().count();
+    EXPECT_EQ(shown(), buckets);
+    most = std::max(most, buckets);
+  }
+  ASSERT_FALSE(search.final_tables().empty());
+  EXPECT_GT(most, search.final_tables().back().table.edges().count());
+}
+
 TEST(SearchSeries, TellsTargetsApartThatAreAlmostEqual) {
   prometheus::Registry registry;
   SearchSeries series(registry);

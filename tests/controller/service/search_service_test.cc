@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "tests/controller/service/service_fixture.h"
 
 namespace layernas {
@@ -399,6 +401,74 @@ TEST_F(SearchServiceTest, WhatWasFoundIsShown) {
 TEST_F(SearchServiceTest, CallsAreTimed) {
   Create(RandomSpec("s", 5));
   EXPECT_EQ(metrics_.RpcSeconds("CreateSearch").Collect().histogram.sample_count, 1u);
+}
+
+// Rewrites the stored search and its first candidate, as another version may have written them.
+class BrokenSearchTest : public SearchServiceTest {
+ protected:
+  void Rewrite(const std::function<void(v1::SearchSpec& spec, core::Candidate& first)>& change) {
+    name_ = Create(LayerNasSpec("s"));
+    Work(2);
+    engine_->Drain();
+    storage::LoadedSearch loaded = std::move(store_->LoadSearches()->front());
+    v1::SearchSpec spec;
+    ASSERT_TRUE(spec.ParseFromString(loaded.search.spec));
+    change(spec, loaded.candidates.front());
+    loaded.search.spec = spec.SerializeAsString();
+    storage::Batch batch;
+    batch.PutSearch(loaded.search);
+    batch.PutCandidate(loaded.search.id, loaded.candidates.front());
+    ASSERT_TRUE(store_->Commit(std::move(batch)).ok());
+    Stop();
+    Start({});
+  }
+  // Every call that shows a search.
+  void ExpectItIsShown() {
+    EXPECT_THAT(ListSearches(10), ElementsAre(name_));
+    const v1::Search shown = Get(name_);
+    EXPECT_EQ(shown.state(), v1::SEARCH_STATE_FAILED);
+    EXPECT_THAT(shown.state_reason(), HasSubstr("cannot continue the search"));
+    EXPECT_EQ(shown.progress().succeeded(), 2);
+    EXPECT_EQ(shown.progress().leased(), 0);
+    v1::ListCandidatesRequest request;
+    request.set_parent(name_);
+    v1::ListCandidatesResponse candidates;
+    ASSERT_TRUE(Searches(&Searcher::ListCandidates, request, &candidates).ok());
+    ASSERT_GE(candidates.candidates_size(), 2);
+    first_ = candidates.candidates(0);
+    grpc::ClientContext context;
+    SetDeadline(context);
+    v1::WatchSearchRequest watch;
+    watch.set_name(name_);
+    const auto reader = searches_->WatchSearch(&context, watch);
+    v1::WatchSearchResponse message;
+    EXPECT_TRUE(reader->Read(&message));
+    context.TryCancel();
+    while (reader->Read(&message)) continue;
+    reader->Finish();
+  }
+
+  std::string name_;
+  v1::Candidate first_;
+};
+
+TEST_F(BrokenSearchTest, ASpecThatThisVersionRefusesEndsNoCall) {
+  Rewrite([](v1::SearchSpec& spec, core::Candidate&) { spec.mutable_budget()->set_trainings(-1); });
+  ExpectItIsShown();
+  EXPECT_EQ(first_.architecture().layers_size(), 3);
+}
+
+TEST_F(BrokenSearchTest, AnArchitectureOfAnotherSpaceEndsNoCall) {
+  Rewrite([](v1::SearchSpec&, core::Candidate& first) { first.architecture = {0, 40'000, 1}; });
+  ExpectItIsShown();
+  EXPECT_EQ(first_.architecture().id(), "0-40000-1");
+  EXPECT_EQ(first_.architecture().layers_size(), 1);
+}
+
+TEST_F(BrokenSearchTest, AnArchitectureWithTooFewLayersEndsNoCall) {
+  Rewrite([](v1::SearchSpec&, core::Candidate& first) { first.architecture = {1}; });
+  ExpectItIsShown();
+  EXPECT_EQ(first_.architecture().layers_size(), 1);
 }
 
 }  // namespace

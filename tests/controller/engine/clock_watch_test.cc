@@ -1,0 +1,94 @@
+#include "controller/engine/clock_watch.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/controller/support/fake_clock.h"
+
+namespace layernas {
+namespace {
+
+class ClockWatchTest : public ::testing::Test {
+ protected:
+  // A start `after` the last write, by the machine's clock.
+  ClockWatch StartedAfter(Millis after) const {
+    return ClockWatch(clock_.NowOnBoth(), clock_.UnixNow() - after.count());
+  }
+  Millis Pass(ClockWatch& watch, Millis time) {
+    clock_.Pass(time);
+    return watch.Advance(clock_.NowOnBoth());
+  }
+  Millis Set(ClockWatch& watch, Millis by) {
+    clock_.Set(by);
+    return watch.Advance(clock_.NowOnBoth());
+  }
+
+  FakeClock clock_;
+};
+
+TEST_F(ClockWatchTest, SoonAfterTheLastWriteTheClockCounts) {
+  EXPECT_TRUE(StartedAfter(Millis{0}).counts());
+  EXPECT_TRUE(StartedAfter(ClockWatch::kSoon).counts());
+  // Two machines, or a clock that was adjusted a little.
+  EXPECT_TRUE(StartedAfter(-ClockWatch::kSet + Millis{1}).counts());
+  EXPECT_FALSE(StartedAfter(ClockWatch::kSoon + Millis{1}).counts());
+  EXPECT_FALSE(StartedAfter(-ClockWatch::kSet).counts());
+  EXPECT_FALSE(ClockWatch(clock_.NowOnBoth(), std::nullopt).counts());
+}
+
+TEST_F(ClockWatchTest, AClockThatIsNotSetForAWhileCounts) {
+  ClockWatch watch = StartedAfter(std::chrono::hours{24});
+  Pass(watch, ClockWatch::kProof - Millis{1});
+  EXPECT_FALSE(watch.counts());
+  Pass(watch, Millis{1});
+  EXPECT_TRUE(watch.counts());
+}
+
+TEST_F(ClockWatchTest, AfterItWasSetTheClockHasToProveItself) {
+  ClockWatch watch = StartedAfter(std::chrono::hours{24});
+  Pass(watch, ClockWatch::kProof - Millis{1});
+  EXPECT_EQ(Set(watch, Millis{-3'600'000}), Millis{-3'600'000});
+  Pass(watch, ClockWatch::kProof - Millis{1});
+  EXPECT_FALSE(watch.counts());
+  Pass(watch, Millis{1});
+  EXPECT_TRUE(watch.counts());
+}
+
+TEST_F(ClockWatchTest, AClockThatIsSetToSoonAfterTheLastWriteCounts) {
+  ClockWatch watch = StartedAfter(std::chrono::hours{24});
+  Set(watch, -std::chrono::hours{24});
+  EXPECT_TRUE(watch.counts());
+}
+
+TEST_F(ClockWatchTest, AClockBeforeTheLastWriteCountsOnlyMuchLater) {
+  ClockWatch watch = StartedAfter(-std::chrono::hours{24});
+  Pass(watch, ClockWatch::kLongestProof - Millis{1});
+  EXPECT_FALSE(watch.counts());
+  Pass(watch, Millis{1});
+  EXPECT_TRUE(watch.counts());
+}
+
+TEST_F(ClockWatchTest, AClockThatIsSetAgainAndAgainCountsInTheEnd) {
+  ClockWatch watch = StartedAfter(std::chrono::hours{24});
+  for (Millis passed{0}; passed < ClockWatch::kLongestProof; passed += Millis{60'000}) {
+    EXPECT_FALSE(watch.counts());
+    Pass(watch, Millis{60'000});
+    Set(watch, Millis{5'000});
+  }
+  EXPECT_TRUE(watch.counts());
+}
+
+TEST_F(ClockWatchTest, OnceItCountsItCountsForEver) {
+  ClockWatch watch = StartedAfter(Millis{0});
+  EXPECT_EQ(Set(watch, std::chrono::hours{-48}), std::chrono::hours{-48});
+  EXPECT_TRUE(watch.counts());
+}
+
+TEST_F(ClockWatchTest, SmallDifferencesAreNoSetting) {
+  ClockWatch watch = StartedAfter(Millis{0});
+  EXPECT_EQ(Set(watch, ClockWatch::kSet - Millis{1}), Millis{0});
+  EXPECT_EQ(Set(watch, -ClockWatch::kSet), -ClockWatch::kSet);
+  EXPECT_EQ(Pass(watch, std::chrono::hours{48}), Millis{0});
+}
+
+}  // namespace
+}  // namespace layernas
