@@ -71,13 +71,16 @@ std::string ClientToken::Current() {
   if (clock_.Now() - looked_ < kLookAgain) return token_;
   looked_ = clock_.Now();
   const auto version = security::VersionOf(path_);
-  if (!version || *version == version_) return token_;
-  version_ = *version;
-  if (auto file = ReadToken(path_); file.ok()) {
+  if (!version || (*version == version_ && unused_.empty())) return token_;
+  const bool is_new = *version != version_;
+  auto file = ReadToken(path_);
+  version_ = file.ok() ? file->version : *version;
+  const std::string unused = std::exchange(unused_, std::string(file.status().message()));
+  if (file.ok()) {
     token_ = std::move(file->text);
     log::Info("using a new token", {{"file", path_}});
-  } else {
-    log::Error("cannot use the new token; keeping the old one", {{"error", std::string(file.status().message())}});
+  } else if (is_new || unused != unused_) {
+    log::Error("cannot use the new token; keeping the old one", {{"error", unused_}});
   }
   return token_;
 }

@@ -19,7 +19,8 @@ inline constexpr char kBearer[] = "Bearer ";
 
 // A token from a file that contains nothing else. The file is checked about every second, so a new
 // token is used without a restart. If the new file cannot be used, the log says why and the old
-// token stays in use. Thread-safe.
+// token stays in use. A file that could not be used is read again with each check, and only a new
+// error is logged. Thread-safe.
 class ClientToken {
  public:
   // Errors name the file.
@@ -35,7 +36,10 @@ class ClientToken {
 
   Mutex mutex_;
   std::string token_ ABSL_GUARDED_BY(mutex_);
+  // Version of the file that was last read or rejected.
   security::FileVersion version_ ABSL_GUARDED_BY(mutex_);
+  // Why that version could not be used; empty if it was.
+  std::string unused_ ABSL_GUARDED_BY(mutex_);
   SteadyTime looked_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -14,9 +14,10 @@
 namespace layernas::security {
 namespace {
 
+std::int64_t Nanoseconds(const timespec& time) { return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
 FileVersion ToVersion(const struct stat& status) {
-  return {status.st_dev, status.st_ino, status.st_size,
-          std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+  return {status.st_dev, status.st_ino, status.st_size, Nanoseconds(status.st_mtim), Nanoseconds(status.st_ctim)};
 }
 
 absl::Status Failed(const std::string& path, const char* what, int error) {

@@ -14,12 +14,15 @@
 
 namespace layernas::security {
 
-// If two versions are equal, the file has not been changed or replaced in between.
+// If two versions are equal, the file has not been changed or replaced in between, nor have its
+// owner and mode.
 struct FileVersion {
   dev_t device = 0;
   ino_t inode = 0;
   off_t size = 0;
   std::int64_t modified_ns = 0;
+  // Also the time of the last change of owner or mode.
+  std::int64_t changed_ns = 0;
 
   bool operator==(const FileVersion&) const = default;
 };

@@ -62,11 +62,15 @@ void TokenFile::Reload() {
   MutexLock reloading(reload_mutex_);
   const auto version = security::VersionOf(path_);
   // The file may be missing for a moment while it is replaced.
-  if (!version || *version == version_) return;
-  absl::StatusOr<security::FileContent> file = Read(path_);
+  if (!version || (*version == version_ && unread_.empty())) return;
+  const bool is_new = *version != version_;
+  const absl::StatusOr<security::FileContent> file = Read(path_);
   version_ = file.ok() ? file->version : *version;
+  // The reason may go without a change of the file, for example with the mode of a folder.
+  const std::string unread = std::exchange(unread_, std::string(file.status().message()));
   absl::StatusOr<List> list = file.ok() ? security::ParseTokenList(file->text, path_) : file.status();
   if (!list.ok()) {
+    if (!is_new && unread == unread_) return;
     log::Error("cannot use the new token file; keeping the previous tokens",
                {{"error", std::string(list.status().message())}});
     return;

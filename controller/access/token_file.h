@@ -23,7 +23,8 @@ struct Caller {
 };
 
 // Checks the file every two seconds on its own thread and loads changes. If the file is invalid, it
-// logs the error with file and line, and keeps the previous tokens. Thread-safe.
+// logs the error with file and line, and keeps the previous tokens. A file that could not be read
+// is read again with each check, and only a new error is logged. Thread-safe.
 class TokenFile {
  public:
   // Errors name the file and, if known, the line.
@@ -55,6 +56,8 @@ class TokenFile {
   Mutex reload_mutex_;
   // Version of the file that was last loaded or rejected.
   security::FileVersion version_ ABSL_GUARDED_BY(reload_mutex_);
+  // Why that version could not be read; empty if it was.
+  std::string unread_ ABSL_GUARDED_BY(reload_mutex_);
 
   std::thread thread_;
 };

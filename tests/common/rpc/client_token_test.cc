@@ -68,6 +68,22 @@ TEST_F(ClientTokenTest, KeepsItsTokenWhereTheNewOneIsUnfitOrGone) {
   EXPECT_EQ((*token)->Current(), kTwo);
 }
 
+TEST_F(ClientTokenTest, UsesARefusedTokenOnceItsModeIsMended) {
+  Write(kOne);
+  const auto token = ClientToken::Open(path_, clock_);
+  ASSERT_TRUE(token.ok()) << token.status();
+  Write(kTwo);
+  chmod(path_.c_str(), 0644);
+  for (int i = 0; i < 2; ++i) {
+    clock_.now += std::chrono::seconds(2);
+    EXPECT_EQ((*token)->Current(), kOne);
+  }
+  // As the error advises.
+  chmod(path_.c_str(), 0600);
+  clock_.now += std::chrono::seconds(2);
+  EXPECT_EQ((*token)->Current(), kTwo);
+}
+
 TEST_F(ClientTokenTest, ErrorsNameTheFileAndQuoteNothing) {
   EXPECT_THAT(std::string(ClientToken::Open(path_).status().message()), HasSubstr(path_));
   Write("my secret is not a token");

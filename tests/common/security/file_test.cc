@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 namespace layernas::security {
 namespace {
@@ -80,6 +82,15 @@ TEST_F(FileTest, AReplacedFileIsAnotherVersion) {
   const std::string beside = folder_ / "beside";
   std::ofstream(beside) << "two";
   std::filesystem::rename(beside, path);
+  EXPECT_NE(VersionOf(path), before);
+}
+
+TEST_F(FileTest, AnotherModeIsAnotherVersion) {
+  const std::string path = Write("one", 0644);
+  const auto before = VersionOf(path);
+  // The times of files have the resolution of the kernel's tick.
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  chmod(path.c_str(), 0600);
   EXPECT_NE(VersionOf(path), before);
 }
 

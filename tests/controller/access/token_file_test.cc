@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "common/base/clock.h"
+#include "common/log/log.h"
 #include "tests/controller/support/temp_dir.h"
 
 namespace layernas {
@@ -80,6 +81,36 @@ TEST_F(TokenFileTest, ReloadsWhatChangedAndKeepsWhatItHasWhereThatIsBroken) {
   Write(Line(Role::kWorker, kTwo, "gpu"));
   (*tokens)->Reload();
   EXPECT_FALSE((*tokens)->Find(kOne));
+}
+
+TEST_F(TokenFileTest, LoadsARefusedFileOnceItsModeIsMended) {
+  Write(Line(Role::kWorker, kOne, "gpu"));
+  const auto tokens = TokenFile::Open(path_);
+  ASSERT_TRUE(tokens.ok()) << tokens.status();
+  Write(Line(Role::kWorker, kTwo, "gpu"));
+  chmod(path_.c_str(), 0644);
+  (*tokens)->Reload();
+  EXPECT_TRUE((*tokens)->Find(kOne));
+  // As the error advises.
+  chmod(path_.c_str(), 0640);
+  (*tokens)->Reload();
+  EXPECT_FALSE((*tokens)->Find(kOne)) << "revoked";
+  EXPECT_TRUE((*tokens)->Find(kTwo));
+}
+
+TEST_F(TokenFileTest, LogsOneErrorOnce) {
+  Write(Line(Role::kWorker, kOne, "gpu"));
+  const auto tokens = TokenFile::Open(path_);
+  ASSERT_TRUE(tokens.ok()) << tokens.status();
+  ASSERT_TRUE(log::Init("layernas-test", "info"));
+  ::testing::internal::CaptureStderr();
+  chmod(path_.c_str(), 0644);
+  for (int i = 0; i < 3; ++i) (*tokens)->Reload();
+  log::Flush();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  const std::size_t first = log.find("cannot use the new token file");
+  EXPECT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("cannot use the new token file", first + 1), std::string::npos) << log;
 }
 
 TEST_F(TokenFileTest, LooksByItself) {
