@@ -176,6 +176,11 @@ class DeployTest(unittest.TestCase):
         published = {name: one["ports"] for name, one in services.items() if "ports" in one}
         self.assertEqual(published.pop("tls-controller"), ["7060:7060"])
         self.assertIn("--token-file=/tls/tokens", services["tls-controller"]["command"])
+        for name, folder in {"tls-controller": "controller", "tls-worker": "worker", "tls-backup": "backup"}.items():
+            with self.subTest(name):
+                # The mount of a single file would not show its replacement.
+                mounted = [volume for volume in services[name]["volumes"] if ":/tls" in volume]
+                self.assertEqual(mounted, [f"${{LAYERNAS_TLS_DIR:-./tls}}/{folder}:/tls:ro"])
         self.assertGreater(len(published), 2)
         for ports in published.values():
             for port in ports:
