@@ -17,8 +17,8 @@ namespace layernas::spec {
 using NetworkIdentity = std::function<std::string(std::span<const std::uint16_t> choices)>;
 
 // Returns null if no architectures of the space are expected to be the same network: spaces without
-// cells, and spaces whose default architecture the shipped trainer cannot build or that would take
-// too long to compare.
+// cells, spaces whose default architecture the shipped trainer cannot build, and spaces with
+// options so large that some architecture would take too long to compare or to plan.
 NetworkIdentity MakeNetworkIdentity(const v1::Space& space);
 
 }  // namespace layernas::spec

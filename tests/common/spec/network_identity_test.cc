@@ -83,6 +83,58 @@ TEST(NetworkIdentity, IsNotOfferedForVeryLargeNetworks) {
   }
 }
 
+TEST(NetworkIdentity, IsNotOfferedWhereOptionsThatAreNotTheDefaultAreVeryLarge) {
+  // 33 cells with 15 edges each have at most 2,475 operations, 34 have up to 2,550.
+  for (const int layers : {33, 34}) {
+    v1::Space space = CellSpace();
+    space.mutable_network()->clear_parameters();
+    space.clear_layers();
+    while (space.layers_size() < layers) {
+      v1::Layer& layer = *space.add_layers();
+      layer.set_name("cell" + std::to_string(space.layers_size()));
+      layer.set_channels(16);
+      layer.set_default_("small");
+      for (const auto& [name, edges] : {std::pair("small", 1), std::pair("large", 15)}) {
+        v1::Option& option = *layer.add_options();
+        option.set_name(name);
+        auto& fields = *option.mutable_parameters()->mutable_fields();
+        fields["block"].set_string_value("cell");
+        for (int i = 0; i < edges; ++i) {
+          fields["edges"].mutable_list_value()->add_values()->set_string_value("skip_connect");
+        }
+      }
+    }
+    EXPECT_EQ(MakeNetworkIdentity(space) != nullptr, layers == 33);
+  }
+}
+
+TEST(NetworkIdentity, IsNotOfferedForCellsThatAreRepeatedVeryOften) {
+  v1::Space space = CellSpace();
+  auto& parameters = *space.mutable_network()->mutable_parameters()->mutable_fields();
+  parameters["stages"].set_number_value(6);
+  parameters["cells"].set_number_value(100);
+  // 600 cells with three edges have at most 9,000 operations, with six edges up to 18,000.
+  EXPECT_TRUE(MakeNetworkIdentity(space));
+  for (const char* edge : {"edge03", "edge13", "edge23"}) {
+    v1::Layer& layer = *space.add_layers();
+    layer = space.layers(0);
+    layer.set_name(edge);
+  }
+  EXPECT_FALSE(MakeNetworkIdentity(space));
+}
+
+TEST(NetworkIdentity, IsNotOfferedForSettingsThatAreVeryLong) {
+  v1::Space space = CellSpace();
+  space.mutable_layers(0)->set_default_("none");
+  v1::Option& option = *space.mutable_layers(0)->add_options();
+  option.set_name("noted");
+  auto& note = (*option.mutable_parameters()->mutable_fields())["note"];
+  for (const std::size_t bytes : {60'000, 70'000}) {
+    note.set_string_value(std::string(bytes, 'x'));
+    EXPECT_EQ(MakeNetworkIdentity(space) != nullptr, bytes == 60'000);
+  }
+}
+
 TEST(NetworkIdentity, IsNotOfferedForBlocksOfOthers) {
   v1::Space space = CellSpace();
   space.mutable_layers(0)->mutable_options(2)->set_name("fancy_op");
