@@ -284,6 +284,19 @@ void Reporting::Finish(Candidate& candidate, CandidateState state, UnixMillis no
   SettleTwins(candidate, now);
 }
 
+Metrics Reporting::MetricsOfTwin(const Candidate& twin, const Candidate& followed) const {
+  Metrics metrics = followed.metrics;
+  if (!parts_.config.count_metrics) return metrics;
+  const Metrics own = parts_.config.count_metrics(twin.architecture);
+  for (const auto& [name, counted] : parts_.config.count_metrics(followed.architecture)) {
+    const auto value = own.Find(name);
+    // An evaluator that counts in another way is believed.
+    if (value && metrics.Find(name) == counted) metrics.Set(name, *value);
+  }
+  metrics.ShareNames(followed.metrics);
+  return metrics;
+}
+
 void Reporting::Follow(Candidate& twin, UnixMillis now) {
   const Candidate& followed = parts_.candidates[twin.twin_of];
   parts_.candidates.MarkDirty(twin);
@@ -307,7 +320,7 @@ void Reporting::Follow(Candidate& twin, UnixMillis now) {
          now});
     Finish(twin, CandidateState::kInfeasible, now);
   } else {
-    twin.metrics = followed.metrics;
+    twin.metrics = MetricsOfTwin(twin, followed);
     twin.reward = followed.reward;
     // If the cost is known per layer, the twin has its own.
     twin.cost = parts_.CostOf(twin);

@@ -68,6 +68,9 @@ class Reporting {
   void SettleTwins(const Candidate& followed, UnixMillis now);
   // Skips the candidate because its cost exceeds every target.
   void Spare(Candidate& candidate, UnixMillis now);
+  // The metrics of the followed candidate, with the twin's own counts: operations without effect are
+  // counted too.
+  Metrics MetricsOfTwin(const Candidate& twin, const Candidate& followed) const;
   Metrics WithoutReward(const Metrics& metrics) const;
   // Records a failed attempt. The candidate is retried or ends.
   void AttemptFailed(Candidate& candidate, AttemptFailure failure, Instant now);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "common/base/clock.h"
 #include "controller/core/early_stop.h"
+#include "controller/core/evaluation_metrics.h"
 #include "controller/core/fair_share.h"
 #include "controller/core/space.h"
 #include "controller/core/standings.h"
@@ -59,6 +61,9 @@ struct SearchConfig {
   // Identifies architectures of the same network; only the first of them is trained. Null if there
   // are none.
   NetworkIdentity network_identity;
+  // Returns the metrics that follow from the architecture alone, as the controller counts them.
+  // Needed only with `network_identity`.
+  std::function<Metrics(const Architecture&)> count_metrics;
   // Equal for two searches if and only if they evaluate candidates of equal architecture in the
   // same way.
   std::string evaluation_key;

@@ -13,8 +13,8 @@
 
 namespace layernas::core {
 
-// Returns a string that two architectures share only if they are the same network; empty if that is
-// unknown.
+// Returns a string that two architectures share only if they are the same network, and if each may
+// take over the cost of the other; empty if that is unknown.
 using NetworkIdentity = std::function<std::string(const Architecture&)>;
 
 // Contains only first trainings, neither repeats nor full trainings. Not thread-safe.

@@ -1,9 +1,13 @@
 #include "controller/spec/core_config.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
 #include <numeric>
 
+#include "absl/strings/str_cat.h"
 #include "common/security/sha256.h"
+#include "common/spec/counts.h"
 #include "common/spec/network_identity.h"
 #include "common/spec/validate.h"
 #include "controller/spec/evaluation_key.h"
@@ -77,6 +81,32 @@ core::StrategyConfig ToCoreStrategy(const v1::Strategy& strategy, const v1::Spac
   return core::RandomOptions{};
 }
 
+// Sets what makes architectures twins, and what a twin does not take over.
+void SetTwins(const v1::SearchSpec& spec, const spec::NetworkIdentity& identity, core::SearchConfig& config) {
+  config.count_metrics = [counter = std::make_shared<const spec::ArchitectureCounter>(spec.space())](
+                             const core::Architecture& architecture) {
+    const auto counts = counter->Count(architecture);
+    core::Metrics metrics;
+    for (const char* name : {"multiply_adds", "params"}) {
+      if (counts.ok()) metrics.Set(name, spec::CountOf(*counts, name));
+    }
+    return metrics;
+  };
+  // A counted cost includes operations without effect. Unless each candidate has its own cost per
+  // layer, networks of different cost are told apart.
+  std::string cost = spec.objective().cost();
+  if (!spec::IsCounted(cost) || spec::CostIsPerLayer(spec)) cost.clear();
+  config.network_identity = [identity, cost, count = config.count_metrics](const core::Architecture& architecture) {
+    std::string form = identity(architecture);
+    if (form.empty()) return form;
+    if (!cost.empty())
+      absl::StrAppend(&form, "cost ", static_cast<std::int64_t>(count(architecture).Find(cost).value_or(0)));
+    // A search may have a million candidates, so only a digest of the text is kept for each.
+    const security::Digest digest = security::Sha256(form);
+    return std::string(digest.begin(), digest.end());
+  };
+}
+
 }  // namespace
 
 core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
@@ -104,15 +134,7 @@ core::SearchConfig ToCoreConfig(const v1::SearchSpec& spec) {
     config.early_stop = {evaluation.early_stop().compared(), evaluation.early_stop().min_epochs()};
   }
   config.sharing = {spec.sharing().weight(), spec.sharing().priority(), spec.sharing().max_running()};
-  if (const spec::NetworkIdentity identity = spec::MakeNetworkIdentity(spec.space())) {
-    config.network_identity = [identity](const core::Architecture& architecture) {
-      // A search may have a million candidates, so only a digest of the text is kept for each.
-      const std::string form = identity(architecture);
-      if (form.empty()) return form;
-      const security::Digest digest = security::Sha256(form);
-      return std::string(digest.begin(), digest.end());
-    };
-  }
+  if (const spec::NetworkIdentity identity = spec::MakeNetworkIdentity(spec.space())) SetTwins(spec, identity, config);
   config.evaluation_key = EvaluationKey(spec);
   config.reuse_results = spec.evaluation().reuse_results();
   return config;

@@ -1,4 +1,6 @@
 // Tests that architectures which are the same network are trained only once.
+#include "common/spec/costs.h"
+#include "common/spec/counts.h"
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -54,6 +56,60 @@ TEST_F(TwinsTest, EachNetworkOfACellIsTrainedOnce) {
   EXPECT_EQ(Get(name)->trainings, kNetworks);
   EXPECT_EQ(Get(name)->candidates.at(CandidateState::kSucceeded), 27u);
   EXPECT_THAT(Check().problems, IsEmpty());
+}
+
+// Each of the 27 architectures has the counts of its own, also of operations without effect.
+TEST_F(TwinsTest, EachHasItsOwnCounts) {
+  struct Case {
+    const char* cost;
+    bool counted;
+    bool cost_tells_apart;
+  };
+  for (const Case& one : {Case{"params", false, true},
+                          {"multiply_adds", false, true},
+                          {"params", true, false},
+                          {"latency_ms", false, false}}) {
+    SCOPED_TRACE(one.cost + std::string(one.counted ? ", counted" : ""));
+    v1::SearchSpec spec = CellSpec("counts");
+    spec.mutable_objective()->set_cost(one.cost);
+    if (one.counted) {
+      ASSERT_TRUE(spec::CountCosts(spec).ok());
+    }
+    const spec::ArchitectureCounter counter(spec.space());
+    const std::string name = Create(spec);
+    const auto metrics_of = [&](const core::Architecture& architecture) {
+      const network::Counts counts = *counter.Count(architecture);
+      return core::Metrics{{"accuracy", 0.5},
+                           {"latency_ms", 3},
+                           {"multiply_adds", static_cast<double>(counts.multiply_adds)},
+                           {"params", static_cast<double>(counts.params)}};
+    };
+    int trained = 0;
+    for (Tasks tasks = Lease("w", 1); !tasks.empty(); tasks = Lease("w", 1)) {
+      const core::Candidate leased = Candidates(name).back();
+      EXPECT_EQ(Report("w", tasks[0].token, metrics_of(leased.architecture)).status, CompletionVerdict::kAccepted);
+      ++trained;
+    }
+    if (one.cost_tells_apart) {
+      EXPECT_GT(trained, kNetworks);
+    } else {
+      EXPECT_EQ(trained, kNetworks);
+    }
+    EXPECT_LT(trained, 27);
+    const std::vector<core::Candidate> candidates = Candidates(name);
+    EXPECT_EQ(candidates.size(), 27u);
+    for (const core::Candidate& candidate : candidates) {
+      EXPECT_EQ(candidate.metrics, metrics_of(candidate.architecture)) << candidate.number;
+      EXPECT_EQ(candidate.cost, candidate.metrics.Find(one.cost)) << candidate.number;
+    }
+  }
+}
+
+TEST_F(TwinsTest, AnEvaluatorThatCountsInAnotherWayIsBelieved) {
+  const std::string name = Create(CellSpec("cell"));
+  const core::Metrics metrics = {{"accuracy", 0.5}, {"latency_ms", 3}, {"params", 7}};
+  for (Tasks tasks = Lease("w", 1); !tasks.empty(); tasks = Lease("w", 1)) Report("w", tasks[0].token, metrics);
+  for (const core::Candidate& candidate : Candidates(name)) EXPECT_EQ(candidate.metrics, metrics);
 }
 
 TEST_F(TwinsTest, WaitsThroughARestart) {
