@@ -99,6 +99,9 @@ Frame ReadFrame(const nlohmann::json& json) {
   frame.cells = PositiveInteger(parameters, "cells", kMaxCells).value_or(0);
   const auto stages = PositiveInteger(parameters, "stages", kMaxStages);
   if (stages && frame.cells == 0) throw InfeasibleError("network.parameters.stages has no effect without cells");
+  if (frame.stem_as_first_layer && frame.cells > 0) {
+    throw InfeasibleError("network.parameters.stem_as_first_layer has no effect with cells: set network.stem_channels");
+  }
   frame.stages = stages.value_or(3);
   parameters.RefuseUnknownFields();
   return frame;

@@ -20,7 +20,7 @@ namespace layernas::network {
 // the layers, the head (a 1x1 convolution, omitted without head_channels), global average pooling,
 // and a linear layer to the classes. The parameters are, with their defaults:
 //   stem_stride (1), stem_activation (relu), head_activation (relu);
-//   stem_as_first_layer (false): give the stem the channels of the first layer;
+//   stem_as_first_layer (false): give the stem the channels of the first layer; not with cells;
 //   final_norm (false): add normalization and activation after the layers;
 //   head_features (0): add a linear layer with this many features and head_activation before the
 //   last layer;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <sstream>
+#include <type_traits>
 #include <utility>
 
 #include "common/network/cell.h"
@@ -31,6 +32,8 @@ class BlockType {
   virtual const char* example() const = 0;
   virtual bool needs_kernel() const { return false; }
   virtual bool needs_expansion() const { return false; }
+  virtual bool has_squeeze_excite() const { return false; }
+  virtual bool has_activation() const { return true; }
   virtual Value Add(GraphBuilder& builder, Value input, const BlockSettings& settings) const = 0;
 
  protected:
@@ -46,6 +49,7 @@ class Skip final : public BlockType {
  public:
   const char* name() const override { return "skip"; }
   const char* example() const override { return "skip"; }
+  bool has_activation() const override { return false; }
   Value Add(GraphBuilder& builder, Value input, const BlockSettings& s) const override {
     const Value pooled = builder.AveragePool(input, s.stride, s.stride);
     if (builder.ShapeOf(pooled).channels == s.channels) return pooled;
@@ -72,6 +76,7 @@ class MbConv final : public BlockType {
   const char* example() const override { return "mbconv_k5_e6"; }
   bool needs_kernel() const override { return true; }
   bool needs_expansion() const override { return true; }
+  bool has_squeeze_excite() const override { return true; }
   Value Add(GraphBuilder& builder, Value input, const BlockSettings& s) const override {
     const Activation activation = s.activation.value_or(Activation::kRelu);
     const int channels = builder.ShapeOf(input).channels;
@@ -105,6 +110,8 @@ class Residual final : public BlockType {
  public:
   const char* name() const override { return "residual"; }
   const char* example() const override { return "residual_k3"; }
+  // It always has relu.
+  bool has_activation() const override { return false; }
   bool needs_kernel() const override { return true; }
   Value Add(GraphBuilder& builder, Value input, const BlockSettings& s) const override {
     Value value = ActivatedConv(builder, input, s.channels, *s.kernel, s.stride);
@@ -124,6 +131,7 @@ class Cell final : public BlockType {
  public:
   const char* name() const override { return "cell"; }
   const char* example() const override { return "cell with parameters.edges"; }
+  bool has_activation() const override { return false; }
   Value Add(GraphBuilder& builder, Value input, const BlockSettings& s) const override {
     if (s.stride != 1) builder.Refuse("a cell must not have a stride");
     return AddCell(builder, input, s.channels, s.edges);
@@ -161,8 +169,14 @@ template <typename Number>
 std::optional<Number> ReadNumber(const std::string& part) {
   Number number{};
   const char* end = part.data() + part.size();
-  const auto [stop, error] = std::from_chars(part.data() + 1, end, number);
-  if (part.size() < 2 || stop != end || error != std::errc()) return std::nullopt;
+  std::from_chars_result read{};
+  if constexpr (std::is_floating_point_v<Number>) {
+    // An exponent would also begin with e.
+    read = std::from_chars(part.data() + 1, end, number, std::chars_format::fixed);
+  } else {
+    read = std::from_chars(part.data() + 1, end, number);
+  }
+  if (part.size() < 2 || read.ptr != end || read.ec != std::errc()) return std::nullopt;
   return number;
 }
 
@@ -194,6 +208,15 @@ bool ReadPart(const std::string& part, BlockSettings& settings) {
   }
 }
 
+// Returns the part of an option's name that the block would ignore; empty if there is none.
+const char* UnusedPart(const BlockType& type, const BlockSettings& settings) {
+  if (settings.kernel && !type.needs_kernel()) return "kernel (k)";
+  if (settings.expansion && !type.needs_expansion()) return "expansion (e)";
+  if (settings.squeeze_excite && !type.has_squeeze_excite()) return "squeeze-and-excitation (se)";
+  if (settings.activation && !type.has_activation()) return "activation to choose";
+  return "";
+}
+
 }  // namespace
 
 std::optional<Activation> ParseActivation(const std::string& name) {
@@ -208,16 +231,24 @@ BlockSettings ParseOptionName(const std::string& option) {
   std::istringstream parts(option);
   BlockSettings settings;
   std::getline(parts, settings.block, '_');
-  if (FindBlockType(settings.block) == nullptr) {
+  const BlockType* type = FindBlockType(settings.block);
+  if (type == nullptr) {
     throw InfeasibleError("option '" + option + "': " + UnknownBlock(settings.block) +
                           "; to use another name, set parameters.block");
   }
-  for (std::string part; std::getline(parts, part, '_');) {
-    if (ReadPart(part, settings)) continue;
+  const auto refuse = [&](const std::string& part) {
     throw InfeasibleError(
         "option '" + option + "': cannot read '" + part +
         "'; a block can be followed by k<kernel>, e<expansion>, c<channels>, se and an activation, each at most "
         "once, as in mbconv_k5_e6_c40_se_hswish");
+  };
+  for (std::string part; std::getline(parts, part, '_');) {
+    if (!ReadPart(part, settings)) refuse(part);
+  }
+  // getline() reads nothing after the last underscore.
+  if (option.back() == '_') refuse("");
+  if (const std::string unused = UnusedPart(*type, settings); !unused.empty()) {
+    throw InfeasibleError("option '" + option + "': " + settings.block + " has no " + unused);
   }
   return settings;
 }

@@ -31,13 +31,15 @@ struct BlockSettings {
 // Parses an option name: a block and its settings, joined by underscores, such as skip, conv_k3,
 // mbconv_k5_e6 or mbconv_k5_e2.5_c40_se_hswish (k = kernel, e = expansion, c = channels, se =
 // squeeze-and-excitation, relu, relu6 or hswish). The name does not contain the stride, and the
-// settings may be incomplete. Throws InfeasibleError for any other name.
+// settings may be incomplete. Throws InfeasibleError for any other name, also for one with a setting
+// that the block does not have, as in conv_k3_se.
 BlockSettings ParseOptionName(const std::string& option);
 
 // Returns nothing if `name` is not relu, relu6, hswish or none.
 std::optional<Activation> ParseActivation(const std::string& name);
 
-// Adds the block to the current layer of `builder`. Throws InfeasibleError if the block is unknown,
+// Adds the block to the current layer of `builder`. Settings that the block does not have are
+// ignored: a layer's parameters are for all its options. Throws InfeasibleError if the block is unknown,
 // lacks a setting, or does not fit the input.
 Value AddBlock(GraphBuilder& builder, Value input, const BlockSettings& settings);
 

@@ -15,6 +15,8 @@ struct Counts {
   std::int64_t multiply_adds = 0;
 };
 
+// Throws InfeasibleError if a count exceeds 2^53, the limit of exact numbers in JSON. No network of
+// that size can be trained.
 Counts CountNetwork(const Graph& graph);
 
 }  // namespace layernas::network

@@ -163,7 +163,11 @@ ArchitectureCounter::ArchitectureCounter(ArchitectureCounter&&) noexcept = defau
 
 absl::StatusOr<network::Counts> ArchitectureCounter::Count(std::span<const std::uint16_t> choices) const {
   LAYERNAS_ASSIGN_OR_RETURN(const Graph graph, parts_->planner.Plan(choices));
-  return network::CountNetwork(graph);
+  try {
+    return network::CountNetwork(graph);
+  } catch (const network::InfeasibleError& error) {
+    return absl::InvalidArgumentError(error.what());
+  }
 }
 
 absl::StatusOr<PerLayerCounts> CountPerLayer(const v1::Space& space, std::string_view metric) {

@@ -132,6 +132,8 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
     }
     CheckWritable(weights_file);
   }
+  // Early, because it refuses a network that is too large.
+  const network::Counts counts = network::CountNetwork(request.network);
   std::shared_ptr<const Dataset> dataset;
   if (request.is_trained) {
     dataset = datasets_.Get(request.train.data, [&on_progress](std::size_t done, std::size_t images) {
@@ -143,7 +145,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
     for (const std::string& note : dataset->notes) log_("warning: " + note);
   }
   torch::manual_seed(request.seed);
-  // Train, measure and keep the network that will be deployed. The counts below are those of the
+  // Train, measure and keep the network that will be deployed. The counts are those of the
   // requested architecture, as in benchmarks.
   Network network(network::WithoutDeadOps(request.network));
   network->to(device_);
@@ -174,7 +176,6 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
     log_(line.str());
     metrics.merge(MeasuredMetrics(measured));
   }
-  const network::Counts counts = network::CountNetwork(request.network);
   metrics["params"] = static_cast<double>(counts.params);
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);
   // Not earlier: after a failed measurement, the next attempt resumes from the state that the

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "common/network/blocks.h"
 #include "common/network/errors.h"
@@ -68,6 +70,8 @@ TEST(PlanNetwork, LayerThatCannotBeBuiltIsNamed) {
   EXPECT_THAT(LayerRefusal(Layer("tail", "mbconv_k3_e1e9", 16, 1)), HasSubstr("expansion"));
   EXPECT_THAT(LayerRefusal(Layer("tail", "mbconv_k3_enan", 16, 1)), HasSubstr("expansion"));
   EXPECT_THAT(LayerRefusal(Layer("tail", "conv_k99999999999", 16, 1)), HasSubstr("cannot read"));
+  EXPECT_THAT(LayerRefusal(Layer("tail", "mbconv_k3_e1e1", 16, 1)), HasSubstr("cannot read 'e1e1'"));
+  EXPECT_THAT(LayerRefusal(Layer("tail", "conv_k3_", 16, 1)), HasSubstr("cannot read ''"));
   EXPECT_THAT(LayerRefusal(Layer("tail", "conv", 16, 1)),
               AllOf(HasSubstr("layer 'tail'"), HasSubstr("needs a kernel")));
   EXPECT_THAT(LayerRefusal(Layer("tail", "mbconv_k3", 16, 1)), HasSubstr("needs an expansion"));
@@ -89,6 +93,28 @@ TEST(PlanNetwork, LayerThatCannotBeBuiltIsNamed) {
   EXPECT_THAT(Refusal({{"layers", json::array()}}, SmallNetwork()), HasSubstr("architecture.layers"));
 }
 
+TEST(PlanNetwork, ANameHasNoSettingsThatItsBlockWouldIgnore) {
+  const std::map<const char*, const char*> refused = {
+      {"conv_k3_e6", "conv has no expansion (e)"},
+      {"conv_k3_se", "conv has no squeeze-and-excitation (se)"},
+      {"skip_k3", "skip has no kernel (k)"},
+      {"skip_se", "skip has no squeeze-and-excitation (se)"},
+      {"skip_relu", "skip has no activation to choose"},
+      {"residual_k3_relu6", "residual has no activation to choose"},
+      {"cell_k3", "cell has no kernel (k)"},
+  };
+  for (const auto& [option, why] : refused) {
+    EXPECT_EQ(LayerRefusal(Layer("tail", option, 16, 1)), "layer 'tail': option '" + std::string(option) + "': " + why);
+  }
+  for (const char* option : {"skip", "skip_c8", "conv_k3_c8_relu6", "mbconv_k3_e6_c8_se_hswish", "residual_k3_c8"}) {
+    EXPECT_EQ(LayerRefusal(Layer("tail", option, 16, 1)), "accepted") << option;
+  }
+  // The parameters of a layer are for all its options.
+  json skip = Layer("tail", "skip", 16, 1);
+  skip["parameters"] = {{"activation", "relu6"}, {"squeeze_excite", true}};
+  EXPECT_EQ(LayerRefusal(skip), "accepted");
+}
+
 TEST(PlanNetwork, NetworkFieldsAreChecked) {
   EXPECT_THAT(NetworkRefusal("/input", {32, 32}), HasSubstr("network.input"));
   EXPECT_THAT(NetworkRefusal("/input", {3, "a", 32}), HasSubstr("network.input"));
@@ -96,6 +122,8 @@ TEST(PlanNetwork, NetworkFieldsAreChecked) {
   EXPECT_THAT(NetworkRefusal("/head", 3), HasSubstr("network has no field 'head'"));
   EXPECT_THAT(NetworkRefusal("/parameters/stem", 3), HasSubstr("network.parameters has no field 'stem'"));
   EXPECT_THAT(NetworkRefusal("/parameters/stages", 3), HasSubstr("without cells"));
+  EXPECT_THAT(NetworkRefusal("/parameters", {{"cells", 2}, {"stem_as_first_layer", true}}),
+              HasSubstr("stem_as_first_layer has no effect with cells"));
   EXPECT_THAT(NetworkRefusal("/parameters/cells", 2), HasSubstr("is an edge of a cell"));
   EXPECT_THAT(NetworkRefusal("/parameters/head_activation", "relu7"), HasSubstr("network.parameters.head_activation"));
 }

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "common/network/architecture.h"
+#include "common/network/errors.h"
 
 namespace layernas::network {
 namespace {
@@ -53,6 +56,28 @@ TEST(CountNetwork, PoolingComesBeforeTheProjection) {
       Count(json::array({{{"name", "skip"}, {"option", "skip"}, {"channels", 6}, {"stride", 3}}}), json::object());
   EXPECT_EQ(counts.params, 9 * 3 * 8 + 2 * 8 + 8 * 6 + 2 * 6 + 6 * 10 + 10);
   EXPECT_EQ(counts.multiply_adds, 9 * 3 * 8 * 1024 + 8 * 6 * 11 * 11 + 6 * 10);
+}
+
+TEST(CountNetwork, RefusesWhatNoNumberHolds) {
+  const auto network = [](int layers) {
+    json list = json::array();
+    for (int i = 0; i < layers; ++i) list.push_back({{"name", "l" + std::to_string(i)}, {"option", "residual_k31"}});
+    return PlanNetwork(
+        {{"layers", list}},
+        {{"input", {3, 4096, 4096}}, {"classes", 10}, {"stem_channels", 256}, {"parameters", json::object()}});
+  };
+  // Two convolutions per layer and one of the stem, at 4096x4096, and the classifier.
+  const std::int64_t layer = std::int64_t{2} * 31 * 31 * 256 * 256 << 24;
+  const std::int64_t rest = (std::int64_t{9 * 3 * 256} << 24) + 2560;
+  EXPECT_EQ(CountNetwork(network(4)).multiply_adds, 4 * layer + rest);
+  try {
+    CountNetwork(network(5));
+    FAIL() << "counted";
+  } catch (const InfeasibleError& error) {
+    EXPECT_EQ(
+        std::string(error.what()),
+        "the network has more than 2^53 multiply-adds: choose a smaller network.input, or fewer or smaller layers");
+  }
 }
 
 TEST(CountNetwork, HeadFeaturesAreALinearLayer) {
