@@ -81,7 +81,7 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   LAYERNAS_ASSIGN_OR_RETURN(parts->store, std::move(store));
   if (!options.backup_dir.empty()) {
     LAYERNAS_RETURN_IF_ERROR(CheckApart(options.data_dir, options.backup_dir));
-    auto backups = storage::Backups::Open(*parts->store, options.backup_dir);
+    auto backups = storage::Backups::Open(*parts->store, options.data_dir, options.backup_dir, Clock::Real().UnixNow());
     if (!backups.ok()) {
       return absl::Status(backups.status().code(), absl::StrCat("--backup-dir: ", backups.status().message()));
     }

@@ -54,15 +54,18 @@ absl::StatusOr<std::uint64_t> BytesIn(const std::string& path) {
   return bytes;
 }
 
-// Returns the latest time at which a backup in the directory was written to; 0 if there is none.
-UnixMillis LatestIn(const std::string& folder) {
+// Returns the latest time until `now` at which a backup in the directory was written to; 0 if there
+// is none. `data_dir` is not a backup, even if it is in the directory.
+UnixMillis LatestIn(const std::string& folder, const std::string& data_dir, UnixMillis now) {
   UnixMillis latest = 0;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     struct stat status = {};
     // The RocksDB file that names the others. A directory without it is not a backup.
     if (!fs::exists(entry->path() / "CURRENT", error) || ::stat(entry->path().c_str(), &status) != 0) continue;
-    latest = std::max<UnixMillis>(latest, status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000);
+    if (fs::equivalent(entry->path(), data_dir, error)) continue;
+    const UnixMillis time = status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000;
+    if (time <= now) latest = std::max(latest, time);
   }
   return latest;
 }
@@ -82,7 +85,8 @@ absl::Status CheckBackupId(std::string_view id) {
       "the backup name must be 1 to 100 letters, digits, '.', '-' and '_', and begin with a letter or digit");
 }
 
-absl::StatusOr<std::unique_ptr<Backups>> Backups::Open(const Store& store, const std::string& folder) {
+absl::StatusOr<std::unique_ptr<Backups>> Backups::Open(const Store& store, const std::string& data_dir,
+                                                       const std::string& folder, UnixMillis now) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return Failed(folder, "created", error);
@@ -97,7 +101,7 @@ absl::StatusOr<std::unique_ptr<Backups>> Backups::Open(const Store& store, const
     fs::remove_all(path, error);
     if (error) return Failed(path.string(), "removed", error);
   }
-  return std::unique_ptr<Backups>(new Backups(store, absolute, LatestIn(absolute)));
+  return std::unique_ptr<Backups>(new Backups(store, absolute, LatestIn(absolute, data_dir, now)));
 }
 
 absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
@@ -117,7 +121,7 @@ absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
     fs::rename(partial, path, error);
     if (error) return Failed(path, "created", error);
     LAYERNAS_RETURN_IF_ERROR(SyncFolder(folder_));
-    latest_ = std::max(latest_, now);
+    latest_ = now;
     return Backup{id, path, now, bytes};
   };
   absl::StatusOr<Backup> made = make();

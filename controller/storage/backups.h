@@ -29,8 +29,9 @@ absl::Status CheckBackupId(std::string_view id);
 class Backups {
  public:
   // Creates `folder` if it is missing; no other controller may use it. Removes unfinished backups
-  // that a crash has left there. The store must outlive the backups.
-  static absl::StatusOr<std::unique_ptr<Backups>> Open(const Store& store, const std::string& folder);
+  // that a crash has left there. The store, whose directory is `data_dir`, must outlive the backups.
+  static absl::StatusOr<std::unique_ptr<Backups>> Open(const Store& store, const std::string& data_dir,
+                                                       const std::string& folder, UnixMillis now);
 
   // Makes a backup of everything committed before the call. When it returns, the backup is durable
   // and was opened once as a check. An empty id is replaced by the time. Returns ALREADY_EXISTS if
@@ -38,7 +39,8 @@ class Backups {
   absl::StatusOr<Backup> Make(std::string id, UnixMillis now);
 
   // Returns when the newest backup was made; 0 if there is none. For backups from before the start,
-  // it is the time of the last write to their directory.
+  // it is the time of the last write to their directory. Those dated after the start do not count:
+  // the clock was ahead when they were made.
   UnixMillis latest() const { return latest_; }
 
  private:

@@ -29,8 +29,8 @@ class BackupsTest : public ::testing::Test {
     store_ = *std::move(store);
     Open();
   }
-  void Open() {
-    auto backups = Backups::Open(*store_, folder_);
+  void Open(UnixMillis now = kNow + 10) {
+    auto backups = Backups::Open(*store_, temp_.Path("data"), folder_, now);
     ASSERT_TRUE(backups.ok()) << backups.status();
     backups_ = *std::move(backups);
   }
@@ -128,6 +128,30 @@ TEST_F(BackupsTest, TheTimeOfTheNewestOutlivesARestart) {
   EXPECT_EQ(backups_->latest(), kNow);
 }
 
+TEST_F(BackupsTest, OneMadeWhileTheClockWasAheadDoesNotCount) {
+  const std::string ahead = backups_->Make("ahead", kNow + 1000)->path;
+  EXPECT_EQ(backups_->latest(), kNow + 1000);
+  // The clock was corrected.
+  ASSERT_TRUE(backups_->Make("one", kNow).ok());
+  EXPECT_EQ(backups_->latest(), kNow);
+  const auto dated = [](const std::string& path, UnixMillis time) {
+    const timespec stamp = {time / 1000, time % 1000 * 1'000'000};
+    const std::array<timespec, 2> both = {stamp, stamp};
+    ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), both.data(), 0), 0);
+  };
+  dated(ahead, kNow + 1000);
+  dated(folder_ + "/one", kNow - 5);
+  Open(kNow);
+  EXPECT_EQ(backups_->latest(), kNow - 5);
+}
+
+TEST_F(BackupsTest, TheDataDirectoryIsNoBackup) {
+  constexpr UnixMillis kFarFuture = 1'000 * kNow;
+  const std::string folder = std::filesystem::path(temp_.Path("data")).parent_path();
+  EXPECT_EQ((*Backups::Open(*store_, temp_.Path("data"), folder, kFarFuture))->latest(), 0);
+  EXPECT_GT((*Backups::Open(*store_, temp_.Path("elsewhere"), folder, kFarFuture))->latest(), 0);
+}
+
 TEST_F(BackupsTest, AnIdNamesOneBackupAndNoOtherPlace) {
   ASSERT_TRUE(backups_->Make("A.b-c_9", kNow).ok());
   EXPECT_EQ(backups_->Make("A.b-c_9", kNow).status().code(), absl::StatusCode::kAlreadyExists);
@@ -147,7 +171,7 @@ TEST_F(BackupsTest, NothingIsLeftOfOneThatFailed) {
   EXPECT_THAT(std::string(failed.message()), HasSubstr(folder_));
   // The store is undamaged.
   PutNextSearchId(9);
-  EXPECT_FALSE(Backups::Open(*store_, folder_).ok());
+  EXPECT_FALSE(Backups::Open(*store_, temp_.Path("data"), folder_, kNow).ok());
   std::filesystem::remove(folder_);
   Open();
   EXPECT_TRUE(backups_->Make("one", kNow).ok());
