@@ -23,6 +23,16 @@ absl::Status Failed(const std::string& path, int error) {
   return error == EEXIST ? absl::AlreadyExistsError(message) : absl::UnknownError(message);
 }
 
+// The error of a new file at `created`, with which `path` is written. Whether a file can be created
+// depends on its folder, so the message names the folder: the file itself may be writable.
+absl::Status FailedToCreate(const std::string& path, const std::string& created, int error) {
+  if (error != EACCES && error != EROFS) return Failed(path, error);
+  std::string folder = std::filesystem::path(created).parent_path().string();
+  if (folder.empty()) folder = ".";
+  return absl::UnknownError("cannot write " + path + ": no file can be created in the folder " + folder + ": " +
+                            std::generic_category().message(error));
+}
+
 // Writes and closes the file. Returns the error number, 0 for success.
 int WriteAll(Fd file, std::string_view content) {
   while (!content.empty()) {
@@ -51,7 +61,7 @@ absl::Status ReplaceFile(const std::string& path, std::string_view content) {
   // Next to the target, because a rename is only atomic within one file system.
   const std::string temporary = path + RandomSuffix();
   Fd file(::open(temporary.c_str(), kNew, kMode));
-  if (!file.valid()) return Failed(path, errno);
+  if (!file.valid()) return FailedToCreate(path, temporary, errno);
   // Keep the access restrictions of the replaced file.
   if (is_ours) ::fchmod(file.get(), replaced.st_mode & 0777);
   int error = WriteAll(std::move(file), content);
@@ -90,7 +100,7 @@ absl::Status CheckFolder(const std::string& folder) {
 
 absl::Status WriteNewFile(const std::string& path, std::string_view content) {
   Fd file(::open(path.c_str(), kNew, kMode));
-  if (!file.valid()) return Failed(path, errno);
+  if (!file.valid()) return FailedToCreate(path, path, errno);
   const int error = WriteAll(std::move(file), content);
   if (error == 0) return absl::OkStatus();
   ::unlink(path.c_str());

@@ -10,8 +10,9 @@ namespace layernas {
 
 // Writes a file atomically, in place of an older one: readers see either the old or the new
 // content. A symbolic link at `path` is itself replaced. Creates a temporary file with a random
-// name next to `path`, and never follows a planted link. The folder must exist. An error names the
-// file and says why it cannot be written; the older file is then unchanged.
+// name next to `path`, and never follows a planted link. The folder must exist and be writable, even
+// if the older file is. An error names the file and says why it cannot be written; the older file is
+// then unchanged.
 absl::Status ReplaceFile(const std::string& path, std::string_view content);
 
 // Writes to a path that a user has given. Works like ReplaceFile(), but follows symbolic links. If

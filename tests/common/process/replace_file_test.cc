@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -62,6 +63,27 @@ TEST_F(ReplaceFileTest, WhereItFailsTheOldFileStays) {
   EXPECT_EQ(WriteOutputFile(Path("folder"), "text").message(), "cannot write " + Path("folder") + ": Is a directory");
   EXPECT_THAT(std::string(WriteOutputFile(Path("none/file"), "text").message()),
               HasSubstr("No such file or directory"));
+}
+
+TEST_F(ReplaceFileTest, AFolderThatIsNotWritableIsNamed) {
+  std::ofstream(Path("file")) << "old";
+  fs::permissions(Path("file"), fs::perms::all);
+  fs::permissions(folder_, fs::perms::owner_read | fs::perms::owner_exec | fs::perms::others_exec);
+  // Root may write everywhere.
+  const bool is_root = ::geteuid() == 0;
+  if (is_root) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
+  const absl::Status replaced = WriteOutputFile(Path("file"), "new");
+  const absl::Status created = WriteNewFile(Path("other"), "new");
+  if (is_root) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+  fs::permissions(folder_, fs::perms::owner_all);
+  const std::string why = ": no file can be created in the folder " + folder_.string() + ": Permission denied";
+  EXPECT_EQ(replaced.message(), "cannot write " + Path("file") + why);
+  EXPECT_EQ(created.message(), "cannot write " + Path("other") + why);
+  EXPECT_EQ(Read(Path("file")), "old");
 }
 
 TEST_F(ReplaceFileTest, ANewFileReplacesNothing) {
