@@ -27,7 +27,8 @@ int Check(const layernas::ControllerOptions& options) {
       store.ok() ? layernas::CheckStore(**store, [](std::string_view spec) { return layernas::ToCoreConfig(spec); })
                  : store.status();
   if (!report.ok()) {
-    std::fprintf(stderr, "layernas-controller: %s\n", std::string(report.status().message()).c_str());
+    const absl::Status failed = layernas::storage::NameDataDirectory(report.status(), options.data_dir);
+    std::fprintf(stderr, "layernas-controller: %s\n", std::string(failed.message()).c_str());
     return EXIT_FAILURE;
   }
   for (const std::string& problem : report->problems) std::printf("%s\n", problem.c_str());

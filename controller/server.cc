@@ -78,7 +78,8 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
                  {{"damage", std::string(store.status().message())}});
     store = storage::Store::OpenWithoutDamagedLog(options.data_dir);
   }
-  LAYERNAS_ASSIGN_OR_RETURN(parts->store, std::move(store));
+  if (!store.ok()) return storage::NameDataDirectory(store.status(), options.data_dir);
+  parts->store = *std::move(store);
   if (!options.backup_dir.empty()) {
     LAYERNAS_RETURN_IF_ERROR(CheckApart(options.data_dir, options.backup_dir));
     auto backups = storage::Backups::Open(*parts->store, options.data_dir, options.backup_dir, Clock::Real().UnixNow());
@@ -91,10 +92,11 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   engine_options.lease_duration = options.lease_duration;
   engine_options.retention = options.retention;
   engine_options.quotas = options.quotas;
-  LAYERNAS_ASSIGN_OR_RETURN(parts->engine,
-                            Engine::Create(
-                                *parts->store, engine_options, [](std::string_view spec) { return ToCoreConfig(spec); },
-                                parts->metrics, Clock::Real()));
+  auto engine = Engine::Create(
+      *parts->store, engine_options, [](std::string_view spec) { return ToCoreConfig(spec); }, parts->metrics,
+      Clock::Real());
+  if (!engine.ok()) return storage::NameDataDirectory(engine.status(), options.data_dir);
+  parts->engine = *std::move(engine);
   parts->search_service = std::make_unique<SearchServiceImpl>(*parts->engine, *parts->gate, parts->metrics);
   parts->worker_service =
       std::make_unique<WorkerServiceImpl>(*parts->engine, *parts->gate, parts->metrics, Clock::Real());

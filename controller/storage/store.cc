@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "controller/storage/meta.h"
@@ -18,7 +19,21 @@ std::optional<std::string> KeyAfter(std::uint64_t search, std::uint64_t after) {
   return EncodeKey(search, after + 1);
 }
 
+absl::StatusOr<StoredSearch> ReadSearch(std::string_view key, std::string_view value) {
+  absl::StatusOr<StoredSearch> search = DecodeSearch(value);
+  if (search.ok()) return search;
+  // Searches are named searches/NAME-NUMBER.
+  return absl::Status(search.status().code(), absl::StrCat("search number ", DecodeSearchKey(key).value_or(0), ": ",
+                                                           search.status().message()));
+}
+
 }  // namespace
+
+absl::Status NameDataDirectory(const absl::Status& status, const std::string& directory) {
+  if (status.code() != absl::StatusCode::kDataLoss || absl::StrContains(status.message(), directory)) return status;
+  return absl::DataLossError(absl::StrCat("the data directory ", directory, " is damaged (", status.message(),
+                                          "); restore it from a backup or choose another --data-dir"));
+}
 
 absl::Status Store::Commit(Batch batch) {
   std::vector<Batch> batches;
@@ -43,8 +58,8 @@ absl::StatusOr<Batch> Store::BeginHistory(std::uint64_t lineage) const {
   batch.PutMeta(kChangesBaseKey, jump);
   std::vector<StoredSearch> searches;
   LAYERNAS_RETURN_IF_ERROR(Scan(kSearches, "", EncodeKey(std::numeric_limits<std::uint64_t>::max()),
-                                [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
-                                  LAYERNAS_ASSIGN_OR_RETURN(searches.emplace_back(), DecodeSearch(value));
+                                [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+                                  LAYERNAS_ASSIGN_OR_RETURN(searches.emplace_back(), ReadSearch(key, value));
                                   return true;
                                 }));
   for (const StoredSearch& search : searches) {
@@ -93,15 +108,22 @@ absl::StatusOr<std::vector<LoadedSearch>> Store::LoadSearches() const {
   std::vector<LoadedSearch> loaded;
   const std::string last = EncodeKey(std::numeric_limits<std::uint64_t>::max());
   LAYERNAS_RETURN_IF_ERROR(
-      Scan(kSearches, "", last, [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
-        LAYERNAS_ASSIGN_OR_RETURN(loaded.emplace_back().search, DecodeSearch(value));
+      Scan(kSearches, "", last, [&](std::string_view key, std::string_view value) -> absl::StatusOr<bool> {
+        LAYERNAS_ASSIGN_OR_RETURN(loaded.emplace_back().search, ReadSearch(key, value));
         return true;
       }));
   for (LoadedSearch& one : loaded) {
     const std::uint64_t id = one.search.id;
     LAYERNAS_RETURN_IF_ERROR(Scan(kCandidates, EncodeKey(id), EncodeKey(id + 1),
                                   [&](std::string_view, std::string_view value) -> absl::StatusOr<bool> {
-                                    LAYERNAS_ASSIGN_OR_RETURN(core::Candidate candidate, DecodeCandidate(value));
+                                    absl::StatusOr<core::Candidate> read = DecodeCandidate(value);
+                                    if (!read.ok()) {
+                                      return absl::Status(
+                                          read.status().code(),
+                                          absl::StrCat("candidate ", one.candidates.size() + 1, " of search number ",
+                                                       id, ": ", read.status().message()));
+                                    }
+                                    core::Candidate candidate = *std::move(read);
                                     if (candidate.number != one.candidates.size() + 1) {
                                       return absl::DataLossError(absl::StrCat("candidate ", one.candidates.size() + 1,
                                                                               " of search ", id, " is missing"));

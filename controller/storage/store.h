@@ -29,6 +29,10 @@ namespace layernas::storage {
 // newer one is refused.
 inline constexpr int kSchemaVersion = 5;
 
+// Adds the data directory and what to do to a DATA_LOSS error that does not name the directory.
+// Returns any other status unchanged.
+absl::Status NameDataDirectory(const absl::Status& status, const std::string& directory);
+
 struct LoadedSearch {
   StoredSearch search;
   // By number, without gaps.

@@ -20,6 +20,38 @@ TEST_F(StoreTest, DamageIsNotTakenForAnEmptyDirectory) {
   EXPECT_EQ(Store::OpenReadOnly(directory_).status().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST_F(StoreTest, ARecordThatCannotBeReadIsNamed) {
+  const auto store = Open();
+  StoredSearch damaged = Search(7);
+  // Text must be UTF-8.
+  damaged.slug = "\xff";
+  Batch batch;
+  batch.PutSearch(Search(2));
+  batch.PutSearch(damaged);
+  Commit(*store, std::move(batch));
+  const absl::Status status = store->LoadSearches().status();
+  EXPECT_EQ(status.message(), "search number 7: a stored search cannot be parsed");
+  const absl::Status named = NameDataDirectory(status, "/srv/data");
+  EXPECT_EQ(
+      named.message(),
+      "the data directory /srv/data is damaged (search number 7: a stored search cannot be parsed); restore it from "
+      "a backup or choose another --data-dir");
+  EXPECT_EQ(NameDataDirectory(named, "/srv/data"), named);
+  EXPECT_EQ(NameDataDirectory(absl::InternalError("x"), "/srv/data"), absl::InternalError("x"));
+}
+
+TEST_F(StoreTest, ACandidateThatCannotBeReadIsNamed) {
+  const auto store = Open();
+  core::Candidate damaged = Candidate(2, "\xff");
+  Batch batch;
+  batch.PutSearch(Search(7));
+  batch.PutCandidate(7, Candidate(1));
+  batch.PutCandidate(7, damaged);
+  Commit(*store, std::move(batch));
+  EXPECT_EQ(store->LoadSearches().status().message(),
+            "candidate 2 of search number 7: a stored candidate cannot be parsed");
+}
+
 TEST_F(StoreTest, WhatWasCommittedSurvivesACrash) {
   const auto store = Open();
   for (std::uint64_t id = 1; id <= 20; ++id) Commit(*store, FullBatch(id));
