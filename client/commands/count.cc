@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/commands/command.h"
 #include "client/output/table.h"
+#include "client/output/units.h"
 #include "common/spec/counts.h"
 #include "common/spec/resolve.h"
 
@@ -40,7 +41,7 @@ using Visit = std::function<absl::Status(const spec::Choices&)>;
 absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
   const double size = spec::SpaceSize(space);
   if (size > kMaxArchitectures) {
-    return absl::InvalidArgumentError(absl::StrCat("the space has ", size, " architectures, more than ",
+    return absl::InvalidArgumentError(absl::StrCat("the space has ", FormatCount(size), " architectures, more than ",
                                                    kMaxArchitectures, ": list the architectures to count in a file"));
   }
   spec::Choices choices(static_cast<std::size_t>(space.layers_size()));

@@ -48,6 +48,8 @@ std::string FormatValue(double value) {
 }
 
 std::string FormatCount(double count) {
+  // Beyond the largest number.
+  if (std::isinf(count)) return count > 0 ? "more than 1.79e+308" : "less than -1.79e+308";
   if (std::abs(count) >= 1e15) return absl::StrFormat("%.2e", count);
   const std::string digits = absl::StrFormat("%.0f", std::abs(count));
   std::string text = count <= -0.5 ? "-" : "";

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "common/base/duration.h"
 #include "common/network/closest.h"
 #include "common/spec/enum_names.h"
@@ -101,6 +102,20 @@ std::optional<double> ParseDouble(std::string_view text) {
   return value;
 }
 
+std::string_view WithoutZeros(std::string_view digits) {
+  return digits.substr(std::min(digits.size(), digits.find_first_not_of('0')));
+}
+
+// Returns the nearest number if the text is a whole number that `value` only approximates, as above
+// 2^53. Values that are not written digit by digit are approximate anyway.
+std::optional<std::string> RoundedTo(std::string_view text, double value) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  if (text.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
+  const std::string exact = absl::StrFormat("%.0f", std::abs(value));
+  if (WithoutZeros(text) == WithoutZeros(exact)) return std::nullopt;
+  return (std::signbit(value) ? "-" : "") + exact;
+}
+
 // Sets `value`, or returns a message about what is wrong.
 template <typename T>
 std::optional<std::string> ParseWhole(const std::string& text, T& value) {
@@ -113,8 +128,9 @@ std::optional<std::string> ParseWhole(const std::string& text, T& value) {
     return std::nullopt;
   }
   if ((error == std::errc::result_out_of_range && complete) || (std::is_unsigned_v<T> && negative)) {
-    return absl::StrCat("must be between ", std::numeric_limits<T>::min(), " and ", std::numeric_limits<T>::max(),
-                        ", is ", Quote(text));
+    const std::string limit = negative ? absl::StrCat("least ", std::numeric_limits<T>::min())
+                                       : absl::StrCat("most ", std::numeric_limits<T>::max());
+    return absl::StrCat("must be at ", limit, ", is ", Quote(text));
   }
   return absl::StrCat("must be a whole number, is ", Quote(text));
 }
@@ -375,6 +391,10 @@ void MessageReader::ReadValue(const YAML::Node& node, const std::string& path, g
   } else if (const std::string& text = node.Scalar(); !IsQuoted(node) && (text == "true" || text == "false")) {
     value.set_bool_value(text == "true");
   } else if (const auto number = IsQuoted(node) ? std::nullopt : ParseDouble(text)) {
+    if (const auto rounded = RoundedTo(text, *number)) {
+      Fail(node, path,
+           absl::StrCat("must be quoted, because the number would be rounded to ", *rounded, ", ", Is(node)));
+    }
     value.set_number_value(*number);
   } else {
     value.set_string_value(text);

@@ -283,7 +283,8 @@ class MessageReader:
         if not _WHOLE.fullmatch(text):
             self._fail(node, path, f"must be a whole number, {_is(node)}")
         elif len(digits) > 20 or not lowest <= (value := int(f"{'-' * text.startswith('-')}{digits or 0}")) <= highest:
-            self._fail(node, path, f"must be between {lowest} and {highest}, {_is(node)}")
+            limit = f"least {lowest}" if text.startswith("-") else f"most {highest}"
+            self._fail(node, path, f"must be at {limit}, {_is(node)}")
         else:
             return value
         return None
@@ -328,12 +329,22 @@ class MessageReader:
             number = None if node.quoted else _parse_number(text)
             if not node.quoted and text in ("true", "false"):
                 value.bool_value = text == "true"
+            elif number is not None and (rounded := _rounded_to(text, number)) is not None:
+                self._fail(node, path, f"must be quoted, because the number would be rounded to {rounded}, {_is(node)}")
             elif number is not None:
                 value.number_value = number
             elif node.number:
                 self._fail(node, path, f"must be a number of at most {sys.float_info.max:.2g}, {_is(node)}")
             else:
                 value.string_value = text
+
+
+def _rounded_to(text: str, value: float) -> int | None:
+    """Returns the nearest number if the text is a whole number that `value` only approximates, as above 2^53."""
+    digits = text.removeprefix("-").lstrip("0")
+    if not _WHOLE.fullmatch(text) or digits == str(abs(int(value))).lstrip("0"):
+        return None
+    return int(value)
 
 
 def _shorthand(kind: Descriptor) -> FieldDescriptor | None:

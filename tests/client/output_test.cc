@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <ctime>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -42,7 +43,13 @@ TEST(Units, ValuesHaveFiveDigitsAtMost) {
 
 TEST(Units, CountsHaveSeparators) {
   const std::vector<std::pair<double, std::string>> cases = {
-      {0, "0"}, {999, "999"}, {1000, "1,000"}, {6561, "6,561"}, {-1234567, "-1,234,567"}, {1e22, "1.00e+22"}};
+      {0, "0"},
+      {999, "999"},
+      {1000, "1,000"},
+      {6561, "6,561"},
+      {-1234567, "-1,234,567"},
+      {1e22, "1.00e+22"},
+      {std::numeric_limits<double>::infinity(), "more than 1.79e+308"}};
   for (const auto& [count, text] : cases) EXPECT_EQ(FormatCount(count), text);
 }
 
