@@ -1,11 +1,14 @@
 #include "controller/engine/clock_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace layernas {
 
 ClockWatch::ClockWatch(Instant now, std::optional<UnixMillis> last_written)
     : now_(now), start_(now.steady), last_written_(last_written), set_(now.steady) {
+  if (last_written_) set_before_start_ = std::min(Millis{now.unix_ms - *last_written_}, Millis{0});
+  if (set_before_start_ > -kSet) set_before_start_ = Millis{0};
   Judge();
 }
 
@@ -20,10 +23,8 @@ Millis ClockWatch::Advance(Instant now) {
 }
 
 void ClockWatch::Judge() {
-  if (now_.steady - start_ >= kLongestProof) counts_ = true;
-  const Millis since_write = last_written_ ? Millis{now_.unix_ms - *last_written_} : Millis::max();
-  if (since_write <= -kSet) return;
-  if (since_write <= kSoon || now_.steady - set_ >= kProof) counts_ = true;
+  const bool is_soon = last_written_ && Millis{now_.unix_ms - *last_written_} <= kSoon;
+  if (is_soon || now_.steady - set_ >= kProof || now_.steady - start_ >= kLongestProof) counts_ = true;
 }
 
 }  // namespace layernas

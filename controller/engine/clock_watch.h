@@ -18,10 +18,14 @@ class ClockWatch {
   // not a setting.
   Millis Advance(Instant now);
 
+  // Returns how far the clock was set at least while nobody watched it: negative if it shows a time
+  // before the last write, otherwise 0.
+  Millis set_before_start() const { return set_before_start_; }
+
   // Returns whether times from before the start may be compared with the clock now. What cannot be
-  // undone must not be done on a clock that may be wrong. A clock counts at once if it shows a time
-  // soon after the last write. Otherwise it counts after kProof without being set, or, if it shows a
-  // time before the last write or is set again and again, after kLongestProof.
+  // undone must not be done on a clock that may be ahead. A clock counts at once if it shows a time
+  // soon after the last write, or before it. Otherwise it counts after kProof without being set, or
+  // after kLongestProof if it is set again and again.
   bool counts() const { return counts_; }
 
   // Smaller differences between the clocks are normal: they are not read at the same moment, and one
@@ -37,6 +41,7 @@ class ClockWatch {
   Instant now_;
   const SteadyTime start_;
   const std::optional<UnixMillis> last_written_;
+  Millis set_before_start_{0};
   // When the clock was set last, or the start.
   SteadyTime set_;
   bool counts_ = false;

@@ -104,10 +104,13 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   recorder_.emplace(state_);
   LAYERNAS_ASSIGN_OR_RETURN(state_.lineage, state_.store.Lineage());
   LAYERNAS_ASSIGN_OR_RETURN(state_.changes_base, state_.store.ChangesBase());
-  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<UnixMillis> last_written, state_.store.LastWritten());
+  LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, state_.store.LoadSearches());
+  LAYERNAS_ASSIGN_OR_RETURN(std::optional<UnixMillis> last_written, state_.store.LastWritten());
+  // Without searches there are no times to compare with.
+  if (loaded.empty()) last_written = state_.now.unix_ms;
   clock_watch_.emplace(state_.now, last_written);
   state_.clock_counts = clock_watch_->counts();
-  LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, state_.store.LoadSearches());
+  state_.clock_ahead = clock_watch_->set_before_start();
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
   // Loading may take longer than a lease.
   TakeTime();
@@ -148,6 +151,7 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
                                                                    stored.started, stored.ended, stored.searching_over},
                                                 std::move(loaded.candidates));
   SearchEntry& added = state_.searches.Add(std::move(entry));
+  SetClock(added, clock_watch_->set_before_start());
   // No worker could report before.
   added.search->CheckTime(state_.now.unix_ms, {added.stored.clock_set, /*silence_counts=*/false, state_.clock_counts});
   state_.touched.insert(added.id());
@@ -259,15 +263,20 @@ void Engine::TakeTime() {
   state_.leases.ClockWasSet(set);
   log::Warning("the machine's clock was set; leases and budgets are not affected", {{"by_ms", set.count()}});
   for (const auto& [id, entry] : state_.searches.open()) {
-    // The time of a search that has not started does not count yet. If the clock was wrong since the
-    // start of the engine, the searches that had started before were not: it is right for them now.
-    if (entry->search->config().duration.count() == 0 || entry->search->started() == 0) continue;
-    if (!counted && entry->started_before) continue;
-    entry->stored.clock_set += set;
-    state_.clock_set.insert(id);
+    // If the clock was wrong since the start of the engine, it is right now for the searches that had
+    // started before.
+    if (counted || !entry->started_before) SetClock(*entry, set);
   }
   if (counted) return;
   state_.searches.ClockWasWrong(set);
+}
+
+void Engine::SetClock(SearchEntry& entry, Millis set) {
+  // The time of a search that has not started does not count yet.
+  if (set == Millis{0} || !entry.IsOpen() || entry.search->config().duration.count() == 0) return;
+  if (entry.search->started() == 0) return;
+  entry.stored.clock_set += set;
+  state_.clock_set.insert(entry.id());
 }
 
 void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {

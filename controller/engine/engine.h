@@ -167,6 +167,8 @@ class Engine {
   // Reads the clocks. If the machine's clock was set since the last turn, it keeps the remaining
   // time and the age of the searches unchanged.
   void TakeTime();
+  // The time by which the clock was set does not count as time of the search.
+  void SetClock(SearchEntry& entry, Millis set);
   void UpdateGauges();
 
   const Clock& clock_;

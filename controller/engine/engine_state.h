@@ -60,7 +60,8 @@ struct EngineState {
   bool silence_counts = true;
   // By then, workers have reported after a start what they finished before.
   SteadyTime workers_are_back_at;
-  // How far the machine's clock was set ahead since the engine started; negative: back.
+  // How far the machine's clock was set ahead since the last write before the engine started;
+  // negative: back.
   Millis clock_ahead{0};
   // Whether times from before the start may be compared with the clock (ClockWatch::counts()).
   bool clock_counts = false;

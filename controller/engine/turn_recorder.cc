@@ -21,7 +21,8 @@ storage::Batch TurnRecorder::Collect() {
   for (const std::uint64_t id : std::exchange(state_.clock_set, {})) {
     if (const SearchEntry* entry = state_.searches.Find(id)) batch.PutSearch(entry->stored);
   }
-  if (!batch.empty()) batch.PutLastWritten(state_.now.unix_ms);
+  // A clock that may be wrong must not become the measure after the next start.
+  if (!batch.empty() && state_.clock_counts) batch.PutLastWritten(state_.now.unix_ms);
   return batch;
 }
 

@@ -280,8 +280,10 @@ std::string Book::WhyLost(const Accepted& one) const {
   return absl::StrCat(NameOf(search, candidate), ": an accepted result is not there");
 }
 
-void Book::TimeIsUnknown() {
-  for (auto& [id, search] : searches_) search.time_is_unknown = true;
+void Book::TimeIsUnknown(SteadyTime since) {
+  for (auto& [id, search] : searches_) {
+    if (!search.started || *search.started >= since) search.time_is_unknown = true;
+  }
 }
 
 }  // namespace layernas::simulation

@@ -90,7 +90,8 @@ class Book {
   void MayDelete(std::uint64_t search) { may_be_deleted_.insert(search); }
   // Checks that no accepted result is lost.
   void CheckAccepted() const;
-  void TimeIsUnknown();
+  // Nothing is known about the times of the searches that started since then.
+  void TimeIsUnknown(SteadyTime since = {});
 
   const std::map<std::uint64_t, Search>& searches() const { return searches_; }
   const std::vector<Accepted>& accepted() const { return accepted_; }

@@ -43,6 +43,8 @@ class Controller {
   // Sets whether the process may sometimes die after some of a turn's answers.
   void set_dies_between_answers(bool dies) { dies_between_answers_ = dies; }
   bool up() const { return engine_ != nullptr; }
+  // The number of the current process; ascends with each start and death.
+  std::uint64_t process() const { return process_; }
   Engine& engine() { return *engine_; }
   WorkerCalls& calls() { return *calls_; }
   // Call this after each call of the engine.

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/label.h"
+#include "controller/engine/clock_watch.h"
 #include "tests/simulation/spec_drawing.h"
 
 namespace layernas::simulation {
@@ -27,8 +28,8 @@ bool Fits(const std::map<std::string, std::string>& labels, const std::map<std::
 }  // namespace
 
 bool World::Faults::Any() const {
-  return controller_deaths + disk_swaps + disk_hangs + worker_deaths + network_cuts + clock_jumps + meddling + twins +
-             bad_workers + trouble + network.loss + network.doubling >
+  return controller_deaths + disk_swaps + disk_hangs + worker_deaths + network_cuts + clock_jumps + wrong_clocks +
+             meddling + twins + bad_workers + trouble + network.loss + network.doubling >
          0;
 }
 
@@ -68,6 +69,7 @@ void World::DrawFaults() {
   faults_.worker_deaths = maybe(0.4, 4);
   faults_.network_cuts = maybe(0.3, 4);
   faults_.clock_jumps = maybe(0.2, 2);
+  faults_.wrong_clocks = maybe(0.5, 1);
   faults_.meddling = maybe(0.5, 20);
   faults_.twins = maybe(0.3, 2);
   faults_.bad_workers = maybe(0.25, 0.7);
@@ -172,8 +174,31 @@ void World::RestartLater() {
   const Millis down = is_calm_ ? Millis{100} : draw_.Time(Millis{50}, Millis{draw_.Chance(0.2) ? 40'000 : 3'000});
   timeline_.After(down, [this] {
     restart_is_due_ = false;
-    controller_.Start();
+    if (!is_calm_ && !clock_is_wrong_ && draw_.Chance(faults_.wrong_clocks)) {
+      StartWithWrongClock();
+    } else {
+      controller_.Start();
+    }
     controller_up_since_ = timeline_.Now();
+  });
+}
+
+void World::StartWithWrongClock() {
+  // Behind, or so far ahead that the controller can tell.
+  const Millis by = draw_.Chance(0.5) ? Millis{-draw_.Between(10'000, 3'600'000)}
+                                      : ClockWatch::kSoon + Millis{draw_.Between(60'000, 3'600'000)};
+  story_.Tell("clock: is wrong by ", by.count(), " ms when the controller starts");
+  timeline_.SetUnixClock(by);
+  clock_is_wrong_ = true;
+  controller_.Start();
+  const std::uint64_t process = controller_.process();
+  const Millis duration = draw_.Time(Millis{500}, Millis{draw_.Chance(0.7) ? 10'000 : 200'000});
+  timeline_.After(duration, [this, by, process, since = timeline_.Now()] {
+    story_.Tell("clock: is set right");
+    timeline_.SetUnixClock(-by);
+    clock_is_wrong_ = false;
+    // No process that sees this knows which searches started meanwhile.
+    if (controller_.process() != process || !controller_.up()) controller_.book().TimeIsUnknown(since);
   });
 }
 

@@ -44,6 +44,8 @@ class World {
     double worker_deaths = 0;
     double network_cuts = 0;
     double clock_jumps = 0;
+    // The share of the controller's starts.
+    double wrong_clocks = 0;
     double meddling = 0;
     double twins = 0;
     // Not a fault: how often clients read changes.
@@ -66,6 +68,8 @@ class World {
   // Causes the event at about that rate, as long as there are faults.
   void Repeat(double per_minute, const std::function<void()>& event);
   void RestartLater();
+  // The controller starts with a wrong clock, which is set right soon after.
+  void StartWithWrongClock();
   void KillController();
   void SwapDisk();
   void HangDisk();
@@ -101,6 +105,7 @@ class World {
   People people_;
   Faults faults_;
   bool is_calm_ = false;
+  bool clock_is_wrong_ = false;
   bool restart_is_due_ = false;
   SteadyTime controller_up_since_;
   // The number of leases that may be lost because one process was mistaken for the restart of

@@ -277,8 +277,33 @@ TEST_F(WrongClockTest, AfterAStartWithAClockBehindTheTimeOfASearchStillEnds) {
   SetRight(-kDay);
   Pass(Millis{14'999});
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  // How much time passed between the last write and the start is unknown.
+  Pass(Millis{5'001});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+}
+
+// The clock is set right while the controller does not run.
+TEST_F(WrongClockTest, AClockThatWasAheadBeforeTheStartTakesNoTime) {
+  const std::string name = CreateTimed();
+  clock_.Set(kDay);
+  Settle();
+  StartWith(-kDay);
+  EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
+  Pass(Millis{14'999});
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
   Pass(Millis{1});
   EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+}
+
+TEST_F(WrongClockTest, ASecondStartWithTheSameWrongClockTrustsItNoMore) {
+  const std::string name = CreateTimed();
+  StartWith(kDay);
+  EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
+  Restart();
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  EXPECT_THAT(Lease("v"), IsEmpty());
+  SetRight(kDay);
+  EXPECT_EQ(Complete("v", LeaseOne("v")).status, core::CompletionVerdict::kAccepted);
 }
 
 TEST_F(WrongClockTest, ASearchThatBeginsWithAWrongClockHasItsWholeTime) {
