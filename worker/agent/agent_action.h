@@ -1,7 +1,6 @@
 // The actions that an AgentMachine returns.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -69,10 +68,7 @@ struct LogLine {
 };
 
 // The drain is over. No action follows, and calls in progress can be cancelled.
-struct Finished {
-  // The number of results that could not be delivered to the controller.
-  std::size_t undelivered = 0;
-};
+struct Finished {};
 
 using Action = std::variant<SendPoll, SendHeartbeat, SendCompletions, SendRelease, CutPollsOff, StartEvaluation,
                             StopEvaluation, EvaluationOver, CallFailed, LogLine, Finished>;

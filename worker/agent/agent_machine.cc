@@ -44,6 +44,7 @@ AgentMachine::AgentMachine(AgentOptions options, std::uint64_t seed)
       reporting_{.sent = {},
                  .limit = kMaxCompletionsPerCall,
                  .timeout = options_.call_timeout,
+                 .began = {},
                  .backoff = {options_.first_retry, options_.longest_retry, seed + 2}},
       releasing_{.sent = {}, .backoff = {options_.first_retry, options_.longest_retry, seed + 3}} {}
 
@@ -287,6 +288,8 @@ void AgentMachine::Drain(SteadyTime now) {
   // A pause that began before the drain must not delay the last attempts.
   reporting_.not_before = std::min(reporting_.not_before, now);
   releasing_.not_before = std::min(releasing_.not_before, now);
+  // A single result has already needed longer than a drain lasts.
+  reporting_.without_logs = reporting_.timeout > options_.call_timeout;
   int running = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (slots_[i].lease == nullptr || slots_[i].held_back) continue;
@@ -380,7 +383,7 @@ void AgentMachine::CheckEnd(SteadyTime now) {
   } else {
     Warn("drained, but could not deliver all results", {{"results_lost", unreported_.size()}});
   }
-  actions_.push_back(Finished{unreported_.size()});
+  actions_.push_back(Finished{});
 }
 
 // Helpers.
@@ -411,7 +414,7 @@ v1::WorkerInfo AgentMachine::Describe() const {
 }
 
 Millis AgentMachine::Left(SteadyTime now) const {
-  return deadline_ ? std::max(Millis(1), std::chrono::ceil<Millis>(*deadline_ - now)) : kDrainCall;
+  return deadline_ ? std::max(Millis(1), std::chrono::ceil<Millis>(*deadline_ - now)) : options_.drain_timeout;
 }
 
 void AgentMachine::Info(std::string_view message, std::vector<log::Field> fields) {

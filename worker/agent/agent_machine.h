@@ -155,6 +155,10 @@ class AgentMachine {
     std::vector<std::string> sent;
     std::size_t limit;
     Millis timeout;
+    // When the last call began.
+    SteadyTime began;
+    // True: the connection is too slow for the logs in the time that a drain has.
+    bool without_logs = false;
     SteadyTime not_before = SteadyTime::min();
     rpc::Backoff backoff;
   };
@@ -216,8 +220,8 @@ class AgentMachine {
   bool Settle(const v1::CompleteTasksResponse& response);
   // Notes that the controller has answered, but without a verdict on these leases' completions.
   void PassOver(const std::vector<std::string>& tokens);
-  // A call with results took longer than its timeout: the connection may be slow. The next calls are
-  // smaller. A call with one result gets more time.
+  // A call with results took too long: the connection may be slow. The next calls are smaller. A call
+  // with one result gets more time; in a drain, which has no more time, it leaves out the log.
   void ReportedTooSlowly();
   void ReportRefused(const absl::Status& status);
   // Gives up on a completion; its lease expires.
@@ -247,6 +251,7 @@ class AgentMachine {
   bool IsReserved() const;
   int FreeSlots() const;
   v1::WorkerInfo Describe() const;
+  // Returns the maximum time that a drain has left.
   Millis Left(SteadyTime now) const;
   void Info(std::string_view message, std::vector<log::Field> fields = {});
   void Warn(std::string_view message, std::vector<log::Field> fields = {});
@@ -254,7 +259,8 @@ class AgentMachine {
   // The maximum of results or news in a call, unless a single one is larger. Far below the maximum
   // size of a message.
   static constexpr std::size_t kBatchBytes = 1 << 20;
-  // During a drain: the timeout of a call, and the pause after a failed one.
+  // During a drain: the timeout of a call, unless it reports one result, and the pause after a failed
+  // one.
   static constexpr Millis kDrainCall{2'000};
   static constexpr Millis kDrainRetry{200};
 

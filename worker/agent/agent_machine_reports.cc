@@ -227,11 +227,11 @@ SteadyTime AgentMachine::ReportAt() const {
   return reporting_.call != 0 || unreported_.empty() ? kNever : reporting_.not_before;
 }
 
-void AgentMachine::Report(SteadyTime) {
+void AgentMachine::Report(SteadyTime now) {
   reporting_.call = ++calls_;
+  reporting_.began = now;
   reporting_.sent.clear();
   SendCompletions completions{.call = reporting_.call, .request = {}, .timeout = reporting_.timeout};
-  if (draining_) completions.timeout = kDrainCall;
   completions.request.set_worker_id(options_.worker_id);
   completions.request.set_worker_instance(instance_);
   std::size_t bytes = 0;
@@ -240,8 +240,12 @@ void AgentMachine::Report(SteadyTime) {
     bytes += completion.ByteSizeLong();
     if (!reporting_.sent.empty() && bytes > kBatchBytes) break;
     reporting_.sent.push_back(completion.lease_token());
-    *completions.request.add_completions() = completion;
+    v1::Completion& sent = *completions.request.add_completions();
+    sent = completion;
+    if (reporting_.without_logs) sent.clear_log();
   }
+  // Several results that take too long are reported one by one.
+  if (draining_) completions.timeout = reporting_.sent.size() > 1 ? std::min(kDrainCall, Left(now)) : Left(now);
   actions_.push_back(std::move(completions));
 }
 
@@ -257,7 +261,10 @@ void AgentMachine::CompletionsAnswered(SteadyTime now, std::uint64_t call, const
     // Slowly, because the next result may need as long.
     reporting_.timeout = std::max(options_.call_timeout, reporting_.timeout * 3 / 4);
   }
-  if (absl::IsDeadlineExceeded(status)) ReportedTooSlowly();
+  // A connection that is too slow for its pings breaks before the timeout.
+  const bool broke_late =
+      absl::IsUnavailable(status) && now - reporting_.began >= (draining_ ? kDrainCall : options_.call_timeout);
+  if (absl::IsDeadlineExceeded(status) || broke_late) ReportedTooSlowly();
   if (status.ok() && Settle(response)) {
     reporting_.backoff.Reset();
     reporting_.not_before = now;
@@ -329,7 +336,10 @@ void AgentMachine::DropCompletion(const Lease& lease, std::string_view message, 
 }
 
 void AgentMachine::ReportedTooSlowly() {
-  if (reporting_.sent.size() > 1) {
+  if (draining_) {
+    reporting_.limit = 1;
+    reporting_.without_logs = true;
+  } else if (reporting_.sent.size() > 1) {
     reporting_.limit = reporting_.sent.size() / 2;
   } else {
     reporting_.timeout = std::min(kMaxCallTimeout, reporting_.timeout * 2);

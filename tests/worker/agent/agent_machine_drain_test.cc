@@ -12,6 +12,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Key;
 using ::testing::Not;
+using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 TEST_F(AgentMachineTest, AnEndByASignalIsHeldBackForTheDrain) {
@@ -114,6 +115,54 @@ TEST_F(AgentMachineTest, AGoodbyeWaitsForTheResults) {
   // The poll's answer may be lost.
   Wake();
   EXPECT_TRUE(machine_->finished());
+}
+
+// On a slow connection, its log needs more than the time of a short call.
+TEST_F(AgentMachineTest, ADrainGivesASingleResultAllOfItsTime) {
+  FinishTasks(1);
+  AnswerCompletions(absl::UnavailableError("away"));
+  machine_->Drain(now_);
+  Collect();
+  ASSERT_TRUE(completions_.has_value());
+  EXPECT_EQ(completions_->timeout, options_.drain_timeout);
+  Pass(Millis(3'000));
+  AnswerCompletions(absl::UnavailableError("away"));
+  Wake();
+  ASSERT_TRUE(completions_.has_value());
+  EXPECT_EQ(completions_->timeout, options_.drain_timeout - Millis(3'200));
+}
+
+TEST_F(AgentMachineTest, ADrainOnASlowConnectionReportsOneResultAtATimeWithoutLogs) {
+  FinishTasks(5, "its log");
+  AnswerCompletions(absl::UnavailableError("away"));
+  machine_->Drain(now_);
+  Collect();
+  ASSERT_THAT(Sent(), SizeIs(5));
+  EXPECT_EQ(completions_->timeout, Millis(2'000));
+  Pass(Millis(2'000));
+  AnswerCompletions(absl::DeadlineExceededError("too slow"));
+  Wake();
+  ASSERT_TRUE(completions_.has_value());
+  EXPECT_EQ(completions_->timeout, options_.drain_timeout - Millis(2'200));
+  std::vector<std::size_t> sizes;
+  while (completions_) {
+    sizes.push_back(Sent().size());
+    for (const v1::Completion& completion : completions_->request.completions()) {
+      EXPECT_EQ(completion.log().tail(), "");
+    }
+    AnswerCompletions();
+  }
+  EXPECT_THAT(sizes, ElementsAre(1, 2, 2));
+}
+
+// Before the drain, the result needed longer than a drain lasts.
+TEST_F(AgentMachineTest, ADrainLeavesOutTheLogOfAResultThatIsKnownToBeSlow) {
+  FinishTasks(1, "its log");
+  AnswerCompletions(absl::DeadlineExceededError("too slow"));
+  machine_->Drain(now_);
+  Collect();
+  ASSERT_THAT(Sent(), ElementsAre("lease-1"));
+  EXPECT_EQ(completions_->request.completions(0).log().tail(), "");
 }
 
 TEST_F(AgentMachineTest, ADrainDoesNotWaitForEver) {

@@ -50,6 +50,19 @@ TEST_F(AgentMachineTest, ASingleResultGetsAsMuchTimeAsItNeeds) {
   EXPECT_EQ(accepted_.size(), 1u);
 }
 
+// A ping behind a large result may be late, and then gRPC gives the connection up.
+TEST_F(AgentMachineTest, AConnectionThatBreaksLateIsSlow) {
+  FinishTasks(1);
+  AnswerCompletions(absl::UnavailableError("connection refused"));
+  Wake();
+  ASSERT_TRUE(completions_.has_value());
+  EXPECT_EQ(completions_->timeout, options_.call_timeout);
+  Pass(options_.call_timeout);
+  AnswerCompletions(absl::UnavailableError("recvmsg:Connection timed out"));
+  while (!completions_) Wake();
+  EXPECT_EQ(completions_->timeout, 2 * options_.call_timeout);
+}
+
 TEST_F(AgentMachineTest, AHeartbeatThatTakesTooLongBringsLessNews) {
   Start(4);
   AnswerHeartbeat();

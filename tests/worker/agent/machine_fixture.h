@@ -111,13 +111,17 @@ class AgentMachineTest : public ::testing::Test {
     return tokens;
   }
   // Evaluates n tasks at once, with numbers from 1, and lets all succeed.
-  void FinishTasks(int n) {
+  void FinishTasks(int n, const std::string& log = "") {
     Start(n);
     std::vector<v1::Task> tasks;
     for (int i = 1; i <= n; ++i) tasks.push_back(MakeTask(i));
     AnswerPoll(tasks);
     // The first result is reported alone. The others wait for its answer and are reported together.
-    for (int i = 0; i < n; ++i) EndEvaluation(i, Accuracy(0.5));
+    for (int i = 0; i < n; ++i) {
+      EvaluationResult result = Metrics{{"accuracy", 0.5}};
+      result.log.tail = log;
+      EndEvaluation(i, std::move(result));
+    }
   }
 
   AgentOptions options_;
