@@ -142,7 +142,8 @@ class AgentMachine {
     std::size_t max_bytes;
     // True: a task has ended an epoch that the controller waits for.
     bool has_news = false;
-    // True: the last heartbeat reported no lease. Then polls show that the worker is alive.
+    // True: the last heartbeat reported no lease. Then polls show that the worker is alive, if
+    // IsSeenByPolls().
     bool idle = false;
     Millis interval;
     SteadyTime due = SteadyTime::min();
@@ -202,6 +203,8 @@ class AgentMachine {
   void NoteDone(const Lease& lease, const v1::Completion& completion, bool accepted);
   void Rename(const std::shared_ptr<Lease>& lease, const std::string& token);
 
+  // Returns true if polls show that the worker is alive, or it is about to leave.
+  bool IsSeenByPolls() const;
   void Beat(SteadyTime now);
   // Lists, as tokens only, the leases that the cycle has already reported, that are new since it
   // began, or whose tasks are being returned. On a slow connection a cycle takes long, and the

@@ -46,9 +46,14 @@ bool AgentMachine::IsRefusedForGood(const absl::Status& status) {
 // Heartbeats.
 
 SteadyTime AgentMachine::HeartbeatAt() const {
-  if (beating_.call != 0 || beating_.idle) return kNever;
+  if (beating_.call != 0 || (beating_.idle && IsSeenByPolls())) return kNever;
   if (beating_.in_cycle) return SteadyTime::min();
   return beating_.has_news ? std::min(beating_.due, beating_.news_due) : beating_.due;
+}
+
+bool AgentMachine::IsSeenByPolls() const {
+  // While a cancelled evaluation ends, it still has its slot.
+  return polling_.call != 0 || (draining_ ? !HasEvaluations() : FreeSlots() > 0);
 }
 
 void AgentMachine::BeginCycle() {

@@ -266,6 +266,21 @@ TEST_F(AgentMachineTest, AnIdleWorkerSendsOneHeartbeat) {
   EXPECT_THAT(Held(), ElementsAre("lease-1"));
 }
 
+// It may take long, and no poll shows meanwhile that the worker is alive.
+TEST_F(AgentMachineTest, AWorkerIsHeardWhileACancelledEvaluationEnds) {
+  Start();
+  AnswerHeartbeat();
+  AnswerPoll({MakeTask(1)});
+  Pass(options_.heartbeat_interval);
+  AnswerHeartbeat(absl::OkStatus(), {"lease-1"});
+  heartbeats_ = 0;
+  for (int i = 0; i < 10; ++i) {
+    Pass(options_.heartbeat_interval);
+    if (heartbeat_) AnswerHeartbeat();
+  }
+  EXPECT_EQ(heartbeats_, 10);
+}
+
 TEST_F(AgentMachineTest, ACancelStopsTheEvaluationAndFreesTheSlotOnceItHasEnded) {
   Start();
   AnswerHeartbeat();
