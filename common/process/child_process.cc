@@ -99,7 +99,7 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions o
   });
 
   LAYERNAS_ASSIGN_OR_RETURN(Pipe error, MakePipe());
-  LAYERNAS_ASSIGN_OR_RETURN(Pipe stop, MakePipe());
+  LAYERNAS_ASSIGN_OR_RETURN(Pipe wake, MakePipe());
   Pipe input;
   Pipe output;
   if (options.pipes) {
@@ -120,25 +120,25 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(ChildOptions o
                                                      .error = error.write.get(),
                                                      .own_session = options.own_session}));
   std::unique_ptr<ChildProcess> child(new ChildProcess(pid, std::move(input.write), std::move(output.read),
-                                                       std::move(error.read), std::move(stop.write),
+                                                       std::move(error.read), std::move(wake.write),
                                                        std::move(options.on_stderr_line)));
   try {
     child->stderr_reader_ =
-        std::thread([raw = child.get(), stop_fd = std::move(stop.read)] { raw->ReadStderr(stop_fd.get()); });
+        std::thread([raw = child.get(), wake_fd = std::move(wake.read)] { raw->ReadStderr(wake_fd.get()); });
   } catch (const std::system_error& failure) {
     return absl::ResourceExhaustedError("cannot start " + program + ": " + failure.code().message());
   }
   return child;
 }
 
-ChildProcess::ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_reading,
+ChildProcess::ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd wake_reader,
                            std::function<void(std::string_view)> sink)
     : pid_(pid),
       sink_(std::move(sink)),
       input_(std::move(input)),
       output_(std::move(output)),
       error_(std::move(error)),
-      stop_reading_(std::move(stop_reading)) {
+      wake_reader_(std::move(wake_reader)) {
   Children& children = AllChildren();
   MutexLock lock(children.mutex);
   children.all.insert(this);
@@ -165,7 +165,7 @@ ChildProcess::~ChildProcess() {
     MutexLock lock(mutex_);
     AwaitLastWords();
   }
-  stop_reading_.Close();
+  wake_reader_.Close();
   stderr_reader_.join();
 }
 
@@ -347,11 +347,16 @@ void ChildProcess::ForgetStderr() {
 
 void ChildProcess::AwaitStderr() {
   const SteadyTime deadline = std::chrono::steady_clock::now() + kLastWords;
+  bool asked = false;
   while (true) {
     {
       MutexLock lock(mutex_);
+      if (stderr_at_end_ || (asked && !stderr_is_to_be_cut_)) return;
       int unread = 0;
-      if (!stderr_is_passed_on_ && (ioctl(error_.get(), FIONREAD, &unread) != 0 || unread == 0)) return;
+      if (!asked && !stderr_is_passed_on_ && (ioctl(error_.get(), FIONREAD, &unread) != 0 || unread == 0)) {
+        asked = true;
+        if (!std::exchange(stderr_is_to_be_cut_, true) && write(wake_reader_.get(), "", 1) != 1) return;
+      }
     }
     if (Left(deadline) == Millis(0)) return;
     std::this_thread::sleep_for(Millis(1));
@@ -367,15 +372,21 @@ absl::Status ChildProcess::Ended() {
   return absl::UnavailableError(message);
 }
 
-void ChildProcess::ReadStderr(int stop_fd) {
+void ChildProcess::ReadStderr(int wake_fd) {
   std::string pending;
   // After the request to stop, read only what is there by then: a process that keeps standard error
   // open may write forever.
   std::optional<std::size_t> left;
   while (!left || *left > 0) {
-    std::array<pollfd, 2> wait = {{{error_.get(), POLLIN, 0}, {stop_fd, POLLIN, 0}}};
+    std::array<pollfd, 2> wait = {{{error_.get(), POLLIN, 0}, {wake_fd, POLLIN, 0}}};
     if (poll(wait.data(), wait.size(), -1) < 0) continue;
     if (wait[1].revents != 0 && !left) {
+      char byte = 0;
+      const ssize_t woken = read(wake_fd, &byte, 1);
+      if (woken != 0) {
+        if (woken > 0) CutStderrLine(pending);
+        continue;
+      }
       int unread = 0;
       if (ioctl(error_.get(), FIONREAD, &unread) != 0 || unread == 0) break;
       left = static_cast<std::size_t>(unread);
@@ -414,6 +425,12 @@ std::optional<std::size_t> ChildProcess::PassOnStderr(std::string& pending, std:
   }
   pending.erase(0, begin);
   return static_cast<std::size_t>(count);
+}
+
+void ChildProcess::CutStderrLine(std::string& pending) {
+  if (!pending.empty()) TakeStderrLine(std::exchange(pending, std::string()));
+  MutexLock lock(mutex_);
+  stderr_is_to_be_cut_ = false;
 }
 
 void ChildProcess::TakeStderrLine(std::string_view line) {

@@ -126,9 +126,9 @@ class ChildProcess {
   // Sends SIGKILL to the session and returns at once. Does nothing if the end has been seen.
   void Kill();
 
-  // Returns when on_stderr_line has received every complete line that the child has written to
-  // standard error before the call. Returns after half a second in any case, also if on_stderr_line
-  // blocks.
+  // Returns when on_stderr_line has received all that the child has written to standard error before
+  // the call. A line without a line feed is passed on as it is, and its rest later as another line.
+  // Returns after half a second in any case, also if on_stderr_line blocks.
   void AwaitStderr();
 
   // Returns the last lines of standard error, at most 20 lines and 4 KiB, joined by line feeds.
@@ -140,7 +140,7 @@ class ChildProcess {
   void ForgetStderr();
 
  private:
-  ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd stop_reading, std::function<void(std::string_view)> sink);
+  ChildProcess(pid_t pid, Fd input, Fd output, Fd error, Fd wake_reader, std::function<void(std::string_view)> sink);
 
   void SignalLocked(int signal) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Reaps the child, after its session, if it has ended. Kills it if its grace is over.
@@ -156,10 +156,12 @@ class ChildProcess {
   // After the child's end: waits until all standard error has been read, or for a maximum time if a
   // process outside of the session keeps it open.
   void AwaitLastWords() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ReadStderr(int stop_fd);
+  void ReadStderr(int wake_fd);
   // Reads once and passes on complete lines; `pending` keeps the incomplete rest. Returns the
   // number of bytes read, at most `most`, or nothing at the end of the stream.
   std::optional<std::size_t> PassOnStderr(std::string& pending, std::optional<std::size_t> most);
+  // Passes on the incomplete line, as AwaitStderr() has asked.
+  void CutStderrLine(std::string& pending);
   void TakeStderrLine(std::string_view line);
 
   const pid_t pid_;
@@ -167,9 +169,9 @@ class ChildProcess {
   Fd input_;
   Fd output_;
   Fd error_;
-  // Closing it ends the thread that reads standard error, which a process outside of the session
-  // may keep open.
-  Fd stop_reading_;
+  // A byte makes the thread that reads standard error pass on its incomplete line. Closing it ends
+  // the thread, because a process outside of the session may keep standard error open.
+  Fd wake_reader_;
   // Output that has been read but not returned.
   std::string pending_;
   // Bytes of the last line that have been written.
@@ -188,6 +190,8 @@ class ChildProcess {
   std::optional<SteadyTime> kill_at_ ABSL_GUARDED_BY(mutex_);
   // True: a part of standard error may have been read but not passed on.
   bool stderr_is_passed_on_ ABSL_GUARDED_BY(mutex_) = false;
+  // True: the reader has been asked to pass on its incomplete line, and has not yet done so.
+  bool stderr_is_to_be_cut_ ABSL_GUARDED_BY(mutex_) = false;
   bool stderr_at_end_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread stderr_reader_;

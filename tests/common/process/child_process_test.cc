@@ -376,6 +376,21 @@ TEST(ChildProcess, WhoeverAwaitsStderrDoesNotWaitForItsReaderForLong) {
   changed.notify_all();
 }
 
+TEST(ChildProcess, WhoeverAwaitsStderrGetsTheIncompleteLineToo) {
+  std::vector<std::string> lines;
+  {
+    ChildOptions options;
+    options.on_stderr_line = [&lines](std::string_view line) { lines.emplace_back(line); };
+    auto child = Shell("printf half >&2; echo ready; read x; echo ' a line' >&2", std::move(options));
+    EXPECT_EQ(*child->ReadLine(kLong, kMaxLine), "ready");
+    child->AwaitStderr();
+    EXPECT_EQ(child->LastStderr(), "half");
+    EXPECT_TRUE(child->WriteLine("go on", kLong).ok());
+    EXPECT_TRUE(child->Wait(kLong)->ok());
+  }
+  EXPECT_THAT(lines, ElementsAre("half", " a line"));
+}
+
 TEST(ChildProcess, TerminateGivesTimeToTidyUp) {
   auto child = Shell("trap 'exit 9' TERM; echo ready; while :; do sleep 0.01; done");
   ASSERT_TRUE(child->ReadLine(kLong, kMaxLine).ok());

@@ -118,6 +118,15 @@ TEST_F(ExecEvaluatorTest, TheLogIsOfTheTaskAndNoOther) {
   }
 }
 
+// For example, a bar of progress ends without a line feed.
+TEST_F(ExecEvaluatorTest, ALineWithoutALineFeedStaysWithItsTask) {
+  auto evaluator = PerRequest(std::string("n=$((n+1)); echo \"begin $n\" >&2; printf \"end $n\" >&2; ") + kAnswer);
+  for (int i = 1; i <= 50; ++i) {
+    const std::string n = std::to_string(i);
+    ASSERT_EQ(LogOf(Evaluate(*evaluator)), "begin " + n + "\nend " + n + "\n");
+  }
+}
+
 TEST_F(ExecEvaluatorTest, FailuresHaveTheirLogToo) {
   auto crashes = Script("read -r request; echo 'about to die' >&2; exit 3");
   EXPECT_EQ(LogOf(Evaluate(*crashes)), "about to die\n");
