@@ -173,13 +173,17 @@ absl::Status SetWeightsDir(const Flags& flags, WorkerOptions& options) {
     return absl::FailedPreconditionError("--weights-dir: cannot determine the current directory: " + error.message() +
                                          "; give an absolute path");
   }
-  const absl::Status writable = CheckFolder(folder);
-  if (writable.ok()) {
+  absl::Status usable = CheckFolder(folder);
+  // Results carry the paths of networks.
+  if (const std::string why = WhyNoText(folder); !why.empty()) {
+    usable = absl::InvalidArgumentError("the path " + Printable(folder, Unprintable::kEscape) + " " + why);
+  }
+  if (usable.ok()) {
     options.weights_dir = folder;
   } else if (!flags.is_weights_dir_given) {
-    options.weights_fault = std::string(writable.message());
+    options.weights_fault = std::string(usable.message());
   } else {
-    return absl::Status(writable.code(), "--weights-dir: " + std::string(writable.message()));
+    return absl::Status(usable.code(), "--weights-dir: " + std::string(usable.message()));
   }
   return absl::OkStatus();
 }

@@ -12,14 +12,18 @@ bool HasControlCharacter(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+std::string WhyNoText(std::string_view text) {
+  if (HasControlCharacter(text)) return "must not hold control characters";
+  if (CutUtf8(text, text.size()) != text) return "is not UTF-8";
+  return "";
+}
+
 std::string WhyNoName(std::string_view name, std::size_t min) {
   if (name.size() < min) return "must not be empty";
   if (name.size() > kMaxNameBytes) {
     return "has " + std::to_string(name.size()) + " bytes; the maximum is " + std::to_string(kMaxNameBytes);
   }
-  if (HasControlCharacter(name)) return "must not hold control characters";
-  if (CutUtf8(name, name.size()) != name) return "is not UTF-8";
-  return "";
+  return WhyNoText(name);
 }
 
 }  // namespace layernas

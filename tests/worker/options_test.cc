@@ -68,6 +68,20 @@ TEST(WorkerOptions, NetworksAreKeptOnlyWhereTheyCanBe) {
               HasSubstr("--weights-dir: cannot write to directory /dev/null/weights: /dev/null is not a directory"));
 }
 
+// The paths of networks are part of results.
+TEST(WorkerOptions, AFolderWhosePathNoResultCanCarryIsRefused) {
+  EXPECT_THAT(Error({"--command", "sh", "--weights-dir", "/tmp/a\tb"}),
+              HasSubstr("--weights-dir: the path /tmp/a\\x09b must not hold control characters"));
+  EXPECT_THAT(Error({"--command", "sh", "--weights-dir", "/tmp/\xff"}),
+              HasSubstr("--weights-dir: the path /tmp/\\xff is not UTF-8"));
+  setenv("XDG_DATA_HOME", "/tmp/\xff", 1);
+  const auto options = Parse({"--command", "sh"});
+  unsetenv("XDG_DATA_HOME");
+  ASSERT_TRUE(options.ok()) << options.status();
+  EXPECT_EQ(options->weights_dir, "");
+  EXPECT_THAT(options->weights_fault, HasSubstr("is not UTF-8"));
+}
+
 TEST(WorkerOptions, ARelativeFolderBelowAFolderThatIsGoneIsAnError) {
   const std::filesystem::path before = std::filesystem::current_path();
   const std::filesystem::path gone = ::testing::TempDir() + "layernas_gone";

@@ -153,6 +153,7 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   EvaluationResult result{Metrics{}};
   Metrics& metrics = result.metrics;
   std::optional<Checkpoint> checkpoint;
+  std::optional<WeightsFile> weights;
   if (dataset != nullptr) {
     // Other versions of torch or of the state, and other data, lead to other results.
     checkpoint.emplace(checkpoints_,
@@ -166,7 +167,8 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
                {"train_epochs", training.epochs},
                {"data_checksum", dataset->checksum},
                {"train_seconds", training.seconds}};
-    if (keeps_weights) result.weights = KeepWeights(network, *dataset, weights_file);
+    // Now, because a measurement may change the precision of the network.
+    if (keeps_weights) weights.emplace(network, *dataset, weights_file);
   }
   if (request.is_measured) {
     const Measured measured = Measure(network, request.network.input, request.measure, device_);
@@ -178,6 +180,8 @@ EvaluationResult Evaluator::TrainAndMeasure(const EvaluateRequest& request, cons
   }
   metrics["params"] = static_cast<double>(counts.params);
   metrics["multiply_adds"] = static_cast<double>(counts.multiply_adds);
+  // Not earlier: nobody would learn of a network whose measurement failed.
+  if (weights) result.weights = weights->Keep();
   // Not earlier: after a failed measurement, the next attempt resumes from the state that the
   // training saved last, if it lasted long enough to save one.
   if (checkpoint) checkpoint->Remove();

@@ -7,11 +7,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <sstream>
 #include <vector>
 
+#include "common/base/utf8.h"
+#include "common/base/wire_name.h"
 #include "worker/trainer/errors.h"
 
 namespace layernas::trainer {
@@ -125,41 +126,35 @@ std::string Sha256(const std::string& bytes) {
   return hex;
 }
 
+[[noreturn]] void CannotKeep(const std::string& why) { throw MachineError("cannot keep the weights: " + why); }
+
 [[noreturn]] void CannotKeep(const fs::path& path, const std::string& why) {
-  throw MachineError("cannot keep the weights: cannot write " + path.string() + ": " + why);
+  CannotKeep("cannot write " + path.string() + ": " + why);
 }
 
-// Writes the bytes to a temporary file, because another trainer may write the same file. Returns
-// its path.
-fs::path WriteUnfinished(const fs::path& file, const std::string& bytes) {
-  std::error_code error;
-  fs::create_directories(file.parent_path(), error);
-  fs::path unfinished = file.string() + "." + std::to_string(getpid()) + ".tmp";
-  errno = 0;
-  std::ofstream out(unfinished, std::ios::binary | std::ios::trunc);
-  out << bytes;
-  out.close();
-  if (!out) {
-    const std::string why = std::strerror(errno);
-    fs::remove(unfinished, error);
-    CannotKeep(unfinished, why);
+std::unique_ptr<UnfinishedFile> Written(const fs::path& file, const std::string& bytes) {
+  try {
+    return std::make_unique<UnfinishedFile>(file, bytes);
+  } catch (const MachineError& error) {
+    CannotKeep(error.what());
   }
-  return unfinished;
 }
 
-void WriteFile(const fs::path& file, const std::string& bytes) {
-  const fs::path unfinished = WriteUnfinished(file, bytes);
+std::string Absolute(const fs::path& path) {
   std::error_code error;
-  fs::rename(unfinished, file, error);
-  if (!error) return;
-  const std::string why = error.message();
-  fs::remove(unfinished, error);
-  CannotKeep(file, why);
+  return fs::absolute(path, error).lexically_normal().string();
+}
+
+// Results carry the path.
+void CheckPath(const fs::path& path) {
+  const std::string why = WhyNoText(Absolute(path));
+  if (!why.empty()) CannotKeep(Printable(path.string(), Unprintable::kEscape), "its path " + why);
 }
 
 }  // namespace
 
 void CheckFolder(const fs::path& folder) {
+  CheckPath(folder);
   std::error_code error;
   fs::path there = fs::absolute(folder, error).lexically_normal();
   while (!fs::exists(there, error) && there.has_relative_path()) there = there.parent_path();
@@ -168,13 +163,14 @@ void CheckFolder(const fs::path& folder) {
 }
 
 void CheckWritable(const fs::path& file) {
+  CheckPath(file);
   std::error_code error;
   // A file of that name will be replaced, but a folder cannot be.
   if (fs::is_directory(file, error)) CannotKeep(file, std::strerror(EISDIR));
-  fs::remove(WriteUnfinished(file, "x"), error);
+  Written(file, "x");
 }
 
-KeptWeights KeepWeights(Network& network, const Dataset& dataset, const fs::path& file) {
+WeightsFile::WeightsFile(Network& network, const Dataset& dataset, const fs::path& file) {
   const torch::NoGradGuard no_grad;
   torch::jit::Module module("LayernasNetwork");
   const auto per_channel = [](const std::vector<float>& values) {
@@ -188,8 +184,17 @@ KeptWeights KeepWeights(Network& network, const Dataset& dataset, const fs::path
   std::ostringstream out;
   module.save(out);
   const std::string bytes = out.str();
-  WriteFile(file, bytes);
-  return {fs::absolute(file).lexically_normal().string(), Sha256(bytes), bytes.size()};
+  file_ = Written(file, bytes);
+  kept_ = {Absolute(file), Sha256(bytes), bytes.size()};
+}
+
+KeptWeights WeightsFile::Keep() {
+  try {
+    file_->Finish();
+  } catch (const MachineError& error) {
+    CannotKeep(error.what());
+  }
+  return kept_;
 }
 
 }  // namespace layernas::trainer

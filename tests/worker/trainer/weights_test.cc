@@ -43,7 +43,7 @@ TEST_F(Weights, RunAsTheNetworkDoes) {
     const torch::Tensor images = torch::randn({2, input.channels, input.height, input.width});
     // Changes the running statistics from their initial values.
     network(images);
-    const KeptWeights kept = KeepWeights(network, SomeData(), folder_ / "deep" / "er" / "net.pt");
+    const KeptWeights kept = WeightsFile(network, SomeData(), folder_ / "deep" / "er" / "net.pt").Keep();
     EXPECT_EQ(kept.path, (folder_ / "deep" / "er" / "net.pt").string());
     EXPECT_EQ(kept.bytes, fs::file_size(kept.path));
     EXPECT_EQ(kept.sha256.size(), 64U);
@@ -145,6 +145,23 @@ TEST_F(Weights, ThatTheyCanBeWrittenIsCheckedWithoutATrace) {
   EXPECT_THROW(CheckWritable(folder_ / "folder.pt"), MachineError);
 }
 
+// A result carries its path.
+TEST_F(Weights, APathThatNoResultCanCarryIsRefused) {
+  for (const char* name : {"a\tb", "\xff"}) {
+    EXPECT_THROW(CheckFolder(folder_ / name), MachineError) << name;
+    EXPECT_THROW(CheckWritable(folder_ / name / "net.pt"), MachineError) << name;
+  }
+  EXPECT_TRUE(fs::is_empty(folder_));
+}
+
+// If the measurement fails, nobody learns of the network.
+TEST_F(Weights, ThatAreNotKeptLeaveNothingBehind) {
+  const nlohmann::json body = SmallRequest()["evaluate"];
+  Network network(network::PlanNetwork(body["architecture"], body["network"]));
+  { const WeightsFile weights(network, SomeData(), folder_ / "net.pt"); }
+  EXPECT_TRUE(fs::is_empty(folder_));
+}
+
 TEST_F(Weights, AFolderIsCheckedWithoutBeingMade) {
   CheckFolder(folder_);
   CheckFolder(folder_ / "new" / "er");
@@ -160,7 +177,7 @@ TEST_F(Weights, AFolderThatCannotBeWrittenIsNamed) {
   Network network(network::PlanNetwork(body["architecture"], body["network"]));
   Write("file", "not a folder");
   try {
-    KeepWeights(network, SomeData(), folder_ / "file" / "net.pt");
+    WeightsFile(network, SomeData(), folder_ / "file" / "net.pt");
     FAIL();
   } catch (const MachineError& error) {
     EXPECT_NE(std::string(error.what()).find((folder_ / "file").string()), std::string::npos) << error.what();
