@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <optional>
 #include <sstream>
 #include <system_error>
@@ -13,6 +14,7 @@
 #include "common/base/processors.h"
 #include "worker/trainer/dataset_file.h"
 #include "worker/trainer/errors.h"
+#include "worker/trainer/machine.h"
 
 namespace layernas::trainer {
 namespace {
@@ -91,6 +93,14 @@ class DatasetCache::LoadingReport {
     if (now >= next_call_ || done == images) Say();
   }
 
+  void Needs(std::size_t bytes) { bytes_ = bytes; }
+
+  std::string DescribeLackOfMemory() const {
+    return "not enough memory to load the data set " + key_ +
+           (bytes_ == 0 ? "" : " (" + std::to_string((bytes_ + (1 << 20) - 1) >> 20) + " MiB)") + ": " +
+           DescribeMemory();
+  }
+
   void Waits() {
     if (!std::exchange(told_of_wait_, true)) log_("waiting for another trainer to load " + key_);
     if (Clock::now() >= next_call_) Say();
@@ -113,16 +123,28 @@ class DatasetCache::LoadingReport {
   bool told_of_wait_ = false;
   std::size_t done_ = 0;
   std::size_t images_ = 0;
+  // The size of the data set in memory; 0: unknown.
+  std::size_t bytes_ = 0;
 };
 
 DatasetCache::DatasetCache(fs::path data_dir, CacheOptions options, LogLine log)
     : data_dir_(std::move(data_dir)), options_(std::move(options)), log_(std::move(log)) {}
 
 std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings, const LoadCallback& on_loading) {
-  // Enough for the searches that share a fleet, but a limit on memory.
-  constexpr std::size_t kMaxEntries = 3;
   const std::string key = DataKey(settings, data_dir_);
   LoadingReport report(key, log_, on_loading);
+  try {
+    return Get(settings, key, report);
+  } catch (const std::bad_alloc&) {
+    // Not a MemoryError, which in the end would make the architecture infeasible.
+    throw MachineError(report.DescribeLackOfMemory());
+  }
+}
+
+std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings, const std::string& key,
+                                                 LoadingReport& report) {
+  // Enough for the searches that share a fleet, but a limit on memory.
+  constexpr std::size_t kMaxEntries = 3;
   report.Say();
   const std::uint64_t stamp =
       SourceStamp(settings, data_dir_, [&report] { report.GoesOn("checking the times of its files"); });
@@ -146,8 +168,12 @@ Dataset DatasetCache::Load(const DataSettings& settings, const std::string& key,
                            LoadingReport& report) const {
   const auto load = [&](const MakeBlock& make_block) {
     report.Say();
+    const auto make_known_block = [&](const DatasetLayout& layout) {
+      report.Needs(layout.block_bytes());
+      return make_block(layout);
+    };
     return LoadDataset(
-        settings, data_dir_, make_block,
+        settings, data_dir_, make_known_block,
         [&report](std::size_t done, std::size_t images) { report.Progressed(done, images); }, UsableProcessors());
   };
   if (options_.folder.empty()) return load(MakeHeapBlock);

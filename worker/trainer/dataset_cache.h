@@ -31,7 +31,8 @@ class DatasetCache {
   // once a second in between. That includes the time in which source files or a file of the cache
   // folder are checked, or another process loads the data set. It is never called by two threads at
   // once. Failures are not cached. Each call checks the sizes and times of the source files. If
-  // they have changed since the data set was loaded, it is loaded again, and the log says so.
+  // they have changed since the data set was loaded, it is loaded again, and the log says so. Throws
+  // MachineError if the memory is too small for the data set, because no architecture is to blame.
   std::shared_ptr<const Dataset> Get(const DataSettings& settings, const LoadCallback& on_loading = nullptr);
 
  private:
@@ -44,6 +45,7 @@ class DatasetCache {
 
   class LoadingReport;
 
+  std::shared_ptr<const Dataset> Get(const DataSettings& settings, const std::string& key, LoadingReport& report);
   Dataset Load(const DataSettings& settings, const std::string& key, std::uint64_t stamp, LoadingReport& report) const;
 
   const std::filesystem::path data_dir_;

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <fstream>
 #include <memory>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -94,6 +95,25 @@ TEST_F(SharedData, IsWhatLoadingGives) {
   struct stat info {};
   ASSERT_EQ(stat(options_.folder.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0700U);
+}
+
+// No architecture is to blame, so it must not become infeasible.
+TEST_F(SharedData, TooLittleMemoryIsAFaultOfTheMachine) {
+  for (const fs::path& folder : {options_.folder, fs::path()}) {
+    options_.folder = folder;
+    DatasetCache cache = Cache();
+    try {
+      cache.Get(settings_, [](std::size_t done, std::size_t) {
+        if (done > 0) throw std::bad_alloc();
+      });
+      FAIL() << folder;
+    } catch (const MemoryError& error) {
+      FAIL() << error.what();
+    } catch (const MachineError& error) {
+      EXPECT_THAT(error.what(), AllOf(StartsWith("not enough memory to load the data set cifar100 3x32x32"),
+                                      HasSubstr(" (1 MiB): "), HasSubstr("this process uses")));
+    }
+  }
 }
 
 TEST_F(SharedData, SecondProcessMapsWhatTheFirstMade) {
