@@ -66,7 +66,9 @@ bool IsLostGpu(const std::string& message) {
 
 bool IsOutOfMemory(const std::string& message) {
   return message.find("can't allocate memory") != std::string::npos ||
-         message.find("out of memory") != std::string::npos;
+         message.find("out of memory") != std::string::npos ||
+         // Of cuBLAS and cuDNN.
+         message.find("_ALLOC_FAILED") != std::string::npos;
 }
 
 }  // namespace layernas::trainer

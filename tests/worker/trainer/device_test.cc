@@ -38,7 +38,12 @@ TEST(IsLostGpu, TellsWantOfMemoryFromFailure) {
   EXPECT_TRUE(IsLostGpu("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be …"));
   EXPECT_TRUE(IsLostGpu("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"));
   EXPECT_FALSE(IsLostGpu("CUDA out of memory. Tried to allocate 512.00 MiB (GPU 0; 79.15 GiB total capacity; …"));
-  EXPECT_FALSE(IsLostGpu("CUDA error: out of memory"));
+  for (const char* want :
+       {"CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"}) {
+    EXPECT_FALSE(IsLostGpu(want)) << want;
+    EXPECT_TRUE(IsOutOfMemory(want)) << want;
+  }
   EXPECT_FALSE(IsLostGpu("The size of tensor a (3) must match the size of tensor b (4)"));
 }
 
