@@ -55,13 +55,13 @@ int ReadEpoch(const json& object, const char* name, std::string& left_out) {
 }
 
 EvaluatorMessage ReadProgress(const json& object, std::string& left_out) {
-  // The log shows how far the loading is. Here it only matters that it continues.
-  if (object.is_object() && object.contains("loading")) return Loading{};
   Progress progress;
   if (!object.is_object()) {
     LeaveOut("progress that is not an object", left_out);
     return progress;
   }
+  // The log shows how far the loading is. Here it only matters that it continues.
+  if (const auto loading = object.find("loading"); loading != object.end() && !loading->is_null()) return Loading{};
   progress.epoch = ReadEpoch(object, "epoch", left_out);
   progress.epochs = ReadEpoch(object, "epochs", left_out);
   if (const auto reward = object.find("reward"); reward != object.end() && !reward->is_null()) {

@@ -58,6 +58,9 @@ TEST(EvaluatorProtocol, ReadsLoading) {
   EXPECT_TRUE(
       std::holds_alternative<Loading>(Parse(R"({"progress": {"loading": {"done": 3, "of": 5}}, "task": "t"})")));
   EXPECT_TRUE(std::holds_alternative<Loading>(Parse(R"({"progress": {"loading": true}})")));
+  const EvaluatorMessage trains = Parse(R"({"progress": {"epoch": 1, "reward": 0.5, "loading": null}})");
+  ASSERT_TRUE(std::holds_alternative<Progress>(trains));
+  EXPECT_EQ(std::get<Progress>(trains).epoch, 1);
 }
 
 // T21: unusable progress is ignored and never ends a training.
