@@ -21,7 +21,9 @@
 #include "client/commands/command.h"
 #include "client/lookup/additive_fit.h"
 #include "client/lookup/design.h"
+#include "client/lookup/design_meter.h"
 #include "client/lookup/kept_measurements.h"
+#include "client/lookup/measure_progress.h"
 #include "client/lookup/network_meter.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
@@ -40,7 +42,6 @@ namespace layernas::client {
 namespace {
 
 using nlohmann::json;
-using std::chrono::steady_clock;
 
 struct LutOptions {
   std::string spec;
@@ -54,13 +55,6 @@ struct LutOptions {
   std::string command;
 };
 
-// If none of the first networks can be measured, none can.
-constexpr int kMaxUselessAtFirst = 10;
-// Maximum measurements of one network until one gives a cost.
-constexpr int kMaxReadings = 3;
-// The metric that identifies the machine and device of a measurement (docs/evaluators.md).
-constexpr char kFingerprint[] = "machine_fingerprint";
-constexpr std::chrono::seconds kReportEvery{10};
 // Median error above which the table gets a warning.
 constexpr double kLargeError = 0.1;
 
@@ -75,20 +69,6 @@ std::string HostName() {
   gethostname(host, sizeof(host) - 1);
   return host;
 }
-
-// The networks that were not skipped.
-struct Measured {
-  std::vector<DesignPoint> points;
-  // In the order of `points`.
-  std::vector<Metrics> metrics;
-  // Why the last network was skipped; empty if none was.
-  std::string last_reason;
-
-  void Add(const DesignPoint& point, Metrics of_network) {
-    points.push_back(point);
-    metrics.push_back(std::move(of_network));
-  }
-};
 
 absl::StatusOr<ExecOptions> FindEvaluator(const CommandContext& context, const std::string& command) {
   ExecOptions exec;
@@ -106,141 +86,12 @@ absl::StatusOr<ExecOptions> FindEvaluator(const CommandContext& context, const s
   return exec;
 }
 
-// Prints the progress every few seconds.
-class ProgressLines {
- public:
-  ProgressLines(std::ostream& out, std::size_t all) : out_(out), all_(all) {}
-
-  // Counts a network that is already measured.
-  void Known() { ++known_; }
-  void Done(std::size_t done) {
-    const auto now = steady_clock::now();
-    if (now - last_ < kReportEvery || done == all_) return;
-    last_ = now;
-    const double left = std::chrono::duration<double>(now - start_).count() / static_cast<double>(done - known_) *
-                        static_cast<double>(all_ - done);
-    out_ << "measured " << done << " of " << all_ << ", about "
-         << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(std::ceil(left)))) << " left" << std::endl;
-  }
-  void SetAside(const std::string& file) {
-    out_ << "the earlier measurements are from another machine or device and were moved to " << file << std::endl;
-  }
-  void LeftOut(const std::string& architecture, std::string_view why) {
-    out_ << "skipped architecture " << architecture << ": " << why << std::endl;
-  }
-  std::chrono::seconds elapsed() const {
-    return std::chrono::duration_cast<std::chrono::seconds>(steady_clock::now() - start_);
-  }
-
- private:
-  std::ostream& out_;
-  const std::size_t all_;
-  std::size_t known_ = 0;
-  const steady_clock::time_point start_ = steady_clock::now();
-  steady_clock::time_point last_ = start_;
-};
-
 absl::StatusOr<KeptMeasurements> OpenKept(const std::string& path, const v1::SearchSpec& spec,
                                           const std::vector<std::string>& evaluator) {
   json asked = {{"host", HostName()}, {"evaluator", evaluator}};
   LAYERNAS_ASSIGN_OR_RETURN(asked["space"], spec::ToJson(spec.space()));
   LAYERNAS_ASSIGN_OR_RETURN(asked["measure"], spec::ToJson(spec.evaluation().measure()));
   return KeptMeasurements::Open(path, asked);
-}
-
-// Returns OK if the metrics of one network have the cost, with a value that a table can hold, and
-// have what those of the networks before have. FAILED_PRECONDITION if no network had the cost.
-absl::Status CheckCost(const std::string& metric, const std::vector<Metrics>& before, const Metrics& metrics) {
-  LAYERNAS_ASSIGN_OR_RETURN(
-      const CostScale scale,
-      CostScale::Find(metric, before.empty() ? std::span(&metrics, 1) : std::span<const Metrics>(before)));
-  return scale.CostOf(metrics).status();
-}
-
-// Costs of different machines or devices do not add up. `first` is the fingerprint of the first
-// measurement that had one, and is set by it.
-absl::Status CheckSameMachine(std::optional<double>& first, const std::string& id, const Metrics& metrics) {
-  const auto found = metrics.find(kFingerprint);
-  if (found == metrics.end()) return absl::OkStatus();
-  if (!first) first = found->second;
-  if (*first == found->second) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrFormat("architecture %s was measured on another machine or device than the others (%s %.17g, before "
-                      "%.17g); make the evaluator use one device, and run this command again",
-                      id, kFingerprint, found->second, *first));
-}
-
-// Measures one network, and again if the result cannot be a cost: one bad measurement must not end
-// a run of hours. Returns nothing, with the reason in `why`, if the network is skipped. Fails if
-// the evaluator does not report the metric, because other networks would fail too.
-absl::StatusOr<std::optional<Metrics>> MeasureOne(NetworkMeter& meter, const std::string& metric, const std::string& id,
-                                                  const DesignPoint& point, const std::vector<Metrics>& before,
-                                                  KeptMeasurements& kept, ProgressLines& progress,
-                                                  const std::stop_token& stop, std::optional<double>& first_fingerprint,
-                                                  std::string& why) {
-  for (int reading = 0; reading < kMaxReadings; ++reading) {
-    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, meter.Measure(point.choices, stop));
-    if (!metrics) {
-      why = meter.why_infeasible();
-      return std::nullopt;
-    }
-    LAYERNAS_RETURN_IF_ERROR(CheckSameMachine(first_fingerprint, id, *metrics));
-    LAYERNAS_RETURN_IF_ERROR(kept.Add(id, *metrics));
-    const absl::Status usable = CheckCost(metric, before, *metrics);
-    if (usable.ok()) return std::move(*metrics);
-    if (!absl::IsInvalidArgument(usable)) return usable;
-    why = std::string(usable.message());
-  }
-  progress.LeftOut(id, why);
-  return std::nullopt;
-}
-
-// Sets the kept measurements aside if they are from another machine or device than the evaluator
-// uses now. Finding that out requires measuring a network again.
-absl::Status CheckMachine(NetworkMeter& meter, const v1::Space& space, const std::vector<DesignPoint>& design,
-                          KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
-  for (const DesignPoint& point : design) {
-    const std::string id = spec::FormatArchitectureId(space, point.choices);
-    const Metrics* const known = kept.Find(id);
-    if (known == nullptr || !known->contains(kFingerprint)) continue;
-    const double before = known->at(kFingerprint);
-    LAYERNAS_ASSIGN_OR_RETURN(const auto metrics, meter.Measure(point.choices, stop));
-    if (!metrics || !metrics->contains(kFingerprint) || metrics->at(kFingerprint) == before) return absl::OkStatus();
-    LAYERNAS_RETURN_IF_ERROR(kept.TakeUp(kFingerprint, metrics->at(kFingerprint)));
-    progress.SetAside(kept.set_aside());
-    return kept.Add(id, *metrics);
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<Measured> MeasureAll(const v1::SearchSpec& spec, const std::string& metric,
-                                    const std::vector<DesignPoint>& design, Evaluator& evaluator,
-                                    KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
-  NetworkMeter meter(evaluator, spec, metric);
-  LAYERNAS_RETURN_IF_ERROR(CheckMachine(meter, spec.space(), design, kept, progress, stop));
-  Measured measured;
-  std::optional<double> first_fingerprint;
-  for (std::size_t i = 0; i < design.size(); ++i) {
-    const std::string id = spec::FormatArchitectureId(spec.space(), design[i].choices);
-    if (const Metrics* known = kept.Find(id); known != nullptr && CheckCost(metric, measured.metrics, *known).ok()) {
-      if (!CheckSameMachine(first_fingerprint, id, *known).ok()) {
-        return absl::DataLossError(absl::StrCat(
-            kept.path(), " has measurements of several machines or devices; remove it, and run this command again"));
-      }
-      measured.Add(design[i], *known);
-      progress.Known();
-      continue;
-    }
-    LAYERNAS_ASSIGN_OR_RETURN(auto metrics, MeasureOne(meter, metric, id, design[i], measured.metrics, kept, progress,
-                                                       stop, first_fingerprint, measured.last_reason));
-    if (metrics) measured.Add(design[i], std::move(*metrics));
-    if (measured.points.empty() && i + 1 >= std::min<std::size_t>(kMaxUselessAtFirst, design.size())) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("none of the first ", i + 1, " networks could be measured: ", measured.last_reason));
-    }
-    progress.Done(i + 1);
-  }
-  return measured;
 }
 
 struct Result {
@@ -252,7 +103,7 @@ struct Result {
 };
 
 absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, Measured measured,
-                           ProgressLines& progress) {
+                           MeasureProgress& progress) {
   LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, measured.metrics));
   Result result{{}, {}, scale, {}, {}};
   for (std::size_t i = 0; i < measured.points.size(); ++i) {
@@ -342,9 +193,9 @@ CostTable MakeTable(const v1::SearchSpec& spec, const std::string& metric, const
 }
 
 absl::StatusOr<Result> MeasureAndWrite(const std::string& path, const v1::SearchSpec& spec, const std::string& metric,
-                                       const std::vector<DesignPoint>& design, Evaluator& evaluator,
-                                       KeptMeasurements& kept, ProgressLines& progress, const std::stop_token& stop) {
-  LAYERNAS_ASSIGN_OR_RETURN(const Measured measured, MeasureAll(spec, metric, design, evaluator, kept, progress, stop));
+                                       const std::vector<DesignPoint>& design, DesignMeter& meter,
+                                       MeasureProgress& progress, const std::stop_token& stop) {
+  LAYERNAS_ASSIGN_OR_RETURN(const Measured measured, meter.MeasureAll(design, stop));
   LAYERNAS_ASSIGN_OR_RETURN(Result result, Fit(spec.space(), metric, measured, progress));
   LAYERNAS_RETURN_IF_ERROR(WriteCostTable(path, MakeTable(spec, metric, result, measured.metrics.back())));
   return result;
@@ -420,9 +271,10 @@ absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOpti
   }
   context.terminal.err << std::endl;
   ExecEvaluator evaluator(std::move(exec));
-  ProgressLines progress(context.terminal.err, design.size());
+  MeasureProgress progress(context.terminal.err, design.size());
+  DesignMeter meter(evaluator, spec, metric, kept, progress);
   const absl::StatusOr<Result> result =
-      MeasureAndWrite(options.table, spec, metric, design, evaluator, kept, progress, stop_source.get_token());
+      MeasureAndWrite(options.table, spec, metric, design, meter, progress, stop_source.get_token());
   if (!result.ok()) {
     const bool interrupted = absl::IsCancelled(result.status());
     if (interrupted) context.terminal.err << "interrupted: no table was written\n";

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -18,6 +20,15 @@ constexpr std::size_t kMinSamples = 3;
 // Strengths of the ridge, in units of the squared relative error of one sample.
 constexpr double kWeakestRidge = 1e-4;
 constexpr double kStrongestRidge = 10;
+// A sample of hardly any cost must not decide alone.
+constexpr double kLargestWeight = 1e4;
+// The largest cost of a sample, in units of a typical cost. Larger numbers could overflow.
+constexpr double kLargestCost = 1e100;
+// A cost is implausible if it is more than the factor away from the prediction, and if its error is
+// larger than this multiple of the median error.
+constexpr double kImplausibleFactor = 2;
+constexpr double kImplausibleErrors = 3;
+constexpr std::size_t kMostImplausible = 10;
 // Limits of coordinate descent.
 constexpr int kMaxRounds = 1000;
 constexpr double kMinChange = 1e-6;
@@ -43,16 +54,54 @@ absl::Status CheckEveryOptionIsThere(const v1::Space& space, std::span<const Sam
   return absl::OkStatus();
 }
 
+// The mean cost, where a cost counts at most a hundred times the median, so that no wrong reading
+// dominates it.
+double TypicalCost(std::span<const Sample> samples) {
+  std::vector<double> costs;
+  for (const Sample& sample : samples) costs.push_back(sample.cost);
+  const auto middle = costs.begin() + static_cast<std::ptrdiff_t>(costs.size() / 2);
+  std::nth_element(costs.begin(), middle, costs.end());
+  const double most = 100 * *middle;
+  double sum = 0;
+  for (const double cost : costs) sum += std::min(cost, most);
+  return sum / static_cast<double>(costs.size());
+}
+
+// Returns a row per sample, scaled by its weight: the base, then the options of each layer.
+Eigen::MatrixXd Rows(const v1::Space& space, std::span<const Sample> samples, const Eigen::VectorXd& weights) {
+  const std::vector<int> first = FirstColumns(space);
+  Eigen::MatrixXd rows = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(samples.size()), first.back());
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const auto row = static_cast<Eigen::Index>(i);
+    rows(row, 0) = weights[row];
+    for (std::size_t layer = 0; layer < samples[i].choices.size(); ++layer) {
+      rows(row, first[layer] + samples[i].choices[layer]) = weights[row];
+    }
+  }
+  return rows;
+}
+
+Eigen::VectorXd CostsInUnits(std::span<const Sample> samples, double unit) {
+  Eigen::VectorXd costs(static_cast<Eigen::Index>(samples.size()));
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    costs[static_cast<Eigen::Index>(i)] = std::min(samples[i].cost / unit, kLargestCost);
+  }
+  return costs;
+}
+
 struct Solution {
   Eigen::VectorXd costs;
+  // Error of each sample, predicted from the other samples, times its weight.
+  Eigen::ArrayXd errors;
   // Mean squared relative error of each sample, predicted from the other samples.
   double left_out = std::numeric_limits<double>::infinity();
   double ridge = 0;
 };
 
-// `rows` and the target values (ones) are divided by the measured costs, so that errors are
-// relative.
-Solution Solve(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, double ridge) {
+// `rows` and the target values `wanted` are multiplied by the weights of the samples. `products`:
+// rows' * rows.
+Solution Solve(const Eigen::MatrixXd& rows, const Eigen::VectorXd& wanted, const Eigen::MatrixXd& products,
+               double ridge) {
   Eigen::MatrixXd regularized = products;
   regularized.diagonal().tail(regularized.rows() - 1).array() += ridge;
   const Eigen::LDLT<Eigen::MatrixXd> factors(regularized);
@@ -60,10 +109,11 @@ Solution Solve(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, dou
   const Eigen::MatrixXd weights = factors.solve(rows.transpose());
   Solution solution;
   solution.ridge = ridge;
-  solution.costs = weights.rowwise().sum();
-  const Eigen::ArrayXd residuals = 1 - (rows * solution.costs).array();
+  solution.costs = weights * wanted;
+  const Eigen::ArrayXd residuals = (wanted - rows * solution.costs).array();
   const Eigen::ArrayXd leverages = rows.cwiseProduct(weights.transpose()).rowwise().sum().array();
-  const double left_out = (residuals / (1 - leverages).max(1e-6)).square().mean();
+  solution.errors = residuals / (1 - leverages).max(1e-6);
+  const double left_out = solution.errors.square().mean();
   if (std::isfinite(left_out)) solution.left_out = left_out;
   return solution;
 }
@@ -71,8 +121,9 @@ Solution Solve(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, dou
 // Solves the same least squares with non-negative costs, and therefore a base of at least 0, by
 // coordinate descent. It converges because the problem is convex. The options compensate for what
 // the base cannot represent.
-Eigen::VectorXd SolveNotNegative(const Eigen::MatrixXd& rows, const Eigen::MatrixXd& products, double ridge) {
-  const Eigen::VectorXd wanted = rows.colwise().sum().transpose();
+Eigen::VectorXd SolveNotNegative(const Eigen::MatrixXd& rows, const Eigen::VectorXd& targets,
+                                 const Eigen::MatrixXd& products, double ridge) {
+  const Eigen::VectorXd wanted = rows.transpose() * targets;
   Eigen::VectorXd costs = Eigen::VectorXd::Zero(products.cols());
   for (int round = 0; round < kMaxRounds; ++round) {
     double largest_change = 0;
@@ -87,6 +138,17 @@ Eigen::VectorXd SolveNotNegative(const Eigen::MatrixXd& rows, const Eigen::Matri
     if (largest_change < kMinChange) break;
   }
   return costs;
+}
+
+// Median size of the errors of the samples whose weight is not 0.
+double MedianError(const Solution& solution, const Eigen::VectorXd& weights) {
+  std::vector<double> errors;
+  for (Eigen::Index i = 0; i < weights.size(); ++i) {
+    if (weights[i] > 0) errors.push_back(std::abs(solution.errors[i]));
+  }
+  const auto middle = errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2);
+  std::nth_element(errors.begin(), middle, errors.end());
+  return *middle;
 }
 
 // Shifts the costs so that the cheapest option of each layer costs 0.
@@ -164,22 +226,16 @@ absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span
   LAYERNAS_RETURN_IF_ERROR(CheckEveryOptionIsThere(space, samples));
 
   // In units of a typical cost, so that the ridge does not depend on the unit of the cost.
-  double unit = 0;
-  for (const Sample& sample : samples) unit += sample.cost / static_cast<double>(samples.size());
-  const std::vector<int> first = FirstColumns(space);
-  Eigen::MatrixXd rows = Eigen::MatrixXd::Zero(static_cast<Eigen::Index>(samples.size()), first.back());
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    const auto row = static_cast<Eigen::Index>(i);
-    const double weight = unit / samples[i].cost;
-    rows(row, 0) = weight;
-    for (std::size_t layer = 0; layer < samples[i].choices.size(); ++layer) {
-      rows(row, first[layer] + samples[i].choices[layer]) = weight;
-    }
-  }
+  const double unit = TypicalCost(samples);
+  const Eigen::VectorXd costs_in_units = CostsInUnits(samples, unit);
+  // Errors are relative.
+  const Eigen::VectorXd weights = costs_in_units.cwiseInverse().cwiseMin(kLargestWeight);
+  const Eigen::VectorXd wanted = weights.cwiseProduct(costs_in_units);
+  const Eigen::MatrixXd rows = Rows(space, samples, weights);
   const Eigen::MatrixXd products = rows.transpose() * rows;
   Solution best;
   for (double ridge = kWeakestRidge; ridge <= kStrongestRidge; ridge *= std::sqrt(10.0)) {
-    Solution solution = Solve(rows, products, ridge);
+    Solution solution = Solve(rows, wanted, products, ridge);
     if (solution.left_out < best.left_out) best = std::move(solution);
   }
   if (best.costs.size() == 0) return absl::InternalError("cannot fit the measured costs");
@@ -187,8 +243,56 @@ absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span
   AdditiveCosts costs = ToCosts(space, best.costs * unit);
   // If costs do not add up, the sum of the cheapest options can be negative. Raising only the base
   // would raise every prediction.
-  if (costs.base < 0) costs = ToCosts(space, SolveNotNegative(rows, products, best.ridge) * unit);
+  if (costs.base < 0) costs = ToCosts(space, SolveNotNegative(rows, wanted, products, best.ridge) * unit);
   return costs;
+}
+
+std::vector<Implausible> FindImplausible(const v1::Space& space, std::span<const Sample> samples) {
+  std::vector<Implausible> found;
+  if (samples.size() < kMinSamples || !CheckCostCount(space).ok()) return found;
+  const double unit = TypicalCost(samples);
+  const Eigen::VectorXd costs = CostsInUnits(samples, unit);
+  // Unlike those of the fit, these weights let no sample count more than a typical one, so that a
+  // wrong reading distorts the predictions for others less than that for itself.
+  Eigen::VectorXd weights = costs.cwiseMax(1).cwiseInverse();
+  const Eigen::MatrixXd all = Rows(space, samples, Eigen::VectorXd::Ones(costs.size()));
+  const auto solve = [&] {
+    const Eigen::MatrixXd rows = weights.asDiagonal() * all;
+    const Eigen::VectorXd wanted = weights.cwiseProduct(costs);
+    const Eigen::MatrixXd products = rows.transpose() * rows;
+    Solution best = Solve(rows, wanted, products, kWeakestRidge);
+    for (double ridge = 10 * kWeakestRidge; ridge <= kStrongestRidge; ridge *= 10) {
+      Solution solution = Solve(rows, wanted, products, ridge);
+      // Unlike the mean, the median hardly depends on a wrong reading.
+      if (MedianError(solution, weights) < MedianError(best, weights)) best = std::move(solution);
+    }
+    return best;
+  };
+  Solution now = solve();
+  const std::size_t most = std::min(3 + samples.size() / 20, kMostImplausible);
+  while (found.size() < most) {
+    std::optional<Eigen::Index> worst;
+    for (Eigen::Index i = 0; i < costs.size(); ++i) {
+      if (weights[i] == 0) continue;
+      const double predicted = costs[i] - now.errors[i] / weights[i];
+      const bool near = costs[i] <= kImplausibleFactor * predicted && predicted <= kImplausibleFactor * costs[i];
+      if (!near && (!worst || std::abs(now.errors[i]) > std::abs(now.errors[*worst]))) worst = i;
+    }
+    if (!worst) break;
+    const double weight = std::exchange(weights[*worst], 0);
+    const double error = std::abs(now.errors[*worst]);
+    Solution without = solve();
+    if (error <= kImplausibleErrors * MedianError(without, weights)) {
+      weights[*worst] = weight;
+      break;
+    }
+    now = std::move(without);
+    found.push_back({static_cast<std::size_t>(*worst), 0});
+  }
+  for (Implausible& one : found) {
+    one.predicted = unit * all.row(static_cast<Eigen::Index>(one.sample)).dot(now.costs);
+  }
+  return found;
 }
 
 PredictionError MeasureError(const AdditiveCosts& costs, std::span<const Sample> samples) {

@@ -2,6 +2,7 @@
 // does not matter.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -38,6 +39,19 @@ absl::Status CheckCostCount(const v1::Space& space);
 // FAILED_PRECONDITION names an option that no sample has, or says that there are too few samples.
 // INVALID_ARGUMENT for a space with more than 2,000 unknowns.
 absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples);
+
+// A sample whose cost may be a wrong reading.
+struct Implausible {
+  std::size_t sample = 0;
+  // By the plausible samples. Not above 0 if the costs do not add up.
+  double predicted = 0;
+};
+
+// Returns the samples whose cost is more than twice or less than half of what the others predict,
+// and far from it compared with most samples; the most implausible first. At most 3 plus a
+// twentieth of the samples, and at most 10. If costs do not add up, right readings can be among them. Empty for a
+// space with more than 2,000 unknowns.
+std::vector<Implausible> FindImplausible(const v1::Space& space, std::span<const Sample> samples);
 
 // Prediction error: |predicted - measured| / measured.
 struct PredictionError {

@@ -14,6 +14,9 @@
 
 namespace layernas::client {
 
+// The metric that identifies the machine and device of a measurement (docs/evaluators.md).
+inline constexpr char kFingerprint[] = "machine_fingerprint";
+
 // Not thread-safe.
 class NetworkMeter {
  public:

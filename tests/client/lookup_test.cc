@@ -16,6 +16,7 @@ namespace layernas::client {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::DoubleNear;
 using ::testing::HasSubstr;
 
@@ -165,6 +166,38 @@ TEST(AdditiveFit, AnOptionThatNobodyMeasuredIsNamed) {
               HasSubstr("more than 2000"));
   // Known before anything is measured.
   EXPECT_THAT(std::string(CheckCostCount(MakeSpace({1000, 1000, 1000})).message()), HasSubstr("more than 2000"));
+}
+
+TEST(AdditiveFit, AReadingOfAnySizeDoesNotStopTheFit) {
+  const v1::Space space = MakeSpace(kOptions);
+  const AdditiveCosts truth = Truth(space, 3);
+  const std::vector<Sample> samples = Draw(space, truth, 40, 30, 0, false);
+  for (const double reading : {1e-300, 1e300}) {
+    std::vector<Sample> spoiled = samples;
+    spoiled[7].cost = reading;
+    EXPECT_TRUE(FitAdditiveCosts(space, spoiled).ok()) << reading;
+  }
+}
+
+TEST(FindImplausible, FindsTheWrongReadings) {
+  const v1::Space space = MakeSpace(kOptions);
+  const AdditiveCosts truth = Truth(space, 3);
+  for (const double noise : {0.0, 0.02}) {
+    const std::vector<Sample> samples = Draw(space, truth, 40, 30, noise, false);
+    EXPECT_TRUE(FindImplausible(space, samples).empty());
+    for (const double factor : {1e-300, 1e-6, 0.1, 0.3, 3.0, 10.0, 1e12, 1e300}) {
+      std::vector<Sample> spoiled = samples;
+      spoiled[7].cost *= factor;
+      spoiled[30].cost *= factor;
+      const std::vector<Implausible> found = FindImplausible(space, spoiled);
+      ASSERT_EQ(found.size(), 2U) << factor << " " << noise;
+      for (const Implausible& one : found) {
+        EXPECT_THAT(one.sample, AnyOf(7U, 30U));
+        EXPECT_NEAR(one.predicted / samples[one.sample].cost, 1, 0.15) << factor << " " << noise;
+      }
+    }
+  }
+  EXPECT_TRUE(FindImplausible(space, {}).empty());
 }
 
 TEST(MeasureError, QuantilesAndRanksAreThoseByHand) {

@@ -53,7 +53,7 @@ class MeasureCommand : public ::testing::Test {
   Outcome Measure(const std::string& script, const std::vector<std::string>& more = {"--networks", "20"}) {
     std::ofstream(Path("evaluator.sh")) << "while read -r line; do\n" << script << "\ndone\n";
     std::vector<std::string> arguments = {"measure",          "lut",       Path("spec.yaml"),
-                                          Path("table.json"), "--command", "sh " + Path("evaluator.sh"),
+                                          Path("table.json"), "--command", "bash " + Path("evaluator.sh"),
                                           "--held-out",       "8"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return CallLocally(arguments);
@@ -171,6 +171,49 @@ TEST_F(MeasureCommand, ANetworkOfBadReadingsIsLeftOut) {
   int requests = 0;
   std::ifstream(Path("n")) >> requests;
   EXPECT_EQ(requests, 30);
+}
+
+// Answers request number `number` with `latency_ms`.
+std::string WithReading(const std::string& counter, int number, const std::string& latency_ms) {
+  return "n=$(cat " + counter + " 2>/dev/null || echo 0); n=$((n + 1)); echo $n > " + counter + "\nif [ $n -eq " +
+         std::to_string(number) + " ]; then echo '{\"result\": {\"metrics\": {\"latency_ms\": " + latency_ms +
+         "}}}'; continue; fi\n" + kCounts;
+}
+
+TEST_F(MeasureCommand, AnImplausibleReadingIsTakenAgain) {
+  for (const std::string reading : {"0.5", "1e-6", "1e-300", "1e12", "1e300"}) {
+    fs::remove(Path("n"));
+    const Outcome done = Measure(WithReading(Path("n"), 12, reading));
+    EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+    EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out\n"), HasSubstr("median 0.0 %"))) << reading;
+    EXPECT_THAT(done.err, AllOf(HasSubstr("measured architecture "), HasSubstr(" again: latency_ms of "))) << reading;
+    int requests = 0;
+    std::ifstream(Path("n")) >> requests;
+    EXPECT_EQ(requests, 30) << reading;
+  }
+}
+
+TEST_F(MeasureCommand, AnArchitectureWhoseReadingsStayAbsurdIsLeftOut) {
+  const Outcome done =
+      Measure("n=$(cat " + Path("n") + " 2>/dev/null || echo 0); n=$((n + 1)); echo $n > " + Path("n") +
+              "; network=${line#*layers}; network=${network%%]*}\n" + "if [ $n -eq 12 ]; then echo \"$network\" > " +
+              Path("bad") + "; fi\nif [ \"$network\" = \"$(cat " + Path("bad") +
+              " 2>/dev/null)\" ]; then echo '{\"result\": {\"metrics\": {\"latency_ms\": 1e-300}}}'; "
+              "continue; fi\n" +
+              kCounts);
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.out, AllOf(HasSubstr("; 1 could not be measured\n"), HasSubstr("median 0.0 %")));
+  EXPECT_THAT(done.err, AllOf(HasSubstr("skipped architecture "), HasSubstr(" is absurd; the other networks predict")));
+}
+
+// Costs of layers multiply: the most expensive network costs 81 times as much as the cheapest.
+TEST_F(MeasureCommand, CostsThatDoNotAddUpKeepAllNetworks) {
+  std::string script = kCounts;
+  script.replace(script.find("$((1 + conv + 2 * mbconv))"), 26, "$((2 ** conv * 3 ** mbconv))");
+  const Outcome done = Measure(script, {"--networks", "30"});
+  EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
+  EXPECT_THAT(done.out, HasSubstr("30 fitted, 8 held out\n"));
+  EXPECT_THAT(done.err, Not(HasSubstr("skipped")));
 }
 
 // As kCounts on a machine that becomes slower with each request; a script sets `drift` before it.
