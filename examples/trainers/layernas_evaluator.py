@@ -152,7 +152,8 @@ def _usable(convert, value):
     """Returns the value as a plain number of Python, or None if it is not a number."""
     try:
         return convert(value)
-    except (TypeError, ValueError, OverflowError):
+    except Exception:
+        # A tensor of several numbers or on a lost device raises other errors; none may end a training.
         return None
 
 

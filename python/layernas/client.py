@@ -167,7 +167,7 @@ def _point(message: search_pb2.FrontierPoint) -> Point:
 
 def _candidate(message: search_pb2.Candidate) -> Candidate:
     succeeded = message.state == search_pb2.CANDIDATE_STATE_SUCCEEDED
-    state = search_pb2.CandidateState.Name(message.state).removeprefix("CANDIDATE_STATE_").lower()
+    state = _value_name(search_pb2.CandidateState, message.state, "CANDIDATE_STATE_")
     return Candidate(
         number=_number(message.name),
         architecture=message.architecture.id,
@@ -432,4 +432,9 @@ def _is_final(search: search_pb2.Search) -> bool:
 
 
 def _state(search: search_pb2.Search) -> str:
-    return search_pb2.SearchState.Name(search.state).removeprefix("SEARCH_STATE_").lower()
+    return _value_name(search_pb2.SearchState, search.state, "SEARCH_STATE_")
+
+
+def _value_name(enum: Any, value: int, prefix: str) -> str:
+    """Returns a name such as "succeeded", or "unknown" for a value of a newer controller."""
+    return enum.Name(value).removeprefix(prefix).lower() if value in enum.values() else "unknown"

@@ -160,7 +160,7 @@ def _from_python(value: Any) -> Node:
     if isinstance(value, numbers.Real):
         return Node(_written(value), "", number=True)
     if isinstance(value, Mapping):
-        pairs = [(Node(_text_of(str(key)), "", quoted=True), _from_python(each)) for key, each in value.items()]
+        pairs = [(Node(_key(key), "", quoted=True), _from_python(each)) for key, each in value.items()]
         return Node(pairs, "", is_mapping=True)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return Node([_from_python(each) for each in value], "")
@@ -179,7 +179,14 @@ def _is_utf8(value: str) -> bool:
 def _text_of(value: str) -> str:
     if not _is_utf8(value):
         raise SpecError(f"a spec cannot hold {value!r}: it is not UTF-8 text")
-    return value
+    # For a member of an enumeration, str() would return its name.
+    return str.__str__(value)
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, numbers.Integral) and not isinstance(key, bool):
+        return _written(key)
+    return _text_of(key if isinstance(key, str) else str(key))
 
 
 def _written(value: numbers.Real) -> str:

@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import enum
 import fractions
 import json
 import os
@@ -17,7 +18,7 @@ import harness
 import layernas
 from certificates import Authority, read
 from google.protobuf import json_format
-from layernas.client import _candidate, _printable
+from layernas.client import _candidate, _printable, _state
 from layernas.spec import read_spec, read_spec_text
 from layernas.transport import TokenInterceptor
 from layernas.transport import is_set
@@ -312,6 +313,11 @@ class ResultTest(unittest.TestCase):
         self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_SKIPPED, 0, 9), (None, 9, None))
         self.assertEqual(candidate(search_pb2.CANDIDATE_STATE_FAILED, 0, 0), (None, None, None))
 
+    def test_a_state_of_a_newer_controller_is_unknown(self):
+        self.assertEqual(_candidate(search_pb2.Candidate(name="searches/x-1/candidates/1", state=99)).state, "unknown")
+        self.assertEqual(_state(search_pb2.Search(state=99)), "unknown")
+        self.assertEqual(_state(search_pb2.Search(state=search_pb2.SEARCH_STATE_RUNNING)), "running")
+
 
 def spec_corpus():
     """Returns (name, spec, "reads" or "mistakes", expected result)."""
@@ -348,6 +354,12 @@ class SpecTest(unittest.TestCase):
             "evaluation": {"train": {"augment": False, "parameters": {"lr": 1e-3, "text": "7", "none": None, "deep": [True]}}},
         }
         self.assertEqual(read_spec(spec), read_spec_text(json.dumps(spec).encode(), "s"))
+        # A member of an enumeration of texts is its text.
+        named = enum.Enum("Named", {"NAME": "name", "C": "c"}, type=str)
+        self.assertEqual(read_spec({**{key: spec[key] for key in spec if key != "name"}, named.NAME: named.C}), read_spec(spec))
+        number = enum.IntEnum("Number", {"ONE": 1})
+        with_key = lambda key: {**spec, "evaluation": {"train": {"parameters": {key: 1}}}}
+        self.assertEqual(read_spec(with_key(number.ONE)), read_spec(with_key("1")))
         with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must be a whole number, is '2.5'$"):
             read_spec({**spec, "budget": 2.5})
         with self.assertRaisesRegex(layernas.SpecError, "^spec: budget.trainings: must not be quoted, is '5'$"):

@@ -97,15 +97,22 @@ class HelperTest(unittest.TestCase):
             def __float__(self):
                 return 0.5
 
+        class Raising:
+            """Stands for a tensor on a device that was lost."""
+
+            def __float__(self):
+                raise RuntimeError("device lost")
+
         def evaluate(request, progress):
             progress(Scalar(), 2.0, Scalar())
             progress(None, "two", "good")
+            progress(1, 2, Raising())
             progress(float("nan"), float("inf"), float("inf"))
             return {"accuracy": 1}
 
         answers = self.answers(evaluate, json.dumps(REQUEST))
         self.assertEqual([answer.get("progress") for answer in answers],
-                         [{"epoch": 1, "epochs": 2, "reward": 0.5}, {}, {}, None])
+                         [{"epoch": 1, "epochs": 2, "reward": 0.5}, {}, {"epoch": 1, "epochs": 2}, {}, None])
 
     def test_a_late_answer_names_its_own_task(self):
         late = []
