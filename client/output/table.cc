@@ -48,11 +48,6 @@ std::string OneLine(std::string_view text) {
                      kMaxBytes);
 }
 
-std::size_t Width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 void Table::AddRow(std::vector<Cell> cells) {
   for (Cell& cell : cells) cell.human = cell.human.empty() ? "-" : Printable(cell.human);
   rows_.push_back(std::move(cells));
@@ -62,7 +57,7 @@ void Table::Print(std::ostream& out, bool color) const {
   std::vector<std::size_t> widths;
   std::vector<bool> right(columns_.size(), false);
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    std::size_t width = Width(columns_[i]);
+    std::size_t width = Width(Printable(columns_[i]));
     for (const std::vector<Cell>& row : rows_) {
       width = std::max(width, Width(row[i].human));
       right[i] = right[i] || row[i].align_right;

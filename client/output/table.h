@@ -64,7 +64,5 @@ class Table {
 std::string Styled(std::string_view text, Style style, bool color);
 // Shortens the message of a failure, which can have many lines, to one line.
 std::string OneLine(std::string_view text);
-// Returns the number of characters of UTF-8 text.
-std::size_t Width(std::string_view text);
 
 }  // namespace layernas::client

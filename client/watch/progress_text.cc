@@ -19,15 +19,9 @@ constexpr int kBarColumns = 30;
 constexpr int kMinBarColumns = 6;
 constexpr int kSparkColumns = 40;
 
-// Cuts the text to `columns` characters.
+// Cuts the text to `columns`.
 std::string Fit(const std::string& text, int columns) {
-  std::string fitted = Printable(text);
-  int width = 0;
-  for (std::size_t i = 0; i < fitted.size(); ++i) {
-    const bool starts_character = (static_cast<unsigned char>(fitted[i]) & 0xc0) != 0x80;
-    if (starts_character && ++width > columns) return fitted.substr(0, i);
-  }
-  return fitted;
+  return std::string(FirstColumns(Printable(text), static_cast<std::size_t>(columns)));
 }
 
 google::protobuf::Timestamp ToTimestamp(std::chrono::system_clock::time_point time) {

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <iterator>
 
+#include "common/base/character_width.h"
+
 namespace layernas {
 namespace {
 
@@ -104,6 +106,29 @@ std::string CutUtf8(std::string_view text, std::size_t max_bytes) {
     text.remove_prefix(size == 0 ? 1 : size);
   }
   return result;
+}
+
+std::string_view FirstColumns(std::string_view text, std::size_t columns) {
+  std::size_t end = 0;
+  while (end < text.size()) {
+    const std::size_t size = CharacterSize(text.substr(end));
+    const std::size_t width =
+        size == 0 ? 1 : static_cast<std::size_t>(CharacterWidth(CodePoint(text.substr(end, size))));
+    if (width > columns) break;
+    columns -= width;
+    end += std::max<std::size_t>(size, 1);
+  }
+  return text.substr(0, end);
+}
+
+std::size_t Width(std::string_view text) {
+  std::size_t width = 0;
+  while (!text.empty()) {
+    const std::size_t size = CharacterSize(text);
+    width += size == 0 ? 1 : static_cast<std::size_t>(CharacterWidth(CodePoint(text.substr(0, size))));
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return width;
 }
 
 std::string_view LastOfUtf8(std::string_view text, std::size_t max_bytes) {

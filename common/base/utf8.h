@@ -26,6 +26,12 @@ enum class Unprintable {
 };
 std::string Printable(std::string_view text, Unprintable as = Unprintable::kMark);
 
+// Returns the columns that the text takes on a terminal: see CharacterWidth(). A byte that is not
+// part of well-formed UTF-8 takes one.
+std::size_t Width(std::string_view text);
+// Returns the start of the text that fits into `columns`.
+std::string_view FirstColumns(std::string_view text, std::size_t columns);
+
 // Returns the end of the text, at most max_bytes of it, without cutting a character in half. The
 // text must be well-formed UTF-8.
 std::string_view LastOfUtf8(std::string_view text, std::size_t max_bytes);

@@ -264,6 +264,15 @@ TEST(ProgressLines, SayHowTheSearchStands) {
                   "fleet     4 workers, 7 of 8 slots busy, 1 shunned", "waiting   for a worker with device=gpu"));
 }
 
+TEST(ProgressLines, WideCharactersFitToo) {
+  WatchState state;
+  v1::Search search = RunningSearch();
+  for (int i = 0; i < 30; ++i) search.mutable_waiting_for()->append("機械");
+  state.Apply(search, Fleet());
+  // A character of two columns does not fit into the last one.
+  EXPECT_EQ(Lines(state, 1080, 39).back(), "waiting   for 機械機械機械機械機械機械");
+}
+
 TEST(ProgressLines, EstimateTheEndAndShowWhatCameLast) {
   WatchState state;
   state.Apply(RunningSearch(), Fleet());

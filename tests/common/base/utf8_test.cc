@@ -39,6 +39,22 @@ TEST(CutUtf8, CutsBetweenCharacters) {
   EXPECT_EQ(CutUtf8("a\u20acb", 3), "a");
 }
 
+TEST(Width, IsThatOnATerminal) {
+  EXPECT_EQ(Width("größe…▁"), 7U);
+  EXPECT_EQ(Width("日本語"), 6U);
+  EXPECT_EQ(Width("\U0001f680!"), 3U) << "emoji";
+  EXPECT_EQ(Width("e\u0301\u200d"), 1U) << "combining";
+  EXPECT_EQ(Width("\uff21\uac00"), 4U) << "full width and Hangul";
+  EXPECT_EQ(Width("\xff\x80"), 2U) << "no UTF-8";
+}
+
+TEST(FirstColumns, CutsBetweenCharacters) {
+  EXPECT_EQ(FirstColumns("a日本", 3), "a日");
+  EXPECT_EQ(FirstColumns("a日本", 4), "a日");
+  EXPECT_EQ(FirstColumns("e\u0301e", 1), "e\u0301");
+  EXPECT_EQ(FirstColumns("abc", 0), "");
+}
+
 TEST(LastOfUtf8, BeginsWithACharacter) {
   EXPECT_EQ(LastOfUtf8("a\u20acb", 5), "a\u20acb");
   EXPECT_EQ(LastOfUtf8("a\u20acb", 4), "\u20acb");
