@@ -228,8 +228,14 @@ void PrintSummary(std::ostream& out, const LutOptions& options, const std::strin
 }
 
 // Detects problems that would otherwise appear only after all measurements.
-absl::Status CheckTable(const std::string& path) {
+absl::Status CheckTable(const std::string& path, const std::string& spec) {
   std::error_code ignored;
+  if (path == "-") {
+    return absl::InvalidArgumentError("TABLE: the table cannot go to standard output: name the file to write");
+  }
+  if (spec != "-" && std::filesystem::equivalent(path, spec, ignored)) {
+    return absl::InvalidArgumentError(absl::StrCat("TABLE: ", path, " is the spec: name another file to write"));
+  }
   if (path.empty()) return absl::InvalidArgumentError("TABLE is empty: name the file to write");
   if (std::filesystem::is_directory(path, ignored)) {
     return absl::InvalidArgumentError(absl::StrCat("TABLE: ", path, " is a directory: name the file to write"));
@@ -238,7 +244,7 @@ absl::Status CheckTable(const std::string& path) {
 }
 
 absl::StatusOr<ExitCode> MeasureLut(const CommandContext& context, const LutOptions& options) {
-  LAYERNAS_RETURN_IF_ERROR(CheckTable(options.table));
+  LAYERNAS_RETURN_IF_ERROR(CheckTable(options.table, options.spec));
   const SpecFile file = ReadSpecFile(options.spec);
   if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
   const v1::SearchSpec spec = spec::WithDefaults(file.spec);

@@ -1,5 +1,9 @@
 #include "client/lookup/kept_measurements.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
@@ -43,11 +47,16 @@ absl::Status Rename(const std::string& from, const std::string& to) {
   return absl::UnknownError(absl::StrCat("cannot rename ", from, ": ", failed.message()));
 }
 
+absl::Status CannotWrite(const std::string& path, int error) {
+  return absl::UnknownError(absl::StrCat("cannot write ", path, ": ", std::generic_category().message(error)));
+}
+
 }  // namespace
 
 absl::StatusOr<KeptMeasurements> KeptMeasurements::Open(const std::string& path, const json& asked) {
   // A command line can contain bytes that are not UTF-8.
   KeptMeasurements kept(path, asked.dump(-1, ' ', false, json::error_handler_t::replace));
+  LAYERNAS_RETURN_IF_ERROR(kept.Lock());
   if (FirstLine(path) != kept.asked_) {
     // Keep the other measurements: they may be hours of work, and a mistyped argument may be the
     // only difference.
@@ -98,7 +107,35 @@ void KeptMeasurements::Read() {
   while (std::getline(in, line)) Take(json::parse(line, nullptr, /*allow_exceptions=*/false));
 }
 
+absl::Status KeptMeasurements::Lock() {
+  while (true) {
+    Fd file(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!file.valid()) return CannotWrite(path_, errno);
+    struct stat at_path = {};
+    struct stat locked = {};
+    if (::fstat(file.get(), &at_path) != 0) return CannotWrite(path_, errno);
+    const auto same = [&at_path](const struct stat& other) {
+      return other.st_dev == at_path.st_dev && other.st_ino == at_path.st_ino;
+    };
+    // A renamed file takes its lock with it.
+    if (lock_.valid() && ::fstat(lock_.get(), &locked) == 0 && same(locked)) return absl::OkStatus();
+    // Some network file systems have no locks; the measurements are then kept all the same.
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path_,
+                       " is in use: another \"layernas measure lut\" writes this table; wait for it, or name "
+                       "another table"));
+    }
+    // Another process may have removed the file before it was locked.
+    if (::stat(path_.c_str(), &locked) == 0 && same(locked)) {
+      lock_ = std::move(file);
+      return absl::OkStatus();
+    }
+  }
+}
+
 absl::Status KeptMeasurements::Start() {
+  LAYERNAS_RETURN_IF_ERROR(Lock());
   out_.open(path_, known_.empty() ? std::ios::trunc : std::ios::app);
   if (known_.empty()) out_ << asked_;
   // Puts the next entry on its own line after a line that a crash cut off.
@@ -120,14 +157,14 @@ absl::Status KeptMeasurements::Add(const std::string& architecture, const Metric
 
 absl::Status KeptMeasurements::Written() {
   if (out_) return absl::OkStatus();
-  const int error = errno;
-  return absl::UnknownError(absl::StrCat("cannot write ", path_, ": ", std::generic_category().message(error)));
+  return CannotWrite(path_, errno);
 }
 
 void KeptMeasurements::Remove() {
   out_.close();
   std::error_code ignored;
   std::filesystem::remove(path_, ignored);
+  lock_ = Fd();
 }
 
 void KeptMeasurements::Take(const json& line) {

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/process/fd.h"
 #include "worker/evaluator/evaluator.h"
 
 namespace layernas::client {
@@ -22,7 +23,8 @@ class KeptMeasurements {
   // Creates the file, or continues it if its measurements belong to the same `asked`. A file of
   // other measurements is set aside: renamed to `path`.old, or to .old2, … if that exists. A file
   // that was set aside and matches `asked` is used again. Skips invalid lines, such as a crash
-  // leaves. UNKNOWN if the file cannot be written or renamed.
+  // leaves. UNKNOWN if the file cannot be written or renamed, FAILED_PRECONDITION if another object
+  // or process uses it.
   static absl::StatusOr<KeptMeasurements> Open(const std::string& path, const nlohmann::json& asked);
 
   std::size_t count() const { return known_.size(); }
@@ -50,6 +52,8 @@ class KeptMeasurements {
   void Take(const nlohmann::json& line);
   absl::Status SetAside();
   absl::Status Start();
+  // Keeps others out of the file at `path`, which is created if it does not exist.
+  absl::Status Lock();
   // Returns the error of the last write to the file, or OK.
   absl::Status Written();
 
@@ -57,6 +61,8 @@ class KeptMeasurements {
   // First line of the file.
   std::string asked_;
   std::string set_aside_;
+  // Holds the lock of the file.
+  Fd lock_;
   std::ofstream out_;
   std::map<std::string, Metrics> known_;
 };

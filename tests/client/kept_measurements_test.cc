@@ -95,6 +95,22 @@ TEST_F(KeptMeasurementsTest, LinesWithoutSenseAreLeftOut) {
   EXPECT_EQ(Open({{"space", 1}}).count(), 2u);
 }
 
+TEST_F(KeptMeasurementsTest, NobodyElseUsesTheFile) {
+  for (const int space : {1, 2}) {
+    KeptMeasurements kept = Open({{"space", 1}});
+    const auto other = KeptMeasurements::Open(path_, {{"space", space}});
+    EXPECT_EQ(other.status().code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_TRUE(std::string(other.status().message()).starts_with(path_ + " is in use: ")) << other.status();
+    Add(std::move(kept), "012", 0.1);
+  }
+  // Also after the file was set aside and taken up again.
+  KeptMeasurements kept = Open({{"space", 1}});
+  ASSERT_TRUE(kept.TakeUp("machine", 2).ok());
+  EXPECT_FALSE(KeptMeasurements::Open(path_, {{"space", 1}}).ok());
+  kept.Remove();
+  EXPECT_TRUE(KeptMeasurements::Open(path_, {{"space", 1}}).ok());
+}
+
 TEST_F(KeptMeasurementsTest, AreGoneOnceRemoved) {
   KeptMeasurements kept = Open({{"space", 1}});
   EXPECT_TRUE(kept.Add("012", {{"latency_ms", 0.1}}).ok());

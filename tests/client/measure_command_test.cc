@@ -381,6 +381,9 @@ TEST_F(MeasureCommand, WrongWishesAreRefusedBeforeAnythingIsMeasured) {
   EXPECT_EQ(CallLocally({"measure", "lut", Path("spec.yaml")}).code, ExitCode::kUsage);
   EXPECT_THAT(CallLocally({"measure", "lut", Path("spec.yaml"), ""}).err, HasSubstr("TABLE is empty"));
   EXPECT_THAT(CallLocally({"measure", "lut", Path("spec.yaml"), folder_.string()}).err, HasSubstr("is a directory"));
+  EXPECT_THAT(CallLocally({"measure", "lut", Path("spec.yaml"), folder_.string() + "/./spec.yaml"}).err,
+              HasSubstr("spec.yaml is the spec: name another file"));
+  EXPECT_THAT(CallLocally({"measure", "lut", Path("spec.yaml"), "-"}).err, HasSubstr("TABLE: the table cannot go"));
 }
 
 TEST_F(MeasureCommand, TheCommandNeedNotBeUtf8) {
