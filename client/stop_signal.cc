@@ -55,7 +55,7 @@ StopSignal::Callback::~Callback() {
   signal_.callback_ = nullptr;
 }
 
-StopOnInterrupt::StopOnInterrupt(StopSignal& signal) : signal_(signal) {
+StopOnInterrupt::StopOnInterrupt(StopSignal& signal, From from) : signal_(signal), armed_(from == From::kNow) {
   const sigset_t interrupts = StopSignals();
   pthread_sigmask(SIG_BLOCK, &interrupts, &before_);
   signals_ = Fd(::signalfd(-1, &interrupts, SFD_CLOEXEC));
@@ -82,7 +82,7 @@ void StopOnInterrupt::Listen() {
     // A second signal ends the process. Ignore signals within the first second, because timeout(1)
     // and other programs send a signal to the process and to its group.
     const SteadyTime now = std::chrono::steady_clock::now();
-    if (first.has_value() && now - *first > kSameRequest) ::_exit(128 + static_cast<int>(info.ssi_signo));
+    if (!armed_ || (first.has_value() && now - *first > kSameRequest)) ::_exit(128 + static_cast<int>(info.ssi_signo));
     if (!first.has_value()) first = now;
     signal_.Request();
   }

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <functional>
 #include <thread>
 
@@ -46,15 +47,23 @@ class StopSignal {
 // signals, and so before the first connection.
 class StopOnInterrupt {
  public:
-  explicit StopOnInterrupt(StopSignal& signal);
+  // From when on a first signal requests a stop. Before, it ends the process, as without this object.
+  enum class From { kNow, kArmed };
+
+  explicit StopOnInterrupt(StopSignal& signal, From from = From::kNow);
   ~StopOnInterrupt();
   StopOnInterrupt(const StopOnInterrupt&) = delete;
   StopOnInterrupt& operator=(const StopOnInterrupt&) = delete;
+
+  // Call it before the wait that a signal stops: calls before it may take long, and nothing else
+  // would end them.
+  void Arm() { armed_ = true; }
 
  private:
   void Listen();
 
   StopSignal& signal_;
+  std::atomic<bool> armed_;
   sigset_t before_;
   Fd signals_;
   Fd end_;

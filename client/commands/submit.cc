@@ -27,10 +27,11 @@ absl::StatusOr<ExitCode> Submit(const CommandContext& context, const SubmitOptio
   if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
   StopSignal stop;
   std::unique_ptr<StopOnInterrupt> interrupt;
-  if (options.watch) interrupt = std::make_unique<StopOnInterrupt>(stop);
+  if (options.watch) interrupt = std::make_unique<StopOnInterrupt>(stop, StopOnInterrupt::From::kArmed);
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, SubmitSpec(*connection, file));
   if (options.watch) {
+    interrupt->Arm();
     if (options.output == OutputFormat::kTable)
       context.terminal.out << "submitted " << Printable(search.name()) << '\n';
     return FollowSearch(context.terminal, *connection, search, options.output, stop);

@@ -24,10 +24,11 @@ class SilentView : public WatchView {
 
 absl::StatusOr<ExitCode> Wait(const CommandContext& context, const std::string& written) {
   StopSignal stop;
-  const StopOnInterrupt interrupt(stop);
+  StopOnInterrupt interrupt(stop, StopOnInterrupt::From::kArmed);
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, written));
   LAYERNAS_ASSIGN_OR_RETURN(v1::Search search, GetSearch(*connection, name));
+  interrupt.Arm();
   if (!IsFinal(search.state())) {
     SilentView view(context.terminal);
     LAYERNAS_ASSIGN_OR_RETURN(const std::optional<v1::Search> last,

@@ -18,10 +18,11 @@ struct WatchOptions {
 
 absl::StatusOr<ExitCode> WatchByName(const CommandContext& context, const WatchOptions& options) {
   StopSignal stop;
-  const StopOnInterrupt interrupt(stop);
+  StopOnInterrupt interrupt(stop, StopOnInterrupt::From::kArmed);
   LAYERNAS_ASSIGN_OR_RETURN(const auto connection, Connect(context));
   LAYERNAS_ASSIGN_OR_RETURN(const std::string name, FindSearch(*connection, options.name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(*connection, name));
+  interrupt.Arm();
   return FollowSearch(context.terminal, *connection, search, options.output, stop);
 }
 

@@ -4,6 +4,8 @@ import glob
 import os
 import pty
 import re
+import signal
+import socket
 import subprocess
 import threading
 import time
@@ -67,6 +69,21 @@ class Terminal:
 
 
 class ClientTest(harness.IntegrationTest):
+
+    def test_a_first_interrupt_ends_a_command_whose_controller_hangs(self):
+        hanging = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(hanging.close)
+        spec = os.path.join(harness.REPOSITORY, "examples/shapes10.yaml")
+        for command in (["wait", "x-1"], ["watch", "x-1"], ["submit", "--watch", spec]):
+            process = subprocess.Popen(
+                [LAYERNAS, "search", *command, f"--controller=127.0.0.1:{hanging.getsockname()[1]}"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )
+            # The command has connected, so it calls.
+            self.addCleanup(hanging.accept()[0].close)
+            process.send_signal(signal.SIGINT)
+            # Sooner than the deadline of a call.
+            self.assertEqual(process.wait(timeout=10), 130, command)
 
     def search_of(self, api, space, trainings, name="seen", **strategy):
         spec = space.spec(name, **strategy)
