@@ -26,7 +26,8 @@ absl::StatusOr<v1::Search> GetSearch(ControllerConnection& connection, const std
 absl::StatusOr<v1::GetFrontierResponse> GetFrontier(ControllerConnection& connection, const std::string& name);
 
 // Fetches pages until there are `limit` items (0 = all). Calls visit(response) for each page, which
-// returns the number of items in it. Returns whether there are more items.
+// returns the number of items in it, or a negative number to stop. Returns whether there are more
+// items.
 template <typename Stub, typename Request, typename Response, typename Visit>
 absl::StatusOr<bool> ForEachPage(ControllerConnection& connection,
                                  grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -37,7 +38,9 @@ absl::StatusOr<bool> ForEachPage(ControllerConnection& connection,
     request.set_page_size(static_cast<std::int32_t>(std::min(left, kMaxPage)));
     LAYERNAS_ASSIGN_OR_RETURN(Response response, connection.Call(method, request));
     request.set_page_token(response.next_page_token());
-    left -= visit(response);
+    const std::int64_t visited = visit(response);
+    if (visited < 0) return !request.page_token().empty();
+    left -= visited;
   } while (left > 0 && !request.page_token().empty());
   return !request.page_token().empty();
 }

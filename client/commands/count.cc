@@ -15,6 +15,7 @@
 #include "client/commands/command.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
+#include "common/base/read_line.h"
 #include "common/spec/counts.h"
 #include "common/spec/resolve.h"
 
@@ -32,6 +33,8 @@ struct CountOptions {
 constexpr double kMaxArchitectures = 10'000'000;
 // A table is printed when all of its columns' widths are known, so that all rows must fit in memory.
 constexpr std::size_t kMaxTableRows = 100'000;
+// Longest line in a file of architectures, in bytes.
+constexpr std::size_t kMaxLine = 1 << 20;
 // Architectures that cannot be counted and are named on standard error.
 constexpr std::int64_t kMaxNamed = 10;
 
@@ -69,7 +72,11 @@ absl::Status VisitFile(const std::string& path, const v1::Space& space, const Vi
   }
   std::istream& in = path == "-" ? std::cin : file;
   std::string line;
-  for (std::int64_t number = 1; std::getline(in, line); ++number) {
+  for (std::int64_t number = 1; ReadLine(in, line, kMaxLine); ++number) {
+    if (line.size() > kMaxLine) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", number, ": longer than ", kMaxLine, " bytes: write one id per line"));
+    }
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
     const auto choices = spec::ParseArchitectureId(space, line);
@@ -138,7 +145,9 @@ absl::StatusOr<ExitCode> PrintCounts(const Terminal& terminal, const CountOption
   const spec::ArchitectureCounter counter(space);
   CountPrinter printer(terminal, options.output);
   std::int64_t failed = 0;
-  LAYERNAS_RETURN_IF_ERROR(VisitWanted(options.architectures, space, [&](const spec::Choices& choices) {
+  const absl::Status visited = VisitWanted(options.architectures, space, [&](const spec::Choices& choices) {
+    // Nobody reads the rest.
+    if (!terminal.out) return absl::CancelledError();
     const std::string id = spec::FormatArchitectureId(space, choices);
     const auto counts = counter.Count(choices);
     if (counts.ok()) return printer.Add(id, *counts);
@@ -146,7 +155,10 @@ absl::StatusOr<ExitCode> PrintCounts(const Terminal& terminal, const CountOption
       terminal.err << "layernas: architecture " << id << ": " << std::string(counts.status().message()) << '\n';
     }
     return absl::OkStatus();
-  }));
+  });
+  // The caller reports lost output.
+  if (absl::IsCancelled(visited)) return ExitCode::kError;
+  LAYERNAS_RETURN_IF_ERROR(visited);
   printer.Finish();
   if (failed > kMaxNamed) {
     terminal.err << "layernas: " << failed - kMaxNamed << " more architectures cannot be counted\n";

@@ -70,16 +70,13 @@ Cell WorkerCell(const v1::Candidate& candidate) {
 
 void PrintCandidates(const Terminal& terminal, const v1::Search& search, const std::vector<v1::Candidate>& candidates,
                      const ResultOptions& options) {
-  std::set<std::string> metrics;
   bool any_failure = false;
   bool any_again = false;
   for (const v1::Candidate& candidate : candidates) {
-    for (const auto& [name, value] : candidate.metrics()) metrics.insert(name);
     any_failure = any_failure || !candidate.failures().empty();
     any_again = any_again || candidate.repeat() > 0 || !candidate.final_of().empty();
   }
-  metrics.erase(RewardName(search));
-  metrics.erase(CostName(search));
+  const std::set<std::string> metrics = MetricsBesides(search, candidates);
   const ResultColumns columns(search, {metrics.begin(), metrics.end()}, options.layers);
   const bool csv = options.output == OutputFormat::kCsv;
   std::vector<std::string> titles = {"candidate", "architecture", "state", "pass", "stage", "attempt", "worker"};
@@ -152,7 +149,8 @@ absl::StatusOr<ExitCode> Candidates(const CommandContext& context, const ResultO
     LAYERNAS_RETURN_IF_ERROR(
         ForEachPage(*connection, method, request, options.limit, [&](const v1::ListCandidatesResponse& page) {
           for (const v1::Candidate& candidate : page.candidates()) list.Add(candidate);
-          return page.candidates_size();
+          // Nobody may read the rest.
+          return context.terminal.out ? page.candidates_size() : -1;
         }).status());
     return ExitCode::kOk;
   }
@@ -270,7 +268,10 @@ void AddCandidatesCommand(CLI::App& search, CommandContext& context) {
   }
   std::string names;
   for (const auto& [name, state] : states) absl::StrAppend(&names, names.empty() ? "" : "|", name);
-  command.add_option("--state", options->states, "List only candidates in this state (repeatable)")
+  command
+      .add_option("--state", options->states, "List only candidates in this state (repeatable)")
+      // Otherwise, the option would take the name of the search too.
+      ->allow_extra_args(false)
       ->transform(OneOf(states))
       ->option_text(names);
   command.add_option("--limit", options->limit, "Maximum candidates to list; 0 = all")

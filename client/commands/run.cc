@@ -2,6 +2,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -161,9 +162,11 @@ absl::Status PrintResults(const Terminal& terminal, ControllerConnection& connec
   LAYERNAS_ASSIGN_OR_RETURN(const v1::Search search, GetSearch(connection, name));
   LAYERNAS_ASSIGN_OR_RETURN(const v1::GetFrontierResponse frontier, GetFrontier(connection, name));
   if (IsForPrograms(options.output)) {
-    PrintMessage(terminal.out, frontier, options.output);
+    PrintMessage(terminal.out, frontier, {{"winners", PrintedWinners(search)}}, options.output);
   } else if (options.output == OutputFormat::kCsv) {
     PrintFrontierCsv(terminal, search, frontier, options.layers);
+    // A program reads standard output as one table.
+    PrintWinners(terminal.err, /*color=*/false, search);
   } else {
     terminal.out << '\n';
     PrintFrontier(terminal, search, frontier, options.layers);

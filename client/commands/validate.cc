@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "client/commands/checks.h"
 #include "client/commands/command.h"
 #include "client/output/json.h"
@@ -43,15 +46,32 @@ WinnersWork WorkOfWinners(const v1::SearchSpec& spec) {
   return work;
 }
 
+// Trainings that run at the same time.
+int Running(const v1::SearchSpec& spec, const ValidateOptions& options) {
+  const int most = spec.sharing().max_running();
+  return most > 0 ? std::min(options.workers, most) : options.workers;
+}
+
+// Returns the longest duration of the search with its winners. Nothing if it is practically
+// unlimited.
+std::optional<double> MostSeconds(const v1::SearchSpec& spec, const v1::SpecSummary& summary,
+                                  const ValidateOptions& options) {
+  constexpr double kCentury = 100.0 * 365 * 24 * 3600;
+  const double trainings = static_cast<double>(summary.most_trainings()) + WorkOfWinners(spec).in_trainings;
+  const double seconds = trainings * options.seconds_per_training / Running(spec, options);
+  if (summary.most_trainings() > 0 && seconds < kCentury) return seconds;
+  return std::nullopt;
+}
+
 void PrintTime(std::ostream& out, const v1::SearchSpec& spec, const v1::SpecSummary& summary,
                const ValidateOptions& options) {
-  const std::string fleet = std::to_string(options.workers) + (options.workers == 1 ? " worker" : " workers");
-  const double trainings = static_cast<double>(summary.most_trainings()) + WorkOfWinners(spec).in_trainings;
-  const double seconds = trainings * options.seconds_per_training / options.workers;
-  constexpr double kCentury = 100.0 * 365 * 24 * 3600;
-  if (summary.most_trainings() > 0 && seconds < kCentury) {
+  std::string fleet = std::to_string(options.workers) + (options.workers == 1 ? " worker" : " workers");
+  if (const int running = Running(spec, options); running < options.workers) {
+    absl::StrAppend(&fleet, " (", running, " running at most)");
+  }
+  if (const std::optional<double> seconds = MostSeconds(spec, summary, options); seconds.has_value()) {
     out << "time               at most about "
-        << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(seconds))) << " with " << fleet << " at "
+        << FormatElapsed(std::chrono::seconds(static_cast<std::int64_t>(*seconds))) << " with " << fleet << " at "
         << FormatValue(options.seconds_per_training) << " s per training\n";
   } else {
     out << "time               more than a century with " << fleet << ": set a budget\n";
@@ -86,6 +106,18 @@ void PrintSummary(std::ostream& out, const SpecFile& file, const v1::SpecSummary
   if (options.seconds_per_training > 0) PrintTime(out, spec, summary, options);
 }
 
+// The estimate of the duration, if it was asked for.
+nlohmann::ordered_json TimeJson(const v1::SearchSpec& spec, const v1::SpecSummary& summary,
+                                const ValidateOptions& options) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  if (options.seconds_per_training <= 0) return json;
+  json["workers"] = options.workers;
+  json["seconds_per_training"] = options.seconds_per_training;
+  const std::optional<double> seconds = MostSeconds(spec, summary, options);
+  json["most_seconds"] = seconds.has_value() ? nlohmann::ordered_json(*seconds) : nlohmann::ordered_json(nullptr);
+  return json;
+}
+
 }  // namespace
 
 void AddValidateCommand(CLI::App& app, CommandContext& context) {
@@ -109,7 +141,8 @@ void AddValidateCommand(CLI::App& app, CommandContext& context) {
     if (ReportMistakes(context.terminal, file)) return ExitCode::kUsage;
     const v1::SpecSummary summary = spec::Summarize(file.spec);
     if (IsForPrograms(options->output)) {
-      PrintMessage(context.terminal.out, summary, options->output);
+      PrintMessage(context.terminal.out, summary, TimeJson(spec::WithDefaults(file.spec), summary, *options),
+                   options->output);
     } else {
       PrintSummary(context.terminal.out, file, summary, *options);
     }

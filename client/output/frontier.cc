@@ -23,16 +23,6 @@ bool IsOfMeasurement(const std::string& metric) {
          std::find(std::begin(kOfMeasurement), std::end(kOfMeasurement), metric) != std::end(kOfMeasurement);
 }
 
-std::vector<std::string> MetricsOf(const v1::Search& search, const v1::GetFrontierResponse& frontier) {
-  std::set<std::string> names;
-  for (const v1::FrontierPoint& point : frontier.points()) {
-    for (const auto& [name, value] : point.metrics()) names.insert(name);
-  }
-  names.erase(RewardName(search));
-  names.erase(CostName(search));
-  return {names.begin(), names.end()};
-}
-
 std::vector<Cell> PointCells(const v1::Search& search, const v1::FrontierPoint& point) {
   std::vector<Cell> cells = {Cell::Value(point.cost()), Cell::Value(point.reward()),
                              Cell::Text(point.architecture().id()), Cell::Text(ShortName(point.candidate()))};
@@ -84,13 +74,13 @@ void ResultColumns::AddCells(const google::protobuf::Map<std::string, double>& m
   }
 }
 
-void PrintWinners(const Terminal& terminal, const v1::Search& search) {
+void PrintWinners(std::ostream& out, bool color, const v1::Search& search) {
   if (search.winners().empty()) {
     const bool over = search.state() == v1::SEARCH_STATE_SUCCEEDED;
-    if (over && search.spec().has_final()) terminal.out << "\nno winner was trained in full: no target is met\n";
+    if (over && search.spec().has_final()) out << "\nno winner was trained in full: no target is met\n";
     return;
   }
-  terminal.out << "\nwinners, trained in full\n";
+  out << "\nwinners, trained in full\n";
   Table winners(
       {"candidate", "architecture", "trainings", RewardName(search), "deviation", CostName(search), "weights"});
   for (const v1::Winner& winner : search.winners()) {
@@ -103,14 +93,14 @@ void PrintWinners(const Terminal& terminal, const v1::Search& search) {
                     known ? Cell::Value(winner.cost()) : Cell::Empty(),
                     winner.weights().empty() ? Cell::Empty() : Cell::Text(winner.weights(0).path())});
   }
-  winners.Print(terminal.out, terminal.color);
+  winners.Print(out, color);
 }
 
 void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                    bool layers) {
-  std::vector<std::string> metrics = MetricsOf(search, frontier);
+  std::set<std::string> metrics = MetricsBesides(search, frontier.points());
   std::erase_if(metrics, IsOfMeasurement);
-  const ResultColumns columns(search, std::move(metrics), layers);
+  const ResultColumns columns(search, {metrics.begin(), metrics.end()}, layers);
   std::ostream& out = terminal.out;
   if (frontier.points().empty()) {
     out << (IsFinal(search.state()) ? "no results\n" : "no results yet\n");
@@ -142,12 +132,13 @@ void PrintFrontier(const Terminal& terminal, const v1::Search& search, const v1:
     points.AddRow(std::move(cells));
   }
   points.Print(out, terminal.color);
-  PrintWinners(terminal, search);
+  PrintWinners(out, terminal.color, search);
 }
 
 void PrintFrontierCsv(const Terminal& terminal, const v1::Search& search, const v1::GetFrontierResponse& frontier,
                       bool layers) {
-  const ResultColumns columns(search, MetricsOf(search, frontier), layers);
+  const std::set<std::string> metrics = MetricsBesides(search, frontier.points());
+  const ResultColumns columns(search, {metrics.begin(), metrics.end()}, layers);
   std::map<std::string, std::string> best_for;
   for (const v1::TargetBest& target : frontier.best()) {
     if (!target.has_best()) continue;

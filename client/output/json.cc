@@ -58,8 +58,6 @@ std::string ToJson(const google::protobuf::Message& message, JsonLayout layout) 
   return JsonText(Parse(message), layout == JsonLayout::kIndented ? 1 : -1);
 }
 
-std::string AsYaml(const google::protobuf::Message& message) { return ToYaml(Parse(message)); }
-
 }  // namespace
 
 std::string JsonText(const Json& json, int indent) {
@@ -74,12 +72,20 @@ void PrintJson(std::ostream& out, const google::protobuf::Message& message, Json
 }
 
 void PrintMessage(std::ostream& out, const google::protobuf::Message& message, OutputFormat format) {
+  PrintMessage(out, message, Json::object(), format);
+}
+
+void PrintMessage(std::ostream& out, const google::protobuf::Message& message, const Json& more, OutputFormat format) {
+  Json json = Parse(message);
+  json.update(more);
   if (format == OutputFormat::kYaml) {
-    out << AsYaml(message);
+    out << ToYaml(json);
   } else {
-    PrintJson(out, message, JsonLayout::kIndented);
+    out << JsonText(json, 1) << '\n';
   }
 }
+
+Json PrintedWinners(const v1::Search& search) { return Parse(search)["winners"]; }
 
 MessageList::MessageList(std::ostream& out, std::string_view field, OutputFormat format)
     : out_(out), field_(field), format_(format) {

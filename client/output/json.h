@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "client/output/format.h"
+#include "layernas/v1/search.pb.h"
 
 namespace layernas::client {
 
@@ -25,6 +26,11 @@ std::string JsonText(const nlohmann::ordered_json& json, int indent);
 void PrintJson(std::ostream& out, const google::protobuf::Message& message, JsonLayout layout);
 // `format` is kJson or kYaml.
 void PrintMessage(std::ostream& out, const google::protobuf::Message& message, OutputFormat format);
+// Adds the fields of `more` at the end.
+void PrintMessage(std::ostream& out, const google::protobuf::Message& message, const nlohmann::ordered_json& more,
+                  OutputFormat format);
+// Returns the winners as they are printed with the search.
+nlohmann::ordered_json PrintedWinners(const v1::Search& search);
 
 inline bool IsForPrograms(OutputFormat format) {
   return format == OutputFormat::kJson || format == OutputFormat::kYaml;

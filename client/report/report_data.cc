@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "client/output/frontier.h"
 #include "client/output/search_text.h"
 #include "client/output/units.h"
 #include "client/report/statistics.h"
@@ -370,12 +371,7 @@ Json CandidatesJson(const SearchData& data, const std::vector<std::size_t>& orde
     gaps.emplace(order[i], computed[i]);
     arrival.emplace(order[i], i + 1);
   }
-  std::set<std::string> metric_names;
-  for (const v1::Candidate& candidate : data.candidates) {
-    for (const auto& [name, value] : candidate.metrics()) metric_names.insert(name);
-  }
-  metric_names.erase(RewardName(data.search));
-  metric_names.erase(CostName(data.search));
+  const std::set<std::string> metric_names = MetricsBesides(data.search, data.candidates);
 
   Texts states;
   Texts workers;

@@ -81,6 +81,48 @@ TEST_F(ClientTest, FrontierPutsTheTargetsFirst) {
             ",1.5,0.8,1,1,\n");
 }
 
+// The cost comes from a table, and a training measured another one.
+TEST_F(ClientTest, AMeasuredMetricWithTheNameOfAnotherCostIsShown) {
+  AnswerGet(RunningSearch());
+  controller_.frontier = [](const auto&, auto& response) {
+    response = FrontierOfTwo();
+    (*response.mutable_points(1)->mutable_metrics())["latency_ms"] = 1.75;
+    return grpc::Status::OK;
+  };
+  EXPECT_EQ(Call({"search", "frontier", "shapes10-1", "-o", "csv"}).out,
+            "best_for_targets,latency_ms,accuracy,architecture,candidate,metric_latency_ms,params\n"
+            "1,0.93,0.7,0,2,0.93,7713280\n"
+            ",1.5,0.8,1,1,1.75,\n");
+  EXPECT_THAT(Call({"search", "frontier", "shapes10-1"}).out, HasSubstr("  metric_latency_ms  "));
+  for (const double measured : {2.0, 2.5}) {
+    controller_.candidates = [measured](const auto&, auto& response) {
+      v1::Candidate& candidate = *response.add_candidates();
+      candidate.set_name("searches/shapes10-1/candidates/1");
+      candidate.set_state(v1::CANDIDATE_STATE_SUCCEEDED);
+      candidate.set_cost(2);
+      (*candidate.mutable_metrics())["latency_ms"] = measured;
+      return grpc::Status::OK;
+    };
+    const std::string out = Call({"search", "candidates", "shapes10-1"}).out;
+    EXPECT_EQ(out.find("metric_latency_ms") != std::string::npos, measured != 2) << out;
+  }
+}
+
+TEST_F(ClientTest, CandidatesAreNotFetchedIfNobodyReadsThem) {
+  AnswerGet(RunningSearch());
+  int pages = 0;
+  controller_.candidates = [&pages](const auto&, auto& response) {
+    response.add_candidates();
+    if (++pages < 5) response.set_next_page_token("more");
+    return grpc::Status::OK;
+  };
+  std::ostream gone(nullptr);
+  std::ostringstream err;
+  RunClient({"search", "candidates", "shapes10-1", "-o", "json", "--controller", controller_.address()},
+            Terminal{gone, err}, "/nonexistent");
+  EXPECT_EQ(pages, 1);
+}
+
 TEST_F(ClientTest, FrontierSaysWhyNothingWasTrainedInFull) {
   v1::Search search = RunningSearch();
   search.mutable_spec()->mutable_final()->set_epochs(6);
@@ -119,6 +161,9 @@ TEST_F(ClientTest, CandidatesMayBeAskedForByState) {
       outcome.out,
       "candidate  architecture  state   pass  stage  attempt  worker  latency_ms  accuracy  last failure\n"
       "3          1             failed     1      1        3  w1      -           -         out of memory | line 2\n");
+  // The option does not take the name for a state.
+  EXPECT_EQ(Call({"search", "candidates", "--state", "failed", "shapes10-1"}).out,
+            Call({"search", "candidates", "shapes10-1", "--state", "failed"}).out);
   controller_.candidates = [](const auto&, auto&) { return grpc::Status::OK; };
   EXPECT_EQ(Call({"search", "candidates", "shapes10-1", "--state", "failed"}).out, "no candidates in that state\n");
 }

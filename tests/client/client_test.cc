@@ -116,6 +116,15 @@ TEST_F(ClientTest, ValidateCountsTheTrainingsOfTheWinners) {
   EXPECT_THAT(outcome.out, HasSubstr("at most about 4m20s with 1 worker"));
 }
 
+TEST_F(ClientTest, ValidateCountsOnlyTheTrainingsThatRunAtOnce) {
+  const std::string path = WriteSpec(std::string(kSpec) + "sharing: {max_running: 1}\n");
+  const Outcome outcome = CallLocally({"validate", path, "--workers", "8", "--seconds-per-training", "90"});
+  EXPECT_THAT(outcome.out, HasSubstr("at most about 3m00s with 8 workers (1 running at most) at 90 s per training\n"));
+  EXPECT_THAT(CallLocally({"validate", path, "--workers", "8", "--seconds-per-training", "90", "-o", "yaml"}).out,
+              HasSubstr("workers: 8\nseconds_per_training: 90.0\nmost_seconds: 180.0\n"));
+  EXPECT_THAT(CallLocally({"validate", path, "-o", "json"}).out, Not(HasSubstr("most_seconds")));
+}
+
 TEST_F(ClientTest, ValidatePrintsEveryMistakeWithItsPlace) {
   const std::string path = WriteSpec(std::string(kSpec) + "budgte: 5\nevaluation: {attempts: 0}\n");
   const Outcome outcome = CallLocally({"validate", path});

@@ -65,6 +65,12 @@ TEST(CountCommand, CountsAllOfASmallSpaceAndRefusesABigOne) {
   EXPECT_THAT(big.err, HasSubstr("list the architectures to count in a file"));
 }
 
+TEST(CountCommand, AFileWithoutLinesIsRefused) {
+  const Outcome done = RunCount({Example("mobilenet_v2"), "--architectures", "/dev/zero"});
+  EXPECT_EQ(done.code, ExitCode::kUsage);
+  EXPECT_THAT(done.err, HasSubstr("/dev/zero:1: longer than 1048576 bytes: write one id per line"));
+}
+
 TEST(CountCommand, ATableThatWouldFillTheMemoryIsRefused) {
   const auto path = std::filesystem::temp_directory_path() / ("layernas-count-many-" + std::to_string(getpid()));
   const std::string id = DefaultId("mobilenet_v2");

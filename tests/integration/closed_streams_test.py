@@ -42,6 +42,18 @@ class ClosedStreamsTest(harness.IntegrationTest):
             client.create(spec)
         self.assertEqual(server.stop(), 0)
 
+    def test_a_command_ends_if_nobody_reads_its_output(self):
+        spec = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "shapes10.yaml")
+        command = f"{harness.BIN}/layernas count {spec} -o csv"
+        architecture = subprocess.run(
+            ["/bin/sh", "-c", f"{command} | tail -1 | cut -d, -f1"], stdout=subprocess.PIPE, check=True, text=True
+        ).stdout.strip()
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"yes {architecture} | {command} --architectures - 2>/dev/null | head -2"],
+            stdout=subprocess.PIPE, check=True, text=True, timeout=harness.PATIENCE_S,
+        )
+        self.assertTrue(done.stdout.splitlines()[1].startswith(f"{architecture},"))
+
     def test_trainer(self):
         trainer = os.path.join(harness.BIN, "layernas-trainer")
         if not os.path.exists(trainer):

@@ -78,9 +78,15 @@ class WinnersTest(harness.IntegrationTest):
 
     def test_two_runs_do_not_write_over_each_others(self):
         spec = self.write("spec.yaml", SPEC.replace("seeds: 2", "seeds: 1") + "budget: { trainings: 1 }\n")
-        for _ in range(2):
-            done = self.cli(None, "run", spec, "--workers=1", environment={"XDG_DATA_HOME": self.path("home")})
+        for output in ("json", "csv"):
+            done = self.cli(None, "run", spec, "--workers=1", "-o", output, environment={"XDG_DATA_HOME": self.path("home")})
             self.assertEqual(done.returncode, 0, done.stderr)
+            # The winners are printed for programs too.
+            if output == "json":
+                (winner,) = json.loads(done.stdout)["winners"]
+                self.assertTrue(winner["weights"][0]["path"].startswith(self.path("home/layernas/weights/")))
+            else:
+                self.assertIn("winners, trained in full", done.stderr)
         self.assertEqual(len(glob.glob(self.path("home/layernas/weights/*/winners-1/2-*.pt"))), 2)
 
     def assert_opens(self, candidate):

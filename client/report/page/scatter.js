@@ -143,7 +143,7 @@ function drawDetail() {
   const choices = choicesOf(point.architecture);
   const targets = targetsOf.get(point.number) || [];
   const i = indexOf.get(point.number);
-  const facts = Object.entries(point.metrics || {}).map(([name, value]) => [name, formatMetric(name, value)]);
+  const facts = metricsBesides([point]).map((name) => [metricTitle(name), formatMetric(name, point.metrics[name])]);
   if (point.trainings > 1) facts.unshift(['mean of', `${point.trainings} trainings, deviation ${formatNumber(point.deviation)}`]);
   if (i !== undefined) {
     if (all.stage[i] > 0) facts.push(['stage', all.pass[i] > 1 ? `${all.stage[i]} of pass ${all.pass[i]}` : `${all.stage[i]}`]);

@@ -39,14 +39,14 @@ function drawFound() {
     isEmpty(host, 'No results yet.');
     return;
   }
-  const metrics = [...new Set(frontierShown.flatMap((point) => Object.keys(point.metrics)))].filter((name) => name !== data.reward && name !== data.cost);
+  const metrics = metricsBesides(frontierShown);
   const columns = [
     { name: data.cost, n: true, cell: (point) => formatNumber(point.cost) },
     { name: data.reward, n: true, cell: (point) => formatNumber(point.reward) + (point.trainings > 1 ? ` ± ${formatNumber(Number(point.deviation.toPrecision(2)))}` : '') },
     ...(data.targets.length > 0 ? [{ name: 'best for', cell: (point) => element('span', {}, ...(targetsOf.get(point.number) || []).map((target) => element('span', { class: 'badge' }, formatNumber(target)))) }] : []),
     { name: 'architecture', cell: (point) => mono(point.architecture) },
     { name: 'candidate', n: true, cell: (point) => formatCount(point.number) },
-    ...metrics.map((name) => ({ name, n: true, cell: (point) => formatMetric(name, point.metrics[name]) })),
+    ...metrics.map((name) => ({ name: metricTitle(name), n: true, cell: (point) => formatMetric(name, point.metrics[name]) })),
     { name: 'spec', cell: (point) => copyButton('Copy', () => specOf(point)) },
   ];
   host.replaceChildren(table(columns, frontierShown, (point) => pickable(point.number)));
@@ -132,7 +132,7 @@ function drawCandidates() {
     { name: data.cost, n: true, cell: (i) => formatNumber(all.cost[i]), sort: (i) => all.cost[i] },
     { name: 'gap to frontier', n: true, cell: (i) => formatNumber(all.gap[i]), sort: (i) => all.gap[i] },
     ...(all.stage.some((stage) => stage > 0) ? [{ name: 'stage', n: true, cell: (i) => `${all.stage[i]}`, sort: (i) => all.pass[i] * 1e6 + all.stage[i] }] : []),
-    ...all.metric_names.map((name, column) => ({ name, n: true, cell: (i) => formatMetric(name, all.metrics[column][i]), sort: (i) => all.metrics[column][i] })),
+    ...all.metric_names.map((name, column) => ({ name: metricTitle(name), n: true, cell: (i) => formatMetric(name, all.metrics[column][i]), sort: (i) => all.metrics[column][i] })),
     { name: 'took', n: true, cell: (i) => formatSeconds(all.seconds[i]), sort: (i) => all.seconds[i] },
     { name: 'worker', cell: (i) => all.workers[all.worker[i]] || '–', sort: (i) => all.workers[all.worker[i]] },
     { name: 'spec', cell: (i) => copyButton('Copy', () => specOf(pointOf(all.number[i]))) },

@@ -19,6 +19,15 @@ function formatNumber(value) {
 const hashes = ['machine_fingerprint', 'data_checksum'];
 const formatMetric = (name, value) => hashes.includes(name) && value !== undefined && value !== null ? String(value) : formatNumber(value);
 
+// Names a measured metric apart from the cost of the same name, which is then known from a table.
+const metricTitle = (name) => (name === data.cost ? `metric_${name}` : name);
+
+// Metrics of these points that are not shown as reward or cost.
+function metricsBesides(points) {
+  const measuredAnother = points.some(({ cost, metrics }) => metrics[data.cost] !== undefined && metrics[data.cost] !== cost);
+  return [...new Set(points.flatMap(({ metrics }) => Object.keys(metrics)))].filter((name) => name !== data.reward && (name !== data.cost || measuredAnother));
+}
+
 const formatCount = (value) => value < 1e15 ? Math.round(value).toLocaleString('en-US') : value.toExponential(1);
 
 const formatSigned = (value) => {
