@@ -82,7 +82,7 @@ absl::StatusOr<std::unique_ptr<ControllerServer>> ControllerServer::Start(const 
   parts->store = *std::move(store);
   if (!options.backup_dir.empty()) {
     LAYERNAS_RETURN_IF_ERROR(CheckApart(options.data_dir, options.backup_dir));
-    auto backups = storage::Backups::Open(*parts->store, options.data_dir, options.backup_dir, Clock::Real().UnixNow());
+    auto backups = storage::Backups::Open(*parts->store, options.data_dir, options.backup_dir);
     if (!backups.ok()) {
       return absl::Status(backups.status().code(), absl::StrCat("--backup-dir: ", backups.status().message()));
     }

@@ -73,12 +73,12 @@ std::optional<double> MedianRule::Judge(double cost, const Curve& curve) const {
   double middle = 0;
   for (const auto& [at_epoch, reward] : finished) middle += reward / static_cast<double>(finished.size());
   // Whatever the line says, an estimate must not displace a real result that is as good: it stays
-  // below the average of the finished trainings, and below each of them that was ahead.
+  // below the average of the finished trainings, and below each of them that was ahead and stayed so.
   double limit = middle;
   for (const auto& [at_epoch, reward] : finished) {
-    if (at_epoch >= best) limit = std::min(limit, reward);
+    if (at_epoch >= best && reward >= best) limit = std::min(limit, reward);
   }
-  return std::min(Extrapolate(finished, best), std::nextafter(limit, -std::numeric_limits<double>::infinity()));
+  return std::min(Extrapolate(finished, best), std::nextafter(limit, std::numeric_limits<double>::lowest()));
 }
 
 std::vector<const MedianRule::Training*> MedianRule::Nearest(double cost) const {

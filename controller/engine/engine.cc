@@ -105,11 +105,13 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   LAYERNAS_ASSIGN_OR_RETURN(state_.lineage, state_.store.Lineage());
   LAYERNAS_ASSIGN_OR_RETURN(state_.changes_base, state_.store.ChangesBase());
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, state_.store.LoadSearches());
-  LAYERNAS_ASSIGN_OR_RETURN(std::optional<UnixMillis> last_written, state_.store.LastWritten());
+  LAYERNAS_ASSIGN_OR_RETURN(const auto stored, state_.store.LastWrite());
+  std::optional<LastWrite> last_write;
+  if (stored) last_write = {stored->first, stored->second};
   // Without searches there are no times to compare with.
-  if (loaded.empty()) last_written = state_.now.unix_ms;
-  clock_watch_.emplace(state_.now, last_written);
-  state_.clock_counts = clock_watch_->counts();
+  if (loaded.empty()) last_write = {state_.now.unix_ms, Millis{0}};
+  clock_watch_.emplace(state_.now, last_write);
+  NoteClock();
   state_.clock_ahead = clock_watch_->set_before_start();
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
   // Loading may take longer than a lease.
@@ -118,7 +120,8 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
     for (const core::Candidate& candidate : entry->search->candidates()) {
       if (candidate.state != core::CandidateState::kLeased) continue;
       // Its worker may still work on it, so the lease gets its full duration.
-      state_.leases.Set({id, candidate.number}, candidate.worker, state_.now.steady + state_.options.lease_duration);
+      state_.leases.Restore({id, candidate.number}, candidate.worker, state_.now.steady + state_.options.lease_duration,
+                            clock_watch_->set_before_start());
       state_.workers.Expect(candidate.worker, state_.now.steady);
     }
   }
@@ -257,18 +260,22 @@ void Engine::TakeTime() {
   state_.now = clock_.NowOnBoth();
   const bool counted = state_.clock_counts;
   const Millis set = clock_watch_->Advance(state_.now);
-  state_.clock_counts = clock_watch_->counts();
+  NoteClock();
   if (set == Millis{0}) return;
   state_.clock_ahead += set;
-  state_.leases.ClockWasSet(set);
+  // If the clock was wrong since the start of the engine, it is right now for what had started before.
+  state_.leases.ClockWasSet(set, counted);
   log::Warning("the machine's clock was set; leases and budgets are not affected", {{"by_ms", set.count()}});
   for (const auto& [id, entry] : state_.searches.open()) {
-    // If the clock was wrong since the start of the engine, it is right now for the searches that had
-    // started before.
     if (counted || !entry->started_before) SetClock(*entry, set);
   }
   if (counted) return;
   state_.searches.ClockWasWrong(set);
+}
+
+void Engine::NoteClock() {
+  state_.clock_counts = clock_watch_->counts();
+  state_.last_write = clock_watch_->last_write();
 }
 
 void Engine::SetClock(SearchEntry& entry, Millis set) {

@@ -167,6 +167,8 @@ class Engine {
   // Reads the clocks. If the machine's clock was set since the last turn, it keeps the remaining
   // time and the age of the searches unchanged.
   void TakeTime();
+  // Takes over what the watch says of the clock.
+  void NoteClock();
   // The time by which the clock was set does not count as time of the search.
   void SetClock(SearchEntry& entry, Millis set);
   void UpdateGauges();

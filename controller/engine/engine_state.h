@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "controller/core/fair_share.h"
+#include "controller/engine/clock_watch.h"
 #include "controller/engine/lease_book.h"
 #include "controller/engine/names.h"
 #include "controller/engine/poll_book.h"
@@ -60,11 +61,12 @@ struct EngineState {
   bool silence_counts = true;
   // By then, workers have reported after a start what they finished before.
   SteadyTime workers_are_back_at;
-  // How far the machine's clock was set ahead since the last write before the engine started;
-  // negative: back.
+  // How far the machine's clock was set ahead since the engine started; negative: back.
   Millis clock_ahead{0};
-  // Whether times from before the start may be compared with the clock (ClockWatch::counts()).
+  // Whether times from before the start may be compared with the clock (ClockWatch::counts()). If so,
+  // what the next process must know of the clock.
   bool clock_counts = false;
+  LastWrite last_write;
   // Lineage of the store; every lease token contains a number made from it (TokenLineage).
   std::uint64_t lineage = 0;
   // Store::ChangesBase().

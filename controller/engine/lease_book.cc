@@ -22,9 +22,19 @@ void LeaseBook::Set(Key key, const std::string& worker, SteadyTime deadline, con
 }
 
 void LeaseBook::Rename(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {
-  const TaskProgress progress = ProgressOf(key);
+  const Lease before = leases_.at(key);
   Set(key, worker, deadline, instance);
-  SetProgress(key, progress);
+  Lease& lease = leases_.at(key);
+  lease.progress = before.progress;
+  lease.clock_set = before.clock_set;
+  lease.restored = before.restored;
+}
+
+void LeaseBook::Restore(Key key, const std::string& worker, SteadyTime deadline, Millis clock_set) {
+  Set(key, worker, deadline);
+  Lease& lease = leases_.at(key);
+  lease.clock_set = clock_set;
+  lease.restored = true;
 }
 
 void LeaseBook::Add(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {
@@ -43,8 +53,10 @@ void LeaseBook::Remove(Key key) {
   leases_.erase(lease);
 }
 
-void LeaseBook::ClockWasSet(Millis ahead) {
-  for (auto& [key, lease] : leases_) lease.clock_set += ahead;
+void LeaseBook::ClockWasSet(Millis ahead, bool restored) {
+  for (auto& [key, lease] : leases_) {
+    if (restored || !lease.restored) lease.clock_set += ahead;
+  }
 }
 
 Millis LeaseBook::ClockSetSince(Key key) const {

@@ -43,6 +43,8 @@ class LeaseBook {
   // Records a lease, or its new deadline. A lease of another worker for the same key ends, and its
   // progress is lost. `instance`: instance of the worker's process; empty if unknown.
   void Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance = {});
+  // Adds a lease that was granted before the start. `clock_set`: how far the clock was set ahead before.
+  void Restore(Key key, const std::string& worker, SteadyTime deadline, Millis clock_set);
   // Changes the worker's name of a lease in the book.
   void Rename(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance);
   // The lease must be in the book.
@@ -53,8 +55,9 @@ class LeaseBook {
   // The lease must be in the book.
   void SetProgress(Key key, const TaskProgress& progress) { leases_.at(key).progress = progress; }
   const TaskProgress& ProgressOf(Key key) const { return leases_.at(key).progress; }
-  // The machine's clock was set ahead, while these leases were held.
-  void ClockWasSet(Millis ahead);
+  // The machine's clock was set ahead while these leases were held. Without `restored` this does not
+  // hold for leases that were granted before the start.
+  void ClockWasSet(Millis ahead, bool restored);
   // Returns how far the clock was set ahead since the lease was granted; 0 if it is not in the book.
   Millis ClockSetSince(Key key) const;
   bool Contains(Key key) const { return leases_.contains(key); }
@@ -80,6 +83,7 @@ class LeaseBook {
     std::string instance;
     TaskProgress progress = {};
     Millis clock_set{0};
+    bool restored = false;
   };
 
   void Add(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance);

@@ -22,7 +22,7 @@ storage::Batch TurnRecorder::Collect() {
     if (const SearchEntry* entry = state_.searches.Find(id)) batch.PutSearch(entry->stored);
   }
   // A clock that may be wrong must not become the measure after the next start.
-  if (!batch.empty() && state_.clock_counts) batch.PutLastWritten(state_.now.unix_ms);
+  if (!batch.empty() && state_.clock_counts) batch.PutLastWrite(state_.last_write.time, state_.last_write.ahead);
   return batch;
 }
 

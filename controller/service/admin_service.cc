@@ -1,5 +1,8 @@
 #include "controller/service/admin_service.h"
 
+#include <condition_variable>
+#include <mutex>
+
 #include "common/base/status_macros.h"
 #include "common/log/log.h"
 #include "controller/service/convert.h"
@@ -15,7 +18,17 @@ prometheus::Gauge& AdminServiceImpl::LastSuccess(ControllerMetrics& metrics) {
 }
 
 void AdminServiceImpl::ShowLatest() {
-  last_success_.Set(backups_ == nullptr ? 0 : static_cast<double>(backups_->latest()) / 1000);
+  last_success_.Set(backups_ == nullptr ? 0 : static_cast<double>(backups_->latest(clock_.UnixNow())) / 1000);
+}
+
+void AdminServiceImpl::KeepShowing(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any stopped;
+  // The clock may be set: then another backup is the newest that counts.
+  while (!stopped.wait_for(lock, stop, kShowEvery, [&stop] { return stop.stop_requested(); })) {
+    maker_.Post([this] { ShowLatest(); });
+  }
 }
 
 grpc::ServerUnaryReactor* AdminServiceImpl::CreateBackup(grpc::CallbackServerContext* context,

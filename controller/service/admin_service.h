@@ -2,6 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <stop_token>
+#include <thread>
 
 #include "common/base/clock.h"
 #include "controller/engine/serial_executor.h"
@@ -21,6 +24,7 @@ class AdminServiceImpl final : public v1::AdminService::CallbackService {
         clock_(clock),
         last_success_(LastSuccess(metrics)) {
     ShowLatest();
+    if (backups_ != nullptr) shower_ = std::jthread([this](const std::stop_token& stop) { KeepShowing(stop); });
   }
 
   grpc::ServerUnaryReactor* CreateBackup(grpc::CallbackServerContext* context, const v1::CreateBackupRequest* request,
@@ -29,6 +33,9 @@ class AdminServiceImpl final : public v1::AdminService::CallbackService {
  private:
   static prometheus::Gauge& LastSuccess(ControllerMetrics& metrics);
   void ShowLatest();
+  void KeepShowing(const std::stop_token& stop);
+
+  static constexpr std::chrono::seconds kShowEvery{5};
 
   storage::Backups* const backups_;
   Entrance entrance_;
@@ -37,6 +44,7 @@ class AdminServiceImpl final : public v1::AdminService::CallbackService {
   // One backup at a time: a second one would only slow down both.
   std::atomic<bool> busy_ = false;
   SerialExecutor maker_;
+  std::jthread shower_;
 };
 
 }  // namespace layernas

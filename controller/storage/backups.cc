@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
+#include <iterator>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -54,20 +55,19 @@ absl::StatusOr<std::uint64_t> BytesIn(const std::string& path) {
   return bytes;
 }
 
-// Returns the latest time until `now` at which a backup in the directory was written to; 0 if there
-// is none. `data_dir` is not a backup, even if it is in the directory.
-UnixMillis LatestIn(const std::string& folder, const std::string& data_dir, UnixMillis now) {
-  UnixMillis latest = 0;
+// Returns the times at which the backups in the directory were written to, ascending. `data_dir` is
+// not a backup, even if it is in the directory.
+std::set<UnixMillis> TimesIn(const std::string& folder, const std::string& data_dir) {
+  std::set<UnixMillis> times;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
     struct stat status = {};
     // The RocksDB file that names the others. A directory without it is not a backup.
     if (!fs::exists(entry->path() / "CURRENT", error) || ::stat(entry->path().c_str(), &status) != 0) continue;
     if (fs::equivalent(entry->path(), data_dir, error)) continue;
-    const UnixMillis time = status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000;
-    if (time <= now) latest = std::max(latest, time);
+    times.insert(status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000);
   }
-  return latest;
+  return times;
 }
 
 }  // namespace
@@ -86,7 +86,7 @@ absl::Status CheckBackupId(std::string_view id) {
 }
 
 absl::StatusOr<std::unique_ptr<Backups>> Backups::Open(const Store& store, const std::string& data_dir,
-                                                       const std::string& folder, UnixMillis now) {
+                                                       const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return Failed(folder, "created", error);
@@ -101,7 +101,12 @@ absl::StatusOr<std::unique_ptr<Backups>> Backups::Open(const Store& store, const
     fs::remove_all(path, error);
     if (error) return Failed(path.string(), "removed", error);
   }
-  return std::unique_ptr<Backups>(new Backups(store, absolute, LatestIn(absolute, data_dir, now)));
+  return std::unique_ptr<Backups>(new Backups(store, absolute, TimesIn(absolute, data_dir)));
+}
+
+UnixMillis Backups::latest(UnixMillis now) const {
+  const auto after = times_.upper_bound(now);
+  return after == times_.begin() ? 0 : *std::prev(after);
 }
 
 absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
@@ -121,7 +126,7 @@ absl::StatusOr<Backup> Backups::Make(std::string id, UnixMillis now) {
     fs::rename(partial, path, error);
     if (error) return Failed(path, "created", error);
     LAYERNAS_RETURN_IF_ERROR(SyncFolder(folder_));
-    latest_ = now;
+    times_.insert(now);
     return Backup{id, path, now, bytes};
   };
   absl::StatusOr<Backup> made = make();

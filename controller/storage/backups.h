@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -31,7 +33,7 @@ class Backups {
   // Creates `folder` if it is missing; no other controller may use it. Removes unfinished backups
   // that a crash has left there. The store, whose directory is `data_dir`, must outlive the backups.
   static absl::StatusOr<std::unique_ptr<Backups>> Open(const Store& store, const std::string& data_dir,
-                                                       const std::string& folder, UnixMillis now);
+                                                       const std::string& folder);
 
   // Makes a backup of everything committed before the call. When it returns, the backup is durable
   // and was opened once as a check. An empty id is replaced by the time. Returns ALREADY_EXISTS if
@@ -39,18 +41,19 @@ class Backups {
   absl::StatusOr<Backup> Make(std::string id, UnixMillis now);
 
   // Returns when the newest backup was made; 0 if there is none. For backups from before the start,
-  // it is the time of the last write to their directory. Those dated after the start do not count:
-  // the clock was ahead when they were made.
-  UnixMillis latest() const { return latest_; }
+  // it is the time of the last write to their directory. Those dated after `now` do not count: the
+  // clock was ahead when they were made, or is behind now.
+  UnixMillis latest(UnixMillis now) const;
 
  private:
-  Backups(const Store& store, std::string folder, UnixMillis latest)
-      : store_(store), folder_(std::move(folder)), latest_(latest) {}
+  Backups(const Store& store, std::string folder, std::set<UnixMillis> times)
+      : store_(store), folder_(std::move(folder)), times_(std::move(times)) {}
 
   const Store& store_;
   // Absolute path.
   const std::string folder_;
-  UnixMillis latest_;
+  // When they were made.
+  std::set<UnixMillis> times_;
 };
 
 }  // namespace layernas::storage

@@ -21,8 +21,9 @@ void Batch::PutMeta(const char* key, std::uint64_t value) { operations_.Put(kMet
 
 void Batch::PutNextSearchId(std::uint64_t id) { PutMeta(kNextSearchIdKey, id); }
 
-void Batch::PutLastWritten(UnixMillis time) {
-  PutMeta(kLastWrittenKey, static_cast<std::uint64_t>(std::max<UnixMillis>(time, 0)));
+void Batch::PutLastWrite(UnixMillis time, Millis clock_ahead) {
+  PutMeta(kLastWriteKey, static_cast<std::uint64_t>(time));
+  PutMeta(kClockAheadKey, static_cast<std::uint64_t>(clock_ahead.count()));
 }
 
 void Batch::PutSearch(const StoredSearch& search) { operations_.Put(kSearches, EncodeKey(search.id), Encode(search)); }

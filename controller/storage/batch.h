@@ -67,7 +67,8 @@ class Batch {
   Batch& operator=(Batch&&) = default;
 
   void PutNextSearchId(std::uint64_t id);
-  void PutLastWritten(UnixMillis time);
+  // `clock_ahead`: how far the machine's clock had been set ahead; negative: back.
+  void PutLastWrite(UnixMillis time, Millis clock_ahead);
   void PutSearch(const StoredSearch& search);
   void PutCandidate(std::uint64_t search, const core::Candidate& candidate);
   void PutBucket(const TableKey& key, const std::vector<StoredBucketEntry>& bucket);

@@ -87,10 +87,11 @@ absl::StatusOr<std::uint64_t> Store::NextSearchId() const {
   return id.value_or(1);
 }
 
-absl::StatusOr<std::optional<UnixMillis>> Store::LastWritten() const {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> time, ReadMeta(kLastWrittenKey));
-  if (!time) return std::optional<UnixMillis>();
-  return std::optional<UnixMillis>(static_cast<UnixMillis>(*time));
+absl::StatusOr<std::optional<std::pair<UnixMillis, Millis>>> Store::LastWrite() const {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> time, ReadMeta(kLastWriteKey));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> ahead, ReadMeta(kClockAheadKey));
+  if (!time || !ahead) return std::optional<std::pair<UnixMillis, Millis>>();
+  return std::optional(std::pair(static_cast<UnixMillis>(*time), Millis{static_cast<Millis::rep>(*ahead)}));
 }
 
 absl::StatusOr<std::uint64_t> Store::Lineage() const {

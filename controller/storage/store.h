@@ -100,8 +100,9 @@ class Store {
   virtual absl::Status VerifyFiles() const = 0;
 
   absl::StatusOr<std::uint64_t> NextSearchId() const;
-  // Returns the machine's clock at the last write (Batch::PutLastWritten). Nothing: it is unknown.
-  absl::StatusOr<std::optional<UnixMillis>> LastWritten() const;
+  // Returns the time and how far the clock had been set ahead (Batch::PutLastWrite). Nothing: it is
+  // unknown.
+  absl::StatusOr<std::optional<std::pair<UnixMillis, Millis>>> LastWrite() const;
   // Returns a random number, never 0, that distinguishes the history of this store from all others.
   absl::StatusOr<std::uint64_t> Lineage() const;
   // Returns the number that the changes of a new search start after; see BeginHistory().

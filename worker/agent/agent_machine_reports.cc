@@ -250,7 +250,15 @@ void AgentMachine::Report(SteadyTime now) {
     if (reporting_.without_logs) sent.clear_log();
   }
   // Several results that take too long are reported one by one.
-  if (draining_) completions.timeout = reporting_.sent.size() > 1 ? std::min(kDrainCall, Left(now)) : Left(now);
+  if (draining_) {
+    completions.timeout = Left(now);
+    if (reporting_.sent.size() > 1) {
+      completions.timeout = std::min(kDrainCall, completions.timeout);
+    } else if (completions.request.completions(0).has_log()) {
+      // The rest is for the result without its log.
+      completions.timeout = std::chrono::ceil<Millis>(completions.timeout / 2.0);
+    }
+  }
   actions_.push_back(std::move(completions));
 }
 

@@ -112,6 +112,15 @@ TEST(MedianRuleTest, ExpectsLessThanEachResultThatWasAhead) {
   EXPECT_LT(*estimate, 0.7);
 }
 
+TEST(MedianRuleTest, ATrainingThatCollapsedLowersNoEstimateToItsOwnResult) {
+  MedianRule rule({3, 1});
+  rule.Add(1, 10, {{2, 0.7f}}, 0.9);
+  rule.Add(2, 10, {{2, 0.71f}}, 0.91);
+  rule.Add(3, 10, {{2, 0.73f}}, 0.1);
+  // The line through the three falls, so it is flat.
+  EXPECT_THAT(rule.Judge(10, {{2, 0.65f}}), Optional(DoubleNear((0.9 + 0.91 + 0.1) / 3, 1e-6)));
+}
+
 TEST(MedianRuleTest, DoesNotDependOnTheOrderOfArrival) {
   std::mt19937 random(3);
   struct Training {

@@ -11,9 +11,9 @@ constexpr Millis kDay = std::chrono::hours{24};
 
 class ClockWatchTest : public ::testing::Test {
  protected:
-  // A start `after` the last write, by the machine's clock.
-  ClockWatch StartedAfter(Millis after) const {
-    return ClockWatch(clock_.NowOnBoth(), clock_.UnixNow() - after.count());
+  // A start `after` the last write, by the machine's clock, which had been set ahead before.
+  ClockWatch StartedAfter(Millis after, Millis ahead = Millis{0}) const {
+    return ClockWatch(clock_.NowOnBoth(), LastWrite{clock_.UnixNow() - after.count(), ahead});
   }
   Millis Pass(ClockWatch& watch, Millis time) {
     clock_.Pass(time);
@@ -33,7 +33,7 @@ TEST_F(ClockWatchTest, SoonAfterTheLastWriteTheClockCounts) {
   // Two machines, or a clock that was adjusted a little.
   EXPECT_TRUE(StartedAfter(-ClockWatch::kSet + Millis{1}).counts());
   EXPECT_FALSE(StartedAfter(ClockWatch::kSoon + Millis{1}).counts());
-  EXPECT_TRUE(StartedAfter(-kDay).counts());
+  EXPECT_FALSE(StartedAfter(-ClockWatch::kSet).counts());
   EXPECT_FALSE(ClockWatch(clock_.NowOnBoth(), std::nullopt).counts());
 }
 
@@ -61,11 +61,37 @@ TEST_F(ClockWatchTest, AClockThatIsSetToSoonAfterTheLastWriteCounts) {
   EXPECT_TRUE(watch.counts());
 }
 
-TEST_F(ClockWatchTest, AClockBeforeTheLastWriteWasSetBack) {
-  EXPECT_EQ(StartedAfter(-kDay).set_before_start(), -kDay);
-  EXPECT_EQ(StartedAfter(-ClockWatch::kSet + Millis{1}).set_before_start(), Millis{0});
-  EXPECT_EQ(StartedAfter(kDay).set_before_start(), Millis{0});
-  EXPECT_EQ(ClockWatch(clock_.NowOnBoth(), std::nullopt).set_before_start(), Millis{0});
+TEST_F(ClockWatchTest, AClockBeforeTheLastWriteCountsOnlyMuchLater) {
+  ClockWatch watch = StartedAfter(-kDay);
+  EXPECT_EQ(watch.set_before_start(), Millis{0});
+  Pass(watch, ClockWatch::kLongestProof - Millis{1});
+  EXPECT_FALSE(watch.counts());
+  Pass(watch, Millis{1});
+  EXPECT_TRUE(watch.counts());
+}
+
+TEST_F(ClockWatchTest, AClockThatHadBeenSetAheadWasSetRightBeforeTheStart) {
+  const ClockWatch watch = StartedAfter(-kDay + Millis{5'000}, kDay);
+  EXPECT_EQ(watch.set_before_start(), -kDay);
+  EXPECT_TRUE(watch.counts());
+  EXPECT_EQ(watch.last_write().ahead, Millis{0});
+  // It was set back by more than it had been ahead.
+  EXPECT_FALSE(StartedAfter(-kDay, Millis{3'600'000}).counts());
+  // It is still ahead.
+  const ClockWatch ahead = StartedAfter(Millis{5'000}, kDay);
+  EXPECT_EQ(ahead.set_before_start(), Millis{0});
+  EXPECT_EQ(ahead.last_write().ahead, kDay);
+}
+
+TEST_F(ClockWatchTest, OnlyAClockThatCountsIsSetAhead) {
+  ClockWatch watch = StartedAfter(Millis{0});
+  Set(watch, kDay);
+  EXPECT_EQ(watch.last_write().ahead, kDay);
+  Set(watch, -kDay);
+  EXPECT_EQ(watch.last_write().ahead, Millis{0});
+  ClockWatch wrong = StartedAfter(kDay);
+  Set(wrong, -kDay);
+  EXPECT_EQ(wrong.last_write().ahead, Millis{0});
 }
 
 TEST_F(ClockWatchTest, AClockThatIsSetAgainAndAgainCountsInTheEnd) {

@@ -277,8 +277,7 @@ TEST_F(WrongClockTest, AfterAStartWithAClockBehindTheTimeOfASearchStillEnds) {
   SetRight(-kDay);
   Pass(Millis{14'999});
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  // How much time passed between the last write and the start is unknown.
-  Pass(Millis{5'001});
+  Pass(Millis{1});
   EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
 }
 
@@ -288,6 +287,21 @@ TEST_F(WrongClockTest, AClockThatWasAheadBeforeTheStartTakesNoTime) {
   clock_.Set(kDay);
   Settle();
   StartWith(-kDay);
+  EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
+  Pass(Millis{14'999});
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Pass(Millis{1});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+}
+
+TEST_F(WrongClockTest, AClockThatIsSetRightBetweenTwoStartsTakesNoTime) {
+  const std::string name = CreateTimed();
+  for (const Millis ahead : {-kDay, kDay}) {
+    StartWith(ahead);
+    Stop();
+    clock_.Set(-ahead);
+    Start();
+  }
   EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
   Pass(Millis{14'999});
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
@@ -347,6 +361,19 @@ TEST_F(WrongClockTest, SettingTheClockIsNoTimeOfAnEvaluation) {
     return;
   }
   ADD_FAILURE() << "no histogram";
+}
+
+TEST_F(WrongClockTest, AWrongClockAtTheStartIsNoTimeOfAnEvaluation) {
+  for (const Millis ahead : {kDay, -kDay}) {
+    CreateTimed();
+    StartWith(ahead);
+    SetRight(ahead);
+    Complete("w", task_);
+    for (const auto& family : metrics_->registry()->Collect()) {
+      if (family.name != "layernas_evaluation_seconds") continue;
+      EXPECT_EQ(family.metric.at(0).histogram.sample_sum, 5);
+    }
+  }
 }
 
 }  // namespace

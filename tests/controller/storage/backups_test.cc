@@ -29,8 +29,8 @@ class BackupsTest : public ::testing::Test {
     store_ = *std::move(store);
     Open();
   }
-  void Open(UnixMillis now = kNow + 10) {
-    auto backups = Backups::Open(*store_, temp_.Path("data"), folder_, now);
+  void Open() {
+    auto backups = Backups::Open(*store_, temp_.Path("data"), folder_);
     ASSERT_TRUE(backups.ok()) << backups.status();
     backups_ = *std::move(backups);
   }
@@ -109,10 +109,10 @@ TEST_F(BackupsTest, IsWholeWhileOthersWrite) {
 
 TEST_F(BackupsTest, TheTimeOfTheNewestOutlivesARestart) {
   namespace fs = std::filesystem;
-  EXPECT_EQ(backups_->latest(), 0);
+  EXPECT_EQ(backups_->latest(kNow + 10), 0);
   const std::string one = backups_->Make("one", kNow)->path;
   const std::string two = backups_->Make("two", kNow + 5)->path;
-  EXPECT_EQ(backups_->latest(), kNow + 5);
+  EXPECT_EQ(backups_->latest(kNow + 10), kNow + 5);
   const auto at = [](UnixMillis time) {
     const timespec stamp = {time / 1000, time % 1000 * 1'000'000};
     return std::array<timespec, 2>{stamp, stamp};
@@ -122,18 +122,19 @@ TEST_F(BackupsTest, TheTimeOfTheNewestOutlivesARestart) {
   fs::create_directory(folder_ + "/no-backup");
   backups_.reset();
   Open();
-  EXPECT_EQ(backups_->latest(), kNow + 5);
+  EXPECT_EQ(backups_->latest(kNow + 10), kNow + 5);
   fs::remove_all(two);
   Open();
-  EXPECT_EQ(backups_->latest(), kNow);
+  EXPECT_EQ(backups_->latest(kNow + 10), kNow);
 }
 
-TEST_F(BackupsTest, OneMadeWhileTheClockWasAheadDoesNotCount) {
+TEST_F(BackupsTest, OneDatedLaterThanNowDoesNotCount) {
   const std::string ahead = backups_->Make("ahead", kNow + 1000)->path;
-  EXPECT_EQ(backups_->latest(), kNow + 1000);
+  EXPECT_EQ(backups_->latest(kNow + 1000), kNow + 1000);
   // The clock was corrected.
+  EXPECT_EQ(backups_->latest(kNow), 0);
   ASSERT_TRUE(backups_->Make("one", kNow).ok());
-  EXPECT_EQ(backups_->latest(), kNow);
+  EXPECT_EQ(backups_->latest(kNow), kNow);
   const auto dated = [](const std::string& path, UnixMillis time) {
     const timespec stamp = {time / 1000, time % 1000 * 1'000'000};
     const std::array<timespec, 2> both = {stamp, stamp};
@@ -141,15 +142,17 @@ TEST_F(BackupsTest, OneMadeWhileTheClockWasAheadDoesNotCount) {
   };
   dated(ahead, kNow + 1000);
   dated(folder_ + "/one", kNow - 5);
-  Open(kNow);
-  EXPECT_EQ(backups_->latest(), kNow - 5);
+  Open();
+  EXPECT_EQ(backups_->latest(kNow), kNow - 5);
+  // The clock was behind when the controller started.
+  EXPECT_EQ(backups_->latest(kNow + 1000), kNow + 1000);
 }
 
 TEST_F(BackupsTest, TheDataDirectoryIsNoBackup) {
   constexpr UnixMillis kFarFuture = 1'000 * kNow;
   const std::string folder = std::filesystem::path(temp_.Path("data")).parent_path();
-  EXPECT_EQ((*Backups::Open(*store_, temp_.Path("data"), folder, kFarFuture))->latest(), 0);
-  EXPECT_GT((*Backups::Open(*store_, temp_.Path("elsewhere"), folder, kFarFuture))->latest(), 0);
+  EXPECT_EQ((*Backups::Open(*store_, temp_.Path("data"), folder))->latest(kFarFuture), 0);
+  EXPECT_GT((*Backups::Open(*store_, temp_.Path("elsewhere"), folder))->latest(kFarFuture), 0);
 }
 
 TEST_F(BackupsTest, AnIdNamesOneBackupAndNoOtherPlace) {
@@ -171,7 +174,7 @@ TEST_F(BackupsTest, NothingIsLeftOfOneThatFailed) {
   EXPECT_THAT(std::string(failed.message()), HasSubstr(folder_));
   // The store is undamaged.
   PutNextSearchId(9);
-  EXPECT_FALSE(Backups::Open(*store_, temp_.Path("data"), folder_, kNow).ok());
+  EXPECT_FALSE(Backups::Open(*store_, temp_.Path("data"), folder_).ok());
   std::filesystem::remove(folder_);
   Open();
   EXPECT_TRUE(backups_->Make("one", kNow).ok());

@@ -132,6 +132,22 @@ TEST_F(AgentMachineTest, ADrainGivesASingleResultAllOfItsTime) {
   EXPECT_EQ(completions_->timeout, options_.drain_timeout - Millis(3'200));
 }
 
+TEST_F(AgentMachineTest, ADrainLeavesHalfOfItsTimeForASingleResultWithoutItsLog) {
+  FinishTasks(1, "its log");
+  AnswerCompletions(absl::UnavailableError("away"));
+  machine_->Drain(now_);
+  Collect();
+  ASSERT_TRUE(completions_.has_value());
+  EXPECT_TRUE(completions_->request.completions(0).has_log());
+  EXPECT_EQ(completions_->timeout, options_.drain_timeout / 2);
+  Pass(options_.drain_timeout / 2);
+  AnswerCompletions(absl::DeadlineExceededError("too slow"));
+  Wake();
+  ASSERT_TRUE(completions_.has_value());
+  EXPECT_FALSE(completions_->request.completions(0).has_log());
+  EXPECT_EQ(completions_->timeout, options_.drain_timeout / 2 - Millis(200));
+}
+
 TEST_F(AgentMachineTest, ADrainOnASlowConnectionReportsOneResultAtATimeWithoutLogs) {
   FinishTasks(5, "its log");
   AnswerCompletions(absl::UnavailableError("away"));
