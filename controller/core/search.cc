@@ -22,7 +22,7 @@ Search::Search(SearchConfig config, SearchStatus status, std::deque<Candidate> c
   TakeChanges();
 }
 
-std::size_t Search::Ready(TaskKind kind) const { return HandsOut() ? leasing_.Ready(kind) : 0; }
+std::size_t Search::Ready(TaskKind kind) const { return state_ == SearchState::kRunning ? leasing_.Ready(kind) : 0; }
 
 std::size_t Search::Ready() const {
   std::size_t ready = 0;
@@ -33,7 +33,7 @@ std::size_t Search::Ready() const {
 
 const Candidate* Search::Lease(const std::string& worker, const std::string& request_id, Instant now, TaskKind kind,
                                Others others) {
-  if (!HandsOut()) return nullptr;
+  if (state_ != SearchState::kRunning) return nullptr;
   if (parts_.phase.time_is_up()) reporting_.SkipWaiting(now.unix_ms);
   const Candidate* candidate = leasing_.Lease(worker, request_id, now, kind, others);
   Advance(now.unix_ms);
@@ -41,13 +41,13 @@ const Candidate* Search::Lease(const std::string& worker, const std::string& req
 }
 
 bool Search::HoldsBack(const std::string& worker, Instant now, TaskKind kind, Others others) {
-  return HandsOut() && parts_.queue.HoldsBack(kind, worker, others, now.steady);
+  return state_ == SearchState::kRunning && parts_.queue.HoldsBack(kind, worker, others, now.steady);
 }
 
-bool Search::AwaitsWork(TaskKind kind) const { return HandsOut() && leasing_.AwaitsWork(kind); }
+bool Search::AwaitsWork(TaskKind kind) const { return state_ == SearchState::kRunning && leasing_.AwaitsWork(kind); }
 
 std::unique_ptr<BackgroundWork> Search::StartWork(std::size_t wanted) {
-  return HandsOut() ? leasing_.StartWork(wanted) : nullptr;
+  return state_ == SearchState::kRunning ? leasing_.StartWork(wanted) : nullptr;
 }
 
 void Search::FinishWork(BackgroundWork& work, UnixMillis now) {
@@ -129,11 +129,11 @@ absl::Status Search::Share(const Sharing& sharing) {
   return absl::OkStatus();
 }
 
-void Search::CheckTime(UnixMillis now, TimeFacts facts) {
+void Search::CheckTime(UnixMillis now, Millis clock_set, bool silence_counts) {
   if (core::IsFinal(state_)) return;
-  reporting_.set_silence_counts(facts.silence_counts);
+  reporting_.set_silence_counts(silence_counts);
   // Candidates in progress finish; waiting ones are not started.
-  if (parts_.phase.CheckTime(now, facts.clock_set, facts.clock_counts)) reporting_.SkipWaiting(now);
+  if (parts_.phase.CheckTime(now, clock_set)) reporting_.SkipWaiting(now);
   Advance(now);
 }
 

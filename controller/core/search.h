@@ -116,20 +116,10 @@ class Search {
   absl::Status Share(const Sharing& sharing);
   // Stops proposing if the time is up, even while the search is paused, and ends the search if
   // nothing is left to do. Call it once after construction, because there may be nothing to try,
-  // and then regularly.
-  struct TimeFacts {
-    // How far the clock was set, ahead or back, since the search started; this does not count as time.
-    Millis clock_set{0};
-    // Whether workers could report recently; if not, lost trainings are not given up.
-    bool silence_counts = true;
-    // Whether the clock may be compared with the start of the search. If not, a search whose time
-    // seems to be up hands nothing out and does not end.
-    bool clock_counts = true;
-  };
-  void CheckTime(UnixMillis now, TimeFacts facts);
-  void CheckTime(UnixMillis now) { CheckTime(now, TimeFacts()); }
-  // Whether the search hands nothing out because its time seems to be up, but the clock may be wrong.
-  bool IsHeld() const { return parts_.phase.is_held(); }
+  // and then regularly. `clock_set`: how far the clock was set, ahead or back, since the search
+  // started; this does not count as time. `silence_counts`: whether workers could report recently; if
+  // not, it does not give up lost trainings.
+  void CheckTime(UnixMillis now, Millis clock_set = Millis{0}, bool silence_counts = true);
 
   // --- Reading
 
@@ -165,7 +155,6 @@ class Search {
   Changes TakeChanges() { return noted_.Take(parts_); }
 
  private:
-  bool HandsOut() const { return state_ == SearchState::kRunning && !IsHeld(); }
   void End(SearchState state, std::string reason, UnixMillis now);
   // Call it after every change. Ends the search if necessary, and records whether its stored or
   // visible data has changed.

@@ -45,7 +45,6 @@ void SearchPhase::Restore(const SearchStatus& status) {
 }
 
 Next SearchPhase::next() const {
-  if (is_held()) return {};
   if (winners_known_) {
     if (FinalsLeft() <= 0) return {};
     // Every winner gets one seed before any gets the next.
@@ -89,11 +88,9 @@ void SearchPhase::Started(UnixMillis now) {
   if (started_ == 0) started_ = now;
 }
 
-bool SearchPhase::CheckTime(UnixMillis now, Millis clock_set, bool clock_counts) {
+bool SearchPhase::CheckTime(UnixMillis now, Millis clock_set) {
   if (config_.duration.count() == 0 || started_ == 0 || winners_known_) return false;
-  const bool is_due = Millis{now - started_} - clock_set >= config_.duration;
-  time_is_up_ = time_is_up_ || (is_due && clock_counts);
-  is_held_ = is_due && !time_is_up_;
+  time_is_up_ = time_is_up_ || Millis{now - started_} - clock_set >= config_.duration;
   return time_is_up_;
 }
 
@@ -168,7 +165,6 @@ std::string SearchPhase::WhyOver(bool under_way) const {
     return absl::StrCat("nothing is left to try: the last ", twins_in_a_row_,
                         " architectures are networks that were tried already");
   }
-  if (is_held_) return "";
   const Supply supply = strategy_.supply();
   if (supply.when == Supply::When::kNever) return absl::StrCat("nothing is left to try: ", supply.reason);
   if (under_way || next().what != Next::What::kNothing) return "";

@@ -71,11 +71,8 @@ class SearchPhase {
   // Returns whether the time for searching is up; then first trainings that have not started are
   // dropped. Repeats and full trainings have no time limit. `clock_set`: how far the machine's
   // clock was set ahead since the start; this does not count as time. After a restart the time is
-  // not up until the next call, unless it was the reason why the strategy proposes no more. If the
-  // clock does not count, because it may be wrong, the search is only held.
-  bool CheckTime(UnixMillis now, Millis clock_set, bool clock_counts = true);
-  // Whether the time for searching seems to be up, but the clock may be wrong. Nothing is handed out.
-  bool is_held() const { return is_held_ && searching_over_.empty(); }
+  // not up until the next call, unless it was the reason why the strategy proposes no more.
+  bool CheckTime(UnixMillis now, Millis clock_set);
   bool time_is_up() const { return time_is_up_; }
 
   // Call it after every change. Decides whether searching is over, and who has won. Returns true if
@@ -125,7 +122,6 @@ class SearchPhase {
 
   UnixMillis started_ = 0;
   bool time_is_up_ = false;
-  bool is_held_ = false;
   std::string searching_over_;
   // First trainings and repeats.
   std::int64_t begun_ = 0;

@@ -46,6 +46,18 @@ std::string WhyBroken(const core::SearchConfig& config, const std::deque<core::C
   return "";
 }
 
+// Returns the newest time in the searches.
+UnixMillis NewestTime(const std::vector<storage::LoadedSearch>& searches) {
+  UnixMillis newest = 0;
+  for (const storage::LoadedSearch& one : searches) {
+    newest = std::max({newest, one.search.created, one.search.started, one.search.ended});
+    for (const core::Candidate& candidate : one.candidates) {
+      newest = std::max({newest, candidate.created, candidate.started, candidate.ended});
+    }
+  }
+  return newest;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(storage::Store& store, EngineOptions options,
@@ -105,14 +117,11 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   LAYERNAS_ASSIGN_OR_RETURN(state_.lineage, state_.store.Lineage());
   LAYERNAS_ASSIGN_OR_RETURN(state_.changes_base, state_.store.ChangesBase());
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, state_.store.LoadSearches());
-  LAYERNAS_ASSIGN_OR_RETURN(const auto stored, state_.store.LastWrite());
-  std::optional<LastWrite> last_write;
-  if (stored) last_write = {stored->first, stored->second};
-  // Without searches there are no times to compare with.
-  if (loaded.empty()) last_write = {state_.now.unix_ms, Millis{0}};
-  clock_watch_.emplace(state_.now, last_write);
-  NoteClock();
-  state_.clock_ahead = clock_watch_->set_before_start();
+  LAYERNAS_ASSIGN_OR_RETURN(std::optional<storage::StoreTime> last, state_.store.LastStoreTime());
+  // An older version did not store it.
+  if (!last) last = {loaded.empty() ? state_.now.unix_ms : NewestTime(loaded), Millis{0}, Millis{0}};
+  store_clock_.emplace(state_.now, StoreClock::Reading{last->time, last->machine_ahead, last->machine_most_ahead});
+  NoteTime();
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
   // Loading may take longer than a lease.
   TakeTime();
@@ -120,8 +129,8 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
     for (const core::Candidate& candidate : entry->search->candidates()) {
       if (candidate.state != core::CandidateState::kLeased) continue;
       // Its worker may still work on it, so the lease gets its full duration.
-      state_.leases.Restore({id, candidate.number}, candidate.worker, state_.now.steady + state_.options.lease_duration,
-                            clock_watch_->set_before_start());
+      state_.leases.Restore({id, candidate.number}, candidate.worker,
+                            state_.now.steady + state_.options.lease_duration);
       state_.workers.Expect(candidate.worker, state_.now.steady);
     }
   }
@@ -136,8 +145,6 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
   entry.name = SearchName(entry.stored.slug, entry.id());
   entry.spec = std::make_shared<const std::string>(entry.stored.spec);
   entry.sequence = loaded.sequence;
-  entry.started_before = entry.stored.started != 0;
-  entry.ended_before = core::IsFinal(entry.stored.state);
   absl::StatusOr<core::SearchConfig> config = parse_spec(entry.stored.spec);
   entry.why_broken = config.ok() ? WhyBroken(*config, loaded.candidates) : std::string(config.status().message());
   if (!entry.why_broken.empty()) {
@@ -154,9 +161,8 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
                                                                    stored.started, stored.ended, stored.searching_over},
                                                 std::move(loaded.candidates));
   SearchEntry& added = state_.searches.Add(std::move(entry));
-  SetClock(added, clock_watch_->set_before_start());
   // No worker could report before.
-  added.search->CheckTime(state_.now.unix_ms, {added.stored.clock_set, /*silence_counts=*/false, state_.clock_counts});
+  added.search->CheckTime(state_.now.unix_ms, state_.ClockSetSinceStart(added), /*silence_counts=*/false);
   state_.touched.insert(added.id());
 }
 
@@ -256,34 +262,20 @@ void Engine::TakeTurn() {
       std::vector<std::function<void()>>(std::make_move_iterator(taken.begin()), std::make_move_iterator(taken.end())));
 }
 
+void Engine::NoteTime() {
+  const StoreClock::Reading reading = store_clock_->reading();
+  state_.store_time = {reading.time, reading.machine_ahead, reading.machine_most_ahead};
+}
+
 void Engine::TakeTime() {
   state_.now = clock_.NowOnBoth();
-  const bool counted = state_.clock_counts;
-  const Millis set = clock_watch_->Advance(state_.now);
-  NoteClock();
+  const bool counted = store_clock_->machine_counts();
+  const Millis set = store_clock_->Advance(state_.now);
+  NoteTime();
   if (set == Millis{0}) return;
-  state_.clock_ahead += set;
-  // If the clock was wrong since the start of the engine, it is right now for what had started before.
-  state_.leases.ClockWasSet(set, counted);
   log::Warning("the machine's clock was set; leases and budgets are not affected", {{"by_ms", set.count()}});
-  for (const auto& [id, entry] : state_.searches.open()) {
-    if (counted || !entry->started_before) SetClock(*entry, set);
-  }
-  if (counted) return;
-  state_.searches.ClockWasWrong(set);
-}
-
-void Engine::NoteClock() {
-  state_.clock_counts = clock_watch_->counts();
-  state_.last_write = clock_watch_->last_write();
-}
-
-void Engine::SetClock(SearchEntry& entry, Millis set) {
-  // The time of a search that has not started does not count yet.
-  if (set == Millis{0} || !entry.IsOpen() || entry.search->config().duration.count() == 0) return;
-  if (entry.search->started() == 0) return;
-  entry.stored.clock_set += set;
-  state_.clock_set.insert(entry.id());
+  // If the clock was wrong since the start of the engine, it is right now for earlier leases.
+  state_.leases.ClockWasSet(set, counted);
 }
 
 void Engine::TakeTurn(const std::vector<std::function<void()>>& commands) {

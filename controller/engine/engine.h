@@ -22,12 +22,12 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "common/base/mutex.h"
-#include "controller/engine/clock_watch.h"
 #include "controller/engine/commit_pipeline.h"
 #include "controller/engine/dispatcher.h"
 #include "controller/engine/engine_state.h"
 #include "controller/engine/executor.h"
 #include "controller/engine/search_commands.h"
+#include "controller/engine/store_clock.h"
 #include "controller/engine/turn_recorder.h"
 #include "controller/engine/views.h"
 #include "controller/engine/watch_book.h"
@@ -164,17 +164,14 @@ class Engine {
   // No worker counts as silent until about a heartbeat interval from now. Has no effect from the fifth
   // call on if the delays follow each other without a moment in which silence counts.
   void DelaySilence();
-  // Reads the clocks. If the machine's clock was set since the last turn, it keeps the remaining
-  // time and the age of the searches unchanged.
+  // Reads the clocks.
   void TakeTime();
-  // Takes over what the watch says of the clock.
-  void NoteClock();
-  // The time by which the clock was set does not count as time of the search.
-  void SetClock(SearchEntry& entry, Millis set);
+  // Takes over the time of the store.
+  void NoteTime();
   void UpdateGauges();
 
   const Clock& clock_;
-  std::optional<ClockWatch> clock_watch_;
+  std::optional<StoreClock> store_clock_;
   EngineState state_;
   WatchBook watches_;
 

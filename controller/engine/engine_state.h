@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "common/base/clock.h"
 #include "controller/core/fair_share.h"
-#include "controller/engine/clock_watch.h"
 #include "controller/engine/lease_book.h"
 #include "controller/engine/names.h"
 #include "controller/engine/poll_book.h"
@@ -61,12 +60,8 @@ struct EngineState {
   bool silence_counts = true;
   // By then, workers have reported after a start what they finished before.
   SteadyTime workers_are_back_at;
-  // How far the machine's clock was set ahead since the engine started; negative: back.
-  Millis clock_ahead{0};
-  // Whether times from before the start may be compared with the clock (ClockWatch::counts()). If so,
-  // what the next process must know of the clock.
-  bool clock_counts = false;
-  LastWrite last_write;
+  // The time of the store in this turn (StoreClock).
+  storage::StoreTime store_time;
   // Lineage of the store; every lease token contains a number made from it (TokenLineage).
   std::uint64_t lineage = 0;
   // Store::ChangesBase().
@@ -85,8 +80,6 @@ struct EngineState {
   // Searches that the turn may have changed, and searches that it removes.
   std::set<std::uint64_t> touched;
   std::set<std::uint64_t> deleted;
-  // Searches whose record must be written because the clock was set.
-  std::set<std::uint64_t> clock_set;
   std::vector<std::pair<storage::LogKey, storage::StoredLog>> new_logs;
   // Functions to call at the end of the turn, and then the answers, which are given after it is
   // written.
@@ -96,6 +89,14 @@ struct EngineState {
   std::uint64_t LineageOf(const SearchEntry& entry) const {
     if (entry.token_lineage == 0) entry.token_lineage = TokenLineage(lineage, entry.stored);
     return entry.token_lineage;
+  }
+
+  // Returns how far the machine's clock was set ahead since the search had its first lease, as
+  // core::Search::CheckTime() needs it.
+  Millis ClockSetSinceStart(const SearchEntry& entry) const {
+    if (entry.stored.started == 0) return Millis{0};
+    const Millis passed{store_time.time - entry.stored.start_store_time};
+    return Millis{now.unix_ms - entry.stored.started} - passed;
   }
 
   // Returns whether other workers than `worker` can do work for these labels. It is for decisions

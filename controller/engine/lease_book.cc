@@ -30,11 +30,9 @@ void LeaseBook::Rename(Key key, const std::string& worker, SteadyTime deadline, 
   lease.restored = before.restored;
 }
 
-void LeaseBook::Restore(Key key, const std::string& worker, SteadyTime deadline, Millis clock_set) {
+void LeaseBook::Restore(Key key, const std::string& worker, SteadyTime deadline) {
   Set(key, worker, deadline);
-  Lease& lease = leases_.at(key);
-  lease.clock_set = clock_set;
-  lease.restored = true;
+  leases_.at(key).restored = true;
 }
 
 void LeaseBook::Add(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance) {

@@ -43,8 +43,8 @@ class LeaseBook {
   // Records a lease, or its new deadline. A lease of another worker for the same key ends, and its
   // progress is lost. `instance`: instance of the worker's process; empty if unknown.
   void Set(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance = {});
-  // Adds a lease that was granted before the start. `clock_set`: how far the clock was set ahead before.
-  void Restore(Key key, const std::string& worker, SteadyTime deadline, Millis clock_set);
+  // Adds a lease that was granted before the start.
+  void Restore(Key key, const std::string& worker, SteadyTime deadline);
   // Changes the worker's name of a lease in the book.
   void Rename(Key key, const std::string& worker, SteadyTime deadline, const std::string& instance);
   // The lease must be in the book.

@@ -37,12 +37,6 @@ SearchEntry& SearchBook::Add(SearchEntry entry) {
   return added;
 }
 
-void SearchBook::ClockWasWrong(Millis set) {
-  for (auto& [id, entry] : all_) {
-    if (entry.ended_before) entry.clock_ahead_at_end += set;
-  }
-}
-
 void SearchBook::Remove(std::uint64_t id) {
   const auto found = all_.find(id);
   if (found == all_.end()) return;

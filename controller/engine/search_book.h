@@ -50,12 +50,6 @@ struct SearchEntry {
   // By kind of task: workers whose evaluator failed since an evaluator last succeeded on any
   // worker; at most two. Lost workers are not included, because they say nothing about the search.
   std::map<core::TaskKind, std::set<std::string>> failing_workers;
-  // The search had its first lease before the engine started.
-  bool started_before = false;
-  // EngineState::clock_ahead when the search ended. For a search that ended before the engine started:
-  // how far the clock was set ahead before it counted.
-  Millis clock_ahead_at_end{0};
-  bool ended_before = false;
 };
 
 // Entries have stable addresses. Not thread-safe.
@@ -71,9 +65,6 @@ class SearchBook {
   // Call it when the search has ended.
   void Close(std::uint64_t id) { open_.erase(id); }
   void Remove(std::uint64_t id);
-  // The clock was wrong since the start of the engine, and was now set ahead by `set`. So the searches
-  // that ended before did not become older by this.
-  void ClockWasWrong(Millis set);
 
   // Returns INVALID_ARGUMENT or NOT_FOUND on errors.
   absl::StatusOr<SearchEntry*> Find(const std::string& name);

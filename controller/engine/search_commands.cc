@@ -320,8 +320,7 @@ void SearchCommands::RunTimers() {
   for (const auto& [id, entry] : state_.searches.open()) {
     if (entry->search->config().duration.count() == 0) continue;
     const bool silence_counts = state_.silence_counts && state_.now.steady >= state_.workers_are_back_at;
-    const bool clock_counts = state_.clock_counts || !entry->started_before;
-    entry->search->CheckTime(state_.now.unix_ms, {entry->stored.clock_set, silence_counts, clock_counts});
+    entry->search->CheckTime(state_.now.unix_ms, state_.ClockSetSinceStart(*entry), silence_counts);
     state_.touched.insert(id);
   }
   DeleteOldSearches();
@@ -334,12 +333,7 @@ void SearchCommands::DeleteOldSearches() {
   std::vector<std::uint64_t> old;
   for (const auto& [id, entry] : state_.searches.all()) {
     if (!core::IsFinal(entry.stored.state)) continue;
-    if (entry.ended_before && !state_.clock_counts) continue;
-    // Setting the clock makes no search older or younger that had ended before. Where it is unknown
-    // which time was right, the search is kept.
-    Millis ahead = state_.clock_ahead - entry.clock_ahead_at_end;
-    if (entry.ended_before) ahead = std::max(ahead, Millis{0});
-    const Millis age = Millis{state_.now.unix_ms - entry.stored.ended} - ahead;
+    const Millis age{state_.store_time.time - entry.stored.end_store_time};
     if (age >= retention) old.push_back(id);
   }
   for (const std::uint64_t id : old) {

@@ -180,11 +180,6 @@ PointView MakePoint(const core::Search& search, std::uint64_t number) {
 }
 
 std::string WaitingFor(const core::Search& search, WorkerBook& workers) {
-  if (search.IsHeld()) {
-    return "the machine's clock: the search's time seems to be up, but the clock was not checked yet since the start "
-           "of "
-           "the controller";
-  }
   const std::optional<core::TaskKind> kind = WaitingKind(search, workers);
   return kind ? WaitingForWorker(search.RequireOf(*kind), workers) : "";
 }

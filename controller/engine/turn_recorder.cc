@@ -18,11 +18,7 @@ storage::Batch TurnRecorder::Collect() {
     return entry == nullptr || entry->IsBroken() || !CollectSearch(*entry, batch);
   });
   CollectLogs(batch);
-  for (const std::uint64_t id : std::exchange(state_.clock_set, {})) {
-    if (const SearchEntry* entry = state_.searches.Find(id)) batch.PutSearch(entry->stored);
-  }
-  // A clock that may be wrong must not become the measure after the next start.
-  if (!batch.empty() && state_.clock_counts) batch.PutLastWrite(state_.last_write.time, state_.last_write.ahead);
+  if (!batch.empty()) batch.PutStoreTime(state_.store_time);
   return batch;
 }
 
@@ -37,6 +33,8 @@ bool TurnRecorder::CollectSearch(SearchEntry& entry, storage::Batch& batch) {
     entry.stored.state = status.state;
     entry.stored.state_reason = status.reason;
     entry.stored.created = status.created;
+    if (entry.stored.started != status.started) entry.stored.start_store_time = state_.store_time.time;
+    if (entry.stored.ended != status.ended) entry.stored.end_store_time = state_.store_time.time;
     entry.stored.started = status.started;
     entry.stored.ended = status.ended;
     entry.stored.searching_over = status.searching_over;
@@ -44,7 +42,6 @@ bool TurnRecorder::CollectSearch(SearchEntry& entry, storage::Batch& batch) {
     batch.PutSearch(entry.stored);
     batch.PutChange(id, {++entry.sequence, state_.now.unix_ms, std::nullopt});
     if (core::IsFinal(search.state())) {
-      entry.clock_ahead_at_end = state_.clock_ahead;
       state_.searches.Close(id);
       state_.shares.Forget(id);
       log::Info("search ended",

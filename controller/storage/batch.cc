@@ -21,9 +21,10 @@ void Batch::PutMeta(const char* key, std::uint64_t value) { operations_.Put(kMet
 
 void Batch::PutNextSearchId(std::uint64_t id) { PutMeta(kNextSearchIdKey, id); }
 
-void Batch::PutLastWrite(UnixMillis time, Millis clock_ahead) {
-  PutMeta(kLastWriteKey, static_cast<std::uint64_t>(time));
-  PutMeta(kClockAheadKey, static_cast<std::uint64_t>(clock_ahead.count()));
+void Batch::PutStoreTime(const StoreTime& time) {
+  PutMeta(kStoreTimeKey, static_cast<std::uint64_t>(time.time));
+  PutMeta(kMachineAheadKey, static_cast<std::uint64_t>(time.machine_ahead.count()));
+  PutMeta(kMachineMostAheadKey, static_cast<std::uint64_t>(time.machine_most_ahead.count()));
 }
 
 void Batch::PutSearch(const StoredSearch& search) { operations_.Put(kSearches, EncodeKey(search.id), Encode(search)); }

@@ -67,8 +67,7 @@ class Batch {
   Batch& operator=(Batch&&) = default;
 
   void PutNextSearchId(std::uint64_t id);
-  // `clock_ahead`: how far the machine's clock had been set ahead; negative: back.
-  void PutLastWrite(UnixMillis time, Millis clock_ahead);
+  void PutStoreTime(const StoreTime& time);
   void PutSearch(const StoredSearch& search);
   void PutCandidate(std::uint64_t search, const core::Candidate& candidate);
   void PutBucket(const TableKey& key, const std::vector<StoredBucketEntry>& bucket);

@@ -15,10 +15,11 @@ inline constexpr char kNextSearchIdKey[] = "next_search_id";
 inline constexpr char kLineageKey[] = "lineage";
 // The number that the changes of a new search start after; a missing key means 0.
 inline constexpr char kChangesBaseKey[] = "changes_base";
-// The machine's clock at the last write, in milliseconds since the Unix epoch, and how far it had been
-// set ahead until then. A number below 0 is stored as 2^64 plus that number.
-inline constexpr char kLastWriteKey[] = "last_write";
-inline constexpr char kClockAheadKey[] = "clock_ahead";
+// The time of the store at the last write, and how far the machine's clock was ahead of it (StoreTime).
+// A number below 0 is stored as 2^64 plus that number.
+inline constexpr char kStoreTimeKey[] = "store_time";
+inline constexpr char kMachineAheadKey[] = "machine_ahead";
+inline constexpr char kMachineMostAheadKey[] = "machine_most_ahead";
 // 1 in a copy that was not opened for writing yet.
 inline constexpr char kUnusedCopyKey[] = "unused_copy";
 

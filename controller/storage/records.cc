@@ -151,7 +151,8 @@ std::string Encode(const StoredSearch& search) {
   record.set_create_unix_ms(search.created);
   record.set_end_unix_ms(search.ended);
   record.set_request_id(search.request_id);
-  record.set_clock_set_ms(search.clock_set.count());
+  record.set_start_store_ms(search.start_store_time);
+  record.set_end_store_ms(search.end_store_time);
   record.set_start_unix_ms(search.started);
   record.set_searching_over(search.searching_over);
   record.set_owner(search.owner);
@@ -232,7 +233,13 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.created = record.create_unix_ms();
   search.ended = record.end_unix_ms();
   search.request_id = record.request_id();
-  search.clock_set = Millis{record.clock_set_ms()};
+  search.start_store_time = record.start_store_ms();
+  search.end_store_time = record.end_store_ms();
+  // An older version did not store them. Its store's time is that of the machine's clock.
+  if (search.start_store_time == 0 && record.start_unix_ms() != 0) {
+    search.start_store_time = record.start_unix_ms() + record.clock_set_ms();
+  }
+  if (search.end_store_time == 0) search.end_store_time = record.end_unix_ms();
   search.started = record.start_unix_ms();
   search.searching_over = record.searching_over();
   search.owner = record.owner();

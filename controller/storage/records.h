@@ -13,6 +13,15 @@
 
 namespace layernas::storage {
 
+// The time of the store (controller/engine/store_clock.h).
+struct StoreTime {
+  UnixMillis time = 0;
+  // How far the machine's clock was ahead of it when that clock counted last, and at most; negative:
+  // behind.
+  Millis machine_ahead{0};
+  Millis machine_most_ahead{0};
+};
+
 struct StoredSearch {
   std::uint64_t id = 0;
   // First part of the resource name.
@@ -27,10 +36,11 @@ struct StoredSearch {
   std::string request_id;
   // None: the spec's sharing applies.
   std::optional<core::Sharing> sharing = std::nullopt;
-  // How far the machine's clock was set since the search was created.
-  Millis clock_set{0};
   // When the first candidate was leased; the time budget starts here. 0 before.
   UnixMillis started = 0;
+  // The same time, and that of the end, as times of the store (StoreTime), which nobody sets; 0 before.
+  UnixMillis start_store_time = 0;
+  UnixMillis end_store_time = 0;
   // Why the strategy proposes no more architectures; empty while it does.
   std::string searching_over = {};
   // The creator of the search: the owner of a token, or a host. Empty if an older version created

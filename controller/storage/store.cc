@@ -87,11 +87,13 @@ absl::StatusOr<std::uint64_t> Store::NextSearchId() const {
   return id.value_or(1);
 }
 
-absl::StatusOr<std::optional<std::pair<UnixMillis, Millis>>> Store::LastWrite() const {
-  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> time, ReadMeta(kLastWriteKey));
-  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> ahead, ReadMeta(kClockAheadKey));
-  if (!time || !ahead) return std::optional<std::pair<UnixMillis, Millis>>();
-  return std::optional(std::pair(static_cast<UnixMillis>(*time), Millis{static_cast<Millis::rep>(*ahead)}));
+absl::StatusOr<std::optional<StoreTime>> Store::LastStoreTime() const {
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> time, ReadMeta(kStoreTimeKey));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> ahead, ReadMeta(kMachineAheadKey));
+  LAYERNAS_ASSIGN_OR_RETURN(const std::optional<std::uint64_t> most, ReadMeta(kMachineMostAheadKey));
+  if (!time || !ahead || !most) return std::optional<StoreTime>();
+  const auto millis = [](std::uint64_t stored) { return Millis{static_cast<Millis::rep>(stored)}; };
+  return std::optional(StoreTime{static_cast<UnixMillis>(*time), millis(*ahead), millis(*most)});
 }
 
 absl::StatusOr<std::uint64_t> Store::Lineage() const {

@@ -100,9 +100,8 @@ class Store {
   virtual absl::Status VerifyFiles() const = 0;
 
   absl::StatusOr<std::uint64_t> NextSearchId() const;
-  // Returns the time and how far the clock had been set ahead (Batch::PutLastWrite). Nothing: it is
-  // unknown.
-  absl::StatusOr<std::optional<std::pair<UnixMillis, Millis>>> LastWrite() const;
+  // Returns what the last Batch::PutStoreTime() put; nothing: an older version wrote the store.
+  absl::StatusOr<std::optional<StoreTime>> LastStoreTime() const;
   // Returns a random number, never 0, that distinguishes the history of this store from all others.
   absl::StatusOr<std::uint64_t> Lineage() const;
   // Returns the number that the changes of a new search start after; see BeginHistory().

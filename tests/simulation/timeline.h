@@ -48,7 +48,7 @@ class Timeline final : public Clock {
 
   // Not zero, which means "never" in some records.
   SteadyTime now_ = SteadyTime(std::chrono::hours(1));
-  Millis unix_ahead_{std::chrono::hours(400'000)};
+  Millis unix_ahead_{std::chrono::hours(480'000)};
   std::uint64_t next_ = 0;
   std::priority_queue<Item> events_;
 };

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/label.h"
-#include "controller/engine/clock_watch.h"
+#include "controller/engine/store_clock.h"
 #include "tests/simulation/spec_drawing.h"
 
 namespace layernas::simulation {
@@ -186,7 +186,7 @@ void World::RestartLater() {
 void World::StartWithWrongClock() {
   // Behind, or so far ahead that the controller can tell.
   const Millis by = draw_.Chance(0.5) ? Millis{-draw_.Between(10'000, 3'600'000)}
-                                      : ClockWatch::kSoon + Millis{draw_.Between(60'000, 3'600'000)};
+                                      : StoreClock::kSoon + Millis{draw_.Between(60'000, 3'600'000)};
   story_.Tell("clock: is wrong by ", by.count(), " ms when the controller starts");
   timeline_.SetUnixClock(by);
   clock_is_wrong_ = true;

@@ -126,7 +126,7 @@ TEST_F(LostTrainingTest, WhileNoWorkerCouldReportTheTimeDoesNotRunOut) {
   Search search(Config(), kStart);
   LoseTheSecond(search);
   Pass(Millis(600'000));
-  search.CheckTime(now_.unix_ms, {Millis{0}, /*silence_counts=*/false});
+  search.CheckTime(now_.unix_ms, Millis{0}, /*silence_counts=*/false);
   EXPECT_EQ(search.Lease("w2", "r", now_), nullptr);
   EXPECT_EQ(search.state(), SearchState::kRunning);
   Search other = Restarted(search);

@@ -1,5 +1,5 @@
 // Tests what time does to searches: deadlines, restarts, and clocks that are set.
-#include "controller/engine/clock_watch.h"
+#include "controller/engine/store_clock.h"
 #include "tests/controller/engine/engine_fixture.h"
 
 namespace layernas {
@@ -256,13 +256,10 @@ TEST_F(WrongClockTest, ASearchThatEndedWithAClockAheadIsNotKeptLonger) {
 TEST_F(WrongClockTest, AStartWithAClockAheadEndsNoSearch) {
   const std::string name = CreateTimed();
   StartWith(kDay);
-  EXPECT_THAT(Lease("v"), IsEmpty());
-  EXPECT_THAT(Get(name)->waiting_for, ::testing::StartsWith("the machine's clock"));
   EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
   SetRight(kDay);
   const LeasedTask next = LeaseOne("v");
-  EXPECT_EQ(Get(name)->waiting_for, "");
   Pass(Millis{14'999});
   EXPECT_EQ(Complete("v", next).status, core::CompletionVerdict::kAccepted);
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
@@ -309,15 +306,65 @@ TEST_F(WrongClockTest, AClockThatIsSetRightBetweenTwoStartsTakesNoTime) {
   EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
 }
 
-TEST_F(WrongClockTest, ASecondStartWithTheSameWrongClockTrustsItNoMore) {
+// The sequences in which earlier versions ended searches early, or never.
+TEST_F(WrongClockTest, ASearchThatBeginsWithAWrongClockHasItsWholeTimeAfterARestart) {
+  Create(RandomSpec("first", 1));
+  Finish();
+  for (const Millis ahead : {kDay, -kDay}) {
+    StartWith(ahead);
+    const std::string name = CreateTimed();
+    Stop();
+    clock_.Set(-ahead);
+    Start();
+    EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
+    Pass(Millis{14'999});
+    EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+    Pass(Millis{1});
+    EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  }
+}
+
+TEST_F(WrongClockTest, AfterASettingAStartThatIsALittleBehindEndsNothing) {
+  clock_.Set(kDay);
+  Settle();
   const std::string name = CreateTimed();
-  StartWith(kDay);
+  StartWith(Millis{-3'500});
   EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
-  Restart();
+  Pass(Millis{14'999});
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  EXPECT_THAT(Lease("v"), IsEmpty());
-  SetRight(kDay);
-  EXPECT_EQ(Complete("v", LeaseOne("v")).status, core::CompletionVerdict::kAccepted);
+  // The time between the last write and the start seemed to be shorter.
+  Pass(Millis{3'501});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+}
+
+TEST_F(WrongClockTest, AClockThatIsBehindForLongAndThenSetRightAddsNoTime) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(36'000);
+  const std::string name = Create(spec);
+  Complete("w", LeaseOne("w"));
+  StartWith(-kDay);
+  Pass(Millis{2 * 3'600'000});
+  SetRight(-kDay);
+  Pass(Millis{8 * 3'600'000 - 1});
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Pass(Millis{60'000});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  EXPECT_THAT(Get(name)->state_reason, ::testing::StartsWith("its time of 36000 s is up"));
+}
+
+TEST_F(WrongClockTest, ARestartAfterTheClockWasSetDeletesNothing) {
+  options_.retention = Millis{7'200'000};
+  Restart();
+  const std::string name = Create(RandomSpec("s", 1));
+  Finish();
+  clock_.Set(kDay);
+  Settle();
+  Create(RandomSpec("other", 1));
+  Finish();
+  Restart();
+  Pass(Millis{1'000'000});
+  Settle();
+  EXPECT_TRUE(Get(name).ok());
 }
 
 TEST_F(WrongClockTest, ASearchThatBeginsWithAWrongClockHasItsWholeTime) {
@@ -335,15 +382,14 @@ TEST_F(WrongClockTest, ASearchThatBeginsWithAWrongClockHasItsWholeTime) {
   }
 }
 
-TEST_F(WrongClockTest, AfterALongStopTheTimeIsUpWhenTheClockCounts) {
+TEST_F(WrongClockTest, AfterALongStopItsTimeCountsWhenTheClockHasProvedRight) {
   const std::string name = CreateTimed();
   Complete("w", task_);
   Stop();
   clock_.Pass(kDay);
   Start();
-  EXPECT_THAT(Lease("v"), IsEmpty());
   EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  Pass(ClockWatch::kProof);
+  Pass(StoreClock::kProof);
   EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
   EXPECT_THAT(Get(name)->state_reason, ::testing::StartsWith("its time of 20 s is up"));
 }

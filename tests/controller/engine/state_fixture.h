@@ -22,12 +22,14 @@ class StateTest : public ::testing::Test {
 
   StateTest() {
     state_.now = {SteadyTime(Millis{1'000'000}), kStart};
+    state_.store_time.time = kStart;
     state_.lineage = 7;
   }
 
   void Pass(Millis time) {
     state_.now.steady += time;
     state_.now.unix_ms += time.count();
+    state_.store_time.time += time.count();
   }
 
   // Random search over nine architectures, with costs per layer.

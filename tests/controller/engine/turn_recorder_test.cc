@@ -145,20 +145,18 @@ TEST_F(TurnRecorderTest, DeletesSearchesAndLeavesBrokenOnesAlone) {
   EXPECT_EQ(Stored()[0].search.id, 2u);
 }
 
-TEST_F(TurnRecorderTest, WritesByHowMuchTheClockWasSet) {
-  SearchEntry& entry = Add();
+TEST_F(TurnRecorderTest, WritesTheTimeOfTheStore) {
+  Add();
   state_.touched = {1};
+  state_.store_time = {5'000, Millis{-7}, Millis{3}};
   Record();
-  entry.stored.clock_set = Millis{5'000};
-  state_.clock_set = {1};
-  Record();
-  EXPECT_EQ(Stored()[0].search.clock_set, Millis{5'000});
-  EXPECT_THAT(state_.clock_set, IsEmpty());
-  // Watchers do not see that as a change.
-  EXPECT_THAT(StoredChanges(1), ElementsAre(1));
+  const auto stored = *store_.LastStoreTime();
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->time, 5'000);
+  EXPECT_EQ(stored->machine_ahead, Millis{-7});
+  EXPECT_EQ(stored->machine_most_ahead, Millis{3});
 }
 
-// Ten changes are kept.
 TEST_F(TurnRecorderTest, TrimsChanges) {
   SearchEntry& entry = Add();
   for (int i = 0; i < 1009; ++i) {
