@@ -83,6 +83,9 @@ struct EvaluationFailure {
   Kind kind = Kind::kEvaluator;
   // For people; any bytes.
   std::string message;
+  // With kOutOfMemory: the memory was for the data, so the failure says nothing about the
+  // architecture.
+  bool of_data = false;
   // True: the evaluator's program ended because someone other than this worker sent it SIGTERM.
   bool told_to_end = false;
   EvaluatorLog log = {};

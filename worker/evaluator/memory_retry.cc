@@ -90,7 +90,7 @@ EvaluationOutcome MemoryRetryEvaluator::Evaluate(const Evaluation& evaluation, s
   outcome = EvaluateIn(SharedMachine::Company::kAlone, evaluation, stop, on_progress);
   if (WantsMemory(outcome)) {
     auto& failure = std::get<EvaluationFailure>(outcome);
-    failure.kind = EvaluationFailure::Kind::kInfeasible;
+    failure.kind = failure.of_data ? EvaluationFailure::Kind::kEvaluator : EvaluationFailure::Kind::kInfeasible;
     failure.message.insert(0, "also failed alone on its machine: ");
   }
   return outcome;

@@ -156,6 +156,8 @@ absl::StatusOr<EvaluatorMessage> ReadFailure(const json& object) {
     failure.kind = EvaluationFailure::Kind::kEvaluator;
   } else if (kind == "out_of_memory") {
     failure.kind = EvaluationFailure::Kind::kOutOfMemory;
+    const auto of = object.find("of");
+    failure.of_data = of != object.end() && *of == "data";
   } else {
     return Invalid("a failure's kind must be infeasible, retry or out_of_memory");
   }

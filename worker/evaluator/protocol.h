@@ -25,7 +25,8 @@ using EvaluatorMessage = std::variant<Progress, Loading, EvaluationResult, Evalu
 // {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}, "task": "…"}
 // {"progress": {"loading": {"done": 3000, "of": 5000}}, "task": "…"}
 // {"result": {"metrics": {"accuracy": 0.874, …}}, "task": "…"}
-// {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}, "task": "…"}
+// {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…", "of": "data"},
+//  "task": "…"}; "of" is optional
 struct EvaluatorAnswer {
   // The request's task, if the line repeats it.
   std::optional<std::string> task;

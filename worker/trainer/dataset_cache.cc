@@ -136,8 +136,7 @@ std::shared_ptr<const Dataset> DatasetCache::Get(const DataSettings& settings, c
   try {
     return Get(settings, key, report);
   } catch (const std::bad_alloc&) {
-    // Not a MemoryError, which in the end would make the architecture infeasible.
-    throw MachineError(report.DescribeLackOfMemory());
+    throw DataMemoryError(report.DescribeLackOfMemory());
   }
 }
 

@@ -23,6 +23,13 @@ class MemoryError : public MachineError {
   using MachineError::MachineError;
 };
 
+// The machine has too little memory for the data set: "out_of_memory" that says nothing about the
+// architecture.
+class DataMemoryError : public MemoryError {
+ public:
+  using MemoryError::MemoryError;
+};
+
 // This process can no longer use the GPU and must end: "retry".
 class LostGpuError : public MachineError {
  public:

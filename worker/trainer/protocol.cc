@@ -113,6 +113,9 @@ void ServeRequests(std::istream& in, std::ostream& out, std::ostream& log, const
       answer = Answer(message, out, log, evaluate);
     } catch (const InfeasibleError& error) {
       answer = Failure("infeasible", error.what());
+    } catch (const DataMemoryError& error) {
+      answer = Failure("out_of_memory", error.what());
+      answer["failure"]["of"] = "data";
     } catch (const MemoryError& error) {
       answer = Failure("out_of_memory", error.what());
     } catch (const std::bad_alloc&) {

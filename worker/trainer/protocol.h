@@ -4,7 +4,7 @@
 //   <- {"progress": {"epoch": 1, "epochs": 5, "reward": 0.61}, "task"}                 any number of times
 //   <- {"progress": {"loading": {"done": 300, "of": 5000}}, "task"}                    before that, about once a second
 //   <- {"result": {"metrics": {"accuracy": 0.874, …}, "weights": {"path", "sha256", "bytes"}}, "task"}   or
-//   <- {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…"}, "task"}
+//   <- {"failure": {"kind": "infeasible" | "retry" | "out_of_memory", "message": "…", "of": "data"}, "task"}
 // Each answer repeats the request's task, if it has one. A metric that is not a finite number is
 // null. The worker decides with the spec's reward and cost whether the result is usable without it.
 #pragma once

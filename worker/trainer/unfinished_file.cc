@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,11 +23,12 @@ constexpr char kUnfinished[] = ".tmp";
   throw MachineError("cannot write " + path.string() + ": " + std::strerror(error));
 }
 
-// Returns true for the temporary names of `file`: FILE.PID.tmp.
+// Returns true for temporary names of files with the extension of `file`: NAME.EXTENSION.PID.tmp. The
+// next attempt at a killed training writes a file with another name.
 bool IsUnfinished(const fs::path& path, const fs::path& file) {
   const fs::path stem = path.stem();
   const std::string process = stem.extension().string();
-  return path.extension() == kUnfinished && stem.stem() == file.filename() && process.size() > 1 &&
+  return path.extension() == kUnfinished && stem.stem().extension() == file.extension() && process.size() > 1 &&
          process.find_first_not_of("0123456789", 1) == std::string::npos;
 }
 
@@ -36,6 +38,22 @@ void RemoveLeftBehind(const fs::path& file) {
     if (!IsUnfinished(entry.path(), file)) continue;
     const FileDescriptor left(open(entry.path().c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC));
     if (left.get() >= 0 && flock(left.get(), LOCK_EX | LOCK_NB) == 0) fs::remove(entry.path(), error);
+  }
+}
+
+// Creates the file and locks it. Another process that looks for files that were left behind can lock it
+// first and remove it.
+int CreateLocked(const fs::path& path) {
+  while (true) {
+    const int created = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (created < 0) CannotWrite(path, errno);
+    // Some network file systems have no locks. There, nothing can be recognised as left behind.
+    flock(created, LOCK_EX);
+    struct stat locked = {};
+    struct stat named = {};
+    const bool is_there = fstat(created, &locked) == 0 && stat(path.c_str(), &named) == 0;
+    if (is_there && locked.st_ino == named.st_ino && locked.st_dev == named.st_dev) return created;
+    close(created);
   }
 }
 
@@ -50,12 +68,7 @@ fs::path Prepare(const fs::path& file) {
 }  // namespace
 
 UnfinishedFile::UnfinishedFile(fs::path file, const std::string& bytes)
-    : file_(std::move(file)),
-      unfinished_(Prepare(file_)),
-      descriptor_(open(unfinished_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
-  if (descriptor_.get() < 0) CannotWrite(unfinished_, errno);
-  // Some network file systems have no locks. There, nothing can be recognised as left behind.
-  flock(descriptor_.get(), LOCK_EX | LOCK_NB);
+    : file_(std::move(file)), unfinished_(Prepare(file_)), descriptor_(CreateLocked(unfinished_)) {
   try {
     Write(bytes);
   } catch (const MachineError&) {
@@ -69,6 +82,8 @@ UnfinishedFile::~UnfinishedFile() {
 }
 
 void UnfinishedFile::Write(const std::string& bytes) const {
+  // An earlier process with this number may have left it behind.
+  if (ftruncate(descriptor_.get(), 0) != 0) CannotWrite(unfinished_, errno);
   for (std::size_t done = 0; done < bytes.size();) {
     const ssize_t count = write(descriptor_.get(), bytes.data() + done, bytes.size() - done);
     if (count < 0 && errno != EINTR) CannotWrite(unfinished_, errno);

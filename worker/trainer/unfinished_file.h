@@ -13,8 +13,9 @@ namespace layernas::trainer {
 // recognised.
 class UnfinishedFile {
  public:
-  // Creates missing folders, removes what killed processes have left behind of this file, and
-  // writes the bytes. Throws MachineError, which names the path, if that fails.
+  // Creates missing folders, removes the temporary files with the same extension that killed
+  // processes have left behind in the folder, and writes the bytes. Throws MachineError, which names
+  // the path, if that fails.
   UnfinishedFile(std::filesystem::path file, const std::string& bytes);
   ~UnfinishedFile();
   UnfinishedFile(const UnfinishedFile&) = delete;

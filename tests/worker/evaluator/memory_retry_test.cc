@@ -68,6 +68,20 @@ TEST_F(MemoryRetryTest, IsDoneTwiceAtMost) {
   EXPECT_EQ(std::get<EvaluationFailure>(crash).kind, Kind::kEvaluator);
 }
 
+TEST_F(MemoryRetryTest, WhereTheDataLackMemoryNoArchitectureIsToBlame) {
+  const auto lacks = [] {
+    EvaluationFailure failure{Kind::kOutOfMemory, "not enough memory to load the data set"};
+    failure.of_data = true;
+    return EvaluationOutcome(std::move(failure));
+  };
+  const auto slot = Slot({lacks, Good, lacks, lacks});
+  EXPECT_TRUE(std::holds_alternative<EvaluationResult>(Evaluate(*slot)));
+  const EvaluationOutcome outcome = Evaluate(*slot);
+  const auto& failure = std::get<EvaluationFailure>(outcome);
+  EXPECT_EQ(failure.kind, Kind::kEvaluator);
+  EXPECT_THAT(failure.message, HasSubstr("alone"));
+}
+
 // The progress of the first attempt is not part of the second one's curve.
 TEST_F(MemoryRetryTest, TellsThatTheSecondTryBeginsAgainAndWantsTheMachine) {
   const auto slot = Slot({OutOfMemory, Good});

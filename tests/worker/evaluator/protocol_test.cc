@@ -194,6 +194,8 @@ TEST(EvaluatorProtocol, ReadsFailures) {
   EXPECT_EQ(failure(R"({"kind": "infeasible", "message": "loss is nan"})").message, "loss is nan");
   EXPECT_EQ(failure(R"({"kind": "retry"})").kind, EvaluationFailure::Kind::kEvaluator);
   EXPECT_EQ(failure(R"({"kind": "out_of_memory"})").kind, EvaluationFailure::Kind::kOutOfMemory);
+  EXPECT_FALSE(failure(R"({"kind": "out_of_memory", "of": ["data"]})").of_data);
+  EXPECT_TRUE(failure(R"({"kind": "out_of_memory", "of": "data"})").of_data);
 }
 
 TEST(EvaluatorProtocol, RefusesTheRestAndSaysWhy) {

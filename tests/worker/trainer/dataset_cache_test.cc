@@ -107,9 +107,7 @@ TEST_F(SharedData, TooLittleMemoryIsAFaultOfTheMachine) {
         if (done > 0) throw std::bad_alloc();
       });
       FAIL() << folder;
-    } catch (const MemoryError& error) {
-      FAIL() << error.what();
-    } catch (const MachineError& error) {
+    } catch (const DataMemoryError& error) {
       EXPECT_THAT(error.what(), AllOf(StartsWith("not enough memory to load the data set cifar100 3x32x32"),
                                       HasSubstr(" (1 MiB): "), HasSubstr("this process uses")));
     }

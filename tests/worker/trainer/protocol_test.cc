@@ -97,6 +97,7 @@ TEST(ServeRequests, WhatIsThrownBecomesAFailureOfItsKind) {
   EXPECT_EQ(kind(InfeasibleError("no")), "infeasible");
   EXPECT_EQ(kind(MachineError("no")), "retry");
   EXPECT_EQ(kind(MemoryError("no")), "out_of_memory");
+  EXPECT_EQ(kind(DataMemoryError("no")), "out_of_memory");
   EXPECT_EQ(kind(std::bad_alloc()), "out_of_memory");
   EXPECT_EQ(kind(std::runtime_error("no")), "retry");
 }

@@ -55,9 +55,10 @@ TEST_F(Unfinished, WhatAKilledProcessLeftBehindIsRemoved) {
   ASSERT_EQ(waitpid(killed, nullptr, 0), killed);
   ASSERT_THAT(Names(), ElementsAre("net.pt." + std::to_string(killed) + ".tmp"));
   Write("net.pt.old.tmp", "of somebody else");
-  Write("other.pt.1.tmp", "of another file");
+  Write("other.pt.1.tmp", "of another attempt that was killed");
+  Write("other.txt.1.tmp", "of somebody else");
   UnfinishedFile(folder_ / "net.pt", "x").Finish();
-  EXPECT_THAT(Names(), UnorderedElementsAre("net.pt", "net.pt.old.tmp", "other.pt.1.tmp"));
+  EXPECT_THAT(Names(), UnorderedElementsAre("net.pt", "net.pt.old.tmp", "other.txt.1.tmp"));
 }
 
 // Another trainer may write the same file.
