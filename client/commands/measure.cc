@@ -103,7 +103,7 @@ struct Result {
 };
 
 absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, Measured measured,
-                           MeasureProgress& progress) {
+                           MeasureProgress& progress, const std::stop_token& stop) {
   LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric, measured.metrics));
   Result result{{}, {}, scale, {}, {}};
   for (std::size_t i = 0; i < measured.points.size(); ++i) {
@@ -126,7 +126,7 @@ absl::StatusOr<Result> Fit(const v1::Space& space, const std::string& metric, Me
   if (result.held_out.empty()) {
     return explain(absl::FailedPreconditionError("none of the held-out networks could be measured"));
   }
-  auto costs = FitAdditiveCosts(space, result.fitted);
+  auto costs = FitAdditiveCosts(space, result.fitted, stop);
   if (!costs.ok()) return explain(costs.status());
   result.costs = std::move(*costs);
   result.error = MeasureError(result.costs, result.held_out);
@@ -196,7 +196,7 @@ absl::StatusOr<Result> MeasureAndWrite(const std::string& path, const v1::Search
                                        const std::vector<DesignPoint>& design, DesignMeter& meter,
                                        MeasureProgress& progress, const std::stop_token& stop) {
   LAYERNAS_ASSIGN_OR_RETURN(const Measured measured, meter.MeasureAll(design, stop));
-  LAYERNAS_ASSIGN_OR_RETURN(Result result, Fit(spec.space(), metric, measured, progress));
+  LAYERNAS_ASSIGN_OR_RETURN(Result result, Fit(spec.space(), metric, measured, progress, stop));
   LAYERNAS_RETURN_IF_ERROR(WriteCostTable(path, MakeTable(spec, metric, result, measured.metrics.back())));
   return result;
 }

@@ -91,12 +91,19 @@ Eigen::VectorXd CostsInUnits(std::span<const Sample> samples, double unit) {
 
 struct Solution {
   Eigen::VectorXd costs;
+  // How much each sample decides its own prediction, from 0 to 1.
+  Eigen::ArrayXd leverages;
   // Error of each sample, predicted from the other samples, times its weight.
   Eigen::ArrayXd errors;
   // Mean squared relative error of each sample, predicted from the other samples.
   double left_out = std::numeric_limits<double>::infinity();
   double ridge = 0;
+  // Of rows' * rows with the ridge.
+  Eigen::LDLT<Eigen::MatrixXd> factors;
 };
+
+// Share of its prediction that the other samples decide.
+Eigen::ArrayXd DecidedByOthers(const Eigen::ArrayXd& leverages) { return (1 - leverages).max(1e-6); }
 
 // `rows` and the target values `wanted` are multiplied by the weights of the samples. `products`:
 // rows' * rows.
@@ -104,28 +111,40 @@ Solution Solve(const Eigen::MatrixXd& rows, const Eigen::VectorXd& wanted, const
                double ridge) {
   Eigen::MatrixXd regularized = products;
   regularized.diagonal().tail(regularized.rows() - 1).array() += ridge;
-  const Eigen::LDLT<Eigen::MatrixXd> factors(regularized);
-  // Each column is the contribution of a sample to the solution.
-  const Eigen::MatrixXd weights = factors.solve(rows.transpose());
   Solution solution;
+  solution.factors.compute(regularized);
+  // Each column is the contribution of a sample to the solution.
+  const Eigen::MatrixXd weights = solution.factors.solve(rows.transpose());
   solution.ridge = ridge;
   solution.costs = weights * wanted;
   const Eigen::ArrayXd residuals = (wanted - rows * solution.costs).array();
-  const Eigen::ArrayXd leverages = rows.cwiseProduct(weights.transpose()).rowwise().sum().array();
-  solution.errors = residuals / (1 - leverages).max(1e-6);
+  solution.leverages = rows.cwiseProduct(weights.transpose()).rowwise().sum().array();
+  solution.errors = residuals / DecidedByOthers(solution.leverages);
   const double left_out = solution.errors.square().mean();
   if (std::isfinite(left_out)) solution.left_out = left_out;
   return solution;
 }
 
+// Changes the solution to that of the other samples, `left_out` excepted. Much cheaper than Solve().
+// The entries of the sample in the solution then mean nothing.
+void LeaveOut(const Eigen::MatrixXd& rows, const Eigen::VectorXd& wanted, Eigen::Index sample, Solution& solution) {
+  const Eigen::VectorXd row = rows.row(sample).transpose();
+  const Eigen::VectorXd contribution = solution.factors.solve(row);
+  const double others = DecidedByOthers(solution.leverages)[sample];
+  solution.costs -= contribution * solution.errors[sample];
+  solution.leverages += (rows * contribution).array().square() / others;
+  solution.errors = (wanted - rows * solution.costs).array() / DecidedByOthers(solution.leverages);
+  solution.factors.rankUpdate(row, -1);
+}
+
 // Solves the same least squares with non-negative costs, and therefore a base of at least 0, by
 // coordinate descent. It converges because the problem is convex. The options compensate for what
-// the base cannot represent.
+// the base cannot represent. Not solved to the end once `stop` is requested.
 Eigen::VectorXd SolveNotNegative(const Eigen::MatrixXd& rows, const Eigen::VectorXd& targets,
-                                 const Eigen::MatrixXd& products, double ridge) {
+                                 const Eigen::MatrixXd& products, double ridge, const std::stop_token& stop) {
   const Eigen::VectorXd wanted = rows.transpose() * targets;
   Eigen::VectorXd costs = Eigen::VectorXd::Zero(products.cols());
-  for (int round = 0; round < kMaxRounds; ++round) {
+  for (int round = 0; round < kMaxRounds && !stop.stop_requested(); ++round) {
     double largest_change = 0;
     for (Eigen::Index i = 0; i < costs.size(); ++i) {
       const double curvature = products(i, i) + (i > 0 ? ridge : 0);
@@ -149,6 +168,13 @@ double MedianError(const Solution& solution, const Eigen::VectorXd& weights) {
   const auto middle = errors.begin() + static_cast<std::ptrdiff_t>(errors.size() / 2);
   std::nth_element(errors.begin(), middle, errors.end());
   return *middle;
+}
+
+// Unlike the mean, the median hardly depends on a wrong reading.
+const Solution& OfLeastMedianError(const std::vector<Solution>& solutions, const Eigen::VectorXd& weights) {
+  return *std::min_element(solutions.begin(), solutions.end(), [&weights](const Solution& a, const Solution& b) {
+    return MedianError(a, weights) < MedianError(b, weights);
+  });
 }
 
 // Shifts the costs so that the cheapest option of each layer costs 0.
@@ -217,7 +243,8 @@ absl::Status CheckCostCount(const v1::Space& space) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples) {
+absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples,
+                                               const std::stop_token& stop) {
   LAYERNAS_RETURN_IF_ERROR(CheckCostCount(space));
   if (samples.size() < kMinSamples) {
     return absl::FailedPreconditionError(
@@ -235,6 +262,7 @@ absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span
   const Eigen::MatrixXd products = rows.transpose() * rows;
   Solution best;
   for (double ridge = kWeakestRidge; ridge <= kStrongestRidge; ridge *= std::sqrt(10.0)) {
+    if (stop.stop_requested()) return absl::CancelledError("interrupted");
     Solution solution = Solve(rows, wanted, products, ridge);
     if (solution.left_out < best.left_out) best = std::move(solution);
   }
@@ -243,11 +271,13 @@ absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span
   AdditiveCosts costs = ToCosts(space, best.costs * unit);
   // If costs do not add up, the sum of the cheapest options can be negative. Raising only the base
   // would raise every prediction.
-  if (costs.base < 0) costs = ToCosts(space, SolveNotNegative(rows, wanted, products, best.ridge) * unit);
+  if (costs.base < 0) costs = ToCosts(space, SolveNotNegative(rows, wanted, products, best.ridge, stop) * unit);
+  if (stop.stop_requested()) return absl::CancelledError("interrupted");
   return costs;
 }
 
-std::vector<Implausible> FindImplausible(const v1::Space& space, std::span<const Sample> samples) {
+absl::StatusOr<std::vector<Implausible>> FindImplausible(const v1::Space& space, std::span<const Sample> samples,
+                                                         const std::stop_token& stop) {
   std::vector<Implausible> found;
   if (samples.size() < kMinSamples || !CheckCostCount(space).ok()) return found;
   const double unit = TypicalCost(samples);
@@ -255,42 +285,36 @@ std::vector<Implausible> FindImplausible(const v1::Space& space, std::span<const
   // Unlike those of the fit, these weights let no sample count more than a typical one, so that a
   // wrong reading distorts the predictions for others less than that for itself.
   Eigen::VectorXd weights = costs.cwiseMax(1).cwiseInverse();
-  const Eigen::MatrixXd all = Rows(space, samples, Eigen::VectorXd::Ones(costs.size()));
-  const auto solve = [&] {
-    const Eigen::MatrixXd rows = weights.asDiagonal() * all;
-    const Eigen::VectorXd wanted = weights.cwiseProduct(costs);
-    const Eigen::MatrixXd products = rows.transpose() * rows;
-    Solution best = Solve(rows, wanted, products, kWeakestRidge);
-    for (double ridge = 10 * kWeakestRidge; ridge <= kStrongestRidge; ridge *= 10) {
-      Solution solution = Solve(rows, wanted, products, ridge);
-      // Unlike the mean, the median hardly depends on a wrong reading.
-      if (MedianError(solution, weights) < MedianError(best, weights)) best = std::move(solution);
-    }
-    return best;
-  };
-  Solution now = solve();
+  const Eigen::MatrixXd rows = Rows(space, samples, weights);
+  const Eigen::VectorXd wanted = weights.cwiseProduct(costs);
+  const Eigen::MatrixXd products = rows.transpose() * rows;
+  std::vector<Solution> solutions;
+  for (double ridge = kWeakestRidge; ridge <= kStrongestRidge; ridge *= 10) {
+    if (stop.stop_requested()) return absl::CancelledError("interrupted");
+    solutions.push_back(Solve(rows, wanted, products, ridge));
+  }
   const std::size_t most = std::min(3 + samples.size() / 20, kMostImplausible);
-  while (found.size() < most) {
+  AdditiveCosts plausible;
+  while (true) {
+    if (stop.stop_requested()) return absl::CancelledError("interrupted");
+    const Solution& now = OfLeastMedianError(solutions, weights);
+    plausible = ToCosts(space, now.costs * unit);
     std::optional<Eigen::Index> worst;
-    for (Eigen::Index i = 0; i < costs.size(); ++i) {
+    for (Eigen::Index i = 0; i < costs.size() && found.size() < most; ++i) {
       if (weights[i] == 0) continue;
       const double predicted = costs[i] - now.errors[i] / weights[i];
       const bool near = costs[i] <= kImplausibleFactor * predicted && predicted <= kImplausibleFactor * costs[i];
       if (!near && (!worst || std::abs(now.errors[i]) > std::abs(now.errors[*worst]))) worst = i;
     }
     if (!worst) break;
-    const double weight = std::exchange(weights[*worst], 0);
     const double error = std::abs(now.errors[*worst]);
-    Solution without = solve();
-    if (error <= kImplausibleErrors * MedianError(without, weights)) {
-      weights[*worst] = weight;
-      break;
-    }
-    now = std::move(without);
+    weights[*worst] = 0;
+    for (Solution& solution : solutions) LeaveOut(rows, wanted, *worst, solution);
+    if (error <= kImplausibleErrors * MedianError(OfLeastMedianError(solutions, weights), weights)) break;
     found.push_back({static_cast<std::size_t>(*worst), 0});
   }
   for (Implausible& one : found) {
-    one.predicted = unit * all.row(static_cast<Eigen::Index>(one.sample)).dot(now.costs);
+    one.predicted = plausible.Predict(samples[one.sample].choices);
   }
   return found;
 }

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <span>
+#include <stop_token>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -37,8 +38,10 @@ absl::Status CheckCostCount(const v1::Space& space);
 // Least squares of relative errors, with a ridge that shrinks the options of a layer towards each
 // other. The strength of the ridge is chosen by leave-one-out prediction over `samples`.
 // FAILED_PRECONDITION names an option that no sample has, or says that there are too few samples.
-// INVALID_ARGUMENT for a space with more than 2,000 unknowns.
-absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples);
+// INVALID_ARGUMENT for a space with more than 2,000 unknowns. CANCELLED once `stop` is requested:
+// many unknowns take minutes.
+absl::StatusOr<AdditiveCosts> FitAdditiveCosts(const v1::Space& space, std::span<const Sample> samples,
+                                               const std::stop_token& stop = {});
 
 // A sample whose cost may be a wrong reading.
 struct Implausible {
@@ -49,9 +52,11 @@ struct Implausible {
 
 // Returns the samples whose cost is more than twice or less than half of what the others predict,
 // and far from it compared with most samples; the most implausible first. At most 3 plus a
-// twentieth of the samples, and at most 10. If costs do not add up, right readings can be among them. Empty for a
-// space with more than 2,000 unknowns.
-std::vector<Implausible> FindImplausible(const v1::Space& space, std::span<const Sample> samples);
+// twentieth of the samples, and at most 10. If costs do not add up, right readings can be among
+// them. Empty for a space with more than 2,000 unknowns. CANCELLED once `stop` is requested. Takes
+// no longer than FitAdditiveCosts().
+absl::StatusOr<std::vector<Implausible>> FindImplausible(const v1::Space& space, std::span<const Sample> samples,
+                                                         const std::stop_token& stop = {});
 
 // Prediction error: |predicted - measured| / measured.
 struct PredictionError {

@@ -130,8 +130,10 @@ absl::Status DesignMeter::MeasureAgain(Measured& measured, const std::stop_token
     samples.push_back({measured.points[i].choices, *cost});
     indexes.push_back(i);
   }
+  progress_.Checking();
+  LAYERNAS_ASSIGN_OR_RETURN(const std::vector<Implausible> implausible, FindImplausible(spec_.space(), samples, stop));
   std::vector<std::size_t> absurd;
-  for (const Implausible& one : FindImplausible(spec_.space(), samples)) {
+  for (const Implausible& one : implausible) {
     const std::size_t i = indexes[one.sample];
     LAYERNAS_RETURN_IF_ERROR(Replace(scale, measured.points[i], one.predicted, measured.metrics[i], stop));
     const double cost = *scale.CostOf(measured.metrics[i]);

@@ -26,6 +26,8 @@ void MeasureProgress::SetAside(const std::string& file) {
   out_ << "the earlier measurements are from another machine or device and were moved to " << file << std::endl;
 }
 
+void MeasureProgress::Checking() { out_ << "checking the measurements" << std::endl; }
+
 void MeasureProgress::LeftOut(const std::string& architecture, std::string_view why) {
   out_ << "skipped architecture " << architecture << ": " << why << std::endl;
 }

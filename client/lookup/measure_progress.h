@@ -19,6 +19,8 @@ class MeasureProgress {
   void Known() { ++known_; }
   void Done(std::size_t done);
   void SetAside(const std::string& file);
+  // Says that the networks are measured and their costs are compared, which can take minutes.
+  void Checking();
   void LeftOut(const std::string& architecture, std::string_view why);
   void MeasuredAgain(const std::string& architecture, std::string_view readings);
   std::chrono::seconds elapsed() const;

@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <set>
+#include <stop_token>
 #include <vector>
 
 #include "client/lookup/additive_fit.h"
@@ -184,20 +186,61 @@ TEST(FindImplausible, FindsTheWrongReadings) {
   const AdditiveCosts truth = Truth(space, 3);
   for (const double noise : {0.0, 0.02}) {
     const std::vector<Sample> samples = Draw(space, truth, 40, 30, noise, false);
-    EXPECT_TRUE(FindImplausible(space, samples).empty());
+    EXPECT_TRUE(FindImplausible(space, samples).value().empty());
     for (const double factor : {1e-300, 1e-6, 0.1, 0.3, 3.0, 10.0, 1e12, 1e300}) {
       std::vector<Sample> spoiled = samples;
       spoiled[7].cost *= factor;
       spoiled[30].cost *= factor;
-      const std::vector<Implausible> found = FindImplausible(space, spoiled);
-      ASSERT_EQ(found.size(), 2U) << factor << " " << noise;
-      for (const Implausible& one : found) {
+      const auto found = FindImplausible(space, spoiled);
+      ASSERT_TRUE(found.ok()) << found.status();
+      ASSERT_EQ(found->size(), 2U) << factor << " " << noise;
+      for (const Implausible& one : *found) {
         EXPECT_THAT(one.sample, AnyOf(7U, 30U));
         EXPECT_NEAR(one.predicted / samples[one.sample].cost, 1, 0.15) << factor << " " << noise;
       }
     }
   }
-  EXPECT_TRUE(FindImplausible(space, {}).empty());
+  EXPECT_TRUE(FindImplausible(space, {}).value().empty());
+}
+
+// A new solution for each wrong reading and each strength of the ridge would take six times as long
+// as the fit.
+TEST(FindImplausible, ManyWrongReadingsTakeNoLongerThanTheFit) {
+  const v1::Space space = MakeSpace(std::vector<int>(40, 8));
+  const AdditiveCosts truth = Truth(space, 3);
+  std::vector<Sample> samples = Draw(space, truth, 2 * Unknowns(space), 30, 0.02, false);
+  std::set<std::size_t> wrong;
+  for (std::size_t i = 0; i < 10; ++i) {
+    wrong.insert(50 * i + 7);
+    samples[50 * i + 7].cost *= i % 2 == 0 ? 30 : 0.02;
+  }
+  const auto seconds = [](const auto& run) {
+    const auto start = std::chrono::steady_clock::now();
+    run();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  const double fit = seconds([&] { EXPECT_TRUE(FitAdditiveCosts(space, samples).ok()); });
+  const double find = seconds([&] {
+    const auto found = FindImplausible(space, samples);
+    ASSERT_TRUE(found.ok()) << found.status();
+    std::set<std::size_t> seen;
+    for (const Implausible& one : *found) {
+      seen.insert(one.sample);
+      EXPECT_NEAR(one.predicted / truth.Predict(samples[one.sample].choices), 1, 0.15) << one.sample;
+    }
+    EXPECT_EQ(seen, wrong);
+  });
+  // Twice, because other programs run.
+  EXPECT_LT(find, 2 * fit);
+}
+
+TEST(FindImplausible, IsStopped) {
+  const v1::Space space = MakeSpace(kOptions);
+  const std::vector<Sample> samples = Draw(space, Truth(space, 3), 40, 30, 0, false);
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(FindImplausible(space, samples, stop.get_token()).status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(FitAdditiveCosts(space, samples, stop.get_token()).status().code(), absl::StatusCode::kCancelled);
 }
 
 TEST(MeasureError, QuantilesAndRanksAreThoseByHand) {

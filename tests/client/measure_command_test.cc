@@ -72,6 +72,7 @@ TEST_F(MeasureCommand, TheTableIsWhatTheNetworksSay) {
   const Outcome done = Measure(kCounts);
   ASSERT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, AllOf(HasSubstr("20 fitted, 8 held out"), HasSubstr("median 0.0 %")));
+  EXPECT_THAT(done.err, HasSubstr("\nchecking the measurements\n"));
   std::ifstream in(Path("table.json"));
   const nlohmann::json table = nlohmann::json::parse(in);
   EXPECT_EQ(table["metric"], "latency_ms");
