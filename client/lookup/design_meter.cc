@@ -18,16 +18,22 @@ constexpr int kMaxUselessAtFirst = 10;
 constexpr std::size_t kMaxReadings = 3;
 // Two readings of one network that differ by a smaller factor confirm each other.
 constexpr double kSame = 1.5;
-// No space has costs that differ from an additive prediction by this factor.
+// A cost is absurd if it is more than the factor away from the median of the networks. Unlike a
+// prediction, the median does not depend on whether costs add up. Few networks differ from it by the
+// first factor; if two readings say so, it is right. None differs by the second.
 constexpr double kAbsurd = 100;
+constexpr double kAbsurdThoughConfirmed = 1e6;
 
-// Returns OK if the metrics of one network have the cost, with a value that a table can hold, and
-// have what those of the networks before have. FAILED_PRECONDITION if no network had the cost.
-absl::Status CheckCost(const std::string& metric, const std::vector<Metrics>& before, const Metrics& metrics) {
-  LAYERNAS_ASSIGN_OR_RETURN(
-      const CostScale scale,
-      CostScale::Find(metric, before.empty() ? std::span(&metrics, 1) : std::span<const Metrics>(before)));
-  return scale.CostOf(metrics).status();
+double MedianCost(std::vector<Sample> samples) {
+  const auto middle = samples.begin() + static_cast<std::ptrdiff_t>(samples.size() / 2);
+  std::nth_element(samples.begin(), middle, samples.end(),
+                   [](const Sample& a, const Sample& b) { return a.cost < b.cost; });
+  return middle->cost;
+}
+
+bool Confirm(double a, double b) {
+  const auto [least, most] = std::minmax(a, b);
+  return most < kSame * least;
 }
 
 }  // namespace
@@ -62,7 +68,7 @@ absl::StatusOr<std::optional<Metrics>> DesignMeter::MeasureOne(const DesignPoint
     }
     LAYERNAS_RETURN_IF_ERROR(CheckSameMachine(id, *metrics));
     LAYERNAS_RETURN_IF_ERROR(kept_.Add(id, *metrics));
-    const absl::Status usable = CheckCost(metric_, measured.metrics, *metrics);
+    const absl::Status usable = check_.Check(*metrics);
     if (usable.ok()) return std::move(*metrics);
     if (!absl::IsInvalidArgument(usable)) return usable;
     measured.last_reason = std::string(usable.message());
@@ -89,9 +95,10 @@ absl::Status DesignMeter::CheckMachine(const std::vector<DesignPoint>& design, c
 }
 
 // Replaces `metrics` by those of the median reading, unless the second reading confirms the first:
-// a network can really differ from what an additive model predicts.
-absl::Status DesignMeter::Replace(const CostScale& scale, const DesignPoint& point, double predicted, Metrics& metrics,
-                                  const std::stop_token& stop) {
+// a network can really differ from what an additive model predicts. Returns whether another reading
+// confirms the cost.
+absl::StatusOr<bool> DesignMeter::Replace(const CostScale& scale, const DesignPoint& point, double predicted,
+                                          Metrics& metrics, const std::stop_token& stop) {
   const std::string id = IdOf(point);
   std::vector<std::pair<double, Metrics>> readings = {{*scale.CostOf(metrics), metrics}};
   std::string all = FormatValue(readings[0].first);
@@ -103,8 +110,7 @@ absl::Status DesignMeter::Replace(const CostScale& scale, const DesignPoint& poi
     if (!cost.ok()) continue;
     absl::StrAppend(&all, ", ", FormatValue(*cost));
     readings.emplace_back(*cost, std::move(*again));
-    const auto [least, most] = std::minmax(readings[0].first, *cost);
-    if (reading == 1 && most < kSame * least) break;
+    if (reading == 1 && Confirm(readings[0].first, *cost)) break;
   }
   std::sort(readings.begin(), readings.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   // Of two, the one that the other networks predict.
@@ -112,10 +118,15 @@ absl::Status DesignMeter::Replace(const CostScale& scale, const DesignPoint& poi
   if (readings.size() == 2 && std::abs(readings[0].first - predicted) < std::abs(readings[1].first - predicted)) {
     best = 0;
   }
+  const double cost = readings[best].first;
+  const auto confirming = std::count_if(readings.begin(), readings.end(),
+                                        [cost](const auto& reading) { return Confirm(reading.first, cost); });
   progress_.MeasuredAgain(id, absl::StrCat(metric_, " of ", all, "; the other networks predict ",
-                                           FormatValue(predicted), "; uses ", FormatValue(readings[best].first)));
+                                           FormatValue(predicted), "; uses ", FormatValue(cost)));
   metrics = std::move(readings[best].second);
-  return kept_.Add(id, metrics);
+  LAYERNAS_RETURN_IF_ERROR(kept_.Add(id, metrics));
+  // The reading confirms itself.
+  return confirming > 1;
 }
 
 absl::Status DesignMeter::MeasureAgain(Measured& measured, const std::stop_token& stop) {
@@ -130,16 +141,20 @@ absl::Status DesignMeter::MeasureAgain(Measured& measured, const std::stop_token
     samples.push_back({measured.points[i].choices, *cost});
     indexes.push_back(i);
   }
+  if (samples.empty()) return absl::OkStatus();
   progress_.Checking();
   LAYERNAS_ASSIGN_OR_RETURN(const std::vector<Implausible> implausible, FindImplausible(spec_.space(), samples, stop));
+  const double median = MedianCost(samples);
   std::vector<std::size_t> absurd;
   for (const Implausible& one : implausible) {
     const std::size_t i = indexes[one.sample];
-    LAYERNAS_RETURN_IF_ERROR(Replace(scale, measured.points[i], one.predicted, measured.metrics[i], stop));
+    LAYERNAS_ASSIGN_OR_RETURN(const bool confirmed,
+                              Replace(scale, measured.points[i], one.predicted, measured.metrics[i], stop));
     const double cost = *scale.CostOf(measured.metrics[i]);
-    if (one.predicted <= 0 || (cost * kAbsurd > one.predicted && cost < one.predicted * kAbsurd)) continue;
-    measured.last_reason = absl::StrCat("its ", metric_, " of ", FormatValue(cost), " is absurd; the other networks ",
-                                        "predict ", FormatValue(one.predicted));
+    const double factor = confirmed ? kAbsurdThoughConfirmed : kAbsurd;
+    if (cost <= factor * median && median <= factor * cost) continue;
+    measured.last_reason = absl::StrCat("its ", metric_, " of ", FormatValue(cost),
+                                        " is absurd; the median of the networks is ", FormatValue(median));
     progress_.LeftOut(IdOf(measured.points[i]), measured.last_reason);
     absurd.push_back(i);
   }
@@ -151,22 +166,28 @@ absl::Status DesignMeter::MeasureAgain(Measured& measured, const std::stop_token
   return absl::OkStatus();
 }
 
+void DesignMeter::Take(const DesignPoint& point, Metrics metrics, Measured& measured) {
+  check_.Add(metrics);
+  measured.points.push_back(point);
+  measured.metrics.push_back(std::move(metrics));
+}
+
 absl::StatusOr<Measured> DesignMeter::MeasureAll(const std::vector<DesignPoint>& design, const std::stop_token& stop) {
   LAYERNAS_RETURN_IF_ERROR(CheckMachine(design, stop));
   Measured measured;
   for (std::size_t i = 0; i < design.size(); ++i) {
     const std::string id = IdOf(design[i]);
-    if (const Metrics* known = kept_.Find(id); known != nullptr && CheckCost(metric_, measured.metrics, *known).ok()) {
+    if (const Metrics* known = kept_.Find(id); known != nullptr && check_.Check(*known).ok()) {
       if (!CheckSameMachine(id, *known).ok()) {
         return absl::DataLossError(absl::StrCat(
             kept_.path(), " has measurements of several machines or devices; remove it, and run this command again"));
       }
-      measured.Add(design[i], *known);
+      Take(design[i], *known, measured);
       progress_.Known();
       continue;
     }
     LAYERNAS_ASSIGN_OR_RETURN(auto metrics, MeasureOne(design[i], measured, stop));
-    if (metrics) measured.Add(design[i], std::move(*metrics));
+    if (metrics) Take(design[i], std::move(*metrics), measured);
     if (measured.points.empty() && i + 1 >= std::min<std::size_t>(kMaxUselessAtFirst, design.size())) {
       return absl::FailedPreconditionError(
           absl::StrCat("none of the first ", i + 1, " networks could be measured: ", measured.last_reason));

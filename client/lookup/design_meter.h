@@ -26,11 +26,6 @@ struct Measured {
   std::vector<Metrics> metrics;
   // Why the last network was skipped; empty if none was.
   std::string last_reason;
-
-  void Add(const DesignPoint& point, Metrics of_network) {
-    points.push_back(point);
-    metrics.push_back(std::move(of_network));
-  }
 };
 
 // Not thread-safe.
@@ -39,11 +34,17 @@ class DesignMeter {
   // As for NetworkMeter; `kept` and `progress` must outlive the meter too.
   DesignMeter(Evaluator& evaluator, const v1::SearchSpec& spec, std::string metric, KeptMeasurements& kept,
               MeasureProgress& progress)
-      : meter_(evaluator, spec, metric), spec_(spec), metric_(std::move(metric)), kept_(kept), progress_(progress) {}
+      : meter_(evaluator, spec, metric),
+        spec_(spec),
+        metric_(metric),
+        kept_(kept),
+        progress_(progress),
+        check_(std::move(metric)) {}
 
   // Measures what is not kept, and measures again what is implausible: the median of three readings
-  // counts. Skips a network, and names it, if it cannot be measured, or if its readings stay far
-  // from what the other networks predict. FAILED_PRECONDITION if the evaluator does not report the
+  // counts. Skips a network, and names it, if it cannot be measured, or if its cost is absurd: a
+  // hundred times the median of the networks or a hundredth, or a million times if two readings
+  // agree. FAILED_PRECONDITION if the evaluator does not report the
   // metric, if none of the first networks can be measured, or if the machine changes. DATA_LOSS if
   // the kept measurements are of several machines. CANCELLED once `stop` is requested.
   absl::StatusOr<Measured> MeasureAll(const std::vector<DesignPoint>& design, const std::stop_token& stop);
@@ -54,8 +55,9 @@ class DesignMeter {
   absl::StatusOr<std::optional<Metrics>> MeasureOne(const DesignPoint& point, Measured& measured,
                                                     const std::stop_token& stop);
   absl::Status MeasureAgain(Measured& measured, const std::stop_token& stop);
-  absl::Status Replace(const CostScale& scale, const DesignPoint& point, double predicted, Metrics& metrics,
-                       const std::stop_token& stop);
+  absl::StatusOr<bool> Replace(const CostScale& scale, const DesignPoint& point, double predicted, Metrics& metrics,
+                               const std::stop_token& stop);
+  void Take(const DesignPoint& point, Metrics metrics, Measured& measured);
   std::string IdOf(const DesignPoint& point) const;
 
   NetworkMeter meter_;
@@ -63,6 +65,8 @@ class DesignMeter {
   const std::string metric_;
   KeptMeasurements& kept_;
   MeasureProgress& progress_;
+  // Has the measurements of the networks that were not skipped.
+  CostCheck check_;
   // The fingerprint of the first measurement that had one.
   std::optional<double> first_fingerprint_;
 };

@@ -36,6 +36,11 @@ bool IsCalibrated(const Metrics& metrics) {
   return metrics.contains(kRatio) && reference != metrics.end() && reference->second > 0;
 }
 
+// Most measurements decide, so that one that lacks the required metrics does not.
+bool Calibrates(const std::string& metric, std::size_t calibrated, std::size_t measured) {
+  return metric == kLatency && 2 * calibrated >= measured;
+}
+
 }  // namespace
 
 absl::StatusOr<Evaluation> NetworkMeter::MakeRequest(std::span<const std::uint16_t> choices) const {
@@ -80,17 +85,15 @@ absl::StatusOr<std::optional<Metrics>> NetworkMeter::Measure(std::span<const std
 
 absl::StatusOr<CostScale> CostScale::Find(std::string metric, std::span<const Metrics> measured) {
   CostScale scale(std::move(metric));
-  if (scale.metric_ == kLatency) {
-    std::vector<double> references;
-    for (const Metrics& metrics : measured) {
-      if (IsCalibrated(metrics)) references.push_back(metrics.at(kReference));
-    }
-    if (2 * references.size() >= measured.size()) {
-      std::sort(references.begin(), references.end());
-      scale.quiet_reference_ms_ =
-          references[static_cast<std::size_t>(kQuietShare * static_cast<double>(references.size()))];
-      return scale;
-    }
+  std::vector<double> references;
+  for (const Metrics& metrics : measured) {
+    if (IsCalibrated(metrics)) references.push_back(metrics.at(kReference));
+  }
+  if (Calibrates(scale.metric_, references.size(), measured.size())) {
+    std::sort(references.begin(), references.end());
+    scale.quiet_reference_ms_ =
+        references[static_cast<std::size_t>(kQuietShare * static_cast<double>(references.size()))];
+    return scale;
   }
   if (std::none_of(measured.begin(), measured.end(),
                    [&scale](const Metrics& metrics) { return metrics.contains(scale.metric_); })) {
@@ -113,6 +116,24 @@ absl::StatusOr<double> CostScale::CostOf(const Metrics& measured) const {
   if (cost > 0) return cost;
   return absl::InvalidArgumentError(
       absl::StrCat("the evaluator reported a ", metric_, " of ", FormatNumber(cost), "; a table needs costs above 0"));
+}
+
+absl::Status CostCheck::Check(const Metrics& metrics) const {
+  if (added_ == 0) {
+    LAYERNAS_ASSIGN_OR_RETURN(const CostScale scale, CostScale::Find(metric_, std::span(&metrics, 1)));
+    return scale.CostOf(metrics).status();
+  }
+  CostScale scale(metric_);
+  // Whether a cost is above 0 does not depend on which of the references is the quiet machine's.
+  if (Calibrates(metric_, calibrated_, added_)) scale.quiet_reference_ms_ = least_reference_ms_;
+  return scale.CostOf(metrics).status();
+}
+
+void CostCheck::Add(const Metrics& metrics) {
+  ++added_;
+  if (!IsCalibrated(metrics)) return;
+  ++calibrated_;
+  least_reference_ms_ = std::min(least_reference_ms_, metrics.at(kReference));
 }
 
 }  // namespace layernas::client

@@ -1,6 +1,8 @@
 // Measures networks with an evaluator on this machine, without training them.
 #pragma once
 
+#include <cstddef>
+#include <limits>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -56,10 +58,30 @@ class CostScale {
   double quiet_reference_ms() const { return quiet_reference_ms_; }
 
  private:
+  friend class CostCheck;
   explicit CostScale(std::string metric) : metric_(std::move(metric)) {}
 
   std::string metric_;
   double quiet_reference_ms_ = 0;
+};
+
+// Checks measurements as they come, each in constant time. Not thread-safe.
+class CostCheck {
+ public:
+  explicit CostCheck(std::string metric) : metric_(std::move(metric)) {}
+
+  // Returns OK if the metrics of one network have the cost, with a value that a table can hold, and
+  // have what those that were added have. INVALID_ARGUMENT otherwise; FAILED_PRECONDITION if none
+  // was added and the metrics lack the cost.
+  absl::Status Check(const Metrics& metrics) const;
+  void Add(const Metrics& metrics);
+
+ private:
+  const std::string metric_;
+  std::size_t added_ = 0;
+  std::size_t calibrated_ = 0;
+  // The least that was added.
+  double least_reference_ms_ = std::numeric_limits<double>::infinity();
 };
 
 }  // namespace layernas::client

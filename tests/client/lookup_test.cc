@@ -322,5 +322,24 @@ TEST(CostScale, TakesOthersAsTheyAre) {
               HasSubstr("does not report energy_mj; it reports latency_ms"));
 }
 
+TEST(CostCheck, MostMeasurementsBeforeDecide) {
+  const Metrics calibrated = {{"latency_ms", 7}, {"latency_ratio", 2}, {"latency_reference_ms", 1.5}};
+  const Metrics plain = {{"latency_ms", 4}};
+  CostCheck check("latency_ms");
+  // Alone, each can be a cost.
+  EXPECT_TRUE(check.Check(calibrated).ok());
+  EXPECT_TRUE(check.Check(plain).ok());
+  EXPECT_EQ(check.Check({{"energy_mj", 4}}).code(), absl::StatusCode::kFailedPrecondition);
+  check.Add(plain);
+  EXPECT_TRUE(check.Check(plain).ok());
+  EXPECT_EQ(check.Check({{"energy_mj", 4}}).code(), absl::StatusCode::kInvalidArgument);
+  check.Add(calibrated);
+  EXPECT_TRUE(check.Check(calibrated).ok());
+  EXPECT_EQ(check.Check(plain).code(), absl::StatusCode::kInvalidArgument);
+  Metrics negative = calibrated;
+  negative["latency_ratio"] = -2;
+  EXPECT_THAT(std::string(check.Check(negative).message()), HasSubstr("a latency_ms of -3; a table needs"));
+}
+
 }  // namespace
 }  // namespace layernas::client
