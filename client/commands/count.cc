@@ -35,10 +35,43 @@ constexpr double kMaxArchitectures = 10'000'000;
 constexpr std::size_t kMaxTableRows = 100'000;
 // Longest line in a file of architectures, in bytes.
 constexpr std::size_t kMaxLine = 1 << 20;
-// Architectures that cannot be counted and are named on standard error.
+// Lines and architectures that cannot be counted and are named on standard error.
 constexpr std::int64_t kMaxNamed = 10;
 
 using Visit = std::function<absl::Status(const spec::Choices&)>;
+
+// Names on standard error what cannot be counted, so that it costs nothing else.
+class Failures {
+ public:
+  explicit Failures(const Terminal& terminal) : terminal_(terminal) {}
+
+  // A line that is not an architecture.
+  void AddLine(const std::string& message) {
+    code_ = ExitCode::kUsage;
+    Add(message);
+  }
+  void AddArchitecture(const std::string& id, const absl::Status& why) {
+    if (code_ == ExitCode::kOk) code_ = ExitCode::kError;
+    Add(absl::StrCat("architecture ", id, ": ", std::string(why.message())));
+  }
+
+  // Returns the exit code of the command.
+  ExitCode Finish() {
+    if (failed_ > kMaxNamed) {
+      terminal_.err << "layernas: " << failed_ - kMaxNamed << " more architectures cannot be counted\n";
+    }
+    return code_;
+  }
+
+ private:
+  void Add(const std::string& message) {
+    if (++failed_ <= kMaxNamed) terminal_.err << "layernas: " << terminal_.Shown(message) << '\n';
+  }
+
+  const Terminal& terminal_;
+  std::int64_t failed_ = 0;
+  ExitCode code_ = ExitCode::kOk;
+};
 
 // Visits all architectures; the options of the last layer vary fastest.
 absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
@@ -58,7 +91,7 @@ absl::Status VisitAll(const v1::Space& space, const Visit& visit) {
   }
 }
 
-absl::Status VisitFile(const std::string& path, const v1::Space& space, const Visit& visit) {
+absl::Status VisitFile(const std::string& path, const v1::Space& space, const Visit& visit, Failures& failures) {
   std::ifstream file;
   if (path != "-") {
     // Other problems are reported when the file is opened.
@@ -81,20 +114,20 @@ absl::Status VisitFile(const std::string& path, const v1::Space& space, const Vi
     if (line.empty()) continue;
     const auto choices = spec::ParseArchitectureId(space, line);
     if (!choices) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ":", number, ": \"", Printable(line),
-                       "\" is not an architecture of the space: write one id per line, such as ",
-                       spec::FormatArchitectureId(space, spec::DefaultChoices(space))));
+      failures.AddLine(absl::StrCat(path, ":", number, ": \"", Printable(line),
+                                    "\" is not an architecture of the space: write one id per line, such as ",
+                                    spec::FormatArchitectureId(space, spec::DefaultChoices(space))));
+      continue;
     }
     LAYERNAS_RETURN_IF_ERROR(visit(*choices));
   }
   return in.bad() ? absl::UnknownError(absl::StrCat("cannot read ", path)) : absl::OkStatus();
 }
 
-absl::Status VisitWanted(const std::string& wanted, const v1::Space& space, const Visit& visit) {
+absl::Status VisitWanted(const std::string& wanted, const v1::Space& space, const Visit& visit, Failures& failures) {
   if (wanted.empty()) return visit(spec::DefaultChoices(space));
   if (wanted == "all") return VisitAll(space, visit);
-  return VisitFile(wanted, space, visit);
+  return VisitFile(wanted, space, visit, failures);
 }
 
 // Counts that are printed one by one: CSV and JSON at once, because there can be millions, and the
@@ -129,7 +162,7 @@ class CountPrinter {
 
   void Finish() {
     if (format_ == OutputFormat::kJson) terminal_.out << "\n]}\n";
-    if (format_ == OutputFormat::kTable && rows_ > 0) table_.Print(terminal_.out, terminal_.color);
+    if (format_ == OutputFormat::kTable) table_.Print(terminal_.out, terminal_.color);
   }
 
  private:
@@ -140,30 +173,29 @@ class CountPrinter {
   std::size_t rows_ = 0;
 };
 
-// An architecture that cannot be built is named on standard error, and the others are counted.
+// A line that is not an architecture, and an architecture that cannot be built, are named on
+// standard error, and the others are counted.
 absl::StatusOr<ExitCode> PrintCounts(const Terminal& terminal, const CountOptions& options, const v1::Space& space) {
   const spec::ArchitectureCounter counter(space);
   CountPrinter printer(terminal, options.output);
-  std::int64_t failed = 0;
-  const absl::Status visited = VisitWanted(options.architectures, space, [&](const spec::Choices& choices) {
+  Failures failures(terminal);
+  const Visit count = [&](const spec::Choices& choices) {
     // Nobody reads the rest.
     if (!terminal.out) return absl::CancelledError();
     const std::string id = spec::FormatArchitectureId(space, choices);
     const auto counts = counter.Count(choices);
     if (counts.ok()) return printer.Add(id, *counts);
-    if (++failed <= kMaxNamed) {
-      terminal.err << "layernas: architecture " << id << ": " << std::string(counts.status().message()) << '\n';
-    }
+    failures.AddArchitecture(id, counts.status());
     return absl::OkStatus();
-  });
+  };
+  const absl::Status visited = VisitWanted(options.architectures, space, count, failures);
   // The caller reports lost output.
   if (absl::IsCancelled(visited)) return ExitCode::kError;
+  // What JSON has printed must be a document even if an error ends it.
+  if (visited.ok() || options.output == OutputFormat::kJson) printer.Finish();
+  const ExitCode code = failures.Finish();
   LAYERNAS_RETURN_IF_ERROR(visited);
-  printer.Finish();
-  if (failed > kMaxNamed) {
-    terminal.err << "layernas: " << failed - kMaxNamed << " more architectures cannot be counted\n";
-  }
-  return failed == 0 ? ExitCode::kOk : ExitCode::kError;
+  return code;
 }
 
 }  // namespace

@@ -6,13 +6,17 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
 
 #include "tests/client/call.h"
 
 namespace layernas::client {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 Outcome RunCount(std::vector<std::string> arguments) {
@@ -44,10 +48,42 @@ TEST(CountCommand, CountsTheArchitecturesOfAFile) {
   EXPECT_EQ(done.code, ExitCode::kOk) << done.err;
   EXPECT_THAT(done.out, HasSubstr("\n000000,73306,7783040\n444444,"));
   std::ofstream(path) << "000000\n000005\n";
-  const Outcome wrong = RunCount({Example("nats_bench_topology"), "--architectures", path.string()});
-  EXPECT_NE(wrong.code, ExitCode::kOk);
-  EXPECT_THAT(wrong.err, HasSubstr(":2: \"000005\" is not an architecture of the space"));
   std::filesystem::remove(path);
+}
+
+TEST(CountCommand, ALineThatIsNoArchitectureCostsNoOther) {
+  const auto path = std::filesystem::temp_directory_path() / ("layernas-count-wrong-" + std::to_string(getpid()));
+  std::ofstream(path) << "000000\n000005\n444444\n";
+  for (const std::string format : {"table", "json", "csv"}) {
+    const Outcome done = RunCount({Example("nats_bench_topology"), "--architectures", path.string(), "-o", format});
+    EXPECT_EQ(done.code, ExitCode::kUsage) << format;
+    EXPECT_THAT(done.err, HasSubstr(":2: \"000005\" is not an architecture of the space")) << format;
+    EXPECT_THAT(done.out, AllOf(HasSubstr("000000"), HasSubstr("444444"))) << format;
+  }
+  {
+    std::ofstream file(path);
+    for (int i = 0; i < 15; ++i) file << "wrong\n";
+  }
+  EXPECT_THAT(RunCount({Example("nats_bench_topology"), "--architectures", path.string()}).err,
+              AllOf(HasSubstr(":10: "), Not(HasSubstr(":11: ")), HasSubstr("5 more architectures cannot be counted")));
+  std::filesystem::remove(path);
+}
+
+TEST(CountCommand, JsonIsADocumentWhateverEndsIt) {
+  const auto path = std::filesystem::temp_directory_path() / ("layernas-count-json-" + std::to_string(getpid()));
+  std::ofstream(path) << "000000\nwrong\n" << std::string((1 << 20) + 1, '0') << '\n';
+  const Outcome done = RunCount({Example("nats_bench_topology"), "--architectures", path.string(), "-o", "json"});
+  EXPECT_EQ(done.code, ExitCode::kUsage);
+  EXPECT_THAT(done.err, HasSubstr(":3: longer than 1048576 bytes"));
+  const auto counts = nlohmann::json::parse(done.out, nullptr, /*allow_exceptions=*/false);
+  ASSERT_FALSE(counts.is_discarded()) << done.out;
+  EXPECT_EQ(counts["counts"].size(), 1U);
+  std::filesystem::remove(path);
+}
+
+TEST(CountCommand, NoArchitecturesAreAnEmptyTable) {
+  EXPECT_THAT(RunCount({Example("nats_bench_topology"), "--architectures", "/dev/null"}).out,
+              AllOf(StartsWith("architecture"), HasSubstr("multiply_adds")));
 }
 
 TEST(CountCommand, AFileThatCannotBeLookedAtIsAnError) {
