@@ -203,6 +203,22 @@ class ReportTest(harness.IntegrationTest):
         layer = space.spec("framed").space.layers[1]
         self.assertEqual(self.page.value(framed), [f"{layer.name}, {layer.options[2].name}"])
 
+    def test_a_rounded_cost_is_no_other_metric(self):
+        space = Space(layers=3, options=3, seed=77)
+        server, _, search = self.finished_search(space, space.spec("rounded"))
+        path = self.report(server, search)
+        for factor, shown in ((1 + 1e-12, False), (1.01, True)):
+            with self.subTest(factor=factor):
+
+                def measure(data):
+                    for point in data["frontier"]:
+                        point["metrics"][data["cost"]] = point["cost"] * factor
+
+                self.edit(path, measure)
+                self.show(path, 1600)
+                names = self.page.value("[...document.querySelectorAll('#found-table th')].map((each) => each.textContent).join()")
+                self.assertEqual("metric_" in names, shown, names)
+
     def test_a_frontier_of_any_length_is_drawn(self):
         space = Space(layers=3, options=3, seed=75)
         server, _, search = self.finished_search(space, space.spec("long"))

@@ -22,9 +22,16 @@ const formatMetric = (name, value) => hashes.includes(name) && value !== undefin
 // Names a measured metric apart from the cost of the same name, which is then known from a table.
 const metricTitle = (name) => (name === data.cost ? `metric_${name}` : name);
 
+// Whether a measured metric with the name of the cost has another value. Rounding makes none, as in
+// the tables of the command line.
+function measuredAnotherCost({ cost, metrics }) {
+  const measured = metrics[data.cost];
+  return measured !== undefined && !(Math.abs(measured - cost) <= 1e-9 * Math.abs(cost));
+}
+
 // Metrics of these points that are not shown as reward or cost.
 function metricsBesides(points) {
-  const measuredAnother = points.some(({ cost, metrics }) => metrics[data.cost] !== undefined && metrics[data.cost] !== cost);
+  const measuredAnother = points.some(measuredAnotherCost);
   return [...new Set(points.flatMap(({ metrics }) => Object.keys(metrics)))].filter((name) => name !== data.reward && (name !== data.cost || measuredAnother));
 }
 
