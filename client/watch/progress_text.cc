@@ -47,6 +47,7 @@ std::string Left(const WatchState& state, std::chrono::system_clock::time_point 
   return text;
 }
 
+// `now`: by the controller's clock, as the times of the search.
 std::string Elapsed(const v1::Search& search, std::chrono::system_clock::time_point now) {
   const std::int64_t end = search.has_end_time() ? search.end_time().seconds() : ToTimestamp(now).seconds();
   return FormatElapsed(std::chrono::seconds(std::max<std::int64_t>(end - search.create_time().seconds(), 0)));
@@ -98,7 +99,7 @@ std::vector<ProgressLine> ProgressLines(const WatchState& state, std::chrono::sy
   const std::string stage = StageText(search);
   lines.push_back({"search",
                    absl::StrCat(ShortName(search.name()), " ", StateSentence(search.state()), ReasonText(search),
-                                stage.empty() ? "" : ", ", stage, ", ", Elapsed(search, now)),
+                                stage.empty() ? "" : ", ", stage, ", ", Elapsed(search, state.ControllerTime(now))),
                    StyleOf(search.state())});
   std::string trainings = absl::StrCat(TrainingsText(progress), " trainings", over ? "" : Left(state, now));
   if (progress.trainings_budget() > 0) {

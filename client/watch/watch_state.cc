@@ -29,7 +29,13 @@ std::string LastLine(const std::string& message) {
 
 }  // namespace
 
-void WatchState::Apply(const v1::WatchSearchResponse& change) {
+void WatchState::Apply(const v1::WatchSearchResponse& change, std::chrono::system_clock::time_point now) {
+  if (change.has_time() && polled_sequence_ && change.sequence() > *polled_sequence_) {
+    const auto ahead = now.time_since_epoch() - std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                                    std::chrono::seconds(change.time().seconds()) +
+                                                    std::chrono::nanoseconds(change.time().nanos()));
+    ahead_ = std::min(ahead_.value_or(ahead), ahead);
+  }
   if (change.has_search()) Take(change.search());
   if (change.has_snapshot()) Take(change.snapshot());
   if (change.has_candidate()) Apply(change.candidate());
@@ -38,6 +44,7 @@ void WatchState::Apply(const v1::WatchSearchResponse& change) {
 void WatchState::Apply(const v1::Search& search, const Fleet& fleet) {
   Take(search);
   fleet_ = fleet;
+  if (!polled_sequence_) polled_sequence_ = search.sequence();
 }
 
 void WatchState::Take(const v1::Search& search) {
@@ -68,10 +75,14 @@ void WatchState::Apply(const v1::Candidate& candidate) {
   if (failures_.size() > kFailures) failures_.pop_back();
 }
 
+std::chrono::system_clock::time_point WatchState::ControllerTime(std::chrono::system_clock::time_point now) const {
+  return now - ahead_.value_or(std::chrono::system_clock::duration::zero());
+}
+
 std::optional<double> WatchState::Rate(std::chrono::system_clock::time_point now) const {
   if (end_times_.size() < kMinEnds) return std::nullopt;
   // Measure up to now instead of the last end, so that the rate falls if no more candidates end.
-  const double until = std::chrono::duration<double>(now.time_since_epoch()).count();
+  const double until = std::chrono::duration<double>(ControllerTime(now).time_since_epoch()).count();
   const double span = std::max(until, end_times_.back()) - end_times_.front();
   if (span <= 0) return std::nullopt;
   return static_cast<double>(end_times_.size() - 1) / span;

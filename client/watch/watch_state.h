@@ -25,7 +25,9 @@ class WatchState {
   static constexpr std::size_t kFailures = 3;
   static constexpr std::size_t kStopped = 3;
 
-  void Apply(const v1::WatchSearchResponse& change);
+  // `now`: when the change arrived, by the clock of this machine.
+  void Apply(const v1::WatchSearchResponse& change,
+             std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
   // Takes a polled state. Ignores a search that is older than the known one.
   void Apply(const v1::Search& search, const Fleet& fleet);
 
@@ -38,7 +40,11 @@ class WatchState {
   const std::deque<std::string>& failures() const { return failures_; }
   // For example "candidate 17 after epoch 3", for candidates that early_stop ended; newest first.
   const std::deque<std::string>& stopped() const { return stopped_; }
-  // Candidates that ended per second recently; nothing if there were too few.
+  // Returns the time by the controller's clock, which all times of the search are from. The
+  // clocks count as equal until a new change arrives.
+  std::chrono::system_clock::time_point ControllerTime(std::chrono::system_clock::time_point now) const;
+  // Candidates that ended per second recently; nothing if there were too few. `now`: by the clock of
+  // this machine.
   std::optional<double> Rate(std::chrono::system_clock::time_point now) const;
 
  private:
@@ -47,6 +53,10 @@ class WatchState {
 
   v1::Search search_;
   std::optional<Fleet> fleet_;
+  // The sequence number of the first polled state. Later changes are new, so that they arrive at once.
+  std::optional<std::uint64_t> polled_sequence_;
+  // How far this machine's clock is ahead. The least of all new changes, because some arrive late.
+  std::optional<std::chrono::system_clock::duration> ahead_;
   std::deque<double> rewards_;
   std::deque<double> end_times_;
   std::deque<std::string> failures_;

@@ -6,10 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "client/watch/progress_text.h"
 #include "client/watch/status_poller.h"
 #include "common/base/mutex.h"
 #include "tests/client/fake_controller.h"
@@ -128,6 +130,33 @@ TEST_F(WatcherTest, AControllerThatAnswersButRefusesToBeWatchedIsGivenUp) {
   EXPECT_EQ(last.status().code(), absl::StatusCode::kResourceExhausted) << last.status();
   EXPECT_EQ(watches, 2);
   EXPECT_THAT(view_.notices, ElementsAre(HasSubstr("too many watches")));
+}
+
+TEST(WatchState, AClockThatIsAheadChangesNoRateAndNoElapsedTime) {
+  const auto at = [](int seconds) { return std::chrono::system_clock::time_point(std::chrono::seconds(seconds)); };
+  WatchState state;
+  const auto end = [&](std::uint64_t sequence, int seconds, int arrived) {
+    v1::WatchSearchResponse change;
+    change.set_sequence(sequence);
+    change.mutable_time()->set_seconds(seconds);
+    change.mutable_candidate()->set_state(v1::CANDIDATE_STATE_SUCCEEDED);
+    change.mutable_candidate()->mutable_end_time()->set_seconds(seconds);
+    state.Apply(change, at(arrived));
+  };
+  v1::Search search;
+  search.set_name(kName);
+  search.set_sequence(7);
+  search.mutable_create_time()->set_seconds(1000);
+  // An hour ahead. An earlier change says nothing about the clocks.
+  end(7, 1010, 4611);
+  state.Apply(search, Fleet());
+  EXPECT_EQ(state.ControllerTime(at(4611)), at(4611));
+  for (int i = 1; i <= 4; ++i) end(7 + i, 1010 + 10 * i, 4610 + 10 * i);
+  // Arrives late.
+  end(12, 1060, 4690);
+  EXPECT_EQ(state.ControllerTime(at(4660)), at(1060));
+  EXPECT_NEAR(state.Rate(at(4660)).value(), 0.1, 1e-9);
+  EXPECT_THAT(ProgressLines(state, at(4660), 100)[0].text, HasSubstr(", 1m00s"));
 }
 
 }  // namespace
