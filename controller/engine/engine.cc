@@ -121,8 +121,12 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   // An older version did not store it.
   if (!last) last = {loaded.empty() ? state_.now.unix_ms : NewestTime(loaded), Millis{0}, Millis{0}};
   store_clock_.emplace(state_.now, StoreClock::Reading{last->time, last->machine_ahead, last->machine_most_ahead});
-  NoteTime();
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
+  NoteTime();
+  for (const auto& [id, entry] : state_.searches.open()) {
+    // No worker could report before.
+    entry->search->CheckTime(state_.now.unix_ms, state_.ClockSetSinceStart(*entry), /*silence_counts=*/false);
+  }
   // Loading may take longer than a lease.
   TakeTime();
   for (const auto& [id, entry] : state_.searches.open()) {
@@ -161,8 +165,6 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
                                                                    stored.started, stored.ended, stored.searching_over},
                                                 std::move(loaded.candidates));
   SearchEntry& added = state_.searches.Add(std::move(entry));
-  // No worker could report before.
-  added.search->CheckTime(state_.now.unix_ms, state_.ClockSetSinceStart(added), /*silence_counts=*/false);
   state_.touched.insert(added.id());
 }
 
@@ -265,6 +267,9 @@ void Engine::TakeTurn() {
 void Engine::NoteTime() {
   const StoreClock::Reading reading = store_clock_->reading();
   state_.store_time = {reading.time, reading.machine_ahead, reading.machine_most_ahead};
+  if (std::exchange(state_.machine_clock_counts, store_clock_->machine_counts()) != state_.machine_clock_counts) {
+    state_.retimed.merge(state_.searches.AddTime(store_clock_->added()));
+  }
 }
 
 void Engine::TakeTime() {

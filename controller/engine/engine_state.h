@@ -62,6 +62,7 @@ struct EngineState {
   SteadyTime workers_are_back_at;
   // The time of the store in this turn (StoreClock).
   storage::StoreTime store_time;
+  bool machine_clock_counts = false;
   // Lineage of the store; every lease token contains a number made from it (TokenLineage).
   std::uint64_t lineage = 0;
   // Store::ChangesBase().
@@ -80,6 +81,8 @@ struct EngineState {
   // Searches that the turn may have changed, and searches that it removes.
   std::set<std::uint64_t> touched;
   std::set<std::uint64_t> deleted;
+  // Searches whose record must be written because time of the store was added.
+  std::set<std::uint64_t> retimed;
   std::vector<std::pair<storage::LogKey, storage::StoredLog>> new_logs;
   // Functions to call at the end of the turn, and then the answers, which are given after it is
   // written.

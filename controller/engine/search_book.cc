@@ -37,6 +37,18 @@ SearchEntry& SearchBook::Add(SearchEntry entry) {
   return added;
 }
 
+std::set<std::uint64_t> SearchBook::AddTime(Millis added) {
+  std::set<std::uint64_t> changed;
+  for (auto& [id, entry] : all_) {
+    storage::StoredSearch& stored = entry.stored;
+    if (!stored.start_is_early && !stored.end_is_early) continue;
+    if (std::exchange(stored.start_is_early, false)) stored.start_store_time += added.count();
+    if (std::exchange(stored.end_is_early, false)) stored.end_store_time += added.count();
+    if (!entry.IsBroken()) changed.insert(id);
+  }
+  return changed;
+}
+
 void SearchBook::Remove(std::uint64_t id) {
   const auto found = all_.find(id);
   if (found == all_.end()) return;

@@ -65,6 +65,8 @@ class SearchBook {
   // Call it when the search has ended.
   void Close(std::uint64_t id) { open_.erase(id); }
   void Remove(std::uint64_t id);
+  // Adds the time of the store to the times that lack it, and returns the searches with such times.
+  std::set<std::uint64_t> AddTime(Millis added);
 
   // Returns INVALID_ARGUMENT or NOT_FOUND on errors.
   absl::StatusOr<SearchEntry*> Find(const std::string& name);

@@ -36,7 +36,8 @@ void StoreClock::Judge() {
       if (gap < Millis{0} || now_.steady - set_ < kProof) return;
       gap = std::min(gap, Millis{now_.unix_ms - time_} - machine_most_ahead_);
     }
-    time_ += std::max(gap, Millis{0}).count();
+    added_ = std::max(gap, Millis{0});
+    time_ += added_.count();
     if (is_unknown) machine_most_ahead_ = Millis{now_.unix_ms - time_};
     machine_counts_ = true;
   }

@@ -36,6 +36,9 @@ class StoreClock {
   Reading reading() const { return {time_, machine_ahead_, machine_most_ahead_}; }
   // Whether the machine's clock counts: the time between the processes is known.
   bool machine_counts() const { return machine_counts_; }
+  // Returns how much time between the processes was added when that became true. Times of the store
+  // that were taken while the clock did not count lack it (storage::StoredSearch::start_is_early).
+  Millis added() const { return added_; }
 
   // Smaller differences between the clocks are normal: they are not read at the same moment, and one
   // of them is adjusted in small steps.
@@ -55,6 +58,7 @@ class StoreClock {
   // When the machine's clock was set last, or the start.
   SteadyTime set_;
   bool machine_counts_ = false;
+  Millis added_{0};
 };
 
 }  // namespace layernas

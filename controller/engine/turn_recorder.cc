@@ -18,6 +18,9 @@ storage::Batch TurnRecorder::Collect() {
     return entry == nullptr || entry->IsBroken() || !CollectSearch(*entry, batch);
   });
   CollectLogs(batch);
+  for (const std::uint64_t id : std::exchange(state_.retimed, {})) {
+    if (const SearchEntry* entry = state_.searches.Find(id)) batch.PutSearch(entry->stored);
+  }
   if (!batch.empty()) batch.PutStoreTime(state_.store_time);
   return batch;
 }
@@ -33,8 +36,14 @@ bool TurnRecorder::CollectSearch(SearchEntry& entry, storage::Batch& batch) {
     entry.stored.state = status.state;
     entry.stored.state_reason = status.reason;
     entry.stored.created = status.created;
-    if (entry.stored.started != status.started) entry.stored.start_store_time = state_.store_time.time;
-    if (entry.stored.ended != status.ended) entry.stored.end_store_time = state_.store_time.time;
+    if (entry.stored.started != status.started) {
+      entry.stored.start_store_time = state_.store_time.time;
+      entry.stored.start_is_early = !state_.machine_clock_counts;
+    }
+    if (entry.stored.ended != status.ended) {
+      entry.stored.end_store_time = state_.store_time.time;
+      entry.stored.end_is_early = !state_.machine_clock_counts;
+    }
     entry.stored.started = status.started;
     entry.stored.ended = status.ended;
     entry.stored.searching_over = status.searching_over;

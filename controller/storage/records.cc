@@ -153,6 +153,8 @@ std::string Encode(const StoredSearch& search) {
   record.set_request_id(search.request_id);
   record.set_start_store_ms(search.start_store_time);
   record.set_end_store_ms(search.end_store_time);
+  record.set_start_is_early(search.start_is_early);
+  record.set_end_is_early(search.end_is_early);
   record.set_start_unix_ms(search.started);
   record.set_searching_over(search.searching_over);
   record.set_owner(search.owner);
@@ -235,6 +237,8 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.request_id = record.request_id();
   search.start_store_time = record.start_store_ms();
   search.end_store_time = record.end_store_ms();
+  search.start_is_early = record.start_is_early();
+  search.end_is_early = record.end_is_early();
   // An older version did not store them. Its store's time is that of the machine's clock.
   if (search.start_store_time == 0 && record.start_unix_ms() != 0) {
     search.start_store_time = record.start_unix_ms() + record.clock_set_ms();

@@ -41,6 +41,10 @@ struct StoredSearch {
   // The same time, and that of the end, as times of the store (StoreTime), which nobody sets; 0 before.
   UnixMillis start_store_time = 0;
   UnixMillis end_store_time = 0;
+  // They were taken while the machine's clock did not count, and lack the time between the processes
+  // that is added when it counts.
+  bool start_is_early = false;
+  bool end_is_early = false;
   // Why the strategy proposes no more architectures; empty while it does.
   std::string searching_over = {};
   // The creator of the search: the owner of a token, or a host. Empty if an older version created

@@ -319,9 +319,37 @@ TEST_F(WrongClockTest, ASearchThatBeginsWithAWrongClockHasItsWholeTimeAfterARest
     EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
     Pass(Millis{14'999});
     EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-    Pass(Millis{1});
+    // How much time passed between the last write and the start is unknown.
+    Pass(Millis{5'001});
     EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
   }
+}
+
+// The time of the stop before is added after the search has begun.
+TEST_F(WrongClockTest, ASearchThatBeginsBeforeALongStopCountsIsNotOlderByIt) {
+  Create(RandomSpec("first", 1));
+  Finish();
+  Stop();
+  clock_.Pass(kDay);
+  Start();
+  const std::string name = CreateTimed();
+  Restart();
+  EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
+  Pass(Millis{14'999});
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Pass(Millis{5'001});
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(3'600);
+  const std::string longer = Create(spec);
+  Complete("w", LeaseOne("w"));
+  Pass(StoreClock::kProof);
+  EXPECT_EQ(Get(longer)->state, SearchState::kRunning);
+  Restart();
+  Pass(Millis{3'599'999} - StoreClock::kProof);
+  EXPECT_EQ(Get(longer)->state, SearchState::kRunning);
+  Pass(Millis{1});
+  EXPECT_EQ(Get(longer)->state, SearchState::kSucceeded);
 }
 
 TEST_F(WrongClockTest, AfterASettingAStartThatIsALittleBehindEndsNothing) {
