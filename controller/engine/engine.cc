@@ -46,8 +46,9 @@ std::string WhyBroken(const core::SearchConfig& config, const std::deque<core::C
   return "";
 }
 
-// Returns the newest time in the searches.
-UnixMillis NewestTime(const std::vector<storage::LoadedSearch>& searches) {
+// Returns the newest time in the searches, but at most `now`: the clock may have been ahead once.
+UnixMillis NewestTime(const std::vector<storage::LoadedSearch>& searches, UnixMillis now) {
+  if (searches.empty()) return now;
   UnixMillis newest = 0;
   for (const storage::LoadedSearch& one : searches) {
     newest = std::max({newest, one.search.created, one.search.started, one.search.ended});
@@ -55,7 +56,7 @@ UnixMillis NewestTime(const std::vector<storage::LoadedSearch>& searches) {
       newest = std::max({newest, candidate.created, candidate.started, candidate.ended});
     }
   }
-  return newest;
+  return now >= StoreClock::kPlausible ? std::min(newest, now) : newest;
 }
 
 }  // namespace
@@ -119,7 +120,7 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   LAYERNAS_ASSIGN_OR_RETURN(std::vector<storage::LoadedSearch> loaded, state_.store.LoadSearches());
   LAYERNAS_ASSIGN_OR_RETURN(std::optional<storage::StoreTime> last, state_.store.LastStoreTime());
   // An older version did not store it.
-  if (!last) last = {loaded.empty() ? state_.now.unix_ms : NewestTime(loaded), Millis{0}, Millis{0}};
+  if (!last) last = {NewestTime(loaded, state_.now.unix_ms), Millis{0}, Millis{0}};
   store_clock_.emplace(state_.now, StoreClock::Reading{last->time, last->machine_ahead, last->machine_most_ahead});
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
   NoteTime();
@@ -149,6 +150,9 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
   entry.name = SearchName(entry.stored.slug, entry.id());
   entry.spec = std::make_shared<const std::string>(entry.stored.spec);
   entry.sequence = loaded.sequence;
+  // An older version wrote times of a clock that may have been ahead.
+  entry.stored.start_store_time = std::min(entry.stored.start_store_time, store_clock_->time());
+  entry.stored.end_store_time = std::min(entry.stored.end_store_time, store_clock_->time());
   absl::StatusOr<core::SearchConfig> config = parse_spec(entry.stored.spec);
   entry.why_broken = config.ok() ? WhyBroken(*config, loaded.candidates) : std::string(config.status().message());
   if (!entry.why_broken.empty()) {
@@ -267,9 +271,10 @@ void Engine::TakeTurn() {
 void Engine::NoteTime() {
   const StoreClock::Reading reading = store_clock_->reading();
   state_.store_time = {reading.time, reading.machine_ahead, reading.machine_most_ahead};
-  if (std::exchange(state_.machine_clock_counts, store_clock_->machine_counts()) != state_.machine_clock_counts) {
-    state_.retimed.merge(state_.searches.AddTime(store_clock_->added()));
-  }
+  const bool counted = std::exchange(state_.machine_clock_counts, store_clock_->machine_counts());
+  if (counted == state_.machine_clock_counts) return;
+  state_.retimed.merge(state_.searches.AddTime(store_clock_->added()));
+  state_.must_write_time = true;
 }
 
 void Engine::TakeTime() {
@@ -278,6 +283,7 @@ void Engine::TakeTime() {
   const Millis set = store_clock_->Advance(state_.now);
   NoteTime();
   if (set == Millis{0}) return;
+  state_.must_write_time = true;
   log::Warning("the machine's clock was set; leases and budgets are not affected", {{"by_ms", set.count()}});
   // If the clock was wrong since the start of the engine, it is right now for earlier leases.
   state_.leases.ClockWasSet(set, counted);
@@ -364,6 +370,7 @@ void Engine::UpdateGauges() {
 void Engine::Drain() {
   Submit([this] {
     state_.draining = true;
+    state_.must_write_time = true;
     dispatcher_->CancelWork();
     for (Poll& poll : state_.polls.Clear()) {
       state_.Answer<std::vector<LeasedTask>>(std::move(poll.reply), Draining());

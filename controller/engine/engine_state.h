@@ -81,6 +81,9 @@ struct EngineState {
   // Searches that the turn may have changed, and searches that it removes.
   std::set<std::uint64_t> touched;
   std::set<std::uint64_t> deleted;
+  // The time of the store must be written even if nothing else is: the next process could not know of
+  // a setting of the clock, or of the time that this one ran.
+  bool must_write_time = false;
   // Searches whose record must be written because time of the store was added.
   std::set<std::uint64_t> retimed;
   std::vector<std::pair<storage::LogKey, storage::StoredLog>> new_logs;

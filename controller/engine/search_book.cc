@@ -44,7 +44,7 @@ std::set<std::uint64_t> SearchBook::AddTime(Millis added) {
     if (!stored.start_is_early && !stored.end_is_early) continue;
     if (std::exchange(stored.start_is_early, false)) stored.start_store_time += added.count();
     if (std::exchange(stored.end_is_early, false)) stored.end_store_time += added.count();
-    if (!entry.IsBroken()) changed.insert(id);
+    changed.insert(id);
   }
   return changed;
 }

@@ -24,8 +24,9 @@ class StoreClock {
   // clock, and that may be years off until the machine has asked for the time. So the time between
   // the processes counts at once if it is at most kSoon. If it seems longer, it counts when the
   // machine's clock was not set for kProof; then it is measured with the clock that was ahead the
-  // most, so that setting the clock never counts as time. If the clock seems to have gone back, or
-  // shows a time before kPlausible, nothing counts.
+  // most, so that setting the clock does not count as time. If the clock seems to have gone back, or
+  // shows a time before kPlausible, nothing counts. A store that was made with a clock that was behind
+  // and was set right between two processes cannot be told from one that stood.
   StoreClock(Instant now, Reading last);
 
   // Returns how far the machine's clock was set ahead since the last call; negative: back. Small

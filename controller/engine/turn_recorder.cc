@@ -21,7 +21,12 @@ storage::Batch TurnRecorder::Collect() {
   for (const std::uint64_t id : std::exchange(state_.retimed, {})) {
     if (const SearchEntry* entry = state_.searches.Find(id)) batch.PutSearch(entry->stored);
   }
-  if (!batch.empty()) batch.PutStoreTime(state_.store_time);
+  const bool is_due = state_.now.steady - time_written_ >= kTimeInterval;
+  if (!batch.empty() || state_.must_write_time || (is_due && !state_.searches.all().empty())) {
+    batch.PutStoreTime(state_.store_time);
+    state_.must_write_time = false;
+    time_written_ = state_.now.steady;
+  }
   return batch;
 }
 

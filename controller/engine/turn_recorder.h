@@ -24,8 +24,13 @@ class TurnRecorder {
   // Adds the logs that arrived in this turn, and removes old ones.
   void CollectLogs(storage::Batch& batch);
 
+  // How often the time of the store is written if nothing else is. So much running time can be taken
+  // for a stop after a crash.
+  static constexpr Millis kTimeInterval{60'000};
+
   EngineState& state_;
   std::uint64_t stored_next_id_;
+  SteadyTime time_written_;
 };
 
 }  // namespace layernas

@@ -60,6 +60,7 @@ absl::Status NameEveryHistory(const Database& database, rocksdb::WriteBatch& bat
     LAYERNAS_ASSIGN_OR_RETURN(const bool leased, WasLeased(database, search.id));
     if (!leased) continue;
     search.started = search.created;
+    if (search.start_store_time == 0) search.start_store_time = search.created;
     LAYERNAS_RETURN_IF_ERROR(
         ToStatus(batch.Put(database.families[kSearches], rows->key(), Encode(search)), database.directory));
   }

@@ -240,8 +240,10 @@ absl::StatusOr<StoredSearch> DecodeSearch(std::string_view bytes) {
   search.start_is_early = record.start_is_early();
   search.end_is_early = record.end_is_early();
   // An older version did not store them. Its store's time is that of the machine's clock.
-  if (search.start_store_time == 0 && record.start_unix_ms() != 0) {
-    search.start_store_time = record.start_unix_ms() + record.clock_set_ms();
+  if (search.start_store_time == 0 && (record.start_unix_ms() != 0 || record.clock_set_ms() != 0)) {
+    // Before schema 5 the time of a search began when it was created.
+    const UnixMillis start = record.start_unix_ms() != 0 ? record.start_unix_ms() : record.create_unix_ms();
+    search.start_store_time = start + record.clock_set_ms();
   }
   if (search.end_store_time == 0) search.end_store_time = record.end_unix_ms();
   search.started = record.start_unix_ms();

@@ -352,6 +352,41 @@ TEST_F(WrongClockTest, ASearchThatBeginsBeforeALongStopCountsIsNotOlderByIt) {
   EXPECT_EQ(Get(longer)->state, SearchState::kSucceeded);
 }
 
+// The setting is the last thing that happens before the restart.
+TEST_F(WrongClockTest, ASettingIsKnownAfterARestartThoughNothingElseWasWritten) {
+  options_.retention = Millis{7'200'000};
+  Restart();
+  clock_.Set(-kDay);
+  Settle();
+  const std::string ended = Create(RandomSpec("ended", 1));
+  Finish();
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(36'000);
+  const std::string name = Create(spec);
+  Complete("w", LeaseOne("w"));
+  clock_.Set(kDay);
+  Settle();
+  Restart();
+  Pass(2 * StoreClock::kProof);
+  Settle();
+  EXPECT_TRUE(Get(ended).ok());
+  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+  Complete("w", LeaseOne("w"));
+}
+
+TEST_F(WrongClockTest, TheTimeThatAControllerRanCountsWhateverTheClockShows) {
+  v1::SearchSpec spec = RandomSpec("s", 100);
+  spec.mutable_budget()->mutable_duration()->set_seconds(7'200);
+  const std::string name = Create(spec);
+  Complete("w", LeaseOne("w"));
+  StartWith(-30 * kDay);
+  for (int hour = 0; hour < 3; ++hour) {
+    Pass(Millis{3'600'000});
+    Restart();
+  }
+  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+}
+
 TEST_F(WrongClockTest, AfterASettingAStartThatIsALittleBehindEndsNothing) {
   clock_.Set(kDay);
   Settle();
