@@ -142,6 +142,7 @@ TEST_F(MigrationsTest, AStoreOfVersion4DrawsALineageAndKeepsWhenItsTimeBegan) {
       search.set_spec("the spec");
       search.set_state(static_cast<int>(core::SearchState::kRunning));
       search.set_create_unix_ms(100 + id);
+      if (id == 2) search.set_clock_set_ms(7);
       search.mutable_sharing()->set_weight(2);
       Put(*database, 2, key, search.SerializeAsString());
       for (char number = 1; number <= 3 && id != 3; ++number) {
@@ -170,6 +171,7 @@ TEST_F(MigrationsTest, AStoreOfVersion4DrawsALineageAndKeepsWhenItsTimeBegan) {
     EXPECT_EQ(loaded[0].search, expected);
     expected.id = 2;
     expected.created = expected.started = 102;
+    expected.start_store_time = 109;
     EXPECT_EQ(loaded[1].search, expected);
     expected = loaded[0].search;
     expected.id = 3;

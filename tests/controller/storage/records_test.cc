@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "common/base/random.h"
+#include "layernas/storage/v1/records.pb.h"
 
 namespace layernas::storage {
 namespace {
@@ -124,10 +125,25 @@ TEST(Records, EveryFieldOfASearchComesBack) {
                         "request 1",
                         std::nullopt};
     if (state > 2) search.sharing = core::Sharing{0.25 * state, -state, state};
+    search.end_store_time = 1'700'000'000'777;
+    search.end_is_early = state % 2 == 0;
     const auto decoded = DecodeSearch(Encode(search));
     ASSERT_TRUE(decoded.ok()) << decoded.status();
     EXPECT_EQ(*decoded, search);
   }
+}
+
+TEST(Records, TheTimesOfAnOlderVersionAreThoseOfTheStore) {
+  v1::SearchRecord record;
+  record.set_state(1);
+  record.set_create_unix_ms(1'000);
+  record.set_start_unix_ms(2'000);
+  record.set_end_unix_ms(9'000);
+  record.set_clock_set_ms(-500);
+  const auto decoded = DecodeSearch(record.SerializeAsString());
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->start_store_time, 1'500);
+  EXPECT_EQ(decoded->end_store_time, 9'000);
 }
 
 TEST(Records, BucketsAndSearchChangesComeBack) {
