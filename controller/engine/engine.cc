@@ -121,7 +121,7 @@ absl::Status Engine::Load(const SpecParser& parse_spec) {
   LAYERNAS_ASSIGN_OR_RETURN(std::optional<storage::StoreTime> last, state_.store.LastStoreTime());
   // An older version did not store it.
   if (!last) last = {NewestTime(loaded, state_.now.unix_ms), Millis{0}, Millis{0}};
-  store_clock_.emplace(state_.now, StoreClock::Reading{last->time, last->machine_ahead, last->machine_most_ahead});
+  store_clock_.emplace(state_.now, *last);
   for (storage::LoadedSearch& one : loaded) LoadSearch(std::move(one), parse_spec);
   NoteTime();
   for (const auto& [id, entry] : state_.searches.open()) {
@@ -151,8 +151,8 @@ void Engine::LoadSearch(storage::LoadedSearch loaded, const SpecParser& parse_sp
   entry.spec = std::make_shared<const std::string>(entry.stored.spec);
   entry.sequence = loaded.sequence;
   // An older version wrote times of a clock that may have been ahead.
-  entry.stored.start_store_time = std::min(entry.stored.start_store_time, store_clock_->time());
-  entry.stored.end_store_time = std::min(entry.stored.end_store_time, store_clock_->time());
+  entry.stored.start_store_time = std::min(entry.stored.start_store_time, store_clock_->time().time);
+  entry.stored.end_store_time = std::min(entry.stored.end_store_time, store_clock_->time().time);
   absl::StatusOr<core::SearchConfig> config = parse_spec(entry.stored.spec);
   entry.why_broken = config.ok() ? WhyBroken(*config, loaded.candidates) : std::string(config.status().message());
   if (!entry.why_broken.empty()) {
@@ -269,8 +269,7 @@ void Engine::TakeTurn() {
 }
 
 void Engine::NoteTime() {
-  const StoreClock::Reading reading = store_clock_->reading();
-  state_.store_time = {reading.time, reading.machine_ahead, reading.machine_most_ahead};
+  state_.store_time = store_clock_->time();
   const bool counted = std::exchange(state_.machine_clock_counts, store_clock_->machine_counts());
   if (counted == state_.machine_clock_counts) return;
   state_.retimed.merge(state_.searches.AddTime(store_clock_->added()));

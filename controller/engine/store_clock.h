@@ -3,38 +3,30 @@
 // search and makes none old.
 #pragma once
 
-#include "common/base/clock.h"
+#include "controller/storage/records.h"
 
 namespace layernas {
 
 // Not thread-safe.
 class StoreClock {
  public:
-  // Stored with each write, for the next process.
-  struct Reading {
-    // The time of the store.
-    UnixMillis time = 0;
-    // How far the machine's clock was ahead of it when that clock counted last, and at most; negative:
-    // behind.
-    Millis machine_ahead{0};
-    Millis machine_most_ahead{0};
-  };
-
-  // Goes on from the last reading. How long nobody took the time is known only from the machine's
-  // clock, and that may be years off until the machine has asked for the time. So the time between
-  // the processes counts at once if it is at most kSoon. If it seems longer, it counts when the
-  // machine's clock was not set for kProof; then it is measured with the clock that was ahead the
-  // most, so that setting the clock does not count as time. If the clock seems to have gone back, or
-  // shows a time before kPlausible, nothing counts. A store that was made with a clock that was behind
-  // and was set right between two processes cannot be told from one that stood.
-  StoreClock(Instant now, Reading last);
+  // Goes on from what the last process wrote. How much time passed since then is known only from the
+  // machine's clock, and that may be years off until the machine has asked for the time. So this time
+  // counts at once if it is at most kSoon. If it seems longer, it counts when the machine's clock was
+  // not set for kProof. Then it is the shorter of two times: since the clock counted last, and since
+  // it was ahead the most. So setting the clock does not count as time. If the clock seems to have
+  // gone back, or shows a time before kPlausible, nothing counts.
+  //
+  // Limit: a store that was made with a clock that was behind, and was set right between two
+  // processes, cannot be told from one whose controller was stopped.
+  StoreClock(Instant now, storage::StoreTime last);
 
   // Returns how far the machine's clock was set ahead since the last call; negative: back. Small
   // differences are not a setting.
   Millis Advance(Instant now);
 
-  UnixMillis time() const { return time_; }
-  Reading reading() const { return {time_, machine_ahead_, machine_most_ahead_}; }
+  // The time of the store, and what the next process must know of the machine's clock.
+  const storage::StoreTime& time() const { return time_; }
   // Whether the machine's clock counts: the time between the processes is known.
   bool machine_counts() const { return machine_counts_; }
   // Returns how much time between the processes was added when that became true. Times of the store
@@ -53,9 +45,7 @@ class StoreClock {
   void Judge();
 
   Instant now_;
-  UnixMillis time_;
-  Millis machine_ahead_;
-  Millis machine_most_ahead_;
+  storage::StoreTime time_;
   // When the machine's clock was set last, or the start.
   SteadyTime set_;
   bool machine_counts_ = false;

@@ -201,6 +201,14 @@ class WrongClockTest : public SearchTimeTest {
     return name;
   }
 
+  // The search's time is up after `left`, or up to `late` later.
+  void ExpectTimeLeft(const std::string& name, Millis left, Millis late = Millis{0}) {
+    Pass(left - Millis{1});
+    EXPECT_EQ(Get(name)->state, SearchState::kRunning);
+    Pass(Millis{1} + late);
+    EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  }
+
   LeasedTask task_;
 };
 
@@ -272,10 +280,7 @@ TEST_F(WrongClockTest, AfterAStartWithAClockBehindTheTimeOfASearchStillEnds) {
   StartWith(-kDay);
   EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
   SetRight(-kDay);
-  Pass(Millis{14'999});
-  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  Pass(Millis{1});
-  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  ExpectTimeLeft(name, Millis{15'000});
 }
 
 // The clock is set right while the controller does not run.
@@ -285,10 +290,7 @@ TEST_F(WrongClockTest, AClockThatWasAheadBeforeTheStartTakesNoTime) {
   Settle();
   StartWith(-kDay);
   EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
-  Pass(Millis{14'999});
-  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  Pass(Millis{1});
-  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  ExpectTimeLeft(name, Millis{15'000});
 }
 
 TEST_F(WrongClockTest, AClockThatIsSetRightBetweenTwoStartsTakesNoTime) {
@@ -300,10 +302,7 @@ TEST_F(WrongClockTest, AClockThatIsSetRightBetweenTwoStartsTakesNoTime) {
     Start();
   }
   EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
-  Pass(Millis{14'999});
-  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  Pass(Millis{1});
-  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  ExpectTimeLeft(name, Millis{15'000});
 }
 
 // The sequences in which earlier versions ended searches early, or never.
@@ -317,11 +316,8 @@ TEST_F(WrongClockTest, ASearchThatBeginsWithAWrongClockHasItsWholeTimeAfterARest
     clock_.Set(-ahead);
     Start();
     EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
-    Pass(Millis{14'999});
-    EXPECT_EQ(Get(name)->state, SearchState::kRunning);
     // How much time passed between the last write and the start is unknown.
-    Pass(Millis{5'001});
-    EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+    ExpectTimeLeft(name, Millis{15'000}, Millis{5'000});
   }
 }
 
@@ -335,10 +331,8 @@ TEST_F(WrongClockTest, ASearchThatBeginsBeforeALongStopCountsIsNotOlderByIt) {
   const std::string name = CreateTimed();
   Restart();
   EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
-  Pass(Millis{14'999});
-  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  Pass(Millis{5'001});
-  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  // How much time passed between the last write and the start is unknown.
+  ExpectTimeLeft(name, Millis{15'000}, Millis{5'000});
   v1::SearchSpec spec = RandomSpec("s", 100);
   spec.mutable_budget()->mutable_duration()->set_seconds(3'600);
   const std::string longer = Create(spec);
@@ -393,11 +387,8 @@ TEST_F(WrongClockTest, AfterASettingAStartThatIsALittleBehindEndsNothing) {
   const std::string name = CreateTimed();
   StartWith(Millis{-3'500});
   EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
-  Pass(Millis{14'999});
-  EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-  // The time between the last write and the start seemed to be shorter.
-  Pass(Millis{3'501});
-  EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+  // How much time passed between the last write and the start is unknown.
+  ExpectTimeLeft(name, Millis{15'000}, Millis{3'500});
 }
 
 TEST_F(WrongClockTest, AClockThatIsBehindForLongAndThenSetRightAddsNoTime) {
@@ -438,10 +429,7 @@ TEST_F(WrongClockTest, ASearchThatBeginsWithAWrongClockHasItsWholeTime) {
     const std::string name = CreateTimed();
     EXPECT_EQ(Complete("w", task_).status, core::CompletionVerdict::kAccepted);
     SetRight(ahead);
-    Pass(Millis{14'999});
-    EXPECT_EQ(Get(name)->state, SearchState::kRunning);
-    Pass(Millis{1});
-    EXPECT_EQ(Get(name)->state, SearchState::kSucceeded);
+    ExpectTimeLeft(name, Millis{15'000});
   }
 }
 

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
+#include <utility>
+
 #include "tests/controller/support/fake_clock.h"
 
 namespace layernas {
@@ -15,27 +19,56 @@ class StoreClockTest : public ::testing::Test {
   StoreClockTest() { StartNew(); }
 
   // A process on an empty store.
-  void StartNew() { store_.emplace(clock_.NowOnBoth(), StoreClock::Reading{clock_.UnixNow(), Millis{0}}); }
-  // The process ends, `stopped` passes, and the next one starts. Meanwhile the machine's clock is set.
-  void Restart(Millis stopped, Millis set = Millis{0}) {
-    const StoreClock::Reading last = store_->reading();
+  void StartNew() {
+    store_.emplace(clock_.NowOnBoth(), storage::StoreTime{clock_.UnixNow(), Millis{0}, Millis{0}});
+    Write();
+  }
+  // The process is killed, `stopped` passes, and the next one starts. Meanwhile the machine's clock is
+  // set.
+  void KillAndStart(Millis stopped, Millis set = Millis{0}) {
     clock_.Pass(stopped);
     clock_.Set(set);
-    store_.emplace(clock_.NowOnBoth(), last);
+    store_.emplace(clock_.NowOnBoth(), written_);
+    Write();
+  }
+  // The same after a stop that is not a kill, which writes the time once more.
+  void Restart(Millis stopped, Millis set = Millis{0}) {
+    Write();
+    KillAndStart(stopped, set);
   }
   Millis Pass(Millis time) {
-    clock_.Pass(time);
-    return store_->Advance(clock_.NowOnBoth());
+    Millis set{0};
+    while (time > Millis{0}) {
+      const Millis step = std::min(time, kWriteEvery);
+      clock_.Pass(step);
+      set += Advance();
+      if (step == kWriteEvery) Write();
+      time -= step;
+    }
+    return set;
   }
   Millis Set(Millis by) {
     clock_.Set(by);
-    return store_->Advance(clock_.NowOnBoth());
+    return Advance();
   }
   // The time of the store since the beginning.
-  Millis Time() const { return Millis{store_->time() - FakeClock::kStart}; }
+  Millis Time() const { return Millis{store_->time().time - FakeClock::kStart}; }
 
   FakeClock clock_;
   std::optional<StoreClock> store_;
+
+ private:
+  // As TurnRecorder writes, if there is nothing else to write.
+  static constexpr Millis kWriteEvery{60'000};
+  void Write() { written_ = store_->time(); }
+  Millis Advance() {
+    const bool counted = store_->machine_counts();
+    const Millis set = store_->Advance(clock_.NowOnBoth());
+    if (set != Millis{0} || counted != store_->machine_counts()) Write();
+    return set;
+  }
+
+  storage::StoreTime written_;
 };
 
 TEST_F(StoreClockTest, PassesAndIsNeverSet) {
@@ -92,6 +125,16 @@ TEST_F(StoreClockTest, AClockThatIsBehindAtTheStartAddsNothing) {
   EXPECT_EQ(Time(), Millis{1'000} + 2 * StoreClock::kProof);
 }
 
+TEST_F(StoreClockTest, AfterAKillTheTimeSinceTheLastWriteIsPartOfTheStop) {
+  Pass(Millis{59'000});
+  KillAndStart(Millis{1'000});
+  EXPECT_EQ(Time(), Millis{60'000});
+  // If the stop does not count, neither does that time.
+  Pass(Millis{59'000});
+  KillAndStart(Millis{1'000}, -kOneDay);
+  EXPECT_EQ(Time(), Millis{60'000});
+}
+
 TEST_F(StoreClockTest, AClockThatIsALittleBehindCountsAndAddsNothing) {
   Set(kOneDay);
   Set(-kOneDay);
@@ -103,16 +146,16 @@ TEST_F(StoreClockTest, AClockThatIsALittleBehindCountsAndAddsNothing) {
 TEST_F(StoreClockTest, AStoreThatWasMadeIn1970DoesNotBecomeOld) {
   clock_.Set(Millis{-FakeClock::kStart});
   StartNew();
-  const UnixMillis begin = store_->time();
+  const UnixMillis begin = store_->time().time;
   Pass(Millis{5'000});
   Restart(Millis{1'000}, Millis{FakeClock::kStart});
   Pass(2 * StoreClock::kProof);
   EXPECT_TRUE(store_->machine_counts());
-  EXPECT_EQ(store_->time() - begin, (Millis{5'000} + 2 * StoreClock::kProof).count());
+  EXPECT_EQ(store_->time().time - begin, (Millis{5'000} + 2 * StoreClock::kProof).count());
   // From here on, stops count.
   Restart(kOneDay);
   Pass(StoreClock::kProof);
-  EXPECT_EQ(store_->time() - begin, (Millis{5'000} + 3 * StoreClock::kProof + kOneDay).count());
+  EXPECT_EQ(store_->time().time - begin, (Millis{5'000} + 3 * StoreClock::kProof + kOneDay).count());
 }
 
 TEST_F(StoreClockTest, AClockThatWasSetBackAndIsRightAtTheNextStartAddsOnlyTheStop) {
@@ -132,7 +175,7 @@ TEST_F(StoreClockTest, NoSequenceOfStartsAndSettingsMakesTimePassFaster) {
   };
   for (int world = 0; world < 2'000; ++world) {
     StartNew();
-    const UnixMillis begin = store_->time();
+    const UnixMillis begin = store_->time().time;
     const SteadyTime begun = clock_.Now();
     // By how much the clock is wrong; not above 0.
     Millis wrong{0};
@@ -148,11 +191,13 @@ TEST_F(StoreClockTest, NoSequenceOfStartsAndSettingsMakesTimePassFaster) {
       } else if (what == 1) {
         Pass(Millis{draw(10'000'000)});
       } else {
-        Restart(Millis{draw(2'000'000)}, what == 2 ? Millis{0} : set());
+        const Millis stopped{draw(2'000'000)};
+        const Millis by = what == 2 ? Millis{0} : set();
+        draw(2) == 0 ? Restart(stopped, by) : KillAndStart(stopped, by);
         ++starts;
       }
       const Millis real = std::chrono::duration_cast<Millis>(clock_.Now() - begun);
-      ASSERT_LE(Millis{store_->time() - begin}, real + starts * StoreClock::kSoon) << world << " " << step;
+      ASSERT_LE(Millis{store_->time().time - begin}, real + starts * StoreClock::kSoon) << world << " " << step;
     }
     clock_.Set(-wrong);
   }
